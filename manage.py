@@ -1,0 +1,22 @@
+#!/usr/bin/env python3
+"""The command line of the project: ``manage.py help`` lists the commands."""
+
+import os
+import sys
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openlearn.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError as error:
+        sys.exit(
+            f"{error}: the dependencies are missing here. Install them with\n"
+            "  python3 -m venv .venv && .venv/bin/pip install -r requirements.txt\n"
+            "and start this file with .venv/bin/python."
+        )
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

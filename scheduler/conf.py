@@ -1,0 +1,149 @@
+"""
+Typed settings: every key of ``settings.SCHEDULER`` with its unit, its default and the reason for it.
+
+Read through ``conf.get()``; an unknown key or a value of the wrong type is refused by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from functools import lru_cache
+from typing import Any
+
+from scheduler.errors import Misconfigured
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerSettings:
+    enabled: bool = True
+    """Whether ``runscheduler`` may start a node here at all."""
+
+    database: str = "default"
+    """Alias in DATABASES for the node's own connections. They must be sessions, not a transaction-mode pooler."""
+
+    threads: int = 5
+    """Runs at once on the ``default`` executor: enough for I/O, gentle to the sites that are scraped."""
+
+    processes: int = 2
+    """Runs at once on the ``processpool`` executor, one child process each."""
+
+    runs_per_child: int = 500
+    """A child process is replaced after this many runs, so that leaks end."""
+
+    coalesce: bool = True
+    """Default for jobs: after an outage run once, not once for each fire time that passed."""
+
+    max_instances: int = 1
+    """Default for jobs: how many runs of one job may be active at once, over all nodes."""
+
+    misfire_grace_seconds: float | None = 300.0
+    """Default for jobs: a fire time noticed later than this is recorded as missed. ``None``: never too late."""
+
+    heartbeat_seconds: float = 5.0
+    """How often a node says that it is alive."""
+
+    lease_seconds: float = 20.0
+    """Without a heartbeat for this long a node starts nothing: well before others may take over its runs."""
+
+    reap_after_seconds: float = 30.0
+    """A node silent for this long is taken for dead; its runs are handed on."""
+
+    poll_seconds: float = 5.0
+    """Longest sleep of an idle node: bounds what a lost wake-up or raw SQL can cost."""
+
+    busy_poll_seconds: float = 1.0
+    """Longest sleep of a node that has runs at hand."""
+
+    reconcile_seconds: float = 10.0
+    """How often a node compares the runs it owns in the database with those in its memory."""
+
+    claim_batch: int = 500
+    """Most jobs planned in one transaction: short locks, few round trips."""
+
+    prefetch_seconds: float = 0.25
+    """A node takes as many runs as its pools drained in this time: few are stranded when it dies."""
+
+    catch_up_limit: int = 100
+    """Most runs that one job gets at once without coalescing; what lies beyond is recorded as one skipped range."""
+
+    flush_seconds: float = 0.02
+    """How long the recorder gathers outcomes before it writes them."""
+
+    flush_rows: int = 500
+    """Most outcomes in one write."""
+
+    backlog_rows: int = 10_000
+    """Outcomes kept in memory while the database is away; a full backlog makes the executors wait."""
+
+    grace_seconds: float = 25.0
+    """How long running tasks may go on after SIGTERM: below the 30 s of common orchestrators."""
+
+    lock_timeout_seconds: float = 2.0
+    """Longest wait for a row lock inside a claim."""
+
+    statement_timeout_seconds: float = 5.0
+    """Longest statement of a claim; also the longest that a frozen node can hide rows."""
+
+    retention_days: int = 30
+    """Finished runs older than this are deleted by ``cleanup_jobs``."""
+
+    keep_runs_per_job: int = 10
+    """The newest runs of each job stay, however old they are."""
+
+    max_result_bytes: int = 64 * 1024
+    """A result larger than this as JSON is cut and says so."""
+
+    max_traceback_chars: int = 32 * 1024
+    """A traceback longer than this is cut in the middle."""
+
+    max_arguments_bytes: int = 64 * 1024
+    """Arguments larger than this as JSON are refused when the job is saved."""
+
+    task_modules: tuple[str, ...] = ()
+    """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""
+
+    allowed_commands: tuple[str, ...] = ()
+    """Management commands that the task ``scheduler.call_command`` may run."""
+
+    allowed_hosts: tuple[str, ...] = ()
+    """``host`` or ``host:port`` that outgoing requests may reach although they are private or loopback."""
+
+    node_name: str = ""
+    """The name that people see for this node; empty: the host's name. Identity is a fresh UUID at each start."""
+
+    def name(self) -> str:
+        return self.node_name or socket.gethostname()
+
+
+@lru_cache(maxsize=1)
+def get() -> SchedulerSettings:
+    """
+    Read ``settings.SCHEDULER``, a dict whose keys are the names above in upper case.
+
+    :raises Misconfigured: for an unknown key or a value out of its range
+    """
+    from django.conf import settings
+
+    given: dict[str, Any] = getattr(settings, "SCHEDULER", {})
+    known = {field.name for field in dataclasses.fields(SchedulerSettings)}
+    unknown = sorted(key for key in given if key.lower() not in known)
+    if unknown:
+        raise Misconfigured(f"settings.SCHEDULER has unknown keys: {', '.join(unknown)}.")
+    values = SchedulerSettings(**{key.lower(): value for key, value in given.items()})
+    _check(values)
+    return values
+
+
+def _check(values: SchedulerSettings) -> None:
+    for name in ("threads", "claim_batch", "flush_rows", "backlog_rows", "max_instances", "runs_per_child"):
+        if getattr(values, name) < 1:
+            raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {getattr(values, name)}; it must be 1 or more.")
+    if values.processes < 0:
+        raise Misconfigured(f"SCHEDULER['PROCESSES'] is {values.processes}; it must be 0 or more.")
+    if not values.heartbeat_seconds < values.lease_seconds < values.reap_after_seconds:
+        raise Misconfigured(
+            "SCHEDULER needs HEARTBEAT_SECONDS < LEASE_SECONDS < REAP_AFTER_SECONDS, so that a node stops by itself "
+            f"before others take over; they are {values.heartbeat_seconds}, {values.lease_seconds} and "
+            f"{values.reap_after_seconds}."
+        )

@@ -1,0 +1,317 @@
+"""
+The registry of tasks: which functions may be run, under which name, with which arguments.
+
+Nothing else can be executed. A name in the database is looked up here and never imported.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, TypeVar, get_type_hints, overload
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DEFAULT_EXECUTOR = "default"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A registered function and what it declares about itself."""
+
+    name: str
+    function: Callable[..., Any]
+    executor: str = DEFAULT_EXECUTOR
+    """Where its jobs run unless they say otherwise."""
+
+    timeout: timedelta | None = None
+    """How long a run may take unless its job says otherwise; ``None``: no limit."""
+
+    idempotent: bool = False
+    """Running it twice does no harm: it may start without the start gate, and is run again after a crash."""
+
+    @property
+    def description(self) -> str:
+        """The first line of its docstring; empty if it has none."""
+        return (inspect.getdoc(self.function) or "").partition("\n")[0].strip()
+
+    @property
+    def documentation(self) -> str:
+        return inspect.getdoc(self.function) or ""
+
+    @property
+    def reference(self) -> str:
+        """``module:qualified.name``, as APScheduler writes a function."""
+        return f"{self.function.__module__}:{self.function.__qualname__}"
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        return inspect.signature(self.function)
+
+    @cached_property
+    def takes_nothing(self) -> bool:
+        return not self.signature.parameters
+
+    @cached_property
+    def _variadic(self) -> str | None:
+        """The name of ``*args``, whose values are passed on as they are."""
+        for parameter in self.signature.parameters.values():
+            if parameter.kind is parameter.VAR_POSITIONAL:
+                return parameter.name
+        return None
+
+    @cached_property
+    def arguments(self) -> type[BaseModel]:
+        """The pydantic model of the function's named arguments, made from its annotations."""
+        hints = get_type_hints(self.function, include_extras=True)
+        fields: dict[str, Any] = {}
+        extra: Any = "forbid"
+        for parameter in self.signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                extra = "allow"
+            elif parameter.kind is not parameter.VAR_POSITIONAL:
+                default = ... if parameter.default is parameter.empty else parameter.default
+                fields[parameter.name] = (hints.get(parameter.name, Any), default)
+        config = ConfigDict(extra=extra, arbitrary_types_allowed=True)
+        return create_model(f"{self.function.__name__}_arguments", __config__=config, **fields)
+
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of the arguments: an object with one property for each."""
+        return self.arguments.model_json_schema()
+
+    def bind(self, *, args: Iterable[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """
+        Check the arguments and convert them to what the annotations say.
+
+        Returns what to call the function with.
+
+        :raises InvalidArguments: naming each argument, its value and the reason
+        """
+        if not args and not kwargs and self.takes_nothing:
+            return (), {}
+        try:
+            bound = self.signature.bind_partial(*args, **kwargs)
+        except TypeError as error:
+            raise self._misfit(str(error), kwargs) from None
+        named = dict(bound.arguments)
+        rest = named.pop(self._variadic, ()) if self._variadic else ()
+        for parameter in self.signature.parameters.values():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                named.update(named.pop(parameter.name, {}))
+        try:
+            model = self.arguments.model_validate(named)
+        except ValidationError as error:
+            raise self._problems(error) from None
+        values = {name: getattr(model, name) for name in model.model_fields_set}
+        return self._call(values, rest)
+
+    def _call(self, values: dict[str, Any], rest: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Split by what the signature wants by position; the rest goes by name."""
+        positional: list[Any] = []
+        for parameter in self.signature.parameters.values():
+            by_position = parameter.kind is parameter.POSITIONAL_ONLY or (
+                bool(rest) and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+            )
+            if by_position and parameter.name in values:
+                positional.append(values.pop(parameter.name))
+        return (*positional, *rest), values
+
+    def _misfit(self, reason: str, kwargs: dict[str, Any]) -> InvalidArguments:
+        names = [p.name for p in self.signature.parameters.values() if p.kind is not p.VAR_POSITIONAL]
+        unknown = [name for name in kwargs if name not in names]
+        if not unknown:
+            return InvalidArguments(f"{self.name}: {reason}.", problems=({"pointer": "/args", "detail": reason},))
+        problems = []
+        for name in unknown:
+            close = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean “{close[0]}”?" if close else f" It takes: {', '.join(names) or 'nothing'}."
+            problems.append(
+                {
+                    "pointer": f"/kwargs/{name}",
+                    "code": "unknown_argument",
+                    "detail": f"{self.name} has no argument “{name}”.{hint}",
+                }
+            )
+        return InvalidArguments(" ".join(problem["detail"] for problem in problems), problems=tuple(problems))
+
+    def _problems(self, error: ValidationError) -> InvalidArguments:
+        problems = []
+        for item in error.errors(include_url=False):
+            place = "/".join(str(part) for part in item["loc"])
+            if item["type"] == "missing":
+                detail = f"{place} is required by {self.name}."
+            else:
+                detail = f"{place}: {_shown(item['input'])} does not fit: {item['msg']}."
+            problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
+        return InvalidArguments(" ".join(problem["detail"] for problem in problems), problems=tuple(problems))
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return f"“{text[:77]}…”" if len(text) > 80 else f"“{text}”"
+
+
+def jsonable(value: object) -> Any:
+    """
+    Turn arguments into what JSON can hold: dates, UUIDs, Decimals, models become text and objects.
+
+    :raises InvalidArguments: for a value that JSON cannot hold, naming its type
+    """
+    try:
+        converted = to_jsonable_python(value)
+        json.dumps(converted, allow_nan=False)
+    except (PydanticSerializationError, ValueError, TypeError) as error:
+        raise InvalidArguments(f"{_shown(value)} cannot be stored as JSON: {error}.") from None
+    return converted
+
+
+class Registry:
+    """Tasks by name. The functions of allowed modules count as tasks named ``module:function``."""
+
+    def __init__(self) -> None:
+        self._tasks: dict[str, Task] = {}
+        self._names: dict[Callable[..., Any], str] = {}
+        self._modules: tuple[str, ...] = ()
+
+    def allow_modules(self, modules: Iterable[str]) -> None:
+        """Let every function of these modules be scheduled by its reference."""
+        self._modules = tuple(modules)
+
+    def add(self, new: Task) -> Task:
+        """
+        Register a task. The same function again (a module that was reloaded) replaces its former self.
+
+        :raises DuplicateTask: another function has the name
+        """
+        present = self._tasks.get(new.name)
+        if present is not None and present.reference != new.reference:
+            raise DuplicateTask(f"“{new.name}” is both {present.reference} and {new.reference}. Rename one of them.")
+        self._tasks[new.name] = new
+        self._names[new.function] = new.name
+        return new
+
+    def remove(self, name: str) -> None:
+        """
+        Forget a task.
+
+        :raises UnknownTask: there is none of this name
+        """
+        task = self._tasks.pop(name, None)
+        if task is None:
+            raise UnknownTask(f"No task is registered as “{name}”.")
+        self._names.pop(task.function, None)
+
+    def get(self, name: str) -> Task:
+        """:raises UnknownTask: it is neither registered nor a function of an allowed module"""
+        task = self._tasks.get(name)
+        if task is None:
+            task = self._from_allowed_module(name)
+        if task is None:
+            close = difflib.get_close_matches(name, self._tasks, n=1)
+            hint = f" Did you mean “{close[0]}”?" if close else ""
+            raise UnknownTask(f"No task is registered as “{name}”.{hint} Is its app in INSTALLED_APPS?")
+        return task
+
+    def name_of(self, function: Callable[..., Any] | str) -> str:
+        """
+        Return the name under which a function, or its ``module:function`` reference, may be scheduled.
+
+        :raises UnknownTask: it is not a task
+        """
+        if callable(function):
+            if function in self._names:
+                return self._names[function]
+            reference = f"{function.__module__}:{getattr(function, '__qualname__', function)}"
+        else:
+            reference = function
+        if reference in self._tasks:
+            return reference
+        for task in self._tasks.values():
+            if task.reference == reference:
+                return task.name
+        if self._from_allowed_module(reference) is not None:
+            return reference
+        raise UnknownTask(
+            f"“{reference}” is not a task. Decorate it with @task, "
+            "or list its module in SCHEDULER['TASK_MODULES']."
+        )
+
+    def all(self) -> tuple[Task, ...]:
+        """Every registered task, by name."""
+        return tuple(self._tasks[name] for name in sorted(self._tasks))
+
+    def names(self) -> frozenset[str]:
+        return frozenset(self._tasks)
+
+    def _from_allowed_module(self, reference: str) -> Task | None:
+        module_name, separator, name = reference.partition(":")
+        if not separator or module_name not in self._modules or not name.isidentifier():
+            return None
+        function = getattr(importlib.import_module(module_name), name, None)
+        if not inspect.isfunction(function) or function.__module__ != module_name:
+            return None
+        return self.add(Task(name=reference, function=function))
+
+
+registry = Registry()
+
+
+@overload
+def task(function: Function) -> Function: ...
+
+
+@overload
+def task(
+    *,
+    name: str | None = None,
+    executor: str = DEFAULT_EXECUTOR,
+    timeout: timedelta | None = None,
+    idempotent: bool = False,
+) -> Callable[[Function], Function]: ...
+
+
+def task(
+    function: Function | None = None,
+    *,
+    name: str | None = None,
+    executor: str = DEFAULT_EXECUTOR,
+    timeout: timedelta | None = None,
+    idempotent: bool = False,
+) -> Function | Callable[[Function], Function]:
+    """
+    Register a function as a task and return it unchanged, so that it can still be called directly.
+
+    ``name`` is what jobs store; by default ``module.function``. It must stay the same when the code moves.
+    Annotations are the contract for the arguments: they are checked when a job is saved and before it runs.
+
+    :raises InvalidTask: a lambda or a nested function, which another process could not find again
+    :raises DuplicateTask: another function has the name
+    """
+
+    def register(function: Function) -> Function:
+        if not inspect.isfunction(function) or "<" in function.__qualname__:
+            raise InvalidTask(f"{function!r} cannot be a task: only a function at the top of a module can.")
+        registry.add(
+            Task(
+                name=name or f"{function.__module__}.{function.__qualname__}",
+                function=function,
+                executor=executor,
+                timeout=timeout,
+                idempotent=idempotent,
+            )
+        )
+        return function
+
+    return register(function) if function is not None else register

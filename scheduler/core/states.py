@@ -1,0 +1,62 @@
+"""
+The states of jobs, runs and nodes.
+
+A run goes ``queued → running → succeeded | failed | timed_out | cancelled | interrupted``, or is born finished as
+``missed`` or ``skipped``. There is no way out of a finished state: a retry or a recovery is a new attempt.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class _Choices(StrEnum):
+    """Stored value, API value and metric label are one word; ``pairs`` are for Django's fields."""
+
+    @classmethod
+    def pairs(cls) -> list[tuple[str, str]]:
+        return [(member.value, member.value.replace("_", " ")) for member in cls]
+
+
+class JobState(_Choices):
+    ACTIVE = "active"
+    PAUSED = "paused"
+    FINISHED = "finished"
+    BROKEN = "broken"
+
+
+class RunState(_Choices):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+    MISSED = "missed"
+    SKIPPED = "skipped"
+
+
+class RunKind(_Choices):
+    SCHEDULED = "scheduled"
+    MANUAL = "manual"
+    RETRY = "retry"
+    RECOVERY = "recovery"
+
+
+class NodeState(_Choices):
+    RUNNING = "running"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    LOST = "lost"
+
+
+class JobSource(_Choices):
+    ADMIN = "admin"
+    API = "api"
+    CODE = "code"
+
+
+ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING)
+FINISHED_STATES = tuple(state for state in RunState if state not in ACTIVE_STATES)
+BORN_FINISHED_STATES = (RunState.MISSED, RunState.SKIPPED)

@@ -1,0 +1,115 @@
+"""What can go wrong, named for the fact. A docstring is the message that people read."""
+
+from __future__ import annotations
+
+
+class SchedulerError(Exception):
+    """The scheduler could not do this."""
+
+    code = "scheduler_error"
+
+    def __init__(self, message: str | None = None, **facts: object) -> None:
+        self.facts = facts
+        super().__init__(message or " ".join((self.__doc__ or "").split()))
+
+
+class UnknownTask(SchedulerError):
+    """No task is registered under this name. Is its app in INSTALLED_APPS?"""
+
+    code = "unknown_task"
+
+
+class DuplicateTask(SchedulerError):
+    """Two functions are registered as tasks under one name. Give one of them another name."""
+
+    code = "duplicate_task"
+
+
+class InvalidTask(SchedulerError):
+    """This function cannot be a task."""
+
+    code = "invalid_task"
+
+
+class InvalidArguments(SchedulerError):
+    """The arguments do not fit the task."""
+
+    code = "invalid_arguments"
+
+    def __init__(self, message: str, *, problems: tuple[dict[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+        """One ``{"pointer": "/kwargs/max_pages", "code": …, "detail": …}`` for each problem."""
+
+
+class InvalidTrigger(SchedulerError):
+    """The trigger cannot be used."""
+
+    code = "invalid_trigger"
+
+    def __init__(self, message: str, *, pointer: str = "", code: str = "invalid_trigger") -> None:
+        super().__init__(message)
+        self.pointer = pointer
+        """JSON pointer inside the trigger, such as ``/expression``; empty for the whole of it."""
+        self.code = code
+
+
+class NeverFires(InvalidTrigger):
+    """The trigger has no fire time."""
+
+    def __init__(self, message: str, *, pointer: str = "") -> None:
+        super().__init__(message, pointer=pointer, code="never_fires")
+
+
+class UnknownExecutor(SchedulerError):
+    """No executor has this name."""
+
+    code = "unknown_executor"
+
+
+class InvalidPolicy(SchedulerError):
+    """A policy of the job has a value that cannot be used."""
+
+    code = "invalid_policy"
+
+
+class JobNotFound(SchedulerError):
+    """There is no such job."""
+
+    code = "job_not_found"
+
+
+class JobExists(SchedulerError):
+    """A job with this id exists already. Choose another id, or update that job."""
+
+    code = "job_exists"
+
+
+class AlreadyPaused(SchedulerError):
+    """The job is paused already. Nothing was changed."""
+
+    code = "already_paused"
+
+
+class NotPaused(SchedulerError):
+    """The job is not paused. Nothing was changed."""
+
+    code = "not_paused"
+
+
+class JobIsBroken(SchedulerError):
+    """The job cannot run until its definition is mended."""
+
+    code = "job_is_broken"
+
+
+class DatabaseUnavailable(SchedulerError):
+    """The database does not answer."""
+
+    code = "database_unavailable"
+
+
+class Misconfigured(SchedulerError):
+    """A setting has a value that cannot be used."""
+
+    code = "misconfigured"

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from scheduler.core.states import NodeState
+
+
+class Node(models.Model):
+    """One ``runscheduler`` process. Its id is new at each start, so that an old self is never mistaken for it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=255)
+    host = models.CharField(_("host"), max_length=255)
+    pid = models.IntegerField(_("process id"))
+    version = models.CharField(_("version"), max_length=64)
+    executors = models.JSONField(_("executors"), default=dict, help_text=_("Runs at once, by executor."))
+    state = models.CharField(_("state"), max_length=16, choices=NodeState.pairs(), default=NodeState.RUNNING)
+    reason = models.TextField(_("reason"), blank=True, default="")
+    started_at = models.DateTimeField(_("started at"))
+    heartbeat_at = models.DateTimeField(_("last heartbeat"))
+    stopped_at = models.DateTimeField(_("stopped at"), null=True)
+
+    class Meta:
+        verbose_name = _("node")
+        verbose_name_plural = _("nodes")
+        ordering = ("-started_at", "id")
+        indexes = [models.Index(fields=["state", "heartbeat_at"], name="scheduler_node_state_beat")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.pid})"

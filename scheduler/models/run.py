@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from scheduler.core.states import ACTIVE_STATES, RunKind, RunState
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def active(self) -> RunQuerySet:
+        return self.filter(finished_at__isnull=True)
+
+    def finished(self) -> RunQuerySet:
+        return self.filter(finished_at__isnull=False)
+
+    def unsuccessful(self) -> RunQuerySet:
+        """Runs that ended with an error: failed, timed out, interrupted."""
+        return self.filter(error__isnull=False)
+
+
+class Run(models.Model):
+    """The ledger's row for one fire time of a job, one manual request, or one further attempt."""
+
+    job = models.ForeignKey(
+        "scheduler.Job",
+        verbose_name=_("job"),
+        null=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        db_index=False,
+        related_name="runs",
+        help_text=_("Empty once the job was deleted: its id and name stay below."),
+    )
+    job_key = models.CharField(_("job id"), max_length=255, help_text=_("The id of the job, kept when it is deleted."))
+    job_name = models.CharField(_("job name"), max_length=255)
+    task = models.CharField(_("task"), max_length=255)
+    args = models.JSONField(_("positional arguments"), default=list, blank=True)
+    kwargs = models.JSONField(_("arguments"), default=dict, blank=True)
+    scheduled_at = models.DateTimeField(_("scheduled at"), help_text=_("The fire time."))
+    due_at = models.DateTimeField(_("due at"), help_text=_("When it may start: the fire time plus jitter or delay."))
+    last_scheduled_at = models.DateTimeField(
+        _("last scheduled at"),
+        null=True,
+        help_text=_("For a row that stands for several fire times: the last of them."),
+    )
+    kind = models.CharField(_("kind"), max_length=16, choices=RunKind.pairs(), default=RunKind.SCHEDULED)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
+    state = models.CharField(_("state"), max_length=16, choices=RunState.pairs(), default=RunState.QUEUED)
+    reason = models.TextField(_("reason"), blank=True, default="", help_text=_("Why it was missed or skipped."))
+    executor = models.CharField(_("executor"), max_length=64)
+    priority = models.SmallIntegerField(_("priority"), default=0)
+    held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
+    node = models.UUIDField(_("node"), null=True)
+    claim = models.UUIDField(_("claim"), null=True, help_text=_("The claim that took it."))
+    coalesced = models.PositiveIntegerField(
+        _("coalesced"), default=0, help_text=_("How many further fire times were folded into this row.")
+    )
+    previous = models.ForeignKey(
+        "self",
+        verbose_name=_("previous attempt"),
+        null=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    requested_by = models.CharField(_("requested by"), max_length=150, blank=True, default="")
+    created_at = models.DateTimeField(_("created at"))
+    started_at = models.DateTimeField(_("started at"), null=True)
+    finished_at = models.DateTimeField(_("finished at"), null=True)
+    result = models.JSONField(_("result"), null=True)
+    error = models.TextField(_("error"), null=True)  # noqa: DJ001 - the partial index below asks for NULL
+    traceback = models.TextField(_("traceback"), blank=True, default="")
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(fields=["job", "scheduled_at", "attempt"], name="scheduler_run_once_per_fire_time"),
+            models.CheckConstraint(
+                condition=Q(state__in=ACTIVE_STATES, finished_at__isnull=True)
+                | (~Q(state__in=ACTIVE_STATES) & Q(finished_at__isnull=False)),
+                name="scheduler_run_finished_states_have_a_time",
+            ),
+        ]
+        indexes = [
+            # The predicates ask finished_at, not state: starting a run then changes no indexed column.
+            models.Index(
+                "executor",
+                models.F("priority").desc(),
+                "due_at",
+                "id",
+                condition=Q(node__isnull=True, finished_at__isnull=True, held=False),
+                name="scheduler_run_waiting",
+            ),
+            models.Index(fields=["job"], condition=Q(finished_at__isnull=True), name="scheduler_run_active_job"),
+            models.Index(
+                fields=["node"],
+                condition=Q(finished_at__isnull=True, node__isnull=False),
+                name="scheduler_run_owned_node",
+            ),
+            models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
