@@ -103,6 +103,48 @@ class JobIsBroken(SchedulerError):
     code = "job_is_broken"
 
 
+class RequestFailed(SchedulerError):
+    """An outgoing request got no answer that can be used."""
+
+    code = "request_failed"
+
+
+class DestinationRefused(RequestFailed):
+    """Outgoing requests may not go there."""
+
+    code = "destination_refused"
+
+
+class Unreachable(RequestFailed):
+    """The server of an outgoing request cannot be reached."""
+
+    code = "unreachable"
+
+
+class AnswerTooLarge(RequestFailed):
+    """The answer to an outgoing request is larger than what is read."""
+
+    code = "answer_too_large"
+
+
+class AnswerTooSlow(RequestFailed):
+    """The answer to an outgoing request was not complete in time."""
+
+    code = "answer_too_slow"
+
+
+class AnswerUnreadable(RequestFailed):
+    """The answer to an outgoing request breaks the rules of HTTP or of its encoding."""
+
+    code = "answer_unreadable"
+
+
+class TooManyRedirects(RequestFailed):
+    """An outgoing request was sent from address to address without an end."""
+
+    code = "too_many_redirects"
+
+
 class DatabaseUnavailable(SchedulerError):
     """The database does not answer."""
 
