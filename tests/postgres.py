@@ -1,0 +1,144 @@
+"""
+A PostgreSQL cluster of one's own, for tests that stop, restart and break the server.
+
+Works as root (the server then runs as another account) and as an ordinary user, and needs no installed PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self
+from urllib.parse import quote
+
+import psycopg2
+
+from openlearn.db import programs
+
+StopMode = Literal["smart", "fast", "immediate"]
+
+
+class Cluster:
+    """
+    One server in a temporary folder, on a TCP port of 127.0.0.1 that stays the same over restarts.
+
+    ``with Cluster() as cluster:`` starts it, and removes everything at the end. ``settings`` are server settings such
+    as ``{"max_connections": 20}``; with ``password`` the server asks for it (SCRAM) instead of trusting everybody.
+    """
+
+    user = "postgres"
+
+    def __init__(self, *, settings: dict[str, Any] | None = None, password: str = "") -> None:
+        self.settings = settings or {}
+        self.password = password
+        self.port = free_port()
+        self.directory = Path(tempfile.mkdtemp(prefix="cluster-"))
+        self.data = self.directory / "data"
+        self.log = self.directory / "log"
+        self.account = programs.account_for(self.data)
+        os.chown(self.directory, self.account.uid, self.account.gid)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; create the cluster before the first start."""
+        if not self.data.exists():
+            self._create()
+        self._pg_ctl("start", "-w", "-l", str(self.log))
+
+    def stop(self, mode: StopMode = "fast") -> None:
+        """Stop the server if it runs. ``immediate`` is a crash: it recovers at the next start."""
+        if self.is_running:
+            self._pg_ctl("stop", "-w", "-m", mode)
+
+    def restart(self, mode: StopMode = "fast") -> None:
+        self.stop(mode)
+        self.start()
+
+    def kill(self) -> None:
+        """Kill the postmaster with -9; its children notice and end by themselves."""
+        os.kill(self.pid, signal.SIGKILL)
+
+    def remove(self) -> None:
+        """Stop the server at once and delete its files."""
+        if self.data.exists():
+            self.stop("immediate")
+        shutil.rmtree(self.directory)
+
+    @property
+    def pid(self) -> int:
+        return int((self.data / "postmaster.pid").read_text().splitlines()[0])
+
+    @property
+    def is_running(self) -> bool:
+        try:
+            programs.run("pg_ctl", "status", "-D", str(self.data), account=self.account)
+        except programs.ProgramFailed:
+            return False
+        return True
+
+    def url(self, database: str = "postgres", *, host: str = "127.0.0.1", port: int | None = None) -> str:
+        """Return the DATABASE_URL; ``host`` and ``port`` name a proxy in front of it."""
+        secret = f":{quote(self.password, safe='')}" if self.password else ""
+        return f"postgresql://{self.user}{secret}@{host}:{port or self.port}/{database}"
+
+    def psql(self, sql: str, *, database: str = "postgres") -> list[tuple[Any, ...]]:
+        """Execute one statement as superuser, outside of a transaction, and return its rows."""
+        connection = psycopg2.connect(self.url(database), connect_timeout=5)
+        try:
+            connection.autocommit = True
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                return cursor.fetchall() if cursor.description else []
+        finally:
+            connection.close()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.remove()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.remove()
+
+    def _create(self) -> None:
+        programs.make_programs_reachable(account=self.account)
+        programs.make_reachable(path=self.data, account=self.account)
+        secret = self.directory / "password"
+        secret.write_text(self.password or secrets.token_urlsafe())
+        os.chown(secret, self.account.uid, self.account.gid)
+        method = "scram-sha-256" if self.password else "trust"
+        options = ["-A", method, "--pwfile", str(secret), "-U", self.user, "-E", "UTF8", "--locale", "C", "--no-sync"]
+        programs.run("initdb", "-D", str(self.data), *options, account=self.account)
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "timezone": "UTC",
+            **self.settings,
+        }
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def _pg_ctl(self, *arguments: str) -> None:
+        try:
+            programs.run("pg_ctl", "-D", str(self.data), "-t", "60", *arguments, account=self.account)
+        except programs.ProgramFailed as error:
+            log = self.log.read_text()[-2000:] if self.log.exists() else ""
+            raise programs.ProgramFailed(f"{error}\n{log}") from None
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nothing listens on at this moment."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
