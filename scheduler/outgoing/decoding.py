@@ -1,0 +1,92 @@
+"""Read bodies under a bound, on the wire and unpacked."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import httpx
+
+from scheduler.errors import AnswerTooLarge, AnswerUnreadable
+from scheduler.outgoing.limits import Limits
+
+_FIRST_MEBIBYTE = 1024 * 1024
+
+
+def read(response: httpx.Response, limits: Limits) -> bytes:
+    """Read and decode the body, counting both sides of every decoder."""
+    url = response.url
+    names = [part.strip().lower() for part in response.headers.get("content-encoding", "").split(",")]
+    stages = [_Decoder(name, url) for name in reversed(names) if name not in {"", "identity"}]
+    if len(stages) > 2:
+        raise AnswerUnreadable(f"{url} is packed {len(stages)} times over ({', '.join(names)}); twice is the most.")
+    body = bytearray()
+    received = 0
+    for chunk in response.iter_raw():
+        received += len(chunk)
+        data = chunk
+        for stage in stages:
+            data = stage.decode(data, limits.body_bytes - len(body))
+        body += data
+        if max(received, len(body)) > limits.body_bytes:
+            raise _too_large(url, limits)
+        if len(body) > max(_FIRST_MEBIBYTE, received * limits.ratio):
+            raise AnswerTooLarge(
+                f"{url} unpacks to more than {limits.ratio} times its size, as archives made to exhaust memory do."
+            )
+    for stage in stages:
+        stage.finish()
+    return bytes(body)
+
+
+def _too_large(url: object, limits: Limits) -> AnswerTooLarge:
+    return AnswerTooLarge(
+        f"{url} is larger than {limits.body_bytes:,} bytes, counted after decompression. Nothing of it was kept."
+    )
+
+
+class _Decoder:
+    """Undo one content encoding, never producing more than it is asked for."""
+
+    def __init__(self, name: str, url: object) -> None:
+        if name not in {"gzip", "x-gzip", "deflate"}:
+            raise AnswerUnreadable(f"{url} came encoded as “{name[:40]}”; only gzip and deflate were asked for.")
+        self._name = name
+        self._url = url
+        self._start = b""
+        self._inflate: Any = None
+
+    def decode(self, data: bytes, most: int) -> bytes:
+        """:raises AnswerTooLarge: there is more than ``most``"""
+        if self._inflate is None:
+            self._start += data
+            if len(self._start) < 2:
+                return b""
+            data, self._inflate = self._start, self._begin()
+        produced = bytearray()
+        try:
+            while data:
+                if self._inflate.eof:
+                    if self._name == "deflate" or not data.startswith(b"\x1f\x8b"):
+                        break  # Padding after the end, which browsers ignore as well.
+                    self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                produced += self._inflate.decompress(data, max(1, most - len(produced) + 1))
+                if len(produced) > most:
+                    raise AnswerTooLarge(f"{self._url} unpacks to more than may be read. Nothing of it was kept.")
+                data = self._inflate.unconsumed_tail or self._inflate.unused_data
+        except zlib.error as error:
+            raise AnswerUnreadable(f"{self._url} says that it is {self._name}, and is not: {error}.") from error
+        return bytes(produced)
+
+    def finish(self) -> None:
+        """:raises AnswerUnreadable: the data ended too early"""
+        if self._inflate is not None and not self._inflate.eof:
+            raise AnswerUnreadable(f"{self._url} ended in the middle of its {self._name} data.")
+
+    def _begin(self) -> Any:
+        if self._name != "deflate":
+            return zlib.decompressobj(zlib.MAX_WBITS | 16)
+        # “deflate” means zlib, and half of the servers send the bare stream: the first two bytes tell.
+        first, second = self._start[0], self._start[1]
+        wrapped = first & 0x0F == 8 and (first * 256 + second) % 31 == 0
+        return zlib.decompressobj(zlib.MAX_WBITS if wrapped else -zlib.MAX_WBITS)

@@ -1,0 +1,25 @@
+"""How much of an answer is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much of an answer is taken, and how long it may take."""
+
+    body_bytes: int = 10 * 1024 * 1024
+    """On the wire and after decompression."""
+
+    ratio: int = 200
+    """Decompressed to compressed bytes, asked beyond the first MiB: honest pages stay below 50."""
+
+    header_bytes: int = 64 * 1024
+    redirects: int = 5
+    connect_seconds: float = 10.0
+    read_seconds: float = 15.0
+    """Longest silence between two pieces."""
+
+    total_seconds: float = 60.0
+    """For everything, redirects included. Only the look-up of a name has its own limits, those of the system."""

@@ -1,0 +1,196 @@
+"""Ask, follow redirects, read the answer to its end."""
+
+from __future__ import annotations
+
+import http.cookiejar
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import httpx
+
+from scheduler import conf
+from scheduler.core import network
+from scheduler.errors import (
+    AnswerTooLarge,
+    AnswerTooSlow,
+    AnswerUnreadable,
+    DestinationRefused,
+    TooManyRedirects,
+    Unreachable,
+)
+from scheduler.outgoing import decoding
+from scheduler.outgoing.limits import Limits
+from scheduler.outgoing.transport import GuardedTransport, deadline_in
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+# What may follow a redirect to another origin: nothing that could be a secret.
+_HARMLESS_HEADERS = frozenset(
+    {"accept", "accept-encoding", "accept-language", "content-type", "if-modified-since", "if-none-match", "user-agent"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer that was read to its end."""
+
+    url: str
+    """Where it came from after redirects."""
+
+    status_code: int
+    headers: httpx.Headers
+    content: bytes
+    redirects: tuple[str, ...]
+    """The addresses asked before ``url``, first to last."""
+
+    @property
+    def media_type(self) -> str:
+        """Such as ``text/html``; empty if the server did not say."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def client(*, allowed_hosts: Iterable[str] | None = None, limits: Limits | None = None) -> httpx.Client:
+    """
+    Make a client for one piece of work; close it afterwards.
+
+    ``allowed_hosts``: ``host`` or ``host:port`` that may be reached although they are not public; by default what
+    ``SCHEDULER['ALLOWED_HOSTS']`` says.
+    """
+    hosts = tuple(conf.get().allowed_hosts if allowed_hosts is None else allowed_hosts)
+    bounds = limits or Limits()
+    nothing_kept = http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.Client(
+        transport=GuardedTransport(allowed_hosts=hosts),
+        timeout=httpx.Timeout(bounds.read_seconds, connect=bounds.connect_seconds),
+        follow_redirects=False,
+        trust_env=False,
+        cookies=nothing_kept,
+    )
+
+
+def request(
+    *,
+    url: str,
+    method: str = "GET",
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+    limits: Limits | None = None,
+    through: httpx.Client | None = None,
+    before_each: Callable[[str], None] | None = None,
+) -> Answer:
+    """
+    Ask once and read the answer to its end, following redirects.
+
+    ``through``: a client made by ``client()``, to keep connections over several requests. ``before_each`` is called
+    with each address before it is asked, those of redirects included; it may raise to stop.
+
+    An answer of any status is returned: what 404 means is the caller's business.
+
+    :raises DestinationRefused: for the address itself, a redirect, or what its name resolves to
+    :raises Unreachable:
+    :raises AnswerTooLarge:
+    :raises AnswerTooSlow:
+    :raises AnswerUnreadable:
+    :raises TooManyRedirects:
+    """
+    bounds = limits or Limits()
+    if through is None:
+        with client(limits=bounds) as own:
+            return _follow(own, method.upper(), url, dict(headers or {}), content, bounds, before_each)
+    return _follow(through, method.upper(), url, dict(headers or {}), content, bounds, before_each)
+
+
+def _follow(
+    through: httpx.Client,
+    method: str,
+    url: str,
+    headers: dict[str, str],
+    content: bytes | None,
+    limits: Limits,
+    before_each: Callable[[str], None] | None,
+) -> Answer:
+    place = parse(url)
+    asked: list[str] = []
+    # Only what can be unpacked under a bound is asked for.
+    headers = {name.lower(): value for name, value in headers.items()} | {"accept-encoding": "gzip, deflate"}
+    if "host" in headers:
+        raise DestinationRefused(f"{url}: a Host header cannot be given; write the host into the address.")
+    time_left = limits.total_seconds
+    while True:
+        if before_each is not None:
+            before_each(str(place))
+        started = time.monotonic()
+        answer = _ask(through, method, place, headers, content, limits, tuple(asked), time_left)
+        # Waiting in before_each is politeness, not slowness of the server: it does not count.
+        time_left -= time.monotonic() - started
+        target = answer.headers.get("location")
+        if answer.status_code not in REDIRECTS or not target:
+            return answer
+        asked.append(str(place))
+        if len(asked) > limits.redirects:
+            raise TooManyRedirects(
+                f"{url} was redirected more than {limits.redirects} times, last to {target[:200]}. "
+                "Open it in a browser and use the address where it ends."
+            )
+        following = parse(target, base=place)
+        if _origin(following) != _origin(place):
+            headers = {name: value for name, value in headers.items() if name in _HARMLESS_HEADERS}
+        if answer.status_code == 303 or (answer.status_code in {301, 302} and method == "POST"):
+            method, content = ("HEAD" if method == "HEAD" else "GET"), None
+            headers.pop("content-type", None)
+        place = following
+
+
+def parse(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
+    """
+    Read an address, relative to ``base`` if given.
+
+    :raises DestinationRefused: it is none
+    """
+    try:
+        return httpx.URL(url) if base is None else base.join(url)
+    except (httpx.InvalidURL, ValueError, TypeError) as error:
+        raise DestinationRefused(f"“{url[:200]}” is not an address that can be requested: {error}.") from None
+
+
+def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port or network.SCHEMES.get(url.scheme)
+
+
+def _ask(
+    through: httpx.Client,
+    method: str,
+    url: httpx.URL,
+    headers: dict[str, str],
+    content: bytes | None,
+    limits: Limits,
+    asked: tuple[str, ...],
+    seconds: float,
+) -> Answer:
+    try:
+        with deadline_in(seconds=seconds), through.stream(method, url, headers=headers, content=content) as response:
+            size = sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
+            if size > limits.header_bytes:
+                raise AnswerTooLarge(
+                    f"{url} answered with a header of {size} bytes; {limits.header_bytes} are read at most."
+                )
+            body = b"" if method == "HEAD" else decoding.read(response, limits)
+            return Answer(
+                url=str(url),
+                status_code=response.status_code,
+                headers=response.headers,
+                content=body,
+                redirects=asked,
+            )
+    except httpx.TimeoutException as error:
+        raise AnswerTooSlow(
+            f"{url} did not answer completely in time (at most {limits.read_seconds:g} s of silence, "
+            f"{limits.total_seconds:g} s for everything). It is tried again at the next fire time."
+        ) from error
+    except (httpx.ProtocolError, httpx.UnsupportedProtocol) as error:
+        raise AnswerUnreadable(f"{url} did not answer as HTTP asks: {error}.") from error
+    except httpx.TransportError as error:
+        raise Unreachable(
+            f"{url} cannot be reached: {error}. Check the address, or whether its server is up."
+        ) from error
