@@ -15,7 +15,14 @@ def main() -> None:
             "  python3 -m venv .venv && .venv/bin/pip install -r requirements.txt\n"
             "and start this file with .venv/bin/python."
         )
-    execute_from_command_line(sys.argv)
+    from django.core.exceptions import ImproperlyConfigured
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(f"Error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,8 @@ from urllib.parse import parse_qsl, unquote
 
 from django.core.exceptions import ImproperlyConfigured
 
+from openlearn.environment import Environment
+
 ENGINE = "openlearn.db.postgresql"
 SCHEMES = frozenset({"postgresql", "postgres"})
 
@@ -41,26 +43,26 @@ class Address:
         return any(host and not host.startswith(("/", "@")) for host in self.host.split(","))
 
 
-def databases(environ: Mapping[str, str], *, data_dir: Path) -> dict[str, dict[str, Any]]:
+def databases(environment: Environment, *, data_dir: Path) -> dict[str, dict[str, Any]]:
     """
     Return DATABASES: ``default``, and ``direct`` with DATABASE_URL_SYNC. Connects to nothing and starts nothing.
 
     :raises ImproperlyConfigured: a URL or a number cannot be used; passwords are not repeated
     """
     pool = {
-        "POOL_SIZE": _number(environ, "DB_POOL_SIZE", 5, least=1),
-        "MAX_OVERFLOW": _number(environ, "DB_MAX_OVERFLOW", 10, least=0),
-        "RECYCLE": _number(environ, "DB_POOL_RECYCLE", 3600, least=1),
-        "TIMEOUT": _number(environ, "DB_POOL_TIMEOUT", 30, least=1),
+        "POOL_SIZE": environment.integer("DB_POOL_SIZE", 5, least=1),
+        "MAX_OVERFLOW": environment.integer("DB_MAX_OVERFLOW", 10),
+        "RECYCLE": environment.integer("DB_POOL_RECYCLE", 3600, least=1),
+        "TIMEOUT": environment.integer("DB_POOL_TIMEOUT", 30, least=1),
         "PRE_PING": True,
     }
-    address = external_address(environ)
+    address = external_address(environment)
     if address is None:
         embedded = {"EMBEDDED": data_dir, **_entry(Address(name="postgres", user="postgres"), pool)}
         return {"default": embedded}
     default = _entry(address, pool)
     result = {"default": default}
-    direct = environ.get("DATABASE_URL_SYNC", "")
+    direct = environment.text("DATABASE_URL_SYNC")
     if direct:
         # A transaction-mode pooler forgets server-side cursors between two statements.
         default["DISABLE_SERVER_SIDE_CURSORS"] = True
@@ -68,13 +70,14 @@ def databases(environ: Mapping[str, str], *, data_dir: Path) -> dict[str, dict[s
     return result
 
 
-def external_address(environ: Mapping[str, str]) -> Address | None:
+def external_address(environment: Environment) -> Address | None:
     """Return where DATABASE_URL or POSTGRES_* point, or ``None`` if neither is set."""
-    if environ.get("DATABASE_URL"):
-        return parse(environ["DATABASE_URL"], variable="DATABASE_URL")
-    given = {key: environ.get(f"POSTGRES_{key}", "") for key in ("HOST", "PORT", "USER", "PASSWORD", "DB")}
+    url = environment.text("DATABASE_URL")
+    if url:
+        return parse(url, variable="DATABASE_URL")
+    given = {key: environment.text(f"POSTGRES_{key}") for key in ("HOST", "PORT", "USER", "PASSWORD", "DB")}
     if not any(given.values()):
-        if environ.get("DATABASE_URL_SYNC"):
+        if environment.text("DATABASE_URL_SYNC"):
             raise ImproperlyConfigured(
                 "DATABASE_URL_SYNC is set and DATABASE_URL is not. It names the direct way to the database of "
                 "DATABASE_URL: set both, or only DATABASE_URL."
@@ -160,10 +163,3 @@ def _entry(address: Address, pool: dict[str, Any]) -> dict[str, Any]:
         "OPTIONS": options,
         "POOL_OPTIONS": pool,
     }
-
-
-def _number(environ: Mapping[str, str], name: str, default: int, *, least: int) -> int:
-    text = environ.get(name) or str(default)
-    if not text.isdecimal() or int(text) < least:
-        raise ImproperlyConfigured(f"{name} is “{text}”; it must be a whole number, {least} or more.")
-    return int(text)

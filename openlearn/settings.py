@@ -1,18 +1,27 @@
-"""Settings of the project. One file: what differs between places are environment variables."""
+"""
+Settings of the project. One file: what differs between places are environment variables (docs/operations.md).
+
+Reading it connects to nothing and starts nothing.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from openlearn import postgres
+from openlearn import logs, postgres
+from openlearn.environment import Environment, scheduler_settings, secret_key
+
+env = Environment(os.environ)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(os.environ.get("OPENLEARN_DATA_DIR") or BASE_DIR / ".data").resolve()
+DATA_DIR = Path(env.text("OPENLEARN_DATA_DIR") or BASE_DIR / ".data").resolve()
 
-SECRET_KEY = os.environ.get("SECRET_KEY", "insecure-development-key")
-DEBUG = os.environ.get("DEBUG", "") == "1"
-ALLOWED_HOSTS = ["*"]
+DEBUG = env.flag("DEBUG")
+DATABASES = postgres.databases(env, data_dir=DATA_DIR)
+SECRET_KEY = secret_key(env, data_dir=DATA_DIR, may_generate=DEBUG or "EMBEDDED" in DATABASES["default"])
+ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]")))
+CSRF_TRUSTED_ORIGINS = list(env.words("CSRF_TRUSTED_ORIGINS"))
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -25,16 +34,20 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_apscheduler",
     "scheduler",
+    "openlearn",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "openlearn.urls"
+WSGI_APPLICATION = "openlearn.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -49,9 +62,40 @@ TEMPLATES = [
         },
     }
 ]
-DATABASES = postgres.databases(os.environ, data_dir=DATA_DIR)
-USE_TZ = True
-TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
-STATIC_URL = "static/"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-SCHEDULER: dict[str, object] = {}
+
+LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en-us")
+USE_TZ = True
+TIME_ZONE = env.text("TIME_ZONE", "UTC")
+
+# The admin's files come from the installed packages as they are: nothing has to be collected before the first page.
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+
+# Served by https, directly or behind a proxy that says so.
+HTTPS = env.flag("HTTPS")
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 30 * 24 * 3600) if HTTPS else 0
+if env.flag("TRUST_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# Whether the other names of the domain are served by https as well is not ours to say.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+LOGGING = logs.configuration(
+    form=env.text("LOG_FORMAT", "text", among=("text", "json")),
+    level=env.text("LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")),
+)
+
+SCHEDULER = scheduler_settings(env, database="direct" if "direct" in DATABASES else "default")

@@ -13,7 +13,7 @@ from openlearn.db import embedded, programs
 from openlearn.db.postgresql.client import DatabaseClient
 
 
-class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] - dj_db_conn_pool has no types
+class DatabaseWrapper(base.DatabaseWrapper):
     """
     A pooled connection. With the key ``EMBEDDED`` (a folder) in its settings it first starts the server in there.
 
@@ -25,7 +25,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc] - dj_db_conn_
     def get_connection_params(self) -> dict[str, Any]:
         """Return the parameters for psycopg2; the embedded server runs when this returns."""
         self.ensure_server()
-        return super().get_connection_params()  # type: ignore[no-any-return]
+        return super().get_connection_params()
 
     def ensure_server(self) -> None:
         """Start the embedded server if this database is one, and note where it listens."""

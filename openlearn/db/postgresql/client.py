@@ -11,7 +11,7 @@ class DatabaseClient(client.DatabaseClient):
     """``manage.py dbshell``, which has to start the embedded server first, and finds its ``psql`` in the wheel."""
 
     def runshell(self, parameters: Iterable[str]) -> None:
-        self.connection.ensure_server()
+        self.connection.ensure_server()  # type: ignore[attr-defined]
         super().runshell(parameters)
 
     @classmethod

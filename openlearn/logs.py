@@ -1,0 +1,81 @@
+"""
+How log records read: one line for each, as text or as JSON.
+
+Code logs through ``logging``: the message is the event's dotted name, ``extra`` has its facts. Text shows them as
+``key=value``, with colour on a terminal and without in a pipe.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+OWN_ATTRIBUTES = ("color_message", "status_code", "request", "server_time")
+"""What Django and others attach for their own formatters: objects and duplicates, not facts."""
+
+
+def configuration(*, form: str, level: str) -> dict[str, Any]:
+    """Return ``settings.LOGGING``. ``form`` is ``text`` or ``json``."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": _facts(),
+                "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_rendering(form)],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": "INFO", "propagate": True},
+            "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+            # The tick is ours; what APScheduler says about each of its own steps is noise.
+            "apscheduler": {"level": "WARNING"},
+            "httpx": {"level": "WARNING"},
+            "httpcore": {"level": "WARNING"},
+            "trafilatura": {"level": "ERROR"},
+            # A broken connection in the pool is replaced, and is an event of the scheduler when it matters.
+            "dj_db_conn_pool": {"level": "WARNING"},
+            "sqlalchemy": {"level": "WARNING"},
+        },
+    }
+
+
+def _facts() -> list[Processor]:
+    return [
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.ExtraAdder(),
+        _without_own_attributes,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+    ]
+
+
+def _rendering(form: str) -> list[Processor]:
+    if form == "json":
+        return [
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("event"),
+            structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
+        ]
+    colors = sys.stderr is not None and sys.stderr.isatty()
+    return [
+        structlog.dev.ConsoleRenderer(
+            colors=colors,
+            timestamp_key="time",
+            pad_event_to=0,
+            pad_level=False,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    ]
+
+
+def _without_own_attributes(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    for attribute in OWN_ATTRIBUTES:
+        event.pop(attribute, None)
+    return event

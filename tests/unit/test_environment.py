@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from openlearn.environment import Environment, scheduler_settings, secret_key
+from scheduler.conf import SchedulerSettings
+
+
+class TestEnvironment:
+    @pytest.mark.parametrize(("text", "meaning"), [("1", True), ("TRUE", True), ("off", False), ("no", False)])
+    def test_reads_flags(self, text: str, meaning: bool) -> None:
+        assert Environment({"DEBUG": text}).flag("DEBUG", not meaning) is meaning
+
+    def test_refuses_a_flag_that_is_neither(self) -> None:
+        with pytest.raises(ImproperlyConfigured, match="DEBUG is “maybe”"):
+            Environment({"DEBUG": "maybe"}).flag("DEBUG")
+
+    def test_takes_an_empty_variable_for_none(self) -> None:
+        environment = Environment({"DEBUG": "", "SIZE": "", "HOSTS": " , "})
+
+        assert environment.flag("DEBUG", True) is True
+        assert environment.integer("SIZE", 7) == 7
+        assert environment.words("HOSTS", ("a",)) == ("a",)
+
+    def test_refuses_a_value_that_is_not_offered(self) -> None:
+        with pytest.raises(ImproperlyConfigured, match="must be one of text, json"):
+            Environment({"LOG_FORMAT": "xml"}).text("LOG_FORMAT", "text", among=("text", "json"))
+
+
+class TestSchedulerSettings:
+    def test_are_read_with_the_types_of_the_scheduler(self) -> None:
+        environment = Environment(
+            {
+                "ENABLE_SCHEDULER": "false",
+                "MAX_CONCURRENT_SCRAPERS": "9",
+                "SCHEDULER_PROCESSES": "0",
+                "JOB_RETENTION_DAYS": "14",
+                "SCHEDULER_HEARTBEAT_SECONDS": "0.5",
+                "SCHEDULER_MISFIRE_GRACE_SECONDS": "none",
+                "SCHEDULER_ALLOWED_HOSTS": "127.0.0.1:8000, intranet",
+                "SCHEDULER_NODE_NAME": "left",
+            }
+        )
+
+        found = scheduler_settings(environment, database="direct")
+
+        assert found == {
+            "DATABASE": "direct",
+            "ENABLED": False,
+            "THREADS": 9,
+            "PROCESSES": 0,
+            "RETENTION_DAYS": 14,
+            "HEARTBEAT_SECONDS": 0.5,
+            "MISFIRE_GRACE_SECONDS": None,
+            "ALLOWED_HOSTS": ("127.0.0.1:8000", "intranet"),
+            "NODE_NAME": "left",
+        }
+        assert SchedulerSettings(**{key.lower(): value for key, value in found.items()}).threads == 9
+
+    def test_leave_the_defaults_to_the_scheduler(self) -> None:
+        assert scheduler_settings(Environment({})) == {}
+
+    def test_name_the_variable_that_is_wrong(self) -> None:
+        with pytest.raises(ImproperlyConfigured, match="MAX_CONCURRENT_SCRAPERS is “five”"):
+            scheduler_settings(Environment({"MAX_CONCURRENT_SCRAPERS": "five"}))
+
+
+class TestSecretKey:
+    def test_is_what_the_environment_says(self, tmp_path: Path) -> None:
+        assert secret_key(Environment({"SECRET_KEY": "given"}), data_dir=tmp_path, may_generate=False) == "given"
+        assert list(tmp_path.iterdir()) == []
+
+    def test_is_generated_once_and_readable_by_its_owner_only(self, tmp_path: Path) -> None:
+        first = secret_key(Environment({}), data_dir=tmp_path / "new", may_generate=True)
+        second = secret_key(Environment({}), data_dir=tmp_path / "new", may_generate=True)
+
+        assert first == second
+        assert len(first) >= 50
+        assert stat.S_IMODE((tmp_path / "new" / "secret_key").stat().st_mode) == 0o600
+        assert [file.name for file in (tmp_path / "new").iterdir()] == ["secret_key"]
+
+    def test_must_be_set_in_production(self, tmp_path: Path) -> None:
+        with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is not set"):
+            secret_key(Environment({}), data_dir=tmp_path, may_generate=False)
+
+    def test_says_when_it_cannot_be_kept(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+
+        with pytest.raises(ImproperlyConfigured, match="one cannot be kept"):
+            secret_key(Environment({}), data_dir=tmp_path / "file" / "data", may_generate=True)
