@@ -23,7 +23,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from openlearn.db import programs
@@ -215,6 +215,9 @@ class EmbeddedServer:
         except programs.ProgramFailed as error:
             logger.warning("The embedded PostgreSQL did not stop: %s", error)
             return False
+        if Path(self._host) != self.cluster:
+            with suppress(OSError):
+                Path(self._host).rmdir()
         return True
 
     def _socket_folder(self, account: programs.Account) -> Path:

@@ -18,7 +18,7 @@ def written(form: str, *, extra: dict[str, Any], fails: bool = False) -> str:
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     handler.setFormatter(factory(**configured))
-    logger = logging.Logger("scheduler.engine")
+    logger = logging.Logger("scheduler.engine")  # noqa: LOG001 - one that no configuration knows
     logger.addHandler(handler)
     if fails:
         try:
