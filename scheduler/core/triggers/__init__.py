@@ -1,0 +1,140 @@
+"""
+Triggers: the rules that say when. One module for form, serializer, model, preview and engine alike.
+
+**The JSON.** A trigger is stored, sent and accepted as a JSON object::
+
+    {"type": "cron", "expression": "*/15 9-17 * * mon-fri", "timezone": "Europe/Berlin"}
+    {"type": "cron", "fields": {"day": "2nd sun", "hour": "3"}, "timezone": "Europe/Berlin"}
+    {"type": "interval", "minutes": 30}
+    {"type": "date", "run_at": "2027-03-01T09:00:00+01:00"}
+    {"type": "calendar", "months": 1, "at": "02:30", "timezone": "Europe/Berlin"}
+    {"type": "or", "triggers": [...]}      {"type": "and", "triggers": [...]}
+
+Each may have ``timezone`` (an IANA name or an offset such as ``+02:00``), ``start_at``, ``end_at`` and
+``jitter_seconds``. A time without an offset is meant in the trigger's zone. Jitter delays a run; it never moves a
+fire time, so nothing here computes with it.
+
+``parse`` checks it and compiles it into a ``Trigger``. ``normalize`` returns the form that is stored: defaults are
+filled in, keys have an order, and what has no anchor gets one, so that the phase survives restarts and edits of other
+things. Normalizing again changes nothing.
+
+**Clock changes.** The rules are those of Debian's cron, for every kind of wall clock trigger:
+
+* a fixed time of day that is left out when clocks go forward fires once, right after the gap. Several times in one
+  gap, or one in it and one at its end, are one fire time;
+* a fixed time that is shown twice when clocks go back fires the first time only;
+* a cron with a wildcard (``*``, ``*/5``) in the minute or the hour follows the clock: what a clock never shows does
+  not fire, what it shows twice fires twice.
+
+An expression with seconds obeys the same rules. Intervals are absolute time and do not care. A day that a zone leaves
+out altogether (Samoa, 30 December 2011) is a gap as any other.
+
+**Cron.** Day of month and day of week are alternatives unless one of them begins with ``*``, as in crontab(5); Sunday
+is 0 and 7. A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last
+one given are at their minimum. APScheduler 3.11's own ``CronTrigger`` decides nothing here: it loses whole days after
+clocks went forward. cronsim judges which days match an expression; the clock is ours, because cronsim steps through
+gaps minute by minute and leaves expressions with seconds out of its rules.
+
+**Calendar.** From the date of ``start_at`` on, months and years are added until that day exists (31 January, then
+31 March), then weeks and days: as APScheduler's ``CalendarIntervalTrigger``. Unlike there, a time in a gap is not left
+out, but fires right after it.
+
+**Chains.** The engine holds one known fire time of a job, ``next_run_time``. ``latest``, ``count``, ``upcoming`` and
+``most_recent`` answer from there by arithmetic: a one-second interval that was down for a year costs what a minute
+does. Only combinations search step by step, within bounds that ``combinations`` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
+from scheduler.core.triggers.trigger import Trigger, long_date, time_now
+from scheduler.errors import InvalidTrigger, NeverFires
+
+__all__ = [
+    "InvalidTrigger",
+    "NeverFires",
+    "Trigger",
+    "check_future",
+    "first_fire_time",
+    "next_fire_times",
+    "normalize",
+    "parse",
+    "parse_cached",
+]
+
+
+def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
+    """
+    Return the trigger as it is stored. An interval without ``start_at`` starts one interval after ``now``.
+
+    :raises InvalidTrigger: it cannot be used
+    :raises NeverFires: it has no fire time
+    """
+    settled = parse(trigger).settled(now=now)
+    form = settled.as_json()
+    if settled.start_at is not None and settled.end_at is not None and settled.end_at < settled.start_at:
+        raise ends_too_early(settled, first=settled.start_at)
+    return form
+
+
+def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:
+    """
+    Return when a job that is created or resumed ``now`` is due first; ``None``: never again.
+
+    That is strictly after ``now``, with two exceptions: an interval's ``start_at`` or a date's ``run_at`` that is
+    just ``now`` counts, and a date that is over is returned all the same, as APScheduler does. Whether it is too late
+    to run is then for the misfire grace time to say. For people's input there is ``check_future``.
+    """
+    return _compiled(trigger).first_after(now)
+
+
+def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime:
+    """
+    Return the first fire time not before ``now``.
+
+    :raises NeverFires: all of it is over
+    """
+    compiled = _compiled(trigger)
+    first = compiled.first_after(now)
+    over = compiled.end_at
+    if isinstance(compiled, DateTrigger) and compiled.run_at < now:
+        first, over = None, compiled.run_at
+    if first is not None:
+        return first
+    if over is not None and over <= now:
+        raise NeverFires(
+            f"{long_date(over, compiled.timezone)} in {compiled.timezone} is over "
+            f"(now {time_now(now, compiled.timezone, than=over)}).",
+            pointer="/run_at" if isinstance(compiled, DateTrigger) else "/end_at",
+        )
+    if over is not None:
+        raise ends_too_early(compiled, first=None)
+    raise NeverFires("This never runs again: its last fire time is over.")
+
+
+def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) -> list[datetime]:
+    """
+    Return the next ``count`` fire times strictly after ``after``, in UTC; fewer if it ends before.
+
+    A trigger without an anchor is taken as if it were created at ``after``.
+
+    :raises InvalidTrigger: it cannot be used
+    :raises NeverFires: it has no fire time
+    """
+    after = after.astimezone(UTC)
+    compiled = parse(trigger).settled(now=after)
+    found: list[datetime] = []
+    moment = compiled.next_after(after)
+    while moment is not None and len(found) < count:
+        found.append(moment)
+        moment = compiled.next_after(moment)
+    return found
+
+
+def _compiled(trigger: Mapping[str, Any] | Trigger) -> Trigger:
+    return trigger if isinstance(trigger, Trigger) else parse(trigger)

@@ -1,0 +1,131 @@
+"""Triggers made of triggers: any of them, or all of them at once."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+from scheduler.core.triggers.trigger import MOMENT, Trigger
+
+MOST_STEPS = 2_000
+"""How often the triggers of an ``and`` may disagree before the search for an instant ends."""
+
+MOST_COUNTED = 20_000
+"""Up to here a combination counts one by one, and exactly."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Combination(Trigger):
+    triggers: tuple[Trigger, ...]
+
+    @abstractmethod
+    def _first(self, moment: datetime) -> datetime | None: ...
+
+    @abstractmethod
+    def _last(self, moment: datetime) -> datetime | None: ...
+
+    @abstractmethod
+    def _most(self, counts: list[int]) -> int:
+        """Return the most fire times that the triggers can have together, from how many each of them has."""
+
+    def at_or_after(self, moment: datetime) -> datetime | None:
+        if self.start_at is not None and moment < self.start_at:
+            moment = self.start_at
+        found = self._first(moment)
+        return None if found is None or (self.end_at is not None and found > self.end_at) else found
+
+    def at_or_before(self, moment: datetime) -> datetime | None:
+        if self.end_at is not None and moment > self.end_at:
+            moment = self.end_at
+        found = self._last(moment)
+        return None if found is None or (self.start_at is not None and found < self.start_at) else found
+
+    def next_after(self, after: datetime) -> datetime | None:
+        return self.anchored(after).at_or_after(after + MOMENT)
+
+    def count_after(self, after: datetime, *, until: datetime) -> int:
+        """
+        Exact up to ``MOST_COUNTED``; beyond, the most that there can be.
+
+        A closed form would need every pair of rules to know when they coincide.
+        """
+        most = self._most([trigger.count_after(after, until=until) for trigger in self.triggers])
+        if most > MOST_COUNTED:
+            return most
+        total = 0
+        moment = self.at_or_after(after + MOMENT)
+        while moment is not None and moment <= until:
+            total += 1
+            moment = self.at_or_after(moment + MOMENT)
+        return total
+
+    def settled(self, *, now: datetime) -> Self:
+        return replace(self, triggers=tuple(trigger.settled(now=now) for trigger in self.triggers))
+
+    def anchored(self, first: datetime) -> Self:
+        triggers = tuple(trigger.anchored(first) for trigger in self.triggers)
+        same = all(new is old for new, old in zip(triggers, self.triggers, strict=True))
+        return self if same else replace(self, triggers=triggers)
+
+    def first_after(self, now: datetime) -> datetime | None:
+        settled = self.settled(now=now)
+        starts = any(trigger.start_at == now or getattr(trigger, "run_at", None) == now for trigger in self.triggers)
+        return settled.at_or_after(now if starts else now + MOMENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrTrigger(Combination):
+    """Fires when any of the triggers does; once where several do."""
+
+    def _first(self, moment: datetime) -> datetime | None:
+        found = (trigger.at_or_after(moment) for trigger in self.triggers)
+        return min((fire_time for fire_time in found if fire_time is not None), default=None)
+
+    def _last(self, moment: datetime) -> datetime | None:
+        found = (trigger.at_or_before(moment) for trigger in self.triggers)
+        return max((fire_time for fire_time in found if fire_time is not None), default=None)
+
+    def _most(self, counts: list[int]) -> int:
+        return sum(counts)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": "or", "triggers": [trigger.as_json() for trigger in self.triggers], **self._bounds_as_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AndTrigger(Combination):
+    """Fires when all of the triggers do, at the same instant. The search for one is bounded (``MOST_STEPS``)."""
+
+    def _first(self, moment: datetime) -> datetime | None:
+        for _ in range(MOST_STEPS):
+            agreed = moment
+            for trigger in self.triggers:
+                found = trigger.at_or_after(agreed)
+                if found is None:
+                    return None
+                agreed = found
+            if agreed == moment:
+                return moment
+            moment = agreed
+        return None
+
+    def _last(self, moment: datetime) -> datetime | None:
+        for _ in range(MOST_STEPS):
+            agreed = moment
+            for trigger in self.triggers:
+                found = trigger.at_or_before(agreed)
+                if found is None:
+                    return None
+                agreed = found
+            if agreed == moment:
+                return moment
+            moment = agreed
+        return None
+
+    def _most(self, counts: list[int]) -> int:
+        return min(counts)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": "and", "triggers": [trigger.as_json() for trigger in self.triggers], **self._bounds_as_json()}

@@ -1,0 +1,165 @@
+"""Cron triggers: by an expression, or by fields in APScheduler's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, tzinfo
+from functools import partial
+from typing import Any
+
+from apscheduler.triggers.cron import CronTrigger as StockCronTrigger
+from apscheduler.triggers.cron.fields import BaseField
+
+from scheduler.core.triggers.crontab import Crontab, parse_expression
+from scheduler.core.triggers.trigger import WallClockTrigger
+from scheduler.core.triggers.walls import MatchingDays, TimesOfDay, WallClock, day_number
+from scheduler.errors import InvalidTrigger, NeverFires
+
+FIELD_NAMES: tuple[str, ...] = StockCronTrigger.FIELD_NAMES
+DAY_FIELDS = ("year", "month", "day", "week", "day_of_week")
+LONGEST_FIELD = 100
+MOST_ITEMS = 60
+FIRST_YEAR, LAST_YEAR = 1970, 9999
+
+_ALLOWED = {
+    "year": "1970 to 9999",
+    "month": "1 to 12, or jan to dec",
+    "day": "1 to 31, last, or a weekday of the month such as 2nd sun",
+    "week": "1 to 53",
+    "day_of_week": "0 (Monday) to 6 (Sunday), or mon to sun",
+    "hour": "0 to 23",
+    "minute": "0 to 59",
+    "second": "0 to 59",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CronTrigger(WallClockTrigger):
+    """Fires when a cron expression matches."""
+
+    expression: str
+    crontab: Crontab = field(compare=False, repr=False)
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": "cron", "expression": self.expression, **self._bounds_as_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldsTrigger(WallClockTrigger):
+    """Fires when every field matches. Weekdays are counted from Monday, 0, as APScheduler does."""
+
+    fields: tuple[tuple[str, str], ...]
+    """Name and expression of those that were given, from year to second."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"type": "cron", "fields": dict(self.fields), **self._bounds_as_json()}
+
+
+def cron_by_expression(expression: object, *, zone: tzinfo, **bounds: Any) -> CronTrigger:
+    """
+    :raises InvalidTrigger: the expression cannot be used
+    :raises NeverFires: no day matches
+    """
+    crontab = parse_expression(expression)
+    clock = WallClock(days=crontab.days, times=crontab.times, zone=zone, follows_clock=crontab.follows_clock)
+    return CronTrigger(expression=crontab.text, crontab=crontab, clock=clock, **bounds)
+
+
+def cron_by_fields(values: object, *, zone: tzinfo, **bounds: Any) -> FieldsTrigger:
+    """
+    :raises InvalidTrigger: a field cannot be used
+    :raises NeverFires: no day matches
+    """
+    if not isinstance(values, Mapping) or not any(value is not None for value in values.values()):
+        raise InvalidTrigger(
+            f"The fields are an object with one or more of: {', '.join(FIELD_NAMES)}.",
+            pointer="/fields",
+            code="wrong_type",
+        )
+    for name in values:
+        if name not in FIELD_NAMES:
+            raise InvalidTrigger(
+                f"A cron has no field “{str(name)[:64]}”. It has: {', '.join(FIELD_NAMES)}.",
+                pointer=f"/fields/{str(name)[:64]}",
+                code="unknown_key",
+            )
+    given = {name: _text(name, values[name]) for name in FIELD_NAMES if values.get(name) is not None}
+    compiled = _compile(given)
+    clock = WallClock(
+        days=_days(compiled),
+        times=TimesOfDay(
+            hours=_values(compiled["hour"], 24),
+            minutes=_values(compiled["minute"], 60),
+            seconds=_values(compiled["second"], 60),
+        ),
+        zone=zone,
+        follows_clock=any(str(compiled[name]).startswith("*") for name in ("hour", "minute")),
+    )
+    return FieldsTrigger(fields=tuple((name, str(compiled[name])) for name in given), clock=clock, **bounds)
+
+
+def _text(name: str, value: object) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _bad_field(name, str(value)[:LONGEST_FIELD])
+    text = str(value).strip()
+    if len(text) > LONGEST_FIELD or text.count(",") >= MOST_ITEMS:
+        raise InvalidTrigger(
+            f"{_label(name)} has at most {LONGEST_FIELD} characters and {MOST_ITEMS} items.",
+            pointer=f"/fields/{name}",
+            code="too_long",
+        )
+    return text
+
+
+def _compile(given: dict[str, str]) -> dict[str, BaseField]:
+    """Compile all eight fields with APScheduler's classes; those after the last given one are at their minimum."""
+    compiled: dict[str, BaseField] = {}
+    for name in given:
+        field_class = StockCronTrigger.FIELDS_MAP[name]
+        try:
+            compiled[name] = field_class(name, given[name].lower())
+        except ValueError:
+            raise _bad_field(name, given[name]) from None
+        # APScheduler looks only at how an item begins: what follows would be ignored silently.
+        items = [item.strip() for item in given[name].lower().split(",")]
+        for item, expression in zip(items, compiled[name].expressions, strict=True):
+            if not expression.value_re.fullmatch(item):
+                raise _bad_field(name, given[name])
+    stock = StockCronTrigger(**given, timezone="UTC")
+    return {stock_field.name: compiled.get(stock_field.name, stock_field) for stock_field in stock.fields}
+
+
+def _values(compiled: BaseField, size: int) -> tuple[int, ...]:
+    """List which values of an hour, minute or second match."""
+    moments = ((value, datetime(2000, 1, 1).replace(**{compiled.name: value})) for value in range(size))  # noqa: DTZ001
+    return tuple(value for value, moment in moments if compiled.get_next_value(moment) == value)
+
+
+def _days(compiled: dict[str, BaseField]) -> MatchingDays:
+    years = None
+    if str(compiled["year"]) != "*":
+        candidates = ((year, date(year, 1, 1)) for year in range(FIRST_YEAR, LAST_YEAR + 1))
+        years = frozenset(year for year, day in candidates if compiled["year"].get_next_value(day) == year)
+    months = frozenset(
+        month for month in range(1, 13) if compiled["month"].get_next_value(date(2000, month, 1)) == month
+    )
+    rules = tuple(compiled[name] for name in ("day", "week", "day_of_week") if str(compiled[name]) != "*")
+    days = MatchingDays(accepts=partial(_matches, rules), months=months, years=years)
+    if days.at_or_after(day_number(date(FIRST_YEAR, 1, 1))) is None:
+        raise NeverFires("This never runs: no date matches its fields.", pointer="/fields")
+    return days
+
+
+def _matches(rules: tuple[BaseField, ...], day: date) -> bool:
+    return all(rule.get_next_value(day) == rule.get_value(day) for rule in rules)
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _bad_field(name: str, text: str) -> InvalidTrigger:
+    return InvalidTrigger(
+        f"{_label(name)} “{text}”: allowed are {_ALLOWED[name]}.", pointer=f"/fields/{name}", code="invalid_field"
+    )

@@ -1,0 +1,240 @@
+"""
+Cron expressions: five fields, or six with the seconds first, as crontab(5) has them.
+
+The rewriting here adds what cronsim does not read (nicknames, ranges that wrap such as ``22-2`` or ``fri-mon``, ``?``)
+and says in words what is wrong. Which values a field holds and which days match is cronsim's judgement; what clock
+changes do to them is in ``walls``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import cast
+
+from cronsim import CronSim, CronSimError
+
+from scheduler.core.triggers.walls import Days, MatchingDays, TimesOfDay, day_number
+from scheduler.errors import InvalidTrigger, NeverFires
+
+LONGEST = 100
+MOST_ITEMS = 60
+POINTER = "/expression"
+
+NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
+MONTHS = (
+    *("January", "February", "March", "April", "May", "June"),
+    *("July", "August", "September", "October", "November", "December"),
+)
+LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    label: str
+    lowest: int
+    highest: int
+    names: tuple[str, ...] = ()
+    """Upper case; the first one is the lowest value."""
+
+    @property
+    def allowed(self) -> str:
+        names = f", or {self.names[0].lower()} to {self.names[-1].lower()}" if self.names else ""
+        return f"allowed are {self.lowest} to {self.highest}{names}"
+
+    def number(self, text: str) -> int | None:
+        """Return the value of a number or a name; ``None``: it is neither or out of range."""
+        if text in self.names:
+            return self.names.index(text) + self.lowest
+        value = int(text) if _NUMBER.fullmatch(text) else -1
+        return value if self.lowest <= value <= self.highest else None
+
+
+_SECOND = _Field(label="Second", lowest=0, highest=59)
+_MINUTE = _Field(label="Minute", lowest=0, highest=59)
+_HOUR = _Field(label="Hour", lowest=0, highest=23)
+_DAY = _Field(label="Day of month", lowest=1, highest=31)
+_MONTH = _Field(label="Month", lowest=1, highest=12, names=tuple(name[:3].upper() for name in MONTHS))
+_WEEKDAY = _Field(label="Day of week", lowest=0, highest=7, names=tuple(name[:3].upper() for name in WEEKDAYS))
+_FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crontab:
+    """A cron expression that was understood."""
+
+    text: str
+    """As it was written, with single spaces."""
+
+    parts: tuple[str, str, str, str, str, str]
+    """Second to day of week, in capitals, as cronsim reads them."""
+
+    times: TimesOfDay
+    days: Days
+    months: frozenset[int]
+    month_days: frozenset[int]
+    """Negative values stand for the last day and the last weekday of the month."""
+
+    weekdays: frozenset[int | tuple[int, int]]
+    either_day: bool
+    """Day of month *or* day of week; otherwise both must match."""
+
+    @property
+    def follows_clock(self) -> bool:
+        """As Debian's cron: a wildcard in the minute or the hour."""
+        return self.parts[1].startswith("*") or self.parts[2].startswith("*")
+
+
+def parse_expression(expression: object) -> Crontab:
+    """
+    :raises InvalidTrigger: it is not a cron expression
+    :raises NeverFires: no day matches
+    """
+    if not isinstance(expression, str):
+        raise _refused("A cron expression is a text such as “0 2 * * *”.", "wrong_type")
+    if len(expression) > LONGEST:
+        raise _refused(f"A cron expression has at most {LONGEST} characters; this has {len(expression)}.", "too_long")
+    words = expression.split()
+    text = " ".join(words)
+    if text.startswith("@"):
+        words = _expand_nickname(text).split()
+    if len(words) not in (5, 6):
+        raise _wrong_number(text, len(words))
+    if len(words) == 5:
+        words.insert(0, "0")
+    parts = tuple(_rewrite(word.upper(), field, word) for word, field in zip(words, _FIELDS, strict=True))
+    return _compile(text, cast("tuple[str, str, str, str, str, str]", parts))
+
+
+def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
+    try:
+        rule = CronSim(" ".join(parts), datetime(2000, 1, 1, tzinfo=UTC))
+    except CronSimError:
+        # Every field was checked before, so what is left is cronsim's test for days that no month has.
+        raise _never(parts) from None
+    months = frozenset(rule.months)
+    days = MatchingDays(accepts=partial(CronSim.match_day, rule), months=months)
+    if days.at_or_after(day_number(datetime(2000, 1, 1, tzinfo=UTC).date())) is None:
+        raise _never(parts)
+    return Crontab(
+        text=text,
+        parts=parts,
+        times=TimesOfDay(
+            hours=tuple(sorted(rule.hours)), minutes=tuple(sorted(rule.minutes)), seconds=tuple(sorted(rule.seconds))
+        ),
+        days=days,
+        months=months,
+        month_days=frozenset(rule.days),
+        weekdays=frozenset(rule.weekdays),
+        either_day=not rule.day_and,
+    )
+
+
+def _expand_nickname(text: str) -> str:
+    expanded = NICKNAMES.get(text.lower())
+    if expanded is None:
+        reason = ": a schedule has no boot" if text.lower() == "@reboot" else ""
+        raise _refused(
+            f"“{text}” is not supported{reason}. Use @hourly, @daily, @weekly, @monthly, @yearly.", "unknown_nickname"
+        )
+    return expanded
+
+
+def _rewrite(word: str, field: _Field, written: str) -> str:
+    """Return the field as cronsim reads it: ranges that wrap become lists."""
+    if word == "?" and field in (_DAY, _WEEKDAY):
+        return "*"
+    items = word.split(",")
+    if len(items) > MOST_ITEMS:
+        raise _refused(f"{field.label}: a list has at most {MOST_ITEMS} items; this has {len(items)}.", "too_long")
+    return ",".join(_rewrite_item(item, field, shown) for item, shown in zip(items, written.split(","), strict=True))
+
+
+def _rewrite_item(item: str, field: _Field, written: str) -> str:
+    if special := _special(item, field):
+        return special
+    term, slash, step = item.partition("/")
+    if slash and (not _NUMBER.fullmatch(step) or int(step) == 0):
+        raise _refused(f"{field.label} “{written}”: after the slash comes a step, a number from 1 on.", "invalid_field")
+    if term == "*":
+        return item
+    first, dash, last = term.partition("-")
+    low, high = field.number(first), field.number(last if dash else first)
+    if low is None or high is None:
+        raise _bad_value(field, written, (first, last) if dash else (first,))
+    if not dash:
+        return f"{low}{slash}{step}"
+    if low <= high:
+        return f"{low}-{high}{slash}{step}"
+    # Sunday is both 0 and 7: a week that wraps starts again at 1 after 7, any other field at its lowest value.
+    top = 6 if field is _WEEKDAY else field.highest
+    values = [*range(low, top + 1), *range(field.lowest, high + 1)] if low <= top else [*range(field.lowest, high + 1)]
+    return ",".join(str(value) for value in values[:: int(step) if slash else 1])
+
+
+def _special(item: str, field: _Field) -> str | None:
+    """Return ``L``, ``LW``, ``5L`` or ``1#2`` as cronsim reads them; ``None``: it is none of these."""
+    if field is _DAY and item in ("L", "LW"):
+        return item
+    if field is not _WEEKDAY:
+        return None
+    day, mark, position = item.partition("#")
+    if mark:
+        number = field.number(day)
+        return f"{number}#{position}" if number is not None and position in ("1", "2", "3", "4", "5") else None
+    number = field.number(item[:-1]) if item.endswith("L") else None
+    return None if number is None else f"{number}L"
+
+
+def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidTrigger:
+    if all(_NUMBER.fullmatch(value) or value.isalpha() for value in values):
+        return _refused(f"{field.label} “{written}”: {field.allowed}.", "invalid_field")
+    return _refused(
+        f"{field.label} “{written}” is not understood: write *, a number, a range (1-5), a step (*/2) "
+        f"or a list of these (1,3); {field.allowed}.",
+        "invalid_field",
+    )
+
+
+def _wrong_number(text: str, number: int) -> InvalidTrigger:
+    if not number:
+        return _refused(
+            "The cron expression is empty. It has 5 parts: minute, hour, day of month, month, day of week.",
+            "wrong_number_of_fields",
+        )
+    return _refused(
+        f"“{text}” has {number} part{'' if number == 1 else 's'}, "
+        "a cron expression has 5: minute, hour, day of month, month, day of week.",
+        "wrong_number_of_fields",
+    )
+
+
+def _never(parts: tuple[str, ...]) -> NeverFires:
+    days = sorted({int(day) for day in re.findall(r"\d+", parts[3])})
+    months = sorted({int(month) for month in re.findall(r"\d+", parts[4])})
+    plain = all(re.fullmatch(r"[\d,]+", part) for part in parts[3:5])
+    if plain and parts[5] == "*" and min(days) > max(LONGEST_MONTH[month - 1] for month in months):
+        which = " and ".join(str(day) for day in days)
+        verb = "does" if len(days) == len(months) == 1 else "do"
+        return NeverFires(
+            f"This never runs: {which} {' or '.join(MONTHS[month - 1] for month in months)} {verb} not exist.",
+            pointer=POINTER,
+        )
+    return NeverFires("This never runs: no date matches its day, month and day of week.", pointer=POINTER)
+
+
+def _refused(message: str, code: str) -> InvalidTrigger:
+    return InvalidTrigger(message, pointer=POINTER, code=code)

@@ -1,0 +1,289 @@
+"""From the JSON of a trigger to the trigger: every key is checked, unknown ones are refused by name."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, timedelta, tzinfo
+from functools import lru_cache
+from typing import Any
+
+from scheduler.core.triggers.calendars import CalendarTrigger, calendar_trigger
+from scheduler.core.triggers.combinations import AndTrigger, Combination, OrTrigger
+from scheduler.core.triggers.crons import cron_by_expression, cron_by_fields
+from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.intervals import LONGEST, SHORTEST, UNITS, IntervalTrigger
+from scheduler.core.triggers.trigger import Trigger, short_date
+from scheduler.core.triggers.zones import offset_name, parse_zone, resolve, zone_name
+from scheduler.errors import InvalidTrigger, NeverFires
+
+BOUNDS = ("timezone", "start_at", "end_at", "jitter_seconds")
+CALENDAR_UNITS = ("years", "months", "weeks", "days")
+KEYS: dict[str, tuple[str, ...]] = {
+    "cron": ("expression", "fields"),
+    "interval": tuple(UNITS),
+    "date": ("run_at",),
+    "calendar": (*CALENDAR_UNITS, "at"),
+    "or": ("triggers",),
+    "and": ("triggers",),
+}
+LONGEST_JITTER_SECONDS = 86_400
+MOST_CALENDAR_UNITS = 36_525
+MOST_SECONDS = 100 * 366 * 86_400
+MOST_TRIGGERS = 20
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+DEEPEST = 3
+"""How many combinations may lie inside one another."""
+
+_TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
+_INSTANT = re.compile(
+    r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2}(:?\d{2})?)?)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Form:
+    """One JSON object, and where it is."""
+
+    values: dict[str, Any]
+    place: str
+    depth: int
+
+    def refuse(self, key: str, message: str, code: str) -> InvalidTrigger:
+        return InvalidTrigger(message, pointer=f"{self.place}/{key}" if key else self.place, code=code)
+
+
+def parse(trigger: Mapping[str, Any]) -> Trigger:
+    """
+    Check the JSON form of a trigger and compile it.
+
+    :raises InvalidTrigger: saying which part cannot be used, and why
+    :raises NeverFires: it is well formed, but has no fire time
+    """
+    return _parse(trigger, place="", depth=0)
+
+
+@lru_cache(maxsize=8192)
+def parse_cached(text: str) -> Trigger:
+    """
+    ``parse`` for a trigger that is JSON text, fast for a text that was seen before. Safe in threads.
+
+    :raises InvalidTrigger: as ``parse``, or the text is not JSON
+    :raises NeverFires: as ``parse``
+    """
+    try:
+        trigger = json.loads(text)
+    except ValueError:
+        raise InvalidTrigger("The trigger is not JSON.", code="wrong_type") from None
+    return parse(trigger)
+
+
+def _parse(trigger: object, *, place: str, depth: int) -> Trigger:
+    if not isinstance(trigger, Mapping):
+        raise InvalidTrigger(
+            "A trigger is an object such as {“type”: “interval”, “minutes”: 30}.", pointer=place, code="wrong_type"
+        )
+    form = _Form(values={k: v for k, v in trigger.items() if v is not None}, place=place, depth=depth)
+    kind = form.values.get("type")
+    if not isinstance(kind, str) or kind not in KEYS:
+        raise form.refuse("type", _unknown_type(kind), "unknown_type" if kind is not None else "missing")
+    allowed = ("type", *KEYS[kind], *BOUNDS)
+    for key in form.values:
+        if key not in allowed:
+            raise form.refuse(str(key)[:64], _unknown_key(kind, str(key)[:64], allowed), "unknown_key")
+    try:
+        compiled = _BUILDERS[kind](form)
+        _check_bounds(compiled, form)
+    except NeverFires as error:
+        raise NeverFires(str(error), pointer=_below(place, error.pointer)) from None
+    except InvalidTrigger as error:
+        raise InvalidTrigger(str(error), pointer=_below(place, error.pointer), code=error.code) from None
+    return compiled
+
+
+def _below(place: str, pointer: str) -> str:
+    return pointer if pointer.startswith(place) else place + pointer
+
+
+def _unknown_type(kind: object) -> str:
+    types = ", ".join(KEYS)
+    return f"A trigger has a type: {types}." if kind is None else f"“{str(kind)[:64]}” is no type. Types are: {types}."
+
+
+def _unknown_key(kind: str, key: str, allowed: tuple[str, ...]) -> str:
+    article = "An" if kind[0] in "aio" else "A"
+    close = difflib.get_close_matches(key, allowed, n=1)
+    hint = f"Did you mean “{close[0]}”?" if close else f"It takes: {', '.join(allowed[1:])}."
+    return f"{article} {kind} trigger has no “{key}”. {hint}"
+
+
+def _zone(form: _Form, default: tzinfo | None = None) -> tzinfo:
+    if "timezone" not in form.values and default is not None:
+        return default
+    return parse_zone(form.values.get("timezone", "UTC"), pointer=f"{form.place}/timezone")
+
+
+def _bounds(form: _Form, zone: tzinfo) -> dict[str, Any]:
+    jitter = form.values.get("jitter_seconds", 0)
+    if isinstance(jitter, bool) or not isinstance(jitter, int) or not 0 <= jitter <= LONGEST_JITTER_SECONDS:
+        raise form.refuse(
+            "jitter_seconds", f"The jitter is a whole number of seconds from 0 to {LONGEST_JITTER_SECONDS}.", "invalid"
+        )
+    start_at = _instant(form, "start_at", zone) if "start_at" in form.values else None
+    end_at = _instant(form, "end_at", zone) if "end_at" in form.values else None
+    if start_at is not None and end_at is not None and end_at < start_at:
+        raise form.refuse("end_at", "It ends before it starts.", "ends_before_start")
+    return {"timezone": zone_name(zone), "start_at": start_at, "end_at": end_at, "jitter_seconds": jitter}
+
+
+def _check_bounds(trigger: Trigger, form: _Form) -> None:
+    """:raises NeverFires: nothing lies between a start and an end"""
+    if trigger.end_at is None:
+        return
+    if isinstance(trigger, DateTrigger):
+        if trigger.at_or_after(trigger.run_at) is None:
+            raise ends_too_early(trigger, first=trigger.run_at, place=form.place)
+    elif trigger.start_at is not None and trigger.at_or_after(trigger.start_at) is None:
+        first = replace(trigger, end_at=None).at_or_after(trigger.start_at)
+        raise ends_too_early(trigger, first=first, place=form.place)
+
+
+def ends_too_early(trigger: Trigger, *, first: datetime | None, place: str = "") -> NeverFires:
+    """The error for an end before the first run, with the time of that run if it is known."""
+    when = f" ({short_date(first, trigger.timezone)})" if first is not None else ""
+    return NeverFires(f"It ends before its first run{when}.", pointer=f"{place}/end_at")
+
+
+def _instant(form: _Form, key: str, zone: tzinfo) -> datetime:
+    """Read an instant; a time without an offset is meant in the trigger's zone."""
+    moment = _moment(form, key)
+    return resolve(moment, zone) if moment.tzinfo is None else _in_utc(form, key, moment)
+
+
+def _in_utc(form: _Form, key: str, moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise form.refuse(key, f"{key}: the year {moment.year} is out of range.", "invalid_time") from None
+
+
+def _moment(form: _Form, key: str) -> datetime:
+    value = form.values.get(key)
+    if isinstance(value, datetime):
+        moment = value
+    else:
+        try:
+            if not isinstance(value, str) or not _INSTANT.fullmatch(value.strip()):
+                raise ValueError(value)
+            moment = datetime.fromisoformat(value.strip().upper())
+        except ValueError:
+            raise form.refuse(
+                key,
+                f"{key}: “{str(value)[:64]}” is not a time. Write it as 2027-03-01T09:00:00+01:00.",
+                "invalid_time",
+            ) from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise form.refuse(key, f"{key}: the year is from {FIRST_YEAR} to {LAST_YEAR}.", "invalid_time")
+    return moment
+
+
+def _numbers(form: _Form, units: tuple[str, ...], *, fractions: tuple[str, ...] = ()) -> dict[str, Any]:
+    numbers = {name: form.values[name] for name in units if name in form.values}
+    for name, number in numbers.items():
+        fits = isinstance(number, int | float) if name in fractions else isinstance(number, int)
+        if isinstance(number, bool) or not fits or not 0 <= number <= MOST_SECONDS:
+            raise form.refuse(name, f"{name}: “{str(number)[:64]}” is not a whole number from 0 on.", "invalid_number")
+    if not any(numbers.values()):
+        needed = (
+            f"{'An' if form.values['type'] == 'interval' else 'A'} {form.values['type']} trigger needs one or more of"
+        )
+        if zero := next(iter(numbers), ""):
+            raise form.refuse(zero, f"{zero}: 0 is too short. {needed} {', '.join(units)}.", "too_short")
+        raise form.refuse("", f"{needed} {', '.join(units)}.", "missing")
+    return numbers
+
+
+def _cron(form: _Form) -> Trigger:
+    given = [key for key in KEYS["cron"] if key in form.values]
+    if len(given) != 1:
+        reason = "not both" if given else "and this has neither"
+        raise form.refuse(
+            "expression", f"A cron trigger has an expression or fields, {reason}.", "ambiguous" if given else "missing"
+        )
+    zone = _zone(form)
+    bounds = _bounds(form, zone)
+    if given == ["expression"]:
+        return cron_by_expression(form.values["expression"], zone=zone, **bounds)
+    return cron_by_fields(form.values["fields"], zone=zone, **bounds)
+
+
+def _interval(form: _Form) -> IntervalTrigger:
+    numbers = _numbers(form, tuple(UNITS), fractions=("seconds",))
+    interval = sum((UNITS[name] * number for name, number in numbers.items()), timedelta())
+    if not SHORTEST <= interval <= LONGEST:
+        raise form.refuse(next(iter(numbers)), "An interval is from one second to a hundred years.", "out_of_range")
+    return IntervalTrigger(interval=interval, **_bounds(form, _zone(form)))
+
+
+def _date(form: _Form) -> DateTrigger:
+    if "run_at" not in form.values:
+        raise form.refuse("run_at", "A date trigger has a run_at, such as 2027-03-01T09:00:00+01:00.", "missing")
+    moment = _moment(form, "run_at")
+    zone = _zone(form, _own_zone(moment))
+    return DateTrigger(run_at=_instant(form, "run_at", zone), **_bounds(form, zone))
+
+
+def _own_zone(moment: datetime) -> tzinfo | None:
+    """Return the offset a time was written with, so that it is shown as it was written."""
+    offset = moment.utcoffset()
+    return None if offset is None else parse_zone(offset_name(int(offset.total_seconds())), pointer="/run_at")
+
+
+def _calendar(form: _Form) -> CalendarTrigger:
+    numbers = _numbers(form, CALENDAR_UNITS)
+    for name, number in numbers.items():
+        if number > MOST_CALENDAR_UNITS:
+            raise form.refuse(name, f"{name}: at most {MOST_CALENDAR_UNITS}.", "out_of_range")
+    zone = _zone(form)
+    return calendar_trigger(**numbers, at=_time(form), **_bounds(form, zone))
+
+
+def _time(form: _Form) -> time:
+    value = form.values.get("at", "00:00")
+    if isinstance(value, time):
+        value = value.isoformat(timespec="seconds")
+    match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise form.refuse("at", f"at: “{str(value)[:64]}” is not a time of day. Write it as 02:30.", "invalid_time")
+    hour, minute, second = match.groups()
+    return time(int(hour), int(minute), int(second or 0))
+
+
+def _combination(form: _Form) -> Combination:
+    kind = form.values["type"]
+    triggers = form.values.get("triggers")
+    if not isinstance(triggers, list | tuple) or not 1 <= len(triggers) <= MOST_TRIGGERS:
+        raise form.refuse("triggers", f"“{kind}” has a list of 1 to {MOST_TRIGGERS} triggers.", "wrong_type")
+    if form.depth >= DEEPEST:
+        raise form.refuse("triggers", f"At most {DEEPEST} combinations may lie inside one another.", "too_deep")
+    inner = tuple(
+        _parse(trigger, place=f"{form.place}/triggers/{index}", depth=form.depth + 1)
+        for index, trigger in enumerate(triggers)
+    )
+    combination = OrTrigger if kind == "or" else AndTrigger
+    default = parse_zone(inner[0].timezone, pointer="/timezone")
+    return combination(triggers=inner, **_bounds(form, _zone(form, default)))
+
+
+_BUILDERS: dict[str, Callable[[_Form], Trigger]] = {
+    "cron": _cron,
+    "interval": _interval,
+    "date": _date,
+    "calendar": _calendar,
+    "or": _combination,
+    "and": _combination,
+}

@@ -1,0 +1,171 @@
+"""What every trigger answers."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from typing import Any, Self
+
+from scheduler.core.triggers.walls import WallClock
+from scheduler.core.triggers.zones import instant_of, moment_of, zone_named
+
+MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+"""Not ``%b``, which depends on the machine's language."""
+
+MOMENT = timedelta(microseconds=1)
+"""The least step of time: what lies strictly after an instant begins one moment later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trigger(ABC):
+    """
+    A rule that says when, checked and compiled. Immutable; equal if its JSON is.
+
+    All datetimes in and out are aware and in UTC. ``first`` is always a fire time that is known already (a job's
+    ``next_run_time``): it counts, whatever the rule would say, and a rule without an anchor of its own goes on from it.
+    """
+
+    timezone: str = "UTC"
+    start_at: datetime | None = None
+    """No fire time before it. An interval counts from here."""
+
+    end_at: datetime | None = None
+    """No fire time after it."""
+
+    jitter_seconds: int = 0
+    """How far at most the engine delays a run. It never moves a fire time."""
+
+    @abstractmethod
+    def at_or_after(self, moment: datetime) -> datetime | None:
+        """Return the first fire time from ``moment`` on."""
+
+    @abstractmethod
+    def at_or_before(self, moment: datetime) -> datetime | None:
+        """Return the last fire time up to ``moment``."""
+
+    @abstractmethod
+    def count_after(self, after: datetime, *, until: datetime) -> int:
+        """Return how many fire times are later than ``after`` and not later than ``until``."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """Return the JSON form, its keys in a fixed order."""
+
+    def settled(self, *, now: datetime) -> Self:
+        """Return the trigger with its anchor fixed, as it is stored when it is created ``now``."""
+        return self
+
+    def anchored(self, first: datetime) -> Self:
+        """Return the trigger as it goes on from a fire time, if it has no anchor of its own."""
+        return self
+
+    def next_after(self, after: datetime) -> datetime | None:
+        """Return the first fire time strictly after ``after``; ``None``: there is none."""
+        return self.at_or_after(after + MOMENT)
+
+    def first_after(self, now: datetime) -> datetime | None:
+        """Return the first fire time of a trigger that is created ``now``."""
+        return self.settled(now=now).next_after(now)
+
+    def latest(self, *, first: datetime, until: datetime) -> datetime:
+        """Return the last fire time not after ``until``, at least ``first``. Costs the same after any outage."""
+        found = self.anchored(first).at_or_before(until)
+        return first if found is None or found < first else found
+
+    def count(self, *, first: datetime, until: datetime) -> int:
+        """Return how many fire times there are from ``first`` to ``until``, both included."""
+        if until < first:
+            return 0
+        return 1 + self.anchored(first).count_after(first, until=until)
+
+    def upcoming(self, *, first: datetime, until: datetime, limit: int) -> tuple[datetime, ...]:
+        """Return the oldest ``limit`` fire times from ``first`` to ``until``, oldest first."""
+        chain = self.anchored(first)
+        found: list[datetime] = []
+        moment: datetime | None = first
+        while moment is not None and moment <= until and len(found) < limit:
+            found.append(moment)
+            moment = chain.next_after(moment)
+        return tuple(found)
+
+    def most_recent(self, *, first: datetime, until: datetime, limit: int) -> tuple[datetime, ...]:
+        """Return the newest ``limit`` fire times from ``first`` to ``until``, oldest first."""
+        chain = self.anchored(first)
+        found: list[datetime] = []
+        moment = chain.at_or_before(until)
+        while moment is not None and moment > first and len(found) < limit:
+            found.append(moment)
+            moment = chain.at_or_before(moment - MOMENT)
+        if len(found) < limit and first <= until:
+            found.append(first)
+        return tuple(reversed(found))
+
+    def _bounds_as_json(self) -> dict[str, Any]:
+        """The keys that every type has, as the last ones of its JSON."""
+        zone = zone_named(self.timezone)
+        form: dict[str, Any] = {"timezone": self.timezone}
+        if self.start_at is not None:
+            form["start_at"] = rfc3339(self.start_at, zone)
+        if self.end_at is not None:
+            form["end_at"] = rfc3339(self.end_at, zone)
+        if self.jitter_seconds:
+            form["jitter_seconds"] = self.jitter_seconds
+        return form
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WallClockTrigger(Trigger):
+    """A trigger whose fire times are times of day in a zone. It is equal by the fields its subclasses add."""
+
+    clock: WallClock = field(compare=False, repr=False)
+
+    def at_or_after(self, moment: datetime) -> datetime | None:
+        if self.start_at is not None and moment < self.start_at:
+            moment = self.start_at
+        found = self.clock.at_or_after(instant_of(moment - MOMENT) + 1)
+        if found is None:
+            return None
+        fire_time = moment_of(found)
+        return None if self.end_at is not None and fire_time > self.end_at else fire_time
+
+    def at_or_before(self, moment: datetime) -> datetime | None:
+        if self.end_at is not None and moment > self.end_at:
+            moment = self.end_at
+        found = self.clock.at_or_before(instant_of(moment))
+        if found is None:
+            return None
+        fire_time = moment_of(found)
+        return None if self.start_at is not None and fire_time < self.start_at else fire_time
+
+    def count_after(self, after: datetime, *, until: datetime) -> int:
+        if self.start_at is not None and after < self.start_at:
+            after = self.start_at - MOMENT
+        if self.end_at is not None and until > self.end_at:
+            until = self.end_at
+        return self.clock.count(instant_of(after) + 1, instant_of(until))
+
+
+def rfc3339(moment: datetime, zone: tzinfo) -> str:
+    """Write an instant on the clock of a zone, with its offset; ``Z`` in UTC."""
+    return moment.astimezone(zone).isoformat().replace("+00:00", "Z")
+
+
+def short_date(moment: datetime, timezone: str) -> str:
+    """``24 Nov 02:00``, on the clock of a zone."""
+    local = moment.astimezone(zone_named(timezone))
+    return f"{local.day} {MONTH_NAMES[local.month - 1]} {local:%H:%M}"
+
+
+def long_date(moment: datetime, timezone: str) -> str:
+    """``22 Nov 2026, 14:00``, on the clock of a zone."""
+    local = moment.astimezone(zone_named(timezone))
+    return f"{local.day} {MONTH_NAMES[local.month - 1]} {local.year}, {local:%H:%M}"
+
+
+def time_now(now: datetime, timezone: str, *, than: datetime) -> str:
+    """``23 Nov, 02:47``: with the year only if it is another one than that of ``than``."""
+    zone = zone_named(timezone)
+    text = long_date(now, timezone)
+    year = now.astimezone(zone).year
+    return text.replace(f" {year},", ",") if year == than.astimezone(zone).year else text
