@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+from django.db import connection
+
+THREADS = 50
+MOST_CONNECTIONS = 15
+
+
+@pytest.mark.django_db(transaction=True)
+class TestThePool:
+    def test_never_opens_more_connections_than_it_promises(self) -> None:
+        everyone_is_here = threading.Barrier(THREADS)
+        parameters = {**connection.get_connection_params(), "application_name": "counter"}
+        observer = psycopg2.connect(**parameters)
+        done = threading.Event()
+
+        def work(number: int) -> int:
+            everyone_is_here.wait(30)
+            try:
+                for _ in range(3):
+                    with connection.cursor() as cursor:
+                        cursor.execute("SELECT %s, pg_sleep(0.01)", [number])
+                        assert cursor.fetchone()[0] == number
+                    connection.close()
+            finally:
+                connection.close()
+            return number
+
+        def highest() -> int:
+            peak = 0
+            with observer.cursor() as cursor:
+                while not done.is_set():
+                    # One transaction sees one snapshot of the activity.
+                    observer.rollback()
+                    cursor.execute(
+                        "SELECT count(*) FROM pg_stat_activity"
+                        " WHERE application_name = 'openlearn' AND datname = current_database()"
+                    )
+                    peak = max(peak, cursor.fetchone()[0])
+            return peak
+
+        with ThreadPoolExecutor(1) as counting, ThreadPoolExecutor(THREADS) as working:
+            peak = counting.submit(highest)
+            answers = list(working.map(work, range(THREADS)))
+            done.set()
+        observer.close()
+
+        assert answers == list(range(THREADS))
+        assert 5 < peak.result() <= MOST_CONNECTIONS
+
+    def test_replaces_a_connection_that_the_server_closed(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (closed,) = cursor.fetchone()
+        connection.close()
+        administrator = psycopg2.connect(**connection.get_connection_params())
+        with administrator.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [closed])
+        administrator.close()
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            (fresh,) = cursor.fetchone()
+
+        assert fresh != closed

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import Cluster, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Cluster(password="right") as cluster:
+        cluster.psql("CREATE DATABASE learning")
+        yield cluster
+
+
+def command(*arguments: str, url: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run it as a person does: what counts is what they read and the exit code."""
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "DJANGO_"))},
+        "DATABASE_URL": url,
+        "SECRET_KEY": "only-for-this-test",
+        **variables,
+    }
+    return subprocess.run(
+        [sys.executable, "manage.py", "init_scheduler_db", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def refusal(result: subprocess.CompletedProcess[str]) -> str:
+    """Return the sentence of a command that failed as it should: no traceback, exit code 1."""
+    assert result.returncode == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    (sentence,) = result.stderr.strip().splitlines()
+    return sentence.removeprefix("CommandError: ").removeprefix("Error: ")
+
+
+class TestInitSchedulerDb:
+    def test_says_what_is_missing_then_installs_it_then_finds_it(self, cluster: Cluster) -> None:
+        url = cluster.url("learning")
+
+        before = command("--check", "--json", url=url)
+        installed = command(url=url)
+        after = command("--check", "--json", url=url)
+
+        assert "Run “manage.py init_scheduler_db” to apply them." in refusal(before)
+        found = json.loads(before.stdout)
+        assert (found["connection_valid"], found["table_exists"], found["job_count"]) == (True, False, None)
+        assert "scheduler.0001_initial" in found["missing_migrations"]
+        assert (installed.returncode, installed.stderr) == (0, "")
+        assert "job_count: 0" in installed.stdout
+        assert json.loads(after.stdout) == {
+            "connection_valid": True,
+            "table_exists": True,
+            "job_count": 0,
+            "missing_migrations": [],
+            "error": None,
+        }
+
+    def test_says_that_a_table_was_removed(self, cluster: Cluster) -> None:
+        cluster.psql("CREATE DATABASE damaged")
+        assert command(url=cluster.url("damaged")).returncode == 0
+        cluster.psql("DROP TABLE scheduler_node CASCADE", database="damaged")
+
+        result = command(url=cluster.url("damaged"))
+
+        assert "Tables of the scheduler are missing" in refusal(result)
+
+    def test_says_that_the_password_is_wrong_without_repeating_it(self, cluster: Cluster) -> None:
+        result = command(url=cluster.url("learning").replace("right", "wr0ng"))
+
+        assert "refused the password of the user “postgres”" in refusal(result)
+        assert "wr0ng" not in result.stdout + result.stderr
+        assert "connection_valid: no" in result.stdout
+
+    def test_says_that_the_host_is_unknown(self, cluster: Cluster) -> None:
+        assert refusal(command(url="postgresql://nobody@db.invalid/learning")) == (
+            "The host “db.invalid” is not known: correct it in DATABASE_URL or POSTGRES_HOST."
+        )
+
+    def test_says_that_the_database_is_missing(self, cluster: Cluster) -> None:
+        assert "There is no database “absent”" in refusal(command(url=cluster.url("absent")))
+
+    def test_says_that_the_user_is_missing(self, cluster: Cluster) -> None:
+        url = cluster.url("learning").replace("postgres:right", "absent:right")
+
+        # PostgreSQL does not tell strangers which users it has.
+        assert "refused the password of the user “absent”" in refusal(command(url=url))
+
+    def test_says_that_nothing_listens(self) -> None:
+        port = free_port()
+
+        assert f"Nothing listens on 127.0.0.1:{port}" in refusal(command(url=f"postgresql://127.0.0.1:{port}/learning"))
+
+    def test_says_that_something_else_listens(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=_answer_as_a_web_server, args=(listener,), daemon=True).start()
+            port = listener.getsockname()[1]
+
+            result = command(url=f"postgresql://127.0.0.1:{port}/learning?sslmode=prefer")
+
+        assert f"What listens on 127.0.0.1:{port} is not PostgreSQL" in refusal(result)
+
+    def test_refuses_a_url_of_another_database(self) -> None:
+        assert "The scheduler needs PostgreSQL" in refusal(command(url="mysql://root@127.0.0.1/learning"))
+
+    def test_checks_the_direct_connection_too(self, cluster: Cluster) -> None:
+        result = command("--check", url=cluster.url("learning"), DATABASE_URL_SYNC=cluster.url("absent"))
+
+        assert "There is no database “absent”" in refusal(result)
+
+
+def _answer_as_a_web_server(listener: socket.socket) -> None:
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(1024)
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
