@@ -97,6 +97,12 @@ class NotPaused(SchedulerError):
     code = "not_paused"
 
 
+class StaleVersion(SchedulerError):
+    """Somebody else changed this meanwhile. Nothing was changed; look at it again."""
+
+    code = "stale_version"
+
+
 class JobIsBroken(SchedulerError):
     """The job cannot run until its definition is mended."""
 

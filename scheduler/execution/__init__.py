@@ -1,0 +1,1 @@
+"""Running one task body anywhere, and recording what became of it."""

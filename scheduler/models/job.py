@@ -60,6 +60,22 @@ class Job(DjangoJob):
     created_by = models.CharField(_("created by"), max_length=150, blank=True, default="")
     updated_at = models.DateTimeField(_("updated at"))
     updated_by = models.CharField(_("updated by"), max_length=150, blank=True, default="")
+    needs_inspection = models.BooleanField(
+        _("needs inspection"),
+        default=True,
+        help_text=_("Written past the services: a node checks the definition and computes when it is due."),
+    )
+    needs_rescheduling = models.BooleanField(
+        _("needs rescheduling"),
+        default=False,
+        help_text=_("Its trigger was changed past the services: when it is due is computed anew."),
+    )
+    interrupted_at = models.DateTimeField(
+        _("interrupted at"),
+        null=True,
+        blank=True,
+        help_text=_("The fire time that was next when the job broke: from here on it is accounted for again."),
+    )
     version = models.PositiveIntegerField(
         _("version"), default=1, help_text=_("Grows with every change of the definition.")
     )
@@ -77,7 +93,11 @@ class Job(DjangoJob):
         constraints = [
             models.CheckConstraint(condition=Q(max_instances__gte=1), name="scheduler_job_has_an_instance"),
         ]
-        indexes = [models.Index(fields=["state"], name="scheduler_job_state")]
+        indexes = [
+            models.Index(fields=["state"], name="scheduler_job_state"),
+            models.Index(fields=["task"], name="scheduler_job_task"),
+            models.Index(fields=["needs_inspection"], condition=Q(needs_inspection=True), name="scheduler_job_inspect"),
+        ]
 
     def __str__(self) -> str:
         return self.name

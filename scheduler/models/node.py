@@ -17,6 +17,7 @@ class Node(models.Model):
     pid = models.IntegerField(_("process id"))
     version = models.CharField(_("version"), max_length=64)
     executors = models.JSONField(_("executors"), default=dict, help_text=_("Runs at once, by executor."))
+    tasks = models.JSONField(_("tasks"), default=list, help_text=_("The names of the tasks that it knows."))
     state = models.CharField(_("state"), max_length=16, choices=NodeState.pairs(), default=NodeState.RUNNING)
     reason = models.TextField(_("reason"), blank=True, default="")
     started_at = models.DateTimeField(_("started at"))

@@ -39,10 +39,10 @@ class Run(models.Model):
     kwargs = models.JSONField(_("arguments"), default=dict, blank=True)
     scheduled_at = models.DateTimeField(_("scheduled at"), help_text=_("The fire time."))
     due_at = models.DateTimeField(_("due at"), help_text=_("When it may start: the fire time plus jitter or delay."))
-    last_scheduled_at = models.DateTimeField(
-        _("last scheduled at"),
+    covers_from = models.DateTimeField(
+        _("covers from"),
         null=True,
-        help_text=_("For a row that stands for several fire times: the last of them."),
+        help_text=_("For a row that stands for several fire times: the first of them."),
     )
     kind = models.CharField(_("kind"), max_length=16, choices=RunKind.pairs(), default=RunKind.SCHEDULED)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
@@ -52,9 +52,8 @@ class Run(models.Model):
     priority = models.SmallIntegerField(_("priority"), default=0)
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
     node = models.UUIDField(_("node"), null=True)
-    claim = models.UUIDField(_("claim"), null=True, help_text=_("The claim that took it."))
     coalesced = models.PositiveIntegerField(
-        _("coalesced"), default=0, help_text=_("How many further fire times were folded into this row.")
+        _("coalesced"), default=0, help_text=_("How many earlier fire times were folded into this row.")
     )
     previous = models.ForeignKey(
         "self",
@@ -103,6 +102,7 @@ class Run(models.Model):
                 condition=Q(finished_at__isnull=True, node__isnull=False),
                 name="scheduler_run_owned_node",
             ),
+            models.Index(fields=["due_at"], condition=Q(held=True, finished_at__isnull=True), name="scheduler_run_held"),
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
         ]
 

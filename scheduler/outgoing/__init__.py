@@ -8,7 +8,7 @@ Nothing is taken from the environment: no proxies, no netrc; no cookies are kept
 """
 
 from scheduler.outgoing.limits import Limits
-from scheduler.outgoing.requests import Answer, client, parse, request
+from scheduler.outgoing.requests import Answer, check, client, is_allowed_by_name, parse, request
 from scheduler.outgoing.transport import GuardedTransport
 
-__all__ = ["Answer", "GuardedTransport", "Limits", "client", "parse", "request"]
+__all__ = ["Answer", "GuardedTransport", "Limits", "check", "client", "is_allowed_by_name", "parse", "request"]

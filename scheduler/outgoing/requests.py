@@ -154,6 +154,29 @@ def parse(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
         raise DestinationRefused(f"“{url[:200]}” is not an address that can be requested: {error}.") from None
 
 
+def check(*, url: str) -> None:
+    """
+    Check an address without asking it or looking its name up.
+
+    :raises DestinationRefused:
+    """
+    place = parse(url)
+    network.check_destination(
+        scheme=place.scheme,
+        host=place.raw_host.decode("ascii"),
+        port=place.port,
+        has_credentials=bool(place.userinfo),
+        allowed_hosts=conf.get().allowed_hosts,
+    )
+
+
+def is_allowed_by_name(*, url: str) -> bool:
+    """Say whether ``SCHEDULER['ALLOWED_HOSTS']`` names the host of this address."""
+    place = parse(url)
+    port = place.port or network.SCHEMES.get(place.scheme, 0)
+    return network.is_allowed(host=place.raw_host.decode("ascii"), port=port, allowed_hosts=conf.get().allowed_hosts)
+
+
 def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or network.SCHEMES.get(url.scheme)
 

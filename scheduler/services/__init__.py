@@ -1,0 +1,1 @@
+"""What a person, the API or other code asks for: one call, one transaction, an answer that says what was done."""

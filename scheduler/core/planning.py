@@ -1,0 +1,159 @@
+"""
+Where each due fire time goes: it runs, it is folded into a run, it is missed, or it is skipped.
+
+The rules are those of APScheduler 3.11 (``BaseScheduler._process_jobs``, ``run_job``), with three differences: nothing
+is lost silently, lateness is judged here and not when a thread becomes free, and no long outage is enumerated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scheduler.core.states import RunState
+from scheduler.core.triggers import Trigger
+
+_INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRun:
+    """One row of the ledger to be written. It stands for ``coalesced + 1`` fire times."""
+
+    scheduled_at: datetime
+    """The newest of them."""
+
+    covers_from: datetime | None = None
+    """The oldest of them; ``None``: there is only one."""
+
+    coalesced: int = 0
+    state: RunState = RunState.QUEUED
+    """``queued``; or ``missed`` or ``skipped``, with a reason."""
+
+    reason: str = ""
+    held: bool = False
+    """Waits until another run of its job has ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirePlan:
+    """What becomes of all fire times that are due: each is covered by exactly one row."""
+
+    rows: tuple[PlannedRun, ...]
+    """Oldest first."""
+
+    next_fire_time: datetime | None
+    """When the job is due again; ``None`` ends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """How a job wants its due fire times to be treated."""
+
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: timedelta | None
+    """``None``: never too late."""
+
+
+def plan(
+    *, trigger: Trigger, due_at: datetime, now: datetime, policies: Policies, active: int, catch_up_limit: int
+) -> FirePlan:
+    """
+    Account for every fire time from ``due_at`` to ``now``, both included.
+
+    ``due_at`` is a fire time and not after ``now``; ``active`` counts the runs of this job that are not finished.
+    The work is bounded by ``catch_up_limit``, however long the outage was.
+    """
+    next_fire_time = trigger.next_after(due_at)
+    if next_fire_time is None or next_fire_time > now:
+        return FirePlan(rows=(_single(due_at, now, policies, active),), next_fire_time=next_fire_time)
+    last = trigger.latest(first=due_at, until=now)
+    rows = (
+        (_folded(trigger, due_at, last, now, policies, active),)
+        if policies.coalesce
+        else _each(trigger, due_at, last, now, policies, active, catch_up_limit)
+    )
+    return FirePlan(rows=rows, next_fire_time=trigger.next_after(last))
+
+
+def _single(fire_time: datetime, now: datetime, policies: Policies, active: int) -> PlannedRun:
+    if _is_late(fire_time, now, policies):
+        return PlannedRun(scheduled_at=fire_time, state=RunState.MISSED, reason=_late(fire_time, now, policies))
+    if active >= policies.max_instances:
+        return PlannedRun(scheduled_at=fire_time, state=RunState.SKIPPED, reason=_overlap(active, policies))
+    return PlannedRun(scheduled_at=fire_time)
+
+
+def _folded(
+    trigger: Trigger, first: datetime, last: datetime, now: datetime, policies: Policies, active: int
+) -> PlannedRun:
+    coalesced = trigger.count(first=first, until=last) - 1
+    if _is_late(last, now, policies):
+        state, reason = RunState.MISSED, _late(last, now, policies)
+    elif active >= policies.max_instances:
+        state, reason = RunState.SKIPPED, _overlap(active, policies)
+    else:
+        state, reason = RunState.QUEUED, ""
+    return PlannedRun(scheduled_at=last, covers_from=first, coalesced=coalesced, state=state, reason=reason)
+
+
+def _each(
+    trigger: Trigger,
+    first: datetime,
+    last: datetime,
+    now: datetime,
+    policies: Policies,
+    active: int,
+    catch_up_limit: int,
+) -> tuple[PlannedRun, ...]:
+    rows: list[PlannedRun] = []
+    newest = trigger.most_recent(first=first, until=last, limit=catch_up_limit)
+    in_time = [fire_time for fire_time in newest if not _is_late(fire_time, now, policies)]
+    oldest_kept = in_time[0] if in_time else None
+    if policies.misfire_grace_time is not None:
+        cutoff = now - policies.misfire_grace_time - _INSTANT
+        if first <= cutoff:
+            missed_last = trigger.latest(first=first, until=cutoff)
+            rows.append(_range(trigger, first, missed_last, RunState.MISSED, _late(missed_last, now, policies)))
+            following = trigger.next_after(missed_last)
+            if following is None or following > last:
+                return tuple(rows)
+            first = following
+    if oldest_kept is not None and first < oldest_kept:
+        dropped_last = trigger.latest(first=first, until=oldest_kept - _INSTANT)
+        reason = f"More than {catch_up_limit} fire times were due at once; only the newest {catch_up_limit} are run."
+        rows.append(_range(trigger, first, dropped_last, RunState.SKIPPED, reason))
+    slots = policies.max_instances - active
+    if slots <= 0 and in_time:
+        rows.append(_range(trigger, in_time[0], in_time[-1], RunState.SKIPPED, _overlap(active, policies)))
+    else:
+        rows += [PlannedRun(scheduled_at=at, held=place >= slots) for place, at in enumerate(in_time)]
+    return tuple(rows)
+
+
+def _range(trigger: Trigger, first: datetime, last: datetime, state: RunState, reason: str) -> PlannedRun:
+    if first == last:
+        return PlannedRun(scheduled_at=first, state=state, reason=reason)
+    coalesced = trigger.count(first=first, until=last) - 1
+    return PlannedRun(scheduled_at=last, covers_from=first, coalesced=coalesced, state=state, reason=reason)
+
+
+def _is_late(fire_time: datetime, now: datetime, policies: Policies) -> bool:
+    return policies.misfire_grace_time is not None and now - fire_time > policies.misfire_grace_time
+
+
+def _late(fire_time: datetime, now: datetime, policies: Policies) -> str:
+    assert policies.misfire_grace_time is not None  # noqa: S101 - only called when it was judged late
+    return (
+        f"Noticed {_seconds(now - fire_time)} s late; "
+        f"the misfire grace time is {_seconds(policies.misfire_grace_time)} s."
+    )
+
+
+def _overlap(active: int, policies: Policies) -> str:
+    return f"{active} run{'s' if active != 1 else ''} of this job still active; max_instances is {policies.max_instances}."
+
+
+def _seconds(duration: timedelta) -> str:
+    return f"{duration.total_seconds():.1f}".removesuffix(".0")

@@ -1,0 +1,113 @@
+"""The heartbeat: says that the node is alive, keeps its lease, and reaps nodes that are not alive."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+
+from scheduler.conf import SchedulerSettings
+from scheduler.errors import DatabaseUnavailable
+from scheduler.store import nodes
+from scheduler.store.connections import Connection
+
+logger = logging.getLogger(__name__)
+
+_MAX_RECOVERIES = 3
+"""A run whose node dies each time (it may be what kills it) is not started for ever."""
+
+
+class Lease:
+    """The right to start runs: it ends by itself before others may take this node for dead."""
+
+    def __init__(self, *, seconds: float) -> None:
+        self._seconds = seconds
+        self._until = 0.0
+
+    def renew(self, *, since: float) -> None:
+        """Count anew from ``since``, the monotonic time at which the successful heartbeat *began*."""
+        self._until = since + self._seconds
+
+    def end(self) -> None:
+        self._until = 0.0
+
+    @property
+    def is_valid(self) -> bool:
+        return time.monotonic() < self._until
+
+
+class Heartbeat:
+    """A thread with a session of its own, so that nothing else can hold it up."""
+
+    def __init__(self, *, node: str, settings: SchedulerSettings, lost: Callable[[], None], wake: Callable[[], None]) -> None:
+        self.lease = Lease(seconds=settings.lease_seconds)
+        self._node = node
+        self._settings = settings
+        self._lost = lost
+        self._wake = wake
+        self._connection = Connection(purpose="heartbeat")
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="scheduler-heartbeat", daemon=True)
+        self._clocks: tuple[datetime, float] | None = None
+
+    def start(self) -> None:
+        """Beat once in this thread, so that there is a lease, and go on in another."""
+        self._beat()
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+        self.lease.end()
+        self._connection.close()
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(self._settings.heartbeat_seconds):
+            try:
+                if self._beat():
+                    self._reap()
+            except DatabaseUnavailable as error:
+                logger.warning("scheduler.heartbeat.failed", extra={"error": str(error), "lease": self.lease.is_valid})
+            except Exception:  # noqa: BLE001 - the heartbeat must go on, or healthy runs are taken over
+                logger.exception("scheduler.heartbeat.failed")
+
+    def _beat(self) -> bool:
+        """Beat; true if the database's clock and ours went on alike since the last time."""
+        began = time.monotonic()
+        clock = nodes.beat(self._connection, node=self._node)
+        if clock is None:
+            self.lease.end()
+            self._lost()
+            return False
+        self.lease.renew(since=began)
+        return self._clocks_agree(clock, began)
+
+    def _clocks_agree(self, clock: datetime, monotonic: float) -> bool:
+        earlier, self._clocks = self._clocks, (clock, monotonic)
+        if earlier is None:
+            return True
+        drift = (clock - earlier[0]).total_seconds() - (monotonic - earlier[1])
+        if abs(drift) > self._settings.reap_after_seconds / 2:
+            # Other nodes' heartbeats were stamped before the jump: judging them now would reap the living.
+            logger.warning("scheduler.clock.jumped", extra={"seconds": round(drift, 1)})
+            return False
+        return True
+
+    def _reap(self) -> None:
+        reaped = nodes.reap(
+            self._connection,
+            reap_after_seconds=self._settings.reap_after_seconds,
+            max_recoveries=_MAX_RECOVERIES,
+        )
+        if reaped is None or reaped.is_empty:
+            return
+        for node, name in reaped.nodes:
+            logger.warning("scheduler.node.lost", extra={"node": node, "name_": name})
+        logger.warning(
+            "scheduler.runs.recovered",
+            extra={"requeued": reaped.requeued, "interrupted": reaped.interrupted, "recovered": reaped.recovered},
+        )
+        self._wake()

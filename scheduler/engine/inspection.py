@@ -1,0 +1,94 @@
+"""Inspection: definitions written past the services are checked, and what broke heals when its cause is gone."""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import datetime
+
+from scheduler.conf import SchedulerSettings
+from scheduler.core import definitions as rules
+from scheduler.core import triggers
+from scheduler.core.registry import registry
+from scheduler.core.states import JobState
+from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.store import definitions
+from scheduler.store.connections import Connection
+from scheduler.store.definitions import StoredDefinition, Vouched
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 200
+
+
+def inspect_jobs(connection: Connection, *, settings: SchedulerSettings, broken: bool) -> int:
+    """
+    Check the jobs that need it, in short transactions; return how many are in the schedule (again).
+
+    ``broken``: look also at broken jobs, as after a deploy.
+    """
+    after, healed = "", 0
+    while True:
+        with connection.transaction() as transaction:
+            found = definitions.to_inspect(transaction, broken=broken, after=after, limit=_BATCH)
+            fit: list[Vouched] = []
+            problems: list[tuple[str, str]] = []
+            for job in found:
+                try:
+                    fit.append(_vouch(job, settings))
+                except (UnknownTask, InvalidArguments, InvalidTrigger, ValueError) as error:
+                    problems.append((job.id, str(error)))
+            healed += definitions.vouch(transaction, fit=fit)
+            definitions.break_jobs(transaction, problems=problems)
+        for job_id, reason in problems:
+            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+        if len(found) < _BATCH:
+            return healed
+        after = found[-1].id
+
+
+def break_jobs_without_a_task(connection: Connection) -> int:
+    """Take jobs whose task no live node knows out of the schedule; return how many."""
+    missing = definitions.without_a_task(connection, tasks=registry.names())
+    problems = []
+    for job_id, task in missing:
+        try:
+            registry.get(task)  # a function of an allowed module is known although nobody registered it
+        except UnknownTask as error:
+            problems.append((job_id, str(error)))
+            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": str(error)})
+    return definitions.break_jobs(connection, problems=problems)
+
+
+def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:
+    trigger = rules.inspect(
+        task=job.task,
+        args=json.loads(job.args),
+        kwargs=json.loads(job.kwargs),
+        trigger=json.loads(job.trigger),
+        now=job.now,
+        max_bytes=settings.max_arguments_bytes,
+    )
+    state = JobState.ACTIVE if job.state is JobState.BROKEN else job.state
+    next_run_time: datetime | None = None
+    if state is JobState.ACTIVE:
+        next_run_time = _next_run_time(job, trigger)
+        if next_run_time is None:
+            state = JobState.FINISHED
+    return Vouched(
+        id=job.id, version=job.version, trigger=json.dumps(trigger), state=state, next_run_time=next_run_time
+    )
+
+
+def _next_run_time(job: StoredDefinition, trigger: dict) -> datetime | None:
+    """
+    Say when the job is due.
+
+    A broken job goes on from the fire time that was next when it broke, so that what passed since is accounted for.
+    A job whose trigger was changed past the services starts anew.
+    """
+    if job.interrupted_at is not None:
+        return job.interrupted_at
+    if job.next_run_time is not None:
+        return job.next_run_time
+    return triggers.first_fire_time(trigger, now=job.now)

@@ -1,0 +1,118 @@
+"""A bounded batch writer: many threads put, one thread flushes. It knows a sink with one method and nothing of SQL."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from scheduler.errors import DatabaseUnavailable
+
+logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+
+class Batcher(Generic[Item]):
+    """
+    Gather items and hand them to ``flush`` in groups.
+
+    A flush that fails for want of a database is kept and retried; a full backlog makes ``put`` wait. ``stop`` writes
+    what is left.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        flush: Callable[[Sequence[Item]], None],
+        gather_seconds: float,
+        rows: int,
+        backlog: int,
+    ) -> None:
+        self._name = name
+        self._flush = flush
+        self._gather_seconds = gather_seconds
+        self._rows = rows
+        self._backlog = backlog
+        self._items: deque[Item] = deque()
+        self._arrived = threading.Event()
+        self._drained = threading.Condition()
+        self._stopping = threading.Event()
+        self._abandon = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.progressed_at = time.monotonic()
+        """When a flush last succeeded or there was nothing to write, on the monotonic clock."""
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Item) -> None:
+        """Add an item; wait while the backlog is full."""
+        if len(self._items) >= self._backlog:
+            self._wait_for_room()
+        self._items.append(item)
+        if not self._arrived.is_set():
+            self._arrived.set()
+
+    def _wait_for_room(self) -> None:
+        with self._drained:
+            while len(self._items) >= self._backlog and not self._abandon.is_set():
+                self._drained.wait(timeout=1)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
+        self._thread.start()
+
+    def stop(self, *, timeout: float) -> bool:
+        """Write what is left and end; false: it was not all written in time and is given up."""
+        self._stopping.set()
+        self._arrived.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+        self._abandon.set()
+        if self._thread is not None and self._thread.is_alive():
+            self._thread.join(1)
+        with self._drained:
+            self._drained.notify_all()
+        return not self._items
+
+    def _loop(self) -> None:
+        pause = 0.05
+        while not self._abandon.is_set():
+            self._arrived.wait()
+            if not self._items:
+                if self._stopping.is_set():
+                    return
+                self._arrived.clear()
+                # An item put between the two lines above has set the event again, or is seen here.
+                if not self._items:
+                    self.progressed_at = time.monotonic()
+                    continue
+            if len(self._items) < self._rows and not self._stopping.is_set():
+                self._stopping.wait(self._gather_seconds)
+            if self._flush_once():
+                pause = 0.05
+            else:
+                self._abandon.wait(pause)
+                pause = min(pause * 2, 2.0)
+
+    def _flush_once(self) -> bool:
+        batch = [self._items[place] for place in range(min(self._rows, len(self._items)))]
+        try:
+            self._flush(batch)
+        except DatabaseUnavailable as error:
+            logger.warning("scheduler.recorder.waits", extra={"backlog": len(self._items), "error": str(error)})
+            return False
+        except Exception:  # noqa: BLE001 - one bad flush must not end the thread that writes all outcomes
+            logger.exception("scheduler.recorder.failed", extra={"rows": len(batch)})
+            return False
+        for _ in batch:
+            self._items.popleft()
+        self.progressed_at = time.monotonic()
+        with self._drained:
+            self._drained.notify_all()
+        return True

@@ -1,0 +1,90 @@
+"""What every executor of a node is to the engine, and how much work it has room for."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from scheduler.store.runs import Outcome, OwnedRun
+
+Report = Callable[[OwnedRun, Outcome], None]
+"""Called by the executor, in any thread, once for each run that ended."""
+
+
+class Flow:
+    """How fast a pool drains: an estimate that rises at once and fades within a second."""
+
+    def __init__(self) -> None:
+        self._finished = 0
+        self._seen = 0
+        self._seen_at = time.monotonic()
+        self._rate = 0.0
+
+    def finished(self) -> None:
+        # Several threads count without a lock: the sum is an estimate, and a lost one does no harm.
+        self._finished += 1
+
+    def rate(self) -> float:
+        """Return the runs per second."""
+        now = time.monotonic()
+        elapsed = now - self._seen_at
+        if elapsed >= 0.002:
+            finished = self._finished
+            current = (finished - self._seen) / elapsed
+            self._rate = max(current, self._rate * math.exp(-elapsed))
+            self._seen, self._seen_at = finished, now
+        return self._rate
+
+
+class Pool(ABC):
+    """An executor of this node: runs bodies, a bounded number at once."""
+
+    def __init__(self, *, name: str, size: int, report: Report) -> None:
+        self.name = name
+        self.size = size
+        self._report = report
+        self._flow = Flow()
+        self._submitted = 0
+        self._ended = 0
+        self._count = threading.Lock()
+
+    @property
+    def busy(self) -> int:
+        """Runs that were submitted and have not ended, begun or not."""
+        return self._submitted - self._ended
+
+    def wants(self, *, ahead_seconds: float) -> int:
+        """How many more runs to submit now: the free places, and what drains within ``ahead_seconds``."""
+        return max(0, self.size + int(self._flow.rate() * ahead_seconds) - self.busy)
+
+    def capacity(self, *, prefetch_seconds: float) -> int:
+        """How many runs the node may own for this pool: its places, and what drains in the prefetch time."""
+        return self.size + int(self._flow.rate() * prefetch_seconds)
+
+    def submit(self, run: OwnedRun) -> None:
+        """Queue a run whose body may begin now."""
+        self._submitted += 1
+        self._enqueue(run)
+
+    def _ended_run(self, run: OwnedRun, outcome: Outcome) -> None:
+        with self._count:
+            self._ended += 1
+        self._flow.finished()
+        self._report(run, outcome)
+
+    @abstractmethod
+    def _enqueue(self, run: OwnedRun) -> None: ...
+
+    @abstractmethod
+    def start(self) -> None: ...
+
+    @abstractmethod
+    def take_back(self) -> list[OwnedRun]:
+        """Remove and return the submitted runs whose bodies have not begun."""
+
+    @abstractmethod
+    def stop(self, *, timeout: float) -> list[OwnedRun]:
+        """Wait for the bodies that run, no longer than ``timeout`` seconds; return the runs that did not end."""

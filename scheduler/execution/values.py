@@ -1,0 +1,70 @@
+"""Making values fit to be stored: bounded, free of what PostgreSQL refuses, told where they were cut."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import traceback as tracebacks
+from typing import Any
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+_REFUSED = re.compile("[\x00\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """Replace NUL and lone surrogates, which PostgreSQL cannot store, by U+FFFD."""
+    return _REFUSED.sub("\ufffd", text)
+
+
+def cut_middle(text: str, *, limit: int) -> str:
+    """Keep the beginning and the end of a text that is longer than ``limit`` characters, and say what is missing."""
+    if len(text) <= limit:
+        return text
+    head = limit // 2
+    tail = limit - head
+    return f"{text[:head]}\n… {len(text) - limit} characters left out …\n{text[-tail:]}"
+
+
+def result_as_json(value: Any, *, limit: int) -> str | None:
+    """
+    Return a task's result as JSON; ``None`` for no result.
+
+    What JSON cannot hold, or what is longer than ``limit`` bytes, becomes an object that says so: a result never
+    fails a run.
+    """
+    if value is None:
+        return None
+    try:
+        converted = _plain(to_jsonable_python(value, inf_nan_mode="constants"))
+        text = json.dumps(converted, ensure_ascii=False, allow_nan=False)
+    except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+        return json.dumps({"unserializable": type(value).__qualname__, "reason": clean(str(error))[:500]})
+    text = clean(text.replace("\\u0000", "\\ufffd"))
+    size = len(text.encode("utf-8", "replace"))
+    if size > limit:
+        return json.dumps({"cut": True, "bytes": size, "limit": limit, "begins": text[: limit // 8]})
+    return text
+
+
+def _plain(value: Any) -> Any:
+    """Spell NaN and the infinities, which JSON does not have."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def describe_error(error: BaseException, *, limit: int) -> tuple[str, str]:
+    """Return one line (type and message) and the traceback with its causes, cut in the middle."""
+    try:
+        message = str(error)
+    except Exception as broken:  # noqa: BLE001 - a task's own exception class may fail in __str__
+        message = f"(its message could not be read: {type(broken).__name__})"
+    line = f"{type(error).__qualname__}: {message}" if message else type(error).__qualname__
+    text = "".join(tracebacks.format_exception(error))
+    return clean(cut_middle(line, limit=2000)), clean(cut_middle(text, limit=limit))

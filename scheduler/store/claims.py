@@ -1,0 +1,250 @@
+"""Claiming due jobs: one transaction that plans their fire times and writes them into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from scheduler.core import triggers
+from scheduler.core.planning import FirePlan, PlannedRun, Policies, plan
+from scheduler.core.states import RunState
+from scheduler.errors import InvalidTrigger
+from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.store.runs import OwnedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueJob:
+    """A due job, locked by the transaction that read it."""
+
+    id: str
+    due_at: datetime
+    now: datetime
+    trigger: str
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: int | None
+    executor: str
+    priority: int
+    task: str
+    name: str
+    args: str
+    kwargs: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What one claim wrote."""
+
+    jobs: int
+    """How many due jobs were planned; as many as the limit: there may be more."""
+
+    owned: tuple[OwnedRun, ...]
+    """Queued runs of this node, to be started: highest priority first, then the oldest."""
+
+    waiting: int
+    """Queued runs without a node: any node may take them."""
+
+    born_finished: tuple[tuple[DueJob, PlannedRun], ...]
+    """Missed and skipped fire times."""
+
+    broken: tuple[tuple[str, str], ...]
+    """Jobs whose trigger cannot be used, each with the reason."""
+
+
+NOTHING = Claim(jobs=0, owned=(), waiting=0, born_finished=(), broken=())
+
+
+def claim_due(
+    connection: Connection,
+    *,
+    node: str,
+    tasks: Collection[str],
+    limit: int,
+    room: Mapping[str, int],
+    catch_up_limit: int,
+    delay: Callable[[str, PlannedRun], float] | None = None,
+    now: datetime | None = None,
+) -> Claim:
+    """
+    Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
+
+    ``room`` says for each executor how many runs this node may own; what goes beyond waits for any node. Fire times
+    that exist in the ledger already are left alone.
+
+    :raises DatabaseUnavailable: nothing was written, or, if the answer to COMMIT was lost, all of it: the rows that
+        this node owns tell
+    """
+    with connection.transaction() as transaction:
+        rows = transaction.execute("claim_due_jobs", now=now, tasks=list(tasks), limit=limit)
+        if not rows:
+            return NOTHING
+        jobs = [_due_job(row) for row in rows]
+        active = dict(transaction.execute("count_active_runs", jobs=texts([job.id for job in jobs])))
+        plans, broken = _plan_all(jobs, active, catch_up_limit)
+        planned = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
+        owned = _choose(planned, room)
+        ids = _write(transaction, node=node, planned=planned, owned=owned, delay=delay, now=now)
+        _move(transaction, plans=plans, broken=broken, now=now)
+    return _claim(jobs=len(jobs), planned=planned, owned=owned, ids=ids, broken=broken)
+
+
+def _due_job(row: tuple) -> DueJob:
+    (id_, due_at, now, trigger, coalesce, max_instances, grace, executor, priority, task, name, args, kwargs) = row
+    return DueJob(
+        id=id_,
+        due_at=due_at,
+        now=now,
+        trigger=trigger,
+        coalesce=coalesce,
+        max_instances=max_instances,
+        misfire_grace_time=grace,
+        executor=executor,
+        priority=priority,
+        task=task,
+        name=name,
+        args=args,
+        kwargs=kwargs,
+    )
+
+
+def _plan_all(
+    jobs: list[DueJob], active: Mapping[str, int], catch_up_limit: int
+) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, str]]]:
+    plans, broken = [], []
+    for job in jobs:
+        grace = job.misfire_grace_time
+        try:
+            fire_plan = plan(
+                trigger=triggers.parse_cached(job.trigger),
+                due_at=job.due_at,
+                now=job.now,
+                policies=Policies(
+                    coalesce=job.coalesce,
+                    max_instances=job.max_instances,
+                    misfire_grace_time=None if grace is None else timedelta(seconds=grace),
+                ),
+                active=active.get(job.id, 0),
+                catch_up_limit=catch_up_limit,
+            )
+        except InvalidTrigger as error:
+            broken.append((job.id, f"Its trigger cannot be used: {error}"))
+        else:
+            plans.append((job, fire_plan))
+    return plans, broken
+
+
+def _choose(planned: list[tuple[DueJob, PlannedRun]], room: Mapping[str, int]) -> list[bool]:
+    """Say which rows this node owns: as far as it has room, highest priority first, then the oldest."""
+    owned = [False] * len(planned)
+    left = dict(room)
+    order = range(len(planned))
+    if any(job.priority for job, _ in planned):
+        order = sorted(order, key=lambda place: -planned[place][0].priority)  # type: ignore[assignment]
+    for place in order:
+        job, row = planned[place]
+        if row.state is RunState.QUEUED and not row.held and left.get(job.executor, 0) > 0:
+            if triggers.parse_cached(job.trigger).jitter_seconds:
+                continue  # it starts later; until then it is anybody's
+            left[job.executor] -= 1
+            owned[place] = True
+    return owned
+
+
+def _write(
+    transaction: Transaction,
+    *,
+    node: str,
+    planned: list[tuple[DueJob, PlannedRun]],
+    owned: list[bool],
+    delay: Callable[[str, PlannedRun], float] | None,
+    now: datetime | None,
+) -> dict[int, int]:
+    """Insert the rows; return the id of each by its place, from 0."""
+    if not planned:
+        return {}
+    rows = [row for _, row in planned]
+    inserted = transaction.execute(
+        "record_plans",
+        node=node,
+        now=now,
+        jobs=texts([job.id for job, _ in planned]),
+        scheduled_at=instants([row.scheduled_at for row in rows]),
+        delays=array([delay(job.id, row) if delay else 0 for job, row in planned]),
+        covers_from=instants([row.covers_from for row in rows]),
+        coalesced=array([row.coalesced for row in rows]),
+        states=array([row.state.value for row in rows]),
+        reasons=texts([row.reason for row in rows]),
+        held=array([row.held for row in rows]),
+        owned=array(owned),
+    )
+    return {place - 1: run_id for place, run_id in inserted}
+
+
+def _move(
+    transaction: Transaction,
+    *,
+    plans: list[tuple[DueJob, FirePlan]],
+    broken: list[tuple[str, str]],
+    now: datetime | None,
+) -> None:
+    if plans:
+        transaction.execute(
+            "move_next_run_times",
+            jobs=texts([job.id for job, _ in plans]),
+            next_run_times=instants([fire_plan.next_fire_time for _, fire_plan in plans]),
+        )
+    ended = [job.id for job, fire_plan in plans if fire_plan.next_fire_time is None]
+    if ended:
+        transaction.execute("finish_jobs", jobs=texts(ended), now=now)
+    if broken:
+        transaction.execute(
+            "break_jobs",
+            jobs=texts([job_id for job_id, _ in broken]),
+            reasons=texts([reason for _, reason in broken]),
+            now=now,
+        )
+
+
+def _claim(
+    *,
+    jobs: int,
+    planned: list[tuple[DueJob, PlannedRun]],
+    owned: list[bool],
+    ids: dict[int, int],
+    broken: list[tuple[str, str]],
+) -> Claim:
+    mine, waiting, born_finished = [], 0, []
+    for place, (job, row) in enumerate(planned):
+        run_id = ids.get(place)
+        if run_id is None:
+            continue  # the fire time was in the ledger already
+        if row.state is not RunState.QUEUED:
+            born_finished.append((job, row))
+        elif owned[place]:
+            mine.append((job.priority, _owned_run(run_id, job, row)))
+        else:
+            waiting += 1
+    mine.sort(key=lambda pair: -pair[0])
+    return Claim(
+        jobs=jobs,
+        owned=tuple(run for _, run in mine),
+        waiting=waiting,
+        born_finished=tuple(born_finished),
+        broken=tuple(broken),
+    )
+
+
+def _owned_run(run_id: int, job: DueJob, row: PlannedRun) -> OwnedRun:
+    return OwnedRun(
+        id=run_id,
+        job_id=job.id,
+        job_name=job.name,
+        task=job.task,
+        args=job.args,
+        kwargs=job.kwargs,
+        scheduled_at=row.scheduled_at,
+        attempt=1,
+        executor=job.executor,
+    )

@@ -1,0 +1,95 @@
+"""Definitions of jobs as the database holds them: those to be inspected, mended or taken out of the schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.core.states import JobState
+from scheduler.store.connections import Connection, Transaction, array, instants, texts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredDefinition:
+    """A job's definition, locked by the transaction that read it."""
+
+    id: str
+    version: int
+    state: JobState
+    task: str
+    args: str
+    kwargs: str
+    trigger: str
+    executor: str
+    next_run_time: datetime | None
+    interrupted_at: datetime | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vouched:
+    """A definition that was found fit, and when the job is due."""
+
+    id: str
+    version: int
+    trigger: str
+    """JSON, normalized."""
+
+    state: JobState
+    next_run_time: datetime | None
+
+
+def to_inspect(transaction: Transaction, *, broken: bool, after: str, limit: int) -> tuple[StoredDefinition, ...]:
+    """Lock the next jobs to inspect, by id from ``after`` on; with ``broken`` also those that may have healed."""
+    rows = transaction.execute("jobs_to_inspect", broken=broken, after=after, limit=limit)
+    return tuple(
+        StoredDefinition(
+            id=id_,
+            version=version,
+            state=JobState(state),
+            task=task,
+            args=args,
+            kwargs=kwargs,
+            trigger=trigger,
+            executor=executor,
+            next_run_time=next_run_time,
+            interrupted_at=interrupted_at,
+            now=now,
+        )
+        for id_, version, state, task, args, kwargs, trigger, executor, next_run_time, interrupted_at, now in rows
+    )
+
+
+def vouch(transaction: Transaction, *, fit: Sequence[Vouched]) -> int:
+    """Put inspected jobs (back) into the schedule; return how many."""
+    if not fit:
+        return 0
+    rows = transaction.execute(
+        "vouch_for_jobs",
+        jobs=texts([job.id for job in fit]),
+        versions=array([job.version for job in fit]),
+        triggers=texts([job.trigger for job in fit]),
+        states=array([job.state.value for job in fit]),
+        next_run_times=instants([job.next_run_time for job in fit]),
+        now=None,
+    )
+    return len(rows)
+
+
+def break_jobs(executor: Connection | Transaction, *, problems: Sequence[tuple[str, str]]) -> int:
+    """Take jobs, given as ids with reasons, out of the schedule; return how many."""
+    if not problems:
+        return 0
+    rows = executor.execute(
+        "break_jobs",
+        jobs=texts([job for job, _ in problems]),
+        reasons=texts([reason for _, reason in problems]),
+        now=None,
+    )
+    return len(rows)
+
+
+def without_a_task(connection: Connection, *, tasks: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Return id and task of active jobs whose task neither ``tasks`` nor a live node has."""
+    return tuple((job, task) for job, task in connection.execute("jobs_without_a_task", tasks=list(tasks)))

@@ -1,0 +1,95 @@
+"""Nodes: announcing, beating, stopping, and dealing with those that are gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from scheduler.core.states import NodeState
+from scheduler.store.connections import Connection
+
+_REAPER_LOCK = 0x5C4ED01
+"""Any number that other users of advisory locks in the database are unlikely to use."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reaped:
+    """What was done about nodes that are gone."""
+
+    nodes: tuple[tuple[str, str], ...]
+    """Id and name of each node that was marked as lost."""
+
+    requeued: int
+    """Runs that had not begun and wait for any node now."""
+
+    interrupted: int
+    recovered: int
+    """Interrupted runs that got a recovery attempt."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.nodes or self.requeued or self.interrupted)
+
+
+def register(
+    connection: Connection,
+    *,
+    node: str,
+    name: str,
+    host: str,
+    pid: int,
+    version: str,
+    executors: Mapping[str, int],
+    tasks: Collection[str],
+    now: datetime | None = None,
+) -> None:
+    """Announce a node that has just started."""
+    connection.execute(
+        "register_node",
+        node=node,
+        name=name,
+        host=host,
+        pid=pid,
+        version=version,
+        executors=json.dumps(dict(executors)),
+        tasks=json.dumps(sorted(tasks)),
+        now=now,
+    )
+
+
+def beat(connection: Connection, *, node: str, now: datetime | None = None) -> datetime | None:
+    """Say that the node is alive and return the database's clock; ``None``: it was taken for dead."""
+    rows = connection.execute("beat", node=node, now=now)
+    return rows[0][0] if rows else None
+
+
+def change_state(
+    connection: Connection, *, node: str, state: NodeState, reason: str = "", now: datetime | None = None
+) -> bool:
+    """Mark the node as stopping or stopped; false: it was taken for dead before."""
+    return bool(connection.execute("change_node_state", node=node, state=state.value, reason=reason, now=now))
+
+
+def reap(
+    connection: Connection, *, reap_after_seconds: float, max_recoveries: int, now: datetime | None = None
+) -> Reaped | None:
+    """
+    Mark silent nodes as lost and deal with the runs of all nodes that are gone, in one transaction.
+
+    Queued runs go back to the queue; running ones become interrupted and, where their job wants it, get a recovery
+    attempt. ``None``: another node is doing this right now.
+    """
+    with connection.transaction() as transaction:
+        if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:
+            return None
+        lost = transaction.execute("mark_lost_nodes", reap_after=reap_after_seconds, now=now)
+        requeued = transaction.execute("requeue_runs_of_ended_nodes")
+        interrupted = transaction.execute("interrupt_runs_of_ended_nodes", max_recoveries=max_recoveries, now=now)
+    return Reaped(
+        nodes=tuple((node, name) for node, name in lost),
+        requeued=len(requeued),
+        interrupted=len(interrupted),
+        recovered=sum(recovered for _, _, recovered in interrupted),
+    )

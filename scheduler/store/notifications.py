@@ -1,0 +1,86 @@
+"""Wake-ups: hints between processes. Polling is the promise; a hint only makes it quick."""
+
+from __future__ import annotations
+
+import select
+import socket
+from enum import StrEnum
+
+import psycopg2
+from django.db import connection
+
+from scheduler.errors import DatabaseUnavailable
+from scheduler.store import statements
+from scheduler.store.connections import Connection
+
+
+class Channel(StrEnum):
+    """What a hint is about."""
+
+    JOBS = "scheduler_jobs"
+    """Definitions changed. The database itself sends it, also for raw SQL: see the migration of that name."""
+
+    RUNS = "scheduler_runs"
+    """Runs wait that any node may take."""
+
+
+def notify(channel: Channel) -> None:
+    """Wake the nodes when the caller's transaction commits."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.load("notify"), {"channel": channel.value})
+
+
+class Listener:
+    """A session that listens on every channel."""
+
+    def __init__(self) -> None:
+        self._connection = Connection(purpose="listener")
+        self._interrupted, self._interrupt = socket.socketpair()
+
+    def wait(self, *, timeout: float) -> frozenset[Channel]:
+        """
+        Wait for hints and return the channels they came from; empty: the time is up.
+
+        :raises DatabaseUnavailable: the session is gone; the next call makes a new one
+        """
+        was_open = self._connection.is_open
+        raw = self._connection.raw()
+        try:
+            if not was_open:
+                with raw.cursor() as cursor:
+                    for channel in Channel:
+                        cursor.execute(f'LISTEN "{channel.value}"')
+                # What was sent while nobody listened is lost: look at everything once.
+                return frozenset(Channel)
+            readable, _, _ = select.select([raw, self._interrupted], [], [], timeout)
+            if raw in readable:
+                raw.poll()
+        except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError, ValueError) as error:
+            self._connection.close()
+            raise DatabaseUnavailable(str(error).strip()) from error
+        channels = frozenset(Channel(note.channel) for note in raw.notifies)
+        raw.notifies.clear()
+        return channels
+
+    def probe(self) -> None:
+        """
+        Ask the server for a sign of life, so that a half-open socket is noticed.
+
+        :raises DatabaseUnavailable: none came
+        """
+        raw = self._connection.raw()
+        try:
+            with raw.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+            self._connection.close()
+            raise DatabaseUnavailable(str(error).strip()) from error
+
+    def interrupt(self) -> None:
+        """End the wait of another thread at once, and every later one."""
+        self._interrupt.send(b".")
+
+    def close(self) -> None:
+        self._connection.close()
+        self._interrupted.close()
+        self._interrupt.close()

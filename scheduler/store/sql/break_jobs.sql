@@ -1,0 +1,25 @@
+-- Take jobs that cannot run out of the schedule, and remember from when on their fire times are owed.
+--
+-- Locks:   the rows of the jobs, until the caller's transaction ends.
+-- Params:  jobs text[], reasons text[] of one length; now timestamptz or NULL
+-- Rows:    id
+-- Index:   the primary key
+
+WITH broken AS (
+    SELECT problem.id, problem.reason, parent.next_run_time
+      FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS problem (id, reason)
+      JOIN django_apscheduler_djangojob AS parent ON parent.id = problem.id
+), stopped AS (
+    UPDATE django_apscheduler_djangojob AS parent
+       SET next_run_time = NULL
+      FROM broken
+     WHERE parent.id = broken.id
+)
+UPDATE scheduler_job AS job
+   SET state = 'broken', state_reason = broken.reason, state_changed_by = '', needs_inspection = false,
+       state_changed_at = coalesce(%(now)s::timestamptz, now()),
+       interrupted_at = coalesce(job.interrupted_at, broken.next_run_time)
+  FROM broken
+ WHERE job.djangojob_ptr_id = broken.id
+   AND job.state IN ('active', 'broken')
+RETURNING job.djangojob_ptr_id

@@ -1,0 +1,13 @@
+-- Mark a node as stopping or stopped.
+--
+-- Locks:   the row of the node, for the length of the statement.
+-- Params:  node uuid, state text, reason text, now timestamptz or NULL
+-- Rows:    id; none: the node was taken for dead
+-- Index:   the primary key
+
+UPDATE scheduler_node AS node
+   SET state = %(state)s, reason = %(reason)s,
+       stopped_at = CASE WHEN %(state)s = 'stopped' THEN coalesce(%(now)s::timestamptz, now()) END
+ WHERE node.id = %(node)s::uuid
+   AND node.state IN ('running', 'stopping')
+RETURNING node.id

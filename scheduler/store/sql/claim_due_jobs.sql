@@ -1,0 +1,22 @@
+-- Lock the oldest due jobs that no other node holds and whose task this node knows.
+--
+-- Locks:   the parent row, until the caller's transaction ends.
+-- Params:  now    timestamptz, or NULL for the database's clock
+--          tasks  text[], the tasks that this node knows
+--          limit  int, the most rows to lock
+-- Rows:    id, due_at, now, trigger, coalesce, max_instances, misfire_grace_time, executor, priority,
+--          task, name, args, kwargs; oldest first
+-- Index:   django_apscheduler_djangojob (next_run_time)
+
+SELECT parent.id, parent.next_run_time, coalesce(%(now)s::timestamptz, now()),
+       job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time, job.executor, job.priority,
+       job.task, job.name, job.args::text, job.kwargs::text
+  FROM django_apscheduler_djangojob AS parent
+  JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
+ WHERE parent.next_run_time <= coalesce(%(now)s::timestamptz, now())
+   AND job.state = 'active'
+   AND NOT job.needs_inspection
+   AND job.task = ANY(%(tasks)s::text[])
+ ORDER BY parent.next_run_time, parent.id
+ LIMIT %(limit)s
+   FOR UPDATE OF parent SKIP LOCKED

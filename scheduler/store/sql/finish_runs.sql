@@ -1,0 +1,25 @@
+-- Record outcomes, if the runs are still this node's own.
+--
+-- Locks:   the rows, until the caller's transaction ends.
+-- Params:  node uuid, now timestamptz or NULL; arrays of one length: runs bigint[], states text[],
+--          started_ages and finished_ages bigint[] (microseconds before now), results jsonb as text[], errors text[]
+--          (NULL: none), tracebacks text[]
+-- Rows:    id
+-- Index:   the primary key
+
+UPDATE scheduler_run AS run
+   SET state = done.state,
+       started_at = coalesce(run.started_at,
+                             coalesce(%(now)s::timestamptz, clock_timestamp())
+                             - done.started_age * interval '1 microsecond'),
+       finished_at = coalesce(%(now)s::timestamptz, clock_timestamp()) - done.finished_age * interval '1 microsecond',
+       result = done.result::jsonb,
+       error = done.error,
+       traceback = done.traceback
+  FROM unnest(%(runs)s::bigint[], %(states)s::text[], %(started_ages)s::bigint[], %(finished_ages)s::bigint[],
+              %(results)s::text[], %(errors)s::text[], %(tracebacks)s::text[])
+    AS done (id, state, started_age, finished_age, result, error, traceback)
+ WHERE run.id = done.id
+   AND run.node = %(node)s::uuid
+   AND run.finished_at IS NULL
+RETURNING run.id

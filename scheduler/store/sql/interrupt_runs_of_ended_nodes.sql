@@ -1,0 +1,40 @@
+-- End the running runs of nodes that are gone, and give each a recovery attempt where its job wants one.
+--
+-- Locks:   the rows, until the caller's transaction ends.
+-- Params:  max_recoveries int; now timestamptz or NULL
+-- Rows:    id, job_id, recovered (boolean)
+-- Index:   scheduler_run_owned_node
+
+WITH interrupted AS (
+    UPDATE scheduler_run AS run
+       SET state = 'interrupted',
+           finished_at = coalesce(%(now)s::timestamptz, now()),
+           error = format('The node %%s stopped without recording an outcome. The run may or may not have finished.',
+                          node.name)
+      FROM scheduler_node AS node
+     WHERE node.id = run.node
+       AND node.state IN ('lost', 'stopped')
+       AND run.finished_at IS NULL
+       AND run.state = 'running'
+    RETURNING run.*
+), recovered AS (
+    INSERT INTO scheduler_run (
+           job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
+           reason, executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback)
+    SELECT run.job_id, run.job_key, run.job_name, run.task, run.args, run.kwargs, run.scheduled_at,
+           coalesce(%(now)s::timestamptz, now()), run.covers_from, 'recovery', run.attempt + 1, 'queued',
+           '', run.executor, run.priority, false, NULL, run.coalesced, run.id, run.requested_by,
+           coalesce(%(now)s::timestamptz, now()), ''
+      FROM interrupted AS run
+      JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
+     WHERE job.rerun_if_interrupted
+       AND (SELECT count(*)
+              FROM scheduler_run AS earlier
+             WHERE earlier.job_id = run.job_id
+               AND earlier.scheduled_at = run.scheduled_at
+               AND earlier.kind = 'recovery') < %(max_recoveries)s
+        ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
+    RETURNING previous_id
+)
+SELECT interrupted.id, interrupted.job_id, interrupted.id IN (SELECT recovered.previous_id FROM recovered)
+  FROM interrupted

@@ -1,0 +1,19 @@
+-- Mark nodes that were silent for too long as lost.
+--
+-- Locks:   the rows of the nodes, until the caller's transaction ends.
+-- Params:  reap_after float8, seconds; now timestamptz or NULL
+-- Rows:    id, name
+-- Index:   scheduler_node_state_beat
+
+UPDATE scheduler_node AS node
+   SET state = 'lost',
+       reason = format('No heartbeat since %%s.', node.heartbeat_at),
+       stopped_at = coalesce(%(now)s::timestamptz, now())
+  FROM (SELECT silent.id
+          FROM scheduler_node AS silent
+         WHERE silent.state IN ('running', 'stopping')
+           AND silent.heartbeat_at < coalesce(%(now)s::timestamptz, now()) - %(reap_after)s * interval '1 second'
+         ORDER BY silent.id
+           FOR UPDATE SKIP LOCKED) AS dead
+ WHERE node.id = dead.id
+RETURNING node.id::text, node.name

@@ -1,0 +1,23 @@
+-- How long until something is due that this node may take.
+--
+-- Locks:   none.
+-- Params:  now timestamptz or NULL; tasks text[]; executors text[]
+-- Rows:    one: seconds until the next due job and seconds until the next waiting run; NULL: there is none
+-- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting
+
+SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
+          FROM django_apscheduler_djangojob AS parent
+          JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
+         WHERE parent.next_run_time IS NOT NULL
+           AND job.state = 'active'
+           AND NOT job.needs_inspection
+           AND job.task = ANY(%(tasks)s::text[])
+         ORDER BY parent.next_run_time
+         LIMIT 1),
+       (SELECT extract(epoch FROM min(run.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
+          FROM scheduler_run AS run
+         WHERE run.executor = ANY(%(executors)s::text[])
+           AND run.node IS NULL
+           AND run.finished_at IS NULL
+           AND NOT run.held
+           AND run.task = ANY(%(tasks)s::text[]))

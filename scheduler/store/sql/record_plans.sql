@@ -1,0 +1,34 @@
+-- Write one row of the ledger for each planned fire time.
+--
+-- Locks:   the rows that it inserts; the caller holds the rows of their jobs.
+-- Params:  now    timestamptz or NULL; node uuid, the owner of rows with owned = true
+--          jobs, scheduled_at, delays (seconds), covers_from, coalesced, states, reasons, held, owned: arrays of
+--          one length
+-- Rows:    place (from 1), id; a row that is missing conflicted with scheduler_run_once_per_fire_time
+-- Index:   scheduler_run_once_per_fire_time
+
+WITH plan AS (
+    SELECT *
+      FROM unnest(%(jobs)s::text[], %(scheduled_at)s::timestamptz[], %(delays)s::float8[],
+                  %(covers_from)s::timestamptz[], %(coalesced)s::int[], %(states)s::text[], %(reasons)s::text[],
+                  %(held)s::boolean[], %(owned)s::boolean[])
+           WITH ORDINALITY
+        AS plan (job_id, scheduled_at, delay, covers_from, coalesced, state, reason, held, owned, place)
+), inserted AS (
+    INSERT INTO scheduler_run (
+           job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
+           reason, executor, priority, held, node, coalesced, requested_by, created_at, finished_at, traceback)
+    SELECT plan.job_id, plan.job_id, job.name, job.task, job.args, job.kwargs, plan.scheduled_at,
+           plan.scheduled_at + plan.delay * interval '1 second', plan.covers_from, 'scheduled', 1, plan.state,
+           plan.reason, job.executor, job.priority, plan.held, CASE WHEN plan.owned THEN %(node)s::uuid END,
+           plan.coalesced, '', coalesce(%(now)s::timestamptz, now()),
+           CASE WHEN plan.state <> 'queued' THEN coalesce(%(now)s::timestamptz, now()) END, ''
+      FROM plan
+      JOIN scheduler_job AS job ON job.djangojob_ptr_id = plan.job_id
+     ORDER BY plan.place
+        ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
+    RETURNING id, job_id, scheduled_at
+)
+SELECT plan.place, inserted.id
+  FROM inserted
+  JOIN plan ON plan.job_id = inserted.job_id AND plan.scheduled_at = inserted.scheduled_at

@@ -1,0 +1,15 @@
+-- Give back the queued runs of nodes that are gone: no body of them has begun.
+--
+-- Locks:   the rows, until the caller's transaction ends.
+-- Params:  none
+-- Rows:    id
+-- Index:   scheduler_run_owned_node
+
+UPDATE scheduler_run AS run
+   SET node = NULL
+  FROM scheduler_node AS node
+ WHERE node.id = run.node
+   AND node.state IN ('lost', 'stopped')
+   AND run.finished_at IS NULL
+   AND run.state = 'queued'
+RETURNING run.id

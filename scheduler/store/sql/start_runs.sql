@@ -1,0 +1,13 @@
+-- The start gate: user code begins only for the rows that this returns.
+--
+-- Locks:   the rows, for the length of the statement.
+-- Params:  runs bigint[], node uuid, now timestamptz or NULL
+-- Rows:    id
+-- Index:   the primary key
+
+UPDATE scheduler_run AS run
+   SET state = 'running', started_at = coalesce(%(now)s::timestamptz, clock_timestamp())
+ WHERE run.id = ANY(%(runs)s::bigint[])
+   AND run.node = %(node)s::uuid
+   AND run.state = 'queued'
+RETURNING run.id

@@ -1,0 +1,20 @@
+-- Record plain successes (no result), if the runs are still this node's own: finish_runs for the most common outcome.
+--
+-- Locks:   the rows, until the caller's transaction ends.
+-- Params:  node uuid, now timestamptz or NULL; arrays of one length: runs bigint[], started_ages and finished_ages
+--          bigint[] (microseconds before now)
+-- Rows:    id
+-- Index:   the primary key
+
+UPDATE scheduler_run AS run
+   SET state = 'succeeded',
+       started_at = coalesce(run.started_at,
+                             coalesce(%(now)s::timestamptz, clock_timestamp())
+                             - done.started_age * interval '1 microsecond'),
+       finished_at = coalesce(%(now)s::timestamptz, clock_timestamp()) - done.finished_age * interval '1 microsecond'
+  FROM unnest(%(runs)s::bigint[], %(started_ages)s::bigint[], %(finished_ages)s::bigint[])
+    AS done (id, started_age, finished_age)
+ WHERE run.id = done.id
+   AND run.node = %(node)s::uuid
+   AND run.finished_at IS NULL
+RETURNING run.id

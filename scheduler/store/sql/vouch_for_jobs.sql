@@ -1,0 +1,32 @@
+-- Put inspected jobs (back) into the schedule.
+--
+-- Locks:   the rows of the jobs, until the caller's transaction ends.
+-- Params:  arrays of one length: jobs text[], versions int[], triggers jsonb as text[], states text[],
+--          next_run_times timestamptz[]; now timestamptz or NULL
+-- Rows:    id; a job that was changed meanwhile (another version) is left out
+-- Index:   the primary key
+
+WITH fit AS (
+    SELECT *
+      FROM unnest(%(jobs)s::text[], %(versions)s::int[], %(triggers)s::text[], %(states)s::text[],
+                  %(next_run_times)s::timestamptz[]) AS fit (id, version, trigger, state, next_run_time)
+), vouched AS (
+    UPDATE scheduler_job AS job
+       SET needs_inspection = false, needs_rescheduling = false, trigger = fit.trigger::jsonb, state = fit.state, interrupted_at = NULL,
+           state_reason = CASE WHEN fit.state = job.state THEN job.state_reason ELSE '' END,
+           state_changed_by = CASE WHEN fit.state = job.state THEN job.state_changed_by ELSE '' END,
+           state_changed_at = CASE WHEN fit.state = job.state THEN job.state_changed_at
+                                   ELSE coalesce(%(now)s::timestamptz, now()) END,
+           version = job.version + 1
+      FROM fit
+     WHERE job.djangojob_ptr_id = fit.id
+       AND job.version = fit.version
+    RETURNING job.djangojob_ptr_id
+), scheduled AS (
+    UPDATE django_apscheduler_djangojob AS parent
+       SET next_run_time = fit.next_run_time
+      FROM fit
+      JOIN vouched ON vouched.djangojob_ptr_id = fit.id
+     WHERE parent.id = fit.id
+)
+SELECT vouched.djangojob_ptr_id FROM vouched

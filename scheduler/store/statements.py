@@ -1,0 +1,15 @@
+"""The SQL statements: one a file under ``sql/``, named like the call that runs it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "sql"
+
+
+@cache
+def load(name: str) -> str:
+    """Return a statement without its comments."""
+    text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+    return "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
