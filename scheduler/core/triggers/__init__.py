@@ -53,6 +53,7 @@ from typing import Any
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
+from scheduler.core.triggers.words import describe
 from scheduler.errors import InvalidTrigger, NeverFires
 
 __all__ = [
@@ -60,6 +61,7 @@ __all__ = [
     "NeverFires",
     "Trigger",
     "check_future",
+    "describe",
     "first_fire_time",
     "next_fire_times",
     "normalize",

@@ -113,12 +113,18 @@ def moment_of(instant: int) -> datetime:
 def stretch_at(zone: tzinfo, instant: int) -> Stretch:
     """Return a stretch that holds the instant. It may be shorter than the time between two clock changes."""
     if isinstance(zone, timezone):
-        offset = _offset_at(zone, 0)
-        return Stretch(FIRST_INSTANT, LAST_INSTANT, offset, offset)
+        return _whole(zone)
     for stretch in _stretches(zone, instant // CHUNK_SECONDS):
         if instant < stretch.end:
             return stretch
     raise AssertionError("the stretches of a chunk cover it")
+
+
+@lru_cache(maxsize=256)
+def _whole(zone: timezone) -> Stretch:
+    """The one stretch of a fixed offset."""
+    offset = _offset_at(zone, 0)
+    return Stretch(FIRST_INSTANT, LAST_INSTANT, offset, offset)
 
 
 @lru_cache(maxsize=8192)
