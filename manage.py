@@ -4,6 +4,8 @@
 import os
 import sys
 
+INTERRUPTED = 130
+
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openlearn.settings")
@@ -21,9 +23,10 @@ def main() -> None:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"Error: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)

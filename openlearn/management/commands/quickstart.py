@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+from django.db.utils import Error
+from django.utils import timezone
+
+from openlearn.db import embedded
+from openlearn.quickstart import processes, site, stage
+from openlearn.quickstart.progress import Progress
+from scheduler.services import installation
+
+INTERRUPTED = 130
+LOOK_EVERY_SECONDS = 0.25
+WEB_START_TIMEOUT_SECONDS = 60
+
+
+class Command(BaseCommand):
+    help = (
+        "Start everything here: PostgreSQL, the web, one node, and jobs that scrape a small sample site. Ctrl-C stops "
+        "it all; starting it again finds the jobs where they were."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--port", type=int, help=f"Port of the web; {site.DEFAULT_PORT}, or a free one if taken.")
+        parser.add_argument("--no-web", action="store_true", help="Serve only the sample site, no admin.")
+        parser.add_argument(
+            "--until-runs", type=int, metavar="N", help="Stop once N scheduled runs succeeded: exit code 0, else 1."
+        )
+        parser.add_argument(
+            "--timeout", type=float, default=120.0, metavar="SECONDS", help="How long --until-runs waits. Default: 120."
+        )
+
+    def handle(self, *, port: int | None, no_web: bool, until_runs: int | None, timeout: float, **options: Any) -> None:
+        self.signals = processes.StopSignals()
+        self.signals.catch()
+        port = self._choose_port(port)
+        self._prepare_database()
+        progress = Progress(since=timezone.now())
+        try:
+            # Left in reverse: the children end, then the sample site, then the database.
+            with ExitStack() as stack:
+                stack.callback(self._stop_database)
+                children = self._start(stack, port=port, with_web=not no_web)
+                self._watch(children, progress, until_runs=until_runs, deadline=time.monotonic() + timeout)
+        except Error as error:
+            raise CommandError(f"The database went away: {' '.join(str(error).split())}") from None
+        self._conclude(progress, until_runs=until_runs, timeout=timeout)
+
+    def _choose_port(self, port: int | None) -> int:
+        if port is not None and not site.is_free(port):
+            raise CommandError(f"Port {port} is taken by another program. Choose another one with --port.")
+        if port is None and not site.is_free(site.DEFAULT_PORT):
+            port = site.free_port()
+            self._say(f"Port {site.DEFAULT_PORT} is taken by another program: using {port}.")
+        return port or site.DEFAULT_PORT
+
+    def _prepare_database(self) -> None:
+        self._say("Starting PostgreSQL …" if self._is_embedded else "Connecting to PostgreSQL …")
+        health = installation.check()
+        if health.missing_migrations:
+            self._say("Creating the tables …")
+            health = installation.install()
+        if health.error:
+            raise CommandError(health.error)
+
+    def _start(self, stack: ExitStack, *, port: int, with_web: bool) -> list[processes.Child]:
+        address = f"http://{site.HOST}:{port}"
+        password = stage.create_admin()
+        self._say("Preparing sources and jobs …")
+        stage.seed(sample_url=f"{address}/sample/")
+        children: list[processes.Child] = []
+        stack.callback(self._stop_children, children)
+        if with_web:
+            self._say("Starting the web …")
+            children.append(self._start_web(port))
+        else:
+            sample = site.SampleSite(port=port)
+            stack.callback(sample.stop)
+            sample.start()
+        self._wait_for_web(f"{address}/robots.txt", children)
+        self._say("Starting a node …")
+        children.append(self._start_node(port))
+        self._introduce(address, password, with_web=with_web)
+        return children
+
+    def _start_web(self, port: int) -> processes.Child:
+        command = [sys.executable, "-m", "gunicorn", "--config", "python:openlearn.gunicorn"]
+        return processes.Child(
+            name="web",
+            command=[*command, "--bind", f"{site.HOST}:{port}", "--workers", "1", "openlearn.wsgi"],
+            log=self._log("web"),
+            environment={"DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]},
+        )
+
+    def _start_node(self, port: int) -> processes.Child:
+        allowed = (*settings.SCHEDULER.get("ALLOWED_HOSTS", ()), f"{site.HOST}:{port}")
+        return processes.Child(
+            name="node",
+            command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "runscheduler"],
+            log=self._log("node"),
+            environment={"SCHEDULER_ALLOWED_HOSTS": ",".join(allowed), "ENABLE_SCHEDULER": "1"},
+        )
+
+    def _wait_for_web(self, url: str, children: list[processes.Child]) -> None:
+        deadline = time.monotonic() + WEB_START_TIMEOUT_SECONDS
+        while not self.signals.received:
+            self._refuse_the_dead(children)
+            try:
+                with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own loopback address
+                    return
+            except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
+                if time.monotonic() > deadline:
+                    raise CommandError(f"{url} does not answer ({error}). See {self._log('web')}.") from None
+            threading.Event().wait(0.1)
+
+    def _introduce(self, address: str, password: str | None, *, with_web: bool) -> None:
+        if with_web:
+            self._say(f"\n  Admin        {address}/admin/")
+            if password:
+                self._say(f"               user {stage.ADMIN}, password {password}  (shown only this once)")
+            else:
+                self._say(f"               user {stage.ADMIN}; forgotten: manage.py changepassword {stage.ADMIN}")
+        elif password:
+            self._say(f"\n  Admin        user {stage.ADMIN}, password {password}  (shown only this once)")
+        self._say(f"  Sample site  {address}/sample/")
+        self._say(f"  Logs         {self._log('*')}\n")
+        self._say("Runs as they finish; Ctrl-C stops everything.\n")
+
+    def _watch(
+        self, children: list[processes.Child], progress: Progress, *, until_runs: int | None, deadline: float
+    ) -> None:
+        pause = threading.Event()
+        while not self.signals.received:
+            for line in progress.news():
+                self._say(line)
+            if until_runs is not None and (progress.succeeded >= until_runs or time.monotonic() > deadline):
+                return
+            self._refuse_the_dead(children)
+            pause.wait(LOOK_EVERY_SECONDS)
+
+    def _conclude(self, progress: Progress, *, until_runs: int | None, timeout: float) -> None:
+        if until_runs is None:
+            return
+        if progress.succeeded >= until_runs:
+            self._say(f"{progress.succeeded} scheduled runs succeeded.")
+            return
+        count = f"{progress.succeeded} of {until_runs} scheduled runs succeeded"
+        if self.signals.received:
+            raise CommandError(f"Interrupted: {count}.", returncode=INTERRUPTED)
+        problem = f" The last problem: {progress.last_problem}" if progress.last_problem else ""
+        raise CommandError(f"Only {count} within {timeout:.0f} seconds.{problem} See {self._log('node')}.")
+
+    def _refuse_the_dead(self, children: list[processes.Child]) -> None:
+        for child in children:
+            if child.has_ended:
+                raise CommandError(f"The {child.name} ended by itself. It said last:\n{child.last_words()}")
+
+    def _stop_children(self, children: list[processes.Child]) -> None:
+        if not children:
+            return
+        self._say("Stopping …")
+        for name in processes.stop(children):
+            self._say(f"The {name} did not stop in time and was killed.")
+
+    def _stop_database(self) -> None:
+        connections.close_all()
+        if self._is_embedded and not embedded.server(settings.DATA_DIR).stop():
+            self._say("PostgreSQL goes on: another process of this checkout uses it.")
+
+    @property
+    def _is_embedded(self) -> bool:
+        return "EMBEDDED" in settings.DATABASES["default"]
+
+    def _log(self, name: str) -> Path:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
+        return settings.DATA_DIR / f"{name}.log"
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()

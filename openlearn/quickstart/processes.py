@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+
+STOP_TIMEOUT_SECONDS = 40.0
+"""Longer than a node's own grace period, so that it ends by itself."""
+
+
+class Child:
+    """A process of ours with its output in a file. A Ctrl-C in the terminal reaches only its parent."""
+
+    def __init__(self, *, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        self.name = name
+        self.log = log
+        with log.open("ab") as output:
+            self._start_of_log = output.tell()
+            self._process = subprocess.Popen(  # noqa: S603 - our own programs, no shell
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+
+    @property
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def ask_to_stop(self) -> None:
+        if not self.has_ended:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, *, deadline: float) -> bool:
+        """Wait until ``time.monotonic()`` is past the deadline, then kill it. Returns whether it ended by itself."""
+        try:
+            self._process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            return False
+        return True
+
+    def last_words(self, *, lines: int = 15) -> str:
+        """Return the end of what it wrote since it was started."""
+        with self.log.open("rb") as output:
+            output.seek(self._start_of_log)
+            written = output.read().decode(errors="replace")
+        return "\n".join(written.rstrip().splitlines()[-lines:])
+
+
+def stop(children: Sequence[Child]) -> tuple[str, ...]:
+    """Ask all to stop, then wait for each. Returns the names of those that had to be killed."""
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    for child in children:
+        child.ask_to_stop()
+    return tuple(child.name for child in children if not child.wait(deadline=deadline))
+
+
+class StopSignals:
+    """
+    Ctrl-C, a closed terminal and ``kill`` ask for an orderly end; they interrupt nothing.
+
+    They stay caught until the process is gone: a second Ctrl-C must not tear what is being stopped.
+    """
+
+    def __init__(self) -> None:
+        self.received = False
+
+    def catch(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._note)
+        # Under nohup a closed terminal is meant to be survived.
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.received = True

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterable
+from socketserver import ThreadingMixIn
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from openlearn.wsgi import application
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+PATHS = ("/sample/", "/robots.txt")
+
+
+class SampleSite:
+    """The pages under /sample/ and nothing else of the web, on the loopback address, in a thread of this process."""
+
+    def __init__(self, *, port: int) -> None:
+        self._server = make_server(HOST, port, _only_the_sample_site, _Server, _QuietHandler)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="sample-site", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def is_free(port: int) -> bool:
+    """Say whether the port can be listened on at this moment."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        return int(listener.getsockname()[1])
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """The terminal shows runs; a line for each page would bury them."""
+
+
+def _only_the_sample_site(
+    environ: dict[str, Any], start_response: Callable[..., Callable[[bytes], object]]
+) -> Iterable[bytes]:
+    if environ["PATH_INFO"].startswith(PATHS):
+        return application(environ, start_response)
+    start_response("404 Not Found", [("Content-Type", "text/plain")])
+    return [b"Only /sample/ is served here: the web was switched off with --no-web.\n"]

@@ -1,0 +1,47 @@
+"""What has to be there before the first run: tables, a user, sources and jobs. Every step may be repeated."""
+
+from __future__ import annotations
+
+import secrets
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+
+from openlearn.scraping import seeds
+from scheduler.errors import JobExists
+from scheduler.services import jobs
+
+ADMIN = "admin"
+CLEANUP_JOB = "scheduler.cleanup_jobs"
+
+
+def create_admin() -> str | None:
+    """Create the user ``admin`` with a random password and return it; ``None`` if there is such a user."""
+    users = get_user_model().objects
+    if users.filter(username=ADMIN).exists():
+        return None
+    password = secrets.token_urlsafe(12)
+    users.create_superuser(ADMIN, password=password)
+    return password
+
+
+def seed(*, sample_url: str) -> None:
+    """Create the sources and jobs that are not there yet; the sample sources move to ``sample_url``."""
+    seeds.seed_sample(base_url=sample_url)
+    seeds.seed_public_sources()
+    seed_cleanup()
+
+
+def seed_cleanup() -> bool:
+    """Clean up every night at three, in the project's time zone. Returns whether the job was created."""
+    try:
+        jobs.create(
+            id=CLEANUP_JOB,
+            name="Clean up finished jobs and runs",
+            task=CLEANUP_JOB,
+            trigger={"type": "cron", "expression": "0 3 * * *", "timezone": settings.TIME_ZONE},
+            replace_existing=False,
+        )
+    except JobExists:
+        return False
+    return True
