@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "django_apscheduler",
     "scheduler",
     "openlearn",
+    "openlearn.scraping",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -1,0 +1,117 @@
+"""Store documents by their canonical address, and only if something about them changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from django.db import transaction
+
+from openlearn.scraping.models import Document
+
+
+class Outcome(StrEnum):
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FOREIGN = "foreign"
+    """The document came from another source, which goes on to look after it. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What is known about a document. Empty text, no names and ``None`` mean that it is not known."""
+
+    title: str = ""
+    authors: tuple[str, ...] = ()
+    summary: str = ""
+    text: str = ""
+    language: str = ""
+    published_at: datetime | None = None
+
+    @property
+    def hash(self) -> str:
+        facts = asdict(self) | {"published_at": self.published_at and self.published_at.isoformat()}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    document_id: int | None
+    """``None``: it is another source's."""
+
+    outcome: Outcome
+
+
+def upsert(*, source_id: int, url: str, content: Content, now: datetime, keep_text: bool = False) -> Stored:
+    """
+    Store what is known about a document, in a transaction that locks its row.
+
+    What is not known now keeps its stored value. ``keep_text``: a text that is stored already stays, because the one
+    given is a poorer one. A document without a source is taken over.
+    """
+    with transaction.atomic():
+        document, created = Document.objects.select_for_update().get_or_create(
+            url=url,
+            defaults={
+                "source_id": source_id,
+                "content_hash": content.hash,
+                "first_seen_at": now,
+                "changed_at": now,
+                **_fields(content),
+            },
+        )
+        if created:
+            return Stored(document_id=document.pk, outcome=Outcome.NEW)
+        if document.source_id not in {None, source_id}:
+            return Stored(document_id=None, outcome=Outcome.FOREIGN)
+        merged = _merged(document, content, keep_text=keep_text)
+        if merged.hash == document.content_hash and document.source_id == source_id:
+            return Stored(document_id=document.pk, outcome=Outcome.UNCHANGED)
+        changed = merged.hash != document.content_hash
+        Document.objects.filter(pk=document.pk).update(
+            source_id=source_id,
+            content_hash=merged.hash,
+            changed_at=now if changed else document.changed_at,
+            **_fields(merged),
+        )
+        return Stored(document_id=document.pk, outcome=Outcome.CHANGED if changed else Outcome.UNCHANGED)
+
+
+def foreign_addresses(*, source_id: int, urls: list[str]) -> set[str]:
+    """Which of these addresses are documents of other sources."""
+    others = Document.objects.filter(url__in=urls, source__isnull=False).exclude(source_id=source_id)
+    return set(others.values_list("url", flat=True))
+
+
+def _merged(document: Document, content: Content, *, keep_text: bool) -> Content:
+    known = Content(
+        title=document.title,
+        authors=tuple(document.authors),
+        summary=document.summary,
+        text=document.text,
+        language=document.language,
+        published_at=document.published_at,
+    )
+    given = {name: value for name, value in _values(content).items() if value}
+    if keep_text and document.text:
+        given.pop("text", None)
+    return replace(known, **given)
+
+
+def _values(content: Content) -> dict[str, object]:
+    return {
+        "title": content.title,
+        "authors": content.authors,
+        "summary": content.summary,
+        "text": content.text,
+        "language": content.language,
+        "published_at": content.published_at,
+    }
+
+
+def _fields(content: Content) -> dict[str, object]:
+    return _values(content) | {"authors": list(content.authors)}

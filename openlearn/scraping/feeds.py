@@ -1,0 +1,174 @@
+"""Read RSS, RDF and Atom into items."""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urljoin
+
+import feedparser
+from lxml import etree, html
+
+from openlearn.scraping import addresses, text
+from openlearn.scraping.errors import MalformedFeed, NotAFeed, WrongContentType
+
+_ENTRIES = 2_000
+"""Most entries read of one feed: the largest honest ones have some hundreds."""
+
+_SUMMARY_CHARACTERS = 5_000
+_HTML_START = re.compile(rb"\A\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_FEED_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:rss|feed|RDF)\b")
+_ENTITY = re.compile(rb"<!ENTITY", re.I)
+_FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/rdf+xml"})
+_OPAQUE_TYPES = ("image/", "audio/", "video/", "font/", "application/pdf", "application/zip")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a feed."""
+
+    url: str
+    title: str
+    authors: tuple[str, ...]
+    summary: str
+    text: str
+    """The whole text, if the feed carries it."""
+
+    language: str
+    published_at: datetime | None
+
+    @property
+    def marker(self) -> str:
+        """Changes when anything that the feed says about it does."""
+        facts = [self.title, self.authors, self.summary, self.text, self.language, str(self.published_at)]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    entries: tuple[Entry, ...]
+    """In the order of the feed, each address once."""
+
+    skipped: int
+    """Entries without a usable address, or with one that came before."""
+
+    problem: str
+    """What is wrong with the feed although its entries could be read; empty if nothing is."""
+
+
+def parse(*, content: bytes, url: str, content_type: str = "") -> Feed:
+    """
+    Read a feed. ``url`` is what relative links are relative to.
+
+    :raises NotAFeed: it is an HTML page
+    :raises WrongContentType: it is a picture, an archive, or anything else that is no text
+    :raises MalformedFeed: no entry of it can be read
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type.startswith(_OPAQUE_TYPES):
+        raise WrongContentType(url=url, content_type=media_type, expected="a feed")
+    start = content[:4096].replace(b"\x00", b"")
+    if _HTML_START.match(start) and not _FEED_ROOT.search(start):
+        raise NotAFeed(url=url, feeds=_feeds_named_by(content, url))
+    # A feed has no use for entities of its own; those that declare some want to exhaust memory or read files.
+    if _ENTITY.search(content.replace(b"\x00", b"")):
+        raise MalformedFeed(url=url, reason="it declares XML entities, which are not expanded")
+    parsed = feedparser.parse(
+        io.BytesIO(content), response_headers={"content-type": content_type, "content-location": url}
+    )
+    if not parsed.entries and not parsed.version:
+        raise MalformedFeed(url=url, reason=_reason(parsed) or "it has neither the root of a feed nor entries")
+    if (
+        not parsed.entries
+        and parsed.bozo
+        and not isinstance(parsed.bozo_exception, feedparser.CharacterEncodingOverride)
+    ):
+        raise MalformedFeed(url=url, reason=_reason(parsed))
+    return _gather(parsed, url)
+
+
+def _gather(parsed: Any, url: str) -> Feed:
+    entries: dict[str, Entry] = {}
+    skipped = max(0, len(parsed.entries) - _ENTRIES)
+    language = text.line(parsed.feed.get("language"), most=16)
+    for raw in parsed.entries[:_ENTRIES]:
+        entry = _entry(raw, base=url, language=language)
+        if entry is None or entry.url in entries:
+            skipped += 1
+        else:
+            entries[entry.url] = entry
+    return Feed(entries=tuple(entries.values()), skipped=skipped, problem=_reason(parsed) if parsed.bozo else "")
+
+
+def _entry(raw: Mapping[str, Any], *, base: str, language: str) -> Entry | None:
+    address = addresses.canonical(url=str(raw.get("link") or raw.get("id") or ""), base=base) if _names(raw) else None
+    if address is None:
+        return None
+    contents = [part.get("value", "") for part in raw.get("content", ())]
+    names = [author.get("name", "") for author in raw.get("authors", ())] or [raw.get("author", "")]
+    return Entry(
+        url=address,
+        title=text.line(plain(str(raw.get("title") or "")), most=500),
+        authors=tuple(dict.fromkeys(name for name in (text.line(name, most=200) for name in names[:50]) if name)),
+        summary=plain(str(raw.get("summary") or ""))[:_SUMMARY_CHARACTERS],
+        text=plain(str(max(contents, key=len, default=""))),
+        language=language,
+        published_at=_instant(raw.get("published_parsed") or raw.get("updated_parsed")),
+    )
+
+
+def _names(raw: Mapping[str, Any]) -> bool:
+    """Say whether the entry names a page: an id counts only if it is an address itself."""
+    return bool(raw.get("link")) or str(raw.get("id") or "").startswith(("http://", "https://"))
+
+
+def plain(markup: str) -> str:
+    """Text without markup; paragraphs stay apart."""
+    markup = text.storable(markup)
+    if "<" not in markup and "&" not in markup:
+        return markup.strip()
+    try:
+        root = html.fromstring(f"<div>{markup}</div>")
+    except (etree.LxmlError, ValueError):
+        return markup.strip()
+    for element in root.iter("p", "br", "li", "div", "h1", "h2", "h3", "h4", "pre", "tr"):
+        element.tail = "\n" + (element.tail or "")
+    for element in list(root.iter("script", "style")):
+        element.text = None
+    lines = (" ".join(row.split()) for row in str(root.text_content()).splitlines())
+    return "\n".join(row for row in lines if row)
+
+
+def _instant(parsed: Any) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(calendar.timegm(parsed), tz=UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _reason(parsed: Any) -> str:
+    problem = parsed.get("bozo_exception")
+    return text.line(problem, most=300) if problem is not None else ""
+
+
+def _feeds_named_by(content: bytes, url: str) -> tuple[str, ...]:
+    """The feeds that an HTML page names in its head."""
+    try:
+        root = html.fromstring(text.decode(content=content[: 256 * 1024]).encode())
+    except (etree.LxmlError, ValueError):
+        return ()
+    found = []
+    for link in root.iter("link"):
+        if (link.get("type") or "").lower() in _FEED_TYPES and link.get("href"):
+            try:
+                found.append(text.line(urljoin(url, link.get("href")), most=300))
+            except ValueError:
+                continue
+    return tuple(dict.fromkeys(found))[:5]
