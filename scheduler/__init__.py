@@ -7,4 +7,6 @@ The public names: ``task`` registers a function, ``current_run`` tells a running
 from scheduler.core.context import current_run
 from scheduler.core.registry import task
 
-__all__ = ["current_run", "task"]
+__all__ = ["__version__", "current_run", "task"]
+
+__version__ = "0.1.0"

@@ -49,6 +49,9 @@ class SchedulerSettings:
     reap_after_seconds: float = 30.0
     """A node silent for this long is taken for dead; its runs are handed on."""
 
+    max_recoveries: int = 3
+    """A run whose node dies each time may be what kills it: it is started again this often at most."""
+
     poll_seconds: float = 5.0
     """Longest sleep of an idle node: bounds what a lost wake-up or raw SQL can cost."""
 

@@ -32,9 +32,7 @@ def check_arguments(
     return plain_args, plain_kwargs
 
 
-def inspect(
-    *, task: str, args: Any, kwargs: Any, trigger: Any, now: datetime, max_bytes: int
-) -> dict[str, Any]:
+def inspect(*, task: str, args: Any, kwargs: Any, trigger: Any, now: datetime, max_bytes: int) -> dict[str, Any]:
     """
     Check a stored definition and return its normalized trigger.
 

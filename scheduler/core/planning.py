@@ -152,7 +152,9 @@ def _late(fire_time: datetime, now: datetime, policies: Policies) -> str:
 
 
 def _overlap(active: int, policies: Policies) -> str:
-    return f"{active} run{'s' if active != 1 else ''} of this job still active; max_instances is {policies.max_instances}."
+    return (
+        f"{active} run{'s' if active != 1 else ''} of this job still active; max_instances is {policies.max_instances}."
+    )
 
 
 def _seconds(duration: timedelta) -> str:

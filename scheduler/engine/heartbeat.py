@@ -9,14 +9,12 @@ from collections.abc import Callable
 from datetime import datetime
 
 from scheduler.conf import SchedulerSettings
+from scheduler.engine.identity import Identity
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import nodes
 from scheduler.store.connections import Connection
 
 logger = logging.getLogger(__name__)
-
-_MAX_RECOVERIES = 3
-"""A run whose node dies each time (it may be what kills it) is not started for ever."""
 
 
 class Lease:
@@ -41,21 +39,33 @@ class Lease:
 class Heartbeat:
     """A thread with a session of its own, so that nothing else can hold it up."""
 
-    def __init__(self, *, node: str, settings: SchedulerSettings, lost: Callable[[], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, *, identity: Identity, settings: SchedulerSettings, lost: Callable[[], None], wake: Callable[[], None]
+    ) -> None:
         self.lease = Lease(seconds=settings.lease_seconds)
-        self._node = node
+        self._identity = identity
         self._settings = settings
         self._lost = lost
         self._wake = wake
         self._connection = Connection(purpose="heartbeat")
+        self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler-heartbeat", daemon=True)
         self._clocks: tuple[datetime, float] | None = None
 
     def start(self) -> None:
         """Beat once in this thread, so that there is a lease, and go on in another."""
-        self._beat()
+        self.beat_now()
         self._thread.start()
+
+    def beat_now(self) -> None:
+        """
+        Beat in the caller's thread, so that there is a lease.
+
+        :raises DatabaseUnavailable: there is none
+        """
+        with self._one_at_a_time:
+            self._beat()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -67,20 +77,23 @@ class Heartbeat:
     def _loop(self) -> None:
         while not self._stopping.wait(self._settings.heartbeat_seconds):
             try:
-                if self._beat():
-                    self._reap()
+                with self._one_at_a_time:
+                    if self._beat():
+                        self._reap()
             except DatabaseUnavailable as error:
                 logger.warning("scheduler.heartbeat.failed", extra={"error": str(error), "lease": self.lease.is_valid})
-            except Exception:  # noqa: BLE001 - the heartbeat must go on, or healthy runs are taken over
+            except Exception:  # the heartbeat must go on, or healthy runs are taken over
                 logger.exception("scheduler.heartbeat.failed")
 
     def _beat(self) -> bool:
         """Beat; true if the database's clock and ours went on alike since the last time."""
         began = time.monotonic()
-        clock = nodes.beat(self._connection, node=self._node)
+        clock = nodes.beat(self._connection, node=self._identity.node)
         if clock is None:
             self.lease.end()
+            self._clocks = None
             self._lost()
+            self._wake()
             return False
         self.lease.renew(since=began)
         return self._clocks_agree(clock, began)
@@ -100,12 +113,12 @@ class Heartbeat:
         reaped = nodes.reap(
             self._connection,
             reap_after_seconds=self._settings.reap_after_seconds,
-            max_recoveries=_MAX_RECOVERIES,
+            max_recoveries=self._settings.max_recoveries,
         )
         if reaped is None or reaped.is_empty:
             return
         for node, name in reaped.nodes:
-            logger.warning("scheduler.node.lost", extra={"node": node, "name_": name})
+            logger.warning("scheduler.node.lost", extra={"node": node, "node_name": name})
         logger.warning(
             "scheduler.runs.recovered",
             extra={"requeued": reaped.requeued, "interrupted": reaped.interrupted, "recovered": reaped.recovered},

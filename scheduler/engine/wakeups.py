@@ -32,10 +32,13 @@ class Wakeups:
         if not self._event.is_set():
             self._event.set()
 
-    def wait(self, *, timeout: float) -> frozenset[Channel]:
-        """Wait for a hint; return the channels of those from the database since the last wait."""
+    def wait(self, *, timeout: float) -> None:
+        """Sleep until a hint comes or the time is up."""
         self._event.wait(timeout)
         self._event.clear()
+
+    def heard(self) -> frozenset[Channel]:
+        """Return the channels of the hints from the database since the last call."""
         channels = frozenset(self._channels)
         self._channels -= channels
         return channels

@@ -107,7 +107,7 @@ class Batcher(Generic[Item]):
         except DatabaseUnavailable as error:
             logger.warning("scheduler.recorder.waits", extra={"backlog": len(self._items), "error": str(error)})
             return False
-        except Exception:  # noqa: BLE001 - one bad flush must not end the thread that writes all outcomes
+        except Exception:  # one bad flush must not end the thread that writes all outcomes
             logger.exception("scheduler.recorder.failed", extra={"rows": len(batch)})
             return False
         for _ in batch:

@@ -7,7 +7,7 @@ import os
 import queue
 import signal
 import threading
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any
@@ -17,7 +17,7 @@ from scheduler.core.states import RunState
 READY = b"ready"
 
 
-def main(connection: Connection, node: str, settings_module: str) -> None:
+def main(connection: Connection, settings_module: str) -> None:
     """Set Django up once, then run what arrives until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the node's business; it tells its children
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -33,7 +33,8 @@ def main(connection: Connection, node: str, settings_module: str) -> None:
     threading.Thread(target=_read, args=(connection, arrived), name="pipe", daemon=True).start()
     connection.send_bytes(READY)
     while True:
-        outcome = execute(decode_run(arrived.get()), node=node)
+        run, node = decode_request(arrived.get())
+        outcome = execute(run, node=node)
         connection.send_bytes(encode_outcome(outcome))
 
 
@@ -46,22 +47,22 @@ def _read(connection: Connection, arrived: queue.SimpleQueue[bytes]) -> None:
             os._exit(0)
 
 
-def encode_run(run: Any) -> bytes:
+def encode_request(run: Any, *, node: str) -> bytes:
     values = asdict(run)
     values["scheduled_at"] = run.scheduled_at.isoformat()
-    return json.dumps(values).encode()
+    return json.dumps([values, node]).encode()
 
 
-def decode_run(message: bytes) -> Any:
+def decode_request(message: bytes) -> tuple[Any, str]:
     from scheduler.store.runs import OwnedRun
 
-    values = json.loads(message)
+    values, node = json.loads(message)
     values["scheduled_at"] = datetime.fromisoformat(values["scheduled_at"])
-    return OwnedRun(**values)
+    return OwnedRun(**values), node
 
 
 def encode_outcome(outcome: Any) -> bytes:
-    return json.dumps(asdict(outcome)).encode()
+    return json.dumps(asdict(replace(outcome, value=None))).encode()
 
 
 def decode_outcome(message: bytes) -> Any:

@@ -6,12 +6,34 @@ import math
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from scheduler.store.runs import Outcome, OwnedRun
 
 Report = Callable[[OwnedRun, Outcome], None]
 """Called by the executor, in any thread, once for each run that ended."""
+
+
+class Identity(Protocol):
+    """Who this node is at the moment."""
+
+    @property
+    def node(self) -> str: ...
+
+
+class Deadline:
+    """Until when stopping may wait: a time, or the moment somebody is in a hurry."""
+
+    def __init__(self, *, seconds: float, hurry: threading.Event) -> None:
+        self._at = time.monotonic() + seconds
+        self._hurry = hurry
+
+    def join(self, threads: Iterable[threading.Thread]) -> None:
+        """Wait for threads to end, no longer than allowed."""
+        for thread in threads:
+            while thread.is_alive() and not self._hurry.is_set() and time.monotonic() < self._at:
+                thread.join(min(0.1, max(0.0, self._at - time.monotonic())))
 
 
 class Flow:
@@ -86,5 +108,5 @@ class Pool(ABC):
         """Remove and return the submitted runs whose bodies have not begun."""
 
     @abstractmethod
-    def stop(self, *, timeout: float) -> list[OwnedRun]:
-        """Wait for the bodies that run, no longer than ``timeout`` seconds; return the runs that did not end."""
+    def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
+        """Wait for the bodies that run, no longer than the deadline; return the runs that did not end."""

@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from scheduler.core.states import RunState
 from scheduler.errors import SchedulerError
 from scheduler.execution import child as child_process
-from scheduler.execution.pools import Pool, Report
+from scheduler.execution.pools import Deadline, Identity, Pool, Report
 from scheduler.store.runs import Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -36,11 +36,11 @@ class ChildDied(SchedulerError):
 class Child:
     """One child process with a pipe of its own: when it dies, only its own run is concerned."""
 
-    def __init__(self, *, node: str) -> None:
+    def __init__(self) -> None:
         self.runs = 0
         self._pipe, theirs = _spawn.Pipe()
         module = os.environ.get("DJANGO_SETTINGS_MODULE") or django_settings.SETTINGS_MODULE
-        self._process = _spawn.Process(target=child_process.main, args=(theirs, node, module), daemon=True)
+        self._process = _spawn.Process(target=child_process.main, args=(theirs, module), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -53,11 +53,11 @@ class Child:
             pass
         raise ChildDidNotStart(f"{ChildDidNotStart.__doc__} {self._end()}")
 
-    def run(self, run: OwnedRun) -> Outcome:
+    def run(self, run: OwnedRun, *, node: str) -> Outcome:
         """:raises ChildDied: with its exit code or signal"""
         self.runs += 1
         try:
-            self._pipe.send_bytes(child_process.encode_run(run))
+            self._pipe.send_bytes(child_process.encode_request(run, node=node))
             wait([self._pipe])
             return child_process.decode_outcome(self._pipe.recv_bytes())
         except (EOFError, OSError) as error:
@@ -94,9 +94,9 @@ class Child:
 class ProcessPool(Pool):
     """Child processes that end with this one."""
 
-    def __init__(self, *, name: str, size: int, report: Report, node: str, runs_per_child: int) -> None:
+    def __init__(self, *, name: str, size: int, report: Report, identity: Identity, runs_per_child: int) -> None:
         super().__init__(name=name, size=size, report=report)
-        self._node = node
+        self._identity = identity
         self._runs_per_child = runs_per_child
         self._queue: queue.SimpleQueue[OwnedRun | None] = queue.SimpleQueue()
         self._begun: dict[int, OwnedRun] = {}
@@ -133,7 +133,7 @@ class ProcessPool(Pool):
     def _run(self, child: Child, run: OwnedRun) -> Outcome:
         started = time.monotonic_ns() // 1000
         try:
-            return child.run(run)
+            return child.run(run, node=self._identity.node)
         except ChildDied as error:
             return Outcome(
                 run_id=run.id,
@@ -152,11 +152,11 @@ class ProcessPool(Pool):
             child.close()
         pause = 0.5
         while not self._stopping.is_set():
-            child = self._children[place] = Child(node=self._node)
+            child = self._children[place] = Child()
             try:
                 child.await_ready()
             except ChildDidNotStart as error:
-                logger.error("scheduler.child.failed_to_start", extra={"executor": self.name, "error": str(error)})  # noqa: TRY400
+                logger.error("scheduler.child.failed_to_start", extra={"executor": self.name, "error": str(error)})
                 child.close()
                 self._stopping.wait(pause)
                 pause = min(pause * 2, 30.0)
@@ -176,13 +176,11 @@ class ProcessPool(Pool):
         self._submitted -= len(runs)
         return runs
 
-    def stop(self, *, timeout: float) -> list[OwnedRun]:
-        deadline = time.monotonic() + timeout
+    def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
         self._stopping.set()
         for _ in self._threads:
             self._queue.put(None)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        deadline.join(self._threads)
         self._killing.set()
         for child in list(self._children.values()):
             child.kill()

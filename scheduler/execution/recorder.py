@@ -11,6 +11,7 @@ import psycopg2
 
 from scheduler.core.states import RunState
 from scheduler.execution.batching import Batcher
+from scheduler.execution.pools import Identity
 from scheduler.store import runs
 from scheduler.store.connections import Connection
 from scheduler.store.runs import Outcome
@@ -29,14 +30,14 @@ class Recorder:
     def __init__(
         self,
         *,
-        node: str,
+        identity: Identity,
         settled: Callable[[Sequence[int]], None],
         released: Callable[[], None],
         gather_seconds: float,
         rows: int,
         backlog: int,
     ) -> None:
-        self._node = node
+        self._identity = identity
         self._settled = settled
         self._released = released
         self._connection = Connection(purpose="recorder")
@@ -62,7 +63,7 @@ class Recorder:
         missing = [outcome.run_id for outcome in outcomes if outcome.run_id not in recorded]
         if missing:
             # The answer to an earlier COMMIT was lost: what this node finished already is no refusal.
-            recorded |= runs.settled(self._connection, runs=missing, node=self._node)
+            recorded |= runs.settled(self._connection, runs=missing, node=self._identity.node)
             missing = [run_id for run_id in missing if run_id not in recorded]
         if missing:
             self.refused += len(missing)
@@ -75,7 +76,7 @@ class Recorder:
         """Write a batch; if PostgreSQL refuses a value, write the halves, down to the bad row with a placeholder."""
         try:
             return runs.finish(
-                self._connection, outcomes=outcomes, node=self._node, clock=monotonic_ns() // 1000
+                self._connection, outcomes=outcomes, node=self._identity.node, clock=monotonic_ns() // 1000
             )
         except (psycopg2.DataError, psycopg2.ProgrammingError, ValueError) as error:
             if len(outcomes) > 1:
@@ -84,7 +85,7 @@ class Recorder:
             return runs.finish(
                 self._connection,
                 outcomes=[_placeholder(outcomes[0], error)],
-                node=self._node,
+                node=self._identity.node,
                 clock=monotonic_ns() // 1000,
             )
 
@@ -92,6 +93,4 @@ class Recorder:
 def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
     """Keep how the run ended; say that its words could not be stored."""
     note = f"(what this run reported could not be stored: {type(reason).__name__})"
-    return replace(
-        outcome, result=None, error=None if outcome.state is RunState.SUCCEEDED else note, traceback=""
-    )
+    return replace(outcome, result=None, error=None if outcome.state is RunState.SUCCEEDED else note, traceback="")

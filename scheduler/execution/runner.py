@@ -20,6 +20,7 @@ from scheduler.store.runs import Outcome, OwnedRun
 def execute(run: OwnedRun, *, node: str) -> Outcome:
     """Run the body in this thread. Never raises: what it raises is the outcome."""
     started = time.monotonic_ns() // 1000
+    value: Any = None
     result: str | None = None
     error: str | None = None
     traceback = ""
@@ -43,6 +44,7 @@ def execute(run: OwnedRun, *, node: str) -> Outcome:
         result=result,
         error=error,
         traceback=traceback,
+        value=value,
     )
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 
-from scheduler.execution.pools import Pool, Report
+from scheduler.execution.pools import Deadline, Identity, Pool, Report
 from scheduler.execution.runner import execute
 from scheduler.store.runs import OwnedRun
 
@@ -14,9 +13,9 @@ from scheduler.store.runs import OwnedRun
 class ThreadPool(Pool):
     """Threads of this process. A body that never returns keeps its thread."""
 
-    def __init__(self, *, name: str, size: int, report: Report, node: str) -> None:
+    def __init__(self, *, name: str, size: int, report: Report, identity: Identity) -> None:
         super().__init__(name=name, size=size, report=report)
-        self._node = node
+        self._identity = identity
         self._queue: queue.SimpleQueue[OwnedRun | None] = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._begun: dict[int, OwnedRun] = {}
@@ -33,7 +32,7 @@ class ThreadPool(Pool):
     def _work(self) -> None:
         while (run := self._queue.get()) is not None:
             self._begun[run.id] = run
-            outcome = execute(run, node=self._node)
+            outcome = execute(run, node=self._identity.node)
             del self._begun[run.id]
             self._ended_run(run, outcome)
 
@@ -49,10 +48,8 @@ class ThreadPool(Pool):
         self._submitted -= len(runs)
         return runs
 
-    def stop(self, *, timeout: float) -> list[OwnedRun]:
-        deadline = time.monotonic() + timeout
+    def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
         for _ in self._threads:
             self._queue.put(None)
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        deadline.join(self._threads)
         return list(self._begun.values())

@@ -18,6 +18,11 @@ from scheduler.models import Job
 TABLES = frozenset({"django_apscheduler_djangojob", "scheduler_job", "scheduler_run", "scheduler_node"})
 VENDOR = "postgresql"
 
+_TRANSIENT = (
+    r"[Cc]onnection refused|No such file or directory|starting up|shutting down|not accepting connections"
+    r"|in recovery mode|too many clients|remaining connection slots|timeout expired|closed the connection"
+)
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
@@ -30,6 +35,8 @@ class Health:
     """``app.name`` of each migration that was not applied, in the order in which they will be."""
 
     error: str | None = None
+    is_transient: bool = False
+    """The server may just be starting: trying again can help."""
 
     def as_dict(self) -> dict[str, object]:
         return {**dataclasses.asdict(self), "missing_migrations": list(self.missing_migrations)}
@@ -41,7 +48,7 @@ def check() -> Health:
         for alias in dict.fromkeys((DEFAULT_DB_ALIAS, conf.get().database)):
             connect(alias=alias)
     except DatabaseUnavailable as error:
-        return Health(connection_valid=False, error=str(error))
+        return Health(connection_valid=False, error=str(error), is_transient=is_transient(error.__cause__))
     alias = conf.get().database
     try:
         missing = missing_migrations(alias=alias)
@@ -88,7 +95,7 @@ def connect(*, alias: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except (Error, ImproperlyConfigured) as error:
-        raise DatabaseUnavailable(explain(error=error, alias=alias)) from None
+        raise DatabaseUnavailable(explain(error=error, alias=alias)) from error
 
 
 def missing_migrations(*, alias: str) -> tuple[str, ...]:
@@ -153,6 +160,11 @@ def explain(*, error: Exception, alias: str) -> str:
         if re.search(pattern, text):
             return sentence
     return f"The database “{name}” on {where} cannot be used: {text.rstrip('.')}."
+
+
+def is_transient(error: BaseException | None) -> bool:
+    """Whether the same attempt may succeed in a moment: the server is starting, stopping, full or not there yet."""
+    return error is not None and re.search(_TRANSIENT, " ".join(str(error).split())) is not None
 
 
 def _what_is_missing(*, missing: tuple[str, ...], table_exists: bool) -> str | None:

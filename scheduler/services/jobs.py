@@ -120,7 +120,9 @@ def create(
     return job
 
 
-def update(*, job: Job, actor: str = "", version: int | None = None, now: datetime | None = None, **changes: Any) -> Job:
+def update(
+    *, job: Job, actor: str = "", version: int | None = None, now: datetime | None = None, **changes: Any
+) -> Job:
     """
     Change a job's definition and wake the nodes; return it as it is now.
 
@@ -212,9 +214,7 @@ def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
         return _save(stored, _due(triggers.first_fire_time(stored.trigger, now=now)), actor=actor, now=now)
 
 
-def run_now(
-    *, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None
-) -> Run:
+def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
     """
     Queue one run for the next node that has room; when the job is due does not change.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+import random
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -64,7 +65,6 @@ def claim_due(
     limit: int,
     room: Mapping[str, int],
     catch_up_limit: int,
-    delay: Callable[[str, PlannedRun], float] | None = None,
     now: datetime | None = None,
 ) -> Claim:
     """
@@ -85,7 +85,7 @@ def claim_due(
         plans, broken = _plan_all(jobs, active, catch_up_limit)
         planned = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
         owned = _choose(planned, room)
-        ids = _write(transaction, node=node, planned=planned, owned=owned, delay=delay, now=now)
+        ids = _write(transaction, node=node, planned=planned, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
     return _claim(jobs=len(jobs), planned=planned, owned=owned, ids=ids, broken=broken)
 
@@ -158,7 +158,6 @@ def _write(
     node: str,
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
-    delay: Callable[[str, PlannedRun], float] | None,
     now: datetime | None,
 ) -> dict[int, int]:
     """Insert the rows; return the id of each by its place, from 0."""
@@ -171,7 +170,7 @@ def _write(
         now=now,
         jobs=texts([job.id for job, _ in planned]),
         scheduled_at=instants([row.scheduled_at for row in rows]),
-        delays=array([delay(job.id, row) if delay else 0 for job, row in planned]),
+        delays=array([_jitter(job) for job, _ in planned]),
         covers_from=instants([row.covers_from for row in rows]),
         coalesced=array([row.coalesced for row in rows]),
         states=array([row.state.value for row in rows]),
@@ -180,6 +179,12 @@ def _write(
         owned=array(owned),
     )
     return {place - 1: run_id for place, run_id in inserted}
+
+
+def _jitter(job: DueJob) -> float:
+    """Choose the delay of one run, in seconds: its fire time stays where it is."""
+    seconds = triggers.parse_cached(job.trigger).jitter_seconds
+    return random.uniform(0, seconds) if seconds else 0.0  # noqa: S311 - it spreads load and keeps no secret
 
 
 def _move(

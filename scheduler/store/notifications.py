@@ -30,6 +30,11 @@ def notify(channel: Channel) -> None:
         cursor.execute(statements.load("notify"), {"channel": channel.value})
 
 
+def notify_from(session: Connection, channel: Channel) -> None:
+    """Wake the nodes at once, from a node's own session."""
+    session.execute("notify", channel=channel.value)
+
+
 class Listener:
     """A session that listens on every channel."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from scheduler.core.states import RunState
 from scheduler.store.connections import Connection, array, texts
@@ -42,6 +43,8 @@ class Outcome:
 
     error: str | None = None
     traceback: str = ""
+    value: Any = None
+    """What the body returned, for listeners in this process; not recorded."""
 
     @property
     def is_plain(self) -> bool:
@@ -59,9 +62,7 @@ def take(
     now: datetime | None = None,
 ) -> tuple[OwnedRun, ...]:
     """Make up to ``limit`` waiting runs of an executor this node's own: highest priority first, then the oldest."""
-    rows = connection.execute(
-        "take_runs", node=node, executor=executor, tasks=list(tasks), limit=limit, now=now
-    )
+    rows = connection.execute("take_runs", node=node, executor=executor, tasks=list(tasks), limit=limit, now=now)
     return tuple(
         OwnedRun(
             id=id_,
@@ -122,16 +123,12 @@ def _ages(outcomes: Sequence[Outcome], clock: int) -> dict[str, str]:
 
 def settled(connection: Connection, *, runs: Iterable[int], node: str) -> frozenset[int]:
     """Return those of the runs that this node has finished."""
-    return frozenset(
-        run_id for (run_id,) in connection.execute("settled_runs", runs=array(list(runs)), node=node)
-    )
+    return frozenset(run_id for (run_id,) in connection.execute("settled_runs", runs=array(list(runs)), node=node))
 
 
 def give_back(connection: Connection, *, runs: Iterable[int], node: str) -> frozenset[int]:
     """Return runs whose bodies have not begun to the queue. The caller vouches for that."""
-    return frozenset(
-        run_id for (run_id,) in connection.execute("give_back_runs", runs=array(list(runs)), node=node)
-    )
+    return frozenset(run_id for (run_id,) in connection.execute("give_back_runs", runs=array(list(runs)), node=node))
 
 
 def owned(connection: Connection, *, node: str) -> dict[int, RunState]:
@@ -148,11 +145,20 @@ def release_held(connection: Connection, *, now: datetime | None = None) -> int:
         return len(transaction.execute("release_held_runs", jobs=texts(jobs), now=now))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextDue:
+    """How long until something is due, in seconds; negative: it is overdue; ``None``: there is nothing."""
+
+    job: float | None
+    run: float | None
+    """A waiting run that this node may take."""
+
+
 def next_due(
     connection: Connection, *, tasks: Collection[str], executors: Collection[str], now: datetime | None = None
-) -> float | None:
-    """Return the seconds until something is due that this node may take, negative if overdue; ``None``: nothing."""
+) -> NextDue:
+    """Ask when the next job is due and when the next waiting run may start, of those that this node may take."""
     ((job_seconds, run_seconds),) = connection.execute(
         "next_due", tasks=list(tasks), executors=list(executors), now=now
     )
-    return min((seconds for seconds in (job_seconds, run_seconds) if seconds is not None), default=None)
+    return NextDue(job=job_seconds, run=run_seconds)

@@ -50,6 +50,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from scheduler.core.triggers.combinations import AndTrigger
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
@@ -81,6 +82,8 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     form = settled.as_json()
     if settled.start_at is not None and settled.end_at is not None and settled.end_at < settled.start_at:
         raise ends_too_early(settled, first=settled.start_at)
+    if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
+        raise NeverFires("This never runs: there is no instant at which all of its triggers fire.", pointer="/triggers")
     return form
 
 

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from scheduler.core.triggers.trigger import MOMENT, Trigger
 
-MOST_STEPS = 2_000
+MOST_STEPS = 1_000
 """How often the triggers of an ``and`` may disagree before the search for an instant ends."""
 
-MOST_COUNTED = 20_000
+MOST_STEPS_INSIDE = 30
+"""The same for an ``and`` somewhere inside another one, where searches multiply."""
+
+FARTHEST = timedelta(days=366 * 50)
+"""How far an ``and`` is searched; as far as a single cron is."""
+
+MOST_COUNTED = 10_000
 """Up to here a combination counts one by one, and exactly."""
 
 
@@ -96,31 +102,34 @@ class OrTrigger(Combination):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AndTrigger(Combination):
-    """Fires when all of the triggers do, at the same instant. The search for one is bounded (``MOST_STEPS``)."""
+    """
+    Fires when all of the triggers do, at the same instant.
+
+    The search for one is bounded, by ``most_steps`` and ``FARTHEST``: beyond, there is none.
+    """
+
+    most_steps: int = MOST_STEPS
 
     def _first(self, moment: datetime) -> datetime | None:
-        for _ in range(MOST_STEPS):
-            agreed = moment
-            for trigger in self.triggers:
-                found = trigger.at_or_after(agreed)
-                if found is None:
-                    return None
-                agreed = found
-            if agreed == moment:
-                return moment
-            moment = agreed
-        return None
+        return self._agreed(moment, forward=True)
 
     def _last(self, moment: datetime) -> datetime | None:
-        for _ in range(MOST_STEPS):
+        return self._agreed(moment, forward=False)
+
+    def _agreed(self, moment: datetime, *, forward: bool) -> datetime | None:
+        """Let each trigger in turn move the instant to a fire time of its own, until none of them has to."""
+        start = moment
+        for _ in range(self.most_steps):
             agreed = moment
             for trigger in self.triggers:
-                found = trigger.at_or_before(agreed)
+                found = trigger.at_or_after(agreed) if forward else trigger.at_or_before(agreed)
                 if found is None:
                     return None
                 agreed = found
             if agreed == moment:
                 return moment
+            if abs(agreed - start) > FARTHEST:
+                return None
             moment = agreed
         return None
 
@@ -129,3 +138,8 @@ class AndTrigger(Combination):
 
     def as_json(self) -> dict[str, Any]:
         return {"type": "and", "triggers": [trigger.as_json() for trigger in self.triggers], **self._bounds_as_json()}
+
+    def disagrees(self, *, now: datetime) -> bool:
+        """Whether the triggers go on, but never together."""
+        settled = self.settled(now=now)
+        return settled.next_after(now) is None and all(trigger.next_after(now) for trigger in settled.triggers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 
@@ -132,8 +132,9 @@ def _compile(given: dict[str, str]) -> dict[str, BaseField]:
 
 def _values(compiled: BaseField, size: int) -> tuple[int, ...]:
     """List which values of an hour, minute or second match."""
-    moments = ((value, datetime(2000, 1, 1).replace(**{compiled.name: value})) for value in range(size))  # noqa: DTZ001
-    return tuple(value for value, moment in moments if compiled.get_next_value(moment) == value)
+    midnight = datetime(2000, 1, 1, tzinfo=UTC)
+    step = {"hour": timedelta(hours=1), "minute": timedelta(minutes=1), "second": timedelta(seconds=1)}[compiled.name]
+    return tuple(value for value in range(size) if compiled.get_next_value(midnight + value * step) == value)
 
 
 def _days(compiled: dict[str, BaseField]) -> MatchingDays:

@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import Any
 
 from scheduler.core.triggers.calendars import CalendarTrigger, calendar_trigger
-from scheduler.core.triggers.combinations import AndTrigger, Combination, OrTrigger
+from scheduler.core.triggers.combinations import MOST_STEPS, MOST_STEPS_INSIDE, AndTrigger, Combination, OrTrigger
 from scheduler.core.triggers.crons import cron_by_expression, cron_by_fields
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.intervals import LONGEST, SHORTEST, UNITS, IntervalTrigger
 from scheduler.core.triggers.trigger import Trigger, short_date
-from scheduler.core.triggers.zones import offset_name, parse_zone, resolve, zone_name
+from scheduler.core.triggers.zones import offset_name, parse_zone, resolve, zone_name, zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
 
 BOUNDS = ("timezone", "start_at", "end_at", "jitter_seconds")
@@ -34,6 +34,8 @@ LONGEST_JITTER_SECONDS = 86_400
 MOST_CALENDAR_UNITS = 36_525
 MOST_SECONDS = 100 * 366 * 86_400
 MOST_TRIGGERS = 20
+"""In all the combinations of a trigger together."""
+
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 DEEPEST = 3
 """How many combinations may lie inside one another."""
@@ -52,6 +54,7 @@ class _Form:
     values: dict[str, Any]
     place: str
     depth: int
+    within_and: bool
 
     def refuse(self, key: str, message: str, code: str) -> InvalidTrigger:
         return InvalidTrigger(message, pointer=f"{self.place}/{key}" if key else self.place, code=code)
@@ -64,7 +67,7 @@ def parse(trigger: Mapping[str, Any]) -> Trigger:
     :raises InvalidTrigger: saying which part cannot be used, and why
     :raises NeverFires: it is well formed, but has no fire time
     """
-    return _parse(trigger, place="", depth=0)
+    return _parse(trigger, place="", depth=0, within_and=False)
 
 
 @lru_cache(maxsize=8192)
@@ -82,12 +85,13 @@ def parse_cached(text: str) -> Trigger:
     return parse(trigger)
 
 
-def _parse(trigger: object, *, place: str, depth: int) -> Trigger:
+def _parse(trigger: object, *, place: str, depth: int, within_and: bool) -> Trigger:
     if not isinstance(trigger, Mapping):
         raise InvalidTrigger(
             "A trigger is an object such as {“type”: “interval”, “minutes”: 30}.", pointer=place, code="wrong_type"
         )
-    form = _Form(values={k: v for k, v in trigger.items() if v is not None}, place=place, depth=depth)
+    values = {key: value for key, value in trigger.items() if value is not None}
+    form = _Form(values=values, place=place, depth=depth, within_and=within_and)
     kind = form.values.get("type")
     if not isinstance(kind, str) or kind not in KEYS:
         raise form.refuse("type", _unknown_type(kind), "unknown_type" if kind is not None else "missing")
@@ -270,13 +274,29 @@ def _combination(form: _Form) -> Combination:
         raise form.refuse("triggers", f"“{kind}” has a list of 1 to {MOST_TRIGGERS} triggers.", "wrong_type")
     if form.depth >= DEEPEST:
         raise form.refuse("triggers", f"At most {DEEPEST} combinations may lie inside one another.", "too_deep")
+    if form.depth == 0 and _size(form.values, deep=DEEPEST) > MOST_TRIGGERS:
+        raise form.refuse("triggers", f"A trigger is made of at most {MOST_TRIGGERS} others.", "too_long")
     inner = tuple(
-        _parse(trigger, place=f"{form.place}/triggers/{index}", depth=form.depth + 1)
+        _parse(
+            trigger,
+            place=f"{form.place}/triggers/{index}",
+            depth=form.depth + 1,
+            within_and=form.within_and or kind == "and",
+        )
         for index, trigger in enumerate(triggers)
     )
-    combination = OrTrigger if kind == "or" else AndTrigger
-    default = parse_zone(inner[0].timezone, pointer="/timezone")
-    return combination(triggers=inner, **_bounds(form, _zone(form, default)))
+    bounds = _bounds(form, _zone(form, zone_named(inner[0].timezone)))
+    if kind == "or":
+        return OrTrigger(triggers=inner, **bounds)
+    return AndTrigger(triggers=inner, most_steps=MOST_STEPS_INSIDE if form.within_and else MOST_STEPS, **bounds)
+
+
+def _size(trigger: object, *, deep: int) -> int:
+    """Count the triggers that are no combinations, before any of them is compiled."""
+    inner = trigger.get("triggers") if isinstance(trigger, Mapping) else None
+    if not isinstance(inner, list | tuple) or not deep:
+        return 1
+    return sum(_size(part, deep=deep - 1) for part in inner[: MOST_TRIGGERS + 1])
 
 
 _BUILDERS: dict[str, Callable[[_Form], Trigger]] = {

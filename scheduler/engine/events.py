@@ -1,0 +1,98 @@
+"""APScheduler's events: listeners hear of runs in a thread of their own, so that none of them can hold up the tick."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+
+from apscheduler.events import (
+    EVENT_JOB_ERROR,
+    EVENT_JOB_EXECUTED,
+    EVENT_JOB_MAX_INSTANCES,
+    EVENT_JOB_MISSED,
+    EVENT_JOB_SUBMITTED,
+    JobEvent,
+    JobExecutionEvent,
+    JobSubmissionEvent,
+)
+
+from scheduler.core.planning import PlannedRun
+from scheduler.core.states import RunState
+from scheduler.store.claims import DueJob
+from scheduler.store.runs import Outcome, OwnedRun
+
+logger = logging.getLogger(__name__)
+
+JOBSTORE = "default"
+_LONGEST_QUEUE = 10_000
+
+
+class RunFailed(Exception):
+    """What listeners get for the exception of a run: its type and message, as the ledger has them."""
+
+
+class EventDispatcher:
+    """Turns what the node does into APScheduler's events, as long as somebody listens."""
+
+    def __init__(self, *, dispatch: Callable[[JobEvent], None], has_listeners: Callable[[], bool]) -> None:
+        self._dispatch = dispatch
+        self._has_listeners = has_listeners
+        self._queue: queue.Queue[JobEvent | None] = queue.Queue(_LONGEST_QUEUE)
+        self._thread: threading.Thread | None = None
+        self.dropped = 0
+        """Events that no listener heard, because all of them were busy for too long."""
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._loop, name="scheduler-events", daemon=True)
+        self._thread.start()
+
+    def stop(self, *, timeout: float = 5.0) -> None:
+        """Let listeners hear what is queued, and end."""
+        if self._thread is not None and self._thread.is_alive():
+            self._put(None)
+            self._thread.join(timeout)
+
+    def submitted(self, run: OwnedRun) -> None:
+        if self._has_listeners():
+            self._put(
+                JobSubmissionEvent(EVENT_JOB_SUBMITTED, run.job_id, JOBSTORE, [run.scheduled_at]),
+            )
+
+    def ended(self, run: OwnedRun, outcome: Outcome) -> None:
+        if not self._has_listeners():
+            return
+        succeeded = outcome.state is RunState.SUCCEEDED
+        self._put(
+            JobExecutionEvent(
+                EVENT_JOB_EXECUTED if succeeded else EVENT_JOB_ERROR,
+                run.job_id,
+                JOBSTORE,
+                run.scheduled_at,
+                retval=outcome.value if succeeded else None,
+                exception=None if succeeded else RunFailed(outcome.error or outcome.state.value),
+                traceback=outcome.traceback or None,
+            )
+        )
+
+    def born_finished(self, job: DueJob, row: PlannedRun) -> None:
+        if not self._has_listeners():
+            return
+        if row.state is RunState.MISSED:
+            event: JobEvent = JobExecutionEvent(EVENT_JOB_MISSED, job.id, JOBSTORE, row.scheduled_at)
+        else:
+            event = JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, JOBSTORE, [row.scheduled_at])
+        self._put(event)
+
+    def _put(self, event: JobEvent | None) -> None:
+        try:
+            self._queue.put_nowait(event)
+        except queue.Full:
+            self.dropped += 1
+            if self.dropped % 1000 == 1:
+                logger.warning("scheduler.events.dropped", extra={"count": self.dropped})
+
+    def _loop(self) -> None:
+        while (event := self._queue.get()) is not None:
+            self._dispatch(event)

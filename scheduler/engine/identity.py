@@ -1,0 +1,15 @@
+"""Who this node is at the moment: it becomes another one after it was taken for dead."""
+
+from __future__ import annotations
+
+import uuid
+
+
+class Identity:
+    """The UUID under which the node owns runs."""
+
+    def __init__(self) -> None:
+        self.node = str(uuid.uuid4())
+
+    def renew(self) -> None:
+        self.node = str(uuid.uuid4())

@@ -1,0 +1,230 @@
+"""The node: wires its parts together, starts them in order, drains and stops them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from scheduler import __version__
+from scheduler.conf import SchedulerSettings
+from scheduler.core.registry import registry
+from scheduler.core.states import NodeState
+from scheduler.engine.heartbeat import Heartbeat
+from scheduler.engine.identity import Identity
+from scheduler.engine.tick import Events, Tick
+from scheduler.engine.wakeups import Wakeups
+from scheduler.engine.workload import Workload
+from scheduler.errors import DatabaseUnavailable
+from scheduler.execution.pools import Deadline, Pool, Report
+from scheduler.execution.recorder import Recorder
+from scheduler.store import nodes, notifications, runs
+from scheduler.store.connections import Connection
+from scheduler.store.notifications import Channel
+from scheduler.store.runs import Outcome, OwnedRun
+
+logger = logging.getLogger(__name__)
+
+PoolFactory = Callable[[str, Report, Identity], Pool]
+"""Makes the pool of an executor, given its name, whom to report to, and who the node is."""
+
+
+class NodeEvents(Events):
+    """Who wants to know what the node does; this one does not."""
+
+    def submitted(self, run: OwnedRun) -> None:
+        pass
+
+    def born_finished(self, job: object, row: object) -> None:
+        pass
+
+    def ended(self, run: OwnedRun, outcome: Outcome) -> None:
+        pass
+
+
+class Node:
+    """One scheduler process, as the other nodes see it."""
+
+    def __init__(
+        self, *, settings: SchedulerSettings, executors: Mapping[str, PoolFactory], events: NodeEvents | None = None
+    ) -> None:
+        self.identity = Identity()
+        self.name = settings.name()
+        self._settings = settings
+        self._events = events or NodeEvents()
+        self._connection = Connection(purpose="node")
+        self._lost = threading.Event()
+        self._stop_once = threading.Lock()
+        self._stopped = False
+        self.hurry = threading.Event()
+        """Set: stopping waits for nothing any more."""
+
+        pools = {name: make(name, self._report, self.identity) for name, make in executors.items()}
+        self.workload = Workload(pools=pools, settings=settings)
+        self.wakeups = Wakeups()
+        self.recorder = Recorder(
+            identity=self.identity,
+            settled=self._settled,
+            released=self._released,
+            gather_seconds=settings.flush_seconds,
+            rows=settings.flush_rows,
+            backlog=settings.backlog_rows,
+        )
+        self.heartbeat = Heartbeat(
+            identity=self.identity, settings=settings, lost=self._lost.set, wake=self.wakeups.wake
+        )
+        self.tick = Tick(
+            identity=self.identity,
+            settings=settings,
+            workload=self.workload,
+            lease=self.heartbeat.lease,
+            events=self._events,
+        )
+
+    @property
+    def executors(self) -> dict[str, int]:
+        """Runs at once, by executor."""
+        return {name: pool.size for name, pool in self.workload.pools.items()}
+
+    def start(self) -> None:
+        """
+        Announce the node and start its parts; the caller then calls ``run_once`` again and again.
+
+        :raises DatabaseUnavailable: nothing was started
+        """
+        self._register()
+        self.heartbeat.start()
+        self.recorder.start()
+        for pool in self.workload.pools.values():
+            pool.start()
+        self.wakeups.start()
+        logger.info(
+            "scheduler.node.started",
+            extra={"node": self.identity.node, "node_name": self.name, "pid": os.getpid(), **self.executors},
+        )
+
+    def run_once(self) -> float:
+        """Do one pass of the tick; return how long to sleep. A lost database is survived and waited for."""
+        if self._lost.is_set():
+            self._become_another()
+        self.tick.hear(self.wakeups.heard())
+        return self.tick.run()
+
+    def stop(self, *, grace_seconds: float) -> None:
+        """
+        Stop: give back what has not begun, wait for what runs up to the grace time, record everything, say so.
+
+        What does not end in time becomes ``interrupted``, and is run again elsewhere if its job wants that. Call it
+        from the thread that called ``run_once``, or after that thread has ended.
+        """
+        with self._stop_once:
+            if self._stopped:
+                return
+            self._stopped = True
+        began = time.monotonic()
+        deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
+        self.wakeups.stop()
+        self._try("stopping", self._say_stopping)
+        unbegun = self.workload.take_back()
+        self._try("give_back", lambda: self._give_back(unbegun))
+        left = self._stop_pools(deadline)
+        written = self.recorder.stop(timeout=5.0)
+        self.heartbeat.stop()
+        self._try("stopped", lambda: self._say_stopped(len(left)))
+        self.tick.close()
+        self._connection.close()
+        logger.info(
+            "scheduler.node.stopped",
+            extra={
+                "node": self.identity.node,
+                "given_back": len(unbegun),
+                "interrupted": len(left),
+                "unrecorded": 0 if written else len(self.recorder.batcher),
+                "seconds": round(time.monotonic() - began, 2),
+            },
+        )
+
+    def _register(self) -> None:
+        nodes.register(
+            self._connection,
+            node=self.identity.node,
+            name=self.name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            version=__version__,
+            executors=self.executors,
+            tasks=registry.names(),
+        )
+
+    def _become_another(self) -> None:
+        """The others took this node for dead: drop what it owned and go on under a new identity."""
+        former = self.identity.node
+        dropped = self.workload.take_back()
+        self.workload.forget(run.id for run in dropped)
+        self.identity.renew()
+        self._register()
+        self._lost.clear()
+        self.heartbeat.beat_now()
+        self.tick.look_for_runs()
+        logger.warning(
+            "scheduler.node.returned",
+            extra={"node": self.identity.node, "former": former, "dropped": len(dropped)},
+        )
+
+    def _report(self, run: OwnedRun, outcome: Outcome) -> None:
+        self.recorder.put(outcome)
+        self._events.ended(run, outcome)
+        if self.tick.is_hungry(run.executor):
+            self.wakeups.wake()
+
+    def _settled(self, run_ids: Sequence[int]) -> None:
+        self.workload.forget(run_ids)
+
+    def _released(self) -> None:
+        self.tick.look_for_runs()
+        self.wakeups.wake()
+
+    def _say_stopping(self) -> None:
+        nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPING)
+
+    def _give_back(self, unbegun: Sequence[OwnedRun]) -> None:
+        if unbegun:
+            runs.give_back(self._connection, runs=[run.id for run in unbegun], node=self.identity.node)
+            notifications.notify_from(self._connection, Channel.RUNS)
+
+    def _stop_pools(self, deadline: Deadline) -> list[OwnedRun]:
+        """Stop all pools side by side; return the runs that did not end."""
+        left: list[OwnedRun] = []
+        threads = [
+            threading.Thread(
+                target=lambda pool=pool: left.extend(pool.stop(deadline=deadline)), name=f"stop-{pool.name}"
+            )
+            for pool in self.workload.pools.values()
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return left
+
+    def _say_stopped(self, interrupted: int) -> None:
+        reason = f"Stopped while {interrupted} runs went on." if interrupted else ""
+        nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
+        # What is still active under this identity has been left behind: account for it now, as for a lost node.
+        nodes.reap(
+            self._connection,
+            reap_after_seconds=self._settings.reap_after_seconds,
+            max_recoveries=self._settings.max_recoveries,
+        )
+        if interrupted:
+            notifications.notify_from(self._connection, Channel.RUNS)
+
+    def _try(self, step: str, do: Callable[[], None]) -> None:
+        try:
+            do()
+        except DatabaseUnavailable as error:
+            # The others will find this node silent and do the same for it.
+            logger.warning("scheduler.node.stop_incomplete", extra={"step": step, "error": str(error)})

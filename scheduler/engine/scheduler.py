@@ -1,0 +1,203 @@
+"""``DurableScheduler``: APScheduler's scheduler, with this project's node as its engine."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from apscheduler.events import EVENT_SCHEDULER_SHUTDOWN, EVENT_SCHEDULER_STARTED, SchedulerEvent
+from apscheduler.executors.base import BaseExecutor
+from apscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
+from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.schedulers.base import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
+
+from scheduler import conf
+from scheduler.core.registry import DEFAULT_EXECUTOR
+from scheduler.engine.events import EventDispatcher
+from scheduler.engine.identity import Identity
+from scheduler.engine.node import Node, PoolFactory
+from scheduler.errors import DatabaseUnavailable, UnknownExecutor
+from scheduler.execution.pools import Pool, Report
+from scheduler.execution.processes import ProcessPool
+from scheduler.execution.threads import ThreadPool
+from scheduler.store.jobstore import PostgresJobStore
+
+logger = logging.getLogger(__name__)
+
+PROCESS_EXECUTOR = "processpool"
+
+_LONGEST_PAUSE_SECONDS = 5.0
+
+
+class DurableScheduler(BackgroundScheduler):
+    """
+    Runs jobs as one node of possibly many.
+
+    ``add_job``, ``modify_job``, ``pause_job`` and their like work as in APScheduler 3.11, in this process at once and
+    in every other node through the database. What APScheduler calls job store and executors are here the tables and
+    the pools of the node; ``max_instances``, ``coalesce`` and ``misfire_grace_time`` are honoured over all nodes.
+    """
+
+    def __init__(
+        self,
+        gconfig: Mapping[str, Any] | None = None,
+        *,
+        settings: conf.SchedulerSettings | None = None,
+        **options: Any,
+    ) -> None:
+        self._settings = settings or conf.get()
+        self._node: Node | None = None
+        self._loop: threading.Thread | None = None
+        self._over = threading.Event()
+        self._dispatcher = EventDispatcher(dispatch=self._dispatch_event, has_listeners=lambda: bool(self._listeners))
+        defaults = {
+            "coalesce": self._settings.coalesce,
+            "max_instances": self._settings.max_instances,
+            "misfire_grace_time": self._settings.misfire_grace_seconds,
+        }
+        options["job_defaults"] = {**defaults, **options.get("job_defaults", {})}
+        super().__init__(gconfig or {}, **options)
+
+    @property
+    def node(self) -> Node | None:
+        """The node that this scheduler is while it runs."""
+        return self._node
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the last pass found nothing due and no run is left in this node's hands."""
+        return self._node is not None and self._node.tick.found_nothing and self._node.workload.is_idle
+
+    def start(self, paused: bool = False) -> None:
+        """
+        Start the node in threads of its own and return. ``paused``: claim nothing until ``resume``.
+
+        :raises SchedulerAlreadyRunningError: it runs
+        :raises DatabaseUnavailable: nothing was started
+        """
+        if self.state != STATE_STOPPED:
+            raise SchedulerAlreadyRunningError
+        self._over.clear()
+        self._start_stores()
+        node = self._node = Node(settings=self._settings, executors=self._pool_factories(), events=self._dispatcher)
+        node.start()
+        self._dispatcher.start()
+        self.state = STATE_PAUSED if paused else STATE_RUNNING
+        self._loop = threading.Thread(target=self._main_loop, name="scheduler-tick", daemon=True)
+        self._loop.start()
+        self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
+
+    def shutdown(self, wait: bool = True, *, grace_seconds: float | None = None) -> None:
+        """
+        Stop the node: unstarted runs go to other nodes at once, running ones may end within the grace time.
+
+        ``wait=False``: they may not. Later calls while it stops do not wait either.
+
+        :raises SchedulerNotRunningError: it does not run
+        """
+        node = self._node
+        if self.state == STATE_STOPPED or node is None:
+            raise SchedulerNotRunningError
+        self.state = STATE_STOPPED
+        self._over.set()
+        node.wakeups.wake()
+        if self._loop is not None:
+            self._loop.join()
+        grace = self._settings.grace_seconds if grace_seconds is None else grace_seconds
+        node.stop(grace_seconds=grace if wait else 0.0)
+        with self._jobstores_lock:
+            for store in self._jobstores.values():
+                store.shutdown()
+        self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_SHUTDOWN))
+        self._dispatcher.stop()
+        self._node = None
+
+    def resume(self) -> None:
+        super().resume()
+        self.wakeup()
+
+    def wakeup(self) -> None:
+        """Look for due jobs now."""
+        if self._node is not None:
+            self._node.wakeups.wake()
+
+    def add_executor(self, executor: BaseExecutor | str, alias: str = DEFAULT_EXECUTOR, **options: Any) -> None:
+        """
+        Add an executor: APScheduler's ``ThreadPoolExecutor(n)`` or ``ProcessPoolExecutor(n)`` gives a pool of ``n``.
+
+        :raises UnknownExecutor: of another class, or the scheduler runs already
+        """
+        if self.state != STATE_STOPPED:
+            raise UnknownExecutor("Executors are fixed while the scheduler runs. Add them before start().")
+        super().add_executor(executor, alias, **options)
+        made = self._executors[alias]
+        if not isinstance(made, ThreadPoolExecutor | ProcessPoolExecutor):
+            del self._executors[alias]
+            raise UnknownExecutor(
+                f"{type(made).__name__} cannot be used here: its runs could not be put into the ledger. "
+                "Use ThreadPoolExecutor or ProcessPoolExecutor."
+            )
+
+    def run_once(self) -> float:
+        """Do one pass of the node in the caller's thread; return how long to sleep."""
+        assert self._node is not None  # noqa: S101 - only called while it runs
+        return self._node.run_once()
+
+    def _main_loop(self) -> None:
+        """Pass after pass; whatever happens in one of them is logged, waited for and survived."""
+        assert self._node is not None  # noqa: S101 - started by start()
+        failures = 0
+        while not self._over.is_set():
+            try:
+                pause = self._node.run_once() if self.state == STATE_RUNNING else _LONGEST_PAUSE_SECONDS
+                failures = 0
+            except DatabaseUnavailable as error:
+                failures += 1
+                pause = min(0.1 * 2**failures, _LONGEST_PAUSE_SECONDS)
+                logger.warning("scheduler.tick.waits_for_the_database", extra={"error": str(error), "pause": pause})
+            except Exception:
+                # Anything else is a fault of ours; a node that goes on is worth more than one that ends.
+                failures += 1
+                pause = min(0.1 * 2**failures, _LONGEST_PAUSE_SECONDS)
+                logger.exception("scheduler.tick.failed")
+            if pause > 0:
+                self._node.wakeups.wait(timeout=pause)
+
+    def _start_stores(self) -> None:
+        with self._jobstores_lock:
+            if DEFAULT_EXECUTOR not in self._jobstores:
+                self.add_jobstore(PostgresJobStore(), "default")
+            for alias, store in self._jobstores.items():
+                store.start(self, alias)
+            for job, alias, replace_existing in self._pending_jobs:
+                self._real_add_job(job, alias, replace_existing)
+            del self._pending_jobs[:]
+
+    def _pool_factories(self) -> dict[str, PoolFactory]:
+        """Make the pools that were added, and the two that every node has."""
+        factories: dict[str, PoolFactory] = {}
+        for alias, executor in self._executors.items():
+            size = executor._pool._max_workers  # the only place where APScheduler keeps it
+            factories[alias] = self._processes(size) if isinstance(executor, ProcessPoolExecutor) else _threads(size)
+        factories.setdefault(DEFAULT_EXECUTOR, _threads(self._settings.threads))
+        if self._settings.processes:
+            factories.setdefault(PROCESS_EXECUTOR, self._processes(self._settings.processes))
+        return factories
+
+    def _processes(self, size: int) -> PoolFactory:
+        runs_per_child = self._settings.runs_per_child
+
+        def make(name: str, report: Report, identity: Identity) -> Pool:
+            return ProcessPool(name=name, size=size, report=report, identity=identity, runs_per_child=runs_per_child)
+
+        return make
+
+
+def _threads(size: int) -> PoolFactory:
+    def make(name: str, report: Report, identity: Identity) -> Pool:
+        return ThreadPool(name=name, size=size, report=report, identity=identity)
+
+    return make

@@ -1,0 +1,237 @@
+"""The tick: take waiting runs, claim due jobs, start what the executors have room for, say how long to sleep."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Protocol
+
+from scheduler.conf import SchedulerSettings
+from scheduler.core.planning import PlannedRun
+from scheduler.core.registry import registry
+from scheduler.core.states import RunState
+from scheduler.engine.heartbeat import Lease
+from scheduler.engine.identity import Identity
+from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
+from scheduler.engine.workload import Workload
+from scheduler.errors import DatabaseUnavailable
+from scheduler.store import claims, notifications, runs
+from scheduler.store.claims import Claim, DueJob
+from scheduler.store.connections import Connection
+from scheduler.store.notifications import Channel
+from scheduler.store.runs import OwnedRun
+
+logger = logging.getLogger(__name__)
+
+_SPILL_SECONDS = 0.1
+"""Other nodes hear of waiting runs at most this often."""
+
+_INSPECT_SECONDS = 60.0
+
+
+class Events(Protocol):
+    """Who wants to know what the tick does."""
+
+    def submitted(self, run: OwnedRun) -> None: ...
+
+    def born_finished(self, job: DueJob, row: PlannedRun) -> None: ...
+
+
+class Tick:
+    """One pass of a node's loop. All its calls come from one thread."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        settings: SchedulerSettings,
+        workload: Workload,
+        lease: Lease,
+        events: Events,
+    ) -> None:
+        self._identity = identity
+        self._settings = settings
+        self._workload = workload
+        self._lease = lease
+        self._events = events
+        self._connection = Connection(purpose="tick")
+        self._more = dict.fromkeys(workload.pools, True)
+        self._claim_at = 0.0
+        self._reconcile_at = time.monotonic() + settings.reconcile_seconds
+        self._inspect_at = 0.0
+        self._inspect_broken = True
+        self._spilled_at = 0.0
+        self.found_nothing = False
+        """Whether the last pass saw that nothing was due, waiting or at hand."""
+
+        self.progressed_at = time.monotonic()
+        """When a pass last ended well, on the monotonic clock."""
+
+    def hear(self, channels: frozenset[Channel]) -> None:
+        """Take note of hints from the database."""
+        if Channel.JOBS in channels:
+            self._claim_at = 0.0
+            self._inspect_at = 0.0
+        if Channel.RUNS in channels:
+            self.look_for_runs()
+
+    def look_for_runs(self) -> None:
+        for executor in self._more:
+            self._more[executor] = True
+
+    def is_hungry(self, executor: str) -> bool:
+        """Whether a pass would give this executor more work. Called by any thread."""
+        return (self._more[executor] or self._workload.has_pending(executor)) and self._workload.wants_more(executor)
+
+    def run(self) -> float:
+        """
+        Do one pass and return how many seconds to sleep.
+
+        :raises DatabaseUnavailable: what this node owns is compared with the database in the next pass
+        """
+        if not self._lease.is_valid:
+            return self._settings.busy_poll_seconds
+        try:
+            self._look_after()
+            self._take()
+            pause = self._claim()
+            self._start()
+            self.found_nothing = pause > 0 and not any(self._more.values()) and self._workload.is_idle
+        except DatabaseUnavailable:
+            self._reconcile_at = 0.0
+            raise
+        self.progressed_at = time.monotonic()
+        return pause
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _look_after(self) -> None:
+        now = time.monotonic()
+        if now >= self._reconcile_at:
+            self._reconcile()
+            self._reconcile_at = time.monotonic() + self._settings.reconcile_seconds
+        if now >= self._inspect_at:
+            self._inspect_at = now + _INSPECT_SECONDS
+            broken, self._inspect_broken = self._inspect_broken, False
+            if broken:
+                break_jobs_without_a_task(self._connection)
+            inspect_jobs(self._connection, settings=self._settings, broken=broken)
+
+    def _take(self) -> None:
+        for executor, room in self._workload.room().items():
+            if room <= 0 or not self._more[executor]:
+                continue
+            taken = runs.take(
+                self._connection,
+                node=self._identity.node,
+                executor=executor,
+                tasks=registry.names(),
+                limit=min(room, self._settings.claim_batch),
+            )
+            self._workload.add(taken)
+            self._more[executor] = len(taken) >= min(room, self._settings.claim_batch)
+
+    def _claim(self) -> float:
+        """Claim what is due, if anything can be; return the pause that follows."""
+        now = time.monotonic()
+        if now < self._claim_at:
+            return self._pause(self._claim_at - now)
+        claim = claims.claim_due(
+            self._connection,
+            node=self._identity.node,
+            tasks=registry.names(),
+            limit=self._settings.claim_batch,
+            room=self._workload.room(),
+            catch_up_limit=self._settings.catch_up_limit,
+        )
+        self._workload.add(claim.owned)
+        self._report(claim)
+        if claim.waiting:
+            self._spill()
+        if claim.jobs >= self._settings.claim_batch:
+            return 0.0
+        return self._sleep_until_due()
+
+    def _sleep_until_due(self) -> float:
+        due = runs.next_due(self._connection, tasks=registry.names(), executors=list(self._workload.pools))
+        longest = self._settings.poll_seconds
+        job_seconds = longest if due.job is None else max(0.0, min(due.job, longest))
+        self._claim_at = time.monotonic() + job_seconds
+        run_seconds = longest
+        if due.run is not None:
+            run_seconds = max(0.0, due.run)
+            if run_seconds <= job_seconds:
+                self.look_for_runs()
+                self._claim_at = min(self._claim_at, time.monotonic() + run_seconds)
+        return self._pause(min(job_seconds, run_seconds))
+
+    def _pause(self, seconds: float) -> float:
+        if any(self.is_hungry(executor) and self._has_room(executor) for executor in self._workload.pools):
+            return 0.0
+        longest = self._settings.poll_seconds if self._workload.is_idle else self._settings.busy_poll_seconds
+        return min(seconds, longest)
+
+    def _has_room(self, executor: str) -> bool:
+        return self._workload.has_pending(executor) or self._workload.room()[executor] > 0
+
+    def _spill(self) -> None:
+        """Runs wait without a node: this one takes them when it has room, and others hear of them."""
+        self.look_for_runs()
+        now = time.monotonic()
+        if now - self._spilled_at >= _SPILL_SECONDS:
+            self._spilled_at = now
+            notifications.notify_from(self._connection, Channel.RUNS)
+
+    def _start(self) -> None:
+        free, gated = self._workload.next_to_start()
+        if gated:
+            try:
+                started = runs.start(self._connection, runs=[run.id for run in gated], node=self._identity.node)
+            except DatabaseUnavailable:
+                self._workload.put_back(free, gated)
+                raise
+            refused = [run.id for run in gated if run.id not in started]
+            if refused:
+                logger.warning(
+                    "scheduler.runs.refused_at_the_gate", extra={"runs": refused[:20], "count": len(refused)}
+                )
+                self._workload.forget(refused)
+                gated = [run for run in gated if run.id in started]
+        for run in (*free, *gated):
+            self._events.submitted(run)
+        self._workload.submit(free)
+        self._workload.submit(gated)
+
+    def _report(self, claim: Claim) -> None:
+        for job, row in claim.born_finished:
+            event = "scheduler.run.missed" if row.state is RunState.MISSED else "scheduler.run.skipped"
+            logger.warning(
+                event,
+                extra={
+                    "job": job.id,
+                    "scheduled_at": row.scheduled_at,
+                    "fire_times": row.coalesced + 1,
+                    "reason": row.reason,
+                },
+            )
+            self._events.born_finished(job, row)
+        for job_id, reason in claim.broken:
+            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+
+    def _reconcile(self) -> None:
+        """
+        Compare the runs that the database believes to be this node's with its memory.
+
+        Between two passes nothing is in flight, so what memory does not know was lost with the answer to a COMMIT, of a
+        claim or of a start. No body begins before that answer: such runs go back to the queue.
+        """
+        in_database = runs.owned(self._connection, node=self._identity.node)
+        unbegun, gone = self._workload.differences(in_database)
+        if unbegun:
+            given_back = runs.give_back(self._connection, runs=unbegun, node=self._identity.node)
+            logger.warning("scheduler.runs.reconciled", extra={"given_back": len(given_back)})
+            self.look_for_runs()
+        if gone:
+            logger.warning("scheduler.runs.taken_away", extra={"count": len(gone)})
+            self._workload.forget(gone)

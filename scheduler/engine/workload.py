@@ -1,0 +1,124 @@
+"""The runs that this node owns: which wait here, which are with an executor, and for how many more there is room."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+from scheduler.conf import SchedulerSettings
+from scheduler.core.registry import registry
+from scheduler.core.states import RunState
+from scheduler.errors import UnknownTask
+from scheduler.execution.pools import Pool
+from scheduler.store.runs import OwnedRun
+
+_AHEAD_SECONDS = 0.03
+"""How much work is handed to a pool beyond its free places: about what it drains during one claim."""
+
+
+class Workload:
+    """Only the tick's thread adds and starts runs; the recorder's thread settles them."""
+
+    def __init__(self, *, pools: Mapping[str, Pool], settings: SchedulerSettings) -> None:
+        self.pools = pools
+        self._settings = settings
+        self._owned: dict[int, OwnedRun] = {}
+        self._pending: dict[str, deque[OwnedRun]] = {name: deque() for name in pools}
+        self._low_water = dict.fromkeys(pools, 0)
+
+    def __len__(self) -> int:
+        return len(self._owned)
+
+    def __contains__(self, run_id: int) -> bool:
+        return run_id in self._owned
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._owned
+
+    def room(self) -> dict[str, int]:
+        """Return for each executor how many more runs this node may own."""
+        prefetch = self._settings.prefetch_seconds
+        return {
+            name: max(0, pool.capacity(prefetch_seconds=prefetch) - pool.busy - len(self._pending[name]))
+            for name, pool in self.pools.items()
+        }
+
+    def add(self, runs: Iterable[OwnedRun]) -> None:
+        for run in runs:
+            self._owned[run.id] = run
+            self._pending[run.executor].append(run)
+
+    def next_to_start(self) -> tuple[list[OwnedRun], list[OwnedRun]]:
+        """
+        Take out what the executors can use now: runs that may begin at once, and runs that pass the gate first.
+
+        Idempotent tasks need no gate: to run one twice does no harm.
+        """
+        free, gated = [], []
+        for name, pool in self.pools.items():
+            pending = self._pending[name]
+            wanted = min(pool.wants(ahead_seconds=_AHEAD_SECONDS), len(pending)) if pending else 0
+            self._low_water[name] = (pool.busy + wanted) // 2
+            for _ in range(wanted):
+                run = pending.popleft()
+                (free if _is_idempotent(run.task) else gated).append(run)
+        return free, gated
+
+    def submit(self, runs: Iterable[OwnedRun]) -> None:
+        for run in runs:
+            self.pools[run.executor].submit(run)
+
+    def forget(self, run_ids: Iterable[int]) -> None:
+        """These runs are off the node's hands."""
+        for run_id in run_ids:
+            self._owned.pop(run_id, None)
+
+    def wants_more(self, executor: str) -> bool:
+        """Whether the executor is about to run dry."""
+        pool = self.pools[executor]
+        return pool.busy <= max(self._low_water[executor], pool.size - 1)
+
+    def has_pending(self, executor: str) -> bool:
+        return bool(self._pending[executor])
+
+    def take_back(self) -> list[OwnedRun]:
+        """Take out every run whose body has not begun, also from the executors."""
+        runs = []
+        for name, pool in self.pools.items():
+            runs += pool.take_back()
+            runs += self._pending[name]
+            self._pending[name].clear()
+        return runs
+
+    def put_back(self, *groups: list[OwnedRun]) -> None:
+        """Undo ``next_to_start`` for runs that could not be started."""
+        for group in groups:
+            for run in reversed(group):
+                self._pending[run.executor].appendleft(run)
+
+    def differences(self, in_database: Mapping[int, RunState]) -> tuple[list[int], list[int]]:
+        """
+        Compare with the runs that the database believes to be this node's.
+
+        Returns the ids of runs that have not begun and that the database has otherwise (unknown here, or started there
+        while they wait here), and the ids of waiting runs that the database took away. Both are waiting no longer.
+        """
+        unbegun = [run_id for run_id in in_database if run_id not in self._owned]
+        gone: list[int] = []
+        for name, pending in self._pending.items():
+            started = {run.id for run in pending if in_database.get(run.id) is RunState.RUNNING}
+            missing = {run.id for run in pending if run.id not in in_database}
+            if started or missing:
+                self._pending[name] = deque(run for run in pending if run.id not in started | missing)
+                unbegun += started
+                gone += missing
+                self.forget(started)
+        return unbegun, gone
+
+
+def _is_idempotent(task: str) -> bool:
+    try:
+        return registry.get(task).idempotent
+    except UnknownTask:
+        return False

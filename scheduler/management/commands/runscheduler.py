@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import dataclasses
+import signal
+import threading
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler import conf
+from scheduler.engine.scheduler import DurableScheduler
+from scheduler.errors import DatabaseUnavailable, Misconfigured
+from scheduler.services import installation
+
+
+class Command(BaseCommand):
+    help = "Run jobs when they are due, as one node of possibly many. SIGTERM or Ctrl-C stops it; a second one at once."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--threads", type=_from(1), metavar="N", help="Runs at once on the executor “default”.")
+        parser.add_argument("--processes", type=_from(0), metavar="N", help="Runs at once on “processpool”; 0: none.")
+        parser.add_argument(
+            "--grace", type=_seconds, metavar="SECONDS", help="How long running tasks may go on after SIGTERM."
+        )
+        parser.add_argument("--name", metavar="NODE", help="The name that people see. Default: the host's name.")
+        parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
+        parser.add_argument(
+            "--wait",
+            type=_seconds,
+            default=30.0,
+            metavar="SECONDS",
+            help="How long to wait for a database that is starting up. Default: 30.",
+        )
+
+    def handle(self, *, once: bool, wait: float, **options: Any) -> None:
+        self._stop = threading.Event()
+        self._hurry = threading.Event()
+        self._catch_signals()
+        settings = self._settings(options)
+        if not settings.enabled:
+            raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")
+        self._await_database(wait)
+        if self._stop.is_set():
+            return
+        scheduler = DurableScheduler(settings=settings)
+        try:
+            scheduler.start()
+        except DatabaseUnavailable as error:
+            raise CommandError(f"The database went away while the node started: {error}") from None
+        assert scheduler.node is not None  # noqa: S101 - it was started
+        scheduler.node.hurry = self._hurry
+        if once:
+            self._until_nothing_is_due(scheduler)
+        else:
+            while not self._stop.wait(3600):
+                pass
+        scheduler.shutdown()
+
+    def _settings(self, options: dict[str, Any]) -> conf.SchedulerSettings:
+        """Let the command line overrule the settings."""
+        given = {
+            "threads": options["threads"],
+            "processes": options["processes"],
+            "grace_seconds": options["grace"],
+            "node_name": options["name"],
+        }
+        try:
+            return dataclasses.replace(
+                conf.get(), **{name: value for name, value in given.items() if value is not None}
+            )
+        except Misconfigured as error:
+            raise CommandError(str(error)) from None
+
+    def _catch_signals(self) -> None:
+        """First of all, so that a signal during start-up stops the node as well."""
+
+        def stop(_number: int, _frame: object) -> None:
+            if self._stop.is_set():
+                self._hurry.set()
+            self._stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+
+    def _await_database(self, wait: float) -> None:
+        """
+        Wait while the server is starting; refuse at once what waiting does not mend.
+
+        :raises CommandError: with what to do
+        """
+        deadline = time.monotonic() + wait
+        told = False
+        while not self._stop.is_set():
+            health = installation.check()
+            if health.connection_valid:
+                if health.error:
+                    raise CommandError(health.error)
+                return
+            if not health.is_transient or time.monotonic() >= deadline:
+                raise CommandError(health.error or "The database cannot be used.")
+            if not told:
+                self.stderr.write(f"Waiting up to {wait:g} s for the database: {health.error}")
+                told = True
+            self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
+
+    def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
+        while not self._stop.is_set() and not scheduler.is_done:
+            self._stop.wait(0.05)
+
+
+def _from(lowest: int) -> Any:
+    def number(text: str) -> int:
+        value = int(text)
+        if value < lowest:
+            raise ValueError
+        return value
+
+    number.__name__ = f"whole number from {lowest} on"
+    return number
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1_000_000:
+        raise ValueError
+    return value
+
+
+_seconds.__name__ = "number of seconds"

@@ -1,0 +1,108 @@
+"""What may be forgotten: old runs, jobs that ended, nodes that are gone. Found and deleted a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Coalesce
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+
+from scheduler.core.states import JobState, NodeState
+from scheduler.models import Job, Node, Run
+from scheduler.models.job import JobQuerySet
+from scheduler.store import statements
+from scheduler.store.connections import array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPage:
+    """One look at the ledger."""
+
+    last_id: int | None
+    """Where the next page begins; ``None``: there was nothing left."""
+
+    seen: int
+    holds_old_rows: bool
+    """Whether a row was created before the cutoff. Ids grow with time: after a page without one come newer rows."""
+
+    runs: tuple[int, ...]
+    """The ids that may go."""
+
+
+def find_old_runs(*, after: int, cutoff: datetime, keep_per_job: int, limit: int) -> RunPage:
+    """Look at the next ``limit`` rows of the ledger, whether they may go or not, and lock none."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            statements.load("find_old_runs"),
+            {"after": after, "cutoff": cutoff, "keep": keep_per_job, "limit": limit},
+        )
+        last_id, seen, holds_old_rows, runs = cursor.fetchone()
+    return RunPage(last_id=last_id, seen=seen, holds_old_rows=holds_old_rows, runs=tuple(runs))
+
+
+def delete_runs(*, runs: Sequence[int]) -> int:
+    """Delete those of the runs that are finished and that nobody else has locked; return how many."""
+    if not runs:
+        return 0
+    with connection.cursor() as cursor:
+        cursor.execute(statements.load("delete_runs"), {"runs": array(runs)})
+        return len(cursor.fetchall())
+
+
+def find_ended_jobs(*, after: str, cutoff: datetime, limit: int) -> tuple[str, ...]:
+    """Return the ids of the next jobs, from ``after`` on, that ended before the cutoff and have no active run."""
+    return tuple(_ended(cutoff).filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def delete_ended_jobs(*, jobs: Sequence[str], cutoff: datetime) -> int:
+    """
+    Delete those of the jobs that still are as ``find_ended_jobs`` found them; return how many.
+
+    Runs that they have left stay in the ledger, with the job's id and name.
+    """
+    with transaction.atomic():
+        # The parent row comes first, as in a claim and in an edit.
+        locked = DjangoJob.objects.select_for_update(skip_locked=True).filter(pk__in=jobs).order_by("pk")
+        ended = list(_ended(cutoff).filter(pk__in=list(locked.values_list("pk", flat=True))))
+        Job.objects.filter(pk__in=[job.pk for job in ended]).delete()
+    return len(ended)
+
+
+def _ended(cutoff: datetime) -> JobQuerySet:
+    active = Run.objects.active().filter(job=OuterRef("pk"))
+    return (
+        Job.objects.filter(~Exists(active), state=JobState.FINISHED)
+        .alias(ended_at=Coalesce("state_changed_at", "updated_at"))
+        .filter(ended_at__lt=cutoff)
+    )
+
+
+def find_gone_nodes(*, cutoff: datetime, limit: int) -> tuple[object, ...]:
+    """Return the ids of nodes that stopped or were lost before the cutoff and own no active run."""
+    owned = Run.objects.active().filter(node=OuterRef("pk"))
+    gone = (
+        Node.objects.filter(~Exists(owned), state__in=(NodeState.STOPPED, NodeState.LOST))
+        .alias(gone_at=Coalesce("stopped_at", "heartbeat_at"))
+        .filter(gone_at__lt=cutoff)
+    )
+    return tuple(gone.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def delete_nodes(*, nodes: Sequence[object]) -> int:
+    """Delete nodes; return how many."""
+    return Node.objects.filter(pk__in=nodes, state__in=(NodeState.STOPPED, NodeState.LOST)).delete()[0]
+
+
+def find_stock_history(*, after: int, cutoff: datetime, limit: int) -> tuple[int, ...]:
+    """Return the ids of the next rows in which stock django-apscheduler noted what it ran before the cutoff."""
+    old = DjangoJobExecution.objects.filter(run_time__lt=cutoff, pk__gt=after)
+    return tuple(old.order_by("pk").values_list("pk", flat=True)[:limit])
+
+
+def delete_stock_history(*, rows: Sequence[int]) -> int:
+    """Delete rows of stock django-apscheduler's history; return how many."""
+    return DjangoJobExecution.objects.filter(pk__in=rows).delete()[0]

@@ -1,0 +1,103 @@
+"""A scratch database beside the configured one, and a node in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+NAME = "openlearn_benchmark"
+
+
+@contextmanager
+def database() -> Iterator[None]:
+    """Set Django up on a database of its own, created here and dropped at the end."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openlearn.settings")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    import tests.benchmarks.tasks
+
+    assert tests.benchmarks.tasks
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+        cursor.execute(f"CREATE DATABASE {NAME}")
+    connection.close()
+    original = connection.settings_dict["NAME"]
+    _switch_to(NAME)
+    try:
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        connection.close()
+        _switch_to(original)
+        with connection.cursor() as cursor:
+            cursor.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+
+
+def _switch_to(name: str) -> None:
+    from dj_db_conn_pool.core import pool_container
+    from django.db import connection
+
+    pool_container.dispose()
+    pool_container.clear()
+    connection.settings_dict["NAME"] = name
+
+
+def empty() -> None:
+    """Remove all jobs and runs."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("TRUNCATE scheduler_run, scheduler_job, scheduler_node, django_apscheduler_djangojob CASCADE")
+        cursor.execute("VACUUM ANALYZE")
+        cursor.execute("CHECKPOINT")
+
+
+def add_jobs(*, task: str, count: int, trigger: str = '{"type": "interval", "hours": 1}', spread: float = 0.0) -> None:
+    """Add jobs that are due now, or one after the other over ``spread`` seconds."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO django_apscheduler_djangojob (id, next_run_time, job_state)
+            SELECT 'bench-' || n, date_trunc('second', now()) + n * %s / %s * interval '1 second', ''
+              FROM generate_series(1, %s) AS n
+            """,
+            [spread, count, count],
+        )
+        cursor.execute(
+            """
+            INSERT INTO scheduler_job (
+                   djangojob_ptr_id, name, description, task, args, kwargs, trigger, executor, priority, coalesce,
+                   max_instances, misfire_grace_time, rerun_if_interrupted, state, state_reason, state_changed_by,
+                   source, created_at, created_by, updated_at, updated_by, version, needs_inspection,
+                   needs_rescheduling)
+            SELECT 'bench-' || n, 'bench ' || n, '', %s, '[]', '{}', %s::jsonb, 'default', 0, true, 1, 300, false,
+                   'active', '', '', 'code', now(), '', now(), '', 1, false, false
+              FROM generate_series(1, %s) AS n
+            """,
+            [task, trigger, count],
+        )
+        cursor.execute("ANALYZE scheduler_job, django_apscheduler_djangojob")
+
+
+def node(*, threads: int, **changes: Any) -> Any:
+    """Return a node on the scratch database, to be started by the caller."""
+    from scheduler import conf
+    from scheduler.engine.node import Node
+    from scheduler.execution.threads import ThreadPool
+
+    settings = dataclasses.replace(conf.get(), threads=threads, **changes)
+
+    def pool(name: str, report: Any, identity: Any) -> ThreadPool:
+        return ThreadPool(name=name, size=threads, report=report, identity=identity)
+
+    return Node(settings=settings, executors={"default": pool})
