@@ -7,6 +7,7 @@ Reading it connects to nothing and starts nothing.
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 from openlearn import logs, postgres
@@ -82,6 +83,7 @@ TIME_ZONE = env.text("TIME_ZONE", "UTC")
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
+warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
 
 # Served by https, directly or behind a proxy that says so.
 HTTPS = env.flag("HTTPS")

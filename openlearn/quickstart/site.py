@@ -7,7 +7,7 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from openlearn.wsgi import application
+from django.core.handlers.wsgi import WSGIHandler
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
@@ -18,7 +18,8 @@ class SampleSite:
     """The pages under /sample/ and nothing else of the web, on the loopback address, in a thread of this process."""
 
     def __init__(self, *, port: int) -> None:
-        self._server = make_server(HOST, port, _only_the_sample_site, _Server, _QuietHandler)
+        self._web = WSGIHandler()
+        self._server = make_server(HOST, port, self._answer, _Server, _QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="sample-site", daemon=True)
 
     def start(self) -> None:
@@ -28,6 +29,14 @@ class SampleSite:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def _answer(
+        self, environ: dict[str, Any], start_response: Callable[..., Callable[[bytes], object]]
+    ) -> Iterable[bytes]:
+        if environ["PATH_INFO"].startswith(PATHS):
+            return self._web(environ, start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"Only /sample/ is served here: the web was switched off with --no-web.\n"]
 
 
 def is_free(port: int) -> bool:
@@ -54,12 +63,3 @@ class _Server(ThreadingMixIn, WSGIServer):
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """The terminal shows runs; a line for each page would bury them."""
-
-
-def _only_the_sample_site(
-    environ: dict[str, Any], start_response: Callable[..., Callable[[bytes], object]]
-) -> Iterable[bytes]:
-    if environ["PATH_INFO"].startswith(PATHS):
-        return application(environ, start_response)
-    start_response("404 Not Found", [("Content-Type", "text/plain")])
-    return [b"Only /sample/ is served here: the web was switched off with --no-web.\n"]

@@ -25,9 +25,9 @@ def create_admin() -> str | None:
     return password
 
 
-def seed(*, sample_url: str) -> None:
-    """Create the sources and jobs that are not there yet; the sample sources move to ``sample_url``."""
-    seeds.seed_sample(base_url=sample_url)
+def seed(*, base_url: str) -> None:
+    """Create the sources and jobs that are not there yet; those of the sample site move to ``base_url``."""
+    seeds.seed_sample(base_url=base_url)
     seeds.seed_public_sources()
     seed_cleanup()
 

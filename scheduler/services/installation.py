@@ -39,7 +39,9 @@ class Health:
     """The server may just be starting: trying again can help."""
 
     def as_dict(self) -> dict[str, object]:
-        return {**dataclasses.asdict(self), "missing_migrations": list(self.missing_migrations)}
+        found = {**dataclasses.asdict(self), "missing_migrations": list(self.missing_migrations)}
+        del found["is_transient"]
+        return found
 
 
 def check() -> Health:

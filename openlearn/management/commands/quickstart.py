@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import threading
@@ -46,6 +47,8 @@ class Command(BaseCommand):
     def handle(self, *, port: int | None, no_web: bool, until_runs: int | None, timeout: float, **options: Any) -> None:
         self.signals = processes.StopSignals()
         self.signals.catch()
+        # What it tells is told here in other words.
+        logging.getLogger("openlearn.database").setLevel(logging.WARNING)
         port = self._choose_port(port)
         self._prepare_database()
         progress = Progress(since=timezone.now())
@@ -79,8 +82,11 @@ class Command(BaseCommand):
     def _start(self, stack: ExitStack, *, port: int, with_web: bool) -> list[processes.Child]:
         address = f"http://{site.HOST}:{port}"
         password = stage.create_admin()
+        if password:
+            # At once: whatever fails later, it cannot be told again.
+            self._say(f"\n  Log in as {stage.ADMIN} with the password {password} (shown only this once).\n")
         self._say("Preparing sources and jobs …")
-        stage.seed(sample_url=f"{address}/sample/")
+        stage.seed(base_url=address)
         children: list[processes.Child] = []
         stack.callback(self._stop_children, children)
         if with_web:
@@ -93,7 +99,7 @@ class Command(BaseCommand):
         self._wait_for_web(f"{address}/robots.txt", children)
         self._say("Starting a node …")
         children.append(self._start_node(port))
-        self._introduce(address, password, with_web=with_web)
+        self._introduce(address, with_web=with_web)
         return children
 
     def _start_web(self, port: int) -> processes.Child:
@@ -126,15 +132,11 @@ class Command(BaseCommand):
                     raise CommandError(f"{url} does not answer ({error}). See {self._log('web')}.") from None
             threading.Event().wait(0.1)
 
-    def _introduce(self, address: str, password: str | None, *, with_web: bool) -> None:
+    def _introduce(self, address: str, *, with_web: bool) -> None:
+        self._say("")
         if with_web:
-            self._say(f"\n  Admin        {address}/admin/")
-            if password:
-                self._say(f"               user {stage.ADMIN}, password {password}  (shown only this once)")
-            else:
-                self._say(f"               user {stage.ADMIN}; forgotten: manage.py changepassword {stage.ADMIN}")
-        elif password:
-            self._say(f"\n  Admin        user {stage.ADMIN}, password {password}  (shown only this once)")
+            self._say(f"  Admin        {address}/admin/")
+            self._say(f"               user {stage.ADMIN}; password forgotten: manage.py changepassword {stage.ADMIN}")
         self._say(f"  Sample site  {address}/sample/")
         self._say(f"  Logs         {self._log('*')}\n")
         self._say("Runs as they finish; Ctrl-C stops everything.\n")
