@@ -19,7 +19,10 @@ def canonical(*, url: str, base: str = "") -> str | None:
     ``None`` for what is no address of a web page (``mailto:``, ``javascript:``, a broken or overlong one).
     """
     try:
-        parts = urlsplit(urljoin(base, "".join(url.split())))
+        written = urlsplit("".join(url.split()))
+        if written.scheme in _DEFAULT_PORTS and not written.netloc:
+            return None
+        parts = urlsplit(urljoin(base, written.geturl()))
         host, port = parts.hostname, parts.port
     except ValueError:
         return None

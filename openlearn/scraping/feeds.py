@@ -7,7 +7,6 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,17 +79,12 @@ def parse(*, content: bytes, url: str, content_type: str = "") -> Feed:
     # A feed has no use for entities of its own; those that declare some want to exhaust memory or read files.
     if _ENTITY.search(content.replace(b"\x00", b"")):
         raise MalformedFeed(url=url, reason="it declares XML entities, which are not expanded")
-    parsed = feedparser.parse(
-        io.BytesIO(content), response_headers={"content-type": content_type, "content-location": url}
-    )
-    if not parsed.entries and not parsed.version:
+    # Servers send feeds under every type there is; only what they say about the charset is worth something.
+    charset = text.charset_of(content_type)
+    xml_type = f"application/xml; charset={charset}" if charset else "application/xml"
+    parsed = feedparser.parse(io.BytesIO(content), response_headers={"content-type": xml_type, "content-location": url})
+    if not parsed.entries and (_reason(parsed) or not parsed.get("version")):
         raise MalformedFeed(url=url, reason=_reason(parsed) or "it has neither the root of a feed nor entries")
-    if (
-        not parsed.entries
-        and parsed.bozo
-        and not isinstance(parsed.bozo_exception, feedparser.CharacterEncodingOverride)
-    ):
-        raise MalformedFeed(url=url, reason=_reason(parsed))
     return _gather(parsed, url)
 
 
@@ -104,10 +98,10 @@ def _gather(parsed: Any, url: str) -> Feed:
             skipped += 1
         else:
             entries[entry.url] = entry
-    return Feed(entries=tuple(entries.values()), skipped=skipped, problem=_reason(parsed) if parsed.bozo else "")
+    return Feed(entries=tuple(entries.values()), skipped=skipped, problem=_reason(parsed))
 
 
-def _entry(raw: Mapping[str, Any], *, base: str, language: str) -> Entry | None:
+def _entry(raw: dict[str, Any], *, base: str, language: str) -> Entry | None:
     address = addresses.canonical(url=str(raw.get("link") or raw.get("id") or ""), base=base) if _names(raw) else None
     if address is None:
         return None
@@ -120,11 +114,12 @@ def _entry(raw: Mapping[str, Any], *, base: str, language: str) -> Entry | None:
         summary=plain(str(raw.get("summary") or ""))[:_SUMMARY_CHARACTERS],
         text=plain(str(max(contents, key=len, default=""))),
         language=language,
-        published_at=_instant(raw.get("published_parsed") or raw.get("updated_parsed")),
+        # Asked as a plain dict: feedparser's own look-up takes the one for the other, and warns.
+        published_at=_instant(dict.get(raw, "published_parsed") or dict.get(raw, "updated_parsed")),
     )
 
 
-def _names(raw: Mapping[str, Any]) -> bool:
+def _names(raw: dict[str, Any]) -> bool:
     """Say whether the entry names a page: an id counts only if it is an address itself."""
     return bool(raw.get("link")) or str(raw.get("id") or "").startswith(("http://", "https://"))
 
@@ -154,8 +149,11 @@ def _instant(parsed: Any) -> datetime | None:
 
 
 def _reason(parsed: Any) -> str:
-    problem = parsed.get("bozo_exception")
-    return text.line(problem, most=300) if problem is not None else ""
+    """What was wrong with the feed; another charset than declared, which was found, is not."""
+    problem = parsed.get("bozo_exception") if parsed.bozo else None
+    if problem is None or isinstance(problem, feedparser.CharacterEncodingOverride):
+        return ""
+    return text.line(problem, most=300) or type(problem).__name__
 
 
 def _feeds_named_by(content: bytes, url: str) -> tuple[str, ...]:
