@@ -31,7 +31,7 @@ class Progress:
         runs = list(found.order_by("finished_at", "pk")[:limit])
         for run in runs:
             self._count(run)
-        if runs:
+        if runs and runs[-1].finished_at:
             self._move_on(runs[-1].finished_at)
         return tuple(line(run) for run in runs)
 
@@ -42,8 +42,8 @@ class Progress:
         else:
             self.last_problem = line(run)
 
-    def _move_on(self, newest: datetime | None) -> None:
-        if newest is not None and newest - RECORDED_WITHIN > self._since:
+    def _move_on(self, newest: datetime) -> None:
+        if newest - RECORDED_WITHIN > self._since:
             self._since = newest - RECORDED_WITHIN
             late_enough = Run.objects.filter(pk__in=self._told, finished_at__gte=self._since)
             self._told = set(late_enough.values_list("pk", flat=True))
@@ -51,9 +51,10 @@ class Progress:
 
 def line(run: Run) -> str:
     """Say in one line which job's run finished when, how and with what."""
-    finished_at = timezone.localtime(run.finished_at)
+    if run.finished_at is None:
+        raise ValueError(f"{run} has not finished.")
     took = f" ({(run.finished_at - run.started_at).total_seconds():.2f} s)" if run.started_at else ""
-    return f"{finished_at:%H:%M:%S}  {run.job_name:<32}  {run.state:<9}  {summary(run)}{took}".rstrip()
+    return f"{timezone.localtime(run.finished_at):%H:%M:%S}  {run.job_name:<32}  {run.state:<9}  {summary(run)}{took}".rstrip()
 
 
 def summary(run: Run) -> str:

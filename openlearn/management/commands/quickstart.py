@@ -84,7 +84,7 @@ class Command(BaseCommand):
         password = stage.create_admin()
         if password:
             # At once: whatever fails later, it cannot be told again.
-            self._say(f"\n  Log in as {stage.ADMIN} with the password {password} (shown only this once).\n")
+            self._say(f"\n  Log in as {stage.ADMIN} with the password {password} (shown only this once).\n\n")
         self._say("Preparing sources and jobs …")
         stage.seed(base_url=address)
         children: list[processes.Child] = []
@@ -138,8 +138,8 @@ class Command(BaseCommand):
             self._say(f"  Admin        {address}/admin/")
             self._say(f"               user {stage.ADMIN}; password forgotten: manage.py changepassword {stage.ADMIN}")
         self._say(f"  Sample site  {address}/sample/")
-        self._say(f"  Logs         {self._log('*')}\n")
-        self._say("Runs as they finish; Ctrl-C stops everything.\n")
+        self._say(f"  Logs         {self._log('*')}\n\n")
+        self._say("Runs as they finish; Ctrl-C stops everything.\n\n")
 
     def _watch(
         self, children: list[processes.Child], progress: Progress, *, until_runs: int | None, deadline: float
