@@ -73,6 +73,12 @@ class InvalidPolicy(SchedulerError):
     code = "invalid_policy"
 
 
+class InvalidRetention(SchedulerError):
+    """What is to be kept, or for how long, has a value that cannot be used."""
+
+    code = "invalid_retention"
+
+
 class JobNotFound(SchedulerError):
     """There is no such job."""
 
@@ -149,6 +155,24 @@ class TooManyRedirects(RequestFailed):
     """An outgoing request was sent from address to address without an end."""
 
     code = "too_many_redirects"
+
+
+class UnexpectedStatus(RequestFailed):
+    """The answer to an outgoing request has another status than was expected."""
+
+    code = "unexpected_status"
+
+
+class CommandNotAllowed(SchedulerError):
+    """This management command may not be run as a task. Is it in SCHEDULER['ALLOWED_COMMANDS']?"""
+
+    code = "command_not_allowed"
+
+
+class CommandFailed(SchedulerError):
+    """A management command ended with another exit code than 0."""
+
+    code = "command_failed"
 
 
 class DatabaseUnavailable(SchedulerError):

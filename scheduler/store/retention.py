@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
@@ -16,6 +17,8 @@ from scheduler.models import Job, Node, Run
 from scheduler.models.job import JobQuerySet
 from scheduler.store import statements
 from scheduler.store.connections import array
+
+_GONE = (NodeState.STOPPED, NodeState.LOST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,34 +70,37 @@ def delete_ended_jobs(*, jobs: Sequence[str], cutoff: datetime) -> int:
     with transaction.atomic():
         # The parent row comes first, as in a claim and in an edit.
         locked = DjangoJob.objects.select_for_update(skip_locked=True).filter(pk__in=jobs).order_by("pk")
-        ended = list(_ended(cutoff).filter(pk__in=list(locked.values_list("pk", flat=True))))
-        Job.objects.filter(pk__in=[job.pk for job in ended]).delete()
+        ended = list(
+            _ended(cutoff).filter(pk__in=list(locked.values_list("pk", flat=True))).values_list("pk", flat=True)
+        )
+        Job.objects.filter(pk__in=ended).delete()
     return len(ended)
 
 
 def _ended(cutoff: datetime) -> JobQuerySet:
     active = Run.objects.active().filter(job=OuterRef("pk"))
-    return (
+    ended: JobQuerySet = (
         Job.objects.filter(~Exists(active), state=JobState.FINISHED)
         .alias(ended_at=Coalesce("state_changed_at", "updated_at"))
         .filter(ended_at__lt=cutoff)
     )
+    return ended
 
 
-def find_gone_nodes(*, cutoff: datetime, limit: int) -> tuple[object, ...]:
-    """Return the ids of nodes that stopped or were lost before the cutoff and own no active run."""
+def find_gone_nodes(*, after: UUID, cutoff: datetime, limit: int) -> tuple[UUID, ...]:
+    """Return the ids of the next nodes that stopped or were lost before the cutoff and own no active run."""
     owned = Run.objects.active().filter(node=OuterRef("pk"))
     gone = (
-        Node.objects.filter(~Exists(owned), state__in=(NodeState.STOPPED, NodeState.LOST))
+        Node.objects.filter(~Exists(owned), pk__gt=after, state__in=_GONE)
         .alias(gone_at=Coalesce("stopped_at", "heartbeat_at"))
         .filter(gone_at__lt=cutoff)
     )
     return tuple(gone.order_by("pk").values_list("pk", flat=True)[:limit])
 
 
-def delete_nodes(*, nodes: Sequence[object]) -> int:
-    """Delete nodes; return how many."""
-    return Node.objects.filter(pk__in=nodes, state__in=(NodeState.STOPPED, NodeState.LOST)).delete()[0]
+def delete_nodes(*, nodes: Sequence[UUID]) -> int:
+    """Delete those of the nodes that are gone; return how many."""
+    return Node.objects.filter(pk__in=nodes, state__in=_GONE).delete()[0]
 
 
 def find_stock_history(*, after: int, cutoff: datetime, limit: int) -> tuple[int, ...]:
@@ -105,4 +111,5 @@ def find_stock_history(*, after: int, cutoff: datetime, limit: int) -> tuple[int
 
 def delete_stock_history(*, rows: Sequence[int]) -> int:
     """Delete rows of stock django-apscheduler's history; return how many."""
-    return DjangoJobExecution.objects.filter(pk__in=rows).delete()[0]
+    deleted: int = DjangoJobExecution.objects.filter(pk__in=rows).delete()[0]
+    return deleted

@@ -6,11 +6,10 @@
 -- Index:   the primary key
 
 DELETE FROM scheduler_run AS run
- USING (SELECT old.id
-          FROM scheduler_run AS old
-         WHERE old.id = ANY(%(runs)s::bigint[])
-           AND old.finished_at IS NOT NULL
-         ORDER BY old.id
-           FOR UPDATE SKIP LOCKED) AS gone
- WHERE run.id = gone.id
+ WHERE run.id = ANY(ARRAY(SELECT old.id
+                            FROM scheduler_run AS old
+                           WHERE old.id = ANY(%(runs)s::bigint[])
+                             AND old.finished_at IS NOT NULL
+                           ORDER BY old.id
+                             FOR UPDATE SKIP LOCKED))
 RETURNING run.id

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.db import DEFAULT_DB_ALIAS
+from django.db.utils import Error
+
+from scheduler import conf
+from scheduler.errors import InvalidRetention
+from scheduler.services import installation, retention
+from scheduler.services.retention import CleanUp
+
+_TERMINAL_SECONDS = 0.2
+_LOG_SECONDS = 10.0
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete finished runs, ended jobs and gone nodes that are older than a number of days, a little at a time. The "
+        "newest runs of each job stay. Exit code 0: done; 1: the database refused; 2: an argument cannot be used; "
+        "130: interrupted, what was deleted until then stays deleted."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        settings = conf.get()
+        parser.add_argument(
+            "--days",
+            metavar="N",
+            default=settings.retention_days,
+            help=f"Delete what ended longer ago than this (default: {settings.retention_days}).",
+        )
+        parser.add_argument(
+            "--keep",
+            metavar="N",
+            default=settings.keep_runs_per_job,
+            help=f"Newest finished runs of each job that stay (default: {settings.keep_runs_per_job}).",
+        )
+        parser.add_argument(
+            "--batch-size",
+            metavar="N",
+            default=retention.BATCH_SIZE,
+            help=f"Most rows in one transaction (default: {retention.BATCH_SIZE}).",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="Delete nothing, only count.")
+
+    def handle(self, *, days: Any, keep: Any, batch_size: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
+        progress = Progress(self.stderr, dry_run=dry_run, is_silent=verbosity == 0)
+        older_than_days, keep_per_job = _number("days", days), _number("keep", keep)
+        batch = _number("batch-size", batch_size)
+        health = installation.check()
+        if health.error:
+            raise CommandError(health.error, returncode=1)
+        try:
+            done = retention.clean_up(
+                older_than_days=older_than_days,
+                keep_per_job=keep_per_job,
+                batch_size=batch,
+                dry_run=dry_run,
+                progress=progress,
+            )
+        except InvalidRetention as error:
+            # It begins with the name of the number: batch_size is “0”; …
+            raise CommandError(f"--{str(error).replace('_', '-', 1)}", returncode=2) from None
+        except Error as error:
+            progress.end()
+            raise CommandError(installation.explain(error=error, alias=DEFAULT_DB_ALIAS), returncode=1) from None
+        except KeyboardInterrupt:
+            progress.end()
+            self.stdout.write(sentence(progress.last, dry_run=dry_run) if progress.last else "Deleted nothing.")
+            raise CommandError("Interrupted. Run it again to go on.", returncode=130) from None
+        progress.end()
+        self.stdout.write(sentence(done, dry_run=dry_run))
+
+
+class Progress:
+    """Tells how far it is: one updating line on a terminal, elsewhere a line now and then."""
+
+    def __init__(self, stream: OutputWrapper, *, dry_run: bool, is_silent: bool) -> None:
+        self.last: CleanUp | None = None
+        self._stream = stream
+        self._dry_run = dry_run
+        self._is_silent = is_silent
+        self._is_terminal = bool(stream.isatty())
+        self._told_at = time.monotonic()
+        self._has_line = False
+
+    def __call__(self, done: CleanUp) -> None:
+        self.last = done
+        pause = _TERMINAL_SECONDS if self._is_terminal else _LOG_SECONDS
+        now = time.monotonic()
+        if self._is_silent or now - self._told_at < pause:
+            return
+        self._told_at = now
+        text = f"{done.runs_seen:,} runs looked at, {done.runs:,} {'to delete' if self._dry_run else 'deleted'}"
+        if self._is_terminal:
+            self._has_line = True
+            self._write(f"\r\x1b[K{text}", ending="")
+        else:
+            self._write(text, ending="\n")
+
+    def end(self) -> None:
+        """Leave the line to whoever writes next."""
+        if self._has_line:
+            self._has_line = False
+            self._write("\r\x1b[K", ending="")
+
+    def _write(self, text: str, *, ending: str) -> None:
+        self._stream.write(text, style_func=str, ending=ending)
+        self._stream.flush()
+
+
+def sentence(done: CleanUp, *, dry_run: bool) -> str:
+    counts = [_count(done.runs, "run"), _count(done.jobs, "ended job"), _count(done.nodes, "gone node")]
+    if done.stock_history:
+        counts.append(f"{_count(done.stock_history, 'row')} of django_apscheduler's own history")
+    what = f"{', '.join(counts[:-1])} and {counts[-1]}"
+    return f"{'Would delete' if dry_run else 'Deleted'} {what} from before {done.cutoff:%Y-%m-%d %H:%M} UTC."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _number(option: str, value: Any) -> int:
+    try:
+        return int(str(value))
+    except ValueError:
+        raise CommandError(f"--{option} is “{value}”; it is a whole number.", returncode=2) from None

@@ -1,0 +1,167 @@
+"""Forgetting what is old, a little at a time, so that nobody waits for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from scheduler import conf
+from scheduler.errors import InvalidRetention
+from scheduler.store import retention
+from scheduler.store.clock import database_now
+
+BATCH_SIZE = 1000
+"""Most rows deleted in one transaction: some ten milliseconds of locks."""
+
+_PAGE_ROWS = 2000
+"""Rows of the ledger looked at together, without a lock."""
+
+_SMALLEST_BATCH = 50
+_LONGEST_DELETE_SECONDS = 0.5
+"""A batch that took longer is followed by one of half its size, so that locks stay below a second."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CleanUp:
+    """What was deleted, or would be."""
+
+    cutoff: datetime
+    """What ended before this instant was old."""
+
+    runs: int = 0
+    jobs: int = 0
+    nodes: int = 0
+    stock_history: int = 0
+    """Rows in which stock django-apscheduler noted what it ran."""
+
+    batches: int = 0
+    """Steps that it took, each a transaction of its own."""
+
+    runs_seen: int = 0
+    """Rows of the ledger that were looked at."""
+
+    def plus(self, **counts: int) -> CleanUp:
+        added = {name: getattr(self, name) + count for name, count in counts.items()}
+        return dataclasses.replace(self, batches=self.batches + 1, **added)
+
+
+def clean_up(
+    *,
+    older_than_days: int | None = None,
+    keep_per_job: int | None = None,
+    batch_size: int = BATCH_SIZE,
+    dry_run: bool = False,
+    progress: Callable[[CleanUp], None] | None = None,
+    now: datetime | None = None,
+) -> CleanUp:
+    """
+    Delete what ended longer ago than this, and return how much that was.
+
+    * Finished runs, but for the newest ``keep_per_job`` of each job. A job that was deleted, or ended that long ago,
+      keeps none. Queued and running runs are never touched.
+    * Jobs that ended (their last fire time is over) and have no active run. Newer runs of theirs stay as history.
+    * Nodes that stopped or were lost and own no active run.
+    * What stock django-apscheduler noted in its own table.
+
+    Each batch is a transaction of its own; what somebody else has locked is left for the next time. ``progress`` is
+    called after each batch with what was done so far. The defaults are those of the settings.
+
+    :raises InvalidRetention: a number is out of its range; nothing was deleted
+    """
+    settings = conf.get()
+    days = _checked("days", settings.retention_days if older_than_days is None else older_than_days, 1, 36_500)
+    keep = _checked("keep", settings.keep_runs_per_job if keep_per_job is None else keep_per_job, 0, 100_000)
+    size = _checked("batch_size", batch_size, 1, 10_000)
+    cutoff = (now or database_now()) - timedelta(days=days)
+    done = CleanUp(cutoff=cutoff)
+    # Runs go before their jobs: deleting a job detaches its runs, in one transaction however many there are.
+    sweeps = itertools.chain(
+        _sweep(
+            what="stock_history",
+            find=partial(retention.find_stock_history, cutoff=cutoff),
+            delete=lambda page: retention.delete_stock_history(rows=page),
+            after=0,
+            batch=_Batch(size),
+            dry_run=dry_run,
+        ),
+        _sweep_runs(cutoff=cutoff, keep_per_job=keep, batch=_Batch(size), dry_run=dry_run),
+        _sweep(
+            what="jobs",
+            find=partial(retention.find_ended_jobs, cutoff=cutoff),
+            delete=lambda page: retention.delete_ended_jobs(jobs=page, cutoff=cutoff),
+            after="",
+            batch=_Batch(size),
+            dry_run=dry_run,
+        ),
+        _sweep(
+            what="nodes",
+            find=partial(retention.find_gone_nodes, cutoff=cutoff),
+            delete=lambda page: retention.delete_nodes(nodes=page),
+            after=UUID(int=0),
+            batch=_Batch(size),
+            dry_run=dry_run,
+        ),
+    )
+    for counts in sweeps:
+        done = done.plus(**counts)
+        if progress is not None:
+            progress(done)
+    return done
+
+
+class _Batch:
+    """How many rows the next batch has: fewer after one that took long."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def time(self, delete: Callable[[], int]) -> int:
+        started = time.monotonic()
+        deleted = delete()
+        if time.monotonic() - started > _LONGEST_DELETE_SECONDS:
+            self.size = max(min(self.size, _SMALLEST_BATCH), self.size // 2)
+        return deleted
+
+
+def _sweep(
+    *,
+    what: str,
+    find: Callable[..., Sequence[Any]],
+    delete: Callable[[Sequence[Any]], int],
+    after: Any,
+    batch: _Batch,
+    dry_run: bool,
+) -> Iterator[dict[str, int]]:
+    """Go through rows by id; each page is looked at once, whether its rows could be deleted or not."""
+    while page := find(after=after, limit=batch.size):
+        after = page[-1]
+        yield {what: len(page) if dry_run else batch.time(partial(delete, page))}
+
+
+def _sweep_runs(*, cutoff: datetime, keep_per_job: int, batch: _Batch, dry_run: bool) -> Iterator[dict[str, int]]:
+    """Go through the ledger by id, from its beginning to the first page that is all new."""
+    after = 0
+    while True:
+        page = retention.find_old_runs(after=after, cutoff=cutoff, keep_per_job=keep_per_job, limit=_PAGE_ROWS)
+        if page.last_id is None:
+            return
+        yield {"runs_seen": page.seen, "runs": len(page.runs) if dry_run else 0}
+        remaining = () if dry_run else page.runs
+        while remaining:
+            chunk, remaining = remaining[: batch.size], remaining[batch.size :]
+            yield {"runs": batch.time(partial(retention.delete_runs, runs=chunk))}
+        if not page.holds_old_rows:
+            return
+        after = page.last_id
+
+
+def _checked(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidRetention(f"{name} is “{value}”; it is a whole number from {low:,} to {high:,}.")
+    return value

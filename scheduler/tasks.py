@@ -1,0 +1,211 @@
+"""Tasks that every installation has."""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+from datetime import timedelta
+from typing import Annotated, Any, Literal, TypedDict
+
+from django.core.management import CommandError
+from django.core.management import call_command as django_call_command
+from pydantic import AfterValidator, Field
+
+from scheduler import conf, outgoing
+from scheduler.core.registry import task
+from scheduler.errors import CommandFailed, CommandNotAllowed, InvalidArguments, UnexpectedStatus
+from scheduler.outgoing import Limits
+from scheduler.services import retention
+
+_MOST_OUTPUT_CHARS = 10_000
+_MOST_BODY_CHARS = 2_000
+_OWN_OPTIONS = frozenset({"stdout", "stderr"})
+
+
+class CleanUpCounts(TypedDict):
+    """What ``scheduler.cleanup_jobs`` returns."""
+
+    runs: int
+    jobs: int
+    nodes: int
+    stock_history: int
+    cutoff: str
+
+
+@task(name="scheduler.cleanup_jobs", timeout=timedelta(hours=1), idempotent=True)
+def cleanup_jobs(
+    *,
+    days: Annotated[int, Field(ge=1, le=36_500)] | None = None,
+    keep: Annotated[int, Field(ge=0, le=100_000)] | None = None,
+) -> CleanUpCounts:
+    """
+    Delete finished runs, ended jobs and gone nodes that are old.
+
+    ``days``: how old they must be; by default SCHEDULER['RETENTION_DAYS']. ``keep``: the newest runs of each job that
+    stay however old they are; by default SCHEDULER['KEEP_RUNS_PER_JOB'].
+    """
+    done = retention.clean_up(older_than_days=days, keep_per_job=keep)
+    return CleanUpCounts(
+        runs=done.runs,
+        jobs=done.jobs,
+        nodes=done.nodes,
+        stock_history=done.stock_history,
+        cutoff=done.cutoff.isoformat(),
+    )
+
+
+@task(name="scheduler.call_command", timeout=timedelta(hours=1))
+def call_command(*, name: str, args: list[str] | None = None, options: dict[str, Any] | None = None) -> str:
+    """
+    Run a management command and return what it wrote.
+
+    Only commands in SCHEDULER['ALLOWED_COMMANDS']. ``args`` are those of the command line, such as ``["--days", "7"]``;
+    ``options`` are the same by name, such as ``{"days": 7}``. What is printed past the command's own ``stdout`` and
+    ``stderr`` goes to the node's. A long output keeps its beginning and its end.
+
+    :raises CommandNotAllowed: the command is not in the list
+    :raises CommandFailed: it ended with another exit code than 0; its own errors are raised as they are
+    """
+    allowed = conf.get().allowed_commands
+    if name not in allowed:
+        known = f"Allowed are: {', '.join(allowed)}." if allowed else "None is allowed."
+        raise CommandNotAllowed(f"“{name}” may not be run as a task. {known} Add it to SCHEDULER['ALLOWED_COMMANDS'].")
+    given = dict(options or {})
+    if _OWN_OPTIONS & given.keys():
+        raise InvalidArguments("options has stdout or stderr; what the command writes is kept as the run's result.")
+    output = _Output(limit=_MOST_OUTPUT_CHARS)
+    try:
+        django_call_command(name, *(args or ()), stdout=output, stderr=output, **given)
+    except SystemExit as exit:
+        if exit.code not in (None, 0):
+            raise CommandFailed(f"“{name}” ended with exit code {exit.code}. {output.tail()}".rstrip()) from None
+    except CommandError as error:
+        if output.tail():
+            error.add_note(f"“{name}” wrote: {output.tail()}")
+        raise
+    return output.getvalue()
+
+
+class _Output(io.TextIOBase):
+    """Keeps the beginning and the end of what is written, however much that is."""
+
+    def __init__(self, *, limit: int) -> None:
+        self._half = limit // 2
+        self._head = ""
+        self._tail = ""
+        self._left_out = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        room = self._half - len(self._head)
+        self._head += text[:room]
+        rest = self._tail + text[room:]
+        # Cutting at twice the size makes many short writes cheap.
+        if len(rest) > 2 * self._half:
+            self._left_out += len(rest) - self._half
+            rest = rest[-self._half :]
+        self._tail = rest
+        return len(text)
+
+    def getvalue(self) -> str:
+        excess = max(0, len(self._tail) - self._half)
+        left_out = self._left_out + excess
+        between = f"\n… {left_out:,} characters left out …\n" if left_out else ""
+        return f"{self._head}{between}{self._tail[excess:]}"
+
+    def tail(self) -> str:
+        """The last words, for a message about a failure."""
+        return (self._tail or self._head)[-500:].strip()
+
+
+class HttpAnswer(TypedDict):
+    """What ``scheduler.http_request`` returns."""
+
+    status: int
+    url: str
+    elapsed_seconds: float
+    bytes: int
+    body: str
+
+
+def _statuses(text_or_list: list[int] | str) -> tuple[tuple[int, int], ...]:
+    """Read ``[200, 404]`` or ``"200-299, 404"`` as ranges. A ValueError says what is wrong, as pydantic wants it."""
+    parts = [str(item).strip() for item in text_or_list] if isinstance(text_or_list, list) else text_or_list.split(",")
+    ranges = []
+    for part in parts:
+        match = re.fullmatch(r"\s*([1-5][0-9]{2})\s*(?:-\s*([1-5][0-9]{2})\s*)?", part)
+        if match is None or int(match[2] or match[1]) < int(match[1]):
+            raise ValueError("write statuses from 100 to 599 as a list, or as text such as “200-299, 404”")
+        ranges.append((int(match[1]), int(match[2] or match[1])))
+    if not ranges:
+        raise ValueError("name at least one status")
+    return tuple(ranges)
+
+
+def _checked_statuses(value: list[int] | str) -> list[int] | str:
+    _statuses(value)
+    return value
+
+
+@task(name="scheduler.http_request", timeout=timedelta(minutes=15))
+def http_request(
+    *,
+    url: str,
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET",
+    headers: dict[str, str] | None = None,
+    body: str | None = None,
+    expected_status: Annotated[list[int] | str, AfterValidator(_checked_statuses)] = "200-299",
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0,
+) -> HttpAnswer:
+    """
+    Send an HTTP request and succeed if the answer has an expected status.
+
+    Redirects are followed; ``expected_status`` is that of the last answer, as a list or as text such as "200-299, 404".
+    ``timeout_seconds`` is for everything together. Addresses that are not on the public internet are refused unless
+    SCHEDULER['ALLOWED_HOSTS'] names them.
+
+    :raises UnexpectedStatus: naming the status and how the answer begins
+    :raises RequestFailed: there was no answer that can be used
+    """
+    expected = _statuses(expected_status)
+    started = time.monotonic()
+    answer = outgoing.request(
+        url=url,
+        method=method,
+        headers=headers,
+        content=None if body is None else body.encode(),
+        limits=Limits(
+            connect_seconds=min(10.0, timeout_seconds), read_seconds=timeout_seconds, total_seconds=timeout_seconds
+        ),
+    )
+    elapsed = time.monotonic() - started
+    text = _text(answer)
+    if not any(low <= answer.status_code <= high for low, high in expected):
+        begins = f" It begins: {text[:200]}" if text else " It is empty."
+        raise UnexpectedStatus(
+            f"{method} {answer.url} answered {answer.status_code}; expected was {_in_words(expected)}.{begins}"
+        )
+    return HttpAnswer(
+        status=answer.status_code,
+        url=answer.url,
+        elapsed_seconds=round(elapsed, 3),
+        bytes=len(answer.content),
+        body=text[:_MOST_BODY_CHARS],
+    )
+
+
+def _text(answer: outgoing.Answer) -> str:
+    """Decode the beginning of an answer; what is no text shows as U+FFFD."""
+    charset = re.search(r"charset=\"?([\w.:-]+)", answer.headers.get("content-type", ""), re.IGNORECASE)
+    beginning = answer.content[: 4 * _MOST_BODY_CHARS]
+    try:
+        return beginning.decode(charset[1] if charset else "utf-8", "replace")
+    except (LookupError, UnicodeError):
+        return beginning.decode("utf-8", "replace")
+
+
+def _in_words(ranges: tuple[tuple[int, int], ...]) -> str:
+    return ", ".join(f"{low}-{high}" if high > low else str(low) for low, high in ranges)
