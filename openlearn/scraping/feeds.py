@@ -25,6 +25,11 @@ _SUMMARY_CHARACTERS = 5_000
 _HTML_START = re.compile(rb"\A\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
 _FEED_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:rss|feed|RDF)\b")
 _ENTITY = re.compile(rb"<!ENTITY", re.I)
+_REFERENCE = re.compile(rb"&#(?:[xX]0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));")
+
+# feedparser meets whatever the web holds, and shows what it did not expect as any of these.
+_PARSER_FAILURES = (AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+
 _FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "application/rdf+xml"})
 _OPAQUE_TYPES = ("image/", "audio/", "video/", "font/", "application/pdf", "application/zip")
 
@@ -83,9 +88,18 @@ def parse(*, content: bytes, url: str, content_type: str = "") -> Feed:
     charset = text.charset_of(content_type)
     xml_type = f"application/xml; charset={charset}" if charset else "application/xml"
     parsed = feedparser.parse(io.BytesIO(content), response_headers={"content-type": xml_type, "content-location": url})
-    if not parsed.entries and (_reason(parsed) or not parsed.get("version")):
+    if not parsed.entries and not parsed.get("version"):
         raise MalformedFeed(url=url, reason=_reason(parsed) or "it has neither the root of a feed nor entries")
-    return _gather(parsed, url)
+    feed = _gather(parsed, url)
+    if feed.problem and not feed.entries:
+        raise MalformedFeed(url=url, reason=feed.problem)
+    return feed
+
+
+def _mended(reference: re.Match[bytes]) -> bytes:
+    """Replace a reference to half of a character: feedparser gives up the whole feed for one."""
+    number = int(reference[1], 16) if reference[1] else int(reference[2])
+    return b"&#xFFFD;" if 0xD800 <= number <= 0xDFFF or number > 0x10FFFF else reference[0]
 
 
 def _gather(parsed: Any, url: str) -> Feed:

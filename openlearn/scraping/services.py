@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import close_old_connections, transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -135,8 +135,7 @@ def scrape_source(*, source_id: int, now: Callable[[], datetime] = timezone.now)
             problems=(f"Nothing was asked: {source.url} wants to be left alone until then.",),
         )
     try:
-        # A connection is worth more to others than to a thread that waits for the network.
-        with Fetcher(now=now, before_waiting=close_old_connections) as fetcher:
+        with Fetcher(now=now, before_waiting=_give_connection_back) as fetcher:
             scraped = Scrape(source=source, fetcher=fetcher, now=now).run()
     except (ScrapingError, RequestFailed) as error:
         _record_failure(source, error, started_at=started_at)
@@ -192,6 +191,12 @@ def _extract(page: Page, *, now: Callable[[], datetime]) -> str:
 def _mark_extracted(page: Page, *, document_id: int | None, now: datetime) -> None:
     """Unless another body came meanwhile, whose turn is still to come."""
     Page.objects.filter(pk=page.pk, body_hash=page.body_hash).update(extracted_at=now, document_id=document_id)
+
+
+def _give_connection_back() -> None:
+    """A connection of the pool is worth more to others than to a thread that waits for the network."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _record_success(source: Source, scraped: Scraped, *, started_at: datetime) -> None:

@@ -265,7 +265,7 @@ class TestTheDeadline:
             outgoing.request(url=allowed.url("/"), limits=QUICK)
 
     def test_ends_silence(self, allowed):
-        allowed.routes["/"] = lambda handler: allowed.stopping.wait(10)
+        allowed.routes["/"] = lambda _: allowed.stopping.wait(10)
 
         with pytest.raises(AnswerTooSlow), outgoing.client(limits=QUICK) as through:
             outgoing.request(url=allowed.url("/"), limits=QUICK, through=through)
@@ -289,7 +289,7 @@ class TestUnreachableServers:
     def test_are_named(self, allowed, settings):
         through = outgoing.client(allowed_hosts=["127.0.0.1"])
 
-        with through, pytest.raises(Unreachable, match="http://127.0.0.1:1/"):
+        with through, pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:1/"):
             outgoing.request(url="http://127.0.0.1:1/", through=through)
 
     def test_without_a_name_are_named(self, monkeypatch):

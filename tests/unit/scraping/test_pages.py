@@ -36,6 +36,8 @@ class TestCanonical:
             ("javascript:alert(1)", None),
             ("http://lessons.test:port/", None),
             ("http://[broken/", None),
+            ("http://", None),
+            ("https:", None),
             ("http://lessons.test/\x00", None),
             ("http://lessons.test/" + "x" * 2000, None),
         ],
