@@ -140,16 +140,36 @@ def make_programs_reachable(*, account: Account) -> tuple[Path, ...]:
     if account.is_current:
         return ()
     installation = folder().parent
+    # Libraries that the wheel brings along lie beside its package, not in it.
+    libraries = installation.parent.with_name(f"{installation.parent.name}.libs")
     changed = make_reachable(path=installation / "bin", account=account)
-    if _may_pass(installation.stat(), account) and _may_read((folder() / "postgres").stat(), account):
-        return changed
-    for place, _folders, files in os.walk(installation):
-        Path(place).chmod(stat.S_IMODE(Path(place).stat().st_mode) | stat.S_IROTH | stat.S_IXOTH)
-        for name in files:
-            file = Path(place) / name
-            mode = stat.S_IMODE(file.stat().st_mode)
-            file.chmod(mode | stat.S_IROTH | (stat.S_IXOTH if mode & stat.S_IXUSR else 0))
-    return (*changed, installation)
+    for place in (installation, libraries):
+        if place.exists() and not _is_readable(place, account):
+            _let_read(place)
+            changed = (*changed, place)
+    return changed
+
+
+def _is_readable(place: Path, account: Account) -> bool:
+    """Judge by one file in each folder: an installation has the same rights throughout."""
+    for name, _folders, files in os.walk(place):
+        if not _may_pass(Path(name).stat(), account):
+            return False
+        if files and not _may_read((Path(name) / files[0]).stat(), account):
+            return False
+    return True
+
+
+def _let_read(place: Path) -> None:
+    for name, _folders, files in os.walk(place):
+        _add_mode(Path(name), stat.S_IROTH | stat.S_IXOTH)
+        for file in (Path(name) / file for file in files):
+            if not file.is_symlink():
+                _add_mode(file, stat.S_IROTH | (stat.S_IXOTH if file.stat().st_mode & stat.S_IXUSR else 0))
+
+
+def _add_mode(path: Path, bits: int) -> None:
+    path.chmod(stat.S_IMODE(path.stat().st_mode) | bits)
 
 
 def _may_pass(status: os.stat_result, account: Account) -> bool:

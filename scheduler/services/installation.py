@@ -110,6 +110,9 @@ def missing_migrations(*, alias: str) -> tuple[str, ...]:
 def explain(*, error: Exception, alias: str) -> str:
     """Say in one sentence why the database refused, and what to do. PostgreSQL's own words end it when unknown."""
     text = " ".join(str(error).split())
+    if error.__cause__ is None:
+        # Not from the driver: what the backend itself says is a sentence already.
+        return text
     found = connections[alias].settings_dict
     where = f"{found['HOST'] or 'the local socket'}{':' + str(found['PORT']) if found['PORT'] else ''}"
     user, name = found["USER"] or "of this process", found["NAME"]
