@@ -47,6 +47,7 @@ does. Only combinations search step by step, within bounds that ``combinations``
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -118,7 +119,7 @@ def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> date
             pointer="/run_at" if isinstance(compiled, DateTrigger) else "/end_at",
         )
     if over is not None:
-        raise ends_too_early(compiled, first=None)
+        raise ends_too_early(compiled, first=replace(compiled, end_at=None).first_after(now))
     raise NeverFires("This never runs again: its last fire time is over.")
 
 
