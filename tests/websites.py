@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 Route = Callable[[BaseHTTPRequestHandler], None]
 
@@ -88,6 +90,20 @@ def reply_if_changed(content: str, *, etag: str, content_type: str = "text/html;
             handler.end_headers()
         else:
             reply(content, content_type=content_type, ETag=etag)(handler)
+
+    return route
+
+
+def reply_file(path: Path) -> Route:
+    """Serve a page from the disk, with Last-Modified and 304 as plain web servers do."""
+
+    def route(handler: BaseHTTPRequestHandler) -> None:
+        modified = formatdate(path.stat().st_mtime, usegmt=True)
+        if handler.headers.get("If-Modified-Since") == modified:
+            handler.send_response(304)
+            handler.end_headers()
+        else:
+            reply(path.read_bytes(), content_type="text/html", Last_Modified=modified)(handler)
 
     return route
 

@@ -87,7 +87,11 @@ def parse(*, content: bytes, url: str, content_type: str = "") -> Feed:
     # Servers send feeds under every type there is; only what they say about the charset is worth something.
     charset = text.charset_of(content_type)
     xml_type = f"application/xml; charset={charset}" if charset else "application/xml"
-    parsed = feedparser.parse(io.BytesIO(content), response_headers={"content-type": xml_type, "content-location": url})
+    headers = {"content-type": xml_type, "content-location": url}
+    try:
+        parsed = feedparser.parse(io.BytesIO(_REFERENCE.sub(_mended, content)), response_headers=headers)
+    except _PARSER_FAILURES as error:
+        raise MalformedFeed(url=url, reason=text.line(error, most=300) or type(error).__name__) from error
     if not parsed.entries and not parsed.get("version"):
         raise MalformedFeed(url=url, reason=_reason(parsed) or "it has neither the root of a feed nor entries")
     feed = _gather(parsed, url)
