@@ -16,7 +16,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeVar, get_type_hints, overload
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
@@ -82,7 +82,8 @@ class Task:
                 extra = "allow"
             elif parameter.kind is not parameter.VAR_POSITIONAL:
                 default = ... if parameter.default is parameter.empty else parameter.default
-                fields[parameter.name] = (hints.get(parameter.name, Any), default)
+                field = Field(default, alias=parameter.name)
+                fields[_field_name(parameter.name)] = (hints.get(parameter.name, Any), field)
         config = ConfigDict(extra=extra, arbitrary_types_allowed=True)
         return create_model(f"{self.function.__name__}_arguments", __config__=config, **fields)
 
@@ -114,7 +115,9 @@ class Task:
             model = self.arguments.model_validate(named)
         except ValidationError as error:
             raise self._problems(error) from None
-        values = {name: getattr(model, name) for name in model.model_fields_set}
+        given = model.model_fields_set
+        values = {name: getattr(model, _field_name(name)) for name in named if _field_name(name) in given}
+        values |= model.model_extra or {}
         return self._call(values, rest)
 
     def _call(self, values: dict[str, Any], rest: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -156,6 +159,11 @@ class Task:
                 detail = f"{place}: {_shown(item['input'])} does not fit: {item['msg']}."
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
         return InvalidArguments(" ".join(problem["detail"] for problem in problems), problems=tuple(problems))
+
+
+def _field_name(name: str) -> str:
+    """Keep clear of the names that pydantic has or refuses: ``json``, ``model_config``, ``_private``."""
+    return f"argument_{name}"
 
 
 def _shown(value: object) -> str:
@@ -244,8 +252,7 @@ class Registry:
         if self._from_allowed_module(reference) is not None:
             return reference
         raise UnknownTask(
-            f"“{reference}” is not a task. Decorate it with @task, "
-            "or list its module in SCHEDULER['TASK_MODULES']."
+            f"“{reference}” is not a task. Decorate it with @task, or list its module in SCHEDULER['TASK_MODULES']."
         )
 
     def all(self) -> tuple[Task, ...]:

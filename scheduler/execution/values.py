@@ -8,7 +8,7 @@ import re
 import traceback as tracebacks
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
@@ -39,21 +39,25 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
     try:
         converted = _plain(to_jsonable_python(value, inf_nan_mode="constants"))
         text = json.dumps(converted, ensure_ascii=False, allow_nan=False)
-    except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
-        return json.dumps({"unserializable": type(value).__qualname__, "reason": clean(str(error))[:500]})
-    text = clean(text.replace("\\u0000", "\\ufffd"))
-    size = len(text.encode("utf-8", "replace"))
+    except Exception as error:  # noqa: BLE001 - the value's own code is anybody's, like the body that returned it
+        reason = clean(_message(error))[:500]
+        return json.dumps({"unserializable": type(value).__qualname__, "reason": reason}, ensure_ascii=False)
+    size = len(text.encode())
     if size > limit:
-        return json.dumps({"cut": True, "bytes": size, "limit": limit, "begins": text[: limit // 8]})
+        # A character takes at most four bytes, so that this too is within the limit.
+        begins = text[: limit // 8]
+        return json.dumps({"cut": True, "bytes": size, "limit": limit, "begins": begins}, ensure_ascii=False)
     return text
 
 
 def _plain(value: Any) -> Any:
-    """Spell NaN and the infinities, which JSON does not have."""
+    """Spell NaN and the infinities, which JSON does not have; clean texts before JSON writes them as escapes."""
+    if isinstance(value, str):
+        return clean(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {clean(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value
@@ -61,10 +65,14 @@ def _plain(value: Any) -> Any:
 
 def describe_error(error: BaseException, *, limit: int) -> tuple[str, str]:
     """Return one line (type and message) and the traceback with its causes, cut in the middle."""
-    try:
-        message = str(error)
-    except Exception as broken:  # noqa: BLE001 - a task's own exception class may fail in __str__
-        message = f"(its message could not be read: {type(broken).__name__})"
+    message = _message(error)
     line = f"{type(error).__qualname__}: {message}" if message else type(error).__qualname__
     text = "".join(tracebacks.format_exception(error))
     return clean(cut_middle(line, limit=2000)), clean(cut_middle(text, limit=limit))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - a task's own exception class may fail in __str__
+        return f"(its message could not be read: {type(broken).__name__})"
