@@ -68,4 +68,9 @@ simple = st.one_of(crons, fields, intervals, dates, calendars)
 combinations = st.fixed_dictionaries(
     {"type": st.sampled_from(("or", "and")), "triggers": st.lists(simple, min_size=1, max_size=3)}
 )
-triggers = st.one_of(simple, combinations)
+limits = st.fixed_dictionaries(
+    {}, optional={"start_at": instants, "end_at": instants, "jitter_seconds": st.integers(0, 99)}
+)
+triggers = st.one_of(
+    simple, combinations, st.tuples(st.one_of(simple, combinations), limits).map(lambda two: {**two[0], **two[1]})
+)
