@@ -70,7 +70,7 @@ def extract(*, content: bytes, url: str, content_type: str = "") -> Extracted:
     found, body = _read_article(decoded, url)
     return Extracted(
         canonical_url=canonical,
-        title=text.line(getattr(found, "title", None), most=500) or title,
+        title=_without_anchor(text.line(getattr(found, "title", None), most=500)) or title,
         authors=_authors(getattr(found, "author", None)),
         summary=text.line(getattr(found, "description", None), most=5000),
         text=text.storable(body, most=_TEXT_CHARACTERS),
@@ -110,6 +110,11 @@ def _canonical(root: html.HtmlElement, url: str) -> str:
             if named is not None and addresses.host_of(named) == addresses.host_of(own):
                 return named
     return own
+
+
+def _without_anchor(title: str) -> str:
+    """Generators of documentation end headings with a link to themselves."""
+    return title.removesuffix("¶").rstrip()
 
 
 def _authors(names: str | None) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from tests.websites import reply, reply_file, sitemap
 PAGES = 150
 """Enough for a batch, few enough for a test."""
 
+EXTRACTED = 30
+"""Taking text out of pages of this size costs a fifth of a second each."""
+
 
 @pytest.fixture(scope="module")
 def tree() -> Path:
@@ -29,7 +32,7 @@ def tree() -> Path:
 
 @pytest.fixture
 def source(tree, allowed, db, settings) -> Source:
-    settings.SCRAPING = {"ROBOTS_SECONDS": 0.0}
+    settings.SCRAPING = {"ROBOTS_SECONDS": 60.0}
     files = sorted(path.relative_to(tree).as_posix() for path in tree.rglob("*.html"))
     chosen = files[:: max(1, len(files) // PAGES)][:PAGES]
     allowed.routes |= {f"/{name}": reply_file(tree / name) for name in chosen}
@@ -44,10 +47,10 @@ class TestTheDocumentationOfPython:
         first = services.scrape_source(source_id=source.pk)
 
         assert (first.new, first.failed, first.skipped) == (PAGES, 0, 0)
-        extracted = services.extract_documents(limit=PAGES)
-        assert extracted.new + extracted.changed + extracted.unchanged + extracted.skipped == PAGES
+        extracted = services.extract_documents(limit=EXTRACTED)
+        assert (extracted.new, extracted.skipped) == (EXTRACTED, 0)
         documents = Document.objects.filter(source=source)
-        assert documents.count() >= 0.9 * PAGES
+        assert documents.count() == EXTRACTED
         assert documents.exclude(title="").count() == documents.count()
         assert documents.exclude(text="").count() >= 0.9 * documents.count()
         assert documents.filter(language__startswith="en").count() == documents.count()
@@ -57,4 +60,4 @@ class TestTheDocumentationOfPython:
 
         assert (second.new, second.changed, second.unchanged, second.failed) == (0, 0, PAGES, 0)
         assert list(Page.objects.order_by("pk").values_list("pk", "body_hash", "fetched_at", "extracted_at")) == stored
-        assert services.extract_documents() == services.ExtractionSummary()
+        assert Page.objects.unextracted().count() == PAGES - EXTRACTED

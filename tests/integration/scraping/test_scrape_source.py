@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from dj_db_conn_pool.core import pool_container
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -512,3 +513,21 @@ class TestTasks:
 
         with pytest.raises(errors.RobotsUnavailable, match="cannot be reached"):
             tasks.scrape_source(source_id=feed.pk)
+
+
+@pytest.mark.django_db(transaction=True)
+class TestConnections:
+    def test_are_not_held_while_the_network_is_waited_for(self, feed, allowed):
+        held = []
+        page = allowed.routes["/one"]
+
+        def look(handler):
+            held.append(pool_container.get("default").checkedout())
+            page(handler)
+
+        allowed.routes["/one"] = look
+        connection.close()
+
+        scrape(feed)
+
+        assert held == [0]

@@ -122,6 +122,11 @@ class TestExtract:
         assert found.title == "Übung"
         assert "für später" in found.text
 
+    def test_leaves_the_anchor_of_a_heading_out_of_the_title(self):
+        page = article("Counting").replace("<h1>Counting", '<h1>Counting<a href="#counting">¶</a>')
+
+        assert extraction.extract(content=page.encode(), url="http://lessons.test/one").title == "Counting"
+
     def test_takes_plain_text_as_it_is(self):
         found = extraction.extract(content=b"# Counting\n\nOne, two.", url="http://l.test/a", content_type="text/plain")
 
