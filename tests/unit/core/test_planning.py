@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.core import triggers
-from scheduler.core.planning import FirePlan, Policies, plan
+from scheduler.core.planning import Active, FirePlan, Policies, plan
 from scheduler.core.states import RunState
 from scheduler.core.triggers import Trigger
 
@@ -37,7 +37,12 @@ def plan_of(
 ) -> FirePlan:
     policies = Policies(coalesce=coalesce, max_instances=max_instances, misfire_grace_time=grace)
     return plan(
-        trigger=trigger, due_at=due_at, now=now, policies=policies, active=active, catch_up_limit=catch_up_limit
+        trigger=trigger,
+        due_at=due_at,
+        now=now,
+        policies=policies,
+        active=Active(runs=active),
+        catch_up_limit=catch_up_limit,
     )
 
 
@@ -260,7 +265,7 @@ class TestEveryDueFireTime:
             due_at=fire_times[0],
             now=now,
             policies=policies,
-            active=active,
+            active=Active(runs=active),
             catch_up_limit=catch_up_limit,
         )
 

@@ -195,7 +195,7 @@ class TestAllowedModules:
     @pytest.fixture
     def lessons(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         made = types.ModuleType("sample_lessons")
-        exec("def learn(): pass\nclass Thing:\n    def method(self): pass\n", made.__dict__)
+        exec("def learn(): pass\nclass Thing:\n    def method(self): pass\n", made.__dict__)  # noqa: S102 - a module of this test
         made.__dict__["borrowed"] = other
         made.__dict__["system"] = __import__("os").system
         monkeypatch.setitem(sys.modules, "sample_lessons", made)

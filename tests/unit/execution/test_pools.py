@@ -74,7 +74,7 @@ class Idle(Pool):
 
     def __init__(self, *, size: int) -> None:
         self.reported: list[int] = []
-        super().__init__(name="idle", size=size, report=lambda run, outcome: self.reported.append(run.id))
+        super().__init__(name="idle", size=size, report=lambda run, _: self.reported.append(run.id))
 
     def _enqueue(self, run: OwnedRun) -> None:
         pass

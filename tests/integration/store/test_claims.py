@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from scheduler.core.states import JobState, RunKind, RunState
+from scheduler.models import Job, Run
+from scheduler.store import claims
+from scheduler.store.claims import NOTHING, Claim
+from scheduler.store.connections import Connection, texts
+from tests.integration.store.conftest import Open
+from tests.ledger import HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run, rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def claim(session: Connection, **changes: Any) -> Claim:
+    values: dict[str, Any] = {
+        "node": str(uuid4()),
+        "tasks": {TASK},
+        "limit": 100,
+        "room": {"default": 100},
+        "catch_up_limit": 100,
+        "now": NOON,
+    }
+    return claims.claim_due(session, **{**values, **changes})
+
+
+class TestClaimDue:
+    def test_writes_a_run_of_this_node_and_moves_the_job(self, session: Connection, node: str) -> None:
+        job = add_job(args=[1], kwargs={"text": 'quoted " and \\ and {,}'}, name="Näme", priority=3)
+
+        found = claim(session, node=node)
+
+        (owned,) = found.owned
+        run = Run.objects.get()
+        assert (found.jobs, found.waiting, found.born_finished, found.broken) == (1, 0, (), ())
+        assert (owned.id, owned.job_id, owned.job_name, owned.task) == (run.pk, "job", "Näme", TASK)
+        assert (json.loads(owned.args), json.loads(owned.kwargs)) == (job.args, job.kwargs)
+        assert (owned.scheduled_at, owned.attempt, owned.executor) == (NOON, 1, "default")
+        assert (run.job_id, run.job_key, run.job_name, run.args, run.kwargs) == (
+            "job",
+            "job",
+            "Näme",
+            job.args,
+            job.kwargs,
+        )
+        assert (run.state, run.kind, run.attempt, str(run.node)) == (RunState.QUEUED, RunKind.SCHEDULED, 1, node)
+        assert (run.scheduled_at, run.due_at, run.created_at, run.priority) == (NOON, NOON, NOON, 3)
+        assert (run.started_at, run.finished_at, run.error, run.coalesced) == (None, None, None, 0)
+        assert Job.objects.get().next_run_time == NOON + HOUR
+
+    def test_finds_nothing_before_a_job_is_due(self, session: Connection) -> None:
+        add_job()
+
+        assert claim(session, now=NOON - SECOND) == NOTHING
+        assert not Run.objects.exists()
+
+    def test_claims_each_fire_time_once(self, session: Connection) -> None:
+        add_job()
+
+        claim(session)
+
+        assert claim(session) == NOTHING
+        assert claim(session, now=NOON + HOUR).jobs == 1
+        assert [at for at, _ in rows("job")] == [NOON, NOON + HOUR]
+
+    def test_skips_what_another_node_has_locked(self, open_session: Open) -> None:
+        add_job("locked")
+        add_job("free", due_at=NOON - SECOND)
+        one, other = open_session(), open_session()
+        with one.transaction() as transaction:
+            held = transaction.execute("claim_due_jobs", now=NOON - SECOND, tasks=[TASK], limit=1)
+            assert [row[0] for row in held] == ["free"]
+
+            found = claim(other)
+
+            assert [run.job_id for run in found.owned] == ["locked"]
+        assert [run.job_id for run in claim(other).owned] == ["free"]
+
+    def test_gives_two_nodes_different_jobs(self, open_session: Open) -> None:
+        for number in range(20):
+            add_job(f"job-{number}", due_at=NOON - number * SECOND)
+        one, other = open_session(), open_session()
+
+        found = [claim(session, limit=5) for session in (one, other, one, other)]
+
+        claimed = [run.job_id for part in found for run in part.owned]
+        assert len(claimed) == len(set(claimed)) == 20
+        assert claim(one) == NOTHING
+
+    def test_takes_the_oldest_first_and_no_more_than_the_limit(self, session: Connection) -> None:
+        for number in range(3):
+            add_job(f"job-{number}", due_at=NOON - number * MINUTE)
+
+        found = claim(session, limit=2)
+
+        assert found.jobs == 2
+        assert [run.job_id for run in found.owned] == ["job-2", "job-1"]
+
+    def test_owns_no_more_than_there_is_room_for(self, session: Connection, node: str) -> None:
+        for number in range(5):
+            add_job(f"job-{number}", due_at=NOON - number * SECOND)
+        add_job("other", executor="processpool")
+
+        found = claim(session, node=node, room={"default": 2, "processpool": 0})
+
+        assert len(found.owned) == 2
+        assert found.waiting == 4
+        assert Run.objects.filter(node=node).count() == 2
+        assert Run.objects.filter(node=None, state=RunState.QUEUED).count() == 4
+
+    def test_leaves_runs_of_executors_that_it_has_not_without_a_node(self, session: Connection) -> None:
+        add_job(executor="celery")
+
+        assert claim(session).waiting == 1
+
+    def test_prefers_a_higher_priority_when_room_is_scarce(self, session: Connection) -> None:
+        add_job("old", due_at=NOON - MINUTE)
+        add_job("urgent", priority=5)
+        add_job("more urgent", priority=9)
+
+        found = claim(session, room={"default": 2})
+
+        assert [run.job_id for run in found.owned] == ["more urgent", "urgent"]
+
+    def test_takes_a_fire_time_that_is_in_the_ledger_already_for_an_answer(self, session: Connection) -> None:
+        job = add_job()
+        add_run(job, state=RunState.SUCCEEDED)
+        add_job("other")
+
+        found = claim(session)
+
+        assert [run.job_id for run in found.owned] == ["other"]
+        assert found.jobs == 2
+        assert rows(job) == [(NOON, RunState.SUCCEEDED)]
+        assert Job.objects.get(pk="job").next_run_time == NOON + HOUR
+
+    def test_takes_a_job_with_a_broken_trigger_alone_out_of_the_schedule(self, session: Connection) -> None:
+        add_job("broken", trigger={"type": "cron", "expression": "not a cron"})
+        add_job("sound")
+
+        found = claim(session)
+
+        broken = Job.objects.get(pk="broken")
+        assert [run.job_id for run in found.owned] == ["sound"]
+        assert found.broken[0][0] == "broken"
+        assert (broken.state, broken.next_run_time, broken.interrupted_at) == (JobState.BROKEN, None, NOON)
+        assert "not a cron" in broken.state_reason
+        assert rows("broken") == []
+
+    def test_leaves_jobs_alone_whose_task_this_node_does_not_know(self, session: Connection) -> None:
+        add_job(task="tests.unknown")
+
+        assert claim(session) == NOTHING
+        assert Job.objects.get().next_run_time == NOON
+
+    @pytest.mark.parametrize("state", [JobState.PAUSED, JobState.BROKEN, JobState.FINISHED])
+    def test_leaves_jobs_alone_that_are_not_active(self, session: Connection, state: JobState) -> None:
+        add_job(state=state)
+
+        assert claim(session) == NOTHING
+
+    def test_leaves_jobs_alone_that_nobody_has_inspected(self, session: Connection) -> None:
+        add_job(needs_inspection=True)
+
+        assert claim(session) == NOTHING
+
+    def test_finishes_a_job_that_has_no_further_fire_time(self, session: Connection) -> None:
+        job = add_job(trigger={"type": "date", "run_at": NOON.isoformat(), "timezone": "UTC"})
+
+        assert len(claim(session).owned) == 1
+
+        job.refresh_from_db()
+        assert (job.state, job.next_run_time, job.state_changed_at) == (JobState.FINISHED, None, NOON)
+
+    def test_delays_a_run_by_its_jitter_and_not_the_fire_times(self, session: Connection) -> None:
+        trigger = {"type": "interval", "hours": 1, "start_at": NOON.isoformat(), "jitter_seconds": 60}
+        for number in range(10):
+            add_job(f"job-{number}", trigger=trigger)
+
+        found = claim(session)
+
+        runs = list(Run.objects.all())
+        assert (found.owned, found.waiting) == ((), 10)
+        assert {run.scheduled_at for run in runs} == {NOON}
+        assert all(NOON <= run.due_at <= NOON + MINUTE for run in runs)
+        assert len({run.due_at for run in runs}) > 1
+        assert set(Job.objects.values_list("next_run_time", flat=True)) == {NOON + HOUR}
+
+    def test_counts_active_runs_of_the_job_whoever_runs_them(self, session: Connection) -> None:
+        job = add_job()
+        add_run(job, scheduled_at=NOON - HOUR, state=RunState.RUNNING, node=uuid4())
+
+        found = claim(session)
+
+        ((skipped, row),) = found.born_finished
+        assert (skipped.id, row.state) == ("job", RunState.SKIPPED)
+        run = Run.objects.get(scheduled_at=NOON)
+        assert (run.state, run.finished_at, run.error) == (RunState.SKIPPED, NOON, None)
+        assert "max_instances" in run.reason
+
+    def test_records_what_is_too_late(self, session: Connection) -> None:
+        add_job(misfire_grace_time=60)
+
+        claim(session, now=NOON + 10 * MINUTE)
+
+        run = Run.objects.get()
+        assert (run.state, run.scheduled_at, run.finished_at) == (RunState.MISSED, NOON, NOON + 10 * MINUTE)
+        assert "600 s late" in run.reason
+
+    def test_writes_one_row_for_a_long_outage(self, session: Connection) -> None:
+        add_job()
+
+        claim(session, now=NOON + 1000 * HOUR)
+
+        run = Run.objects.get()
+        assert (run.covers_from, run.scheduled_at, run.coalesced) == (NOON, NOON + 1000 * HOUR, 1000)
+
+    def test_holds_back_what_exceeds_max_instances(self, session: Connection) -> None:
+        add_job(coalesce=False, max_instances=2)
+
+        found = claim(session, now=NOON + 4 * HOUR)
+
+        assert [run.scheduled_at for run in found.owned] == [NOON, NOON + HOUR]
+        assert Run.objects.filter(held=True, node=None).count() == 3
+
+    def test_writes_nothing_if_it_fails_before_the_commit(self, session: Connection, monkeypatch: Any) -> None:
+        add_job()
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise RuntimeError("in the middle")
+
+        monkeypatch.setattr(claims, "_move", fail)
+        with pytest.raises(RuntimeError):
+            claim(session)
+
+        assert not Run.objects.exists()
+        assert Job.objects.get().next_run_time == NOON
+        monkeypatch.undo()
+        assert claim(session).jobs == 1
+
+    def test_uses_the_clock_of_the_database_by_default(self, session: Connection) -> None:
+        add_job("past", due_at=NOON - timedelta(days=3650))
+        add_job("future", due_at=NOON + timedelta(days=36500))
+
+        found = claim(session, now=None)
+
+        assert [run.job_id for run in found.owned] == ["past"]
+
+
+class TestTexts:
+    def test_passes_any_text_to_the_database_unchanged(self, session: Connection) -> None:
+        nasty = ["", " ", "a,b", '"', "\\", "{}", "NULL", "null", "'", "Ünïcode 🙂", "\n\t", "%s %(a)s", '\\"']
+
+        with session.raw().cursor() as cursor:
+            cursor.execute("SELECT unnest(%s::text[])", [texts([*nasty, None])])
+            found = [value for (value,) in cursor.fetchall()]
+
+        assert found == [*nasty, None]

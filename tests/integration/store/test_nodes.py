@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from scheduler.core.states import NodeState, RunKind, RunState
+from scheduler.models import Node, Run
+from scheduler.store import nodes, runs
+from scheduler.store.connections import Connection
+from scheduler.store.nodes import Reaped
+from tests.integration.store.conftest import Open
+from tests.ledger import HOUR, MINUTE, NOON, SECOND, add_job, add_node, add_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LATER = NOON + MINUTE
+
+
+def reap(session: Connection, **changes: Any) -> Reaped | None:
+    return nodes.reap(session, **{"reap_after_seconds": 30, "max_recoveries": 2, "now": LATER, **changes})
+
+
+class TestRegister:
+    def test_announces_the_node(self, session: Connection, node: str) -> None:
+        nodes.register(
+            session,
+            node=node,
+            name="night",
+            host="h",
+            pid=7,
+            version="1.0",
+            executors={"default": 5},
+            tasks={"b", "a"},
+            now=NOON,
+        )
+
+        found = Node.objects.get(pk=node)
+        assert (found.state, found.started_at, found.heartbeat_at) == (NodeState.RUNNING, NOON, NOON)
+        assert (found.executors, found.tasks, str(found)) == ({"default": 5}, ["a", "b"], "night (7)")
+
+
+class TestBeat:
+    def test_stamps_the_node_with_the_clock_of_the_database(self, session: Connection) -> None:
+        node = add_node()
+
+        clock = nodes.beat(session, node=node)
+
+        assert clock == Node.objects.get().heartbeat_at
+        assert nodes.beat(session, node=node, now=LATER) == LATER
+
+    @pytest.mark.parametrize("state", [NodeState.LOST, NodeState.STOPPED])
+    def test_tells_a_node_that_it_was_taken_for_dead(self, session: Connection, state: NodeState) -> None:
+        node = add_node(state=state)
+
+        assert nodes.beat(session, node=node, now=LATER) is None
+        assert Node.objects.get().heartbeat_at == NOON
+
+
+class TestChangeState:
+    def test_says_when_the_node_has_stopped(self, session: Connection) -> None:
+        node = add_node()
+
+        assert nodes.change_state(session, node=node, state=NodeState.STOPPING, now=NOON)
+        assert Node.objects.get().stopped_at is None
+        assert nodes.change_state(session, node=node, state=NodeState.STOPPED, reason="why", now=LATER)
+        assert Node.objects.values_list("state", "reason", "stopped_at").get() == (NodeState.STOPPED, "why", LATER)
+
+    def test_does_not_bring_a_lost_node_back(self, session: Connection) -> None:
+        node = add_node(state=NodeState.LOST)
+
+        assert not nodes.change_state(session, node=node, state=NodeState.STOPPING)
+        assert Node.objects.get().state == NodeState.LOST
+
+
+class TestReap:
+    def test_marks_only_nodes_that_were_silent_for_too_long(self, session: Connection) -> None:
+        silent = add_node(beat_at=LATER - 31 * SECOND, name="silent")
+        stopping = add_node(beat_at=LATER - HOUR, name="stopping", state=NodeState.STOPPING)
+        alive = add_node(beat_at=LATER - 29 * SECOND)
+
+        found = reap(session)
+
+        assert found is not None
+        assert set(found.nodes) == {(silent, "silent"), (stopping, "stopping")}
+        assert Node.objects.get(pk=alive).state == NodeState.RUNNING
+        assert Node.objects.get(pk=silent).state == NodeState.LOST
+
+    def test_returns_queued_runs_to_the_queue(self, session: Connection, node: str) -> None:
+        run = add_run(add_job(), node=add_node())
+
+        found = reap(session)
+
+        run.refresh_from_db()
+        assert found is not None
+        assert (found.requeued, found.interrupted) == (1, 0)
+        assert (run.state, run.node, run.attempt) == (RunState.QUEUED, None, 1)
+
+    def test_interrupts_running_runs(self, session: Connection) -> None:
+        run = add_run(add_job(), node=add_node(name="night"), state=RunState.RUNNING)
+
+        found = reap(session)
+
+        run.refresh_from_db()
+        assert found is not None
+        assert (found.interrupted, found.recovered) == (1, 0)
+        assert (run.state, run.finished_at) == (RunState.INTERRUPTED, LATER)
+        assert run.error is not None
+        assert "night" in run.error
+        assert Run.objects.count() == 1
+
+    def test_gives_them_a_recovery_where_the_job_wants_one(self, session: Connection) -> None:
+        job = add_job(rerun_if_interrupted=True)
+        run = add_run(job, node=add_node(), state=RunState.RUNNING, kwargs={"a": 1}, priority=4)
+
+        found = reap(session)
+
+        recovery = Run.objects.get(attempt=2)
+        assert found is not None
+        assert found.recovered == 1
+        assert (recovery.kind, recovery.state, recovery.node) == (RunKind.RECOVERY, RunState.QUEUED, None)
+        assert (recovery.previous_id, recovery.scheduled_at, recovery.due_at) == (run.pk, NOON, LATER)
+        assert (recovery.job_id, recovery.kwargs, recovery.priority) == ("job", {"a": 1}, 4)
+
+    def test_gives_up_after_max_recoveries(self, session: Connection) -> None:
+        job = add_job(rerun_if_interrupted=True)
+        add_run(job, node=add_node(), state=RunState.RUNNING)
+
+        for expected in (1, 1, 0):
+            found = reap(session)
+            assert found is not None
+            assert (found.interrupted, found.recovered) == (1, expected)
+            Run.objects.active().update(node=add_node(), state=RunState.RUNNING)
+
+        assert list(Run.objects.order_by("attempt").values_list("state", flat=True)) == [RunState.INTERRUPTED] * 3
+
+    def test_deals_with_nodes_that_stopped_and_left_runs_behind(self, session: Connection) -> None:
+        stopped = add_node(state=NodeState.STOPPED, beat_at=LATER)
+        job = add_job()
+        add_run(job, node=stopped)
+        add_run(job, scheduled_at=NOON - HOUR, node=stopped, state=RunState.RUNNING)
+
+        found = reap(session)
+
+        assert found is not None
+        assert (found.nodes, found.requeued, found.interrupted) == ((), 1, 1)
+
+    def test_leaves_the_runs_of_live_nodes_alone(self, session: Connection) -> None:
+        run = add_run(add_job(), node=add_node(beat_at=LATER), state=RunState.RUNNING)
+
+        found = reap(session)
+
+        assert found is not None
+        assert found.is_empty
+        assert Run.objects.get() == run
+        assert Run.objects.get().state == RunState.RUNNING
+
+    def test_is_done_by_one_node_at_a_time(self, open_session: Open) -> None:
+        add_run(add_job(rerun_if_interrupted=True), node=add_node(), state=RunState.RUNNING)
+        one, other = open_session(), open_session()
+        with one.transaction() as transaction:
+            assert transaction.execute("try_lock", lock=nodes._REAPER_LOCK) == [(True,)]
+
+            assert reap(other) is None
+
+        first, second = reap(one), reap(other)
+        assert first is not None
+        assert second is not None
+        assert (first.recovered, second.is_empty) == (1, True)
+        assert Run.objects.count() == 2
+
+    def test_leaves_no_way_for_the_dead_to_speak(self, session: Connection) -> None:
+        node = add_node()
+        job = add_job()
+        queued = add_run(job, node=node)
+        reap(session)
+
+        assert runs.start(session, runs=[queued.pk], node=node) == frozenset()
+        (taken,) = runs.take(
+            session, node=str(uuid4()), executor="default", tasks=["tests.nothing"], limit=9, now=LATER
+        )
+        assert taken.id == queued.pk

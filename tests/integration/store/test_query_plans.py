@@ -1,0 +1,107 @@
+"""The statements of the tick on tables of 20,000 rows: none of them may read a large table from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from django.db import connection
+
+from scheduler.core.states import RunState
+from scheduler.store import statements
+from scheduler.store.connections import Connection, array, texts
+from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LARGE = {"django_apscheduler_djangojob", "scheduler_job", "scheduler_run"}
+ROWS = 20_000
+NODE = UUID(int=7)
+
+
+def multiply(table: str, key: str, changes: str) -> None:
+    """Write copies of the row that is there, each different as ``changes`` (SQL, with ``n``) says."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} SELECT copy.*"  # noqa: S608 - the names and changes are those below
+            f"  FROM (SELECT * FROM {table} ORDER BY {key} LIMIT 1) AS original, generate_series(1, {ROWS}) AS n,"
+            f"       jsonb_populate_record(NULL::{table}, to_jsonb(original) || {changes}) AS copy"
+        )
+
+
+@pytest.fixture
+def large(transactional_db: None) -> Iterator[None]:
+    """20,000 jobs, 20 of them due; 20,000 runs, 500 of them waiting, 50 owned, 50 held, the others finished."""
+    job = add_job(due_at=NOON + HOUR)
+    add_run(job, state=RunState.SUCCEEDED)
+    for _ in range(200):
+        add_node()
+    soon = "to_jsonb(timestamptz '2027-03-01 12:00:10+00' + (n - 20) * interval '10 seconds')"
+    multiply("django_apscheduler_djangojob", "id", f"jsonb_build_object('id', 'job-' || n, 'next_run_time', {soon})")
+    multiply("scheduler_job", "djangojob_ptr_id", "jsonb_build_object('djangojob_ptr_id', 'job-' || n)")
+    active = "CASE WHEN n <= 600 THEN NULL ELSE original.finished_at END"
+    multiply(
+        "scheduler_run",
+        "id",
+        f"""jsonb_build_object(
+            'id', original.id + n, 'job_id', 'job-' || n, 'finished_at', {active},
+            'state', CASE WHEN n <= 600 THEN 'queued' ELSE 'succeeded' END,
+            'held', n BETWEEN 501 AND 550, 'node', CASE WHEN n BETWEEN 551 AND 600 THEN '{NODE}' END)""",
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    yield
+    with connection.cursor() as cursor:
+        # The statistics of this test would mislead whoever comes next.
+        cursor.execute("TRUNCATE scheduler_run, scheduler_job, django_apscheduler_djangojob CASCADE")
+        cursor.execute("ANALYZE")
+
+
+def scanned_from_end_to_end(plan: dict[str, Any]) -> set[str]:
+    found = {plan["Relation Name"]} if plan["Node Type"] == "Seq Scan" else set()
+    for part in plan.get("Plans", ()):
+        found |= scanned_from_end_to_end(part)
+    return found
+
+
+STATEMENTS: dict[str, dict[str, Any]] = {
+    "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON},
+    "count_active_runs": {"jobs": texts([f"job-{n}" for n in range(500)])},
+    "move_next_run_times": {"jobs": texts(["job-1", "job-2"]), "next_run_times": "{2027-03-02,2027-03-02}"},
+    "take_runs": {"node": str(uuid4()), "executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
+    "start_runs": {"runs": array(range(1, 100)), "node": str(NODE), "now": NOON},
+    "succeed_runs": {
+        "runs": array(range(1, 100)),
+        "started_ages": array(range(1, 100)),
+        "finished_ages": array(range(1, 100)),
+        "node": str(NODE),
+        "now": NOON,
+    },
+    "give_back_runs": {"runs": array(range(1, 100)), "node": str(NODE)},
+    "settled_runs": {"runs": array(range(1, 100)), "node": str(NODE)},
+    "owned_runs": {"node": str(NODE)},
+    "next_due": {"tasks": [TASK], "executors": ["default"], "now": NOON},
+    "lock_jobs_with_held_runs": {"now": NOON},
+    "release_held_runs": {"jobs": texts([f"job-{n}" for n in range(501, 551)]), "now": NOON},
+    "requeue_runs_of_ended_nodes": {},
+    "interrupt_runs_of_ended_nodes": {"max_recoveries": 3, "now": NOON},
+    "jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
+}
+
+
+class TestEachStatementOfTheTick:
+    def test_reads_no_large_table_from_end_to_end(self, large: None) -> None:
+        session = Connection(purpose="test")
+        found: dict[str, set[str]] = {}
+        try:
+            with session.raw().cursor() as cursor:
+                for name, parameters in STATEMENTS.items():
+                    cursor.execute("EXPLAIN (FORMAT JSON) " + statements.load(name), parameters)
+                    ((plans,),) = cursor.fetchall()
+                    found[name] = scanned_from_end_to_end(plans[0]["Plan"]) & LARGE
+        finally:
+            session.close()
+
+        assert {name: tables for name, tables in found.items() if tables} == {}

@@ -1,0 +1,67 @@
+"""Jobs, runs and nodes as tests want them in the database: complete, and different only in what a test names."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from scheduler.core.states import RunState
+from scheduler.models import Job, Node, Run
+
+NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+
+TASK = "tests.nothing"
+
+
+def add_job(id: str = "job", *, due_at: datetime | None = NOON, **changes: Any) -> Job:
+    """Write an hourly job that was inspected, past the services."""
+    values: dict[str, Any] = {
+        "name": id,
+        "task": TASK,
+        "trigger": {"type": "interval", "hours": 1, "timezone": "UTC", "start_at": (due_at or NOON).isoformat()},
+        "next_run_time": due_at,
+        "created_at": NOON,
+        "updated_at": NOON,
+        "needs_inspection": False,
+        "misfire_grace_time": None,
+        "job_state": b"",
+    }
+    return Job.objects.create(id=id, **{**values, **changes})
+
+
+def add_run(job: Job, *, scheduled_at: datetime = NOON, **changes: Any) -> Run:
+    """Write a run that waits without a node; a finished ``state`` gets its times."""
+    values: dict[str, Any] = {
+        "job": job,
+        "job_key": job.pk,
+        "job_name": job.name,
+        "task": job.task,
+        "executor": job.executor,
+        "priority": job.priority,
+        "scheduled_at": scheduled_at,
+        "due_at": scheduled_at,
+        "created_at": scheduled_at,
+    }
+    state = changes.get("state", RunState.QUEUED)
+    if state is not RunState.QUEUED:
+        values["started_at"] = scheduled_at
+    if state not in (RunState.QUEUED, RunState.RUNNING):
+        values["finished_at"] = scheduled_at
+    return Run.objects.create(**{**values, **changes})
+
+
+def add_node(*, beat_at: datetime = NOON, **changes: Any) -> str:
+    """Write a running node and return its id."""
+    values: dict[str, Any] = {"name": "node", "host": "host", "pid": 1, "version": "1", "started_at": NOON}
+    return str(Node.objects.create(pk=uuid.uuid4(), heartbeat_at=beat_at, **{**values, **changes}).pk)
+
+
+def rows(job: Job | str) -> list[tuple[datetime, str]]:
+    """Return fire time and state of each row of a job, oldest first."""
+    key = job if isinstance(job, str) else job.pk
+    found = Run.objects.filter(job_key=key).order_by("scheduled_at", "attempt")
+    return list(found.values_list("scheduled_at", "state"))
