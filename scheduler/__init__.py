@@ -1,12 +1,14 @@
 """
 Run Python functions on a schedule, and account for every time they should have run.
 
-The public names: ``task`` registers a function, ``current_run`` tells a running task about itself.
+The public names: ``task`` registers a function; inside one, ``current_run`` tells about its own run, and raising
+``Retry`` asks to be run again later. ``Secret`` marks arguments whose values nobody should see.
 """
 
 from scheduler.core.context import current_run
-from scheduler.core.registry import task
+from scheduler.core.registry import Secret, task
+from scheduler.errors import Retry, RunStopped
 
-__all__ = ["__version__", "current_run", "task"]
+__all__ = ["Retry", "RunStopped", "Secret", "__version__", "current_run", "task"]
 
 __version__ = "0.1.0"

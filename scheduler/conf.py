@@ -31,6 +31,12 @@ class SchedulerSettings:
     runs_per_child: int = 500
     """A child process is replaced after this many runs, so that leaks end."""
 
+    child_memory_mb: int | None = None
+    """Address space of a child process; a task that wants more gets a MemoryError. ``None``: no limit."""
+
+    max_stuck_threads: int = 20
+    """Threads that are replaced because their run timed out and their code goes on; beyond it the pool shrinks."""
+
     coalesce: bool = True
     """Default for jobs: after an outage run once, not once for each fire time that passed."""
 
@@ -96,6 +102,9 @@ class SchedulerSettings:
 
     max_result_bytes: int = 64 * 1024
     """A result larger than this as JSON is cut and says so."""
+
+    max_log_bytes: int = 64 * 1024
+    """Of a longer log the first and the last half of this are kept."""
 
     max_traceback_chars: int = 32 * 1024
     """A traceback longer than this is cut in the middle."""

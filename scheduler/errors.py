@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 
 class SchedulerError(Exception):
     """The scheduler could not do this."""
@@ -77,6 +79,18 @@ class InvalidRetention(SchedulerError):
     """What is to be kept, or for how long, has a value that cannot be used."""
 
     code = "invalid_retention"
+
+
+class InvalidName(SchedulerError):
+    """The id or the name of the job cannot be used."""
+
+    code = "invalid_name"
+
+
+class UnreadableState(SchedulerError):
+    """What django-apscheduler stored about this job cannot be read safely."""
+
+    code = "unreadable_state"
 
 
 class JobNotFound(SchedulerError):
@@ -173,6 +187,36 @@ class CommandFailed(SchedulerError):
     """A management command ended with another exit code than 0."""
 
     code = "command_failed"
+
+
+class RunStopped(SchedulerError):
+    """The run was told to end before its body did."""
+
+    code = "run_stopped"
+
+
+class RunFinished(SchedulerError):
+    """The run has finished already. Nothing was changed."""
+
+    code = "run_finished"
+
+
+class RunNotFound(SchedulerError):
+    """There is no such run."""
+
+    code = "run_not_found"
+
+
+class Retry(SchedulerError):
+    """The task asks to be run again later."""
+
+    code = "retry"
+
+    def __init__(self, message: str | None = None, *, after: timedelta | float = 30.0) -> None:
+        """``after``: how long to wait, as a ``timedelta`` or in seconds; longer than a week is cut to it."""
+        super().__init__(message)
+        seconds = after.total_seconds() if isinstance(after, timedelta) else float(after)
+        self.after = timedelta(seconds=min(max(seconds, 0.0), 7 * 24 * 3600.0))
 
 
 class DatabaseUnavailable(SchedulerError):

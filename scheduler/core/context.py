@@ -1,30 +1,128 @@
-"""What a running task may know about its own run: ``current_run()``."""
+"""What a running task may know about its own run, and tell it: ``current_run()``."""
 
 from __future__ import annotations
 
-from contextvars import ContextVar
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Callable
+from contextvars import ContextVar, Token
 from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from scheduler.errors import RunStopped
+
+if TYPE_CHECKING:
+    from scheduler.core.logbook import Logbook
+
+PUBLISH_SECONDS = 0.5
+"""Progress and log lines of a running run reach the ledger at most this often."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class StopReason(StrEnum):
+    """Why a run should end before its body does."""
+
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    INTERRUPTED = "interrupted"
+
+
 class CurrentRun:
-    """The run that this code belongs to."""
+    """The run that this code belongs to. Made by the executor; tasks get it from ``current_run()``."""
 
-    run_id: int
-    job_id: str | None
-    """``None`` once the job was deleted."""
+    __slots__ = (
+        "_on_stop",
+        "_publish",
+        "_published_at",
+        "_stop_reason",
+        "attempt",
+        "job_id",
+        "job_name",
+        "last_progress",
+        "logbook",
+        "node",
+        "run_id",
+        "scheduled_at",
+        "secrets",
+        "task",
+    )
 
-    job_name: str
-    task: str
-    scheduled_at: datetime
-    """The fire time, in UTC."""
+    def __init__(
+        self,
+        *,
+        run_id: int,
+        job_id: str | None,
+        job_name: str,
+        task: str,
+        scheduled_at: datetime,
+        attempt: int,
+        node: str,
+        publish: Callable[[CurrentRun], None] | None = None,
+    ) -> None:
+        self.run_id = run_id
+        self.job_id = job_id
+        """``None`` once the job was deleted."""
+        self.job_name = job_name
+        self.task = task
+        self.scheduled_at = scheduled_at
+        """The fire time, in UTC."""
+        self.attempt = attempt
+        """1 for the first try."""
+        self.node = node
+        """The UUID of the node that runs it."""
+        self.secrets: tuple[str, ...] = ()
+        """Values that nothing kept of the run may show."""
+        self.logbook: Logbook | None = None
+        self.last_progress: dict[str, Any] | None = None
+        self._publish = publish
+        self._published_at = 0.0
+        self._stop_reason: StopReason | None = None
+        self._on_stop: Callable[[], None] | None = None
 
-    attempt: int
-    """1 for the first try."""
+    @property
+    def log(self) -> logging.Logger:
+        """A logger whose lines are kept with the run, as those of any other logger are."""
+        return logging.getLogger(f"task.{self.task}")
 
-    node: str
-    """The UUID of the node that runs it."""
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was cancelled, has passed its timeout, or its node stops: end soon."""
+        return self._stop_reason is not None
+
+    @property
+    def stop_reason(self) -> StopReason | None:
+        return self._stop_reason
+
+    def raise_if_stopping(self) -> None:
+        """:raises RunStopped: the run should end"""
+        if self._stop_reason is not None:
+            raise RunStopped(f"The run was {self._stop_reason.value.replace('_', ' ')}.")
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far the run is. It reaches the ledger a few times a second at most; the last word always does."""
+        self.last_progress = {"done": done, "total": total, "message": message}
+        self.publish()
+
+    def publish(self) -> None:
+        """Pass on progress and log lines, if the last time is long enough ago."""
+        if self._publish is None:
+            return
+        now = time.monotonic()
+        if now - self._published_at >= PUBLISH_SECONDS:
+            self._published_at = now
+            self._publish(self)
+
+    def stop(self, reason: StopReason) -> None:
+        """Tell the body to end. Called by the executor, in any thread."""
+        self._stop_reason = self._stop_reason or reason
+        if self._on_stop is not None:
+            self._on_stop()
+
+    def on_stop(self, call: Callable[[], None] | None) -> None:
+        """Choose what happens in the moment of ``stop``; it may have come already."""
+        self._on_stop = call
+        if call is not None and self._stop_reason is not None:
+            call()
 
 
 _current: ContextVar[CurrentRun | None] = ContextVar("scheduler_current_run", default=None)
@@ -42,6 +140,15 @@ def current_run() -> CurrentRun:
     return run
 
 
-def enter(run: CurrentRun | None) -> object:
+def running() -> CurrentRun | None:
+    """Return the current run; ``None`` outside of one."""
+    return _current.get()
+
+
+def enter(run: CurrentRun) -> Token[CurrentRun | None]:
     """Make ``run`` the current one for this context; hand the answer to ``leave``."""
     return _current.set(run)
+
+
+def leave(token: Token[CurrentRun | None]) -> None:
+    _current.reset(token)

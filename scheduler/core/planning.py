@@ -7,10 +7,10 @@ is lost silently, lateness is judged here and not when a thread becomes free, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from scheduler.core.states import RunState
+from scheduler.core.states import Overlap, RunState
 from scheduler.core.triggers import Trigger
 
 _INSTANT = timedelta(microseconds=1)
@@ -34,6 +34,9 @@ class PlannedRun:
     held: bool = False
     """Waits until another run of its job has ended."""
 
+    folded_into: int | None = None
+    """No row of its own: the run with this id, which waits for its turn, stands for these fire times as well."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirePlan:
@@ -55,14 +58,33 @@ class Policies:
     misfire_grace_time: timedelta | None
     """``None``: never too late."""
 
+    overlap: Overlap = Overlap.SKIP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Active:
+    """The runs of a job that are not finished."""
+
+    runs: int = 0
+    """Queued or running, and not held aside."""
+
+    manual: int = 0
+    """Those of them that a person asked for: a fire time waits for them and is not skipped."""
+
+    waiting: int | None = None
+    """The id of the one run that waits for its turn, if there is one."""
+
+
+NONE_ACTIVE = Active()
+
 
 def plan(
-    *, trigger: Trigger, due_at: datetime, now: datetime, policies: Policies, active: int, catch_up_limit: int
+    *, trigger: Trigger, due_at: datetime, now: datetime, policies: Policies, active: Active, catch_up_limit: int
 ) -> FirePlan:
     """
     Account for every fire time from ``due_at`` to ``now``, both included.
 
-    ``due_at`` is a fire time and not after ``now``; ``active`` counts the runs of this job that are not finished.
+    ``due_at`` is a fire time and not after ``now``; ``active`` are the runs of this job that are not finished.
     The work is bounded by ``catch_up_limit``, however long the outage was.
     """
     next_fire_time = trigger.next_after(due_at)
@@ -77,25 +99,31 @@ def plan(
     return FirePlan(rows=rows, next_fire_time=trigger.next_after(last))
 
 
-def _single(fire_time: datetime, now: datetime, policies: Policies, active: int) -> PlannedRun:
+def _single(fire_time: datetime, now: datetime, policies: Policies, active: Active) -> PlannedRun:
     if _is_late(fire_time, now, policies):
         return PlannedRun(scheduled_at=fire_time, state=RunState.MISSED, reason=_late(fire_time, now, policies))
-    if active >= policies.max_instances:
-        return PlannedRun(scheduled_at=fire_time, state=RunState.SKIPPED, reason=_overlap(active, policies))
-    return PlannedRun(scheduled_at=fire_time)
+    return _placed(PlannedRun(scheduled_at=fire_time), policies, active)
+
+
+def _placed(row: PlannedRun, policies: Policies, active: Active) -> PlannedRun:
+    """Say what becomes of a row in time: it runs, waits for its turn, is folded into one that waits, or is skipped."""
+    if active.runs < policies.max_instances:
+        return row
+    if policies.overlap is Overlap.SKIP and active.runs - active.manual >= policies.max_instances:
+        return replace(row, state=RunState.SKIPPED, reason=_overlap(active, policies))
+    if active.waiting is not None:
+        return replace(row, folded_into=active.waiting)
+    return replace(row, held=True)
 
 
 def _folded(
-    trigger: Trigger, first: datetime, last: datetime, now: datetime, policies: Policies, active: int
+    trigger: Trigger, first: datetime, last: datetime, now: datetime, policies: Policies, active: Active
 ) -> PlannedRun:
     coalesced = trigger.count(first=first, until=last) - 1
+    row = PlannedRun(scheduled_at=last, covers_from=first, coalesced=coalesced)
     if _is_late(last, now, policies):
-        state, reason = RunState.MISSED, _late(last, now, policies)
-    elif active >= policies.max_instances:
-        state, reason = RunState.SKIPPED, _overlap(active, policies)
-    else:
-        state, reason = RunState.QUEUED, ""
-    return PlannedRun(scheduled_at=last, covers_from=first, coalesced=coalesced, state=state, reason=reason)
+        return replace(row, state=RunState.MISSED, reason=_late(last, now, policies))
+    return _placed(row, policies, active)
 
 
 def _each(
@@ -104,7 +132,7 @@ def _each(
     last: datetime,
     now: datetime,
     policies: Policies,
-    active: int,
+    active: Active,
     catch_up_limit: int,
 ) -> tuple[PlannedRun, ...]:
     rows: list[PlannedRun] = []
@@ -124,9 +152,9 @@ def _each(
         dropped_last = trigger.latest(first=first, until=oldest_kept - _INSTANT)
         reason = f"More than {catch_up_limit} fire times were due at once; only the newest {catch_up_limit} are run."
         rows.append(_range(trigger, first, dropped_last, RunState.SKIPPED, reason))
-    slots = policies.max_instances - active
+    slots = policies.max_instances - active.runs
     if slots <= 0 and in_time:
-        rows.append(_range(trigger, in_time[0], in_time[-1], RunState.SKIPPED, _overlap(active, policies)))
+        rows.append(_placed(_range(trigger, in_time[0], in_time[-1], RunState.QUEUED, ""), policies, active))
     else:
         rows += [PlannedRun(scheduled_at=at, held=place >= slots) for place, at in enumerate(in_time)]
     return tuple(rows)
@@ -151,10 +179,9 @@ def _late(fire_time: datetime, now: datetime, policies: Policies) -> str:
     )
 
 
-def _overlap(active: int, policies: Policies) -> str:
-    return (
-        f"{active} run{'s' if active != 1 else ''} of this job still active; max_instances is {policies.max_instances}."
-    )
+def _overlap(active: Active, policies: Policies) -> str:
+    plural = "s" if active.runs != 1 else ""
+    return f"{active.runs} run{plural} of this job still active; max_instances is {policies.max_instances}."
 
 
 def _seconds(duration: timedelta) -> str:

@@ -26,6 +26,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 DEFAULT_EXECUTOR = "default"
 
 
+class Secret:
+    """
+    Marks an argument whose value nobody should see: ``Annotated[str, Secret]``.
+
+    It is stored sealed, shown as a mask, and masked in the logs, errors and results of its run.
+    """
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        return {**handler(schema), "writeOnly": True, "format": "password"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A registered function and what it declares about itself."""
@@ -64,6 +76,10 @@ class Task:
         return not self.signature.parameters
 
     @cached_property
+    def is_async(self) -> bool:
+        return inspect.iscoroutinefunction(self.function)
+
+    @cached_property
     def _variadic(self) -> str | None:
         """The name of ``*args``, whose values are passed on as they are."""
         for parameter in self.signature.parameters.values():
@@ -86,6 +102,16 @@ class Task:
                 fields[_field_name(parameter.name)] = (hints.get(parameter.name, Any), field)
         config = ConfigDict(extra=extra, arbitrary_types_allowed=True)
         return create_model(f"{self.function.__name__}_arguments", __config__=config, **fields)
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:
+        """The names of the arguments that are marked as ``Secret``."""
+        hints = get_type_hints(self.function, include_extras=True)
+        return frozenset(
+            name
+            for name, hint in hints.items()
+            if any(mark is Secret or isinstance(mark, Secret) for mark in getattr(hint, "__metadata__", ()))
+        )
 
     @cached_property
     def schema(self) -> dict[str, Any]:
@@ -156,7 +182,8 @@ class Task:
             if item["type"] == "missing":
                 detail = f"{place} is required by {self.name}."
             else:
-                detail = f"{place}: {_shown(item['input'])} does not fit: {item['msg']}."
+                value = "•••" if item["loc"][0] in self.secrets else _shown(item["input"])
+                detail = f"{place}: {value} does not fit: {item['msg']}."
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
         return InvalidArguments(" ".join(problem["detail"] for problem in problems), problems=tuple(problems))
 

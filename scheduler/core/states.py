@@ -57,6 +57,14 @@ class JobSource(_Choices):
     CODE = "code"
 
 
+class Overlap(_Choices):
+    """What becomes of a fire time while ``max_instances`` runs of the job are active."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    """One run waits for its turn; further fire times are folded into it."""
+
+
 ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING)
 FINISHED_STATES = tuple(state for state in RunState if state not in ACTIVE_STATES)
 BORN_FINISHED_STATES = (RunState.MISSED, RunState.SKIPPED)

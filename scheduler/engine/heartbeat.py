@@ -40,12 +40,19 @@ class Heartbeat:
     """A thread with a session of its own, so that nothing else can hold it up."""
 
     def __init__(
-        self, *, identity: Identity, settings: SchedulerSettings, lost: Callable[[], None], wake: Callable[[], None]
+        self,
+        *,
+        identity: Identity,
+        settings: SchedulerSettings,
+        lost: Callable[[], None],
+        wake: Callable[[], None],
+        stuck: Callable[[], int],
     ) -> None:
         self.lease = Lease(seconds=settings.lease_seconds)
         self._identity = identity
         self._settings = settings
         self._lost = lost
+        self._stuck = stuck
         self._wake = wake
         self._connection = Connection(purpose="heartbeat")
         self._one_at_a_time = threading.Lock()
@@ -88,7 +95,7 @@ class Heartbeat:
     def _beat(self) -> bool:
         """Beat; true if the database's clock and ours went on alike since the last time."""
         began = time.monotonic()
-        clock = nodes.beat(self._connection, node=self._identity.node)
+        clock = nodes.beat(self._connection, node=self._identity.node, stuck=self._stuck())
         if clock is None:
             self.lease.end()
             self._clocks = None

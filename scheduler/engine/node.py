@@ -19,17 +19,24 @@ from scheduler.engine.tick import Events, Tick
 from scheduler.engine.wakeups import Wakeups
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
-from scheduler.execution.pools import Deadline, Pool, Report
+from scheduler.execution import logs
+from scheduler.execution.pools import Deadline, Pool, Publish, Report
 from scheduler.execution.recorder import Recorder
 from scheduler.store import nodes, notifications, runs
 from scheduler.store.connections import Connection
 from scheduler.store.notifications import Channel
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.runs import Note, Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
 
-PoolFactory = Callable[[str, Report, Identity], Pool]
-"""Makes the pool of an executor, given its name, whom to report to, and who the node is."""
+PoolFactory = Callable[[str, Report, Publish, Identity], Pool]
+"""Makes the pool of an executor, given its name, whom to report and to show things to, and who the node is."""
+
+_LOOK_SECONDS = 0.2
+"""How often runs are compared with their timeouts."""
+
+_MOST_LINES = 10
+"""Runs that are logged one by one when they are recorded together; of more, only the failures are."""
 
 
 class NodeEvents(Events):
@@ -62,7 +69,7 @@ class Node:
         self.hurry = threading.Event()
         """Set: stopping waits for nothing any more."""
 
-        pools = {name: make(name, self._report, self.identity) for name, make in executors.items()}
+        pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
         self.wakeups = Wakeups()
         self.recorder = Recorder(
@@ -74,8 +81,14 @@ class Node:
             backlog=settings.backlog_rows,
         )
         self.heartbeat = Heartbeat(
-            identity=self.identity, settings=settings, lost=self._lost.set, wake=self.wakeups.wake
+            identity=self.identity,
+            settings=settings,
+            lost=self._lost.set,
+            wake=self.wakeups.wake,
+            stuck=lambda: sum(pool.stuck for pool in pools.values()),
         )
+        self._stopped_looking = threading.Event()
+        self._timekeeper = threading.Thread(target=self._end_overdue, name="scheduler-timekeeper", daemon=True)
         self.tick = Tick(
             identity=self.identity,
             settings=settings,
@@ -98,8 +111,10 @@ class Node:
         self._register()
         self.heartbeat.start()
         self.recorder.start()
+        logs.install()
         for pool in self.workload.pools.values():
             pool.start()
+        self._timekeeper.start()
         self.wakeups.start()
         logger.info(
             "scheduler.node.started",
@@ -131,6 +146,9 @@ class Node:
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
         left = self._stop_pools(deadline)
+        self._stopped_looking.set()
+        if self._timekeeper.is_alive():
+            self._timekeeper.join(5)
         written = self.recorder.stop(timeout=5.0)
         self.heartbeat.stop()
         self._try("stopped", lambda: self._say_stopped(len(left)))
@@ -180,8 +198,37 @@ class Node:
         if self.tick.is_hungry(run.executor):
             self.wakeups.wake()
 
-    def _settled(self, run_ids: Sequence[int]) -> None:
-        self.workload.forget(run_ids)
+    def _note(self, note: Note) -> None:
+        self.recorder.note(note)
+
+    def _settled(self, outcomes: Sequence[Outcome]) -> None:
+        few = len(outcomes) <= _MOST_LINES
+        if not few:
+            logger.info("scheduler.runs.finished", extra={"count": len(outcomes)})
+        for outcome in outcomes:
+            if few or outcome.is_failure:
+                self._log(outcome)
+        self.workload.forget(outcome.run_id for outcome in outcomes)
+
+    def _log(self, outcome: Outcome) -> None:
+        run = self.workload.get(outcome.run_id)
+        logger.log(
+            logging.WARNING if outcome.is_failure else logging.INFO,
+            "scheduler.run.finished",
+            extra={
+                "run": outcome.run_id,
+                "job": run.job_id if run else None,
+                "task": run.task if run else None,
+                "state": outcome.state.value,
+                "seconds": round((outcome.finished - outcome.started) / 1_000_000, 3),
+                **({"error": outcome.error} if outcome.error else {}),
+            },
+        )
+
+    def _end_overdue(self) -> None:
+        while not self._stopped_looking.wait(_LOOK_SECONDS):
+            for pool in self.workload.pools.values():
+                pool.end_overdue()
 
     def _released(self) -> None:
         self.tick.look_for_runs()

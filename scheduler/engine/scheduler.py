@@ -20,7 +20,7 @@ from scheduler.engine.events import EventDispatcher
 from scheduler.engine.identity import Identity
 from scheduler.engine.node import Node, PoolFactory
 from scheduler.errors import DatabaseUnavailable, UnknownExecutor
-from scheduler.execution.pools import Pool, Report
+from scheduler.execution.pools import Pool, Publish, Report
 from scheduler.execution.processes import ProcessPool
 from scheduler.execution.threads import ThreadPool
 from scheduler.store.jobstore import PostgresJobStore
@@ -181,23 +181,36 @@ class DurableScheduler(BackgroundScheduler):
         factories: dict[str, PoolFactory] = {}
         for alias, executor in self._executors.items():
             size = executor._pool._max_workers  # the only place where APScheduler keeps it
-            factories[alias] = self._processes(size) if isinstance(executor, ProcessPoolExecutor) else _threads(size)
-        factories.setdefault(DEFAULT_EXECUTOR, _threads(self._settings.threads))
+            factories[alias] = (
+                self._processes(size) if isinstance(executor, ProcessPoolExecutor) else self._threads(size)
+            )
+        factories.setdefault(DEFAULT_EXECUTOR, self._threads(self._settings.threads))
         if self._settings.processes:
             factories.setdefault(PROCESS_EXECUTOR, self._processes(self._settings.processes))
         return factories
 
     def _processes(self, size: int) -> PoolFactory:
-        runs_per_child = self._settings.runs_per_child
+        settings = self._settings
 
-        def make(name: str, report: Report, identity: Identity) -> Pool:
-            return ProcessPool(name=name, size=size, report=report, identity=identity, runs_per_child=runs_per_child)
+        def make(name: str, report: Report, publish: Publish, identity: Identity) -> Pool:
+            return ProcessPool(
+                name=name,
+                size=size,
+                report=report,
+                publish=publish,
+                identity=identity,
+                runs_per_child=settings.runs_per_child,
+                memory_mb=settings.child_memory_mb,
+            )
 
         return make
 
+    def _threads(self, size: int) -> PoolFactory:
+        max_stuck = self._settings.max_stuck_threads
 
-def _threads(size: int) -> PoolFactory:
-    def make(name: str, report: Report, identity: Identity) -> Pool:
-        return ThreadPool(name=name, size=size, report=report, identity=identity)
+        def make(name: str, report: Report, publish: Publish, identity: Identity) -> Pool:
+            return ThreadPool(
+                name=name, size=size, report=report, publish=publish, identity=identity, max_stuck=max_stuck
+            )
 
-    return make
+        return make

@@ -13,7 +13,7 @@ from scheduler.core.states import RunState
 from scheduler.engine.heartbeat import Lease
 from scheduler.engine.identity import Identity
 from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
-from scheduler.engine.workload import Workload
+from scheduler.engine.workload import MARK_SECONDS, Workload
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import claims, notifications, runs
 from scheduler.store.claims import Claim, DueJob
@@ -60,6 +60,8 @@ class Tick:
         self._reconcile_at = time.monotonic() + settings.reconcile_seconds
         self._inspect_at = 0.0
         self._inspect_broken = True
+        self._release_at = 0.0
+        self._cancel_at = 0.0
         self._spilled_at = 0.0
         self.found_nothing = False
         """Whether the last pass saw that nothing was due, waiting or at hand."""
@@ -74,6 +76,8 @@ class Tick:
             self._inspect_at = 0.0
         if Channel.RUNS in channels:
             self.look_for_runs()
+        if Channel.CANCEL in channels:
+            self._cancel_at = 0.0
 
     def look_for_runs(self) -> None:
         for executor in self._more:
@@ -111,12 +115,25 @@ class Tick:
         if now >= self._reconcile_at:
             self._reconcile()
             self._reconcile_at = time.monotonic() + self._settings.reconcile_seconds
+        if now >= self._cancel_at:
+            self._cancel_at = now + self._settings.reconcile_seconds
+            for run_id in runs.to_cancel(self._connection, node=self._identity.node):
+                self._workload.cancel(run_id)
+        self._mark_started()
         if now >= self._inspect_at:
             self._inspect_at = now + _INSPECT_SECONDS
             broken, self._inspect_broken = self._inspect_broken, False
             if broken:
                 break_jobs_without_a_task(self._connection)
             inspect_jobs(self._connection, settings=self._settings, broken=broken)
+
+    def _mark_started(self) -> None:
+        """Show runs that skipped the gate as running once they last; those that were taken away are told to end."""
+        lasting = self._workload.lasting_unmarked()
+        if lasting:
+            started = runs.start(self._connection, runs=lasting, node=self._identity.node)
+            for run_id in set(lasting) - started:
+                self._workload.cancel(run_id)
 
     def _take(self) -> None:
         for executor, room in self._workload.room().items():
@@ -158,6 +175,8 @@ class Tick:
         longest = self._settings.poll_seconds
         job_seconds = longest if due.job is None else max(0.0, min(due.job, longest))
         self._claim_at = time.monotonic() + job_seconds
+        if due.held is not None:
+            job_seconds = min(job_seconds, self._release(due.held))
         run_seconds = longest
         if due.run is not None:
             run_seconds = max(0.0, due.run)
@@ -166,10 +185,28 @@ class Tick:
                 self._claim_at = min(self._claim_at, time.monotonic() + run_seconds)
         return self._pause(min(job_seconds, run_seconds))
 
+    def _release(self, seconds: float) -> float:
+        """
+        Let held runs wait in line when their time comes; return how long until that may be.
+
+        One whose job has no room stays held: its turn comes when another run of the job is recorded.
+        """
+        now = time.monotonic()
+        if seconds > 0:
+            return seconds
+        if now >= self._release_at:
+            self._release_at = now + self._settings.busy_poll_seconds
+            if runs.release_held(self._connection):
+                self.look_for_runs()
+                return 0.0
+        return max(0.0, self._release_at - now)
+
     def _pause(self, seconds: float) -> float:
         if any(self.is_hungry(executor) and self._has_room(executor) for executor in self._workload.pools):
             return 0.0
         longest = self._settings.poll_seconds if self._workload.is_idle else self._settings.busy_poll_seconds
+        if self._workload.has_unmarked:
+            longest = MARK_SECONDS
         return min(seconds, longest)
 
     def _has_room(self, executor: str) -> bool:
@@ -200,8 +237,8 @@ class Tick:
                 gated = [run for run in gated if run.id in started]
         for run in (*free, *gated):
             self._events.submitted(run)
-        self._workload.submit(free)
-        self._workload.submit(gated)
+        self._workload.submit(free, marked=False)
+        self._workload.submit(gated, marked=True)
 
     def _report(self, claim: Claim) -> None:
         for job, row in claim.born_finished:

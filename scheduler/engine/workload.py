@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 
@@ -16,6 +17,10 @@ _AHEAD_SECONDS = 0.03
 """How much work is handed to a pool beyond its free places: about what it drains during one claim."""
 
 
+MARK_SECONDS = 0.1
+"""A run that skipped the gate is shown as running once it has lasted this long."""
+
+
 class Workload:
     """Only the tick's thread adds and starts runs; the recorder's thread settles them."""
 
@@ -25,12 +30,14 @@ class Workload:
         self._owned: dict[int, OwnedRun] = {}
         self._pending: dict[str, deque[OwnedRun]] = {name: deque() for name in pools}
         self._low_water = dict.fromkeys(pools, 0)
+        self._unmarked: dict[int, float] = {}
 
     def __len__(self) -> int:
         return len(self._owned)
 
-    def __contains__(self, run_id: int) -> bool:
-        return run_id in self._owned
+    def get(self, run_id: int) -> OwnedRun | None:
+        """Return a run that this node owns."""
+        return self._owned.get(run_id)
 
     @property
     def is_idle(self) -> bool:
@@ -65,9 +72,38 @@ class Workload:
                 (free if _is_idempotent(run.task) else gated).append(run)
         return free, gated
 
-    def submit(self, runs: Iterable[OwnedRun]) -> None:
+    def submit(self, runs: Iterable[OwnedRun], *, marked: bool) -> None:
+        """Hand runs to their executors; ``marked``: the database shows them as running."""
+        if not marked:
+            now = time.monotonic()
+            self._unmarked.update((run.id, now) for run in runs)
         for run in runs:
             self.pools[run.executor].submit(run)
+
+    @property
+    def has_unmarked(self) -> bool:
+        return bool(self._unmarked)
+
+    def lasting_unmarked(self) -> list[int]:
+        """Take out the runs that skipped the gate, have begun, and last."""
+        if not self._unmarked:
+            return []
+        before = time.monotonic() - MARK_SECONDS
+        begun = {run_id for pool in self.pools.values() for run_id in pool.begun()}
+        lasting = []
+        for run_id, at in list(self._unmarked.items()):
+            if run_id not in self._owned:
+                self._unmarked.pop(run_id, None)
+            elif at < before and run_id in begun:
+                self._unmarked.pop(run_id, None)
+                lasting.append(run_id)
+        return lasting
+
+    def cancel(self, run_id: int) -> None:
+        """Tell a run to end."""
+        run = self._owned.get(run_id)
+        if run is not None:
+            self.pools[run.executor].cancel(run_id)
 
     def forget(self, run_ids: Iterable[int]) -> None:
         """These runs are off the node's hands."""

@@ -6,6 +6,7 @@ import json
 import os
 import queue
 import signal
+import sys
 import threading
 from dataclasses import asdict, replace
 from datetime import datetime
@@ -17,25 +18,48 @@ from scheduler.core.states import RunState
 READY = b"ready"
 
 
-def main(connection: Connection, settings_module: str) -> None:
+def main(connection: Connection, settings_module: str, memory_mb: int | None) -> None:
     """Set Django up once, then run what arrives until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the node's business; it tells its children
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if memory_mb is not None:
+        _limit_memory(memory_mb)
     if hasattr(os, "setsid"):
         os.setsid()  # so that what a task starts can be ended with it
     os.environ["DJANGO_SETTINGS_MODULE"] = settings_module
     import django
 
     django.setup()
-    from scheduler.execution.runner import execute
+    from scheduler.execution import logs
+    from scheduler.execution.runner import begin, execute, note_of
 
+    logs.install()
+    sys.stdout = printed = logs.PrintedLines(name="stdout", original=sys.stdout)
+    sys.stderr = complained = logs.PrintedLines(name="stderr", original=sys.stderr)
     arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    one_at_a_time = threading.Lock()
+
+    def send(message: bytes) -> None:
+        with one_at_a_time:
+            connection.send_bytes(message)
+
+    def finish_lines() -> None:
+        printed.finish()
+        complained.finish()
+
     threading.Thread(target=_read, args=(connection, arrived), name="pipe", daemon=True).start()
-    connection.send_bytes(READY)
+    send(READY)
     while True:
         run, node = decode_request(arrived.get())
-        outcome = execute(run, node=node)
-        connection.send_bytes(encode_outcome(outcome))
+        current = begin(run, node=node, publish=lambda current: send(encode_note(note_of(current))))
+        send(encode_outcome(execute(run, current, at_end=finish_lines)))
+
+
+def _limit_memory(megabytes: int) -> None:
+    import resource
+
+    limit = megabytes * 1024 * 1024
+    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
 def _read(connection: Connection, arrived: queue.SimpleQueue[bytes]) -> None:
@@ -62,12 +86,20 @@ def decode_request(message: bytes) -> tuple[Any, str]:
 
 
 def encode_outcome(outcome: Any) -> bytes:
-    return json.dumps(asdict(replace(outcome, value=None))).encode()
+    return json.dumps({"outcome": asdict(replace(outcome, value=None))}).encode()
 
 
-def decode_outcome(message: bytes) -> Any:
-    from scheduler.store.runs import Outcome
+def encode_note(note: Any) -> bytes:
+    return json.dumps({"note": asdict(note)}).encode()
 
-    values = json.loads(message)
+
+def decode_answer(message: bytes) -> Any:
+    """Return the ``Outcome`` or the ``Note`` that a child sent."""
+    from scheduler.store.runs import Note, Outcome
+
+    answer = json.loads(message)
+    if "note" in answer:
+        return Note(**answer["note"])
+    values = answer["outcome"]
     values["state"] = RunState(values["state"])
     return Outcome(**values)

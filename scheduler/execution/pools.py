@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.runs import Note, Outcome, OwnedRun
 
 Report = Callable[[OwnedRun, Outcome], None]
 """Called by the executor, in any thread, once for each run that ended."""
+
+
+Publish = Callable[[Note], None]
+"""Called by the executor, in any thread, when a run that still runs has something to show."""
 
 
 class Identity(Protocol):
@@ -69,6 +74,9 @@ class Pool(ABC):
         self.size = size
         self._report = report
         self._flow = Flow()
+        self._queue: queue.SimpleQueue[OwnedRun | None] = queue.SimpleQueue()
+        """``None`` ends a worker."""
+
         self._submitted = 0
         self._ended = 0
         self._count = threading.Lock()
@@ -89,7 +97,20 @@ class Pool(ABC):
     def submit(self, run: OwnedRun) -> None:
         """Queue a run whose body may begin now."""
         self._submitted += 1
-        self._enqueue(run)
+        self._queue.put(run)
+
+    def take_back(self) -> list[OwnedRun]:
+        """Remove and return the submitted runs whose bodies have not begun."""
+        runs = []
+        while True:
+            try:
+                run = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if run is not None:
+                runs.append(run)
+        self._submitted -= len(runs)
+        return runs
 
     def _ended_run(self, run: OwnedRun, outcome: Outcome) -> None:
         with self._count:
@@ -98,14 +119,24 @@ class Pool(ABC):
         self._report(run, outcome)
 
     @abstractmethod
-    def _enqueue(self, run: OwnedRun) -> None: ...
+    def begun(self) -> Collection[int]:
+        """Return the ids of the runs whose bodies run."""
+
+    @property
+    def stuck(self) -> int:
+        """Threads whose run has timed out and whose code still goes on."""
+        return 0
+
+    @abstractmethod
+    def cancel(self, run_id: int) -> None:
+        """Tell a submitted run to end: at once where its executor can, else as soon as its code looks."""
+
+    @abstractmethod
+    def end_overdue(self) -> None:
+        """Report runs that have passed their timeout. Called several times a second."""
 
     @abstractmethod
     def start(self) -> None: ...
-
-    @abstractmethod
-    def take_back(self) -> list[OwnedRun]:
-        """Remove and return the submitted runs whose bodies have not begun."""
 
     @abstractmethod
     def stop(self, *, deadline: Deadline) -> list[OwnedRun]:

@@ -6,10 +6,10 @@ import contextlib
 import logging
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
+from collections.abc import Callable, Collection
 from multiprocessing.connection import wait
 
 from django.conf import settings as django_settings
@@ -17,8 +17,9 @@ from django.conf import settings as django_settings
 from scheduler.core.states import RunState
 from scheduler.errors import SchedulerError
 from scheduler.execution import child as child_process
-from scheduler.execution.pools import Deadline, Identity, Pool, Report
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
+from scheduler.execution.runner import now_microseconds, timeout_of
+from scheduler.store.runs import Note, Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
 
@@ -36,11 +37,11 @@ class ChildDied(SchedulerError):
 class Child:
     """One child process with a pipe of its own: when it dies, only its own run is concerned."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, memory_mb: int | None) -> None:
         self.runs = 0
         self._pipe, theirs = _spawn.Pipe()
         module = os.environ.get("DJANGO_SETTINGS_MODULE") or django_settings.SETTINGS_MODULE
-        self._process = _spawn.Process(target=child_process.main, args=(theirs, module), daemon=True)
+        self._process = _spawn.Process(target=child_process.main, args=(theirs, module, memory_mb), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -53,15 +54,26 @@ class Child:
             pass
         raise ChildDidNotStart(f"{ChildDidNotStart.__doc__} {self._end()}")
 
-    def run(self, run: OwnedRun, *, node: str) -> Outcome:
-        """:raises ChildDied: with its exit code or signal"""
+    def run(
+        self, run: OwnedRun, *, node: str, timeout: float | None, publish: Callable[[Note], None]
+    ) -> Outcome | None:
+        """
+        Run a body and return its outcome; ``None``: the timeout is over, and the body goes on.
+
+        :raises ChildDied: with its exit code or signal
+        """
         self.runs += 1
+        ends_at = None if timeout is None else time.monotonic() + timeout
         try:
             self._pipe.send_bytes(child_process.encode_request(run, node=node))
-            wait([self._pipe])
-            return child_process.decode_outcome(self._pipe.recv_bytes())
+            while wait([self._pipe], None if ends_at is None else max(0.0, ends_at - time.monotonic())):
+                answer = child_process.decode_answer(self._pipe.recv_bytes())
+                if isinstance(answer, Outcome):
+                    return answer
+                publish(answer)
         except (EOFError, OSError) as error:
             raise ChildDied(self._end()) from error
+        return None
 
     @property
     def is_alive(self) -> bool:
@@ -92,21 +104,30 @@ class Child:
 
 
 class ProcessPool(Pool):
-    """Child processes that end with this one."""
+    """Child processes that end with this one. A run that is cancelled or too slow is ended with its process."""
 
-    def __init__(self, *, name: str, size: int, report: Report, identity: Identity, runs_per_child: int) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        size: int,
+        report: Report,
+        publish: Publish,
+        identity: Identity,
+        runs_per_child: int,
+        memory_mb: int | None,
+    ) -> None:
         super().__init__(name=name, size=size, report=report)
         self._identity = identity
+        self._publish = publish
         self._runs_per_child = runs_per_child
-        self._queue: queue.SimpleQueue[OwnedRun | None] = queue.SimpleQueue()
-        self._begun: dict[int, OwnedRun] = {}
+        self._memory_mb = memory_mb
+        self._begun: dict[int, tuple[OwnedRun, Child]] = {}
         self._children: dict[int, Child] = {}
         self._threads: list[threading.Thread] = []
+        self._to_cancel: set[int] = set()
         self._stopping = threading.Event()
         self._killing = threading.Event()
-
-    def _enqueue(self, run: OwnedRun) -> None:
-        self._queue.put(run)
 
     def start(self) -> None:
         for number in range(self.size):
@@ -114,67 +135,17 @@ class ProcessPool(Pool):
             thread.start()
             self._threads.append(thread)
 
-    def _work(self, place: int) -> None:
-        while True:
-            child = self._ready_child(place)
-            run = self._queue.get() if child is not None else None
-            if child is None or run is None:
-                break
-            self._begun[run.id] = run
-            outcome = self._run(child, run)
-            if self._killing.is_set():
-                return  # the node reports this run as interrupted
-            del self._begun[run.id]
-            self._ended_run(run, outcome)
-        child = self._children.pop(place, None)
-        if child is not None:
-            child.close()
+    def begun(self) -> Collection[int]:
+        return tuple(self._begun)
 
-    def _run(self, child: Child, run: OwnedRun) -> Outcome:
-        started = time.monotonic_ns() // 1000
-        try:
-            return child.run(run, node=self._identity.node)
-        except ChildDied as error:
-            return Outcome(
-                run_id=run.id,
-                state=RunState.FAILED,
-                started=started,
-                finished=time.monotonic_ns() // 1000,
-                error=f"ChildDied: {error}",
-            )
+    def cancel(self, run_id: int) -> None:
+        self._to_cancel.add(run_id)
+        begun = self._begun.get(run_id)
+        if begun is not None:
+            begun[1].kill()
 
-    def _ready_child(self, place: int) -> Child | None:
-        """Return the child of this place, a new one if it is worn out or dead; ``None``: the pool stops."""
-        child = self._children.get(place)
-        if child is not None and child.is_alive and child.runs < self._runs_per_child:
-            return child
-        if child is not None:
-            child.close()
-        pause = 0.5
-        while not self._stopping.is_set():
-            child = self._children[place] = Child()
-            try:
-                child.await_ready()
-            except ChildDidNotStart as error:
-                logger.error("scheduler.child.failed_to_start", extra={"executor": self.name, "error": str(error)})
-                child.close()
-                self._stopping.wait(pause)
-                pause = min(pause * 2, 30.0)
-            else:
-                return child
-        return None
-
-    def take_back(self) -> list[OwnedRun]:
-        runs = []
-        while True:
-            try:
-                run = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if run is not None:
-                runs.append(run)
-        self._submitted -= len(runs)
-        return runs
+    def end_overdue(self) -> None:
+        """Each place watches its own run."""
 
     def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
         self._stopping.set()
@@ -186,4 +157,78 @@ class ProcessPool(Pool):
             child.kill()
         for thread in self._threads:
             thread.join(1)
-        return list(self._begun.values())
+        return [run for run, _ in self._begun.values()]
+
+    def _work(self, place: int) -> None:
+        while True:
+            child = self._ready_child(place)
+            run = self._queue.get() if child is not None else None
+            if child is None or run is None:
+                break
+            self._begun[run.id] = (run, child)
+            outcome = self._run(child, run)
+            if self._killing.is_set():
+                return  # the node accounts for this run
+            del self._begun[run.id]
+            self._to_cancel.discard(run.id)
+            self._ended_run(run, outcome)
+        child = self._children.pop(place, None)
+        if child is not None:
+            child.close()
+
+    def _run(self, child: Child, run: OwnedRun) -> Outcome:
+        started = now_microseconds()
+        last = Note(run_id=run.id, progress=None, log="")
+
+        def publish(note: Note) -> None:
+            nonlocal last
+            last = note
+            self._publish(note)
+
+        state, error, reason = RunState.CANCELLED, None, "Cancelled before it began."
+        if run.id not in self._to_cancel:
+            timeout = timeout_of(run)
+            try:
+                outcome = child.run(run, node=self._identity.node, timeout=timeout, publish=publish)
+            except ChildDied as died:
+                if run.id in self._to_cancel:
+                    reason = "Cancelled while it ran; its process was ended."
+                else:
+                    state, error, reason = RunState.FAILED, f"ChildDied: {died}", ""
+            else:
+                if outcome is not None:
+                    return outcome
+                child.kill()
+                state, reason = RunState.TIMED_OUT, ""
+                error = f"TimedOut: it took longer than its timeout of {timeout:g} s; its process was ended."
+        return Outcome(
+            run_id=run.id,
+            state=state,
+            started=started,
+            finished=now_microseconds(),
+            error=error,
+            reason=reason,
+            log=last.log,
+            progress=last.progress,
+        )
+
+    def _ready_child(self, place: int) -> Child | None:
+        """Return the child of this place, a new one if it is worn out or dead; ``None``: the pool stops."""
+        child = self._children.get(place)
+        if child is not None and child.is_alive and child.runs < self._runs_per_child:
+            return child
+        if child is not None:
+            child.close()
+        pause = 0.5
+        while not self._stopping.is_set():
+            child = self._children[place] = Child(memory_mb=self._memory_mb)
+            try:
+                child.await_ready()
+            except ChildDidNotStart as error:
+                logger.error("scheduler.child.failed_to_start", extra={"executor": self.name, "error": str(error)})
+                child.close()
+                self._stopping.wait(pause)
+                pause = min(pause * 2, 30.0)
+            else:
+                return child
+        return None

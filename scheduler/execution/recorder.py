@@ -14,7 +14,7 @@ from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
 from scheduler.store import runs
 from scheduler.store.connections import Connection
-from scheduler.store.runs import Outcome
+from scheduler.store.runs import Note, Outcome
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Recorder:
         self,
         *,
         identity: Identity,
-        settled: Callable[[Sequence[int]], None],
+        settled: Callable[[Sequence[Outcome]], None],
         released: Callable[[], None],
         gather_seconds: float,
         rows: int,
@@ -41,7 +41,7 @@ class Recorder:
         self._settled = settled
         self._released = released
         self._connection = Connection(purpose="recorder")
-        self.batcher: Batcher[Outcome] = Batcher(
+        self.batcher: Batcher[Outcome | Note] = Batcher(
             name="scheduler-recorder", flush=self._flush, gather_seconds=gather_seconds, rows=rows, backlog=backlog
         )
         self.refused = 0
@@ -49,6 +49,10 @@ class Recorder:
 
     def put(self, outcome: Outcome) -> None:
         self.batcher.put(outcome)
+
+    def note(self, note: Note) -> None:
+        """Show something of a run that still runs, together with the next outcomes."""
+        self.batcher.put(note)
 
     def start(self) -> None:
         self.batcher.start()
@@ -58,7 +62,17 @@ class Recorder:
         self._connection.close()
         return everything_written
 
-    def _flush(self, outcomes: Sequence[Outcome]) -> None:
+    def _flush(self, items: Sequence[Outcome | Note]) -> None:
+        outcomes = [item for item in items if isinstance(item, Outcome)]
+        if len(outcomes) < len(items):
+            ended = {outcome.run_id for outcome in outcomes}
+            notes = {item.run_id: item for item in items if isinstance(item, Note) and item.run_id not in ended}
+            if notes:
+                runs.note(self._connection, notes=list(notes.values()), node=self._identity.node)
+        if outcomes:
+            self._record(outcomes)
+
+    def _record(self, outcomes: Sequence[Outcome]) -> None:
         recorded = self._write(outcomes)
         missing = [outcome.run_id for outcome in outcomes if outcome.run_id not in recorded]
         if missing:
@@ -68,29 +82,41 @@ class Recorder:
         if missing:
             self.refused += len(missing)
             logger.warning("scheduler.runs.outcome_too_late", extra={"runs": missing[:20], "count": len(missing)})
-        self._settled([outcome.run_id for outcome in outcomes])
+        self._settled(outcomes)
+        runs.reset_failures(self._connection, runs=recorded)
         if runs.release_held(self._connection):
             self._released()
 
     def _write(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
         """Write a batch; if PostgreSQL refuses a value, write the halves, down to the bad row with a placeholder."""
         try:
-            return runs.finish(
-                self._connection, outcomes=outcomes, node=self._identity.node, clock=monotonic_ns() // 1000
-            )
+            return self._finish(outcomes)
         except (psycopg2.DataError, psycopg2.ProgrammingError, ValueError) as error:
             if len(outcomes) > 1:
                 middle = len(outcomes) // 2
                 return self._write(outcomes[:middle]) | self._write(outcomes[middle:])
-            return runs.finish(
-                self._connection,
-                outcomes=[_placeholder(outcomes[0], error)],
-                node=self._identity.node,
-                clock=monotonic_ns() // 1000,
-            )
+            return self._finish([_placeholder(outcomes[0], error)])
+
+    def _finish(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+        recorded = runs.finish(
+            self._connection, outcomes=outcomes, node=self._identity.node, clock=monotonic_ns() // 1000
+        )
+        for job_id, failures in recorded.paused:
+            logger.warning("scheduler.job.paused", extra={"job": job_id, "failures_in_a_row": failures})
+        if recorded.retried:
+            self._released()
+        return recorded.runs
 
 
 def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
     """Keep how the run ended; say that its words could not be stored."""
     note = f"(what this run reported could not be stored: {type(reason).__name__})"
-    return replace(outcome, result=None, error=None if outcome.state is RunState.SUCCEEDED else note, traceback="")
+    return replace(
+        outcome,
+        result=None,
+        error=None if outcome.state is RunState.SUCCEEDED else note,
+        traceback="",
+        log=note,
+        progress=None,
+        reason="",
+    )

@@ -2,53 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from django.db import connections
 
-from scheduler import conf
+from scheduler import conf, sealing
 from scheduler.core import context
-from scheduler.core.context import CurrentRun
+from scheduler.core.context import CurrentRun, StopReason
+from scheduler.core.logbook import masked
 from scheduler.core.registry import registry
 from scheduler.core.states import RunState
-from scheduler.execution.values import describe_error, result_as_json
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.errors import Retry, UnknownTask
+from scheduler.execution.values import as_json, describe_error, result_as_json
+from scheduler.store.runs import Note, Outcome, OwnedRun
+
+_STOPPED_STATES = {
+    StopReason.CANCELLED: RunState.CANCELLED,
+    StopReason.TIMED_OUT: RunState.TIMED_OUT,
+    StopReason.INTERRUPTED: RunState.INTERRUPTED,
+}
 
 
-def execute(run: OwnedRun, *, node: str) -> Outcome:
-    """Run the body in this thread. Never raises: what it raises is the outcome."""
-    started = time.monotonic_ns() // 1000
-    value: Any = None
-    result: str | None = None
-    error: str | None = None
-    traceback = ""
-    state = RunState.SUCCEEDED
-    context.enter(_current(run, node))
-    try:
-        value = _call(run)
-        if value is not None:
-            result = result_as_json(value, limit=conf.get().max_result_bytes)
-    except BaseException as raised:  # noqa: BLE001 - the body is anybody's code; SystemExit must not end the pool
-        state = RunState.FAILED
-        error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
-    finally:
-        context.enter(None)
-        _return_connections()
-    return Outcome(
-        run_id=run.id,
-        state=state,
-        started=started,
-        finished=time.monotonic_ns() // 1000,
-        result=result,
-        error=error,
-        traceback=traceback,
-        value=value,
-    )
-
-
-def _current(run: OwnedRun, node: str) -> CurrentRun:
+def begin(run: OwnedRun, *, node: str, publish: Callable[[CurrentRun], None] | None = None) -> CurrentRun:
+    """Make what the body will see as its current run."""
     return CurrentRun(
         run_id=run.id,
         job_id=run.job_id,
@@ -57,15 +38,114 @@ def _current(run: OwnedRun, node: str) -> CurrentRun:
         scheduled_at=run.scheduled_at,
         attempt=run.attempt,
         node=node,
+        publish=publish,
     )
 
 
-def _call(run: OwnedRun) -> Any:
+def timeout_of(run: OwnedRun) -> float | None:
+    """Return how many seconds the run may take: what its job says, else what its task declares."""
+    if run.timeout_seconds is not None:
+        return run.timeout_seconds
+    try:
+        declared = registry.get(run.task).timeout
+    except UnknownTask:
+        return None
+    return None if declared is None else declared.total_seconds()
+
+
+def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | None = None) -> Outcome:
+    """
+    Run the body in this thread. Never raises: what it raises is the outcome.
+
+    ``at_end`` is called while the run is still the current one.
+    """
+    started = now_microseconds()
+    value: Any = None
+    result: str | None = None
+    error: str | None = None
+    traceback = ""
+    retry_after: float | None = None
+    state = RunState.SUCCEEDED
+    token = context.enter(current)
+    try:
+        value = _call(run, current)
+        if value is not None:
+            result = result_as_json(value, limit=conf.get().max_result_bytes)
+    except BaseException as raised:  # noqa: BLE001 - the body is anybody's code; SystemExit must not end the pool
+        state = _state_after(raised, current)
+        error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
+        if isinstance(raised, Retry):
+            retry_after = raised.after.total_seconds()
+    finally:
+        if at_end is not None:
+            at_end()
+        context.leave(token)
+        _return_connections()
+    if current.secrets:
+        result, error, traceback = (_masked(text, current.secrets) for text in (result, error, traceback))
+    return Outcome(
+        run_id=run.id,
+        state=state,
+        started=started,
+        finished=now_microseconds(),
+        result=result,
+        error=None if state is RunState.CANCELLED else error,
+        traceback=traceback or "",
+        reason="Cancelled while it ran." if state is RunState.CANCELLED else "",
+        retry_after_seconds=retry_after,
+        value=value,
+        log=current.logbook.text() if current.logbook is not None else "",
+        progress=progress_of(current),
+    )
+
+
+def note_of(current: CurrentRun) -> Note:
+    """Return what a run has to show while it runs."""
+    log = current.logbook.text() if current.logbook is not None else ""
+    return Note(run_id=current.run_id, progress=progress_of(current), log=log)
+
+
+def progress_of(current: CurrentRun) -> str | None:
+    return None if current.last_progress is None else as_json(current.last_progress)
+
+
+def now_microseconds() -> int:
+    """Read the monotonic clock, which all processes of a machine share."""
+    return time.monotonic_ns() // 1000
+
+
+def _call(run: OwnedRun, current: CurrentRun) -> Any:
     task = registry.get(run.task)
     if task.takes_nothing and run.args == "[]" and run.kwargs == "{}":
-        return task.function()
-    args, kwargs = task.bind(args=json.loads(run.args), kwargs=json.loads(run.kwargs))
-    return task.function(*args, **kwargs)
+        return _awaited(task.function(), current) if task.is_async else task.function()
+    opened = sealing.open_arguments(args=json.loads(run.args), kwargs=json.loads(run.kwargs))
+    current.secrets = opened.secrets
+    args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs)
+    value = task.function(*args, **kwargs)
+    return _awaited(value, current) if inspect.iscoroutine(value) else value
+
+
+def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
+    """Run a coroutine in an event loop of its own; a stop cancels it."""
+    with asyncio.Runner() as runner:
+        loop = runner.get_loop()
+        task = loop.create_task(coroutine)
+        current.on_stop(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            return loop.run_until_complete(task)
+        finally:
+            current.on_stop(None)
+
+
+def _state_after(raised: BaseException, current: CurrentRun) -> RunState:
+    """A body that ends by an exception after it was told to stop has obeyed; otherwise it failed."""
+    if current.stop_reason is not None:
+        return _STOPPED_STATES[current.stop_reason]
+    return RunState.FAILED
+
+
+def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:
+    return None if text is None else masked(text, secrets)
 
 
 def _return_connections() -> None:

@@ -2,54 +2,161 @@
 
 from __future__ import annotations
 
-import queue
+import logging
+import sys
 import threading
+import time
+import traceback
+from collections.abc import Collection
+from dataclasses import dataclass
 
-from scheduler.execution.pools import Deadline, Identity, Pool, Report
-from scheduler.execution.runner import execute
-from scheduler.store.runs import OwnedRun
+from scheduler.core.context import CurrentRun, StopReason
+from scheduler.core.states import RunState
+from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
+from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
+from scheduler.execution.values import clean, cut_middle
+from scheduler.store.runs import Outcome, OwnedRun
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    """A body that runs. Whoever takes it out of the pool's table reports its outcome; whoever comes late does not."""
+
+    run: OwnedRun
+    current: CurrentRun
+    thread: int
+    started: int
+    ends_at: float | None
+    """On the monotonic clock."""
 
 
 class ThreadPool(Pool):
-    """Threads of this process. A body that never returns keeps its thread."""
+    """
+    Threads of this process.
 
-    def __init__(self, *, name: str, size: int, report: Report, identity: Identity) -> None:
+    Nobody can end a thread. A run that passes its timeout is recorded as timed out, its code is told to stop, its
+    thread is replaced by a new one, and what it returns later is not looked at.
+    """
+
+    def __init__(
+        self, *, name: str, size: int, report: Report, publish: Publish, identity: Identity, max_stuck: int
+    ) -> None:
         super().__init__(name=name, size=size, report=report)
         self._identity = identity
-        self._queue: queue.SimpleQueue[OwnedRun | None] = queue.SimpleQueue()
+        self._publish = publish
+        self._max_stuck = max_stuck
         self._threads: list[threading.Thread] = []
-        self._begun: dict[int, OwnedRun] = {}
+        self._begun: dict[int, _Begun] = {}
+        self._stuck: set[int] = set()
+        self._to_cancel: set[int] = set()
+        self._numbers = 0
 
-    def _enqueue(self, run: OwnedRun) -> None:
-        self._queue.put(run)
+    @property
+    def stuck(self) -> int:
+        return len(self._stuck)
 
     def start(self) -> None:
-        for number in range(self.size):
-            thread = threading.Thread(target=self._work, name=f"{self.name}-{number}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        for _ in range(self.size):
+            self._add_thread()
 
-    def _work(self) -> None:
-        while (run := self._queue.get()) is not None:
-            self._begun[run.id] = run
-            outcome = execute(run, node=self._identity.node)
-            del self._begun[run.id]
-            self._ended_run(run, outcome)
+    def begun(self) -> Collection[int]:
+        return tuple(self._begun)
 
-    def take_back(self) -> list[OwnedRun]:
-        runs = []
-        while True:
-            try:
-                run = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if run is not None:
-                runs.append(run)
-        self._submitted -= len(runs)
-        return runs
+    def cancel(self, run_id: int) -> None:
+        begun = self._begun.get(run_id)
+        if begun is not None:
+            begun.current.stop(StopReason.CANCELLED)
+        else:
+            self._to_cancel.add(run_id)
+
+    def end_overdue(self) -> None:
+        now = time.monotonic()
+        for begun in list(self._begun.values()):
+            if begun.ends_at is not None and now >= begun.ends_at and self._begun.pop(begun.run.id, None) is not None:
+                self._time_out(begun)
 
     def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
         for _ in self._threads:
             self._queue.put(None)
-        deadline.join(self._threads)
-        return list(self._begun.values())
+        deadline.join([thread for thread in self._threads if thread.ident not in self._stuck])
+        left = [self._begun.pop(run_id, None) for run_id in list(self._begun)]
+        for begun in left:
+            if begun is not None:
+                begun.current.stop(StopReason.INTERRUPTED)
+        return [begun.run for begun in left if begun is not None]
+
+    def _add_thread(self) -> None:
+        self._numbers += 1
+        thread = threading.Thread(target=self._work, name=f"{self.name}-{self._numbers}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _work(self) -> None:
+        thread = threading.get_ident()
+        while (run := self._queue.get()) is not None:
+            current = begin(run, node=self._identity.node, publish=self._publish_note)
+            timeout = timeout_of(run)
+            begun = self._begun[run.id] = _Begun(
+                run=run,
+                current=current,
+                thread=thread,
+                started=now_microseconds(),
+                ends_at=None if timeout is None else time.monotonic() + timeout,
+            )
+            if run.id in self._to_cancel:
+                current.stop(StopReason.CANCELLED)
+                outcome = _never_begun(begun)
+            else:
+                outcome = execute(run, current)
+            if self._to_cancel:
+                self._to_cancel.discard(run.id)
+            if self._begun.pop(run.id, None) is None:
+                self._stuck.discard(thread)
+                return  # it was reported without this thread, which has a successor
+            self._ended_run(run, outcome)
+
+    def _publish_note(self, current: CurrentRun) -> None:
+        if current.run_id in self._begun:
+            self._publish(note_of(current))
+
+    def _time_out(self, begun: _Begun) -> None:
+        where = _stack_of(begun.thread)
+        self._stuck.add(begun.thread)
+        begun.current.stop(StopReason.TIMED_OUT)
+        if len(self._stuck) <= self._max_stuck:
+            self._add_thread()
+        else:
+            logger.error("scheduler.pool.shrinks", extra={"executor": self.name, "stuck": len(self._stuck)})
+        seconds = timeout_of(begun.run)
+        logbook = begun.current.logbook
+        self._ended_run(
+            begun.run,
+            Outcome(
+                run_id=begun.run.id,
+                state=RunState.TIMED_OUT,
+                started=begun.started,
+                finished=now_microseconds(),
+                error=f"TimedOut: it took longer than its timeout of {seconds:g} s. A thread cannot be ended: "
+                "the code goes on until it returns or looks at current_run().stopping.",
+                traceback=clean(cut_middle(where, limit=32_768)),
+                log=logbook.text() if logbook is not None else "",
+                progress=progress_of(begun.current),
+            ),
+        )
+
+
+def _never_begun(begun: _Begun) -> Outcome:
+    return Outcome(
+        run_id=begun.run.id,
+        state=RunState.CANCELLED,
+        started=begun.started,
+        finished=begun.started,
+        reason="Cancelled before it began.",
+    )
+
+
+def _stack_of(thread: int) -> str:
+    frame = sys._current_frames().get(thread)
+    return "" if frame is None else "Where it was then:\n" + "".join(traceback.format_stack(frame))

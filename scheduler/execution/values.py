@@ -27,6 +27,12 @@ def cut_middle(text: str, *, limit: int) -> str:
     return f"{text[:head]}\n… {len(text) - limit} characters left out …\n{text[-tail:]}"
 
 
+def as_json(value: Any) -> str:
+    """Return a plain value as JSON that PostgreSQL accepts; what JSON cannot hold becomes text."""
+    converted = _plain(to_jsonable_python(value, inf_nan_mode="constants", serialize_unknown=True))
+    return json.dumps(converted, ensure_ascii=False, allow_nan=False)
+
+
 def result_as_json(value: Any, *, limit: int) -> str | None:
     """
     Return a task's result as JSON; ``None`` for no result.

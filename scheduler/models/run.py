@@ -68,6 +68,10 @@ class Run(models.Model):
     created_at = models.DateTimeField(_("created at"))
     started_at = models.DateTimeField(_("started at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
+    timeout = models.FloatField(_("timeout"), null=True, help_text=_("Seconds it may take, as its job said."))
+    cancel_requested_at = models.DateTimeField(_("cancel requested at"), null=True)
+    progress = models.JSONField(_("progress"), null=True, help_text=_("done, total and message, as the task said."))
+    log = models.TextField(_("log"), blank=True, default="")
     result = models.JSONField(_("result"), null=True)
     error = models.TextField(_("error"), null=True)  # noqa: DJ001 - the partial index below asks for NULL
     traceback = models.TextField(_("traceback"), blank=True, default="")
@@ -102,7 +106,14 @@ class Run(models.Model):
                 condition=Q(finished_at__isnull=True, node__isnull=False),
                 name="scheduler_run_owned_node",
             ),
-            models.Index(fields=["due_at"], condition=Q(held=True, finished_at__isnull=True), name="scheduler_run_held"),
+            models.Index(
+                fields=["node"],
+                condition=Q(cancel_requested_at__isnull=False, finished_at__isnull=True),
+                name="scheduler_run_to_cancel",
+            ),
+            models.Index(
+                fields=["due_at"], condition=Q(held=True, finished_at__isnull=True), name="scheduler_run_held"
+            ),
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
         ]
 

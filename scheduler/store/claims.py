@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from scheduler.core import triggers
-from scheduler.core.planning import FirePlan, PlannedRun, Policies, plan
-from scheduler.core.states import RunState
+from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
+from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.store.connections import Connection, Transaction, array, instants, texts
 from scheduler.store.runs import OwnedRun
@@ -32,6 +32,8 @@ class DueJob:
     name: str
     args: str
     kwargs: str
+    timeout: float | None
+    overlap: Overlap
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +83,16 @@ def claim_due(
         if not rows:
             return NOTHING
         jobs = [_due_job(row) for row in rows]
-        active = dict(transaction.execute("count_active_runs", jobs=texts([job.id for job in jobs])))
+        active = {
+            job_id: Active(runs=runs, manual=manual, waiting=waiting)
+            for job_id, runs, manual, waiting in transaction.execute(
+                "count_active_runs", jobs=texts([job.id for job in jobs])
+            )
+        }
         plans, broken = _plan_all(jobs, active, catch_up_limit)
-        planned = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
+        every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
+        planned = [(job, row) for job, row in every if row.folded_into is None]
+        _fold(transaction, [row for _, row in every if row.folded_into is not None])
         owned = _choose(planned, room)
         ids = _write(transaction, node=node, planned=planned, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
@@ -91,7 +100,8 @@ def claim_due(
 
 
 def _due_job(row: tuple) -> DueJob:
-    (id_, due_at, now, trigger, coalesce, max_instances, grace, executor, priority, task, name, args, kwargs) = row
+    id_, due_at, now, trigger, coalesce, max_instances, grace, executor, priority, *rest = row
+    task, name, args, kwargs, timeout, overlap = rest
     return DueJob(
         id=id_,
         due_at=due_at,
@@ -106,11 +116,13 @@ def _due_job(row: tuple) -> DueJob:
         name=name,
         args=args,
         kwargs=kwargs,
+        timeout=timeout,
+        overlap=Overlap(overlap),
     )
 
 
 def _plan_all(
-    jobs: list[DueJob], active: Mapping[str, int], catch_up_limit: int
+    jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
 ) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, str]]]:
     plans, broken = [], []
     for job in jobs:
@@ -124,8 +136,9 @@ def _plan_all(
                     coalesce=job.coalesce,
                     max_instances=job.max_instances,
                     misfire_grace_time=None if grace is None else timedelta(seconds=grace),
+                    overlap=job.overlap,
                 ),
-                active=active.get(job.id, 0),
+                active=active.get(job.id, NONE_ACTIVE),
                 catch_up_limit=catch_up_limit,
             )
         except InvalidTrigger as error:
@@ -179,6 +192,16 @@ def _write(
         owned=array(owned),
     )
     return {place - 1: run_id for place, run_id in inserted}
+
+
+def _fold(transaction: Transaction, rows: list[PlannedRun]) -> None:
+    if rows:
+        transaction.execute(
+            "fold_into_held_run",
+            runs=array([row.folded_into for row in rows]),
+            scheduled_at=instants([row.scheduled_at for row in rows]),
+            counts=array([row.coalesced + 1 for row in rows]),
+        )
 
 
 def _jitter(job: DueJob) -> float:
@@ -252,4 +275,5 @@ def _owned_run(run_id: int, job: DueJob, row: PlannedRun) -> OwnedRun:
         scheduled_at=row.scheduled_at,
         attempt=1,
         executor=job.executor,
+        timeout_seconds=job.timeout,
     )

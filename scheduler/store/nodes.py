@@ -59,9 +59,9 @@ def register(
     )
 
 
-def beat(connection: Connection, *, node: str, now: datetime | None = None) -> datetime | None:
+def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | None = None) -> datetime | None:
     """Say that the node is alive and return the database's clock; ``None``: it was taken for dead."""
-    rows = connection.execute("beat", node=node, now=now)
+    rows = connection.execute("beat", node=node, stuck=stuck, now=now)
     return rows[0][0] if rows else None
 
 

@@ -20,6 +20,9 @@ class Channel(StrEnum):
     JOBS = "scheduler_jobs"
     """Definitions changed. The database itself sends it, also for raw SQL: see the migration of that name."""
 
+    CANCEL = "scheduler_cancel"
+    """Somebody wants a run to end that has begun."""
+
     RUNS = "scheduler_runs"
     """Runs wait that any node may take."""
 

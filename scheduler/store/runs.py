@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
-from scheduler.store.connections import Connection, array, texts
+from scheduler.store.connections import Connection, Transaction, array, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,8 @@ class OwnedRun:
     scheduled_at: datetime
     attempt: int
     executor: str
+    timeout_seconds: float | None = None
+    """What its job says; ``None``: what the task declares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,13 +47,49 @@ class Outcome:
 
     error: str | None = None
     traceback: str = ""
+    reason: str = ""
+    log: str = ""
+    progress: str | None = None
+    """JSON; ``None``: as it was."""
+
+    retry_after_seconds: float | None = None
+    """The task asked to be run again after so long."""
+
     value: Any = None
     """What the body returned, for listeners in this process; not recorded."""
 
     @property
     def is_plain(self) -> bool:
         """A success with nothing to tell."""
-        return self.state is RunState.SUCCEEDED and self.result is None
+        return self.state is RunState.SUCCEEDED and self.result is None and not self.log and self.progress is None
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it may be tried again."""
+        return self.state in (RunState.FAILED, RunState.TIMED_OUT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What a run that still runs has to show."""
+
+    run_id: int
+    progress: str | None
+    """JSON; ``None``: as it was."""
+
+    log: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a batch of outcomes."""
+
+    runs: frozenset[int]
+    """Those that were still this node's."""
+
+    retried: int = 0
+    paused: tuple[tuple[str, int], ...] = ()
+    """Jobs that failed too often in a row, with the number of failures."""
 
 
 def take(
@@ -74,8 +114,9 @@ def take(
             scheduled_at=scheduled_at,
             attempt=attempt,
             executor=executor_,
+            timeout_seconds=timeout,
         )
-        for id_, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor_ in rows
+        for id_, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor_, timeout in rows
     )
 
 
@@ -87,30 +128,107 @@ def start(connection: Connection, *, runs: Iterable[int], node: str, now: dateti
 
 def finish(
     connection: Connection, *, outcomes: Sequence[Outcome], node: str, clock: int, now: datetime | None = None
-) -> frozenset[int]:
+) -> Recorded:
     """
-    Record outcomes in one transaction and return the ids that were still this node's.
+    Record outcomes in one transaction, and with them what follows from failures: retries, and jobs that are paused.
 
-    ``clock`` is the reading of the monotonic clock that the ages are counted from.
+    ``clock`` is the reading of the monotonic clock that the ages are counted from. Outcomes of runs that are no longer
+    this node's change nothing.
     """
     plain = [outcome for outcome in outcomes if outcome.is_plain]
     detailed = [outcome for outcome in outcomes if not outcome.is_plain]
-    recorded: list[tuple] = []
+    failures = {outcome.run_id: outcome for outcome in detailed if outcome.is_failure}
+    rows: list[tuple] = []
+    retried, paused = 0, ()
     with connection.transaction() as transaction:
+        if failures:
+            transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
         if plain:
-            recorded += transaction.execute("succeed_runs", node=node, now=now, **_ages(plain, clock))
+            rows += transaction.execute("succeed_runs", node=node, now=now, **_ages(plain, clock))
         if detailed:
-            recorded += transaction.execute(
-                "finish_runs",
-                node=node,
-                now=now,
-                states=array([outcome.state.value for outcome in detailed]),
-                results=texts([outcome.result for outcome in detailed]),
-                errors=texts([outcome.error for outcome in detailed]),
-                tracebacks=texts([outcome.traceback for outcome in detailed]),
-                **_ages(detailed, clock),
+            rows += transaction.execute(
+                "finish_runs", node=node, now=now, **_details(detailed), **_ages(detailed, clock)
             )
-    return frozenset(run_id for (run_id,) in recorded)
+        recorded = frozenset(run_id for (run_id,) in rows)
+        if failures:
+            failed = [failures[run_id] for run_id in failures if run_id in recorded]
+            retried, paused = _follow_up(transaction, failed=failed, now=now)
+    return Recorded(runs=recorded, retried=retried, paused=paused)
+
+
+def _follow_up(
+    transaction: Transaction, *, failed: Sequence[Outcome], now: datetime | None
+) -> tuple[int, tuple[tuple[str, int], ...]]:
+    """Queue retries; count the failures that are final, and pause the jobs that had too many in a row."""
+    asked = {outcome.run_id: outcome.retry_after_seconds for outcome in failed}
+    delays: dict[int, float] = {}
+    final: list[str] = []
+    for run_id, job_id, attempt, *policy in transaction.execute("retry_policies", runs=array(list(asked))):
+        seconds = asked[run_id]
+        delay = delay_before_retry(
+            policy=_retry_policy(*policy),
+            attempt=attempt,
+            asked_after=None if seconds is None else timedelta(seconds=seconds),
+            chance=random.random(),  # noqa: S311 - it spreads load and keeps no secret
+        )
+        if delay is None:
+            final.append(job_id)
+        else:
+            delays[run_id] = delay.total_seconds()
+    if delays:
+        transaction.execute("insert_retries", runs=array(list(delays)), delays=array(list(delays.values())), now=now)
+    paused = tuple(transaction.execute("count_failures", jobs=texts(final))) if final else ()
+    if paused:
+        transaction.execute(
+            "pause_failing_jobs",
+            jobs=texts([job_id for job_id, _ in paused]),
+            reasons=texts([f"Failed {count} times in a row." for _, count in paused]),
+            now=now,
+        )
+    return len(delays), paused
+
+
+def _retry_policy(max_retries: int, delay: float, backoff: float, cap: float, jitter: float) -> RetryPolicy:
+    return RetryPolicy(
+        max_retries=max_retries,
+        delay=timedelta(seconds=delay),
+        backoff=backoff,
+        delay_cap=timedelta(seconds=cap),
+        jitter=jitter,
+    )
+
+
+def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
+    return {
+        "states": array([outcome.state.value for outcome in outcomes]),
+        "results": texts([outcome.result for outcome in outcomes]),
+        "errors": texts([outcome.error for outcome in outcomes]),
+        "tracebacks": texts([outcome.traceback for outcome in outcomes]),
+        "logs": texts([outcome.log for outcome in outcomes]),
+        "progress": texts([outcome.progress for outcome in outcomes]),
+        "reasons": texts([outcome.reason for outcome in outcomes]),
+    }
+
+
+def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:
+    """Show how far runs are that still run."""
+    connection.execute(
+        "note_runs",
+        node=node,
+        runs=array([item.run_id for item in notes]),
+        progress=texts([item.progress for item in notes]),
+        logs=texts([item.log for item in notes]),
+    )
+
+
+def reset_failures(connection: Connection, *, runs: Iterable[int]) -> None:
+    """Let the successes among these runs end their jobs' count of failures in a row."""
+    connection.execute("reset_failures", runs=array(list(runs)))
+
+
+def to_cancel(connection: Connection, *, node: str) -> tuple[int, ...]:
+    """Return the active runs of this node that somebody wants cancelled."""
+    return tuple(run_id for (run_id,) in connection.execute("runs_to_cancel", node=node))
 
 
 def _ages(outcomes: Sequence[Outcome], clock: int) -> dict[str, str]:
@@ -153,12 +271,15 @@ class NextDue:
     run: float | None
     """A waiting run that this node may take."""
 
+    held: float | None
+    """A held run whose time comes."""
+
 
 def next_due(
     connection: Connection, *, tasks: Collection[str], executors: Collection[str], now: datetime | None = None
 ) -> NextDue:
     """Ask when the next job is due and when the next waiting run may start, of those that this node may take."""
-    ((job_seconds, run_seconds),) = connection.execute(
+    ((job_seconds, run_seconds, held_seconds),) = connection.execute(
         "next_due", tasks=list(tasks), executors=list(executors), now=now
     )
-    return NextDue(job=job_seconds, run=run_seconds)
+    return NextDue(job=job_seconds, run=run_seconds, held=held_seconds)

@@ -97,7 +97,7 @@ def node(*, threads: int, **changes: Any) -> Any:
 
     settings = dataclasses.replace(conf.get(), threads=threads, **changes)
 
-    def pool(name: str, report: Any, identity: Any) -> ThreadPool:
-        return ThreadPool(name=name, size=threads, report=report, identity=identity)
+    def pool(name: str, report: Any, publish: Any, identity: Any) -> ThreadPool:
+        return ThreadPool(name=name, size=threads, report=report, publish=publish, identity=identity, max_stuck=20)
 
     return Node(settings=settings, executors={"default": pool})

@@ -80,12 +80,12 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     :raises NeverFires: it has no fire time
     """
     settled = parse(trigger).settled(now=now)
-    form = settled.as_json()
     if settled.start_at is not None and settled.end_at is not None and settled.end_at < settled.start_at:
         raise ends_too_early(settled, first=settled.start_at)
     if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
         raise NeverFires("This never runs: there is no instant at which all of its triggers fire.", pointer="/triggers")
-    return form
+    # Read again: with the anchor just fixed, nothing may lie before the end any more.
+    return parse(settled.as_json()).as_json()
 
 
 def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:

@@ -5,12 +5,12 @@
 --          tasks  text[], the tasks that this node knows
 --          limit  int, the most rows to lock
 -- Rows:    id, due_at, now, trigger, coalesce, max_instances, misfire_grace_time, executor, priority,
---          task, name, args, kwargs; oldest first
+--          task, name, args, kwargs, timeout, overlap; oldest first
 -- Index:   django_apscheduler_djangojob (next_run_time)
 
 SELECT parent.id, parent.next_run_time, coalesce(%(now)s::timestamptz, now()),
        job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time, job.executor, job.priority,
-       job.task, job.name, job.args::text, job.kwargs::text
+       job.task, job.name, job.args::text, job.kwargs::text, job.timeout, job.overlap
   FROM django_apscheduler_djangojob AS parent
   JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
  WHERE parent.next_run_time <= coalesce(%(now)s::timestamptz, now())

@@ -1,13 +1,16 @@
--- Count the active runs of jobs, waiting ones that are held aside.
+-- Count the active runs of jobs; those that are held aside are told apart.
 --
 -- Locks:   none; the caller holds the rows of the jobs, so nobody else adds a run meanwhile.
 -- Params:  jobs  text[]
--- Rows:    job_id, count; jobs without an active run are left out
+-- Rows:    job_id, active, manual ones of them, id of the held run that waits for its turn (NULL: none); jobs without
+--          an active run are left out
 -- Index:   scheduler_run_active_job
 
-SELECT run.job_id, count(*)
+SELECT run.job_id,
+       count(*) FILTER (WHERE NOT run.held),
+       count(*) FILTER (WHERE NOT run.held AND run.kind = 'manual'),
+       max(run.id) FILTER (WHERE run.held AND run.kind = 'scheduled')
   FROM scheduler_run AS run
  WHERE run.job_id = ANY(%(jobs)s::text[])
    AND run.finished_at IS NULL
-   AND NOT run.held
  GROUP BY run.job_id

@@ -3,7 +3,7 @@
 -- Locks:   the rows, until the caller's transaction ends.
 -- Params:  node uuid, now timestamptz or NULL; arrays of one length: runs bigint[], states text[],
 --          started_ages and finished_ages bigint[] (microseconds before now), results jsonb as text[], errors text[]
---          (NULL: none), tracebacks text[]
+--          (NULL: none), tracebacks, logs, progress (JSON, NULL: as it was), reasons: text[]
 -- Rows:    id
 -- Index:   the primary key
 
@@ -15,10 +15,14 @@ UPDATE scheduler_run AS run
        finished_at = coalesce(%(now)s::timestamptz, clock_timestamp()) - done.finished_age * interval '1 microsecond',
        result = done.result::jsonb,
        error = done.error,
-       traceback = done.traceback
+       traceback = done.traceback,
+       log = done.log,
+       progress = coalesce(done.progress::jsonb, run.progress),
+       reason = done.reason
   FROM unnest(%(runs)s::bigint[], %(states)s::text[], %(started_ages)s::bigint[], %(finished_ages)s::bigint[],
-              %(results)s::text[], %(errors)s::text[], %(tracebacks)s::text[])
-    AS done (id, state, started_age, finished_age, result, error, traceback)
+              %(results)s::text[], %(errors)s::text[], %(tracebacks)s::text[], %(logs)s::text[], %(progress)s::text[],
+              %(reasons)s::text[])
+    AS done (id, state, started_age, finished_age, result, error, traceback, log, progress, reason)
  WHERE run.id = done.id
    AND run.node = %(node)s::uuid
    AND run.finished_at IS NULL

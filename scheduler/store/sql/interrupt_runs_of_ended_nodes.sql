@@ -20,11 +20,12 @@ WITH interrupted AS (
 ), recovered AS (
     INSERT INTO scheduler_run (
            job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
-           reason, executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback)
+           reason, executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback, log,
+           timeout)
     SELECT run.job_id, run.job_key, run.job_name, run.task, run.args, run.kwargs, run.scheduled_at,
            coalesce(%(now)s::timestamptz, now()), run.covers_from, 'recovery', run.attempt + 1, 'queued',
            '', run.executor, run.priority, false, NULL, run.coalesced, run.id, run.requested_by,
-           coalesce(%(now)s::timestamptz, now()), ''
+           coalesce(%(now)s::timestamptz, now()), '', '', run.timeout
       FROM interrupted AS run
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
      WHERE job.rerun_if_interrupted

@@ -2,8 +2,8 @@
 --
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]; executors text[]
--- Rows:    one: seconds until the next due job and seconds until the next waiting run; NULL: there is none
--- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting
+-- Rows:    one: seconds until the next due job, the next waiting run, and the next held run whose time comes; NULL: none
+-- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting; scheduler_run_held
 
 SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM django_apscheduler_djangojob AS parent
@@ -20,4 +20,8 @@ SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::times
            AND run.node IS NULL
            AND run.finished_at IS NULL
            AND NOT run.held
-           AND run.task = ANY(%(tasks)s::text[]))
+           AND run.task = ANY(%(tasks)s::text[])),
+       (SELECT extract(epoch FROM min(run.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
+          FROM scheduler_run AS run
+         WHERE run.held
+           AND run.finished_at IS NULL)

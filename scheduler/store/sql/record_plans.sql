@@ -17,12 +17,14 @@ WITH plan AS (
 ), inserted AS (
     INSERT INTO scheduler_run (
            job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
-           reason, executor, priority, held, node, coalesced, requested_by, created_at, finished_at, traceback)
+           reason, executor, priority, held, node, coalesced, requested_by, created_at, finished_at, traceback, log,
+           timeout)
     SELECT plan.job_id, plan.job_id, job.name, job.task, job.args, job.kwargs, plan.scheduled_at,
            plan.scheduled_at + plan.delay * interval '1 second', plan.covers_from, 'scheduled', 1, plan.state,
            plan.reason, job.executor, job.priority, plan.held, CASE WHEN plan.owned THEN %(node)s::uuid END,
            plan.coalesced, '', coalesce(%(now)s::timestamptz, now()),
-           CASE WHEN plan.state <> 'queued' THEN coalesce(%(now)s::timestamptz, now()) END, ''
+           CASE WHEN plan.state <> 'queued' THEN coalesce(%(now)s::timestamptz, now()) END, '', '',
+           job.timeout
       FROM plan
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = plan.job_id
      ORDER BY plan.place

@@ -2,7 +2,7 @@
 --
 -- Locks:   the rows that it takes; those that another node is taking are skipped.
 -- Params:  node uuid, executor text, tasks text[], limit int, now timestamptz or NULL
--- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor
+-- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout
 -- Index:   scheduler_run_waiting
 
 UPDATE scheduler_run AS run
@@ -20,4 +20,4 @@ UPDATE scheduler_run AS run
            FOR UPDATE SKIP LOCKED) AS chosen
  WHERE run.id = chosen.id
 RETURNING run.id, run.job_id, run.job_name, run.task, run.args::text, run.kwargs::text, run.scheduled_at, run.attempt,
-          run.executor
+          run.executor, run.timeout

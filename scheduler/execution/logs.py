@@ -1,0 +1,81 @@
+"""Keeping what a task logs with its run."""
+
+from __future__ import annotations
+
+import io
+import logging
+import time
+from typing import TextIO
+
+from scheduler import conf
+from scheduler.core import context
+from scheduler.core.logbook import Logbook
+
+
+class RunLogHandler(logging.Handler):
+    """Writes the records of code that belongs to a run into the run's logbook, and passes by all others."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        run = context.running()
+        if run is None:
+            return
+        try:
+            text = record.getMessage()
+            if record.exc_info:
+                text = f"{text}\n{_formatter.formatException(record.exc_info)}"
+        except Exception:  # noqa: BLE001 - a record whose arguments do not fit must not fail the task that logged it
+            text = str(record.msg)
+        write(run, level=record.levelname, source=record.name, text=text, at=record.created)
+
+
+_formatter = logging.Formatter()
+
+
+def write(run: context.CurrentRun, *, level: str, source: str, text: str, at: float) -> None:
+    """Add one entry to the logbook of a run: time in UTC, level, where it comes from, text."""
+    if run.logbook is None:
+        run.logbook = Logbook(limit=conf.get().max_log_bytes, secrets=run.secrets)
+    clock = time.strftime("%H:%M:%S", time.gmtime(at))
+    run.logbook.write(f"{clock}.{int(at % 1 * 1000):03d} {level:<7} {source}: {text}")
+    run.publish()
+
+
+def install() -> None:
+    """Add the handler to the root logger, once."""
+    root = logging.getLogger()
+    if not any(isinstance(handler, RunLogHandler) for handler in root.handlers):
+        root.addHandler(RunLogHandler())
+
+
+class PrintedLines(io.TextIOBase):
+    """Stands in for ``sys.stdout`` in a child process: whole lines go into the logbook of the current run."""
+
+    def __init__(self, *, name: str, original: TextIO) -> None:
+        self._name = name
+        self._original = original
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        run = context.running()
+        if run is None:
+            return self._original.write(text)
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            write(run, level="PRINT", source=self._name, text=line, at=time.time())
+        return len(text)
+
+    def finish(self) -> None:
+        """Write what was printed without an end of line."""
+        run = context.running()
+        if run is not None and self._rest:
+            write(run, level="PRINT", source=self._name, text=self._rest, at=time.time())
+        self._rest = ""
+
+    def flush(self) -> None:
+        self._original.flush()
+
+    def fileno(self) -> int:
+        return self._original.fileno()

@@ -1,0 +1,202 @@
+"""
+Rows of jobs: what the services and APScheduler's job store write alike.
+
+Every function runs in its caller's transaction, which holds the lock of ``lock`` on the job that it changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django_apscheduler.models import DjangoJob
+
+from scheduler import conf
+from scheduler.core import definitions, triggers
+from scheduler.core.registry import registry
+from scheduler.core.states import JobState
+from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
+from scheduler.models import Job
+from scheduler.store import legacy_state, overdue
+
+NO_FURTHER_FIRE_TIME = "It has no further fire time."
+
+
+def lock(*, id: str) -> Job:
+    """
+    Read a job and lock it against claims and other edits, until the transaction ends.
+
+    The parent row comes first, as in a claim, so that the two never wait for each other in a circle.
+
+    :raises JobNotFound: there is none, or it was deleted meanwhile
+    """
+    list(DjangoJob.objects.select_for_update().filter(pk=id).values_list("pk"))
+    stored: Job | None = Job.objects.select_for_update().filter(pk=id).first()
+    if stored is None:
+        raise JobNotFound(f"There is no job with the id “{id}”.")
+    return stored
+
+
+def insert(*, job: Job) -> None:
+    """
+    Write a new job.
+
+    :raises JobExists: its id is taken, be it by a row that stock django-apscheduler wrote
+    """
+    job.job_state = legacy_state.dump(job)
+    try:
+        with transaction.atomic():
+            job.save(force_insert=(DjangoJob,))
+    except IntegrityError as error:
+        raise JobExists(f"A job with the id “{job.id}” exists already. Choose another id, or update it.") from error
+
+
+def is_unadopted(*, id: str) -> bool:
+    """Whether stock django-apscheduler wrote a row with this id that is no job of ours yet. Locks that row."""
+    found = list(DjangoJob.objects.select_for_update().filter(pk=id).values_list("pk"))
+    return bool(found) and not Job.objects.filter(pk=id).exists()
+
+
+def adopt(*, job: Job) -> None:
+    """Make a job of the stock row with its id. That row itself stays as it is."""
+    job.djangojob_ptr_id = job.id
+    job.save_base(raw=True, force_insert=True)
+
+
+def take_over(*, job: Job) -> None:
+    """Make a job of the stock row with its id, whose content is replaced unread."""
+    job.job_state = legacy_state.dump(job)
+    DjangoJob.objects.filter(pk=job.id).update(next_run_time=job.next_run_time, job_state=job.job_state)
+    adopt(job=job)
+
+
+def save(*, job: Job, changes: Mapping[str, Any], actor: str, now: datetime) -> Job:
+    """
+    Write changed columns as a new version of the definition.
+
+    ``needs_inspection`` stays: what was written past the services is still looked at by a node.
+    """
+    if "state" in changes and changes["state"] != job.state:
+        job.state_changed_at, job.state_changed_by = now, actor
+    for name, value in changes.items():
+        setattr(job, name, value)
+    job.version += 1
+    job.updated_at, job.updated_by = now, actor
+    job.job_state = legacy_state.dump(job)
+    job.save()
+    return job
+
+
+def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """
+    Return the arguments as they are stored.
+
+    :raises UnknownTask, InvalidArguments: naming what does not fit
+    """
+    checked = definitions.check_arguments(
+        task=registry.get(task), args=args, kwargs=kwargs, max_bytes=conf.get().max_arguments_bytes
+    )
+    text = json.dumps(checked, ensure_ascii=False)
+    if "\\u0000" in text or not _is_utf8(text):
+        raise InvalidArguments(
+            "The arguments hold a character that PostgreSQL cannot store as JSON: NUL, or half of a surrogate pair."
+        )
+    return checked
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def due(next_fire_time: datetime | None) -> dict[str, Any]:
+    """Return the columns of a job that is due then; ``None``: it is finished."""
+    if next_fire_time is None:
+        return {"next_run_time": None, "state": JobState.FINISHED, "state_reason": NO_FURTHER_FIRE_TIME}
+    return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, "state_reason": ""}
+
+
+def pause(*, job: Job, reason: str, now: datetime) -> dict[str, Any]:
+    """Return the columns of a job that is paused. What was due already is entered as skipped."""
+    overdue.skip(job=job, reason="The job was paused before this could start.", now=now)
+    return {"next_run_time": None, "state": JobState.PAUSED, "state_reason": reason, "interrupted_at": None}
+
+
+def schedule(*, job: Job, at: datetime, now: datetime) -> dict[str, Any]:
+    """Return the columns of a job that is due then, whatever its trigger says. What was due already is planned."""
+    overdue.settle(job=job, now=now)
+    return {**due(at), "interrupted_at": None}
+
+
+def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """
+    Return what a trigger changes about when the job is due: nothing if it has this trigger already.
+
+    It is due at the first fire time strictly after now: an edit never fires at once. What was due already by the old
+    trigger is planned by it. A paused job stays paused.
+
+    :raises InvalidTrigger: it cannot be used
+    :raises NeverFires: all of it is over
+    """
+    if is_same_trigger(trigger=trigger, stored=job.trigger, now=now):
+        return {}
+    normalized = triggers.normalize(trigger, now=now)
+    new: dict[str, Any] = {"trigger": normalized, "interrupted_at": None}
+    next_fire_time = triggers.check_future(normalized, now=now)
+    if job.state == JobState.BROKEN:
+        overdue.skip(job=job, reason=f"The job was broken: {job.state_reason}", now=now)
+    elif job.state != JobState.PAUSED:
+        overdue.settle(job=job, now=now)
+        new |= due(next_fire_time)
+    return new
+
+
+def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """
+    Return what puts a broken job back into the schedule after these changes, or why it still cannot run.
+
+    It goes on from the fire time that was next when it broke, so that what passed since is accounted for.
+    """
+    after = {name: changes.get(name, getattr(job, name)) for name in ("task", "args", "kwargs", "trigger")}
+    trigger = after.pop("trigger")
+    try:
+        check_arguments(**after)
+        normalized = triggers.normalize(trigger, now=now)
+        owed_from = changes.get("interrupted_at", job.interrupted_at)
+        next_fire_time = owed_from or triggers.first_fire_time(normalized, now=now)
+    except (UnknownTask, InvalidArguments, InvalidTrigger) as error:
+        return {"state_reason": str(error)}
+    return {"trigger": normalized, **due(next_fire_time), "interrupted_at": None}
+
+
+def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any], now: datetime) -> bool:
+    """
+    Whether a trigger is the stored one, seen without the anchor that normalizing fills in.
+
+    :raises InvalidTrigger: the new one cannot be used
+    """
+    if dict(trigger) == stored:
+        return True
+    normalized = triggers.normalize(trigger, now=now)
+    return isinstance(stored, Mapping) and _with_anchors_of(stored, given=trigger, normalized=normalized) == stored
+
+
+def _with_anchors_of(
+    stored: Mapping[str, Any], *, given: Mapping[str, Any], normalized: Mapping[str, Any]
+) -> dict[str, Any]:
+    result = dict(normalized)
+    if given.get("start_at") is None and "start_at" in stored and "start_at" in normalized:
+        result["start_at"] = stored["start_at"]
+    parts = stored.get("triggers")
+    if "triggers" in normalized and isinstance(parts, list) and len(parts) == len(normalized["triggers"]):
+        result["triggers"] = [
+            _with_anchors_of(part, given=inner, normalized=settled)
+            for part, inner, settled in zip(parts, given["triggers"], normalized["triggers"], strict=True)
+        ]
+    return result

@@ -1,0 +1,204 @@
+"""
+APScheduler's job store on our tables: what it writes are jobs, what it reads is built from their JSON columns.
+
+Nothing is unpickled and nothing is imported by a name from the database. ``job_state`` is written all the same, for
+readers of the stock job store.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from apscheduler.job import Job as ApschedulerJob
+from apscheduler.jobstores.base import BaseJobStore, ConflictingIdError, JobLookupError
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
+from django_apscheduler.jobstores import DjangoJobStore
+from django_apscheduler.util import get_django_internal_datetime
+
+from scheduler.core.registry import registry
+from scheduler.core.states import JobState
+from scheduler.errors import JobExists, JobNotFound, UnknownTask
+from scheduler.models import Job
+from scheduler.store import jobs as rows
+from scheduler.store.clock import database_now
+from scheduler.store.declarations import Declaration, edit_columns, new_job, replacement_columns
+from scheduler.store.stored_jobs import StoredJob, build
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+
+
+class PostgresJobStore(DjangoJobStore):
+    """
+    The job store of ``DurableScheduler``; it serves a stock ``BackgroundScheduler`` as well.
+
+    Beyond APScheduler's contract: functions must be registered tasks and arguments must be JSON; a job that cannot run
+    is returned with a function or a trigger that says so, and is never deleted; ``replace_existing`` keeps a job's
+    history, its phase if the trigger is the same, and the pause that a person asked for.
+    """
+
+    _is_shut_down = False
+
+    def start(self, scheduler: Any, alias: str) -> None:
+        """Start without the listeners of stock django-apscheduler: the ledger is the history."""
+        BaseJobStore.start(self, scheduler, alias)
+        self._is_shut_down = False
+
+    def shutdown(self) -> None:
+        """
+        Give back this thread's connection, unless the caller is in the middle of a transaction.
+
+        From now on nothing is due: the thread of a ``BackgroundScheduler`` asks once more before it ends, and would
+        leave a connection behind.
+        """
+        self._is_shut_down = True
+        if not connection.in_atomic_block:
+            connection.close()
+
+    def lookup_job(self, job_id: str) -> StoredJob | None:
+        row = _ask(Job.objects.filter(pk=job_id).first)
+        return None if row is None else self._build(row)
+
+    def get_due_jobs(self, now: datetime) -> list[StoredJob]:
+        """Return the active jobs that are due and can run here, the oldest first."""
+        if self._is_shut_down:
+            return []
+        due = Job.objects.active().filter(needs_inspection=False, next_run_time__lte=_instant(now))
+        runnable = []
+        for row in _ask(lambda: list(due.order_by("next_run_time", "pk"))):
+            if _is_known(row.task):
+                runnable.append(self._build(row))
+            else:
+                logger.warning("Job “%s” is due, but this process does not know its task “%s”.", row.pk, row.task)
+        return runnable
+
+    def get_next_run_time(self) -> datetime | None:
+        """Return when the next job that can run here is due."""
+        if self._is_shut_down:
+            return None
+        unknown: list[str] = []
+        waiting = Job.objects.active().filter(needs_inspection=False, next_run_time__isnull=False)
+        while True:
+            query = waiting.exclude(task__in=unknown).order_by("next_run_time")
+            found = _ask(query.values_list("next_run_time", "task").first)
+            if found is None:
+                return None
+            next_run_time, task = found
+            if _is_known(task):
+                return self._local(next_run_time)
+            unknown.append(task)
+
+    def get_all_jobs(self) -> list[StoredJob]:
+        """Return every job by when it is due; those that are paused, finished or broken come last."""
+        query = Job.objects.order_by(F("next_run_time").asc(nulls_last=True), "pk")
+        return [self._build(row) for row in _ask(lambda: list(query))]
+
+    def add_job(self, job: ApschedulerJob) -> None:
+        """
+        Write a new job.
+
+        :raises ConflictingIdError: its id is taken, be it by a row that is not adopted yet
+        :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: naming what cannot be stored
+        """
+        now = _ask(database_now)
+        row = new_job(declaration=self._declaration(job), now=now)
+        try:
+            rows.insert(job=row)
+        except JobExists:
+            raise ConflictingIdError(job.id) from None
+
+    def update_job(self, job: ApschedulerJob) -> None:
+        """
+        Write what was changed about a job that this store returned; replace all of one that it did not.
+
+        Only what differs from what was read is written, so that an edit which somebody else made meanwhile stays.
+
+        :raises JobLookupError: there is no such job
+        :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: nothing was changed
+        """
+        now = _ask(database_now)
+        with transaction.atomic():
+            try:
+                row = rows.lock(id=job.id)
+            except JobNotFound:
+                self._take_over(job, now)
+                return
+            if isinstance(job, StoredJob):
+                changes = edit_columns(row=row, changed=job.changed(), declaration=self._declaration(job), now=now)
+            else:
+                changes = replacement_columns(row=row, declaration=self._declaration(job), now=now)
+            if changes:
+                rows.save(job=row, changes=changes, actor="", now=now)
+
+    def remove_job(self, job_id: str) -> None:
+        """
+        Delete the job; its history stays.
+
+        :raises JobLookupError: there is no such job
+        """
+        _ask(database_now)
+        with transaction.atomic():
+            try:
+                rows.lock(id=job_id).delete()
+            except JobNotFound:
+                raise JobLookupError(job_id) from None
+
+    def remove_all_jobs(self) -> None:
+        """Delete every job. Rows that stock django-apscheduler wrote and nobody adopted are not among them."""
+        _ask(database_now)
+        with transaction.atomic():
+            Job.objects.all().delete()
+
+    def _take_over(self, job: ApschedulerJob, now: datetime) -> None:
+        """The same code that stock once stored declares its job again: its row becomes ours, unread."""
+        if isinstance(job, StoredJob) or not rows.is_unadopted(id=job.id):
+            raise JobLookupError(job.id)
+        rows.take_over(job=new_job(declaration=self._declaration(job), now=now))
+
+    def _build(self, row: Job) -> StoredJob:
+        return build(row=row, scheduler=self._scheduler, alias=self._alias, next_run_time=self._local(_due_at(row)))
+
+    def _declaration(self, job: ApschedulerJob) -> Declaration:
+        moment = getattr(job, "next_run_time", None)
+        return Declaration(job=job, next_run_time=None if moment is None else _instant(moment))
+
+    def _local(self, moment: datetime | None) -> datetime | None:
+        """Write an instant on the scheduler's clock, as APScheduler does."""
+        return None if moment is None else moment.astimezone(getattr(self._scheduler, "timezone", None) or UTC)
+
+
+def _due_at(row: Job) -> datetime | None:
+    return row.next_run_time if row.state == JobState.ACTIVE else None
+
+
+def _instant(moment: datetime) -> datetime:
+    aware: datetime = get_django_internal_datetime(moment)
+    return aware.astimezone(UTC)
+
+
+def _is_known(task: str) -> bool:
+    try:
+        registry.get(task)
+    except UnknownTask:
+        return False
+    return True
+
+
+def _ask(question: Callable[[], Answer]) -> Answer:
+    """
+    Ask the database; once more if this thread's connection had gone stale meanwhile.
+
+    For questions only: what was written when the connection broke, nobody knows.
+    """
+    try:
+        return question()
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        connection.close()
+        return question()

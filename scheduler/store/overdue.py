@@ -1,0 +1,119 @@
+"""Fire times that have passed unclaimed when somebody changes their job: they are entered into the ledger first."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from scheduler import conf
+from scheduler.core import triggers
+from scheduler.core.planning import Active, PlannedRun, Policies, plan
+from scheduler.core.states import JobState, Overlap, RunKind, RunState
+from scheduler.errors import InvalidTrigger
+from scheduler.models import Job, Run
+from scheduler.store import notifications
+from scheduler.store.notifications import Channel
+
+
+def settle(*, job: Job, now: datetime) -> int:
+    """
+    Plan what is due by the definition as it still is, as a claim would; return how many rows that made.
+
+    So an edit close to a fire time does not swallow it. The caller holds the lock on the job.
+    """
+    if job.state != JobState.ACTIVE or job.next_run_time is None or job.next_run_time > now:
+        return 0
+    try:
+        trigger = triggers.parse(job.trigger)
+    except InvalidTrigger:
+        return 0  # nobody can say when it should have fired
+    grace = job.misfire_grace_time
+    fire_plan = plan(
+        trigger=trigger,
+        due_at=job.next_run_time,
+        now=now,
+        policies=Policies(
+            coalesce=job.coalesce,
+            max_instances=job.max_instances,
+            misfire_grace_time=None if grace is None else timedelta(seconds=grace),
+            overlap=Overlap(job.overlap),
+        ),
+        active=_active_runs(job),
+        catch_up_limit=conf.get().catch_up_limit,
+    )
+    return _enter(job, fire_plan.rows, now)
+
+
+def skip(*, job: Job, reason: str, now: datetime) -> int:
+    """
+    Enter what is due, or what is owed since the job broke, as one skipped range; return how many rows that made.
+
+    The caller holds the lock on the job.
+    """
+    first = job.interrupted_at if job.state == JobState.BROKEN else job.next_run_time
+    if job.state not in (JobState.ACTIVE, JobState.BROKEN) or first is None or first > now:
+        return 0
+    try:
+        trigger = triggers.parse(job.trigger)
+    except InvalidTrigger:
+        return 0
+    last = trigger.latest(first=first, until=now)
+    row = PlannedRun(
+        scheduled_at=last,
+        covers_from=None if last == first else first,
+        coalesced=trigger.count(first=first, until=last) - 1,
+        state=RunState.SKIPPED,
+        reason=reason,
+    )
+    return _enter(job, (row,), now)
+
+
+def _active_runs(job: Job) -> Active:
+    active = Run.objects.active().filter(job=job)
+    return Active(
+        runs=active.filter(held=False).count(),
+        manual=active.filter(held=False, kind=RunKind.MANUAL).count(),
+        waiting=active.filter(held=True, kind=RunKind.SCHEDULED).values_list("pk", flat=True).last(),
+    )
+
+
+def _enter(job: Job, rows: tuple[PlannedRun, ...], now: datetime) -> int:
+    """A fire time that the ledger has already stays as it is."""
+    for row in rows:
+        if row.folded_into is not None:
+            Run.objects.filter(pk=row.folded_into, held=True, finished_at=None).update(
+                covers_from=Coalesce("covers_from", "scheduled_at"),
+                scheduled_at=row.scheduled_at,
+                coalesced=F("coalesced") + row.coalesced + 1,
+            )
+    own = [_run(job, row, now) for row in rows if row.folded_into is None]
+    entered = Run.objects.bulk_create(own, ignore_conflicts=True)
+    if any(row.state is RunState.QUEUED for row in rows):
+        notifications.notify(Channel.RUNS)
+    return len(entered)
+
+
+def _run(job: Job, row: PlannedRun, now: datetime) -> Run:
+    return Run(
+        job=job,
+        job_key=job.pk,
+        job_name=job.name,
+        task=job.task,
+        args=job.args,
+        kwargs=job.kwargs,
+        scheduled_at=row.scheduled_at,
+        due_at=row.scheduled_at,
+        covers_from=row.covers_from,
+        coalesced=row.coalesced,
+        kind=RunKind.SCHEDULED,
+        state=row.state,
+        reason=row.reason,
+        executor=job.executor,
+        priority=job.priority,
+        timeout=job.timeout,
+        held=row.held,
+        created_at=now,
+        finished_at=None if row.state is RunState.QUEUED else now,
+    )

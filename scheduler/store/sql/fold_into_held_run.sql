@@ -1,0 +1,18 @@
+-- Let runs that wait for their turn stand for further fire times.
+--
+-- Locks:   the rows, until the caller's transaction ends; the caller holds the rows of their jobs.
+-- Params:  arrays of one length: runs bigint[], scheduled_at timestamptz[] (the newest fire time), counts int[]
+--          (how many new ones)
+-- Rows:    id; a run that began meanwhile is left out
+-- Index:   the primary key
+
+UPDATE scheduler_run AS run
+   SET covers_from = coalesce(run.covers_from, run.scheduled_at),
+       scheduled_at = further.scheduled_at,
+       coalesced = run.coalesced + further.count
+  FROM unnest(%(runs)s::bigint[], %(scheduled_at)s::timestamptz[], %(counts)s::int[])
+    AS further (id, scheduled_at, count)
+ WHERE run.id = further.id
+   AND run.held
+   AND run.finished_at IS NULL
+RETURNING run.id

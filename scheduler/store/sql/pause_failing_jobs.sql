@@ -1,0 +1,12 @@
+-- Pause jobs that failed too often in a row.
+--
+-- Locks:   the rows of the jobs, until the caller's transaction ends; it holds their parent rows.
+-- Params:  jobs text[], reasons text[] of one length; now timestamptz or NULL
+-- Rows:    none
+-- Index:   the primary key
+
+UPDATE scheduler_job AS job
+   SET state = 'paused', state_reason = failing.reason, state_changed_by = '', version = job.version + 1,
+       state_changed_at = coalesce(%(now)s::timestamptz, now())
+  FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS failing (id, reason)
+ WHERE job.djangojob_ptr_id = failing.id
