@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -50,11 +51,18 @@ class TestEveryTrigger:
             moment = following
 
     @settings(max_examples=150, deadline=None)
-    @given(form=strategies.triggers, now=strategies.moments, hours=st.integers(0, 50))
-    def test_answers_as_enumerating_would(self, form, now, hours):
+    @given(
+        form=strategies.triggers,
+        now=strategies.moments,
+        hours=st.integers(0, 50),
+        ends_after=st.one_of(st.none(), st.integers(0, 40)),
+    )
+    def test_answers_as_enumerating_would(self, form, now, hours, ends_after):
         trigger = compiled(form, now)
         first = trigger.first_after(now)
         assume(first is not None)
+        if ends_after is not None:
+            trigger = replace(trigger, end_at=first + timedelta(hours=ends_after))
         until = first + timedelta(hours=hours)
         expected = enumerated(trigger, first, until)
 
