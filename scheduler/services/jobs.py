@@ -7,14 +7,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from scheduler import conf
-from scheduler.core import definitions, triggers
-from scheduler.core.registry import DEFAULT_EXECUTOR, registry
+from scheduler.core import policies as policy_rules
+from scheduler.core import triggers
+from scheduler.core.policies import POLICIES
+from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, RunKind, RunState
 from scheduler.errors import (
     AlreadyPaused,
+    InvalidName,
     InvalidPolicy,
     JobExists,
     JobIsBroken,
@@ -23,26 +26,19 @@ from scheduler.errors import (
     StaleVersion,
 )
 from scheduler.models import Job, Run
-from scheduler.store import legacy_state, notifications
+from scheduler.store import jobs as rows
+from scheduler.store import notifications
 from scheduler.store.clock import database_now
 from scheduler.store.notifications import Channel
 
-POLICIES = (
-    "executor",
-    "priority",
-    "coalesce",
-    "max_instances",
-    "misfire_grace_time",
-    "rerun_if_interrupted",
-)
-"""What a caller may say about how a job is run, beside its task, arguments and trigger."""
-
-_DEFINITION = ("task", "args", "kwargs", "trigger", "name", "description", *POLICIES)
+_WORDS = ("name", "description")
+_CALL = ("task", "args", "kwargs")
+_DEFINITION = (*_CALL, "trigger", *_WORDS, *POLICIES)
 
 
 def get(*, id: str) -> Job:
     """:raises JobNotFound: there is no job with this id"""
-    job = Job.objects.filter(pk=id).first()
+    job: Job | None = Job.objects.filter(pk=id).first()
     if job is None:
         raise JobNotFound(f"There is no job with the id “{id}”.")
     return job
@@ -71,53 +67,63 @@ def create(
     and its next fire time as well if the trigger stays the same; ``name`` and ``description`` stay if not given.
     ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task.
 
-    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy: naming the value and the reason
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     :raises JobExists: the id is taken
     """
-    _refuse_unknown_policies(policies)
+    policy_rules.refuse_unknown(policies)
     now = now or database_now()
-    declared = registry.get(task)
-    checked_args, checked_kwargs = _check_arguments(task, args or (), kwargs or {})
-    normalized = triggers.normalize(trigger, now=now)
-    values = {**_default_policies(declared), **_checked_policies(policies)}
+    given = {"task": task, "args": args or (), "kwargs": kwargs or {}, "trigger": trigger, **policies}
+    given |= {word: text for word, text in (("name", name), ("description", description)) if text}
+    if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
+        return update(job=get(id=id), actor=actor, now=now, **given)
+    job = _new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
     with transaction.atomic():
-        if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
-            changes = {"task": task, "args": checked_args, "kwargs": checked_kwargs, "trigger": trigger, **policies}
-            if name:
-                changes["name"] = name
-            if description:
-                changes["description"] = description
-            return update(job=get(id=id), actor=actor, now=now, **changes)
-        next_fire_time = triggers.first_fire_time(normalized, now=now)
-        state = JobState.PAUSED if paused else JobState.ACTIVE if next_fire_time else JobState.FINISHED
-        job = Job(
-            id=id or uuid.uuid4().hex,
-            name=name or (id if id else declared.name),
-            description=description,
-            task=task,
-            args=checked_args,
-            kwargs=checked_kwargs,
-            trigger=normalized,
-            next_run_time=next_fire_time if state is JobState.ACTIVE else None,
-            state=state,
-            state_reason="Created paused." if paused else "",
-            state_changed_at=now,
-            state_changed_by=actor,
-            source=JobSource(source),
-            created_at=now,
-            created_by=actor,
-            updated_at=now,
-            updated_by=actor,
-            needs_inspection=False,
-            **values,
-        )
-        job.job_state = legacy_state.dump(job)
+        if replace_existing and rows.is_unadopted(id=job.id):
+            rows.take_over(job=job)
+            return job
         try:
-            with transaction.atomic():
-                job.save(force_insert=True)
-        except IntegrityError as error:
-            raise JobExists(f"A job with the id “{job.id}” exists already. Choose another id, or update it.") from error
+            rows.insert(job=job)
+        except JobExists:
+            if not replace_existing:
+                raise
+            # Another process created it since this one looked.
+            return update(job=get(id=job.id), actor=actor, now=now, **given)
     return job
+
+
+def _new(
+    *, id: str | None, given: Mapping[str, Any], source: JobSource, paused: bool, actor: str, now: datetime
+) -> Job:
+    """Check what was given and make a job of it that is not written yet."""
+    task = registry.get(given["task"])
+    args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"])
+    policies = {name: given[name] for name in POLICIES if name in given}
+    normalized = triggers.normalize(given["trigger"], now=now)
+    if source is not JobSource.CODE:
+        triggers.check_future(normalized, now=now)
+    columns = rows.due(triggers.first_fire_time(normalized, now=now))
+    if paused:
+        columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": "Created paused."}
+    job_id = _checked_id(id)
+    return Job(
+        id=job_id,
+        name=_checked_name(given.get("name") or id or task.name),
+        description=given.get("description", ""),
+        task=task.name,
+        args=args,
+        kwargs=kwargs,
+        trigger=normalized,
+        state_changed_at=now,
+        state_changed_by=actor,
+        source=source,
+        created_at=now,
+        created_by=actor,
+        updated_at=now,
+        updated_by=actor,
+        needs_inspection=False,
+        **columns,
+        **{**policy_rules.defaults(task=task, settings=conf.get()), **policy_rules.check(policies)},
+    )
 
 
 def update(
@@ -126,9 +132,10 @@ def update(
     """
     Change a job's definition and wake the nodes; return it as it is now.
 
-    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once. Any
-    other change leaves when it fires alone. A broken job is back in the schedule, a finished one too if its trigger
-    changed. ``version``: refuse if somebody else changed the job since that version was read.
+    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and
+    what was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is
+    back in the schedule if it can run now, a finished one if its trigger changed. ``version``: refuse if somebody
+    else changed the job since that version was read.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
     """
@@ -143,50 +150,31 @@ def update(
                 f"“{stored.name}” was changed by {stored.updated_by or 'somebody'} meanwhile "
                 f"(version {stored.version}, yours was {version}). Look at it again."
             )
-        new = {name: changes[name] for name in ("name", "description") if name in changes}
-        new |= _checked_policies({name: changes[name] for name in POLICIES if name in changes})
-        task = changes.get("task", stored.task)
-        args, kwargs = _check_arguments(task, changes.get("args", stored.args), changes.get("kwargs", stored.kwargs))
-        new |= {"task": task, "args": args, "kwargs": kwargs}
-        new |= _reschedule(stored, changes.get("trigger"), now)
-        return _save(stored, new, actor=actor, now=now)
+        new: dict[str, Any] = {name: changes[name] for name in _WORDS if name in changes}
+        if "name" in new:
+            _checked_name(new["name"])
+        new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
+        if any(name in changes for name in _CALL):
+            new |= _call(stored, changes)
+        if "trigger" in changes:
+            new |= rows.reschedule(job=stored, trigger=changes["trigger"], now=now)
+        if stored.state == JobState.BROKEN:
+            new |= rows.heal(job=stored, changes=new, now=now)
+        return rows.save(job=stored, changes=new, actor=actor, now=now)
 
 
-def _reschedule(job: Job, trigger: Mapping[str, Any] | None, now: datetime) -> dict[str, Any]:
-    """Say what another trigger, or the healing of a broken job, changes about when it is due."""
-    new: dict[str, Any] = {}
-    is_same = trigger is None or dict(trigger) == job.trigger or _same_but_for_anchor(trigger, job.trigger, now)
-    if not is_same:
-        assert trigger is not None  # noqa: S101 - said by is_same
-        new["trigger"] = triggers.normalize(trigger, now=now)
-        if job.state != JobState.PAUSED:
-            new |= _due(triggers.first_fire_time(new["trigger"], now=now))
-        new["interrupted_at"] = None
-    elif job.state == JobState.BROKEN:
-        triggers.normalize(job.trigger, now=now)
-        new |= _due(job.interrupted_at or triggers.first_fire_time(job.trigger, now=now))
-        new["interrupted_at"] = None
-    return new
-
-
-def _same_but_for_anchor(trigger: Mapping[str, Any], stored: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a trigger is the stored one, seen without what normalizing has filled in."""
-    normalized = triggers.normalize(trigger, now=now)
-    if "start_at" not in trigger and "start_at" in stored and "start_at" in normalized:
-        normalized = {**normalized, "start_at": stored["start_at"]}
-    return normalized == stored
-
-
-def _due(next_fire_time: datetime | None) -> dict[str, Any]:
-    if next_fire_time is None:
-        reason = "It has no further fire time."
-        return {"next_run_time": None, "state": JobState.FINISHED, "state_reason": reason}
-    return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, "state_reason": ""}
+def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Check task and arguments together, those that stay included."""
+    task = changes.get("task", job.task)
+    args, kwargs = rows.check_arguments(
+        task=task, args=changes.get("args", job.args), kwargs=changes.get("kwargs", job.kwargs)
+    )
+    return {"task": task, "args": args, "kwargs": kwargs}
 
 
 def pause(*, job: Job, actor: str = "", reason: str = "", now: datetime | None = None) -> Job:
     """
-    Stop the job from becoming due. Runs that are queued or running go on.
+    Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
 
     :raises AlreadyPaused, JobNotFound: nothing was changed
     """
@@ -195,13 +183,14 @@ def pause(*, job: Job, actor: str = "", reason: str = "", now: datetime | None =
         stored = _lock(job)
         if stored.state == JobState.PAUSED:
             raise AlreadyPaused(f"“{stored.name}” is paused already.")
-        new = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": reason, "interrupted_at": None}
-        return _save(stored, new, actor=actor, now=now)
+        return rows.save(job=stored, changes=rows.pause(job=stored, reason=reason, now=now), actor=actor, now=now)
 
 
 def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
     """
     Let a paused job become due again, at its first fire time after now; what passed meanwhile is not made up for.
+
+    A job whose last fire time passed meanwhile is finished.
 
     :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: nothing was changed
     """
@@ -210,8 +199,13 @@ def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
         stored = _lock(job)
         if stored.state != JobState.PAUSED:
             raise NotPaused(f"“{stored.name}” is not paused; it is {stored.state}.")
-        _check_arguments(stored.task, stored.args, stored.kwargs)
-        return _save(stored, _due(triggers.first_fire_time(stored.trigger, now=now)), actor=actor, now=now)
+        rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
+        normalized = triggers.normalize(stored.trigger, now=now)
+        next_fire_time = triggers.first_fire_time(normalized, now=now)
+        if next_fire_time is not None and next_fire_time < now:
+            next_fire_time = None  # the one instant of a date
+        changes = {"trigger": normalized, **rows.due(next_fire_time)}
+        return rows.save(job=stored, changes=changes, actor=actor, now=now)
 
 
 def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
@@ -227,7 +221,9 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
         stored = _lock(job)
         if stored.state == JobState.BROKEN:
             raise JobIsBroken(f"“{stored.name}” cannot run: {stored.state_reason}")
-        args, checked = _check_arguments(stored.task, stored.args, stored.kwargs if kwargs is None else kwargs)
+        args, checked = rows.check_arguments(
+            task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs
+        )
         active = Run.objects.active().filter(job=stored, held=False).count()
         run = Run.objects.create(
             job=stored,
@@ -261,79 +257,23 @@ def remove(*, job: Job, actor: str = "") -> None:
 
 
 def _lock(job: Job) -> Job:
-    """
-    Read the job again and lock it against claims and other edits, until the transaction ends.
-
-    The parent row comes first, as in a claim, so that the two never wait for each other in a circle.
-    """
-    list(Job.djangojob_ptr.field.related_model.objects.select_for_update().filter(pk=job.pk).values_list("pk"))
-    stored = Job.objects.select_for_update().filter(pk=job.pk).first()
-    if stored is None:
-        raise JobNotFound(f"The job “{job.name}” ({job.pk}) was deleted meanwhile.")
-    return stored
+    try:
+        return rows.lock(id=job.pk)
+    except JobNotFound:
+        raise JobNotFound(f"The job “{job.name}” ({job.pk}) was deleted meanwhile.") from None
 
 
-def _save(job: Job, new: Mapping[str, Any], *, actor: str, now: datetime) -> Job:
-    if "state" in new and new["state"] != job.state:
-        job.state_changed_at, job.state_changed_by = now, actor
-    for name, value in new.items():
-        setattr(job, name, value)
-    job.version += 1
-    job.updated_at, job.updated_by = now, actor
-    job.needs_inspection = job.needs_rescheduling = False
-    job.job_state = legacy_state.dump(job)
-    job.save()
-    return job
+def _checked_id(id: str | None) -> str:
+    if id is None:
+        return uuid.uuid4().hex
+    if not isinstance(id, str) or not 0 < len(id) <= 255 or not id.isprintable():
+        raise InvalidName(f"The id “{str(id)[:64]}” cannot be used: an id has 1 to 255 characters that can be printed.")
+    return id
 
 
-def _check_arguments(task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    return definitions.check_arguments(
-        task=registry.get(task), args=args, kwargs=kwargs, max_bytes=conf.get().max_arguments_bytes
-    )
-
-
-def _default_policies(task: Any) -> dict[str, Any]:
-    settings = conf.get()
-    grace = settings.misfire_grace_seconds
-    return {
-        "executor": task.executor or DEFAULT_EXECUTOR,
-        "priority": 0,
-        "coalesce": settings.coalesce,
-        "max_instances": settings.max_instances,
-        "misfire_grace_time": None if grace is None else int(grace),
-        "rerun_if_interrupted": task.idempotent,
-    }
-
-
-def _refuse_unknown_policies(policies: Mapping[str, Any]) -> None:
-    unknown = sorted(set(policies) - set(POLICIES))
-    if unknown:
-        raise InvalidPolicy(f"A job has no policy {', '.join(unknown)}. There are: {', '.join(POLICIES)}.")
-
-
-def _checked_policies(policies: Mapping[str, Any]) -> dict[str, Any]:
-    """:raises InvalidPolicy: naming the value and what is allowed"""
-    checked = dict(policies)
-    for name, low, high in (("max_instances", 1, 10_000), ("priority", -1000, 1000)):
-        if name in checked:
-            _refuse_out_of_range(name, checked[name], low, high)
-    if checked.get("misfire_grace_time") is not None:
-        checked["misfire_grace_time"] = _whole_seconds("misfire_grace_time", checked["misfire_grace_time"])
-    for name in ("coalesce", "rerun_if_interrupted"):
-        if name in checked and not isinstance(checked[name], bool):
-            raise InvalidPolicy(f"{name} is “{checked[name]}”; it is true or false.")
-    executor = checked.get("executor")
-    if executor is not None and (not isinstance(executor, str) or not 0 < len(executor) <= 64):
-        raise InvalidPolicy(f"executor is “{executor}”; it is a name of at most 64 characters.")
-    return checked
-
-
-def _refuse_out_of_range(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidPolicy(f"{name} is “{value}”; it is a whole number from {low:,} to {high:,}.")
-
-
-def _whole_seconds(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 2_147_483_647:
-        raise InvalidPolicy(f"{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.")
-    return int(value)
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= 255 or not name.isprintable():
+        raise InvalidName(
+            f"The name “{str(name)[:64]}” cannot be used: a name has 1 to 255 characters that can be printed."
+        )
+    return name
