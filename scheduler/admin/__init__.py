@@ -1,0 +1,20 @@
+"""
+The admin: it reads tables, and changes them through ``scheduler.services`` only.
+
+The pages of stock django_apscheduler are taken away: they would change jobs past the services, and run them inside the
+web process.
+"""
+
+import django_apscheduler.admin  # noqa: F401 - its pages must be there before they can be taken away
+from django.contrib import admin
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+
+from scheduler.admin.jobs import JobAdmin
+from scheduler.admin.nodes import NodeAdmin
+from scheduler.admin.runs import RunAdmin
+
+for model in (DjangoJob, DjangoJobExecution):
+    if admin.site.is_registered(model):
+        admin.site.unregister(model)
+
+__all__ = ["JobAdmin", "NodeAdmin", "RunAdmin"]

@@ -1,0 +1,191 @@
+"""The form of a job: checked by the rules that the engine has, saved by the services."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
+from django.utils.translation import gettext_lazy as _
+from django_apscheduler.models import DjangoJob
+
+from scheduler import conf
+from scheduler.core import definitions, triggers
+from scheduler.core.registry import registry
+from scheduler.core.states import JobState
+from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.models import Job
+from scheduler.store.clock import database_now
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+_DEEPEST = 50
+
+
+class StorableJSONField(forms.JSONField):
+    """JSON that PostgreSQL can hold as well: no NUL, no lone surrogates, no NaN, and not endlessly nested."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            found = super().to_python(value)
+        except ValidationError:
+            raise
+        except (ValueError, RecursionError):
+            raise ValidationError(_("Enter a valid JSON."), code="invalid") from None
+        problem = _why_not_storable(found)
+        if problem:
+            raise ValidationError(problem, code="not_storable")
+        return found
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Show again what was typed, as it was typed: a lone surrogate could not even be sent."""
+        try:
+            found = super().bound_data(data, initial)
+        except (ValueError, RecursionError):
+            return InvalidJSONInput(data)
+        return found if _why_not_storable(found) is None else InvalidJSONInput(data)
+
+
+def _why_not_storable(value: Any) -> StrPromise | None:
+    waiting = [(value, 1)]
+    while waiting:
+        item, depth = waiting.pop()
+        if depth > _DEEPEST:
+            return _("This is nested too deeply.")
+        if isinstance(item, str) and ("\x00" in item or any("\ud800" <= letter <= "\udfff" for letter in item)):
+            return _("This holds a character that cannot be stored: NUL, or half of a surrogate pair.")
+        if isinstance(item, float) and not math.isfinite(item):
+            return _("NaN and infinities are not JSON.")
+        if isinstance(item, dict):
+            waiting += [(part, depth + 1) for pair in item.items() for part in pair]
+        elif isinstance(item, list):
+            waiting += [(part, depth + 1) for part in item]
+    return None
+
+
+class JobForm(forms.ModelForm):
+    new_id = forms.CharField(
+        label=_("id"), required=False, max_length=255, help_text=_("Stays for good. Empty: one is made.")
+    )
+    task = forms.ChoiceField(label=_("task"), help_text=_("What is run."))
+    args = StorableJSONField(label=_("positional arguments"), required=False, initial=list, help_text=_("A JSON list."))
+    kwargs = StorableJSONField(
+        label=_("arguments"), required=False, initial=dict, help_text=_("A JSON object with a name for each argument.")
+    )
+    trigger = StorableJSONField(
+        label=_("trigger"),
+        help_text=_(
+            'When it fires, as JSON: {"type": "cron", "expression": "0 3 * * *", "timezone": "Europe/Berlin"} or '
+            '{"type": "interval", "minutes": 30}.'
+        ),
+    )
+    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+
+    class Meta:
+        model = Job
+        fields = (
+            "name",
+            "description",
+            "executor",
+            "priority",
+            "coalesce",
+            "max_instances",
+            "misfire_grace_time",
+            "rerun_if_interrupted",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.is_new = self.instance._state.adding
+        tasks: Any = self.fields["task"]
+        tasks.choices = _task_choices(None if self.is_new else self.instance.task)
+        if self.is_new:
+            self._prepare_for_a_new_job()
+        else:
+            self.fields.pop("new_id", None)
+            for name in ("task", "args", "kwargs", "trigger"):
+                self.initial[name] = getattr(self.instance, name)
+            self.initial["seen_version"] = self.instance.version
+
+    def _prepare_for_a_new_job(self) -> None:
+        settings = conf.get()
+        grace = settings.misfire_grace_seconds
+        self.initial.setdefault("coalesce", settings.coalesce)
+        self.initial.setdefault("max_instances", settings.max_instances)
+        self.initial.setdefault("misfire_grace_time", None if grace is None else int(grace))
+        self.fields.pop("seen_version", None)
+        self.fields["name"].required = False
+        self.fields["name"].help_text = _("Empty: the id, or else the name of the task.")
+        self.initial["executor"] = ""
+        self.fields["executor"].required = False
+        self.fields["executor"].help_text = _("Empty: where the task says.")
+        rerun = self.fields["rerun_if_interrupted"]
+        self.initial["rerun_if_interrupted"] = None
+        self.fields["rerun_if_interrupted"] = forms.NullBooleanField(
+            label=rerun.label, help_text=_("%(help)s Unknown: as the task says.") % {"help": rerun.help_text}
+        )
+
+    def clean_new_id(self) -> str | None:
+        new_id: str = self.cleaned_data["new_id"]
+        if new_id and DjangoJob.objects.filter(pk=new_id).exists():
+            raise ValidationError(_("A job with this id exists already."), code="job_exists")
+        return new_id or None
+
+    def clean_args(self) -> list[Any]:
+        return self.cleaned_data["args"] if self.cleaned_data["args"] is not None else []
+
+    def clean_kwargs(self) -> dict[str, Any]:
+        return self.cleaned_data["kwargs"] if self.cleaned_data["kwargs"] is not None else {}
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if {"task", "args", "kwargs"} <= cleaned.keys():
+            self._check_arguments(cleaned)
+        if "trigger" in cleaned and (self.is_new or "trigger" in self.changed_data or self._is_broken):
+            self._check_trigger(cleaned["trigger"])
+        return cleaned
+
+    @property
+    def _is_broken(self) -> bool:
+        return self.instance.state == JobState.BROKEN
+
+    def _check_arguments(self, cleaned: dict[str, Any]) -> None:
+        try:
+            definitions.check_arguments(
+                task=registry.get(cleaned["task"]),
+                args=cleaned["args"],
+                kwargs=cleaned["kwargs"],
+                max_bytes=conf.get().max_arguments_bytes,
+            )
+        except UnknownTask as error:
+            self.add_error("task", str(error))
+        except InvalidArguments as error:
+            is_positional = any(problem["pointer"].startswith("/args") for problem in error.problems)
+            self.add_error("args" if is_positional or not isinstance(cleaned["args"], list) else "kwargs", str(error))
+
+    def _check_trigger(self, trigger: Any) -> None:
+        now = database_now()
+        try:
+            normalized = triggers.normalize(trigger, now=now)
+            if "trigger" in self.changed_data or self.is_new:
+                triggers.check_future(normalized, now=now)
+        except InvalidTrigger as error:
+            where = f"{error.pointer}: " if error.pointer else ""
+            self.add_error("trigger", f"{where}{error}")
+
+
+def _task_choices(current: str | None) -> list[tuple[str, str]]:
+    known = registry.all()
+    choices = [(task.name, f"{task.name}: {task.description}" if task.description else task.name) for task in known]
+    if current is not None and current not in registry.names():
+        choices.append((current, current))
+    return choices if current is not None else [("", "---------"), *choices]
+
+
+def plain(value: Any) -> str:
+    """JSON on one line, for what has no words."""
+    return json.dumps(value, ensure_ascii=False, default=str)

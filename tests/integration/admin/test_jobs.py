@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.messages import get_messages
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django_apscheduler.models import DjangoJob, DjangoJobExecution
+
+from scheduler.core.states import JobSource, JobState, RunKind
+from scheduler.models import Job, Run
+from scheduler.services import jobs
+
+LIST = reverse("admin:scheduler_job_changelist")
+ADD = reverse("admin:scheduler_job_add")
+
+
+def make(id: str = "nightly", **values: Any) -> Job:
+    return jobs.create(
+        id=id, **{"task": "scheduler.cleanup_jobs", "trigger": {"type": "interval", "hours": 1}, **values}
+    )
+
+
+def page(job_id: str) -> str:
+    return reverse("admin:scheduler_job_change", args=[job_id])
+
+
+def said(response: Any) -> list[str]:
+    """What the next page would tell the person."""
+    return [str(message) for message in get_messages(response.wsgi_request)]
+
+
+def filled_in(client: Client, address: str, **changes: Any) -> dict[str, Any]:
+    """What a browser would send back from a form, with some fields changed."""
+    form = client.get(address).context["adminform"].form
+    data = {name: form[name].value() for name in form.fields}
+    data = {name: value for name, value in data.items() if value is not None and value is not False}
+    data |= changes
+    return {name: value for name, value in data.items() if value is not None}
+
+
+def act(client: Client, action: str, *ids: str) -> Any:
+    return client.post(LIST, {"action": action, "_selected_action": ids, "index": 0})
+
+
+def errors(response: Any) -> dict[str, list[str]]:
+    assert response.status_code == 200, said(response)
+    return dict(response.context["adminform"].form.errors)
+
+
+class TestJobList:
+    def test_shows_state_task_and_when_in_words(self, client: Client) -> None:
+        make(name="Nightly cleaning")
+        make("paused", paused=True)
+
+        text = client.get(LIST).content.decode()
+
+        assert "Nightly cleaning" in text
+        assert "every hour" in text
+        assert "paused: Created paused." in text
+
+    def test_does_as_many_queries_for_many_jobs_as_for_one(
+        self, client: Client, django_assert_max_num_queries: Callable[..., Any]
+    ) -> None:
+        for number in range(30):
+            make(f"job-{number}")
+
+        with django_assert_max_num_queries(8):
+            assert client.get(LIST).status_code == 200
+
+    @pytest.mark.parametrize("query", ["q=nightly", "q=cleanup", "state__exact=active", "executor=default"])
+    def test_finds_jobs(self, client: Client, query: str) -> None:
+        make()
+        make("other", task="scheduler.http_request", kwargs={"url": "https://example.org/"}, paused=True, executor="x")
+
+        found = client.get(f"{LIST}?{query}").context["cl"].queryset
+
+        assert [job.pk for job in found] == ["nightly"]
+
+    @pytest.mark.parametrize(
+        "trigger", [{"type": "cron", "expression": "99 * * * *"}, {"type": "moon"}, {}, [], "text", 7, None]
+    )
+    def test_shows_jobs_that_raw_sql_has_damaged(self, client: Client, trigger: Any) -> None:
+        make()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE scheduler_job SET trigger = %s, task = 'gone.task'", [json.dumps(trigger)])
+            cursor.execute("UPDATE scheduler_job SET args = '7', kwargs = '[1]', state = 'broken', state_reason = 'x'")
+
+        assert "gone.task" in client.get(LIST).content.decode()
+        assert "gone.task" in client.get(page("nightly")).content.decode()
+
+    def test_is_closed_to_strangers(self, db: None) -> None:
+        assert Client().get(LIST).status_code == 302
+
+
+class TestAddingAJob:
+    def test_goes_through_the_services(self, client: Client) -> None:
+        data = filled_in(
+            client,
+            ADD,
+            new_id="weekly",
+            task="scheduler.cleanup_jobs",
+            kwargs='{"days": 7}',
+            trigger='{"type": "cron", "expression": "0 3 * * 1", "timezone": "Europe/Berlin"}',
+        )
+
+        response = client.post(ADD, data)
+
+        assert response.status_code == 302, errors(response)
+        job = Job.objects.get()
+        assert (job.pk, job.name, job.kwargs, job.state) == ("weekly", "weekly", {"days": 7}, JobState.ACTIVE)
+        assert (job.source, job.created_by, job.needs_inspection) == (JobSource.ADMIN, "anna", False)
+        assert job.next_run_time is not None
+        assert "weekly" in said(response)[0]
+
+    def test_takes_from_task_and_settings_what_is_not_said(self, client: Client) -> None:
+        client.post(ADD, filled_in(client, ADD, task="scheduler.cleanup_jobs", trigger='{"type":"interval","days":1}'))
+
+        job = Job.objects.get()
+        assert (job.name, job.executor, job.rerun_if_interrupted) == ("scheduler.cleanup_jobs", "default", True)
+        assert (job.misfire_grace_time, job.coalesce, job.max_instances) == (300, True, 1)
+
+    @pytest.mark.parametrize(
+        ("field", "value", "sentence"),
+        [
+            ("trigger", '{"type": "cron", "expression": "99 * * * *"}', "99"),
+            ("trigger", '{"type": "date", "run_at": "2001-01-01T00:00:00Z"}', "is over"),
+            ("trigger", '{"type": "cron", "expression": "0 0 30 2 *"}', "never"),
+            ("trigger", "{", "valid JSON"),
+            ("trigger", "[1]", ""),
+            ("trigger", "", "required"),
+            ("kwargs", '{"dayz": 1}', "Did you mean “days”?"),
+            ("kwargs", '{"days": 0}', "days"),
+            ("kwargs", "[]7", "valid JSON"),
+            ("kwargs", "[1]", "object"),
+            ("kwargs", '{"days": "\\u0000"}', "cannot be stored"),
+            ("kwargs", '{"days": "\\ud800"}', "cannot be stored"),
+            ("kwargs", '{"days": NaN}', "NaN"),
+            ("kwargs", '{"days": ' + "9" * 5000 + "}", "valid JSON"),
+            ("kwargs", '{"days": ' + "[" * 200 + "]" * 200 + "}", "nested"),
+            ("kwargs", "[" * 100_000, "valid JSON"),
+            ("args", "{}7", "valid JSON"),
+            ("args", '{"a": 1}', "list"),
+            ("args", "[1]", ""),
+            ("task", "os.system", "valid choice"),
+            ("new_id", "taken", "exists already"),
+            ("max_instances", "0", "greater than or equal to 1"),
+            ("priority", "1001", "less than or equal to 1000"),
+            ("misfire_grace_time", "0", "greater than or equal to 1"),
+        ],
+    )
+    def test_explains_beside_the_field_what_cannot_be_saved(
+        self, client: Client, field: str, value: str, sentence: str
+    ) -> None:
+        make("taken")
+        good = {"task": "scheduler.cleanup_jobs", "trigger": '{"type": "interval", "hours": 1}'}
+
+        problems = errors(client.post(ADD, filled_in(client, ADD, **{**good, field: value})))
+
+        assert list(problems) == [field]
+        assert sentence in " ".join(next(iter(problems.values())))
+        assert Job.objects.count() == 1
+
+
+class TestEditingAJob:
+    def test_changes_only_what_was_edited_and_leaves_when_it_fires(self, client: Client) -> None:
+        before = make()
+
+        response = client.post(page("nightly"), filled_in(client, page("nightly"), description="Cleans.", priority="5"))
+
+        assert response.status_code == 302, errors(response)
+        job = Job.objects.get()
+        assert (job.description, job.priority, job.updated_by, job.version) == ("Cleans.", 5, "anna", 2)
+        assert (job.next_run_time, job.trigger) == (before.next_run_time, before.trigger)
+
+    def test_reschedules_by_another_trigger(self, client: Client) -> None:
+        before = make()
+
+        client.post(page("nightly"), filled_in(client, page("nightly"), trigger='{"type": "interval", "hours": 9}'))
+
+        job = Job.objects.get()
+        assert job.trigger["hours"] == 9
+        assert job.next_run_time > before.next_run_time
+
+    def test_refuses_to_overwrite_what_somebody_else_changed(self, client: Client) -> None:
+        job = make()
+        data = filled_in(client, page("nightly"), description="mine")
+        jobs.update(job=job, description="theirs", actor="bert")
+
+        response = client.post(page("nightly"), data)
+
+        assert (response.status_code, response.url) == (302, page("nightly"))
+        assert "changed by bert meanwhile" in said(response)[0]
+        assert Job.objects.get().description == "theirs"
+
+    def test_lets_a_finished_or_paused_job_be_described(self, client: Client) -> None:
+        make("once", trigger={"type": "date", "run_at": "2031-01-01T00:00:00Z"}, paused=True)
+        Job.objects.update(trigger={**Job.objects.get().trigger, "run_at": "2001-01-01T00:00:00+00:00"})
+
+        response = client.post(page("once"), filled_in(client, page("once"), description="over"))
+
+        assert response.status_code == 302, errors(response)
+        assert (Job.objects.get().description, Job.objects.get().state) == ("over", JobState.PAUSED)
+
+    def test_asks_for_another_task_when_the_one_it_has_is_gone(self, client: Client) -> None:
+        make()
+        Job.objects.update(task="gone.task", state=JobState.BROKEN, state_reason="No task is registered.")
+        data = filled_in(client, page("nightly"))
+
+        assert "task" in errors(client.post(page("nightly"), data))
+        assert client.post(page("nightly"), {**data, "task": "scheduler.cleanup_jobs"}).status_code == 302
+        assert Job.objects.get().state == JobState.ACTIVE
+
+    def test_says_that_the_job_was_deleted_meanwhile(self, client: Client) -> None:
+        job = make()
+        data = filled_in(client, page("nightly"))
+        jobs.remove(job=job)
+
+        response = client.post(page("nightly"), data)
+
+        assert response.status_code == 302
+        assert "deleted" in said(response)[0]
+
+
+class TestDeletingAJob:
+    def test_keeps_its_history(self, client: Client) -> None:
+        run = jobs.run_now(job=make())
+
+        shown = client.get(reverse("admin:scheduler_job_delete", args=["nightly"]))
+        response = client.post(reverse("admin:scheduler_job_delete", args=["nightly"]), {"post": "yes"})
+
+        assert (shown.status_code, response.status_code, Job.objects.count()) == (200, 302, 0)
+        run.refresh_from_db()
+        assert (run.job_id, run.job_key) == (None, "nightly")
+
+    def test_works_for_many(self, client: Client) -> None:
+        make("a")
+        make("b")
+
+        client.post(LIST, {"action": "delete_selected", "_selected_action": ["a", "b"], "post": "yes"})
+
+        assert not DjangoJob.objects.exists()
+
+
+class TestActions:
+    def test_pause_and_resume(self, client: Client) -> None:
+        make("a")
+        make("b")
+
+        assert said(act(client, "pause", "a", "b"))[-1] == "Paused 2 jobs."
+        assert set(Job.objects.values_list("state", "next_run_time", "state_changed_by")) == {("paused", None, "anna")}
+        assert said(act(client, "resume", "a"))[-1] == "Resumed 1 job."
+        assert Job.objects.get(pk="a").next_run_time is not None
+
+    def test_run_now_queues_a_run_and_links_to_it(self, client: Client) -> None:
+        before = make()
+
+        response = act(client, "run_now", "nightly")
+
+        run = Run.objects.get()
+        assert (run.kind, run.requested_by) == (RunKind.MANUAL, "anna")
+        assert said(response)[0].startswith("Queued 1 run: ")
+        assert reverse("admin:scheduler_run_change", args=[run.pk]) in said(response)[0]
+        assert Job.objects.get().next_run_time == before.next_run_time
+
+    def test_say_what_was_refused_and_do_the_rest(self, client: Client) -> None:
+        make("a", paused=True)
+        make("b")
+
+        response = act(client, "pause", "a", "b")
+
+        assert said(response) == ["“a” is paused already.", "Paused 1 job."]
+
+    def test_say_only_the_first_refusals(self, client: Client) -> None:
+        ids = [f"job-{number}" for number in range(8)]
+        for id in ids:
+            make(id, paused=True)
+
+        assert said(act(client, "pause", *ids))[5:] == ["3 more jobs were refused."]
+
+    def test_refuse_to_run_a_broken_job(self, client: Client) -> None:
+        make()
+        Job.objects.update(state=JobState.BROKEN, state_reason="No task is registered.")
+
+        assert said(act(client, "run_now", "nightly")) == ["“nightly” cannot run: No task is registered."]
+        assert not Run.objects.exists()
+
+
+class TestPermissions:
+    def test_view_only_shows_and_changes_nothing(self, login: Callable[..., Client]) -> None:
+        make()
+        client = login("view_job")
+
+        shown = client.get(page("nightly"))
+        assert (client.get(LIST).status_code, shown.status_code) == (200, 200)
+        assert "every hour" in shown.content.decode()
+        assert client.get(ADD).status_code == 403
+        assert client.post(page("nightly"), {"description": "x"}).status_code == 403
+        assert client.post(reverse("admin:scheduler_job_delete", args=["nightly"]), {"post": "yes"}).status_code == 403
+        for action in ("pause", "resume", "run_now", "delete_selected"):
+            act(client, action, "nightly")
+        job = Job.objects.get()
+        assert (job.state, job.version, Run.objects.count()) == (JobState.ACTIVE, 1, 0)
+
+    @pytest.mark.parametrize(
+        ("permission", "actions"), [("pause_job", {"pause", "resume"}), ("run_job", {"run_now"}), ("change_job", set())]
+    )
+    def test_offer_what_was_allowed(self, login: Callable[..., Client], permission: str, actions: set[str]) -> None:
+        make()
+
+        form = login("view_job", permission).get(LIST).context["action_form"]
+
+        offered = {name for name, _ in form.fields["action"].choices if name} if form else set()
+        assert offered == actions
+
+
+class TestStockPages:
+    @pytest.mark.parametrize("model", [DjangoJob, DjangoJobExecution])
+    def test_are_gone(self, client: Client, model: type[Any]) -> None:
+        assert not admin.site.is_registered(model)
+        assert client.get(f"/admin/django_apscheduler/{model._meta.model_name}/").status_code == 404
