@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from django.db import transaction
 
@@ -102,7 +103,7 @@ def _merged(document: Document, content: Content, *, keep_text: bool) -> Content
     return replace(known, **given)
 
 
-def _values(content: Content) -> dict[str, object]:
+def _values(content: Content) -> dict[str, Any]:
     return {
         "title": content.title,
         "authors": content.authors,
@@ -113,5 +114,5 @@ def _values(content: Content) -> dict[str, object]:
     }
 
 
-def _fields(content: Content) -> dict[str, object]:
+def _fields(content: Content) -> dict[str, Any]:
     return _values(content) | {"authors": list(content.authors)}

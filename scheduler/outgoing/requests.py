@@ -47,7 +47,7 @@ class Answer:
     @property
     def media_type(self) -> str:
         """Such as ``text/html``; empty if the server did not say."""
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
 def client(*, allowed_hosts: Iterable[str] | None = None, limits: Limits | None = None) -> httpx.Client:
