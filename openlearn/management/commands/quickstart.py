@@ -20,6 +20,7 @@ from django.utils import timezone
 from openlearn.db import embedded
 from openlearn.quickstart import processes, site, stage
 from openlearn.quickstart.progress import Progress
+from scheduler.errors import SchedulerError
 from scheduler.services import installation
 
 INTERRUPTED = 130
@@ -60,6 +61,8 @@ class Command(BaseCommand):
                 self._watch(children, progress, until_runs=until_runs, deadline=time.monotonic() + timeout)
         except Error as error:
             raise CommandError(f"The database went away: {' '.join(str(error).split())}") from None
+        except SchedulerError as error:
+            raise CommandError(str(error)) from error
         self._conclude(progress, until_runs=until_runs, timeout=timeout)
 
     def _choose_port(self, port: int | None) -> int:
