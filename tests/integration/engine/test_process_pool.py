@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from scheduler.core.states import RunState
+from scheduler.engine.identity import Identity
+from scheduler.execution import child as child_process
+from scheduler.execution.pools import Deadline
+from scheduler.execution.processes import Child, ProcessPool
+from scheduler.store.runs import Outcome, OwnedRun
+from tests.waiting import wait_until
+
+LONG = 60.0
+
+_ids = count(1)
+
+
+def run_of(task: str, **kwargs: Any) -> OwnedRun:
+    return OwnedRun(
+        id=next(_ids),
+        job_id="job",
+        job_name="job",
+        task=task,
+        args="[]",
+        kwargs=json.dumps(kwargs),
+        scheduled_at=datetime(2027, 3, 1, 12, tzinfo=UTC),
+        attempt=1,
+        executor="processpool",
+    )
+
+
+class Bench:
+    """A process pool, and what it reported."""
+
+    def __init__(self, *, size: int = 1, runs_per_child: int = 100) -> None:
+        self.outcomes: queue.Queue[Outcome] = queue.Queue()
+        self.pool = ProcessPool(
+            name="processpool",
+            size=size,
+            report=lambda _, outcome: self.outcomes.put(outcome),
+            identity=Identity(),
+            runs_per_child=runs_per_child,
+        )
+        self.pool.start()
+
+    def run(self, task: str, **kwargs: Any) -> Outcome:
+        """Run one task and return how it ended."""
+        self.pool.submit(run_of(task, **kwargs))
+        return self.outcomes.get(timeout=LONG)
+
+    def square(self, number: int) -> dict[str, int]:
+        outcome = self.run("sample.square", number=number)
+        assert outcome.state is RunState.SUCCEEDED, outcome.error
+        assert outcome.result is not None
+        found: dict[str, int] = json.loads(outcome.result)
+        return found
+
+    def stop(self, *, seconds: float = 0.0) -> list[OwnedRun]:
+        return self.pool.stop(deadline=Deadline(seconds=seconds, hurry=threading.Event()))
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    """One pool for all tests that leave it usable."""
+    bench = Bench()
+    yield bench
+    bench.stop()
+
+
+def is_gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+class TestTheProcessPool:
+    def test_runs_a_task_in_a_child_and_reports_its_result(self, bench: Bench) -> None:
+        found = bench.square(12)
+
+        assert found["square"] == 144
+        assert found["pid"] != os.getpid()
+
+    def test_keeps_its_child(self, bench: Bench) -> None:
+        assert bench.square(1)["pid"] == bench.square(2)["pid"]
+
+    def test_reports_what_a_task_raises(self, bench: Bench) -> None:
+        outcome = bench.run("sample.fail", message="no such lesson")
+
+        assert (outcome.state, outcome.error) == (RunState.FAILED, "ValueError: no such lesson")
+        assert "in fail" in outcome.traceback
+        assert outcome.finished >= outcome.started
+
+    def test_survives_a_task_that_calls_exit(self, bench: Bench) -> None:
+        pid = bench.square(1)["pid"]
+
+        outcome = bench.run("sample.leave", code=3)
+
+        assert (outcome.state, outcome.error) == (RunState.FAILED, "SystemExit: 3")
+        assert bench.square(1)["pid"] == pid
+
+    @pytest.mark.parametrize(
+        ("task", "kwargs", "reason"),
+        [
+            ("sample.exit", {"code": 7}, "exit code 7"),
+            ("sample.crash", {"number": int(signal.SIGKILL)}, "signal 9 (SIGKILL)"),
+            ("sample.crash", {"number": int(signal.SIGSEGV)}, "signal 11 (SIGSEGV)"),
+        ],
+        ids=("exits", "is killed", "crashes"),
+    )
+    def test_fails_only_the_run_whose_child_dies(
+        self, bench: Bench, task: str, kwargs: dict[str, int], reason: str
+    ) -> None:
+        outcome = bench.run(task, **kwargs)
+
+        assert outcome.state is RunState.FAILED
+        assert outcome.error is not None
+        assert outcome.error.startswith("ChildDied: ")
+        assert reason in outcome.error
+        assert bench.square(3)["square"] == 9
+
+    def test_replaces_a_child_that_died_while_it_was_idle(self, bench: Bench) -> None:
+        pid = bench.square(1)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: is_gone(pid))
+
+        outcome = bench.run("sample.square", number=4)
+
+        assert outcome.state is RunState.SUCCEEDED, outcome.error
+
+    def test_says_that_a_task_is_unknown(self, bench: Bench) -> None:
+        outcome = bench.run("sample.vanished")
+
+        assert outcome.state is RunState.FAILED
+        assert outcome.error is not None
+        assert outcome.error.startswith("UnknownTask: No task is registered as “sample.vanished”")
+
+    def test_refuses_arguments_that_do_not_fit(self, bench: Bench) -> None:
+        outcome = bench.run("sample.square", number="many")
+
+        assert outcome.error is not None
+        assert "number: “many” does not fit" in outcome.error
+
+
+class TestStopping:
+    def test_replaces_a_worn_out_child_and_ends_the_last_one(self) -> None:
+        bench = Bench(runs_per_child=2)
+
+        pids = [bench.square(n)["pid"] for n in range(3)]
+        left = bench.stop(seconds=LONG)
+
+        assert pids[0] == pids[1] != pids[2]
+        assert left == []
+        assert all(is_gone(pid) for pid in pids)
+
+    def test_kills_what_does_not_end_and_returns_its_run(self, tmp_path: Path) -> None:
+        bench = Bench()
+        pid = bench.square(1)["pid"]
+        run = run_of("sample.wait", until=str(tmp_path / "never"))
+        bench.pool.submit(run)
+        waiting = run_of("sample.square", number=1)
+        bench.pool.submit(waiting)
+        wait_until(lambda: run.id in bench.pool._begun)
+
+        assert bench.pool.take_back() == [waiting]
+        assert bench.stop() == [run]
+
+        wait_until(lambda: is_gone(pid), 5)
+        assert bench.outcomes.empty()
+
+
+class TestAChild:
+    @pytest.mark.parametrize("busy", [False, True], ids=("idle", "busy"))
+    def test_ends_when_its_node_does(self, busy: bool, tmp_path: Path) -> None:
+        child = Child()
+        child.await_ready()
+        if busy:
+            request = child_process.encode_request(run_of("sample.wait", until=str(tmp_path / "never")), node="node")
+            child._pipe.send_bytes(request)
+
+        child._pipe.close()
+
+        wait_until(lambda: not child.is_alive, 2)
+        assert child._process.exitcode == 0

@@ -1,0 +1,77 @@
+"""Tasks that do what tests need: succeed, fail, wait, crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+from scheduler import task
+from tests.sample_app import effects
+
+
+@task(name="sample.nothing")
+def nothing() -> None:
+    """Do nothing."""
+
+
+@task(name="sample.square")
+def square(number: int) -> dict[str, int]:
+    """Return the square and the process that computed it."""
+    return {"square": number * number, "pid": os.getpid()}
+
+
+@task(name="sample.fail")
+def fail(message: str) -> None:
+    """Raise."""
+    raise ValueError(message)
+
+
+@task(name="sample.leave")
+def leave(code: int) -> None:
+    """End the interpreter the polite way."""
+    raise SystemExit(code)
+
+
+@task(name="sample.exit")
+def exit(code: int) -> None:
+    """End the process at once."""
+    os._exit(code)
+
+
+@task(name="sample.crash")
+def crash(number: int) -> None:
+    """End the process by a signal."""
+    os.kill(os.getpid(), number)
+    signal.pause()
+
+
+@task(name="sample.record")
+def record() -> None:
+    """Leave a trace in the effects file."""
+    effects.note("begin")
+    effects.note("end")
+
+
+@task(name="sample.hold")
+def hold(until: Path) -> None:
+    """Leave a trace, wait until a file exists, leave a trace."""
+    effects.note("begin")
+    while not until.exists():
+        threading.Event().wait(0.02)
+    effects.note("end")
+
+
+@task(name="sample.wait")
+def wait(until: Path) -> None:
+    """Wait until a file exists."""
+    while not until.exists():
+        threading.Event().wait(0.02)
+
+
+@task(name="sample.give")
+def give(value: Any) -> Any:
+    """Return the argument."""
+    return value

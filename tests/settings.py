@@ -1,0 +1,8 @@
+"""The project's settings, and an app whose tasks the tests run: also in child processes and other nodes."""
+
+from __future__ import annotations
+
+from openlearn.settings import *  # noqa: F403
+from openlearn.settings import INSTALLED_APPS as _INSTALLED_APPS
+
+INSTALLED_APPS = [*_INSTALLED_APPS, "tests.sample_app"]

@@ -1,0 +1,25 @@
+"""Waiting for what happens elsewhere: as short as possible, never longer than said."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+
+
+def wait_until(condition: Callable[[], Value], timeout: float = 20.0, *, every: float = 0.02) -> Value:
+    """
+    Ask again and again until the answer is true, and return it.
+
+    :raises AssertionError: it was not within ``timeout`` seconds; the message names the last answer
+    """
+    pause = threading.Event()
+    deadline = time.monotonic() + timeout
+    while not (answer := condition()):
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"Not within {timeout:g} s; the last answer was {answer!r}.")
+        pause.wait(every)
+    return answer
