@@ -54,7 +54,8 @@ def line(run: Run) -> str:
     if run.finished_at is None:
         raise ValueError(f"{run} has not finished.")
     took = f" ({(run.finished_at - run.started_at).total_seconds():.2f} s)" if run.started_at else ""
-    return f"{timezone.localtime(run.finished_at):%H:%M:%S}  {run.job_name:<32}  {run.state:<9}  {summary(run)}{took}".rstrip()
+    when = f"{timezone.localtime(run.finished_at):%H:%M:%S}"
+    return f"{when}  {run.job_name:<32}  {run.state:<9}  {summary(run)}{took}".rstrip()
 
 
 def summary(run: Run) -> str:
