@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from scheduler.admin.forms import JobForm, plain
 from scheduler.core import triggers
+from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobSource
 from scheduler.errors import InvalidTrigger, JobNotFound, SchedulerError
 from scheduler.models import Job
@@ -24,14 +25,6 @@ _MOST_LINKS = 10
 _MOST_CHARS = 100
 
 _DEFINITION = ("name", "description", "task", "args", "kwargs", "trigger")
-_POLICIES = (
-    "executor",
-    "priority",
-    "coalesce",
-    "max_instances",
-    "misfire_grace_time",
-    "rerun_if_interrupted",
-)
 _DERIVED = (
     "id",
     "state",
@@ -41,18 +34,13 @@ _DERIVED = (
     "next_run_time",
     "when",
     "runs",
+    "consecutive_failures",
     "source",
     "created_at",
     "created_by",
     "updated_at",
     "updated_by",
 )
-# As ``services.jobs`` wants them: what the form refuses it can explain beside the field.
-_LIMITS = {
-    "priority": {"min_value": -1000, "max_value": 1000},
-    "max_instances": {"min_value": 1, "max_value": 10_000},
-    "misfire_grace_time": {"min_value": 1, "max_value": 2_147_483_647},
-}
 
 
 @admin.register(Job)
@@ -71,13 +59,10 @@ class JobAdmin(admin.ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         derived = [(_("State"), {"fields": _DERIVED})]
         if obj is None:
-            return [(None, {"fields": (*_DEFINITION, "new_id")}), (_("Policies"), {"fields": _POLICIES})]
+            return [(None, {"fields": (*_DEFINITION, "new_id")}), (_("Policies"), {"fields": POLICIES})]
         # A hidden field has no value of the job behind it that a page without a form could show.
         version = ("seen_version",) if self.has_change_permission(request, obj) else ()
-        return [(None, {"fields": (*_DEFINITION, *version)}), (_("Policies"), {"fields": _POLICIES}), *derived]
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        return super().formfield_for_dbfield(db_field, request, **{**_LIMITS.get(db_field.name, {}), **kwargs})
+        return [(None, {"fields": (*_DEFINITION, *version)}), (_("Policies"), {"fields": POLICIES}), *derived]
 
     @admin.display(description=_("state"), ordering="state")
     def shown_state(self, job: Job) -> str:
@@ -132,20 +117,15 @@ class JobAdmin(admin.ModelAdmin):
                 job=obj,
                 actor=_actor(request),
                 version=values["seen_version"],
-                **{name: values[name] for name in (*_DEFINITION, *_POLICIES) if name in form.changed_data},
+                **{name: values[name] for name in (*_DEFINITION, *POLICIES) if name in form.changed_data},
             )
         else:
-            policies = {name: values[name] for name in _POLICIES}
-            if not policies["executor"]:
-                del policies["executor"]
-            if policies["rerun_if_interrupted"] is None:
-                del policies["rerun_if_interrupted"]
             saved = jobs.create(
                 id=values["new_id"],
                 **{name: values[name] for name in _DEFINITION},
                 actor=_actor(request),
                 source=JobSource.ADMIN,
-                **policies,
+                **form.policies(),
             )
         # What the admin says and links to next is the job as it was saved.
         obj.pk = obj.id = saved.pk

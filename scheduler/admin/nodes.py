@@ -20,6 +20,7 @@ class NodeAdmin(ReadOnlyAdmin):
         "version",
         "executors",
         "tasks",
+        "stuck",
         "started_at",
         "heartbeat_at",
         "stopped_at",

@@ -45,7 +45,7 @@ class RunAdmin(ReadOnlyAdmin):
             _("When"),
             {"fields": ("scheduled_at", "covers_from", "coalesced", "due_at", "started_at", "finished_at", "took")},
         ),
-        (_("What came of it"), {"fields": ("shown_result", "error", "shown_traceback")}),
+        (_("What came of it"), {"fields": ("shown_progress", "shown_result", "error", "shown_traceback", "shown_log")}),
         (
             _("How"),
             {
@@ -58,8 +58,10 @@ class RunAdmin(ReadOnlyAdmin):
                     "priority",
                     "held",
                     "node_name",
+                    "timeout",
                     "requested_by",
                     "created_at",
+                    "cancel_requested_at",
                 ),
             },
         ),
@@ -69,7 +71,7 @@ class RunAdmin(ReadOnlyAdmin):
         name = Node.objects.filter(pk=OuterRef("node")).values("name")[:1]
         runs = super().get_queryset(request).annotate(node_label=Subquery(name))
         if request.resolver_match and request.resolver_match.url_name == "scheduler_run_changelist":
-            return runs.defer("args", "kwargs", "result", "traceback")
+            return runs.defer("args", "kwargs", "result", "traceback", "log", "progress")
         return runs
 
     @admin.display(description=_("took"))
@@ -116,9 +118,17 @@ class RunAdmin(ReadOnlyAdmin):
     def shown_result(self, run: Run) -> str | None:
         return _as_block(run.result)
 
+    @admin.display(description=_("progress"))
+    def shown_progress(self, run: Run) -> str | None:
+        return _as_block(run.progress)
+
     @admin.display(description=_("traceback"))
     def shown_traceback(self, run: Run) -> str | None:
         return format_html("<pre>{}</pre>", run.traceback) if run.traceback else None
+
+    @admin.display(description=_("log"))
+    def shown_log(self, run: Run) -> str | None:
+        return format_html("<pre>{}</pre>", run.log) if run.log else None
 
 
 def _as_block(value: Any) -> str | None:
