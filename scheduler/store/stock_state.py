@@ -202,6 +202,8 @@ class _Unpickler(pickle.Unpickler):
             ("datetime", "timezone"): timezone,
             ("zoneinfo", "ZoneInfo"): _ZONE_INFO,
             ("builtins", "getattr"): _Callable(_unpickling_of_zones),
+            ("__builtin__", "getattr"): _Callable(_unpickling_of_zones),
+            ("_codecs", "encode"): _Callable(_bytes),
             ("pytz", "_p"): _Callable(_pytz_zone),
             ("pytz", "_UTC"): _Callable(_utc),
             ("pytz", "FixedOffset"): _Callable(_fixed_offset),
@@ -272,6 +274,13 @@ def _unpickling_of_zones(owner: object, name: object) -> _Callable:
     if owner is not _ZONE_INFO or name != "_unpickle":
         raise UnreadableState("Its state reaches for an attribute, which no job needs.")
     return _Callable(_zone_info)
+
+
+def _bytes(text: object, encoding: object) -> bytes:
+    """As protocol 2 writes bytes."""
+    if not isinstance(text, str) or encoding != "latin1":
+        raise UnreadableState("Its state encodes text, which no job needs.")
+    return text.encode("latin1")
 
 
 def _zone_info(key: object, from_cache: object = True) -> tzinfo:

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler.services import adoption
+from scheduler.services.adoption import Outcome
+
+
+class Command(BaseCommand):
+    help = (
+        "Turn jobs that stock django-apscheduler stored into jobs of the scheduler. "
+        "Exits with 1 if some could not be taken; those are left as they are."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Only tell what would be taken.")
+
+    def handle(self, *, dry_run: bool, **options: Any) -> None:
+        outcomes = adoption.adopt(dry_run=dry_run, actor="adopt_jobs", on_outcome=self._tell)
+        if not outcomes:
+            self.stdout.write("There is nothing to adopt.")
+            return
+        refused = sum(not outcome.is_taken for outcome in outcomes)
+        self.stdout.write(f"{len(outcomes) - refused} {'would be taken' if dry_run else 'taken'}, {refused} not taken.")
+        if refused:
+            raise CommandError("What could not be taken was left as it is; the reasons are above.", returncode=1)
+
+    def _tell(self, outcome: Outcome) -> None:
+        if outcome.is_taken:
+            self.stdout.write(f"{outcome.id}: {outcome.text}")
+        else:
+            self.stdout.write(f"{outcome.id}: not taken. {outcome.text}")

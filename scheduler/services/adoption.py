@@ -1,0 +1,131 @@
+"""Adoption: rows that stock django-apscheduler wrote become jobs, when a deployer asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django_apscheduler.models import DjangoJob
+
+from scheduler import conf
+from scheduler.core import policies, triggers
+from scheduler.core.registry import registry
+from scheduler.core.states import JobSource, JobState
+from scheduler.errors import SchedulerError, UnreadableState
+from scheduler.models import Job
+from scheduler.store import jobs as rows
+from scheduler.store import stock_state
+from scheduler.store.clock import database_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one row."""
+
+    id: str
+    is_taken: bool
+    text: str
+    """What the job does and when; or why the row was left as it is."""
+
+
+def unadopted_count() -> int:
+    """Return how many rows of stock django-apscheduler are no jobs of ours."""
+    count: int = DjangoJob.objects.filter(job__isnull=True).count()
+    return count
+
+
+def adopt(
+    *,
+    dry_run: bool = False,
+    actor: str = "",
+    now: datetime | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> tuple[Outcome, ...]:
+    """
+    Make a job of every row that stock django-apscheduler wrote, each in a transaction of its own; by id.
+
+    It keeps its id, when it is due next and its stored state. What cannot be taken stays as it is: no row is deleted
+    and no function is imported because a row names it. ``on_outcome`` hears of each as it happens.
+    """
+    now = now or database_now()
+    outcomes = []
+    for job_id in DjangoJob.objects.filter(job__isnull=True).order_by("pk").values_list("pk", flat=True):
+        outcome = _adopt_one(job_id, dry_run=dry_run, actor=actor, now=now)
+        if outcome is None:
+            continue
+        outcomes.append(outcome)
+        if on_outcome is not None:
+            on_outcome(outcome)
+    return tuple(outcomes)
+
+
+def _adopt_one(job_id: str, *, dry_run: bool, actor: str, now: datetime) -> Outcome | None:
+    """Take one row; ``None`` if somebody else took or deleted it meanwhile."""
+    with transaction.atomic():
+        if not rows.is_unadopted(id=job_id):
+            return None
+        row = DjangoJob.objects.get(pk=job_id)
+        try:
+            job = _job(row, actor=actor, now=now)
+        except SchedulerError as error:
+            return Outcome(id=job_id, is_taken=False, text=str(error))
+        if not dry_run:
+            rows.adopt(job=job)
+    when = triggers.describe(job.trigger)
+    paused = ", paused" if job.state == JobState.PAUSED else ""
+    return Outcome(id=job_id, is_taken=True, text=f"{job.task}, {when}{paused}")
+
+
+def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
+    """
+    Return the job that a stock row stands for, not written yet.
+
+    :raises UnreadableState, UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy: why it cannot be taken
+    """
+    if len(row.job_state) > stock_state.MAX_BYTES:
+        raise UnreadableState(
+            f"Its state takes {len(row.job_state):,} bytes; at most {stock_state.MAX_BYTES:,} are read."
+        )
+    state = stock_state.read(bytes(row.job_state))
+    if state.id != row.pk:
+        raise UnreadableState(f"Its state belongs to another job, {state.id[:64]!a}.")
+    task = registry.get(registry.name_of(state.func))
+    args, kwargs = rows.check_arguments(task=task.name, args=state.args, kwargs=state.kwargs)
+    given = {
+        "executor": state.executor,
+        "coalesce": state.coalesce,
+        "max_instances": state.max_instances,
+        "misfire_grace_time": state.misfire_grace_time,
+    }
+    return Job(
+        id=row.pk,
+        next_run_time=row.next_run_time,
+        name=_printable(state.name) or task.name,
+        task=task.name,
+        args=args,
+        kwargs=kwargs,
+        trigger=triggers.normalize(state.trigger, now=now),
+        source=JobSource.CODE,
+        state_changed_at=now,
+        state_changed_by=actor,
+        created_at=now,
+        created_by=actor,
+        updated_at=now,
+        updated_by=actor,
+        needs_inspection=False,
+        **_state(row),
+        **{**policies.defaults(task=task, settings=conf.get()), **policies.check(given)},
+    )
+
+
+def _state(row: DjangoJob) -> dict[str, Any]:
+    if row.next_run_time is None:
+        return {"state": JobState.PAUSED, "state_reason": "It was paused when it was adopted."}
+    return {"state": JobState.ACTIVE, "state_reason": ""}
+
+
+def _printable(name: str) -> str:
+    return "".join(character for character in name if character.isprintable())[:255]
