@@ -166,6 +166,10 @@ class ProcessPool(Pool):
             if child is None or run is None:
                 break
             self._begun[run.id] = (run, child)
+            child = self._ready_child(place)  # it may have died while it was idle
+            if child is None:
+                return  # the node accounts for this run
+            self._begun[run.id] = (run, child)
             outcome = self._run(child, run)
             if self._killing.is_set():
                 return  # the node accounts for this run

@@ -2,22 +2,27 @@
 --
 -- Locks:   the rows that it takes; those that another node is taking are skipped.
 -- Params:  node uuid, executor text, tasks text[], limit int, now timestamptz or NULL
--- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout
+-- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout; in that order
 -- Index:   scheduler_run_waiting
 
-UPDATE scheduler_run AS run
-   SET node = %(node)s::uuid
-  FROM (SELECT waiting.id
-          FROM scheduler_run AS waiting
-         WHERE waiting.executor = %(executor)s
-           AND waiting.node IS NULL
-           AND waiting.finished_at IS NULL
-           AND NOT waiting.held
-           AND waiting.due_at <= coalesce(%(now)s::timestamptz, now())
-           AND waiting.task = ANY(%(tasks)s::text[])
-         ORDER BY waiting.priority DESC, waiting.due_at, waiting.id
-         LIMIT %(limit)s
-           FOR UPDATE SKIP LOCKED) AS chosen
- WHERE run.id = chosen.id
-RETURNING run.id, run.job_id, run.job_name, run.task, run.args::text, run.kwargs::text, run.scheduled_at, run.attempt,
-          run.executor, run.timeout
+WITH taken AS (
+    UPDATE scheduler_run AS run
+       SET node = %(node)s::uuid
+      FROM (SELECT waiting.id
+              FROM scheduler_run AS waiting
+             WHERE waiting.executor = %(executor)s
+               AND waiting.node IS NULL
+               AND waiting.finished_at IS NULL
+               AND NOT waiting.held
+               AND waiting.due_at <= coalesce(%(now)s::timestamptz, now())
+               AND waiting.task = ANY(%(tasks)s::text[])
+             ORDER BY waiting.priority DESC, waiting.due_at, waiting.id
+             LIMIT %(limit)s
+               FOR UPDATE SKIP LOCKED) AS chosen
+     WHERE run.id = chosen.id
+    RETURNING run.*
+)
+SELECT taken.id, taken.job_id, taken.job_name, taken.task, taken.args::text, taken.kwargs::text, taken.scheduled_at,
+       taken.attempt, taken.executor, taken.timeout
+  FROM taken
+ ORDER BY taken.priority DESC, taken.due_at, taken.id
