@@ -50,8 +50,10 @@ class Bench:
             name="processpool",
             size=size,
             report=lambda _, outcome: self.outcomes.put(outcome),
+            publish=lambda _: None,
             identity=Identity(),
             runs_per_child=runs_per_child,
+            memory_mb=None,
         )
         self.pool.start()
 
@@ -184,7 +186,7 @@ class TestStopping:
 class TestAChild:
     @pytest.mark.parametrize("busy", [False, True], ids=("idle", "busy"))
     def test_ends_when_its_node_does(self, busy: bool, tmp_path: Path) -> None:
-        child = Child()
+        child = Child(memory_mb=None)
         child.await_ready()
         if busy:
             request = child_process.encode_request(run_of("sample.wait", until=str(tmp_path / "never")), node="node")

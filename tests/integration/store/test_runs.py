@@ -27,7 +27,7 @@ def outcome(run: Run, **changes: Any) -> Outcome:
 
 
 def finish(session: Connection, node: str, *outcomes: Outcome) -> frozenset[int]:
-    return runs.finish(session, outcomes=outcomes, node=node, clock=4_000_000, now=NOON)
+    return runs.finish(session, outcomes=outcomes, node=node, clock=4_000_000, now=NOON).runs
 
 
 class TestTake:
@@ -47,6 +47,15 @@ class TestTake:
         urgent = add_run(job, priority=5)
 
         assert [take(session, node, limit=1) for _ in range(4)] == [[urgent.pk], [old.pk], [young.pk], []]
+
+    def test_hands_them_over_in_that_order(self, session: Connection, node: str) -> None:
+        job = add_job()
+        for number in range(12):
+            add_run(job, scheduled_at=NOON - number * MINUTE, priority=number // 4)
+
+        taken = take(session, node, limit=50)
+
+        assert taken == list(Run.objects.order_by("-priority", "due_at").values_list("pk", flat=True))
 
     def test_skips_what_another_node_is_taking(self, open_session: Open, node: str) -> None:
         job = add_job()

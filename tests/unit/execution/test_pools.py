@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import pytest
@@ -76,14 +77,17 @@ class Idle(Pool):
         self.reported: list[int] = []
         super().__init__(name="idle", size=size, report=lambda run, _: self.reported.append(run.id))
 
-    def _enqueue(self, run: OwnedRun) -> None:
+    def begun(self) -> Collection[int]:
+        return ()
+
+    def cancel(self, run_id: int) -> None:
+        pass
+
+    def end_overdue(self) -> None:
         pass
 
     def start(self) -> None:
         pass
-
-    def take_back(self) -> list[OwnedRun]:
-        return []
 
     def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
         return []
@@ -132,6 +136,15 @@ class TestPool:
             pool.submit(run_of(number))
 
         assert pool.wants(ahead_seconds=0) == 0
+
+    def test_takes_back_what_has_not_begun(self) -> None:
+        pool = Idle(size=1)
+        pool.submit(run_of(1))
+        pool.submit(run_of(2))
+
+        assert [run.id for run in pool.take_back()] == [1, 2]
+        assert pool.busy == 0
+        assert pool.take_back() == []
 
     def test_reports_each_run_that_ended(self) -> None:
         pool = Idle(size=1)
