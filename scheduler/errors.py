@@ -201,6 +201,18 @@ class RunFinished(SchedulerError):
     code = "run_finished"
 
 
+class RunIsActive(SchedulerError):
+    """The run has not finished. Nothing was changed."""
+
+    code = "run_is_active"
+
+
+class InvalidWindow(SchedulerError):
+    """The window of time cannot be used."""
+
+    code = "invalid_window"
+
+
 class RunNotFound(SchedulerError):
     """There is no such run."""
 

@@ -119,6 +119,7 @@ class Heartbeat:
     def _reap(self) -> None:
         reaped = nodes.reap(
             self._connection,
+            reaper=self._identity.node,
             reap_after_seconds=self._settings.reap_after_seconds,
             max_recoveries=self._settings.max_recoveries,
         )

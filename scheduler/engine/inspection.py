@@ -6,6 +6,7 @@ import json
 import logging
 from datetime import datetime
 
+from scheduler import sealing
 from scheduler.conf import SchedulerSettings
 from scheduler.core import definitions as rules
 from scheduler.core import triggers
@@ -68,6 +69,7 @@ def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:
         trigger=json.loads(job.trigger),
         now=job.now,
         max_bytes=settings.max_arguments_bytes,
+        vault=sealing,
     )
     state = JobState.ACTIVE if job.state is JobState.BROKEN else job.state
     next_run_time: datetime | None = None

@@ -263,6 +263,7 @@ class Node:
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         nodes.reap(
             self._connection,
+            reaper=self.identity.node,
             reap_after_seconds=self._settings.reap_after_seconds,
             max_recoveries=self._settings.max_recoveries,
         )

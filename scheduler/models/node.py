@@ -18,7 +18,10 @@ class Node(models.Model):
     version = models.CharField(_("version"), max_length=64)
     executors = models.JSONField(_("executors"), default=dict, help_text=_("Runs at once, by executor."))
     stuck = models.PositiveIntegerField(
-        _("stuck threads"), default=0, db_default=0, help_text=_("Threads whose run has timed out and whose code still goes on.")
+        _("stuck threads"),
+        default=0,
+        db_default=0,
+        help_text=_("Threads whose run has timed out and whose code still goes on."),
     )
     tasks = models.JSONField(_("tasks"), default=list, help_text=_("The names of the tasks that it knows."))
     state = models.CharField(_("state"), max_length=16, choices=NodeState.pairs(), default=NodeState.RUNNING)

@@ -11,6 +11,7 @@ from scheduler.core import triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
+from scheduler.store import rollups
 from scheduler.store.connections import Connection, Transaction, array, instants, texts
 from scheduler.store.runs import OwnedRun
 
@@ -96,6 +97,10 @@ def claim_due(
         owned = _choose(planned, room)
         ids = _write(transaction, node=node, planned=planned, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
+        born_finished = [
+            ids[place] for place, (_, row) in enumerate(planned) if row.state is not RunState.QUEUED and place in ids
+        ]
+        rollups.roll_up(transaction, runs=born_finished, node=node)
     return _claim(jobs=len(jobs), planned=planned, owned=owned, ids=ids, broken=broken)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django_apscheduler.models import DjangoJob
 
-from scheduler import conf
+from scheduler import conf, sealing
 from scheduler.core import definitions, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
@@ -97,7 +97,7 @@ def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     :raises UnknownTask, InvalidArguments: naming what does not fit
     """
     checked = definitions.check_arguments(
-        task=registry.get(task), args=args, kwargs=kwargs, max_bytes=conf.get().max_arguments_bytes
+        task=registry.get(task), args=args, kwargs=kwargs, max_bytes=conf.get().max_arguments_bytes, vault=sealing
     )
     text = json.dumps(checked, ensure_ascii=False)
     if "\\u0000" in text or not _is_utf8(text):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.core.states import NodeState
+from scheduler.store import rollups
 from scheduler.store.connections import Connection
 
 _REAPER_LOCK = 0x5C4ED01
@@ -73,13 +74,18 @@ def change_state(
 
 
 def reap(
-    connection: Connection, *, reap_after_seconds: float, max_recoveries: int, now: datetime | None = None
+    connection: Connection,
+    *,
+    reaper: str,
+    reap_after_seconds: float,
+    max_recoveries: int,
+    now: datetime | None = None,
 ) -> Reaped | None:
     """
     Mark silent nodes as lost and deal with the runs of all nodes that are gone, in one transaction.
 
     Queued runs go back to the queue; running ones become interrupted and, where their job wants it, get a recovery
-    attempt. ``None``: another node is doing this right now.
+    attempt. ``reaper`` is the node that does this. ``None``: another node is doing it right now.
     """
     with connection.transaction() as transaction:
         if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:
@@ -87,6 +93,7 @@ def reap(
         lost = transaction.execute("mark_lost_nodes", reap_after=reap_after_seconds, now=now)
         requeued = transaction.execute("requeue_runs_of_ended_nodes")
         interrupted = transaction.execute("interrupt_runs_of_ended_nodes", max_recoveries=max_recoveries, now=now)
+        rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
     return Reaped(
         nodes=tuple((node, name) for node, name in lost),
         requeued=len(requeued),

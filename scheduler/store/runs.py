@@ -10,6 +10,7 @@ from typing import Any
 
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
+from scheduler.store import rollups
 from scheduler.store.connections import Connection, Transaction, array, texts
 
 
@@ -153,6 +154,7 @@ def finish(
         if failures:
             failed = [failures[run_id] for run_id in failures if run_id in recorded]
             retried, paused = _follow_up(transaction, failed=failed, now=now)
+        rollups.roll_up(transaction, runs=recorded, node=node)
     return Recorded(runs=recorded, retried=retried, paused=paused)
 
 

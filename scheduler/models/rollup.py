@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from scheduler.core.states import RunState
+
+
+class Rollup(models.Model):
+    """What became of a job's runs in one hour: written with the outcomes, so that nobody has to count the ledger."""
+
+    pk = models.CompositePrimaryKey("job_key", "hour")
+    job_key = models.CharField(_("job id"), max_length=255)
+    hour = models.DateTimeField(_("hour"), help_text=_("The hour in which the runs finished, in UTC."))
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    timed_out = models.PositiveIntegerField(default=0)
+    cancelled = models.PositiveIntegerField(default=0)
+    interrupted = models.PositiveIntegerField(default=0)
+    missed = models.PositiveIntegerField(default=0, help_text=_("Fire times, not rows."))
+    skipped = models.PositiveIntegerField(default=0, help_text=_("Fire times, not rows."))
+    run_seconds = models.FloatField(_("run seconds"), default=0, help_text=_("Sum over the runs that began."))
+    last_finished_at = models.DateTimeField(_("last finished at"))
+
+    class Meta:
+        verbose_name = _("hourly roll-up")
+        verbose_name_plural = _("hourly roll-ups")
+        ordering = ("-hour", "job_key")
+        # Rows are added hour after hour: a BRIN index finds a window of time and costs next to nothing to keep.
+        indexes: ClassVar = [BrinIndex(fields=["hour"], name="scheduler_rollup_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.job_key} {self.hour:%Y-%m-%d %H}h"
+
+
+class Counter(models.Model):
+    """
+    How many runs of a task ended in a state on a node, and how long they took: totals that never shrink.
+
+    A row for each node, so that nodes never wait for each other; readers add them up.
+    """
+
+    node = models.UUIDField(_("node"))
+    task = models.CharField(_("task"), max_length=255)
+    state = models.CharField(_("state"), max_length=16, choices=RunState.pairs())
+    runs = models.PositiveBigIntegerField(default=0)
+    run_seconds = models.FloatField(default=0)
+    run_buckets = ArrayField(models.BigIntegerField(), help_text=_("Runs by duration, not cumulative."))
+    lag_seconds = models.FloatField(default=0, help_text=_("Sum of the time from being due to beginning."))
+    lag_buckets = ArrayField(models.BigIntegerField(), help_text=_("Runs by lag, not cumulative."))
+
+    class Meta:
+        verbose_name = _("counter")
+        verbose_name_plural = _("counters")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "task", "state"], name="scheduler_counter_once_per_node_task_state")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.task} {self.state}: {self.runs}"

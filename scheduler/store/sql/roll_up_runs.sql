@@ -1,0 +1,79 @@
+-- Add runs that have just ended to the hourly roll-ups of their jobs and to the counters of the node.
+--
+-- Locks:   the roll-up rows of the jobs, in the order of their keys, until the caller's transaction ends; it is the
+--          last statement of that transaction, so that nodes wait for each other briefly and never in a circle.
+-- Params:  runs bigint[]; node uuid; run_bounds and lag_bounds float8[], ascending
+-- Rows:    none
+-- Index:   the primary keys; scheduler_counter_once_per_node_task_state
+
+WITH ended AS MATERIALIZED (
+    SELECT run.job_key, run.task, run.state, run.finished_at, run.coalesced + 1 AS fire_times,
+           extract(epoch FROM run.finished_at - run.started_at)::float8 AS took,
+           greatest(extract(epoch FROM run.started_at - run.due_at)::float8, 0) AS lag
+      FROM scheduler_run AS run
+     WHERE run.id = ANY(%(runs)s::bigint[])
+), placed AS MATERIALIZED (
+    SELECT ended.task, ended.state, width_bucket(ended.took, %(run_bounds)s::float8[]) AS run_place,
+           width_bucket(ended.lag, %(lag_bounds)s::float8[]) AS lag_place, count(*) AS runs,
+           coalesce(sum(ended.took), 0) AS took, coalesce(sum(ended.lag), 0) AS lag
+      FROM ended
+     GROUP BY 1, 2, 3, 4
+), counted AS (
+    INSERT INTO scheduler_counter AS counter (
+           node, task, state, runs, run_seconds, run_buckets, lag_seconds, lag_buckets)
+    SELECT %(node)s::uuid, tally.task, tally.state, tally.runs, tally.took,
+           ARRAY(SELECT coalesce((SELECT sum(placed.runs)
+                                    FROM placed
+                                   WHERE placed.task = tally.task AND placed.state = tally.state
+                                     AND placed.run_place = slot.place), 0)::bigint
+                   FROM generate_series(0, cardinality(%(run_bounds)s::float8[])) AS slot (place)
+                  ORDER BY slot.place),
+           tally.lag,
+           ARRAY(SELECT coalesce((SELECT sum(placed.runs)
+                                    FROM placed
+                                   WHERE placed.task = tally.task AND placed.state = tally.state
+                                     AND placed.lag_place = slot.place), 0)::bigint
+                   FROM generate_series(0, cardinality(%(lag_bounds)s::float8[])) AS slot (place)
+                  ORDER BY slot.place)
+      FROM (SELECT placed.task, placed.state, sum(placed.runs) AS runs, sum(placed.took) AS took,
+                   sum(placed.lag) AS lag
+              FROM placed
+             GROUP BY placed.task, placed.state) AS tally
+     ORDER BY tally.task, tally.state
+        ON CONFLICT (node, task, state) DO UPDATE
+       SET runs = counter.runs + excluded.runs,
+           run_seconds = counter.run_seconds + excluded.run_seconds,
+           lag_seconds = counter.lag_seconds + excluded.lag_seconds,
+           run_buckets = ARRAY(SELECT one + other
+                                 FROM unnest(counter.run_buckets, excluded.run_buckets)
+                                      WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place),
+           lag_buckets = ARRAY(SELECT one + other
+                                 FROM unnest(counter.lag_buckets, excluded.lag_buckets)
+                                      WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place)
+)
+INSERT INTO scheduler_rollup AS rollup (
+       job_key, hour, succeeded, failed, timed_out, cancelled, interrupted, missed, skipped, run_seconds,
+       last_finished_at)
+SELECT ended.job_key, date_trunc('hour', ended.finished_at, 'UTC'),
+       count(*) FILTER (WHERE ended.state = 'succeeded'),
+       count(*) FILTER (WHERE ended.state = 'failed'),
+       count(*) FILTER (WHERE ended.state = 'timed_out'),
+       count(*) FILTER (WHERE ended.state = 'cancelled'),
+       count(*) FILTER (WHERE ended.state = 'interrupted'),
+       coalesce(sum(ended.fire_times) FILTER (WHERE ended.state = 'missed'), 0),
+       coalesce(sum(ended.fire_times) FILTER (WHERE ended.state = 'skipped'), 0),
+       coalesce(sum(ended.took), 0),
+       max(ended.finished_at)
+  FROM ended
+ GROUP BY 1, 2
+ ORDER BY 1, 2
+    ON CONFLICT (job_key, hour) DO UPDATE
+   SET succeeded = rollup.succeeded + excluded.succeeded,
+       failed = rollup.failed + excluded.failed,
+       timed_out = rollup.timed_out + excluded.timed_out,
+       cancelled = rollup.cancelled + excluded.cancelled,
+       interrupted = rollup.interrupted + excluded.interrupted,
+       missed = rollup.missed + excluded.missed,
+       skipped = rollup.skipped + excluded.skipped,
+       run_seconds = rollup.run_seconds + excluded.run_seconds,
+       last_finished_at = greatest(rollup.last_finished_at, excluded.last_finished_at)
