@@ -1,4 +1,4 @@
--- Let held runs wait in line as soon as their job has room for them: the oldest first.
+-- Let held runs wait in line as soon as their job has room for them: by priority, then the oldest.
 --
 -- Locks:   the rows of the runs; the caller holds the rows of their jobs, so that the count below holds.
 -- Params:  jobs text[]; now timestamptz or NULL
@@ -8,7 +8,8 @@
 UPDATE scheduler_run AS run
    SET held = false
   FROM (SELECT candidate.id,
-               row_number() OVER (PARTITION BY candidate.job_id ORDER BY candidate.due_at, candidate.id) AS place,
+               row_number() OVER (PARTITION BY candidate.job_id ORDER BY candidate.priority DESC, candidate.due_at,
+                                  candidate.id) AS place,
                job.max_instances - (SELECT count(*)
                                       FROM scheduler_run AS active
                                      WHERE active.job_id = candidate.job_id

@@ -1,4 +1,3 @@
-import uuid
 from __future__ import annotations
 
 from typing import Any
@@ -20,7 +19,7 @@ LATER = NOON + MINUTE
 
 
 def reap(session: Connection, **changes: Any) -> Reaped | None:
-    return nodes.reap(session, **{"reaper": str(uuid.uuid4()), "reap_after_seconds": 30, "max_recoveries": 2, "now": LATER, **changes})
+    return nodes.reap(session, **{"reaper": str(uuid4()), "reap_after_seconds": 30, "max_recoveries": 2, "now": LATER, **changes})
 
 
 class TestRegister:
