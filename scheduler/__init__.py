@@ -5,7 +5,7 @@ The public names: ``task`` registers a function; inside one, ``current_run`` tel
 ``Retry`` asks to be run again later. ``Secret`` marks arguments whose values nobody should see.
 """
 
-from scheduler.core.context import current_run
+from scheduler.context import current_run
 from scheduler.core.registry import Secret, task
 from scheduler.errors import Retry, RunStopped
 

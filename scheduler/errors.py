@@ -237,6 +237,12 @@ class DatabaseUnavailable(SchedulerError):
     code = "database_unavailable"
 
 
+class ValueRefused(SchedulerError):
+    """The database cannot store a value."""
+
+    code = "value_refused"
+
+
 class Misconfigured(SchedulerError):
     """A setting has a value that cannot be used."""
 

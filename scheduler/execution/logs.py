@@ -7,9 +7,8 @@ import logging
 import time
 from typing import TextIO
 
-from scheduler import conf
-from scheduler.core import context
-from scheduler.core.logbook import Logbook
+from scheduler import conf, context
+from scheduler.logbook import Logbook
 
 
 class RunLogHandler(logging.Handler):

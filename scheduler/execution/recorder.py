@@ -7,9 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import monotonic_ns
 
-import psycopg2
-
 from scheduler.core.states import RunState
+from scheduler.errors import ValueRefused
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
 from scheduler.store import runs
@@ -91,7 +90,7 @@ class Recorder:
         """Write a batch; if PostgreSQL refuses a value, write the halves, down to the bad row with a placeholder."""
         try:
             return self._finish(outcomes)
-        except (psycopg2.DataError, psycopg2.ProgrammingError, ValueError) as error:
+        except ValueRefused as error:
             if len(outcomes) > 1:
                 middle = len(outcomes) // 2
                 return self._write(outcomes[:middle]) | self._write(outcomes[middle:])

@@ -11,14 +11,13 @@ from typing import Any
 
 from django.db import connections
 
-from scheduler import conf, sealing
-from scheduler.core import context
-from scheduler.core.context import CurrentRun, StopReason
-from scheduler.core.logbook import masked
+from scheduler import conf, context, sealing
+from scheduler.context import CurrentRun, StopReason
 from scheduler.core.registry import registry
 from scheduler.core.states import RunState
 from scheduler.errors import Retry, UnknownTask
 from scheduler.execution.values import as_json, describe_error, result_as_json
+from scheduler.logbook import masked
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
 _STOPPED_STATES = {

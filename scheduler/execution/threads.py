@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from scheduler.core.context import CurrentRun, StopReason
+from scheduler.context import CurrentRun, StopReason
 from scheduler.core.states import RunState
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of

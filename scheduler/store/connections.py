@@ -11,7 +11,7 @@ import psycopg2
 from django.db import connections
 
 from scheduler import conf
-from scheduler.errors import DatabaseUnavailable
+from scheduler.errors import DatabaseUnavailable, ValueRefused
 from scheduler.store import statements
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,7 @@ class Connection:
         Run ``sql/<statement>.sql`` and return its rows; empty when it has none.
 
         :raises DatabaseUnavailable: the session is gone, or was cancelled; what was begun is rolled back
+        :raises ValueRefused: PostgreSQL cannot store one of the parameters
         """
         return self._run(statements.load(statement), parameters)
 
@@ -88,6 +89,8 @@ class Connection:
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing.
             self.close()
             raise DatabaseUnavailable(str(error).strip() or "The connection to the database was lost.") from error
+        except (psycopg2.DataError, ValueError) as error:
+            raise ValueRefused(f"The database refused a value: {error}") from error
 
     def _open(self) -> Any:
         django_connection = connections[conf.get().database]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scheduler.errors import RunStopped
 
 if TYPE_CHECKING:
-    from scheduler.core.logbook import Logbook
+    from scheduler.logbook import Logbook
 
 PUBLISH_SECONDS = 0.5
 """Progress and log lines of a running run reach the ledger at most this often."""

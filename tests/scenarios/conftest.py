@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.postgres import Cluster
+from tests.scenarios.site import CHECKOUT, Site, connected_to, environment
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A server for all scenarios, with a migrated database to make others from."""
+    with Cluster(settings={"fsync": "off", "max_connections": 100}) as cluster:
+        cluster.psql("CREATE DATABASE migrated")
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+            cwd=CHECKOUT,
+            env=environment(cluster.url("migrated")),
+            check=True,
+        )
+        yield cluster
+
+
+@pytest.fixture
+def site(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Iterator[Site]:
+    """A database of its own for this test, which this process uses too."""
+    name = f"site_{next(_numbers)}"
+    cluster.psql(f"CREATE DATABASE {name} TEMPLATE migrated")
+    site = Site(url=cluster.url(name), directory=tmp_path)
+    with django_db_blocker.unblock(), connected_to(site.url):
+        yield site
+        site.close()
+    cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")

@@ -1,0 +1,199 @@
+"""A database of one's own and the nodes that work on it, as real processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from dj_db_conn_pool.core import pool_container
+from django.db import connections
+
+from openlearn import postgres
+from openlearn.environment import Environment
+from scheduler.models import Node, Run
+from tests.sample_app import effects
+from tests.sample_app.effects import Execution
+from tests.waiting import wait_until
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+
+QUICK = {
+    "SCHEDULER_HEARTBEAT_SECONDS": "0.5",
+    "SCHEDULER_LEASE_SECONDS": "1",
+    "SCHEDULER_REAP_AFTER_SECONDS": "1.5",
+}
+"""A node that is gone is noticed within two seconds instead of half a minute."""
+
+
+@contextmanager
+def connected_to(url: str) -> Iterator[None]:
+    """Let this process use another database than the one of the settings."""
+    connection = connections["default"]
+    former = connection.settings_dict
+    entry = postgres.databases(Environment({"DATABASE_URL": url}), data_dir=CHECKOUT)["default"]
+    _dispose(connection)
+    connection.settings_dict = {**{key: value for key, value in former.items() if key != "EMBEDDED"}, **entry}
+    try:
+        yield
+    finally:
+        _dispose(connection)
+        connection.settings_dict = former
+
+
+def _dispose(connection: Any) -> None:
+    connection.close()
+    pool_container.dispose()
+    pool_container.clear()
+
+
+def environment(url: str, **changes: str) -> dict[str, str]:
+    """Return the variables of a process that works on the database."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SCHEDULER_", "POSTGRES_"))}
+    return {
+        **inherited,
+        "DATABASE_URL": url,
+        "SECRET_KEY": "only for tests",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "LOG_FORMAT": "text",
+        "LOG_LEVEL": "INFO",
+        **changes,
+    }
+
+
+class NodeProcess:
+    """``manage.py runscheduler`` as a process; what it prints goes to a file."""
+
+    def __init__(self, *arguments: str, variables: dict[str, str], output: Path) -> None:
+        self._file = output
+        with output.open("wb") as file:
+            self._popen = subprocess.Popen(
+                [sys.executable, "manage.py", "runscheduler", *arguments],
+                cwd=CHECKOUT,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    @property
+    def output(self) -> str:
+        return self._file.read_text()
+
+    def printed(self, text: str, *, timeout: float = 30.0) -> None:
+        """Wait until it has printed the text."""
+
+        def has_printed() -> bool:
+            assert text in self.output or self._popen.poll() is None, f"It ended: {self.output}"
+            return text in self.output
+
+        wait_until(has_printed, timeout)
+
+    def send(self, number: int) -> None:
+        self._popen.send_signal(number)
+
+    def ended(self, *, timeout: float = 20.0) -> int:
+        """Wait until it has ended and return its exit code."""
+        try:
+            return self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"It goes on after {timeout:g} s: {self.output}") from None
+
+    def kill(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+
+    def stop(self, *, number: int = signal.SIGTERM, timeout: float = 20.0) -> None:
+        """Ask it to stop, and expect that it does so without complaint."""
+        self.send(number)
+        assert self.ended(timeout=timeout) == 0, self.output
+        assert "Traceback" not in self.output
+
+
+class Site:
+    """A migrated database, the nodes on it, and the file in which tasks leave their traces."""
+
+    def __init__(self, *, url: str, directory: Path) -> None:
+        self.url = url
+        self.directory = directory
+        self._effects = directory / "effects"
+        self._nodes: list[NodeProcess] = []
+
+    def launch(self, *arguments: str, **variables: str) -> NodeProcess:
+        """Start a process and do not wait for it."""
+        given = {effects.VARIABLE: str(self._effects), **QUICK, **variables}
+        node = NodeProcess(
+            *arguments,
+            variables=environment(given.pop("DATABASE_URL", self.url), **given),
+            output=self.directory / f"node-{len(self._nodes)}.log",
+        )
+        self._nodes.append(node)
+        return node
+
+    def start_node(self, *arguments: str, **variables: str) -> NodeProcess:
+        """Start a node and wait until it works. Without a process pool, which takes its time to start."""
+        if "--processes" not in arguments:
+            arguments = (*arguments, "--processes", "0")
+        node = self.launch(*arguments, **variables)
+        node.printed("scheduler.node.started")
+        return node
+
+    def close(self) -> None:
+        for node in self._nodes:
+            node.kill()
+
+    def executions(self, job: str | None = None) -> list[Execution]:
+        found = effects.read(self._effects)
+        return [execution for execution in found if job in (None, execution.job)]
+
+    def began(self, job: str, *, count: int = 1, timeout: float = 20.0) -> list[Execution]:
+        """Wait until so many executions of a job have begun, and return them."""
+        return wait_until(
+            lambda: found if len(found := self.executions(job)) >= count else None,
+            timeout,
+        )
+
+    def run(self, job: str, *, state: str, timeout: float = 20.0, **filters: Any) -> Run:
+        """Wait until the job has a run in this state, and return it."""
+        return wait_until(
+            lambda: Run.objects.filter(job_key=job, state=state, **filters).order_by("id").first(), timeout
+        )
+
+    def node_of(self, process: NodeProcess) -> Node:
+        return Node.objects.get(pid=process.pid)
+
+
+def accounted_fire_times(job: str, *, every: timedelta) -> Counter[datetime]:
+    """Return how often each fire time of an interval is covered by a row of the ledger, further attempts apart."""
+    found: Counter[datetime] = Counter()
+    for run in Run.objects.filter(job_key=job, attempt=1, kind="scheduled"):
+        moment = run.covers_from or run.scheduled_at
+        while moment <= run.scheduled_at:
+            found[moment] += 1
+            moment += every
+    return found
+
+
+def assert_nothing_lost_or_doubled(site: Site, job: str, *, first: datetime, every: timedelta) -> None:
+    """Every fire time of an interval, enumerated here, is covered once; each run that succeeded was executed once."""
+    found = accounted_fire_times(job, every=every)
+    expected, moment = [], first
+    while moment <= max(found):
+        expected.append(moment)
+        moment += every
+    assert found == Counter(expected)
+    executed = Counter(execution.run_id for execution in site.executions(job))
+    succeeded = Run.objects.filter(job_key=job, state="succeeded").values_list("pk", flat=True)
+    assert {run_id: executed[run_id] for run_id in succeeded} == dict.fromkeys(succeeded, 1)

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from scheduler.models import Job, Run
+from scheduler.services import jobs
+from tests.scenarios.site import Site, assert_nothing_lost_or_doubled
+from tests.waiting import wait_until
+
+SECOND = timedelta(seconds=1)
+EVERY_SECOND = {"type": "interval", "seconds": 1}
+NOT_SOON = {"type": "interval", "days": 1}
+
+
+def first_fire_time(job: Job) -> datetime:
+    return datetime.fromisoformat(job.trigger["start_at"])
+
+
+def hold(id: str, until: Path, **policies: Any) -> None:
+    """Create a job whose run goes on until the file exists, and let it run."""
+    job = jobs.create(id=id, task="sample.hold", trigger=NOT_SOON, kwargs={"until": str(until)}, **policies)
+    jobs.run_now(job=job)
+
+
+class TestKilledInTheMiddleAndStartedAgain:
+    def test_loses_and_doubles_no_fire_time_and_recovers_what_ran(self, site: Site, tmp_path: Path) -> None:
+        release = tmp_path / "release"
+        tick = jobs.create(id="tick", task="sample.record", trigger=EVERY_SECOND)
+        hold("long", release, rerun_if_interrupted=True)
+        hold("once", release, rerun_if_interrupted=False)
+        killed = site.start_node()
+        site.began("long")
+        site.began("once")
+        site.began("tick", count=2)
+
+        killed.kill()
+        heir = site.start_node()
+        site.began("long", count=2)
+        release.touch()
+        recovery = site.run("long", state="succeeded")
+        site.run("once", state="interrupted")
+        site.began("tick", count=len(site.executions("tick")) + 2)
+        heir.stop()
+
+        interrupted = Run.objects.get(job_key="long", attempt=1)
+        assert (recovery.kind, recovery.attempt, recovery.previous_id) == ("recovery", 2, interrupted.pk)
+        assert recovery.scheduled_at == interrupted.scheduled_at
+        assert interrupted.state == "interrupted"
+        assert [execution.ended for execution in site.executions("once")] == [False]
+        assert Run.objects.filter(job_key="once").count() == 1
+        assert not Run.objects.active().filter(node__isnull=False).exists()
+        assert_nothing_lost_or_doubled(site, "tick", first=first_fire_time(tick), every=SECOND)
+
+
+class TestKilledWhileAnotherNodeWorks:
+    def test_hands_over_what_ran_and_what_waited(self, site: Site, tmp_path: Path) -> None:
+        release = tmp_path / "release"
+        killed = site.start_node("--threads", "1")
+        hold("long", release, rerun_if_interrupted=True)
+        (first,) = site.began("long")
+        survivor = site.start_node("--threads", "4")
+        tick = jobs.create(id="tick", task="sample.record", trigger=EVERY_SECOND)
+        site.began("tick")
+
+        killed.kill()
+
+        recovered = site.began("long", count=2)[1]
+        assert (first.pid, recovered.pid) == (killed.pid, survivor.pid)
+        release.touch()
+        site.run("long", state="succeeded", attempt=2)
+        site.began("tick", count=len(site.executions("tick")) + 1)
+        survivor.stop()
+        assert site.node_of(killed).state == "lost"
+        assert_nothing_lost_or_doubled(site, "tick", first=first_fire_time(tick), every=SECOND)
+
+
+class TestTheProcessPoolOfAKilledNode:
+    def test_is_gone_within_two_seconds(self, site: Site, tmp_path: Path) -> None:
+        node = site.start_node("--processes", "2")
+        hold("long", tmp_path / "never", executor="processpool")
+        (execution,) = site.began("long")
+        children = psutil.Process(node.pid).children(recursive=True)
+        assert execution.pid in {child.pid for child in children}
+
+        node.kill()
+
+        wait_until(lambda: not any(is_alive(child) for child in children), 2)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
