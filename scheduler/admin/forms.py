@@ -12,18 +12,22 @@ from django.forms.fields import InvalidJSONInput
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
-from scheduler import conf, sealing
-from scheduler.core import definitions, triggers
+from scheduler import conf
+from scheduler.core import policies, triggers
+from scheduler.core.policies import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
-from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.errors import InvalidArguments, InvalidPolicy, InvalidTrigger, UnknownTask
 from scheduler.models import Job
+from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 _DEEPEST = 50
+_LEFT_TO_THE_TASK = ("executor", "rerun_if_interrupted")
+"""Policies that a new job takes from its task when nothing is said."""
 
 
 class StorableJSONField(forms.JSONField):
@@ -87,16 +91,7 @@ class JobForm(forms.ModelForm):
 
     class Meta:
         model = Job
-        fields = (
-            "name",
-            "description",
-            "executor",
-            "priority",
-            "coalesce",
-            "max_instances",
-            "misfire_grace_time",
-            "rerun_if_interrupted",
-        )
+        fields = ("name", "description", *POLICIES)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,8 +124,11 @@ class JobForm(forms.ModelForm):
             label=rerun.label, help_text=_("%(help)s Unknown: as the task says.") % {"help": rerun.help_text}
         )
 
+    def clean_name(self) -> str:
+        return _printable(self.cleaned_data["name"])
+
     def clean_new_id(self) -> str | None:
-        new_id: str = self.cleaned_data["new_id"]
+        new_id = _printable(self.cleaned_data["new_id"])
         if new_id and DjangoJob.objects.filter(pk=new_id).exists():
             raise ValidationError(_("A job with this id exists already."), code="job_exists")
         return new_id or None
@@ -143,25 +141,35 @@ class JobForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if {"task", "args", "kwargs"} <= cleaned.keys():
+        is_doubtful = self.is_new or self.instance.state == JobState.BROKEN
+        if {"task", "args", "kwargs"} <= cleaned.keys() and (
+            is_doubtful or not {"task", "args", "kwargs"}.isdisjoint(self.changed_data)
+        ):
             self._check_arguments(cleaned)
-        if "trigger" in cleaned and (self.is_new or "trigger" in self.changed_data or self._is_broken):
+        if "trigger" in cleaned and (is_doubtful or "trigger" in self.changed_data):
             self._check_trigger(cleaned["trigger"])
+        self._check_policies(cleaned)
         return cleaned
 
-    @property
-    def _is_broken(self) -> bool:
-        return self.instance.state == JobState.BROKEN
+    def policies(self) -> dict[str, Any]:
+        """What was said about how the job is run; a task's or a setting's own say is left out."""
+        return {
+            name: self.cleaned_data[name]
+            for name in POLICIES
+            if name in self.cleaned_data
+            and not (self.is_new and name in _LEFT_TO_THE_TASK and self.cleaned_data[name] in ("", None))
+        }
+
+    def _check_policies(self, cleaned: dict[str, Any]) -> None:
+        for name, value in self.policies().items():
+            try:
+                policies.check({name: value})
+            except InvalidPolicy as error:
+                self.add_error(name, str(error))
 
     def _check_arguments(self, cleaned: dict[str, Any]) -> None:
         try:
-            definitions.check_arguments(
-                task=registry.get(cleaned["task"]),
-                args=cleaned["args"],
-                kwargs=cleaned["kwargs"],
-                max_bytes=conf.get().max_arguments_bytes,
-                vault=sealing,
-            )
+            rows.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
         except UnknownTask as error:
             self.add_error("task", str(error))
         except InvalidArguments as error:
@@ -177,6 +185,12 @@ class JobForm(forms.ModelForm):
         except InvalidTrigger as error:
             where = f"{error.pointer}: " if error.pointer else ""
             self.add_error("trigger", f"{where}{error}")
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValidationError(_("This holds a character that cannot be printed."), code="not_printable")
+    return text
 
 
 def _task_choices(current: str | None) -> list[tuple[str, str]]:
