@@ -35,11 +35,11 @@ from tests.contract import tasks
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
 
 @pytest.fixture(params=["stock", "durable"])
 def scheduler(request: pytest.FixtureRequest) -> Iterator[BaseScheduler]:
+    # A node has sessions of its own, which see only what was committed.
+    request.getfixturevalue("db" if request.param == "stock" else "transactional_db")
     made: BaseScheduler = (
         BackgroundScheduler(jobstores={"default": PostgresJobStore()}, timezone=BERLIN)
         if request.param == "stock"
@@ -96,7 +96,8 @@ class TestAddJob:
         assert [(event.code, event.job_id) for event in events] == [(EVENT_JOB_ADDED, "hourly")]
 
     def test_takes_defaults_that_were_not_given_from_the_scheduler(self, scheduler: BaseScheduler) -> None:
-        scheduler.configure(job_defaults={"misfire_grace_time": 3, "coalesce": False, "max_instances": 6})
+        defaults = {"misfire_grace_time": 3, "coalesce": False, "max_instances": 6}
+        scheduler.configure(jobstores={"default": PostgresJobStore()}, job_defaults=defaults)
         scheduler.start(paused=True)
 
         scheduler.add_job(tasks.first, "interval", hours=1, id="a")
@@ -114,12 +115,8 @@ class TestAddJob:
         assert not pending.pending
 
     def test_refuses_an_id_that_is_taken(self, scheduler: BaseScheduler) -> None:
-        if isinstance(scheduler, DurableScheduler):
-            scheduler.start(paused=True)
-            scheduler.add_job(tasks.first, "interval", hours=1, id="a", replace_existing=False)
-        else:
-            scheduler.start(paused=True)
-            scheduler.add_job(tasks.first, "interval", hours=1, id="a")
+        scheduler.start(paused=True)
+        scheduler.add_job(tasks.first, "interval", hours=1, id="a")
 
         with pytest.raises(ConflictingIdError):
             scheduler.add_job(tasks.first, "interval", hours=1, id="a", replace_existing=False)
@@ -311,6 +308,7 @@ class TestGetAndRemoveJobs:
         assert events[-1].code == EVENT_ALL_JOBS_REMOVED
 
 
+@pytest.mark.django_db(transaction=True)
 class TestStockJobStore:
     """A process with the stock job store reads what we wrote."""
 
@@ -327,8 +325,11 @@ from django_apscheduler.jobstores import DjangoJobStore
 store = DjangoJobStore()
 store.start(BackgroundScheduler(), "default")
 after = datetime(2027, 3, 27, 12, tzinfo=UTC)
-print(json.dumps({job.id: [job.func_ref, list(job.args), str(job.trigger.get_next_fire_time(None, after).astimezone(UTC))]
-                  for job in store.get_all_jobs()}))
+found = {}
+for job in store.get_all_jobs():
+    fire_time = job.trigger.get_next_fire_time(None, after).astimezone(UTC)
+    found[job.id] = [job.func_ref, list(job.args), str(fire_time)]
+print(json.dumps(found))
 store.shutdown()
 """
 
