@@ -75,9 +75,9 @@ def clean_up(
     :raises InvalidRetention: a number is out of its range; nothing was deleted
     """
     settings = conf.get()
-    days = _checked("days", settings.retention_days if older_than_days is None else older_than_days, 1, 36_500)
-    keep = _checked("keep", settings.keep_runs_per_job if keep_per_job is None else keep_per_job, 0, 100_000)
-    size = _checked("batch_size", batch_size, 1, 10_000)
+    days = settings.retention_days if older_than_days is None else older_than_days
+    keep = settings.keep_runs_per_job if keep_per_job is None else keep_per_job
+    check(older_than_days=days, keep_per_job=keep, batch_size=batch_size)
     cutoff = (now or database_now()) - timedelta(days=days)
     done = CleanUp(cutoff=cutoff)
     # Runs go before their jobs: deleting a job detaches its runs, in one transaction however many there are.
@@ -87,16 +87,16 @@ def clean_up(
             find=partial(retention.find_stock_history, cutoff=cutoff),
             delete=lambda page: retention.delete_stock_history(rows=page),
             after=0,
-            batch=_Batch(size),
+            batch=_Batch(batch_size),
             dry_run=dry_run,
         ),
-        _sweep_runs(cutoff=cutoff, keep_per_job=keep, batch=_Batch(size), dry_run=dry_run),
+        _sweep_runs(cutoff=cutoff, keep_per_job=keep, batch=_Batch(batch_size), dry_run=dry_run),
         _sweep(
             what="jobs",
             find=partial(retention.find_ended_jobs, cutoff=cutoff),
             delete=lambda page: retention.delete_ended_jobs(jobs=page, cutoff=cutoff),
             after="",
-            batch=_Batch(size),
+            batch=_Batch(batch_size),
             dry_run=dry_run,
         ),
         _sweep(
@@ -104,7 +104,7 @@ def clean_up(
             find=partial(retention.find_gone_nodes, cutoff=cutoff),
             delete=lambda page: retention.delete_nodes(nodes=page),
             after=UUID(int=0),
-            batch=_Batch(size),
+            batch=_Batch(batch_size),
             dry_run=dry_run,
         ),
     )
@@ -113,6 +113,17 @@ def clean_up(
         if progress is not None:
             progress(done)
     return done
+
+
+def check(*, older_than_days: int, keep_per_job: int, batch_size: int) -> None:
+    """:raises InvalidRetention: naming the number and what is allowed"""
+    for name, value, low, high in (
+        ("days", older_than_days, 1, 36_500),
+        ("keep", keep_per_job, 0, 100_000),
+        ("batch_size", batch_size, 1, 10_000),
+    ):
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise InvalidRetention(f"{name} is “{value}”; it is a whole number from {low:,} to {high:,}.")
 
 
 class _Batch:
@@ -159,9 +170,3 @@ def _sweep_runs(*, cutoff: datetime, keep_per_job: int, batch: _Batch, dry_run: 
         if not page.holds_old_rows:
             return
         after = page.last_id
-
-
-def _checked(name: str, value: Any, low: int, high: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidRetention(f"{name} is “{value}”; it is a whole number from {low:,} to {high:,}.")
-    return value

@@ -48,22 +48,28 @@ class Command(BaseCommand):
 
     def handle(self, *, days: Any, keep: Any, batch_size: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
         progress = Progress(self.stderr, dry_run=dry_run, is_silent=verbosity == 0)
-        older_than_days, keep_per_job = _number("days", days), _number("keep", keep)
-        batch = _number("batch-size", batch_size)
+        limits = {
+            "older_than_days": _number("days", days),
+            "keep_per_job": _number("keep", keep),
+            "batch_size": _number("batch-size", batch_size),
+        }
+        try:
+            # Before the database is asked for anything: a wrong number needs none to be found out.
+            retention.check(**limits)
+        except InvalidRetention as error:
+            # It begins with the name of the number: batch_size is “0”; …
+            raise CommandError(f"--{str(error).replace('_', '-', 1)}", returncode=2) from None
         health = installation.check()
         if health.error:
             raise CommandError(health.error, returncode=1)
         try:
             done = retention.clean_up(
-                older_than_days=older_than_days,
-                keep_per_job=keep_per_job,
-                batch_size=batch,
+                older_than_days=limits["older_than_days"],
+                keep_per_job=limits["keep_per_job"],
+                batch_size=limits["batch_size"],
                 dry_run=dry_run,
                 progress=progress,
             )
-        except InvalidRetention as error:
-            # It begins with the name of the number: batch_size is “0”; …
-            raise CommandError(f"--{str(error).replace('_', '-', 1)}", returncode=2) from None
         except Error as error:
             progress.end()
             raise CommandError(installation.explain(error=error, alias=DEFAULT_DB_ALIAS), returncode=1) from None

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
 import itertools
-import json
 import threading
 from datetime import UTC, datetime, timedelta
-from io import StringIO
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.db import connection, connections
 from django.utils import timezone
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
@@ -20,56 +17,9 @@ from scheduler.models import Job, Node, Run
 from scheduler.services import retention
 from scheduler.store import statements
 from scheduler.store.clock import database_now
+from tests.integration.services.ledger import job, node, run
 
 pytestmark = pytest.mark.django_db
-
-_places = itertools.count()
-
-
-def job(id: str = "daily", *, state: JobState = JobState.ACTIVE, ended_days_ago: float | None = None) -> Job:
-    now = timezone.now()
-    return Job.objects.create(
-        id=id,
-        job_state=b"",
-        name=id,
-        task="scheduler.cleanup_jobs",
-        trigger={"type": "interval", "days": 1},
-        state=state,
-        state_changed_at=None if ended_days_ago is None else now - timedelta(days=ended_days_ago),
-        needs_inspection=False,
-        created_at=now - timedelta(days=400),
-        updated_at=now - timedelta(days=400),
-    )
-
-
-def run(of: Job | None, *, days_ago: float, state: RunState = RunState.SUCCEEDED, **values: Any) -> Run:
-    at = database_now() - timedelta(days=days_ago)
-    is_active = state in {RunState.QUEUED, RunState.RUNNING}
-    values = {
-        "scheduled_at": at + timedelta(microseconds=next(_places)),
-        "due_at": at,
-        "created_at": at,
-        "executor": "default",
-        "finished_at": None if is_active else at,
-        **values,
-    }
-    key = of.pk if of else "gone"
-    return Run.objects.create(job=of, job_key=key, job_name=key, task="scheduler.cleanup_jobs", state=state, **values)
-
-
-def node(state: NodeState, *, days_ago: float) -> Node:
-    at = timezone.now() - timedelta(days=days_ago)
-    stopped_at = at if state in {NodeState.STOPPED, NodeState.LOST} else None
-    return Node.objects.create(
-        name="web-1",
-        host="web-1",
-        pid=1,
-        version="1",
-        state=state,
-        started_at=at,
-        heartbeat_at=at,
-        stopped_at=stopped_at,
-    )
 
 
 def clean(**arguments: Any) -> retention.CleanUp:
@@ -403,99 +353,3 @@ class TestQueryPlans:
 
         assert Run.objects.count() == Run.objects.filter(finished_at__gte=done.cutoff).count() == 8000 - done.runs
         assert 5500 < done.runs < 5700
-
-
-def command(*arguments: str, **options: Any) -> tuple[str, str]:
-    out, err = StringIO(), StringIO()
-    call_command("cleanup_jobs", *arguments, stdout=out, stderr=err, **options)
-    return out.getvalue(), err.getvalue()
-
-
-class TestCleanupJobsCommand:
-    def test_prints_what_went(self) -> None:
-        once = job("one-shot", state=JobState.FINISHED, ended_days_ago=31)
-        run(once, days_ago=31)
-        run(once, days_ago=32)
-
-        out, err = command("--days", "30")
-
-        assert out.startswith("Deleted 2 runs, 1 ended job and 0 gone nodes from before ")
-        assert (out.endswith(" UTC.\n"), err) == (True, "")
-
-    def test_says_what_would_go(self) -> None:
-        run(job(), days_ago=31)
-
-        out, _ = command("--dry-run", "--keep", "0", "--batch-size", "10")
-
-        assert out.startswith("Would delete 1 run, 0 ended jobs and 0 gone nodes from before ")
-        assert Run.objects.count() == 1
-
-    @pytest.mark.parametrize(
-        ("arguments", "sentence"),
-        [
-            (("--days", "0"), "--days is “0”; it is a whole number from 1 to 36,500."),
-            (("--days=-3",), "--days is “-3”; it is a whole number from 1 to 36,500."),
-            (("--days", "month"), "--days is “month”; it is a whole number."),
-            (("--days", "1.5"), "--days is “1.5”; it is a whole number."),
-            (("--keep=-1",), "--keep is “-1”; it is a whole number from 0 to 100,000."),
-            (("--batch-size", "0"), "--batch-size is “0”; it is a whole number from 1 to 10,000."),
-        ],
-    )
-    def test_refuses_a_wrong_number_in_one_sentence(self, arguments: tuple[str, ...], sentence: str) -> None:
-        run(job(), days_ago=400)
-
-        with pytest.raises(CommandError) as refusal:
-            command(*arguments)
-
-        assert (str(refusal.value), refusal.value.returncode) == (sentence, 2)
-        assert Run.objects.count() == 1
-
-    def test_tells_a_terminal_how_far_it_is_on_one_line(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("scheduler.management.commands.cleanup_jobs._TERMINAL_SECONDS", 0.0)
-        run(job(), days_ago=31)
-        terminal = StringIO()
-        monkeypatch.setattr(terminal, "isatty", lambda: True, raising=False)
-
-        call_command("cleanup_jobs", "--keep", "0", stdout=StringIO(), stderr=terminal, no_color=True)
-
-        shown = terminal.getvalue()
-        assert "1 runs looked at, 1 deleted" in shown
-        assert ("\n" in shown, shown.endswith("\r\x1b[K")) == (False, True)
-
-    def test_tells_a_log_how_far_it_is_in_lines(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("scheduler.management.commands.cleanup_jobs._LOG_SECONDS", 0.0)
-        run(job(), days_ago=31)
-
-        _, err = command("--keep", "0")
-
-        assert err.splitlines()[-1] == "1 runs looked at, 1 deleted"
-        assert command("--keep", "0", verbosity=0)[1] == ""
-
-    def test_says_what_was_done_when_it_is_interrupted(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        daily = job()
-        for days in (40, 41):
-            run(daily, days_ago=days)
-        delete, calls = retention.retention.delete_runs, itertools.count()
-
-        def interrupted(**arguments: Any) -> int:
-            if next(calls):
-                raise KeyboardInterrupt
-            return delete(**arguments)
-
-        monkeypatch.setattr(retention.retention, "delete_runs", interrupted)
-        out = StringIO()
-
-        with pytest.raises(CommandError, match="Run it again") as ended:
-            call_command("cleanup_jobs", "--keep", "0", "--batch-size", "1", stdout=out, stderr=StringIO())
-
-        assert ended.value.returncode == 130
-        assert out.getvalue().startswith("Deleted 1 run, ")
-
-
-class TestCleanUpCounts:
-    def test_are_plain_numbers_as_json(self) -> None:
-        from scheduler.tasks import cleanup_jobs
-
-        run(job(), days_ago=31)
-
-        assert json.loads(json.dumps(cleanup_jobs(days=30, keep=0)))["runs"] == 1
