@@ -32,6 +32,8 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def site(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Iterator[Site]:
     """A database of its own for this test, which this process uses too."""
+    if not cluster.is_running:
+        cluster.start()  # a test that stops it has failed
     name = f"site_{next(_numbers)}"
     cluster.psql(f"CREATE DATABASE {name} TEMPLATE migrated")
     site = Site(url=cluster.url(name), directory=tmp_path)
