@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from datetime import timedelta
 from pathlib import Path
 
 from openlearn import logs, postgres
@@ -33,6 +34,9 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "rest_framework",
+    "knox",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_apscheduler",
     "scheduler",
     "openlearn",
@@ -95,6 +99,22 @@ if env.flag("TRUST_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # Whether the other names of the domain are served by https as well is not ours to say.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# API tokens are kept as hashes. Each says how long it is good for; this is what holds when it does not.
+REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTH_HEADER_PREFIX": "Bearer", "TOKEN_PREFIX": "ols_"}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "OpenLearn Scheduler",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "DESCRIPTION": "Jobs, runs, and the health of the scheduler. Errors are problem details (RFC 9457).",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SCHEMA_PATH_PREFIX": "/api/v1/scheduler",
+    "PREPROCESSING_HOOKS": ["scheduler.api.schema.only_canonical_paths"],
+    "POSTPROCESSING_HOOKS": [],
+    # The files of the page are served from here: it works offline, and under a strict content policy.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
 
 LOGGING = logs.configuration(
     form=env.text("LOG_FORMAT", "text", among=("text", "json")),

@@ -121,6 +121,21 @@ class SchedulerSettings:
     allowed_hosts: tuple[str, ...] = ()
     """``host`` or ``host:port`` that outgoing requests may reach although they are private or loopback."""
 
+    overdue_seconds: float = 60.0
+    """A job that is due for longer than this and was not planned makes the health fail: nodes plan within a poll."""
+
+    skew_seconds: float = 2.0
+    """Node and database clocks further apart than this are reported: people would read wrong times in logs."""
+
+    api_reads_per_minute: int = 600
+    """Most reading requests of one user or, when anonymous, of one address, to a web process; 0: no limit."""
+
+    api_writes_per_minute: int = 300
+    """Most changing requests of one user to a web process; 0: no limit."""
+
+    metrics_public: bool = False
+    """Whether ``/metrics`` is answered without a login or token: only where the network keeps strangers out."""
+
     node_name: str = ""
     """The name that people see for this node; empty: the host's name. Identity is a fresh UUID at each start."""
 

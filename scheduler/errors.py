@@ -219,6 +219,52 @@ class RunNotFound(SchedulerError):
     code = "run_not_found"
 
 
+class InvalidFilter(SchedulerError):
+    """What is looked for cannot be looked for."""
+
+    code = "invalid_filter"
+
+    def __init__(self, message: str, *, parameter: str = "", code: str = "invalid_filter") -> None:
+        super().__init__(message)
+        self.parameter = parameter
+        self.code = code
+
+
+class InvalidRequest(SchedulerError):
+    """The request cannot be read."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, problems: tuple[dict[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+        """One ``{"pointer" | "parameter": …, "code": …, "detail": …}`` for each problem."""
+
+
+class RequestTooLarge(SchedulerError):
+    """The request is larger than what is read."""
+
+    code = "request_too_large"
+
+
+class WrongContentType(SchedulerError):
+    """The body is not JSON. Send it as application/json."""
+
+    code = "wrong_content_type"
+
+
+class KeyReused(SchedulerError):
+    """This Idempotency-Key came with another request before. Use a new key for a new request."""
+
+    code = "idempotency_key_reused"
+
+
+class InvalidImport(SchedulerError):
+    """The document cannot be imported."""
+
+    code = "invalid_import"
+
+
 class Retry(SchedulerError):
     """The task asks to be run again later."""
 

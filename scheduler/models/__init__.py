@@ -1,6 +1,8 @@
+from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.job import Job
+from scheduler.models.measure import NodeMeasure
 from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
 
-__all__ = ["Counter", "Job", "Node", "Rollup", "Run"]
+__all__ = ["Counter", "IdempotencyKey", "Job", "Node", "NodeMeasure", "Rollup", "Run"]
