@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import BaseScheduler
 from django.db import connection
 
+from scheduler import conf
 from scheduler.core import triggers
 from scheduler.core.states import JobState
 from scheduler.engine.scheduler import DurableScheduler
@@ -35,15 +37,16 @@ from tests.contract import tasks
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
+pytestmark = pytest.mark.django_db
 
-@pytest.fixture(params=["stock", "durable"])
+
+# A node has sessions of its own, which see only what was committed.
+@pytest.fixture(params=["stock", pytest.param("durable", marks=pytest.mark.django_db(transaction=True))])
 def scheduler(request: pytest.FixtureRequest) -> Iterator[BaseScheduler]:
-    # A node has sessions of its own, which see only what was committed.
-    request.getfixturevalue("db" if request.param == "stock" else "transactional_db")
     made: BaseScheduler = (
         BackgroundScheduler(jobstores={"default": PostgresJobStore()}, timezone=BERLIN)
         if request.param == "stock"
-        else DurableScheduler(timezone=BERLIN)
+        else DurableScheduler(timezone=BERLIN, settings=replace(conf.get(), threads=1, processes=0))
     )
     yield made
     if made.running:
