@@ -82,7 +82,7 @@ class InvalidRetention(SchedulerError):
 
 
 class InvalidName(SchedulerError):
-    """The id or the name of the job cannot be used."""
+    """The id, the name or the description of the job cannot be used."""
 
     code = "invalid_name"
 

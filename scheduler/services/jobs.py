@@ -17,7 +17,6 @@ from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, RunKind, RunState
 from scheduler.errors import (
     AlreadyPaused,
-    InvalidName,
     InvalidPolicy,
     JobExists,
     JobIsBroken,
@@ -104,11 +103,10 @@ def _new(
     columns = rows.due(triggers.first_fire_time(normalized, now=now))
     if paused:
         columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": "Created paused."}
-    job_id = _checked_id(id)
     return Job(
-        id=job_id,
-        name=_checked_name(given.get("name") or id or task.name),
-        description=given.get("description", ""),
+        id=uuid.uuid4().hex if id is None else rows.checked_id(id),
+        name=rows.checked_name(given.get("name") or id or task.name),
+        description=rows.checked_description(given.get("description", "")),
         task=task.name,
         args=args,
         kwargs=kwargs,
@@ -152,7 +150,9 @@ def update(
             )
         new: dict[str, Any] = {name: changes[name] for name in _WORDS if name in changes}
         if "name" in new:
-            _checked_name(new["name"])
+            rows.checked_name(new["name"])
+        if "description" in new:
+            rows.checked_description(new["description"])
         new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
         if any(name in changes for name in _CALL):
             new |= _call(stored, changes)
@@ -204,7 +204,7 @@ def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
         next_fire_time = triggers.first_fire_time(normalized, now=now)
         if next_fire_time is not None and next_fire_time < now:
             next_fire_time = None  # the one instant of a date
-        changes = {"trigger": normalized, **rows.due(next_fire_time)}
+        changes = {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
         return rows.save(job=stored, changes=changes, actor=actor, now=now)
 
 
@@ -238,6 +238,7 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
             state=RunState.QUEUED,
             executor=stored.executor,
             priority=stored.priority,
+            timeout=stored.timeout,
             held=active >= stored.max_instances,
             requested_by=actor,
             created_at=now,
@@ -261,19 +262,3 @@ def _lock(job: Job) -> Job:
         return rows.lock(id=job.pk)
     except JobNotFound:
         raise JobNotFound(f"The job “{job.name}” ({job.pk}) was deleted meanwhile.") from None
-
-
-def _checked_id(id: str | None) -> str:
-    if id is None:
-        return uuid.uuid4().hex
-    if not isinstance(id, str) or not 0 < len(id) <= 255 or not id.isprintable():
-        raise InvalidName(f"The id “{str(id)[:64]}” cannot be used: an id has 1 to 255 characters that can be printed.")
-    return id
-
-
-def _checked_name(name: Any) -> str:
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= 255 or not name.isprintable():
-        raise InvalidName(
-            f"The name “{str(name)[:64]}” cannot be used: a name has 1 to 255 characters that can be printed."
-        )
-    return name

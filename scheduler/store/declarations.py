@@ -113,7 +113,7 @@ def new_job(*, declaration: Declaration, now: datetime) -> Job:
     """
     Return the row of a job that is added, not written yet.
 
-    :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy: naming what cannot be stored
+    :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming what is wrong
     """
     job = declaration.job
     task = registry.get(declaration.task())
@@ -126,8 +126,8 @@ def new_job(*, declaration: Declaration, now: datetime) -> Job:
     elif declaration.next_run_time is None and columns["state"] == JobState.ACTIVE:
         columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": "Created paused."}
     return Job(
-        id=job.id,
-        name=job.name,
+        id=rows.checked_id(job.id),
+        name=rows.checked_name(job.name),
         trigger=normalized,
         state_changed_at=now,
         source=JobSource.CODE,
@@ -144,12 +144,12 @@ def edit_columns(*, row: Job, changed: Collection[str], declaration: Declaration
     """
     Return what changes about a row of which these attributes were changed; empty: nothing.
 
-    :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy: naming what cannot be stored
+    :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming what is wrong
     """
     job = declaration.job
     new = declaration.policies(changed)
     if "name" in changed:
-        new["name"] = job.name
+        new["name"] = rows.checked_name(job.name)
     if "func" in changed or "args" in changed or "kwargs" in changed:
         new |= declaration.call(task=row.task if _is_task_of(row, job.func) else declaration.task())
     if "trigger" in changed:
@@ -168,11 +168,11 @@ def replacement_columns(*, row: Job, declaration: Declaration, now: datetime) ->
     If the trigger is the same its phase and its next fire time stay. What code paused is active again, what a person
     paused stays paused.
 
-    :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy: naming what cannot be stored
+    :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming what is wrong
     """
     new = declaration.policies() | declaration.call(task=declaration.task())
     if not _keeps_name(row, declaration.job):
-        new["name"] = declaration.job.name
+        new["name"] = rows.checked_name(declaration.job.name)
     form = declaration.unanchored(now=now)
     if declaration.next_run_time is None:
         return new | _pause_or_finish(row, form, now)
@@ -195,7 +195,9 @@ def _when(row: Job, new: dict[str, Any], declaration: Declaration, now: datetime
         return _at(row, declaration, now)
     trigger = new.get("trigger", row.trigger)
     first = triggers.first_fire_time(trigger, now=now)
-    return rows.due(None) if first is None else rows.schedule(job=row, at=first, now=now)
+    if first is None:
+        return rows.due(None)
+    return {**rows.schedule(job=row, at=first, now=now), "consecutive_failures": 0}
 
 
 def _at(row: Job, declaration: Declaration, now: datetime) -> dict[str, Any]:

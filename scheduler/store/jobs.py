@@ -18,7 +18,7 @@ from scheduler import conf, sealing
 from scheduler.core import definitions, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
-from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
+from scheduler.errors import InvalidArguments, InvalidName, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.store import legacy_state, overdue
 
@@ -105,6 +105,29 @@ def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]
             "The arguments hold a character that PostgreSQL cannot store as JSON: NUL, or half of a surrogate pair."
         )
     return checked
+
+
+def checked_id(id: Any) -> str:
+    """:raises InvalidName: it cannot be an id"""
+    if not isinstance(id, str) or not 0 < len(id) <= 255 or not id.isprintable():
+        raise InvalidName(f"The id “{str(id)[:64]}” cannot be used: an id has 1 to 255 characters that can be printed.")
+    return id
+
+
+def checked_name(name: Any) -> str:
+    """:raises InvalidName: it cannot be a name"""
+    if not isinstance(name, str) or not 0 < len(name.strip()) <= 255 >= len(name) or not name.isprintable():
+        raise InvalidName(
+            f"The name “{str(name)[:64]}” cannot be used: a name has 1 to 255 characters that can be printed."
+        )
+    return name
+
+
+def checked_description(description: Any) -> str:
+    """:raises InvalidName: it cannot be a description"""
+    if not isinstance(description, str) or "\x00" in description or not _is_utf8(description):
+        raise InvalidName("The description cannot be used: it is text without NUL characters.")
+    return description
 
 
 def _is_utf8(text: str) -> bool:

@@ -17,7 +17,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduler import models
 from scheduler.core.states import JobSource, JobState
-from scheduler.errors import InvalidArguments, InvalidTask, UnknownTask
+from scheduler.errors import InvalidArguments, InvalidName, InvalidTask, UnknownTask
 from scheduler.services import jobs
 from scheduler.store.jobstore import PostgresJobStore
 from tests.contract import tasks
@@ -134,6 +134,11 @@ class TestAddJob:
     def test_refuses_arguments_that_do_not_fit_the_task(self, store: PostgresJobStore, add_job: Add) -> None:
         with pytest.raises(InvalidArguments, match="a: “one” does not fit"):
             add_job(tasks.add, args=["one"])
+
+    @pytest.mark.parametrize("given", [{"id": "a\x00"}, {"name": "x" * 256}], ids=["id", "name"])
+    def test_refuses_words_that_cannot_be_stored(self, add_job: Add, given: dict[str, str]) -> None:
+        with pytest.raises(InvalidName):
+            add_job(**given)
 
     def test_finishes_a_job_whose_trigger_is_over(self, store: PostgresJobStore, add_job: Add) -> None:
         over = IntervalTrigger(minutes=1, start_date=day(2020, 1, 1), end_date=day(2020, 1, 2), timezone=UTC)

@@ -95,6 +95,8 @@ class TestCreate:
             ({"id": "a\x00b"}, InvalidName, "an id has 1 to 255 characters that can be printed."),
             ({"id": ""}, InvalidName, "an id has 1 to 255 characters"),
             ({"name": "x" * 256}, InvalidName, "a name has 1 to 255 characters"),
+            ({"name": " " * 300 + "x"}, InvalidName, "a name has 1 to 255 characters"),
+            ({"description": "a\x00b"}, InvalidName, "it is text without NUL characters"),
         ],
     )
     def test_refuses_with_a_sentence(self, changes: dict[str, Any], error: type[SchedulerError], message: str) -> None:
@@ -267,6 +269,7 @@ class TestUpdate:
             ({"priority": 5000}, InvalidPolicy, "priority is “5000”"),
             ({"next_run_time": NOW}, InvalidPolicy, "A job has no next_run_time that could be changed."),
             ({"name": " "}, InvalidName, "a name has 1 to 255 characters"),
+            ({"description": None}, InvalidName, "it is text without NUL characters"),
         ],
     )
     def test_changes_nothing_when_it_refuses(
