@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import task
-from tests.sample_app import effects
+from tests.sample_app import effects, governed
+
+__all__ = ["governed"]
 
 
 @task(name="sample.nothing")
