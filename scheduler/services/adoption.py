@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Length
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
@@ -67,9 +68,8 @@ def _adopt_one(job_id: str, *, dry_run: bool, actor: str, now: datetime) -> Outc
     with transaction.atomic():
         if not rows.is_unadopted(id=job_id):
             return None
-        row = DjangoJob.objects.get(pk=job_id)
         try:
-            job = _job(row, actor=actor, now=now)
+            job = _job(_row(job_id), actor=actor, now=now)
         except SchedulerError as error:
             return Outcome(id=job_id, is_taken=False, text=str(error))
         if not dry_run:
@@ -79,16 +79,24 @@ def _adopt_one(job_id: str, *, dry_run: bool, actor: str, now: datetime) -> Outc
     return Outcome(id=job_id, is_taken=True, text=f"{job.task}, {when}{paused}")
 
 
+def _row(job_id: str) -> DjangoJob:
+    """
+    Return a stock row, after asking how large it is.
+
+    :raises UnreadableState: it is too large to be fetched
+    """
+    size = DjangoJob.objects.filter(pk=job_id).values_list(Length("job_state"), flat=True).get()
+    if size > stock_state.MAX_BYTES:
+        raise UnreadableState(f"Its state takes {size:,} bytes; at most {stock_state.MAX_BYTES:,} are read.")
+    return DjangoJob.objects.get(pk=job_id)
+
+
 def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
     """
     Return the job that a stock row stands for, not written yet.
 
     :raises UnreadableState, UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy: why it cannot be taken
     """
-    if len(row.job_state) > stock_state.MAX_BYTES:
-        raise UnreadableState(
-            f"Its state takes {len(row.job_state):,} bytes; at most {stock_state.MAX_BYTES:,} are read."
-        )
     state = stock_state.read(bytes(row.job_state))
     if state.id != row.pk:
         raise UnreadableState(f"Its state belongs to another job, {state.id[:64]!a}.")

@@ -23,6 +23,7 @@ from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.errors import JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
+from scheduler.models.job import JobQuerySet
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 from scheduler.store.declarations import Declaration, edit_columns, new_job, replacement_columns
@@ -61,14 +62,14 @@ class PostgresJobStore(DjangoJobStore):
             connection.close()
 
     def lookup_job(self, job_id: str) -> StoredJob | None:
-        row = _ask(Job.objects.filter(pk=job_id).first)
+        row = _ask(_without_pickles().filter(pk=job_id).first)
         return None if row is None else self._build(row)
 
     def get_due_jobs(self, now: datetime) -> list[StoredJob]:
         """Return the active jobs that are due and can run here, the oldest first."""
         if self._is_shut_down:
             return []
-        due = Job.objects.active().filter(needs_inspection=False, next_run_time__lte=_instant(now))
+        due = _without_pickles().active().filter(needs_inspection=False, next_run_time__lte=_instant(now))
         runnable = []
         for row in _ask(lambda: list(due.order_by("next_run_time", "pk"))):
             if _is_known(row.task):
@@ -95,7 +96,7 @@ class PostgresJobStore(DjangoJobStore):
 
     def get_all_jobs(self) -> list[StoredJob]:
         """Return every job by when it is due; those that are paused, finished or broken come last."""
-        query = Job.objects.order_by(F("next_run_time").asc(nulls_last=True), "pk")
+        query = _without_pickles().order_by(F("next_run_time").asc(nulls_last=True), "pk")
         return [self._build(row) for row in _ask(lambda: list(query))]
 
     def add_job(self, job: ApschedulerJob) -> None:
@@ -170,6 +171,12 @@ class PostgresJobStore(DjangoJobStore):
     def _local(self, moment: datetime | None) -> datetime | None:
         """Write an instant on the scheduler's clock, as APScheduler does."""
         return None if moment is None else moment.astimezone(getattr(self._scheduler, "timezone", None) or UTC)
+
+
+def _without_pickles() -> JobQuerySet:
+    """Every job, without the one column that nothing here reads."""
+    rows: JobQuerySet = Job.objects.defer("job_state")
+    return rows
 
 
 def _due_at(row: Job) -> datetime | None:

@@ -14,6 +14,8 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django_apscheduler.models import DjangoJob
 
 from scheduler.core import triggers
@@ -169,6 +171,17 @@ class TestAdopt:
             assert (bytes(left.job_state), left.next_run_time) == (bytes(row.job_state), DUE), id
             assert outcomes[id].text.endswith("."), id
         assert adoption.unadopted_count() == len(payloads)
+
+    def test_does_not_even_fetch_a_huge_row(self) -> None:
+        write("huge", b"\x80" * 3_000_000)
+
+        with CaptureQueriesContext(connection) as queries:
+            (outcome,) = adoption.adopt(now=NOW)
+
+        assert outcome.text == "Its state takes 3,000,000 bytes; at most 1,048,576 are read."
+        assert not [
+            query["sql"] for query in queries if '."job_state",' in query["sql"] or '."job_state" FROM' in query["sql"]
+        ]
 
     def test_imports_nothing_because_a_row_names_it(self) -> None:
         import sys
