@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from scheduler import failpoints
 from scheduler.conf import SchedulerSettings
 from scheduler.engine.identity import Identity
 from scheduler.errors import DatabaseUnavailable
@@ -94,6 +95,7 @@ class Heartbeat:
 
     def _beat(self) -> bool:
         """Beat; true if the database's clock and ours went on alike since the last time."""
+        failpoints.hit("beat.before")
         began = time.monotonic()
         clock = nodes.beat(self._connection, node=self._identity.node, stuck=self._stuck())
         if clock is None:

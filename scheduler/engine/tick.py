@@ -6,6 +6,7 @@ import logging
 import time
 from typing import Protocol
 
+from scheduler import failpoints
 from scheduler.conf import SchedulerSettings
 from scheduler.core.planning import PlannedRun
 from scheduler.core.registry import registry
@@ -225,11 +226,12 @@ class Tick:
         if gated:
             try:
                 started = runs.start(self._connection, runs=[run.id for run in gated], node=self._identity.node)
-            except DatabaseUnavailable:
+            except BaseException:  # whatever it was: what is neither waiting nor started would be lost in memory
                 self._workload.put_back(free, gated)
                 raise
             refused = [run.id for run in gated if run.id not in started]
             if refused:
+            failpoints.hit("run.after_gate")
                 logger.warning(
                     "scheduler.runs.refused_at_the_gate", extra={"runs": refused[:20], "count": len(refused)}
                 )

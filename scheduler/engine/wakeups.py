@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+from scheduler import failpoints
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store.notifications import Channel, Listener
 
@@ -56,6 +57,7 @@ class Wakeups:
         pause = 0.1
         while not self._stopping.is_set():
             try:
+                failpoints.hit("listen.loop")
                 channels = self._listener.wait(timeout=_PROBE_SECONDS)
                 if not channels and not self._stopping.is_set():
                     self._listener.probe()

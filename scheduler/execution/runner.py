@@ -11,7 +11,7 @@ from typing import Any
 
 from django.db import connections
 
-from scheduler import conf, context, sealing
+from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core.registry import registry
 from scheduler.core.states import RunState
@@ -67,6 +67,7 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
     state = RunState.SUCCEEDED
     token = context.enter(current)
     try:
+        failpoints.hit("run.before_user_code")
         value = _call(run, current)
         if value is not None:
             result = result_as_json(value, limit=conf.get().max_result_bytes)

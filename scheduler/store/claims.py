@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from scheduler import failpoints
 from scheduler.core import triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
@@ -101,6 +102,8 @@ def claim_due(
             ids[place] for place, (_, row) in enumerate(planned) if row.state is not RunState.QUEUED and place in ids
         ]
         rollups.roll_up(transaction, runs=born_finished, node=node)
+        failpoints.hit("claim.before_commit")
+    failpoints.hit("claim.after_commit")
     return _claim(jobs=len(jobs), planned=planned, owned=owned, ids=ids, broken=broken)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from scheduler import failpoints
 from scheduler.core.states import NodeState
 from scheduler.store import rollups
 from scheduler.store.connections import Connection
@@ -94,6 +95,7 @@ def reap(
         requeued = transaction.execute("requeue_runs_of_ended_nodes")
         interrupted = transaction.execute("interrupt_runs_of_ended_nodes", max_recoveries=max_recoveries, now=now)
         rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
+        failpoints.hit("reap.before_commit")
     return Reaped(
         nodes=tuple((node, name) for node, name in lost),
         requeued=len(requeued),

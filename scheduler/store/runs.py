@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from scheduler import failpoints
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
 from scheduler.store import rollups
@@ -156,6 +157,8 @@ def finish(
             retried, paused = _follow_up(transaction, failed=failed, now=now)
         rollups.roll_up(transaction, runs=recorded, node=node)
     return Recorded(runs=recorded, retried=retried, paused=paused)
+        failpoints.hit("finish.before_commit")
+    failpoints.hit("finish.after_commit")
 
 
 def _follow_up(

@@ -1,0 +1,27 @@
+"""The campaigns by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.scenarios.chaos.campaigns import Progress, Report, processes
+from tests.scenarios.chaos.world import World
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What to run, and how often something is broken when nobody says."""
+
+    run: Callable[[World, int, Progress], Report]
+    cycles: int
+    server: dict[str, Any] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+
+
+CAMPAIGNS = {
+    "kill": Campaign(run=processes.kill, cycles=200),
+    "stop": Campaign(run=processes.stop, cycles=200),
+    "pause": Campaign(run=processes.pause, cycles=50),
+}

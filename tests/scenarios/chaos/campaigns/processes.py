@@ -1,0 +1,224 @@
+"""Nodes are killed, stopped and frozen."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+
+import psutil
+
+from tests.scenarios.chaos import effects, load
+from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos.oracle import judge
+from tests.scenarios.chaos.world import Process, World
+from tests.waiting import wait_until
+
+NODES = 3
+
+DEADLY = {
+    "claim.before_commit": 0.05,
+    "claim.after_commit": 0.05,
+    "run.after_gate": 0.05,
+    "run.before_user_code": 0.02,
+    "finish.before_commit": 0.05,
+    "finish.after_commit": 0.05,
+    "reap.before_commit": 0.3,
+    "beat.before": 0.3,
+    "listen.loop": 0.5,
+}
+
+
+def kill(world: World, cycles: int, tell: Progress) -> Report:
+    """Kill nodes with -9: half at random moments, half in the millisecond that a failpoint names."""
+    specs = load.standard(seed=world.seed, start_at=world.soon())
+    load.create(specs)
+    nodes = [_launch_doomed(world, number) for number in range(NODES)]
+    at_failpoints = 0
+    for cycle in range(cycles):
+        victim = world.chance.choice(nodes)
+        if victim.failpoints:
+            try:
+                victim.popen.wait(world.chance.uniform(1.0, 4.0))
+                world.bury(victim)
+                at_failpoints += 1
+            except subprocess.TimeoutExpired:
+                world.kill(victim)
+        else:
+            world.wait(world.chance.uniform(0.2, 2.0))
+            world.kill(victim)
+        nodes[nodes.index(victim)] = _launch_doomed(world, cycle)
+        for node in [node for node in nodes if not node.is_alive]:  # a failpoint was quicker
+            world.bury(node)
+            at_failpoints += 1
+            nodes[nodes.index(node)] = _launch_doomed(world, cycle)
+        if cycle % 20 == 19:
+            tell(f"{cycle + 1} nodes killed")
+    for node in nodes:
+        world.kill(node)
+    for _ in range(2):
+        world.launch()
+    until = world.settle(specs)
+    verdict = judge(world, specs, until=until)
+    return Report(
+        done={"kills": sum(process.died is not None for process in world.processes), "at_failpoints": at_failpoints},
+        figures={"noticed_after_seconds": _noticed(world), "late_seconds": _lateness(world)},
+        verdict=verdict,
+    )
+
+
+def _launch_doomed(world: World, number: int) -> Process:
+    if number % 2:
+        return world.launch()
+    name = world.chance.choice(sorted(DEADLY))
+    return world.launch(failpoints=f"{name}=kill:{DEADLY[name]}")
+
+
+def _noticed(world: World) -> dict[str, float]:
+    """How long after its death a node was given up by the others."""
+    offset = time.time() - time.monotonic()
+    died = {process.pid: process.died + offset for process in world.processes if process.died is not None}
+    rows = world.query("SELECT pid, extract(epoch FROM stopped_at)::float8 FROM scheduler_node WHERE state = 'lost'")
+    return percentiles([stopped - died[pid] for pid, stopped in rows if pid in died], digits=2)
+
+
+def _lateness(world: World) -> dict[str, float]:
+    """How long after the fire time first attempts were written into the ledger."""
+    rows = world.query(
+        "SELECT extract(epoch FROM created_at - scheduled_at)::float8 FROM scheduler_run"
+        " WHERE kind = 'scheduled' AND attempt = 1 AND coalesced = 0"
+    )
+    return percentiles([seconds for (seconds,) in rows])
+
+
+def stop(world: World, cycles: int, tell: Progress) -> Report:
+    """Stop nodes with SIGTERM while the others go on, and now and then one that is still starting."""
+    specs = load.standard(seed=world.seed, start_at=world.soon())
+    load.create(specs)
+    nodes = [world.launch() for _ in range(NODES)]
+    for node in nodes:
+        world.started(node)
+    failures, took, children_left = [], [], 0
+    for cycle in range(cycles):
+        place = cycle % NODES
+        if cycle % 10 == 9:
+            failures += _stop_while_starting(world)
+        world.wait(world.chance.uniform(0.0, 0.6))
+        world.started(nodes[place])
+        children = psutil.Process(nodes[place].pid).children(recursive=True)
+        code, seconds = world.terminate(nodes[place])
+        took.append(seconds)
+        children_left += sum(child.is_running() for child in children)
+        if code != 0:
+            failures.append(f"exit code {code}: {nodes[place].output.read_text()[-500:]}")
+        if seconds > 27:
+            failures.append(f"stopping took {seconds:.1f} s")
+        nodes[place] = world.launch()
+        if cycle % 20 == 19:
+            tell(f"{cycle + 1} nodes stopped")
+    until = world.settle(specs)
+    verdict = judge(world, specs, until=until)
+    ((reruns,),) = world.query("SELECT count(*) FROM scheduler_run WHERE attempt > 1 OR state = 'interrupted'")
+    if reruns:
+        failures.append(f"{reruns} runs were interrupted or begun again")
+    if children_left:
+        failures.append(f"{children_left} children were left behind")
+    return Report(
+        done={"stops": cycles},
+        figures={
+            "reruns": reruns,
+            "children_left": children_left,
+            "stopping_seconds": percentiles(took, digits=2),
+            "late_seconds": _lateness(world),
+            "begins_late_seconds": _begins_late(world),
+        },
+        verdict=verdict,
+        failures=failures,
+    )
+
+
+def _begins_late(world: World) -> dict[str, float]:
+    """How long after its fire time the body of a first attempt began."""
+    rows = world.query(
+        "SELECT extract(epoch FROM started_at - scheduled_at)::float8 FROM scheduler_run"
+        " WHERE kind = 'scheduled' AND attempt = 1 AND coalesced = 0 AND started_at IS NOT NULL AND NOT held"
+    )
+    return percentiles([seconds for (seconds,) in rows])
+
+
+def _stop_while_starting(world: World) -> list[str]:
+    process = world.launch()
+    world.wait(world.chance.uniform(0.0, 2.0))
+    code, seconds = world.terminate(process)
+    text = process.output.read_text()
+    # Before Python has read the command there is no handler: the signal ends the process, silently.
+    if code not in (0, -signal.SIGTERM) or "Traceback" in text:
+        return [f"stopped while starting: exit code {code} after {seconds:.1f} s: {text[-500:]}"]
+    return []
+
+
+def pause(world: World, cycles: int, tell: Progress) -> Report:
+    """Freeze nodes for half to three times the time after which they are given up, some inside a claim."""
+    specs = load.standard(seed=world.seed, start_at=world.soon())
+    load.create(specs)
+    nodes = [world.launch() for _ in range(NODES)]
+    for node in nodes:
+        world.started(node)
+    inside = 0
+    for cycle in range(cycles):
+        seconds = world.chance.uniform(1.5, 9.0)
+        if cycle % 5 in (1, 3):
+            inside += _pause_inside_a_claim(world, seconds)
+        else:
+            node = world.chance.choice(nodes)
+            since = world.pause(node)
+            world.wait(seconds)
+            world.resume(node, since)
+            world.wait(world.chance.uniform(0.2, 1.0))
+        if cycle % 10 == 9:
+            tell(f"{cycle + 1} nodes frozen")
+    until = world.settle(specs)
+    verdict = judge(world, specs, until=until)
+    refused = world.logged("scheduler.runs.outcome_too_late") + world.logged("scheduler.runs.refused_at_the_gate")
+    late = _lateness(world)
+    failures = [] if refused or cycles < 10 else ["no stale write was tried: the campaign proves nothing"]
+    if late.get("max", 0) > 8:
+        failures.append(f"rows were hidden for {late['max']} s")
+    return Report(
+        done={"pauses": cycles, "inside_a_claim": inside},
+        figures={
+            "stale_writes_refused": refused,
+            "stale_writes_accepted": verdict.stale_accepted,
+            "returned_nodes": world.logged("scheduler.node.returned"),
+            "late_seconds": late,
+        },
+        verdict=verdict,
+        failures=failures,
+    )
+
+
+def _pause_inside_a_claim(world: World, seconds: float) -> bool:
+    """Let an additional node freeze itself with its rows locked; return whether it did."""
+    node = world.launch(failpoints="claim.before_commit=stop:0.3")
+    process = psutil.Process(node.pid)
+
+    def is_frozen() -> bool:
+        return process.status() == psutil.STATUS_STOPPED
+
+    try:
+        wait_until(is_frozen, 12, every=0.05)
+    except AssertionError:
+        world.kill(node)
+        return False
+    since = time.monotonic()
+    world.wait(seconds)
+    node.pauses.append((since, time.monotonic()))
+    if world.chance.random() < 0.5:
+        node.popen.send_signal(signal.SIGCONT)
+        world.wait(0.5)
+    world.kill(node)
+    return True
+
+
+def executions(world: World) -> int:
+    return len(effects.read(world.effects))
