@@ -156,9 +156,9 @@ def finish(
             failed = [failures[run_id] for run_id in failures if run_id in recorded]
             retried, paused = _follow_up(transaction, failed=failed, now=now)
         rollups.roll_up(transaction, runs=recorded, node=node)
-    return Recorded(runs=recorded, retried=retried, paused=paused)
         failpoints.hit("finish.before_commit")
     failpoints.hit("finish.after_commit")
+    return Recorded(runs=recorded, retried=retried, paused=paused)
 
 
 def _follow_up(

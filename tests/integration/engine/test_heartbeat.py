@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from scheduler import conf
+from scheduler.core.states import NodeState, RunState
+from scheduler.engine import heartbeat as module
+from scheduler.engine.heartbeat import Heartbeat, Lease
+from scheduler.engine.identity import Identity
+from scheduler.models import Node, Run
+from tests.ledger import add_job, add_node, add_run
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Clock:
+    """A monotonic clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(module, "time", clock)
+    return clock
+
+
+class Heart:
+    """The heartbeat of a node that is registered."""
+
+    def __init__(self) -> None:
+        self.identity = Identity()
+        self.lost = 0
+        self.woken = 0
+        self.beat = Heartbeat(
+            identity=self.identity,
+            settings=dataclasses.replace(
+                conf.get(), heartbeat_seconds=0.05, lease_seconds=20.0, reap_after_seconds=30.0
+            ),
+            lost=self._lose,
+            wake=self._wake,
+            stuck=lambda: 0,
+        )
+        self.identity.node = add_node(started_at="2020-01-01T00:00Z", beat_at="2020-01-01T00:00Z")
+
+    def _lose(self) -> None:
+        self.lost += 1
+
+    def _wake(self) -> None:
+        self.woken += 1
+
+    def row(self) -> Node:
+        return Node.objects.get(pk=self.identity.node)
+
+
+@pytest.fixture
+def heart(transactional_db: None) -> Iterator[Heart]:
+    heart = Heart()
+    yield heart
+    heart.beat.stop()
+
+
+class TestALease:
+    def test_ends_by_itself(self, clock: Clock) -> None:
+        lease = Lease(seconds=20)
+        assert not lease.is_valid
+
+        lease.renew(since=clock.now)
+        clock.now += 19.9
+        assert lease.is_valid
+        clock.now += 0.2
+        assert not lease.is_valid
+
+    def test_counts_from_the_beginning_of_the_heartbeat(self, clock: Clock) -> None:
+        lease = Lease(seconds=20)
+
+        lease.renew(since=clock.now - 15)
+        clock.now += 6
+
+        assert not lease.is_valid
+
+    def test_can_be_ended(self, clock: Clock) -> None:
+        lease = Lease(seconds=20)
+        lease.renew(since=clock.now)
+
+        lease.end()
+
+        assert not lease.is_valid
+
+
+class TestTheHeartbeat:
+    def test_gives_a_lease_at_once_and_goes_on(self, heart: Heart) -> None:
+        heart.beat.start()
+
+        assert heart.beat.lease.is_valid
+        first = heart.row().heartbeat_at
+        wait_until(lambda: heart.row().heartbeat_at > first)
+        assert heart.lost == 0
+
+    def test_notices_that_the_node_was_taken_for_dead(self, heart: Heart) -> None:
+        heart.beat.start()
+
+        Node.objects.update(state=NodeState.LOST)
+
+        wait_until(lambda: heart.lost)
+        assert not heart.beat.lease.is_valid
+        assert heart.woken
+
+    def test_survives_the_loss_of_its_session(self, heart: Heart, cut: Callable[[str], int]) -> None:
+        heart.beat.start()
+        assert cut("heartbeat") == 1
+        after = heart.row().heartbeat_at
+
+        wait_until(lambda: heart.row().heartbeat_at > after)
+
+    def test_reaps_nodes_that_are_silent(self, heart: Heart) -> None:
+        silent = add_node(beat_at="2020-01-01T00:00Z")
+        run = add_run(add_job(), node=silent, state=RunState.RUNNING)
+
+        heart.beat.start()
+
+        wait_until(lambda: Run.objects.get(pk=run.pk).state == RunState.INTERRUPTED)
+        wait_until(lambda: heart.woken)
+        assert Node.objects.get(pk=silent).state == NodeState.LOST
+        assert heart.row().state == NodeState.RUNNING
+
+    def test_judges_nobody_right_after_the_clock_jumped(self, heart: Heart, clock: Clock, monkeypatch: Any) -> None:
+        heart.beat.beat_now()
+        clock.now -= 16  # as if the clock of the database had jumped ahead by 16 s
+
+        assert not heart.beat._beat()
+        assert heart.beat._beat()
+
+    def test_ends_the_lease_when_it_stops(self, heart: Heart) -> None:
+        heart.beat.start()
+
+        heart.beat.stop()
+
+        assert not heart.beat.lease.is_valid

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from scheduler import conf
+from scheduler.core.states import NodeState, RunState
+from scheduler.engine.node import Node
+from scheduler.errors import DatabaseUnavailable
+from scheduler.execution.threads import ThreadPool
+from scheduler.models import Run
+from scheduler.models import Node as NodeRow
+from scheduler.store import claims, runs
+from scheduler.store.connections import Connection
+from scheduler.store.notifications import Channel
+from tests.ledger import add_job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Start = Callable[..., Node]
+
+
+@pytest.fixture
+def start(transactional_db: None) -> Iterator[Start]:
+    """Starts nodes in this process; the test does their passes."""
+    started: list[Node] = []
+
+    def start_node(*, threads: int = 2, **changes: Any) -> Node:
+        def pool(name: str, report: Any, publish: Any, identity: Any) -> ThreadPool:
+            return ThreadPool(name=name, size=threads, report=report, publish=publish, identity=identity, max_stuck=2)
+
+        node = Node(settings=dataclasses.replace(conf.get(), **changes), executors={"default": pool})
+        node.start()
+        started.append(node)
+        return node
+
+    yield start_node
+    for node in started:
+        node.stop(grace_seconds=0)
+
+
+def work(node: Node, *, until: Callable[[], bool], timeout: float = 20.0) -> None:
+    """Do pass after pass until the condition holds."""
+    deadline = time.monotonic() + timeout
+    while not until():
+        assert time.monotonic() < deadline, list(Run.objects.values())
+        node.wakeups.wait(timeout=min(node.run_once(), 0.02))
+
+
+def due(id: str = "job", **changes: Any) -> datetime:
+    """Add a job that is due, and return its fire time."""
+    due_at = timezone.now() - timedelta(seconds=1)
+    add_job(id, due_at=due_at, **{"task": "sample.nothing", **changes})
+    return due_at
+
+
+def all_succeeded(count: int) -> Callable[[], bool]:
+    return lambda: Run.objects.filter(state=RunState.SUCCEEDED).count() >= count
+
+
+class TestANode:
+    def test_runs_what_is_due_and_records_it(self, start: Start) -> None:
+        due_at = due(task="sample.give", kwargs={"value": [1, "two"]})
+        node = start()
+
+        work(node, until=all_succeeded(1))
+
+        run = Run.objects.get()
+        assert (run.scheduled_at, run.result, str(run.node)) == (due_at, [1, "two"], node.identity.node)
+        assert run.started_at is not None
+        assert run.finished_at is not None
+        assert run.created_at <= run.started_at <= run.finished_at
+
+    def test_runs_more_than_it_has_room_for(self, start: Start) -> None:
+        for number in range(50):
+            due(f"job-{number}")
+        node = start()
+
+        work(node, until=all_succeeded(50))
+
+        assert set(Run.objects.values_list("state", "attempt")) == {(RunState.SUCCEEDED, 1)}
+
+    def test_shares_its_work_with_another_node(self, start: Start) -> None:
+        for number in range(40):
+            due(f"job-{number}")
+        one, other = start(), start()
+
+        deadline = time.monotonic() + 20
+        while not all_succeeded(40)():
+            assert time.monotonic() < deadline
+            one.run_once()
+            other.run_once()
+
+        assert Run.objects.count() == 40
+        assert set(Run.objects.values_list("node", flat=True)) <= {NodeRow.objects.all()[n].pk for n in (0, 1)}
+
+    def test_announces_itself_and_says_goodbye(self, start: Start) -> None:
+        node = start(threads=3)
+        row = NodeRow.objects.get()
+        assert (str(row.pk), row.state, row.executors) == (node.identity.node, NodeState.RUNNING, {"default": 3})
+        assert "sample.nothing" in row.tasks
+
+        node.stop(grace_seconds=0)
+        node.stop(grace_seconds=0)
+
+        row.refresh_from_db()
+        assert row.state == NodeState.STOPPED
+
+    def test_claims_nothing_without_its_lease(self, start: Start) -> None:
+        due()
+        node = start()
+        node.heartbeat.lease.end()
+
+        assert node.run_once() > 0
+
+        assert not Run.objects.exists()
+
+    def test_goes_on_as_another_when_it_was_taken_for_dead(self, start: Start) -> None:
+        node = start()
+        former = node.identity.node
+        NodeRow.objects.update(state=NodeState.LOST)
+        node.heartbeat.beat_now()
+        due()
+
+        work(node, until=all_succeeded(1))
+
+        assert node.identity.node != former
+        assert str(Run.objects.get().node) == node.identity.node
+        assert NodeRow.objects.filter(state=NodeState.RUNNING).count() == 1
+
+    def test_leaves_what_it_cannot_finish_to_others(self, start: Start, tmp_path: Path) -> None:
+        release = tmp_path / "release"
+        due(task="sample.wait", kwargs={"until": str(release)}, rerun_if_interrupted=True)
+        node = start()
+        work(node, until=lambda: Run.objects.filter(state=RunState.RUNNING).exists())
+
+        node.stop(grace_seconds=0)
+
+        assert list(Run.objects.order_by("attempt").values_list("state", "kind")) == [
+            (RunState.INTERRUPTED, "scheduled"),
+            (RunState.QUEUED, "recovery"),
+        ]
+        release.touch()
+
+
+class TestALostAnswer:
+    """What the database did, and the node was not told: its session ended before the answer to COMMIT."""
+
+    @pytest.mark.parametrize("passed_the_gate", [False, True], ids=("of a claim", "of a start"))
+    def test_is_settled_by_comparing_the_ledger_with_memory(
+        self, start: Start, session: Connection, passed_the_gate: bool
+    ) -> None:
+        due()
+        node = start(reconcile_seconds=0.0)
+        claim = claims.claim_due(
+            session,
+            node=node.identity.node,
+            tasks={"sample.nothing"},
+            limit=10,
+            room={"default": 10},
+            catch_up_limit=10,
+        )
+        ids = [run.id for run in claim.owned]
+        if passed_the_gate:
+            assert runs.start(session, runs=ids, node=node.identity.node) == set(ids)
+
+        work(node, until=all_succeeded(1))
+
+        run = Run.objects.get()
+        assert ([run.pk], run.attempt) == (ids, 1)
+
+    def test_of_a_claim_is_waited_for_and_nothing_is_doubled(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        due()
+        node = start()
+        truly_claim = claims.claim_due
+        answers = iter([False])
+
+        def claim_and_lose_the_answer(*args: Any, **kwargs: Any) -> Any:
+            answer = truly_claim(*args, **kwargs)
+            if next(answers, True):
+                return answer
+            raise DatabaseUnavailable("The answer was lost.")
+
+        monkeypatch.setattr(claims, "claim_due", claim_and_lose_the_answer)
+        with pytest.raises(DatabaseUnavailable):
+            node.run_once()
+        assert Run.objects.get().state == RunState.QUEUED
+
+        work(node, until=all_succeeded(1))
+
+        assert Run.objects.count() == 1
+
+
+class TestTheSessionOfTheTick:
+    def test_is_opened_again_when_it_was_cut(self, start: Start, cut: Callable[[str], int]) -> None:
+        node = start()
+        node.run_once()
+        due()
+        assert cut("tick") == 1
+
+        node.tick.hear(frozenset(Channel))
+        with pytest.raises(DatabaseUnavailable):
+            node.run_once()
+        work(node, until=all_succeeded(1))
+
+        assert Run.objects.count() == 1

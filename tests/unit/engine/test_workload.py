@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+
+from scheduler.conf import SchedulerSettings
+from scheduler.core.states import RunState
+from scheduler.engine.workload import Workload
+from scheduler.store.runs import OwnedRun
+from tests.unit.execution.test_pools import Idle, run_of
+
+
+def owned(run_id: int, **changes: object) -> OwnedRun:
+    return dataclasses.replace(run_of(run_id), scheduled_at=datetime(2027, 3, 1, tzinfo=UTC), **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def pool() -> Idle:
+    return Idle(size=2)
+
+
+@pytest.fixture
+def workload(pool: Idle) -> Workload:
+    return Workload(pools={"idle": pool}, settings=SchedulerSettings(prefetch_seconds=0))
+
+
+class TestRoom:
+    def test_shrinks_with_what_waits_and_what_runs(self, workload: Workload, pool: Idle) -> None:
+        assert workload.room() == {"idle": 2}
+
+        workload.add([owned(1)])
+        assert workload.room() == {"idle": 1}
+
+        pool.submit(owned(2))
+        assert workload.room() == {"idle": 0}
+
+
+class TestNextToStart:
+    def test_takes_no_more_than_the_executor_can_use(self, workload: Workload) -> None:
+        workload.add([owned(number) for number in range(5)])
+
+        free, gated = workload.next_to_start()
+
+        assert (free, [run.id for run in gated]) == ([], [0, 1])
+        assert workload.has_pending("idle")
+
+    def test_is_undone_in_order(self, workload: Workload) -> None:
+        workload.add([owned(number) for number in range(3)])
+        free, gated = workload.next_to_start()
+
+        workload.put_back(free, gated)
+
+        assert [run.id for run in workload.take_back()] == [0, 1, 2]
+
+
+class TestDifferences:
+    def test_are_none_when_both_agree(self, workload: Workload) -> None:
+        workload.add([owned(1)])
+
+        assert workload.differences({1: RunState.QUEUED}) == ([], [])
+
+    def test_name_what_memory_does_not_know(self, workload: Workload) -> None:
+        unbegun, gone = workload.differences({7: RunState.QUEUED, 8: RunState.RUNNING})
+
+        assert (sorted(unbegun), gone) == ([7, 8], [])
+
+    def test_name_what_was_started_in_the_database_while_it_waits_here(self, workload: Workload) -> None:
+        workload.add([owned(1), owned(2)])
+
+        assert workload.differences({1: RunState.RUNNING, 2: RunState.QUEUED}) == ([1], [])
+        assert [run.id for run in workload.take_back()] == [2]
+
+    def test_name_what_was_taken_away(self, workload: Workload) -> None:
+        workload.add([owned(1), owned(2)])
+
+        assert workload.differences({2: RunState.QUEUED}) == ([], [1])
+        assert [run.id for run in workload.take_back()] == [2]
+
+    def test_leave_runs_alone_that_are_with_an_executor(self, workload: Workload) -> None:
+        workload.add([owned(1)])
+        workload.submit(workload.next_to_start()[1], marked=True)
+
+        assert workload.differences({1: RunState.RUNNING}) == ([], [])
+        assert workload.differences({}) == ([], [])
