@@ -229,9 +229,9 @@ class Tick:
             except BaseException:  # whatever it was: what is neither waiting nor started would be lost in memory
                 self._workload.put_back(free, gated)
                 raise
+            failpoints.hit("run.after_gate")
             refused = [run.id for run in gated if run.id not in started]
             if refused:
-            failpoints.hit("run.after_gate")
                 logger.warning(
                     "scheduler.runs.refused_at_the_gate", extra={"runs": refused[:20], "count": len(refused)}
                 )
