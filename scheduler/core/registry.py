@@ -221,8 +221,16 @@ class Registry:
         self._modules: tuple[str, ...] = ()
 
     def allow_modules(self, modules: Iterable[str]) -> None:
-        """Let every function of these modules be scheduled by its reference."""
+        """
+        Let every function of these modules be scheduled by its reference.
+
+        :raises ImportError: there is no such module
+        """
         self._modules = tuple(modules)
+        for module in self._modules:
+            for name, function in vars(importlib.import_module(module)).items():
+                if inspect.isfunction(function) and function.__module__ == module and not name.startswith("_"):
+                    self._from_allowed_module(f"{module}:{name}")
 
     def add(self, new: Task) -> Task:
         """

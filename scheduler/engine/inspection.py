@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from datetime import datetime
+from typing import Any
 
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
@@ -82,7 +83,7 @@ def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:
     )
 
 
-def _next_run_time(job: StoredDefinition, trigger: dict) -> datetime | None:
+def _next_run_time(job: StoredDefinition, trigger: dict[str, Any]) -> datetime | None:
     """
     Say when the job is due.
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
+from scheduler.core.planning import PlannedRun
 from scheduler.core.registry import registry
 from scheduler.core.states import NodeState
 from scheduler.engine.heartbeat import Heartbeat
@@ -23,6 +24,7 @@ from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Publish, Report
 from scheduler.execution.recorder import Recorder
 from scheduler.store import nodes, notifications, runs
+from scheduler.store.claims import DueJob
 from scheduler.store.connections import Connection
 from scheduler.store.notifications import Channel
 from scheduler.store.runs import Note, Outcome, OwnedRun
@@ -39,29 +41,26 @@ _MOST_LINES = 10
 """Runs that are logged one by one when they are recorded together; of more, only the failures are."""
 
 
-class NodeEvents(Events):
-    """Who wants to know what the node does; this one does not."""
+class NoEvents:
+    """Nobody wants to know what the node does."""
 
-    def submitted(self, run: OwnedRun) -> None:
-        pass
+    def submitted(self, run: OwnedRun) -> None: ...
 
-    def born_finished(self, job: object, row: object) -> None:
-        pass
+    def born_finished(self, job: DueJob, row: PlannedRun) -> None: ...
 
-    def ended(self, run: OwnedRun, outcome: Outcome) -> None:
-        pass
+    def ended(self, run: OwnedRun, outcome: Outcome) -> None: ...
 
 
 class Node:
     """One scheduler process, as the other nodes see it."""
 
     def __init__(
-        self, *, settings: SchedulerSettings, executors: Mapping[str, PoolFactory], events: NodeEvents | None = None
+        self, *, settings: SchedulerSettings, executors: Mapping[str, PoolFactory], events: Events | None = None
     ) -> None:
         self.identity = Identity()
         self.name = settings.name()
         self._settings = settings
-        self._events = events or NodeEvents()
+        self._events = events or NoEvents()
         self._connection = Connection(purpose="node")
         self._lost = threading.Event()
         self._stop_once = threading.Lock()
@@ -108,7 +107,7 @@ class Node:
 
         :raises DatabaseUnavailable: nothing was started
         """
-        self._register()
+        self._register(self.identity)
         self.heartbeat.start()
         self.recorder.start()
         logs.install()
@@ -165,10 +164,10 @@ class Node:
             },
         )
 
-    def _register(self) -> None:
+    def _register(self, identity: Identity) -> None:
         nodes.register(
             self._connection,
-            node=self.identity.node,
+            node=identity.node,
             name=self.name,
             host=socket.gethostname(),
             pid=os.getpid(),
@@ -182,8 +181,9 @@ class Node:
         former = self.identity.node
         dropped = self.workload.take_back()
         self.workload.forget(run.id for run in dropped)
-        self.identity.renew()
-        self._register()
+        successor = Identity()
+        self._register(successor)
+        self.identity.become(successor)
         self._lost.clear()
         self.heartbeat.beat_now()
         self.tick.look_for_runs()

@@ -41,6 +41,9 @@ class DurableScheduler(BackgroundScheduler):
     the pools of the node; ``max_instances``, ``coalesce`` and ``misfire_grace_time`` are honoured over all nodes.
     """
 
+    state: int
+    """As APScheduler: stopped, running or paused."""
+
     def __init__(
         self,
         gconfig: Mapping[str, Any] | None = None,

@@ -20,7 +20,7 @@ from scheduler.store import claims, notifications, runs
 from scheduler.store.claims import Claim, DueJob
 from scheduler.store.connections import Connection
 from scheduler.store.notifications import Channel
-from scheduler.store.runs import OwnedRun
+from scheduler.store.runs import Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +28,18 @@ _SPILL_SECONDS = 0.1
 """Other nodes hear of waiting runs at most this often."""
 
 _INSPECT_SECONDS = 60.0
+_SWEEP_SECONDS = 60.0
+"""How often a node looks for what no change announces: a task that the last node offered, a job deleted by SQL."""
 
 
 class Events(Protocol):
-    """Who wants to know what the tick does."""
+    """Who wants to know what the node does. Called in its threads, so every call returns at once."""
 
     def submitted(self, run: OwnedRun) -> None: ...
 
     def born_finished(self, job: DueJob, row: PlannedRun) -> None: ...
+
+    def ended(self, run: OwnedRun, outcome: Outcome) -> None: ...
 
 
 class Tick:
@@ -61,6 +65,7 @@ class Tick:
         self._reconcile_at = time.monotonic() + settings.reconcile_seconds
         self._inspect_at = 0.0
         self._inspect_broken = True
+        self._sweep_at = 0.0
         self._release_at = 0.0
         self._cancel_at = 0.0
         self._spilled_at = 0.0
@@ -86,7 +91,7 @@ class Tick:
 
     def is_hungry(self, executor: str) -> bool:
         """Whether a pass would give this executor more work. Called by any thread."""
-        return (self._more[executor] or self._workload.has_pending(executor)) and self._workload.wants_more(executor)
+        return (self._more[executor] or self._workload.has_pending(executor)) and self._workload.runs_dry(executor)
 
     def run(self) -> float:
         """
@@ -124,9 +129,11 @@ class Tick:
         if now >= self._inspect_at:
             self._inspect_at = now + _INSPECT_SECONDS
             broken, self._inspect_broken = self._inspect_broken, False
-            if broken:
-                break_jobs_without_a_task(self._connection)
             inspect_jobs(self._connection, settings=self._settings, broken=broken)
+        if now >= self._sweep_at:
+            self._sweep_at = now + _SWEEP_SECONDS
+            break_jobs_without_a_task(self._connection)
+            runs.cancel_orphans(self._connection)
 
     def _mark_started(self) -> None:
         """Show runs that skipped the gate as running once they last; those that were taken away are told to end."""

@@ -29,7 +29,6 @@ class Workload:
         self._settings = settings
         self._owned: dict[int, OwnedRun] = {}
         self._pending: dict[str, deque[OwnedRun]] = {name: deque() for name in pools}
-        self._low_water = dict.fromkeys(pools, 0)
         self._unmarked: dict[int, float] = {}
 
     def __len__(self) -> int:
@@ -62,11 +61,11 @@ class Workload:
 
         Idempotent tasks need no gate: to run one twice does no harm.
         """
-        free, gated = [], []
+        free: list[OwnedRun] = []
+        gated: list[OwnedRun] = []
         for name, pool in self.pools.items():
             pending = self._pending[name]
             wanted = min(pool.wants(ahead_seconds=_AHEAD_SECONDS), len(pending)) if pending else 0
-            self._low_water[name] = (pool.busy + wanted) // 2
             for _ in range(wanted):
                 run = pending.popleft()
                 (free if _is_idempotent(run.task) else gated).append(run)
@@ -110,10 +109,9 @@ class Workload:
         for run_id in run_ids:
             self._owned.pop(run_id, None)
 
-    def wants_more(self, executor: str) -> bool:
-        """Whether the executor is about to run dry."""
-        pool = self.pools[executor]
-        return pool.busy <= max(self._low_water[executor], pool.size - 1)
+    def runs_dry(self, executor: str) -> bool:
+        """Whether the executor has a free place, or soon has one."""
+        return self.pools[executor].runs_dry(ahead_seconds=_AHEAD_SECONDS)
 
     def has_pending(self, executor: str) -> bool:
         return bool(self._pending[executor])

@@ -90,6 +90,11 @@ class Pool(ABC):
         """How many more runs to submit now: the free places, and what drains within ``ahead_seconds``."""
         return max(0, self.size + int(self._flow.rate() * ahead_seconds) - self.busy)
 
+    def runs_dry(self, *, ahead_seconds: float) -> bool:
+        """Whether a place is free, or less than half is left of what the pool drains within ``ahead_seconds``."""
+        busy = self.busy
+        return busy < self.size or busy <= (self.size + int(self._flow.rate() * ahead_seconds)) // 2
+
     def capacity(self, *, prefetch_seconds: float) -> int:
         """How many runs the node may own for this pool: its places, and what drains in the prefetch time."""
         return self.size + int(self._flow.rate() * prefetch_seconds)

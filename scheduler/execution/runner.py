@@ -82,7 +82,8 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
         context.leave(token)
         _return_connections()
     if current.secrets:
-        result, error, traceback = (_masked(text, current.secrets) for text in (result, error, traceback))
+        result, error = _masked(result, current.secrets), _masked(error, current.secrets)
+        traceback = masked(traceback, current.secrets)
     return Outcome(
         run_id=run.id,
         state=state,
@@ -90,7 +91,7 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
         finished=now_microseconds(),
         result=result,
         error=None if state is RunState.CANCELLED else error,
-        traceback=traceback or "",
+        traceback=traceback,
         reason="Cancelled while it ran." if state is RunState.CANCELLED else "",
         retry_after_seconds=retry_after,
         value=value,
@@ -130,7 +131,11 @@ def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         task = loop.create_task(coroutine)
-        current.on_stop(lambda: loop.call_soon_threadsafe(task.cancel))
+
+        def cancel() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        current.on_stop(cancel)
         try:
             return loop.run_until_complete(task)
         finally:

@@ -249,12 +249,17 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
 
 def remove(*, job: Job, actor: str = "") -> None:
     """
-    Delete the job. Runs that are queued or running go on; the history stays, with the job's id and name.
+    Delete the job. Its runs that are queued or running go on, those that wait for their turn are cancelled.
+
+    The history stays, with the job's id and name.
 
     :raises JobNotFound: it is gone already
     """
     with transaction.atomic():
-        _lock(job).delete()
+        stored = _lock(job)
+        waiting = Run.objects.active().filter(job=stored, held=True)
+        waiting.update(state=RunState.CANCELLED, reason="The job was deleted.", finished_at=database_now())
+        stored.delete()
 
 
 def _lock(job: Job) -> Job:

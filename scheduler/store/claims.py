@@ -13,7 +13,7 @@ from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, P
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.store import rollups
-from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.store.connections import Connection, Row, Transaction, array, instants, texts
 from scheduler.store.runs import OwnedRun
 
 
@@ -107,7 +107,7 @@ def claim_due(
     return _claim(jobs=len(jobs), planned=planned, owned=owned, ids=ids, broken=broken)
 
 
-def _due_job(row: tuple) -> DueJob:
+def _due_job(row: Row) -> DueJob:
     id_, due_at, now, trigger, coalesce, max_instances, grace, executor, priority, *rest = row
     task, name, args, kwargs, timeout, overlap = rest
     return DueJob(

@@ -12,7 +12,7 @@ from scheduler import failpoints
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
 from scheduler.store import rollups
-from scheduler.store.connections import Connection, Transaction, array, texts
+from scheduler.store.connections import Connection, Row, Transaction, array, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,8 +140,9 @@ def finish(
     plain = [outcome for outcome in outcomes if outcome.is_plain]
     detailed = [outcome for outcome in outcomes if not outcome.is_plain]
     failures = {outcome.run_id: outcome for outcome in detailed if outcome.is_failure}
-    rows: list[tuple] = []
-    retried, paused = 0, ()
+    rows: list[Row] = []
+    retried = 0
+    paused: tuple[tuple[str, int], ...] = ()
     with connection.transaction() as transaction:
         if failures:
             transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
@@ -182,7 +183,10 @@ def _follow_up(
             delays[run_id] = delay.total_seconds()
     if delays:
         transaction.execute("insert_retries", runs=array(list(delays)), delays=array(list(delays.values())), now=now)
-    paused = tuple(transaction.execute("count_failures", jobs=texts(final))) if final else ()
+    paused: tuple[tuple[str, int], ...] = ()
+    if final:
+        rows = transaction.execute("count_failures", jobs=texts(final))
+        paused = tuple((job_id, failures) for job_id, failures in rows)
     if paused:
         transaction.execute(
             "pause_failing_jobs",
@@ -278,6 +282,11 @@ class NextDue:
 
     held: float | None
     """A held run whose time comes."""
+
+
+def cancel_orphans(connection: Connection, *, now: datetime | None = None) -> int:
+    """Cancel runs that wait for their turn behind a job that was deleted; return how many."""
+    return len(connection.execute("cancel_orphaned_runs", now=now))
 
 
 def next_due(
