@@ -163,7 +163,8 @@ def get() -> SchedulerSettings:
 
 
 def _check(values: SchedulerSettings) -> None:
-    for name in ("threads", "claim_batch", "flush_rows", "backlog_rows", "max_instances", "runs_per_child"):
+    least_one = "threads claim_batch flush_rows backlog_rows max_instances runs_per_child catch_up_limit"
+    for name in least_one.split():
         if getattr(values, name) < 1:
             raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {getattr(values, name)}; it must be 1 or more.")
     if values.processes < 0:
