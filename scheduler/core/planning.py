@@ -72,7 +72,10 @@ class Active:
     """Those of them that a person asked for: a fire time waits for them and is not skipped."""
 
     waiting: int | None = None
-    """The id of the one run that waits for its turn, if there is one."""
+    """The id of the newest run that waits for its turn, if there is one."""
+
+    waiting_at: datetime | None = None
+    """The newest fire time that it stands for."""
 
 
 NONE_ACTIVE = Active()
@@ -87,6 +90,8 @@ def plan(
     ``due_at`` is a fire time and not after ``now``; ``active`` are the runs of this job that are not finished.
     The work is bounded by ``catch_up_limit``, however long the outage was.
     """
+    if active.waiting is not None and active.waiting_at is not None and trigger.next_after(active.waiting_at) == due_at:
+        return _into_the_waiting(trigger, due_at, now, active.waiting)
     next_fire_time = trigger.next_after(due_at)
     if next_fire_time is None or next_fire_time > now:
         return FirePlan(rows=(_single(due_at, now, policies, active),), next_fire_time=next_fire_time)
@@ -99,6 +104,23 @@ def plan(
     return FirePlan(rows=rows, next_fire_time=trigger.next_after(last))
 
 
+def _into_the_waiting(trigger: Trigger, first: datetime, now: datetime, waiting: int) -> FirePlan:
+    """
+    Let the run that waits for its turn stand for everything that is due, also where there is room again.
+
+    It stands for all fire times from its first to its newest: one in between with a row of its own would be covered
+    twice. So nothing overtakes it, and after a pause or another trigger nothing is folded into it.
+    """
+    last = trigger.latest(first=first, until=now)
+    row = PlannedRun(
+        scheduled_at=last,
+        covers_from=None if last == first else first,
+        coalesced=trigger.count(first=first, until=last) - 1,
+        folded_into=waiting,
+    )
+    return FirePlan(rows=(row,), next_fire_time=trigger.next_after(last))
+
+
 def _single(fire_time: datetime, now: datetime, policies: Policies, active: Active) -> PlannedRun:
     if _is_late(fire_time, now, policies):
         return PlannedRun(scheduled_at=fire_time, state=RunState.MISSED, reason=_late(fire_time, now, policies))
@@ -106,13 +128,11 @@ def _single(fire_time: datetime, now: datetime, policies: Policies, active: Acti
 
 
 def _placed(row: PlannedRun, policies: Policies, active: Active) -> PlannedRun:
-    """Say what becomes of a row in time: it runs, waits for its turn, is folded into one that waits, or is skipped."""
+    """Say what becomes of a row in time: it runs, waits for its turn, or is skipped."""
     if active.runs < policies.max_instances:
         return row
     if policies.overlap is Overlap.SKIP and active.runs - active.manual >= policies.max_instances:
         return replace(row, state=RunState.SKIPPED, reason=_overlap(active, policies))
-    if active.waiting is not None:
-        return replace(row, folded_into=active.waiting)
     return replace(row, held=True)
 
 

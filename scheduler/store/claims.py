@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from scheduler import failpoints
@@ -86,15 +86,15 @@ def claim_due(
             return NOTHING
         jobs = [_due_job(row) for row in rows]
         active = {
-            job_id: Active(runs=runs, manual=manual, waiting=waiting)
-            for job_id, runs, manual, waiting in transaction.execute(
+            job_id: Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
+            for job_id, runs, manual, waiting, waiting_at in transaction.execute(
                 "count_active_runs", jobs=texts([job.id for job in jobs])
             )
         }
         plans, broken = _plan_all(jobs, active, catch_up_limit)
         every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
-        planned = [(job, row) for job, row in every if row.folded_into is None]
-        _fold(transaction, [row for _, row in every if row.folded_into is not None])
+        folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
+        planned = [(job, _on_its_own(row)) for job, row in every if row.folded_into not in folded]
         owned = _choose(planned, room)
         ids = _write(transaction, node=node, planned=planned, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
@@ -202,14 +202,22 @@ def _write(
     return {place - 1: run_id for place, run_id in inserted}
 
 
-def _fold(transaction: Transaction, rows: list[PlannedRun]) -> None:
-    if rows:
-        transaction.execute(
-            "fold_into_held_run",
-            runs=array([row.folded_into for row in rows]),
-            scheduled_at=instants([row.scheduled_at for row in rows]),
-            counts=array([row.coalesced + 1 for row in rows]),
-        )
+def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
+    """Return the runs that stand for more fire times now; one that was cancelled meanwhile is not among them."""
+    if not rows:
+        return set()
+    found = transaction.execute(
+        "fold_into_held_run",
+        runs=array([row.folded_into for row in rows]),
+        scheduled_at=instants([row.scheduled_at for row in rows]),
+        counts=array([row.coalesced + 1 for row in rows]),
+    )
+    return {run_id for (run_id,) in found}
+
+
+def _on_its_own(row: PlannedRun) -> PlannedRun:
+    """What could not be folded into a run gets a row, and waits for its turn as that run did."""
+    return row if row.folded_into is None else replace(row, folded_into=None, held=True)
 
 
 def _jitter(job: DueJob) -> float:

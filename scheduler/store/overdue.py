@@ -72,27 +72,33 @@ def skip(*, job: Job, reason: str, now: datetime) -> int:
 
 def _active_runs(job: Job) -> Active:
     active = Run.objects.active().filter(job=job)
+    waiting = active.filter(held=True, kind=RunKind.SCHEDULED).order_by("-scheduled_at").first()
     return Active(
         runs=active.filter(held=False).count(),
         manual=active.filter(held=False, kind=RunKind.MANUAL).count(),
-        waiting=active.filter(held=True, kind=RunKind.SCHEDULED).values_list("pk", flat=True).last(),
+        waiting=None if waiting is None else waiting.pk,
+        waiting_at=None if waiting is None else waiting.scheduled_at,
     )
 
 
 def _enter(job: Job, rows: tuple[PlannedRun, ...], now: datetime) -> int:
     """A fire time that the ledger has already stays as it is."""
-    for row in rows:
-        if row.folded_into is not None:
-            Run.objects.filter(pk=row.folded_into, held=True, finished_at=None).update(
-                covers_from=Coalesce("covers_from", "scheduled_at"),
-                scheduled_at=row.scheduled_at,
-                coalesced=F("coalesced") + row.coalesced + 1,
-            )
-    own = [_run(job, row, now) for row in rows if row.folded_into is None]
+    own = [_run(job, row, now) for row in rows if row.folded_into is None or not _fold(row)]
     entered = Run.objects.bulk_create(own, ignore_conflicts=True)
     if any(row.state is RunState.QUEUED for row in rows):
         notifications.notify(Channel.RUNS)
     return len(entered)
+
+
+def _fold(row: PlannedRun) -> bool:
+    """Let the waiting run stand for these fire times as well; false: it was cancelled meanwhile."""
+    return bool(
+        Run.objects.filter(pk=row.folded_into, held=True, finished_at=None).update(
+            covers_from=Coalesce("covers_from", "scheduled_at"),
+            scheduled_at=row.scheduled_at,
+            coalesced=F("coalesced") + row.coalesced + 1,
+        )
+    )
 
 
 def _run(job: Job, row: PlannedRun, now: datetime) -> Run:
@@ -113,7 +119,7 @@ def _run(job: Job, row: PlannedRun, now: datetime) -> Run:
         executor=job.executor,
         priority=job.priority,
         timeout=job.timeout,
-        held=row.held,
+        held=row.held or row.folded_into is not None,
         created_at=now,
         finished_at=None if row.state is RunState.QUEUED else now,
     )

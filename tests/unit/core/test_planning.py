@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from scheduler.core import triggers
 from scheduler.core.planning import Active, FirePlan, Policies, plan
-from scheduler.core.states import RunState
+from scheduler.core.states import Overlap, RunState
 from scheduler.core.triggers import Trigger
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -283,3 +283,30 @@ class TestEveryDueFireTime:
         assert len([row for row in queued if not row.held]) <= max(0, policies.max_instances - active)
         assert len(queued) <= catch_up_limit
         assert found.next_fire_time is None or found.next_fire_time > now
+
+
+class TestWhileARunWaitsForItsTurn:
+    def plan(self, *, waiting_at: datetime, runs: int, late: timedelta = timedelta()) -> FirePlan:
+        return plan(
+            trigger=every_minute(),
+            due_at=NOON + MINUTE,
+            now=NOON + 3 * MINUTE + late,
+            policies=Policies(coalesce=True, max_instances=1, misfire_grace_time=None, overlap=Overlap.QUEUE),
+            active=Active(runs=runs, waiting=7, waiting_at=waiting_at),
+            catch_up_limit=100,
+        )
+
+    def test_fire_times_are_folded_into_it(self) -> None:
+        (row,) = self.plan(waiting_at=NOON, runs=1).rows
+
+        assert (row.folded_into, row.coalesced, row.scheduled_at) == (7, 2, NOON + 3 * MINUTE)
+
+    def test_no_later_fire_time_overtakes_it_when_there_is_room_again(self) -> None:
+        (row,) = self.plan(waiting_at=NOON, runs=0).rows
+
+        assert row.folded_into == 7
+
+    def test_nothing_is_folded_into_it_across_a_gap(self) -> None:
+        (row,) = self.plan(waiting_at=NOON - MINUTE, runs=1).rows
+
+        assert (row.folded_into, row.held) == (None, True)
