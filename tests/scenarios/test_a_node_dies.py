@@ -78,6 +78,26 @@ class TestKilledWhileAnotherNodeWorks:
         assert_nothing_lost_or_doubled(site, "tick", first=first_fire_time(tick), every=SECOND)
 
 
+class TestKilledAgainAndAgain:
+    def test_loses_and_doubles_no_fire_time(self, site: Site) -> None:
+        created = [jobs.create(id=f"tick-{n}", task="sample.record", trigger=EVERY_SECOND) for n in range(10)]
+        nodes = [site.start_node(), site.start_node()]
+
+        for round_number in range(4):
+            # At another moment of the second each time: about to claim, with runs at hand, about to record.
+            seen = len(site.executions())
+            wait_until(lambda: len(site.executions()) > seen + 3 * round_number)  # noqa: B023 - called at once
+            nodes.pop(0).kill()
+            nodes.append(site.start_node())
+        site.began("tick-0", count=len(site.executions("tick-0")) + 3)
+        for node in nodes:
+            node.stop()
+
+        assert not Run.objects.active().filter(node__isnull=False).exists()
+        for job in created:
+            assert_nothing_lost_or_doubled(site, job.pk, first=first_fire_time(job), every=SECOND)
+
+
 class TestTheProcessPoolOfAKilledNode:
     def test_is_gone_within_two_seconds(self, site: Site, tmp_path: Path) -> None:
         node = site.start_node("--processes", "2")

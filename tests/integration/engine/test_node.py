@@ -15,8 +15,8 @@ from scheduler.core.states import NodeState, RunState
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
-from scheduler.models import Run
 from scheduler.models import Node as NodeRow
+from scheduler.models import Run
 from scheduler.store import claims, runs
 from scheduler.store.connections import Connection
 from scheduler.store.notifications import Channel

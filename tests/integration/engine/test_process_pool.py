@@ -136,7 +136,7 @@ class TestTheProcessPool:
     def test_replaces_a_child_that_died_while_it_was_idle(self, bench: Bench) -> None:
         pid = bench.square(1)["pid"]
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: is_gone(pid))
+        wait_until(lambda: not bench.pool._children[0].is_alive)
 
         outcome = bench.run("sample.square", number=4)
 
