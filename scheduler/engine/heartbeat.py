@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from scheduler import failpoints
 from scheduler.conf import SchedulerSettings
@@ -16,6 +16,9 @@ from scheduler.store import nodes
 from scheduler.store.connections import Connection
 
 logger = logging.getLogger(__name__)
+
+_SKEW_SECONDS = 2.0
+"""A clock that is wrong by more is worth a warning."""
 
 
 class Lease:
@@ -55,11 +58,15 @@ class Heartbeat:
         self._lost = lost
         self._stuck = stuck
         self._wake = wake
-        self._connection = Connection(purpose="heartbeat")
+        # An answer that takes longer would come too late for the lease.
+        self._connection = Connection(purpose="heartbeat", answer_seconds=settings.lease_seconds / 2)
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler-heartbeat", daemon=True)
         self._clocks: tuple[datetime, float] | None = None
+        self._is_skewed = False
+        self.skew_seconds = 0.0
+        """How far the database's clock is ahead of this machine's, at the last heartbeat."""
 
     def start(self) -> None:
         """Beat once in this thread, so that there is a lease, and go on in another."""
@@ -105,7 +112,20 @@ class Heartbeat:
             self._wake()
             return False
         self.lease.renew(since=began)
+        self._compare_clocks(clock, took=time.monotonic() - began)
         return self._clocks_agree(clock, began)
+
+    def _compare_clocks(self, clock: datetime, *, took: float) -> None:
+        """
+        Measure by how much this machine's clock is wrong, and say so when it begins.
+
+        Nothing is decided by it: jobs are due by the database's clock. Timestamps in logs are off by as much.
+        """
+        self.skew_seconds = (clock - datetime.now(UTC)).total_seconds() + took / 2
+        is_skewed = abs(self.skew_seconds) > _SKEW_SECONDS + took
+        if is_skewed and not self._is_skewed:
+            logger.warning("scheduler.clock.skewed", extra={"seconds": round(self.skew_seconds, 1)})
+        self._is_skewed = is_skewed
 
     def _clocks_agree(self, clock: datetime, monotonic: float) -> bool:
         earlier, self._clocks = self._clocks, (clock, monotonic)

@@ -5,17 +5,28 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from apscheduler.events import EVENT_SCHEDULER_SHUTDOWN, EVENT_SCHEDULER_STARTED, SchedulerEvent
+from apscheduler.events import (
+    EVENT_JOB_MODIFIED,
+    EVENT_SCHEDULER_SHUTDOWN,
+    EVENT_SCHEDULER_STARTED,
+    JobEvent,
+    SchedulerEvent,
+)
 from apscheduler.executors.base import BaseExecutor
 from apscheduler.executors.pool import ProcessPoolExecutor, ThreadPoolExecutor
+from apscheduler.job import Job as ApschedulerJob
 from apscheduler.schedulers import SchedulerAlreadyRunningError, SchedulerNotRunningError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.schedulers.base import STATE_PAUSED, STATE_RUNNING, STATE_STOPPED
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
 
 from scheduler import conf
 from scheduler.core.registry import DEFAULT_EXECUTOR
+from scheduler.core.triggers.apscheduler import from_apscheduler, to_apscheduler
 from scheduler.engine.events import EventDispatcher
 from scheduler.engine.identity import Identity
 from scheduler.engine.node import Node, PoolFactory
@@ -143,6 +154,28 @@ class DurableScheduler(BackgroundScheduler):
                 f"{type(made).__name__} cannot be used here: its runs could not be put into the ledger. "
                 "Use ThreadPoolExecutor or ProcessPoolExecutor."
             )
+
+    def resume_job(self, job_id: str, jobstore: str | None = None) -> ApschedulerJob | None:
+        """
+        Let a paused job become due again. One whose trigger is over is finished; APScheduler would delete it.
+
+        :raises JobLookupError: there is no such job
+        """
+        with self._jobstores_lock:
+            job, alias = self._lookup_job(job_id, jobstore)
+            store = self._jobstores[alias]
+        is_over = job.trigger.get_next_fire_time(None, datetime.now(self.timezone)) is None
+        if not is_over or not isinstance(store, PostgresJobStore):
+            resumed: ApschedulerJob | None = super().resume_job(job_id, jobstore)
+            return resumed
+        store.finish_job(job_id)
+        self._dispatch_event(JobEvent(EVENT_JOB_MODIFIED, job_id, alias))
+        return None
+
+    def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> BaseTrigger:
+        """Let our own rules decide when a cron fires; APScheduler's would search to the year 9999 for 31 February."""
+        made = super()._create_trigger(trigger, trigger_args)
+        return to_apscheduler(from_apscheduler(made)) if isinstance(made, CronTrigger) else made
 
     def run_once(self) -> float:
         """Do one pass of the node in the caller's thread; return how long to sleep."""

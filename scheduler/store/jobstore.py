@@ -136,6 +136,20 @@ class PostgresJobStore(DjangoJobStore):
             if changes:
                 rows.save(job=row, changes=changes, actor="", now=now)
 
+    def finish_job(self, job_id: str) -> None:
+        """
+        Mark a job as finished: it has no further fire time, and stays visible.
+
+        :raises JobLookupError: there is no such job
+        """
+        now = _ask(database_now)
+        with transaction.atomic():
+            try:
+                row = rows.lock(id=job_id)
+            except JobNotFound:
+                raise JobLookupError(job_id) from None
+            rows.save(job=row, changes=rows.due(None), actor="", now=now)
+
     def remove_job(self, job_id: str) -> None:
         """
         Delete the job; its history stays.

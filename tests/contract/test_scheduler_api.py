@@ -29,7 +29,7 @@ from scheduler import conf
 from scheduler.core import triggers
 from scheduler.core.states import JobState
 from scheduler.engine.scheduler import DurableScheduler
-from scheduler.errors import UnknownTask
+from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job, Run
 from scheduler.services import jobs
 from scheduler.store.jobstore import PostgresJobStore
@@ -364,3 +364,32 @@ store.shutdown()
             for id in forms
         }
         assert found == expected
+
+
+@pytest.mark.django_db(transaction=True)
+class TestDurableScheduler:
+    @pytest.fixture
+    def durable(self) -> Iterator[DurableScheduler]:
+        made = DurableScheduler(timezone=BERLIN, settings=replace(conf.get(), threads=1, processes=0))
+        made.start(paused=True)
+        yield made
+        made.shutdown()
+
+    def test_finishes_a_resumed_job_whose_trigger_is_over(self, durable: DurableScheduler) -> None:
+        durable.add_job(tasks.first, "interval", hours=1, id="over")
+        durable.pause_job("over")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE scheduler_job SET trigger = %s, version = version + 1",
+                [json.dumps({"type": "interval", "hours": 1, "end_at": "2020-01-01T00:00:00Z"})],
+            )
+
+        assert durable.resume_job("over") is None
+
+        assert stored("over").state == JobState.FINISHED
+
+    def test_refuses_a_cron_that_never_fires_at_once(self, durable: DurableScheduler) -> None:
+        with pytest.raises(InvalidTrigger, match="never"):
+            durable.add_job(tasks.first, "cron", month=2, day=31)
+
+        assert not Job.objects.exists()

@@ -27,7 +27,7 @@ from scheduler.core.triggers.zones import offset_name, zone_name, zone_named
 from scheduler.errors import InvalidTrigger
 
 
-class JsonTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler has no types
+class JsonTrigger(BaseTrigger):
     """A trigger of ours where APScheduler wants one of its own. Pickled as its JSON."""
 
     __slots__ = ("_compiled", "form")
