@@ -17,8 +17,8 @@ from tests.waiting import wait_until
 
 EVERY_SECOND = {"type": "interval", "seconds": 1}
 DAILY = {"type": "interval", "days": 1}
-SOON = 3.0
-"""Seconds within which a hint has arrived: a second for the fire time, and the rest for a busy machine."""
+SOON = 10.0
+"""Seconds within which a hint has arrived, however busy the machine: far less than the minute between two polls."""
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ class TestAChangeByTheServices:
     def test_creates_a_job_that_runs_on_time(self, site: Site) -> None:
         ticking()
 
-        assert lateness(site.run("tick", state="succeeded", timeout=SOON)) < 1
+        assert lateness(site.run("tick", state="succeeded", timeout=SOON)) < 2
 
     def test_runs_a_job_at_once(self, site: Site) -> None:
         job = ticking(trigger=DAILY)
@@ -51,7 +51,7 @@ class TestAChangeByTheServices:
 
         run = site.run("tick", state="succeeded", timeout=SOON)
         assert (run.kind, run.requested_by) == ("manual", "somebody")
-        assert lateness(run) < 1
+        assert lateness(run) < 2
 
     def test_moves_a_job_to_another_trigger(self, site: Site) -> None:
         job = ticking(trigger=DAILY)
@@ -88,7 +88,7 @@ class TestAChangeByTheServices:
 
         jobs.resume(job=job)
 
-        assert lateness(site.run("tick", state="succeeded", timeout=SOON)) < 1
+        assert lateness(site.run("tick", state="succeeded", timeout=SOON)) < 2
 
 
 class TestAChangePastTheServices:

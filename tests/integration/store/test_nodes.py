@@ -19,7 +19,9 @@ LATER = NOON + MINUTE
 
 
 def reap(session: Connection, **changes: Any) -> Reaped | None:
-    return nodes.reap(session, **{"reaper": str(uuid4()), "reap_after_seconds": 30, "max_recoveries": 2, "now": LATER, **changes})
+    return nodes.reap(
+        session, **{"reaper": str(uuid4()), "reap_after_seconds": 30, "max_recoveries": 2, "now": LATER, **changes}
+    )
 
 
 class TestRegister:

@@ -66,6 +66,13 @@ def scanned_from_end_to_end(plan: dict[str, Any]) -> set[str]:
     return found
 
 
+def indexes_of(plan: dict[str, Any]) -> set[str]:
+    found = {plan["Index Name"]} if "Index Name" in plan else set()
+    for part in plan.get("Plans", ()):
+        found |= indexes_of(part)
+    return found
+
+
 STATEMENTS: dict[str, dict[str, Any]] = {
     "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON},
     "count_active_runs": {"jobs": texts([f"job-{n}" for n in range(500)])},
@@ -91,17 +98,38 @@ STATEMENTS: dict[str, dict[str, Any]] = {
 }
 
 
-class TestEachStatementOfTheTick:
-    def test_reads_no_large_table_from_end_to_end(self, large: None) -> None:
-        session = Connection(purpose="test")
-        found: dict[str, set[str]] = {}
-        try:
-            with session.raw().cursor() as cursor:
-                for name, parameters in STATEMENTS.items():
-                    cursor.execute("EXPLAIN (FORMAT JSON) " + statements.load(name), parameters)
-                    ((plans,),) = cursor.fetchall()
-                    found[name] = scanned_from_end_to_end(plans[0]["Plan"]) & LARGE
-        finally:
-            session.close()
+EXPECTED_INDEXES = {
+    "count_active_runs": "scheduler_run_active_job",
+    "take_runs": "scheduler_run_waiting",
+    "next_due": "scheduler_run_waiting",
+    "owned_runs": "scheduler_run_owned_node",
+    "requeue_runs_of_ended_nodes": "scheduler_run_owned_node",
+    "interrupt_runs_of_ended_nodes": "scheduler_run_owned_node",
+    "lock_jobs_with_held_runs": "scheduler_run_held",
+    "release_held_runs": "scheduler_run_active_job",
+}
 
-        assert {name: tables for name, tables in found.items() if tables} == {}
+
+@pytest.fixture
+def plans(large: None) -> dict[str, dict[str, Any]]:
+    """How PostgreSQL would execute each statement."""
+    session = Connection(purpose="test")
+    found = {}
+    try:
+        with session.raw().cursor() as cursor:
+            for name, parameters in STATEMENTS.items():
+                cursor.execute("EXPLAIN (FORMAT JSON) " + statements.load(name), parameters)
+                ((described,),) = cursor.fetchall()
+                found[name] = described[0]["Plan"]
+    finally:
+        session.close()
+    return found
+
+
+class TestTheStatementsOfTheTick:
+    def test_read_no_large_table_from_end_to_end_and_use_the_indexes_made_for_them(
+        self, plans: dict[str, dict[str, Any]]
+    ) -> None:
+        scanned = {name: scanned_from_end_to_end(plan) & LARGE for name, plan in plans.items()}
+        assert {name: tables for name, tables in scanned.items() if tables} == {}
+        assert {name for name, index in EXPECTED_INDEXES.items() if index not in indexes_of(plans[name])} == set()

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg2
+import pytest
+
+from scheduler.core.states import NodeState
+from scheduler.errors import DatabaseUnavailable
+from scheduler.models import Node
+from scheduler.store import nodes
+from scheduler.store.connections import Connection, Watchdog
+from scheduler.store.notifications import Channel, Listener
+from tests.ledger import NOON, SECOND, add_node
+
+
+@contextmanager
+def silence(session: Connection) -> Iterator[None]:
+    """Put a line that nobody answers on between the session and its server, in place of its socket."""
+    raw = session.raw()
+    ours, nobody = socket.socketpair()
+    former = os.dup(raw.fileno())
+    os.dup2(ours.fileno(), raw.fileno())
+    try:
+        yield
+    finally:
+        ours.close()
+        nobody.close()
+        os.close(former)
+
+
+@pytest.fixture
+def watchdog() -> Iterator[Watchdog]:
+    watchdog = Watchdog()
+    watchdog.start()
+    yield watchdog
+    watchdog.stop()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAServerThatDoesNotAnswer:
+    def test_is_given_up_and_the_next_statement_has_a_new_session(self, watchdog: Watchdog) -> None:
+        session = Connection(purpose="test", answer_seconds=0.3)
+        session.execute("probe")
+
+        with silence(session):
+            began = time.monotonic()
+            with pytest.raises(DatabaseUnavailable):
+                session.execute("probe")
+
+        assert time.monotonic() - began < 3
+        assert session.execute("probe") == [(1,)]
+        session.close()
+
+    def test_is_noticed_by_the_listener(self, watchdog: Watchdog) -> None:
+        listener = Listener()
+        assert listener.wait(timeout=0) == frozenset(Channel)
+        session = listener._connection
+        session._answer_seconds = 0.3
+
+        with silence(session), pytest.raises(DatabaseUnavailable):
+            listener.probe()
+
+        assert listener.wait(timeout=0) == frozenset(Channel)
+        listener.close()
+
+    def test_leaves_alone_a_session_that_waits_for_nothing(self) -> None:
+        session = Connection(purpose="test", answer_seconds=0.0001)
+        session.execute("probe")
+
+        assert not session.end_silent_session()
+
+        session.close()
+
+    def test_lets_a_watchdog_end_before_it_began(self) -> None:
+        watchdog = Watchdog()
+
+        watchdog.stop()
+
+        assert "scheduler-watchdog" not in {thread.name for thread in threading.enumerate() if thread.is_alive()}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAServerThatBecameReadOnly:
+    def test_is_left_for_another_one(self) -> None:
+        session = Connection(purpose="test")
+        with session.raw().cursor() as cursor:
+            cursor.execute("SET default_transaction_read_only = on")
+        node = add_node()
+
+        with pytest.raises(DatabaseUnavailable, match="read-only"):
+            nodes.beat(session, node=node)
+
+        assert nodes.beat(session, node=node) is not None
+        session.close()
+
+    def test_is_told_apart_from_a_fault_of_ours(self) -> None:
+        session = Connection(purpose="test")
+
+        with pytest.raises(psycopg2.ProgrammingError):
+            session._run("SELECT nonsense", {})
+
+        session.close()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestADatabaseClockThatWasSetBack:
+    def test_a_dead_node_whose_last_heartbeat_is_in_the_future_is_given_up(self) -> None:
+        session = Connection(purpose="test")
+        dead = add_node(beat_at=NOON + timedelta(hours=1))
+        living = add_node(beat_at=NOON + 2 * SECOND)
+
+        nodes.reap(session, reaper=living, reap_after_seconds=30, max_recoveries=3, now=NOON)
+
+        assert Node.objects.get(pk=dead).state == NodeState.LOST
+        assert Node.objects.get(pk=living).state == NodeState.RUNNING
+        session.close()
