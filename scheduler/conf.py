@@ -94,6 +94,9 @@ class SchedulerSettings:
     statement_timeout_seconds: float = 5.0
     """Longest statement of a claim; also the longest that a frozen node can hide rows."""
 
+    answer_timeout_seconds: float = 15.0
+    """A server that owes an answer for longer is given up: beyond any statement's time, within the lease."""
+
     retention_days: int = 30
     """Finished runs older than this are deleted by ``cleanup_jobs``."""
 

@@ -25,7 +25,7 @@ from scheduler.execution.pools import Deadline, Pool, Publish, Report
 from scheduler.execution.recorder import Recorder
 from scheduler.store import nodes, notifications, runs
 from scheduler.store.claims import DueJob
-from scheduler.store.connections import Connection
+from scheduler.store.connections import Connection, Watchdog
 from scheduler.store.notifications import Channel
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
@@ -86,6 +86,7 @@ class Node:
             wake=self.wakeups.wake,
             stuck=lambda: sum(pool.stuck for pool in pools.values()),
         )
+        self._watchdog = Watchdog()
         self._stopped_looking = threading.Event()
         self._timekeeper = threading.Thread(target=self._end_overdue, name="scheduler-timekeeper", daemon=True)
         self.tick = Tick(
@@ -108,6 +109,7 @@ class Node:
         :raises DatabaseUnavailable: nothing was started
         """
         self._register(self.identity)
+        self._watchdog.start()
         self.heartbeat.start()
         self.recorder.start()
         logs.install()
@@ -153,6 +155,7 @@ class Node:
         self._try("stopped", lambda: self._say_stopped(len(left)))
         self.tick.close()
         self._connection.close()
+        self._watchdog.stop()
         logger.info(
             "scheduler.node.stopped",
             extra={

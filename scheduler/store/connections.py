@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import threading
+import time
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -18,15 +23,21 @@ logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
+_WATCH_SECONDS = 0.25
+
 
 class Connection:
     """One session in autocommit mode, for one thread. It connects again by itself at the next use."""
 
-    def __init__(self, *, purpose: str) -> None:
+    def __init__(self, *, purpose: str, answer_seconds: float | None = None) -> None:
         self.purpose = purpose
         """Shown in ``pg_stat_activity.application_name``."""
+        self._answer_seconds = answer_seconds
+        self._asked_at: float | None = None
+        self._asking = threading.Lock()
         self._connection: Any = None
         self._begin = ""
+        _known.add(self)
 
     @property
     def is_open(self) -> bool:
@@ -59,7 +70,7 @@ class Connection:
     def raw(self) -> Any:
         """Return the psycopg2 connection, opened if need be."""
         if not self.is_open:
-            self._connection = self._open()
+            self._open()
         return self._connection
 
     def close(self) -> None:
@@ -80,32 +91,92 @@ class Connection:
             )
         return self._begin
 
-    def _run(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+    def end_silent_session(self) -> bool:
+        """
+        Cut the session off if the server owes an answer for too long; called by another thread.
+
+        Whoever waits for the answer gets ``DatabaseUnavailable``. A half-open connection is noticed by nobody else
+        while its other end, or a proxy, acknowledges what is sent to it.
+        """
+        with self._asking:
+            if self._asked_at is None or not self.is_open:
+                return False
+            limit = self._answer_seconds or conf.get().answer_timeout_seconds
+            if time.monotonic() - self._asked_at < limit:
+                return False
+            self._asked_at = None
+            with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
+                line.shutdown(socket.SHUT_RDWR)
+        logger.warning("scheduler.database.silent", extra={"session": self.purpose, "seconds": limit})
+        return True
+
+    @contextmanager
+    def _awaiting_an_answer(self) -> Iterator[None]:
+        with self._asking:
+            self._asked_at = time.monotonic()
         try:
-            with self.raw().cursor() as cursor:
+            yield
+        finally:
+            with self._asking:
+                self._asked_at = None
+
+    def _run(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
+        session = self.raw()
+        try:
+            with self._awaiting_an_answer(), session.cursor() as cursor:
                 cursor.execute(sql, parameters)
                 return cursor.fetchall() if cursor.description is not None else []
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            # A cancelled statement leaves a sound session, but telling the cases apart gains nothing.
-            self.close()
-            raise DatabaseUnavailable(str(error).strip() or "The connection to the database was lost.") from error
         except (psycopg2.DataError, ValueError) as error:
             raise ValueRefused(f"The database refused a value: {error}") from error
+        except (psycopg2.ProgrammingError, psycopg2.IntegrityError, psycopg2.NotSupportedError):
+            raise  # a fault of ours: a new session would not mend it
+        except psycopg2.Error as error:
+            # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
+            # became read-only after a failover is among them: another one may answer the next connection.
+            self.close()
+            raise DatabaseUnavailable(str(error).strip() or "The connection to the database was lost.") from error
 
-    def _open(self) -> Any:
+    def _open(self) -> None:
         django_connection = connections[conf.get().database]
         parameters = django_connection.get_connection_params()
         parameters.pop("cursor_factory", None)
         parameters.pop("context", None)
         parameters["application_name"] = f"scheduler {self.purpose}"
         try:
-            connection = psycopg2.connect(**parameters)
-            connection.set_session(autocommit=True)
-            with connection.cursor() as cursor:
+            self._connection = psycopg2.connect(**parameters)
+            self._connection.set_session(autocommit=True)
+            with self._awaiting_an_answer(), self._connection.cursor() as cursor:
                 cursor.execute("SET timezone = 'UTC'")
-        except psycopg2.OperationalError as error:
+        except psycopg2.Error as error:
+            self.close()
             raise DatabaseUnavailable(str(error).strip()) from error
-        return connection
+
+
+_known: weakref.WeakSet[Connection] = weakref.WeakSet()
+
+
+class Watchdog:
+    """A thread that ends sessions whose server does not answer, so that nobody waits for it for ever."""
+
+    def __init__(self) -> None:
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="scheduler-watchdog", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(5)
+
+    def _loop(self) -> None:
+        while not self._stopping.wait(_WATCH_SECONDS):
+            for connection in list(_known):
+                try:
+                    connection.end_silent_session()
+                except (OSError, psycopg2.Error):
+                    logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
 
 
 class Transaction:

@@ -13,6 +13,9 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.store import statements
 from scheduler.store.connections import Connection
 
+_PROBE_SECONDS = 5.0
+"""How long the server may take to answer the listener."""
+
 
 class Channel(StrEnum):
     """What a hint is about."""
@@ -42,7 +45,7 @@ class Listener:
     """A session that listens on every channel."""
 
     def __init__(self) -> None:
-        self._connection = Connection(purpose="listener")
+        self._connection = Connection(purpose="listener", answer_seconds=_PROBE_SECONDS)
         self._interrupted, self._interrupt = socket.socketpair()
 
     def wait(self, *, timeout: float) -> frozenset[Channel]:
@@ -51,16 +54,14 @@ class Listener:
 
         :raises DatabaseUnavailable: the session is gone; the next call makes a new one
         """
-        was_open = self._connection.is_open
+        if not self._connection.is_open:
+            self._connection.execute("listen")
+            # What was sent while nobody listened is lost: look at everything once.
+            return frozenset(Channel)
         raw = self._connection.raw()
         try:
-            if not was_open:
-                with raw.cursor() as cursor:
-                    for channel in Channel:
-                        cursor.execute(f'LISTEN "{channel.value}"')
-                # What was sent while nobody listened is lost: look at everything once.
-                return frozenset(Channel)
-            readable, _, _ = select.select([raw, self._interrupted], [], [], timeout)
+            # A probe may have brought hints along with its answer.
+            readable, _, _ = select.select([raw, self._interrupted], [], [], 0.0 if raw.notifies else timeout)
             if raw in readable:
                 raw.poll()
         except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError, ValueError) as error:
@@ -74,15 +75,10 @@ class Listener:
         """
         Ask the server for a sign of life, so that a half-open socket is noticed.
 
-        :raises DatabaseUnavailable: none came
+        :raises DatabaseUnavailable: none came within a few seconds
         """
-        raw = self._connection.raw()
-        try:
-            with raw.cursor() as cursor:
-                cursor.execute("SELECT 1")
-        except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-            self._connection.close()
-            raise DatabaseUnavailable(str(error).strip()) from error
+        if self._connection.is_open:
+            self._connection.execute("probe")
 
     def interrupt(self) -> None:
         """End the wait of another thread at once, and every later one."""

@@ -12,7 +12,9 @@ UPDATE scheduler_node AS node
   FROM (SELECT silent.id
           FROM scheduler_node AS silent
          WHERE silent.state IN ('running', 'stopping')
-           AND silent.heartbeat_at < coalesce(%(now)s::timestamptz, now()) - %(reap_after)s * interval '1 second'
+           AND (silent.heartbeat_at < coalesce(%(now)s::timestamptz, now()) - %(reap_after)s * interval '1 second'
+                -- One from the future is older than the moment at which the clock was set back, and none followed it.
+                OR silent.heartbeat_at > coalesce(%(now)s::timestamptz, now()) + %(reap_after)s * interval '1 second')
          ORDER BY silent.id
            FOR UPDATE SKIP LOCKED) AS dead
  WHERE node.id = dead.id
