@@ -1,0 +1,8 @@
+-- Ask for a sign of life.
+--
+-- Locks:   none.
+-- Params:  none
+-- Rows:    one
+-- Index:   none
+
+SELECT 1
