@@ -44,10 +44,21 @@ def note(event: str) -> None:
 
 def read(path: Path) -> list[Execution]:
     """Return every execution in the order in which they began."""
+    return _parse(path.read_text() if path.exists() else "")
+
+
+def read_tail(path: Path, offset: int) -> list[Execution]:
+    """Return what was written after so many bytes."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        return _parse(file.read().decode())
+
+
+def _parse(text: str) -> list[Execution]:
     found: list[Execution] = []
     ends: dict[tuple[str, ...], list[float]] = {}
     begins = []
-    for line in path.read_text().splitlines() if path.exists() else ():
+    for line in text.splitlines():
         event, run_id, job, attempt, scheduled_at, pid, at = line.split(" ")
         if event == "begin":
             begins.append((run_id, job, attempt, scheduled_at, pid, int(at) / 1e9))

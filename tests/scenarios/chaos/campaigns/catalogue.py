@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.chaos.campaigns import Progress, Report, processes
+from tests.scenarios.chaos.campaigns import Progress, Report, databases, processes
 from tests.scenarios.chaos.world import World
 
 
@@ -24,4 +24,6 @@ CAMPAIGNS = {
     "kill": Campaign(run=processes.kill, cycles=200),
     "stop": Campaign(run=processes.stop, cycles=200),
     "pause": Campaign(run=processes.pause, cycles=50),
+    "pg": Campaign(run=databases.pg, cycles=40),
+    "net": Campaign(run=databases.net, cycles=250),
 }
