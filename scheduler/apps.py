@@ -1,10 +1,12 @@
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from scheduler import conf
 from scheduler.core.registry import registry
+from scheduler.errors import Misconfigured
 
 
 class SchedulerConfig(AppConfig):
@@ -14,7 +16,10 @@ class SchedulerConfig(AppConfig):
 
     def ready(self) -> None:
         autodiscover_modules("tasks")
-        registry.allow_modules(conf.get().task_modules)
+        try:
+            registry.allow_modules(conf.get().task_modules)
+        except Misconfigured as error:
+            raise ImproperlyConfigured(str(error)) from None  # what every command turns into one sentence
         setting_changed.connect(_forget_settings)
 
 
