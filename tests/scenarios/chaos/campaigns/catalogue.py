@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.chaos.campaigns import Progress, Report, databases, processes
+from tests.scenarios.chaos.campaigns import Progress, Report, databases, loads, processes
 from tests.scenarios.chaos.world import World
 
 
@@ -26,4 +26,8 @@ CAMPAIGNS = {
     "pause": Campaign(run=processes.pause, cycles=50),
     "pg": Campaign(run=databases.pg, cycles=40),
     "net": Campaign(run=databases.net, cycles=250),
+    "poison": Campaign(run=loads.poison, cycles=1000),
+    "edit": Campaign(run=loads.edit, cycles=5000),
+    "flood": Campaign(run=loads.flood, cycles=100_000),
+    "soak": Campaign(run=loads.soak, cycles=480),
 }

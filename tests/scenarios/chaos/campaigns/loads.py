@@ -1,0 +1,310 @@
+"""Bad jobs among good ones, edits while jobs fire, far too much at once, and a long quiet time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import psutil
+
+from tests.scenarios.chaos import load
+from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos.load import Spec
+from tests.scenarios.chaos.oracle import Verdict, judge
+from tests.scenarios.chaos.world import World
+from tests.waiting import wait_until
+
+_DEADLOCK = "40P01"
+
+
+def poison(world: World, cycles: int, tell: Progress) -> Report:
+    """Let one job in twenty be bad in every way there is; the others must not notice. ``cycles``: how many jobs."""
+    from scheduler.services import jobs
+
+    start_at = world.soon(8)
+    bad = max(1, cycles // 20)
+    specs = [
+        Spec(id=f"good-{number:04d}", start_at=start_at, every_seconds=20 + number % 10)
+        for number in range(cycles - bad)
+    ]
+    load.create(specs)
+    every = {"type": "interval", "seconds": 5, "start_at": start_at.isoformat(), "timezone": "UTC"}
+    kinds: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("chaos.kill_itself", {"executor": "processpool"}),
+        ("chaos.exit", {}),
+        ("chaos.hang", {"executor": "processpool"}),
+        ("chaos.flood", {"kwargs": {"megabytes": 50}}),
+        ("chaos.nonsense", {}),
+        ("chaos.add", {"kwargs": {"number": 1}}),
+        ("chaos.work", {}),
+        ("chaos.work", {}),
+    )
+    for number in range(bad):
+        task, given = kinds[number % len(kinds)]
+        jobs.create(id=f"bad-{number:04d}-{number % len(kinds)}", task=task, trigger=every, **given)
+    # What nobody can save through a form can be written into the database.
+    world.execute(
+        """UPDATE scheduler_job SET kwargs = '{"number": "many", "more": 1}' WHERE djangojob_ptr_id ~ '-5$'"""
+    )
+    world.execute("UPDATE scheduler_job SET task = 'gone.with_the_wind' WHERE djangojob_ptr_id ~ '^bad.*-6$'")
+    never = '{"type": "cron", "expression": "0 0 30 2 *"}'
+    world.execute(f"UPDATE scheduler_job SET trigger = '{never}' WHERE djangojob_ptr_id ~ '^bad.*-7$'")
+    nodes = [world.launch("--processes", "2") for _ in range(2)]
+    for node in nodes:
+        world.started(node)
+    tell(f"{cycles} jobs, {bad} of them bad")
+    resident = []
+    while world.now() < start_at + timedelta(seconds=62):
+        world.wait(2)
+        resident.append(max(psutil.Process(node.pid).memory_info().rss for node in nodes if node.is_alive))
+    until = world.settle(specs)
+    verdict = judge(world, specs, until=until)
+    affected = world.query(
+        "SELECT count(*) FROM scheduler_run WHERE job_key LIKE 'good-%%' AND state <> 'succeeded'"
+        " AND scheduled_at <= %s",
+        until,
+    )[0][0]
+    failures = [f"{node.output.name} ended" for node in nodes if not node.is_alive]
+    failures += [f"{affected} innocents were affected"] if affected else []
+    return Report(
+        done={"jobs": cycles, "bad": bad},
+        figures={
+            "innocents_affected": affected,
+            "ends_of_bad_runs": dict(
+                world.query("SELECT state, count(*) FROM scheduler_run WHERE job_key LIKE 'bad-%%' GROUP BY state")
+            ),
+            "broken_jobs": world.query("SELECT count(*) FROM scheduler_job WHERE state = 'broken'")[0][0],
+            "node_rss_max_mb": round(max(resident) / 2**20),
+            "late_seconds": _late(world, "good-"),
+        },
+        verdict=verdict,
+        failures=failures,
+    )
+
+
+def _late(world: World, prefix: str) -> dict[str, float]:
+    rows = world.query(
+        "SELECT extract(epoch FROM started_at - scheduled_at)::float8 FROM scheduler_run"
+        " WHERE starts_with(job_key, %s) AND started_at IS NOT NULL AND attempt = 1 AND kind = 'scheduled'",
+        prefix,
+    )
+    return percentiles([seconds for (seconds,) in rows])
+
+
+class _Editor:
+    """One person, who edits, pauses, resumes, runs and deletes, and remembers what must be there in the end."""
+
+    def __init__(self, number: int, edits: int, seed: int) -> None:
+        import random
+
+        self.number = number
+        self.edits = edits
+        self.chance = random.Random(f"{seed}-{number}")  # noqa: S311 - it is to be repeatable
+        self.done: Counter[str] = Counter()
+        self.problems: list[str] = []
+        self.descriptions: dict[str, str] = {}
+        self.latencies: list[tuple[int, float]] = []
+        """Run of a job that was made due at once, and when that was committed (epoch)."""
+
+    def work(self) -> None:
+        from django.db import connections
+
+        for number in range(self.edits):
+            try:
+                self._edit(number)
+            except Exception as error:  # noqa: BLE001 - whatever an edit raises is a finding
+                self.problems.append(f"{type(error).__name__}: {error}")
+        connections.close_all()
+
+    def _edit(self, number: int) -> None:
+        from scheduler.errors import AlreadyPaused, NotPaused
+        from scheduler.services import jobs
+
+        # Two editors share each job: their edits meet.
+        job = jobs.get(id=f"edited-{self.chance.randrange(40):02d}")
+        what = self.chance.choice(("describe", "describe", "priority", "pause", "resume", "run", "recreate"))
+        self.done[what] += 1
+        if what == "describe":
+            text = f"{self.number}-{number}"
+            key = f"own-{self.number}-{self.chance.randrange(5)}"
+            jobs.update(job=jobs.get(id=key), description=text)
+            self.descriptions[key] = text
+        elif what == "priority":
+            jobs.update(job=job, priority=self.chance.randint(-5, 5))
+        elif what == "pause":
+            try:
+                jobs.pause(job=job)
+            except AlreadyPaused:
+                self.done["refused"] += 1
+        elif what == "resume":
+            try:
+                jobs.resume(job=job)
+            except NotPaused:
+                self.done["refused"] += 1
+        elif what == "run":
+            run = jobs.run_now(job=jobs.get(id=f"asked-{self.number}"))
+            self.latencies.append((run.pk, time.time()))
+        else:
+            name = f"gone-{self.number}-{number}"
+            created = jobs.create(id=name, task="chaos.work", trigger={"type": "interval", "seconds": 1})
+            jobs.remove(job=created)
+
+
+def edit(world: World, cycles: int, tell: Progress) -> Report:
+    """Edit, pause, resume, run, create and delete from four threads while three nodes run the jobs."""
+    from scheduler.services import jobs
+
+    specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=60, crons=5)
+    load.create(specs)
+    second = {"type": "interval", "seconds": 1}
+    for number in range(40):
+        jobs.create(id=f"edited-{number:02d}", task="chaos.work", trigger=second)
+    editors = [_Editor(number, cycles // 4, world.seed) for number in range(4)]
+    for editor in editors:
+        jobs.create(
+            id=f"asked-{editor.number}", task="chaos.work", trigger={"type": "interval", "days": 9}, max_instances=500
+        )
+        for number in range(5):
+            jobs.create(id=f"own-{editor.number}-{number}", task="chaos.work", trigger=second)
+    nodes = [world.launch() for _ in range(3)]
+    for node in nodes:
+        world.started(node)
+    effect = _edits_take_effect(world, 40)
+    tell(f"edits take effect: {effect}")
+    threads = [threading.Thread(target=editor.work) for editor in editors]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    tell(f"{cycles} edits")
+    until = world.settle(specs)
+    verdict = judge(world, specs, until=until)
+    wanted = {key: text for editor in editors for key, text in editor.descriptions.items()}
+    found = dict(world.query("SELECT djangojob_ptr_id, description FROM scheduler_job"))
+    lost = sum(found.get(key) != text for key, text in wanted.items())
+    problems = [problem for editor in editors for problem in editor.problems]
+    ((deadlocks,),) = world.query("SELECT deadlocks FROM pg_stat_database WHERE datname = 'chaos'")
+    failures = problems[:10]
+    failures += [f"{lost} updates were lost"] if lost else []
+    failures += [f"{deadlocks} deadlocks"] if deadlocks else []
+    return Report(
+        done=dict(sum((editor.done for editor in editors), Counter())),
+        figures={
+            "lost_updates": lost,
+            "deadlocks": deadlocks,
+            "errors": len(problems),
+            "edit_takes_effect_seconds": effect,
+            "run_now_begins_seconds": _asked(world, [pair for editor in editors for pair in editor.latencies]),
+        },
+        verdict=verdict,
+        failures=failures,
+    )
+
+
+def _asked(world: World, asked: list[tuple[int, float]]) -> dict[str, float]:
+    began = dict(
+        world.query("SELECT id, extract(epoch FROM started_at)::float8 FROM scheduler_run WHERE kind = 'manual'")
+    )
+    return percentiles([began[run] - at for run, at in asked if began.get(run) is not None])
+
+
+def _edits_take_effect(world: World, count: int) -> dict[str, float]:
+    """Move a job that is not due for days to an instant in the near future, and see how late the first run is."""
+    from scheduler.services import jobs
+
+    seconds = []
+    for number in range(count):
+        job = jobs.create(id=f"effect-{number}", task="chaos.work", trigger={"type": "interval", "days": 9})
+        world.wait(world.chance.uniform(0.05, 0.3))
+        at = world.now() + timedelta(milliseconds=30)
+        jobs.update(job=job, trigger={"type": "date", "run_at": at.isoformat()})
+        committed = max(world.now(), at)
+
+        def row(job_id: str = job.pk) -> list[tuple[Any, ...]]:
+            return world.query("SELECT created_at FROM scheduler_run WHERE job_key = %s", job_id)
+
+        seconds.append(max(0.0, (wait_until(row, 10)[0][0] - committed).total_seconds()))
+    return percentiles(seconds)
+
+
+def flood(world: World, cycles: int, tell: Progress) -> Report:
+    """Let very many jobs be due at once on two nodes, and kill one of them half-way. ``cycles``: how many jobs."""
+    from tests.benchmarks import scratch
+
+    scratch.add_jobs(task="chaos.work", count=cycles, trigger='{"type": "interval", "hours": 1, "timezone": "UTC"}')
+    world.execute(
+        "UPDATE scheduler_job SET trigger = trigger || jsonb_build_object('start_at', parent.next_run_time),"
+        " rerun_if_interrupted = true FROM django_apscheduler_djangojob AS parent WHERE parent.id = djangojob_ptr_id"
+    )
+    began = time.monotonic()
+    nodes = [world.launch() for _ in range(2)]
+    resident, gaps, killed_at = [], [], None
+    while True:
+        world.wait(0.5)
+        done, oldest = world.query(
+            "SELECT (SELECT count(*) FROM scheduler_run WHERE state = 'succeeded'),"
+            " (SELECT max(extract(epoch FROM clock_timestamp() - heartbeat_at))::float8 FROM scheduler_node"
+            "   WHERE pid = %s AND state = 'running')",
+            nodes[1].pid,
+        )[0]
+        gaps.append(oldest or 0.0)
+        resident.append(psutil.Process(nodes[1].pid).memory_info().rss)
+        if killed_at is None and done > cycles / 2:
+            world.kill(nodes[0])
+            killed_at = done
+            tell(f"{done} runs have succeeded; a node is killed")
+        if done >= cycles or time.monotonic() - began > 600:
+            break
+    took = time.monotonic() - began
+    tell(f"{done} runs have succeeded")
+    ((rows, jobs, active),) = world.query(
+        "SELECT count(*), count(DISTINCT job_key), count(*) FILTER (WHERE finished_at IS NULL) FROM scheduler_run"
+        " WHERE attempt = 1"
+    )
+    verdict = Verdict(fire_times=cycles, lost=cycles - jobs, doubled=rows - jobs, unaccounted=active)
+    settled = resident[len(resident) // 4 :]
+    failures = [] if done >= cycles else [f"only {done} of {cycles} had succeeded after 600 s"]
+    failures += ["a heartbeat was late"] if max(gaps) > 3 else []
+    return Report(
+        done={"jobs": cycles, "killed_after_runs": killed_at},
+        figures={
+            "drained_after_seconds": round(took, 1),
+            "runs_per_second": round(cycles / took),
+            "oldest_heartbeat_seconds": round(max(gaps), 2),
+            "rss_mb": {"quarter": round(settled[0] / 2**20), "max": round(max(resident) / 2**20)},
+        },
+        verdict=verdict,
+        failures=failures,
+    )
+
+
+def soak(world: World, cycles: int, tell: Progress) -> Report:
+    """Run the usual mix for ``cycles`` minutes with a fault now and then, and look for what grows."""
+    specs = load.standard(seed=world.seed, start_at=world.soon())
+    load.create(specs)
+    steady, other = world.launch(), world.launch()
+    for node in (steady, other):
+        world.started(node)
+    samples = []
+    watched = psutil.Process(steady.pid)
+    for minute in range(cycles):
+        for _ in range(6):
+            world.wait(10)
+            ((sessions,),) = world.query(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'scheduler %%'"
+            )
+            samples.append((watched.memory_info().rss / 2**20, watched.num_fds(), watched.num_threads(), sessions))
+        world.kill(other)
+        other = world.launch()
+        world.started(other)
+        tell(f"minute {minute + 1}: {samples[-1]}")
+    until = world.settle(specs)
+    verdict = judge(world, specs, until=until)
+    begin, end = samples[len(samples) // 3], samples[-1]
+    names = ("rss_mb", "file_descriptors", "threads", "sessions")
+    growth = {name: {"from": round(a, 1), "to": round(b, 1)} for name, a, b in zip(names, begin, end, strict=True)}
+    failures = [f"{name} grew: {growth[name]}" for name, a, b in zip(names, begin, end, strict=True) if b > a * 1.3 + 2]
+    return Report(done={"minutes": cycles}, figures=growth, verdict=verdict, failures=failures)
