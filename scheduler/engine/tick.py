@@ -62,6 +62,7 @@ class Tick:
         self._connection = Connection(purpose="tick")
         self._more = dict.fromkeys(workload.pools, True)
         self._claim_at = 0.0
+        self._ask_at = 0.0
         self._reconcile_at = time.monotonic() + settings.reconcile_seconds
         self._inspect_at = 0.0
         self._inspect_broken = True
@@ -86,6 +87,11 @@ class Tick:
             self._cancel_at = 0.0
 
     def look_for_runs(self) -> None:
+        """Runs may wait that nobody told this node about in time: ask again."""
+        self._look_for_runs_again()
+        self._ask_at = 0.0
+
+    def _look_for_runs_again(self) -> None:
         for executor in self._more:
             self._more[executor] = True
 
@@ -176,22 +182,28 @@ class Tick:
             self._spill()
         if claim.jobs >= self._settings.claim_batch:
             return 0.0
+        if claim.next_seconds is not None and time.monotonic() < self._ask_at:
+            # The claim has told when the next job is due; waiting runs were asked for a moment ago.
+            self._claim_at = min(now + max(0.0, claim.next_seconds), self._ask_at)
+            return self._pause(max(0.0, self._claim_at - time.monotonic()))
         return self._sleep_until_due()
 
     def _sleep_until_due(self) -> float:
+        """Ask when anything is due that this node may take; return the pause until then."""
         due = runs.next_due(self._connection, tasks=registry.names(), executors=list(self._workload.pools))
         longest = self._settings.poll_seconds
         job_seconds = longest if due.job is None else max(0.0, min(due.job, longest))
-        self._claim_at = time.monotonic() + job_seconds
-        if due.held is not None:
-            job_seconds = min(job_seconds, self._release(due.held))
-        run_seconds = longest
-        if due.run is not None:
-            run_seconds = max(0.0, due.run)
-            if run_seconds <= job_seconds:
-                self.look_for_runs()
-                self._claim_at = min(self._claim_at, time.monotonic() + run_seconds)
-        return self._pause(min(job_seconds, run_seconds))
+        run_seconds = longest if due.run is None else max(0.0, due.run)
+        held_seconds = longest if due.held is None else self._release(due.held)
+        if due.run is not None and run_seconds <= job_seconds:
+            self._look_for_runs_again()
+        now = time.monotonic()
+        pause = min(job_seconds, run_seconds, held_seconds)
+        self._claim_at = now + pause
+        self._ask_at = now + max(pause, self._settings.busy_poll_seconds)
+        if due.run or due.held:  # neither absent nor due already: not to be slept over while claims go on
+            self._ask_at = min(self._ask_at, now + min(run_seconds, held_seconds))
+        return self._pause(pause)
 
     def _release(self, seconds: float) -> float:
         """
@@ -205,7 +217,7 @@ class Tick:
         if now >= self._release_at:
             self._release_at = now + self._settings.busy_poll_seconds
             if runs.release_held(self._connection):
-                self.look_for_runs()
+                self._look_for_runs_again()
                 return 0.0
         return max(0.0, self._release_at - now)
 
@@ -222,7 +234,7 @@ class Tick:
 
     def _spill(self) -> None:
         """Runs wait without a node: this one takes them when it has room, and others hear of them."""
-        self.look_for_runs()
+        self._look_for_runs_again()
         now = time.monotonic()
         if now - self._spilled_at >= _SPILL_SECONDS:
             self._spilled_at = now

@@ -54,11 +54,14 @@ class Claim:
     born_finished: tuple[tuple[DueJob, PlannedRun], ...]
     """Missed and skipped fire times."""
 
+    next_seconds: float | None
+    """How long until the next job was due when this began, whoever may take it; ``None``: nothing was due, or is."""
+
     broken: tuple[tuple[str, str], ...]
     """Jobs whose trigger cannot be used, each with the reason."""
 
 
-NOTHING = Claim(jobs=0, owned=(), waiting=0, born_finished=(), broken=())
+NOTHING = Claim(jobs=0, owned=(), waiting=0, born_finished=(), next_seconds=None, broken=())
 
 
 def claim_due(
@@ -104,12 +107,12 @@ def claim_due(
         rollups.roll_up(transaction, runs=born_finished, node=node)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
-    return _claim(jobs=len(jobs), planned=planned, owned=owned, ids=ids, broken=broken)
+    return _claim(jobs=len(jobs), next_seconds=rows[0][-1], planned=planned, owned=owned, ids=ids, broken=broken)
 
 
 def _due_job(row: Row) -> DueJob:
     id_, due_at, now, trigger, coalesce, max_instances, grace, executor, priority, *rest = row
-    task, name, args, kwargs, timeout, overlap = rest
+    task, name, args, kwargs, timeout, overlap, _ = rest
     return DueJob(
         id=id_,
         due_at=due_at,
@@ -254,6 +257,7 @@ def _move(
 def _claim(
     *,
     jobs: int,
+    next_seconds: float | None,
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
     ids: dict[int, int],
@@ -276,6 +280,7 @@ def _claim(
         owned=tuple(run for _, run in mine),
         waiting=waiting,
         born_finished=tuple(born_finished),
+        next_seconds=next_seconds,
         broken=tuple(broken),
     )
 
