@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,7 +61,14 @@ def empty() -> None:
         cursor.execute("CHECKPOINT")
 
 
-def add_jobs(*, task: str, count: int, trigger: str = '{"type": "interval", "hours": 1}', spread: float = 0.0) -> None:
+def add_jobs(
+    *,
+    task: str,
+    count: int,
+    trigger: str = '{"type": "interval", "hours": 1}',
+    spread: float = 0.0,
+    kwargs: dict[str, Any] | None = None,
+) -> None:
     """Add jobs that are due now, or one after the other over ``spread`` seconds."""
     from django.db import connection
 
@@ -68,7 +76,7 @@ def add_jobs(*, task: str, count: int, trigger: str = '{"type": "interval", "hou
         cursor.execute(
             """
             INSERT INTO django_apscheduler_djangojob (id, next_run_time, job_state)
-            SELECT 'bench-' || n, date_trunc('second', now()) + n * %s / %s * interval '1 second', ''
+            SELECT 'bench-' || n, date_trunc('second', now()) + n * %s::float8 / %s * interval '1 second', ''
               FROM generate_series(1, %s) AS n
             """,
             [spread, count, count],
@@ -80,11 +88,11 @@ def add_jobs(*, task: str, count: int, trigger: str = '{"type": "interval", "hou
                    max_instances, misfire_grace_time, rerun_if_interrupted, state, state_reason, state_changed_by,
                    source, created_at, created_by, updated_at, updated_by, version, needs_inspection,
                    needs_rescheduling)
-            SELECT 'bench-' || n, 'bench ' || n, '', %s, '[]', '{}', %s::jsonb, 'default', 0, true, 1, 300, false,
+            SELECT 'bench-' || n, 'bench ' || n, '', %s, '[]', %s::jsonb, %s::jsonb, 'default', 0, true, 1, 300, false,
                    'active', '', '', 'code', now(), '', now(), '', 1, false, false
               FROM generate_series(1, %s) AS n
             """,
-            [task, trigger, count],
+            [task, json.dumps(kwargs or {}), trigger, count],
         )
         cursor.execute("ANALYZE scheduler_job, django_apscheduler_djangojob")
 
