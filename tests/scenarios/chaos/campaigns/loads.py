@@ -51,7 +51,7 @@ def poison(world: World, cycles: int, tell: Progress) -> Report:
     )
     world.execute("UPDATE scheduler_job SET task = 'gone.with_the_wind' WHERE djangojob_ptr_id ~ '^bad.*-6$'")
     never = '{"type": "cron", "expression": "0 0 30 2 *"}'
-    world.execute(f"UPDATE scheduler_job SET trigger = '{never}' WHERE djangojob_ptr_id ~ '^bad.*-7$'")
+    world.execute(f"UPDATE scheduler_job SET trigger = '{never}' WHERE djangojob_ptr_id ~ '^bad.*-7$'")  # noqa: S608 - a constant
     nodes = [world.launch("--processes", "2") for _ in range(2)]
     for node in nodes:
         world.started(node)
