@@ -139,6 +139,10 @@ class SchedulerSettings:
     metrics_public: bool = False
     """Whether ``/metrics`` is answered without a login or token: only where the network keeps strangers out."""
 
+    environment: str = ""
+    """Where this is: the first node writes it into the database, and nodes of other environments refuse to start, so
+    that a copy of the database fires nothing by accident."""
+
     node_name: str = ""
     """The name that people see for this node; empty: the host's name. Identity is a fresh UUID at each start."""
 

@@ -277,6 +277,12 @@ class Retry(SchedulerError):
         self.after = timedelta(seconds=min(max(seconds, 0.0), 7 * 24 * 3600.0))
 
 
+class WrongEnvironment(SchedulerError):
+    """This database belongs to another environment."""
+
+    code = "wrong_environment"
+
+
 class DatabaseUnavailable(SchedulerError):
     """The database does not answer."""
 

@@ -23,7 +23,7 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Publish, Report
 from scheduler.execution.recorder import Recorder
-from scheduler.store import nodes, notifications, runs
+from scheduler.store import definitions, installation, nodes, notifications, runs
 from scheduler.store.claims import DueJob
 from scheduler.store.connections import Connection, Watchdog
 from scheduler.store.notifications import Channel
@@ -106,8 +106,9 @@ class Node:
         """
         Announce the node and start its parts; the caller then calls ``run_once`` again and again.
 
-        :raises DatabaseUnavailable: nothing was started
+        :raises WrongEnvironment, DatabaseUnavailable: nothing was started
         """
+        installation.admit(environment=self._settings.environment)
         self._register(self.identity)
         self._watchdog.start()
         self.heartbeat.start()

@@ -15,6 +15,7 @@ from scheduler.engine.heartbeat import Lease
 from scheduler.engine.identity import Identity
 from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.engine.workload import MARK_SECONDS, Workload
+from scheduler.engine.zones import compute_by_current_zones
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import claims, notifications, runs
 from scheduler.store.claims import Claim, DueJob
@@ -28,6 +29,9 @@ _SPILL_SECONDS = 0.1
 """Other nodes hear of waiting runs at most this often."""
 
 _INSPECT_SECONDS = 60.0
+
+_ZONES_SECONDS = 24 * 3600.0
+"""How often a node looks whether the system has other rules for time zones."""
 _SWEEP_SECONDS = 60.0
 """How often a node looks for what no change announces: a task that the last node offered, a job deleted by SQL."""
 
@@ -69,6 +73,7 @@ class Tick:
         self._sweep_at = 0.0
         self._release_at = 0.0
         self._cancel_at = 0.0
+        self._zones_at = 0.0
         self._spilled_at = 0.0
         self.found_nothing = False
         """Whether the last pass saw that nothing was due, waiting or at hand."""
@@ -132,6 +137,9 @@ class Tick:
             for run_id in runs.to_cancel(self._connection, node=self._identity.node):
                 self._workload.cancel(run_id)
         self._mark_started()
+        if now >= self._zones_at:
+            self._zones_at = now + _ZONES_SECONDS
+            compute_by_current_zones(self._connection)
         if now >= self._inspect_at:
             self._inspect_at = now + _INSPECT_SECONDS
             broken, self._inspect_broken = self._inspect_broken, False

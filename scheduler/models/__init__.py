@@ -1,4 +1,5 @@
 from scheduler.models.idempotency import IdempotencyKey
+from scheduler.models.installation import Installation
 from scheduler.models.job import Job
 from scheduler.models.measure import NodeMeasure
 from scheduler.models.node import Node

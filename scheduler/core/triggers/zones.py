@@ -63,6 +63,13 @@ def zone_named(name: str) -> tzinfo:
         raise LookupError(name) from None
 
 
+def forget() -> None:
+    """Drop what was computed from the rules of time zones: the system has other ones now."""
+    ZoneInfo.clear_cache()
+    for cached in (zone_named, _whole, _stretches):
+        cached.cache_clear()
+
+
 def parse_zone(value: object, *, pointer: str) -> tzinfo:
     """:raises InvalidTrigger: it is no time zone"""
     try:

@@ -10,8 +10,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler import conf
 from scheduler.engine.scheduler import DurableScheduler
-from scheduler.errors import DatabaseUnavailable, Misconfigured
+from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
 from scheduler.services import installation
+from scheduler.store.installation import adopt
 
 
 class Command(BaseCommand):
@@ -25,6 +26,11 @@ class Command(BaseCommand):
             "--grace", type=_seconds, metavar="SECONDS", help="How long running tasks may go on after SIGTERM."
         )
         parser.add_argument("--name", metavar="NODE", help="The name that people see. Default: the host's name.")
+        parser.add_argument(
+            "--adopt-environment",
+            action="store_true",
+            help="Let this database belong to SCHEDULER_ENVIRONMENT from now on, for a copy that is to run its jobs.",
+        )
         parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
         parser.add_argument(
             "--wait",
@@ -34,7 +40,7 @@ class Command(BaseCommand):
             help="How long to wait for a database that is starting up. Default: 30.",
         )
 
-    def handle(self, *, once: bool, wait: float, **options: Any) -> None:
+    def handle(self, *, once: bool, wait: float, adopt_environment: bool, **options: Any) -> None:
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._catch_signals()
@@ -44,9 +50,13 @@ class Command(BaseCommand):
         self._await_database(wait)
         if self._stop.is_set():
             return
+        if adopt_environment:
+            adopt(environment=settings.environment)
         scheduler = DurableScheduler(settings=settings)
         try:
             scheduler.start()
+        except WrongEnvironment as error:
+            raise CommandError(str(error)) from None
         except DatabaseUnavailable as error:
             raise CommandError(f"The database went away while the node started: {error}") from None
         assert scheduler.node is not None  # noqa: S101 - it was started

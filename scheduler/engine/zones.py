@@ -1,0 +1,41 @@
+"""The rules of time zones change by decree: what was computed by old ones is computed anew."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import zoneinfo
+from pathlib import Path
+
+import tzdata
+
+from scheduler.core import triggers
+from scheduler.core.triggers import zones
+from scheduler.store import installation
+from scheduler.store.connections import Connection
+
+logger = logging.getLogger(__name__)
+
+
+def tzdata_version() -> str:
+    """Return the version of the rules that Python uses: the system's, else those of the package ``tzdata``."""
+    for folder in map(Path, zoneinfo.TZPATH):
+        for name in ("tzdata.zi", "+VERSION"):
+            if (folder / name).is_file():
+                with (folder / name).open() as file:
+                    return file.readline().removeprefix("# version ").strip()[:64]
+        if (folder / "UTC").is_file():
+            # No version is kept beside the rules: the time of their installation stands for it.
+            return f"installed {int((folder / 'UTC').stat().st_mtime)}"
+    return str(importlib.reload(tzdata).IANA_VERSION)
+
+
+def compute_by_current_zones(connection: Connection) -> None:
+    """Have next fire times computed anew if this node has other rules than those they were computed by."""
+    version = tzdata_version()
+    rescheduled = installation.compute_by(connection, tzdata=version)
+    if rescheduled is None:
+        return
+    zones.forget()
+    triggers.parse_cached.cache_clear()
+    logger.warning("scheduler.tzdata.changed", extra={"version": version, "jobs": rescheduled})

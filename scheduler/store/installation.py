@@ -1,0 +1,67 @@
+"""What the nodes of one database have in common: the environment they belong to, and the zones they compute by."""
+
+from __future__ import annotations
+
+from django.db import Error, transaction
+
+from scheduler import conf
+from scheduler.errors import DatabaseUnavailable, WrongEnvironment
+from scheduler.models import Installation
+from scheduler.store.clock import database_now
+from scheduler.store.connections import Connection
+
+
+def admit(*, environment: str) -> None:
+    """
+    Let nodes of this environment work here: the first one says what it is called.
+
+    :raises WrongEnvironment: the database belongs to another one
+    :raises DatabaseUnavailable: nobody can say
+    """
+    try:
+        found, _ = Installation.objects.using(conf.get().database).get_or_create(
+            pk=Installation.ONLY, defaults={"environment": environment}
+        )
+    except Error as error:
+        raise DatabaseUnavailable(str(error).strip()) from error
+    if found.environment != environment:
+        raise WrongEnvironment(
+            f"This database belongs to {_named(found.environment)}, and this node to {_named(environment)} "
+            "(SCHEDULER_ENVIRONMENT). A copy of a database must not run the jobs of the original: nothing was started. "
+            "If the jobs are to run here from now on, start once with “runscheduler --adopt-environment”."
+        )
+
+
+def adopt(*, environment: str) -> str | None:
+    """Make this database belong to another environment; return the former one, or ``None`` if nothing was changed."""
+    alias = conf.get().database
+    with transaction.atomic(using=alias):
+        found, is_new = (
+            Installation.objects.using(alias)
+            .select_for_update()
+            .get_or_create(pk=Installation.ONLY, defaults={"environment": environment})
+        )
+        if is_new or found.environment == environment:
+            return None
+        former, found.environment, found.environment_set_at = found.environment, environment, database_now()
+        found.save(update_fields=["environment", "environment_set_at"])
+    return former
+
+
+def compute_by(connection: Connection, *, tzdata: str) -> int | None:
+    """
+    Note by which time zone data next fire times are computed. If it is another one, have those that depend on a zone
+    and have not come yet computed anew.
+
+    Returns how many jobs that concerns; ``None``: it is the same as before.
+    """
+    with connection.transaction() as session:
+        changed = session.execute("record_tzdata", tzdata=tzdata)
+        if not changed:
+            return None
+        ((former,),) = changed
+        return len(session.execute("reschedule_by_zone")) if former else 0
+
+
+def _named(environment: str) -> str:
+    return f"the environment “{environment}”" if environment else "no named environment"
