@@ -1,0 +1,310 @@
+"""The shapes of answers, for the OpenAPI schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, WithJsonSchema
+
+from scheduler.api.shapes import JobStateWord, RunKindWord, RunStateWord, SourceWord
+
+Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
+
+
+class ProblemDetail(BaseModel):
+    pointer: str | None = Field(default=None, description="Where in the body.", json_schema_extra={"optional": True})
+    parameter: str | None = Field(default=None, description="Which parameter.")
+    code: str
+    detail: str
+
+
+class Problem(BaseModel):
+    """Problem details, RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    errors: list[dict[str, Any]] | None = None
+
+
+class LastRun(BaseModel):
+    id: int
+    state: RunStateWord
+    scheduled_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class Job(BaseModel):
+    id: str
+    name: str
+    description: str
+    task: str
+    args: Any
+    kwargs: Any
+    trigger: Any
+    when: str | None = Field(description="The trigger in words.")
+    executor: str
+    priority: int
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: int | None
+    overlap: str
+    timeout: float | None
+    max_retries: int
+    retry_delay: float
+    retry_backoff: float
+    retry_delay_cap: float
+    retry_jitter: float
+    pause_after_failures: int | None
+    rerun_if_interrupted: bool
+    state: JobStateWord
+    state_reason: str
+    state_changed_at: Time | None
+    state_changed_by: str
+    source: SourceWord
+    next_run_time: Time | None
+    consecutive_failures: int
+    last_run: LastRun | None
+    version: int
+    created_at: Time
+    created_by: str
+    updated_at: Time
+    updated_by: str
+
+
+class Jobs(BaseModel):
+    results: list[Job]
+    next: Url | None
+
+
+class NodeName(BaseModel):
+    id: str
+    name: str | None
+
+
+class Run(BaseModel):
+    id: int
+    job: str = Field(description="The id of the job, also when it was deleted.")
+    job_name: str
+    job_exists: bool
+    task: str
+    kind: RunKindWord
+    attempt: int
+    state: RunStateWord
+    reason: str
+    error: str | None
+    executor: str
+    priority: int
+    held: bool
+    node: NodeName | None
+    scheduled_at: Time
+    due_at: Time
+    covers_from: Time | None
+    coalesced: int
+    previous: int | None
+    requested_by: str
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+    seconds: float | None = Field(description="How long it ran.")
+    cancel_requested_at: Time | None
+
+
+class RunDetail(Run):
+    args: Any = Field(description="Null without the permission to view the output, as the next two.")
+    kwargs: Any
+    result: Any
+    progress: Any
+
+
+class Runs(BaseModel):
+    results: list[Run]
+    next: Url | None
+
+
+class RunText(BaseModel):
+    run: int
+    text: str
+    lines: int = Field(description="In all, also those before the tail.")
+    is_complete: bool = Field(description="Whether the run has ended, so that nothing more will come.")
+
+
+class Preview(BaseModel):
+    trigger: Any = Field(description="As it would be stored.")
+    when: str
+    fire_times: list[Time]
+
+
+class BulkResult(BaseModel):
+    id: str
+    ok: bool
+    code: str | None
+    detail: str | None
+
+
+class BulkAnswer(BaseModel):
+    action: str
+    dry_run: bool
+    matched: int
+    done: int
+    is_cut: bool = Field(description="More than 1,000 jobs match: ask again for the rest.")
+    results: list[BulkResult]
+
+
+class Tally(BaseModel):
+    jobs_executed: int
+    jobs_succeeded: int
+    jobs_failed: int
+    jobs_timed_out: int
+    jobs_interrupted: int
+    jobs_cancelled: int
+    jobs_missed: int
+    jobs_skipped: int
+    run_seconds: float
+
+
+class StatusMetrics(Tally):
+    uptime_seconds: float
+    last_execution_at: Time | None
+
+
+class Queue(BaseModel):
+    executor: str
+    queued: int
+    running: int
+    held: int
+    oldest_seconds: float | None
+
+
+class LivingNode(BaseModel):
+    id: str
+    name: str
+    state: str
+    is_alive: bool
+    heartbeat_age_seconds: float
+    uptime_seconds: float
+    stuck: int
+    executors: dict[str, int]
+    busy: dict[str, int]
+    backlog: int | None
+    tick_seconds: float | None
+    clock_skew_seconds: float | None
+
+
+class Status(BaseModel):
+    status: Literal["running", "degraded", "stopped", "disabled"]
+    running: bool
+    total_jobs: int
+    jobs_by_state: dict[str, int]
+    metrics: StatusMetrics
+    nodes: list[LivingNode]
+    queues: list[Queue]
+    due_jobs: int
+    overdue_jobs: int
+    max_overdue_seconds: float
+    next_run_time: Time | None
+    checked_at: Time
+    jobs: list[Job]
+    jobs_next: Url | None
+
+
+class JobMetrics(Tally):
+    job: str
+    name: str | None
+    last_finished_at: Time
+
+
+class Bucket(Tally):
+    start: Time
+
+
+class Window(BaseModel):
+    since: Time
+    until: Time
+    totals: Tally
+    jobs: list[JobMetrics]
+    jobs_cut: bool
+    series: list[Bucket] | None
+
+
+class Metrics(StatusMetrics):
+    window: Window
+
+
+class HealthCheck(BaseModel):
+    name: str
+    status: Literal["pass", "warn", "fail"]
+    text: str | None
+    value: float | None
+
+
+class Health(BaseModel):
+    status: Literal["pass", "warn", "fail"]
+    connection_valid: bool
+    table_exists: bool
+    job_count: int | None
+    error: str | None
+    checked_at: Time | None
+    checks: list[HealthCheck]
+
+
+class Live(BaseModel):
+    status: Literal["pass"]
+
+
+class Node(BaseModel):
+    id: str
+    name: str
+    host: str
+    pid: int
+    version: str
+    executors: dict[str, int]
+    tasks: list[str]
+    stuck: int
+    state: str
+    reason: str
+    started_at: Time
+    heartbeat_at: Time
+    stopped_at: Time | None
+
+
+class Nodes(BaseModel):
+    results: list[Node]
+
+
+class TaskDescription(BaseModel):
+    name: str
+    description: str
+    documentation: str
+    executor: str
+    timeout_seconds: float | None
+    idempotent: bool
+    arguments: dict[str, Any] = Field(description="JSON Schema of the arguments.")
+    defaults: dict[str, Any] = Field(description="Policies of a job that says nothing else.")
+
+
+class Tasks(BaseModel):
+    results: list[TaskDescription]
+
+
+class Token(BaseModel):
+    id: str
+    created_at: Time
+    expires_at: Time | None
+
+
+class NewToken(Token):
+    token: str = Field(description="Shown this once.")
+
+
+class Tokens(BaseModel):
+    results: list[Token]
+
+
+class ProblemType(BaseModel):
+    code: str
+    title: str

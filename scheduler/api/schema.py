@@ -1,0 +1,124 @@
+"""The OpenAPI schema: how shapes become schemas, and what every operation may answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from drf_spectacular.drainage import set_override
+from drf_spectacular.extensions import OpenApiAuthenticationExtension, OpenApiSerializerExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from pydantic import BaseModel
+from pydantic.json_schema import model_json_schema
+
+from scheduler.api import answers
+from scheduler.api.problems import CONTENT_TYPE
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    """How a token is sent."""
+
+    target_class = "scheduler.api.view.Token"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "Made by “manage.py create_api_token”."}
+
+
+class ShapeExtension(OpenApiSerializerExtension):
+    """Requests as they are read, answers as they are written: pydantic's schemas of the two differ."""
+
+    target_class = "pydantic.BaseModel"
+    match_subclasses = True
+    priority = 1
+
+    def get_name(self, auto_schema: Any, direction: Any) -> str:
+        # A shape is told by its name alone: it may stand for itself, or be part of another.
+        set_override(self.target, "suppress_collision_warning", True)
+        return str(self.target.__name__)
+
+    def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
+        mode = "validation" if direction == "request" else "serialization"
+        schema = model_json_schema(self.target, ref_template="#/components/schemas/{model}", mode=mode)  # type: ignore[arg-type]
+        for name, part in schema.pop("$defs", {}).items():
+            component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=part)
+            auto_schema.registry.register_on_missing(component)
+        return schema
+
+
+def only_canonical_paths(endpoints: list[Any], **kwargs: Any) -> list[Any]:
+    """Leave out the same addresses with a slash at the end, and everything that is not the API."""
+    return [
+        endpoint
+        for endpoint in endpoints
+        if endpoint[0].startswith("/api/v1/scheduler/") and not endpoint[0].endswith("/")
+    ]
+
+
+def operation(
+    answer: type[BaseModel] | None,
+    *,
+    status: int = 200,
+    body: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    problems: tuple[int, ...] = (),
+    headers: tuple[str, ...] = (),
+    open: bool = False,
+    also: dict[int, type[BaseModel]] | None = None,
+) -> Callable[[Any], Any]:
+    """Declare what an action reads and answers. ``problems``: statuses beside those that all have."""
+    problem = {
+        (code, CONTENT_TYPE): OpenApiResponse(answers.Problem, description="A problem.")
+        for code in sorted({*problems, *(() if open else (400, 401, 403, 429)), 503, *((413, 415) if body else ())})
+    }
+    responses: dict[Any, Any] = {status: answer if answer else OpenApiResponse(description="Done.")}
+    responses |= also or {}
+    if also:
+        problem = {key: value for key, value in problem.items() if key[0] not in also}
+    parameters = [*(_parameters(query) if query else ()), *(_header(name) for name in headers)]
+    keywords: dict[str, Any] = {"auth": []} if open else {}
+    declare = extend_schema(
+        request=body,
+        responses={**responses, **problem},
+        parameters=parameters,
+        **keywords,
+    )
+
+    def decorate(action: Any) -> Any:
+        # Else the project's REST framework settings would say what makes the schema.
+        action.kwargs = {"schema": AutoSchema}
+        return declare(action)
+
+    return decorate
+
+
+def _parameters(query: type[BaseModel]) -> list[OpenApiParameter]:
+    schema = model_json_schema(query)
+    found = []
+    for name, part in schema.get("properties", {}).items():
+        shape = {key: value for key, value in part.items() if key not in ("title", "repeatable", "description")}
+        if "anyOf" in shape:
+            # “None” is how a parameter is left out; it cannot be sent.
+            shape |= next(choice for choice in shape.pop("anyOf") if choice.get("type") != "null")
+        if shape.get("default", ...) in (None, "", []):
+            shape.pop("default", None)
+        found.append(
+            OpenApiParameter(
+                name=name, type=shape, location=OpenApiParameter.QUERY, description=part.get("description", "")
+            )
+        )
+    return found
+
+
+_HEADERS = {
+    "Idempotency-Key": "The same key gives the same answer once, for 24 hours.",
+    "If-Match": "The ETag that was read: refuse if somebody changed the job since.",
+}
+
+
+def _header(name: str) -> OpenApiParameter:
+    shape: dict[str, Any] = {"type": "string", "maxLength": 255}
+    shape["pattern"] = r'^("[0-9]{1,9}"|\*)$' if name == "If-Match" else "^[!-~]{1,255}$"
+    return OpenApiParameter(name=name, type=shape, location=OpenApiParameter.HEADER, description=_HEADERS[name])

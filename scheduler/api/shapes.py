@@ -1,0 +1,204 @@
+"""The shapes of requests: bodies are strict JSON, query parameters are texts that are read."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from scheduler.api.pagination import DEFAULT_LIMIT, MOST_ROWS
+
+_INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+LARGEST_ID = 2**63 - 1
+
+JobStateWord = Literal["active", "paused", "finished", "broken"]
+RunStateWord = Literal[
+    "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "interrupted", "missed", "skipped"
+]
+RunKindWord = Literal["scheduled", "manual", "retry", "recovery"]
+SourceWord = Literal["admin", "api", "code"]
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        try:
+            return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise PydanticCustomError("instant", "not an instant; write it as 2027-03-01T09:00:00+01:00, with an offset")
+
+
+Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
+
+Trigger = Annotated[
+    dict[str, Any],
+    WithJsonSchema(
+        {
+            "type": "object",
+            "title": "Trigger",
+            "description": "When a job fires.",
+            "required": ["type"],
+            "properties": {"type": {"enum": ["cron", "interval", "date", "calendar", "or", "and"]}},
+            "example": {"type": "cron", "expression": "*/15 9-17 * * mon-fri", "timezone": "Europe/Berlin"},
+        }
+    ),
+]
+Arguments = Annotated[dict[str, Any], Field(description="Arguments by name. A masked secret that comes back stays.")]
+Id = Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class Body(BaseModel):
+    """A JSON object whose members are all known."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Policies(Body):
+    executor: str = Field(default="default", min_length=1, max_length=64)
+    priority: int = Field(default=0, ge=-1000, le=1000)
+    coalesce: bool = True
+    max_instances: int = Field(default=1, ge=1, le=10_000)
+    misfire_grace_time: int | None = Field(default=None, ge=1, le=2_147_483_647, description="Seconds.")
+    overlap: Literal["skip", "queue"] = "skip"
+    timeout: float | None = Field(default=None, ge=0.1, le=31_536_000, description="Seconds.")
+    max_retries: int = Field(default=0, ge=0, le=1000)
+    retry_delay: float = Field(default=30.0, ge=0, le=604_800, description="Seconds.")
+    retry_backoff: float = Field(default=2.0, ge=1, le=100)
+    retry_delay_cap: float = Field(default=3600.0, ge=0, le=604_800, description="Seconds.")
+    retry_jitter: float = Field(default=0.1, ge=0, le=1)
+    pause_after_failures: int | None = Field(default=None, ge=1, le=1_000_000)
+    rerun_if_interrupted: bool = False
+
+
+class JobChange(Policies):
+    """What is not given stays as it is."""
+
+    name: str = Field(default="", min_length=1, max_length=255)
+    description: str = Field(default="", max_length=10_000)
+    task: Id = ""
+    args: list[Any] = Field(default_factory=list, max_length=1000)
+    kwargs: Arguments = Field(default_factory=dict)
+    trigger: Trigger = Field(default_factory=dict)
+
+
+class JobCreation(JobChange):
+    """Policies that are not given come from the task and the settings."""
+
+    id: Id | None = Field(default=None, description="Chosen by the server if it is not given.")
+    task: Id
+    trigger: Trigger
+    paused: bool = False
+
+
+class Pausing(Body):
+    reason: str = Field(default="", max_length=1000)
+
+
+class RunRequest(Body):
+    kwargs: Arguments | None = Field(default=None, description="In place of the job's, for this run.")
+
+
+class Cloning(Body):
+    id: Id | None = None
+    name: str | None = Field(default=None, min_length=1, max_length=255)
+    paused: bool = Field(default=True, description="A copy does not run before somebody has looked at it.")
+
+
+class TriggerQuestion(Body):
+    trigger: Trigger
+    count: int = Field(default=8, ge=1, le=100)
+    after: Instant | None = None
+
+
+class JobSelection(Body):
+    state: list[JobStateWord] = Field(default_factory=list, max_length=4)
+    task: list[Id] = Field(default_factory=list, max_length=100)
+    executor: list[Id] = Field(default_factory=list, max_length=100)
+    source: list[SourceWord] = Field(default_factory=list, max_length=3)
+    last_outcome: list[RunStateWord] = Field(default_factory=list, max_length=9)
+    failing: bool = False
+    q: str = Field(default="", max_length=255)
+
+
+class Bulk(Body):
+    """Either ids, or a filter that names something."""
+
+    action: Literal["pause", "resume", "delete"]
+    ids: list[Id] = Field(default_factory=list, max_length=1000)
+    filter: JobSelection | None = None
+    dry_run: bool = False
+    reason: str = Field(default="", max_length=1000)
+
+
+class TokenCreation(Body):
+    days: int = Field(default=90, ge=1, le=3650, description="How long the token is good for.")
+
+
+class Query(BaseModel):
+    """Query parameters; what is not known is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def _repeatable(description: str) -> Any:
+    return Field(default_factory=list, max_length=50, description=description, json_schema_extra={"repeatable": True})
+
+
+class Nothing(Query):
+    """No parameters."""
+
+
+class Paging(Query):
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_ROWS)
+    cursor: str = Field(default="", max_length=2000, description="From “next” of the page before.")
+
+
+class JobsQuery(Paging):
+    state: list[JobStateWord] = _repeatable("Any of these states.")
+    task: list[Id] = _repeatable("Any of these tasks.")
+    executor: list[Id] = _repeatable("Any of these executors.")
+    source: list[SourceWord] = _repeatable("Where it was created.")
+    last_outcome: list[RunStateWord] = _repeatable("State of its newest run.")
+    broken: Literal["true", "false"] | None = Field(default=None, description="Only broken jobs, or only others.")
+    failing: Literal["true", "false"] = Field(default="false", description="Only jobs with failures in a row.")
+    q: str = Field(default="", max_length=255, description="Part of the name, the id or the task.")
+    order: Literal["id", "-id", "name", "-name", "next_run_time", "-next_run_time", "last_run", "-last_run"] = "id"
+
+
+class RunsOfJobQuery(Paging):
+    state: list[RunStateWord] = _repeatable("Any of these states.")
+    kind: list[RunKindWord] = _repeatable("Any of these kinds.")
+    since: Instant | None = Field(default=None, description="Entered in the ledger at this instant or later.")
+    until: Instant | None = Field(default=None, description="Entered in the ledger before this instant.")
+
+
+class RunsQuery(RunsOfJobQuery):
+    job: str = Field(default="", max_length=255)
+    task: str = Field(default="", max_length=255)
+    node: str = Field(
+        default="", pattern="^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$", description="Id of a node."
+    )
+
+
+class TextQuery(Query):
+    tail: int | None = Field(default=None, ge=1, le=10_000, description="Only so many lines from the end.")
+
+
+class NextQuery(Query):
+    count: int = Field(default=8, ge=1, le=100)
+
+
+class MetricsQuery(Query):
+    since: Instant | None = Field(default=None, description="Cut to the hour. Default: 24 hours before the end.")
+    until: Instant | None = None
+    bucket: Literal["hour", "day"] | None = Field(default=None, description="Give a series by hour or day as well.")
+    job: str = Field(default="", max_length=255)
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_ROWS, description="Most jobs in the answer.")
+
+
+class NodesQuery(Query):
+    state: list[Literal["running", "stopping", "stopped", "lost"]] = _repeatable("Any of these states.")
+    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_ROWS)

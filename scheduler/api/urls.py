@@ -1,0 +1,97 @@
+"""The addresses of the API. Each is answered with and without a slash at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.urls import URLPattern, path, re_path, register_converter
+from django.urls.converters import StringConverter
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+
+from scheduler.api.health import HealthViews
+from scheduler.api.jobs import JobViews
+from scheduler.api.overview import NodeViews, NowhereViews, ProblemViews, StatusViews, TaskViews, TriggerViews
+from scheduler.api.runs import RunViews
+from scheduler.api.tokens import TokenViews
+
+
+class JobIdConverter(StringConverter):
+    """The id of a job, which may hold slashes, but not at its ends."""
+
+    regex = r"[^/](?:.{0,253}[^/])?"
+
+
+class NumberConverter(StringConverter):
+    """A number of a run; how large it may be is said by the view."""
+
+    regex = r"[0-9]{1,30}"
+
+
+class WordConverter(StringConverter):
+    regex = r"[A-Za-z0-9_.:\-]{1,255}"
+
+
+register_converter(JobIdConverter, "job_id")
+register_converter(NumberConverter, "run_id")
+register_converter(WordConverter, "word")
+
+app_name = "scheduler-api"
+
+View = Callable[..., Any]
+
+_VERBS = ("get", "post", "put", "patch", "delete", "trace")
+
+_ROUTES: tuple[tuple[str, View, str], ...] = (
+    ("status", StatusViews.as_view({"get": "status"}), "status"),
+    ("metrics", StatusViews.as_view({"get": "metrics"}), "metrics"),
+    ("health/live", HealthViews.as_view({"get": "live"}), "live"),
+    ("health/ready", HealthViews.as_view({"get": "ready"}), "ready"),
+    ("health", HealthViews.as_view({"get": "health"}), "health"),
+    ("jobs", JobViews.as_view({"get": "list", "post": "create"}), "jobs"),
+    ("jobs/preview", JobViews.as_view({"post": "preview"}), "preview"),
+    ("jobs/bulk", JobViews.as_view({"post": "bulk"}), "bulk"),
+    ("jobs/<job_id:id>/pause", JobViews.as_view({"post": "pause"}), "pause"),
+    ("jobs/<job_id:id>/resume", JobViews.as_view({"post": "resume"}), "resume"),
+    ("jobs/<job_id:id>/run", JobViews.as_view({"post": "run"}), "run-now"),
+    ("jobs/<job_id:id>/clone", JobViews.as_view({"post": "clone"}), "clone"),
+    ("jobs/<job_id:id>/next", JobViews.as_view({"get": "next"}), "next"),
+    ("jobs/<job_id:id>/runs", RunViews.as_view({"get": "of_job"}), "runs-of-job"),
+    (
+        "jobs/<job_id:id>",
+        JobViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "job",
+    ),
+    ("runs", RunViews.as_view({"get": "list"}), "runs"),
+    ("runs/<run_id:id>", RunViews.as_view({"get": "retrieve"}), "run"),
+    ("runs/<run_id:id>/log", RunViews.as_view({"get": "log"}), "log"),
+    ("runs/<run_id:id>/traceback", RunViews.as_view({"get": "traceback"}), "traceback"),
+    ("runs/<run_id:id>/cancel", RunViews.as_view({"post": "cancel"}), "cancel"),
+    ("runs/<run_id:id>/retry", RunViews.as_view({"post": "retry"}), "retry"),
+    ("nodes", NodeViews.as_view({"get": "list"}), "nodes"),
+    ("nodes/<uuid:id>", NodeViews.as_view({"get": "retrieve"}), "node"),
+    ("tasks", TaskViews.as_view({"get": "list"}), "tasks"),
+    ("tasks/<word:name>", TaskViews.as_view({"get": "retrieve"}), "task"),
+    ("triggers/describe", TriggerViews.as_view({"post": "describe"}), "describe"),
+    ("tokens", TokenViews.as_view({"get": "list", "post": "create"}), "tokens"),
+    ("tokens/<word:id>", TokenViews.as_view({"delete": "destroy"}), "token"),
+    ("problems/<word:code>", ProblemViews.as_view({"get": "retrieve"}), "problem"),
+)
+
+urlpatterns: list[URLPattern] = [
+    path(
+        "schema",
+        SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[], schema=None),
+        name="schema",
+    ),
+    path(
+        "docs",
+        SpectacularSwaggerSplitView.as_view(
+            url_name="scheduler-api:schema", authentication_classes=[], permission_classes=[], schema=None
+        ),
+        name="docs",
+    ),
+    *(path(route, view, name=name) for route, view, name in _ROUTES),
+    *(path(f"{route}/", view) for route, view, _ in _ROUTES),
+    re_path("^.*$", NowhereViews.as_view(dict.fromkeys(_VERBS, "nowhere"))),
+]

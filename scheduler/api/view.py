@@ -1,0 +1,86 @@
+"""What every view of the API is: who may ask, how often, in which form it answers, and what becomes of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from drf_spectacular.openapi import AutoSchema
+from knox.auth import TokenAuthentication
+from rest_framework import exceptions
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from scheduler.api import problems
+from scheduler.api.permissions import ByAction
+from scheduler.api.throttling import PerMinute
+
+ACTOR_CHARS = 150
+
+
+class Token(TokenAuthentication):
+    """Knox's tokens, also for headers that are no text."""
+
+    def authenticate_credentials(self, token: bytes) -> Any:
+        try:
+            token.decode("ascii")
+        except UnicodeDecodeError:
+            raise exceptions.AuthenticationFailed("Invalid token.") from None
+        return super().authenticate_credentials(token)
+
+
+class JSONParser(BaseParser):
+    """Names the type of bodies. They are read by ``parsing.body``, which checks them against a shape as it goes."""
+
+    media_type = "application/json"
+
+
+class OnlyJSON(BaseContentNegotiation):
+    """There is one form of answer: whatever is asked for, an error is better in that form than not at all."""
+
+    def select_parser(self, request: Request, parsers: list[BaseParser]) -> BaseParser:
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: list[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class Resource(ViewSet):
+    """A view set that brings everything with it: the project's own REST framework settings do not matter."""
+
+    authentication_classes: Any = (Token, SessionAuthentication)
+    permission_classes: Any = (ByAction,)
+    throttle_classes: Any = (PerMinute,)
+    renderer_classes = (JSONRenderer,)
+    parser_classes = (JSONParser,)
+    content_negotiation_class = OnlyJSON
+    versioning_class = None
+    metadata_class = None
+    schema: Any = AutoSchema()
+
+    permissions: ClassVar[dict[str, tuple[str, ...]]] = {}
+    """What each action needs, as codenames of the app."""
+
+    def get_exception_handler(self) -> Callable[..., Response | None]:
+        return problems.handle
+
+    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        raise exceptions.MethodNotAllowed("OPTIONS")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        for value in kwargs.values():
+            if isinstance(value, str) and "\x00" in value:
+                raise exceptions.NotFound
+
+    @staticmethod
+    def actor(request: Request) -> str:
+        """Return who asks, as it is written into jobs and runs."""
+        return str(request.user.get_username())[:ACTOR_CHARS]

@@ -1,0 +1,183 @@
+"""What the API and the command line do to jobs beyond the single call: clone, select in bulk, check a version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from scheduler.core.policies import POLICIES
+from scheduler.core.registry import registry
+from scheduler.core.states import JobSource
+from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError, StaleVersion
+from scheduler.models import Job, Run
+from scheduler.services import jobs, masking, search
+from scheduler.services.search import JobFilter
+from scheduler.store import jobs as rows
+
+MOST_AT_ONCE = 1000
+ACTIONS = ("pause", "resume", "delete")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What became of one job."""
+
+    id: str
+    error: SchedulerError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What became of the selected jobs."""
+
+    results: tuple[Change, ...]
+    is_cut: bool
+    """More jobs matched than are changed at once."""
+
+
+def create(*, actor: str, source: JobSource, **definition: Any) -> Job:
+    """
+    Create a job as ``jobs.create`` does, and refuse what only people get wrong: executors that nobody has, masks.
+
+    :raises UnknownExecutor, InvalidArguments: nothing was created; and what ``jobs.create`` raises
+    """
+    _check(task=definition["task"], changes=definition, stored=None)
+    return jobs.create(actor=actor, source=source, **definition)
+
+
+def update(*, job: Job, actor: str, version: int | None, **changes: Any) -> Job:
+    """
+    Change a job as ``jobs.update`` does; secrets that come back masked stay.
+
+    :raises UnknownExecutor, InvalidArguments: nothing was changed; and what ``jobs.update`` raises
+    """
+    with transaction.atomic():
+        stored = rows.lock(id=job.pk)
+        for name in ("args", "kwargs"):
+            if name in changes:
+                changes[name] = masking.unmasked(given=changes[name], stored=getattr(stored, name), pointer=f"/{name}")
+        _check(task=changes.get("task", stored.task), changes=changes, stored=stored)
+        return jobs.update(job=stored, actor=actor, version=version, **changes)
+
+
+def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
+    """
+    Queue a run as ``jobs.run_now`` does; secrets that come back masked are the job's.
+
+    :raises InvalidArguments: nothing was queued; and what ``jobs.run_now`` raises
+    """
+    if kwargs is not None:
+        kwargs = masking.unmasked(given=kwargs, stored=job.kwargs)
+        _check(task=job.task, changes={"kwargs": kwargs}, stored=job)
+    return jobs.run_now(job=job, actor=actor, kwargs=kwargs)
+
+
+def remove(*, job: Job, actor: str, version: int | None) -> None:
+    """
+    Delete a job, if nobody changed it since that version was read.
+
+    :raises StaleVersion, JobNotFound: nothing was deleted
+    """
+    with transaction.atomic():
+        stored = rows.lock(id=job.pk)
+        if version is not None and stored.version != version:
+            raise StaleVersion(
+                f"“{stored.name}” was changed meanwhile (version {stored.version}, yours was {version}). Look again."
+            )
+        jobs.remove(job=stored, actor=actor)
+
+
+def clone(*, job: Job, actor: str, source: JobSource, id: str | None, name: str | None, paused: bool) -> Job:
+    """
+    Create a job with the same definition, secrets included.
+
+    :raises JobExists, InvalidName, UnknownTask, InvalidArguments, InvalidTrigger: nothing was created
+    """
+    return jobs.create(
+        task=job.task,
+        trigger=job.trigger,
+        id=id,
+        name=name or f"{job.name[:246]} (copy)",
+        args=job.args,
+        kwargs=job.kwargs,
+        description=job.description,
+        actor=actor,
+        source=source,
+        paused=paused,
+        **{policy: getattr(job, policy) for policy in POLICIES},
+    )
+
+
+def pause(*, job: Job, actor: str, reason: str = "") -> Job:
+    """Pause a job; one that is paused stays as it is."""
+    try:
+        return jobs.pause(job=job, actor=actor, reason=reason)
+    except AlreadyPaused:
+        return jobs.get(id=job.pk)
+
+
+def resume(*, job: Job, actor: str) -> Job:
+    """
+    Resume a job; one that is active stays as it is.
+
+    :raises NotPaused: it is finished or broken
+    """
+    try:
+        return jobs.resume(job=job, actor=actor)
+    except NotPaused:
+        stored = jobs.get(id=job.pk)
+        if stored.state == "active":
+            return stored
+        raise
+
+
+def change_many(
+    *, action: str, ids: tuple[str, ...], filter: JobFilter, actor: str, reason: str = "", dry_run: bool = False
+) -> Changes:
+    """Do the same to many jobs, each in a transaction of its own: those named, or those that the filter finds."""
+    if ids:
+        found: dict[str, Job] = Job.objects.defer("job_state").in_bulk(ids)
+        chosen: list[tuple[str, Job | None]] = [(id, found.get(id)) for id in dict.fromkeys(ids)]
+        is_cut = False
+    else:
+        matching = list(search.jobs(filter=filter).order_by("pk")[: MOST_AT_ONCE + 1])
+        is_cut = len(matching) > MOST_AT_ONCE
+        chosen = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
+    results = _each(action=action, chosen=chosen, actor=actor, reason=reason, dry_run=dry_run)
+    return Changes(results=tuple(results), is_cut=is_cut)
+
+
+def _each(
+    *, action: str, chosen: list[tuple[str, Job | None]], actor: str, reason: str, dry_run: bool
+) -> Iterator[Change]:
+    for id, job in chosen:
+        try:
+            stored = job or jobs.get(id=id)
+            if not dry_run:
+                _do(action=action, job=stored, actor=actor, reason=reason)
+        except SchedulerError as error:
+            yield Change(id=id, error=error)
+        else:
+            yield Change(id=id)
+
+
+def _do(*, action: str, job: Job, actor: str, reason: str) -> None:
+    if action == "pause":
+        pause(job=job, actor=actor, reason=reason)
+    elif action == "resume":
+        resume(job=job, actor=actor)
+    else:
+        jobs.remove(job=job, actor=actor)
+
+
+def _check(*, task: str, changes: Mapping[str, Any], stored: Job | None) -> None:
+    if "executor" in changes and (stored is None or changes["executor"] != stored.executor):
+        search.check_executor(executor=changes["executor"])
+    if stored is None:
+        for name in ("args", "kwargs"):
+            masking.unmasked(given=changes.get(name), stored=None, pointer=f"/{name}")
+    if changes.get("kwargs"):
+        masking.refuse_masks(kwargs=changes["kwargs"], secrets=registry.get(task).secrets)

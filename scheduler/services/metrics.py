@@ -1,0 +1,166 @@
+"""Metrics: what became of the runs, from counters and hourly roll-ups. The ledger is never counted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import F, Max, QuerySet, Sum
+from django.db.models.functions import TruncDay
+
+from scheduler.core.states import RunState
+from scheduler.errors import InvalidFilter
+from scheduler.models import Counter, Job, Rollup
+from scheduler.store import measures
+from scheduler.store.clock import database_now
+
+DEFAULT_WINDOW = timedelta(days=1)
+LONGEST_WINDOW = timedelta(days=400)
+BUCKETS = ("hour", "day")
+MOST_BUCKETS = 1000
+
+COLUMNS = ("succeeded", "failed", "timed_out", "cancelled", "interrupted", "missed", "skipped", "run_seconds")
+_LOOK_BACK = (timedelta(hours=2), timedelta(days=2), timedelta(days=31))
+_EXECUTED = (RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How runs ended. ``executed``: those that began; the others are the parts of it, and what did not begin."""
+
+    executed: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    interrupted: int = 0
+    cancelled: int = 0
+    missed: int = 0
+    skipped: int = 0
+    run_seconds: float = 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "jobs_executed": self.executed,
+            "jobs_succeeded": self.succeeded,
+            "jobs_failed": self.failed,
+            "jobs_timed_out": self.timed_out,
+            "jobs_interrupted": self.interrupted,
+            "jobs_cancelled": self.cancelled,
+            "jobs_missed": self.missed,
+            "jobs_skipped": self.skipped,
+            "run_seconds": round(self.run_seconds, 6),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What ended in whole hours from ``since`` on, before ``until``."""
+
+    since: datetime
+    until: datetime
+    total: Tally
+    jobs: tuple[tuple[str, str | None, Tally, datetime], ...]
+    """Id, name (``None``: deleted), tally and last end of each job that had runs, worst first; cut to a limit."""
+
+    is_cut: bool
+    series: tuple[tuple[datetime, Tally], ...] = field(default=())
+    """By the start of each hour or day that had runs; empty unless it was asked for."""
+
+
+def totals() -> Tally:
+    """Add up everything that ever ended."""
+    found = dict(Counter.objects.order_by().values_list("state").annotate(runs=Sum("runs")))
+    seconds = Counter.objects.aggregate(seconds=Sum("run_seconds"))["seconds"]
+    return _tally({**found, "run_seconds": seconds or 0.0})
+
+
+def last_execution_at(*, now: datetime | None = None) -> datetime | None:
+    """Return when a run ended last, as far as a month back."""
+    now = now or database_now()
+    for back in _LOOK_BACK:
+        last: datetime | None = Rollup.objects.filter(hour__gte=now - back).aggregate(last=Max("last_finished_at"))[
+            "last"
+        ]
+        if last is not None:
+            return last
+    return None
+
+
+def uptime_seconds() -> float:
+    """Return for how long the oldest of the nodes that are alive has been running; 0: none is."""
+    return measures.scheduling().uptime or 0.0
+
+
+def window(
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    bucket: str = "",
+    job: str = "",
+    most_jobs: int = 50,
+    now: datetime | None = None,
+) -> Window:
+    """
+    Add up the roll-ups of a window; by default the last 24 hours. Its start is cut to the hour.
+
+    :raises InvalidFilter: it ends before it begins, is longer than 400 days, or has too many buckets
+    """
+    now = now or database_now()
+    until = until or now
+    try:
+        start = (since or until - DEFAULT_WINDOW).replace(minute=0, second=0, microsecond=0)
+        length = until - start
+    except OverflowError:
+        raise InvalidFilter("The window lies beyond the years that can be used.", parameter="since") from None
+    if length < timedelta(0):
+        raise InvalidFilter("The window ends before it begins.", parameter="since")
+    if length > LONGEST_WINDOW:
+        raise InvalidFilter(f"The window is longer than {LONGEST_WINDOW.days} days.", parameter="since")
+    if bucket == "hour" and length > timedelta(hours=MOST_BUCKETS):
+        raise InvalidFilter(f"The window has more than {MOST_BUCKETS:,} hours: ask by day.", parameter="bucket")
+    rows = Rollup.objects.filter(hour__gte=start, hour__lt=until).order_by()
+    if job:
+        rows = rows.filter(job_key=job)
+    by_job = [
+        (row["job_key"], _tally(row), row["last"])
+        for row in rows.values("job_key").annotate(last=Max("last_finished_at"), **_sums())
+    ]
+    by_job.sort(key=lambda item: (-(item[1].failed + item[1].timed_out), -item[1].missed, -item[1].executed, item[0]))
+    shown = by_job[:most_jobs]
+    names = dict(Job.objects.filter(pk__in=[id for id, _, _ in shown]).order_by().values_list("pk", "name"))
+    return Window(
+        since=start,
+        until=until,
+        total=_add(tally for _, tally, _ in by_job),
+        jobs=tuple((id, names.get(id), tally, last) for id, tally, last in shown),
+        is_cut=len(by_job) > most_jobs,
+        series=_series(rows, bucket),
+    )
+
+
+def _series(rows: QuerySet[Rollup], bucket: str) -> tuple[tuple[datetime, Tally], ...]:
+    if not bucket:
+        return ()
+    start = F("hour") if bucket == "hour" else TruncDay("hour")
+    found = rows.values(start=start).annotate(**_sums()).order_by("start")
+    return tuple((row["start"], _tally(row)) for row in found)
+
+
+def _sums() -> dict[str, Sum]:
+    return {f"sum_{column}": Sum(column) for column in COLUMNS}
+
+
+def _tally(row: Any) -> Tally:
+    """Read the sums of a row, or counts by state."""
+    values = {column: row.get(f"sum_{column}", row.get(column)) or 0 for column in COLUMNS}
+    return Tally(executed=sum(values[state] for state in _EXECUTED), **values)
+
+
+def _add(tallies: Iterable[Tally]) -> Tally:
+    values = dict.fromkeys(("executed", *COLUMNS), 0)
+    for tally in tallies:
+        for name in values:
+            values[name] += getattr(tally, name)
+    return Tally(**values)

@@ -1,0 +1,143 @@
+"""Finding jobs and runs: the same filters for the API and the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from scheduler.core.registry import DEFAULT_EXECUTOR, registry
+from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, NodeState, RunState
+from scheduler.errors import UnknownExecutor
+from scheduler.models import Job, Node, Run
+
+UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
+"""States of runs that have an error, and so are in the index of those."""
+
+RUN_OUTPUT = ("args", "kwargs", "result", "log", "traceback", "progress")
+"""What may be large, or not for everybody, and is no part of a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFilter:
+    """What is empty does not count."""
+
+    ids: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+    executors: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    last_outcomes: tuple[str, ...] = ()
+    """States of the newest run."""
+
+    failing: bool = False
+    """Those with failures in a row."""
+
+    text: str = ""
+    """Part of the name, the id or the task."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """What is empty does not count."""
+
+    job: str = ""
+    task: str = ""
+    states: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    node: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+    """The window in which the run was entered in the ledger: from the one, before the other."""
+
+
+def jobs(*, filter: JobFilter) -> QuerySet[Job]:
+    """Return the jobs without the columns that only django-apscheduler reads, in no order."""
+    found = Job.objects.defer("job_state").order_by()
+    for column, values in (
+        ("pk", filter.ids),
+        ("state", filter.states),
+        ("task", filter.tasks),
+        ("executor", filter.executors),
+        ("source", filter.sources),
+    ):
+        if values:
+            found = found.filter(**{f"{column}__in": values})
+    if filter.failing:
+        found = found.filter(consecutive_failures__gt=0)
+    if filter.text:
+        text = filter.text
+        found = found.filter(Q(name__icontains=text) | Q(id__icontains=text) | Q(task__icontains=text))
+    if filter.last_outcomes:
+        newest = Subquery(_newest_first().values("state")[:1])
+        found = found.annotate(last_outcome=newest).filter(last_outcome__in=filter.last_outcomes)
+    return found
+
+
+def with_last_run_at(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Add ``last_run_at``, the fire time of the newest run; ``None`` if there is none."""
+    found: QuerySet[Job] = jobs.annotate(last_run_at=Subquery(_newest_first().values("scheduled_at")[:1]))
+    return found
+
+
+def last_runs(*, jobs: Iterable[str]) -> dict[str, Run]:
+    """Return the newest run of each of these jobs, by the job's id: one look into the index for each, one query."""
+    newest = Job.objects.filter(pk__in=list(jobs)).order_by().values(found=Subquery(_newest_first().values("pk")[:1]))
+    rows = Run.objects.filter(pk__in=newest).defer(*RUN_OUTPUT).order_by()
+    return {run.job_id: run for run in rows if run.job_id is not None}
+
+
+def runs(*, filter: RunFilter) -> QuerySet[Run]:
+    """Return the runs without their output, in no order, in a form that the indexes of the ledger can serve."""
+    found = Run.objects.defer(*RUN_OUTPUT).order_by()
+    if filter.job:
+        # The index knows jobs that exist; the history of deleted ones has only their id.
+        exists = Job.objects.filter(pk=filter.job).exists()
+        found = found.filter(job_id=filter.job) if exists else found.filter(job_key=filter.job)
+    if filter.states:
+        found = found.filter(state__in=filter.states)
+        # What the states imply: with it, the partial indexes can be used.
+        if set(filter.states) <= set(ACTIVE_STATES):
+            found = found.filter(finished_at__isnull=True)
+        elif set(filter.states) <= set(UNSUCCESSFUL):
+            found = found.filter(error__isnull=False)
+        elif set(filter.states) <= set(FINISHED_STATES):
+            found = found.filter(finished_at__isnull=False)
+    if filter.kinds:
+        found = found.filter(kind__in=filter.kinds)
+    if filter.task:
+        found = found.filter(task=filter.task)
+    if filter.node:
+        found = found.filter(node=filter.node)
+    if filter.since is not None:
+        found = found.filter(created_at__gte=filter.since)
+    if filter.until is not None:
+        found = found.filter(created_at__lt=filter.until)
+    return found
+
+
+def node_names(*, runs: Sequence[Run]) -> dict[str, str]:
+    """Return the names of the nodes of these runs by their id, as far as they are still known."""
+    ids = {run.node for run in runs if run.node is not None}
+    return {str(id): name for id, name in Node.objects.filter(pk__in=ids).order_by().values_list("pk", "name")}
+
+
+def check_executor(*, executor: str) -> None:
+    """
+    Refuse an executor that no node has and no task declares: nothing would ever run there.
+
+    :raises UnknownExecutor: naming those that exist
+    """
+    known = {DEFAULT_EXECUTOR, "processpool", *(task.executor for task in registry.all())}
+    if executor in known:
+        return
+    for executors in Node.objects.filter(state=NodeState.RUNNING).values_list("executors", flat=True):
+        known |= set(executors)
+    if executor not in known:
+        raise UnknownExecutor(f"No executor is called “{executor}”. There are: {', '.join(sorted(known))}.")
+
+
+def _newest_first() -> QuerySet[Run]:
+    return Run.objects.filter(job=OuterRef("pk")).order_by("-scheduled_at", "-attempt")

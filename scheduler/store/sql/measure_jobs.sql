@@ -1,0 +1,10 @@
+-- How many jobs there are, by state.
+--
+-- Locks:   none.
+-- Params:  none
+-- Rows:    state, jobs
+-- Index:   scheduler_job_state
+
+SELECT job.state, count(*)
+  FROM scheduler_job AS job
+ GROUP BY job.state

@@ -1,0 +1,215 @@
+"""
+Every metric, declared once: its name, its labels, what it means and what it is read from.
+
+All are read from the database when they are asked for, so that every web process and every node says the same, and
+counters never fall when a process ends. Labels are tasks, states, executors and nodes; never a job or a run.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
+
+from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
+from scheduler.core.states import JobState, RunState
+from scheduler.store import measures
+from scheduler.store.measures import Execute, NodeView, Scheduling, Total, Waiting
+
+CACHE_SECONDS = 5.0
+"""For how long an answer is given again: several scrapers cost what one does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sources:
+    """Everything that is read for one answer, one query each."""
+
+    scheduling: Scheduling
+    nodes: Sequence[NodeView]
+    waiting: Sequence[Waiting]
+    totals: Sequence[Total]
+    jobs: dict[str, int]
+    """How many by state."""
+
+
+def read(*, execute: Execute = measures.execute) -> Sources:
+    """Ask the database: five queries."""
+    return Sources(
+        scheduling=measures.scheduling(execute=execute),
+        nodes=measures.nodes(execute=execute),
+        waiting=measures.waiting(execute=execute),
+        totals=measures.totals(execute=execute),
+        jobs=measures.jobs(execute=execute),
+    )
+
+
+class Collector:
+    """Turns what was read into metrics, as prometheus_client's registries want it."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+
+    def collect(self) -> Iterable[Metric]:
+        yield from self._scheduling()
+        yield from self._jobs()
+        yield from self._queues()
+        yield from self._nodes()
+        yield from self._runs()
+
+    def _scheduling(self) -> Iterable[Metric]:
+        now = self._sources.scheduling
+        for name, text, value in (
+            ("scheduler_nodes_up", "Nodes with a fresh heartbeat.", now.fresh_nodes),
+            ("scheduler_nodes_expected", "Nodes that have not said that they stopped, and are not lost.", now.nodes),
+            ("scheduler_jobs_due", "Active jobs whose time has come and that are not planned yet.", now.due),
+            ("scheduler_jobs_overdue", "Jobs that are due for longer than SCHEDULER_OVERDUE_SECONDS.", now.overdue),
+            ("scheduler_max_overdue_seconds", "How long the oldest job is due.", now.max_overdue or 0.0),
+        ):
+            yield GaugeMetricFamily(name, text, value=value)
+        if now.next_run_time is not None:
+            yield GaugeMetricFamily(
+                "scheduler_next_run_timestamp_seconds",
+                "When the next job is due, in Unix time.",
+                value=now.next_run_time.timestamp(),
+            )
+
+    def _jobs(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily("scheduler_jobs", "Jobs by state.", labels=["state"])
+        for state in JobState:
+            family.add_metric([state.value], self._sources.jobs.get(state.value, 0))
+        yield family
+
+    def _queues(self) -> Iterable[Metric]:
+        active = GaugeMetricFamily(
+            "scheduler_runs_active", "Runs that have not ended, by state.", labels=["executor", "state"]
+        )
+        depth = GaugeMetricFamily(
+            "scheduler_queue_depth", "Queued runs that may start, by executor.", labels=["executor"]
+        )
+        oldest = GaugeMetricFamily(
+            "scheduler_queue_oldest_seconds", "How long the oldest of them is due.", labels=["executor"]
+        )
+        for queue in self._sources.waiting:
+            active.add_metric([queue.executor, RunState.QUEUED.value], queue.queued)
+            active.add_metric([queue.executor, "held"], queue.held)
+            active.add_metric([queue.executor, RunState.RUNNING.value], queue.running)
+            depth.add_metric([queue.executor], queue.queued)
+            oldest.add_metric([queue.executor], max(queue.oldest or 0.0, 0.0))
+        yield from (active, depth, oldest)
+
+    def _nodes(self) -> Iterable[Metric]:
+        for name, text, read in _OF_NODES:
+            family = GaugeMetricFamily(name, text, labels=["node"])
+            for label, node in _by_label(self._sources.nodes):
+                value = read(node)
+                if value is not None:
+                    family.add_metric([label], value)
+            yield family
+        for name, text, of in _OF_POOLS:
+            family = GaugeMetricFamily(name, text, labels=["node", "executor"])
+            for label, node in _by_label(self._sources.nodes):
+                for executor, value in sorted(of(node).items()):
+                    family.add_metric([label, executor], value)
+            yield family
+
+    def _runs(self) -> Iterable[Metric]:
+        ended = CounterMetricFamily("scheduler_runs", "Runs that ended, by task and state.", labels=["task", "state"])
+        took = HistogramMetricFamily(
+            "scheduler_run_duration_seconds", "How long runs took that began, by task.", labels=["task"]
+        )
+        late = HistogramMetricFamily(
+            "scheduler_fire_lag_seconds", "From being due to beginning, of runs that began, by task.", labels=["task"]
+        )
+        durations: dict[str, list[int]] = defaultdict(lambda: [0] * (len(RUN_SECONDS) + 1))
+        lags: dict[str, list[int]] = defaultdict(lambda: [0] * (len(LAG_SECONDS) + 1))
+        sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for total in self._sources.totals:
+            ended.add_metric([total.task, total.state], total.runs)
+            for place, runs in enumerate(total.run_buckets):
+                durations[total.task][place] += runs
+            for place, runs in enumerate(total.lag_buckets):
+                lags[total.task][place] += runs
+            sums[total.task][0] += total.run_seconds
+            sums[total.task][1] += total.lag_seconds
+        for task, (run_seconds, lag_seconds) in sums.items():
+            took.add_metric([task], _cumulative(RUN_SECONDS, durations[task]), sum_value=run_seconds)
+            late.add_metric([task], _cumulative(LAG_SECONDS, lags[task]), sum_value=lag_seconds)
+        yield from (ended, took, late)
+
+
+_OF_NODES: tuple[tuple[str, str, Callable[[NodeView], float | None]], ...] = (
+    ("scheduler_node_up", "1: its heartbeat is fresh.", lambda node: float(node.is_fresh)),
+    ("scheduler_node_heartbeat_age_seconds", "Since its last heartbeat.", lambda node: node.heartbeat_age),
+    ("scheduler_node_uptime_seconds", "Since it started.", lambda node: node.uptime),
+    ("scheduler_node_stuck_threads", "Threads whose run timed out and goes on.", lambda node: node.stuck),
+    ("scheduler_node_recorder_backlog", "Outcomes in memory, not recorded yet.", lambda node: node.backlog),
+    ("scheduler_node_tick_seconds", "How long its latest pass took.", lambda node: node.tick_seconds),
+    ("scheduler_node_clock_skew_seconds", "Its clock, ahead of the database's.", lambda node: node.skew),
+    ("scheduler_node_database_connections", "Pooled connections in use.", lambda node: node.connections),
+)
+_OF_POOLS: tuple[tuple[str, str, Callable[[NodeView], dict[str, int]]], ...] = (
+    ("scheduler_pool_size", "Runs at once, by executor.", lambda node: node.executors),
+    ("scheduler_pool_busy", "Runs that have begun, by executor.", lambda node: node.busy),
+    ("scheduler_pool_waiting", "Runs that it has taken and not begun, by executor.", lambda node: node.waiting),
+)
+
+
+def _by_label(nodes: Sequence[NodeView]) -> Iterable[tuple[str, NodeView]]:
+    """Name each node; those of one name get a number, because no two series may be the same."""
+    seen: dict[str, int] = defaultdict(int)
+    for node in nodes:
+        seen[node.name] += 1
+        yield node.name if seen[node.name] == 1 else f"{node.name}#{seen[node.name]}", node
+
+
+def _cumulative(bounds: Sequence[float], buckets: Sequence[int]) -> list[tuple[str, float]]:
+    result: list[tuple[str, float]] = []
+    total = 0
+    for bound, runs in zip([*(repr(bound) for bound in bounds), "+Inf"], buckets, strict=True):
+        total += runs
+        result.append((bound, total))
+    return result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposition:
+    """Metrics as text, in the format that the caller accepts."""
+
+    content_type: str
+    body: bytes
+
+
+def render(*, sources: Sources, accept: str = "") -> Exposition:
+    """Write the metrics as Prometheus or OpenMetrics text."""
+    encode, content_type = choose_encoder(accept)
+    return Exposition(content_type=content_type, body=encode(Collector(sources)))
+
+
+class Exporter:
+    """Reads and renders at most once in ``CACHE_SECONDS`` for each format, however many ask."""
+
+    def __init__(self, read: Callable[[], Sources], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._read = read
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._kept: dict[Any, tuple[float, Exposition]] = {}
+
+    def exposition(self, *, accept: str = "") -> Exposition:
+        format = choose_encoder(accept)[1]
+        with self._lock:
+            made_at, kept = self._kept.get(format, (0.0, None))
+            if kept is None or self._clock() - made_at >= CACHE_SECONDS:
+                kept = render(sources=self._read(), accept=accept)
+                self._kept[format] = (self._clock(), kept)
+            return kept

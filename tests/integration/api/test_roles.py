@@ -1,0 +1,187 @@
+"""Every address and verb, over roles: who may do what, and that nobody else can."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.test import Client
+from knox.models import AuthToken
+
+from scheduler.api import urls
+from scheduler.models import Job, Run
+from scheduler.services import jobs
+from tests.integration.api.conftest import BASE, EVERY_HOUR, Caller
+
+JOB = {"task": "sample.nothing", "trigger": EVERY_HOUR}
+NODE = "00000000-0000-0000-0000-000000000000"
+VERBS = ("get", "post", "put", "patch", "delete", "options")
+
+
+@dataclass(frozen=True)
+class Door:
+    """One verb at one address, what opens it, and what the answer is then."""
+
+    verb: str
+    path: str
+    needs: tuple[str, ...]
+    answers: int = 200
+    body: Any = None
+    name: str = field(default="")
+
+
+DOORS = (
+    Door("get", "status", ("view_job",)),
+    Door("get", "metrics", ("view_job",)),
+    Door("get", "/metrics", ("view_job",)),
+    Door("get", "jobs", ("view_job",)),
+    Door("post", "jobs", ("add_job",), 201, JOB),
+    Door("post", "jobs/preview", ("view_job",), 200, {"trigger": EVERY_HOUR}),
+    Door("post", "jobs/bulk", ("view_job", "pause_job"), 200, {"action": "pause", "ids": ["j"]}),
+    Door("post", "jobs/bulk", ("view_job", "pause_job"), 200, {"action": "resume", "ids": ["j"]}),
+    Door("post", "jobs/bulk", ("view_job", "delete_job"), 200, {"action": "delete", "ids": ["j"]}),
+    Door("post", "jobs/j/pause", ("pause_job",), 200, {}),
+    Door("post", "jobs/j/resume", ("pause_job",), 200, {}),
+    Door("post", "jobs/j/run", ("run_job",), 202, {}),
+    Door("post", "jobs/j/clone", ("add_job",), 201, {}),
+    Door("get", "jobs/j/next", ("view_job",)),
+    Door("get", "jobs/j/runs", ("view_run",)),
+    Door("get", "jobs/j", ("view_job",)),
+    Door("patch", "jobs/j", ("change_job",), 200, {"priority": 1}),
+    Door("delete", "jobs/j", ("delete_job",), 204),
+    Door("get", "runs", ("view_run",)),
+    Door("get", "runs/{run}", ("view_run",)),
+    Door("get", "runs/{run}/log", ("view_run", "view_run_output")),
+    Door("get", "runs/{run}/traceback", ("view_run", "view_run_output")),
+    Door("post", "runs/{run}/cancel", ("cancel_run",), 202),
+    Door("post", "runs/{run}/retry", ("retry_run",), 409),
+    Door("get", "nodes", ("view_node",)),
+    Door("get", f"nodes/{NODE}", ("view_node",), 404),
+    Door("get", "tasks", ("view_job",)),
+    Door("get", "tasks/sample.nothing", ("view_job",)),
+    Door("post", "triggers/describe", ("view_job",), 200, {"trigger": EVERY_HOUR}),
+)
+OPEN = {"health", "health/live", "health/ready", "problems/<word:code>"}
+OWN = {"tokens", "tokens/<word:id>"}
+VIEWER = ("view_job", "view_run", "view_node")
+EVERYTHING = sorted({codename for door in DOORS for codename in door.needs})
+
+doors = pytest.mark.parametrize(
+    "door", DOORS, ids=lambda door: f"{door.verb} {door.path} {(door.body or {}).get('action', '')}"
+)
+
+
+@pytest.fixture
+def run(db: None) -> Run:
+    return jobs.run_now(job=jobs.create(id="j", **JOB))
+
+
+def knock(caller: Caller, door: Door, run: Run) -> Any:
+    return caller.send(door.verb, door.path.format(run=run.pk), door.body)
+
+
+class TestEachDoor:
+    @doors
+    def test_opens_with_just_the_permissions_it_needs(self, door: Door, run: Run, login: Callable[..., Caller]) -> None:
+        assert knock(login(*door.needs), door, run).status_code == door.answers
+
+    @doors
+    def test_stays_shut_when_one_of_them_lacks_though_all_others_are_there(
+        self, door: Door, run: Run, login: Callable[..., Caller]
+    ) -> None:
+        for lacking in door.needs:
+            caller = login(*(name for name in EVERYTHING if name != lacking), name=f"without {lacking}")
+            answer = knock(caller, door, run)
+            assert answer.status_code == 403
+            assert answer["Content-Type"] == "application/problem+json"
+
+    @doors
+    def test_asks_strangers_who_they_are(self, door: Door, run: Run) -> None:
+        answer = knock(Caller(), door, run)
+
+        assert (answer.status_code, answer["WWW-Authenticate"]) == (401, "Bearer")
+
+    def test_is_in_the_table(self) -> None:
+        """An address that somebody adds is here, or it is said to be open."""
+        known = {
+            door.path.replace("{run}", "<run_id:id>")
+            .replace("/j", "/<job_id:id>")
+            .replace(NODE, "<uuid:id>")
+            .replace("sample.nothing", "<word:name>")
+            for door in DOORS
+        }
+        assert {route for route, _, _ in urls._ROUTES} - OPEN - OWN == known - {"/metrics"}
+
+
+class TestAViewOnlyUser:
+    def test_changes_nothing_by_any_verb(self, run: Run, login: Callable[..., Caller]) -> None:
+        caller = login(*VIEWER)
+        before = (list(Job.objects.values()), list(Run.objects.values()))
+
+        answers = {}
+        for path in {door.path.format(run=run.pk) for door in DOORS}:
+            for verb in VERBS:
+                body = {"action": "delete", "ids": ["j"]} if "bulk" in path else JOB
+                answers[verb, path] = caller.send(verb, path, body).status_code
+
+        assert (list(Job.objects.values()), list(Run.objects.values())) == before
+        assert not {key: status for key, status in answers.items() if status >= 500}
+        allowed = {(door.verb, door.path.format(run=run.pk)) for door in DOORS if set(door.needs) <= set(VIEWER)}
+        assert {key for key, status in answers.items() if status not in (403, 405)} <= allowed
+
+
+class TestTokens:
+    def test_do_what_their_user_may_until_they_are_revoked(self, login: Callable[..., Caller], db: None) -> None:
+        anna = login("view_job")
+        made = anna.send("post", "tokens", {"days": 2})
+        assert made.status_code == 201
+        token = made.json()
+        caller = Caller(headers={"Authorization": f"Bearer {token['token']}"})
+
+        assert caller.get("jobs").status_code == 200
+        assert caller.send("post", "jobs", JOB).status_code == 403
+        assert token["token"] not in str(AuthToken.objects.values())
+        assert [item["id"] for item in caller.get("tokens").json()["results"]] == [token["id"]]
+        assert login("view_job", name="vera").send("delete", f"tokens/{token['id']}").status_code == 404
+        assert caller.send("delete", f"tokens/{token['id']}").status_code == 204
+        assert caller.get("jobs").status_code == 401
+
+    def test_are_refused_when_they_are_over_or_nonsense(self, login: Callable[..., Caller]) -> None:
+        token = login("view_job").send("post", "tokens", {}).json()["token"]
+        AuthToken.objects.update(expiry="2020-01-01T00:00:00Z")
+
+        for text in (token, "ols_nonsense", "ü", "a b"):
+            answer = Caller().get("jobs", headers={"Authorization": f"Bearer {text}"})
+            assert answer.status_code == 401, text
+            assert answer.json()["type"].endswith("/authentication-failed")
+
+
+class TestSessions:
+    def test_need_the_csrf_token_to_change_something(self, login: Callable[..., Caller]) -> None:
+        caller = login("pause_job")
+        jobs.create(id="j", **JOB)
+        browser = Client(enforce_csrf_checks=True)
+        browser.cookies = caller.cookies
+
+        answer = browser.post(f"{BASE}/jobs/j/pause", {}, content_type="application/json")
+
+        assert answer.status_code == 403
+        assert Job.objects.get().state == "active"
+
+
+class TestThrottling:
+    def test_says_when_to_come_back(self, api: Caller, settings: Any) -> None:
+        from scheduler import conf
+
+        settings.SCHEDULER = {**settings.SCHEDULER, "API_READS_PER_MINUTE": 3}
+        conf.get.cache_clear()
+        try:
+            answers = [api.get("tasks") for _ in range(4)]
+        finally:
+            conf.get.cache_clear()
+
+        assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+        assert 0 < int(answers[-1]["Retry-After"]) <= 60
+        assert api.get("health/live").status_code == 200

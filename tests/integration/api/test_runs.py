@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from scheduler.models import Run
+from scheduler.services import jobs
+from tests.integration.api.conftest import EVERY_HOUR, Caller
+
+
+def run(job: str = "hourly", **columns: Any) -> Run:
+    """Queue a run of a job, created if need be, and bring it to where the columns say."""
+    found = jobs.create(id=job, task="sample.square", kwargs={"number": 3}, trigger=EVERY_HOUR, replace_existing=True)
+    queued = jobs.run_now(job=found)
+    if columns.get("state") not in (None, "queued", "running"):
+        columns = {"started_at": timezone.now(), "finished_at": timezone.now(), **columns}
+    Run.objects.filter(pk=queued.pk).update(**columns)
+    return Run.objects.get(pk=queued.pk)
+
+
+class TestListing:
+    def test_filters_by_job_state_kind_and_window(self, api: Caller) -> None:
+        failed = run(state="failed", error="No.")
+        queued = run()
+        other = run("other", state="succeeded")
+        Run.objects.filter(pk=other.pk).update(created_at=timezone.now() - timedelta(days=2))
+
+        def ids(**query: Any) -> list[int]:
+            return [found["id"] for found in api.get("runs", query).json()["results"]]
+
+        assert ids() == [other.pk, queued.pk, failed.pk]
+        assert ids(job="hourly") == [queued.pk, failed.pk]
+        assert ids(state="failed,timed_out") == [failed.pk]
+        assert ids(state="queued") == [queued.pk]
+        assert ids(kind="scheduled") == []
+        assert ids(until=(timezone.now() - timedelta(days=1)).isoformat()) == [other.pk]
+        assert ids(since=(timezone.now() - timedelta(days=1)).isoformat()) == [queued.pk, failed.pk]
+        assert [found["id"] for found in api.get("jobs/other/runs").json()["results"]] == [other.pk]
+        assert api.get("runs", {"since": "2027-01-01T00:00:00"}).status_code == 400
+        assert api.get("runs", {"since": "yesterday"}).json()["errors"][0]["parameter"] == "since"
+
+    def test_gives_every_run_once_while_rows_arrive(self, api: Caller) -> None:
+        ids = [run().pk for _ in range(5)]
+        for path in ("runs?limit=2", "jobs/hourly/runs?limit=2"):
+            found, address = [], path
+            while address:
+                page = api.get(address.replace("http://testserver", "")).json()
+                found += [item["id"] for item in page["results"]]
+                address = page["next"]
+                run("meanwhile")
+            assert [id for id in found if id in ids] == ids[::-1]
+            assert len(found) == len(set(found))
+
+    def test_keeps_the_history_of_a_job_that_was_deleted(self, api: Caller) -> None:
+        kept = run(state="succeeded")
+        jobs.remove(job=jobs.get(id="hourly"))
+
+        found = api.get("runs", {"job": "hourly"}).json()["results"]
+
+        assert [(item["id"], item["job"], item["job_exists"]) for item in found] == [(kept.pk, "hourly", False)]
+
+    def test_asks_the_database_as_often_for_many_as_for_few(self, api: Caller, django_assert_num_queries: Any) -> None:
+        for _ in range(10):
+            run()
+        for limit in (2, 10):
+            with django_assert_num_queries(3):  # session, user, runs; no node, so no names of nodes
+                assert len(api.get("runs", {"limit": limit}).json()["results"]) == limit
+
+
+class TestReading:
+    def test_shows_output_only_to_those_who_may_see_it(self, api: Caller, login: Callable[..., Caller]) -> None:
+        done = run(state="succeeded", result={"square": 9}, log="one\ntwo\nthree\n", traceback="")
+        viewer = login("view_run", name="vera")
+
+        assert api.get(f"runs/{done.pk}").json()["result"] == {"square": 9}
+        assert viewer.get(f"runs/{done.pk}").json()["result"] is None
+        assert viewer.get(f"runs/{done.pk}").json()["kwargs"] is None
+        assert viewer.get(f"runs/{done.pk}/log").status_code == 403
+        log = api.get(f"runs/{done.pk}/log", {"tail": 2}).json()
+        assert log == {"run": done.pk, "text": "two\nthree\n", "lines": 3, "is_complete": True}
+
+    def test_answers_404_for_what_is_not_there(self, api: Caller) -> None:
+        for path in (
+            "runs/1",
+            f"runs/{10**25}",
+            "jobs/none",
+            "tasks/none",
+            "nowhere",
+            "runs/x",
+            "problems/none",
+            "nodes/00000000-0000-0000-0000-000000000000",
+            "jobs/a%00b",
+        ):
+            answer = api.get(path)
+            assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json"), path
+
+
+class TestActing:
+    def test_cancels_what_is_active_and_refuses_what_has_ended(self, api: Caller) -> None:
+        queued = run()
+
+        first, second = (api.send("post", f"runs/{queued.pk}/cancel") for _ in range(2))
+
+        assert (first.status_code, first.json()["state"]) == (202, "cancelled")
+        assert (second.status_code, second.json()["type"].rpartition("/")[2]) == (409, "run-finished")
+
+    def test_retries_what_has_ended_once_for_each_key(self, api: Caller) -> None:
+        failed = run(state="failed", error="No.")
+
+        answers = [api.send("post", f"runs/{failed.pk}/retry", **{"Idempotency-Key": "r"}) for _ in range(2)]
+
+        assert [answer.status_code for answer in answers] == [202, 202]
+        assert answers[0].json()["previous"] == failed.pk
+        assert Run.objects.filter(previous=failed).count() == 1
+
+    def test_refuses_to_run_a_job_with_wrong_arguments(self, api: Caller) -> None:
+        run()
+
+        answer = api.send("post", "jobs/hourly/run", {"kwargs": {"number": "x"}})
+
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["pointer"] == "/kwargs/number"
+        assert Run.objects.count() == 1
