@@ -169,6 +169,7 @@ class TestBodies:
             ("identity", b"Hello"),
             ("gzip", b""),
         ],
+        ids=["gzip", "x-gzip", "two members", "zlib", "raw deflate", "nested", "identity", "empty"],
     )
     def test_are_unpacked(self, allowed, encoding, content):
         allowed.routes["/"] = reply(content, Content_Encoding=encoding)
@@ -206,7 +207,9 @@ class TestBodies:
 
         assert allowed.requests[0][1]["accept-encoding"] == "gzip, deflate"
 
-    @pytest.mark.parametrize("content", [b"Hello, this is no gzip", gzip.compress(b"Hello" * 99)[:-12]])
+    @pytest.mark.parametrize(
+        "content", [b"Hello, this is no gzip", gzip.compress(b"Hello" * 99)[:-12]], ids=["plain", "cut"]
+    )
     def test_that_are_not_what_they_claim_are_refused(self, allowed, content):
         allowed.routes["/"] = reply(content, Content_Encoding="gzip")
 
