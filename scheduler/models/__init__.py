@@ -6,4 +6,4 @@ from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
 
-__all__ = ["Counter", "IdempotencyKey", "Job", "Node", "NodeMeasure", "Rollup", "Run"]
+__all__ = ["Counter", "IdempotencyKey", "Installation", "Job", "Node", "NodeMeasure", "Rollup", "Run"]
