@@ -11,6 +11,8 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 
+import django
+
 from openlearn import logs, postgres
 from openlearn.environment import Environment, scheduler_settings, secret_key
 
@@ -88,6 +90,20 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 WHITENOISE_USE_FINDERS = True
 warnings.filterwarnings("ignore", message="No directory at", category=UserWarning)
+
+# Whatever gets into a page can neither load nor run anything from elsewhere, nor anything that stands inside the page.
+CONTENT_POLICY = {
+    "default-src": ["'self'"],
+    "img-src": ["'self'", "data:"],
+    "object-src": ["'none'"],
+    "base-uri": ["'none'"],
+}
+if django.VERSION >= (6, 0):
+    MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
+    SECURE_CSP = CONTENT_POLICY
+else:
+    MIDDLEWARE.insert(1, "csp.middleware.CSPMiddleware")
+    CONTENT_SECURITY_POLICY = {"DIRECTIVES": CONTENT_POLICY}
 
 # Served by https, directly or behind a proxy that says so.
 HTTPS = env.flag("HTTPS")

@@ -1,94 +1,214 @@
+"""Jobs in the admin: the list, the page, the form."""
+
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from scheduler.admin.forms import JobForm, plain
-from scheduler.core import triggers
+from scheduler.admin import addresses, charts, job_page, pages, words
+from scheduler.admin.forms import JobForm
+from scheduler.admin.job_actions import JobActions
 from scheduler.core.policies import POLICIES
-from scheduler.core.states import JobSource
-from scheduler.errors import InvalidTrigger, JobNotFound, SchedulerError
+from scheduler.core.states import JobSource, RunState
+from scheduler.errors import JobNotFound, SchedulerError
 from scheduler.models import Job
-from scheduler.services import jobs
+from scheduler.services import jobs, overview
+from scheduler.services.overview import Recent
 
-_MOST_REFUSALS_SHOWN = 5
-_MOST_LINKS = 10
-_MOST_CHARS = 100
+_STRIP = 20
 
 _DEFINITION = ("name", "description", "task", "args", "kwargs", "trigger")
-_DERIVED = (
-    "id",
-    "state",
-    "state_reason",
-    "state_changed_at",
-    "state_changed_by",
-    "next_run_time",
-    "when",
-    "runs",
-    "consecutive_failures",
-    "source",
-    "created_at",
-    "created_by",
-    "updated_at",
-    "updated_by",
-)
+
+
+class ConditionFilter(admin.SimpleListFilter):
+    """The tabs above the list."""
+
+    title = gettext_lazy("state")
+    parameter_name = "condition"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(name, mark.word) for name, mark in words.JOB_MARKS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        return queryset.filter(condition=self.value()) if self.value() else queryset
+
+
+class JobList(ChangeList):
+    """Jobs of one page with their newest runs."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        see_runs = request.user.has_perm("scheduler.view_run")
+        runs = overview.recent(jobs=[job.pk for job in self.result_list], count=_STRIP) if see_runs else {}
+        for job in self.result_list:
+            job.recent = runs.get(job.pk, [])
 
 
 @admin.register(Job)
-class JobAdmin(admin.ModelAdmin):
+class JobAdmin(JobActions, admin.ModelAdmin):
     form = JobForm
-    list_display = ("name", "shown_state", "task", "when", "next_run_time", "executor")
-    list_filter = ("state", "source", "executor")
+    list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
+    list_display_links = None
+    list_filter = (ConditionFilter, "executor", "source", "state", "task")
+    list_per_page = 50
     search_fields = ("name", "task", "id")
     show_full_result_count = False
-    actions = ("pause", "resume", "run_now")
-    readonly_fields = _DERIVED
+    change_list_template = "scheduler/jobs.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        return super().get_queryset(request).defer("job_state")
+        found = overview.with_condition(jobs=Job.objects.defer("job_state"), now=timezone.now())
+        return found.order_by(*self.get_ordering(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The worst first."""
+        return ("severity", "name", "pk")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return JobList
+
+    def get_urls(self) -> list[Any]:
+        page = path("<path:object_id>/show/", self.admin_site.admin_view(self.page_view), name="scheduler_job_page")
+        return [page, *self.action_urls(), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
-        derived = [(_("State"), {"fields": _DERIVED})]
         if obj is None:
-            return [(None, {"fields": (*_DEFINITION, "new_id")}), (_("Policies"), {"fields": POLICIES})]
-        # A hidden field has no value of the job behind it that a page without a form could show.
-        version = ("seen_version",) if self.has_change_permission(request, obj) else ()
-        return [(None, {"fields": (*_DEFINITION, *version)}), (_("Policies"), {"fields": POLICIES}), *derived]
+            return [(None, {"fields": (*_DEFINITION, "new_id")}), (gettext_lazy("Rules"), {"fields": POLICIES})]
+        return [
+            (None, {"fields": (*_DEFINITION, "seen_version")}),
+            (gettext_lazy("Rules"), {"fields": POLICIES}),
+        ]
 
-    @admin.display(description=_("state"), ordering="state")
-    def shown_state(self, job: Job) -> str:
-        reason = job.state_reason.strip().partition("\n")[0]
-        if not reason:
-            return job.state
-        return f"{job.state}: {reason[:_MOST_CHARS]}{'…' if len(reason) > _MOST_CHARS else ''}"
+    # The list
 
-    @admin.display(description=_("when"))
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        now = timezone.now()
+        context = {
+            "title": _("Jobs"),
+            "zone": words.zone_line(now=now),
+            "tabs": list(_tabs(request, overview.counts(now=now))) if request.method == "GET" else [],
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def shown_name(self, job: Job) -> SafeString:
+        return format_html(
+            '<a href="{}"><strong>{}</strong></a><br><span class="ols-small ols-mute">{}</span>',
+            addresses.job(job.pk),
+            words.plain(job.name),
+            words.plain(job.task),
+        )
+
+    @admin.display(description=gettext_lazy("state"), ordering="severity")
+    def shown_state(self, job: Any) -> SafeString:
+        badge = words.job_badge(job.condition)
+        reason = words.first_line(job.state_reason, most=100)
+        if job.condition == "failing":
+            badge = format_html("{} ×{}", badge, job.consecutive_failures)
+        if any(run.state == RunState.RUNNING for run in job.recent):
+            badge = format_html("{}<br>{}", badge, words.run_badge(RunState.RUNNING))
+        return format_html('{}<br><span class="ols-small">{}</span>', badge, reason) if reason else badge
+
+    @admin.display(description=gettext_lazy("when"))
     def when(self, job: Job) -> str:
-        """The trigger in words; as it is stored if there are none, because raw SQL may have written anything."""
-        try:
-            return triggers.describe(job.trigger)
-        except (InvalidTrigger, TypeError):
-            return plain(job.trigger)[:_MOST_CHARS]
+        return words.plain(job_page.in_words(job.trigger))
 
-    @admin.display(description=_("runs"))
-    def runs(self, job: Job) -> str:
-        address = f"{reverse('admin:scheduler_run_changelist')}?{urlencode({'job': job.pk})}"
-        return format_html('<a href="{}">{}</a>', address, _("Runs of this job"))
+    @admin.display(description=gettext_lazy("next run"), ordering="next_run_time")
+    def next_run(self, job: Job) -> SafeString | str:
+        return words.due(job.next_run_time)
+
+    @admin.display(description=gettext_lazy("last run"))
+    def last_run(self, job: Any) -> SafeString | str:
+        recent: list[Recent] = job.recent
+        if not recent:
+            return "–"
+        last = recent[0]
+        shown = format_html(
+            '<a href="{}">{}</a> {}',
+            addresses.run(last.id),
+            words.run_badge(last.state),
+            words.moment(last.scheduled_at),
+        )
+        error = next((run.error for run in recent if run.finished_at), "")
+        if error:
+            shown = format_html('{}<br><span class="ols-error ols-small">{}</span>', shown, words.first_line(error))
+        return shown
+
+    @admin.display(description=gettext_lazy("last 20"))
+    def strip(self, job: Any) -> SafeString:
+        return charts.strip(job.recent, size=_STRIP)
+
+    @admin.display(description=gettext_lazy("takes"))
+    def usual(self, job: Any) -> str:
+        seconds = [run.seconds for run in job.recent if run.seconds is not None]
+        middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
+        return f"{words.took(middle)} / {words.took(high)}" if middle is not None and high is not None else ""
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Each person has a column with the buttons that would not refuse them."""
+
+        @admin.display(description=_("do"))
+        def buttons(job: Job) -> SafeString:
+            may = job_page.permissions(request, job)
+            offered = (
+                ("run", _("Run now…"), "run"),
+                ("pause", _("Pause…"), "pause"),
+                ("resume", _("Resume…"), "resume"),
+            )
+            return format_html_join(
+                " ",
+                '<button class="ols-button ols-slim" form="act" formaction="{}" aria-label="{}: {}">{}</button>',
+                (
+                    (addresses.job_action(name, job.pk), label.rstrip("…"), words.first_line(job.name), label)
+                    for name, label, right in offered
+                    if may[right]
+                ),
+            )
+
+        columns = list(self.list_display)
+        if not request.user.has_perm("scheduler.view_run"):
+            columns = [column for column in columns if column not in ("last_run", "strip", "usual")]
+        return (
+            [*columns, buttons] if self.has_run_permission(request) or self.has_pause_permission(request) else columns
+        )
+
+    # The page
+
+    def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            job = jobs.get(id=unquote(object_id))
+        except JobNotFound as error:
+            raise Http404(str(error)) from None
+        return pages.show_live(
+            request, "scheduler/job.html", job_page.context(request, job), region="scheduler/job_region.html"
+        )
 
     # Saving and deleting
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        if object_id is not None and not self.has_change_permission(request):
+            if not self.has_view_permission(request):
+                raise PermissionDenied
+            if request.method != "GET":
+                raise PermissionDenied
+            return HttpResponseRedirect(addresses.job(unquote(object_id)))
         return self._or_say_why(
             request,
             lambda: super(JobAdmin, self).changeform_view(request, object_id, form_url, extra_context),
@@ -115,7 +235,7 @@ class JobAdmin(admin.ModelAdmin):
         if change:
             saved = jobs.update(
                 job=obj,
-                actor=_actor(request),
+                actor=pages.actor(request),
                 version=values["seen_version"],
                 **{name: values[name] for name in (*_DEFINITION, *POLICIES) if name in form.changed_data},
             )
@@ -123,7 +243,7 @@ class JobAdmin(admin.ModelAdmin):
             saved = jobs.create(
                 id=values["new_id"],
                 **{name: values[name] for name in _DEFINITION},
-                actor=_actor(request),
+                actor=pages.actor(request),
                 source=JobSource.ADMIN,
                 **form.policies(),
             )
@@ -132,69 +252,33 @@ class JobAdmin(admin.ModelAdmin):
         obj.name = saved.name
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
-        jobs.remove(job=obj, actor=_actor(request))
+        jobs.remove(job=obj, actor=pages.actor(request))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
         for job in queryset:
             try:
-                jobs.remove(job=job, actor=_actor(request))
+                jobs.remove(job=job, actor=pages.actor(request))
             except JobNotFound:
                 # Somebody else was quicker: it is gone, as was asked.
                 continue
 
     def get_deleted_objects(self, objs: Iterable[Job], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Name the jobs alone: their history stays, and would be far too long for a page."""
-        names = [f"{job.name} ({job.pk})" for job in objs]
+        names = [f"{words.plain(job.name)} ({job.pk})" for job in objs]
         lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return names, {self.opts.verbose_name_plural: len(names)}, lacking, []
 
-    # Actions
 
-    def has_pause_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("scheduler.pause_job")
-
-    def has_run_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("scheduler.run_job")
-
-    @admin.action(description=_("Pause selected jobs"), permissions=["pause"])
-    def pause(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        done = self._each(request, queryset, lambda job: jobs.pause(job=job, actor=_actor(request)))
-        if done:
-            self.message_user(request, ngettext("Paused %d job.", "Paused %d jobs.", len(done)) % len(done))
-
-    @admin.action(description=_("Resume selected jobs"), permissions=["pause"])
-    def resume(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        done = self._each(request, queryset, lambda job: jobs.resume(job=job, actor=_actor(request)))
-        if done:
-            self.message_user(request, ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done))
-
-    @admin.action(description=_("Run selected jobs now"), permissions=["run"])
-    def run_now(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        queued = self._each(request, queryset, lambda job: jobs.run_now(job=job, actor=_actor(request)))
-        if queued:
-            links = format_html_join(
-                ", ",
-                '<a href="{}">#{}</a>',
-                ((reverse("admin:scheduler_run_change", args=[run.pk]), run.pk) for run in queued[:_MOST_LINKS]),
-            )
-            text = ngettext("Queued %d run:", "Queued %d runs:", len(queued)) % len(queued)
-            self.message_user(request, format_html("{} {}", text, links))
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Job], act: Callable[[Job], Any]) -> list[Any]:
-        """Do it to each job by itself, say which ones the services refused, and return what the others gave."""
-        done, refused = [], []
-        for job in queryset:
-            try:
-                done.append(act(job))
-            except SchedulerError as error:
-                refused.append(str(error))
-        for sentence in refused[:_MOST_REFUSALS_SHOWN]:
-            self.message_user(request, sentence, messages.ERROR)
-        if len(refused) > _MOST_REFUSALS_SHOWN:
-            more = len(refused) - _MOST_REFUSALS_SHOWN
-            self.message_user(request, _("%d more jobs were refused.") % more, messages.ERROR)
-        return done
-
-
-def _actor(request: HttpRequest) -> str:
-    return request.user.get_username()[:150]
+def _tabs(request: HttpRequest, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """All, then each state that has jobs or is chosen."""
+    chosen = request.GET.get("condition", "")
+    address = request.path
+    yield {"text": _("All"), "count": sum(counts.values()), "address": address, "is_current": not chosen}
+    for name, mark in words.JOB_MARKS.items():
+        if counts[name] or chosen == name:
+            yield {
+                "text": mark.word,
+                "count": counts[name],
+                "address": f"{address}?condition={name}",
+                "is_current": chosen == name,
+            }

@@ -1,152 +1,183 @@
+"""Runs in the admin: pages of our own, and what may be done with a run."""
+
 from __future__ import annotations
 
 import json
-from functools import cached_property
 from typing import Any
 
 from django.contrib import admin
-from django.core.paginator import Paginator
-from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.translation import gettext_lazy as _
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.urls import path
+from django.utils.translation import gettext as _
 
+from scheduler.admin import addresses, pages, run_list, run_page, words
+from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
-from scheduler.models import Node, Run
-
-_MOST_COUNTED = 10_000
-_MOST_CHARS = 120
-
-
-class NewestPaginator(Paginator):
-    """Pages through the newest rows only, so that a page never counts the whole ledger."""
-
-    @cached_property
-    def count(self) -> int:
-        newest: Any = self.object_list[:_MOST_COUNTED]
-        count: int = newest.count()
-        return count
+from scheduler.core.states import RunState
+from scheduler.errors import InvalidArguments, RunNotFound, UnknownTask
+from scheduler.models import Job, Run
+from scheduler.services import history, jobs, runs
+from scheduler.store import jobs as rows
 
 
 @admin.register(Run)
 class RunAdmin(ReadOnlyAdmin):
-    list_display = ("job_name", "state", "kind", "scheduled_at", "started_at", "took", "node_name", "problem")
-    list_filter = ("state", "kind")
-    # Other orders would read the whole ledger; facets would count it.
-    sortable_by = ()
-    ordering = ("-id",)
-    show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
-    paginator = NewestPaginator
-    fieldsets = (
-        (None, {"fields": ("job_link", "job_key", "task", "shown_args", "shown_kwargs", "state", "reason")}),
-        (
-            _("When"),
-            {"fields": ("scheduled_at", "covers_from", "coalesced", "due_at", "started_at", "finished_at", "took")},
-        ),
-        (_("What came of it"), {"fields": ("shown_progress", "shown_result", "error", "shown_traceback", "shown_log")}),
-        (
-            _("How"),
-            {
-                "classes": ("collapse",),
-                "fields": (
-                    "kind",
-                    "attempt",
-                    "previous_attempt",
-                    "executor",
-                    "priority",
-                    "held",
-                    "node_name",
-                    "timeout",
-                    "requested_by",
-                    "created_at",
-                    "cancel_requested_at",
-                ),
-            },
-        ),
-    )
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        actions = {"retry": self.retry_view, "again": self.again_view, "cancel": self.cancel_view, "log": self.log_view}
+        own = [
+            path(f"<int:run_id>/{name}/", wrap(view), name=f"scheduler_run_{name}") for name, view in actions.items()
+        ]
+        return [*own, *super().get_urls()]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
-        name = Node.objects.filter(pk=OuterRef("node")).values("name")[:1]
-        runs = super().get_queryset(request).annotate(node_label=Subquery(name))
-        if request.resolver_match and request.resolver_match.url_name == "scheduler_run_changelist":
-            return runs.defer("args", "kwargs", "result", "traceback", "log", "progress")
-        return runs
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return HttpResponseNotAllowed(["GET"])
+        return run_list.show(request)
 
-    @admin.display(description=_("took"))
-    def took(self, run: Run) -> str | None:
-        if run.started_at is None or run.finished_at is None:
-            return None
-        return _in_words((run.finished_at - run.started_at).total_seconds())
-
-    @admin.display(description=_("node"))
-    def node_name(self, run: Run) -> str | None:
-        """The name of the node; the beginning of its id once its row was cleaned up."""
-        label: str | None = getattr(run, "node_label", None)
-        return label or (str(run.node)[:8] if run.node else None)
-
-    @admin.display(description=_("problem"))
-    def problem(self, run: Run) -> str | None:
-        return _first_line(run.error or run.reason)
-
-    @admin.display(description=_("job"))
-    def job_link(self, run: Run) -> str:
-        if run.job_id is None:
-            return run.job_name
-        return format_html(
-            '<a href="{}">{}</a>', reverse("admin:scheduler_job_change", args=[run.job_id]), run.job_name
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if object_id is None or request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        run = _found(object_id)
+        return pages.show_live(
+            request, "scheduler/run.html", run_page.context(request, run), region="scheduler/run_region.html"
         )
 
-    @admin.display(description=_("previous attempt"))
-    def previous_attempt(self, run: Run) -> str | None:
-        if run.previous_id is None:
-            return None
-        return format_html(
-            '<a href="{}">#{}</a>', reverse("admin:scheduler_run_change", args=[run.previous_id]), run.previous_id
+    def log_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        if not (self.has_view_permission(request) and request.user.has_perm("scheduler.view_run_output")):
+            raise PermissionDenied
+        run = _found(run_id)
+        response = HttpResponse(run.log, content_type="text/plain; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.log"'
+        return response
+
+    def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        run = self._open(request, run_id, "scheduler.cancel_run")
+
+        def act() -> Done:
+            done = runs.cancel(run=run, actor=pages.actor(request))
+            said = _("Run #%d is cancelled.") if done.state == RunState.CANCELLED else _("Run #%d was told to end.")
+            return Done(sentence=said % done.pk, location=addresses.run(done.pk))
+
+        question = Question(
+            title=_("Cancel run #%(id)d of “%(job)s”?") % {"id": run.pk, "job": words.first_line(run.job_name)},
+            effects=_effects_of_cancelling(run),
+            button=_("Cancel the run"),
+            back=addresses.run(run.pk),
+            is_destructive=True,
         )
+        return pages.confirm(request, question=question, act=act)
 
-    @admin.display(description=_("positional arguments"))
-    def shown_args(self, run: Run) -> str | None:
-        return _as_block(run.args)
+    def retry_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        run = self._open(request, run_id, "scheduler.retry_run")
 
-    @admin.display(description=_("arguments"))
-    def shown_kwargs(self, run: Run) -> str | None:
-        return _as_block(run.kwargs)
+        def act() -> Done:
+            created = runs.retry(run=run, actor=pages.actor(request))
+            said = _("Run #%(id)d is queued: attempt %(attempt)d.") % {"id": created.pk, "attempt": created.attempt}
+            return Done(sentence=said, location=addresses.run(created.pk))
 
-    @admin.display(description=_("result"))
-    def shown_result(self, run: Run) -> str | None:
-        return _as_block(run.result)
+        question = Question(
+            title=_("Retry run #%(id)d of “%(job)s”?") % {"id": run.pk, "job": words.first_line(run.job_name)},
+            effects=[
+                _("%s is run once more, with the arguments that this run had.") % words.plain(run.task),
+                *effects_of_active_runs(run.job_id),
+            ],
+            button=_("Retry"),
+            back=addresses.run(run.pk),
+        )
+        return pages.confirm(request, question=question, act=act)
 
-    @admin.display(description=_("progress"))
-    def shown_progress(self, run: Run) -> str | None:
-        return _as_block(run.progress)
+    def again_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        run = self._open(request, run_id, "scheduler.run_job", "scheduler.view_run_output")
+        job = Job.objects.filter(pk=run.job_id).first() if run.job_id else None
+        if job is None:
+            raise Http404
+        shown = request.POST.get("arguments")
+        if shown is None:
+            shown = json.dumps(words.masked(run.kwargs), ensure_ascii=False, indent=2)
+        kwargs, problem = _arguments(run, shown) if "confirmed" in request.POST else ({}, "")
 
-    @admin.display(description=_("traceback"))
-    def shown_traceback(self, run: Run) -> str | None:
-        return format_html("<pre>{}</pre>", run.traceback) if run.traceback else None
+        def act() -> Done:
+            created = jobs.run_now(job=job, actor=pages.actor(request), kwargs=kwargs)
+            return Done(sentence=_("Run #%d is queued.") % created.pk, location=addresses.run(created.pk))
 
-    @admin.display(description=_("log"))
-    def shown_log(self, run: Run) -> str | None:
-        return format_html("<pre>{}</pre>", run.log) if run.log else None
+        question = Question(
+            title=_("Run “%s” with other arguments?") % words.first_line(job.name),
+            effects=[
+                _("%s is run once. The job itself and when it is due do not change.") % words.plain(job.task),
+                *effects_of_active_runs(job.pk),
+            ],
+            button=_("Run it"),
+            back=addresses.run(run.pk),
+            arguments=shown,
+        )
+        return pages.confirm(request, question=question, act=act, problem=problem)
+
+    def _open(self, request: HttpRequest, run_id: int, *permissions: str) -> Run:
+        if not self.has_view_permission(request) or not request.user.has_perms(permissions):
+            raise PermissionDenied
+        return _found(run_id)
 
 
-def _as_block(value: Any) -> str | None:
-    if value in (None, [], {}):
-        return None
-    return format_html("<pre>{}</pre>", json.dumps(value, ensure_ascii=False, indent=2))
+def effects_of_active_runs(job_id: str | None) -> list[str]:
+    """Say what a further run of the job means while others of it have not ended."""
+    active = list(Run.objects.active().filter(job_id=job_id).only("pk", "node", "started_at", "state")[:20])
+    if not active:
+        return []
+    limit = Job.objects.filter(pk=job_id).values_list("max_instances", flat=True).first() or 1
+    names = history.node_names(runs=active)
+    running = [run for run in active if run.state == RunState.RUNNING]
+    where = ", ".join(sorted({run_page.node_name(run, names) for run in running} - {""}))
+    if running:
+        now = _("It is running now on %s.") % where if where else _("It is running now.")
+    else:
+        now = _("A run of it is queued already.")
+    waits = len(active) >= limit
+    then = _("This one waits until a run ends.") if waits else _("This starts one more beside it.")
+    return [f"{now} {then}"]
 
 
-def _first_line(text: str | None) -> str | None:
-    line = (text or "").strip().partition("\n")[0]
-    return f"{line[: _MOST_CHARS - 1]}…" if len(line) > _MOST_CHARS else line or None
+def _effects_of_cancelling(run: Run) -> list[str]:
+    if run.finished_at is not None:
+        return [_("It has finished already: nothing will change.")]
+    if run.state == RunState.QUEUED:
+        return [_("It has not begun, and will not.")]
+    if run.executor == "processpool":
+        return [_("Its process is ended at once. What it has half done stays half done.")]
+    return [
+        _(
+            "It runs in a thread, which cannot be ended from outside: the code goes on until it looks at "
+            "current_run().stopping, a coroutine until its next await. Until then the run stays “running”."
+        )
+    ]
 
 
-def _in_words(seconds: float) -> str:
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+def _arguments(run: Run, text: str) -> tuple[dict[str, Any], str]:
+    """Read arguments that somebody typed. A mask that was left as it is stands for the value that is kept."""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {}, _("This is not JSON: %s.") % error
+    if not isinstance(given, dict):
+        return {}, _("Arguments are a JSON object with a name for each.")
+    kwargs = {
+        name: run.kwargs[name] if value == words.MASK and name in run.kwargs else value for name, value in given.items()
+    }
+    try:
+        rows.check_arguments(task=run.task, args=run.args, kwargs=kwargs)
+    except (InvalidArguments, UnknownTask) as error:
+        return {}, str(error)
+    return kwargs, ""
+
+
+def _found(run_id: str | int) -> Run:
+    try:
+        return runs.get(id=int(run_id))
+    except (RunNotFound, ValueError, OverflowError):
+        raise Http404(_("There is no run #%s.") % run_id) from None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -12,6 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scheduler.admin import addresses
 from scheduler.core.states import JobSource, JobState, RunKind
 from scheduler.models import Job, Run
 from scheduler.services import jobs
@@ -44,8 +46,9 @@ def filled_in(client: Client, address: str, **changes: Any) -> dict[str, Any]:
     return {name: value for name, value in data.items() if value is not None}
 
 
-def act(client: Client, action: str, *ids: str) -> Any:
-    return client.post(LIST, {"action": action, "_selected_action": ids, "index": 0})
+def act(client: Client, action: str, *ids: str, **answer: str) -> Any:
+    """Choose an action in the list and say yes."""
+    return client.post(LIST, {"action": action, "_selected_action": ids, "confirmed": uuid4().hex, **answer})
 
 
 def errors(response: Any) -> dict[str, list[str]]:
@@ -62,7 +65,7 @@ class TestJobList:
 
         assert "Nightly cleaning" in text
         assert "every hour" in text
-        assert "paused: Created paused." in text
+        assert "Created paused." in text
 
     def test_does_as_many_queries_for_many_jobs_as_for_one(
         self, client: Client, django_assert_max_num_queries: Callable[..., Any]
@@ -73,7 +76,9 @@ class TestJobList:
         with django_assert_max_num_queries(8):
             assert client.get(LIST).status_code == 200
 
-    @pytest.mark.parametrize("query", ["q=nightly", "q=cleanup", "state__exact=active", "executor=default"])
+    @pytest.mark.parametrize(
+        "query", ["q=nightly", "q=cleanup", "state__exact=active", "executor=default", "condition=ok"]
+    )
     def test_finds_jobs(self, client: Client, query: str) -> None:
         make()
         make("other", task="scheduler.http_request", kwargs={"url": "https://example.org/"}, paused=True, executor="x")
@@ -93,6 +98,7 @@ class TestJobList:
 
         assert "gone.task" in client.get(LIST).content.decode()
         assert "gone.task" in client.get(page("nightly")).content.decode()
+        assert "gone.task" in client.get(addresses.job("nightly")).content.decode()
 
     def test_is_closed_to_strangers(self, db: None) -> None:
         assert Client().get(LIST).status_code == 302
@@ -297,13 +303,38 @@ class TestActions:
         assert said(act(client, "run_now", "nightly")) == ["“nightly” cannot run: No task is registered."]
         assert not Run.objects.exists()
 
+    def test_ask_before_anything_is_done(self, client: Client) -> None:
+        make("a")
+        make("b")
+
+        asked = client.post(LIST, {"action": "pause", "_selected_action": ["a", "b"], "index": 0})
+
+        assert "Pause these jobs?" in asked.content.decode()
+        assert {job.state for job in Job.objects.all()} == {JobState.ACTIVE}
+
+    def test_pause_all_that_match_with_a_reason(self, client: Client) -> None:
+        make("a")
+        make("b")
+
+        act(client, "pause", "a", select_across="1", reason="proxy banned")
+
+        assert set(Job.objects.values_list("state", "state_reason")) == {("paused", "proxy banned")}
+
+    def test_a_second_yes_of_the_same_question_changes_nothing(self, client: Client) -> None:
+        make()
+
+        act(client, "run_now", "nightly", confirmed="once")
+        act(client, "run_now", "nightly", confirmed="once")
+
+        assert Run.objects.count() == 1
+
 
 class TestPermissions:
     def test_view_only_shows_and_changes_nothing(self, login: Callable[..., Client]) -> None:
         make()
         client = login("view_job")
 
-        shown = client.get(page("nightly"))
+        shown = client.get(page("nightly"), follow=True)
         assert (client.get(LIST).status_code, shown.status_code) == (200, 200)
         assert "every hour" in shown.content.decode()
         assert client.get(ADD).status_code == 403

@@ -1,0 +1,29 @@
+"""Where things are in the admin."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from django.contrib.admin.utils import quote
+from django.urls import reverse
+
+
+def run(pk: int) -> str:
+    return reverse("admin:scheduler_run_change", args=[pk])
+
+
+def runs(**wanted: str) -> str:
+    return f"{reverse('admin:scheduler_run_changelist')}?{urlencode(wanted)}"
+
+
+def job(pk: str) -> str:
+    """The page that shows a job."""
+    return reverse("admin:scheduler_job_page", args=[quote(pk)])
+
+
+def job_form(pk: str) -> str:
+    return reverse("admin:scheduler_job_change", args=[quote(pk)])
+
+
+def job_action(name: str, pk: str) -> str:
+    return reverse(f"admin:scheduler_job_{name}", args=[quote(pk)])

@@ -1,0 +1,202 @@
+"""The page of a job: how it is, what it does and when, what its runs were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from scheduler.admin import addresses, charts, words
+from scheduler.admin.forms import plain
+from scheduler.core import triggers
+from scheduler.core.states import JobSource, JobState, Overlap, RunState
+from scheduler.errors import InvalidTrigger
+from scheduler.models import Job, Run
+from scheduler.services import history, overview
+from scheduler.services.history import Wanted
+from scheduler.services.overview import Recent
+
+STRIP = 50
+_SHOWN_RUNS = 10
+_PREVIEWED = 8
+_GROUPED = timedelta(days=7)
+_SOURCES = {JobSource.ADMIN: "admin", JobSource.API: "API", JobSource.CODE: "code"}
+
+
+def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> dict[str, Any]:
+    now = now or timezone.now()
+    see_runs = request.user.has_perm("scheduler.view_run")
+    runs = overview.recent(jobs=[job.pk], count=STRIP).get(job.pk, []) if see_runs else []
+    active = list(Run.objects.active().filter(job_id=job.pk).only("pk", "state", "node", "started_at")[:20])
+    condition = condition_of(job, now=now)
+    seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
+    groups = history.group_errors(wanted=Wanted(tab="failed", job=job.pk, since=now - _GROUPED))
+    return {
+        "title": words.first_line(job.name),
+        "crumbs": [{"address": reverse("admin:scheduler_job_changelist"), "text": _("Jobs")}],
+        "job": job,
+        "tone": words.JOB_MARKS[condition].tone,
+        "condition": condition,
+        "sentence": sentence(job, runs, condition=condition, now=now),
+        "running": [{"run": run, "address": addresses.run(run.pk)} for run in active if run.state == RunState.RUNNING],
+        "queued": sum(run.state == RunState.QUEUED for run in active),
+        "when": in_words(job.trigger),
+        "upcoming": upcoming(job, now=now),
+        "policies": policies(job),
+        "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
+        "strip": charts.strip(runs, size=STRIP) if see_runs else None,
+        "chart": charts.durations(runs) if see_runs else None,
+        "usual": _usual(seconds),
+        "runs": [{"run": run, "address": addresses.run(run.id)} for run in runs[:_SHOWN_RUNS]] if see_runs else [],
+        "groups": [{"group": group, "address": addresses.run(group.sample)} for group in groups[:10]]
+        if see_runs
+        else [],
+        "may": permissions(request, job) | {"see_runs": see_runs},
+        "links": {
+            "pause": addresses.job_action("pause", job.pk),
+            "resume": addresses.job_action("resume", job.pk),
+            "run": addresses.job_action("run", job.pk),
+            "edit": addresses.job_form(job.pk),
+            "delete": addresses.job_action("delete", job.pk),
+            "runs": addresses.runs(job=job.pk),
+            "errors": addresses.runs(job=job.pk, group="error"),
+        },
+    }
+
+
+def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
+    """What the person may do with this job as it is: no button is shown that would refuse."""
+    user = request.user
+    may_pause = user.has_perm("scheduler.pause_job")
+    return {
+        "pause": may_pause and job.state != JobState.PAUSED,
+        "resume": may_pause and job.state == JobState.PAUSED,
+        "run": user.has_perm("scheduler.run_job") and job.state != JobState.BROKEN,
+        "edit": user.has_perm("scheduler.change_job"),
+        "delete": user.has_perm("scheduler.delete_job"),
+    }
+
+
+def condition_of(job: Job, *, now: datetime) -> str:
+    """Return the job's condition, from the row if it was read with it."""
+    known: str | None = getattr(job, "condition", None)
+    if known is None:
+        row = overview.with_condition(jobs=Job.objects.filter(pk=job.pk), now=now).values_list("condition", flat=True)
+        known = row.first() or "ok"
+    return known
+
+
+def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> str:
+    """Say how the job is, since when, and what was wrong."""
+    reason = words.first_line(job.state_reason, most=400)
+    since = words.clock(job.state_changed_at, now=now) if job.state_changed_at else ""
+    by = words.plain(job.state_changed_by)
+    match condition:
+        case "broken":
+            return _("Cannot run: %s") % (reason or _("nobody knows why."))
+        case "paused":
+            who = _("Paused by %s") % by if by else _("Paused")
+            return who + (_(" since %s") % since if since else "") + (f": {reason}" if reason else ".")
+        case "finished":
+            return _("Done.") + (f" {reason}" if reason else "")
+        case "failing":
+            return _failing(job, runs, now=now)
+        case "overdue" if job.next_run_time is not None:
+            late = words.span(now - job.next_run_time)
+            return _("Overdue %s: no scheduler has taken it. Is one running?") % late
+    last = next((run for run in runs if run.finished_at is not None), None)
+    upcoming = _("Next run %s.") % words.distance(job.next_run_time, now=now) if job.next_run_time else ""
+    if last is None or last.finished_at is None:
+        return f"{_('It has not run yet.')} {upcoming}".strip()
+    word = words.RUN_MARKS[last.state].word if last.state in words.RUN_MARKS else last.state
+    told = _("Last run: %(state)s, %(when)s.") % {"state": word, "when": words.distance(last.finished_at, now=now)}
+    return f"{told} {upcoming}".strip()
+
+
+def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
+    number = job.consecutive_failures
+    told = ngettext("Failing: %d failure.", "Failing: %d in a row.", number) % number
+    error = next((run.error for run in runs if run.error), "")
+    success = next((run for run in runs if run.state == RunState.SUCCEEDED), None)
+    if error:
+        told += f" {words.first_line(error)}"
+    if success is not None:
+        told += " " + _("Last success %s.") % words.clock(success.scheduled_at, now=now)
+    return told
+
+
+def in_words(trigger: Any) -> str:
+    """The trigger in words; as it is stored if there are none, because raw SQL may have written anything."""
+    try:
+        return triggers.describe(trigger)
+    except (InvalidTrigger, TypeError):
+        return words.first_line(plain(trigger))
+
+
+def upcoming(job: Job, *, now: datetime) -> list[datetime]:
+    """The next fire times as the engine will find them; none for a job that is not in the schedule."""
+    if job.state != JobState.ACTIVE or job.next_run_time is None or not isinstance(job.trigger, Mapping):
+        return []
+    try:
+        later = triggers.next_fire_times(job.trigger, after=max(job.next_run_time, now), count=_PREVIEWED - 1)
+    except (InvalidTrigger, TypeError):
+        return [job.next_run_time]
+    return [job.next_run_time, *later]
+
+
+def policies(job: Job) -> list[str]:
+    """The rules of the job, a sentence each."""
+    said = [
+        _("If one is still running: skip.")
+        if job.overlap == Overlap.SKIP
+        else _("If one is still running: one more waits for its turn.")
+    ]
+    if job.max_instances > 1:
+        said = [_("Up to %d runs at once.") % job.max_instances, *said]
+    late = job.misfire_grace_time
+    limit = _("however late") if late is None else _("if not later than %s") % words.span(late)
+    said.append(
+        (_("After downtime: run once, %s.") if job.coalesce else _("After downtime: run each one, %s.")) % limit
+    )
+    if job.max_retries:
+        said.append(
+            ngettext(
+                "%(count)d retry after %(first)s, up to %(cap)s apart.",
+                "%(count)d retries, the first after %(first)s, up to %(cap)s apart.",
+                job.max_retries,
+            )
+            % {
+                "count": job.max_retries,
+                "first": words.span(job.retry_delay),
+                "cap": words.span(job.retry_delay_cap),
+            }
+        )
+    else:
+        said.append(_("No retries."))
+    said.append(
+        _("Stops after %s.") % words.span(job.timeout) if job.timeout else _("As long as the task lets it run.")
+    )
+    if job.pause_after_failures:
+        said.append(_("Paused after %d failures in a row.") % job.pause_after_failures)
+    if job.rerun_if_interrupted:
+        said.append(_("Run again if its node dies."))
+    said.append(
+        _("On the executor “%(name)s”, priority %(priority)d.") % {"name": job.executor, "priority": job.priority}
+    )
+    return said
+
+
+def _usual(seconds: list[float]) -> str:
+    middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
+    if middle is None or high is None:
+        return ""
+    return _("usually %(middle)s, at most %(high)s in 95 of 100") % {
+        "middle": words.took(middle),
+        "high": words.took(high),
+    }

@@ -1,0 +1,119 @@
+"""What our own pages share: the frame of the admin, fragments that refresh, and questions before something is done."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified, HttpResponseRedirect
+from django.shortcuts import render
+from django.template.loader import render_to_string
+
+from scheduler.admin import words
+from scheduler.errors import SchedulerError
+from scheduler.models import IdempotencyKey
+
+PART = "part"
+"""The query parameter by which a page asks for its own live region."""
+
+
+def actor(request: HttpRequest) -> str:
+    return request.user.get_username()[:150]
+
+
+def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
+    """Render a page inside the frame of the admin."""
+    frame = {**admin.site.each_context(request), "zone": words.zone_line(), **context}
+    return render(request, template, frame, status=status)
+
+
+def show_live(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, region: str, status: int = 200
+) -> HttpResponse:
+    """
+    Render a page, or only its live ``region`` if that is asked for.
+
+    A region that has not changed is answered with 304 and no body. It holds no CSRF token, so that it stays the same.
+    """
+    if PART not in request.GET:
+        query = request.GET.copy()
+        query[PART] = "live"
+        address = f"{request.path}?{query.urlencode()}"
+        return show(request, template, {**context, "region": region, "live_address": address}, status=status)
+    body = render_to_string(region, dict(context), request=request)
+    tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    same = tag in request.headers.get("If-None-Match", "")
+    response = HttpResponseNotModified() if same else HttpResponse(body)
+    response["ETag"] = tag
+    response["Cache-Control"] = "no-cache, private"
+    return response
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a person is asked before something is done."""
+
+    title: str
+    effects: Sequence[str]
+    """Sentences: what will happen, and what is not obvious."""
+
+    button: str
+    back: str
+    """Where “no” leads."""
+
+    is_destructive: bool = False
+    asks_reason: bool = False
+    fields: Sequence[tuple[str, str]] = ()
+    """Hidden names and values that come back with the answer."""
+
+    arguments: str | None = None
+    """Arguments as JSON that may be changed before it is done."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    sentence: str
+    location: str
+
+
+def confirm(request: HttpRequest, *, question: Question, act: Callable[[], Done], problem: str = "") -> HttpResponse:
+    """
+    Ask, and do it once the answer is yes. Only POST changes or asks anything.
+
+    The answer carries a key that is kept with what was done, in the same transaction: a double click or a reload finds
+    it and is led to what the first one did.
+    """
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    key = request.POST.get("confirmed", "")
+    if not key or problem:
+        context = {"question": question, "key": uuid.uuid4().hex, "title": question.title, "problem": problem}
+        return show(request, "scheduler/confirm.html", context)
+    try:
+        with transaction.atomic():
+            location = _once(request, key, act)
+    except SchedulerError as error:
+        messages.error(request, str(error))
+        location = question.back
+    return HttpResponseRedirect(location)
+
+
+def _once(request: HttpRequest, key: str, act: Callable[[], Done]) -> str:
+    own: dict[str, Any] = {"user_id": request.user.pk, "path": request.path[:500], "key": key[:255]}
+    try:
+        with transaction.atomic():
+            kept = IdempotencyKey.objects.create(**own, body_hash="", status=302, body={})
+    except IntegrityError:
+        location: str = IdempotencyKey.objects.get(**own).body["location"]
+        return location
+    done = act()
+    kept.body = {"location": done.location}
+    kept.save(update_fields=["body"])
+    if done.sentence:
+        messages.success(request, done.sentence)
+    return done.location

@@ -1,0 +1,164 @@
+"""The page of a run: what happened in one sentence, then everything that helps to understand it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from scheduler.admin import addresses, tracebacks, words
+from scheduler.core.states import RunState
+from scheduler.models import Job, Run
+from scheduler.services import history
+
+MOST_LOG_LINES = 2000
+
+_ENTRY = re.compile(r"^\d\d:\d\d:\d\d\.\d{3} (?P<level>[A-Z]+) ")
+_LEVELS = {"DEBUG": "mute", "INFO": "", "WARNING": "warn", "ERROR": "bad", "CRITICAL": "bad"}
+
+
+def context(request: HttpRequest, run: Run) -> dict[str, Any]:
+    """Return all that page and live region show. Twelve queries at most."""
+    now = timezone.now()
+    job = Job.objects.defer("job_state").filter(pk=run.job_id).first() if run.job_id else None
+    attempts = history.attempts(run=run)
+    names = history.node_names(runs=[run, *attempts])
+    node = node_name(run, names)
+    may = permissions(request, run, job)
+    trace = tracebacks.read(words.plain(run.traceback))
+    log, cut = log_lines(run.log)
+    return {
+        "title": f"{words.first_line(run.job_name)} #{run.pk}",
+        "crumbs": [{"address": reverse("admin:scheduler_run_changelist"), "text": _("Runs")}],
+        "run": run,
+        "sentence": sentence(run, node=node, place=trace.place if may["see_output"] else "", now=now),
+        "tone": words.RUN_MARKS[run.state].tone if run.state in words.RUN_MARKS else "mute",
+        "node": node,
+        "took": words.run_time(run),
+        "trace": trace,
+        "log": log,
+        "log_cut": cut,
+        "may": may,
+        "runbook": job.description if job and run.error else "",
+        "progress": _progress(run.progress) if run.finished_at is None else None,
+        "links": _links(run, job),
+        "attempts": [
+            {
+                "run": attempt,
+                "address": addresses.run(attempt.pk),
+                "waited": words.took(attempt.started_at - attempt.due_at) if attempt.started_at else "",
+                "node": node_name(attempt, names),
+            }
+            for attempt in attempts
+        ],
+        "around": _around(run),
+    }
+
+
+def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bool]:
+    """What the person may do with this run as it is now: no button is shown that would refuse."""
+    user = request.user
+    is_over = run.finished_at is not None
+    see_output = user.has_perm("scheduler.view_run_output")
+    return {
+        "see_output": see_output,
+        "retry": job is not None and is_over and user.has_perm("scheduler.retry_run"),
+        "again": job is not None and see_output and user.has_perm("scheduler.run_job"),
+        "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
+    }
+
+
+def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
+    """Say in one sentence what became of the run."""
+    where = _(" on %s") % node if node else ""
+    error = words.first_line(run.error)
+    what = f": {error}{f' ({place})' if place else ''}" if error else "."
+    after = _(" after %s") % words.run_time(run) if words.run_time(run) else ""
+    reason = words.first_line(run.reason, most=400)
+    match run.state:
+        case RunState.QUEUED if run.held:
+            return _("Waiting for another run of its job to end.")
+        case RunState.QUEUED if run.due_at > now:
+            return _("Waiting: it is due %s.") % words.distance(run.due_at, now=now)
+        case RunState.QUEUED:
+            return _("Queued for %s, until a node has room.") % words.span(now - run.due_at)
+        case RunState.RUNNING:
+            since = words.span(now - run.started_at) if run.started_at else "?"
+            said = _("Running for %(since)s%(where)s.") % {"since": since, "where": where}
+            return f"{said} {_('It was asked to end.')}" if run.cancel_requested_at else said
+        case RunState.SUCCEEDED:
+            return _("Succeeded") + after + where + "."
+        case RunState.FAILED:
+            return _("Failed") + after + where + what
+        case RunState.TIMED_OUT:
+            return _("Timed out") + after + where + what
+        case RunState.CANCELLED:
+            return _("Cancelled") + after + where + (f": {reason}" if reason else ".")
+        case RunState.INTERRUPTED:
+            told = _("Interrupted") + after + where + (what if error else f": {reason}" if reason else ".")
+            return f"{told} {_('It may or may not have finished.')}"
+        case RunState.MISSED:
+            return _("Missed") + (f": {reason}" if reason else ".")
+        case RunState.SKIPPED:
+            return _("Skipped") + (f": {reason}" if reason else ".")
+    return run.state
+
+
+def node_name(run: Run, names: dict[str, str]) -> str:
+    """Return the name of the run's node; the beginning of its id once its row was cleaned up."""
+    return names.get(str(run.node), str(run.node)[:8]) if run.node else ""
+
+
+def log_lines(log: str) -> tuple[list[dict[str, str]], int]:
+    """Return the last lines with their tones, and how many those are if there were more."""
+    lines = words.plain(log).splitlines()
+    tone = ""
+    found = []
+    for line in lines[-MOST_LOG_LINES:]:
+        if entry := _ENTRY.match(line):
+            tone = _LEVELS.get(entry["level"], "")
+        found.append({"text": line, "tone": tone})
+    return found, MOST_LOG_LINES if len(lines) > MOST_LOG_LINES else 0
+
+
+def _progress(progress: Any) -> dict[str, Any] | None:
+    if not isinstance(progress, dict):
+        return None
+    done, total = progress.get("done"), progress.get("total")
+    is_counted = isinstance(done, int | float) and isinstance(total, int | float) and total > 0
+    text = words.first_line(str(progress.get("message") or ""))
+    if isinstance(done, int | float):
+        of = _("%(done)s of %(total)s") % {"done": done, "total": total} if total else str(done)
+        text = f"{of} {text}".strip()
+    return {"text": text, "done": done, "total": total if is_counted else None}
+
+
+def _links(run: Run, job: Job | None) -> dict[str, str]:
+    links = {
+        name: reverse(f"admin:scheduler_run_{name}", args=[run.pk]) for name in ("retry", "again", "cancel", "log")
+    }
+    links["runs"] = f"{reverse('admin:scheduler_run_changelist')}?{urlencode({'job': run.job_key})}"
+    if job is not None:
+        links["job"] = addresses.job(job.pk)
+    return links
+
+
+def _around(run: Run) -> Sequence[dict[str, Any]]:
+    found = history.neighbours(run=run)
+    items = (
+        (_("Before"), found.previous),
+        (_("After"), found.next),
+        (_("Last success before"), found.last_success if run.error else None),
+    )
+    return [
+        {"label": label, "run": other, "address": addresses.run(other.pk)}
+        for label, other in items
+        if other is not None
+    ]

@@ -1,0 +1,48 @@
+"""A traceback as its reader wants it: the project's own frames first."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_FRAME = re.compile(r'^ +File "(?P<path>[^"]+)", line (?P<line>\d+)')
+_SEPARATOR = re.compile(r"[/\\]")
+_FOREIGN = re.compile(
+    r"(site-packages|dist-packages|/lib/python\d|[/\\]Lib[/\\]|^<|/scheduler/execution/|/scheduler/context)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    own: str
+    """The frames of the project's own code, as they were called; empty if there are none."""
+
+    end: str
+    """What was raised."""
+
+    frames: int
+    place: str
+    """``shop.py:118``, the innermost of the own frames; empty if there are none."""
+
+
+def read(text: str) -> Trace:
+    """Split the last traceback in a text; those that led to it stay in the whole text alone."""
+    lines = text.splitlines()
+    start = max((number for number, line in enumerate(lines) if line.startswith("Traceback (")), default=-1)
+    own: list[str] = []
+    end: list[str] = []
+    frames, place, keep, in_frame = 0, "", False, False
+    for line in lines[start + 1 :]:
+        if found := _FRAME.match(line):
+            frames += 1
+            in_frame = True
+            keep = not _FOREIGN.search(found["path"])
+            if keep:
+                place = f"{_SEPARATOR.split(found['path'])[-1]}:{found['line']}"
+        elif in_frame and not line.startswith(" "):
+            in_frame = keep = False
+        if keep:
+            own.append(line)
+        elif not in_frame and line:
+            end.append(line)
+    return Trace(own="\n".join(own), end="\n".join(end), frames=frames, place=place)

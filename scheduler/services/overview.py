@@ -1,0 +1,111 @@
+"""How the jobs are doing, as one word each, and what their newest runs were: for lists, pages and the dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Case, CharField, Count, IntegerField, OuterRef, QuerySet, Value, When
+from django.db.models.functions import JSONObject, Left
+
+from scheduler import conf
+from scheduler.core.states import JobState
+from scheduler.models import Job, Run
+
+CONDITIONS = ("broken", "failing", "overdue", "ok", "paused", "finished")
+"""From worst to best; a job has the first that is true of it."""
+
+_ERROR_CHARS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recent:
+    """A run as far as a strip or a line of a list shows it."""
+
+    id: int
+    state: str
+    error: str
+    scheduled_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took; ``None`` if it never began or has not ended."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+
+def with_condition(*, jobs: QuerySet[Job], now: datetime) -> QuerySet[Job]:
+    """Add ``condition``, one of ``CONDITIONS``, and ``severity``, its place there."""
+    late = now - timedelta(seconds=conf.get().overdue_seconds)
+    rules: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("broken", {"state": JobState.BROKEN}),
+        ("paused", {"state": JobState.PAUSED}),
+        ("failing", {"consecutive_failures__gt": 0}),
+        ("overdue", {"next_run_time__lt": late}),
+        ("finished", {"state": JobState.FINISHED}),
+    )
+    words = [When(**rule, then=Value(word)) for word, rule in rules]
+    places = [When(**rule, then=Value(CONDITIONS.index(word))) for word, rule in rules]
+    found: QuerySet[Job] = jobs.annotate(
+        condition=Case(*words, default=Value("ok"), output_field=CharField()),
+        severity=Case(*places, default=Value(CONDITIONS.index("ok")), output_field=IntegerField()),
+    )
+    return found
+
+
+def counts(*, now: datetime) -> dict[str, int]:
+    """Return how many jobs are in each condition, all of them named."""
+    found = with_condition(jobs=Job.objects.order_by(), now=now).values("condition").annotate(number=Count("pk"))
+    return dict.fromkeys(CONDITIONS, 0) | {row["condition"]: row["number"] for row in found}
+
+
+def recent(*, jobs: Iterable[str], count: int) -> dict[str, list[Recent]]:
+    """Return the newest runs of each job, the newest first: one query, one look into the index for each job."""
+    ids = list(jobs)
+    if not ids:
+        return {}
+    newest = (
+        Run.objects.filter(job=OuterRef("pk"))
+        .order_by("-scheduled_at", "-attempt")
+        .values(
+            row=JSONObject(
+                id="id",
+                state="state",
+                error=Left("error", _ERROR_CHARS),
+                scheduled_at="scheduled_at",
+                started_at="started_at",
+                finished_at="finished_at",
+            )
+        )
+    )
+    found = Job.objects.filter(pk__in=ids).order_by().annotate(newest=ArraySubquery(newest[:count]))
+    return {pk: [_recent(row) for row in rows] for pk, rows in found.values_list("pk", "newest")}
+
+
+def _recent(row: dict[str, Any]) -> Recent:
+    return Recent(
+        id=row["id"],
+        state=row["state"],
+        error=row["error"] or "",
+        scheduled_at=datetime.fromisoformat(row["scheduled_at"]),
+        started_at=_instant(row["started_at"]),
+        finished_at=_instant(row["finished_at"]),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def percentile(seconds: Iterable[float], share: float) -> float | None:
+    """Return the smallest value that at least this share of them does not exceed; ``None`` of nothing."""
+    ordered = sorted(seconds)
+    if not ordered:
+        return None
+    return ordered[max(0, -int(-len(ordered) * share // 1) - 1)]

@@ -1,0 +1,76 @@
+// Regions that follow what happens. Everything works without this: then a page is as old as its loading.
+"use strict";
+(() => {
+  const EVERY = 5000;
+  const region = document.querySelector("[data-live]");
+  if (!region) return;
+  const bar = document.querySelector("[data-live-bar]");
+  const box = document.querySelector("[data-live-toggle]");
+  const status = document.querySelector("[data-live-status]");
+  let tag = "", last = Date.now(), failures = 0, busy = false, done = false;
+
+  box.closest("label").hidden = false;
+
+  // What somebody reads, marks or types stays as it is until they are finished.
+  const disturbs = () => {
+    const selection = document.getSelection();
+    if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
+    const focus = document.activeElement;
+    return region.contains(focus) && focus.matches("input, select, textarea");
+  };
+
+  const replace = (html) => {
+    const open = new Map([...region.querySelectorAll("details[id]")].map((item) => [item.id, item.open]));
+    const scrolls = new Map([...region.querySelectorAll("[data-keep-scroll]")].map((item) => [
+      item.id, item.scrollTop + item.clientHeight >= item.scrollHeight - 4 ? Infinity : item.scrollTop]));
+    const focus = region.contains(document.activeElement) ? document.activeElement.id : "";
+    region.innerHTML = html;
+    open.forEach((is, id) => { const item = document.getElementById(id); if (item) item.open = is; });
+    scrolls.forEach((top, id) => {
+      const item = document.getElementById(id);
+      if (item) item.scrollTop = top === Infinity ? item.scrollHeight : top;
+    });
+    if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+    const title = region.querySelector("[data-title]");
+    if (title) document.title = title.dataset.title;
+  };
+
+  const say = () => {
+    const age = Math.round((Date.now() - last) / 1000);
+    const stale = failures > 2;
+    bar.classList.toggle("ols-stale", stale);
+    const text = stale ? bar.dataset.stale : box.checked && !done ? bar.dataset.fresh : "";
+    status.textContent = text.replace("%s", age);
+  };
+
+  const fetchIt = async () => {
+    if (busy || done || !box.checked || document.hidden || disturbs()) return;
+    busy = true;
+    try {
+      const answer = await fetch(region.dataset.live, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+      if (answer.redirected) {
+        status.textContent = bar.dataset.out;
+        done = true;
+        return;
+      }
+      if (answer.status !== 304) {
+        if (!answer.ok) throw new Error(answer.status);
+        const html = await answer.text();
+        if (!disturbs()) { tag = answer.headers.get("ETag") || ""; replace(html); }
+      }
+      failures = 0;
+      last = Date.now();
+      done = region.querySelector("[data-done]") !== null;
+    } catch {
+      failures += 1;
+    } finally {
+      busy = false;
+    }
+  };
+
+  done = region.querySelector("[data-done]") !== null;
+  if (done) box.closest("label").hidden = true;
+  setInterval(fetchIt, EVERY);
+  setInterval(() => { if (!done) say(); }, 1000);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) fetchIt(); });
+})();

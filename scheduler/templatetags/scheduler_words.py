@@ -1,0 +1,32 @@
+"""The vocabulary of the pages for templates."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django import template
+
+from scheduler.admin import words
+
+register = template.Library()
+
+register.filter("due", words.due)
+register.filter("moment", words.moment)
+register.filter("run_badge", words.run_badge)
+register.filter("job_badge", words.job_badge)
+register.filter("mark", words.badge)
+register.filter("run_time", words.run_time)
+register.filter("span", words.span)
+register.filter("first_line", words.first_line)
+register.filter("plain", words.plain)
+
+
+@register.filter
+def kind(value: str) -> str:
+    return str(words.KINDS.get(value, value))
+
+
+@register.filter
+def as_json(value: Any) -> str:
+    return words.plain(json.dumps(words.masked(value), ensure_ascii=False, indent=2))
