@@ -174,6 +174,15 @@ def _check(values: SchedulerSettings) -> None:
     for name in least_one.split():
         if getattr(values, name) < 1:
             raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {getattr(values, name)}; it must be 1 or more.")
+    for field in dataclasses.fields(values):
+        value = getattr(values, field.name)
+        may_be_zero = field.name in ("grace_seconds", "flush_seconds")
+        if (
+            field.name.endswith("_seconds")
+            and value is not None
+            and not (0 < value < 31_536_000 or (may_be_zero and value == 0))
+        ):
+            raise Misconfigured(f"SCHEDULER[{field.name.upper()!r}] is {value}; it must be more than 0 seconds.")
     if values.processes < 0:
         raise Misconfigured(f"SCHEDULER['PROCESSES'] is {values.processes}; it must be 0 or more.")
     if not values.heartbeat_seconds < values.lease_seconds < values.reap_after_seconds:

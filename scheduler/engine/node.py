@@ -118,6 +118,9 @@ class Node:
             pool.start()
         self._timekeeper.start()
         self.wakeups.start()
+        unadopted = definitions.count_unadopted(self._connection)
+        if unadopted:
+            logger.warning("scheduler.jobs.unadopted", extra={"count": unadopted, "mend": "manage.py adopt_jobs"})
         logger.info(
             "scheduler.node.started",
             extra={"node": self.identity.node, "node_name": self.name, "pid": os.getpid(), **self.executors},

@@ -30,12 +30,22 @@ class DueJob:
     misfire_grace_time: int | None
     executor: str
     priority: int
-    task: str
     name: str
-    args: str
-    kwargs: str
     timeout: float | None
     overlap: Overlap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A row that was inserted, with the call as its job has it now that nobody else can change it."""
+
+    id: int
+    task: str
+    args: str
+    """JSON."""
+
+    kwargs: str
+    """JSON."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,20 +109,24 @@ def claim_due(
         folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
         planned = [(job, _on_its_own(row)) for job, row in every if row.folded_into not in folded]
         owned = _choose(planned, room)
-        ids = _write(transaction, node=node, planned=planned, owned=owned, now=now)
+        written = _write(transaction, node=node, planned=planned, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
-            ids[place] for place, (_, row) in enumerate(planned) if row.state is not RunState.QUEUED and place in ids
+            written[place].id
+            for place, (_, row) in enumerate(planned)
+            if row.state is not RunState.QUEUED and place in written
         ]
         rollups.roll_up(transaction, runs=born_finished, node=node)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
-    return _claim(jobs=len(jobs), next_seconds=rows[0][-1], planned=planned, owned=owned, ids=ids, broken=broken)
+    return _claim(
+        jobs=len(jobs), next_seconds=rows[0][-1], planned=planned, owned=owned, written=written, broken=broken
+    )
 
 
 def _due_job(row: Row) -> DueJob:
     id_, due_at, now, trigger, coalesce, max_instances, grace, executor, priority, *rest = row
-    task, name, args, kwargs, timeout, overlap, _ = rest
+    name, timeout, overlap, _ = rest
     return DueJob(
         id=id_,
         due_at=due_at,
@@ -123,10 +137,7 @@ def _due_job(row: Row) -> DueJob:
         misfire_grace_time=grace,
         executor=executor,
         priority=priority,
-        task=task,
         name=name,
-        args=args,
-        kwargs=kwargs,
         timeout=timeout,
         overlap=Overlap(overlap),
     )
@@ -183,8 +194,8 @@ def _write(
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
     now: datetime | None,
-) -> dict[int, int]:
-    """Insert the rows; return the id of each by its place, from 0."""
+) -> dict[int, Written]:
+    """Insert the rows; return what was written by place, from 0. What the ledger had already is left out."""
     if not planned:
         return {}
     rows = [row for _, row in planned]
@@ -202,7 +213,10 @@ def _write(
         held=array([row.held for row in rows]),
         owned=array(owned),
     )
-    return {place - 1: run_id for place, run_id in inserted}
+    return {
+        place - 1: Written(id=run_id, task=task, args=args, kwargs=kwargs)
+        for place, run_id, task, args, kwargs in inserted
+    }
 
 
 def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
@@ -260,18 +274,18 @@ def _claim(
     next_seconds: float | None,
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
-    ids: dict[int, int],
+    written: dict[int, Written],
     broken: list[tuple[str, str]],
 ) -> Claim:
     mine, waiting, born_finished = [], 0, []
     for place, (job, row) in enumerate(planned):
-        run_id = ids.get(place)
-        if run_id is None:
+        run = written.get(place)
+        if run is None:
             continue  # the fire time was in the ledger already
         if row.state is not RunState.QUEUED:
             born_finished.append((job, row))
         elif owned[place]:
-            mine.append((job.priority, _owned_run(run_id, job, row)))
+            mine.append((job.priority, _owned_run(run, job, row)))
         else:
             waiting += 1
     mine.sort(key=lambda pair: -pair[0])
@@ -285,14 +299,14 @@ def _claim(
     )
 
 
-def _owned_run(run_id: int, job: DueJob, row: PlannedRun) -> OwnedRun:
+def _owned_run(run: Written, job: DueJob, row: PlannedRun) -> OwnedRun:
     return OwnedRun(
-        id=run_id,
+        id=run.id,
         job_id=job.id,
         job_name=job.name,
-        task=job.task,
-        args=job.args,
-        kwargs=job.kwargs,
+        task=run.task,
+        args=run.args,
+        kwargs=run.kwargs,
         scheduled_at=row.scheduled_at,
         attempt=1,
         executor=job.executor,

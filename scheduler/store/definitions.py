@@ -90,6 +90,12 @@ def break_jobs(executor: Connection | Transaction, *, problems: Sequence[tuple[s
     return len(rows)
 
 
+def count_unadopted(connection: Connection) -> int:
+    """Return how many rows stock django-apscheduler wrote that are no jobs of ours: nodes leave them alone."""
+    count: int = connection.execute("count_unadopted_jobs")[0][0]
+    return count
+
+
 def without_a_task(connection: Connection, *, tasks: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Return id and task of active jobs whose task neither ``tasks`` nor a live node has."""
     return tuple((job, task) for job, task in connection.execute("jobs_without_a_task", tasks=list(tasks)))

@@ -107,7 +107,7 @@ def talk(name: str, lines: int) -> None:
 @task(name="governed.say_odd_things")
 def say_odd_things() -> None:
     """Log what no database likes."""
-    logger.info("nul \x00 escape \x1b[31m surrogate \ud800 end")
+    logger.info("nul \x00 escape \x1b[31m bell \x07 end")
 
 
 @task(name="governed.print")

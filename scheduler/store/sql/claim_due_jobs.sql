@@ -5,13 +5,13 @@
 --          tasks  text[], the tasks that this node knows
 --          limit  int, the most rows to lock
 -- Rows:    id, due_at, now, trigger, coalesce, max_instances, misfire_grace_time, executor, priority,
---          task, name, args, kwargs, timeout, overlap, seconds until the next job
+--          name, timeout, overlap, seconds until the next job
 --          is due, whoever may take it; oldest first
 -- Index:   django_apscheduler_djangojob (next_run_time)
 
 SELECT parent.id, parent.next_run_time, coalesce(%(now)s::timestamptz, now()),
        job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time, job.executor, job.priority,
-       job.task, job.name, job.args::text, job.kwargs::text, job.timeout, job.overlap,
+       job.name, job.timeout, job.overlap,
        (SELECT extract(epoch FROM min(later.next_run_time) - clock_timestamp())::float8
           FROM django_apscheduler_djangojob AS later
          WHERE later.next_run_time > coalesce(%(now)s::timestamptz, now()))

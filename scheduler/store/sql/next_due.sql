@@ -1,4 +1,4 @@
--- How long until something is due that this node may take.
+-- How long until something is due that this node may take. Of a long line only its head is looked at.
 --
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]; executors text[]
@@ -14,13 +14,17 @@ SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::times
            AND job.task = ANY(%(tasks)s::text[])
          ORDER BY parent.next_run_time
          LIMIT 1),
-       (SELECT extract(epoch FROM min(run.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
-          FROM scheduler_run AS run
-         WHERE run.executor = ANY(%(executors)s::text[])
-           AND run.node IS NULL
-           AND run.finished_at IS NULL
-           AND NOT run.held
-           AND run.task = ANY(%(tasks)s::text[])),
+       (SELECT extract(epoch FROM min(first.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
+          FROM unnest(%(executors)s::text[]) AS executor (name)
+         CROSS JOIN LATERAL (SELECT run.due_at
+                               FROM scheduler_run AS run
+                              WHERE run.executor = executor.name
+                                AND run.node IS NULL
+                                AND run.finished_at IS NULL
+                                AND NOT run.held
+                                AND run.task = ANY(%(tasks)s::text[])
+                              ORDER BY run.priority DESC, run.due_at, run.id
+                              LIMIT 1000) AS first),
        (SELECT extract(epoch FROM min(run.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM scheduler_run AS run
          WHERE run.held

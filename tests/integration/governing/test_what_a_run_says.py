@@ -62,7 +62,7 @@ class TestTheLog:
         run = finished(jobs.run_now(job=job_of("governed.say_odd_things")))
 
         assert run.state == RunState.SUCCEEDED
-        assert "nul ␀ escape ␛[31m surrogate \ufffd end" in run.log
+        assert "nul ␀ escape ␛[31m bell ␇ end" in run.log
 
     def test_is_seen_while_the_run_runs(
         self, start_node: StartNode, job_of: Callable[..., Job], tmp_path: Path
