@@ -193,6 +193,7 @@ def _judge_logs(verdict: Verdict, world: World) -> None:
         if "deadlock" in line or (is_bad and not _EXPECTED_IN_SERVER_LOG.search(line)):
             verdict.note("errors", line)
     for process in world.processes:
-        for line in process.output.read_text(errors="replace").splitlines():
+        lines = process.output.read_text(errors="replace").splitlines()
+        for number, line in enumerate(lines):
             if "Traceback" in line:
-                verdict.note("errors", f"{process.output.name}: {line[:1500]}")
+                verdict.note("errors", f"{process.output.name}: {' | '.join(lines[number : number + 25])[:3000]}")

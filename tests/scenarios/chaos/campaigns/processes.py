@@ -17,12 +17,12 @@ from tests.waiting import wait_until
 NODES = 3
 
 DEADLY = {
-    "claim.before_commit": 0.05,
-    "claim.after_commit": 0.05,
-    "run.after_gate": 0.05,
-    "run.before_user_code": 0.02,
-    "finish.before_commit": 0.05,
-    "finish.after_commit": 0.05,
+    "claim.before_commit": 0.15,
+    "claim.after_commit": 0.15,
+    "run.after_gate": 0.15,
+    "run.before_user_code": 0.05,
+    "finish.before_commit": 0.15,
+    "finish.after_commit": 0.15,
     "reap.before_commit": 0.3,
     "beat.before": 0.3,
     "listen.loop": 0.5,
