@@ -38,4 +38,6 @@ def compute_by_current_zones(connection: Connection) -> None:
         return
     zones.forget()
     triggers.parse_cached.cache_clear()
-    logger.warning("scheduler.tzdata.changed", extra={"version": version, "jobs": rescheduled})
+    # A new database has no jobs yet: then there is nothing to look at.
+    level = logging.WARNING if rescheduled else logging.INFO
+    logger.log(level, "scheduler.tzdata.changed", extra={"version": version, "jobs": rescheduled})
