@@ -8,7 +8,7 @@ import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -84,8 +84,10 @@ def _read(environment: Environment, variable: str, kind: Any) -> Any:
         return environment.text(variable)
     if kind == tuple[str, ...]:
         return environment.words(variable)
-    if kind == float | None and environment.text(variable).lower() == "none":
+    if type(None) in get_args(kind) and environment.text(variable).lower() == "none":
         return None
+    if int in get_args(kind):
+        return environment.integer(variable, 0)
     return environment.number(variable, 0.0)
 
 

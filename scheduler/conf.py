@@ -100,6 +100,9 @@ class SchedulerSettings:
     retention_days: int = 30
     """Finished runs older than this are deleted by ``cleanup_jobs``."""
 
+    rollup_days: int = 400
+    """Hourly roll-ups older than this are deleted by ``cleanup_jobs``: a year and a month, to compare with."""
+
     keep_runs_per_job: int = 10
     """The newest runs of each job stay, however old they are."""
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import secrets
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from openlearn.scraping import seeds
-from scheduler.errors import JobExists
-from scheduler.services import jobs
+from scheduler.services import retention
 
 ADMIN = "admin"
-CLEANUP_JOB = "scheduler.cleanup_jobs"
 
 
 def create_admin() -> str | None:
@@ -29,19 +26,4 @@ def seed(*, base_url: str) -> None:
     """Create the sources and jobs that are not there yet; those of the sample site move to ``base_url``."""
     seeds.seed_sample(base_url=base_url)
     seeds.seed_public_sources()
-    seed_cleanup()
-
-
-def seed_cleanup() -> bool:
-    """Clean up every night at three, in the project's time zone. Returns whether the job was created."""
-    try:
-        jobs.create(
-            id=CLEANUP_JOB,
-            name="Clean up finished jobs and runs",
-            task=CLEANUP_JOB,
-            trigger={"type": "cron", "expression": "0 3 * * *", "timezone": settings.TIME_ZONE},
-            replace_existing=False,
-        )
-    except JobExists:
-        return False
-    return True
+    retention.schedule_clean_up()

@@ -14,6 +14,7 @@ from django.db.utils import Error
 from scheduler import conf
 from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Job
+from scheduler.services import retention
 
 TABLES = frozenset({"django_apscheduler_djangojob", "scheduler_job", "scheduler_run", "scheduler_node"})
 VENDOR = "postgresql"
@@ -68,7 +69,11 @@ def check() -> Health:
 
 
 def install() -> Health:
-    """Create or update the tables where they are not as the code needs them, then check. Running it again is safe."""
+    """
+    Create or update the tables where they are not as the code needs them, then check. Running it again is safe.
+
+    A new installation gets the job that cleans up every night.
+    """
     found = check()
     if not found.connection_valid or not found.missing_migrations:
         return found
@@ -76,6 +81,8 @@ def install() -> Health:
         call_command("migrate", database=conf.get().database, interactive=False, verbosity=0)
     except Error as error:
         return dataclasses.replace(found, error=explain(error=error, alias=conf.get().database))
+    if "scheduler.0001_initial" in found.missing_migrations:
+        retention.schedule_clean_up()
     return check()
 
 

@@ -11,13 +11,21 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from scheduler import conf
-from scheduler.errors import InvalidRetention
+from scheduler.errors import InvalidRetention, JobExists
+from scheduler.services import jobs
 from scheduler.store import retention
 from scheduler.store.clock import database_now
 
 BATCH_SIZE = 1000
 """Most rows deleted in one transaction: some ten milliseconds of locks."""
+
+CLEAN_UP_JOB = "scheduler.cleanup_jobs"
+
+_REPEATS = timedelta(days=1)
+"""A request may be repeated with its idempotency key for so long."""
 
 _PAGE_ROWS = 2000
 """Rows of the ledger looked at together, without a lock."""
@@ -39,6 +47,9 @@ class CleanUp:
     nodes: int = 0
     stock_history: int = 0
     """Rows in which stock django-apscheduler noted what it ran."""
+
+    rollups: int = 0
+    """Hourly roll-ups."""
 
     batches: int = 0
     """Steps that it took, each a transaction of its own."""
@@ -68,6 +79,8 @@ def clean_up(
     * Jobs that ended (their last fire time is over) and have no active run. Newer runs of theirs stay as history.
     * Nodes that stopped or were lost and own no active run.
     * What stock django-apscheduler noted in its own table.
+    * Hourly roll-ups older than the setting ``rollup_days``, and answers kept for repeated requests for a day.
+    * Counters of forgotten nodes are added to those of no node: totals never shrink.
 
     Each batch is a transaction of its own; what somebody else has locked is left for the next time. ``progress`` is
     called after each batch with what was done so far. The defaults are those of the settings.
@@ -108,11 +121,35 @@ def clean_up(
             dry_run=dry_run,
         ),
     )
+    if not dry_run:
+        sweeps = itertools.chain(sweeps, _sweep_measures(now=cutoff + timedelta(days=days)))
     for counts in sweeps:
         done = done.plus(**counts)
         if progress is not None:
             progress(done)
     return done
+
+
+def schedule_clean_up() -> bool:
+    """Create the job that cleans up every night at three, in the project's time zone; false: there is one."""
+    try:
+        jobs.create(
+            id=CLEAN_UP_JOB,
+            name="Clean up finished jobs and runs",
+            task="scheduler.cleanup_jobs",
+            trigger={"type": "cron", "expression": "0 3 * * *", "timezone": timezone.get_default_timezone_name()},
+        )
+    except JobExists:
+        return False
+    return True
+
+
+def _sweep_measures(*, now: datetime) -> Iterator[dict[str, int]]:
+    retention.delete_idempotency_keys(cutoff=now - _REPEATS)
+    retention.fold_counters()
+    cutoff = now - timedelta(days=conf.get().rollup_days)
+    while deleted := retention.delete_rollups(cutoff=cutoff, limit=BATCH_SIZE):
+        yield {"rollups": deleted}
 
 
 def check(*, older_than_days: int, keep_per_job: int, batch_size: int) -> None:

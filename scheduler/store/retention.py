@@ -14,6 +14,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scheduler.core.states import JobState, NodeState
 from scheduler.models import Job, Node, Run
+from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.job import JobQuerySet
 from scheduler.store import statements
 from scheduler.store.connections import array
@@ -113,3 +114,22 @@ def delete_stock_history(*, rows: Sequence[int]) -> int:
     """Delete rows of stock django-apscheduler's history; return how many."""
     deleted: int = DjangoJobExecution.objects.filter(pk__in=rows).delete()[0]
     return deleted
+
+
+def delete_rollups(*, cutoff: datetime, limit: int) -> int:
+    """Delete up to ``limit`` hourly roll-ups from before the cutoff; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.load("delete_old_rollups"), {"cutoff": cutoff, "limit": limit})
+        return len(cursor.fetchall())
+
+
+def fold_counters() -> int:
+    """Add the counters of nodes that are forgotten to those of no node; return how many of these grew."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.load("fold_counters"))
+        return len(cursor.fetchall())
+
+
+def delete_idempotency_keys(*, cutoff: datetime) -> int:
+    """Delete the answers that were kept for repeated requests before the cutoff; return how many."""
+    return IdempotencyKey.objects.filter(created_at__lt=cutoff).delete()[0]

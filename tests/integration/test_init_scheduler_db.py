@@ -63,11 +63,11 @@ class TestInitSchedulerDb:
         assert (found["connection_valid"], found["table_exists"], found["job_count"]) == (True, False, None)
         assert "scheduler.0001_initial" in found["missing_migrations"]
         assert (installed.returncode, installed.stderr) == (0, "")
-        assert "job_count: 0" in installed.stdout
+        assert "job_count: 1" in installed.stdout
         assert json.loads(after.stdout) == {
             "connection_valid": True,
             "table_exists": True,
-            "job_count": 0,
+            "job_count": 1,
             "missing_migrations": [],
             "error": None,
         }

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -169,7 +170,7 @@ class TestBackfill:
         wait_until(lambda: succeeded.count() == 6)
 
         starts = list(succeeded.order_by("scheduled_at").values_list("started_at", "finished_at"))
-        for (_, ended), (began, _) in zip(starts, starts[1:], strict=False):
+        for (_, ended), (began, _) in pairwise(starts):
             assert ended <= began
 
     def test_command_says_what_it_did(self) -> None:

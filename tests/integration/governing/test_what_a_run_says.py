@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.db import connection
+from psycopg2.sql import SQL, Identifier
 
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
@@ -165,7 +166,10 @@ class TestASecret:
         assert "•••" in (json.dumps(run.result, ensure_ascii=False) if then == "return" else run.error or "")
         for table in ("scheduler_job", "scheduler_run", "django_apscheduler_djangojob"):
             with connection.cursor() as cursor:
-                cursor.execute(f"SELECT count(*) FROM {table} AS t WHERE t::text LIKE %s", [f"%{self.SECRET}%"])
+                cursor.execute(
+                    SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE %s").format(Identifier(table)),
+                    [f"%{self.SECRET}%"],
+                )
                 assert cursor.fetchone()[0] == 0
         with connection.cursor() as cursor:
             cursor.execute(

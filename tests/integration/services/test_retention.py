@@ -4,7 +4,7 @@ import itertools
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection, connections
@@ -13,7 +13,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
 from scheduler.errors import InvalidRetention
-from scheduler.models import Job, Node, Run
+from scheduler.models import Counter, Job, Node, Rollup, Run
 from scheduler.services import retention
 from scheduler.store import statements
 from scheduler.store.clock import database_now
@@ -353,3 +353,40 @@ class TestQueryPlans:
 
         assert Run.objects.count() == Run.objects.filter(finished_at__gte=done.cutoff).count() == 8000 - done.runs
         assert 5500 < done.runs < 5700
+
+
+class TestMeasures:
+    def test_old_roll_ups_go_and_counters_of_forgotten_nodes_are_kept_together(self) -> None:
+        now = datetime(2027, 3, 1, tzinfo=UTC)
+        for days in (1, 399, 401):
+            Rollup.objects.create(job_key="job", hour=now - timedelta(days=days), last_finished_at=now)
+        for forgotten in (uuid4(), uuid4()):
+            Counter.objects.create(
+                node=forgotten,
+                task="task",
+                state="succeeded",
+                runs=3,
+                run_seconds=1.5,
+                run_buckets=[1, 2],
+                lag_seconds=0.5,
+                lag_buckets=[3, 0],
+            )
+
+        done = retention.clean_up(older_than_days=30, now=now)
+        again = retention.clean_up(older_than_days=30, now=now)
+
+        assert (done.rollups, again.rollups) == (1, 0)
+        assert Rollup.objects.count() == 2
+        total = Counter.objects.get()
+        assert total.node == UUID(int=0)
+        assert (total.runs, total.run_seconds, total.lag_seconds) == (6, 3.0, 1.0)
+        assert (total.run_buckets, total.lag_buckets) == ([2, 4], [6, 0])
+
+
+class TestScheduleCleanUp:
+    def test_makes_the_nightly_job_once(self) -> None:
+        assert retention.schedule_clean_up() is True
+        assert retention.schedule_clean_up() is False
+
+        job = Job.objects.get(pk=retention.CLEAN_UP_JOB)
+        assert job.trigger["expression"] == "0 3 * * *"

@@ -1,0 +1,44 @@
+-- Add the counters of nodes that are forgotten to those of no node, so that totals never shrink.
+--
+-- Locks:   the rows that it deletes and those of the nil node, until the caller's transaction ends.
+-- Params:  none
+-- Rows:    one for each task and state of the nil node that grew
+-- Index:   scheduler_counter_once_per_node_task_state
+
+WITH gone AS (
+    DELETE FROM scheduler_counter AS counter
+     WHERE counter.node <> '00000000-0000-0000-0000-000000000000'
+       AND NOT EXISTS (SELECT 1 FROM scheduler_node AS node WHERE node.id = counter.node)
+    RETURNING counter.*
+), slots AS (
+    SELECT gone.task, gone.state, 'run' AS kind, bucket.place, sum(bucket.runs)::bigint AS runs
+      FROM gone
+     CROSS JOIN LATERAL unnest(gone.run_buckets) WITH ORDINALITY AS bucket (runs, place)
+     GROUP BY gone.task, gone.state, bucket.place
+     UNION ALL
+    SELECT gone.task, gone.state, 'lag', bucket.place, sum(bucket.runs)::bigint
+      FROM gone
+     CROSS JOIN LATERAL unnest(gone.lag_buckets) WITH ORDINALITY AS bucket (runs, place)
+     GROUP BY gone.task, gone.state, bucket.place
+)
+INSERT INTO scheduler_counter AS counter (
+       node, task, state, runs, run_seconds, run_buckets, lag_seconds, lag_buckets)
+SELECT '00000000-0000-0000-0000-000000000000', gone.task, gone.state, sum(gone.runs), sum(gone.run_seconds),
+       (SELECT array_agg(slots.runs ORDER BY slots.place)
+          FROM slots WHERE slots.task = gone.task AND slots.state = gone.state AND slots.kind = 'run'),
+       sum(gone.lag_seconds),
+       (SELECT array_agg(slots.runs ORDER BY slots.place)
+          FROM slots WHERE slots.task = gone.task AND slots.state = gone.state AND slots.kind = 'lag')
+  FROM gone
+ GROUP BY gone.task, gone.state
+    ON CONFLICT (node, task, state) DO UPDATE
+   SET runs = counter.runs + excluded.runs,
+       run_seconds = counter.run_seconds + excluded.run_seconds,
+       lag_seconds = counter.lag_seconds + excluded.lag_seconds,
+       run_buckets = ARRAY(SELECT one + other
+                             FROM unnest(counter.run_buckets, excluded.run_buckets)
+                                  WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place),
+       lag_buckets = ARRAY(SELECT one + other
+                             FROM unnest(counter.lag_buckets, excluded.lag_buckets)
+                                  WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place)
+RETURNING 1
