@@ -68,6 +68,9 @@ class Node:
         self.hurry = threading.Event()
         """Set: stopping waits for nothing any more."""
 
+        self.tick_seconds: float | None = None
+        """How long the latest pass of the tick took."""
+
         pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
         self.wakeups = Wakeups()
@@ -131,7 +134,10 @@ class Node:
         if self._lost.is_set():
             self._become_another()
         self.tick.hear(self.wakeups.heard())
-        return self.tick.run()
+        began = time.monotonic()
+        pause = self.tick.run()
+        self.tick_seconds = time.monotonic() - began
+        return pause
 
     def stop(self, *, grace_seconds: float) -> None:
         """

@@ -9,6 +9,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler import conf
+from scheduler.engine.exporter import MetricsServer, Reporter
+from scheduler.engine.node import Node
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
 from scheduler.services import installation
@@ -33,6 +35,12 @@ class Command(BaseCommand):
         )
         parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
         parser.add_argument(
+            "--metrics-port",
+            type=_address,
+            metavar="[HOST:]PORT",
+            help="Serve Prometheus metrics here. Default host: 127.0.0.1.",
+        )
+        parser.add_argument(
             "--wait",
             type=_seconds,
             default=30.0,
@@ -40,7 +48,15 @@ class Command(BaseCommand):
             help="How long to wait for a database that is starting up. Default: 30.",
         )
 
-    def handle(self, *, once: bool, wait: float, adopt_environment: bool, **options: Any) -> None:
+    def handle(
+        self,
+        *,
+        once: bool,
+        wait: float,
+        adopt_environment: bool,
+        metrics_port: tuple[str, int] | None,
+        **options: Any,
+    ) -> None:
         self._stop = threading.Event()
         self._hurry = threading.Event()
         self._catch_signals()
@@ -52,6 +68,7 @@ class Command(BaseCommand):
             return
         if adopt_environment:
             adopt(environment=settings.environment)
+        server = self._server(metrics_port)
         scheduler = DurableScheduler(settings=settings)
         try:
             scheduler.start()
@@ -61,12 +78,38 @@ class Command(BaseCommand):
             raise CommandError(f"The database went away while the node started: {error}") from None
         assert scheduler.node is not None  # noqa: S101 - it was started
         scheduler.node.hurry = self._hurry
+        told = self._tell(scheduler.node, settings, server)
         if once:
             self._until_nothing_is_due(scheduler)
         else:
             while not self._stop.wait(3600):
                 pass
+        for part in told:
+            part.stop()
         scheduler.shutdown()
+
+    def _server(self, address: tuple[str, int] | None) -> MetricsServer | None:
+        """
+        Take the port before anything starts.
+
+        :raises CommandError: it cannot be had
+        """
+        if address is None:
+            return None
+        try:
+            return MetricsServer(host=address[0], port=address[1])
+        except OSError as error:
+            raise CommandError(f"Metrics cannot be served on {address[0]}:{address[1]}: {error.strerror}.") from None
+
+    def _tell(
+        self, node: Node, settings: conf.SchedulerSettings, server: MetricsServer | None
+    ) -> list[Reporter | MetricsServer]:
+        told: list[Reporter | MetricsServer] = [Reporter(node=node, settings=settings)]
+        if server is not None:
+            told.append(server)
+        for part in told:
+            part.start()
+        return told
 
     def _settings(self, options: dict[str, Any]) -> conf.SchedulerSettings:
         """Let the command line overrule the settings."""
@@ -139,3 +182,13 @@ def _seconds(text: str) -> float:
 
 
 _seconds.__name__ = "number of seconds"
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not port.isdecimal() or int(port) > 65_535:
+        raise ValueError
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+_address.__name__ = "port, or host and port"

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from knox.models import get_token_model
+
+from scheduler.management import printing
+
+
+class Command(BaseCommand):
+    help = "Make an API token for a user and print it, once: only its hash is kept."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", help="The name of the user whose permissions the token has.")
+        parser.add_argument("--days", type=int, default=90, help="How long it is good for. Default: 90.")
+
+    def handle(self, *, user: str, days: int, **options: Any) -> None:
+        if not 1 <= days <= 3650:
+            raise CommandError("--days is a number from 1 to 3650.", returncode=printing.NOT_ASKED)
+        model = get_user_model()
+        found = model.objects.filter(**{model.USERNAME_FIELD: user}).first()
+        if found is None:
+            raise CommandError(f"There is no user “{user}”.", returncode=printing.NOT_ASKED)
+        token, text = get_token_model().objects.create(user=found, expiry=timedelta(days=days))
+        self.stderr.write(f"Token {token.token_key} of {user} is good until {token.expiry:%Y-%m-%d}.")
+        self.stdout.write(text)

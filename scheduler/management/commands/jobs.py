@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler.core import triggers
+from scheduler.core.states import RunState
+from scheduler.management import printing
+from scheduler.models import Run
+from scheduler.services import changes, jobs, representations, runs, search, transfer
+from scheduler.services.search import JobFilter
+from scheduler.store.clock import database_now
+
+_LOOK_SECONDS = 0.2
+_COLUMNS = ("id", "name", "state", "task", "when", "next_run_time")
+
+
+class Command(BaseCommand):
+    help = "List, show, run, pause, resume, export and import jobs. Exit code 0: done; 1: refused; 2: could not ask."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+
+        def add(word: str, help: str, *arguments: Callable[[CommandParser], Any]) -> CommandParser:
+            part: CommandParser = words.add_parser(word, help=help)
+            for argument in arguments:
+                argument(part)
+            return part
+
+        found = add("list", "List jobs.", printing.add_output)
+        found.add_argument("--state", action="append", choices=("active", "paused", "finished", "broken"))
+        found.add_argument("--task", action="append", default=[])
+        found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
+        found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+        found.add_argument("--limit", type=int, default=200, metavar="N")
+        add("show", "Show a job.", _one, printing.add_output)
+        coming = add("next", "Say when a job fires next.", printing.add_output)
+        coming.add_argument("job", nargs="?", help="The id of the job; or --cron.")
+        coming.add_argument("--cron", metavar="EXPRESSION", help="A crontab expression that is not saved.")
+        coming.add_argument("--tz", default="UTC", metavar="ZONE", help="Its time zone. Default: UTC.")
+        coming.add_argument("-n", dest="count", type=int, default=10, metavar="N")
+        run = add("run", "Run a job now.", _one, printing.add_output)
+        run.add_argument("--kwargs", metavar="JSON", help="In place of the job's.")
+        run.add_argument("--wait", action="store_true", help="Wait for its end; exit code 1 if it did not succeed.")
+        run.add_argument("--timeout", type=float, default=3600.0, metavar="SECONDS", help="Longest wait.")
+        pause = add("pause", "Pause jobs.", _many, printing.add_output)
+        pause.add_argument("--reason", default="")
+        add("resume", "Resume jobs.", _many, printing.add_output)
+        exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
+        exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
+        importing = add("import", "Create the jobs of an export.", printing.add_output)
+        importing.add_argument("file", help="A file, or “-” for standard input.")
+        importing.add_argument("--update", action="store_true", help="Change those that exist.")
+        importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
+
+    def handle(self, *, word: str, **options: Any) -> None:
+        printing.guarded(lambda: getattr(self, f"_{word}")(**options))
+
+    def _list(
+        self,
+        *,
+        output: str,
+        state: list[str] | None,
+        task: list[str],
+        search: str,
+        failing: bool,
+        limit: int,
+        **_: Any,
+    ) -> None:
+        filter = JobFilter(states=tuple(state or ()), tasks=tuple(task), failing=failing, text=search)
+        rows = list(_jobs(filter)[: limit + 1])
+        shown = representations.jobs(rows=rows[:limit])
+        self._print(shown, output, columns=_COLUMNS)
+        if len(rows) > limit:
+            self.stderr.write(f"There are more than {limit:,} jobs: narrow it down, or raise --limit.")
+
+    def _show(self, *, job: str, output: str, **_: Any) -> None:
+        self._print(representations.jobs(rows=[jobs.get(id=job)])[0], output)
+
+    def _next(self, *, job: str | None, cron: str | None, tz: str, count: int, output: str, **_: Any) -> None:
+        if (job is None) == (cron is None):
+            raise CommandError("Name a job, or give --cron.", returncode=printing.NOT_ASKED)
+        trigger = jobs.get(id=job).trigger if job else {"type": "cron", "expression": cron, "timezone": tz}
+        moments = triggers.next_fire_times(trigger, after=database_now(), count=max(1, min(count, 1000)))
+        self.stderr.write(triggers.describe(trigger))
+        times = [representations.instant(moment) for moment in moments]
+        self.stdout.write(printing.as_json(times) if output == "json" else "\n".join(str(time) for time in times))
+
+    def _run(self, *, job: str, output: str, kwargs: str | None, wait: bool, timeout: float, **_: Any) -> None:
+        given = None if kwargs is None else _object(kwargs)
+        run = changes.run_now(job=jobs.get(id=job), actor=_actor(), kwargs=given)
+        if wait:
+            self.stderr.write(f"Run {run.pk} is queued; waiting for its end.")
+            run = self._ended(run, timeout)
+        self._print(representations.runs(rows=[run])[0], output)
+        if wait and run.state != RunState.SUCCEEDED:
+            text = run.error or run.reason or "no reason was given"
+            raise CommandError(f"The run {run.pk} {run.state}: {text}", returncode=printing.REFUSED)
+
+    def _ended(self, run: Run, timeout: float) -> Run:
+        deadline = time.monotonic() + timeout
+        never = threading.Event()
+        while run.finished_at is None:
+            if time.monotonic() >= deadline:
+                raise CommandError(
+                    f"The run {run.pk} is still {run.state} after {timeout:g} s.", returncode=printing.NOT_ASKED
+                )
+            never.wait(_LOOK_SECONDS)
+            run = runs.get(id=run.pk)
+        return run
+
+    def _pause(self, *, jobs: list[str], reason: str, output: str, **_: Any) -> None:
+        self._each("pause", jobs, output, reason)
+
+    def _resume(self, *, jobs: list[str], output: str, **_: Any) -> None:
+        self._each("resume", jobs, output, "")
+
+    def _each(self, action: str, ids: list[str], output: str, reason: str) -> None:
+        done = changes.change_many(action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), reason=reason)
+        rows = [
+            {"id": change.id, "ok": change.error is None, "detail": str(change.error) if change.error else None}
+            for change in done.results
+        ]
+        self._print(rows, output, columns=("id", "ok", "detail"))
+        if any(change.error for change in done.results):
+            raise CommandError("Not every job could be changed.", returncode=printing.REFUSED)
+
+    def _export(self, *, jobs: list[str], **_: Any) -> None:
+        self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs))))
+
+    def _import(self, *, file: str, update: bool, dry_run: bool, output: str, **_: Any) -> None:
+        try:
+            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+            document = json.loads(text)
+        except OSError as error:
+            raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=printing.NOT_ASKED) from None
+        except ValueError as error:
+            raise CommandError(f"{file} is no JSON: {error}.", returncode=printing.NOT_ASKED) from None
+        done = transfer.import_jobs(document=document, actor=_actor(), update=update, dry_run=dry_run)
+        rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]
+        self._print(rows, output, columns=("id", "what", "detail"))
+        if any(item.what == "refused" for item in done):
+            raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
+
+    def _print(self, document: Any, output: str, *, columns: tuple[str, ...] = ()) -> None:
+        if output == "json":
+            self.stdout.write(printing.as_json(document))
+        elif columns:
+            self.stdout.write(printing.table(rows=document, columns=columns))
+        else:
+            self.stdout.write(printing.facts(document))
+
+
+def _jobs(filter: JobFilter) -> Any:
+    return search.jobs(filter=filter).order_by("pk")
+
+
+def _one(parser: CommandParser) -> None:
+    parser.add_argument("job", help="The id of the job.")
+
+
+def _many(parser: CommandParser) -> None:
+    parser.add_argument("jobs", nargs="+", metavar="JOB", help="The ids of the jobs.")
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"--kwargs is no JSON: {error}.", returncode=printing.NOT_ASKED) from None
+    if not isinstance(found, dict):
+        raise CommandError("--kwargs is not a JSON object.", returncode=printing.NOT_ASKED)
+    return found
+
+
+def _actor() -> str:
+    """Return who works at this shell."""
+    try:
+        return getpass.getuser()[:150]
+    except (OSError, KeyError):
+        # A container may run under a number that no user has.
+        return "shell"

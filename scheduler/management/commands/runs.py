@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler.core.states import RunState
+from scheduler.management import printing
+from scheduler.services import representations, runs, search
+from scheduler.services.search import RunFilter
+
+_LOOK_SECONDS = 0.5
+_COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
+
+
+class Command(BaseCommand):
+    help = "List runs and show their logs. Exit code 0: done; 1: refused; 2: could not ask."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        found: CommandParser = words.add_parser("list", help="List runs, newest first.")
+        printing.add_output(found)
+        found.add_argument("--failed", action="store_true", help="Only failed, timed out and interrupted runs.")
+        found.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
+        found.add_argument("--job", default="", help="The id of a job.")
+        found.add_argument("--task", default="")
+        found.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
+        found.add_argument("--until", type=printing.since, metavar="TIME")
+        found.add_argument("--limit", type=int, default=50, metavar="N")
+        log: CommandParser = words.add_parser("log", help="Show what a run has logged.")
+        log.add_argument("run", type=int, help="The id of the run.")
+        log.add_argument("-f", "--follow", action="store_true", help="Go on until the run ends.")
+
+    def handle(self, *, word: str, **options: Any) -> None:
+        printing.guarded(lambda: getattr(self, f"_{word}")(**options))
+
+    def _list(
+        self,
+        *,
+        output: str,
+        failed: bool,
+        state: list[str],
+        job: str,
+        task: str,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int,
+        **_: Any,
+    ) -> None:
+        states = {*state, *(state.value for state in search.UNSUCCESSFUL if failed)}
+        filter = RunFilter(job=job, task=task, states=tuple(sorted(states)), since=since, until=until)
+        rows = list(search.runs(filter=filter).order_by("-id")[: limit + 1])
+        shown = representations.runs(rows=rows[:limit])
+        if output == "json":
+            self.stdout.write(printing.as_json(shown))
+        else:
+            self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))
+        if len(rows) > limit:
+            self.stderr.write(f"There are more than {limit:,} runs: narrow it down, or raise --limit.")
+
+    def _log(self, *, run: int, follow: bool, **_: Any) -> None:
+        shown = 0
+        never = threading.Event()
+        while True:
+            found = runs.get(id=run)
+            if len(found.log) < shown:
+                # A long log loses its middle while it grows: what is at its end is still new.
+                shown = 0
+                self.stderr.write("The log was cut in the middle; it begins anew.")
+            self.stdout.write(found.log[shown:], ending="")
+            self.stdout.flush()
+            shown = len(found.log)
+            if found.finished_at is not None or not follow:
+                break
+            never.wait(_LOOK_SECONDS)
+        if found.traceback:
+            self.stdout.write(found.traceback)
+        if follow and found.state != RunState.SUCCEEDED:
+            text = found.error or found.reason or "no reason was given"
+            raise CommandError(f"The run {run} {found.state}: {text}", returncode=printing.REFUSED)

@@ -1,0 +1,96 @@
+"""How commands answer: data on stdout as a table or JSON, talk on stderr, and an exit code that says how it went."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+from django.db.utils import Error
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from scheduler.errors import DatabaseUnavailable, JobNotFound, RunNotFound, SchedulerError
+
+REFUSED = 1
+"""It was asked for, and could not be done: the job is broken, the run failed."""
+
+NOT_ASKED = 2
+"""It could not be asked: wrong usage, no such job or run, no database."""
+
+_WIDEST = 60
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def add_output(parser: CommandParser) -> None:
+    parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="Default: table.")
+
+
+def as_json(document: Any) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=2)
+
+
+def table(*, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
+    """Write rows under a heading, each column as wide as it needs to be."""
+    cells = [[column.upper() for column in columns]]
+    cells += [[_cell(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
+
+
+def facts(document: dict[str, Any]) -> str:
+    """Write an object, a line for each of its members."""
+    width = max(len(name) for name in document)
+    return "\n".join(f"{name.ljust(width)}  {_cell(value, widest=10_000)}" for name, value in document.items())
+
+
+def guarded(work: Callable[[], None]) -> None:
+    """
+    Do it, and end with a sentence and an exit code instead of a traceback.
+
+    :raises CommandError: with the exit code
+    """
+    try:
+        work()
+    except (JobNotFound, RunNotFound, DatabaseUnavailable) as error:
+        raise CommandError(str(error), returncode=NOT_ASKED) from None
+    except SchedulerError as error:
+        raise CommandError(str(error), returncode=REFUSED) from None
+    except Error as error:
+        text = " ".join(str(error).split())
+        raise CommandError(f"The database cannot be asked: {text}", returncode=NOT_ASKED) from None
+
+
+def since(text: str) -> datetime:
+    """Read ``12h``, ``90s``, ``7d``, or an instant; one without an offset is meant in the project's zone."""
+    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
+    if found:
+        return timezone.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
+    try:
+        moment = parse_datetime(text if "T" in text or " " in text else f"{text}T00:00")
+    except ValueError:
+        moment = None
+    if moment is None:
+        raise ValueError(text)
+    return (timezone.make_aware(moment) if timezone.is_naive(moment) else moment).astimezone(UTC)
+
+
+since.__name__ = "time such as 12h or 2027-03-01T00:00"
+
+
+def _cell(value: Any, *, widest: int = _WIDEST) -> str:
+    if value is None:
+        text = "–"
+    elif isinstance(value, bool):
+        text = "yes" if value else "no"
+    elif isinstance(value, dict | list):
+        text = json.dumps(value, ensure_ascii=False)
+    else:
+        text = str(value)
+    text = " ".join(text.split())
+    return text if len(text) <= widest else f"{text[: widest - 1]}…"

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from knox.models import AuthToken
+
+from scheduler.models import Job, Run
+from scheduler.services import health, jobs
+
+EVERY_HOUR = {"type": "interval", "hours": 1}
+
+pytestmark = pytest.mark.django_db
+
+
+def run(*words: str) -> tuple[int, str, str]:
+    """Return the exit code, what went to stdout and what went to stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    try:
+        call_command(*words, stdout=out, stderr=err)
+    except CommandError as error:
+        return error.returncode, out.getvalue(), f"{err.getvalue()}{error}"
+    return 0, out.getvalue(), err.getvalue()
+
+
+def add(id: str = "j", **changes: Any) -> Job:
+    return jobs.create(**{"id": id, "task": "sample.square", "kwargs": {"number": 2}, "trigger": EVERY_HOUR, **changes})
+
+
+def end(run: Run, state: str, **columns: Any) -> None:
+    Run.objects.filter(pk=run.pk).update(state=state, started_at=timezone.now(), finished_at=timezone.now(), **columns)
+
+
+class TestJobs:
+    def test_lists_as_table_and_as_the_json_of_the_api(self) -> None:
+        add("a", name="Alpha")
+        add("b", paused=True)
+
+        code, table, _ = run("jobs", "list")
+        assert (code, [line.split()[0] for line in table.splitlines()]) == (0, ["ID", "a", "b"])
+        _, text, _ = run("jobs", "list", "--state", "paused", "-o", "json")
+        assert [job["id"] for job in json.loads(text)] == ["b"]
+        assert "kwargs" in json.loads(text)[0]
+
+    def test_shows_one_and_says_when_it_fires(self) -> None:
+        add()
+
+        assert "every hour" in run("jobs", "show", "j")[1]
+        code, text, talk = run("jobs", "next", "j", "-n", "3", "-o", "json")
+        assert (code, len(json.loads(text)), talk) == (0, 3, "every hour\n")
+        assert run("jobs", "next", "--cron", "0 8 * * mon", "--tz", "Europe/Berlin", "-n", "2")[1].count("\n") == 2
+
+    @pytest.mark.parametrize(
+        ("words", "code"),
+        [
+            (("jobs", "show", "none"), 2),
+            (("jobs", "next"), 2),
+            (("jobs", "next", "--cron", "61 * * * *"), 1),
+            (("jobs", "run", "j", "--kwargs", "{"), 2),
+            (("jobs", "run", "j", "--kwargs", '{"number": "x"}'), 1),
+            (("jobs", "pause", "j", "none"), 1),
+            (("jobs", "import", "/nowhere.json"), 2),
+            (("runs", "log", "1"), 2),
+            (("create_api_token", "nobody"), 2),
+        ],
+    )
+    def test_ends_with_a_sentence_and_an_exit_code(self, words: tuple[str, ...], code: int) -> None:
+        add()
+
+        found, _, talk = run(*words)
+
+        assert (found, bool(talk)) == (code, True)
+
+    def test_pauses_and_resumes(self) -> None:
+        add()
+
+        assert run("jobs", "pause", "j", "--reason", "Deploy.")[0] == 0
+        assert Job.objects.get().state_reason == "Deploy."
+        assert run("jobs", "resume", "j")[0] == 0
+        assert Job.objects.get().state == "active"
+
+    def test_waits_for_a_run_and_fails_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from scheduler.services import runs
+
+        add()
+        real = runs.get
+
+        def ends(*, id: int) -> Run:
+            end(real(id=id), "failed", error="No luck.")
+            return real(id=id)
+
+        monkeypatch.setattr(runs, "get", ends)
+        code, out, talk = run("jobs", "run", "j", "--wait", "-o", "json")
+
+        assert (code, json.loads(out)["state"]) == (1, "failed")
+        assert "No luck." in talk
+
+    def test_exports_what_it_imports_again(self, tmp_path: Path) -> None:
+        add("a", name="Alpha", max_retries=3)
+        add("b", task="governed.use_secret", kwargs={"token": "s3cr3t-value"}, paused=True)
+        text = run("jobs", "export")[1]
+        assert "s3cr3t" not in text
+        file = tmp_path / "jobs.json"
+        file.write_text(text)
+
+        assert "unchanged" in run("jobs", "import", str(file), "--update")[1]
+        sealed = Job.objects.get(pk="b").kwargs
+        jobs.remove(job=jobs.get(id="a"))
+        code, out, _ = run("jobs", "import", str(file), "-o", "json")
+        assert (code, [(item["id"], item["what"]) for item in json.loads(out)]) == (
+            0,
+            [("a", "created"), ("b", "skipped")],
+        )
+        assert run("jobs", "export")[1] == text
+        assert Job.objects.get(pk="b").kwargs == sealed
+        jobs.remove(job=jobs.get(id="b"))
+        code, out, _ = run("jobs", "import", str(file), "-o", "json")
+        assert (code, json.loads(out)[1]["what"]) == (1, "refused")
+        assert "send the secret" in json.loads(out)[1]["detail"]
+
+    @pytest.mark.parametrize(
+        "document",
+        [
+            "[]",
+            "{}",
+            '{"format": "openlearn-scheduler-jobs", "version": 2}',
+            "x",
+            '{"format": "openlearn-scheduler-jobs", "version": 1, "jobs": [{"id": 1}]}',
+        ],
+    )
+    def test_refuses_to_import_what_is_no_export(self, tmp_path: Path, document: str) -> None:
+        (tmp_path / "x.json").write_text(document)
+
+        assert run("jobs", "import", str(tmp_path / "x.json"))[0] in (1, 2)
+        assert not Job.objects.exists()
+
+
+class TestRuns:
+    def test_lists_what_failed_last_night(self) -> None:
+        job = add()
+        end(jobs.run_now(job=job), "succeeded")
+        failed = jobs.run_now(job=job)
+        end(failed, "failed", error="No.")
+
+        code, out, _ = run("runs", "list", "--failed", "--since", "12h", "-o", "json")
+
+        assert (code, [item["id"] for item in json.loads(out)]) == (0, [failed.pk])
+
+    def test_shows_a_log_and_fails_with_the_run_it_follows(self) -> None:
+        failed = jobs.run_now(job=add())
+        end(failed, "failed", error="No.", log="one\ntwo\n", traceback="Traceback: No.\n")
+
+        assert run("runs", "log", str(failed.pk)) == (0, "one\ntwo\nTraceback: No.\n", "")
+        assert run("runs", "log", str(failed.pk), "-f")[0] == 1
+
+
+class TestSchedulerStatus:
+    def test_says_by_its_exit_code_that_nothing_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(health, "check", health.look)
+
+        code, out, talk = run("scheduler_status", "--json")
+
+        assert (code, json.loads(out)["scheduler"]["status"]) == (1, "stopped")
+        assert "No node is alive" in talk
+        assert "nodes" in run("scheduler_status")[1]
+
+
+class TestCreateApiToken:
+    def test_prints_a_token_of_which_only_the_hash_is_kept(self, django_user_model: Any) -> None:
+        django_user_model.objects.create_user("anna")
+
+        code, text, _ = run("create_api_token", "anna", "--days", "3")
+
+        assert code == 0
+        assert text.startswith("ols_")
+        assert text.strip() not in str(AuthToken.objects.values())
