@@ -35,7 +35,7 @@ class TestArmed:
         hit = armed(parse("finish.after_commit=raise"), seed="1")
 
         hit("finish.before_commit")
-        with pytest.raises(DatabaseUnavailable, match="finish.after_commit"):
+        with pytest.raises(DatabaseUnavailable, match=r"finish\.after_commit"):
             hit("finish.after_commit")
 
     def test_makes_the_same_choices_again_with_the_same_seed(self) -> None:
