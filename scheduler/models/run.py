@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.states import ACTIVE_STATES, RunKind, RunState
+
+if TYPE_CHECKING:
+    from scheduler.models.job import Job
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -127,3 +133,24 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
+
+    @classmethod
+    def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:
+        """Make a queued run of a job, not written yet; ``values`` say what differs from the job."""
+        return cls(
+            **{
+                "job": job,
+                "job_key": job.pk,
+                "job_name": job.name,
+                "task": job.task,
+                "args": job.args,
+                "kwargs": job.kwargs,
+                "executor": job.executor,
+                "priority": job.priority,
+                "timeout": job.timeout,
+                "scheduled_at": scheduled_at,
+                "due_at": scheduled_at,
+                "created_at": now,
+                **values,
+            }
+        )

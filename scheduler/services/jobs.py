@@ -225,24 +225,17 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
             task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs
         )
         active = Run.objects.active().filter(job=stored, held=False).count()
-        run = Run.objects.create(
-            job=stored,
-            job_key=stored.pk,
-            job_name=stored.name,
-            task=stored.task,
+        run = Run.of(
+            stored,
+            scheduled_at=now,
+            now=now,
             args=args,
             kwargs=checked,
-            scheduled_at=now,
-            due_at=now,
             kind=RunKind.MANUAL,
-            state=RunState.QUEUED,
-            executor=stored.executor,
-            priority=stored.priority,
-            timeout=stored.timeout,
             held=active >= stored.max_instances,
             requested_by=actor,
-            created_at=now,
         )
+        run.save(force_insert=True)
         notifications.notify(Channel.RUNS)
     return run
 

@@ -83,27 +83,23 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
         attempts = Run.objects.filter(job=job, scheduled_at=stored.scheduled_at)
         last_attempt = attempts.aggregate(last=Max("attempt"))["last"]
         active = Run.objects.active().filter(job=job, held=False).count()
-        created = Run.objects.create(
-            job=job,
-            job_key=job.pk,
-            job_name=job.name,
+        created = Run.of(
+            job,
+            scheduled_at=stored.scheduled_at,
+            now=now,
+            due_at=now,
             task=stored.task,
             args=args,
             kwargs=kwargs,
-            scheduled_at=stored.scheduled_at,
-            due_at=now,
             covers_from=stored.covers_from,
             coalesced=stored.coalesced,
             kind=RunKind.RETRY,
             attempt=last_attempt + 1,
             previous=stored,
-            executor=job.executor,
-            priority=job.priority,
-            timeout=job.timeout,
             held=active >= job.max_instances,
             requested_by=actor,
-            created_at=now,
         )
+        created.save(force_insert=True)
         notifications.notify(Channel.RUNS)
     return created
 
@@ -183,24 +179,16 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
         missing = [moment for moment in fire_times if moment not in present]
         if missing and not dry_run:
             Run.objects.bulk_create(
-                Run(
-                    job=stored,
-                    job_key=stored.pk,
-                    job_name=stored.name,
-                    task=stored.task,
-                    args=stored.args,
-                    kwargs=stored.kwargs,
+                Run.of(
+                    stored,
                     scheduled_at=moment,
-                    due_at=moment,
+                    now=now,
                     kind=RunKind.MANUAL,
                     attempt=attempts.get(moment, 0) + 1,
                     reason="Backfill.",
-                    executor=stored.executor,
                     priority=BACKFILL_PRIORITY,
-                    timeout=stored.timeout,
                     held=True,
                     requested_by=actor,
-                    created_at=now,
                 )
                 for moment in missing
             )

@@ -93,7 +93,7 @@ def _enter(job: Job, rows: tuple[PlannedRun, ...], now: datetime) -> int:
 def _fold(row: PlannedRun) -> bool:
     """Let the waiting run stand for these fire times as well; false: it was cancelled meanwhile."""
     return bool(
-        Run.objects.filter(pk=row.folded_into, held=True, finished_at=None).update(
+        Run.objects.filter(pk=row.folded_into or 0, held=True, finished_at=None).update(
             covers_from=Coalesce("covers_from", "scheduled_at"),
             scheduled_at=row.scheduled_at,
             coalesced=F("coalesced") + row.coalesced + 1,
@@ -102,24 +102,14 @@ def _fold(row: PlannedRun) -> bool:
 
 
 def _run(job: Job, row: PlannedRun, now: datetime) -> Run:
-    return Run(
-        job=job,
-        job_key=job.pk,
-        job_name=job.name,
-        task=job.task,
-        args=job.args,
-        kwargs=job.kwargs,
+    return Run.of(
+        job,
         scheduled_at=row.scheduled_at,
-        due_at=row.scheduled_at,
+        now=now,
         covers_from=row.covers_from,
         coalesced=row.coalesced,
-        kind=RunKind.SCHEDULED,
         state=row.state,
         reason=row.reason,
-        executor=job.executor,
-        priority=job.priority,
-        timeout=job.timeout,
         held=row.held or row.folded_into is not None,
-        created_at=now,
         finished_at=None if row.state is RunState.QUEUED else now,
     )
