@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.forms.fields import InvalidJSONInput
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
+from scheduler.admin import words
+from scheduler.admin.arguments_field import ArgumentsField
+from scheduler.admin.json_field import StorableJSONField
+from scheduler.admin.trigger_field import TriggerField
 from scheduler.core import policies, triggers
 from scheduler.core.policies import POLICIES
 from scheduler.core.registry import registry
@@ -22,71 +25,24 @@ from scheduler.models import Job
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise as StrPromise
-
-_DEEPEST = 50
 _LEFT_TO_THE_TASK = ("executor", "rerun_if_interrupted")
 """Policies that a new job takes from its task when nothing is said."""
 
 
-class StorableJSONField(forms.JSONField):
-    """JSON that PostgreSQL can hold as well: no NUL, no lone surrogates, no NaN, and not endlessly nested."""
-
-    def to_python(self, value: Any) -> Any:
-        try:
-            found = super().to_python(value)
-        except ValidationError:
-            raise
-        except (ValueError, RecursionError):
-            raise ValidationError(_("Enter a valid JSON."), code="invalid") from None
-        problem = _why_not_storable(found)
-        if problem:
-            raise ValidationError(problem, code="not_storable")
-        return found
-
-    def bound_data(self, data: Any, initial: Any) -> Any:
-        """Show again what was typed, as it was typed: a lone surrogate could not even be sent."""
-        try:
-            found = super().bound_data(data, initial)
-        except (ValueError, RecursionError):
-            return InvalidJSONInput(data)
-        return found if _why_not_storable(found) is None else InvalidJSONInput(data)
-
-
-def _why_not_storable(value: Any) -> StrPromise | None:
-    waiting = [(value, 1)]
-    while waiting:
-        item, depth = waiting.pop()
-        if depth > _DEEPEST:
-            return _("This is nested too deeply.")
-        if isinstance(item, str) and ("\x00" in item or any("\ud800" <= letter <= "\udfff" for letter in item)):
-            return _("This holds a character that cannot be stored: NUL, or half of a surrogate pair.")
-        if isinstance(item, float) and not math.isfinite(item):
-            return _("NaN and infinities are not JSON.")
-        if isinstance(item, dict):
-            waiting += [(part, depth + 1) for pair in item.items() for part in pair]
-        elif isinstance(item, list):
-            waiting += [(part, depth + 1) for part in item]
-    return None
-
-
 class JobForm(forms.ModelForm):
     new_id = forms.CharField(
-        label=_("id"), required=False, max_length=255, help_text=_("Stays for good. Empty: one is made.")
+        label=_("Id"), required=False, max_length=255, help_text=_("Stays for good. Empty: one is made.")
     )
-    task = forms.ChoiceField(label=_("task"), help_text=_("What is run."))
-    args = StorableJSONField(label=_("positional arguments"), required=False, initial=list, help_text=_("A JSON list."))
-    kwargs = StorableJSONField(
-        label=_("arguments"), required=False, initial=dict, help_text=_("A JSON object with a name for each argument.")
+    task = forms.ChoiceField(label=_("Task"), help_text=_("What is run."))
+    args = StorableJSONField(
+        label=_("Positional arguments"),
+        required=False,
+        initial=list,
+        help_text=_("A JSON list."),
+        widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
     )
-    trigger = StorableJSONField(
-        label=_("trigger"),
-        help_text=_(
-            'When it fires, as JSON: {"type": "cron", "expression": "0 3 * * *", "timezone": "Europe/Berlin"} or '
-            '{"type": "interval", "minutes": 30}.'
-        ),
-    )
+    kwargs = ArgumentsField(label=_("Arguments"), required=False, initial=dict)
+    trigger = TriggerField(label=_("When"))
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
 
     class Meta:
@@ -96,6 +52,9 @@ class JobForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_new = self.instance._state.adding
+        arguments: Any = self.fields["kwargs"].widget
+        arguments.task = "" if self.is_new else self.instance.task
+        arguments.stored = {} if self.is_new or not isinstance(self.instance.kwargs, dict) else self.instance.kwargs
         tasks: Any = self.fields["task"]
         tasks.choices = _task_choices(None if self.is_new else self.instance.task)
         if self.is_new:
@@ -149,7 +108,36 @@ class JobForm(forms.ModelForm):
         if "trigger" in cleaned and (is_doubtful or "trigger" in self.changed_data):
             self._check_trigger(cleaned["trigger"])
         self._check_policies(cleaned)
+        if not self.is_new and "seen_version" in cleaned:
+            self._check_version(cleaned)
         return cleaned
+
+    def _check_version(self, cleaned: dict[str, Any]) -> None:
+        """Tell the second of two people what the first one did. Their text stays, and can be saved after a look."""
+        stored = Job.objects.defer("job_state").filter(pk=self.instance.pk).first()
+        if stored is None or stored.version == cleaned["seen_version"]:
+            return
+        names = ("name", "description", "task", "args", "kwargs", "trigger", *POLICIES)
+        other = [name for name in names if name in cleaned and getattr(stored, name) != cleaned[name]]
+        labels = ", ".join(str(self.fields[name].label) for name in other) or "–"
+        seen: Any = self.data.copy()  # type: ignore[attr-defined]
+        seen["seen_version"] = str(stored.version)
+        self.data = seen
+        self.add_error(
+            None,
+            ValidationError(
+                _(
+                    "%(who)s changed this %(when)s. Your text is kept below; it differs from what is stored now in: "
+                    "%(labels)s. Compare, and save again."
+                ),
+                code="stale_version",
+                params={
+                    "who": stored.updated_by or _("Somebody"),
+                    "when": words.clock(stored.updated_at, now=timezone.now()),
+                    "labels": labels,
+                },
+            ),
+        )
 
     def policies(self) -> dict[str, Any]:
         """What was said about how the job is run; a task's or a setting's own say is left out."""
@@ -173,6 +161,12 @@ class JobForm(forms.ModelForm):
         except UnknownTask as error:
             self.add_error("task", str(error))
         except InvalidArguments as error:
+            arguments: Any = self.fields["kwargs"].widget
+            arguments.problems = {
+                problem["pointer"].removeprefix("/kwargs/").partition("/")[0]: problem["detail"]
+                for problem in error.problems
+                if problem["pointer"].startswith("/kwargs/")
+            }
             is_positional = any(problem["pointer"].startswith("/args") for problem in error.problems)
             self.add_error("args" if is_positional or not isinstance(cleaned["args"], list) else "kwargs", str(error))
 
@@ -197,7 +191,7 @@ def _task_choices(current: str | None) -> list[tuple[str, str]]:
     known = registry.all()
     choices = [(task.name, f"{task.name}: {task.description}" if task.description else task.name) for task in known]
     if current is not None and current not in registry.names():
-        choices.append((current, current))
+        choices.append((current, _("(cannot import) %s") % current))
     return choices if current is not None else [("", "---------"), *choices]
 
 

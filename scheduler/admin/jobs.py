@@ -10,7 +10,8 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -18,7 +19,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import addresses, charts, job_page, pages, words
+from scheduler.admin import addresses, charts, job_page, pages, preview, words
+from scheduler.admin.arguments_field import switched
 from scheduler.admin.forms import JobForm
 from scheduler.admin.job_actions import JobActions
 from scheduler.core.policies import POLICIES
@@ -68,6 +70,8 @@ class JobAdmin(JobActions, admin.ModelAdmin):
     search_fields = ("name", "task", "id")
     show_full_result_count = False
     change_list_template = "scheduler/jobs.html"
+    change_form_template = "scheduler/job_form.html"
+    save_as = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         found = overview.with_condition(jobs=Job.objects.defer("job_state"), now=timezone.now())
@@ -82,14 +86,18 @@ class JobAdmin(JobActions, admin.ModelAdmin):
 
     def get_urls(self) -> list[Any]:
         page = path("<path:object_id>/show/", self.admin_site.admin_view(self.page_view), name="scheduler_job_page")
-        return [page, *self.action_urls(), *super().get_urls()]
+        parts = [
+            path("preview/", self.admin_site.admin_view(self.preview_view), name="scheduler_job_preview"),
+            path("arguments/", self.admin_site.admin_view(self.arguments_view), name="scheduler_job_arguments"),
+        ]
+        return [*parts, page, *self.action_urls(), *super().get_urls()]
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
-        if obj is None:
-            return [(None, {"fields": (*_DEFINITION, "new_id")}), (gettext_lazy("Rules"), {"fields": POLICIES})]
+        further = "new_id" if obj is None else "seen_version"
+        definition = [name for name in _DEFINITION if name != "args"]
         return [
-            (None, {"fields": (*_DEFINITION, "seen_version")}),
-            (gettext_lazy("Rules"), {"fields": POLICIES}),
+            (None, {"fields": (*definition, further)}),
+            (gettext_lazy("Rules"), {"fields": (*POLICIES, "args")}),
         ]
 
     # The list
@@ -197,6 +205,50 @@ class JobAdmin(JobActions, admin.ModelAdmin):
         return pages.show_live(
             request, "scheduler/job.html", job_page.context(request, job), region="scheduler/job_region.html"
         )
+
+    # The form
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """What the trigger in the form would do. Nothing is saved."""
+        self._refuse_who_may_not_write(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return render(request, "scheduler/preview.html", preview.context(request.POST))
+
+    def arguments_view(self, request: HttpRequest) -> HttpResponse:
+        """The fields of the task that was chosen in the form, or the same values as JSON."""
+        self._refuse_who_may_not_write(request)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        return HttpResponse(switched(request.POST))
+
+    def _refuse_who_may_not_write(self, request: HttpRequest) -> None:
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+
+    def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
+        obj = kwargs.get("obj")
+        context["zone"] = words.zone_line()
+        context["may_run"] = self.has_run_permission(request)
+        context["next_run_time"] = obj.next_run_time if obj else None
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Job) -> HttpResponseRedirect:
+        return self._after_saving(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Job) -> HttpResponseRedirect:
+        return self._after_saving(request, obj)
+
+    def _after_saving(self, request: HttpRequest, obj: Job) -> HttpResponseRedirect:
+        """Show the job, or the run that was asked for with it."""
+        if "_save_run" in request.POST and self.has_run_permission(request):
+            run = jobs.run_now(job=obj, actor=pages.actor(request))
+            address = addresses.run(run.pk)
+            self.message_user(request, format_html('{} <a href="{}">#{}</a>', _("A run is queued:"), address, run.pk))
+            if request.user.has_perm("scheduler.view_run"):
+                return HttpResponseRedirect(address)
+        can_see = self.has_view_permission(request)
+        return HttpResponseRedirect(addresses.job(obj.pk) if can_see else reverse("admin:index"))
 
     # Saving and deleting
 

@@ -6,13 +6,14 @@ import json
 from typing import Any
 
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.urls import path
 from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses, pages, run_list, run_page, words
+from scheduler.admin.arguments_field import unmasked
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.core.states import RunState
@@ -166,9 +167,10 @@ def _arguments(run: Run, text: str) -> tuple[dict[str, Any], str]:
         return {}, _("This is not JSON: %s.") % error
     if not isinstance(given, dict):
         return {}, _("Arguments are a JSON object with a name for each.")
-    kwargs = {
-        name: run.kwargs[name] if value == words.MASK and name in run.kwargs else value for name, value in given.items()
-    }
+    try:
+        kwargs = unmasked(given, run.kwargs)
+    except ValidationError as error:
+        return {}, " ".join(error.messages)
     try:
         rows.check_arguments(task=run.task, args=run.args, kwargs=kwargs)
     except (InvalidArguments, UnknownTask) as error:

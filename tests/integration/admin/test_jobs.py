@@ -207,8 +207,10 @@ class TestEditingAJob:
 
         response = client.post(page("nightly"), data)
 
-        assert (response.status_code, response.url) == (302, page("nightly"))
-        assert "changed by bert meanwhile" in said(response)[0]
+        told = errors(response)["__all__"][0]
+        assert told.startswith("bert changed this today ")
+        assert "stored now in: Description." in told
+        assert response.context["adminform"].form["description"].value() == "mine"
         assert Job.objects.get().description == "theirs"
 
     def test_lets_a_finished_or_paused_job_be_described(self, client: Client) -> None:

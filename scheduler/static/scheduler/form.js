@@ -1,0 +1,60 @@
+// The form of a job: only the parts of the chosen kind, a preview while typing, the fields of the chosen task.
+"use strict";
+(() => {
+  const trigger = document.querySelector("[data-trigger]");
+  const form = trigger?.closest("form");
+  if (!form) return;
+  const preview = trigger.querySelector("[data-preview]");
+  let asked = 0, timer = 0;
+
+  const post = async (address, extra) => {
+    const body = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (typeof value === "string") body.append(name, value);
+    for (const [name, value] of Object.entries(extra || {})) body.set(name, value);
+    const answer = await fetch(address, { method: "POST", body, headers: { "X-Requested-With": "fetch" } });
+    if (!answer.ok || answer.redirected) throw new Error(answer.status);
+    return answer.text();
+  };
+
+  const fold = () => {
+    const kind = form.querySelector("input[name$='-kind']:checked")?.value || "json";
+    trigger.querySelectorAll("[data-kind]").forEach((part) => { part.hidden = part.dataset.kind !== kind; });
+    trigger.querySelectorAll("[data-unless]").forEach((part) => { part.hidden = part.dataset.unless === kind; });
+  };
+
+  // An answer that was overtaken by a newer question is dropped.
+  const show = async () => {
+    const mine = ++asked;
+    try {
+      const html = await post(preview.dataset.preview);
+      if (mine === asked) preview.innerHTML = html;
+    } catch {
+      if (mine === asked) preview.textContent = "";
+    }
+  };
+  const later = () => { clearTimeout(timer); timer = setTimeout(show, 250); };
+
+  trigger.addEventListener("input", () => { fold(); later(); });
+  fold();
+  show();
+
+  const holder = document.querySelector("[data-arguments]")?.parentElement;
+  if (!holder) return;
+  const reveal = () => holder.querySelectorAll("[data-want]").forEach((button) => { button.hidden = false; });
+  const refill = async (want) => {
+    const widget = holder.querySelector("[data-arguments]");
+    try {
+      const html = await post(widget.dataset.arguments, { want });
+      widget.outerHTML = html;
+      reveal();
+    } catch {
+      reveal();
+    }
+  };
+  holder.addEventListener("click", (event) => {
+    const want = event.target.closest("[data-want]")?.dataset.want;
+    if (want) refill(want);
+  });
+  form.querySelector("[name=task]")?.addEventListener("change", () => refill("fields"));
+  reveal();
+})();
