@@ -338,13 +338,16 @@ def task(
     ``name`` is what jobs store; by default ``module.function``. It must stay the same when the code moves.
     Annotations are the contract for the arguments: they are checked when a job is saved and before it runs.
 
-    :raises InvalidTask: a lambda or a nested function, which another process could not find again
+    :raises InvalidTask: a lambda or a nested function, which another process could not find again; or its timeout is
+        not a positive ``timedelta``
     :raises DuplicateTask: another function has the name
     """
 
     def register(function: Function) -> Function:
         if not inspect.isfunction(function) or "<" in function.__qualname__:
             raise InvalidTask(f"{function!r} cannot be a task: only a function at the top of a module can.")
+        if timeout is not None and (not isinstance(timeout, timedelta) or timeout <= timedelta()):
+            raise InvalidTask(f"The timeout of {function.__qualname__} is {timeout!r}; it must be a positive timedelta.")
         registry.add(
             Task(
                 name=name or f"{function.__module__}.{function.__qualname__}",

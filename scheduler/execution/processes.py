@@ -19,6 +19,7 @@ from scheduler.errors import SchedulerError
 from scheduler.execution import child as child_process
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import now_microseconds, timeout_of
+from scheduler.execution.values import clean
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -170,7 +171,12 @@ class ProcessPool(Pool):
             if child is None:
                 return  # the node accounts for this run
             self._begun[run.id] = (run, child)
-            outcome = self._run(child, run)
+            try:
+                outcome = self._run(child, run)
+            except Exception as fault:  # what a child answers is anybody's, and must not cost the pool a place
+                logger.exception("scheduler.child.answered_nonsense", extra={"run": run.id})
+                child.kill()
+                outcome = _unusable(run, fault)
             if self._killing.is_set():
                 return  # the node accounts for this run
             del self._begun[run.id]
@@ -236,3 +242,9 @@ class ProcessPool(Pool):
             else:
                 return child
         return None
+
+
+def _unusable(run: OwnedRun, fault: Exception) -> Outcome:
+    now = now_microseconds()
+    error = f"ChildDied: What its process answered cannot be used ({type(fault).__name__}: {fault})."
+    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=clean(error)[:2000])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from datetime import timedelta
 
 from scheduler import task
 from tests.scenarios.chaos import effects
@@ -40,7 +41,7 @@ def leave() -> None:
     raise SystemExit(3)
 
 
-@task(name="chaos.hang", timeout=2.0)
+@task(name="chaos.hang", timeout=timedelta(seconds=2))
 def hang() -> None:
     """Never look up."""
     threading.Event().wait(3600)
