@@ -67,6 +67,7 @@ class Tick:
         self._more = dict.fromkeys(workload.pools, True)
         self._claim_at = 0.0
         self._ask_at = 0.0
+        self._ask_again = True
         self._reconcile_at = time.monotonic() + settings.reconcile_seconds
         self._inspect_at = 0.0
         self._inspect_broken = True
@@ -92,9 +93,9 @@ class Tick:
             self._cancel_at = 0.0
 
     def look_for_runs(self) -> None:
-        """Runs may wait that nobody told this node about in time: ask again."""
+        """Runs may wait that nobody told this node about in time: ask again. Called by any thread."""
         self._look_for_runs_again()
-        self._ask_at = 0.0
+        self._ask_again = True
 
     def _look_for_runs_again(self) -> None:
         for executor in self._more:
@@ -161,21 +162,25 @@ class Tick:
         for executor, room in self._workload.room().items():
             if room <= 0 or not self._more[executor]:
                 continue
+            # Put down before asking: another thread may raise it while the answer is on its way.
+            self._more[executor] = False
+            limit = min(room, self._settings.claim_batch)
             taken = runs.take(
                 self._connection,
                 node=self._identity.node,
                 executor=executor,
                 tasks=registry.names(),
-                limit=min(room, self._settings.claim_batch),
+                limit=limit,
             )
             self._workload.add(taken)
-            self._more[executor] = len(taken) >= min(room, self._settings.claim_batch)
+            if len(taken) >= limit:
+                self._more[executor] = True
 
     def _claim(self) -> float:
         """Claim what is due, if anything can be; return the pause that follows."""
         now = time.monotonic()
         if now < self._claim_at:
-            return self._pause(self._claim_at - now)
+            return self._sleep_until_due() if self._ask_again else self._pause(self._claim_at - now)
         claim = claims.claim_due(
             self._connection,
             node=self._identity.node,
@@ -190,7 +195,7 @@ class Tick:
             self._spill()
         if claim.jobs >= self._settings.claim_batch:
             return 0.0
-        if claim.next_seconds is not None and time.monotonic() < self._ask_at:
+        if claim.next_seconds is not None and time.monotonic() < self._ask_at and not self._ask_again:
             # The claim has told when the next job is due; waiting runs were asked for a moment ago.
             self._claim_at = min(now + max(0.0, claim.next_seconds), self._ask_at)
             return self._pause(max(0.0, self._claim_at - time.monotonic()))
@@ -198,6 +203,7 @@ class Tick:
 
     def _sleep_until_due(self) -> float:
         """Ask when anything is due that this node may take; return the pause until then."""
+        self._ask_again = False
         due = runs.next_due(self._connection, tasks=registry.names(), executors=list(self._workload.pools))
         longest = self._settings.poll_seconds
         job_seconds = longest if due.job is None else max(0.0, min(due.job, longest))

@@ -28,6 +28,8 @@ class TestATimeoutInAProcess:
         self, start_node: StartNode, job_of: Callable[..., Job]
     ) -> None:
         start_node(processes=1)
+        finished(jobs.run_now(job=job_of("sample.square", executor="processpool", number=1)))  # the child is up
+
         slow = finished(jobs.run_now(job=job_of("governed.sleep", executor="processpool", timeout=0.5)))
 
         after = finished(jobs.run_now(job=job_of("sample.square", executor="processpool", number=3)))
