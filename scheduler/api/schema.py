@@ -17,6 +17,13 @@ from scheduler.api import answers
 from scheduler.api.problems import CONTENT_TYPE
 
 
+class Schema(AutoSchema):
+    """Answers are as they are declared: a list is an object with results, not an array."""
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        return False
+
+
 class TokenScheme(OpenApiAuthenticationExtension):
     """How a token is sent."""
 
@@ -88,7 +95,7 @@ def operation(
 
     def decorate(action: Any) -> Any:
         # Else the project's REST framework settings would say what makes the schema.
-        action.kwargs = {"schema": AutoSchema}
+        action.kwargs = {"schema": Schema}
         return declare(action)
 
     return decorate

@@ -93,5 +93,5 @@ urlpatterns: list[URLPattern] = [
     ),
     *(path(route, view, name=name) for route, view, name in _ROUTES),
     *(path(f"{route}/", view) for route, view, _ in _ROUTES),
-    re_path("^.*$", NowhereViews.as_view(dict.fromkeys(_VERBS, "nowhere"))),
+    re_path(r"^[\s\S]*$", NowhereViews.as_view(dict.fromkeys(_VERBS, "nowhere"))),
 ]

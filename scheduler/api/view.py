@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from drf_spectacular.openapi import AutoSchema
 from knox.auth import TokenAuthentication
 from rest_framework import exceptions
 from rest_framework.authentication import SessionAuthentication
@@ -18,6 +17,7 @@ from rest_framework.viewsets import ViewSet
 
 from scheduler.api import problems
 from scheduler.api.permissions import ByAction
+from scheduler.api.schema import Schema
 from scheduler.api.throttling import PerMinute
 
 ACTOR_CHARS = 150
@@ -63,7 +63,7 @@ class Resource(ViewSet):
     content_negotiation_class = OnlyJSON
     versioning_class = None
     metadata_class = None
-    schema: Any = AutoSchema()
+    schema: Any = Schema()
 
     permissions: ClassVar[dict[str, tuple[str, ...]]] = {}
     """What each action needs, as codenames of the app."""

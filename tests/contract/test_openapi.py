@@ -1,0 +1,122 @@
+"""The API does what its schema says, and bad input never breaks it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest import SkipTest
+
+import pytest
+import schemathesis
+from django.contrib.auth.models import User
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.renderers import OpenApiJsonRenderer
+from drf_spectacular.validation import validate_schema
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from knox.models import AuthToken
+from schemathesis import GenerationMode
+from schemathesis.config import SchemathesisConfig
+
+from scheduler import conf
+from scheduler.services import jobs
+
+FILE = Path(__file__).resolve().parents[2] / "docs/openapi.json"
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES") or (35 if os.environ.get("CI") else 8))
+"""Generated requests for each operation that fit the schema, and as many that do not: in CI more than 2,000 in all."""
+
+CONFIG = SchemathesisConfig.from_dict(
+    {
+        "checks": {
+            # A request may fit the schema and ask for a task, a trigger or an id that does not work out.
+            "positive_data_acceptance": {
+                "expected-statuses": ["2xx", "400", "403", "404", "409", "412", "413", "422", "503"]
+            },
+            # 503 is the answer of a scheduler that does not work: in this test no node runs.
+            "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]},
+            "negative_data_rejection": {
+                "expected-statuses": ["400", "401", "403", "404", "405", "409", "412", "415", "422"]
+            },
+        }
+    }
+)
+
+
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return found
+
+
+def as_text(found: dict[str, Any]) -> str:
+    return (
+        json.dumps(json.loads(OpenApiJsonRenderer().render(found)), indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+    )
+
+
+class TestTheSchema:
+    def test_is_valid_and_the_file_in_docs_is_fresh(self) -> None:
+        """``UPDATE_OPENAPI=1 pytest tests/contract/test_openapi.py`` writes the file."""
+        found = document()
+        validate_schema(found)
+        if os.environ.get("UPDATE_OPENAPI"):
+            FILE.write_text(as_text(found), encoding="utf-8")
+
+        assert FILE.read_text(encoding="utf-8") == as_text(found)
+
+    def test_is_served_with_a_page_that_loads_nothing_from_elsewhere(self, client: Any, db: None) -> None:
+        assert client.get("/api/v1/scheduler/schema").status_code == 200
+        page = client.get("/api/v1/scheduler/docs").content.decode()
+
+        assert "swagger-ui-bundle.js" in page
+        assert "https://" not in page
+        assert "<script>" not in page
+
+
+@pytest.fixture
+def header(db: None, settings: Any) -> Iterator[dict[str, str]]:
+    """The token of somebody who may do everything, as often as they like; there is a job with a run."""
+    settings.SCHEDULER = {**settings.SCHEDULER, "API_READS_PER_MINUTE": 0, "API_WRITES_PER_MINUTE": 0}
+    conf.get.cache_clear()
+    jobs.run_now(job=jobs.create(id="some", task="sample.nothing", trigger={"type": "interval", "hours": 1}))
+    _, token = AuthToken.objects.create(user=User.objects.create_user("anna", is_superuser=True))
+    # As Django's own test client does: the connection is the test's, and is not the request's to close.
+    both = (request_started, request_finished)
+    for signal in both:
+        signal.disconnect(close_old_connections)
+    yield {"Authorization": f"Bearer {token}"}
+    for signal in both:
+        signal.connect(close_old_connections)
+    conf.get.cache_clear()
+
+
+SCHEMA = schemathesis.openapi.from_dict(json.loads(FILE.read_text(encoding="utf-8")), config=CONFIG)
+SCHEMA.app = get_wsgi_application()
+OPERATIONS = {operation.label: operation for operation in (found.ok() for found in SCHEMA.get_all_operations())}
+
+
+@pytest.mark.parametrize("label", sorted(OPERATIONS))
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_every_operation_answers_as_the_schema_says(label: str, mode: GenerationMode, header: dict[str, str]) -> None:
+    operation = OPERATIONS[label]
+
+    @settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        database=None,
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def ask(case: Any) -> None:
+        case.call_and_validate(headers=header)
+
+    try:
+        ask()
+    except (Unsatisfiable, SkipTest):
+        pytest.skip(f"{label} takes nothing that could be wrong.")

@@ -1,0 +1,187 @@
+"""Health and metrics from real web processes, while nodes freeze and the database goes away."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.postgres import Cluster, free_port
+from tests.scenarios.site import CHECKOUT, QUICK, Site, environment
+from tests.waiting import wait_until
+
+HEARTBEAT_SECONDS = float(QUICK["SCHEDULER_HEARTBEAT_SECONDS"])
+
+
+class Web:
+    """Gunicorn with two processes, as in production."""
+
+    def __init__(self, *, url: str, output: Path) -> None:
+        self.port = free_port()
+        self.output = output
+        with output.open("wb") as file:
+            self._popen = subprocess.Popen(
+                [
+                    sys.executable,
+                    "-m",
+                    "gunicorn",
+                    "--config",
+                    "python:openlearn.gunicorn",
+                    "openlearn.wsgi",
+                    "--bind",
+                    f"127.0.0.1:{self.port}",
+                    "--workers",
+                    "2",
+                ],
+                cwd=CHECKOUT,
+                env=environment(url, **QUICK, SCHEDULER_METRICS_PUBLIC="1"),
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
+
+    def get(self, path: str) -> tuple[int, str, float]:
+        """Return the status, the body, and how long it took."""
+        began = time.monotonic()
+        address = f"http://127.0.0.1:{self.port}/{path}"
+        try:
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                status, body = answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            status, body = error.code, error.read().decode()
+        return status, body, time.monotonic() - began
+
+    def health(self, word: str = "ready") -> tuple[int, dict[str, Any], float]:
+        status, body, took = self.get(f"api/v1/scheduler/health/{word}")
+        return status, json.loads(body), took
+
+    def answers(self) -> bool:
+        assert self._popen.poll() is None, self.output.read_text()
+        try:
+            return self.health("live")[0] == 200
+        except OSError:
+            return False
+
+    def stop(self) -> None:
+        self._popen.terminate()
+        self._popen.wait(20)
+
+
+@contextmanager
+def web_on(url: str, directory: Path) -> Iterator[Web]:
+    web = Web(url=url, output=directory / "web.log")
+    try:
+        wait_until(web.answers, 30)
+        yield web
+    finally:
+        web.stop()
+
+
+def failed(document: dict[str, Any]) -> list[str]:
+    return [check["name"] for check in document["checks"] if check["status"] == "fail"]
+
+
+class TestFrozenNodes:
+    def test_turn_the_health_within_two_heartbeats_and_back(self, site: Site, tmp_path: Path) -> None:
+        nodes = [site.start_node(), site.start_node()]
+        with web_on(site.url, tmp_path) as web:
+            assert web.health()[0] == 200
+
+            for node in nodes:
+                node.send(signal.SIGSTOP)
+            frozen_at = time.monotonic()
+            try:
+                wait_until(lambda: web.health()[0] == 503, 10)
+                took = time.monotonic() - frozen_at
+                found = web.health()[1]
+            finally:
+                for node in nodes:
+                    node.send(signal.SIGCONT)
+
+            assert took <= 2 * HEARTBEAT_SECONDS + 0.5
+            assert failed(found) == ["nodes"]
+            wait_until(lambda: web.health()[0] == 200, 10)
+
+
+class TestADatabaseThatIsAway:
+    @pytest.mark.parametrize("how", ["stopped", "frozen"])
+    def test_turns_the_health_in_two_seconds_and_back_without_a_traceback(self, how: str, tmp_path: Path) -> None:
+        with Cluster(settings={"fsync": "off"}) as cluster:
+            variables = environment(cluster.url(), **QUICK)
+            subprocess.run([sys.executable, "manage.py", "migrate", "-v0"], cwd=CHECKOUT, env=variables, check=True)
+            site = Site(url=cluster.url(), directory=tmp_path)
+            try:
+                site.start_node()
+                with web_on(cluster.url(), tmp_path) as web:
+                    assert web.health()[0] == 200
+
+                    self._take_away(cluster, how)
+                    status, found, took = web.health()
+                    live = web.health("live")
+                    others = [web.get(path)[0] for path in ("api/v1/scheduler/jobs",)]
+                    self._bring_back(cluster, how)
+
+                    assert (status, failed(found)) == (503, ["database"])
+                    assert took < 2
+                    assert (live[0], live[2] < 1) == (200, True)
+                    assert others == [401]
+                    wait_until(lambda: web.health()[0] == 200, 30)
+                assert "Traceback" not in web.output.read_text()
+            finally:
+                site.close()
+
+    def _take_away(self, cluster: Cluster, how: str) -> None:
+        if how == "stopped":
+            cluster.stop("immediate")
+        else:
+            self._signal(cluster, signal.SIGSTOP)
+
+    def _bring_back(self, cluster: Cluster, how: str) -> None:
+        if how == "stopped":
+            cluster.start()
+        else:
+            self._signal(cluster, signal.SIGCONT)
+
+    def _signal(self, cluster: Cluster, number: int) -> None:
+        """Send it to the server and to every process of it."""
+        import psutil
+
+        server = psutil.Process(cluster.pid)
+        for process in (server, *server.children(recursive=True)):
+            process.send_signal(number)
+
+
+class TestMetrics:
+    def test_are_the_same_from_every_web_process_and_from_a_node(self, site: Site, tmp_path: Path) -> None:
+        port = free_port()
+        node = site.start_node("--metrics-port", str(port), "--name", "alpha")
+        with web_on(site.url, tmp_path) as web:
+            node.printed("scheduler.metrics.served")
+            texts = [web.get("metrics")[1] for _ in range(6)]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                texts.append(answer.read().decode())
+
+        for text in texts:
+            families = {family.name: family for family in text_string_to_metric_families(text)}
+            assert families["scheduler_nodes_up"].samples[0].value == 1
+            sample = families["scheduler_node_up"].samples[0]
+            assert (sample.labels, sample.value) == ({"node": "alpha"}, 1)
+        node.stop()
+
+    def test_are_refused_on_a_port_that_is_taken(self, site: Site) -> None:
+        with web_on(site.url, site.directory) as web:
+            node = site.launch("--metrics-port", str(web.port))
+            assert node.ended() == 1
+        assert "Metrics cannot be served" in node.output
+        assert "Traceback" not in node.output
