@@ -347,7 +347,7 @@ def task(
         if not inspect.isfunction(function) or "<" in function.__qualname__:
             raise InvalidTask(f"{function!r} cannot be a task: only a function at the top of a module can.")
         if timeout is not None and (not isinstance(timeout, timedelta) or timeout <= timedelta()):
-            raise InvalidTask(f"The timeout of {function.__qualname__} is {timeout!r}; it must be a positive timedelta.")
+            raise InvalidTask(f"The timeout of {function!r} is {timeout!r}; it must be a positive timedelta.")
         registry.add(
             Task(
                 name=name or f"{function.__module__}.{function.__qualname__}",

@@ -40,6 +40,7 @@ class Child:
 
     def __init__(self, *, memory_mb: int | None) -> None:
         self.runs = 0
+        self._was_killed = False
         self._pipe, theirs = _spawn.Pipe()
         module = os.environ.get("DJANGO_SETTINGS_MODULE") or django_settings.SETTINGS_MODULE
         self._process = _spawn.Process(target=child_process.main, args=(theirs, module, memory_mb), daemon=True)
@@ -78,10 +79,12 @@ class Child:
 
     @property
     def is_alive(self) -> bool:
-        return self._process.is_alive()
+        # One that was killed may take a moment to die, and must not get another run meanwhile.
+        return not self._was_killed and self._process.is_alive()
 
     def kill(self) -> None:
         """End it and whatever it has started."""
+        self._was_killed = True
         if self._process.pid is not None and self._process.is_alive():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
