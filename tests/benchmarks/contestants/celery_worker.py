@@ -44,19 +44,20 @@ def _measure(jobs: int, threads: int) -> dict[str, Any]:
     )
     PeriodicTask.objects.update(last_run_at="2020-01-01T00:00:00Z")
     PeriodicTasks.update_changed()
-    beat = "django_celery_beat.schedulers:DatabaseScheduler"
-    arguments = ["worker", "--beat", "--scheduler", beat, "--pool", "threads", "--concurrency", str(threads)]
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "celery", "-A", "tests.benchmarks.contestants.celery_app", *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    worker = _start("worker", "--pool", "threads", "--concurrency", str(threads))
+    beat = _start("beat", "--scheduler", "django_celery_beat.schedulers:DatabaseScheduler", "--schedule", os.devnull)
     pause, began = threading.Event(), time.perf_counter()
     while (count := TaskResult.objects.count()) < jobs and time.perf_counter() - began < PATIENCE_SECONDS:
         pause.wait(0.1)
-    worker.terminate()
-    worker.wait(60)
+    for process in (beat, worker):
+        process.terminate()
+        process.wait(60)
     first = TaskResult.objects.earliest("date_created").date_created
     last = TaskResult.objects.latest("date_done").date_done
     seconds = (last - first).total_seconds()
     return {"jobs": count, "seconds": round(seconds, 3), "runs_per_second": round(count / seconds, 1)}
+
+
+def _start(*arguments: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "celery", "-A", "tests.benchmarks.contestants.celery_app", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -23,6 +23,7 @@ def setup(*apps: str, **more: Any) -> None:
     import django
     from django.conf import settings
     from django.core.management import call_command
+    from django.db import connections
 
     settings.configure(
         SECRET_KEY="only for a benchmark",
@@ -34,3 +35,4 @@ def setup(*apps: str, **more: Any) -> None:
     )
     django.setup()
     call_command("migrate", verbosity=0)
+    connections.close_all()  # a process that is forked off must not share them
