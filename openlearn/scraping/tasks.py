@@ -5,16 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Any
 
+from django.utils import timezone
 from pydantic import Field
 
 from openlearn.scraping import services
-from scheduler import task
+from openlearn.scraping.errors import AskedToWait
+from scheduler import Retry, task
 
 
 @task(name=services.SCRAPE_TASK, timeout=timedelta(minutes=10), idempotent=True)
 def scrape_source(*, source_id: Annotated[int, Field(ge=1)]) -> dict[str, Any]:
     """Fetch one source and store the documents that changed."""
-    return services.scrape_source(source_id=source_id).as_dict()
+    try:
+        return services.scrape_source(source_id=source_id).as_dict()
+    except AskedToWait as error:
+        # A moment later than asked: whoever comes on the second may be taken for early.
+        raise Retry(str(error), after=error.until_at - timezone.now() + timedelta(seconds=1)) from error
 
 
 @task(name=services.EXTRACT_TASK, executor="processpool", timeout=timedelta(minutes=10), idempotent=True)

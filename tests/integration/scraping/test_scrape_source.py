@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from openlearn.scraping import errors, services, tasks
 from openlearn.scraping.models import Document, Page, Source
+from scheduler import Retry
 from scheduler.errors import AnswerTooLarge, AnswerTooSlow, DestinationRefused, TooManyRedirects
 from scheduler.models import Job
 from tests.websites import article, item, reply, reply_if_changed, rss, sitemap
@@ -269,6 +270,14 @@ class TestASourceThatAsksToWait:
         assert summary.retry_not_before == feed.retry_not_before
         assert "wants to be left alone" in summary.problems[0]
         assert len(allowed.requests) == asked
+
+    def test_has_its_run_tried_again_then(self, feed, allowed):
+        allowed.routes["/feed"] = reply(status=429, Retry_After="120")
+
+        with pytest.raises(Retry, match="asks to be left alone until") as caught:
+            tasks.scrape_source(source_id=feed.pk)
+
+        assert timedelta(seconds=110) < caught.value.after < timedelta(seconds=130)
 
     def test_is_asked_again_afterwards(self, feed, allowed):
         Source.objects.update(retry_not_before=timezone.now() - timedelta(seconds=1))
