@@ -16,7 +16,8 @@ from django.utils.translation import gettext as _
 from scheduler.admin import words
 from scheduler.admin.json_field import StorableJSONField
 from scheduler.core.registry import Task, registry
-from scheduler.errors import UnknownTask
+from scheduler.errors import InvalidArguments, UnknownTask
+from scheduler.services import masking
 
 _SIMPLE = {"integer": "integer", "number": "number", "boolean": "boolean"}
 _FORMATS = {"date": "date", "date-time": "datetime", "password": "secret"}
@@ -223,9 +224,12 @@ def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, A
     """
     Put the values that are kept where their masks were left.
 
-    :raises ValidationError: there is a mask and nothing is kept
+    :raises ValidationError: there is a mask and nothing is kept, or something sealed that nobody can have seen
     """
-    found = {name: stored[name] if value == words.MASK and name in stored else value for name, value in given.items()}
+    try:
+        found = dict(masking.unmasked(given=given, stored=stored))
+    except InvalidArguments as error:
+        raise ValidationError(str(error), code="invalid") from None
     for name, value in found.items():
         if value == words.MASK:
             raise ValidationError(_("%s: enter the secret again.") % name, code="required")

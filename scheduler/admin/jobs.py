@@ -19,7 +19,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import addresses, charts, job_page, pages, preview, words
+from scheduler.admin import addresses, charts, dashboard, job_page, pages, preview, words
 from scheduler.admin.arguments_field import switched
 from scheduler.admin.forms import JobForm
 from scheduler.admin.job_actions import JobActions
@@ -87,6 +87,7 @@ class JobAdmin(JobActions, admin.ModelAdmin):
     def get_urls(self) -> list[Any]:
         page = path("<path:object_id>/show/", self.admin_site.admin_view(self.page_view), name="scheduler_job_page")
         parts = [
+            path("dashboard/", self.admin_site.admin_view(self.dashboard_view), name="scheduler_dashboard"),
             path("preview/", self.admin_site.admin_view(self.preview_view), name="scheduler_job_preview"),
             path("arguments/", self.admin_site.admin_view(self.arguments_view), name="scheduler_job_arguments"),
         ]
@@ -193,7 +194,14 @@ class JobAdmin(JobActions, admin.ModelAdmin):
             [*columns, buttons] if self.has_run_permission(request) or self.has_pause_permission(request) else columns
         )
 
-    # The page
+    # The pages
+
+    def dashboard_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return pages.show_live(
+            request, "scheduler/dashboard.html", dashboard.context(request), region="scheduler/dashboard_region.html"
+        )
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         if not self.has_view_permission(request):

@@ -47,7 +47,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "log_cut": cut,
         "may": may,
         "runbook": job.description if job and run.error else "",
-        "progress": _progress(run.progress) if run.finished_at is None else None,
+        "progress": progress(run.progress) if run.finished_at is None else None,
         "links": _links(run, job),
         "attempts": [
             {
@@ -128,12 +128,13 @@ def log_lines(log: str) -> tuple[list[dict[str, str]], int]:
     return found, MOST_LOG_LINES if len(lines) > MOST_LOG_LINES else 0
 
 
-def _progress(progress: Any) -> dict[str, Any] | None:
-    if not isinstance(progress, dict):
+def progress(reported: Any) -> dict[str, Any] | None:
+    """Return what a task says of its progress; nothing if it is not what tasks say."""
+    if not isinstance(reported, dict):
         return None
-    done, total = progress.get("done"), progress.get("total")
+    done, total = reported.get("done"), reported.get("total")
     is_counted = isinstance(done, int | float) and isinstance(total, int | float) and total > 0
-    text = words.first_line(str(progress.get("message") or ""))
+    text = words.first_line(str(reported.get("message") or ""))
     if isinstance(done, int | float):
         of = _("%(done)s of %(total)s") % {"done": done, "total": total} if total else str(done)
         text = f"{of} {text}".strip()

@@ -14,12 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.logbook import visible
-from scheduler.sealing import is_sealed
+from scheduler.services.masking import MASK as MASK
+from scheduler.services.masking import masked as masked
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
-
-MASK = "••••••"
 
 _MOST_CHARS = 160
 _DIRECTIONS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
@@ -177,14 +176,3 @@ def plain(text: str | None) -> str:
 def first_line(text: str | None, *, most: int = _MOST_CHARS) -> str:
     line = plain(text).strip().partition("\n")[0]
     return f"{line[: most - 1]}…" if len(line) > most else line
-
-
-def masked(value: Any) -> Any:
-    """The same JSON with a mask for each sealed value, at any depth."""
-    if is_sealed(value):
-        return MASK
-    if isinstance(value, dict):
-        return {name: masked(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [masked(part) for part in value]
-    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -206,8 +207,15 @@ class TestArguments:
 
         assert sealing.unseal(Job.objects.get().kwargs["token"]) == "louder"
 
+    def test_take_nothing_that_is_sealed_already(self, client: Client) -> None:
+        sealed = json.dumps({"token": sealing.seal("somebody else's")})
+
+        response = send(client, kwargs__mode="json", task="governed.use_secret", kwargs=sealed)
+
+        assert "Sealed values cannot be sent" in " ".join(errors(response)["kwargs"])
+
     def test_never_store_a_mask_for_a_secret(self, client: Client) -> None:
-        response = send(client, kwargs__mode="json", task="governed.use_secret", kwargs='{"token": "••••••"}')
+        response = send(client, kwargs__mode="json", task="governed.use_secret", kwargs='{"token": "•••"}')
 
         assert "enter the secret again" in " ".join(errors(response)["kwargs"])
 

@@ -78,7 +78,7 @@ class TestJobPage:
 
         text = client.get(addresses.job("nightly")).content.decode()
 
-        assert ("••••••" in text, "$sealed" in text) == (True, False)
+        assert ("•••" in text, "$sealed" in text) == (True, False)
 
     def test_is_found_by_ids_that_addresses_cannot_hold(self, client: Client) -> None:
         make("a/b c?d_e", name="odd")

@@ -1,0 +1,153 @@
+"""Everything that somebody asks at three in the morning, in a bounded number of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q, Sum
+
+from scheduler import conf
+from scheduler.core import triggers
+from scheduler.core.states import JobState, NodeState, RunState
+from scheduler.errors import InvalidTrigger
+from scheduler.models import Job, Node, Rollup, Run
+from scheduler.services import overview
+from scheduler.services.overview import Recent
+
+PAST = timedelta(hours=12)
+PLANNED = timedelta(hours=3)
+LANE_RUNS = 60
+"""So many runs of a job are drawn; of one that runs more often, the newest."""
+
+_LANES = 20
+_ROWS = 10
+_MOST_PLANNED = 30
+_BAD = ("broken", "failing", "overdue")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenNode:
+    node: Node
+    state: str
+    """That of its row, or ``silent`` when it says that it runs and has not been heard for too long."""
+
+    skew_seconds: float | None
+    """How far its clock is ahead of the database's; ``None``: it has not said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    job: Job
+    runs: list[Recent]
+    """Of the last hours, newest first."""
+
+    planned: list[datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    counts: dict[str, int]
+    attention: list[Job]
+    """The worst jobs, with ``condition``."""
+
+    recent: dict[str, list[Recent]]
+    running: list[Run]
+    lanes: list[Lane]
+    upcoming: list[Job]
+    nodes: list[SeenNode]
+    changed: list[Job]
+    succeeded: int
+    """Of the runs that ended in the last 24 hours."""
+
+    ended: int
+
+    @property
+    def alive(self) -> int:
+        return sum(seen.state == NodeState.RUNNING for seen in self.nodes)
+
+    @property
+    def trouble(self) -> int:
+        """How many jobs need somebody."""
+        return sum(self.counts[name] for name in _BAD)
+
+
+def look(*, now: datetime) -> Dashboard:
+    jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now)
+    lanes = list(jobs.order_by("severity", "next_run_time", "pk")[:_LANES])
+    running = list(
+        Run.objects.active()
+        .filter(state=RunState.RUNNING)
+        .defer("args", "kwargs", "result", "log", "traceback")
+        .order_by("started_at", "pk")[:_LANES]
+    )
+    ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
+    recent = overview.recent(jobs=ids, count=LANE_RUNS)
+    succeeded, ended = _outcomes(now)
+    due = Job.objects.defer("job_state").filter(state=JobState.ACTIVE, next_run_time__gt=now)
+    return Dashboard(
+        counts=overview.counts(now=now),
+        attention=[job for job in lanes if _condition(job) in _BAD],
+        recent=recent,
+        running=running,
+        lanes=[_lane(job, recent.get(job.pk, []), now=now) for job in lanes],
+        upcoming=list(due.order_by("next_run_time", "pk")[:_ROWS]),
+        nodes=nodes(now=now),
+        changed=list(Job.objects.defer("job_state").exclude(updated_by="").order_by("-updated_at", "pk")[:5]),
+        succeeded=succeeded,
+        ended=ended,
+    )
+
+
+def nodes(*, now: datetime) -> list[SeenNode]:
+    """Return the nodes that run, and those that ended within a day; at most 50."""
+    silent = now - timedelta(seconds=conf.get().reap_after_seconds)
+    is_shown = Q(state__in=(NodeState.RUNNING, NodeState.STOPPING)) | Q(heartbeat_at__gte=now - timedelta(days=1))
+    found = Node.objects.select_related("measure").filter(is_shown).order_by("-heartbeat_at", "pk")[:50]
+    return [
+        SeenNode(
+            node=node,
+            state="silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state,
+            skew_seconds=_skew(node),
+        )
+        for node in found
+    ]
+
+
+def _skew(node: Node) -> float | None:
+    measure: Any = getattr(node, "measure", None)
+    return None if measure is None else (measure.clock_at - measure.reported_at).total_seconds()
+
+
+def _condition(job: Job) -> str:
+    return str(job.condition)
+
+
+def _outcomes(now: datetime) -> tuple[int, int]:
+    columns = ("succeeded", "failed", "timed_out", "interrupted")
+    sums = (
+        Rollup.objects.filter(hour__gte=now - timedelta(hours=24))
+        .order_by()
+        .aggregate(**{f"all_{column}": Sum(column) for column in columns})
+    )
+    return sums["all_succeeded"] or 0, sum(sums[f"all_{column}"] or 0 for column in columns)
+
+
+def _lane(job: Job, runs: list[Recent], *, now: datetime) -> Lane:
+    return Lane(
+        job=job,
+        runs=[run for run in runs if run.scheduled_at >= now - PAST],
+        planned=_planned(job, until=now + PLANNED),
+    )
+
+
+def _planned(job: Job, *, until: datetime) -> list[datetime]:
+    first = job.next_run_time
+    if job.state != JobState.ACTIVE or first is None or first > until:
+        return []
+    try:
+        later = triggers.next_fire_times(job.trigger, after=first, count=_MOST_PLANNED - 1)
+    except (InvalidTrigger, TypeError, AttributeError):
+        return [first]
+    return [first, *(moment for moment in later if moment <= until)]

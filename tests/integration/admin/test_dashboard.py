@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from scheduler.admin import addresses
+from scheduler.core.states import NodeState, RunState
+from scheduler.models import Job, NodeMeasure, Rollup
+from tests.integration.admin.test_jobs import make
+from tests.integration.admin.test_runs_and_nodes import node, run
+
+DASHBOARD = reverse("admin:scheduler_dashboard")
+HOUR = timedelta(hours=1)
+
+
+def sentence(client: Client) -> str:
+    found: str = client.get(DASHBOARD).context["sentence"]
+    return found
+
+
+class TestDashboard:
+    def test_says_in_one_sentence_whether_it_is_all_right(self, client: Client) -> None:
+        assert sentence(client).startswith("There are no jobs yet. No scheduler is running: no node was heard of.")
+
+        seen = node()
+        make("a")
+        assert sentence(client) == "The job is fine. The scheduler is running on 1 node."
+
+        node(name="web-3")
+        for id in ("b", "c", "d"):
+            make(id)
+        assert sentence(client) == "All 4 jobs are fine. The scheduler is running on 2 nodes."
+
+        Job.objects.filter(pk__in=("a", "b")).update(consecutive_failures=1)
+        Job.objects.filter(pk="c").update(next_run_time=timezone.now() - HOUR)
+        Job.objects.filter(pk="d").update(state="broken")
+        assert sentence(client).startswith("2 jobs are failing, 1 is overdue, 1 cannot run.")
+
+        type(seen).objects.update(heartbeat_at=timezone.now() - timedelta(minutes=4))
+        assert sentence(client).endswith("the last sign of one was 4 min ago. Nothing will start.")
+
+    def test_shows_each_trouble_with_its_error_and_since_when(self, client: Client) -> None:
+        job = make(name="Feed", description="Ask Ben.")
+        now = timezone.now()
+        run(job=job, at=now - 9 * HOUR)
+        first = run(job=job, at=now - 8 * HOUR, state="failed", error="403 <b>")
+        last = run(job=job, at=now - 7 * HOUR, state="failed", error="404 <b>")
+        Job.objects.update(consecutive_failures=2)
+
+        response = client.get(DASHBOARD)
+
+        row = response.context["attention"][0]
+        assert (row["problem"], row["since"]) == ("404 <b>", first.scheduled_at)
+        assert row["error_address"] == addresses.run(last.pk)
+        assert "Ask Ben." in response.content.decode()
+        assert "<b>" not in response.content.decode().partition("Needs attention")[2].partition("</table>")[0]
+        assert "<title>(1) Scheduler" in response.content.decode()
+
+    def test_says_how_much_longer_than_usual_a_run_takes(self, client: Client) -> None:
+        job = make()
+        now = timezone.now()
+        for hours in range(1, 6):
+            run(job=job, at=now - hours * HOUR)
+        begun = now - timedelta(seconds=31)
+        run(
+            job=job,
+            at=begun,
+            state=RunState.RUNNING,
+            started_at=begun,
+            finished_at=None,
+            progress={"done": 4, "total": 10, "message": "pages"},
+        )
+
+        row = client.get(DASHBOARD).context["running"][0]
+
+        assert (row["usual"], row["longer"], row["progress"]["text"]) == (
+            "3.0 s",
+            "10× longer than usual",
+            "4 of 10 pages",
+        )
+
+    def test_shows_odd_nodes(self, client: Client) -> None:
+        node(name="silent", heartbeat_at=timezone.now() - timedelta(minutes=4))
+        skewed = node(name="skewed", version="2", stuck=1)
+        node(name="plain")
+        node(name="long gone", state=NodeState.STOPPED, heartbeat_at=timezone.now() - timedelta(days=2))
+        now = timezone.now()
+        NodeMeasure.objects.create(node=skewed, clock_at=now + timedelta(seconds=9), reported_at=now, backlog=0)
+
+        rows = {row["node"].name: row for row in client.get(DASHBOARD).context["nodes"]}
+
+        assert set(rows) == {"silent", "skewed", "plain"}
+        assert str(rows["silent"]["mark"].word) == "silent"
+        assert rows["skewed"]["odd"] == "versions differ, its clock is +9.0 s off, 1 stuck thread"
+
+    def test_links_counts_to_filtered_lists(self, client: Client) -> None:
+        make()
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        Rollup.objects.create(job_key="nightly", hour=hour, succeeded=98, failed=2, last_finished_at=hour)
+
+        counts = client.get(DASHBOARD).context["counts"]
+
+        assert counts[-1]["number"] == "98.0 %"
+        assert {client.get(count["address"]).status_code for count in counts} == {200}
+
+    def test_survives_jobs_that_raw_sql_has_damaged(self, client: Client) -> None:
+        make()
+        Job.objects.update(trigger=[7], args=7, kwargs=[1])
+        run(job=Job.objects.get(), state="running", finished_at=None, progress=["?"])
+
+        assert client.get(DASHBOARD).status_code == 200
+
+    def test_does_a_fixed_number_of_queries_and_counts_no_runs(
+        self, login: Callable[..., Client], django_assert_max_num_queries: Callable[..., Any]
+    ) -> None:
+        for number in range(30):
+            job = make(f"job-{number}")
+            run(job=job, state="failed", error="E", node=node().pk)
+            run(job=job, at=timezone.now() + HOUR, state="running", finished_at=None)
+        Job.objects.update(consecutive_failures=1)
+        client = login("view_job", "view_run", "run_job", "cancel_run", "add_job", "view_node")
+
+        with django_assert_max_num_queries(12) as queries:
+            client.get(DASHBOARD)
+
+        assert not [query for query in queries if "COUNT(" in query["sql"].upper() and "scheduler_run" in query["sql"]]
+        assert all(query["sql"].startswith("SELECT") for query in queries)
+
+    def test_answers_its_live_region_with_304_while_nothing_changes(self, client: Client) -> None:
+        make(paused=True)
+        Job.objects.update(updated_at=timezone.now() - timedelta(days=3), state_changed_at=None)
+
+        first = client.get(f"{DASHBOARD}?part=live")
+        again = client.get(f"{DASHBOARD}?part=live", headers={"if-none-match": first["ETag"]})
+
+        assert (first.status_code, again.status_code) == (200, 304)
+
+    def test_offers_nothing_that_would_refuse(self, login: Callable[..., Client]) -> None:
+        run(job=make(), state="failed", error="secret error")
+        Job.objects.update(consecutive_failures=1)
+
+        text = login("view_job").get(DASHBOARD).content.decode()
+
+        assert "formaction" not in text
+        assert "secret error" not in text
+
+    @pytest.mark.parametrize("address", [reverse("admin:index"), reverse("admin:app_list", args=["scheduler"])])
+    def test_is_linked_for_those_who_may_see_it(self, login: Callable[..., Client], address: str) -> None:
+        assert DASHBOARD in login("view_job").get(address).content.decode()
+
+    def test_is_closed_to_others(self, login: Callable[..., Client]) -> None:
+        assert login("view_run").get(DASHBOARD).status_code == 403
