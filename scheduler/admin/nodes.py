@@ -1,28 +1,104 @@
+"""Nodes, and the health of the whole: the checks that the API answers with, for people."""
+
 from __future__ import annotations
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduler.admin import pages, words
+from scheduler.admin.dashboard import node_rows
 from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.admin.words import Mark
 from scheduler.models import Node
+from scheduler.services import dashboard, health
+from scheduler.services.health import Report, Status
+
+_MARKS = {
+    Status.PASS: Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
+    Status.WARN: Mark(word=gettext_lazy("warning"), shape="!", tone="warn"),
+    Status.FAIL: Mark(word=gettext_lazy("failed"), shape="✕", tone="bad"),
+}
 
 
 @admin.register(Node)
 class NodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "state", "host", "pid", "version", "started_at", "heartbeat_at", "stopped_at")
+    list_display = ("name", "shown_state", "host", "pid", "version", "started_at", "last_heard", "stopped_at")
     list_filter = ("state",)
     fields = (
         "id",
         "name",
-        "state",
+        "shown_state",
         "reason",
         "host",
         "pid",
         "version",
-        "executors",
+        "shown_executors",
         "tasks",
         "stuck",
         "started_at",
-        "heartbeat_at",
+        "last_heard",
         "stopped_at",
     )
     show_full_result_count = False
+    change_list_template = "scheduler/nodes.html"
+
+    class Media:
+        css = {"all": ("scheduler/scheduler.css",)}
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.health_view)
+        return [path("health/", view, name="scheduler_health"), *super().get_urls()]
+
+    def health_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return pages.show_live(
+            request, "scheduler/health.html", _health(health.look()), region="scheduler/health_region.html"
+        )
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def shown_state(self, node: Node) -> SafeString:
+        return words.badge(words.NODE_MARKS[dashboard.state_of(node, now=timezone.now())])
+
+    @admin.display(description=gettext_lazy("last heard"), ordering="heartbeat_at")
+    def last_heard(self, node: Node) -> SafeString | str:
+        return words.moment(node.heartbeat_at)
+
+    @admin.display(description=gettext_lazy("runs at once"))
+    def shown_executors(self, node: Node) -> str:
+        sizes = sorted(node.executors.items()) if isinstance(node.executors, dict) else []
+        return format_html_join(", ", "{} {}", sizes)
+
+
+def _health(report: Report) -> dict[str, Any]:
+    rows = [{"check": check, "mark": _MARKS[check.status], "value": _number(check.value)} for check in report.checks]
+    wrong = [check for check in report.checks if check.status is not Status.PASS]
+    sentences = {
+        Status.PASS: _("All is well."),
+        Status.WARN: _("It works, with warnings."),
+        Status.FAIL: _("Something has failed."),
+    }
+    said = " ".join(check.text for check in wrong)
+    text = "\n".join(f"{check.status.value.upper():4} {check.name}: {check.text}" for check in report.checks)
+    return {
+        "title": _("Health"),
+        "crumbs": [{"address": reverse("admin:scheduler_node_changelist"), "text": _("Nodes")}],
+        "sentence": f"{sentences[report.status]} {said}".strip(),
+        "tone": _MARKS[report.status].tone,
+        "rows": rows,
+        "text": text,
+        "nodes": node_rows(dashboard.nodes(now=timezone.now())),
+    }
+
+
+def _number(value: float | int | None) -> str:
+    return "" if value is None else f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"

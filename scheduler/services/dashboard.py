@@ -102,17 +102,15 @@ def look(*, now: datetime) -> Dashboard:
 
 def nodes(*, now: datetime) -> list[SeenNode]:
     """Return the nodes that run, and those that ended within a day; at most 50."""
-    silent = now - timedelta(seconds=conf.get().reap_after_seconds)
     is_shown = Q(state__in=(NodeState.RUNNING, NodeState.STOPPING)) | Q(heartbeat_at__gte=now - timedelta(days=1))
     found = Node.objects.select_related("measure").filter(is_shown).order_by("-heartbeat_at", "pk")[:50]
-    return [
-        SeenNode(
-            node=node,
-            state="silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state,
-            skew_seconds=_skew(node),
-        )
-        for node in found
-    ]
+    return [SeenNode(node=node, state=state_of(node, now=now), skew_seconds=_skew(node)) for node in found]
+
+
+def state_of(node: Node, *, now: datetime) -> str:
+    """Return the state of the node's row, or ``silent`` when it has not been heard for as long as the dead are."""
+    silent = now - timedelta(seconds=conf.get().reap_after_seconds)
+    return "silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state
 
 
 def _skew(node: Node) -> float | None:

@@ -18,6 +18,7 @@ from scheduler.services import jobs, runs
 
 RUNS = reverse("admin:scheduler_run_changelist")
 NODES = reverse("admin:scheduler_node_changelist")
+HEALTH = reverse("admin:scheduler_health")
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/app/scheduler/execution/runner.py", line 73, in _call
@@ -402,3 +403,29 @@ class TestNodes:
         assert "No heartbeat since noon." in client.get(address).content.decode()
         assert client.post(address, {"name": "x"}).status_code == 403
         assert client.get(reverse("admin:scheduler_node_add")).status_code == 403
+
+    def test_are_called_silent_when_they_are(self, client: Client) -> None:
+        node(heartbeat_at=timezone.now() - timedelta(minutes=4))
+
+        assert "silent" in client.get(NODES).content.decode()
+
+
+class TestHealth:
+    def test_says_what_is_wrong_and_what_to_do(self, login: Callable[..., Client]) -> None:
+        job = jobs.create(id="nightly", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})
+        type(job).objects.update(next_run_time=timezone.now() - timedelta(minutes=5))
+
+        response = login("view_node").get(HEALTH)
+
+        assert response.context["sentence"].startswith("Something has failed. No node is alive")
+        assert "FAIL overdue: 1 job" in response.context["text"]
+        assert "manage.py runscheduler" in response.content.decode()
+
+    def test_says_that_all_is_well(self, client: Client) -> None:
+        node()
+
+        assert client.get(HEALTH).context["sentence"] == "All is well."
+        assert HEALTH in client.get(NODES).content.decode()
+
+    def test_is_closed_without_the_permission(self, login: Callable[..., Client]) -> None:
+        assert login("view_job").get(HEALTH).status_code == 403
