@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from threading import Lock
 from typing import Any, ClassVar
 from uuid import UUID
@@ -30,25 +31,29 @@ _MOST_KEPT = 64
 
 
 class _Kept:
-    """Answers about a window, given again for a few seconds: adding up a month of roll-ups takes a moment."""
+    """
+    Answers about a window, given again for a few seconds: adding up a month of roll-ups takes a moment.
+
+    They are made one after the other, so that many who ask at once cost what one does.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._answers: dict[str, tuple[float, Any]] = {}
 
-    def get(self, key: str) -> Any:
-        made_at, answer = self._answers.get(key, (0.0, None))
-        return answer if time.monotonic() - made_at < _KEPT_SECONDS else None
+    def get(self, key: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            made_at, answer = self._answers.get(key, (0.0, None))
+            if answer is None or time.monotonic() - made_at >= _KEPT_SECONDS:
+                answer = make()
+                if len(self._answers) >= _MOST_KEPT:
+                    self._answers.clear()
+                self._answers[key] = (time.monotonic(), answer)
+        return answer
 
     def clear(self) -> None:
         with self._lock:
             self._answers.clear()
-
-    def put(self, key: str, answer: Any) -> None:
-        with self._lock:
-            if len(self._answers) >= _MOST_KEPT:
-                self._answers.clear()
-            self._answers[key] = (time.monotonic(), answer)
 
 
 kept_windows = _Kept()
@@ -78,11 +83,7 @@ class StatusViews(Resource):
     def metrics(self, request: Request) -> Response:
         """Say what became of the runs: in all, and in a window by job and, if asked for, by hour or day."""
         query = parsing.query(request, shapes.MetricsQuery)
-        key = query.model_dump_json()
-        answer = kept_windows.get(key)
-        if answer is None:
-            answer = _metrics(query)
-            kept_windows.put(key, answer)
+        answer = kept_windows.get(query.model_dump_json(), lambda: _metrics(query))
         return Response(answer, headers={"Cache-Control": "no-store"})
 
 

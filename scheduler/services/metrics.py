@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -71,9 +70,12 @@ class Window:
 
 def totals() -> Tally:
     """Add up everything that ever ended."""
-    found = dict(Counter.objects.order_by().values_list("state").annotate(runs=Sum("runs")))
-    seconds = Counter.objects.aggregate(seconds=Sum("run_seconds"))["seconds"]
-    return _tally({**found, "run_seconds": seconds or 0.0})
+    found: dict[str, Any] = {"run_seconds": 0.0}
+    rows = Counter.objects.order_by().values_list("state").annotate(Sum("runs"), Sum("run_seconds"))
+    for state, runs, seconds in rows:
+        found[state] = runs
+        found["run_seconds"] += seconds
+    return _tally(found)
 
 
 def last_execution_at(*, now: datetime | None = None) -> datetime | None:
@@ -123,18 +125,20 @@ def window(
     rows = Rollup.objects.filter(hour__gte=start, hour__lt=until).order_by()
     if job:
         rows = rows.filter(job_key=job)
-    by_job = [
-        (row["job_key"], _tally(row), row["last"])
-        for row in rows.values("job_key").annotate(last=Max("last_finished_at"), **_sums())
-    ]
-    by_job.sort(key=lambda item: (-(item[1].failed + item[1].timed_out), -item[1].missed, -item[1].executed, item[0]))
+    by_job = list(
+        rows.values("job_key")
+        .annotate(last=Max("last_finished_at"), **_sums())
+        .order_by((Sum("failed") + Sum("timed_out")).desc(), Sum("missed").desc(), Sum("succeeded").desc(), "job_key")[
+            : most_jobs + 1
+        ]
+    )
     shown = by_job[:most_jobs]
-    names = dict(Job.objects.filter(pk__in=[id for id, _, _ in shown]).order_by().values_list("pk", "name"))
+    names = dict(Job.objects.filter(pk__in=[row["job_key"] for row in shown]).order_by().values_list("pk", "name"))
     return Window(
         since=start,
         until=until,
-        total=_add(tally for _, tally, _ in by_job),
-        jobs=tuple((id, names.get(id), tally, last) for id, tally, last in shown),
+        total=_tally(rows.aggregate(**_sums())),
+        jobs=tuple((row["job_key"], names.get(row["job_key"]), _tally(row), row["last"]) for row in shown),
         is_cut=len(by_job) > most_jobs,
         series=_series(rows, bucket),
     )
@@ -156,11 +160,3 @@ def _tally(row: Any) -> Tally:
     """Read the sums of a row, or counts by state."""
     values = {column: row.get(f"sum_{column}", row.get(column)) or 0 for column in COLUMNS}
     return Tally(executed=sum(values[state] for state in _EXECUTED), **values)
-
-
-def _add(tallies: Iterable[Tally]) -> Tally:
-    values = dict.fromkeys(("executed", *COLUMNS), 0)
-    for tally in tallies:
-        for name in values:
-            values[name] += getattr(tally, name)
-    return Tally(**values)
