@@ -127,10 +127,9 @@ def window(
         rows = rows.filter(job_key=job)
     by_job = list(
         rows.values("job_key")
+        .annotate(bad=Sum("failed") + Sum("timed_out"), late=Sum("missed"), good=Sum("succeeded"))
         .annotate(last=Max("last_finished_at"), **_sums())
-        .order_by((Sum("failed") + Sum("timed_out")).desc(), Sum("missed").desc(), Sum("succeeded").desc(), "job_key")[
-            : most_jobs + 1
-        ]
+        .order_by("-bad", "-late", "-good", "job_key")[: most_jobs + 1]
     )
     shown = by_job[:most_jobs]
     names = dict(Job.objects.filter(pk__in=[row["job_key"] for row in shown]).order_by().values_list("pk", "name"))
