@@ -42,6 +42,10 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
     """
     if value is None:
         return None
+    if isinstance(value, str) and len(value) > limit:
+        # While a text is made JSON, no other thread of this process can move: only what is kept of it is.
+        text = json.dumps(clean(value[: limit // 8]), ensure_ascii=False)
+        return _cut(text, size=len(value.encode(errors="replace")) + 2, limit=limit)
     try:
         converted = _plain(to_jsonable_python(value, inf_nan_mode="constants"))
         text = json.dumps(converted, ensure_ascii=False, allow_nan=False)
@@ -49,11 +53,13 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
         reason = clean(_message(error))[:500]
         return json.dumps({"unserializable": type(value).__qualname__, "reason": reason}, ensure_ascii=False)
     size = len(text.encode())
-    if size > limit:
-        # A character takes at most four bytes, so that this too is within the limit.
-        begins = text[: limit // 8]
-        return json.dumps({"cut": True, "bytes": size, "limit": limit, "begins": begins}, ensure_ascii=False)
-    return text
+    return _cut(text, size=size, limit=limit) if size > limit else text
+
+
+def _cut(text: str, *, size: int, limit: int) -> str:
+    # A character takes at most four bytes, so that this too is within the limit.
+    begins = text[: limit // 8]
+    return json.dumps({"cut": True, "bytes": size, "limit": limit, "begins": begins}, ensure_ascii=False)
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SECOND = timedelta(seconds=1)
@@ -85,7 +85,11 @@ def standard(*, seed: int, start_at: datetime, intervals: int = 200, crons: int 
 
 
 def create(specs: list[Spec]) -> None:
-    """Create the jobs through the product's own service."""
+    """
+    Create the jobs through the product's own service.
+
+    :raises AssertionError: it took so long that some have missed their start
+    """
     from scheduler.services import jobs
 
     for spec in specs:
@@ -100,3 +104,6 @@ def create(specs: list[Spec]) -> None:
             overlap=spec.overlap,
             misfire_grace_time=None,
         )
+    if specs:
+        spare = min(spec.start_at for spec in specs) - datetime.now(UTC)
+        assert spare > timedelta(0), f"The jobs were created {-spare} after the first was to start."

@@ -127,8 +127,8 @@ class World:
     def now(self) -> datetime:
         return self.query("SELECT clock_timestamp()")[0][0]
 
-    def soon(self, seconds: float = 4.0) -> datetime:
-        """Return a whole second that has not come yet."""
+    def soon(self, seconds: float = 10.0) -> datetime:
+        """Return a whole second that has not come when some hundred jobs have been created."""
         return self.now().replace(microsecond=0) + timedelta(seconds=seconds)
 
     def launch(
@@ -163,6 +163,15 @@ class World:
             return bool(self.query("SELECT 1 FROM scheduler_node WHERE pid = %s", process.pid))
 
         wait_until(is_there, timeout, every=0.1)
+
+    def started_somehow(self, process: Process, *, count: int, timeout: float = 30.0) -> None:
+        """Wait until so many nodes have announced themselves, when the pid is that of a wrapper."""
+
+        def are_there() -> bool:
+            assert process.is_alive, process.output.read_text()
+            return self.query("SELECT count(*) FROM scheduler_node")[0][0] >= count
+
+        wait_until(are_there, timeout, every=0.1)
 
     def kill(self, process: Process) -> None:
         process.popen.kill()

@@ -183,3 +183,15 @@ class TestDescribeError:
         assert len(traceback) < 400
         assert "\x00" not in line + traceback
         assert (line + traceback).encode()
+
+
+class TestATextThatIsFarTooLong:
+    def test_is_cut_and_says_how_long_it_was(self) -> None:
+        text = "ä" * 3_000_000
+
+        kept = result_as_json(text, limit=1000)
+
+        found = json.loads(kept or "")
+        assert (found["cut"], found["bytes"]) == (True, 6_000_002)
+        assert found["begins"].startswith('"ää')
+        assert len((kept or "").encode()) <= 1000

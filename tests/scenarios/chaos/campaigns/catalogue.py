@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.chaos.campaigns import Progress, Report, databases, loads, processes
+from tests.scenarios.chaos.campaigns import Progress, Report, clocks, databases, loads, processes
 from tests.scenarios.chaos.world import World
 
 
@@ -26,7 +26,13 @@ CAMPAIGNS = {
     "pause": Campaign(run=processes.pause, cycles=50),
     "pg": Campaign(run=databases.pg, cycles=40),
     "net": Campaign(run=databases.net, cycles=250),
-    "poison": Campaign(run=loads.poison, cycles=1000),
+    "clock": Campaign(run=clocks.clock, cycles=8),
+    "poison": Campaign(
+        run=loads.poison,
+        cycles=1000,
+        # Fifty megabytes become JSON while no other thread of the process can move.
+        variables={"SCHEDULER_LEASE_SECONDS": "6", "SCHEDULER_REAP_AFTER_SECONDS": "10"},
+    ),
     "edit": Campaign(run=loads.edit, cycles=5000),
     "flood": Campaign(run=loads.flood, cycles=100_000),
     "soak": Campaign(run=loads.soak, cycles=480),

@@ -24,7 +24,7 @@ def poison(world: World, cycles: int, tell: Progress) -> Report:
     """Let one job in twenty be bad in every way there is; the others must not notice. ``cycles``: how many jobs."""
     from scheduler.services import jobs
 
-    start_at = world.soon(8)
+    start_at = world.soon(10 + cycles // 40)
     bad = max(1, cycles // 20)
     specs = [
         Spec(id=f"good-{number:04d}", start_at=start_at, every_seconds=20 + number % 10)
