@@ -16,9 +16,16 @@ from pydantic.json_schema import model_json_schema
 from scheduler.api import answers
 from scheduler.api.problems import CONTENT_TYPE
 
+PREFIX = "/api/v1/scheduler/"
+
 
 class Schema(AutoSchema):
     """Answers are as they are declared: a list is an object with results, not an array."""
+
+    def get_operation_id(self) -> str:
+        """Name the operation for its resource and its action: ``jobs_pause``."""
+        resource = self.path.removeprefix(PREFIX).partition("/")[0]
+        return f"{resource}_{self.view.action}"
 
     def _is_list_view(self, serializer: Any = None) -> bool:
         return False
@@ -57,11 +64,7 @@ class ShapeExtension(OpenApiSerializerExtension):
 
 def only_canonical_paths(endpoints: list[Any], **kwargs: Any) -> list[Any]:
     """Leave out the same addresses with a slash at the end, and everything that is not the API."""
-    return [
-        endpoint
-        for endpoint in endpoints
-        if endpoint[0].startswith("/api/v1/scheduler/") and not endpoint[0].endswith("/")
-    ]
+    return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX) and not endpoint[0].endswith("/")]
 
 
 def operation(
