@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -84,6 +85,19 @@ class DurableScheduler(BackgroundScheduler):
     def is_done(self) -> bool:
         """Whether the last pass found nothing due and no run is left in this node's hands."""
         return self._node is not None and self._node.tick.found_nothing and self._node.workload.is_idle
+
+    @property
+    def stalled_seconds(self) -> float:
+        """
+        For how long no pass of the loop has ended well although it should have; 0: all is well.
+
+        That its thread exists would prove nothing.
+        """
+        if self._node is None or self.state != STATE_RUNNING:
+            return 0.0
+        silent = time.monotonic() - self._node.tick.progressed_at
+        longest = self._settings.answer_timeout_seconds + self._settings.poll_seconds + _LONGEST_PAUSE_SECONDS
+        return silent if silent > longest else 0.0
 
     def start(self, paused: bool = False) -> None:
         """

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import signal
 import threading
 import time
@@ -15,6 +16,10 @@ from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
 from scheduler.services import installation
 from scheduler.store.installation import adopt
+
+logger = logging.getLogger(__name__)
+
+_WATCH_SECONDS = 5.0
 
 
 class Command(BaseCommand):
@@ -82,8 +87,7 @@ class Command(BaseCommand):
         if once:
             self._until_nothing_is_due(scheduler)
         else:
-            while not self._stop.wait(3600):
-                pass
+            self._watch(scheduler)
         for part in told:
             part.stop()
         scheduler.shutdown()
@@ -157,6 +161,17 @@ class Command(BaseCommand):
                 self.stderr.write(f"Waiting up to {wait:g} s for the database: {health.error}")
                 told = True
             self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
+
+    def _watch(self, scheduler: DurableScheduler) -> None:
+        """Say when the loop makes no progress, and when it does again, until the node is to stop."""
+        was_stalled = False
+        while not self._stop.wait(_WATCH_SECONDS):
+            stalled = scheduler.stalled_seconds
+            if stalled and not was_stalled:
+                logger.error("scheduler.node.stalled", extra={"seconds": round(stalled)})
+            elif was_stalled and not stalled:
+                logger.warning("scheduler.node.goes_on")
+            was_stalled = bool(stalled)
 
     def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
         while not self._stop.is_set() and not scheduler.is_done:

@@ -1,0 +1,42 @@
+"""Print the table of docs/evidence from its JSON files: ``python -m tests.scenarios.chaos.summary docs/evidence``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ORDER = ("kill", "stop", "pause", "pg", "net", "clock", "poison", "edit", "flood", "soak")
+BROKEN = ("lost", "doubled", "unaccounted", "double_starts", "second_starts", "stale_accepted", "overlaps", "errors")
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    print("| campaign | done | fire times | " + " | ".join(name.replace("_", " ") for name in BROKEN) + " | figures |")
+    print("|---|---|---:|" + "---:|" * len(BROKEN) + "---|")
+    for name in ORDER:
+        file = folder / f"{name}.json"
+        if file.exists():
+            print(_row(json.loads(file.read_text())))
+
+
+def _row(facts: dict[str, Any]) -> str:
+    verdict = facts["verdict"]
+    counts = " | ".join(str(verdict[name]) for name in BROKEN)
+    return (
+        f"| [{facts['campaign']}]({facts['campaign']}.json) | {_words(facts['done'])} | {verdict['fire_times']:,} |"
+        f" {counts} | {_words(facts['figures'])} |"
+    )
+
+
+def _words(values: dict[str, Any]) -> str:
+    parts = []
+    for name, value in values.items():
+        shown = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
+        parts.append(f"{name.replace('_', ' ')} {shown}")
+    return "; ".join(parts)
+
+
+if __name__ == "__main__":
+    main()
