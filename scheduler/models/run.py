@@ -127,6 +127,12 @@ class Run(models.Model):
                 fields=["due_at"], condition=Q(held=True, finished_at__isnull=True), name="scheduler_run_held"
             ),
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
+            # What is missed, skipped or cancelled says why; most other runs do not.
+            models.Index(
+                models.F("id").desc(),
+                condition=Q(finished_at__isnull=False) & ~Q(reason=""),
+                name="scheduler_run_with_a_reason",
+            ),
             # Rows are added in this order: a window of time is found for next to nothing.
             BrinIndex(fields=["created_at"], autosummarize=True, name="scheduler_run_created_at"),
         ]

@@ -16,6 +16,9 @@ from scheduler.models import Job, Node, Run
 UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
 """States of runs that have an error, and so are in the index of those."""
 
+REASONED = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
+"""States of runs that always say why, and so are in the index of those that do."""
+
 RUN_OUTPUT = ("args", "kwargs", "result", "log", "traceback", "progress")
 """What may be large, or not for everybody, and is no part of a list."""
 
@@ -103,6 +106,8 @@ def runs(*, filter: RunFilter) -> QuerySet[Run]:
             found = found.filter(finished_at__isnull=True)
         elif set(filter.states) <= set(UNSUCCESSFUL):
             found = found.filter(error__isnull=False)
+        elif set(filter.states) <= set(REASONED):
+            found = found.filter(finished_at__isnull=False).exclude(reason="")
         elif set(filter.states) <= set(FINISHED_STATES):
             found = found.filter(finished_at__isnull=False)
     if filter.kinds:

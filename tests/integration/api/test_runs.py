@@ -4,10 +4,11 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from django.db import connection
 from django.utils import timezone
 
 from scheduler.models import Run
-from scheduler.services import jobs
+from scheduler.services import jobs, search
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 
 
@@ -124,3 +125,13 @@ class TestActing:
         assert answer.status_code == 400
         assert answer.json()["errors"][0]["pointer"] == "/kwargs/number"
         assert Run.objects.count() == 1
+
+
+class TestStatesThatAreRare:
+    def test_are_found_by_an_index(self, db: None) -> None:
+        for state in ("missed", "cancelled"):
+            found = search.runs(filter=search.RunFilter(states=(state,))).order_by("-id")[:51]
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL enable_seqscan = off")
+                cursor.execute("SET LOCAL enable_sort = off")
+            assert "scheduler_run_with_a_reason" in found.explain()
