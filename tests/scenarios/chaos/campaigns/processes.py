@@ -175,6 +175,8 @@ def pause(world: World, cycles: int, tell: Progress) -> Report:
             world.wait(seconds)
             world.resume(node, since)
             world.wait(world.chance.uniform(0.2, 1.0))
+        # Two freezes in a row would hide the same rows twice as long: the bound is for one.
+        wait_until(lambda: _overdue(world) < 1.0, 30, every=0.1)
         if cycle % 10 == 9:
             tell(f"{cycle + 1} nodes frozen")
     until = world.settle(specs)
@@ -191,10 +193,20 @@ def pause(world: World, cycles: int, tell: Progress) -> Report:
             "stale_writes_accepted": verdict.stale_accepted,
             "returned_nodes": world.logged("scheduler.node.returned"),
             "late_seconds": late,
+            "sessions_ended_by_the_server": world.cluster.log.read_text().count("idle-in-transaction timeout"),
         },
         verdict=verdict,
         failures=failures,
     )
+
+
+def _overdue(world: World) -> float:
+    """For how long the oldest due job has been waiting to be planned."""
+    ((seconds,),) = world.query(
+        "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(next_run_time)), 0)::float8"
+        " FROM django_apscheduler_djangojob"
+    )
+    return float(seconds)
 
 
 def _pause_inside_a_claim(world: World, seconds: float) -> bool:
