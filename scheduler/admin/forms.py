@@ -83,6 +83,11 @@ class JobForm(forms.ModelForm):
             label=rerun.label, help_text=_("%(help)s Unknown: as the task says.") % {"help": rerun.help_text}
         )
 
+    def _get_validation_exclusions(self) -> set[str]:
+        """What is left to the task is not for the model to judge: it is known once the services have asked the task."""
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return {*exclusions, *(_LEFT_TO_THE_TASK if self.is_new else ())}
+
     def clean_name(self) -> str:
         return _printable(self.cleaned_data["name"])
 

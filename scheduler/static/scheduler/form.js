@@ -41,15 +41,17 @@
   const holder = document.querySelector("[data-arguments]")?.parentElement;
   if (!holder) return;
   const reveal = () => holder.querySelectorAll("[data-want]").forEach((button) => { button.hidden = false; });
+  let wanted = 0;
   const refill = async (want) => {
+    const mine = ++wanted;
     const widget = holder.querySelector("[data-arguments]");
     try {
       const html = await post(widget.dataset.arguments, { want });
-      widget.outerHTML = html;
-      reveal();
+      if (mine === wanted) widget.outerHTML = html;
     } catch {
-      reveal();
+      // What stands there can be edited and saved all the same.
     }
+    reveal();
   };
   holder.addEventListener("click", (event) => {
     const want = event.target.closest("[data-want]")?.dataset.want;

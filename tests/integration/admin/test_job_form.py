@@ -233,6 +233,12 @@ class TestSaving:
     def test_leads_to_the_job(self, client: Client) -> None:
         assert send(client, new_id="mine").url == addresses.job("mine")
 
+    def test_leaves_to_the_task_what_is_unknown(self, client: Client) -> None:
+        response = send(client, rerun_if_interrupted="unknown", executor="")
+
+        assert response.status_code == 302, errors(response)
+        assert Job.objects.get().rerun_if_interrupted is True
+
     def test_and_running_leads_to_the_run(self, client: Client) -> None:
         response = send(client, _save_run="1")
 

@@ -1,0 +1,226 @@
+"""The admin in a real browser, under the content policy that the project sends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from scheduler.admin import addresses
+from scheduler.core.states import RunState
+from scheduler.models import Job, Run
+from scheduler.services import jobs
+from tests.browser.conftest import SCREENSHOTS
+from tests.integration.admin.test_jobs import ADD, LIST, make
+from tests.integration.admin.test_runs_and_nodes import TRACEBACK, node, run
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DASHBOARD = reverse("admin:scheduler_dashboard")
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def tell_live(page: Page) -> None:
+    """Let the page's own clock reach its next look at the server."""
+    with page.expect_response(lambda answer: "part=live" in answer.url):
+        page.clock.run_for(5100)
+
+
+def some_history() -> Job:
+    """A job that failed in the night after many good runs, one that is paused, one that runs."""
+    now = timezone.now()
+    web = node()
+    job = make("feed", name="Scrape the feed of Khan Academy", description="Ask Ben for a new key.")
+    for number in range(1, 30):
+        error = (
+            {"state": "failed", "error": "HTTPStatusError: 403 Forbidden", "traceback": TRACEBACK} if number < 4 else {}
+        )
+        at = now - timedelta(minutes=20 * number)
+        run(job=job, job_name=job.name, at=at, node=web.pk, log="02:14:00.120 ERROR   shop: 403 Forbidden", **error)
+    Job.objects.filter(pk="feed").update(consecutive_failures=3)
+    make(
+        "paused",
+        name="Import the catalogue",
+        trigger={"type": "cron", "expression": "0 3 * * mon", "timezone": "Europe/Berlin"},
+    )
+    jobs.pause(job=Job.objects.get(pk="paused"), actor="ben", reason="proxy banned until Monday")
+    busy = make("index", name="Refresh the search index")
+    begun = now - timedelta(seconds=42)
+    values = {"started_at": begun, "finished_at": None, "progress": {"done": 4, "total": 10, "message": "pages"}}
+    run(job=busy, job_name=busy.name, at=begun, state=RunState.RUNNING, node=web.pk, **values)
+    return job
+
+
+class TestCreatingAJob:
+    def test_works_by_keyboard_alone_with_a_preview_while_typing(self, page: Page) -> None:
+        page.goto(ADD)
+        page.keyboard.type("Nightly")
+        page.locator("#id_task").focus()
+        page.keyboard.type("scheduler.cleanup")
+        page.keyboard.press("Tab")
+        page.locator("#id_kwargs_days").focus()
+        page.keyboard.type("7")
+        page.locator("#id_trigger_kind_every").focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Tab")
+        page.keyboard.type("0 3 13 * fri")
+        expect(page.locator("[data-preview] .ols-say")).to_contain_text("or on a Friday")
+        expect(page.locator("[data-preview] li")).to_have_count(8)
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/show/")
+
+        job = Job.objects.get()
+        assert (job.name, job.kwargs, job.trigger["expression"]) == ("Nightly", {"days": 7}, "0 3 13 * fri")
+
+    def test_says_beside_the_field_what_is_wrong(self, page: Page) -> None:
+        page.goto(ADD)
+        page.select_option("#id_task", "scheduler.cleanup_jobs")
+        page.check("#id_trigger_kind_cron")
+        page.fill("#id_trigger_expression", "0 0 31 2 *")
+        expect(page.locator("[data-preview] .ols-error")).to_contain_text("never runs")
+        page.click("input[name=_save]")
+
+        expect(page.locator(".field-trigger .errorlist")).to_contain_text("never runs")
+        assert page.input_value("#id_trigger_expression") == "0 0 31 2 *"
+
+
+class TestWatching:
+    def test_a_run_goes_from_queued_to_succeeded_before_the_eyes(self, page: Page) -> None:
+        make()
+        page.clock.install()
+        page.goto(addresses.job("nightly"))
+        page.click("#run")
+        page.click("text=Run it now")
+        expect(page.locator(".ols-sentence")).to_contain_text("Queued")
+
+        Run.objects.update(state="running", started_at=timezone.now())
+        tell_live(page)
+        expect(page.locator(".ols-sentence")).to_contain_text("Running")
+        Run.objects.update(state="succeeded", finished_at=timezone.now(), result={"deleted": 3})
+        tell_live(page)
+
+        expect(page.locator(".ols-sentence")).to_contain_text("Succeeded")
+        expect(page.locator("text=deleted")).to_be_visible()
+
+    def test_refreshing_keeps_what_was_opened_and_says_when_it_cannot(self, page: Page) -> None:
+        some_history()
+        page.clock.install()
+        page.goto(DASHBOARD)
+        page.click("#runbook-1 summary")
+
+        Job.objects.filter(pk="index").update(name="Another name")
+        tell_live(page)
+        expect(page.locator("table >> text=Another name").first).to_be_visible()
+        assert page.locator("#runbook-1").evaluate("item => item.open")
+
+        page.evaluate("() => { window.fetch = () => Promise.reject(new Error('gone')); }")
+        for _ in range(4):
+            page.clock.run_for(5100)
+        expect(page.locator("[data-live-status]")).to_contain_text("NOT UPDATING")
+
+
+class TestFindingWhatFailed:
+    def test_takes_two_clicks_from_the_dashboard(self, page: Page) -> None:
+        some_history()
+        page.goto(reverse("admin:index"))
+
+        page.click("text=Dashboard")
+        page.click("text=HTTPStatusError: 403 Forbidden")
+
+        expect(page.locator(".ols-sentence")).to_contain_text(
+            "Failed after 3.0 s on web-2: HTTPStatusError: 403 Forbidden"
+        )
+        expect(page.locator("text=Ask Ben for a new key.")).to_be_visible()
+        expect(page.locator("pre").first).to_contain_text('File "/srv/shop.py", line 118')
+
+
+class TestPausing:
+    def test_asks_for_a_reason_and_shows_it_until_somebody_resumes(self, page: Page) -> None:
+        make()
+        page.goto(addresses.job("nightly"))
+
+        page.click("#pause")
+        page.fill("#reason", "proxy banned")
+        page.click("button:has-text('Pause')")
+        expect(page.locator(".ols-sentence")).to_contain_text("Paused by anna")
+        expect(page.locator(".ols-sentence")).to_contain_text("proxy banned")
+        page.click("#resume")
+        page.click("button:has-text('Resume')")
+
+        expect(page.locator(".ols-sentence")).to_contain_text("Next run in")
+
+
+class TestTwoPeople:
+    def test_the_second_is_told_and_keeps_the_text(self, open_as: Callable[..., Page]) -> None:
+        make()
+        anna, ben = open_as("anna"), open_as("ben")
+        for window in (anna, ben):
+            window.goto(addresses.job_form("nightly"))
+        anna.fill("#id_description", "by anna")
+        ben.fill("#id_description", "by ben")
+
+        anna.click("input[name=_save]")
+        anna.wait_for_url("**/show/")
+        ben.click("input[name=_save]")
+
+        expect(ben.locator(".errorlist")).to_contain_text("anna changed this")
+        assert ben.input_value("#id_description") == "by ben"
+
+
+class TestAViewer:
+    def test_sees_no_button_that_refuses(self, open_as: Callable[..., Page]) -> None:
+        some_history()
+        window = open_as("vera", "view_job", "view_run")
+
+        for address in (
+            DASHBOARD,
+            LIST,
+            addresses.job("feed"),
+            addresses.run(Run.objects.filter(state="failed")[0].pk),
+        ):
+            window.goto(address)
+            assert window.locator("button[formaction], .addlink, #edit, #delete").count() == 0, address
+
+
+class TestLooks:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1400, 390])
+    def test_every_page_fits_and_can_be_used_by_everybody(self, page: Page, scheme: Any, width: int) -> None:
+        job = some_history()
+        failed = Run.objects.filter(state="failed").order_by("-scheduled_at")[0]
+        shown = {
+            "dashboard": DASHBOARD,
+            "jobs": LIST,
+            "job": addresses.job(job.pk),
+            "form": addresses.job_form(job.pk),
+            "runs": addresses.runs(),
+            "errors": addresses.runs(group="error"),
+            "run": addresses.run(failed.pk),
+            "health": reverse("admin:scheduler_health"),
+        }
+        SCREENSHOTS.mkdir(exist_ok=True)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme=scheme)
+        wrong = []
+        for name, address in shown.items():
+            page.goto(address)
+            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+            if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+                wrong.append(f"{name} is {wide} px wide")
+            page.evaluate(AXE)
+            found = page.evaluate(
+                "rules => axe.run('.ols, .ols-widget', {runOnly: rules}).then(r => r.violations.flatMap("
+                "v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)} ${n.failureSummary.slice(0, 300)}`)))",
+                RULES,
+            )
+            wrong += [f"{name}: {item}" for item in found]
+
+        assert wrong == []
