@@ -75,7 +75,7 @@ def jobs(*, filter: JobFilter) -> QuerySet[Job]:
         found = found.filter(Q(name__icontains=text) | Q(id__icontains=text) | Q(task__icontains=text))
     if filter.last_outcomes:
         newest = Subquery(_newest_first().values("state")[:1])
-        found = found.annotate(last_outcome=newest).filter(last_outcome__in=filter.last_outcomes)
+        found = found.alias(last_outcome=newest).filter(last_outcome__in=filter.last_outcomes)
     return found
 
 
