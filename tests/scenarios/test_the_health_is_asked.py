@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from scheduler.models import NodeMeasure
 from tests.postgres import Cluster, free_port
 from tests.scenarios.site import CHECKOUT, QUICK, Site, environment
 from tests.waiting import wait_until
@@ -168,6 +169,7 @@ class TestMetrics:
         node = site.start_node("--metrics-port", str(port), "--name", "alpha")
         with web_on(site.url, tmp_path) as web:
             node.printed("scheduler.metrics.served")
+            wait_until(lambda: NodeMeasure.objects.filter(tick_seconds__isnull=False).exists(), 20)
             texts = [web.get("metrics")[1] for _ in range(6)]
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
                 texts.append(answer.read().decode())
@@ -177,6 +179,9 @@ class TestMetrics:
             assert families["scheduler_nodes_up"].samples[0].value == 1
             sample = families["scheduler_node_up"].samples[0]
             assert (sample.labels, sample.value) == ({"node": "alpha"}, 1)
+            assert 0 < families["scheduler_node_tick_seconds"].samples[0].value < 60
+            assert abs(families["scheduler_node_clock_skew_seconds"].samples[0].value) < 2
+            assert families["scheduler_pool_size"].samples[0].labels == {"node": "alpha", "executor": "default"}
         node.stop()
 
     def test_are_refused_on_a_port_that_is_taken(self, site: Site) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from threading import Barrier, Thread
 from typing import Any, ClassVar
 
 import pytest
+from django.contrib.auth.models import User
+from django.db import connection
 from django.test import override_settings
 
 from scheduler.models import Job, Run
@@ -327,3 +330,50 @@ class TestTheProjectsOwnRestFramework:
         assert answer.status_code == 401
         assert answer["WWW-Authenticate"] == "Bearer"
         assert answer["Content-Type"] == "application/problem+json"
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTwoRequestsAtOnce:
+    def test_with_one_key_create_one_job(self) -> None:
+        user = User.objects.create_user("anna", is_superuser=True)
+        body = {key: value for key, value in NEW.items() if key != "id"}
+        start, answers = Barrier(4), []
+
+        def ask() -> None:
+            caller = Caller()
+            caller.force_authenticate(user)
+            start.wait(10)
+            answers.append(caller.send("post", "jobs", body, **{"Idempotency-Key": "k"}))
+            connection.close()
+
+        threads = [Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+        assert [answer.status_code for answer in answers] == [201] * 4
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert Job.objects.count() == 1
+
+    def test_of_the_same_version_lose_no_update(self) -> None:
+        user = User.objects.create_user("anna", is_superuser=True)
+        add()
+        start, answers = Barrier(3), []
+
+        def ask(priority: int) -> None:
+            caller = Caller()
+            caller.force_authenticate(user)
+            start.wait(10)
+            answers.append(caller.send("patch", "jobs/hourly", {"priority": priority}, **{"If-Match": '"1"'}))
+            connection.close()
+
+        threads = [Thread(target=ask, args=(number,)) for number in (1, 2, 3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+
+        assert sorted(answer.status_code for answer in answers) == [200, 412, 412]
+        kept = next(answer.json()["priority"] for answer in answers if answer.status_code == 200)
+        assert Job.objects.get().priority == kept
