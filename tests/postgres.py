@@ -29,16 +29,19 @@ class Cluster:
     One server in a temporary folder, on a TCP port of 127.0.0.1 that stays the same over restarts.
 
     ``with Cluster() as cluster:`` starts it, and removes everything at the end. ``settings`` are server settings such
-    as ``{"max_connections": 20}``; with ``password`` the server asks for it (SCRAM) instead of trusting everybody.
+    as ``{"max_connections": 20}``; with ``password`` the server asks for it (SCRAM) instead of trusting everybody;
+    ``parent`` is the folder that gets its files.
     """
 
     user = "postgres"
 
-    def __init__(self, *, settings: dict[str, Any] | None = None, password: str = "") -> None:
+    def __init__(
+        self, *, settings: dict[str, Any] | None = None, password: str = "", parent: Path | None = None
+    ) -> None:
         self.settings = settings or {}
         self.password = password
         self.port = free_port()
-        self.directory = Path(tempfile.mkdtemp(prefix="cluster-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="cluster-", dir=parent))
         self.data = self.directory / "data"
         self.log = self.directory / "log"
         self.account = programs.account_for(self.data)
@@ -96,6 +99,22 @@ class Cluster:
                 return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
+
+    def standby(self) -> Cluster:
+        """Return a streaming copy of this running cluster, started: it follows until ``promote``."""
+        copy = Cluster()
+        programs.run(
+            "pg_basebackup", "-D", str(copy.data), "-d", self.url(), "-R", "-X", "stream", "-c", "fast",
+            account=copy.account,
+        )  # fmt: skip
+        with (copy.data / "postgresql.conf").open("a") as file:
+            file.write(f"port = '{copy.port}'\n")
+        copy.start()
+        return copy
+
+    def promote(self) -> None:
+        """Make a standby the primary."""
+        self._pg_ctl("promote", "-w")
 
     def __enter__(self) -> Self:
         try:

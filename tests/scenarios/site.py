@@ -101,6 +101,10 @@ class NodeProcess:
 
         wait_until(has_printed, timeout)
 
+    def printed_more_than(self, text: str, *, count: int, timeout: float = 30.0) -> None:
+        """Wait until it has printed the text more often than that."""
+        wait_until(lambda: self.output.count(text) > count, timeout)
+
     def send(self, number: int) -> None:
         self._popen.send_signal(number)
 

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from scheduler.models import Run
+from scheduler.services import jobs
+from tests.postgres import Cluster
+from tests.scenarios.site import CHECKOUT, Site, accounted_fire_times, connected_to, environment
+
+SECOND = timedelta(seconds=1)
+
+if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    pytest.skip("Only root can mount the small disk that this test fills.", allow_module_level=True)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 200 MB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=200m,mode=755", "tmpfs", disk], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip(f"This machine lets nobody mount a file system: {mounted.stderr.decode().strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+@pytest.fixture
+def cluster_on_it(small_disk: Path) -> Iterator[Cluster]:
+    settings = {"max_wal_size": "32MB", "min_wal_size": "32MB", "shared_buffers": "16MB"}
+    with Cluster(settings=settings, parent=small_disk) as cluster:
+        cluster.psql("CREATE DATABASE learning")
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
+            cwd=CHECKOUT,
+            env=environment(cluster.url("learning")),
+            check=True,
+        )
+        yield cluster
+
+
+def fill(file: Path) -> None:
+    """Write until nothing more can be written."""
+    with file.open("wb", buffering=0) as opened:
+        while True:
+            opened.write(bytes(1_000_000))
+
+
+class TestAFullDiskOfTheServer:
+    def test_is_outlived_and_loses_nothing(
+        self, cluster_on_it: Cluster, small_disk: Path, tmp_path: Path, django_db_blocker: Any
+    ) -> None:
+        site = Site(url=cluster_on_it.url("learning"), directory=tmp_path)
+        with django_db_blocker.unblock(), connected_to(site.url):
+            job = jobs.create(
+                id="every-second",
+                task="sample.give",
+                # What cannot be compressed fills the log of the server within seconds.
+                kwargs={"value": os.urandom(20_000).hex()},
+                trigger={"type": "interval", "seconds": 1},
+                misfire_grace_time=None,
+            )
+            connection.close()
+            node = site.start_node()
+            filler = small_disk / "filler"
+            with pytest.raises(OSError, match="No space left"):
+                fill(filler)
+
+            node.printed("scheduler.tick.waits_for_the_database", timeout=90)
+            filler.unlink()
+            if not cluster_on_it.is_running:
+                cluster_on_it.start()  # a server that cannot write its log ends itself
+
+            done = node.output.count("scheduler.run.finished")
+            node.printed_more_than("scheduler.run.finished", count=done + 3, timeout=60)
+            node.stop()
+            found = accounted_fire_times(job.pk, every=SECOND)
+            first = datetime.fromisoformat(job.trigger["start_at"])
+            assert found == Counter(first + number * SECOND for number in range(len(found)))
+            assert not Run.objects.active().filter(node__isnull=False).exists()
+            site.close()
+            connection.close()
