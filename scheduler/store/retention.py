@@ -100,8 +100,9 @@ def find_gone_nodes(*, after: UUID, cutoff: datetime, limit: int) -> tuple[UUID,
 
 
 def delete_nodes(*, nodes: Sequence[UUID]) -> int:
-    """Delete those of the nodes that are gone; return how many."""
-    return Node.objects.filter(pk__in=nodes, state__in=_GONE).delete()[0]
+    """Delete those of the nodes that are gone, with what they measured of themselves; return how many nodes."""
+    deleted = Node.objects.filter(pk__in=nodes, state__in=_GONE).delete()[1]
+    return deleted.get(Node._meta.label, 0)
 
 
 def find_stock_history(*, after: int, cutoff: datetime, limit: int) -> tuple[int, ...]:

@@ -16,6 +16,7 @@ from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.models import Counter, Job, Node, NodeMeasure, Rollup
 from scheduler.services import health, jobs
 from scheduler.services.health import Probe, Report, Status
+from scheduler.store import retention
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 
 
@@ -343,3 +344,11 @@ class TestTasksAndNodes:
 
         assert [item["name"] for item in api.get("nodes", {"state": "running"}).json()["results"]] == ["n1"]
         assert api.get(f"nodes/{made.pk}").json()["executors"] == {"default": 5}
+
+
+class TestCleaningUp:
+    def test_forgets_a_node_with_its_measures_and_counts_nodes(self, db: None) -> None:
+        made = node(state="lost", backlog=1)
+
+        assert retention.delete_nodes(nodes=[made.pk]) == 1
+        assert not NodeMeasure.objects.exists()
