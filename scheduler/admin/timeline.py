@@ -14,10 +14,12 @@ from scheduler.admin import addresses, words
 from scheduler.services.dashboard import LANE_RUNS, PAST, PLANNED, Lane
 
 _LABEL, _WIDTH, _ROW, _HEAD = 190, 1000, 22, 20
+_CLOSEST = (PAST + PLANNED) / 120
 _BAD = ("failed", "timed_out", "interrupted")
 
 
 def draw(lanes: Sequence[Lane], *, now: datetime) -> SafeString | None:
+    lanes = [lane for lane in lanes if lane.runs or lane.planned]
     if not lanes:
         return None
     height = _HEAD + _ROW * len(lanes) + 4
@@ -53,6 +55,15 @@ def _grid(now: datetime, height: int) -> SafeString:
     )
 
 
+def _apart(planned: Sequence[datetime]) -> list[datetime]:
+    """Those that do not lie on each other in the drawing."""
+    found: list[datetime] = []
+    for at in planned:
+        if not found or at - found[-1] >= _CLOSEST:
+            found.append(at)
+    return found
+
+
 def _lane(lane: Lane, y: int, now: datetime) -> SafeString:
     name = words.first_line(lane.job.name, most=28)
     cut = _(" (the newest %d)") % LANE_RUNS if len(lane.runs) >= LANE_RUNS else ""
@@ -78,7 +89,7 @@ def _lane(lane: Lane, y: int, now: datetime) -> SafeString:
         '<rect class="ols-planned" x="{}" y="{}" width="4" height="11"><title>{}</title></rect>',
         (
             (f"{max(_x(at, now), _x(now, now)):.1f}", y + 5, _("planned %s") % words.clock(at, now=now))
-            for at in lane.planned
+            for at in _apart(lane.planned)
         ),
     )
     return format_html(

@@ -62,6 +62,17 @@ class TestDashboard:
         assert "<b>" not in response.content.decode().partition("Needs attention")[2].partition("</table>")[0]
         assert "<title>(1) Scheduler" in response.content.decode()
 
+    def test_draws_lanes_for_what_ran_or_will(self, client: Client) -> None:
+        run(job=make("ran", paused=True), at=timezone.now() - HOUR, state="failed", error="E")
+        make("often", trigger={"type": "interval", "seconds": 1})
+        make("idle", paused=True)
+
+        drawn = client.get(DASHBOARD).context["timeline"]
+
+        assert [id for id in ("ran", "often", "idle") if addresses.job(id) in drawn] == ["ran", "often"]
+        assert "failed</title>" in drawn
+        assert drawn.count("ols-planned") == 1
+
     def test_says_how_much_longer_than_usual_a_run_takes(self, client: Client) -> None:
         job = make()
         now = timezone.now()
