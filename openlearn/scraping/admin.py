@@ -1,20 +1,41 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.forms import ModelForm
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from openlearn.scraping import services
 from openlearn.scraping.models import Document, Page, Source
+from scheduler.admin import addresses, words
+from scheduler.admin.job_actions import selection
+from scheduler.admin.pages import Done, Question, confirm
 from scheduler.errors import SchedulerError
+from scheduler.models import Job
+
+
+class SourceList(ChangeList):
+    """Sources of one page with the jobs that scrape them, in one query more."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        ids = [source.job_id for source in self.result_list]
+        found = {job.pk: job for job in Job.objects.defer("job_state").filter(pk__in=ids)}
+        for source in self.result_list:
+            source.job = found.get(source.job_id)
 
 
 @admin.register(Source)
 class SourceAdmin(admin.ModelAdmin):
-    list_display = ("name", "kind", "tier", "url", "last_success_at", "consecutive_failures", "last_error")
+    list_display = ("name", "health", "next_scrape", "last_success", "kind", "tier", "url")
     list_filter = ("kind", "tier")
     search_fields = ("name", "url")
     readonly_fields = (
@@ -27,6 +48,38 @@ class SourceAdmin(admin.ModelAdmin):
     )
     actions = ("scrape_now",)
 
+    class Media:
+        css = {"all": ("scheduler/scheduler.css",)}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return SourceList
+
+    @admin.display(description=_("health"), ordering="consecutive_failures")
+    def health(self, source: Any) -> SafeString:
+        """How its scrapes go, and what was wrong with the last one."""
+        job = source.job
+        if job is None:
+            return format_html("{} {}", words.job_badge("broken"), _("It has no job; save it to make it anew."))
+        if job.state == "paused":
+            badge, reason = words.job_badge("paused"), job.state_reason
+        elif source.consecutive_failures:
+            badge = format_html("{} ×{}", words.job_badge("failing"), source.consecutive_failures)
+            reason = source.last_error
+        else:
+            badge, reason = words.job_badge("ok"), ""
+        return format_html('{} <span class="ols-small">{}</span>', badge, words.first_line(reason))
+
+    @admin.display(description=_("next scrape"))
+    def next_scrape(self, source: Any) -> SafeString | str:
+        """When, with a link to the job for all the rest."""
+        if source.job is None:
+            return "–"
+        return format_html('<a href="{}">{}</a>', addresses.job(source.job.pk), words.due(source.job.next_run_time))
+
+    @admin.display(description=_("last success"), ordering="last_success_at")
+    def last_success(self, source: Source) -> SafeString | str:
+        return words.moment(source.last_success_at)
+
     def save_model(self, request: HttpRequest, obj: Source, form: ModelForm, change: bool) -> None:
         services.save_source(source=obj, actor=request.user.get_username(), origin="admin")
 
@@ -37,19 +90,38 @@ class SourceAdmin(admin.ModelAdmin):
         for source in queryset:
             services.remove_source(source=source, actor=request.user.get_username())
 
-    @admin.action(description=_("Scrape the selected sources now"), permissions=["change"])
-    def scrape_now(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("scheduler.run_job")
+
+    @admin.action(description=_("Scrape the selected sources now"), permissions=["run"])
+    def scrape_now(self, request: HttpRequest, queryset: QuerySet[Source]) -> HttpResponse | None:
+        selected = list(queryset.order_by("name"))
+        if not selected:
+            return None
+        question = Question(
+            title=gettext("Scrape these sources now?"),
+            effects=[
+                ", ".join(words.first_line(source.name, most=60) for source in selected[:20])
+                + (f" … ({len(selected)})" if len(selected) > 20 else ""),
+                gettext("Each is scraped once, as soon as a node has room. When it is due does not change."),
+            ],
+            button=gettext("Scrape them now"),
+            back=request.get_full_path(),
+            fields=selection(request),
+        )
+        return confirm(request, question=question, act=lambda: self._scrape(request, selected))
+
+    def _scrape(self, request: HttpRequest, selected: list[Source]) -> Done:
         asked = 0
-        for source in queryset:
+        for source in selected:
             try:
                 services.scrape_now(source=source, actor=request.user.get_username())
             except SchedulerError as error:
                 self.message_user(request, f"{source}: {error}", messages.ERROR)
             else:
                 asked += 1
-        if asked:
-            sentence = ngettext("%d source is scraped now.", "%d sources are scraped now.", asked)
-            self.message_user(request, sentence % asked, messages.SUCCESS)
+        sentence = ngettext("%d source is scraped now.", "%d sources are scraped now.", asked) % asked if asked else ""
+        return Done(sentence=sentence, location=request.get_full_path())
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

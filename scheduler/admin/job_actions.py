@@ -183,7 +183,7 @@ class JobActions(_Admin):
             button=button,
             back=request.get_full_path(),
             asks_reason=asks_reason,
-            fields=_selection(request),
+            fields=selection(request),
         )
 
         def do() -> Done:
@@ -211,7 +211,7 @@ def reason_of(request: HttpRequest) -> str:
     return words.plain(request.POST.get("reason", "")).strip()[:500]
 
 
-def _selection(request: HttpRequest) -> list[tuple[str, str]]:
+def selection(request: HttpRequest) -> list[tuple[str, str]]:
     """What the list was told: with all that match, one of them stands for the rest."""
     across = request.POST.get("select_across", "0")
     ids = request.POST.getlist(ACTION_CHECKBOX_NAME)

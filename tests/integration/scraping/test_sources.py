@@ -195,7 +195,8 @@ class TestTheAdmin:
         source = save()
 
         client.post(
-            reverse("admin:scraping_source_changelist"), {"action": "scrape_now", "_selected_action": [source.pk]}
+            reverse("admin:scraping_source_changelist"),
+            {"action": "scrape_now", "_selected_action": [source.pk], "confirmed": "once"},
         )
 
         assert Run.objects.get().requested_by == "ada"

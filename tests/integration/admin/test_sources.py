@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from openlearn.scraping import services
+from openlearn.scraping.models import Source
+from scheduler.admin import addresses
+from scheduler.models import Job, Run
+from scheduler.services import jobs
+
+SOURCES = reverse("admin:scraping_source_changelist")
+
+
+def add_source(name: str = "Planet", **values: Any) -> Source:
+    source = Source(name=name, url=f"https://example.org/{name}", **values)
+    services.save_source(source=source)
+    return source
+
+
+def act(client: Client, *sources: Source, **answer: str) -> Any:
+    ids = [str(source.pk) for source in sources]
+    return client.post(SOURCES, {"action": "scrape_now", "_selected_action": ids, **answer})
+
+
+class TestSources:
+    def test_show_health_and_next_scrape_with_a_link_to_the_job(self, client: Client) -> None:
+        fine, failing, paused, lost = (add_source(name) for name in ("fine", "failing", "paused", "lost"))
+        Source.objects.filter(pk=failing.pk).update(consecutive_failures=3, last_error="403 <b>\nmore")
+        jobs.pause(job=Job.objects.get(pk=paused.job_id), reason="410 Gone")
+        Job.objects.get(pk=lost.job_id).delete()
+
+        text = client.get(SOURCES).content.decode()
+
+        for part in (addresses.job(fine.job_id), "×3", "403 &lt;b&gt;", "410 Gone", "It has no job"):
+            assert part in text
+        assert "more" not in text.partition("403")[2].partition("</td>")[0]
+
+    def test_take_as_many_queries_as_one(
+        self, client: Client, django_assert_max_num_queries: Callable[..., Any]
+    ) -> None:
+        for number in range(20):
+            add_source(f"s{number}")
+
+        with django_assert_max_num_queries(8):
+            client.get(SOURCES)
+
+    def test_are_scraped_now_once_somebody_said_yes(self, client: Client) -> None:
+        source = add_source()
+
+        asked = act(client, source)
+        assert ("Scrape these sources now?" in asked.content.decode(), Run.objects.count()) == (True, 0)
+        act(client, source, confirmed="once")
+        act(client, source, confirmed="once")
+
+        assert Run.objects.get().requested_by == "anna"
+
+    @pytest.mark.parametrize(("permission", "runs"), [("run_job", 1), ("pause_job", 0)])
+    def test_are_scraped_by_those_who_may_run_jobs(self, db: None, permission: str, runs: int) -> None:
+        user = User.objects.create_user("ben", is_staff=True)
+        user.user_permissions.set(Permission.objects.filter(codename__in=("view_source", permission)))
+        client = Client()
+        client.force_login(user)
+
+        act(client, add_source(), confirmed=uuid4().hex)
+
+        assert Run.objects.count() == runs
