@@ -78,7 +78,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
 def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
     """Say in one sentence what became of the run."""
     where = _(" on %s") % node if node else ""
-    error = words.first_line(run.error)
+    error = words.first_line(run.error, most=300)
     what = f": {error}{f' ({place})' if place else ''}" if error else "."
     after = _(" after %s") % words.run_time(run) if words.run_time(run) else ""
     reason = words.first_line(run.reason, most=400)

@@ -224,3 +224,10 @@ class TestLooks:
             wrong += [f"{name}: {item}" for item in found]
 
         assert wrong == []
+
+
+class TestTheApisDocumentation:
+    def test_opens_under_the_content_policy(self, page: Page) -> None:
+        page.goto(reverse("scheduler-api:docs"))
+
+        expect(page.get_by_text("/api/v1/scheduler/jobs", exact=True).first).to_be_visible()
