@@ -83,10 +83,10 @@ def _noticed(world: World) -> dict[str, float]:
 
 
 def _lateness(world: World) -> dict[str, float]:
-    """How long after the fire time first attempts were written into the ledger."""
+    """How long after the fire time first attempts were written into the ledger; of several in one row, the first."""
     rows = world.query(
-        "SELECT extract(epoch FROM created_at - scheduled_at)::float8 FROM scheduler_run"
-        " WHERE kind = 'scheduled' AND attempt = 1 AND coalesced = 0"
+        "SELECT extract(epoch FROM created_at - coalesce(covers_from, scheduled_at))::float8 FROM scheduler_run"
+        " WHERE kind = 'scheduled' AND attempt = 1"
     )
     return percentiles([seconds for (seconds,) in rows])
 
