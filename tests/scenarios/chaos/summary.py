@@ -16,16 +16,15 @@ def main() -> None:
     print("| campaign | done | fire times | " + " | ".join(name.replace("_", " ") for name in BROKEN) + " | figures |")
     print("|---|---|---:|" + "---:|" * len(BROKEN) + "---|")
     for name in ORDER:
-        file = folder / f"{name}.json"
-        if file.exists():
-            print(_row(json.loads(file.read_text())))
+        for file in sorted(folder.glob(f"{name}*.json")):
+            print(_row(file.name, json.loads(file.read_text())))
 
 
-def _row(facts: dict[str, Any]) -> str:
+def _row(file: str, facts: dict[str, Any]) -> str:
     verdict = facts["verdict"]
     counts = " | ".join(str(verdict[name]) for name in BROKEN)
     return (
-        f"| [{facts['campaign']}]({facts['campaign']}.json) | {_words(facts['done'])} | {verdict['fire_times']:,} |"
+        f"| [{facts['campaign']}]({file}) | {_words(facts['done'])} | {verdict['fire_times']:,} |"
         f" {counts} | {_words(facts['figures'])} |"
     )
 
