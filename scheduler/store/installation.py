@@ -18,10 +18,11 @@ def admit(*, environment: str) -> None:
     :raises WrongEnvironment: the database belongs to another one
     :raises DatabaseUnavailable: nobody can say
     """
+    rows = Installation.objects.using(conf.get().database)
     try:
-        found, _ = Installation.objects.using(conf.get().database).get_or_create(
-            pk=Installation.ONLY, defaults={"environment": environment}
-        )
+        # Nodes that start together all try: that one of them was first is no error, not even in the server's log.
+        rows.bulk_create([Installation(environment=environment)], ignore_conflicts=True)
+        found = rows.get(pk=Installation.ONLY)
     except Error as error:
         raise DatabaseUnavailable(str(error).strip()) from error
     if found.environment != environment:

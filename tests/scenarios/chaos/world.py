@@ -49,7 +49,19 @@ class Process:
     died: float | None = None
     """When it was killed or had ended, on the monotonic clock."""
 
+    watching: threading.Thread | None = None
+
     pauses: list[tuple[float, float]] = field(default_factory=list)
+
+    def start_watching(self) -> None:
+        """Note the moment of its death, which a failpoint chooses and nobody else sees."""
+
+        def watch() -> None:
+            self.popen.wait()
+            self.died = time.monotonic()
+
+        self.watching = threading.Thread(target=watch, daemon=True)
+        self.watching.start()
 
     @property
     def pid(self) -> int:
@@ -152,6 +164,7 @@ class World:
                 start_new_session=True,
             )
         process = Process(popen=popen, output=output, failpoints=failpoints, launched=time.monotonic())
+        process.start_watching()
         self.processes.append(process)
         return process
 
@@ -175,13 +188,13 @@ class World:
 
     def kill(self, process: Process) -> None:
         process.popen.kill()
-        process.popen.wait()
-        process.died = time.monotonic()
+        self.bury(process)
 
     def bury(self, process: Process) -> None:
-        """Note that the process has ended by itself."""
+        """Wait until its end has been noted."""
         process.popen.wait()
-        process.died = time.monotonic()
+        assert process.watching is not None
+        process.watching.join()
 
     def pause(self, process: Process) -> float:
         process.popen.send_signal(signal.SIGSTOP)
@@ -201,8 +214,8 @@ class World:
             code = -99
             process.popen.kill()
             process.popen.wait()
-        process.died = time.monotonic()
-        return code, process.died - began
+        self.bury(process)
+        return code, time.monotonic() - began
 
     def settle(self, specs: list[Spec], *, timeout: float = 60.0) -> datetime:
         """
