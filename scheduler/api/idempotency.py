@@ -8,6 +8,7 @@ and then gets its answer, with ``Idempotent-Replay: true``. What was refused is 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -23,6 +24,7 @@ from scheduler.models import IdempotencyKey
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
 LONGEST_KEY = 255
+_KEY = re.compile(f"[!-~]{{1,{LONGEST_KEY}}}")
 _SWEPT = 100
 _LOCK_SECONDS = 10
 
@@ -33,11 +35,11 @@ def once(request: Request, do: Callable[[], Response]) -> Response:
 
     :raises KeyReused: the key came with another body
     """
-    key = request.headers.get(HEADER, "")
-    if not key:
+    key = request.headers.get(HEADER)
+    if key is None:
         return do()
-    if len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise InvalidRequest(f"The {HEADER} has 1 to {LONGEST_KEY} printable ASCII characters.")
+    if not _KEY.fullmatch(key):
+        raise InvalidRequest(f"The {HEADER} has 1 to {LONGEST_KEY} printable ASCII characters and no space.")
     body_hash = hashlib.sha256(request._request.body).hexdigest()
     owner = {"user_id": request.user.pk, "path": request.path[:500], "key": key}
     with transaction.atomic():
