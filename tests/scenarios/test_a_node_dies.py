@@ -116,3 +116,28 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+class TestARetryThatWaits:
+    def test_outlives_the_node_whose_run_failed(self, site: Site) -> None:
+        job = jobs.create(
+            task="governed.fail_until",
+            kwargs={"attempt": 2},
+            trigger={"type": "date", "run_at": "2100-01-01T00:00:00Z"},
+            max_retries=1,
+            retry_delay=3.0,
+            retry_jitter=0.0,
+        )
+        jobs.run_now(job=job)
+        first = site.start_node()
+        failed = site.run(job.pk, state="failed")
+        waiting = site.run(job.pk, state="queued", kind="retry")
+
+        first.kill()
+        second = site.start_node()
+        succeeded = site.run(job.pk, state="succeeded")
+        second.stop()
+
+        assert (succeeded.pk, succeeded.attempt, succeeded.previous_id) == (waiting.pk, 2, failed.pk)
+        assert succeeded.started_at >= waiting.due_at
+        assert Run.objects.filter(job_key=job.pk).count() == 2
