@@ -1,8 +1,9 @@
 """The task that benchmarks run: nothing, so that only the scheduler is measured."""
 
 import logging
+import threading
 
-from scheduler import task
+from scheduler import current_run, task
 
 logger = logging.getLogger(__name__)
 
@@ -22,3 +23,12 @@ def talk(lines: int) -> None:
     """Log that many lines."""
     for number in range(lines):
         logger.warning("line %d of %d", number, lines)
+
+
+@task(name="benchmarks.listen")
+def listen() -> None:
+    """Wait until told to stop."""
+    pause = threading.Event()
+    while True:
+        current_run().raise_if_stopping()
+        pause.wait(0.005)
