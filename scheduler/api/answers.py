@@ -42,6 +42,7 @@ class Job(BaseModel):
     id: str
     name: str
     description: str
+    tags: list[str]
     task: str
     args: Any
     kwargs: Any

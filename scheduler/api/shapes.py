@@ -48,6 +48,7 @@ Trigger = Annotated[
 ]
 Arguments = Annotated[dict[str, Any], Field(description="Arguments by name. A masked secret that comes back stays.")]
 Id = Annotated[str, Field(min_length=1, max_length=255)]
+Tag = Annotated[str, Field(min_length=1, max_length=50)]
 
 
 class Body(BaseModel):
@@ -78,6 +79,7 @@ class JobChange(Policies):
 
     name: str = Field(default="", min_length=1, max_length=255)
     description: str = Field(default="", max_length=10_000)
+    tags: list[Tag] = Field(default_factory=list, max_length=20, description="Words to find it by.")
     task: Id = ""
     args: list[Any] = Field(default_factory=list, max_length=1000)
     kwargs: Arguments = Field(default_factory=dict)
@@ -117,6 +119,7 @@ class JobSelection(Body):
     state: list[JobStateWord] = Field(default_factory=list, max_length=4)
     task: list[Id] = Field(default_factory=list, max_length=100)
     executor: list[Id] = Field(default_factory=list, max_length=100)
+    tag: list[Tag] = Field(default_factory=list, max_length=20, description="All of these.")
     source: list[SourceWord] = Field(default_factory=list, max_length=3)
     last_outcome: list[RunStateWord] = Field(default_factory=list, max_length=9)
     failing: bool = False
@@ -160,6 +163,7 @@ class JobsQuery(Paging):
     state: list[JobStateWord] = _repeatable("Any of these states.")
     task: list[Id] = _repeatable("Any of these tasks.")
     executor: list[Id] = _repeatable("Any of these executors.")
+    tag: list[Tag] = _repeatable("All of these tags.")
     source: list[SourceWord] = _repeatable("Where it was created.")
     last_outcome: list[RunStateWord] = _repeatable("State of its newest run.")
     broken: Literal["true", "false"] | None = Field(default=None, description="Only broken jobs, or only others.")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q, Value
 from django.db.models.functions import Now
@@ -29,6 +31,14 @@ class Job(DjangoJob):
     """
 
     name = models.CharField(_("name"), max_length=255)
+    tags = ArrayField(
+        models.CharField(max_length=50),
+        verbose_name=_("tags"),
+        default=list,
+        db_default=Value([], ArrayField(models.CharField(max_length=50))),
+        blank=True,
+        help_text=_("Words to find it by."),
+    )
     description = models.TextField(_("description"), blank=True, default="", db_default="")
     task = models.CharField(_("task"), max_length=255, help_text=_("The name of a registered task."))
     args = models.JSONField(
@@ -159,6 +169,7 @@ class Job(DjangoJob):
         indexes = [
             models.Index(fields=["state"], name="scheduler_job_state"),
             models.Index(fields=["task"], name="scheduler_job_task"),
+            GinIndex(fields=["tags"], name="scheduler_job_tags"),
             models.Index(fields=["needs_inspection"], condition=Q(needs_inspection=True), name="scheduler_job_inspect"),
             models.Index(
                 fields=["consecutive_failures"],

@@ -104,6 +104,7 @@ def clone(*, job: Job, actor: str, source: JobSource, id: str | None, name: str 
         args=job.args,
         kwargs=job.kwargs,
         description=job.description,
+        tags=job.tags,
         actor=actor,
         source=source,
         paused=paused,

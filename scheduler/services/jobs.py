@@ -30,7 +30,7 @@ from scheduler.store import notifications
 from scheduler.store.clock import database_now
 from scheduler.store.notifications import Channel
 
-_WORDS = ("name", "description")
+_WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")
 _DEFINITION = (*_CALL, "trigger", *_WORDS, *POLICIES)
 
@@ -52,6 +52,7 @@ def create(
     args: Sequence[Any] | None = None,
     kwargs: Mapping[str, Any] | None = None,
     description: str = "",
+    tags: Sequence[str] = (),
     actor: str = "",
     source: JobSource | str = JobSource.CODE,
     replace_existing: bool = False,
@@ -63,7 +64,8 @@ def create(
     Create a job that becomes due at the first fire time of its trigger, and wake the nodes.
 
     ``replace_existing``: a job with this id is brought to this definition instead. It keeps its history and its state,
-    and its next fire time as well if the trigger stays the same; ``name`` and ``description`` stay if not given.
+    and its next fire time as well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not
+    given.
     ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
@@ -72,7 +74,7 @@ def create(
     policy_rules.refuse_unknown(policies)
     now = now or database_now()
     given = {"task": task, "args": args or (), "kwargs": kwargs or {}, "trigger": trigger, **policies}
-    given |= {word: text for word, text in (("name", name), ("description", description)) if text}
+    given |= {word: text for word, text in (("name", name), ("description", description), ("tags", tags)) if text}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), actor=actor, now=now, **given)
     job = _new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
@@ -107,6 +109,7 @@ def _new(
         id=uuid.uuid4().hex if id is None else rows.checked_id(id),
         name=rows.checked_name(given.get("name") or id or task.name),
         description=rows.checked_description(given.get("description", "")),
+        tags=rows.checked_tags(given.get("tags", ())),
         task=task.name,
         args=args,
         kwargs=kwargs,
@@ -153,6 +156,8 @@ def update(
             rows.checked_name(new["name"])
         if "description" in new:
             rows.checked_description(new["description"])
+        if "tags" in new:
+            new["tags"] = rows.checked_tags(new["tags"])
         new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
         if any(name in changes for name in _CALL):
             new |= _call(stored, changes)

@@ -34,6 +34,7 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         "id": row.pk,
         "name": row.name,
         "description": row.description,
+        "tags": list(row.tags),
         "task": row.task,
         "args": masking.masked(row.args),
         "kwargs": masking.masked(row.kwargs),

@@ -31,6 +31,9 @@ class JobFilter:
     states: tuple[str, ...] = ()
     tasks: tuple[str, ...] = ()
     executors: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    """All of them."""
+
     sources: tuple[str, ...] = ()
     last_outcomes: tuple[str, ...] = ()
     """States of the newest run."""
@@ -68,6 +71,8 @@ def jobs(*, filter: JobFilter) -> QuerySet[Job]:
     ):
         if values:
             found = found.filter(**{f"{column}__in": values})
+    if filter.tags:
+        found = found.filter(tags__contains=list(filter.tags))
     if filter.failing:
         found = found.filter(consecutive_failures__gt=0)
     if filter.text:

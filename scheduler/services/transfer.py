@@ -14,7 +14,7 @@ from scheduler.services import changes, masking
 
 FORMAT = "openlearn-scheduler-jobs"
 VERSION = 1
-DEFINITION = ("name", "description", "task", "args", "kwargs", "trigger", *POLICIES)
+DEFINITION = ("name", "description", "tags", "task", "args", "kwargs", "trigger", *POLICIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,22 @@ def checked_name(name: Any) -> str:
     return name
 
 
+def checked_tags(tags: Any) -> list[str]:
+    """
+    Return the tags as they are stored: each once, in order.
+
+    :raises InvalidName: one cannot be a tag, or there are more than 20
+    """
+    if isinstance(tags, str) or not isinstance(tags, Sequence) or len(tags) > 20:
+        raise InvalidName(f"tags is “{str(tags)[:64]}”; it is a list of at most 20 words.")
+    for tag in tags:
+        if not isinstance(tag, str) or not 0 < len(tag) <= 50 or not tag.isprintable() or tag != tag.strip():
+            raise InvalidName(
+                f"The tag “{str(tag)[:64]}” cannot be used: it has 1 to 50 characters that can be printed."
+            )
+    return sorted(set(tags))
+
+
 def checked_description(description: Any) -> str:
     """:raises InvalidName: it cannot be a description"""
     if not isinstance(description, str) or "\x00" in description or not _is_utf8(description):

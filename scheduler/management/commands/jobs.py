@@ -38,6 +38,7 @@ class Command(BaseCommand):
         found = add("list", "List jobs.", printing.add_output)
         found.add_argument("--state", action="append", choices=("active", "paused", "finished", "broken"))
         found.add_argument("--task", action="append", default=[])
+        found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
         found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
         found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
         found.add_argument("--limit", type=int, default=200, metavar="N")
@@ -70,12 +71,13 @@ class Command(BaseCommand):
         output: str,
         state: list[str] | None,
         task: list[str],
+        tag: list[str],
         search: str,
         failing: bool,
         limit: int,
         **_: Any,
     ) -> None:
-        filter = JobFilter(states=tuple(state or ()), tasks=tuple(task), failing=failing, text=search)
+        filter = JobFilter(states=tuple(state or ()), tasks=tuple(task), tags=tuple(tag), failing=failing, text=search)
         rows = list(_jobs(filter)[: limit + 1])
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)

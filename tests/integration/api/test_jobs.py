@@ -214,6 +214,28 @@ class TestSecrets:
         assert answer.status_code == 400
 
 
+class TestTags:
+    def test_are_kept_once_found_changed_and_copied(self, api: Caller) -> None:
+        api.send("post", "jobs", {**NEW, "id": "both", "tags": ["shop", "night", "shop"]})
+        api.send("post", "jobs", {**NEW, "id": "one", "tags": ["shop"]})
+
+        shops = api.get("jobs?tag=shop").json()["results"]
+        both = api.get("jobs?tag=shop&tag=night").json()["results"]
+        changed = api.send("patch", "jobs/one", {"tags": []})
+        copy = api.send("post", "jobs/both/clone", {"id": "copy"})
+
+        assert [(job["id"], job["tags"]) for job in shops] == [("both", ["night", "shop"]), ("one", ["shop"])]
+        assert [job["id"] for job in both] == ["both"]
+        assert changed.json()["tags"] == []
+        assert copy.json()["tags"] == ["night", "shop"]
+
+    @pytest.mark.parametrize("tags", [[""], ["x" * 51], [" shop"], ["a\nb"], ["a"] * 21, "shop", [1]])
+    def test_that_are_none_are_refused(self, api: Caller, tags: Any) -> None:
+        answer = api.send("post", "jobs", {**NEW, "tags": tags})
+
+        assert answer.status_code == 400
+
+
 class TestListing:
     def test_filters_and_names_unknown_parameters(self, api: Caller) -> None:
         add("a", name="Alpha")
