@@ -16,6 +16,8 @@ from typing import Any
 from scheduler.core.states import RunState
 
 READY = b"ready"
+BEGUN = b"begun"
+"""The request is understood and the task is called next: a child that dies before it says so has done nothing."""
 
 
 def main(connection: Connection, settings_module: str, memory_mb: int | None) -> None:
@@ -51,6 +53,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
     send(READY)
     while True:
         run, node = decode_request(arrived.get())
+        send(BEGUN)
         current = begin(run, node=node, publish=lambda current: send(encode_note(note_of(current))))
         send(encode_outcome(execute(run, current, at_end=finish_lines)))
 

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 _spawn = multiprocessing.get_context("spawn")
 
+_TRIES = 3
+"""How many children may die before one of them takes a run up."""
+
 
 class ChildDidNotStart(SchedulerError):
     """A child of the process pool ended before it was ready. Does Django start in a fresh process?"""
@@ -33,6 +36,10 @@ class ChildDidNotStart(SchedulerError):
 
 class ChildDied(SchedulerError):
     """The process of this run ended before the task returned."""
+
+
+class ChildNeverBegan(ChildDied):
+    """The process ended before it took the run up: another one may."""
 
 
 class Child:
@@ -62,19 +69,25 @@ class Child:
         """
         Run a body and return its outcome; ``None``: the timeout is over, and the body goes on.
 
+        :raises ChildNeverBegan: the task was not called
         :raises ChildDied: with its exit code or signal
         """
         self.runs += 1
         ends_at = None if timeout is None else time.monotonic() + timeout
+        has_begun = False
         try:
             self._pipe.send_bytes(child_process.encode_request(run, node=node))
             while wait([self._pipe], None if ends_at is None else max(0.0, ends_at - time.monotonic())):
-                answer = child_process.decode_answer(self._pipe.recv_bytes())
+                message = self._pipe.recv_bytes()
+                if message == child_process.BEGUN:
+                    has_begun = True
+                    continue
+                answer = child_process.decode_answer(message)
                 if isinstance(answer, Outcome):
                     return answer
                 publish(answer)
         except (EOFError, OSError) as error:
-            raise ChildDied(self._end()) from error
+            raise (ChildDied if has_begun else ChildNeverBegan)(self._end()) from error
         return None
 
     @property
@@ -170,17 +183,8 @@ class ProcessPool(Pool):
             if child is None or run is None:
                 break
             self._begun[run.id] = (run, child)
-            child = self._ready_child(place)  # it may have died while it was idle
-            if child is None:
-                return  # the node accounts for this run
-            self._begun[run.id] = (run, child)
-            try:
-                outcome = self._run(child, run)
-            except Exception as fault:  # what a child answers is anybody's, and must not cost the pool a place
-                logger.exception("scheduler.child.answered_nonsense", extra={"run": run.id})
-                child.kill()
-                outcome = _unusable(run, fault)
-            if self._killing.is_set():
+            outcome = self._outcome(place, run)
+            if outcome is None or self._killing.is_set():
                 return  # the node accounts for this run
             del self._begun[run.id]
             self._to_cancel.discard(run.id)
@@ -189,7 +193,24 @@ class ProcessPool(Pool):
         if child is not None:
             child.close()
 
-    def _run(self, child: Child, run: OwnedRun) -> Outcome:
+    def _outcome(self, place: int, run: OwnedRun) -> Outcome | None:
+        """Run a body in the child of this place; ``None``: the pool stops."""
+        tries = _TRIES
+        while (child := self._ready_child(place)) is not None:  # it may have died while it was idle
+            self._begun[run.id] = (run, child)
+            tries -= 1
+            try:
+                return self._run(child, run, may_try_again=tries > 0)
+            except ChildNeverBegan as died:
+                logger.warning("scheduler.child.never_began", extra={"run": run.id, "error": str(died)})
+            except Exception as fault:  # what a child answers is anybody's, and must not cost the pool a place
+                logger.exception("scheduler.child.answered_nonsense", extra={"run": run.id})
+                child.kill()
+                return _unusable(run, fault)
+        return None
+
+    def _run(self, child: Child, run: OwnedRun, *, may_try_again: bool) -> Outcome:
+        """:raises ChildNeverBegan: only if it may be tried again"""
         started = now_microseconds()
         last = Note(run_id=run.id, progress=None, log="")
 
@@ -206,6 +227,8 @@ class ProcessPool(Pool):
             except ChildDied as died:
                 if run.id in self._to_cancel:
                     reason = "Cancelled while it ran; its process was ended."
+                elif isinstance(died, ChildNeverBegan) and may_try_again:
+                    raise
                 else:
                     state, error, reason = RunState.FAILED, f"ChildDied: {died}", ""
             else:

@@ -18,7 +18,7 @@ from scheduler.core.states import RunState
 from scheduler.engine.identity import Identity
 from scheduler.execution import child as child_process
 from scheduler.execution.pools import Deadline
-from scheduler.execution.processes import Child, ProcessPool
+from scheduler.execution.processes import Child, ChildNeverBegan, ProcessPool
 from scheduler.store.runs import Outcome, OwnedRun
 from tests.waiting import wait_until
 
@@ -132,6 +132,39 @@ class TestTheProcessPool:
         assert outcome.error.startswith("ChildDied: ")
         assert reason in outcome.error
         assert bench.square(3)["square"] == 9
+
+    def test_gives_a_run_that_no_body_began_to_another_child(
+        self, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pid = bench.square(1)["pid"]
+        pipe = bench.pool._children[0]._pipe
+        send, was_sent = pipe.send_bytes, threading.Event()
+        monkeypatch.setattr(pipe, "send_bytes", lambda message: (send(message), was_sent.set()))
+        os.kill(pid, signal.SIGSTOP)  # it is alive, and reads nothing
+
+        bench.pool.submit(run_of("sample.square", number=5))
+        assert was_sent.wait(LONG)
+        os.kill(pid, signal.SIGKILL)
+
+        assert bench.outcomes.get(timeout=LONG).state is RunState.SUCCEEDED
+
+    def test_fails_a_run_that_no_child_lives_to_begin(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        tries: list[int] = []
+
+        def die(child: Child, run: OwnedRun, **_: Any) -> Outcome:
+            tries.append(run.id)
+            child.kill()
+            raise ChildNeverBegan("The process was ended by signal 9 (SIGKILL).")
+
+        monkeypatch.setattr(Child, "run", die)
+        bench = Bench()
+        try:
+            outcome = bench.run("sample.square", number=5)
+        finally:
+            bench.stop()
+
+        assert (outcome.state, len(tries)) == (RunState.FAILED, 3)
+        assert outcome.error == "ChildDied: The process was ended by signal 9 (SIGKILL)."
 
     def test_replaces_a_child_that_died_while_it_was_idle(self, bench: Bench) -> None:
         pid = bench.square(1)["pid"]
