@@ -90,7 +90,7 @@ def operation(
     parameters = [*(_parameters(query) if query else ()), *(_header(name) for name in headers)]
     keywords: dict[str, Any] = {"auth": []} if open else {}
     declare = extend_schema(
-        request=body,
+        request=_of_its_own(body) if body else None,
         responses={**responses, **problem},
         parameters=parameters,
         **keywords,
@@ -102,6 +102,11 @@ def operation(
         return declare(action)
 
     return decorate
+
+
+def _of_its_own(body: type[BaseModel]) -> type[BaseModel]:
+    """Derive the same shape: the body of PATCH is marked as partial, and with it would be all that inherit from it."""
+    return type(body.__name__, (body,), {"__doc__": body.__doc__, "__module__": body.__module__})
 
 
 def _parameters(query: type[BaseModel]) -> list[OpenApiParameter]:
