@@ -7,7 +7,7 @@ import pytest
 from openlearn.scraping import services
 from openlearn.scraping.models import Source
 from scheduler import conf
-from tests.websites import Website
+from tests.websites import Website, article, item, reply_if_changed, rss
 
 
 @pytest.fixture
@@ -38,3 +38,12 @@ def save(db, allowed, settings):
         return source
 
     return save_source
+
+
+@pytest.fixture
+def feed(allowed, save):
+    """A feed of two entries with their pages."""
+    allowed.routes["/feed"] = reply_if_changed(rss(item("One", "/one"), item("Two", "/two")), etag='"1"')
+    allowed.routes["/one"] = reply_if_changed(article("One"), etag='"one"')
+    allowed.routes["/two"] = reply_if_changed(article("Two"), etag='"two"')
+    return save("feed", "/feed")
