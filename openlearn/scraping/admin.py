@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from openlearn.scraping import services
 from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses, words
+from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.job_actions import selection
 from scheduler.admin.pages import Done, Question, confirm
 from scheduler.errors import SchedulerError
@@ -34,7 +35,7 @@ class SourceList(ChangeList):
 
 
 @admin.register(Source)
-class SourceAdmin(admin.ModelAdmin):
+class SourceAdmin(InDisplayZone, admin.ModelAdmin):
     list_display = ("name", "health", "next_scrape", "last_success", "kind", "tier", "url")
     list_filter = ("kind", "tier")
     search_fields = ("name", "url")
@@ -124,7 +125,7 @@ class SourceAdmin(admin.ModelAdmin):
         return Done(sentence=sentence, location=request.get_full_path())
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(InDisplayZone, admin.ModelAdmin):
     """What the tasks write is there to be read."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -48,6 +48,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "queued": sum(run.state == RunState.QUEUED for run in active),
         "when": in_words(job.trigger),
         "upcoming": upcoming(job, now=now),
+        "own_zone": zone_of(job.trigger),
         "policies": policies(job),
         "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
@@ -137,6 +138,12 @@ def in_words(trigger: Any) -> str:
         return triggers.describe(trigger)
     except (InvalidTrigger, TypeError):
         return words.first_line(plain(trigger))
+
+
+def zone_of(trigger: Any) -> str:
+    """The zone whose clock the trigger follows; empty if it names none."""
+    zone = trigger.get("timezone") if isinstance(trigger, Mapping) else None
+    return zone if isinstance(zone, str) else ""
 
 
 def upcoming(job: Job, *, now: datetime) -> list[datetime]:

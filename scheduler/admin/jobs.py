@@ -19,8 +19,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import addresses, charts, dashboard, job_page, pages, preview, words
+from scheduler.admin import addresses, charts, dashboard, display_zone, job_page, pages, preview, words
 from scheduler.admin.arguments_field import switched
+from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.forms import JobForm
 from scheduler.admin.job_actions import JobActions
 from scheduler.core.policies import POLICIES
@@ -61,7 +62,7 @@ class JobList(ChangeList):
 
 
 @admin.register(Job)
-class JobAdmin(JobActions, admin.ModelAdmin):
+class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
     form = JobForm
     list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
     list_display_links = None
@@ -88,6 +89,7 @@ class JobAdmin(JobActions, admin.ModelAdmin):
         page = path("<path:object_id>/show/", self.admin_site.admin_view(self.page_view), name="scheduler_job_page")
         parts = [
             path("dashboard/", self.admin_site.admin_view(self.dashboard_view), name="scheduler_dashboard"),
+            path("zone/", self.admin_site.admin_view(display_zone.view), name="scheduler_zone"),
             path("preview/", self.admin_site.admin_view(self.preview_view), name="scheduler_job_preview"),
             path("arguments/", self.admin_site.admin_view(self.arguments_view), name="scheduler_job_arguments"),
         ]
@@ -107,7 +109,6 @@ class JobAdmin(JobActions, admin.ModelAdmin):
         now = timezone.now()
         context = {
             "title": _("Jobs"),
-            "zone": words.zone_line(now=now),
             "tabs": list(_tabs(request, overview.counts(now=now))) if request.method == "GET" else [],
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
@@ -236,7 +237,6 @@ class JobAdmin(JobActions, admin.ModelAdmin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         obj = kwargs.get("obj")
-        context["zone"] = words.zone_line()
         context["may_run"] = self.has_run_permission(request)
         context["next_run_time"] = obj.next_run_time if obj else None
         return super().render_change_form(request, context, *args, **kwargs)

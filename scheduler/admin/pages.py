@@ -14,7 +14,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from scheduler.admin import words
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
 
@@ -28,7 +27,7 @@ def actor(request: HttpRequest) -> str:
 
 def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Render a page inside the frame of the admin."""
-    frame = {**admin.site.each_context(request), "zone": words.zone_line(), **context}
+    frame = {**admin.site.each_context(request), **context}
     return render(request, template, frame, status=status)
 
 

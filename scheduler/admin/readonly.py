@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
+from scheduler.admin.display_zone import InDisplayZone
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+
+class ReadOnlyAdmin(InDisplayZone, admin.ModelAdmin):
     """Lists and pages without a way to add, change or delete, whatever the permissions say."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -105,7 +105,7 @@ class TriggerWidget(forms.Widget):
             "weekdays": [(day, text, day in typed.get("weekdays", ())) for day, text in WEEKDAYS.items()],
             # What repeats has a start for its phase anyway.
             "has_limits": any(typed.said(limit) for limit in _LIMITS[typed.said("kind") == "every" :]),
-            "zones": _zones(),
+            "zones": zones(),
         }
         return context
 
@@ -117,7 +117,7 @@ class TriggerWidget(forms.Widget):
 
 
 @cache
-def _zones() -> list[str]:
+def zones() -> list[str]:
     places = sorted(name for name in available_timezones() if "/" in name and not name.startswith(("Etc/", "posix")))
     return ["UTC", *places]
 

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
 from scheduler.services.masking import masked as masked
@@ -159,6 +160,18 @@ def _tagged(at: datetime, text: str) -> SafeString:
     return format_html(
         '<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S %z}", text
     )
+
+
+def beside(at: datetime, zone: str) -> str:
+    """``02:00 Europe/Berlin``: the same instant on another clock; empty if that shows what the page's does."""
+    try:
+        local, there = timezone.localtime(at), at.astimezone(zone_named(zone))
+    except LookupError:
+        return ""
+    if local.utcoffset() == there.utcoffset():
+        return ""
+    day = "" if there.date() == local.date() else f"{date_format(there, 'D j M')} "
+    return f"{day}{there:%H:%M} {zone}"
 
 
 def zone_line(*, now: datetime | None = None) -> str:

@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 from django import template
+from django.urls import reverse
 
 from scheduler.admin import words
 
 register = template.Library()
 
 register.filter("due", words.due)
+register.filter("beside", words.beside)
 register.filter("moment", words.moment)
 register.filter("run_badge", words.run_badge)
 register.filter("job_badge", words.job_badge)
@@ -20,6 +22,15 @@ register.filter("run_time", words.run_time)
 register.filter("span", words.span)
 register.filter("first_line", words.first_line)
 register.filter("plain", words.plain)
+
+
+@register.inclusion_tag("scheduler/times_in.html", takes_context=True)
+def times_in(context: Any) -> dict[str, str]:
+    """Whose clock the times of the page are, and a way to change that. Only a page that was got can be come back to."""
+    request = context["request"]
+    is_asking = request.path == reverse("admin:scheduler_zone")
+    back = "" if request.method != "GET" or is_asking else request.get_full_path()
+    return {"zone": words.zone_line(), "back": back}
 
 
 @register.filter

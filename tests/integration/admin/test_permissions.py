@@ -34,6 +34,7 @@ MATRIX = [
     ("dashboard", "get", lambda: reverse("admin:scheduler_dashboard"), {"viewer", "operator", "editor"}),
     ("health", "get", lambda: reverse("admin:scheduler_health"), {"viewer", "operator", "editor"}),
     ("nodes", "get", lambda: reverse("admin:scheduler_node_changelist"), {"viewer", "operator", "editor"}),
+    ("time zone", "get", lambda: reverse("admin:scheduler_zone"), {"stranger", "viewer", "operator", "editor"}),
     ("jobs", "get", lambda: LIST, {"viewer", "operator", "editor"}),
     ("job", "get", lambda: addresses.job("nightly"), {"viewer", "operator", "editor"}),
     ("add", "get", lambda: ADD, {"editor"}),
