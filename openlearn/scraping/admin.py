@@ -4,9 +4,10 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import QuerySet
+from django.db.models import Field, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
@@ -17,9 +18,19 @@ from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses, words
 from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.job_actions import selection
+from scheduler.admin.job_page import in_words
 from scheduler.admin.pages import Done, Question, confirm
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
+
+_STATE = (
+    "last_attempt_at",
+    "last_success_at",
+    "consecutive_failures",
+    "last_error",
+    "retry_not_before",
+    "created_at",
+)
 
 
 class SourceList(ChangeList):
@@ -36,17 +47,10 @@ class SourceList(ChangeList):
 
 @admin.register(Source)
 class SourceAdmin(InDisplayZone, admin.ModelAdmin):
-    list_display = ("name", "health", "next_scrape", "last_success", "kind", "tier", "url")
+    list_display = ("named", "health", "how_often", "next_scrape", "last_success")
     list_filter = ("kind", "tier")
+    list_per_page = 50
     search_fields = ("name", "url")
-    readonly_fields = (
-        "last_attempt_at",
-        "last_success_at",
-        "consecutive_failures",
-        "last_error",
-        "retry_not_before",
-        "created_at",
-    )
     actions = ("scrape_now",)
 
     class Media:
@@ -54,6 +58,44 @@ class SourceAdmin(InDisplayZone, admin.ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return SourceList
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> tuple[str, ...]:
+        return ("links",) if obj is None else ("links", *_STATE)
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and db_field.name == "url":
+            field.widget.attrs["class"] = "vLargeTextField"
+        return field
+
+    @admin.display(description=_("see"))
+    def links(self, source: Source) -> SafeString | str:
+        """Where to go from here: the job that scrapes it, what it brought."""
+        if source._state.adding:
+            return gettext("Saving makes a job that scrapes it.")
+        documents = f"{reverse('admin:scraping_document_changelist')}?source__id__exact={source.pk}"
+        return format_html(
+            '<a href="{}">{}</a> · <a href="{}">{}</a>',
+            addresses.job(source.job_id),
+            gettext("its job: when, last runs, run now"),
+            documents,
+            gettext("its documents"),
+        )
+
+    @admin.display(description=_("source"), ordering="name")
+    def named(self, source: Source) -> SafeString:
+        """Its name, and under it what and where it is."""
+        return format_html(
+            '<bdi>{}</bdi> <span class="ols-under">{} · <bdi>{}</bdi></span>',
+            source.name,
+            source.get_kind_display(),
+            words.first_line(source.url, most=80),
+        )
+
+    @admin.display(description=_("how often"))
+    def how_often(self, source: Any) -> str:
+        """As its job has it, which somebody may have changed since."""
+        return in_words(source.job.trigger) if source.job else "–"
 
     @admin.display(description=_("health"), ordering="consecutive_failures")
     def health(self, source: Any) -> SafeString:
@@ -128,6 +170,9 @@ class SourceAdmin(InDisplayZone, admin.ModelAdmin):
 class ReadOnlyAdmin(InDisplayZone, admin.ModelAdmin):
     """What the tasks write is there to be read."""
 
+    class Media:
+        css = {"all": ("scheduler/scheduler.css",)}
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -137,21 +182,56 @@ class ReadOnlyAdmin(InDisplayZone, admin.ModelAdmin):
 
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "source", "language", "published_at", "changed_at")
-    list_filter = ("language", "source")
+    list_display = ("titled", "language", "published", "changed")
+    list_filter = ("source", "language")
     list_select_related = ("source",)
-    search_fields = ("title", "url")
+    search_fields = ("title", "url", "summary")
+    search_help_text = _("Part of the title, the address or the summary.")
     show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
+        return super().get_queryset(request).defer("text")
+
+    @admin.display(description=_("document"), ordering="title")
+    def titled(self, document: Document) -> SafeString:
+        """Its title, and under it where it comes from."""
+        return format_html(
+            '<bdi>{}</bdi> <span class="ols-under"><bdi>{}</bdi> · <bdi>{}</bdi></span>',
+            words.first_line(str(document)),
+            words.first_line(document.source.name if document.source else gettext("source deleted"), most=60),
+            words.first_line(document.url, most=80),
+        )
+
+    @admin.display(description=_("published"), ordering="published_at")
+    def published(self, document: Document) -> SafeString | str:
+        return words.moment(document.published_at)
+
+    @admin.display(description=_("changed"), ordering="changed_at")
+    def changed(self, document: Document) -> SafeString | str:
+        return words.moment(document.changed_at)
 
 
 @admin.register(Page)
 class PageAdmin(ReadOnlyAdmin):
-    list_display = ("url", "source", "is_due", "failures", "fetched_at", "extracted_at")
+    list_display = ("addressed", "source", "is_due", "failures", "fetched", "extracted")
     list_filter = ("is_due", "source")
     list_select_related = ("source",)
     search_fields = ("url",)
+    search_help_text = _("Part of the address.")
     exclude = ("body",)
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Page]:
         return super().get_queryset(request).defer("body", "hints")
+
+    @admin.display(description=_("address"), ordering="url")
+    def addressed(self, page: Page) -> SafeString:
+        return format_html('<bdi class="ols-words">{}</bdi>', words.first_line(page.url))
+
+    @admin.display(description=_("fetched"), ordering="fetched_at")
+    def fetched(self, page: Page) -> SafeString | str:
+        return words.moment(page.fetched_at)
+
+    @admin.display(description=_("extracted"), ordering="extracted_at")
+    def extracted(self, page: Page) -> SafeString | str:
+        return words.moment(page.extracted_at)

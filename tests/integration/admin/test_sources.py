@@ -8,14 +8,16 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from openlearn.scraping import services
-from openlearn.scraping.models import Source
+from openlearn.scraping.models import Document, Source
 from scheduler.admin import addresses
 from scheduler.models import Job, Run
 from scheduler.services import jobs
 
 SOURCES = reverse("admin:scraping_source_changelist")
+DOCUMENTS = reverse("admin:scraping_document_changelist")
 
 
 def add_source(name: str = "Planet", **values: Any) -> Source:
@@ -71,3 +73,51 @@ class TestSources:
         act(client, add_source(), confirmed=uuid4().hex)
 
         assert Run.objects.count() == runs
+
+    def test_say_how_often_their_job_has_it(self, client: Client) -> None:
+        add_source(interval_seconds=90, tier="high")
+
+        text = client.get(SOURCES).content.decode()
+
+        assert "every 90 seconds" in text
+        assert "every 15 minutes" not in text.partition('id="result_list"')[2].partition("</table>")[0]
+
+    def test_link_to_their_job_and_to_what_it_brought(self, client: Client) -> None:
+        source = add_source()
+
+        text = client.get(reverse("admin:scraping_source_change", args=[source.pk])).content.decode()
+
+        assert addresses.job(source.job_id) in text
+        assert f"{DOCUMENTS}?source__id__exact={source.pk}" in text
+
+    def test_ask_a_newcomer_only_for_what_it_can_know(self, client: Client) -> None:
+        text = client.get(reverse("admin:scraping_source_add")).content.decode()
+
+        assert "Saving makes a job that scrapes it." in text
+        assert "Consecutive failures" not in text
+
+
+class TestDocuments:
+    def test_are_found_by_a_part_of_their_summary_and_shown_as_text(
+        self, client: Client, django_assert_max_num_queries: Callable[..., Any]
+    ) -> None:
+        now = timezone.now()
+        source = add_source()
+        for number in range(20):
+            Document.objects.create(
+                source=source if number % 2 else None,
+                url=f"https://example.org/{number}",
+                title="<script>alert(1)</script>",
+                summary="of whales" if number == 3 else "of ships",
+                first_seen_at=now,
+                changed_at=now,
+            )
+
+        with django_assert_max_num_queries(8):
+            everything = client.get(DOCUMENTS).content.decode()
+        found = client.get(DOCUMENTS, {"q": "whales"}).content.decode()
+
+        assert "&lt;script&gt;alert(1)" in everything
+        assert "<script>alert(1)" not in everything
+        assert "https://example.org/3" in found
+        assert "https://example.org/4" not in found
