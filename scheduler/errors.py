@@ -111,6 +111,12 @@ class AlreadyPaused(SchedulerError):
     code = "already_paused"
 
 
+class InvalidPause(SchedulerError):
+    """A pause cannot end then."""
+
+    code = "invalid_pause"
+
+
 class NotPaused(SchedulerError):
     """The job is not paused. Nothing was changed."""
 

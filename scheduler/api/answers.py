@@ -66,6 +66,7 @@ class Job(BaseModel):
     state_reason: str
     state_changed_at: Time | None
     state_changed_by: str
+    paused_until: Time | None = Field(description="When a paused job resumes by itself.")
     source: SourceWord
     next_run_time: Time | None
     consecutive_failures: int

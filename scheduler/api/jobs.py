@@ -28,7 +28,14 @@ ORDERS = {
     "next_run_time": Order(columns=("next_run_time", "pk"), nullable=True),
     "last_run": Order(columns=("last_run_at", "pk"), nullable=True),
 }
-BULK_PERMISSIONS = {"pause": "pause_job", "resume": "pause_job", "delete": "delete_job"}
+BULK_PERMISSIONS = {
+    "pause": "pause_job",
+    "resume": "pause_job",
+    "run": "run_job",
+    "delete": "delete_job",
+    "add_tags": "change_job",
+    "remove_tags": "change_job",
+}
 
 _RESERVED = ("preview", "bulk")
 _ACTION_WORDS = ("pause", "resume", "run", "clone", "runs", "next")
@@ -110,10 +117,11 @@ class JobViews(Resource):
 
     @operation(answers.Job, body=shapes.Pausing, query=shapes.Nothing, problems=(404,))
     def pause(self, request: Request, id: str) -> Response:
-        """Pause a job. One that is paused already stays as it is."""
+        """Pause a job, until it is resumed or until an instant. One that is paused until then stays as it is."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.Pausing)
-        return _answer(changes.pause(job=jobs.get(id=id), actor=self.actor(request), reason=body.reason))
+        paused = changes.pause(job=jobs.get(id=id), actor=self.actor(request), reason=body.reason, until=body.until)
+        return _answer(paused)
 
     @operation(answers.Job, query=shapes.Nothing, problems=(404, 409))
     def resume(self, request: Request, id: str) -> Response:
@@ -183,7 +191,11 @@ class JobViews(Resource):
         answers.BulkAnswer, body=shapes.Bulk, query=shapes.Nothing, problems=(422,), headers=("Idempotency-Key",)
     )
     def bulk(self, request: Request) -> Response:
-        """Pause, resume or delete many jobs: by ids, or those that a filter finds. Each is answered for by itself."""
+        """
+        Pause, resume, run, tag or delete many jobs: by ids, or those that a filter finds.
+
+        Each is answered for by itself.
+        """
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.Bulk)
         if not may(request, BULK_PERMISSIONS[body.action]):
@@ -198,6 +210,8 @@ class JobViews(Resource):
             filter=filter,
             actor=self.actor(request),
             reason=body.reason,
+            until=body.until,
+            tags=tuple(body.tags),
             dry_run=body.dry_run,
         )
         results = [
@@ -259,6 +273,10 @@ def _filter(query: shapes.JobsQuery) -> JobFilter:
 
 
 def _selection(body: shapes.Bulk) -> JobFilter:
+    if bool(body.tags) != body.action.endswith("_tags"):
+        raise InvalidRequest("Give tags with the actions add_tags and remove_tags, and with no other.")
+    if body.until is not None and body.action != "pause":
+        raise InvalidRequest("Only a pause has an “until”.")
     if bool(body.ids) == (body.filter is not None):
         raise InvalidRequest("Give either ids or a filter.")
     chosen = body.filter

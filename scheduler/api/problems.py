@@ -143,6 +143,7 @@ _POINTERS: dict[type[errors.SchedulerError], str] = {
     errors.InvalidArguments: "/kwargs",
     errors.UnknownExecutor: "/executor",
     errors.JobExists: "/id",
+    errors.InvalidPause: "/until",
 }
 
 

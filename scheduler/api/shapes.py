@@ -97,6 +97,7 @@ class JobCreation(JobChange):
 
 class Pausing(Body):
     reason: str = Field(default="", max_length=1000)
+    until: Instant | None = Field(default=None, description="When it resumes by itself. Not given: when it is resumed.")
 
 
 class RunRequest(Body):
@@ -129,11 +130,13 @@ class JobSelection(Body):
 class Bulk(Body):
     """Either ids, or a filter that names something."""
 
-    action: Literal["pause", "resume", "delete"]
+    action: Literal["pause", "resume", "run", "delete", "add_tags", "remove_tags"]
     ids: list[Id] = Field(default_factory=list, max_length=1000)
     filter: JobSelection | None = None
     dry_run: bool = False
     reason: str = Field(default="", max_length=1000)
+    until: Instant | None = Field(default=None, description="When the pause ends by itself.")
+    tags: list[Tag] = Field(default_factory=list, max_length=20, description="To add or to remove.")
 
 
 class TokenCreation(Body):

@@ -14,6 +14,7 @@ from scheduler.core.states import RunState
 from scheduler.engine.heartbeat import Lease
 from scheduler.engine.identity import Identity
 from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
+from scheduler.engine.pauses import end_pauses
 from scheduler.engine.workload import MARK_SECONDS, Workload
 from scheduler.engine.zones import compute_by_current_zones
 from scheduler.errors import DatabaseUnavailable
@@ -73,6 +74,8 @@ class Tick:
         self._inspect_broken = True
         self._sweep_at = 0.0
         self._release_at = 0.0
+        self._resume_at = 0.0
+        self._resumed_at = 0.0
         self._cancel_at = 0.0
         self._zones_at = 0.0
         self._spilled_at = 0.0
@@ -138,6 +141,11 @@ class Tick:
             for run_id in runs.to_cancel(self._connection, node=self._identity.node):
                 self._workload.cancel(run_id)
         self._mark_started()
+        if now >= self._resume_at:
+            self._resume_at = now + self._settings.busy_poll_seconds
+            self._resumed_at = now
+            if end_pauses(self._connection, settings=self._settings):
+                self._claim_at = 0.0
         if now >= self._zones_at:
             self._zones_at = now + _ZONES_SECONDS
             compute_by_current_zones(self._connection)
@@ -209,15 +217,23 @@ class Tick:
         job_seconds = longest if due.job is None else max(0.0, min(due.job, longest))
         run_seconds = longest if due.run is None else max(0.0, due.run)
         held_seconds = longest if due.held is None else self._release(due.held)
+        pause_seconds = longest if due.pause is None else self._until_resuming(due.pause)
         if due.run is not None and run_seconds <= job_seconds:
             self._look_for_runs_again()
         now = time.monotonic()
-        pause = min(job_seconds, run_seconds, held_seconds)
+        pause = min(job_seconds, run_seconds, held_seconds, pause_seconds)
         self._claim_at = now + pause
         self._ask_at = now + max(pause, self._settings.busy_poll_seconds)
-        if due.run or due.held:  # neither absent nor due already: not to be slept over while claims go on
-            self._ask_at = min(self._ask_at, now + min(run_seconds, held_seconds))
+        if due.run or due.held or due.pause:  # neither absent nor due already: not to be slept over while claims go on
+            self._ask_at = min(self._ask_at, now + min(run_seconds, held_seconds, pause_seconds))
         return self._pause(pause)
+
+    def _until_resuming(self, seconds: float) -> float:
+        """Plan to resume the job whose pause ends then; return how long that is. Another node may be at it just now."""
+        now = time.monotonic()
+        at = now + min(seconds, self._settings.poll_seconds)
+        self._resume_at = max(at, self._resumed_at + self._settings.busy_poll_seconds)
+        return max(0.0, self._resume_at - now)
 
     def _release(self, seconds: float) -> float:
         """

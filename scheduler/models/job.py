@@ -119,6 +119,12 @@ class Job(DjangoJob):
         _("state"), max_length=16, choices=JobState.pairs(), default=JobState.ACTIVE, db_default=JobState.ACTIVE
     )
     state_reason = models.TextField(_("reason"), blank=True, default="", db_default="")
+    paused_until = models.DateTimeField(
+        _("paused until"),
+        null=True,
+        blank=True,
+        help_text=_("When a paused job resumes by itself. Empty: when somebody resumes it."),
+    )
     state_changed_at = models.DateTimeField(_("state changed at"), null=True, blank=True)
     state_changed_by = models.CharField(_("state changed by"), max_length=150, blank=True, default="", db_default="")
     source = models.CharField(
@@ -171,6 +177,9 @@ class Job(DjangoJob):
             models.Index(fields=["task"], name="scheduler_job_task"),
             GinIndex(fields=["tags"], name="scheduler_job_tags"),
             models.Index(fields=["needs_inspection"], condition=Q(needs_inspection=True), name="scheduler_job_inspect"),
+            models.Index(
+                fields=["paused_until"], condition=Q(paused_until__isnull=False), name="scheduler_job_paused_until"
+            ),
             models.Index(
                 fields=["consecutive_failures"],
                 condition=Q(consecutive_failures__gt=0),

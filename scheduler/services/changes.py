@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -18,7 +19,7 @@ from scheduler.services.search import JobFilter
 from scheduler.store import jobs as rows
 
 MOST_AT_ONCE = 1000
-ACTIONS = ("pause", "resume", "delete")
+ACTIONS = ("pause", "resume", "run", "delete", "add_tags", "remove_tags")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,10 +113,14 @@ def clone(*, job: Job, actor: str, source: JobSource, id: str | None, name: str 
     )
 
 
-def pause(*, job: Job, actor: str, reason: str = "") -> Job:
-    """Pause a job; one that is paused stays as it is."""
+def pause(*, job: Job, actor: str, reason: str = "", until: datetime | None = None) -> Job:
+    """
+    Pause a job; one that is paused until then already stays as it is.
+
+    :raises InvalidPause, JobNotFound: nothing was changed
+    """
     try:
-        return jobs.pause(job=job, actor=actor, reason=reason)
+        return jobs.pause(job=job, actor=actor, reason=reason, until=until)
     except AlreadyPaused:
         return jobs.get(id=job.pk)
 
@@ -135,8 +140,28 @@ def resume(*, job: Job, actor: str) -> Job:
         raise
 
 
+def retag(*, job: Job, actor: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Job:
+    """
+    Give a job tags and take others from it; one that has just these already stays as it is.
+
+    :raises InvalidName: one cannot be a tag, or there would be too many; nothing was changed
+    """
+    with transaction.atomic():
+        stored = rows.lock(id=job.pk)
+        tags = rows.checked_tags(sorted({*stored.tags, *add} - set(remove)))
+        return stored if tags == stored.tags else jobs.update(job=stored, actor=actor, tags=tags)
+
+
 def change_many(
-    *, action: str, ids: tuple[str, ...], filter: JobFilter, actor: str, reason: str = "", dry_run: bool = False
+    *,
+    action: str,
+    ids: tuple[str, ...],
+    filter: JobFilter,
+    actor: str,
+    reason: str = "",
+    until: datetime | None = None,
+    tags: tuple[str, ...] = (),
+    dry_run: bool = False,
 ) -> Changes:
     """Do the same to many jobs, each in a transaction of its own: those named, or those that the filter finds."""
     if ids:
@@ -147,31 +172,35 @@ def change_many(
         matching = list(search.jobs(filter=filter).order_by("pk")[: MOST_AT_ONCE + 1])
         is_cut = len(matching) > MOST_AT_ONCE
         chosen = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
-    results = _each(action=action, chosen=chosen, actor=actor, reason=reason, dry_run=dry_run)
+    do = _deed(action=action, actor=actor, reason=reason, until=until, tags=tags)
+    results = _each(chosen=chosen, do=do, dry_run=dry_run)
     return Changes(results=tuple(results), is_cut=is_cut)
 
 
-def _each(
-    *, action: str, chosen: list[tuple[str, Job | None]], actor: str, reason: str, dry_run: bool
-) -> Iterator[Change]:
+def _each(*, chosen: list[tuple[str, Job | None]], do: Callable[[Job], object], dry_run: bool) -> Iterator[Change]:
     for id, job in chosen:
         try:
             stored = job or jobs.get(id=id)
             if not dry_run:
-                _do(action=action, job=stored, actor=actor, reason=reason)
+                do(stored)
         except SchedulerError as error:
             yield Change(id=id, error=error)
         else:
             yield Change(id=id)
 
 
-def _do(*, action: str, job: Job, actor: str, reason: str) -> None:
-    if action == "pause":
-        pause(job=job, actor=actor, reason=reason)
-    elif action == "resume":
-        resume(job=job, actor=actor)
-    else:
-        jobs.remove(job=job, actor=actor)
+def _deed(
+    *, action: str, actor: str, reason: str, until: datetime | None, tags: tuple[str, ...]
+) -> Callable[[Job], object]:
+    deeds: dict[str, Callable[[Job], object]] = {
+        "pause": lambda job: pause(job=job, actor=actor, reason=reason, until=until),
+        "resume": lambda job: resume(job=job, actor=actor),
+        "run": lambda job: jobs.run_now(job=job, actor=actor),
+        "delete": lambda job: jobs.remove(job=job, actor=actor),
+        "add_tags": lambda job: retag(job=job, actor=actor, add=tags),
+        "remove_tags": lambda job: retag(job=job, actor=actor, remove=tags),
+    }
+    return deeds[action]
 
 
 def _check(*, task: str, changes: Mapping[str, Any], stored: Job | None) -> None:

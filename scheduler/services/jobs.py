@@ -17,6 +17,7 @@ from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, RunKind, RunState
 from scheduler.errors import (
     AlreadyPaused,
+    InvalidPause,
     InvalidPolicy,
     JobExists,
     JobIsBroken,
@@ -177,18 +178,25 @@ def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
     return {"task": task, "args": args, "kwargs": kwargs}
 
 
-def pause(*, job: Job, actor: str = "", reason: str = "", now: datetime | None = None) -> Job:
+def pause(
+    *, job: Job, actor: str = "", reason: str = "", until: datetime | None = None, now: datetime | None = None
+) -> Job:
     """
     Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
 
-    :raises AlreadyPaused, JobNotFound: nothing was changed
+    ``until``: a node resumes it then, as ``resume`` does. A job that is paused to another end gets this one instead.
+
+    :raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed
     """
     now = now or database_now()
+    if until is not None and until <= now:
+        raise InvalidPause(f"until is “{until.isoformat()}”, which is over (now {now.isoformat(timespec='seconds')}).")
     with transaction.atomic():
         stored = _lock(job)
-        if stored.state == JobState.PAUSED:
+        if stored.state == JobState.PAUSED and stored.paused_until == until:
             raise AlreadyPaused(f"“{stored.name}” is paused already.")
-        return rows.save(job=stored, changes=rows.pause(job=stored, reason=reason, now=now), actor=actor, now=now)
+        changes = rows.pause(job=stored, reason=reason, until=until, now=now)
+        return rows.save(job=stored, changes=changes, actor=actor, now=now)
 
 
 def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
@@ -206,9 +214,7 @@ def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
             raise NotPaused(f"“{stored.name}” is not paused; it is {stored.state}.")
         rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
         normalized = triggers.normalize(stored.trigger, now=now)
-        next_fire_time = triggers.first_fire_time(normalized, now=now)
-        if next_fire_time is not None and next_fire_time < now:
-            next_fire_time = None  # the one instant of a date
+        next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
         changes = {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
         return rows.save(job=stored, changes=changes, actor=actor, now=now)
 

@@ -45,6 +45,7 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         "state_reason": row.state_reason,
         "state_changed_at": instant(row.state_changed_at),
         "state_changed_by": row.state_changed_by,
+        "paused_until": instant(row.paused_until),
         "source": row.source,
         "next_run_time": instant(row.next_run_time),
         "consecutive_failures": row.consecutive_failures,

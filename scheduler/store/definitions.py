@@ -28,6 +28,19 @@ class StoredDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EndedPause:
+    """The definition of a job whose pause is over, locked by the transaction that read it."""
+
+    id: str
+    version: int
+    task: str
+    args: str
+    kwargs: str
+    trigger: str
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vouched:
     """A definition that was found fit, and when the job is due."""
 
@@ -61,7 +74,16 @@ def to_inspect(transaction: Transaction, *, broken: bool, after: str, limit: int
     )
 
 
-def vouch(transaction: Transaction, *, fit: Sequence[Vouched]) -> int:
+def ended_pauses(transaction: Transaction, *, limit: int, now: datetime | None = None) -> tuple[EndedPause, ...]:
+    """Lock the jobs whose pause is over, except those that another node is resuming."""
+    rows = transaction.execute("pauses_that_end", limit=limit, now=now)
+    return tuple(
+        EndedPause(id=id_, version=version, task=task, args=args, kwargs=kwargs, trigger=trigger, now=now_)
+        for id_, version, task, args, kwargs, trigger, now_ in rows
+    )
+
+
+def vouch(transaction: Transaction, *, fit: Sequence[Vouched], now: datetime | None = None) -> int:
     """Put inspected jobs (back) into the schedule; return how many."""
     if not fit:
         return 0
@@ -72,12 +94,14 @@ def vouch(transaction: Transaction, *, fit: Sequence[Vouched]) -> int:
         triggers=texts([job.trigger for job in fit]),
         states=array([job.state.value for job in fit]),
         next_run_times=instants([job.next_run_time for job in fit]),
-        now=None,
+        now=now,
     )
     return len(rows)
 
 
-def break_jobs(executor: Connection | Transaction, *, problems: Sequence[tuple[str, str]]) -> int:
+def break_jobs(
+    executor: Connection | Transaction, *, problems: Sequence[tuple[str, str]], now: datetime | None = None
+) -> int:
     """Take jobs, given as ids with reasons, out of the schedule; return how many."""
     if not problems:
         return 0
@@ -85,7 +109,7 @@ def break_jobs(executor: Connection | Transaction, *, problems: Sequence[tuple[s
         "break_jobs",
         jobs=texts([job for job, _ in problems]),
         reasons=texts([reason for _, reason in problems]),
-        now=None,
+        now=now,
     )
     return len(rows)
 

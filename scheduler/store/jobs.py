@@ -79,10 +79,12 @@ def save(*, job: Job, changes: Mapping[str, Any], actor: str, now: datetime) -> 
 
     ``needs_inspection`` stays: what was written past the services is still looked at by a node.
     """
-    if "state" in changes and changes["state"] != job.state:
+    if any(changes.get(name, getattr(job, name)) != getattr(job, name) for name in ("state", "paused_until")):
         job.state_changed_at, job.state_changed_by = now, actor
     for name, value in changes.items():
         setattr(job, name, value)
+    if job.state != JobState.PAUSED:
+        job.paused_until = None
     job.version += 1
     job.updated_at, job.updated_by = now, actor
     job.job_state = legacy_state.dump(job)
@@ -161,10 +163,15 @@ def due(next_fire_time: datetime | None) -> dict[str, Any]:
     return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, "state_reason": ""}
 
 
-def pause(*, job: Job, reason: str, now: datetime) -> dict[str, Any]:
-    """Return the columns of a job that is paused. What was due already is entered as skipped."""
+def pause(*, job: Job, reason: str, now: datetime, until: datetime | None = None) -> dict[str, Any]:
+    """
+    Return the columns of a job that is paused. What was due already is entered as skipped.
+
+    ``until``: a node resumes it then.
+    """
     overdue.skip(job=job, reason="The job was paused before this could start.", now=now)
-    return {"next_run_time": None, "state": JobState.PAUSED, "state_reason": reason, "interrupted_at": None}
+    columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": reason, "interrupted_at": None}
+    return {**columns, "paused_until": until}
 
 
 def schedule(*, job: Job, at: datetime, now: datetime) -> dict[str, Any]:

@@ -283,6 +283,9 @@ class NextDue:
     held: float | None
     """A held run whose time comes."""
 
+    pause: float | None
+    """The end of a pause."""
+
 
 def cancel_orphans(connection: Connection, *, now: datetime | None = None) -> int:
     """Cancel runs that wait for their turn behind a job that was deleted; return how many."""
@@ -292,8 +295,8 @@ def cancel_orphans(connection: Connection, *, now: datetime | None = None) -> in
 def next_due(
     connection: Connection, *, tasks: Collection[str], executors: Collection[str], now: datetime | None = None
 ) -> NextDue:
-    """Ask when the next job is due and when the next waiting run may start, of those that this node may take."""
-    ((job_seconds, run_seconds, held_seconds),) = connection.execute(
+    """Ask when the next job is due, the next waiting run may start that this node may take, or a pause ends."""
+    ((job_seconds, run_seconds, held_seconds, pause_seconds),) = connection.execute(
         "next_due", tasks=list(tasks), executors=list(executors), now=now
     )
-    return NextDue(job=job_seconds, run=run_seconds, held=held_seconds)
+    return NextDue(job=job_seconds, run=run_seconds, held=held_seconds, pause=pause_seconds)

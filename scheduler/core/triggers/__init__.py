@@ -64,6 +64,7 @@ __all__ = [
     "Trigger",
     "check_future",
     "describe",
+    "fire_time_when_resumed",
     "first_fire_time",
     "next_fire_times",
     "normalize",
@@ -97,6 +98,12 @@ def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> d
     to run is then for the misfire grace time to say. For people's input there is ``check_future``.
     """
     return _compiled(trigger).first_after(now)
+
+
+def fire_time_when_resumed(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:
+    """Return when a job that is resumed ``now`` is due: what passed while it was paused is not made up for."""
+    found = first_fire_time(trigger, now=now)
+    return None if found is not None and found < now else found  # the one instant of a date is over
 
 
 def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime:

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ class Command(BaseCommand):
         run.add_argument("--timeout", type=float, default=3600.0, metavar="SECONDS", help="Longest wait.")
         pause = add("pause", "Pause jobs.", _many, printing.add_output)
         pause.add_argument("--reason", default="")
+        pause.add_argument("--until", metavar="INSTANT", help="When they resume by themselves.")
         add("resume", "Resume jobs.", _many, printing.add_output)
         exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
         exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
@@ -119,14 +121,14 @@ class Command(BaseCommand):
             run = runs.get(id=run.pk)
         return run
 
-    def _pause(self, *, jobs: list[str], reason: str, output: str, **_: Any) -> None:
-        self._each("pause", jobs, output, reason)
+    def _pause(self, *, jobs: list[str], reason: str, until: str | None, output: str, **_: Any) -> None:
+        self._each("pause", jobs, output, reason=reason, until=None if until is None else _instant(until))
 
     def _resume(self, *, jobs: list[str], output: str, **_: Any) -> None:
-        self._each("resume", jobs, output, "")
+        self._each("resume", jobs, output)
 
-    def _each(self, action: str, ids: list[str], output: str, reason: str) -> None:
-        done = changes.change_many(action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), reason=reason)
+    def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
+        done = changes.change_many(action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), **how)
         rows = [
             {"id": change.id, "ok": change.error is None, "detail": str(change.error) if change.error else None}
             for change in done.results
@@ -171,6 +173,17 @@ def _one(parser: CommandParser) -> None:
 
 def _many(parser: CommandParser) -> None:
     parser.add_argument("jobs", nargs="+", metavar="JOB", help="The ids of the jobs.")
+
+
+def _instant(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        found = datetime.min  # noqa: DTZ901 - refused below, as every time without an offset
+    if found.tzinfo is None:
+        sentence = f"--until is “{text}”, no instant; write it as 2027-03-01T09:00:00+01:00, with an offset."
+        raise CommandError(sentence, returncode=printing.NOT_ASKED)
+    return found
 
 
 def _object(text: str) -> dict[str, Any]:

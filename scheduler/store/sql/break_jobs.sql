@@ -17,9 +17,11 @@ WITH broken AS (
 )
 UPDATE scheduler_job AS job
    SET state = 'broken', state_reason = broken.reason, state_changed_by = '', needs_inspection = false,
+       paused_until = NULL,
        state_changed_at = coalesce(%(now)s::timestamptz, now()),
        interrupted_at = coalesce(job.interrupted_at, broken.next_run_time)
   FROM broken
  WHERE job.djangojob_ptr_id = broken.id
-   AND job.state IN ('active', 'broken')
+   AND (job.state IN ('active', 'broken')
+        OR (job.state = 'paused' AND job.paused_until <= coalesce(%(now)s::timestamptz, now())))
 RETURNING job.djangojob_ptr_id

@@ -2,8 +2,10 @@
 --
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]; executors text[]
--- Rows:    one: seconds until the next due job, the next waiting run, and the next held run whose time comes; NULL: none
--- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting; scheduler_run_held
+-- Rows:    one: seconds until the next due job, the next waiting run, the next held run whose time comes, and the end
+--          of the next pause; NULL: none
+-- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting; scheduler_run_held;
+--          scheduler_job_paused_until
 
 SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM django_apscheduler_djangojob AS parent
@@ -28,4 +30,10 @@ SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::times
        (SELECT extract(epoch FROM min(run.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM scheduler_run AS run
          WHERE run.held
-           AND run.finished_at IS NULL)
+           AND run.finished_at IS NULL),
+       (SELECT extract(epoch FROM job.paused_until - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
+          FROM scheduler_job AS job
+         WHERE job.paused_until IS NOT NULL
+           AND job.state = 'paused'
+         ORDER BY job.paused_until
+         LIMIT 1)

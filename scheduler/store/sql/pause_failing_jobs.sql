@@ -7,6 +7,6 @@
 
 UPDATE scheduler_job AS job
    SET state = 'paused', state_reason = failing.reason, state_changed_by = '', version = job.version + 1,
-       state_changed_at = coalesce(%(now)s::timestamptz, now())
+       paused_until = NULL, state_changed_at = coalesce(%(now)s::timestamptz, now())
   FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS failing (id, reason)
  WHERE job.djangojob_ptr_id = failing.id

@@ -13,6 +13,9 @@ WITH fit AS (
 ), vouched AS (
     UPDATE scheduler_job AS job
        SET needs_inspection = false, needs_rescheduling = false, trigger = fit.trigger::jsonb, state = fit.state, interrupted_at = NULL,
+           paused_until = CASE WHEN fit.state = 'paused' THEN job.paused_until END,
+           consecutive_failures = CASE WHEN job.state = 'paused' AND fit.state <> 'paused' THEN 0
+                                       ELSE job.consecutive_failures END,
            state_reason = CASE WHEN fit.state = job.state THEN job.state_reason ELSE '' END,
            state_changed_by = CASE WHEN fit.state = job.state THEN job.state_changed_by ELSE '' END,
            state_changed_at = CASE WHEN fit.state = job.state THEN job.state_changed_at

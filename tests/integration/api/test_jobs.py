@@ -172,6 +172,31 @@ class TestChanging:
         answers = [api.send("post", "jobs/hourly/resume") for _ in range(2)]
         assert [(answer.status_code, answer.json()["state"]) for answer in answers] == [(200, "active")] * 2
 
+    def test_pauses_until_an_instant(self, api: Caller) -> None:
+        add()
+
+        answer = api.send("post", "jobs/hourly/pause", {"until": "2999-03-01T09:00:00+01:00"})
+
+        assert answer.json()["paused_until"] == "2999-03-01T08:00:00Z"
+        assert api.send("post", "jobs/hourly/resume").json()["paused_until"] is None
+
+    @pytest.mark.parametrize(
+        ("until", "sentence"),
+        [
+            ("2001-03-01T09:00:00Z", "until is “2001-03-01T09:00:00+00:00”, which is over"),
+            ("2999-03-01T09:00:00", "“2999-03-01T09:00:00”): not an instant"),
+            ("tomorrow", "tomorrow"),
+        ],
+    )
+    def test_refuses_a_pause_that_cannot_end_then(self, api: Caller, until: str, sentence: str) -> None:
+        add()
+
+        answer = api.send("post", "jobs/hourly/pause", {"until": until})
+
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/until")
+        assert sentence in answer.json()["detail"]
+        assert Job.objects.get().state == "active"
+
     def test_clones_a_job_paused(self, api: Caller) -> None:
         add(max_retries=4)
 
@@ -317,6 +342,33 @@ class TestBulk:
         assert (rehearsed["matched"], rehearsed["done"], Job.objects.count()) == (2, 0, 3)
         assert api.send("post", "jobs/bulk", body).json()["done"] == 2
         assert [job.pk for job in Job.objects.all()] == ["c"]
+
+    def test_pauses_until_an_instant_runs_and_tags(self, api: Caller) -> None:
+        add("a", tags=["old"])
+        add("b")
+        every = {"ids": ["a", "b"]}
+
+        assert api.send("post", "jobs/bulk", {**every, "action": "run"}).json()["done"] == 2
+        api.send("post", "jobs/bulk", {**every, "action": "pause", "until": "2999-03-01T08:00:00Z"})
+        api.send("post", "jobs/bulk", {**every, "action": "add_tags", "tags": ["shop", "eu"]})
+        api.send("post", "jobs/bulk", {**every, "action": "remove_tags", "tags": ["old", "eu"]})
+
+        assert Run.objects.count() == 2
+        assert [job.tags for job in Job.objects.all()] == [["shop"], ["shop"]]
+        assert {job.paused_until.year for job in Job.objects.all() if job.paused_until} == {2999}
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {"action": "add_tags"},
+            {"action": "pause", "tags": ["a"]},
+            {"action": "resume", "until": "2999-03-01T08:00:00Z"},
+        ],
+    )
+    def test_refuses_what_the_action_has_no_use_for(self, api: Caller, body: dict[str, Any]) -> None:
+        add()
+
+        assert api.send("post", "jobs/bulk", {"ids": ["hourly"], **body}).status_code == 400
 
     def test_refuses_an_empty_filter(self, api: Caller) -> None:
         add()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ class TestJobs:
             (("jobs", "run", "j", "--kwargs", "{"), 2),
             (("jobs", "run", "j", "--kwargs", '{"number": "x"}'), 1),
             (("jobs", "pause", "j", "none"), 1),
+            (("jobs", "pause", "j", "--until", "2001-01-01T00:00:00Z"), 1),
+            (("jobs", "pause", "j", "--until", "2999-01-01T00:00:00"), 2),
             (("jobs", "import", "/nowhere.json"), 2),
             (("runs", "log", "1"), 2),
             (("create_api_token", "nobody"), 2),
@@ -81,6 +84,8 @@ class TestJobs:
 
         assert run("jobs", "pause", "j", "--reason", "Deploy.")[0] == 0
         assert Job.objects.get().state_reason == "Deploy."
+        assert run("jobs", "pause", "j", "--until", "2999-01-01T09:00:00+01:00")[0] == 0
+        assert Job.objects.get().paused_until == datetime(2999, 1, 1, 8, tzinfo=UTC)
         assert run("jobs", "resume", "j")[0] == 0
         assert Job.objects.get().state == "active"
 

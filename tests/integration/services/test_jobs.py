@@ -9,8 +9,10 @@ from django_apscheduler.models import DjangoJob
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, RunKind, RunState
 from scheduler.errors import (
+    AlreadyPaused,
     InvalidArguments,
     InvalidName,
+    InvalidPause,
     InvalidPolicy,
     InvalidTrigger,
     JobExists,
@@ -21,7 +23,7 @@ from scheduler.errors import (
     UnknownTask,
 )
 from scheduler.models import Job, Run
-from scheduler.services import jobs
+from scheduler.services import jobs, pauses
 from tests.integration.services.nightly import HOURLY, NOW, again, at, break_job, daily, make
 
 pytestmark = pytest.mark.django_db
@@ -337,3 +339,48 @@ class TestUpdateOfABrokenJob:
         assert "No task is registered as “nobody”." in changed.state_reason
         assert changed.interrupted_at == at(1, day=24)
         assert changed.description == "Look at this one."
+
+
+class TestPauseUntil:
+    def test_ends_by_an_instant_that_another_pause_replaces_and_resuming_clears(self) -> None:
+        job = jobs.pause(job=make(), until=at(18), reason="Proxy banned.", actor="ada", now=NOW)
+        assert (job.paused_until, again(job).paused_until) == (at(18), at(18))
+
+        job = jobs.pause(job=job, until=at(20), reason="Still banned.", actor="bob", now=NOW)
+        assert (job.paused_until, job.state_reason) == (at(20), "Still banned.")
+        assert (job.state_changed_by, job.state_changed_at) == ("bob", NOW)
+        assert jobs.pause(job=job, now=NOW).paused_until is None
+        jobs.pause(job=job, until=at(20), now=NOW)
+
+        assert again(jobs.resume(job=job, now=NOW)).paused_until is None
+
+    def test_changes_nothing_if_it_is_paused_until_then(self) -> None:
+        job = jobs.pause(job=make(), until=at(18), now=NOW)
+
+        with pytest.raises(AlreadyPaused):
+            jobs.pause(job=job, until=at(18), now=NOW)
+
+    def test_refuses_an_end_that_is_over_and_names_it(self) -> None:
+        job = make()
+
+        with pytest.raises(InvalidPause, match=r"until is “2026-11-23T14:00:00\+00:00”, which is over"):
+            jobs.pause(job=job, until=at(14), now=NOW)
+
+        assert again(job).state == JobState.ACTIVE
+
+    def test_stays_when_the_definition_changes(self) -> None:
+        job = jobs.pause(job=make(), until=at(18), now=NOW)
+
+        assert jobs.update(job=job, trigger=daily(2), now=NOW).paused_until == at(18)
+
+    @pytest.mark.parametrize(
+        ("trigger", "skipped"),
+        [(HOURLY, 3), ({"type": "interval", "seconds": 1}, 10_800), (daily(1), 0)],
+    )
+    def test_counts_the_fire_times_it_costs(self, trigger: dict[str, Any], skipped: int) -> None:
+        job = jobs.pause(job=make(trigger=trigger), until=at(18), now=NOW)
+
+        assert pauses.fire_times_ahead(job=job, now=NOW) == skipped
+
+    def test_cannot_say_what_it_costs_without_an_end(self) -> None:
+        assert pauses.fire_times_ahead(job=jobs.pause(job=make(), now=NOW), now=NOW) is None

@@ -1,0 +1,72 @@
+"""Pauses that end: whichever node looks first resumes the job, as a person would."""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import suppress
+from datetime import datetime
+
+from scheduler import sealing
+from scheduler.conf import SchedulerSettings
+from scheduler.core import definitions as rules
+from scheduler.core import triggers
+from scheduler.core.registry import registry
+from scheduler.core.states import JobState
+from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.store import definitions
+from scheduler.store.connections import Connection
+from scheduler.store.definitions import EndedPause, Vouched
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 200
+
+
+def end_pauses(connection: Connection, *, settings: SchedulerSettings, now: datetime | None = None) -> int:
+    """Resume the jobs whose pause is over, in short transactions; return how many are in the schedule again."""
+    resumed = 0
+    while True:
+        with connection.transaction() as transaction:
+            found = definitions.ended_pauses(transaction, limit=_BATCH, now=now)
+            fit: list[Vouched] = []
+            problems: list[tuple[str, str]] = []
+            for job in found:
+                try:
+                    fit.append(_resumed(job, settings))
+                except (InvalidArguments, InvalidTrigger, ValueError) as error:
+                    problems.append((job.id, str(error)))
+            resumed += definitions.vouch(transaction, fit=fit, now=now)
+            definitions.break_jobs(transaction, problems=problems, now=now)
+        for vouched in fit:
+            logger.info("scheduler.job.resumed", extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
+        for job_id, reason in problems:
+            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+        if len(found) < _BATCH:
+            return resumed
+
+
+def _resumed(job: EndedPause, settings: SchedulerSettings) -> Vouched:
+    """
+    Return the job as it is when somebody resumes it.
+
+    A task that this node does not know may be another's: then nodes that know it judge the arguments, and if none does
+    the sweep says that the job cannot run.
+    """
+    with suppress(UnknownTask):
+        rules.check_arguments(
+            task=registry.get(job.task),
+            args=json.loads(job.args),
+            kwargs=json.loads(job.kwargs),
+            max_bytes=settings.max_arguments_bytes,
+            vault=sealing,
+        )
+    trigger = triggers.normalize(json.loads(job.trigger), now=job.now)
+    next_run_time = triggers.fire_time_when_resumed(trigger, now=job.now)
+    return Vouched(
+        id=job.id,
+        version=job.version,
+        trigger=json.dumps(trigger),
+        state=JobState.FINISHED if next_run_time is None else JobState.ACTIVE,
+        next_run_time=next_run_time,
+    )
