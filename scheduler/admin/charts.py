@@ -93,3 +93,19 @@ def durations(runs: Sequence[Recent]) -> SafeString | None:
         y,
         y,
     )
+
+
+def duration(seconds: float | None, *, p95: float | None) -> SafeString | str:
+    """How long a run took beside what 19 of 20 runs of its job do not exceed: the line in the middle."""
+    if seconds is None or not p95:
+        return ""
+    share = seconds / p95
+    label = _("%(times).1f times what 95 %% of its runs take at most (%(p95)s)") % {"times": share, "p95": took(p95)}
+    return format_html(
+        '<svg class="ols-strip" role="img" aria-label="{}" width="61" height="9" viewBox="0 0 61 9"><title>{}</title>'
+        '<rect class="ols-{}" y="2" width="{}" height="5"/><path d="M30.5 0v9"/></svg>',
+        label,
+        label,
+        "warn" if share > 1 else "info",
+        f"{max(min(share, 2) * 30.5, 1):.1f}",
+    )

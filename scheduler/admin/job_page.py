@@ -19,7 +19,7 @@ from scheduler.core.states import JobSource, JobState, Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
 from scheduler.services import history, overview
-from scheduler.services.history import Wanted
+from scheduler.services.history import RunFilter
 from scheduler.services.overview import Recent
 
 STRIP = 50
@@ -36,7 +36,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
     active = list(Run.objects.active().filter(job_id=job.pk).only("pk", "state", "node", "started_at")[:20])
     condition = condition_of(job, now=now)
     seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
-    groups = history.group_errors(wanted=Wanted(tab="failed", job=job.pk, since=now - _GROUPED))
+    groups = history.group_errors(filter=RunFilter(states=history.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED))
     return {
         "title": words.first_line(job.name),
         "crumbs": [{"address": reverse("admin:scheduler_job_changelist"), "text": _("Jobs")}],

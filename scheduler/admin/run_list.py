@@ -15,27 +15,28 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import addresses, pages, words
+from scheduler.admin import addresses, charts, pages, words
 from scheduler.admin.run_page import node_name
 from scheduler.core.registry import registry
-from scheduler.core.states import RunKind
+from scheduler.core.states import RunKind, RunState
 from scheduler.errors import InvalidFilter
-from scheduler.models import Job, Node, Run
-from scheduler.services import history
-from scheduler.services.history import Slice, Wanted
+from scheduler.models import Node, Run
+from scheduler.services import history, overview
+from scheduler.services.history import RunFilter
+from scheduler.services.paging import Page
 
 PAGE_SIZE = 50
 
-_TABS = {
-    "all": gettext_lazy("All"),
-    "failed": gettext_lazy("Failed"),
-    "running": gettext_lazy("Running"),
-    "queued": gettext_lazy("Queued"),
-    "succeeded": gettext_lazy("Succeeded"),
-    "missed": gettext_lazy("Missed and skipped"),
-    "cancelled": gettext_lazy("Cancelled"),
+_TABS: dict[str, tuple[Any, tuple[RunState, ...]]] = {
+    "all": (gettext_lazy("All"), ()),
+    "failed": (gettext_lazy("Failed"), history.UNSUCCESSFUL),
+    "running": (gettext_lazy("Running"), (RunState.RUNNING,)),
+    "queued": (gettext_lazy("Queued"), (RunState.QUEUED,)),
+    "succeeded": (gettext_lazy("Succeeded"), (RunState.SUCCEEDED,)),
+    "missed": (gettext_lazy("Missed and skipped"), (RunState.MISSED, RunState.SKIPPED)),
+    "cancelled": (gettext_lazy("Cancelled"), (RunState.CANCELLED,)),
 }
-_PLACES = ("before", "after", pages.PART)
+_SLOWEST = "slowest"
 _NOTABLE_DELAY = timedelta(seconds=5)
 _MOST_NODES = 50
 _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
@@ -43,37 +44,39 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 def show(request: HttpRequest) -> HttpResponseBase:
     try:
-        wanted, problem = read(request), ""
+        (tab, wanted), problem = read(request), ""
     except InvalidFilter as error:
-        wanted, problem = Wanted(), str(error)
+        (tab, wanted), problem = ("all", RunFilter()), str(error)
     if request.GET.get("format") == "csv" and not problem:
         return _csv(wanted)
+    is_part = pages.PART in request.GET
+    nodes = {} if is_part else {str(pk): name for pk, name in _nodes()}
     is_grouped = request.GET.get("group") == "error"
-    context = {"title": _("Runs"), "wanted": wanted, "problem": problem, "is_grouped": is_grouped}
+    context = {"title": _("Runs"), "wanted": wanted, "tab": tab, "problem": problem, "is_grouped": is_grouped}
     if is_grouped:
-        context |= _groups(request, replace(wanted, tab="failed") if wanted.tab == "all" else wanted)
+        context |= _groups(request, wanted if wanted.states else replace(wanted, states=history.UNSUCCESSFUL))
         region = "scheduler/run_groups_region.html"
     else:
         found, problem = _page(request, wanted)
-        context |= _rows(request, found) | {"problem": context["problem"] or problem}
+        context |= _rows(request, found, nodes) | {"problem": context["problem"] or problem}
         region = "scheduler/runs_region.html"
-    if pages.PART not in request.GET:
-        choices = _choices(request, wanted)
+    if not is_part:
+        choices = _choices(request, tab, wanted, nodes)
         context |= choices | {"links": choices["links"] | context["links"]}
     return pages.show_live(request, "scheduler/runs.html", context, region=region)
 
 
-def read(request: HttpRequest) -> Wanted:
+def read(request: HttpRequest) -> tuple[str, RunFilter]:
     """
-    Read the filters from the address. The parameters of the plain admin's filters are understood as well.
+    Read the tab and the filters from the address. The parameters of the plain admin's filters are understood as well.
 
     :raises InvalidFilter: naming the value
     """
     given = request.GET
     state = given.get("state__exact", "")
-    tabs = [name for name, states in history.TABS.items() if state in states]
+    tabs = [name for name, (_text, states) in _TABS.items() if state in states]
     tab = given.get("tab") or next(iter(tabs), "all")
-    if tab not in history.TABS:
+    if tab not in _TABS:
         raise InvalidFilter(f"“{tab[:64]}” is no state of runs.", parameter="tab")
     node = given.get("node", "").strip()
     try:
@@ -87,9 +90,9 @@ def read(request: HttpRequest) -> Wanted:
     for name, text in texts.items():
         if "\x00" in text:
             raise InvalidFilter("NUL occurs in no text that is kept here.", parameter=name)
-    return Wanted(
-        tab=tab, node=node, kind=kind, since=_instant(given, "since"), until=_instant(given, "until"), **texts
-    )
+    since, until = _instant(given, "since"), _instant(given, "until")
+    kinds = (kind,) if kind else ()
+    return tab, RunFilter(states=_TABS[tab][1], node=node, kinds=kinds, since=since, until=until, **texts)
 
 
 def _instant(given: Any, name: str) -> datetime | None:
@@ -103,42 +106,52 @@ def _instant(given: Any, name: str) -> datetime | None:
         raise InvalidFilter(f"“{text[:64]}” is no time. Write it as 2027-03-01T09:00.", parameter=name) from None
 
 
-def _page(request: HttpRequest, wanted: Wanted) -> tuple[Slice, str]:
-    before, after = request.GET.get("before", ""), request.GET.get("after", "")
+def _page(request: HttpRequest, wanted: RunFilter) -> tuple[Page[Run], str]:
+    if _is_slowest_first(request):
+        return Page(rows=history.slowest(filter=wanted, limit=PAGE_SIZE), next=None, previous=None), ""
     try:
-        return history.page(wanted=wanted, size=PAGE_SIZE, before=before, after=after), ""
+        return history.page(filter=wanted, limit=PAGE_SIZE, cursor=request.GET.get("cursor", "")), ""
     except InvalidFilter as error:
-        return history.page(wanted=wanted, size=PAGE_SIZE), str(error)
+        return history.page(filter=wanted, limit=PAGE_SIZE), str(error)
 
 
-def _rows(request: HttpRequest, found: Slice) -> dict[str, Any]:
-    names = history.node_names(runs=found.runs)
-    keys = {run.job_id for run in found.runs if run.job_id}
-    existing = set(Job.objects.filter(pk__in=keys).order_by().values_list("pk", flat=True)) if keys else set()
+def _is_slowest_first(request: HttpRequest) -> bool:
+    return request.GET.get("order") == _SLOWEST
+
+
+def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict[str, Any]:
+    names = history.node_names(runs=found.rows, known=nodes)
+    usual = overview.p95(jobs={run.job_id for run in found.rows if run.job_id})
     links = {"everything": request.path}
-    if "before" in request.GET or "after" in request.GET:
+    if "cursor" in request.GET:
         links["newest"] = _address(request)
-    if found.newer:
-        links["newer"] = _address(request, after=found.newer)
-    if found.older:
-        links["older"] = _address(request, before=found.older)
-    return {"rows": [_row(run, names, existing) for run in found.runs], "links": links}
+    if found.previous:
+        links["newer"] = _address(request, cursor=found.previous)
+    if found.next:
+        links["older"] = _address(request, cursor=found.next)
+    return {
+        "rows": [_row(run, names, usual) for run in found.rows],
+        "links": links,
+        "most_compared": f"{history.MOST_COMPARED:,}" if _is_slowest_first(request) else "",
+    }
 
 
-def _row(run: Run, names: dict[str, str], existing: set[str]) -> dict[str, Any]:
+def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dict[str, Any]:
     late = run.started_at - run.due_at if run.started_at else timedelta()
+    seconds = (run.finished_at - run.started_at).total_seconds() if run.started_at and run.finished_at else None
     return {
         "run": run,
         "address": addresses.run(run.pk),
         "label": f"{words.RUN_MARKS[run.state].word if run.state in words.RUN_MARKS else run.state}, #{run.pk}",
-        "job_address": addresses.job(run.job_id) if run.job_id in existing else None,
+        "job_address": addresses.job(run.job_id) if run.job_id in usual else None,
         "late": words.took(late) if late > _NOTABLE_DELAY else "",
+        "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),
         "node": node_name(run, names),
     }
 
 
-def _groups(request: HttpRequest, wanted: Wanted) -> dict[str, Any]:
-    groups = history.group_errors(wanted=wanted)
+def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
+    groups = history.group_errors(filter=wanted)
     return {
         "most_grouped": f"{history.MOST_GROUPED:,}",
         "links": {"everything": request.path},
@@ -154,36 +167,56 @@ def _groups(request: HttpRequest, wanted: Wanted) -> dict[str, Any]:
     }
 
 
-def _choices(request: HttpRequest, wanted: Wanted) -> dict[str, Any]:
+def _nodes() -> Any:
+    return Node.objects.order_by("-heartbeat_at").values_list("pk", "name")[:_MOST_NODES]
+
+
+def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str, str]) -> dict[str, Any]:
     """What the head of the page offers."""
-    now = timezone.localtime()
-    midnight = datetime.combine(now.date(), time())
-    last_night = {
-        "since": f"{midnight - timedelta(hours=6):%Y-%m-%dT%H:%M}",
-        "until": f"{midnight + timedelta(hours=8):%Y-%m-%dT%H:%M}",
-    }
-    nodes = Node.objects.order_by("-heartbeat_at").values_list("pk", "name")[:_MOST_NODES]
     return {
         "tabs": [
-            {"text": text, "is_current": name == wanted.tab, "address": _address(request, tab=name)}
-            for name, text in _TABS.items()
+            {"text": text, "is_current": name == tab, "address": _address(request, tab=name)}
+            for name, (text, _states) in _TABS.items()
         ],
         "tasks": sorted(registry.names()),
         "nodes": [
-            {"pk": pk, "name": f"{name} ({str(pk)[:8]})", "is_chosen": str(pk) == wanted.node} for pk, name in nodes
+            {"pk": pk, "name": f"{words.plain(name)} ({pk[:8]})", "is_chosen": pk == wanted.node}
+            for pk, name in nodes.items()
         ],
         "since": _local(wanted.since),
         "until": _local(wanted.until),
-        "is_filtered": wanted != Wanted(tab=wanted.tab),
+        "is_filtered": replace(wanted, states=()) != RunFilter(),
         "most_exported": f"{history.MOST_EXPORTED:,}",
+        "windows": _windows(request),
+        "is_slowest_first": _is_slowest_first(request),
         "links": {
             "everything": request.path,
-            "last_night": _address(request, **last_night),
+            "slowest": _address(request, order=_SLOWEST, group=""),
+            "by_time": _address(request, order="", group=""),
             "group": _address(request, group="error"),
             "list": _address(request, group=""),
             "csv": _address(request, format="csv", group=""),
         },
     }
+
+
+def _windows(request: HttpRequest) -> list[dict[str, Any]]:
+    """Windows of time that are asked for most, in the zone that the page names."""
+    now = timezone.localtime()
+    midnight = datetime.combine(now.date(), time())
+    minute = now.replace(tzinfo=None, second=0, microsecond=0)
+    found = (
+        (_("Last night, 18:00–08:00"), midnight - timedelta(hours=6), midnight + timedelta(hours=8)),
+        (_("Today"), midnight, None),
+        (_("Last hour"), minute - timedelta(hours=1), None),
+    )
+    given = request.GET
+    windows = []
+    for text, since, until in found:
+        query = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}" if until else ""}
+        is_current = all(given.get(name, "") == value for name, value in query.items())
+        windows.append({"text": text, "is_current": is_current, "address": _address(request, **query)})
+    return windows
 
 
 def _local(at: datetime | None) -> str:
@@ -193,7 +226,7 @@ def _local(at: datetime | None) -> str:
 def _address(request: HttpRequest, **changes: str) -> str:
     """The address of this list with other parameters, from its newest runs on unless a place is given."""
     query = request.GET.copy()
-    for name in (*_PLACES, "format", "state__exact", "kind__exact"):
+    for name in ("cursor", pages.PART, "format", "state__exact", "kind__exact"):
         query.pop(name, None)
     for name, value in changes.items():
         query.pop(name, None)
@@ -210,20 +243,20 @@ class _Echo:
         return text
 
 
-def _csv(wanted: Wanted) -> StreamingHttpResponse:
+def _csv(wanted: RunFilter) -> StreamingHttpResponse:
     response = StreamingHttpResponse(_csv_lines(wanted), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="runs.csv"'
     return response
 
 
-def _csv_lines(wanted: Wanted) -> Iterator[str]:
+def _csv_lines(wanted: RunFilter) -> Iterator[str]:
     writer = csv.writer(_Echo())
     columns = (
         "id", "job_key", "job_name", "task", "state", "kind", "attempt", "scheduled_at", "started_at", "finished_at",
         "node", "executor", "requested_by", "reason", "error",
     )  # fmt: skip
     yield writer.writerow(columns)
-    for run in history.export(wanted=wanted):
+    for run in history.export(filter=wanted):
         yield writer.writerow([_cell(getattr(run, column)) for column in columns])
 
 

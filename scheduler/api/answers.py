@@ -81,6 +81,7 @@ class Job(BaseModel):
 class Jobs(BaseModel):
     results: list[Job]
     next: Url | None
+    previous: Url | None
 
 
 class NodeName(BaseModel):
@@ -126,6 +127,7 @@ class RunDetail(Run):
 class Runs(BaseModel):
     results: list[Run]
     next: Url | None
+    previous: Url | None
 
 
 class RunText(BaseModel):

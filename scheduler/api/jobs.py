@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, pagination, parsing, shapes
 from scheduler.api.idempotency import once
-from scheduler.api.pagination import Order
 from scheduler.api.permissions import may
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
@@ -18,7 +17,8 @@ from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState
 from scheduler.errors import InvalidName, InvalidRequest
 from scheduler.models import Job
-from scheduler.services import changes, jobs, representations, search
+from scheduler.services import changes, jobs, paging, representations, search
+from scheduler.services.paging import Order
 from scheduler.services.search import JobFilter
 from scheduler.store.clock import database_now
 
@@ -63,10 +63,10 @@ class JobViews(Resource):
         """List jobs."""
         query = parsing.query(request, shapes.JobsQuery)
         found = search.jobs(filter=_filter(query))
-        page = pagination.paginate(
-            _ready(found, query.order), order=order(query.order), limit=query.limit, cursor=query.cursor
+        page = paging.paginate(
+            rows=_ready(found, query.order), order=order(query.order), limit=query.limit, cursor=query.cursor
         )
-        return Response({"results": representations.jobs(rows=page.rows), "next": pagination.link(request, page.next)})
+        return Response({"results": representations.jobs(rows=page.rows), **pagination.links(request, page)})
 
     @operation(
         answers.Job,

@@ -14,15 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler import conf
-from scheduler.api import answers, pagination, parsing, problems, shapes
+from scheduler.api import answers, parsing, problems, shapes
 from scheduler.api.jobs import preview_of
-from scheduler.api.pagination import DEFAULT_LIMIT, Order
+from scheduler.api.pagination import DEFAULT_LIMIT
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core import policies
 from scheduler.core.registry import Task, registry
 from scheduler.models import Node
-from scheduler.services import metrics, representations, search
+from scheduler.services import metrics, paging, representations, search
+from scheduler.services.paging import Order
 from scheduler.services.search import JobFilter
 from scheduler.services.status import status
 
@@ -66,7 +67,8 @@ class StatusViews(Resource):
     def status(self, request: Request) -> Response:
         """Say how the scheduler is doing, with the first page of its jobs."""
         parsing.query(request, shapes.Nothing)
-        page = pagination.paginate(search.jobs(filter=JobFilter()), order=Order(columns=("pk",)), limit=DEFAULT_LIMIT)
+        found = search.jobs(filter=JobFilter())
+        page = paging.paginate(rows=found, order=Order(columns=("pk",)), limit=DEFAULT_LIMIT)
         more = None
         if page.next is not None:
             more = request.build_absolute_uri(f"{reverse('scheduler-api:jobs')}?cursor={page.next}")

@@ -8,18 +8,13 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, pagination, parsing, shapes
 from scheduler.api.idempotency import once
-from scheduler.api.pagination import Order
 from scheduler.api.permissions import may
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.errors import RunNotFound
-from scheduler.models import Job, Run
-from scheduler.services import representations, runs, search
-from scheduler.services.search import RunFilter
-
-NEWEST_FIRST = Order(columns=("id",), descending=True)
-NEWEST_FIRST_OF_JOB = Order(columns=("scheduled_at", "attempt", "id"), descending=True)
-"""What the index of a job's runs has."""
+from scheduler.models import Run
+from scheduler.services import history, representations, runs
+from scheduler.services.history import RunFilter
 
 
 class RunViews(Resource):
@@ -35,7 +30,7 @@ class RunViews(Resource):
 
     @operation(answers.Runs, query=shapes.RunsQuery)
     def list(self, request: Request) -> Response:
-        """List runs, newest first."""
+        """List runs, newest first; if only failures are asked for, those that ended last."""
         query = parsing.query(request, shapes.RunsQuery)
         return self._page(request, query, RunFilter(job=query.job, task=query.task, node=query.node, **_part(query)))
 
@@ -46,11 +41,8 @@ class RunViews(Resource):
         return self._page(request, query, RunFilter(job=id, **_part(query)))
 
     def _page(self, request: Request, query: shapes.RunsOfJobQuery, filter: RunFilter) -> Response:
-        order = NEWEST_FIRST
-        if filter.job and Job.objects.filter(pk=filter.job).exists():
-            order = NEWEST_FIRST_OF_JOB
-        page = pagination.paginate(search.runs(filter=filter), order=order, limit=query.limit, cursor=query.cursor)
-        return Response({"results": representations.runs(rows=page.rows), "next": pagination.link(request, page.next)})
+        page = history.page(filter=filter, limit=query.limit, cursor=query.cursor)
+        return Response({"results": representations.runs(rows=page.rows), **pagination.links(request, page)})
 
     @operation(answers.RunDetail, query=shapes.Nothing, problems=(404,))
     def retrieve(self, request: Request, id: str) -> Response:

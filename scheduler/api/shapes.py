@@ -159,7 +159,7 @@ class Nothing(Query):
 
 class Paging(Query):
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MOST_ROWS)
-    cursor: str = Field(default="", max_length=2000, description="From “next” of the page before.")
+    cursor: str = Field(default="", max_length=2000, description="From “next” or “previous” of another page.")
 
 
 class JobsQuery(Paging):

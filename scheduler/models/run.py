@@ -25,6 +25,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Runs that ended with an error: failed, timed out, interrupted."""
         return self.filter(error__isnull=False)
 
+    def without_output(self) -> RunQuerySet:
+        """Leave out the columns that may be large, or are not for everybody, and are no part of a list."""
+        return self.defer("args", "kwargs", "result", "log", "traceback", "progress")
+
 
 class Run(models.Model):
     """The ledger's row for one fire time of a job, one manual request, or one further attempt."""

@@ -1,60 +1,56 @@
-"""What happened: the ledger as people page through it, without ever counting it."""
+"""Finding runs: the same filters for the admin, the API and the command line. The ledger is never counted."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, QuerySet
 
-from scheduler.core.states import RunState
-from scheduler.errors import InvalidFilter
+from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunState
 from scheduler.models import Job, Node, Run
+from scheduler.services import paging
+from scheduler.services.paging import Order, Page
+from scheduler.store import windows
 
-OUTPUT = ("args", "kwargs", "result", "log", "traceback", "progress")
-"""Columns that may be long, or are not for everybody, and are no part of a list."""
+UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
+"""States of runs that have an error, and so are in the index of those."""
 
-TABS: dict[str, tuple[RunState, ...]] = {
-    "all": (),
-    "failed": (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED),
-    "running": (RunState.RUNNING,),
-    "queued": (RunState.QUEUED,),
-    "succeeded": (RunState.SUCCEEDED,),
-    "missed": (RunState.MISSED, RunState.SKIPPED),
-    "cancelled": (RunState.CANCELLED,),
-}
+REASONED = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
+"""States of runs that always say why, and so are in the index of those that do."""
+
+NEWEST_FIRST = Order(columns=("id",), descending=True)
+NEWEST_FIRST_OF_JOB = Order(columns=("scheduled_at", "attempt", "id"), descending=True)
+"""What the index of a job's runs has."""
+
+LAST_FAILED_FIRST = Order(columns=("finished_at", "id"), descending=True)
+"""What the index of unsuccessful runs has."""
 
 MOST_GROUPED = 1000
 MOST_EXPORTED = 10_000
+MOST_COMPARED = 5_000
+"""The slowest are looked for among so many: an index by duration would cost every run to serve a rare question."""
 
 _DIGITS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class RunFilter:
     """Which runs. What is empty does not count."""
 
-    tab: str = "all"
     job: str = ""
     task: str = ""
+    states: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     node: str = ""
-    kind: str = ""
     error: str = ""
     """Part of the error's text."""
 
     since: datetime | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
-    """Some runs, newest first, and where the newer and the older ones begin."""
-
-    runs: list[Run]
-    newer: str | None
-    older: str | None
+    """The window in which the run was entered in the ledger: from the one, before the other."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,60 +68,89 @@ class ErrorGroup:
     """The id of the newest run."""
 
 
-def runs(*, wanted: Wanted) -> QuerySet[Run]:
-    """Return the runs without their output, newest first, in an order that an index has."""
-    found = Run.objects.defer(*OUTPUT)
-    states = TABS.get(wanted.tab, ())
-    if states:
-        found = found.filter(state__in=states)
-    if wanted.tab in ("running", "queued"):
-        found = found.filter(finished_at__isnull=True)
-    if wanted.tab == "failed":
-        found = found.filter(error__isnull=False)
-    if wanted.job:
+def page(*, filter: RunFilter, limit: int, cursor: str = "") -> Page[Run]:
+    """
+    Return the newest runs, or those beside the cursor of another page: without their output, in an order of an index.
+
+    :raises InvalidFilter: the cursor is none of this list
+    """
+    rows, order = _find(filter)
+    return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor)
+
+
+def slowest(*, filter: RunFilter, limit: int) -> list[Run]:
+    """Return the runs whose bodies took longest, among the newest that have ended."""
+    rows, order = _find(filter)
+    ended = rows.filter(started_at__isnull=False, finished_at__isnull=False)
+    newest = ended.order_by(*_columns(order)).values("pk")[:MOST_COMPARED]
+    found = Run.objects.without_output().filter(pk__in=newest)
+    return list(found.order_by((F("finished_at") - F("started_at")).desc(), "-pk")[:limit])
+
+
+def runs(*, filter: RunFilter) -> QuerySet[Run]:
+    """Return the runs without their output, the newest first."""
+    rows, order = _find(filter)
+    return rows.order_by(*_columns(order))
+
+
+def _columns(order: Order) -> list[str]:
+    return [f"-{column}" if order.descending else column for column in order.columns]
+
+
+def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
+    """Return the runs in a form that the indexes of the ledger can serve, and the order that they have."""
+    found = Run.objects.without_output().order_by()
+    order = NEWEST_FIRST
+    if filter.states:
+        found = found.filter(state__in=filter.states)
+        # What the states imply: with it, the partial indexes can be used.
+        if set(filter.states) <= set(ACTIVE_STATES):
+            found = found.filter(finished_at__isnull=True)
+        elif set(filter.states) <= set(UNSUCCESSFUL):
+            found = found.filter(error__isnull=False)
+            order = LAST_FAILED_FIRST
+        elif set(filter.states) <= set(REASONED):
+            found = found.filter(finished_at__isnull=False).exclude(reason="")
+        elif set(filter.states) <= set(FINISHED_STATES):
+            found = found.filter(finished_at__isnull=False)
+    if filter.error:
+        found = found.filter(error__icontains=filter.error, error__isnull=False)
+        order = LAST_FAILED_FIRST
+    if filter.job and Job.objects.filter(pk=filter.job).exists():
+        found = found.filter(job_id=filter.job)
+        order = NEWEST_FIRST_OF_JOB
+    elif filter.job:
         # The index knows jobs that exist; the history of deleted ones has only their id.
-        exists = Job.objects.filter(pk=wanted.job).exists()
-        found = found.filter(job_id=wanted.job) if exists else found.filter(job_key=wanted.job)
-    for column in ("task", "node", "kind"):
-        if value := getattr(wanted, column):
-            found = found.filter(**{column: value})
-    if wanted.error:
-        found = found.filter(error__icontains=wanted.error, error__isnull=False)
-    if wanted.since is not None:
-        found = found.filter(created_at__gte=wanted.since)
-    if wanted.until is not None:
-        found = found.filter(created_at__lt=wanted.until)
-    return found.order_by(*(f"-{column}" for column in _order(wanted)))
+        found = found.filter(job_key=filter.job)
+    if filter.kinds:
+        found = found.filter(kind__in=filter.kinds)
+    if filter.task:
+        found = found.filter(task=filter.task)
+    if filter.node:
+        found = found.filter(node=filter.node)
+    return _within(found, filter, by_id=order is NEWEST_FIRST), order
 
 
-def page(*, wanted: Wanted, size: int = 50, before: str = "", after: str = "") -> Slice:
-    """
-    Return the runs before or after a place that another page has given; without one, the newest.
-
-    :raises InvalidFilter: the place is none
-    """
-    columns = _order(wanted)
-    found = runs(wanted=wanted)
-    if after:
-        rows = list(_beyond(found, columns, after, newer=True).order_by(*columns)[: size + 1])
-        more_newer, more_older = len(rows) > size, True
-        rows = rows[:size][::-1]
-    else:
-        rows = list((_beyond(found, columns, before, newer=False) if before else found)[: size + 1])
-        more_newer, more_older = bool(before), len(rows) > size
-        rows = rows[:size]
-    return Slice(
-        runs=rows,
-        newer=_place(rows[0], columns) if rows and more_newer else None,
-        older=_place(rows[-1], columns) if rows and more_older else None,
-    )
+def _within(found: QuerySet[Run], filter: RunFilter, *, by_id: bool) -> QuerySet[Run]:
+    """Keep those of the window. Read by id, the ledger would otherwise be read back from its end to the window's."""
+    if by_id:
+        low, high = windows.ids(since=filter.since, until=filter.until)
+        if low is not None:
+            found = found.filter(pk__gte=low)
+        if high is not None:
+            found = found.filter(pk__lt=high)
+    if filter.since is not None:
+        found = found.filter(created_at__gte=filter.since)
+    if filter.until is not None:
+        found = found.filter(created_at__lt=filter.until)
+    return found
 
 
-def group_errors(*, wanted: Wanted) -> list[ErrorGroup]:
+def group_errors(*, filter: RunFilter) -> list[ErrorGroup]:
     """Group the newest failures by their errors, the most frequent first."""
     groups: dict[str, ErrorGroup] = {}
     rows = (
-        runs(wanted=wanted).filter(error__isnull=False).values_list("pk", "job_key", "job_name", "error", "finished_at")
+        runs(filter=filter).filter(error__isnull=False).values_list("pk", "job_key", "job_name", "error", "finished_at")
     )
     for pk, job_key, job_name, error, finished_at in rows[:MOST_GROUPED]:
         text = (error or "").strip().partition("\n")[0][:300]
@@ -141,22 +166,25 @@ def fingerprint(text: str) -> str:
     return _DIGITS.sub("#", text)
 
 
-def export(*, wanted: Wanted) -> Iterator[Run]:
+def export(*, filter: RunFilter) -> Iterator[Run]:
     """Yield the newest runs, in pieces."""
-    yield from runs(wanted=wanted)[:MOST_EXPORTED].iterator(chunk_size=500)
+    yield from runs(filter=filter)[:MOST_EXPORTED].iterator(chunk_size=500)
 
 
-def node_names(*, runs: Sequence[Run]) -> dict[str, str]:
-    """Return the names of the runs' nodes by id, as far as they are still known."""
-    ids = {run.node for run in runs if run.node is not None}
-    return {str(pk): name for pk, name in Node.objects.filter(pk__in=ids).values_list("pk", "name")} if ids else {}
+def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the names of the runs' nodes by id, as far as they still have any; those not known are asked for."""
+    names = dict(known or {})
+    ids = {run.node for run in runs if run.node is not None and str(run.node) not in names}
+    if ids:
+        names |= {str(pk): name for pk, name in Node.objects.filter(pk__in=ids).order_by().values_list("pk", "name")}
+    return names
 
 
 def attempts(*, run: Run) -> list[Run]:
     """Return all attempts of the run's fire time, the first one first; of a deleted job, the run alone."""
     if run.job_id is None:
         return [run]
-    found = Run.objects.defer(*OUTPUT).filter(job_id=run.job_id, scheduled_at=run.scheduled_at)
+    found = Run.objects.without_output().filter(job_id=run.job_id, scheduled_at=run.scheduled_at)
     return list(found.order_by("attempt")[:100])
 
 
@@ -172,43 +200,8 @@ def neighbours(*, run: Run) -> Neighbours:
     """Return the runs of the job's fire times around this one."""
     if run.job_id is None:
         return Neighbours()
-    own = Run.objects.defer(*OUTPUT).filter(job_id=run.job_id)
+    own = Run.objects.without_output().filter(job_id=run.job_id)
     before = list(own.filter(scheduled_at__lt=run.scheduled_at).order_by("-scheduled_at", "-attempt")[:200])
     after = own.filter(scheduled_at__gt=run.scheduled_at).order_by("scheduled_at", "attempt").first()
     succeeded = (other for other in before if other.state == RunState.SUCCEEDED)
     return Neighbours(previous=before[0] if before else None, next=after, last_success=next(succeeded, None))
-
-
-def _order(wanted: Wanted) -> tuple[str, ...]:
-    if wanted.job:
-        return ("scheduled_at", "attempt", "id")
-    if wanted.tab == "failed" or wanted.error:
-        return ("finished_at", "id")
-    return ("id",)
-
-
-def _place(run: Run, columns: tuple[str, ...]) -> str:
-    values = (getattr(run, column) for column in columns)
-    return ",".join(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
-
-
-def _beyond(found: QuerySet[Run], columns: tuple[str, ...], place: str, *, newer: bool) -> QuerySet[Run]:
-    """Those strictly beyond a place in the order of the columns."""
-    parts = place.split(",")
-    try:
-        values = [
-            datetime.fromisoformat(part) if column.endswith("_at") else int(part)
-            for column, part in zip(columns, parts, strict=True)
-        ]
-        if any(isinstance(value, datetime) and value.tzinfo is None for value in values):
-            raise ValueError
-    except ValueError:
-        raise InvalidFilter(f"“{place[:64]}” is no place in this list.", parameter="before") from None
-    sign = "gt" if newer else "lt"
-    either = Q()
-    same = Q()
-    for column, value in zip(columns, values, strict=True):
-        either |= same & Q(**{f"{column}__{sign}": value})
-        same &= Q(**{column: value})
-    # Implied, and what lets an index begin at the place.
-    return found.filter(either, **{f"{columns[0]}__{sign}e": values[0]})

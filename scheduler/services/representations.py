@@ -12,7 +12,7 @@ from scheduler.core import triggers
 from scheduler.core.policies import POLICIES
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Node, Run
-from scheduler.services import masking, search
+from scheduler.services import history, masking, search
 from scheduler.services.metrics import Tally
 from scheduler.services.status import Status
 
@@ -85,7 +85,7 @@ def _last(run: Run) -> dict[str, Any]:
 def runs(*, rows: Iterable[Run]) -> list[dict[str, Any]]:
     """Describe runs without their output, each with the name of its node: one query for all."""
     rows = list(rows)
-    names = search.node_names(runs=rows)
+    names = history.node_names(runs=rows)
     return [run(row=row, nodes=names) for row in rows]
 
 

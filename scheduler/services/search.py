@@ -1,26 +1,16 @@
-"""Finding jobs and runs: the same filters for the API and the command line."""
+"""Finding jobs: the same filters for the API and the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from scheduler.core.registry import DEFAULT_EXECUTOR, registry
-from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, NodeState, RunState
+from scheduler.core.states import NodeState
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Job, Node, Run
-
-UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
-"""States of runs that have an error, and so are in the index of those."""
-
-REASONED = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
-"""States of runs that always say why, and so are in the index of those that do."""
-
-RUN_OUTPUT = ("args", "kwargs", "result", "log", "traceback", "progress")
-"""What may be large, or not for everybody, and is no part of a list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +33,6 @@ class JobFilter:
 
     text: str = ""
     """Part of the name, the id or the task."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunFilter:
-    """What is empty does not count."""
-
-    job: str = ""
-    task: str = ""
-    states: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    node: str = ""
-    since: datetime | None = None
-    until: datetime | None = None
-    """The window in which the run was entered in the ledger: from the one, before the other."""
 
 
 def jobs(*, filter: JobFilter) -> QuerySet[Job]:
@@ -93,45 +69,8 @@ def with_last_run_at(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
 def last_runs(*, jobs: Iterable[str]) -> dict[str, Run]:
     """Return the newest run of each of these jobs, by the job's id: one look into the index for each, one query."""
     newest = Job.objects.filter(pk__in=list(jobs)).order_by().values(found=Subquery(_newest_first().values("pk")[:1]))
-    rows = Run.objects.filter(pk__in=newest).defer(*RUN_OUTPUT).order_by()
+    rows = Run.objects.without_output().filter(pk__in=newest).order_by()
     return {run.job_id: run for run in rows if run.job_id is not None}
-
-
-def runs(*, filter: RunFilter) -> QuerySet[Run]:
-    """Return the runs without their output, in no order, in a form that the indexes of the ledger can serve."""
-    found = Run.objects.defer(*RUN_OUTPUT).order_by()
-    if filter.job:
-        # The index knows jobs that exist; the history of deleted ones has only their id.
-        exists = Job.objects.filter(pk=filter.job).exists()
-        found = found.filter(job_id=filter.job) if exists else found.filter(job_key=filter.job)
-    if filter.states:
-        found = found.filter(state__in=filter.states)
-        # What the states imply: with it, the partial indexes can be used.
-        if set(filter.states) <= set(ACTIVE_STATES):
-            found = found.filter(finished_at__isnull=True)
-        elif set(filter.states) <= set(UNSUCCESSFUL):
-            found = found.filter(error__isnull=False)
-        elif set(filter.states) <= set(REASONED):
-            found = found.filter(finished_at__isnull=False).exclude(reason="")
-        elif set(filter.states) <= set(FINISHED_STATES):
-            found = found.filter(finished_at__isnull=False)
-    if filter.kinds:
-        found = found.filter(kind__in=filter.kinds)
-    if filter.task:
-        found = found.filter(task=filter.task)
-    if filter.node:
-        found = found.filter(node=filter.node)
-    if filter.since is not None:
-        found = found.filter(created_at__gte=filter.since)
-    if filter.until is not None:
-        found = found.filter(created_at__lt=filter.until)
-    return found
-
-
-def node_names(*, runs: Sequence[Run]) -> dict[str, str]:
-    """Return the names of the nodes of these runs by their id, as far as they are still known."""
-    ids = {run.node for run in runs if run.node is not None}
-    return {str(id): name for id, name in Node.objects.filter(pk__in=ids).order_by().values_list("pk", "name")}
 
 
 def check_executor(*, executor: str) -> None:

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core.states import RunState
 from scheduler.management import printing
-from scheduler.services import representations, runs, search
-from scheduler.services.search import RunFilter
+from scheduler.services import history, representations, runs
+from scheduler.services.history import RunFilter
 
 _LOOK_SECONDS = 0.5
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
@@ -49,9 +49,9 @@ class Command(BaseCommand):
         limit: int,
         **_: Any,
     ) -> None:
-        states = {*state, *(state.value for state in search.UNSUCCESSFUL if failed)}
+        states = {*state, *(state.value for state in history.UNSUCCESSFUL if failed)}
         filter = RunFilter(job=job, task=task, states=tuple(sorted(states)), since=since, until=until)
-        rows = list(search.runs(filter=filter).order_by("-id")[: limit + 1])
+        rows = list(history.runs(filter=filter)[: limit + 1])
         shown = representations.runs(rows=rows[:limit])
         if output == "json":
             self.stdout.write(printing.as_json(shown))

@@ -102,7 +102,7 @@ class TestRunList:
             assert listed(client, query) == [old.pk], query
 
     @pytest.mark.parametrize(
-        "query", ["tab=x", "node=x", "kind=x", "since=x", "until=0001-01-01", "job=%00", "before=x"]
+        "query", ["tab=x", "node=x", "kind=x", "since=x", "until=0001-01-01", "job=%00", "cursor=x"]
     )
     def test_says_what_it_cannot_look_for(self, client: Client, query: str) -> None:
         response = client.get(f"{RUNS}?{query}")
@@ -137,17 +137,55 @@ class TestRunList:
         assert back == seen[3:6]
 
     def test_never_counts_the_ledger_and_leaves_long_columns_out(
-        self, client: Client, django_assert_max_num_queries: Callable[..., Any]
+        self, login: Callable[..., Client], django_assert_max_num_queries: Callable[..., Any]
     ) -> None:
         for _ in range(30):
             run(node=node().pk, traceback="x")
 
+        client = login("view_job", "view_run", "run_job", "view_run_output")
         with django_assert_max_num_queries(8) as queries:
-            client.get(RUNS)
+            client.get(f"{RUNS}?since=2020-01-01T00:00&until=2099-01-01T00:00")
+        with django_assert_max_num_queries(8):
+            client.get(f"{RUNS}?job=nightly")
 
         assert not [
             query["sql"] for query in queries if '"traceback"' in query["sql"] or "COUNT(" in query["sql"].upper()
         ]
+
+    def test_shows_the_slowest_first(self, client: Client) -> None:
+        at = timezone.now()
+        found = [run(at=at, finished_at=at + timedelta(seconds=seconds)).pk for seconds in (3, 9, 1)]
+        run(at=at, state=RunState.RUNNING, finished_at=None)
+
+        response = client.get(f"{RUNS}?order=slowest")
+
+        assert [row["run"].pk for row in response.context["rows"]] == [found[1], found[0], found[2]]
+        assert "The slowest among the newest 5,000" in response.content.decode()
+
+    def test_draws_how_long_it_took_beside_what_is_usual(self, client: Client) -> None:
+        job = jobs.create(id="nightly", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})
+        at = timezone.now()
+        for minutes in range(20):
+            run(job=job, at=at - timedelta(minutes=minutes))
+        run(
+            job=job,
+            at=at + timedelta(minutes=1),
+            state=RunState.FAILED,
+            error="E",
+            finished_at=at + timedelta(seconds=66),
+        )
+
+        rows = client.get(RUNS).context["rows"]
+
+        assert "2.0 times what 95 % of its runs take at most (3.0 s)" in rows[0]["bar"]
+        assert "1.0 times" in rows[1]["bar"]
+
+    def test_offers_windows_that_say_when_they_are_chosen(self, client: Client) -> None:
+        night = client.get(RUNS).context["windows"][0]
+        shown = client.get(night["address"])
+
+        assert "18%3A00" in night["address"]
+        assert [window["is_current"] for window in shown.context["windows"]] == [True, False, False]
 
     def test_groups_errors_that_differ_in_numbers_only(self, client: Client) -> None:
         for number in range(3):

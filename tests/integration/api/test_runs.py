@@ -8,7 +8,8 @@ from django.db import connection
 from django.utils import timezone
 
 from scheduler.models import Run
-from scheduler.services import jobs, search
+from scheduler.services import history, jobs
+from scheduler.services.history import RunFilter
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 
 
@@ -54,6 +55,20 @@ class TestListing:
                 run("meanwhile")
             assert [id for id in found if id in ids] == ids[::-1]
             assert len(found) == len(set(found))
+
+    def test_leads_back_as_well_as_on(self, api: Caller) -> None:
+        ids = [run().pk for _ in range(5)][::-1]
+        for path in ("runs?limit=2", "jobs/hourly/runs?limit=2"):
+            first = api.get(path).json()
+            second = api.get(first["next"].replace("http://testserver", "")).json()
+            third = api.get(second["next"].replace("http://testserver", "")).json()
+            back = api.get(third["previous"].replace("http://testserver", "")).json()
+            home = api.get(back["previous"].replace("http://testserver", "")).json()
+
+            assert (first["previous"], third["next"]) == (None, None)
+            assert [item["id"] for item in third["results"]] == ids[4:]
+            assert [item["id"] for item in back["results"]] == ids[2:4]
+            assert ([item["id"] for item in home["results"]], home["previous"]) == (ids[:2], None)
 
     def test_keeps_the_history_of_a_job_that_was_deleted(self, api: Caller) -> None:
         kept = run(state="succeeded")
@@ -130,7 +145,7 @@ class TestActing:
 class TestStatesThatAreRare:
     def test_are_found_by_an_index(self, db: None) -> None:
         for state in ("missed", "cancelled"):
-            found = search.runs(filter=search.RunFilter(states=(state,))).order_by("-id")[:51]
+            found = history.runs(filter=RunFilter(states=(state,)))[:51]
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL enable_seqscan = off")
                 cursor.execute("SET LOCAL enable_sort = off")
