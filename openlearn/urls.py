@@ -4,8 +4,14 @@ from django.views.generic import RedirectView
 
 from scheduler.api.health import metrics_text
 
+# Bookmarks of django-apscheduler's pages, which ours replace.
+replaced = [
+    path("djangojob/", RedirectView.as_view(pattern_name="admin:scheduler_job_changelist")),
+    path("djangojobexecution/", RedirectView.as_view(pattern_name="admin:scheduler_run_changelist")),
+]
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/django_apscheduler/", include(replaced)),
     path("admin/", admin.site.urls),
     path("api/v1/scheduler/", include("scheduler.api.urls")),
     path("metrics", metrics_text),

@@ -360,7 +360,13 @@ class TestPermissions:
 
 
 class TestStockPages:
-    @pytest.mark.parametrize("model", [DjangoJob, DjangoJobExecution])
-    def test_are_gone(self, client: Client, model: type[Any]) -> None:
+    @pytest.mark.parametrize(("model", "page"), [(DjangoJob, "job"), (DjangoJobExecution, "run")])
+    def test_lead_to_ours(self, client: Client, model: type[Any], page: str) -> None:
+        answer = client.get(f"/admin/django_apscheduler/{model._meta.model_name}/")
+
         assert not admin.site.is_registered(model)
-        assert client.get(f"/admin/django_apscheduler/{model._meta.model_name}/").status_code == 404
+        assert answer.headers["Location"] == reverse(f"admin:scheduler_{page}_changelist")
+
+    @pytest.mark.parametrize("page", ["/admin/", "/admin/scheduler/"])
+    def test_are_named_where_people_look_for_them(self, client: Client, page: str) -> None:
+        assert "“Django jobs” and “Django job executions”" in client.get(page).content.decode()
