@@ -12,16 +12,17 @@ from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
-from scheduler.admin import words
+from scheduler.admin import task_field, words
 from scheduler.admin.arguments_field import ArgumentsField
 from scheduler.admin.json_field import StorableJSONField
+from scheduler.admin.task_field import TaskSelect
 from scheduler.admin.trigger_field import TriggerField
 from scheduler.core import policies, triggers
 from scheduler.core.policies import POLICIES
-from scheduler.core.registry import registry
 from scheduler.core.states import JobState
-from scheduler.errors import InvalidArguments, InvalidPolicy, InvalidTrigger, UnknownTask
+from scheduler.errors import InvalidArguments, InvalidPolicy, InvalidTrigger, UnknownExecutor, UnknownTask
 from scheduler.models import Job
+from scheduler.services import masking, search
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
@@ -33,7 +34,11 @@ class JobForm(forms.ModelForm):
     new_id = forms.CharField(
         label=_("Id"), required=False, max_length=255, help_text=_("Stays for good. Empty: one is made.")
     )
-    task = forms.ChoiceField(label=_("Task"), help_text=_("What is run."))
+    task = forms.ChoiceField(
+        label=_("Task"),
+        widget=TaskSelect,
+        error_messages={"invalid_choice": _("No task is called “%(value)s”.")},
+    )
     args = StorableJSONField(
         label=_("Positional arguments"),
         required=False,
@@ -52,17 +57,21 @@ class JobForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_new = self.instance._state.adding
+        self.fields["description"].help_text = _("Shown with each failure: what it does, what to try, whom to call.")
+        self.fields["description"].widget.attrs["rows"] = 3
+        self.fields["executor"].widget.attrs["list"] = "executors"
         arguments: Any = self.fields["kwargs"].widget
         arguments.task = "" if self.is_new else self.instance.task
         arguments.stored = {} if self.is_new or not isinstance(self.instance.kwargs, dict) else self.instance.kwargs
         tasks: Any = self.fields["task"]
-        tasks.choices = _task_choices(None if self.is_new else self.instance.task)
+        tasks.choices = task_field.choices(None if self.is_new else self.instance.task)
         if self.is_new:
             self._prepare_for_a_new_job()
         else:
             self.fields.pop("new_id", None)
             for name in ("task", "args", "kwargs", "trigger"):
                 self.initial[name] = getattr(self.instance, name)
+            self.initial["args"] = masking.masked(self.instance.args)
             self.initial["seen_version"] = self.instance.version
 
     def _prepare_for_a_new_job(self) -> None:
@@ -98,7 +107,11 @@ class JobForm(forms.ModelForm):
         return new_id or None
 
     def clean_args(self) -> list[Any]:
-        return self.cleaned_data["args"] if self.cleaned_data["args"] is not None else []
+        given = self.cleaned_data["args"] if self.cleaned_data["args"] is not None else []
+        try:
+            return masking.unmasked(given=given, stored=None if self.is_new else self.instance.args, pointer="/args")
+        except InvalidArguments as error:
+            raise ValidationError(str(error), code="invalid") from None
 
     def clean_kwargs(self) -> dict[str, Any]:
         return self.cleaned_data["kwargs"] if self.cleaned_data["kwargs"] is not None else {}
@@ -159,6 +172,11 @@ class JobForm(forms.ModelForm):
                 policies.check({name: value})
             except InvalidPolicy as error:
                 self.add_error(name, str(error))
+        if cleaned.get("executor") and (self.is_new or "executor" in self.changed_data):
+            try:
+                search.check_executor(executor=cleaned["executor"])
+            except UnknownExecutor as error:
+                self.add_error("executor", str(error))
 
     def _check_arguments(self, cleaned: dict[str, Any]) -> None:
         try:
@@ -182,7 +200,8 @@ class JobForm(forms.ModelForm):
             if "trigger" in self.changed_data or self.is_new:
                 triggers.check_future(normalized, now=now)
         except InvalidTrigger as error:
-            where = f"{error.pointer}: " if error.pointer else ""
+            # Where it is needs saying only for what lies inside a list of triggers.
+            where = f"{error.pointer}: " if error.pointer.count("/") > 1 else ""
             self.add_error("trigger", f"{where}{error}")
 
 
@@ -190,14 +209,6 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValidationError(_("This holds a character that cannot be printed."), code="not_printable")
     return text
-
-
-def _task_choices(current: str | None) -> list[tuple[str, str]]:
-    known = registry.all()
-    choices = [(task.name, f"{task.name}: {task.description}" if task.description else task.name) for task in known]
-    if current is not None and current not in registry.names():
-        choices.append((current, _("(cannot import) %s") % current))
-    return choices if current is not None else [("", "---------"), *choices]
 
 
 def plain(value: Any) -> str:

@@ -26,13 +26,16 @@ from scheduler.admin.forms import JobForm
 from scheduler.admin.job_actions import JobActions
 from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobSource, RunState
-from scheduler.errors import JobNotFound, SchedulerError
+from scheduler.errors import JobNotFound, SchedulerError, StaleVersion
 from scheduler.models import Job
-from scheduler.services import jobs, overview
+from scheduler.services import changes, jobs, masking, overview, search
 from scheduler.services.overview import Recent
 
 _STRIP = 20
 
+_RULES = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "timeout")
+_FAILURES = ("max_retries", "retry_delay", "pause_after_failures", "rerun_if_interrupted")
+_RARE = ("executor", "priority", "retry_backoff", "retry_delay_cap", "retry_jitter", "args")
 _DEFINITION = ("name", "description", "task", "args", "kwargs", "trigger")
 
 
@@ -97,10 +100,13 @@ class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         further = "new_id" if obj is None else "seen_version"
-        definition = [name for name in _DEFINITION if name != "args"]
+        what = [name for name in _DEFINITION if name not in ("args", "trigger")]
         return [
-            (None, {"fields": (*definition, further)}),
-            (gettext_lazy("Rules"), {"fields": (*POLICIES, "args")}),
+            (gettext_lazy("What"), {"fields": (*what, further)}),
+            (gettext_lazy("When"), {"fields": ("trigger",)}),
+            (gettext_lazy("Rules"), {"fields": _RULES}),
+            (gettext_lazy("If it fails"), {"fields": _FAILURES}),
+            (gettext_lazy("Rarely needed"), {"fields": _RARE, "classes": ("collapse",)}),
         ]
 
     # The list
@@ -237,6 +243,7 @@ class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
 
     def render_change_form(self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any) -> Any:
         obj = kwargs.get("obj")
+        context["executors"] = sorted(search.executors())
         context["may_run"] = self.has_run_permission(request)
         context["next_run_time"] = obj.next_run_time if obj else None
         return super().render_change_form(request, context, *args, **kwargs)
@@ -285,7 +292,11 @@ class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
     def _or_say_why(self, request: HttpRequest, view: Callable[[], HttpResponse], otherwise: str) -> HttpResponse:
         """Answer with the page, or go to ``otherwise`` and say there what the services refused."""
         try:
-            return view()
+            try:
+                return view()
+            except StaleVersion:
+                # Somebody saved between this form's check and its saving: checked again, it says so and keeps the text.
+                return view()
         except SchedulerError as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(otherwise)
@@ -293,14 +304,16 @@ class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Job, form: JobForm, change: bool) -> None:
         values = form.cleaned_data
         if change:
-            saved = jobs.update(
+            # What is sealed goes as a mask, as everybody else sends it.
+            values = {**values, "args": masking.masked(values["args"]), "kwargs": masking.masked(values["kwargs"])}
+            saved = changes.update(
                 job=obj,
                 actor=pages.actor(request),
                 version=values["seen_version"],
                 **{name: values[name] for name in (*_DEFINITION, *POLICIES) if name in form.changed_data},
             )
         else:
-            saved = jobs.create(
+            saved = changes.create(
                 id=values["new_id"],
                 **{name: values[name] for name in _DEFINITION},
                 actor=pages.actor(request),
@@ -310,6 +323,8 @@ class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
         # What the admin says and links to next is the job as it was saved.
         obj.pk = obj.id = saved.pk
         obj.name = saved.name
+        if warning := preview.warning(trigger=saved.trigger, rules=values):
+            self.message_user(request, warning, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         jobs.remove(job=obj, actor=pages.actor(request))

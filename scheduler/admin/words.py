@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -168,17 +168,30 @@ def beside(at: datetime, zone: str) -> str:
         local, there = timezone.localtime(at), at.astimezone(zone_named(zone))
     except LookupError:
         return ""
-    if local.utcoffset() == there.utcoffset():
+    return _other_clock(there, zone, than=local)
+
+
+def on_the_pages_clock(at: datetime, *, zone: tzinfo) -> str:
+    """The other way round: what stands on the page's clock beside that of a zone."""
+    return _other_clock(timezone.localtime(at), timezone.get_current_timezone_name(), than=at.astimezone(zone))
+
+
+def _other_clock(local: datetime, zone: str, *, than: datetime) -> str:
+    if local.utcoffset() == than.utcoffset():
         return ""
-    day = "" if there.date() == local.date() else f"{date_format(there, 'D j M')} "
-    return f"{day}{there:%H:%M} {zone}"
+    day = "" if local.date() == than.date() else f"{date_format(local, 'D j M')} "
+    return f"{day}{local:%H:%M} {zone}"
 
 
 def zone_line(*, now: datetime | None = None) -> str:
     """``Europe/Berlin (UTC+01:00)``: whose clock the times of a page are."""
-    local = timezone.localtime(now or timezone.now())
-    offset = f"{local:%z}"
-    return f"{timezone.get_current_timezone_name()} (UTC{offset[:3]}:{offset[3:5]})"
+    return f"{timezone.get_current_timezone_name()} ({offset(timezone.localtime(now or timezone.now()))})"
+
+
+def offset(local: datetime) -> str:
+    """``UTC+01:00``"""
+    text = f"{local:%z}"
+    return f"UTC{text[:3]}:{text[3:5]}"
 
 
 def plain(text: str | None) -> str:

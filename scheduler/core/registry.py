@@ -183,9 +183,28 @@ class Task:
                 detail = f"{place} is required by {self.name}."
             else:
                 value = "•••" if item["loc"][0] in self.secrets else _shown(item["input"])
-                detail = f"{place}: {value} does not fit: {item['msg']}."
+                reason = _REASONS.get(item["type"]) or f"does not fit: {item['msg']}"
+                detail = f"{place}: {value} {reason}."
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
         return InvalidArguments(" ".join(problem["detail"] for problem in problems), problems=tuple(problems))
+
+
+_REASONS = {
+    "int_parsing": "is not a whole number",
+    "int_type": "is not a whole number",
+    "int_from_float": "is not a whole number",
+    "float_parsing": "is not a number",
+    "float_type": "is not a number",
+    "decimal_parsing": "is not a number",
+    "decimal_type": "is not a number",
+    "bool_parsing": "is neither true nor false",
+    "bool_type": "is neither true nor false",
+    "string_type": "is not a text",
+    "uuid_parsing": "is not a UUID",
+    "date_from_datetime_parsing": "is not a date such as 2027-03-01",
+    "datetime_from_date_parsing": "is not a date and time such as 2027-03-01T09:00+01:00",
+}
+"""Pydantic's kinds of problems in words for people; it says the others itself."""
 
 
 def _field_name(name: str) -> str:

@@ -73,18 +73,21 @@ def last_runs(*, jobs: Iterable[str]) -> dict[str, Run]:
     return {run.job_id: run for run in rows if run.job_id is not None}
 
 
+def executors() -> set[str]:
+    """Return the names of the executors that a node has or a task declares."""
+    known = {DEFAULT_EXECUTOR, "processpool", *(task.executor for task in registry.all())}
+    for those in Node.objects.filter(state=NodeState.RUNNING).values_list("executors", flat=True):
+        known |= set(those)
+    return known
+
+
 def check_executor(*, executor: str) -> None:
     """
     Refuse an executor that no node has and no task declares: nothing would ever run there.
 
     :raises UnknownExecutor: naming those that exist
     """
-    known = {DEFAULT_EXECUTOR, "processpool", *(task.executor for task in registry.all())}
-    if executor in known:
-        return
-    for executors in Node.objects.filter(state=NodeState.RUNNING).values_list("executors", flat=True):
-        known |= set(executors)
-    if executor not in known:
+    if executor not in (known := executors()):
         raise UnknownExecutor(f"No executor is called “{executor}”. There are: {', '.join(sorted(known))}.")
 
 

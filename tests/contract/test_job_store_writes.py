@@ -132,7 +132,7 @@ class TestAddJob:
             add_job(tasks.echo, args=[text])
 
     def test_refuses_arguments_that_do_not_fit_the_task(self, store: PostgresJobStore, add_job: Add) -> None:
-        with pytest.raises(InvalidArguments, match="a: “one” does not fit"):
+        with pytest.raises(InvalidArguments, match="a: “one” is not a whole number"):
             add_job(tasks.add, args=["one"])
 
     @pytest.mark.parametrize("given", [{"id": "a\x00"}, {"name": "x" * 256}], ids=["id", "name"])

@@ -51,6 +51,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.combinations import AndTrigger
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
@@ -59,10 +60,13 @@ from scheduler.core.triggers.words import describe
 from scheduler.errors import InvalidTrigger, NeverFires
 
 __all__ = [
+    "ClockChange",
+    "ClockEffect",
     "InvalidTrigger",
     "NeverFires",
     "Trigger",
     "check_future",
+    "clock_change",
     "describe",
     "fire_time_when_resumed",
     "first_fire_time",

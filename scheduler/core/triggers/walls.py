@@ -202,6 +202,15 @@ class WallClock:
             first = stretch.end
         return total
 
+    def left_out(self, instant: int) -> int | None:
+        """Return the wall time in a gap that fires at ``instant``, right after it; ``None``: nothing is moved there."""
+        stretch = stretch_at(self.zone, instant)
+        after_gap = stretch.start + stretch.offset
+        if self.follows_clock or instant != stretch.start or stretch.before >= stretch.offset:
+            return None
+        wall = self._wall_at_or_after(stretch.start + stretch.before)
+        return wall if wall is not None and wall < after_gap else None
+
     def _begin(self, stretch: Stretch, instant: int) -> int:
         """Return the first wall time that belongs to this stretch, from ``instant`` on."""
         begin = instant + stretch.offset

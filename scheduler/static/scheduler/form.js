@@ -4,7 +4,7 @@
   const trigger = document.querySelector("[data-trigger]");
   const form = trigger?.closest("form");
   if (!form) return;
-  const preview = trigger.querySelector("[data-preview]");
+  const preview = form.querySelector("[data-preview]"), say = form.querySelector("[data-say]");
   let asked = 0, timer = 0;
 
   const post = async (address, extra) => {
@@ -27,7 +27,11 @@
     const mine = ++asked;
     try {
       const html = await post(preview.dataset.preview);
-      if (mine === asked) preview.innerHTML = html;
+      if (mine !== asked) return;
+      preview.innerHTML = html;
+      // Of all that changed only the sentence is read out, and only if it is another one.
+      const sentence = preview.querySelector(".ols-say")?.textContent || "";
+      if (say.textContent !== sentence) say.textContent = sentence;
     } catch {
       if (mine === asked) preview.textContent = "";
     }
@@ -35,6 +39,8 @@
   const later = () => { clearTimeout(timer); timer = setTimeout(show, 250); };
 
   trigger.addEventListener("input", () => { fold(); later(); });
+  // A timeout or an overlap changes what is warned of.
+  for (const name of ["timeout", "overlap", "max_instances"]) form.querySelector(`[name=${name}]`)?.addEventListener("input", later);
   fold();
   show();
 

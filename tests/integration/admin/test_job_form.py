@@ -7,15 +7,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from django.urls import reverse
 
 from scheduler import sealing
 from scheduler.admin import addresses
+from scheduler.admin.display_zone import COOKIE
+from scheduler.admin.forms import JobForm
 from scheduler.admin.trigger_field import taken_apart
+from scheduler.errors import StaleVersion
 from scheduler.models import Job, Run
-from scheduler.services import jobs
-from tests.integration.admin.test_jobs import ADD, errors, make, page
+from scheduler.services import changes, jobs
+from tests.integration.admin.test_jobs import ADD, errors, make, page, said
 
 PREVIEW = reverse("admin:scheduler_job_preview")
 ARGUMENTS = reverse("admin:scheduler_job_arguments")
@@ -143,7 +147,8 @@ class TestPreview:
 
         assert "cron runs when either matches" in context["sentence"]
         assert len(context["rows"]) == 8
-        assert "UTC+0" in context["rows"][0]["local"]
+        assert context["rows"][0]["offset"].startswith("UTC+0")
+        assert context["zone"] == "Europe/Berlin"
 
     def test_marks_where_clocks_change(self, client: Client) -> None:
         parts = {"trigger-kind": "cron", "trigger-expression": "0 3 1 */3 *", "trigger-timezone": "Europe/Berlin"}
@@ -151,6 +156,31 @@ class TestPreview:
         notes = {row["note"] for row in client.post(PREVIEW, parts).context["rows"]}
 
         assert {"clocks have changed: UTC+01:00", "clocks have changed: UTC+02:00"} <= notes
+
+    @pytest.mark.parametrize(
+        ("expression", "note"),
+        [
+            ("30 2 * 3 sunl", "clocks go forward: 02:30 does not exist, runs at 03:00"),
+            ("30 2 * 10 sunl", "clocks go back: 02:30 comes twice, runs the first time only"),
+        ],
+    )
+    def test_explains_the_hours_in_which_clocks_change(self, client: Client, expression: str, note: str) -> None:
+        parts = {"trigger-kind": "cron", "trigger-expression": expression, "trigger-timezone": "Europe/Berlin"}
+
+        response = client.post(PREVIEW, parts)
+
+        assert {row["note"] for row in response.context["rows"]} == {note}
+        assert response.content.decode().count("after saving") == 1
+
+    def test_tells_the_times_on_the_pages_clock_as_well(self, client: Client) -> None:
+        parts = {"trigger-kind": "cron", "trigger-expression": "0 2 10 1 *", "trigger-timezone": "Europe/Berlin"}
+
+        at_home = client.post(PREVIEW, parts | {"trigger-timezone": settings.TIME_ZONE}).context["rows"]
+        client.cookies[COOKIE] = "America/New_York"
+        away = client.post(PREVIEW, parts).context["rows"]
+
+        assert {row["mine"] for row in at_home} == {""}
+        assert all(row["mine"].endswith(" 9 Jan 20:00 America/New_York") for row in away)
 
     @pytest.mark.parametrize("expression", ["0 0 31 2 *", "61 * * * *", "* *", "@reboot", "<b>", "\x00"])
     def test_explains_what_can_never_run(self, client: Client, expression: str) -> None:
@@ -184,9 +214,9 @@ class TestArguments:
     def test_say_beside_the_field_what_does_not_fit(self, client: Client) -> None:
         response = send(client, kwargs__value__days="many")
 
-        assert "“many” does not fit" in " ".join(errors(response)["kwargs"])
+        assert "“many” is not a whole number" in " ".join(errors(response)["kwargs"])
         text = response.content.decode()
-        assert ('value="many"' in text, text.count("“many” does not fit")) == (True, 2)
+        assert ('value="many"' in text, text.count("“many” is not a whole number")) == (True, 2)
 
     def test_keep_a_secret_whose_field_was_left_empty(self, client: Client) -> None:
         before = make(task="governed.use_secret", kwargs={"token": "hush-hush"})
@@ -269,3 +299,55 @@ class TestSaving:
 
         assert (told.status_code, saved.status_code) == (200, 302)
         assert Job.objects.get().name == "mine"
+
+    def test_tells_of_a_change_made_while_it_was_checking(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = make()
+        check, checks = JobForm._check_version, []
+
+        def overtaken(form: JobForm, cleaned: dict[str, Any]) -> None:
+            if checks:
+                jobs.update(job=job, description="theirs", actor="bert")
+            check(form, cleaned)
+            checks.append(form)
+
+        def refuse(**changes: Any) -> Job:
+            raise StaleVersion
+
+        monkeypatch.setattr(JobForm, "_check_version", overtaken)
+        monkeypatch.setattr(changes, "update", refuse)
+        response = send(client, page("nightly"), name="mine", executor="default", seen_version="1")
+
+        assert "bert changed this" in " ".join(errors(response)["__all__"])
+        assert (response.context["adminform"].form["name"].value(), len(checks)) == ("mine", 2)
+
+    def test_keeps_a_secret_that_was_not_touched_while_another_argument_changes(self, client: Client) -> None:
+        before = make(task="governed.use_secret", kwargs={"token": "hush-hush"})
+        same = {"task": before.task, "seen_version": "1", "name": "New", "executor": "default"}
+
+        response = send(client, page("nightly"), **same, kwargs__mode="json", kwargs='{"token": "•••"}')
+
+        assert response.status_code == 302, errors(response)
+        assert Job.objects.get().kwargs == before.kwargs
+
+    def test_warns_of_what_is_allowed_and_looks_like_a_mistake(self, client: Client) -> None:
+        response = send(client, trigger__unit="seconds", timeout="60")
+
+        assert "runs may overlap and be skipped" in " ".join(said(response))
+
+
+class TestTask:
+    def test_is_offered_with_what_it_says_about_itself(self, client: Client) -> None:
+        text = client.get(ADD).content.decode()
+
+        assert 'data-name="scheduler.cleanup_jobs"' in text
+        assert ">scheduler.http_request: " in text
+
+    def test_that_is_gone_stays_chosen(self, client: Client) -> None:
+        make()
+        Job.objects.update(task="gone.away")
+
+        text = client.get(page("nightly")).content.decode()
+
+        assert '<option value="gone.away" selected>(cannot import) gone.away</option>' in text

@@ -153,7 +153,7 @@ class TestAddingAJob:
             ("args", "{}7", "valid JSON"),
             ("args", '{"a": 1}', "list"),
             ("args", "[1]", ""),
-            ("task", "os.system", "valid choice"),
+            ("task", "os.system", "No task is called “os.system”."),
             ("new_id", "taken", "exists already"),
             ("new_id", "a\tb", "cannot be printed"),
             ("name", "a\u200bb", "cannot be printed"),

@@ -186,7 +186,7 @@ class TestTheProcessPool:
         outcome = bench.run("sample.square", number="many")
 
         assert outcome.error is not None
-        assert "number: “many” does not fit" in outcome.error
+        assert "number: “many” is not a whole number" in outcome.error
 
 
 class TestStopping:

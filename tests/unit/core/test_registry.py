@@ -301,7 +301,7 @@ class TestBind:
         assert kwargs == {"lesson": Lesson(title="Sets", pages=4)}
 
     def test_names_the_value_and_the_reason_of_what_does_not_fit(self) -> None:
-        with pytest.raises(InvalidArguments, match=r"max_pages: “many” does not fit") as caught:
+        with pytest.raises(InvalidArguments, match=r"max_pages: “many” is not a whole number") as caught:
             bind(fetch, url="u", max_pages="many")
 
         (problem,) = caught.value.problems

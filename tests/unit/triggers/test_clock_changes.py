@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduler.core.triggers import next_fire_times, parse
+from scheduler.core.triggers import ClockEffect, clock_change, next_fire_times, normalize, parse
 from tests.unit.triggers.oracle import fire_times, utc
 
 MOMENT = timedelta(microseconds=1)
@@ -194,3 +194,45 @@ def _backward(trigger, start, end):
         found.append(moment)
         moment = trigger.at_or_before(moment - MOMENT)
     return found[::-1]
+
+
+BERLIN = {"timezone": "Europe/Berlin"}
+DAILY = {"type": "cron", "expression": "30 2 * * *", **BERLIN}
+ALWAYS = {"type": "cron", "expression": "*/30 * * * *", **BERLIN}
+SPRING, AUTUMN = utc(2027, 3, 28), utc(2027, 10, 31)
+GAP = (ClockEffect.LEFT_OUT, "02:30")
+
+
+class TestClockChange:
+    @pytest.mark.parametrize(
+        ("trigger", "after", "said"),
+        [
+            (DAILY, SPRING, GAP),
+            (DAILY, AUTUMN, (ClockEffect.FIRST_ONLY, "02:30")),
+            (DAILY, utc(2027, 3, 29), None),
+            ({"type": "cron", "expression": "0 3 * * *", **BERLIN}, SPRING, None),
+            ({"type": "cron", "expression": "15,45 2 * * *", **BERLIN}, SPRING, (ClockEffect.LEFT_OUT, "02:15")),
+            ({"type": "calendar", "days": 1, "at": "02:30", **BERLIN}, SPRING, GAP),
+            (ALWAYS, utc(2027, 3, 28, 0, 30), None),
+            (ALWAYS, utc(2027, 10, 31, 0, 0), (ClockEffect.FIRST_OF_TWO, "02:30")),
+            (ALWAYS, utc(2027, 10, 31, 1, 0), (ClockEffect.SECOND_OF_TWO, "02:30")),
+            (ALWAYS, utc(2027, 10, 31, 1, 30), None),
+            ({"type": "interval", "hours": 1, **BERLIN}, AUTUMN, (ClockEffect.SECOND_OF_TWO, "02:00")),
+            ({"type": "or", "triggers": [{"type": "date", "run_at": "2031-01-01T00:00Z"}, DAILY]}, SPRING, GAP),
+            ({"type": "cron", "expression": "30 2 * * *"}, SPRING, None),
+            (
+                {"type": "cron", "expression": "10 2 * * *", "timezone": "Australia/Lord_Howe"},
+                utc(2027, 10, 2),
+                (ClockEffect.LEFT_OUT, "02:10"),
+            ),
+        ],
+    )  # fmt: skip
+    def test_says_what_clocks_do_at_the_next_fire_time(
+        self, trigger: dict[str, object], after: datetime, said: tuple[ClockEffect, str] | None
+    ) -> None:
+        stored = normalize(trigger, now=after)
+        fire_time = next_fire_times(stored, after=after, count=1)[0]
+
+        change = clock_change(parse(stored), fire_time=fire_time)
+
+        assert (change and (change.effect, change.wall)) == said

@@ -1,0 +1,51 @@
+"""What a change of clocks does to a fire time, for those who wonder why it is at that hour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from scheduler.core.triggers.combinations import Combination
+from scheduler.core.triggers.trigger import MOMENT, Trigger, WallClockTrigger
+from scheduler.core.triggers.zones import DAY_SECONDS, instant_of, zone_named
+
+
+class ClockEffect(StrEnum):
+    LEFT_OUT = "left_out"
+    """Clocks go forward over the time that the trigger names: it fires right after the gap."""
+
+    FIRST_ONLY = "first_only"
+    """Clocks go back and show the time twice: it fires the first time, and not the second."""
+
+    FIRST_OF_TWO = "first_of_two"
+    SECOND_OF_TWO = "second_of_two"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockChange:
+    effect: ClockEffect
+    wall: str
+    """``02:30``: the time of day that is left out or shown twice."""
+
+
+def clock_change(trigger: Trigger, *, fire_time: datetime) -> ClockChange | None:
+    """Say what clocks do at a fire time of the trigger; ``None``: nothing that anybody would notice."""
+    if isinstance(trigger, Combination):
+        firing = (part for part in trigger.triggers if part.next_after(fire_time - MOMENT) == fire_time)
+        return next((change for part in firing if (change := clock_change(part, fire_time=fire_time))), None)
+    if isinstance(trigger, WallClockTrigger):
+        wall = trigger.clock.left_out(instant_of(fire_time))
+        if wall is not None:
+            second = wall % DAY_SECONDS
+            return ClockChange(effect=ClockEffect.LEFT_OUT, wall=f"{second // 3600:02}:{second // 60 % 60:02}")
+    local = fire_time.astimezone(zone_named(trigger.timezone))
+    if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
+        return None
+    if local.fold:
+        effect = ClockEffect.SECOND_OF_TWO
+    elif isinstance(trigger, WallClockTrigger) and not trigger.clock.follows_clock:
+        effect = ClockEffect.FIRST_ONLY
+    else:
+        effect = ClockEffect.FIRST_OF_TWO
+    return ClockChange(effect=effect, wall=f"{local:%H:%M}")

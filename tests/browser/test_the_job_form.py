@@ -1,0 +1,111 @@
+"""What helps at the keyboard: the searchable task, the preview beside the form, the zone of the pages, shortcuts."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from scheduler.admin import addresses
+from scheduler.core.registry import Task, registry
+from tests.browser.test_what_people_do import AXE, RULES
+from tests.integration.admin.test_jobs import ADD, LIST, make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def body() -> None:
+    """Fetch the prices of a shop."""
+
+
+@pytest.fixture
+def many_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {name: Task(name=name, function=body) for name in (f"shop.number_{number:03}" for number in range(500))}
+    monkeypatch.setattr(registry, "_tasks", registry._tasks | more)
+
+
+class TestTheTask:
+    def test_is_found_by_what_it_does_and_chosen_with_the_keyboard(self, page: Page) -> None:
+        page.goto(ADD)
+        box, options = page.locator("#id_task"), page.locator("[role=option]")
+
+        box.focus()
+        page.keyboard.type("delete")
+        expect(box).to_have_attribute("aria-expanded", "true")
+        expect(options.first).to_contain_text("scheduler.cleanup_jobs")
+        expect(box).to_have_attribute("aria-activedescendant", "id_task_list_0")
+        page.keyboard.press("Enter")
+
+        expect(box).to_have_value("scheduler.cleanup_jobs")
+        expect(box).to_have_attribute("aria-expanded", "false")
+        expect(page.locator("#id_kwargs_days")).to_be_visible()
+
+    def test_goes_back_to_what_was_chosen(self, page: Page) -> None:
+        make()
+        page.goto(addresses.job_form("nightly"))
+        box = page.locator("#id_task")
+
+        box.fill("nothing is like this")
+        expect(page.locator(".ols-combobox [role=status]")).to_have_text("No task is like this.")
+        page.keyboard.press("Escape")
+        expect(box).to_have_value("scheduler.cleanup_jobs")
+        box.fill("nothing is like this")
+        page.keyboard.press("Tab")
+
+        expect(box).to_have_value("scheduler.cleanup_jobs")
+        assert page.input_value("#id_task_select") == "scheduler.cleanup_jobs"
+
+    @pytest.mark.usefixtures("many_tasks")
+    def test_stays_quick_among_five_hundred(self, page: Page) -> None:
+        page.goto(ADD)
+
+        page.locator("#id_task").focus()
+        page.keyboard.type("prices of")
+        expect(page.locator("[role=option]")).to_have_count(50)
+        expect(page.locator(".ols-combobox [role=status]")).to_contain_text("450 more")
+        page.keyboard.press("ArrowUp")
+        expect(page.locator("[aria-selected=true]")).to_have_text(re.compile("shop.number_049"))
+        page.evaluate(AXE)
+        found = page.evaluate("rules => axe.run('.ols-combobox', {runOnly: rules})", RULES)
+
+        assert found["violations"] == []
+
+    def test_is_a_plain_select_without_scripts(self, page: Page) -> None:
+        page.route("**/combobox.js", lambda route: route.fulfill(body="", content_type="text/javascript"))
+        page.goto(ADD)
+
+        page.select_option("#id_task", "scheduler.cleanup_jobs")
+
+        expect(page.locator("#id_kwargs_days")).to_be_visible()
+
+
+class TestThePreview:
+    @pytest.mark.parametrize(("width", "is_beside"), [(1400, True), (390, False)])
+    def test_stands_beside_the_form_where_there_is_room(self, page: Page, width: int, is_beside: bool) -> None:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto(ADD)
+        expect(page.locator("[data-preview] li")).to_have_count(8)
+
+        form, preview = page.locator("[data-trigger]").bounding_box(), page.locator("aside.ols-preview").bounding_box()
+
+        assert form is not None
+        assert preview is not None
+        assert (preview["x"] >= form["x"] + form["width"]) is is_beside
+        assert (preview["y"] >= form["y"] + form["height"]) is not is_beside
+
+
+class TestTheZone:
+    def test_is_changed_in_two_clicks_and_kept(self, page: Page) -> None:
+        make()
+        page.goto(addresses.job("nightly"))
+
+        page.click("a:text-is('change')")
+        page.fill("[name=place]", "Asia/Kolkata")
+        page.check("[value=place]")
+        page.click("text=Show times in this zone")
+
+        expect(page).to_have_url(re.compile(addresses.job("nightly")))
+        expect(page.locator(".ols-bar")).to_contain_text("Times in Asia/Kolkata (UTC+05:30)")
+        page.goto(LIST)
+        expect(page.locator(".ols-bar").first).to_contain_text("Times in Asia/Kolkata (UTC+05:30)")
