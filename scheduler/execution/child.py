@@ -8,7 +8,7 @@ import queue
 import signal
 import sys
 import threading
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any
@@ -75,7 +75,7 @@ def _read(connection: Connection, arrived: queue.SimpleQueue[bytes]) -> None:
 
 
 def encode_request(run: Any, *, node: str) -> bytes:
-    values = asdict(run)
+    values = run._asdict()
     values["scheduled_at"] = run.scheduled_at.isoformat()
     return json.dumps([values, node]).encode()
 
@@ -89,7 +89,7 @@ def decode_request(message: bytes) -> tuple[Any, str]:
 
 
 def encode_outcome(outcome: Any) -> bytes:
-    return json.dumps({"outcome": asdict(replace(outcome, value=None))}).encode()
+    return json.dumps({"outcome": outcome._replace(value=None)._asdict()}).encode()
 
 
 def encode_note(note: Any) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from time import monotonic_ns
 
 from scheduler.core.states import RunState
@@ -110,8 +109,7 @@ class Recorder:
 def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
     """Keep how the run ended; say that its words could not be stored."""
     note = f"(what this run reported could not be stored: {type(reason).__name__})"
-    return replace(
-        outcome,
+    return outcome._replace(
         result=None,
         error=None if outcome.state is RunState.SUCCEEDED else note,
         traceback="",

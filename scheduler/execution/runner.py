@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import threading
 import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from django.db import connections
+from django.db.backends.signals import connection_created
 
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
@@ -80,7 +82,8 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
         if at_end is not None:
             at_end()
         context.leave(token)
-        _return_connections()
+        if _opened.any or state is not RunState.SUCCEEDED:  # what failed may have opened half a connection
+            _return_connections()
     if current.secrets:
         result, error = _masked(result, current.secrets), _masked(error, current.secrets)
         traceback = masked(traceback, current.secrets)
@@ -153,8 +156,25 @@ def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:
     return None if text is None else masked(text, secrets)
 
 
+class _Opened(threading.local):
+    """Whether this thread opened a connection since it gave all back: asking Django costs more than a short body."""
+
+    any = False
+
+
+_opened = _Opened()
+
+
+def _note_opened(**_: object) -> None:
+    _opened.any = True
+
+
+connection_created.connect(_note_opened, dispatch_uid="scheduler.execution.runner")
+
+
 def _return_connections() -> None:
     """Give the body's database connections back, rolling back what it left open."""
+    _opened.any = False
     for connection in connections.all(initialized_only=True):
         if connection.connection is not None:
             connection.close()

@@ -8,7 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core.states import RunState
@@ -20,8 +20,7 @@ from scheduler.store.runs import Outcome, OwnedRun
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
+class _Begun(NamedTuple):
     """A body that runs. Whoever takes it out of the pool's table reports its outcome; whoever comes late does not."""
 
     run: OwnedRun

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
 
 from scheduler import failpoints
 from scheduler.core import triggers
@@ -13,13 +15,12 @@ from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, P
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.store import rollups
-from scheduler.store.connections import Connection, Row, Transaction, array, instants, texts
+from scheduler.store.connections import Connection, Transaction, array, instants, texts
 from scheduler.store.runs import OwnedRun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DueJob:
-    """A due job, locked by the transaction that read it."""
+class DueJob(NamedTuple):
+    """A due job, locked by the transaction that read it. Its fields are the columns of ``claim_due_jobs``."""
 
     id: str
     due_at: datetime
@@ -30,22 +31,8 @@ class DueJob:
     misfire_grace_time: int | None
     executor: str
     priority: int
-    name: str
-    timeout: float | None
-    overlap: Overlap
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A row that was inserted, with the call as its job has it now that nobody else can change it."""
-
-    id: int
-    task: str
-    args: str
-    """JSON."""
-
-    kwargs: str
-    """JSON."""
+    overlap: str
+    next_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +84,7 @@ def claim_due(
         rows = transaction.execute("claim_due_jobs", now=now, tasks=list(tasks), limit=limit)
         if not rows:
             return NOTHING
-        jobs = [_due_job(row) for row in rows]
+        jobs = [DueJob._make(row) for row in rows]
         active = {
             job_id: Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
             for job_id, runs, manual, waiting, waiting_at in transaction.execute(
@@ -108,8 +95,9 @@ def claim_due(
         every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
         folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
         planned = [(job, _on_its_own(row)) for job, row in every if row.folded_into not in folded]
-        owned = _choose(planned, room)
-        written = _write(transaction, node=node, planned=planned, owned=owned, now=now)
+        delays = [_jitter(job) for job, _ in planned]
+        owned = _choose(planned, delays, room)
+        written = _write(transaction, node=node, planned=planned, delays=delays, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
             written[place].id
@@ -120,25 +108,17 @@ def claim_due(
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
     return _claim(
-        jobs=len(jobs), next_seconds=rows[0][-1], planned=planned, owned=owned, written=written, broken=broken
+        jobs=len(jobs), next_seconds=jobs[0].next_seconds, planned=planned, owned=owned, written=written, broken=broken
     )
 
 
-def _due_job(row: Row) -> DueJob:
-    id_, due_at, now, trigger, coalesce, max_instances, grace, executor, priority, *rest = row
-    name, timeout, overlap, _ = rest
-    return DueJob(
-        id=id_,
-        due_at=due_at,
-        now=now,
-        trigger=trigger,
+@lru_cache(maxsize=1024)
+def _policies(coalesce: bool, max_instances: int, grace_seconds: int | None, overlap: str) -> Policies:
+    """Return the same object for the same policies: most jobs have those of the settings."""
+    return Policies(
         coalesce=coalesce,
         max_instances=max_instances,
-        misfire_grace_time=grace,
-        executor=executor,
-        priority=priority,
-        name=name,
-        timeout=timeout,
+        misfire_grace_time=None if grace_seconds is None else timedelta(seconds=grace_seconds),
         overlap=Overlap(overlap),
     )
 
@@ -148,18 +128,12 @@ def _plan_all(
 ) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, str]]]:
     plans, broken = [], []
     for job in jobs:
-        grace = job.misfire_grace_time
         try:
             fire_plan = plan(
                 trigger=triggers.parse_cached(job.trigger),
                 due_at=job.due_at,
                 now=job.now,
-                policies=Policies(
-                    coalesce=job.coalesce,
-                    max_instances=job.max_instances,
-                    misfire_grace_time=None if grace is None else timedelta(seconds=grace),
-                    overlap=job.overlap,
-                ),
+                policies=_policies(job.coalesce, job.max_instances, job.misfire_grace_time, job.overlap),
                 active=active.get(job.id, NONE_ACTIVE),
                 catch_up_limit=catch_up_limit,
             )
@@ -170,8 +144,12 @@ def _plan_all(
     return plans, broken
 
 
-def _choose(planned: list[tuple[DueJob, PlannedRun]], room: Mapping[str, int]) -> list[bool]:
-    """Say which rows this node owns: as far as it has room, highest priority first, then the oldest."""
+def _choose(planned: list[tuple[DueJob, PlannedRun]], delays: list[float], room: Mapping[str, int]) -> list[bool]:
+    """
+    Say which rows this node owns: as far as it has room, highest priority first, then the oldest.
+
+    What starts later, by its jitter, is anybody's until then.
+    """
     owned = [False] * len(planned)
     left = dict(room)
     order = range(len(planned))
@@ -179,9 +157,7 @@ def _choose(planned: list[tuple[DueJob, PlannedRun]], room: Mapping[str, int]) -
         order = sorted(order, key=lambda place: -planned[place][0].priority)  # type: ignore[assignment]
     for place in order:
         job, row = planned[place]
-        if row.state is RunState.QUEUED and not row.held and left.get(job.executor, 0) > 0:
-            if triggers.parse_cached(job.trigger).jitter_seconds:
-                continue  # it starts later; until then it is anybody's
+        if row.state is RunState.QUEUED and not row.held and not delays[place] and left.get(job.executor, 0) > 0:
             left[job.executor] -= 1
             owned[place] = True
     return owned
@@ -192,9 +168,10 @@ def _write(
     *,
     node: str,
     planned: list[tuple[DueJob, PlannedRun]],
+    delays: list[float],
     owned: list[bool],
     now: datetime | None,
-) -> dict[int, Written]:
+) -> dict[int, OwnedRun]:
     """Insert the rows; return what was written by place, from 0. What the ledger had already is left out."""
     if not planned:
         return {}
@@ -205,7 +182,7 @@ def _write(
         now=now,
         jobs=texts([job.id for job, _ in planned]),
         scheduled_at=instants([row.scheduled_at for row in rows]),
-        delays=array([_jitter(job) for job, _ in planned]),
+        delays=array(delays),
         covers_from=instants([row.covers_from for row in rows]),
         coalesced=array([row.coalesced for row in rows]),
         states=array([row.state.value for row in rows]),
@@ -213,10 +190,7 @@ def _write(
         held=array([row.held for row in rows]),
         owned=array(owned),
     )
-    return {
-        place - 1: Written(id=run_id, task=task, args=args, kwargs=kwargs)
-        for place, run_id, task, args, kwargs in inserted
-    }
+    return {place - 1: OwnedRun._make(run) for place, *run in inserted}
 
 
 def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
@@ -234,7 +208,7 @@ def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
 
 def _on_its_own(row: PlannedRun) -> PlannedRun:
     """What could not be folded into a run gets a row, and waits for its turn as that run did."""
-    return row if row.folded_into is None else replace(row, folded_into=None, held=True)
+    return row if row.folded_into is None else row._replace(folded_into=None, held=True)
 
 
 def _jitter(job: DueJob) -> float:
@@ -274,7 +248,7 @@ def _claim(
     next_seconds: float | None,
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
-    written: dict[int, Written],
+    written: dict[int, OwnedRun],
     broken: list[tuple[str, str]],
 ) -> Claim:
     mine, waiting, born_finished = [], 0, []
@@ -285,7 +259,7 @@ def _claim(
         if row.state is not RunState.QUEUED:
             born_finished.append((job, row))
         elif owned[place]:
-            mine.append((job.priority, _owned_run(run, job, row)))
+            mine.append((job.priority, run))
         else:
             waiting += 1
     mine.sort(key=lambda pair: -pair[0])
@@ -296,19 +270,4 @@ def _claim(
         born_finished=tuple(born_finished),
         next_seconds=next_seconds,
         broken=tuple(broken),
-    )
-
-
-def _owned_run(run: Written, job: DueJob, row: PlannedRun) -> OwnedRun:
-    return OwnedRun(
-        id=run.id,
-        job_id=job.id,
-        job_name=job.name,
-        task=run.task,
-        args=run.args,
-        kwargs=run.kwargs,
-        scheduled_at=row.scheduled_at,
-        attempt=1,
-        executor=job.executor,
-        timeout_seconds=job.timeout,
     )

@@ -6,7 +6,7 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler import failpoints
 from scheduler.core.retries import RetryPolicy, delay_before_retry
@@ -15,9 +15,8 @@ from scheduler.store import rollups
 from scheduler.store.connections import Connection, Row, Transaction, array, texts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnedRun:
-    """A run that this node owns and may start."""
+class OwnedRun(NamedTuple):
+    """A run that this node owns and may start. Its fields are the columns of the statements that hand runs out."""
 
     id: int
     job_id: str | None
@@ -36,8 +35,7 @@ class OwnedRun:
     """What its job says; ``None``: what the task declares."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a run ended. Times are readings of the node's monotonic clock, in microseconds."""
 
     run_id: int
@@ -105,21 +103,7 @@ def take(
 ) -> tuple[OwnedRun, ...]:
     """Make up to ``limit`` waiting runs of an executor this node's own: highest priority first, then the oldest."""
     rows = connection.execute("take_runs", node=node, executor=executor, tasks=list(tasks), limit=limit, now=now)
-    return tuple(
-        OwnedRun(
-            id=id_,
-            job_id=job_id,
-            job_name=job_name,
-            task=task,
-            args=args,
-            kwargs=kwargs,
-            scheduled_at=scheduled_at,
-            attempt=attempt,
-            executor=executor_,
-            timeout_seconds=timeout,
-        )
-        for id_, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor_, timeout in rows
-    )
+    return tuple(map(OwnedRun._make, rows))
 
 
 def start(connection: Connection, *, runs: Iterable[int], node: str, now: datetime | None = None) -> frozenset[int]:

@@ -5,13 +5,13 @@
 --          tasks  text[], the tasks that this node knows
 --          limit  int, the most rows to lock
 -- Rows:    id, due_at, now, trigger, coalesce, max_instances, misfire_grace_time, executor, priority,
---          name, timeout, overlap, seconds until the next job
---          is due, whoever may take it; oldest first
+--          overlap, seconds until the next job is due, whoever may take it; oldest first. Jobs of one instant have
+--          no order: sorting them would read all that are due for every batch, and a midnight can have thousands
 -- Index:   django_apscheduler_djangojob (next_run_time)
 
 SELECT parent.id, parent.next_run_time, coalesce(%(now)s::timestamptz, now()),
        job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time, job.executor, job.priority,
-       job.name, job.timeout, job.overlap,
+       job.overlap,
        (SELECT extract(epoch FROM min(later.next_run_time) - clock_timestamp())::float8
           FROM django_apscheduler_djangojob AS later
          WHERE later.next_run_time > coalesce(%(now)s::timestamptz, now()))
@@ -21,6 +21,6 @@ SELECT parent.id, parent.next_run_time, coalesce(%(now)s::timestamptz, now()),
    AND job.state = 'active'
    AND NOT job.needs_inspection
    AND job.task = ANY(%(tasks)s::text[])
- ORDER BY parent.next_run_time, parent.id
+ ORDER BY parent.next_run_time
  LIMIT %(limit)s
    FOR UPDATE OF parent SKIP LOCKED

@@ -10,12 +10,13 @@ from datetime import timedelta
 
 import psycopg2
 import pytest
+from django.db import connection
 
 from scheduler.core.states import NodeState
 from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Node
 from scheduler.store import nodes
-from scheduler.store.connections import Connection, Watchdog
+from scheduler.store.connections import Connection, Watchdog, texts
 from scheduler.store.notifications import Channel, Listener
 from tests.ledger import NOON, SECOND, add_node
 
@@ -121,3 +122,27 @@ class TestADatabaseClockThatWasSetBack:
         assert Node.objects.get(pk=dead).state == NodeState.LOST
         assert Node.objects.get(pk=living).state == NodeState.RUNNING
         session.close()
+
+
+class TestTexts:
+    @pytest.mark.parametrize(
+        "values",
+        [
+            [],
+            [""],
+            ["a", "b"],
+            ["NULL", None, "null"],
+            ['say "no"', "b"],
+            ['","', "b"],
+            ["back\\slash", "b\\"],
+            ["{a,b}", "c\nd", "Zoë 🕰"],
+        ],
+        ids=repr,
+    )
+    @pytest.mark.django_db
+    def test_arrive_as_they_are(self, values: list[str | None]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT %s::text[]", [texts(values)])
+            ((arrived,),) = cursor.fetchall()
+
+        assert arrived == values

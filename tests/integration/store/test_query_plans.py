@@ -66,6 +66,10 @@ def scanned_from_end_to_end(plan: dict[str, Any]) -> set[str]:
     return found
 
 
+def steps_of(plan: dict[str, Any]) -> set[str]:
+    return {plan["Node Type"]}.union(*(steps_of(part) for part in plan.get("Plans", ())))
+
+
 def indexes_of(plan: dict[str, Any]) -> set[str]:
     found = {plan["Index Name"]} if "Index Name" in plan else set()
     for part in plan.get("Plans", ()):
@@ -134,3 +138,6 @@ class TestTheStatementsOfTheTick:
         scanned = {name: scanned_from_end_to_end(plan) & LARGE for name, plan in plans.items()}
         assert {name: tables for name, tables in scanned.items() if tables} == {}
         assert {name for name, index in EXPECTED_INDEXES.items() if index not in indexes_of(plans[name])} == set()
+
+    def test_read_no_more_due_jobs_than_they_claim(self, plans: dict[str, dict[str, Any]]) -> None:
+        assert not {"Sort", "Incremental Sort"} & steps_of(plans["claim_due_jobs"])

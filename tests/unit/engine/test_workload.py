@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +12,7 @@ from tests.unit.execution.test_pools import Idle, run_of
 
 
 def owned(run_id: int, **changes: object) -> OwnedRun:
-    return dataclasses.replace(run_of(run_id), scheduled_at=datetime(2027, 3, 1, tzinfo=UTC), **changes)  # type: ignore[arg-type]
+    return run_of(run_id)._replace(scheduled_at=datetime(2027, 3, 1, tzinfo=UTC), **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture
