@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from scheduler.errors import InvalidTrigger
 from scheduler.store import rollups
 from scheduler.store.connections import Connection, Transaction, array, instants, texts
 from scheduler.store.runs import OwnedRun
+
+logger = logging.getLogger(__name__)
 
 
 class DueJob(NamedTuple):
@@ -139,6 +142,9 @@ def _plan_all(
             )
         except InvalidTrigger as error:
             broken.append((job.id, f"Its trigger cannot be used: {error}"))
+        except Exception as error:
+            logger.exception("scheduler.job.cannot_be_planned", extra={"job": job.id})
+            broken.append((job.id, f"Its trigger cannot be computed ({type(error).__name__}: {error})."))
         else:
             plans.append((job, fire_plan))
     return plans, broken

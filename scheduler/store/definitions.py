@@ -123,3 +123,10 @@ def count_unadopted(connection: Connection) -> int:
 def without_a_task(connection: Connection, *, tasks: Collection[str]) -> tuple[tuple[str, str], ...]:
     """Return id and task of active jobs whose task neither ``tasks`` nor a live node has."""
     return tuple((job, task) for job, task in connection.execute("jobs_without_a_task", tasks=list(tasks)))
+
+
+def offered_by_live_nodes(transaction: Transaction, *, tasks: Collection[str]) -> frozenset[str]:
+    """Return those of the tasks that a live node offers."""
+    if not tasks:
+        return frozenset()
+    return frozenset(task for (task,) in transaction.execute("tasks_of_live_nodes", tasks=sorted(tasks)))

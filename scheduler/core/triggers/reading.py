@@ -227,7 +227,10 @@ def _cron(form: _Form) -> Trigger:
 
 def _interval(form: _Form) -> IntervalTrigger:
     numbers = _numbers(form, tuple(UNITS), fractions=("seconds",))
-    interval = sum((UNITS[name] * number for name, number in numbers.items()), timedelta())
+    try:
+        interval = sum((UNITS[name] * number for name, number in numbers.items()), timedelta())
+    except OverflowError:
+        interval = timedelta.max
     if not SHORTEST <= interval <= LONGEST:
         raise form.refuse(next(iter(numbers)), "An interval is from one second to a hundred years.", "out_of_range")
     return IntervalTrigger(interval=interval, **_bounds(form, _zone(form)))

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from scheduler import conf
@@ -132,6 +133,28 @@ class TestInspection:
         assert inspect(session) == 202
         assert Job.objects.broken().count() == 3
         assert not Job.objects.filter(needs_inspection=True).exists()
+
+    def test_breaks_only_the_job_whose_definition_nobody_can_read(self, session: Connection) -> None:
+        add_raw(id="bottomless", task="sample.give")
+        add_raw(id="sound")
+        nested = "[" * 3000 + "]" * 3000
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE scheduler_job SET args = %s WHERE djangojob_ptr_id = 'bottomless'", [nested])
+
+        assert inspect(session) == 1
+
+        state, reason = Job.objects.filter(pk="bottomless").values_list("state", "state_reason").get()
+        assert state == JobState.BROKEN
+        assert "cannot be read (RecursionError" in reason
+
+    def test_leaves_a_job_to_the_nodes_that_know_its_task(self, session: Connection) -> None:
+        add_node(tasks=["newer.task"])
+        job = add_raw(task="newer.task")
+
+        assert inspect(session) == 0
+
+        job.refresh_from_db()
+        assert (job.state, job.needs_inspection) == (JobState.ACTIVE, True)
 
 
 class TestJobsWithoutATask:

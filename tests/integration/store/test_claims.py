@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -152,6 +152,27 @@ class TestClaimDue:
         assert (broken.state, broken.next_run_time, broken.interrupted_at) == (JobState.BROKEN, None, NOON)
         assert "not a cron" in broken.state_reason
         assert rows("broken") == []
+
+    def test_takes_a_job_that_cannot_be_planned_alone_out_of_the_schedule(
+        self, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add_job("odd", due_at=NOON - SECOND)
+        add_job("sound")
+        plan = claims.plan
+
+        def stumble(*, due_at: datetime, **more: Any) -> Any:
+            if due_at < NOON:
+                raise OverflowError("date value out of range")
+            return plan(due_at=due_at, **more)
+
+        monkeypatch.setattr(claims, "plan", stumble)
+
+        found = claim(session)
+
+        assert [run.job_id for run in found.owned] == ["sound"]
+        odd = Job.objects.get(pk="odd")
+        assert (odd.state, odd.interrupted_at) == (JobState.BROKEN, NOON - SECOND)
+        assert "OverflowError: date value out of range" in odd.state_reason
 
     def test_leaves_jobs_alone_whose_task_this_node_does_not_know(self, session: Connection) -> None:
         add_job(task="tests.unknown")

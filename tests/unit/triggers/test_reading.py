@@ -143,6 +143,7 @@ class TestKeys:
             ({"type": "interval", "minutes": -5}, "/minutes", "is not a whole number"),
             ({"type": "interval", "minutes": "5"}, "/minutes", "is not a whole number"),
             ({"type": "interval", "seconds": float("nan")}, "/seconds", "is not a whole number"),
+            ({"type": "interval", "weeks": 10**9}, "/weeks", "a hundred years"),
             ({"type": "interval", "weeks": 10**30}, "/weeks", "is not a whole number"),
             ({"type": "calendar", "at": "02:30"}, "", "A calendar trigger needs one or more of years"),
             ({"type": "calendar", "days": 1, "at": "25:00"}, "/at", "is not a time of day"),
