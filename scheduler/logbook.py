@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections import deque
@@ -25,11 +26,18 @@ def _picture(match: re.Match[str]) -> str:
 
 
 def masked(text: str, secrets: Iterable[str]) -> str:
-    """Replace the values of secrets in a text."""
+    """Replace the values of secrets in a text, also where JSON or ``repr`` escaped them."""
     for secret in secrets:
-        if secret in text:
-            text = text.replace(secret, MASK)
+        for spelling in _spellings(secret):
+            if spelling in text:
+                text = text.replace(spelling, MASK)
     return text
+
+
+def _spellings(secret: str) -> tuple[str, ...]:
+    # The longest first: what is left of an escaped one would otherwise keep its backslashes.
+    spellings = {secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], repr(secret)[1:-1]}
+    return tuple(sorted(spellings, key=len, reverse=True))
 
 
 class Logbook:

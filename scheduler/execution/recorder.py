@@ -66,9 +66,16 @@ class Recorder:
             ended = {outcome.run_id for outcome in outcomes}
             notes = {item.run_id: item for item in items if isinstance(item, Note) and item.run_id not in ended}
             if notes:
-                runs.note(self._connection, notes=list(notes.values()), node=self._identity.node)
+                self._show(list(notes.values()))
         if outcomes:
             self._record(outcomes)
+
+    def _show(self, notes: list[Note]) -> None:
+        try:
+            runs.note(self._connection, notes=notes, node=self._identity.node)
+        except ValueRefused as error:
+            # It would be refused each time. What a run shows meanwhile is not worth holding up what became of others.
+            logger.warning("scheduler.runs.notes_refused", extra={"count": len(notes), "error": str(error)})
 
     def _record(self, outcomes: Sequence[Outcome]) -> None:
         recorded = self._write(outcomes)

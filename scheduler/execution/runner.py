@@ -18,7 +18,7 @@ from scheduler.context import CurrentRun, StopReason
 from scheduler.core.registry import registry
 from scheduler.core.states import RunState
 from scheduler.errors import Retry, UnknownTask
-from scheduler.execution.values import as_json, describe_error, result_as_json
+from scheduler.execution.values import describe_error, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
@@ -110,7 +110,10 @@ def note_of(current: CurrentRun) -> Note:
 
 
 def progress_of(current: CurrentRun) -> str | None:
-    return None if current.last_progress is None else as_json(current.last_progress)
+    """Return what the run last said of its progress, as JSON without its secrets."""
+    if current.last_progress is None:
+        return None
+    return masked(progress_as_json(current.last_progress), current.secrets)
 
 
 def now_microseconds() -> int:

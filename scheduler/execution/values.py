@@ -6,9 +6,14 @@ import json
 import math
 import re
 import traceback as tracebacks
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic_core import to_jsonable_python
+
+_MOST_PROGRESS = 10**15
+_LONGEST_PROGRESS = 2000
+"""Characters of the message of a progress."""
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
@@ -27,10 +32,21 @@ def cut_middle(text: str, *, limit: int) -> str:
     return f"{text[:head]}\n… {len(text) - limit} characters left out …\n{text[-tail:]}"
 
 
-def as_json(value: Any) -> str:
-    """Return a plain value as JSON that PostgreSQL accepts; what JSON cannot hold becomes text."""
-    converted = _plain(to_jsonable_python(value, inf_nan_mode="constants", serialize_unknown=True))
-    return json.dumps(converted, ensure_ascii=False, allow_nan=False)
+def progress_as_json(progress: Mapping[str, Any]) -> str:
+    """
+    Return what a task says of its progress as JSON that PostgreSQL accepts.
+
+    A number that is none, or a message that is no text, becomes a short text: what a task shows never fails its run.
+    """
+    return json.dumps({name: _shown(value) for name, value in progress.items()}, ensure_ascii=False, allow_nan=False)
+
+
+def _shown(value: object) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and -_MOST_PROGRESS < value < _MOST_PROGRESS:
+        return value
+    return clean(cut_middle(_message(value), limit=_LONGEST_PROGRESS))
 
 
 def result_as_json(value: Any, *, limit: int) -> str | None:
@@ -83,8 +99,8 @@ def describe_error(error: BaseException, *, limit: int) -> tuple[str, str]:
     return clean(cut_middle(line, limit=2000)), clean(cut_middle(text, limit=limit))
 
 
-def _message(error: BaseException) -> str:
+def _message(value: object) -> str:
     try:
-        return str(error)
-    except Exception as broken:  # noqa: BLE001 - a task's own exception class may fail in __str__
+        return str(value)
+    except BaseException as broken:  # noqa: BLE001 - a task's own class may do anything in __str__, also leave
         return f"(its message could not be read: {type(broken).__name__})"

@@ -7,6 +7,7 @@ import contextvars
 import ctypes
 import logging
 import os
+import subprocess
 import threading
 import time
 from datetime import UTC, datetime
@@ -168,6 +169,29 @@ def use_secret(*, token: Annotated[str, Secret], then: str = "return") -> str:
     """Do with a secret what one should not."""
     logger.info("the token is %s", token)
     print(f"printed {token}")
+    current_run().progress(1, 2, f"trying {token}")
     if then == "raise":
         raise ValueError(f"wrong token {token}")
     return f"used {token} in {os.getpid()}"
+
+
+class Unsayable:
+    """Something whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise SystemExit(3)
+
+
+@task(name="governed.report_nonsense")
+def report_nonsense() -> None:
+    """Tell what nobody can write down of how far it is."""
+    current_run().progress(10**5000, float("nan"), Unsayable())  # type: ignore[arg-type]
+
+
+@task(name="governed.start_another")
+def start_another(pid: Path) -> None:
+    """Start a program that goes on by itself, and wait for ever."""
+    started = subprocess.Popen(["sleep", "600"])
+    pid.with_suffix(".new").write_text(str(started.pid))
+    pid.with_suffix(".new").rename(pid)
+    started.wait()

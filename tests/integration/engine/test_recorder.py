@@ -13,7 +13,7 @@ from scheduler.execution.recorder import Recorder
 from scheduler.models import Run
 from scheduler.store import runs
 from scheduler.store.connections import Connection
-from scheduler.store.runs import Outcome
+from scheduler.store.runs import Note, Outcome
 from tests.ledger import MINUTE, NOON, add_job, add_run
 from tests.waiting import wait_until
 
@@ -97,6 +97,16 @@ class TestTheRecorder:
         assert stored[found[3].pk].result is None
         assert "could not be stored" in (stored[found[11].pk].error or "")
         assert desk.recorder.refused == 0
+
+    def test_lets_no_refused_progress_hold_up_outcomes(self, desk: Desk) -> None:
+        shown, ended = desk.running(2)
+
+        desk.recorder.note(Note(run_id=shown.pk, progress="no JSON", log=""))
+        desk.put(ended)
+        desk.await_settled(1)
+
+        ended.refresh_from_db()
+        assert ended.state == RunState.SUCCEEDED
 
     def test_refuses_what_another_node_owns_by_now(self, desk: Desk) -> None:
         mine, lost = desk.running(2)

@@ -91,6 +91,19 @@ class TestProgress:
 
         assert run.progress == {"done": 1000, "total": 1000, "message": "step 1000"}
 
+    @EXECUTORS
+    def test_that_cannot_be_written_down_costs_neither_the_run_nor_its_place(
+        self, start_node: StartNode, job_of: Callable[..., Job], executor: str
+    ) -> None:
+        start_node(threads=1, processes=1)
+
+        run = finished(jobs.run_now(job=job_of("governed.report_nonsense", executor=executor)))
+        after = finished(jobs.run_now(job=job_of("sample.nothing", executor=executor)))
+
+        assert (run.state, after.state) == (RunState.SUCCEEDED, RunState.SUCCEEDED)
+        assert run.progress["total"] == "nan"
+        assert run.progress["message"].startswith("(its message could not be read")
+
 
 class TestTheResult:
     @EXECUTORS
@@ -151,7 +164,7 @@ class TestTheError:
 
 
 class TestASecret:
-    SECRET = "hunter2-the-secret-of-anna"
+    SECRET = 'hunter2-"the\\secret"-of-anna'
 
     @EXECUTORS
     @pytest.mark.parametrize("then", ["return", "raise"])
@@ -163,18 +176,19 @@ class TestASecret:
 
         assert run.state == (RunState.SUCCEEDED if then == "return" else RunState.FAILED)
         assert "the token is •••" in run.log
+        assert run.progress["message"] == "trying •••"
         assert "•••" in (json.dumps(run.result, ensure_ascii=False) if then == "return" else run.error or "")
         for table in ("scheduler_job", "scheduler_run", "django_apscheduler_djangojob"):
             with connection.cursor() as cursor:
                 cursor.execute(
                     SQL("SELECT count(*) FROM {} AS t WHERE t::text LIKE %s").format(Identifier(table)),
-                    [f"%{self.SECRET}%"],
+                    ["%hunter2%"],
                 )
                 assert cursor.fetchone()[0] == 0
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM django_apscheduler_djangojob WHERE position(%s::bytea in job_state) > 0",
-                [self.SECRET.encode()],
+                [b"hunter2"],
             )
             assert cursor.fetchone()[0] == 0
 

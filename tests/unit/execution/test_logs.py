@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from scheduler import context
 from scheduler.context import CurrentRun
 from scheduler.execution.logs import PrintedLines, RunLogHandler
-from scheduler.logbook import Logbook
+from scheduler.logbook import MASK, Logbook, masked
 
 
 @pytest.fixture
@@ -105,3 +107,16 @@ class TestLogbook:
         logbook.write("password=hunter2")
 
         assert logbook.text() == "password=•••"
+
+
+class TestMasked:
+    @pytest.mark.parametrize(
+        "spell",
+        [str, json.dumps, lambda text: json.dumps(text, ensure_ascii=False), repr],
+        ids=("plain", "JSON", "readable JSON", "repr"),
+    )
+    @pytest.mark.parametrize("secret", ["hunter2", 'pass"word', "back\\slash", "Grüße\tan 'alle' \"hier\""])
+    def test_finds_a_secret_however_it_is_escaped(self, spell: Callable[[str], str], secret: str) -> None:
+        hidden = masked(f"before {spell(secret)} after", [secret])
+
+        assert hidden.replace('"', "").replace("'", "") == f"before {MASK} after"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, computed_field
 
-from scheduler.execution.values import clean, cut_middle, describe_error, result_as_json
+from scheduler.execution.values import clean, cut_middle, describe_error, progress_as_json, result_as_json
 
 
 def stored(value: Any, *, limit: int = 10_000) -> Any:
@@ -195,3 +195,28 @@ class TestATextThatIsFarTooLong:
         assert (found["cut"], found["bytes"]) == (True, 6_000_002)
         assert found["begins"].startswith('"ää')
         assert len((kept or "").encode()) <= 1000
+
+
+class TestProgressAsJson:
+    def test_is_what_a_task_says(self) -> None:
+        said = {"done": 1.5, "total": None, "message": "half"}
+
+        assert json.loads(progress_as_json(said)) == said
+
+    @pytest.mark.parametrize(
+        ("value", "shown"),
+        [
+            (float("nan"), "nan"),
+            (10**5000, "(its message could not be read: ValueError)"),
+            (10**16, "10000000000000000"),
+            (b"\xff", "b'\\xff'"),
+            ("nul \x00 and \ud800", "nul \ufffd and \ufffd"),
+            ([1], "[1]"),
+        ],
+        ids=("no number", "more than a text can hold", "more than a float can hold", "bytes", "odd text", "a list"),
+    )
+    def test_is_a_short_text_where_that_cannot_be_shown(self, value: Any, shown: str) -> None:
+        assert json.loads(progress_as_json({"done": value}))["done"] == shown
+
+    def test_is_cut_when_it_is_huge(self) -> None:
+        assert len(progress_as_json({"message": "x" * 10_000_000})) < 3000
