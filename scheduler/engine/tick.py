@@ -31,6 +31,9 @@ _SPILL_SECONDS = 0.1
 
 _INSPECT_SECONDS = 60.0
 
+_MERGE_SECONDS = 0.05
+"""Hints about definitions that come sooner after one another are followed together: a flood of edits is no storm."""
+
 _ZONES_SECONDS = 24 * 3600.0
 """How often a node looks whether the system has other rules for time zones."""
 _SWEEP_SECONDS = 60.0
@@ -71,6 +74,7 @@ class Tick:
         self._ask_again = True
         self._reconcile_at = time.monotonic() + settings.reconcile_seconds
         self._inspect_at = 0.0
+        self._inspected_at = 0.0
         self._inspect_broken = True
         self._sweep_at = 0.0
         self._release_at = 0.0
@@ -88,8 +92,7 @@ class Tick:
     def hear(self, channels: frozenset[Channel]) -> None:
         """Take note of hints from the database."""
         if Channel.JOBS in channels:
-            self._claim_at = 0.0
-            self._inspect_at = 0.0
+            self._inspect_at = min(self._inspect_at, self._inspected_at + _MERGE_SECONDS)
         if Channel.RUNS in channels:
             self.look_for_runs()
         if Channel.CANCEL in channels:
@@ -150,7 +153,8 @@ class Tick:
             self._zones_at = now + _ZONES_SECONDS
             compute_by_current_zones(self._connection)
         if now >= self._inspect_at:
-            self._inspect_at = now + _INSPECT_SECONDS
+            self._inspected_at, self._inspect_at = now, now + _INSPECT_SECONDS
+            self._claim_at = 0.0
             broken, self._inspect_broken = self._inspect_broken, False
             inspect_jobs(self._connection, settings=self._settings, broken=broken)
         if now >= self._sweep_at:
@@ -257,7 +261,7 @@ class Tick:
         longest = self._settings.poll_seconds if self._workload.is_idle else self._settings.busy_poll_seconds
         if self._workload.has_unmarked:
             longest = MARK_SECONDS
-        return min(seconds, longest)
+        return min(seconds, longest, max(0.0, self._inspect_at - time.monotonic()))
 
     def _has_room(self, executor: str) -> bool:
         return self._workload.has_pending(executor) or self._workload.room()[executor] > 0

@@ -71,6 +71,8 @@ def _read(connection: Connection, arrived: queue.SimpleQueue[bytes]) -> None:
         try:
             arrived.put(connection.recv_bytes())
         except (EOFError, OSError):
+            if hasattr(os, "setsid"):
+                os.killpg(os.getpgrp(), signal.SIGKILL)  # this process leads its group: what tasks started ends too
             os._exit(0)
 
 

@@ -22,7 +22,7 @@ def request(id: str, task: str, **definition: Any) -> None:
 
 
 class TestATerminatedNode:
-    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
     def test_lets_what_runs_end_and_gives_back_what_has_not_begun(
         self, site: Site, tmp_path: Path, number: signal.Signals
     ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -15,17 +16,29 @@ from django.db import connection
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import CHECKOUT, Site, accounted_fire_times, connected_to, environment
+from tests.scenarios.site import (
+    CHECKOUT,
+    QUICK,
+    NodeProcess,
+    Site,
+    accounted_fire_times,
+    connected_to,
+    environment,
+)
+from tests.waiting import wait_until
 
 SECOND = timedelta(seconds=1)
+NOT_SOON = {"type": "interval", "days": 1}
 
-if not hasattr(os, "geteuid") or os.geteuid() != 0:
-    pytest.skip("Only root can mount the small disk that this test fills.", allow_module_level=True)
+FULL = Path("/dev/full")
+"""What is written here finds no space left."""
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 200 MB."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip("Only root can mount the small disk that this test fills.")
     disk = tmp_path / "disk"
     disk.mkdir()
     mounted = subprocess.run(
@@ -92,3 +105,17 @@ class TestAFullDiskOfTheServer:
             assert not Run.objects.active().filter(node__isnull=False).exists()
             site.close()
             connection.close()
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="This system has no /dev/full.")
+class TestAFullDiskOfTheNode:
+    def test_costs_log_lines_and_no_run(self, site: Site) -> None:
+        node = NodeProcess("--processes", "0", variables=environment(site.url, **QUICK), output=FULL)
+        jobs.run_now(job=jobs.create(id="job", task="sample.give", trigger=NOT_SOON, kwargs={"value": 1}))
+
+        try:
+            site.run("job", state="succeeded", timeout=60)
+            node.send(signal.SIGTERM)
+            wait_until(lambda: site.node_of(node).state == "stopped")
+        finally:
+            node.kill()

@@ -138,8 +138,10 @@ class Command(BaseCommand):
                 self._hurry.set()
             self._stop.set()
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # Under nohup, the end of a terminal is not meant for this process.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, stop)
 
     def _await_database(self, wait: float) -> None:
         """

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import NodeState, RunState
+from scheduler.engine import tick
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
@@ -21,6 +23,7 @@ from scheduler.store import claims, runs
 from scheduler.store.connections import Connection
 from scheduler.store.notifications import Channel
 from tests.ledger import add_job
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,6 +151,23 @@ class TestANode:
             (RunState.QUEUED, "recovery"),
         ]
         release.touch()
+
+
+class TestAFloodOfHints:
+    def test_is_followed_a_few_times_a_second(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        node = start()
+        node.run_once()
+        looks: list[float] = []
+        monkeypatch.setattr(tick, "inspect_jobs", lambda *_, **__: looks.append(time.monotonic()))
+        began = time.monotonic()
+
+        for _ in range(500):
+            node.tick.hear(frozenset({Channel.JOBS}))
+            node.run_once()
+        wait_until(lambda: node.run_once() > 0 and looks)
+
+        assert len(looks) <= (time.monotonic() - began) / 0.05 + 1
+        assert min((late - early for early, late in pairwise(looks)), default=1.0) >= 0.05
 
 
 class TestALostAnswer:

@@ -228,4 +228,15 @@ class TestAChild:
         child._pipe.close()
 
         wait_until(lambda: not child.is_alive, 2)
-        assert child._process.exitcode == 0
+
+    def test_takes_what_its_task_started_with_it(self, tmp_path: Path) -> None:
+        child = Child(memory_mb=None)
+        child.await_ready()
+        pid = tmp_path / "pid"
+        request = child_process.encode_request(run_of("governed.start_another", pid=str(pid)), node="node")
+        child._pipe.send_bytes(request)
+        wait_until(pid.exists)
+
+        child._pipe.close()
+
+        wait_until(lambda: is_gone(int(pid.read_text())), 2)

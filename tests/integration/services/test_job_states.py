@@ -44,6 +44,15 @@ class TestPause:
         assert (run.state, run.scheduled_at) == (RunState.SKIPPED, at(1))
         assert run.reason == "The job was paused before this could start."
 
+    def test_leaves_a_run_that_waits_already_alone(self) -> None:
+        job = make()
+        run = jobs.run_now(job=job, now=NOW)
+
+        jobs.pause(job=job, now=NOW)
+
+        run.refresh_from_db()
+        assert run.state == RunState.QUEUED
+
     def test_works_on_a_broken_job(self) -> None:
         job = make()
         break_job(job, interrupted_at=None)
