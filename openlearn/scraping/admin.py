@@ -17,9 +17,8 @@ from openlearn.scraping import services
 from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses, words
 from scheduler.admin.display_zone import InDisplayZone
-from scheduler.admin.job_actions import selection
 from scheduler.admin.job_page import in_words
-from scheduler.admin.pages import Done, Question, confirm
+from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
 

@@ -16,6 +16,12 @@ def runs(**wanted: str) -> str:
     return f"{reverse('admin:scheduler_run_changelist')}?{urlencode(wanted)}"
 
 
+def jobs(**wanted: str) -> str:
+    """The list of jobs."""
+    address = reverse("admin:scheduler_job_changelist")
+    return f"{address}?{urlencode(wanted)}" if wanted else address
+
+
 def job(pk: str) -> str:
     """The page that shows a job."""
     return reverse("admin:scheduler_job_page", args=[quote(pk)])

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduler.admin import addresses, charts, job_page, run_page, timeline, words
+from scheduler.admin import addresses, charts, job_page, pausing, run_page, timeline, words
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
 from scheduler.models import Run
@@ -40,6 +40,10 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "upcoming": [
             {"job": job, "address": addresses.job(job.pk), "when": job_page.in_words(job.trigger)}
             for job in found.upcoming
+        ],
+        "paused": [
+            {"job": job, "address": addresses.job(job.pk), "sentence": pausing.sentence(job, now=now)}
+            for job in found.paused
         ],
         "nodes": node_rows(found.nodes),
         "changed": [{"job": job, "address": addresses.job(job.pk)} for job in found.changed],

@@ -15,6 +15,7 @@ from scheduler import conf
 from scheduler.admin import task_field, words
 from scheduler.admin.arguments_field import ArgumentsField
 from scheduler.admin.json_field import StorableJSONField
+from scheduler.admin.tags_field import TagsField
 from scheduler.admin.task_field import TaskSelect
 from scheduler.admin.trigger_field import TriggerField
 from scheduler.core import policies, triggers
@@ -47,12 +48,13 @@ class JobForm(forms.ModelForm):
         widget=forms.Textarea(attrs={"rows": 2, "cols": 60}),
     )
     kwargs = ArgumentsField(label=_("Arguments"), required=False, initial=dict)
+    tags = TagsField()
     trigger = TriggerField(label=_("When"))
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
 
     class Meta:
         model = Job
-        fields = ("name", "description", *POLICIES)
+        fields = ("name", "description", "tags", *POLICIES)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -135,7 +137,7 @@ class JobForm(forms.ModelForm):
         stored = Job.objects.defer("job_state").filter(pk=self.instance.pk).first()
         if stored is None or stored.version == cleaned["seen_version"]:
             return
-        names = ("name", "description", "task", "args", "kwargs", "trigger", *POLICIES)
+        names = ("name", "description", "tags", "task", "args", "kwargs", "trigger", *POLICIES)
         other = [name for name in names if name in cleaned and getattr(stored, name) != cleaned[name]]
         labels = ", ".join(str(self.fields[name].label) for name in other) or "–"
         seen: Any = self.data.copy()  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduler.admin import addresses, charts, words
+from scheduler.admin import addresses, charts, pausing, words
 from scheduler.admin.forms import plain
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, Overlap, RunState
@@ -47,6 +47,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "running": [{"run": run, "address": addresses.run(run.pk)} for run in active if run.state == RunState.RUNNING],
         "queued": sum(run.state == RunState.QUEUED for run in active),
         "when": in_words(job.trigger),
+        "tags": [{"text": tag, "address": addresses.jobs(tag=tag)} for tag in job.tags],
         "upcoming": upcoming(job, now=now),
         "own_zone": zone_of(job.trigger),
         "policies": policies(job),
@@ -62,6 +63,8 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "links": {
             "pause": addresses.job_action("pause", job.pk),
             "resume": addresses.job_action("resume", job.pk),
+            "clone": addresses.job_action("clone", job.pk),
+            "export": addresses.job_action("export", job.pk),
             "run": addresses.job_action("run", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
@@ -77,9 +80,11 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
     may_pause = user.has_perm("scheduler.pause_job")
     return {
         "pause": may_pause and job.state != JobState.PAUSED,
+        "change_pause": may_pause and job.state == JobState.PAUSED,
         "resume": may_pause and job.state == JobState.PAUSED,
         "run": user.has_perm("scheduler.run_job") and job.state != JobState.BROKEN,
         "edit": user.has_perm("scheduler.change_job"),
+        "clone": user.has_perm("scheduler.add_job"),
         "delete": user.has_perm("scheduler.delete_job"),
     }
 
@@ -96,14 +101,11 @@ def condition_of(job: Job, *, now: datetime) -> str:
 def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> str:
     """Say how the job is, since when, and what was wrong."""
     reason = words.first_line(job.state_reason, most=400)
-    since = words.clock(job.state_changed_at, now=now) if job.state_changed_at else ""
-    by = words.plain(job.state_changed_by)
     match condition:
         case "broken":
             return _("Cannot run: %s") % (reason or _("nobody knows why."))
         case "paused":
-            who = _("Paused by %s") % by if by else _("Paused")
-            return who + (_(" since %s") % since if since else "") + (f": {reason}" if reason else ".")
+            return pausing.sentence(job, now=now)
         case "finished":
             return _("Done.") + (f" {reason}" if reason else "")
         case "failing":

@@ -19,8 +19,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import addresses, charts, dashboard, display_zone, job_page, pages, preview, words
+from scheduler.admin import addresses, charts, dashboard, display_zone, job_page, pages, pausing, preview, words
 from scheduler.admin.arguments_field import switched
+from scheduler.admin.bulk_actions import BulkActions
 from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.forms import JobForm
 from scheduler.admin.job_actions import JobActions
@@ -36,7 +37,7 @@ _STRIP = 20
 _RULES = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "timeout")
 _FAILURES = ("max_retries", "retry_delay", "pause_after_failures", "rerun_if_interrupted")
 _RARE = ("executor", "priority", "retry_backoff", "retry_delay_cap", "retry_jitter", "args")
-_DEFINITION = ("name", "description", "task", "args", "kwargs", "trigger")
+_DEFINITION = ("name", "description", "tags", "task", "args", "kwargs", "trigger")
 
 
 class ConditionFilter(admin.SimpleListFilter):
@@ -65,7 +66,7 @@ class JobList(ChangeList):
 
 
 @admin.register(Job)
-class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
+class JobAdmin(InDisplayZone, JobActions, BulkActions, admin.ModelAdmin):
     form = JobForm
     list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
     list_display_links = None
@@ -131,7 +132,10 @@ class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
     @admin.display(description=gettext_lazy("state"), ordering="severity")
     def shown_state(self, job: Any) -> SafeString:
         badge = words.job_badge(job.condition)
-        reason = words.first_line(job.state_reason, most=100)
+        if job.condition == "paused":
+            reason = pausing.sentence(job, now=timezone.now())
+        else:
+            reason = words.first_line(job.state_reason, most=100)
         if job.condition == "failing":
             badge = format_html("{} ×{}", badge, job.consecutive_failures)
         if any(run.state == RunState.RUNNING for run in job.recent):
@@ -328,14 +332,6 @@ class JobAdmin(InDisplayZone, JobActions, admin.ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
         jobs.remove(job=obj, actor=pages.actor(request))
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        for job in queryset:
-            try:
-                jobs.remove(job=job, actor=pages.actor(request))
-            except JobNotFound:
-                # Somebody else was quicker: it is gone, as was asked.
-                continue
 
     def get_deleted_objects(self, objs: Iterable[Job], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Name the jobs alone: their history stays, and would be far too long for a page."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
 
+from scheduler.admin import words
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
 
@@ -67,6 +71,15 @@ class Question:
 
     is_destructive: bool = False
     asks_reason: bool = False
+    asks_until: bool = False
+    """When what is done ends by itself."""
+
+    name: str | None = None
+    """A name that may be changed before it is done."""
+
+    tag_suggestions: Sequence[str] | None = None
+    """Tags are asked for, and these are known."""
+
     fields: Sequence[tuple[str, str]] = ()
     """Hidden names and values that come back with the answer."""
 
@@ -80,39 +93,67 @@ class Done:
     location: str
 
 
-def confirm(request: HttpRequest, *, question: Question, act: Callable[[], Done], problem: str = "") -> HttpResponse:
+def confirm(
+    request: HttpRequest,
+    *,
+    question: Question,
+    act: Callable[[], Done | Question],
+    problem: str = "",
+    one_by_one: bool = False,
+) -> HttpResponse:
     """
     Ask, and do it once the answer is yes. Only POST changes or asks anything.
 
     The answer carries a key that is kept with what was done, in the same transaction: a double click or a reload finds
-    it and is led to what the first one did.
+    it and is led to what the first one did. ``one_by_one``: ``act`` has transactions of its own, and the key is kept
+    before it begins. It may answer with another question, whether to go on.
     """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     key = request.POST.get("confirmed", "")
     if not key or problem:
-        context = {"question": question, "key": uuid.uuid4().hex, "title": question.title, "problem": problem}
-        return show(request, "scheduler/confirm.html", context)
+        return _ask(request, question, problem)
     try:
-        with transaction.atomic():
-            location = _once(request, key, act)
+        with nullcontext() if one_by_one else transaction.atomic():
+            done = _once(request, key, act, otherwise=question.back)
     except SchedulerError as error:
         messages.error(request, str(error))
-        location = question.back
-    return HttpResponseRedirect(location)
+        return HttpResponseRedirect(question.back)
+    return _ask(request, done, "") if isinstance(done, Question) else HttpResponseRedirect(done)
 
 
-def _once(request: HttpRequest, key: str, act: Callable[[], Done]) -> str:
+def _ask(request: HttpRequest, question: Question, problem: str) -> HttpResponse:
+    context = {"question": question, "key": uuid.uuid4().hex, "title": question.title, "problem": problem}
+    return show(request, "scheduler/confirm.html", {**context, "zone": words.zone_line()})
+
+
+def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *, otherwise: str) -> str | Question:
     own: dict[str, Any] = {"user_id": request.user.pk, "path": request.path[:500], "key": key[:255]}
     try:
         with transaction.atomic():
             kept = IdempotencyKey.objects.create(**own, body_hash="", status=302, body={})
     except IntegrityError:
-        location: str = IdempotencyKey.objects.get(**own).body["location"]
-        return location
+        body = IdempotencyKey.objects.get(**own).body
+        if "location" not in body:
+            messages.warning(request, _("This was begun already: what is done of it is shown here."))
+        return str(body.get("location", otherwise))
     done = act()
+    if isinstance(done, Question):
+        return done
     kept.body = {"location": done.location}
     kept.save(update_fields=["body"])
     if done.sentence:
         messages.success(request, done.sentence)
     return done.location
+
+
+def selection(request: HttpRequest) -> list[tuple[str, str]]:
+    """What the list was told: with all that match, one of them stands for the rest."""
+    across = request.POST.get("select_across", "0")
+    ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
+    chosen = ids[:1] if across == "1" else ids
+    return [
+        ("action", request.POST.get("action", "")),
+        ("select_across", across),
+        *((ACTION_CHECKBOX_NAME, pk) for pk in chosen),
+    ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, Sum
+from django.db.models import F, Q, Sum
 
 from scheduler import conf
 from scheduler.core import triggers
@@ -23,6 +23,7 @@ LANE_RUNS = 60
 
 _LANES = 20
 _ROWS = 10
+_PAUSED = 5
 _MOST_PLANNED = 30
 _BAD = ("broken", "failing", "overdue")
 
@@ -56,6 +57,9 @@ class Dashboard:
     running: list[Run]
     lanes: list[Lane]
     upcoming: list[Job]
+    paused: list[Job]
+    """Those that were paused last."""
+
     nodes: list[SeenNode]
     changed: list[Job]
     succeeded: int
@@ -85,14 +89,15 @@ def look(*, now: datetime) -> Dashboard:
     ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
     recent = overview.recent(jobs=ids, count=LANE_RUNS)
     succeeded, ended = _outcomes(now)
-    due = Job.objects.defer("job_state").filter(state=JobState.ACTIVE, next_run_time__gt=now)
+    upcoming, paused = _upcoming_and_paused(now)
     return Dashboard(
         counts=overview.counts(now=now),
         attention=[job for job in lanes if _condition(job) in _BAD],
         recent=recent,
         running=running,
         lanes=[_lane(job, recent.get(job.pk, []), now=now) for job in lanes],
-        upcoming=list(due.order_by("next_run_time", "pk")[:_ROWS]),
+        upcoming=upcoming,
+        paused=paused,
         nodes=nodes(now=now),
         changed=list(Job.objects.defer("job_state").exclude(updated_by="").order_by("-updated_at", "pk")[:5]),
         succeeded=succeeded,
@@ -120,6 +125,22 @@ def _skew(node: Node) -> float | None:
 
 def _condition(job: Job) -> str:
     return str(job.condition)
+
+
+def _upcoming_and_paused(now: datetime) -> tuple[list[Job], list[Job]]:
+    """Return the jobs that are due next, and those that were paused last: in one query."""
+    jobs = Job.objects.defer("job_state")
+    due = jobs.filter(state=JobState.ACTIVE, next_run_time__gt=now).order_by("next_run_time", "pk")[:_ROWS]
+    paused = jobs.filter(state=JobState.PAUSED).order_by(F("state_changed_at").desc(nulls_last=True), "pk")[:_PAUSED]
+    found = list(due.union(paused, all=True))
+    upcoming = [job for job in found if job.next_run_time is not None]
+    return (
+        sorted(upcoming, key=lambda job: (job.next_run_time, job.pk)),
+        sorted(
+            (job for job in found if job.next_run_time is None),
+            key=lambda job: (job.state_changed_at is None, -(job.state_changed_at or now).timestamp(), job.pk),
+        ),
+    )
 
 
 def _outcomes(now: datetime) -> tuple[int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Func, OuterRef, Q, QuerySet, Subquery
 
 from scheduler.core.registry import DEFAULT_EXECUTOR, registry
 from scheduler.core.states import NodeState
@@ -58,6 +58,12 @@ def jobs(*, filter: JobFilter) -> QuerySet[Job]:
         newest = Subquery(_newest_first().values("state")[:1])
         found = found.alias(last_outcome=newest).filter(last_outcome__in=filter.last_outcomes)
     return found
+
+
+def tags() -> list[str]:
+    """Return the tags that jobs have, each once."""
+    found = Job.objects.order_by().annotate(tag=Func(F("tags"), function="unnest")).values_list("tag", flat=True)
+    return sorted(found.distinct())
 
 
 def with_last_run_at(*, jobs: QuerySet[Job]) -> QuerySet[Job]:

@@ -65,7 +65,7 @@ class TestJobPage:
 
         jobs.pause(job=job, actor="anna", reason="proxy banned")
         assert sentence(client).startswith("Paused by anna since today")
-        assert sentence(client).endswith(": proxy banned")
+        assert sentence(client).endswith(": “proxy banned”.")
 
         Job.objects.update(state="broken", state_reason="No task.")
         assert sentence(client) == "Cannot run: No task."

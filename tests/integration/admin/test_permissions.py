@@ -44,6 +44,8 @@ MATRIX = [
     ("arguments", "post", lambda: reverse("admin:scheduler_job_arguments"), {"editor"}),
     ("pause", "post", lambda: job_action("pause"), {"operator"}),
     ("resume", "post", lambda: job_action("resume"), {"operator"}),
+    ("clone", "post", lambda: job_action("clone"), {"editor"}),
+    ("export", "get", lambda: job_action("export"), {"viewer", "operator", "editor"}),
     ("run now", "post", lambda: job_action("run"), {"operator"}),
     ("runs", "get", addresses.runs, {"viewer", "operator", "editor"}),
     ("runs as CSV", "get", lambda: addresses.runs(format="csv"), {"viewer", "operator", "editor"}),
@@ -92,9 +94,9 @@ class TestMatrix:
 
         assert (response.status_code, "/login/" in response.url) == (302, True)
 
-    @pytest.mark.parametrize("what", ["pause", "resume", "run now", "retry", "run again", "cancel"])
+    @pytest.mark.parametrize("what", ["pause", "resume", "clone", "run now", "retry", "run again", "cancel"])
     def test_takes_no_action_by_get(self, login: Callable[..., Client], what: str) -> None:
         run(job=make())
         _what, _method, where, _roles = next(row for row in MATRIX if row[0] == what)
 
-        assert login(*OPERATOR).get(where()).status_code == 405
+        assert login(*OPERATOR, *EDITOR[3:]).get(where()).status_code == 405
