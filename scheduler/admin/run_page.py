@@ -2,53 +2,66 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from scheduler.admin import addresses, tracebacks, words
+from scheduler.admin import addresses, pages, run_around, run_log, run_report, tracebacks, words
+from scheduler.conf import get as settings
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
-from scheduler.services import history
-
-MOST_LOG_LINES = 2000
-
-_ENTRY = re.compile(r"^\d\d:\d\d:\d\d\.\d{3} (?P<level>[A-Z]+) ")
-_LEVELS = {"DEBUG": "mute", "INFO": "", "WARNING": "warn", "ERROR": "bad", "CRITICAL": "bad"}
+from scheduler.services import dashboard, history
+from scheduler.services.history import NodeSeen
 
 
 def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     """Return all that page and live region show. Twelve queries at most."""
     now = timezone.now()
     job = Job.objects.defer("job_state").filter(pk=run.job_id).first() if run.job_id else None
-    attempts = history.attempts(run=run)
-    names = history.node_names(runs=[run, *attempts])
-    node = node_name(run, names)
+    attempts, near = history.attempts(run=run), history.neighbours(run=run)
+    nodes = history.nodes(runs=[run, *attempts, *([near.last_success] if near.last_success else [])])
+    names = {pk: seen.name for pk, seen in nodes.items()}
+    node, seen = node_name(run, names), nodes.get(str(run.node))
     may = permissions(request, run, job)
     trace = tracebacks.read(words.plain(run.traceback))
-    log, cut = log_lines(run.log)
+    log = run_log.show(request, run) if may["see_output"] else None
+    said = sentence(run, node=node, place=trace.place if may["see_output"] else "", now=now)
+    if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
+        said += " " + silence(node, seen, now=now)
     return {
         "title": f"{words.first_line(run.job_name)} #{run.pk}",
         "crumbs": [{"address": reverse("admin:scheduler_run_changelist"), "text": _("Runs")}],
         "run": run,
-        "sentence": sentence(run, node=node, place=trace.place if may["see_output"] else "", now=now),
+        "sentence": said,
         "tone": words.RUN_MARKS[run.state].tone if run.state in words.RUN_MARKS else "mute",
         "node": node,
+        "version": seen.version if seen else "",
         "took": words.run_time(run),
         "trace": trace,
         "log": log,
-        "log_cut": cut,
+        "log_summary": run_log.summary(log) if log else "",
+        "is_part": pages.PART in request.GET,
+        "most_log_bytes": filesizeformat(settings().max_log_bytes),
+        "report": run_report.write(
+            run,
+            sentence=said,
+            node=node,
+            version=seen.version if seen else "",
+            log=run_log.read(run),
+            see_output=may["see_output"],
+            address=request.build_absolute_uri(addresses.run(run.pk)),
+        ),
         "may": may,
         "runbook": job.description if job and run.error else "",
         "progress": progress(run.progress) if run.finished_at is None else None,
         "links": _links(run, job),
+        "run_address": addresses.run(run.pk),
         "attempts": [
             {
                 "run": attempt,
@@ -58,7 +71,17 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
             }
             for attempt in attempts
         ],
-        "around": _around(run),
+        "around": run_around.neighbours(run, near),
+        "changes": run_around.changes(run, near.last_success, nodes=nodes, see_output=may["see_output"]),
+        "forgotten": run_around.forgotten(run, now=now),
+    }
+
+
+def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
+    """Say of a run whose node is not heard any more what nobody can know."""
+    return _("But %(node)s stopped reporting %(when)s: it may or may not have finished.") % {
+        "node": words.first_line(node),
+        "when": words.distance(seen.heartbeat_at, now=now),
     }
 
 
@@ -116,18 +139,6 @@ def node_name(run: Run, names: dict[str, str]) -> str:
     return names.get(str(run.node), str(run.node)[:8]) if run.node else ""
 
 
-def log_lines(log: str) -> tuple[list[dict[str, str]], int]:
-    """Return the last lines with their tones, and how many those are if there were more."""
-    lines = words.plain(log).splitlines()
-    tone = ""
-    found = []
-    for line in lines[-MOST_LOG_LINES:]:
-        if entry := _ENTRY.match(line):
-            tone = _LEVELS.get(entry["level"], "")
-        found.append({"text": line, "tone": tone})
-    return found, MOST_LOG_LINES if len(lines) > MOST_LOG_LINES else 0
-
-
 def progress(reported: Any) -> dict[str, Any] | None:
     """Return what a task says of its progress; nothing if it is not what tasks say."""
     if not isinstance(reported, dict):
@@ -149,17 +160,3 @@ def _links(run: Run, job: Job | None) -> dict[str, str]:
     if job is not None:
         links["job"] = addresses.job(job.pk)
     return links
-
-
-def _around(run: Run) -> Sequence[dict[str, Any]]:
-    found = history.neighbours(run=run)
-    items = (
-        (_("Before"), found.previous),
-        (_("After"), found.next),
-        (_("Last success before"), found.last_success if run.error else None),
-    )
-    return [
-        {"label": label, "run": other, "address": addresses.run(other.pk)}
-        for label, other in items
-        if other is not None
-    ]

@@ -9,10 +9,11 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import path
 from django.utils.translation import gettext as _
 
-from scheduler.admin import addresses, pages, run_list, run_page, words
+from scheduler.admin import addresses, pages, run_list, run_log, run_page, words
 from scheduler.admin.arguments_field import unmasked
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
@@ -54,6 +55,10 @@ class RunAdmin(ReadOnlyAdmin):
         if not (self.has_view_permission(request) and request.user.has_perm("scheduler.view_run_output")):
             raise PermissionDenied
         run = _found(run_id)
+        if "after" in request.GET:
+            answer = render(request, "scheduler/log_lines.html", run_log.after(request, run))
+            answer["Cache-Control"] = "no-store"
+            return answer
         response = HttpResponse(run.log, content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.log"'
         return response

@@ -14,6 +14,7 @@ from scheduler.core.states import JobState, NodeState, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Node, Rollup, Run
 from scheduler.services import overview
+from scheduler.services.history import NodeSeen
 from scheduler.services.overview import Recent
 
 PAST = timedelta(hours=12)
@@ -112,7 +113,7 @@ def nodes(*, now: datetime) -> list[SeenNode]:
     return [SeenNode(node=node, state=state_of(node, now=now), skew_seconds=_skew(node)) for node in found]
 
 
-def state_of(node: Node, *, now: datetime) -> str:
+def state_of(node: Node | NodeSeen, *, now: datetime) -> str:
     """Return the state of the node's row, or ``silent`` when it has not been heard for as long as the dead are."""
     silent = now - timedelta(seconds=conf.get().reap_after_seconds)
     return "silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -171,6 +171,28 @@ def export(*, filter: RunFilter) -> Iterator[Run]:
     yield from runs(filter=filter)[:MOST_EXPORTED].iterator(chunk_size=500)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSeen:
+    """What is still known of the node of a run."""
+
+    name: str
+    version: str
+    state: str
+    heartbeat_at: datetime
+
+
+def nodes(*, runs: Iterable[Run]) -> dict[str, NodeSeen]:
+    """Return the nodes of the runs by id, as far as they were not cleaned up."""
+    ids = {run.node for run in runs if run.node is not None}
+    if not ids:
+        return {}
+    rows = Node.objects.filter(pk__in=ids).only("name", "version", "state", "heartbeat_at").order_by()
+    return {
+        str(row.pk): NodeSeen(name=row.name, version=row.version, state=row.state, heartbeat_at=row.heartbeat_at)
+        for row in rows
+    }
+
+
 def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the names of the runs' nodes by id, as far as they still have any; those not known are asked for."""
     names = dict(known or {})
@@ -194,6 +216,11 @@ class Neighbours:
     next: Run | None = None
     last_success: Run | None = None
     """The newest one before, among the 200 before."""
+
+
+def with_arguments(*, run: Run) -> Run:
+    """Return the run with what it was given: for one that was found without its output."""
+    return Run.objects.only("pk", "args", "kwargs", "task", "kind", "executor", "timeout", "node").get(pk=run.pk)
 
 
 def neighbours(*, run: Run) -> Neighbours:

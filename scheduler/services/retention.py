@@ -14,7 +14,9 @@ from uuid import UUID
 from django.utils import timezone
 
 from scheduler import conf
+from scheduler.core.states import JobState
 from scheduler.errors import InvalidRetention, JobExists
+from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.store import retention
 from scheduler.store.clock import database_now
@@ -60,6 +62,30 @@ class CleanUp:
     def plus(self, **counts: int) -> CleanUp:
         added = {name: getattr(self, name) + count for name, count in counts.items()}
         return dataclasses.replace(self, batches=self.batches + 1, **added)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the job that cleans up will do."""
+
+    days: int
+    keep: int
+    """So many of the newest runs of each job stay."""
+
+
+def policy() -> Policy | None:
+    """Return how long runs are kept by the job that deletes them; ``None`` if no active job does."""
+    kwargs = (
+        Job.objects.filter(task=CLEAN_UP_JOB, state=JobState.ACTIVE).order_by("pk").values_list("kwargs", flat=True)
+    )
+    given = kwargs.first()
+    if not isinstance(given, dict):
+        return None
+    days, keep = given.get("days"), given.get("keep")
+    return Policy(
+        days=days if isinstance(days, int) else conf.get().retention_days,
+        keep=keep if isinstance(keep, int) else conf.get().keep_runs_per_job,
+    )
 
 
 def clean_up(

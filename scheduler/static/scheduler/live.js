@@ -23,8 +23,14 @@
     const open = new Map([...region.querySelectorAll("details[id]")].map((item) => [item.id, item.open]));
     const scrolls = new Map([...region.querySelectorAll("[data-keep-scroll]")].map((item) => [
       item.id, item.scrollTop + item.clientHeight >= item.scrollHeight - 4 ? Infinity : item.scrollTop]));
+    const kept = [...region.querySelectorAll("[data-keep]")].map((item) => [item, [...item.querySelectorAll("*")]
+      .filter((inner) => inner.scrollTop).map((inner) => [inner, inner.scrollTop])]);
     const focus = region.contains(document.activeElement) ? document.activeElement.id : "";
     region.innerHTML = html;
+    for (const [item, inner] of kept) {
+      document.getElementById(item.id)?.replaceWith(item);
+      inner.forEach(([one, top]) => { one.scrollTop = top; });
+    }
     open.forEach((is, id) => { const item = document.getElementById(id); if (item) item.open = is; });
     scrolls.forEach((top, id) => {
       const item = document.getElementById(id);
