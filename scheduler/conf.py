@@ -106,6 +106,9 @@ class SchedulerSettings:
     keep_runs_per_job: int = 10
     """The newest runs of each job stay, however old they are."""
 
+    keep_changes_per_job: int = 20
+    """The newest changes of each job that exists stay, however old they are: it can be brought back to these."""
+
     max_result_bytes: int = 64 * 1024
     """A result larger than this as JSON is cut and says so."""
 
@@ -173,7 +176,9 @@ def get() -> SchedulerSettings:
 
 
 def _check(values: SchedulerSettings) -> None:
-    least_one = "threads claim_batch flush_rows backlog_rows max_instances runs_per_child catch_up_limit"
+    least_one = (
+        "threads claim_batch flush_rows backlog_rows max_instances runs_per_child catch_up_limit keep_changes_per_job"
+    )
     for name in least_one.split():
         if getattr(values, name) < 1:
             raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {getattr(values, name)}; it must be 1 or more.")

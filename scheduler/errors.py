@@ -219,6 +219,18 @@ class InvalidWindow(SchedulerError):
     code = "invalid_window"
 
 
+class ChangeNotFound(SchedulerError):
+    """There is no change with this id."""
+
+    code = "change_not_found"
+
+
+class NothingToRestore(SchedulerError):
+    """The job is now as it was after that change."""
+
+    code = "nothing_to_restore"
+
+
 class RunNotFound(SchedulerError):
     """There is no such run."""
 

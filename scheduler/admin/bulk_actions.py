@@ -64,7 +64,7 @@ class BulkActions(_Admin):
             asks={"asks_reason": True, "asks_until": True},
             answer={"reason": reason, "ends": "at" if until else "", "until": pausing.as_typed(until)},
             problem=problem,
-            act=lambda job: jobs.pause(job=job, actor=pages.actor(request), reason=reason, until=until),
+            act=lambda job: jobs.pause(job=job, **pages.author(request), reason=reason, until=until),
             tell=tell,
         )
 
@@ -76,7 +76,7 @@ class BulkActions(_Admin):
             title=_("Resume these jobs?"),
             effect=_("Each is due again at its next fire time. What passed meanwhile is not made up for."),
             button=_("Resume"),
-            act=lambda job: jobs.resume(job=job, actor=pages.actor(request)),
+            act=lambda job: jobs.resume(job=job, **pages.author(request)),
             tell=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
         )
 
@@ -102,7 +102,7 @@ class BulkActions(_Admin):
             title=_("Add tags to these jobs?"),
             effect=_("They keep the tags that they have."),
             button=_("Add the tags"),
-            act=lambda job: changes.retag(job=job, actor=pages.actor(request), add=tags),
+            act=lambda job: changes.retag(job=job, **pages.author(request), add=tags),
             tell=lambda done: (
                 ngettext("%d job has these tags now.", "%d jobs have these tags now.", len(done)) % len(done)
             ),
@@ -118,7 +118,7 @@ class BulkActions(_Admin):
             title=_("Remove tags from these jobs?"),
             effect=_("Their other tags stay."),
             button=_("Remove the tags"),
-            act=lambda job: changes.retag(job=job, actor=pages.actor(request), remove=tags),
+            act=lambda job: changes.retag(job=job, **pages.author(request), remove=tags),
             tell=lambda done: (
                 ngettext("%d job is without these tags now.", "%d jobs are without these tags now.", len(done))
                 % len(done)
@@ -134,7 +134,7 @@ class BulkActions(_Admin):
             effect=_("The copies have the same definition, secrets too. They are paused until somebody resumes them."),
             button=_("Clone"),
             act=lambda job: changes.clone(
-                job=job, actor=pages.actor(request), source=JobSource.ADMIN, id=None, name=None, paused=True
+                job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=None, paused=True
             ),
             tell=lambda done: ngettext("Made %d copy, paused.", "Made %d copies, paused.", len(done)) % len(done),
         )
@@ -152,7 +152,7 @@ class BulkActions(_Admin):
             effect=_("Their history stays. Runs that are queued or running go on."),
             button=_("Delete"),
             asks={"is_destructive": True},
-            act=lambda job: jobs.remove(job=job, actor=pages.actor(request)),
+            act=lambda job: jobs.remove(job=job, **pages.author(request)),
             tell=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
         )
 

@@ -51,6 +51,9 @@ class JobForm(forms.ModelForm):
     tags = TagsField()
     trigger = TriggerField(label=_("When"))
     seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    change_reason = forms.CharField(
+        label=_("Reason for the change"), required=False, max_length=500, help_text=_("For the history of the job.")
+    )
 
     class Meta:
         model = Job

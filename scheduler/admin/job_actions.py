@@ -64,7 +64,7 @@ class JobActions(_Admin):
             problem = str(error)
 
         def act() -> Done:
-            paused = jobs.pause(job=job, actor=pages.actor(request), reason=reason_of(request), until=until)
+            paused = jobs.pause(job=job, **pages.author(request), reason=reason_of(request), until=until)
             told = _("“%s” is paused.") % job.name
             if until is not None:
                 facts = {"name": job.name, "until": words.clock(until, now=now)}
@@ -90,7 +90,7 @@ class JobActions(_Admin):
         back = addresses.job(job.pk)
 
         def act() -> Done:
-            resumed = jobs.resume(job=job, actor=pages.actor(request))
+            resumed = jobs.resume(job=job, **pages.author(request))
             when = words.due(resumed.next_run_time) if resumed.next_run_time else _("never: its last fire time is over")
             return Done(sentence=format_html(_("“{}” is resumed. Next run: {}"), job.name, when), location=back)
 
@@ -130,7 +130,7 @@ class JobActions(_Admin):
 
         def act() -> Done:
             copy = changes.clone(
-                job=job, actor=pages.actor(request), source=JobSource.ADMIN, id=None, name=name, paused=True
+                job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=name, paused=True
             )
             told = _("“%(copy)s” is a copy of “%(name)s”. It is paused until somebody resumes it.")
             may_edit = self.has_change_permission(request)

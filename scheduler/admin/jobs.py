@@ -108,6 +108,7 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, admin.ModelAdmin):
             (gettext_lazy("Rules"), {"fields": _RULES}),
             (gettext_lazy("If it fails"), {"fields": _FAILURES}),
             (gettext_lazy("Rarely needed"), {"fields": _RARE, "classes": ("collapse",)}),
+            (None, {"fields": ("change_reason",)}),
         ]
 
     # The list
@@ -312,7 +313,8 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, admin.ModelAdmin):
             values = {**values, "args": masking.masked(values["args"]), "kwargs": masking.masked(values["kwargs"])}
             saved = changes.update(
                 job=obj,
-                actor=pages.actor(request),
+                **pages.author(request),
+                reason=values.get("change_reason", ""),
                 version=values["seen_version"],
                 **{name: values[name] for name in (*_DEFINITION, *POLICIES) if name in form.changed_data},
             )
@@ -320,7 +322,8 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, admin.ModelAdmin):
             saved = changes.create(
                 id=values["new_id"],
                 **{name: values[name] for name in _DEFINITION},
-                actor=pages.actor(request),
+                **pages.author(request),
+                reason=values.get("change_reason", ""),
                 source=JobSource.ADMIN,
                 **form.policies(),
             )
@@ -331,7 +334,7 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, admin.ModelAdmin):
             self.message_user(request, warning, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
-        jobs.remove(job=obj, actor=pages.actor(request))
+        jobs.remove(job=obj, **pages.author(request))
 
     def get_deleted_objects(self, objs: Iterable[Job], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Name the jobs alone: their history stays, and would be far too long for a page."""

@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from scheduler.admin import words
+from scheduler.core.states import Via
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
 
@@ -27,6 +28,11 @@ PART = "part"
 
 def actor(request: HttpRequest) -> str:
     return request.user.get_username()[:150]
+
+
+def author(request: HttpRequest) -> dict[str, Any]:
+    """Who changes a job, and through what, as the services take it."""
+    return {"actor": actor(request), "via": Via.ADMIN}
 
 
 def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
-from scheduler.api.shapes import JobStateWord, RunKindWord, RunStateWord, SourceWord
+from scheduler.api.shapes import ActionWord, JobStateWord, RunKindWord, RunStateWord, SourceWord, ViaWord
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
@@ -80,6 +80,33 @@ class Job(BaseModel):
 
 class Jobs(BaseModel):
     results: list[Job]
+    next: Url | None
+    previous: Url | None
+
+
+class Difference(BaseModel):
+    name: str = Field(description="A field, or “kwargs.” and the name of one argument.")
+    old: Any = Field(description="Secrets are masked.")
+    new: Any
+
+
+class Change(BaseModel):
+    id: int
+    job: str = Field(description="The id of the job, also when it was deleted.")
+    job_name: str
+    job_exists: bool
+    version: int = Field(description="Of the job, after the change.")
+    action: ActionWord
+    actor: str
+    via: ViaWord
+    reason: str
+    restored_version: int | None
+    changed_at: Time
+    changes: list[Difference]
+
+
+class Changes(BaseModel):
+    results: list[Change]
     next: Url | None
     previous: Url | None
 

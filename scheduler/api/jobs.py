@@ -14,7 +14,7 @@ from scheduler.api.permissions import may
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core import triggers
-from scheduler.core.states import JobSource, JobState
+from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidName, InvalidRequest
 from scheduler.models import Job
 from scheduler.services import changes, jobs, paging, representations, search
@@ -38,7 +38,7 @@ BULK_PERMISSIONS = {
 }
 
 _RESERVED = ("preview", "bulk")
-_ACTION_WORDS = ("pause", "resume", "run", "clone", "runs", "next")
+_ACTION_WORDS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
 _VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})"\s*')
 
 
@@ -57,6 +57,10 @@ class JobViews(Resource):
         "preview": ("view_job",),
         "bulk": ("view_job",),
     }
+
+    def _author(self, request: Request) -> dict[str, Any]:
+        """Who changes a job, and through what, as the services take it."""
+        return {"actor": self.actor(request), "via": Via.API}
 
     @operation(answers.Jobs, query=shapes.JobsQuery)
     def list(self, request: Request) -> Response:
@@ -83,9 +87,8 @@ class JobViews(Resource):
         _refuse_unaddressable(body.id)
 
         def do() -> Response:
-            created = changes.create(
-                actor=self.actor(request), source=JobSource.API, **body.model_dump(exclude_unset=True)
-            )
+            given = body.model_dump(exclude_unset=True)
+            created = changes.create(**self._author(request), source=JobSource.API, **given)
             return _answer(created, status=201, location=True)
 
         return once(request, do)
@@ -105,14 +108,15 @@ class JobViews(Resource):
         body = parsing.body(request, shapes.JobChange)
         job = jobs.get(id=id)
         given = body.model_dump(exclude_unset=True)
-        changed = changes.update(job=job, actor=self.actor(request), version=_expected(request), **given)
+        changed = changes.update(job=job, **self._author(request), version=_expected(request), **given)
         return _answer(changed)
 
-    @operation(None, status=204, query=shapes.Nothing, problems=(404, 412), headers=("If-Match",))
+    @operation(None, status=204, query=shapes.Deletion, problems=(404, 412), headers=("If-Match",))
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a job. Its history stays; runs that are queued or running go on."""
-        parsing.query(request, shapes.Nothing)
-        changes.remove(job=jobs.get(id=id), actor=self.actor(request), version=_expected(request))
+        query = parsing.query(request, shapes.Deletion)
+        author = self._author(request)
+        changes.remove(job=jobs.get(id=id), **author, version=_expected(request), reason=query.reason)
         return Response(status=204)
 
     @operation(answers.Job, body=shapes.Pausing, query=shapes.Nothing, problems=(404,))
@@ -120,14 +124,15 @@ class JobViews(Resource):
         """Pause a job, until it is resumed or until an instant. One that is paused until then stays as it is."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.Pausing)
-        paused = changes.pause(job=jobs.get(id=id), actor=self.actor(request), reason=body.reason, until=body.until)
-        return _answer(paused)
+        author = self._author(request)
+        return _answer(changes.pause(job=jobs.get(id=id), **author, reason=body.reason, until=body.until))
 
-    @operation(answers.Job, query=shapes.Nothing, problems=(404, 409))
+    @operation(answers.Job, body=shapes.Reasoned, query=shapes.Nothing, problems=(404, 409))
     def resume(self, request: Request, id: str) -> Response:
         """Resume a job at its first fire time after now. One that is active stays as it is."""
         parsing.query(request, shapes.Nothing)
-        return _answer(changes.resume(job=jobs.get(id=id), actor=self.actor(request)))
+        body = parsing.body(request, shapes.Reasoned)
+        return _answer(changes.resume(job=jobs.get(id=id), **self._author(request), reason=body.reason))
 
     @operation(
         answers.Run,
@@ -167,9 +172,8 @@ class JobViews(Resource):
         _refuse_unaddressable(body.id)
 
         def do() -> Response:
-            copy = changes.clone(
-                job=jobs.get(id=id), actor=self.actor(request), source=JobSource.API, **body.model_dump()
-            )
+            author = self._author(request)
+            copy = changes.clone(job=jobs.get(id=id), **author, source=JobSource.API, **body.model_dump())
             return _answer(copy, status=201, location=True)
 
         return once(request, do)
@@ -208,7 +212,7 @@ class JobViews(Resource):
             action=body.action,
             ids=tuple(body.ids),
             filter=filter,
-            actor=self.actor(request),
+            **self._author(request),
             reason=body.reason,
             until=body.until,
             tags=tuple(body.tags),

@@ -20,6 +20,20 @@ RunStateWord = Literal[
 ]
 RunKindWord = Literal["scheduled", "manual", "retry", "recovery"]
 SourceWord = Literal["admin", "api", "code"]
+ActionWord = Literal[
+    "created",
+    "edited",
+    "paused",
+    "resumed",
+    "deleted",
+    "adopted",
+    "restored",
+    "broken",
+    "healed",
+    "finished",
+    "initial",
+]
+ViaWord = Literal["admin", "api", "command", "code", "scheduler", "database"]
 
 
 def _instant(value: Any) -> datetime:
@@ -47,6 +61,7 @@ Trigger = Annotated[
     ),
 ]
 Arguments = Annotated[dict[str, Any], Field(description="Arguments by name. A masked secret that comes back stays.")]
+Reason: Any = Field(default="", max_length=1000, description="Why, for the history of the job.")
 Id = Annotated[str, Field(min_length=1, max_length=255)]
 Tag = Annotated[str, Field(min_length=1, max_length=50)]
 
@@ -77,6 +92,8 @@ class Policies(Body):
 class JobChange(Policies):
     """What is not given stays as it is."""
 
+    reason: str = Reason
+
     name: str = Field(default="", min_length=1, max_length=255)
     description: str = Field(default="", max_length=10_000)
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="Words to find it by.")
@@ -95,8 +112,15 @@ class JobCreation(JobChange):
     paused: bool = False
 
 
-class Pausing(Body):
-    reason: str = Field(default="", max_length=1000)
+class Reasoned(Body):
+    reason: str = Reason
+
+
+class Restoring(Reasoned):
+    change: int = Field(ge=1, le=LARGEST_ID, description="After which change of its history the job was as wanted.")
+
+
+class Pausing(Reasoned):
     until: Instant | None = Field(default=None, description="When it resumes by itself. Not given: when it is resumed.")
 
 
@@ -134,7 +158,7 @@ class Bulk(Body):
     ids: list[Id] = Field(default_factory=list, max_length=1000)
     filter: JobSelection | None = None
     dry_run: bool = False
-    reason: str = Field(default="", max_length=1000)
+    reason: str = Reason
     until: Instant | None = Field(default=None, description="When the pause ends by itself.")
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="To add or to remove.")
 
@@ -155,6 +179,10 @@ def _repeatable(description: str) -> Any:
 
 class Nothing(Query):
     """No parameters."""
+
+
+class Deletion(Query):
+    reason: str = Reason
 
 
 class Paging(Query):
@@ -188,6 +216,18 @@ class RunsQuery(RunsOfJobQuery):
     node: str = Field(
         default="", pattern="^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$", description="Id of a node."
     )
+
+
+class ChangesOfJobQuery(Paging):
+    actor: str = Field(default="", max_length=150, description="Who.")
+    action: list[ActionWord] = _repeatable("Any of these actions.")
+    via: list[ViaWord] = _repeatable("Through any of these.")
+    since: Instant | None = Field(default=None, description="At this instant or later.")
+    until: Instant | None = Field(default=None, description="Before this instant.")
+
+
+class ChangesQuery(ChangesOfJobQuery):
+    job: str = Field(default="", max_length=255, description="Id of a job, also of one that was deleted.")
 
 
 class TextQuery(Query):

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path, re_path, register_converter
 from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from scheduler.api.changes import ChangeViews
 from scheduler.api.health import HealthViews
 from scheduler.api.jobs import JobViews
 from scheduler.api.overview import NodeViews, NowhereViews, ProblemViews, StatusViews, TaskViews, TriggerViews
@@ -56,12 +57,15 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("jobs/<job_id:id>/run", JobViews.as_view({"post": "run"}), "run-now"),
     ("jobs/<job_id:id>/clone", JobViews.as_view({"post": "clone"}), "clone"),
     ("jobs/<job_id:id>/next", JobViews.as_view({"get": "next"}), "next"),
+    ("jobs/<job_id:id>/changes", ChangeViews.as_view({"get": "changes"}), "changes-of-job"),
+    ("jobs/<job_id:id>/restore", ChangeViews.as_view({"post": "restore"}), "restore"),
     ("jobs/<job_id:id>/runs", RunViews.as_view({"get": "of_job"}), "runs-of-job"),
     (
         "jobs/<job_id:id>",
         JobViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         "job",
     ),
+    ("changes", ChangeViews.as_view({"get": "list"}), "changes"),
     ("runs", RunViews.as_view({"get": "list"}), "runs"),
     ("runs/<run_id:id>", RunViews.as_view({"get": "retrieve"}), "run"),
     ("runs/<run_id:id>/log", RunViews.as_view({"get": "log"}), "log"),

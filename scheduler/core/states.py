@@ -57,6 +57,37 @@ class JobSource(_Choices):
     CODE = "code"
 
 
+class ChangeAction(_Choices):
+    """What was done to a job."""
+
+    CREATED = "created"
+    EDITED = "edited"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    DELETED = "deleted"
+    ADOPTED = "adopted"
+    RESTORED = "restored"
+    BROKEN = "broken"
+    HEALED = "healed"
+    FINISHED = "finished"
+    INITIAL = "initial"
+    """How it was when the history began."""
+
+
+class Via(_Choices):
+    """Through what a job was changed."""
+
+    ADMIN = "admin"
+    API = "api"
+    COMMAND = "command"
+    CODE = "code"
+    SCHEDULER = "scheduler"
+    """By itself: a node that found the job broken, healed, or failing too often; the clean-up."""
+
+    DATABASE = "database"
+    """Past the services, with SQL or the models: nobody said who."""
+
+
 class Overlap(_Choices):
     """What becomes of a fire time while ``max_instances`` runs of the job are active."""
 

@@ -1,3 +1,4 @@
+from scheduler.models.change import Change
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
@@ -6,4 +7,4 @@ from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
 
-__all__ = ["Counter", "IdempotencyKey", "Installation", "Job", "Node", "NodeMeasure", "Rollup", "Run"]
+__all__ = ["Change", "Counter", "IdempotencyKey", "Installation", "Job", "Node", "NodeMeasure", "Rollup", "Run"]

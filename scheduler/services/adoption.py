@@ -14,11 +14,12 @@ from django_apscheduler.models import DjangoJob
 from scheduler import conf
 from scheduler.core import policies, triggers
 from scheduler.core.registry import registry
-from scheduler.core.states import JobSource, JobState
+from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
 from scheduler.store import jobs as rows
 from scheduler.store import stock_state
+from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
 
 
@@ -42,6 +43,7 @@ def adopt(
     *,
     dry_run: bool = False,
     actor: str = "",
+    via: Via | str = Via.CODE,
     now: datetime | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> tuple[Outcome, ...]:
@@ -54,7 +56,7 @@ def adopt(
     now = now or database_now()
     outcomes = []
     for job_id in DjangoJob.objects.filter(job__isnull=True).order_by("pk").values_list("pk", flat=True):
-        outcome = _adopt_one(job_id, dry_run=dry_run, actor=actor, now=now)
+        outcome = _adopt_one(job_id, dry_run=dry_run, actor=actor, via=Via(via), now=now)
         if outcome is None:
             continue
         outcomes.append(outcome)
@@ -63,7 +65,7 @@ def adopt(
     return tuple(outcomes)
 
 
-def _adopt_one(job_id: str, *, dry_run: bool, actor: str, now: datetime) -> Outcome | None:
+def _adopt_one(job_id: str, *, dry_run: bool, actor: str, via: Via, now: datetime) -> Outcome | None:
     """Take one row; ``None`` if somebody else took or deleted it meanwhile."""
     with transaction.atomic():
         if not rows.is_unadopted(id=job_id):
@@ -73,7 +75,7 @@ def _adopt_one(job_id: str, *, dry_run: bool, actor: str, now: datetime) -> Outc
         except SchedulerError as error:
             return Outcome(id=job_id, is_taken=False, text=str(error))
         if not dry_run:
-            rows.adopt(job=job)
+            rows.adopt(job=job, author=Author(actor=actor, via=via))
     when = triggers.describe(job.trigger)
     paused = ", paused" if job.state == JobState.PAUSED else ""
     return Outcome(id=job_id, is_taken=True, text=f"{job.task}, {when}{paused}")

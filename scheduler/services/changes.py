@@ -11,8 +11,8 @@ from django.db import transaction
 
 from scheduler.core.policies import POLICIES
 from scheduler.core.registry import registry
-from scheduler.core.states import JobSource
-from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError, StaleVersion
+from scheduler.core.states import JobSource, Via
+from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
 from scheduler.models import Job, Run
 from scheduler.services import jobs, masking, search
 from scheduler.services.search import JobFilter
@@ -39,17 +39,19 @@ class Changes:
     """More jobs matched than are changed at once."""
 
 
-def create(*, actor: str, source: JobSource, **definition: Any) -> Job:
+def create(*, actor: str, via: Via | str = Via.CODE, source: JobSource, reason: str = "", **definition: Any) -> Job:
     """
     Create a job as ``jobs.create`` does, and refuse what only people get wrong: executors that nobody has, masks.
 
     :raises UnknownExecutor, InvalidArguments: nothing was created; and what ``jobs.create`` raises
     """
     _check(task=definition["task"], changes=definition, stored=None)
-    return jobs.create(actor=actor, source=source, **definition)
+    return jobs.create(actor=actor, via=via, reason=reason, source=source, **definition)
 
 
-def update(*, job: Job, actor: str, version: int | None, **changes: Any) -> Job:
+def update(
+    *, job: Job, actor: str, via: Via | str = Via.CODE, version: int | None, reason: str = "", **changes: Any
+) -> Job:
     """
     Change a job as ``jobs.update`` does; secrets that come back masked stay.
 
@@ -61,7 +63,7 @@ def update(*, job: Job, actor: str, version: int | None, **changes: Any) -> Job:
             if name in changes:
                 changes[name] = masking.unmasked(given=changes[name], stored=getattr(stored, name), pointer=f"/{name}")
         _check(task=changes.get("task", stored.task), changes=changes, stored=stored)
-        return jobs.update(job=stored, actor=actor, version=version, **changes)
+        return jobs.update(job=stored, actor=actor, via=via, reason=reason, version=version, **changes)
 
 
 def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
@@ -76,7 +78,7 @@ def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
     return jobs.run_now(job=job, actor=actor, kwargs=kwargs)
 
 
-def remove(*, job: Job, actor: str, version: int | None) -> None:
+def remove(*, job: Job, actor: str, via: Via | str = Via.CODE, version: int | None, reason: str = "") -> None:
     """
     Delete a job, if nobody changed it since that version was read.
 
@@ -85,13 +87,20 @@ def remove(*, job: Job, actor: str, version: int | None) -> None:
     with transaction.atomic():
         stored = rows.lock(id=job.pk)
         if version is not None and stored.version != version:
-            raise StaleVersion(
-                f"“{stored.name}” was changed meanwhile (version {stored.version}, yours was {version}). Look again."
-            )
-        jobs.remove(job=stored, actor=actor)
+            raise jobs.stale(job=stored, version=version)
+        jobs.remove(job=stored, actor=actor, via=via, reason=reason)
 
 
-def clone(*, job: Job, actor: str, source: JobSource, id: str | None, name: str | None, paused: bool) -> Job:
+def clone(
+    *,
+    job: Job,
+    actor: str,
+    via: Via | str = Via.CODE,
+    source: JobSource,
+    id: str | None,
+    name: str | None,
+    paused: bool,
+) -> Job:
     """
     Create a job with the same definition, secrets included.
 
@@ -107,32 +116,34 @@ def clone(*, job: Job, actor: str, source: JobSource, id: str | None, name: str 
         description=job.description,
         tags=job.tags,
         actor=actor,
+        via=via,
+        reason=f"Copied from “{job.name}” ({job.pk}).",
         source=source,
         paused=paused,
         **{policy: getattr(job, policy) for policy in POLICIES},
     )
 
 
-def pause(*, job: Job, actor: str, reason: str = "", until: datetime | None = None) -> Job:
+def pause(*, job: Job, actor: str, via: Via | str = Via.CODE, reason: str = "", until: datetime | None = None) -> Job:
     """
     Pause a job; one that is paused until then already stays as it is.
 
     :raises InvalidPause, JobNotFound: nothing was changed
     """
     try:
-        return jobs.pause(job=job, actor=actor, reason=reason, until=until)
+        return jobs.pause(job=job, actor=actor, via=via, reason=reason, until=until)
     except AlreadyPaused:
         return jobs.get(id=job.pk)
 
 
-def resume(*, job: Job, actor: str) -> Job:
+def resume(*, job: Job, actor: str, via: Via | str = Via.CODE, reason: str = "") -> Job:
     """
     Resume a job; one that is active stays as it is.
 
     :raises NotPaused: it is finished or broken
     """
     try:
-        return jobs.resume(job=job, actor=actor)
+        return jobs.resume(job=job, actor=actor, via=via, reason=reason)
     except NotPaused:
         stored = jobs.get(id=job.pk)
         if stored.state == "active":
@@ -140,7 +151,15 @@ def resume(*, job: Job, actor: str) -> Job:
         raise
 
 
-def retag(*, job: Job, actor: str, add: Sequence[str] = (), remove: Sequence[str] = ()) -> Job:
+def retag(
+    *,
+    job: Job,
+    actor: str,
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+) -> Job:
     """
     Give a job tags and take others from it; one that has just these already stays as it is.
 
@@ -149,7 +168,9 @@ def retag(*, job: Job, actor: str, add: Sequence[str] = (), remove: Sequence[str
     with transaction.atomic():
         stored = rows.lock(id=job.pk)
         tags = rows.checked_tags(sorted({*stored.tags, *add} - set(remove)))
-        return stored if tags == stored.tags else jobs.update(job=stored, actor=actor, tags=tags)
+        if tags == stored.tags:
+            return stored
+        return jobs.update(job=stored, actor=actor, via=via, reason=reason, tags=tags)
 
 
 def change_many(
@@ -158,6 +179,7 @@ def change_many(
     ids: tuple[str, ...],
     filter: JobFilter,
     actor: str,
+    via: Via | str = Via.CODE,
     reason: str = "",
     until: datetime | None = None,
     tags: tuple[str, ...] = (),
@@ -172,7 +194,7 @@ def change_many(
         matching = list(search.jobs(filter=filter).order_by("pk")[: MOST_AT_ONCE + 1])
         is_cut = len(matching) > MOST_AT_ONCE
         chosen = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
-    do = _deed(action=action, actor=actor, reason=reason, until=until, tags=tags)
+    do = _deed(action=action, author={"actor": actor, "via": via, "reason": reason}, until=until, tags=tags)
     results = _each(chosen=chosen, do=do, dry_run=dry_run)
     return Changes(results=tuple(results), is_cut=is_cut)
 
@@ -190,15 +212,15 @@ def _each(*, chosen: list[tuple[str, Job | None]], do: Callable[[Job], object], 
 
 
 def _deed(
-    *, action: str, actor: str, reason: str, until: datetime | None, tags: tuple[str, ...]
+    *, action: str, author: Mapping[str, Any], until: datetime | None, tags: tuple[str, ...]
 ) -> Callable[[Job], object]:
     deeds: dict[str, Callable[[Job], object]] = {
-        "pause": lambda job: pause(job=job, actor=actor, reason=reason, until=until),
-        "resume": lambda job: resume(job=job, actor=actor),
-        "run": lambda job: jobs.run_now(job=job, actor=actor),
-        "delete": lambda job: jobs.remove(job=job, actor=actor),
-        "add_tags": lambda job: retag(job=job, actor=actor, add=tags),
-        "remove_tags": lambda job: retag(job=job, actor=actor, remove=tags),
+        "pause": lambda job: pause(job=job, **author, until=until),
+        "resume": lambda job: resume(job=job, **author),
+        "run": lambda job: jobs.run_now(job=job, actor=author["actor"]),
+        "delete": lambda job: jobs.remove(job=job, **author),
+        "add_tags": lambda job: retag(job=job, **author, add=tags),
+        "remove_tags": lambda job: retag(job=job, **author, remove=tags),
     }
     return deeds[action]
 

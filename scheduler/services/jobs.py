@@ -14,7 +14,7 @@ from scheduler.core import policies as policy_rules
 from scheduler.core import triggers
 from scheduler.core.policies import POLICIES
 from scheduler.core.registry import registry
-from scheduler.core.states import JobSource, JobState, RunKind, RunState
+from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
 from scheduler.errors import (
     AlreadyPaused,
     InvalidPause,
@@ -26,14 +26,17 @@ from scheduler.errors import (
     StaleVersion,
 )
 from scheduler.models import Job, Run
+from scheduler.services import versions
 from scheduler.store import jobs as rows
 from scheduler.store import notifications
+from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
 from scheduler.store.notifications import Channel
 
 _WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")
-_DEFINITION = (*_CALL, "trigger", *_WORDS, *POLICIES)
+DEFINITION = (*_CALL, "trigger", *_WORDS, *POLICIES)
+"""What people may say about a job."""
 
 
 def get(*, id: str) -> Job:
@@ -55,9 +58,12 @@ def create(
     description: str = "",
     tags: Sequence[str] = (),
     actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
     source: JobSource | str = JobSource.CODE,
     replace_existing: bool = False,
     paused: bool = False,
+    restored_version: int | None = None,
     now: datetime | None = None,
     **policies: Any,
 ) -> Job:
@@ -67,7 +73,8 @@ def create(
     ``replace_existing``: a job with this id is brought to this definition instead. It keeps its history and its state,
     and its next fire time as well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not
     given.
-    ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task.
+    ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task. ``actor``,
+    ``via``, ``reason`` and ``restored_version`` go into the history of the job.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     :raises JobExists: the id is taken
@@ -76,21 +83,28 @@ def create(
     now = now or database_now()
     given = {"task": task, "args": args or (), "kwargs": kwargs or {}, "trigger": trigger, **policies}
     given |= {word: text for word, text in (("name", name), ("description", description), ("tags", tags)) if text}
+    author = _author(actor, via, reason, restored_version)
+    again: dict[str, Any] = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
-        return update(job=get(id=id), actor=actor, now=now, **given)
+        return update(job=get(id=id), **again)
     job = _new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
     with transaction.atomic():
         if replace_existing and rows.is_unadopted(id=job.id):
-            rows.take_over(job=job)
+            rows.take_over(job=job, author=author)
             return job
         try:
-            rows.insert(job=job)
+            rows.insert(job=job, author=author)
         except JobExists:
             if not replace_existing:
                 raise
             # Another process created it since this one looked.
-            return update(job=get(id=job.id), actor=actor, now=now, **given)
+            return update(job=get(id=job.id), **again)
     return job
+
+
+def _author(actor: str, via: Via | str, reason: str, restored_version: int | None = None) -> Author:
+    action = None if restored_version is None else ChangeAction.RESTORED
+    return Author(actor=actor, via=Via(via), reason=reason, action=action, restored_version=restored_version)
 
 
 def _new(
@@ -129,7 +143,15 @@ def _new(
 
 
 def update(
-    *, job: Job, actor: str = "", version: int | None = None, now: datetime | None = None, **changes: Any
+    *,
+    job: Job,
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    version: int | None = None,
+    restored_version: int | None = None,
+    now: datetime | None = None,
+    **changes: Any,
 ) -> Job:
     """
     Change a job's definition and wake the nodes; return it as it is now.
@@ -141,17 +163,14 @@ def update(
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
     """
-    unknown = sorted(set(changes) - set(_DEFINITION))
+    unknown = sorted(set(changes) - set(DEFINITION))
     if unknown:
         raise InvalidPolicy(f"A job has no {', '.join(unknown)} that could be changed.")
     now = now or database_now()
     with transaction.atomic():
         stored = _lock(job)
         if version is not None and stored.version != version:
-            raise StaleVersion(
-                f"“{stored.name}” was changed by {stored.updated_by or 'somebody'} meanwhile "
-                f"(version {stored.version}, yours was {version}). Look at it again."
-            )
+            raise stale(job=stored, version=version)
         new: dict[str, Any] = {name: changes[name] for name in _WORDS if name in changes}
         if "name" in new:
             rows.checked_name(new["name"])
@@ -166,7 +185,19 @@ def update(
             new |= rows.reschedule(job=stored, trigger=changes["trigger"], now=now)
         if stored.state == JobState.BROKEN:
             new |= rows.heal(job=stored, changes=new, now=now)
-        return rows.save(job=stored, changes=new, actor=actor, now=now)
+        author = _author(actor, via, reason, restored_version)
+        return rows.save(job=stored, changes=new, author=author, now=now)
+
+
+def stale(*, job: Job, version: int) -> StaleVersion:
+    """Return the error that tells who changed the job since that version was read, and what."""
+    seen = versions.since(job=job, version=version)
+    who = (seen[0].actor if seen else job.updated_by) or "somebody"
+    told = f": {versions.brief(change=seen[0])}" if seen else ""
+    return StaleVersion(
+        f"“{job.name}” was changed by {who} meanwhile (version {job.version}, yours was {version}){told}. "
+        "Look at it again."
+    )
 
 
 def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -179,7 +210,13 @@ def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def pause(
-    *, job: Job, actor: str = "", reason: str = "", until: datetime | None = None, now: datetime | None = None
+    *,
+    job: Job,
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    until: datetime | None = None,
+    now: datetime | None = None,
 ) -> Job:
     """
     Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
@@ -196,10 +233,13 @@ def pause(
         if stored.state == JobState.PAUSED and stored.paused_until == until:
             raise AlreadyPaused(f"“{stored.name}” is paused already.")
         changes = rows.pause(job=stored, reason=reason, until=until, now=now)
-        return rows.save(job=stored, changes=changes, actor=actor, now=now)
+        author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
+        return rows.save(job=stored, changes=changes, author=author, now=now)
 
 
-def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
+def resume(
+    *, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
+) -> Job:
     """
     Let a paused job become due again, at its first fire time after now; what passed meanwhile is not made up for.
 
@@ -216,7 +256,7 @@ def resume(*, job: Job, actor: str = "", now: datetime | None = None) -> Job:
         normalized = triggers.normalize(stored.trigger, now=now)
         next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
         changes = {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
-        return rows.save(job=stored, changes=changes, actor=actor, now=now)
+        return rows.save(job=stored, changes=changes, author=_author(actor, via, reason), now=now)
 
 
 def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
@@ -251,11 +291,11 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
     return run
 
 
-def remove(*, job: Job, actor: str = "") -> None:
+def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
     """
     Delete the job. Its runs that are queued or running go on, those that wait for their turn are cancelled.
 
-    The history stays, with the job's id and name.
+    The history stays, with the job's id and name; from it the job can be made again.
 
     :raises JobNotFound: it is gone already
     """
@@ -263,7 +303,7 @@ def remove(*, job: Job, actor: str = "") -> None:
         stored = _lock(job)
         waiting = Run.objects.active().filter(job=stored, held=True)
         waiting.update(state=RunState.CANCELLED, reason="The job was deleted.", finished_at=database_now())
-        stored.delete()
+        rows.delete(job=stored, author=_author(actor, via, reason))
 
 
 def _lock(job: Job) -> Job:

@@ -11,8 +11,8 @@ from typing import Any
 from scheduler.core import triggers
 from scheduler.core.policies import POLICIES
 from scheduler.errors import InvalidTrigger
-from scheduler.models import Job, Node, Run
-from scheduler.services import history, masking, search
+from scheduler.models import Change, Job, Node, Run
+from scheduler.services import history, masking, search, versions
 from scheduler.services.metrics import Tally
 from scheduler.services.status import Status
 
@@ -80,6 +80,29 @@ def _last(run: Run) -> dict[str, Any]:
         "started_at": instant(run.started_at),
         "finished_at": instant(run.finished_at),
     }
+
+
+def changes(*, rows: Iterable[Change]) -> list[dict[str, Any]]:
+    """Describe changes of jobs: one query for all."""
+    rows = list(rows)
+    existing = versions.existing(changes=rows)
+    return [
+        {
+            "id": row.pk,
+            "job": row.job_key,
+            "job_name": row.job_name,
+            "job_exists": row.job_key in existing,
+            "version": row.version,
+            "action": row.action,
+            "actor": row.actor,
+            "via": row.via,
+            "reason": row.reason,
+            "restored_version": row.restored_version,
+            "changed_at": instant(row.changed_at),
+            "changes": [{"name": each.name, "old": each.old, "new": each.new} for each in versions.what(change=row)],
+        }
+        for row in rows
+    ]
 
 
 def runs(*, rows: Iterable[Run]) -> list[dict[str, Any]]:

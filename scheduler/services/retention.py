@@ -50,6 +50,9 @@ class CleanUp:
     stock_history: int = 0
     """Rows in which stock django-apscheduler noted what it ran."""
 
+    changes: int = 0
+    """Rows of the history of jobs."""
+
     rollups: int = 0
     """Hourly roll-ups."""
 
@@ -103,6 +106,7 @@ def clean_up(
     * Finished runs, but for the newest ``keep_per_job`` of each job. A job that was deleted, or ended that long ago,
       keeps none. Queued and running runs are never touched.
     * Jobs that ended (their last fire time is over) and have no active run. Newer runs of theirs stay as history.
+    * Changes of jobs, but for the newest of each job that exists (setting ``keep_changes_per_job``).
     * Nodes that stopped or were lost and own no active run.
     * What stock django-apscheduler noted in its own table.
     * Hourly roll-ups older than the setting ``rollup_days``, and answers kept for repeated requests for a day.
@@ -135,6 +139,14 @@ def clean_up(
             find=partial(retention.find_ended_jobs, cutoff=cutoff),
             delete=lambda page: retention.delete_ended_jobs(jobs=page, cutoff=cutoff),
             after="",
+            batch=_Batch(batch_size),
+            dry_run=dry_run,
+        ),
+        _sweep(
+            what="changes",
+            find=partial(retention.find_old_changes, cutoff=cutoff, keep_per_job=settings.keep_changes_per_job),
+            delete=lambda page: retention.delete_changes(changes=page),
+            after=0,
             batch=_Batch(batch_size),
             dry_run=dry_run,
         ),

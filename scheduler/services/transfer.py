@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduler.core.policies import POLICIES
-from scheduler.core.states import JobSource, JobState
+from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, SchedulerError
 from scheduler.models import Job
 from scheduler.services import changes, masking
@@ -37,7 +37,15 @@ def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
     return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
 
 
-def import_jobs(*, document: Any, actor: str, update: bool = False, dry_run: bool = False) -> tuple[Imported, ...]:
+def import_jobs(
+    *,
+    document: Any,
+    actor: str,
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    update: bool = False,
+    dry_run: bool = False,
+) -> tuple[Imported, ...]:
     """
     Create the jobs of a document; each in a transaction of its own, and what is refused does not stop the others.
 
@@ -46,7 +54,8 @@ def import_jobs(*, document: Any, actor: str, update: bool = False, dry_run: boo
     :raises InvalidImport: it is no such document; nothing was done
     """
     entries = _entries(document)
-    return tuple(_import(entry=entry, actor=actor, update=update, dry_run=dry_run) for entry in entries)
+    author = {"actor": actor, "via": Via(via), "reason": reason or "Imported."}
+    return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
 
 
 def _exported(job: Job) -> dict[str, Any]:
@@ -76,16 +85,14 @@ def _entries(document: Any) -> list[dict[str, Any]]:
     return entries
 
 
-def _import(*, entry: dict[str, Any], actor: str, update: bool, dry_run: bool) -> Imported:
+def _import(*, entry: dict[str, Any], author: dict[str, Any], update: bool, dry_run: bool) -> Imported:
     id = entry["id"]
     stored = Job.objects.defer("job_state").filter(pk=id).first()
     definition = {name: entry[name] for name in DEFINITION if name in entry}
     try:
         if stored is None:
             if not dry_run:
-                changes.create(
-                    actor=actor, source=JobSource.CODE, id=id, paused=bool(entry.get("paused")), **definition
-                )
+                changes.create(**author, source=JobSource.CODE, id=id, paused=bool(entry.get("paused")), **definition)
             return Imported(id=id, what="created")
         if not update:
             return Imported(id=id, what="skipped")
@@ -94,7 +101,7 @@ def _import(*, entry: dict[str, Any], actor: str, update: bool, dry_run: bool) -
         if not changed:
             return Imported(id=id, what="unchanged")
         if not dry_run:
-            changes.update(job=stored, actor=actor, version=None, **changed)
+            changes.update(job=stored, **author, version=None, **changed)
         return Imported(id=id, what="updated")
     except SchedulerError as error:
         return Imported(id=id, what="refused", text=str(error))

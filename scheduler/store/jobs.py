@@ -1,11 +1,13 @@
 """
 Rows of jobs: what the services and APScheduler's job store write alike.
 
-Every function runs in its caller's transaction, which holds the lock of ``lock`` on the job that it changes.
+Every function runs in its caller's transaction, which holds the lock of ``lock`` on the job that it changes. Those that
+write say who does, for the history.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,10 +19,13 @@ from django_apscheduler.models import DjangoJob
 from scheduler import conf, sealing
 from scheduler.core import definitions, triggers
 from scheduler.core.registry import registry
-from scheduler.core.states import JobState
+from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidArguments, InvalidName, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
+from scheduler.models.job import JobQuerySet
+from scheduler.store import changes as history
 from scheduler.store import legacy_state, overdue
+from scheduler.store.changes import Author
 
 NO_FURTHER_FIRE_TIME = "It has no further fire time."
 
@@ -40,7 +45,7 @@ def lock(*, id: str) -> Job:
     return stored
 
 
-def insert(*, job: Job) -> None:
+def insert(*, job: Job, author: Author) -> None:
     """
     Write a new job.
 
@@ -49,6 +54,7 @@ def insert(*, job: Job) -> None:
     job.job_state = legacy_state.dump(job)
     try:
         with transaction.atomic():
+            history.announce(author=author, job=job.id)
             job.save(force_insert=(DjangoJob,))
     except IntegrityError as error:
         raise JobExists(f"A job with the id “{job.id}” exists already. Choose another id, or update it.") from error
@@ -60,34 +66,53 @@ def is_unadopted(*, id: str) -> bool:
     return bool(found) and not Job.objects.filter(pk=id).exists()
 
 
-def adopt(*, job: Job) -> None:
+def adopt(*, job: Job, author: Author) -> None:
     """Make a job of the stock row with its id. That row itself stays as it is."""
     job.djangojob_ptr_id = job.id
+    history.announce(author=dataclasses.replace(author, action=ChangeAction.ADOPTED), job=job.id)
     job.save_base(raw=True, force_insert=True)
 
 
-def take_over(*, job: Job) -> None:
+def take_over(*, job: Job, author: Author) -> None:
     """Make a job of the stock row with its id, whose content is replaced unread."""
     job.job_state = legacy_state.dump(job)
     DjangoJob.objects.filter(pk=job.id).update(next_run_time=job.next_run_time, job_state=job.job_state)
-    adopt(job=job)
+    adopt(job=job, author=author)
 
 
-def save(*, job: Job, changes: Mapping[str, Any], actor: str, now: datetime) -> Job:
+def delete(*, job: Job, author: Author) -> None:
+    """Delete a job. Its runs and its changes stay, with its id and name."""
+    history.announce(author=author, job=job.pk)
+    job.delete()
+
+
+def delete_many(*, jobs: JobQuerySet, author: Author) -> int:
+    """Delete jobs in one go; return how many."""
+    with history.of_many(author=author):
+        return jobs.delete()[1].get(Job._meta.label, 0)
+
+
+def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime) -> Job:
     """
     Write changed columns as a new version of the definition.
 
     ``needs_inspection`` stays: what was written past the services is still looked at by a node.
     """
-    if any(changes.get(name, getattr(job, name)) != getattr(job, name) for name in ("state", "paused_until")):
-        job.state_changed_at, job.state_changed_by = now, actor
+    moved = {name: new for name, new in changes.items() if getattr(job, name) != new}
+    if set(moved) - {"interrupted_at"} == {"next_run_time"}:
+        times = [job.next_run_time, changes["next_run_time"]]
+        also = {"next_run_time": [None if at is None else at.isoformat() for at in times]}
+        author = dataclasses.replace(author, also=also)
+    if "state" in moved or "paused_until" in moved:
+        job.state_changed_at, job.state_changed_by = now, author.actor
     for name, value in changes.items():
         setattr(job, name, value)
     if job.state != JobState.PAUSED:
         job.paused_until = None
     job.version += 1
-    job.updated_at, job.updated_by = now, actor
+    job.updated_at, job.updated_by = now, author.actor
     job.job_state = legacy_state.dump(job)
+    history.announce(author=author, job=job.pk)
     job.save()
     return job
 

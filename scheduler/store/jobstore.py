@@ -25,6 +25,7 @@ from scheduler.errors import JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
 from scheduler.store import jobs as rows
+from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
 from scheduler.store.declarations import Declaration, edit_columns, new_job, replacement_columns
 from scheduler.store.stored_jobs import StoredJob, build
@@ -109,7 +110,7 @@ class PostgresJobStore(DjangoJobStore):
         now = _ask(database_now)
         row = new_job(declaration=self._declaration(job), now=now)
         try:
-            rows.insert(job=row)
+            rows.insert(job=row, author=Author())
         except JobExists:
             raise ConflictingIdError(job.id) from None
 
@@ -134,7 +135,7 @@ class PostgresJobStore(DjangoJobStore):
             else:
                 changes = replacement_columns(row=row, declaration=self._declaration(job), now=now)
             if changes:
-                rows.save(job=row, changes=changes, actor="", now=now)
+                rows.save(job=row, changes=changes, author=Author(), now=now)
 
     def finish_job(self, job_id: str) -> None:
         """
@@ -148,7 +149,7 @@ class PostgresJobStore(DjangoJobStore):
                 row = rows.lock(id=job_id)
             except JobNotFound:
                 raise JobLookupError(job_id) from None
-            rows.save(job=row, changes=rows.due(None), actor="", now=now)
+            rows.save(job=row, changes=rows.due(None), author=Author(), now=now)
 
     def remove_job(self, job_id: str) -> None:
         """
@@ -159,7 +160,7 @@ class PostgresJobStore(DjangoJobStore):
         _ask(database_now)
         with transaction.atomic():
             try:
-                rows.lock(id=job_id).delete()
+                rows.delete(job=rows.lock(id=job_id), author=Author())
             except JobNotFound:
                 raise JobLookupError(job_id) from None
 
@@ -167,13 +168,13 @@ class PostgresJobStore(DjangoJobStore):
         """Delete every job. Rows that stock django-apscheduler wrote and nobody adopted are not among them."""
         _ask(database_now)
         with transaction.atomic():
-            Job.objects.all().delete()
+            rows.delete_many(jobs=Job.objects.all(), author=Author())
 
     def _take_over(self, job: ApschedulerJob, now: datetime) -> None:
         """The same code that stock once stored declares its job again: its row becomes ours, unread."""
         if isinstance(job, StoredJob) or not rows.is_unadopted(id=job.id):
             raise JobLookupError(job.id)
-        rows.take_over(job=new_job(declaration=self._declaration(job), now=now))
+        rows.take_over(job=new_job(declaration=self._declaration(job), now=now), author=Author())
 
     def _build(self, row: Job) -> StoredJob:
         return build(row=row, scheduler=self._scheduler, alias=self._alias, next_run_time=self._local(_due_at(row)))

@@ -8,18 +8,21 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from scheduler.core.states import JobState, NodeState
-from scheduler.models import Job, Node, Run
+from scheduler.core.states import JobState, NodeState, Via
+from scheduler.models import Change, Job, Node, Run
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.job import JobQuerySet
+from scheduler.store import jobs as rows
 from scheduler.store import statements
+from scheduler.store.changes import Author
 from scheduler.store.connections import array
 
 _GONE = (NodeState.STOPPED, NodeState.LOST)
+_CLEAN_UP = Author(via=Via.SCHEDULER, reason="It ended longer ago than is kept.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,7 @@ def delete_ended_jobs(*, jobs: Sequence[str], cutoff: datetime) -> int:
         ended = list(
             _ended(cutoff).filter(pk__in=list(locked.values_list("pk", flat=True))).values_list("pk", flat=True)
         )
-        Job.objects.filter(pk__in=ended).delete()
+        rows.delete_many(jobs=Job.objects.filter(pk__in=ended), author=_CLEAN_UP)
     return len(ended)
 
 
@@ -86,6 +89,27 @@ def _ended(cutoff: datetime) -> JobQuerySet:
         .filter(ended_at__lt=cutoff)
     )
     return ended
+
+
+def find_old_changes(*, after: int, cutoff: datetime, keep_per_job: int, limit: int) -> tuple[int, ...]:
+    """
+    Return the ids of the next changes from before the cutoff, from ``after`` on.
+
+    The newest ``keep_per_job`` of each job that exists stay: it can be brought back to how it was.
+    """
+    existing = Job.objects.filter(pk=OuterRef("job_key"))
+    newer = Change.objects.filter(job_key=OuterRef("job_key")).order_by("-id").values("id")
+    oldest_kept = Coalesce(Subquery(newer[keep_per_job - 1 : keep_per_job]), 0)
+    old = Change.objects.filter(pk__gt=after, changed_at__lt=cutoff).alias(oldest_kept=oldest_kept)
+    return tuple(
+        old.filter(~Exists(existing) | Q(pk__lt=F("oldest_kept"))).order_by("pk").values_list("pk", flat=True)[:limit]
+    )
+
+
+def delete_changes(*, changes: Sequence[int]) -> int:
+    """Delete these changes; return how many."""
+    deleted: int = Change.objects.filter(pk__in=changes).delete()[0]
+    return deleted
 
 
 def find_gone_nodes(*, after: UUID, cutoff: datetime, limit: int) -> tuple[UUID, ...]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from scheduler.core.states import Via
 from scheduler.services import adoption
 from scheduler.services.adoption import Outcome
 
@@ -18,7 +19,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="Only tell what would be taken.")
 
     def handle(self, *, dry_run: bool, **options: Any) -> None:
-        outcomes = adoption.adopt(dry_run=dry_run, actor="adopt_jobs", on_outcome=self._tell)
+        outcomes = adoption.adopt(dry_run=dry_run, actor="adopt_jobs", via=Via.COMMAND, on_outcome=self._tell)
         if not outcomes:
             self.stdout.write("There is nothing to adopt.")
             return

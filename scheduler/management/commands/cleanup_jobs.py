@@ -18,9 +18,9 @@ _LOG_SECONDS = 10.0
 
 class Command(BaseCommand):
     help = (
-        "Delete finished runs, ended jobs and gone nodes that are older than a number of days, a little at a time. The "
-        "newest runs of each job stay. Exit code 0: done; 1: the database refused; 2: an argument cannot be used; "
-        "130: interrupted, what was deleted until then stays deleted."
+        "Delete finished runs, ended jobs, changes of jobs and gone nodes that are older than a number of days, a "
+        "little at a time. The newest runs and changes of each job stay. Exit code 0: done; 1: the database refused; "
+        "2: an argument cannot be used; 130: interrupted, what was deleted until then stays deleted."
     )
     requires_system_checks = ()
 
@@ -120,6 +120,8 @@ class Progress:
 
 def sentence(done: CleanUp, *, dry_run: bool) -> str:
     counts = [_count(done.runs, "run"), _count(done.jobs, "ended job"), _count(done.nodes, "gone node")]
+    if done.changes:
+        counts.append(_count(done.changes, "change") + " of jobs")
     if done.stock_history:
         counts.append(f"{_count(done.stock_history, 'row')} of django_apscheduler's own history")
     what = f"{', '.join(counts[:-1])} and {counts[-1]}"

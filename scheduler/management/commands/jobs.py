@@ -13,19 +13,24 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core import triggers
-from scheduler.core.states import RunState
+from scheduler.core.states import RunState, Via
 from scheduler.management import printing
 from scheduler.models import Run
-from scheduler.services import changes, jobs, representations, runs, search, transfer
+from scheduler.services import changes, jobs, representations, runs, search, transfer, versions
 from scheduler.services.search import JobFilter
+from scheduler.services.versions import ChangeFilter
 from scheduler.store.clock import database_now
 
 _LOOK_SECONDS = 0.2
+_CHANGE_COLUMNS = ("id", "changed_at", "version", "action", "actor", "via", "what", "reason")
 _COLUMNS = ("id", "name", "state", "task", "when", "next_run_time")
 
 
 class Command(BaseCommand):
-    help = "List, show, run, pause, resume, export and import jobs. Exit code 0: done; 1: refused; 2: could not ask."
+    help = (
+        "List, show, run, pause, resume, export and import jobs, and show their history. "
+        "Exit code 0: done; 1: refused; 2: could not ask."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
@@ -56,12 +61,16 @@ class Command(BaseCommand):
         pause = add("pause", "Pause jobs.", _many, printing.add_output)
         pause.add_argument("--reason", default="")
         pause.add_argument("--until", metavar="INSTANT", help="When they resume by themselves.")
-        add("resume", "Resume jobs.", _many, printing.add_output)
+        resume = add("resume", "Resume jobs.", _many, printing.add_output)
+        resume.add_argument("--reason", default="")
+        history = add("changes", "Show who changed a job, when and how; also a deleted one.", _one, printing.add_output)
+        history.add_argument("--limit", type=int, default=50, metavar="N")
         exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
         exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
         importing = add("import", "Create the jobs of an export.", printing.add_output)
         importing.add_argument("file", help="A file, or “-” for standard input.")
         importing.add_argument("--update", action="store_true", help="Change those that exist.")
+        importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
         importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
 
     def handle(self, *, word: str, **options: Any) -> None:
@@ -124,11 +133,23 @@ class Command(BaseCommand):
     def _pause(self, *, jobs: list[str], reason: str, until: str | None, output: str, **_: Any) -> None:
         self._each("pause", jobs, output, reason=reason, until=None if until is None else _instant(until))
 
-    def _resume(self, *, jobs: list[str], output: str, **_: Any) -> None:
-        self._each("resume", jobs, output)
+    def _resume(self, *, jobs: list[str], reason: str, output: str, **_: Any) -> None:
+        self._each("resume", jobs, output, reason=reason)
+
+    def _changes(self, *, job: str, output: str, limit: int, **_: Any) -> None:
+        found = list(versions.changes(filter=ChangeFilter(job=job))[: max(1, limit)])
+        if not found:
+            jobs.get(id=job)  # refuses an id that nothing ever had
+        shown = representations.changes(rows=found)
+        if output != "json":
+            for row, change in zip(shown, found, strict=True):
+                row["what"] = versions.brief(change=change)
+        self._print(shown, output, columns=_CHANGE_COLUMNS)
 
     def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
-        done = changes.change_many(action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), **how)
+        done = changes.change_many(
+            action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), via=Via.COMMAND, **how
+        )
         rows = [
             {"id": change.id, "ok": change.error is None, "detail": str(change.error) if change.error else None}
             for change in done.results
@@ -140,7 +161,7 @@ class Command(BaseCommand):
     def _export(self, *, jobs: list[str], **_: Any) -> None:
         self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs))))
 
-    def _import(self, *, file: str, update: bool, dry_run: bool, output: str, **_: Any) -> None:
+    def _import(self, *, file: str, update: bool, reason: str, dry_run: bool, output: str, **_: Any) -> None:
         try:
             text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
             document = json.loads(text)
@@ -148,7 +169,9 @@ class Command(BaseCommand):
             raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=printing.NOT_ASKED) from None
         except ValueError as error:
             raise CommandError(f"{file} is no JSON: {error}.", returncode=printing.NOT_ASKED) from None
-        done = transfer.import_jobs(document=document, actor=_actor(), update=update, dry_run=dry_run)
+        done = transfer.import_jobs(
+            document=document, actor=_actor(), via=Via.COMMAND, reason=reason, update=update, dry_run=dry_run
+        )
         rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]
         self._print(rows, output, columns=("id", "what", "detail"))
         if any(item.what == "refused" for item in done):

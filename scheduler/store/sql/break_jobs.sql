@@ -1,11 +1,14 @@
 -- Take jobs that cannot run out of the schedule, and remember from when on their fire times are owed.
+-- “said” is how the history of jobs learns who changed them.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends.
 -- Params:  jobs text[], reasons text[] of one length; now timestamptz or NULL
 -- Rows:    id
 -- Index:   the primary key
 
-WITH broken AS (
+WITH said AS MATERIALIZED (
+    SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via
+), broken AS (
     SELECT problem.id, problem.reason, parent.next_run_time
       FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS problem (id, reason)
       JOIN django_apscheduler_djangojob AS parent ON parent.id = problem.id
@@ -20,7 +23,7 @@ UPDATE scheduler_job AS job
        paused_until = NULL,
        state_changed_at = coalesce(%(now)s::timestamptz, now()),
        interrupted_at = coalesce(job.interrupted_at, broken.next_run_time)
-  FROM broken
+  FROM broken, said
  WHERE job.djangojob_ptr_id = broken.id
    AND (job.state IN ('active', 'broken')
         OR (job.state = 'paused' AND job.paused_until <= coalesce(%(now)s::timestamptz, now())))

@@ -1,12 +1,15 @@
--- Pause jobs that failed too often in a row.
+-- Pause jobs that failed too often in a row. “said” is how the history of jobs learns who changed them.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends; it holds their parent rows.
 -- Params:  jobs text[], reasons text[] of one length; now timestamptz or NULL
 -- Rows:    none
 -- Index:   the primary key
 
+WITH said AS MATERIALIZED (
+    SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via
+)
 UPDATE scheduler_job AS job
    SET state = 'paused', state_reason = failing.reason, state_changed_by = '', version = job.version + 1,
        paused_until = NULL, state_changed_at = coalesce(%(now)s::timestamptz, now())
-  FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS failing (id, reason)
+  FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS failing (id, reason), said
  WHERE job.djangojob_ptr_id = failing.id

@@ -1,4 +1,4 @@
--- Put inspected jobs (back) into the schedule.
+-- Put inspected jobs (back) into the schedule. “said” is how the history of jobs learns who changed them.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends.
 -- Params:  arrays of one length: jobs text[], versions int[], triggers jsonb as text[], states text[],
@@ -6,7 +6,9 @@
 -- Rows:    id; a job that was changed meanwhile (another version) is left out
 -- Index:   the primary key
 
-WITH fit AS (
+WITH said AS MATERIALIZED (
+    SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via
+), fit AS (
     SELECT *
       FROM unnest(%(jobs)s::text[], %(versions)s::int[], %(triggers)s::text[], %(states)s::text[],
                   %(next_run_times)s::timestamptz[]) AS fit (id, version, trigger, state, next_run_time)
@@ -21,7 +23,7 @@ WITH fit AS (
            state_changed_at = CASE WHEN fit.state = job.state THEN job.state_changed_at
                                    ELSE coalesce(%(now)s::timestamptz, now()) END,
            version = job.version + 1
-      FROM fit
+      FROM fit, said
      WHERE job.djangojob_ptr_id = fit.id
        AND job.version = fit.version
     RETURNING job.djangojob_ptr_id

@@ -89,6 +89,25 @@ class TestJobs:
         assert run("jobs", "resume", "j")[0] == 0
         assert Job.objects.get().state == "active"
 
+    def test_shows_the_history_also_of_a_deleted_job(self) -> None:
+        job = add()
+        run("jobs", "pause", "j", "--reason", "Deploy.")
+        run("jobs", "resume", "j", "--reason", "Done.")
+        jobs.remove(job=jobs.get(id=job.pk), actor="anna")
+
+        code, text, _ = run("jobs", "changes", "j", "-o", "json")
+
+        shown = [(item["action"], item["via"], item["reason"]) for item in json.loads(text)]
+        assert code == 0
+        assert shown == [
+            ("deleted", "code", ""),
+            ("resumed", "command", "Done."),
+            ("paused", "command", "Deploy."),
+            ("created", "code", ""),
+        ]
+        assert "state: active → paused" in run("jobs", "changes", "j")[1]
+        assert run("jobs", "changes", "none")[0] == 2
+
     def test_waits_for_a_run_and_fails_with_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from scheduler.services import runs
 

@@ -1,0 +1,97 @@
+"""The history of jobs: who changed what, when, through what and why. The database writes it (``store/changes.py``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from scheduler.core import differences
+from scheduler.core.differences import Difference
+from scheduler.errors import ChangeNotFound
+from scheduler.models import Change, Job
+from scheduler.services import masking, paging
+from scheduler.services.paging import Order, Page
+
+NEWEST_FIRST = Order(columns=("id",), descending=True)
+
+_MOST_SINCE = 100
+_LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFilter:
+    """Which changes. What is empty does not count."""
+
+    job: str = ""
+    actor: str = ""
+    actions: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def changes(*, filter: ChangeFilter) -> QuerySet[Change]:
+    """Return the changes, newest first, without the definitions."""
+    found = Change.objects.defer("definition").order_by("-id")
+    if filter.job:
+        found = found.filter(job_key=filter.job)
+    if filter.actor:
+        found = found.filter(actor=filter.actor)
+    if filter.actions:
+        found = found.filter(action__in=filter.actions)
+    if filter.via:
+        found = found.filter(via__in=filter.via)
+    if filter.since is not None:
+        found = found.filter(changed_at__gte=filter.since)
+    if filter.until is not None:
+        found = found.filter(changed_at__lt=filter.until)
+    return found
+
+
+def page(*, filter: ChangeFilter, limit: int, cursor: str = "") -> Page[Change]:
+    """
+    Return the newest changes, or those beside the cursor of another page.
+
+    :raises InvalidFilter: the cursor is none of this list
+    """
+    return paging.paginate(rows=changes(filter=filter), order=NEWEST_FIRST, limit=limit, cursor=cursor)
+
+
+def get(*, id: int) -> Change:
+    """:raises ChangeNotFound: there is none with this id"""
+    change = Change.objects.filter(pk=id).first() if 0 < id <= _LARGEST_ID else None
+    if change is None:
+        raise ChangeNotFound(f"There is no change with the id {str(id)[:30]}.")
+    return change
+
+
+def since(*, job: Job, version: int) -> list[Change]:
+    """Return what was changed about a job after this version of it, newest first."""
+    found = changes(filter=ChangeFilter(job=job.pk)).filter(version__gt=version)
+    return list(found.exclude(changes={})[:_MOST_SINCE])
+
+
+def existing(*, changes: Iterable[Change]) -> frozenset[str]:
+    """Return the ids of those of the changed jobs that are there still."""
+    keys = {change.job_key for change in changes}
+    return frozenset(Job.objects.filter(pk__in=keys).order_by().values_list("pk", flat=True)) if keys else frozenset()
+
+
+def what(*, change: Change) -> tuple[Difference, ...]:
+    """Return what a change changed; secrets are masked."""
+    return masked(found=differences.read(change.changes))
+
+
+def masked(*, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
+    """Return the differences with a mask in place of every sealed value: that one changed is seen all the same."""
+    return tuple(
+        Difference(name=each.name, old=masking.masked(each.old), new=masking.masked(each.new)) for each in found
+    )
+
+
+def brief(*, change: Change) -> str:
+    """``cron 0 2 * * * → cron 0 3 * * *``: what a change changed, in a few words; empty for those without values."""
+    return differences.brief(what(change=change))

@@ -1,0 +1,70 @@
+"""
+Who changes jobs, told to the database.
+
+A trigger on the table of jobs writes the history, in the statement that changes a job. What it cannot see is told to
+it before, in a setting that lasts no longer than the transaction. Who says nothing is noted as the database's role.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import connection
+
+from scheduler.core.states import ChangeAction, Via
+from scheduler.store import statements
+
+_MOST_CHARS = {"actor": 150, "reason": 2000}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Author:
+    """Who changes a job, through what, and why."""
+
+    actor: str = ""
+    via: Via = Via.CODE
+    reason: str = ""
+    action: ChangeAction | None = None
+    """``None``: what the change itself looks like."""
+
+    restored_version: int | None = None
+    also: Mapping[str, Any] = field(default_factory=dict)
+    """Old and new value of what is no column of the definition, by name."""
+
+
+def announce(*, author: Author, job: str) -> None:
+    """Say who makes the next change of this job. The caller's transaction is open."""
+    _say(json.dumps({**_document(author), "job": job}))
+
+
+@contextmanager
+def of_many(*, author: Author) -> Iterator[None]:
+    """Say who changes the jobs that are changed in here. The caller's transaction is open."""
+    _say(json.dumps(_document(author)))
+    yield
+    # What raised rolls the setting back with everything else.
+    _say("")
+
+
+def _document(author: Author) -> dict[str, Any]:
+    document: dict[str, Any] = {"via": Via(author.via).value}
+    for name, most in _MOST_CHARS.items():
+        # JSON could say NUL and halves of surrogate pairs; PostgreSQL cannot store them.
+        text: str = getattr(author, name).replace("\x00", "")
+        document[name] = text.encode("utf-8", "replace").decode()[:most]
+    if author.action is not None:
+        document["action"] = author.action.value
+    if author.restored_version is not None:
+        document["restored_version"] = author.restored_version
+    if author.also:
+        document["also"] = dict(author.also)
+    return document
+
+
+def _say(said: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statements.load("say_who_changes_jobs"), {"said": said})

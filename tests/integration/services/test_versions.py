@@ -1,0 +1,493 @@
+"""The history of jobs: whoever changes one, by whatever way, leaves a row in the same transaction."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from datetime import UTC, timedelta
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from apscheduler.job import Job as ApschedulerJob
+from apscheduler.triggers.date import DateTrigger
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+from django_apscheduler.models import DjangoJob
+
+from scheduler import conf
+from scheduler.core.registry import Task, registry
+from scheduler.core.states import JobSource, JobState
+from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
+from scheduler.models import Change, Job
+from scheduler.services import adoption, changes, jobs, restoring, retention, transfer, versions
+from scheduler.services.search import JobFilter
+from scheduler.services.versions import ChangeFilter
+from scheduler.store import claims, definitions
+from scheduler.store import jobs as rows
+from scheduler.store import retention as stored_retention
+from scheduler.store.connections import Connection
+from scheduler.store.jobstore import PostgresJobStore
+from tests.contract import tasks
+from tests.integration.services.nightly import NOW, at, daily, make
+from tests.integration.services.stock_rows import write as store_row
+from tests.ledger import add_node
+
+SECRET = {"task": "governed.use_secret", "kwargs": {"token": "s3cr3t-value"}}
+
+
+def newest() -> Change:
+    return Change.objects.order_by("-id")[0]
+
+
+def said(change: Change) -> tuple[str, str, str, str]:
+    return change.action, change.actor, change.via, change.reason
+
+
+@pytest.fixture
+def session(transactional_db: None) -> Iterator[Connection]:
+    session = Connection(purpose="test")
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def store(db: None) -> PostgresJobStore:
+    store = PostgresJobStore()
+    store.start(SimpleNamespace(timezone=UTC), "default")
+    return store
+
+
+def scheduled() -> ApschedulerJob:
+    """A job as APScheduler hands it to its store."""
+    trigger = DateTrigger(at(16, day=24).replace(year=2990), timezone=UTC)
+    job = ApschedulerJob(
+        SimpleNamespace(timezone=UTC),
+        id="declared",
+        func=tasks.first,
+        trigger=trigger,
+        args=(),
+        kwargs={},
+        executor="default",
+        misfire_grace_time=60,
+        coalesce=True,
+        max_instances=1,
+    )
+    job.next_run_time = trigger.get_next_fire_time(None, NOW)
+    return job
+
+
+def document() -> dict[str, Any]:
+    entry = {"id": "nightly", "task": "contract.first", "trigger": daily(5)}
+    return {"format": transfer.FORMAT, "version": transfer.VERSION, "jobs": [entry]}
+
+
+def everything(action: str, **more: Any) -> Any:
+    return changes.change_many(action=action, ids=("nightly",), filter=JobFilter(), actor="anna", **more)
+
+
+def ended() -> None:
+    long_ago = timezone.now() - timedelta(days=100)
+    Job.objects.update(state=JobState.FINISHED, state_changed_at=long_ago)
+
+
+def update_by_store(store: PostgresJobStore) -> None:
+    job = store.lookup_job("nightly")
+    assert job is not None
+    job.name = "Renamed"
+    store.update_job(job)
+
+
+WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
+    (jobs, "create"): (lambda _: jobs.create(task="contract.first", trigger=daily(2)), "created"),
+    (jobs, "update"): (lambda _: jobs.update(job=jobs.get(id="nightly"), priority=3), "edited"),
+    (jobs, "pause"): (lambda _: jobs.pause(job=jobs.get(id="nightly")), "paused"),
+    (jobs, "resume"): (
+        lambda _: (jobs.pause(job=jobs.get(id="nightly")), jobs.resume(job=jobs.get(id="nightly"))),
+        "resumed",
+    ),
+    (jobs, "remove"): (lambda _: jobs.remove(job=jobs.get(id="nightly")), "deleted"),
+    (changes, "create"): (
+        lambda _: changes.create(actor="", source=JobSource.API, task="contract.first", trigger=daily(2)),
+        "created",
+    ),
+    (changes, "update"): (
+        lambda _: changes.update(job=jobs.get(id="nightly"), actor="", version=None, tags=["a"]),
+        "edited",
+    ),
+    (changes, "remove"): (lambda _: changes.remove(job=jobs.get(id="nightly"), actor="", version=None), "deleted"),
+    (changes, "clone"): (
+        lambda _: changes.clone(
+            job=jobs.get(id="nightly"), actor="", source=JobSource.API, id="c", name=None, paused=True
+        ),
+        "created",
+    ),
+    (changes, "pause"): (lambda _: changes.pause(job=jobs.get(id="nightly"), actor=""), "paused"),
+    (changes, "resume"): (
+        lambda _: (jobs.pause(job=jobs.get(id="nightly")), changes.resume(job=jobs.get(id="nightly"), actor="")),
+        "resumed",
+    ),
+    (changes, "retag"): (lambda _: changes.retag(job=jobs.get(id="nightly"), actor="", add=["a"]), "edited"),
+    (changes, "change_many"): (lambda _: everything("add_tags", tags=("a",)), "edited"),
+    (transfer, "import_jobs"): (
+        lambda _: transfer.import_jobs(document=document(), actor="", update=True),
+        "edited",
+    ),
+    (adoption, "adopt"): (lambda _: (store_row("stock"), adoption.adopt()), "adopted"),
+    (restoring, "restore"): (
+        lambda _: (
+            jobs.update(job=jobs.get(id="nightly"), name="Other"),
+            restoring.restore(change=Change.objects.order_by("id")[0], actor=""),
+        ),
+        "restored",
+    ),
+    (retention, "clean_up"): (lambda _: (ended(), retention.clean_up()), "deleted"),
+    (retention, "schedule_clean_up"): (lambda _: retention.schedule_clean_up(), "created"),
+    (rows, "insert"): (lambda store: store.add_job(scheduled()), "created"),
+    (rows, "adopt"): (lambda _: (store_row("stock"), adoption.adopt()), "adopted"),
+    (rows, "take_over"): (
+        lambda store: (store_row("declared"), store.update_job(scheduled())),
+        "adopted",
+    ),
+    (rows, "save"): (lambda store: update_by_store(store), "edited"),
+    (rows, "delete"): (lambda store: store.remove_job("nightly"), "deleted"),
+    (rows, "delete_many"): (lambda store: store.remove_all_jobs(), "deleted"),
+    (stored_retention, "delete_ended_jobs"): (lambda _: (ended(), retention.clean_up()), "deleted"),
+    (PostgresJobStore, "add_job"): (lambda store: store.add_job(scheduled()), "created"),
+    (PostgresJobStore, "update_job"): (lambda store: update_by_store(store), "edited"),
+    (PostgresJobStore, "finish_job"): (lambda store: store.finish_job("nightly"), "finished"),
+    (PostgresJobStore, "remove_job"): (lambda store: store.remove_job("nightly"), "deleted"),
+    (PostgresJobStore, "remove_all_jobs"): (lambda store: store.remove_all_jobs(), "deleted"),
+}
+READERS = {
+    jobs: {"get", "run_now", "stale"},
+    changes: {"run_now"},
+    transfer: {"export"},
+    adoption: {"unadopted_count"},
+    restoring: {"preview"},
+    retention: {"check"},
+    rows: {
+        *("lock", "is_unadopted", "check_arguments", "checked_id", "checked_name", "checked_tags"),
+        *("checked_description", "due", "pause", "schedule", "reschedule", "heal", "is_same_trigger"),
+    },
+    stored_retention: {
+        *("find_old_runs", "delete_runs", "find_ended_jobs", "find_old_changes", "delete_changes", "find_gone_nodes"),
+        *("delete_nodes", "find_stock_history", "delete_stock_history", "delete_rollups", "fold_counters"),
+        "delete_idempotency_keys",
+    },
+    PostgresJobStore: {
+        *("start", "shutdown", "lookup_job", "get_due_jobs", "get_next_run_time", "get_all_jobs"),
+    },
+}
+
+
+def make_other() -> Job:
+    return make(id="b")
+
+
+@pytest.mark.django_db
+class TestEveryWriter:
+    @pytest.mark.parametrize(("owner", "name"), WRITERS, ids=lambda part: getattr(part, "__name__", part))
+    def test_leaves_a_row(self, owner: Any, name: str, store: PostgresJobStore) -> None:
+        write, action = WRITERS[owner, name]
+        make()
+        last = newest().pk
+
+        write(store)
+
+        found = list(Change.objects.filter(pk__gt=last).order_by("id"))
+        assert [change.action for change in found].count(action) == 1
+        assert newest().action == action
+
+    @pytest.mark.parametrize("owner", READERS, ids=lambda owner: owner.__name__)
+    def test_is_known_to_this_test(self, owner: Any) -> None:
+        """A function that is added to these modules is put into one of the two lists above."""
+        if isinstance(owner, ModuleType):
+            public = {
+                name
+                for name, function in vars(owner).items()
+                if inspect.isfunction(function) and function.__module__ == owner.__name__ and not name.startswith("_")
+            }
+        else:
+            public = {name for name in vars(owner) if not name.startswith("_")}
+
+        assert public == READERS[owner] | {name for module, name in WRITERS if module is owner}
+
+
+@pytest.mark.django_db
+class TestWhatIsNoted:
+    def test_says_who_when_through_what_why_and_what(self) -> None:
+        job = make(actor="anna", via="admin")
+        assert said(newest()) == ("created", "anna", "admin", "")
+
+        jobs.update(job=job, actor="ben", via="api", reason="Less load.", trigger=daily(3), priority=4)
+
+        change = newest()
+        assert said(change) == ("edited", "ben", "api", "Less load.")
+        assert (change.job_key, change.job_name, change.version) == ("nightly", "nightly", 2)
+        assert change.changes == {"trigger": [daily(1), daily(3)], "priority": [0, 4]}
+        assert (change.definition["trigger"], change.definition["state"]) == (daily(3), "active")
+        assert versions.brief(change=change) == "cron 0 1 * * * → cron 0 3 * * *, priority: 0 → 4"
+
+    def test_leaves_nothing_of_what_was_rolled_back(self) -> None:
+        job = make()
+
+        with transaction.atomic():
+            jobs.update(job=job, actor="ben", priority=4)
+            assert newest().actor == "ben"
+            transaction.set_rollback(True)
+
+        assert [change.action for change in Change.objects.all()] == ["created"]
+        Job.objects.update(priority=7)
+        assert newest().via == "database"
+
+    def test_tells_a_pause_and_its_end(self) -> None:
+        job = make()
+
+        jobs.pause(job=job, actor="anna", reason="Proxy banned.")
+        assert said(newest()) == ("paused", "anna", "code", "Proxy banned.")
+        assert newest().changes == {"state": ["active", "paused"]}
+        jobs.resume(job=job, actor="ben", reason="New proxy.")
+        assert said(newest()) == ("resumed", "ben", "code", "New proxy.")
+        jobs.remove(job=job, actor="anna", via="admin", reason="Over.")
+        assert said(newest()) == ("deleted", "anna", "admin", "Over.")
+        assert newest().definition["trigger"] == daily(1)
+
+    def test_leaves_out_an_edit_that_changed_nothing(self) -> None:
+        job = make()
+
+        jobs.update(job=job, trigger=daily(1), priority=0)
+
+        assert Change.objects.count() == 1
+
+    def test_notes_when_a_job_was_only_moved(self, store: PostgresJobStore) -> None:
+        make()
+        moved = store.lookup_job("nightly")
+        assert moved is not None
+        moved.next_run_time = at(20, day=28)
+
+        store.update_job(moved)
+
+        assert newest().changes == {"next_run_time": ["2026-11-24T01:00:00+00:00", "2026-11-28T20:00:00+00:00"]}
+
+    def test_keeps_secrets_sealed_and_shows_that_one_changed(self) -> None:
+        job = make(**SECRET)
+        jobs.update(job=job, kwargs={"token": "an0ther-value"})
+
+        change = newest()
+        text = f"{change.changes} {change.definition} {Change.objects.order_by('id')[0].definition}"
+        assert "s3cr3t" not in text
+        assert "an0ther" not in text
+        assert change.definition["kwargs"] == Job.objects.get().kwargs
+        assert versions.brief(change=change) == "token: ••• → •••"
+
+    def test_stores_whatever_a_reason_holds(self) -> None:
+        job = make()
+
+        jobs.update(job=job, actor="anna", reason="half \ud800 of a pair \x00" + "x" * 5000, priority=1)
+
+        assert newest().reason.startswith("half ? of a pair x")
+        assert len(newest().reason) == 2000
+
+    def test_notes_each_of_many_with_as_many_statements_as_without(
+        self, django_assert_max_num_queries: Callable[..., Any]
+    ) -> None:
+        for number in range(10):
+            make(id=f"job-{number}")
+        last = newest().pk
+
+        with django_assert_max_num_queries(10 * 8 + 2):
+            changes.change_many(
+                action="pause",
+                ids=tuple(f"job-{number}" for number in range(10)),
+                filter=JobFilter(),
+                actor="anna",
+                via="api",
+                reason="Deploy.",
+            )
+
+        found = Change.objects.filter(pk__gt=last)
+        assert {said(change) for change in found} == {("paused", "anna", "api", "Deploy.")}
+        assert found.count() == 10
+
+    def test_notes_each_of_many_that_one_statement_deletes(self, store: PostgresJobStore) -> None:
+        make()
+        make_other()
+
+        store.remove_all_jobs()
+
+        gone = Change.objects.filter(action="deleted")
+        assert {(change.job_key, change.via) for change in gone} == {("nightly", "code"), ("b", "code")}
+        make()
+        Job.objects.update(priority=1)
+        assert newest().via == "database"
+
+    def test_is_never_rewritten(self) -> None:
+        make()
+
+        with pytest.raises(DatabaseError, match="never changed"), transaction.atomic():
+            Change.objects.update(actor="somebody else")
+
+    def test_covers_every_column_that_somebody_could_change(self) -> None:
+        """A new column of the definition has to be added to the trigger, or else to what is noted elsewhere."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT event_object_column FROM information_schema.triggered_update_columns"
+                " WHERE trigger_name = 'scheduler_note_change'"
+            )
+            watched = {name for (name,) in cursor.fetchall()}
+        make()
+        columns = {field.column for field in Job._meta.local_fields}
+        noted_elsewhere = {
+            *("djangojob_ptr_id", "state_changed_at", "state_changed_by", "created_at", "created_by", "updated_at"),
+            *("updated_by", "needs_inspection", "needs_rescheduling", "interrupted_at", "consecutive_failures"),
+        }
+
+        assert columns - watched == noted_elsewhere
+        assert set(newest().definition) == watched - {"version", "state_reason"}
+
+
+@pytest.mark.django_db
+class TestPastTheServices:
+    def test_notes_the_role_of_who_writes_sql(self) -> None:
+        make()
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE scheduler_job SET max_instances = 3")
+            cursor.execute("SELECT session_user")
+            role = cursor.fetchone()[0]
+
+        assert said(newest()) == ("edited", role, "database", "")
+        assert newest().changes == {"max_instances": [1, 3]}
+
+    def test_notes_models_and_querysets(self) -> None:
+        job = make()
+        Job.objects.filter(pk=job.pk).update(state="paused", state_reason="By hand.")
+        assert (newest().action, newest().via, newest().reason) == ("paused", "database", "By hand.")
+
+        job.refresh_from_db()
+        job.delete()
+        assert (newest().action, newest().via) == ("deleted", "database")
+
+    def test_does_not_lend_the_name_of_who_wrote_before(self) -> None:
+        job, other = make(), make_other()
+        with transaction.atomic():
+            jobs.update(job=job, actor="anna", priority=1)
+            Job.objects.filter(pk=other.pk).update(priority=1)
+
+        assert newest().via == "database"
+
+    def test_leaves_the_count_of_failures_alone(self) -> None:
+        make()
+        last = newest().pk
+
+        Job.objects.update(consecutive_failures=3, needs_inspection=True)
+        DjangoJob.objects.update(next_run_time=NOW)
+
+        assert newest().pk == last
+
+
+class TestNodes:
+    def test_leave_no_row_when_they_claim_even_if_a_job_ends_with_it(self, session: Connection) -> None:
+        make(trigger={"type": "date", "run_at": at(16).isoformat()})
+        last = newest().pk
+
+        claims.claim_due(
+            session,
+            node=add_node(),
+            tasks={"contract.first"},
+            limit=10,
+            room={"default": 10},
+            catch_up_limit=10,
+            now=at(17),
+        )
+
+        assert Job.objects.get().state == JobState.FINISHED
+        assert newest().pk == last
+
+    def test_note_that_a_job_broke_and_healed(self, session: Connection) -> None:
+        make()
+        Job.objects.update(task="contract.later")
+        inspect_jobs(session, settings=conf.get(), broken=False)
+        assert (newest().action, newest().actor, newest().via) == ("broken", "", "scheduler")
+        assert "contract.later" in newest().reason
+        broken = newest().pk
+        inspect_jobs(session, settings=conf.get(), broken=True)
+        assert newest().pk == broken
+
+        registry.add(Task(name="contract.later", function=registry.get("contract.first").function))
+        try:
+            inspect_jobs(session, settings=conf.get(), broken=True)
+        finally:
+            registry.remove("contract.later")
+
+        assert (newest().action, newest().via) == ("healed", "scheduler")
+        assert newest().changes == {"state": ["broken", "active"]}
+
+    def test_note_jobs_whose_task_nobody_has(self, session: Connection) -> None:
+        make()
+        Job.objects.update(task="contract.later", needs_inspection=False)
+        assert break_jobs_without_a_task(session) == 1
+
+        assert (newest().action, newest().via) == ("broken", "scheduler")
+
+    def test_note_what_was_broken_without_a_transaction(self, session: Connection) -> None:
+        make()
+
+        definitions.break_jobs(session, problems=[("nightly", "Its disk is full.")])
+
+        assert said(newest()) == ("broken", "", "scheduler", "Its disk is full.")
+
+    def test_note_that_they_paused_a_failing_job(self, session: Connection) -> None:
+        make(pause_after_failures=1)
+        session.execute("pause_failing_jobs", jobs="{nightly}", reasons='{"Failed once."}', now=None)
+
+        assert said(newest()) == ("paused", "", "scheduler", "Failed once.")
+
+
+@pytest.mark.django_db
+class TestPage:
+    def test_goes_both_ways(self) -> None:
+        job = make()
+        jobs.update(job=jobs.update(job=job, priority=1), priority=2)
+
+        first = versions.page(filter=ChangeFilter(), limit=2)
+        second = versions.page(filter=ChangeFilter(), limit=2, cursor=first.next or "")
+        back = versions.page(filter=ChangeFilter(), limit=2, cursor=second.previous or "")
+
+        shown = [[change.version for change in page.rows] for page in (first, second, back)]
+        assert shown == [[3, 2], [1], [3, 2]]
+        assert (first.previous, second.next) == (None, None)
+
+    def test_filters(self) -> None:
+        job = make(actor="anna")
+        jobs.pause(job=job, actor="ben", via="api")
+        make_other()
+
+        def found(**wanted: Any) -> list[tuple[str, str]]:
+            return [(change.job_key, change.action) for change in versions.changes(filter=ChangeFilter(**wanted))]
+
+        assert found(job="nightly") == [("nightly", "paused"), ("nightly", "created")]
+        assert found(actor="ben") == [("nightly", "paused")]
+        assert found(actions=("created",)) == [("b", "created"), ("nightly", "created")]
+        assert found(via=("api",)) == [("nightly", "paused")]
+        assert found(since=timezone.now() + timedelta(days=1)) == []
+        assert found(until=timezone.now() - timedelta(days=1)) == []
+
+
+@pytest.mark.django_db
+class TestCleanUp:
+    def test_keeps_the_newest_changes_of_jobs_that_exist(self) -> None:
+        job = make()
+        for number in range(1, 30):
+            job = jobs.update(job=job, priority=number)
+        gone = make_other()
+        jobs.remove(job=gone)
+
+        def clean(days: int) -> int:
+            return retention.clean_up(now=timezone.now() + timedelta(days=days), older_than_days=30).changes
+
+        assert clean(29) == 0
+        assert clean(31) == 10 + 2
+        left = list(Change.objects.order_by("-id"))
+        assert [change.version for change in left] == list(range(30, 10, -1))
+        assert {change.job_key for change in left} == {"nightly"}
