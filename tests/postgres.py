@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
@@ -30,13 +31,18 @@ class Cluster:
 
     ``with Cluster() as cluster:`` starts it, and removes everything at the end. ``settings`` are server settings such
     as ``{"max_connections": 20}``; with ``password`` the server asks for it (SCRAM) instead of trusting everybody;
-    ``parent`` is the folder that gets its files.
+    ``parent`` is the folder that gets its files; ``has_clock`` gives the server a clock of its own, for ``set_clock``.
     """
 
     user = "postgres"
 
     def __init__(
-        self, *, settings: dict[str, Any] | None = None, password: str = "", parent: Path | None = None
+        self,
+        *,
+        settings: dict[str, Any] | None = None,
+        password: str = "",
+        parent: Path | None = None,
+        has_clock: bool = False,
     ) -> None:
         self.settings = settings or {}
         self.password = password
@@ -46,12 +52,29 @@ class Cluster:
         self.log = self.directory / "log"
         self.account = programs.account_for(self.data)
         os.chown(self.directory, self.account.uid, self.account.gid)
+        self._clock = self.directory / "clock"
+        self._variables: dict[str, str] = {}
+        if has_clock:
+            self.set_clock(ahead_seconds=0)
+            self._variables = {
+                "LD_PRELOAD": str(clock_library()),
+                "FAKETIME_TIMESTAMP_FILE": str(self._clock),
+                "FAKETIME_NO_CACHE": "1",
+                "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+            }
+
+    def set_clock(self, *, ahead_seconds: int) -> None:
+        """Let the server's clock, and no other, be wrong by this much from now on."""
+        moved = self._clock.with_suffix(".new")
+        moved.write_text(f"{ahead_seconds:+d}\n")
+        moved.chmod(0o644)
+        moved.rename(self._clock)
 
     def start(self) -> None:
         """Start the server and wait until it answers; create the cluster before the first start."""
         if not self.data.exists():
             self._create()
-        self._pg_ctl("start", "-w", "-l", str(self.log))
+        self._pg_ctl("start", "-w", "-l", str(self.log), variables=self._variables)
 
     def stop(self, mode: StopMode = "fast") -> None:
         """Stop the server if it runs. ``immediate`` is a crash: it recovers at the next start."""
@@ -148,12 +171,22 @@ class Cluster:
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
 
-    def _pg_ctl(self, *arguments: str) -> None:
+    def _pg_ctl(self, *arguments: str, variables: Mapping[str, str] | None = None) -> None:
         try:
-            programs.run("pg_ctl", "-D", str(self.data), "-t", "60", *arguments, account=self.account)
+            programs.run(
+                "pg_ctl", "-D", str(self.data), "-t", "60", *arguments, account=self.account, variables=variables
+            )
         except programs.ProgramFailed as error:
             log = self.log.read_text()[-2000:] if self.log.exists() else ""
             raise programs.ProgramFailed(f"{error}\n{log}") from None
+
+
+NO_CLOCK = "The library faketime is missing, which gives a server a clock of its own: apt-get install faketime"
+
+
+def clock_library() -> Path | None:
+    """Return Debian's libfaketime, or ``None`` if it is not installed."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))), None)
 
 
 def free_port() -> int:

@@ -13,6 +13,7 @@ import pwd
 import stat
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -82,9 +83,15 @@ def account_for(cluster: Path) -> Account:
     )
 
 
-def run(program: str, *arguments: str, account: Account, timeout_seconds: float = 120) -> str:
+def run(
+    program: str,
+    *arguments: str,
+    account: Account,
+    timeout_seconds: float = 120,
+    variables: Mapping[str, str] | None = None,
+) -> str:
     """
-    Run one of the programs to its end and return what it printed.
+    Run one of the programs to its end and return what it printed. ``variables`` are added to its environment.
 
     It gets a session of its own, so that Ctrl-C in our terminal does not reach it or the server that it starts.
 
@@ -101,7 +108,7 @@ def run(program: str, *arguments: str, account: Account, timeout_seconds: float 
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd="/",
-                env={**environment, "LC_ALL": "C"},
+                env={**environment, "LC_ALL": "C", **(variables or {})},
                 timeout=timeout_seconds,
                 start_new_session=True,
                 check=False,

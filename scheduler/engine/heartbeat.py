@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 _SKEW_SECONDS = 2.0
 """A clock that is wrong by more is worth a warning."""
 
+_OTHERS_BEAT = 1.5
+"""Heartbeats that a new node waits before it judges others: one of theirs, and time for it to arrive."""
+
 
 class Lease:
     """The right to start runs: it ends by itself before others may take this node for dead."""
@@ -64,6 +67,7 @@ class Heartbeat:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler-heartbeat", daemon=True)
         self._clocks: tuple[datetime, float] | None = None
+        self._may_judge_at = 0.0
         self._is_skewed = False
         self.skew_seconds = 0.0
         """How far the database's clock is ahead of this machine's, at the last heartbeat."""
@@ -101,7 +105,7 @@ class Heartbeat:
                 logger.exception("scheduler.heartbeat.failed")
 
     def _beat(self) -> bool:
-        """Beat; true if the database's clock and ours went on alike since the last time."""
+        """Beat; true if the silence of other nodes can be judged by the database's clock."""
         failpoints.hit("beat.before")
         began = time.monotonic()
         clock = nodes.beat(self._connection, node=self._identity.node, stuck=self._stuck())
@@ -113,7 +117,7 @@ class Heartbeat:
             return False
         self.lease.renew(since=began)
         self._compare_clocks(clock, took=time.monotonic() - began)
-        return self._clocks_agree(clock, began)
+        return self._may_judge(clock, began)
 
     def _compare_clocks(self, clock: datetime, *, took: float) -> None:
         """
@@ -127,16 +131,22 @@ class Heartbeat:
             logger.warning("scheduler.clock.skewed", extra={"seconds": round(self.skew_seconds, 1)})
         self._is_skewed = is_skewed
 
-    def _clocks_agree(self, clock: datetime, monotonic: float) -> bool:
+    def _may_judge(self, clock: datetime, monotonic: float) -> bool:
+        """
+        Whether no heartbeat can have been stamped before a jump of the database's clock by a node that lives.
+
+        After a jump the others get as long as silence is forgiven to beat by the new time. Whether the clock jumped
+        just before its own first heartbeat a node cannot know: it lets the others beat first.
+        """
         earlier, self._clocks = self._clocks, (clock, monotonic)
         if earlier is None:
-            return True
-        drift = (clock - earlier[0]).total_seconds() - (monotonic - earlier[1])
-        if abs(drift) > self._settings.reap_after_seconds / 2:
-            # Other nodes' heartbeats were stamped before the jump: judging them now would reap the living.
-            logger.warning("scheduler.clock.jumped", extra={"seconds": round(drift, 1)})
-            return False
-        return True
+            self._may_judge_at = max(self._may_judge_at, monotonic + _OTHERS_BEAT * self._settings.heartbeat_seconds)
+        else:
+            drift = (clock - earlier[0]).total_seconds() - (monotonic - earlier[1])
+            if abs(drift) > self._settings.reap_after_seconds / 2:
+                logger.warning("scheduler.clock.jumped", extra={"seconds": round(drift, 1)})
+                self._may_judge_at = monotonic + self._settings.reap_after_seconds
+        return monotonic >= self._may_judge_at
 
     def _reap(self) -> None:
         reaped = nodes.reap(

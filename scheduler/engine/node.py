@@ -274,10 +274,11 @@ class Node:
         reason = f"Stopped while {interrupted} runs went on." if interrupted else ""
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
+        # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
         nodes.reap(
             self._connection,
             reaper=self.identity.node,
-            reap_after_seconds=self._settings.reap_after_seconds,
+            reap_after_seconds=None,
             max_recoveries=self._settings.max_recoveries,
         )
         if interrupted:

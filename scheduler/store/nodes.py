@@ -78,7 +78,7 @@ def reap(
     connection: Connection,
     *,
     reaper: str,
-    reap_after_seconds: float,
+    reap_after_seconds: float | None,
     max_recoveries: int,
     now: datetime | None = None,
 ) -> Reaped | None:
@@ -86,7 +86,9 @@ def reap(
     Mark silent nodes as lost and deal with the runs of all nodes that are gone, in one transaction.
 
     Queued runs go back to the queue; running ones become interrupted and, where their job wants it, get a recovery
-    attempt. ``reaper`` is the node that does this. ``None``: another node is doing it right now.
+    attempt. ``reaper`` is the node that does this; with ``reap_after_seconds=None`` it marks nobody as lost.
+
+    Returns ``None`` if another node is doing it right now.
     """
     with connection.transaction() as transaction:
         if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:

@@ -267,7 +267,7 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         a_fire_time_that_is_in_the_ledger_is_an_answer,
     ),
     ("count_active_runs", "AND run.finished_at IS NULL", "", only_active_runs_count_against_max_instances),
-    ("mark_lost_nodes", "- %(reap_after)s * interval '1 second'", "", the_living_are_not_reaped),
+    ("mark_lost_nodes", "- %(reap_after)s::float8 * interval '1 second'", "", the_living_are_not_reaped),
     ("mark_lost_nodes", "silent.state IN ('running', 'stopping')", "true", a_node_that_has_stopped_is_not_lost),
     ("beat", "AND node.state IN ('running', 'stopping')", "", a_node_that_was_given_up_cannot_beat),
     (

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.postgres import Cluster
-from tests.scenarios.site import CHECKOUT, Site, connected_to, environment
+from tests.scenarios.site import Site, connected_to, migrate
 
 _numbers = count(1)
 
@@ -20,12 +18,7 @@ def cluster() -> Iterator[Cluster]:
     """A server for all scenarios, with a migrated database to make others from."""
     with Cluster(settings={"fsync": "off", "max_connections": 100}) as cluster:
         cluster.psql("CREATE DATABASE migrated")
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=CHECKOUT,
-            env=environment(cluster.url("migrated")),
-            check=True,
-        )
+        migrate(cluster.url("migrated"))
         yield cluster
 
 

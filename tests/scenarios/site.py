@@ -68,6 +68,12 @@ def environment(url: str, **changes: str) -> dict[str, str]:
     }
 
 
+def migrate(url: str) -> None:
+    """Create the tables in a database."""
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=CHECKOUT, env=environment(url), check=True)
+
+
 class NodeProcess:
     """``manage.py runscheduler`` as a process; what it prints goes to a file."""
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -14,7 +12,7 @@ from django.db import connection
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import CHECKOUT, Site, accounted_fire_times, connected_to, environment
+from tests.scenarios.site import Site, accounted_fire_times, connected_to, migrate
 from tests.waiting import wait_until
 
 SECOND = timedelta(seconds=1)
@@ -24,12 +22,7 @@ SECOND = timedelta(seconds=1)
 def primary() -> Iterator[Cluster]:
     with Cluster() as cluster:
         cluster.psql("CREATE DATABASE learning")
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=CHECKOUT,
-            env=environment(cluster.url("learning")),
-            check=True,
-        )
+        migrate(cluster.url("learning"))
         yield cluster
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,13 +16,13 @@ from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
 from tests.scenarios.site import (
-    CHECKOUT,
     QUICK,
     NodeProcess,
     Site,
     accounted_fire_times,
     connected_to,
     environment,
+    migrate,
 )
 from tests.waiting import wait_until
 
@@ -55,12 +54,7 @@ def cluster_on_it(small_disk: Path) -> Iterator[Cluster]:
     settings = {"max_wal_size": "32MB", "min_wal_size": "32MB", "shared_buffers": "16MB"}
     with Cluster(settings=settings, parent=small_disk) as cluster:
         cluster.psql("CREATE DATABASE learning")
-        subprocess.run(
-            [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-            cwd=CHECKOUT,
-            env=environment(cluster.url("learning")),
-            check=True,
-        )
+        migrate(cluster.url("learning"))
         yield cluster
 
 

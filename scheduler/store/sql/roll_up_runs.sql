@@ -9,7 +9,7 @@
 
 WITH ended AS MATERIALIZED (
     SELECT run.job_key, run.task, run.state, run.finished_at, run.coalesced + 1 AS fire_times,
-           date_part('epoch', run.finished_at - run.started_at) AS took,
+           date_part('epoch', greatest(run.finished_at, run.started_at) - run.started_at) AS took,
            greatest(date_part('epoch', run.started_at - run.due_at), 0) AS lag
       FROM scheduler_run AS run
      WHERE run.id = ANY(%(runs)s::bigint[])

@@ -8,9 +8,12 @@
 
 UPDATE scheduler_run AS run
    SET state = 'succeeded',
-       started_at = coalesce(run.started_at,
-                             coalesce(%(now)s::timestamptz, clock_timestamp())
-                             - done.started_age * interval '1 microsecond'),
+       -- Absent if the run skipped the gate, and after its own end if the clock was set back meanwhile.
+       started_at = CASE WHEN run.started_at <= coalesce(%(now)s::timestamptz, clock_timestamp())
+                                                - done.finished_age * interval '1 microsecond'
+                         THEN run.started_at
+                         ELSE coalesce(%(now)s::timestamptz, clock_timestamp())
+                              - done.started_age * interval '1 microsecond' END,
        finished_at = coalesce(%(now)s::timestamptz, clock_timestamp()) - done.finished_age * interval '1 microsecond'
   FROM unnest(%(runs)s::bigint[], %(started_ages)s::bigint[], %(finished_ages)s::bigint[])
     AS done (id, started_age, finished_age)

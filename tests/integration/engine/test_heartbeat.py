@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +12,7 @@ from scheduler.engine import heartbeat as module
 from scheduler.engine.heartbeat import Heartbeat, Lease
 from scheduler.engine.identity import Identity
 from scheduler.models import Node, Run
-from tests.ledger import add_job, add_node, add_run
+from tests.ledger import NOON, add_job, add_node, add_run
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,11 +134,30 @@ class TestTheHeartbeat:
         assert Node.objects.get(pk=silent).state == NodeState.LOST
         assert heart.row().state == NodeState.RUNNING
 
-    def test_judges_nobody_right_after_the_clock_jumped(self, heart: Heart, clock: Clock, monkeypatch: Any) -> None:
-        heart.beat.beat_now()
-        clock.now -= 16  # as if the clock of the database had jumped ahead by 16 s
+    def test_judges_nobody_before_all_that_live_have_beaten_after_a_jump(
+        self, heart: Heart, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ahead = timedelta(0)
+        monkeypatch.setattr(module.nodes, "beat", lambda *_, **__: NOON + timedelta(seconds=clock.now) + ahead)
+        heart.beat._beat()
+        clock.now += 5
+        assert heart.beat._beat()
 
+        for jump in (timedelta(hours=1), timedelta(0)):
+            ahead = jump
+            clock.now += 5
+            assert not heart.beat._beat()
+            clock.now += 29
+            assert not heart.beat._beat()
+            clock.now += 2
+            assert heart.beat._beat()
+        assert caplog.text.count("scheduler.clock.jumped") == 2
+
+    def test_lets_the_others_beat_before_its_first_judgement(self, heart: Heart, clock: Clock) -> None:
         assert not heart.beat._beat()
+        clock.now += 0.06
+        assert not heart.beat._beat()
+        clock.now += 0.06
         assert heart.beat._beat()
 
     def test_ends_the_lease_when_it_stops(self, heart: Heart) -> None:

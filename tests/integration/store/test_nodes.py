@@ -89,6 +89,17 @@ class TestReap:
         assert Node.objects.get(pk=alive).state == NodeState.RUNNING
         assert Node.objects.get(pk=silent).state == NodeState.LOST
 
+    def test_marks_nobody_when_it_is_only_to_deal_with_those_that_are_gone(self, session: Connection) -> None:
+        silent = add_node(beat_at=LATER - HOUR)
+        stopped = add_run(add_job(), node=add_node(state=NodeState.STOPPED), state=RunState.RUNNING)
+
+        found = reap(session, reap_after_seconds=None)
+
+        assert found is not None
+        assert (found.nodes, found.interrupted) == ((), 1)
+        assert Node.objects.get(pk=silent).state == NodeState.RUNNING
+        assert Run.objects.get(pk=stopped.pk).state == RunState.INTERRUPTED
+
     def test_returns_queued_runs_to_the_queue(self, session: Connection, node: str) -> None:
         run = add_run(add_job(), node=add_node())
 

@@ -139,6 +139,17 @@ class TestFinish:
         assert list(Run.objects.unsuccessful()) == [failed]
 
     @pytest.mark.parametrize("more", [{}, {"result": "1"}], ids=("plain", "with a result"))
+    def test_keeps_the_order_of_times_when_the_clock_was_set_back_meanwhile(
+        self, session: Connection, node: str, more: Any
+    ) -> None:
+        run = add_run(add_job(), node=node, state=RunState.RUNNING, started_at=NOON + HOUR)
+
+        finish(session, node, outcome(run, **more))
+
+        run.refresh_from_db()
+        assert (run.started_at, run.finished_at) == (NOON - 3 * SECOND, NOON - SECOND)
+
+    @pytest.mark.parametrize("more", [{}, {"result": "1"}], ids=("plain", "with a result"))
     def test_changes_nothing_that_is_not_this_nodes(self, session: Connection, node: str, more: Any) -> None:
         run = add_run(add_job(), node=uuid4(), state=RunState.RUNNING)
 

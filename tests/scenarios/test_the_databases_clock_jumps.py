@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from scheduler.models import Job, Node, Run
+from scheduler.services import jobs
+from tests.postgres import NO_CLOCK, Cluster, clock_library
+from tests.scenarios.site import Site, assert_nothing_lost_or_doubled, connected_to, migrate
+from tests.waiting import wait_until
+
+SECOND = timedelta(seconds=1)
+HOUR = 3600
+
+if clock_library() is None and os.environ.get("CI") != "true":
+    pytest.skip(NO_CLOCK, allow_module_level=True)
+
+
+@pytest.fixture
+def cluster_with_a_clock() -> Iterator[Cluster]:
+    assert clock_library() is not None, NO_CLOCK
+    with Cluster(settings={"fsync": "off"}, has_clock=True) as cluster:
+        cluster.psql("CREATE DATABASE learning")
+        migrate(cluster.url("learning"))
+        yield cluster
+
+
+class TestAnHourForthAndBack:
+    def test_doubles_nothing_storms_nobody_and_gives_up_no_node(
+        self, cluster_with_a_clock: Cluster, tmp_path: Path, django_db_blocker: Any
+    ) -> None:
+        cluster = cluster_with_a_clock
+        site = Site(url=cluster.url("learning"), directory=tmp_path)
+        with django_db_blocker.unblock(), connected_to(site.url):
+            created = [every_second(f"job-{number}") for number in range(5)]
+            nodes = [site.start_node() for _ in range(3)]
+            site.began("job-4", count=3, timeout=40)
+            before = Run.objects.count()
+
+            cluster.set_clock(ahead_seconds=HOUR)
+            for node in nodes:
+                node.printed("scheduler.clock.jumped")
+                node.printed("scheduler.clock.skewed")
+            site.began("job-4", count=len(site.executions("job-4")) + 3)
+
+            # An hour of fire times is one run for each job, or none for those whose last one went on.
+            catching_up = Run.objects.filter(coalesced__gt=60).values_list("job_key", flat=True)
+            assert sorted(catching_up) == [job.pk for job in created]
+            assert Run.objects.count() < before + 5 * 20
+
+            cluster.set_clock(ahead_seconds=0)
+            for node in nodes:
+                node.printed_more_than("scheduler.clock.jumped", count=1)
+            # What is due in an hour by this clock waits; what people ask for, and what is new, does not.
+            jobs.run_now(job=created[0])
+            site.run("job-0", state="succeeded", kind="manual")
+            every_second("new")
+            site.began("new", count=3)
+
+            cluster.set_clock(ahead_seconds=HOUR)
+            site.began("job-4", count=len(site.executions("job-4")) + 3)
+            # Who was given up wrongly would be so by now: everybody has judged everybody again.
+            wait_until(lambda: all(node.output.count("scheduler.clock.jumped") == 3 for node in nodes))
+            site.began("job-4", count=len(site.executions("job-4")) + 3)
+            assert not Node.objects.exclude(state="running").exists()
+            for node in nodes:
+                node.stop()
+
+            for job in created:
+                first = datetime.fromisoformat(job.trigger["start_at"])
+                assert_nothing_lost_or_doubled(site, job.pk, first=first, every=SECOND)
+            assert not Run.objects.active().filter(node__isnull=False).exists()
+            assert not Run.objects.filter(attempt__gt=1).exists()
+            site.close()
+            connection.close()
+
+
+def every_second(name: str) -> Job:
+    return jobs.create(
+        id=name, task="sample.record", trigger={"type": "interval", "seconds": 1}, misfire_grace_time=None
+    )
