@@ -62,7 +62,7 @@ class Heartbeat:
         self._stuck = stuck
         self._wake = wake
         # An answer that takes longer would come too late for the lease.
-        self._connection = Connection(purpose="heartbeat", answer_seconds=settings.lease_seconds / 2)
+        self.connection = Connection(purpose="heartbeat", answer_seconds=settings.lease_seconds / 2)
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler-heartbeat", daemon=True)
@@ -91,7 +91,7 @@ class Heartbeat:
         if self._thread.is_alive():
             self._thread.join(5)
         self.lease.end()
-        self._connection.close()
+        self.connection.close()
 
     def _loop(self) -> None:
         while not self._stopping.wait(self._settings.heartbeat_seconds):
@@ -108,7 +108,7 @@ class Heartbeat:
         """Beat; true if the silence of other nodes can be judged by the database's clock."""
         failpoints.hit("beat.before")
         began = time.monotonic()
-        clock = nodes.beat(self._connection, node=self._identity.node, stuck=self._stuck())
+        clock = nodes.beat(self.connection, node=self._identity.node, stuck=self._stuck())
         if clock is None:
             self.lease.end()
             self._clocks = None
@@ -150,7 +150,7 @@ class Heartbeat:
 
     def _reap(self) -> None:
         reaped = nodes.reap(
-            self._connection,
+            self.connection,
             reaper=self._identity.node,
             reap_after_seconds=self._settings.reap_after_seconds,
             max_recoveries=self._settings.max_recoveries,

@@ -112,6 +112,7 @@ class Node:
         :raises WrongEnvironment, DatabaseUnavailable: nothing was started
         """
         installation.admit(environment=self._settings.environment)
+        self._open_sessions()
         self._register(self.identity)
         self._watchdog.start()
         self.heartbeat.start()
@@ -176,6 +177,21 @@ class Node:
                 "seconds": round(time.monotonic() - began, 2),
             },
         )
+
+    def _open_sessions(self) -> None:
+        """
+        Open what the node cannot do without, before it announces itself: a server that is full later stops nothing.
+
+        :raises DatabaseUnavailable: there is no room for all of them, and none was kept
+        """
+        sessions = (self._connection, self.heartbeat.connection, self.tick.connection, self.recorder.connection)
+        try:
+            for session in sessions:
+                session.raw()
+        except DatabaseUnavailable:
+            for session in sessions:
+                session.close()
+            raise
 
     def _register(self, identity: Identity) -> None:
         nodes.register(

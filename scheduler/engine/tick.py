@@ -67,7 +67,7 @@ class Tick:
         self._workload = workload
         self._lease = lease
         self._events = events
-        self._connection = Connection(purpose="tick")
+        self.connection = Connection(purpose="tick")
         self._more = dict.fromkeys(workload.pools, True)
         self._claim_at = 0.0
         self._ask_at = 0.0
@@ -132,7 +132,7 @@ class Tick:
         return pause
 
     def close(self) -> None:
-        self._connection.close()
+        self.connection.close()
 
     def _look_after(self) -> None:
         now = time.monotonic()
@@ -141,32 +141,32 @@ class Tick:
             self._reconcile_at = time.monotonic() + self._settings.reconcile_seconds
         if now >= self._cancel_at:
             self._cancel_at = now + self._settings.reconcile_seconds
-            for run_id in runs.to_cancel(self._connection, node=self._identity.node):
+            for run_id in runs.to_cancel(self.connection, node=self._identity.node):
                 self._workload.cancel(run_id)
         self._mark_started()
         if now >= self._resume_at:
             self._resume_at = now + self._settings.busy_poll_seconds
             self._resumed_at = now
-            if end_pauses(self._connection, settings=self._settings):
+            if end_pauses(self.connection, settings=self._settings):
                 self._claim_at = 0.0
         if now >= self._zones_at:
             self._zones_at = now + _ZONES_SECONDS
-            compute_by_current_zones(self._connection)
+            compute_by_current_zones(self.connection)
         if now >= self._inspect_at:
             self._inspected_at, self._inspect_at = now, now + _INSPECT_SECONDS
             self._claim_at = 0.0
             broken, self._inspect_broken = self._inspect_broken, False
-            inspect_jobs(self._connection, settings=self._settings, broken=broken)
+            inspect_jobs(self.connection, settings=self._settings, broken=broken)
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_SECONDS
-            break_jobs_without_a_task(self._connection)
-            runs.cancel_orphans(self._connection)
+            break_jobs_without_a_task(self.connection)
+            runs.cancel_orphans(self.connection)
 
     def _mark_started(self) -> None:
         """Show runs that skipped the gate as running once they last; those that were taken away are told to end."""
         lasting = self._workload.lasting_unmarked()
         if lasting:
-            started = runs.start(self._connection, runs=lasting, node=self._identity.node)
+            started = runs.start(self.connection, runs=lasting, node=self._identity.node)
             for run_id in set(lasting) - started:
                 self._workload.cancel(run_id)
 
@@ -178,7 +178,7 @@ class Tick:
             self._more[executor] = False
             limit = min(room, self._settings.claim_batch)
             taken = runs.take(
-                self._connection,
+                self.connection,
                 node=self._identity.node,
                 executor=executor,
                 tasks=registry.names(),
@@ -194,7 +194,7 @@ class Tick:
         if now < self._claim_at:
             return self._sleep_until_due() if self._ask_again else self._pause(self._claim_at - now)
         claim = claims.claim_due(
-            self._connection,
+            self.connection,
             node=self._identity.node,
             tasks=registry.names(),
             limit=self._settings.claim_batch,
@@ -216,7 +216,7 @@ class Tick:
     def _sleep_until_due(self) -> float:
         """Ask when anything is due that this node may take; return the pause until then."""
         self._ask_again = False
-        due = runs.next_due(self._connection, tasks=registry.names(), executors=list(self._workload.pools))
+        due = runs.next_due(self.connection, tasks=registry.names(), executors=list(self._workload.pools))
         longest = self._settings.poll_seconds
         job_seconds = longest if due.job is None else max(0.0, min(due.job, longest))
         run_seconds = longest if due.run is None else max(0.0, due.run)
@@ -250,7 +250,7 @@ class Tick:
             return seconds
         if now >= self._release_at:
             self._release_at = now + self._settings.busy_poll_seconds
-            if runs.release_held(self._connection):
+            if runs.release_held(self.connection):
                 self._look_for_runs_again()
                 return 0.0
         return max(0.0, self._release_at - now)
@@ -272,13 +272,13 @@ class Tick:
         now = time.monotonic()
         if now - self._spilled_at >= _SPILL_SECONDS:
             self._spilled_at = now
-            notifications.notify_from(self._connection, Channel.RUNS)
+            notifications.notify_from(self.connection, Channel.RUNS)
 
     def _start(self) -> None:
         free, gated = self._workload.next_to_start()
         if gated:
             try:
-                started = runs.start(self._connection, runs=[run.id for run in gated], node=self._identity.node)
+                started = runs.start(self.connection, runs=[run.id for run in gated], node=self._identity.node)
             except BaseException:  # whatever it was: what is neither waiting nor started would be lost in memory
                 self._workload.put_back(free, gated)
                 raise
@@ -318,10 +318,10 @@ class Tick:
         Between two passes nothing is in flight, so what memory does not know was lost with the answer to a COMMIT, of a
         claim or of a start. No body begins before that answer: such runs go back to the queue.
         """
-        in_database = runs.owned(self._connection, node=self._identity.node)
+        in_database = runs.owned(self.connection, node=self._identity.node)
         unbegun, gone = self._workload.differences(in_database)
         if unbegun:
-            given_back = runs.give_back(self._connection, runs=unbegun, node=self._identity.node)
+            given_back = runs.give_back(self.connection, runs=unbegun, node=self._identity.node)
             logger.warning("scheduler.runs.reconciled", extra={"given_back": len(given_back)})
             self.look_for_runs()
         if gone:

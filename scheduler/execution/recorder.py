@@ -38,7 +38,7 @@ class Recorder:
         self._identity = identity
         self._settled = settled
         self._released = released
-        self._connection = Connection(purpose="recorder")
+        self.connection = Connection(purpose="recorder")
         self.batcher: Batcher[Outcome | Note] = Batcher(
             name="scheduler-recorder", flush=self._flush, gather_seconds=gather_seconds, rows=rows, backlog=backlog
         )
@@ -57,7 +57,7 @@ class Recorder:
 
     def stop(self, *, timeout: float) -> bool:
         everything_written = self.batcher.stop(timeout=timeout)
-        self._connection.close()
+        self.connection.close()
         return everything_written
 
     def _flush(self, items: Sequence[Outcome | Note]) -> None:
@@ -72,7 +72,7 @@ class Recorder:
 
     def _show(self, notes: list[Note]) -> None:
         try:
-            runs.note(self._connection, notes=notes, node=self._identity.node)
+            runs.note(self.connection, notes=notes, node=self._identity.node)
         except ValueRefused as error:
             # It would be refused each time. What a run shows meanwhile is not worth holding up what became of others.
             logger.warning("scheduler.runs.notes_refused", extra={"count": len(notes), "error": str(error)})
@@ -82,14 +82,14 @@ class Recorder:
         missing = [outcome.run_id for outcome in outcomes if outcome.run_id not in recorded]
         if missing:
             # The answer to an earlier COMMIT was lost: what this node finished already is no refusal.
-            recorded |= runs.settled(self._connection, runs=missing, node=self._identity.node)
+            recorded |= runs.settled(self.connection, runs=missing, node=self._identity.node)
             missing = [run_id for run_id in missing if run_id not in recorded]
         if missing:
             self.refused += len(missing)
             logger.warning("scheduler.runs.outcome_too_late", extra={"runs": missing[:20], "count": len(missing)})
         self._settled(outcomes)
-        runs.reset_failures(self._connection, runs=recorded)
-        if runs.release_held(self._connection):
+        runs.reset_failures(self.connection, runs=recorded)
+        if runs.release_held(self.connection):
             self._released()
 
     def _write(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
@@ -104,7 +104,7 @@ class Recorder:
 
     def _finish(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
         recorded = runs.finish(
-            self._connection, outcomes=outcomes, node=self._identity.node, clock=monotonic_ns() // 1000
+            self.connection, outcomes=outcomes, node=self._identity.node, clock=monotonic_ns() // 1000
         )
         for job_id, failures in recorded.paused:
             logger.warning("scheduler.job.paused", extra={"job": job_id, "failures_in_a_row": failures})

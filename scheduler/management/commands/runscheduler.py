@@ -64,23 +64,22 @@ class Command(BaseCommand):
     ) -> None:
         self._stop = threading.Event()
         self._hurry = threading.Event()
+        self._patience = wait
+        self._told = False
         self._catch_signals()
         settings = self._settings(options)
         if not settings.enabled:
             raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")
-        self._await_database(wait)
+        deadline = time.monotonic() + wait
+        self._await_database(deadline)
         if self._stop.is_set():
             return
         if adopt_environment:
             adopt(environment=settings.environment)
         server = self._server(metrics_port)
-        scheduler = DurableScheduler(settings=settings)
-        try:
-            scheduler.start()
-        except WrongEnvironment as error:
-            raise CommandError(str(error)) from None
-        except DatabaseUnavailable as error:
-            raise CommandError(f"The database went away while the node started: {error}") from None
+        scheduler = self._start(settings, deadline)
+        if scheduler is None:
+            return
         assert scheduler.node is not None  # noqa: S101 - it was started
         scheduler.node.hurry = self._hurry
         told = self._tell(scheduler.node, settings, server)
@@ -91,6 +90,28 @@ class Command(BaseCommand):
         for part in told:
             part.stop()
         scheduler.shutdown()
+
+    def _start(self, settings: conf.SchedulerSettings, deadline: float) -> DurableScheduler | None:
+        """
+        Start a node; ``None``: it was asked to stop before.
+
+        One session was enough to look at the database, and a node needs several: a server may have no room for these.
+
+        :raises CommandError: with what to do
+        """
+        while not self._stop.is_set():
+            scheduler = DurableScheduler(settings=settings)
+            try:
+                scheduler.start()
+            except WrongEnvironment as error:
+                raise CommandError(str(error)) from None
+            except DatabaseUnavailable as error:
+                if not installation.is_transient(error) or time.monotonic() >= deadline:
+                    raise CommandError(f"The database went away while the node started: {error}") from None
+                self._wait_for_the_database(deadline, str(error))
+            else:
+                return scheduler
+        return None
 
     def _server(self, address: tuple[str, int] | None) -> MetricsServer | None:
         """
@@ -143,14 +164,12 @@ class Command(BaseCommand):
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, stop)
 
-    def _await_database(self, wait: float) -> None:
+    def _await_database(self, deadline: float) -> None:
         """
         Wait while the server is starting; refuse at once what waiting does not mend.
 
         :raises CommandError: with what to do
         """
-        deadline = time.monotonic() + wait
-        told = False
         while not self._stop.is_set():
             health = installation.check()
             if health.connection_valid:
@@ -159,10 +178,14 @@ class Command(BaseCommand):
                 return
             if not health.is_transient or time.monotonic() >= deadline:
                 raise CommandError(health.error or "The database cannot be used.")
-            if not told:
-                self.stderr.write(f"Waiting up to {wait:g} s for the database: {health.error}")
-                told = True
-            self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
+            self._wait_for_the_database(deadline, health.error or "")
+
+    def _wait_for_the_database(self, deadline: float, why: str) -> None:
+        """Let a moment pass, and say once what is waited for."""
+        if not self._told:
+            self.stderr.write(f"Waiting up to {self._patience:g} s for the database: {why}")
+            self._told = True
+        self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
 
     def _watch(self, scheduler: DurableScheduler) -> None:
         """Say when the loop makes no progress, and when it does again, until the node is to stop."""
