@@ -76,8 +76,11 @@ def armed(points: dict[str, Failpoint], *, seed: str) -> Callable[[str], None]:
             raise DatabaseUnavailable(f"The failpoint {name} says so.")
         if point.action == "sleep":
             threading.Event().wait(point.seconds)
+        elif point.action == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
         else:
-            os.kill(os.getpid(), signal.SIGKILL if point.action == "kill" else signal.SIGSTOP)
+            # Stops all threads, and this one here: sent to the process, another thread may be the first to notice.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
 
     return hit
 

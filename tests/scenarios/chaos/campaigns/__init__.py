@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.scenarios.chaos.oracle import Verdict
+from tests.scenarios.chaos.world import World
 
 Progress = Callable[[str], None]
 
@@ -36,3 +37,12 @@ def percentiles(values: Sequence[float], *, digits: int = 3) -> dict[str, float]
         return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], digits)
 
     return {"count": len(ordered), "p50": at(0.5), "p99": at(0.99), "max": round(ordered[-1], digits)}
+
+
+def lateness(world: World) -> dict[str, float]:
+    """How long after the fire time first attempts were written into the ledger; of several in one row, the first."""
+    rows = world.query(
+        "SELECT extract(epoch FROM created_at - coalesce(covers_from, scheduled_at))::float8 FROM scheduler_run"
+        " WHERE kind = 'scheduled' AND attempt = 1"
+    )
+    return percentiles([seconds for (seconds,) in rows])

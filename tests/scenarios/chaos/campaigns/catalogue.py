@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.chaos.campaigns import Progress, Report, clocks, databases, loads, processes
+from tests.scenarios.chaos.campaigns import Progress, Report, clocks, databases, freezes, loads, processes
 from tests.scenarios.chaos.world import World
 
 
@@ -23,7 +23,7 @@ class Campaign:
 CAMPAIGNS = {
     "kill": Campaign(run=processes.kill, cycles=200),
     "stop": Campaign(run=processes.stop, cycles=200),
-    "pause": Campaign(run=processes.pause, cycles=50),
+    "pause": Campaign(run=freezes.pause, cycles=50),
     "pg": Campaign(run=databases.pg, cycles=40),
     "net": Campaign(run=databases.net, cycles=250),
     "clock": Campaign(run=clocks.clock, cycles=8),

@@ -1,4 +1,4 @@
-"""Nodes are killed, stopped and frozen."""
+"""Nodes are killed and stopped."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import time
 
 import psutil
 
-from tests.scenarios.chaos import effects, load
-from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos import load
+from tests.scenarios.chaos.campaigns import Progress, Report, lateness, percentiles
 from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.world import Process, World
-from tests.waiting import wait_until
 
 NODES = 3
 
@@ -62,7 +61,7 @@ def kill(world: World, cycles: int, tell: Progress) -> Report:
     verdict = judge(world, specs, until=until)
     return Report(
         done={"kills": sum(process.died is not None for process in world.processes), "at_failpoints": at_failpoints},
-        figures={"noticed_after_seconds": _noticed(world), "late_seconds": _lateness(world)},
+        figures={"noticed_after_seconds": _noticed(world), "late_seconds": lateness(world)},
         verdict=verdict,
     )
 
@@ -80,15 +79,6 @@ def _noticed(world: World) -> dict[str, float]:
     died = {process.pid: process.died + offset for process in world.processes if process.died is not None}
     rows = world.query("SELECT pid, extract(epoch FROM stopped_at)::float8 FROM scheduler_node WHERE state = 'lost'")
     return percentiles([stopped - died[pid] for pid, stopped in rows if pid in died], digits=2)
-
-
-def _lateness(world: World) -> dict[str, float]:
-    """How long after the fire time first attempts were written into the ledger; of several in one row, the first."""
-    rows = world.query(
-        "SELECT extract(epoch FROM created_at - coalesce(covers_from, scheduled_at))::float8 FROM scheduler_run"
-        " WHERE kind = 'scheduled' AND attempt = 1"
-    )
-    return percentiles([seconds for (seconds,) in rows])
 
 
 def stop(world: World, cycles: int, tell: Progress) -> Report:
@@ -129,7 +119,7 @@ def stop(world: World, cycles: int, tell: Progress) -> Report:
             "reruns": reruns,
             "children_left": children_left,
             "stopping_seconds": percentiles(took, digits=2),
-            "late_seconds": _lateness(world),
+            "late_seconds": lateness(world),
             "begins_late_seconds": _begins_late(world),
         },
         verdict=verdict,
@@ -155,82 +145,3 @@ def _stop_while_starting(world: World) -> list[str]:
     if code not in (0, -signal.SIGTERM) or "Traceback" in text:
         return [f"stopped while starting: exit code {code} after {seconds:.1f} s: {text[-500:]}"]
     return []
-
-
-def pause(world: World, cycles: int, tell: Progress) -> Report:
-    """Freeze nodes for half to three times the time after which they are given up, some inside a claim."""
-    specs = load.standard(seed=world.seed, start_at=world.soon())
-    load.create(specs)
-    nodes = [world.launch() for _ in range(NODES)]
-    for node in nodes:
-        world.started(node)
-    inside = 0
-    for cycle in range(cycles):
-        seconds = world.chance.uniform(1.5, 9.0)
-        if cycle % 5 in (1, 3):
-            inside += _pause_inside_a_claim(world, seconds)
-        else:
-            node = world.chance.choice(nodes)
-            since = world.pause(node)
-            world.wait(seconds)
-            world.resume(node, since)
-            world.wait(world.chance.uniform(0.2, 1.0))
-        # Two freezes in a row would hide the same rows twice as long: the bound is for one.
-        wait_until(lambda: _overdue(world) < 1.0, 30, every=0.1)
-        if cycle % 10 == 9:
-            tell(f"{cycle + 1} nodes frozen")
-    until = world.settle(specs)
-    verdict = judge(world, specs, until=until)
-    refused = world.logged("scheduler.runs.outcome_too_late") + world.logged("scheduler.runs.refused_at_the_gate")
-    late = _lateness(world)
-    failures = [] if refused or cycles < 10 else ["no stale write was tried: the campaign proves nothing"]
-    if late.get("max", 0) > 8:
-        failures.append(f"rows were hidden for {late['max']} s")
-    return Report(
-        done={"pauses": cycles, "inside_a_claim": inside},
-        figures={
-            "stale_writes_refused": refused,
-            "stale_writes_accepted": verdict.stale_accepted,
-            "returned_nodes": world.logged("scheduler.node.returned"),
-            "late_seconds": late,
-            "sessions_ended_by_the_server": world.cluster.log.read_text().count("idle-in-transaction timeout"),
-        },
-        verdict=verdict,
-        failures=failures,
-    )
-
-
-def _overdue(world: World) -> float:
-    """For how long the oldest due job has been waiting to be planned."""
-    ((seconds,),) = world.query(
-        "SELECT coalesce(extract(epoch FROM clock_timestamp() - min(next_run_time)), 0)::float8"
-        " FROM django_apscheduler_djangojob"
-    )
-    return float(seconds)
-
-
-def _pause_inside_a_claim(world: World, seconds: float) -> bool:
-    """Let an additional node freeze itself with its rows locked; return whether it did."""
-    node = world.launch(failpoints="claim.before_commit=stop:0.3")
-    process = psutil.Process(node.pid)
-
-    def is_frozen() -> bool:
-        return process.status() == psutil.STATUS_STOPPED
-
-    try:
-        wait_until(is_frozen, 12, every=0.05)
-    except AssertionError:
-        world.kill(node)
-        return False
-    since = time.monotonic()
-    world.wait(seconds)
-    node.pauses.append((since, time.monotonic()))
-    if world.chance.random() < 0.5:
-        node.popen.send_signal(signal.SIGCONT)
-        world.wait(0.5)
-    world.kill(node)
-    return True
-
-
-def executions(world: World) -> int:
-    return len(effects.read(world.effects))
