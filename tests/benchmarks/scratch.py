@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -34,6 +35,7 @@ def database() -> Iterator[None]:
     _switch_to(NAME)
     try:
         call_command("migrate", verbosity=0)
+        gc.freeze()  # as runscheduler does when it has started
         yield
     finally:
         connection.close()
