@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from scheduler.admin import addresses
+from scheduler.admin.display_zone import COOKIE
 from scheduler.core.registry import Task, registry
 from tests.browser.test_what_people_do import AXE, RULES
 from tests.integration.admin.test_jobs import ADD, LIST, make
+
+ZONE = reverse("admin:scheduler_zone")
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -109,3 +113,56 @@ class TestTheZone:
         expect(page.locator(".ols-bar")).to_contain_text("Times in Asia/Kolkata (UTC+05:30)")
         page.goto(LIST)
         expect(page.locator(".ols-bar").first).to_contain_text("Times in Asia/Kolkata (UTC+05:30)")
+
+    def test_of_the_browser_is_offered(self, page: Page) -> None:
+        page.goto(ZONE)
+        zone = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
+
+        page.check("[data-browser-zone] input")
+        page.click("text=Show times in this zone")
+
+        assert [cookie["value"].strip('"') for cookie in page.context.cookies() if cookie["name"] == COOKIE] == [zone]
+
+
+class TestShortcuts:
+    def test_lead_to_pages_and_move_between_rows(self, page: Page) -> None:
+        make("one", name="One")
+        make("two", name="Two")
+        page.goto(reverse("admin:scheduler_health"))
+
+        page.keyboard.type("gj")
+        page.wait_for_url(f"**{LIST}")
+        page.keyboard.type("jj")
+        expect(page.locator(":focus")).to_have_text("Two")
+        page.keyboard.type("k")
+        expect(page.locator(":focus")).to_have_text("One")
+        page.keyboard.type("/")
+        expect(page.locator(":focus")).to_have_attribute("id", "searchbar")
+        page.keyboard.type("gd")
+
+        assert page.input_value("#searchbar") == "gd"
+
+    def test_are_listed_and_can_be_switched_off(self, page: Page) -> None:
+        page.goto(LIST)
+
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("None of them runs, pauses or changes anything.")
+        page.evaluate(AXE)
+        found = page.evaluate("rules => axe.run('dialog', {runOnly: rules})", RULES)
+        page.uncheck("[data-keys-on]")
+        page.click("[data-keys-close]")
+        page.keyboard.type("?")
+        page.reload()
+        page.keyboard.type("gd?")
+
+        expect(page.get_by_role("dialog")).not_to_be_visible()
+        assert (found["violations"], page.url.endswith(LIST)) == ([], True)
+
+    def test_stop_and_resume_the_live_refresh(self, page: Page) -> None:
+        page.goto(reverse("admin:scheduler_health"))
+
+        page.keyboard.type("r")
+        expect(page.locator("[data-live-toggle]")).not_to_be_checked()
+        page.keyboard.type("r")
+
+        expect(page.locator("[data-live-toggle]")).to_be_checked()

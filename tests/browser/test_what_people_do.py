@@ -206,6 +206,7 @@ class TestLooks:
             "errors": addresses.runs(group="error"),
             "run": addresses.run(failed.pk),
             "health": reverse("admin:scheduler_health"),
+            "zone": reverse("admin:scheduler_zone"),
         }
         SCREENSHOTS.mkdir(exist_ok=True)
         page.set_viewport_size({"width": width, "height": 900})
