@@ -109,7 +109,7 @@ class TestWatching:
         tell_live(page)
 
         expect(page.locator(".ols-sentence")).to_contain_text("Succeeded")
-        expect(page.locator("text=deleted")).to_be_visible()
+        expect(page.locator("pre >> text=deleted")).to_be_visible()
 
     def test_refreshing_keeps_what_was_opened_and_says_when_it_cannot(self, page: Page) -> None:
         some_history()
