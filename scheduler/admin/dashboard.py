@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from scheduler.admin import addresses, charts, job_page, pausing, run_page, timeline, words
 from scheduler.conf import get as settings
-from scheduler.core.states import RunState
+from scheduler.core.states import RunKind, RunState
 from scheduler.models import Run
 from scheduler.services import dashboard, overview
 from scheduler.services.dashboard import Dashboard, SeenNode
@@ -37,10 +37,10 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "hidden_trouble": found.trouble - len(found.attention),
         "running": [_running(request, run, found, now=now) for run in found.running] if see_runs else [],
         "timeline": timeline.draw(found.lanes, now=now) if see_runs else None,
-        "upcoming": [
-            {"job": job, "address": addresses.job(job.pk), "when": job_page.in_words(job.trigger)}
-            for job in found.upcoming
-        ],
+        "timeline_rows": timeline.table(found.lanes, now=now) if see_runs else [],
+        "is_failing": found.counts["failing"] + found.counts["broken"] > 0,
+        "is_silent": not found.alive and bool(found.nodes),
+        "upcoming": upcoming(found, see_runs=see_runs),
         "paused": [
             {"job": job, "address": addresses.job(job.pk), "sentence": pausing.sentence(job, now=now)}
             for job in found.paused
@@ -51,6 +51,41 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "may_add": request.user.has_perm("scheduler.add_job"),
         "may_see_nodes": request.user.has_perm("scheduler.view_node"),
     }
+
+
+def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
+    """What comes next and why: by its schedule, as another attempt, or because fire times have passed."""
+    rows: list[dict[str, Any]] = [
+        {
+            "at": job.next_run_time,
+            "name": job.name,
+            "address": addresses.job(job.pk),
+            "why": job_page.in_words(job.trigger),
+        }
+        for job in found.upcoming
+    ]
+    if see_runs:
+        rows += [
+            {"at": run.due_at, "name": run.job_name, "address": addresses.run(run.pk), "why": reason_of(run)}
+            for run in found.waiting
+        ]
+    return sorted(rows, key=lambda row: row["at"])[:10]
+
+
+def reason_of(run: Run) -> str:
+    """Say why a run waits."""
+    if run.coalesced:
+        return (
+            ngettext(
+                "catch-up: stands for %d earlier fire time too",
+                "catch-up: stands for %d earlier fire times too",
+                run.coalesced,
+            )
+            % run.coalesced
+        )
+    if run.kind == RunKind.RETRY and run.job is not None and run.job.max_retries >= run.attempt - 1:
+        return _("retry %(number)d of %(most)d") % {"number": run.attempt - 1, "most": run.job.max_retries}
+    return str(words.KINDS.get(run.kind, run.kind))
 
 
 def sentence(found: Dashboard, *, now: datetime) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
@@ -24,7 +25,7 @@ def draw(lanes: Sequence[Lane], *, now: datetime) -> SafeString | None:
         return None
     height = _HEAD + _ROW * len(lanes) + 4
     label = _(
-        "Runs of %(count)d jobs in the last 12 hours, and the next 3 hours as planned. The jobs list says the same."
+        "Runs of %(count)d jobs in the last 12 hours, and the next 3 hours as planned. A table below says the same."
     )
     return format_html(
         '<svg class="ols-timeline" role="group" aria-label="{}" viewBox="0 0 {} {}">{}{}</svg>',
@@ -64,9 +65,7 @@ def _apart(planned: Sequence[datetime]) -> list[datetime]:
     return found
 
 
-def _lane(lane: Lane, y: int, now: datetime) -> SafeString:
-    name = words.first_line(lane.job.name, most=28)
-    cut = _(" (the newest %d)") % LANE_RUNS if len(lane.runs) >= LANE_RUNS else ""
+def _runs(lane: Lane, y: int, now: datetime) -> SafeString:
     bars = []
     for run in reversed(lane.runs):
         mark = words.RUN_MARKS.get(run.state)
@@ -78,12 +77,83 @@ def _lane(lane: Lane, y: int, now: datetime) -> SafeString:
         bars.append(
             (addresses.run(run.id), text, text, mark.tone if mark else "mute", f"{x:.1f}", y + 5, f"{width:.1f}", cross)
         )
-    runs = format_html_join(
+    return format_html_join(
         "",
         '<a href="{}" aria-label="{}" tabindex="-1"><title>{}</title>'
         '<rect class="ols-{}" x="{}" y="{}" width="{}" height="12"/>{}</a>',
         bars,
     )
+
+
+def _hours(lane: Lane, y: int, now: datetime) -> SafeString:
+    """A box for each hour: how many of its runs went well, and a cross if not all did."""
+    boxes = []
+    for hour in lane.hours:
+        ends_at = min(hour.begins_at + timedelta(hours=1), now)
+        left, right = max(_x(hour.begins_at, now), _LABEL), _x(ends_at, now)
+        bad = hour.ended - hour.succeeded
+        if right - left < 1 or not hour.ended:
+            continue
+        text = _("%(start)s to %(end)s: %(succeeded)d of %(ended)d ok") % {
+            "start": words.clock(hour.begins_at, now=now),
+            "end": f"{timezone.localtime(ends_at):%H:%M}",
+            "succeeded": hour.succeeded,
+            "ended": hour.ended,
+        }
+        window = {"since": hour.begins_at.isoformat(), "until": (hour.begins_at + timedelta(hours=1)).isoformat()}
+        cross = format_html('<path d="M{} {}l4 4m0 -4l-4 4"/>', f"{left + 2:.1f}", y + 6) if bad else SafeString("")
+        share = f"{hour.succeeded}/{hour.ended}" if right - left > 40 else ""
+        boxes.append(
+            (
+                addresses.runs(job=lane.job.pk, **({"tab": "failed"} if bad else {}), **window),
+                f"{share} {text}".strip(),
+                text,
+                "bad" if bad else "ok",
+                f"{left + 0.5:.1f}",
+                y + 3,
+                f"{right - left - 1:.1f}",
+                cross,
+                f"{(left + right) / 2 + (3 if bad else 0):.1f}",
+                y + 13,
+                share,
+            )
+        )
+    return format_html_join(
+        "",
+        '<a href="{}" class="ols-box" aria-label="{}" tabindex="-1"><title>{}</title>'
+        '<rect class="ols-hour ols-{}" x="{}" y="{}" width="{}" height="14"/>{}'
+        '<text x="{}" y="{}" text-anchor="middle" class="ols-share">{}</text></a>',
+        boxes,
+    )
+
+
+def table(lanes: Sequence[Lane], *, now: datetime) -> list[dict[str, Any]]:
+    """The same as rows, for who reads tables better than drawings."""
+    rows = []
+    for lane in lanes:
+        if not (lane.runs or lane.planned):
+            continue
+        ended = [run for run in lane.runs if run.finished_at is not None]
+        succeeded = sum(run.state == "succeeded" for run in ended)
+        rows.append(
+            {
+                "job": lane.job,
+                "address": addresses.job(lane.job.pk),
+                "runs": addresses.runs(job=lane.job.pk),
+                "succeeded": sum(hour.succeeded for hour in lane.hours) if lane.hours else succeeded,
+                "ended": sum(hour.ended for hour in lane.hours) if lane.hours else len(ended),
+                "last": lane.runs[0] if lane.runs else None,
+                "planned": lane.planned[0] if lane.planned else None,
+            }
+        )
+    return rows
+
+
+def _lane(lane: Lane, y: int, now: datetime) -> SafeString:
+    name = words.first_line(lane.job.name, most=28)
+    is_cut = len(lane.runs) >= LANE_RUNS and not lane.hours
+    cut = _(" (the newest %d)") % LANE_RUNS if is_cut else ""
+    runs = _hours(lane, y, now) if lane.hours else _runs(lane, y, now)
     planned = format_html_join(
         "",
         '<rect class="ols-planned" x="{}" y="{}" width="4" height="11"><title>{}</title></rect>',

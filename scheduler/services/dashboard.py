@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q, Sum
+from django.db.models import Case, F, Q, Sum, Value, When
 
 from scheduler import conf
 from scheduler.core import triggers
@@ -20,10 +20,11 @@ from scheduler.services.overview import Recent
 PAST = timedelta(hours=12)
 PLANNED = timedelta(hours=3)
 LANE_RUNS = 60
-"""So many runs of a job are drawn; of one that runs more often, the newest."""
+"""So many runs of a job are drawn one by one; of one that runs more often, its hours are."""
 
 _LANES = 20
 _ROWS = 10
+_MOST_ACTIVE = 200
 _PAUSED = 5
 _MOST_PLANNED = 30
 _BAD = ("broken", "failing", "overdue")
@@ -40,10 +41,23 @@ class SeenNode:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """What became of a job's runs that ended in this hour."""
+
+    begins_at: datetime
+    succeeded: int
+    ended: int
+    """Those that were missed as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
     job: Job
     runs: list[Recent]
     """Of the last hours, newest first."""
+
+    hours: list[Hour]
+    """The oldest first; empty unless there are more runs than can be drawn one by one."""
 
     planned: list[datetime]
 
@@ -56,6 +70,11 @@ class Dashboard:
 
     recent: dict[str, list[Recent]]
     running: list[Run]
+    """Those that have begun first, first."""
+
+    waiting: list[Run]
+    """Those that are due later, and those that stand for fire times that passed: the first due first."""
+
     lanes: list[Lane]
     upcoming: list[Job]
     paused: list[Job]
@@ -81,22 +100,19 @@ class Dashboard:
 def look(*, now: datetime) -> Dashboard:
     jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now)
     lanes = list(jobs.order_by("severity", "next_run_time", "pk")[:_LANES])
-    running = list(
-        Run.objects.active()
-        .filter(state=RunState.RUNNING)
-        .defer("args", "kwargs", "result", "log", "traceback")
-        .order_by("started_at", "pk")[:_LANES]
-    )
+    running, waiting = _active(now)
     ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
     recent = overview.recent(jobs=ids, count=LANE_RUNS)
-    succeeded, ended = _outcomes(now)
+    full = [job.pk for job in lanes if _is_full(recent.get(job.pk, []), now=now)]
+    hours, succeeded, ended = _outcomes(now, jobs=full)
     upcoming, paused = _upcoming_and_paused(now)
     return Dashboard(
         counts=overview.counts(now=now),
         attention=[job for job in lanes if _condition(job) in _BAD],
         recent=recent,
         running=running,
-        lanes=[_lane(job, recent.get(job.pk, []), now=now) for job in lanes],
+        waiting=waiting,
+        lanes=[_lane(job, recent.get(job.pk, []), hours.get(job.pk, []), now=now) for job in lanes],
         upcoming=upcoming,
         paused=paused,
         nodes=nodes(now=now),
@@ -144,20 +160,46 @@ def _upcoming_and_paused(now: datetime) -> tuple[list[Job], list[Job]]:
     )
 
 
-def _outcomes(now: datetime) -> tuple[int, int]:
-    columns = ("succeeded", "failed", "timed_out", "interrupted")
-    sums = (
+def _active(now: datetime) -> tuple[list[Run], list[Run]]:
+    """Return what runs, and what waits for a reason that a person would want to know: one query."""
+    is_told = Q(state=RunState.RUNNING) | Q(state=RunState.QUEUED) & (Q(due_at__gt=now) | Q(coalesced__gt=0))
+    rows = Run.objects.active().filter(is_told).select_related("job").order_by("-state", "started_at", "due_at", "pk")
+    hidden = ("args", "kwargs", "result", "log", "traceback", "job__job_state", "job__args", "job__kwargs")
+    found = list(rows.defer(*hidden)[:_MOST_ACTIVE])
+    running = [run for run in found if run.state == RunState.RUNNING]
+    return running[:_LANES], [run for run in found if run.state == RunState.QUEUED][:_ROWS]
+
+
+def _is_full(runs: list[Recent], *, now: datetime) -> bool:
+    return len(runs) >= LANE_RUNS and runs[-1].scheduled_at >= now - PAST
+
+
+def _outcomes(now: datetime, *, jobs: list[str]) -> tuple[dict[str, list[Hour]], int, int]:
+    """Return the last hours of these jobs, and how many runs succeeded and ended in 24 hours: all from the roll-ups."""
+    columns = ("succeeded", "failed", "timed_out", "interrupted", "missed")
+    rows = (
         Rollup.objects.filter(hour__gte=now - timedelta(hours=24))
-        .order_by()
-        .aggregate(**{f"all_{column}": Sum(column) for column in columns})
+        .order_by("hour")
+        .annotate(drawn=Case(When(job_key__in=jobs, then=F("job_key")), default=Value("")))
+        .values_list("drawn", "hour")
+        .annotate(*(Sum(column) for column in columns))
     )
-    return sums["all_succeeded"] or 0, sum(sums[f"all_{column}"] or 0 for column in columns)
+    hours: dict[str, list[Hour]] = {}
+    all_succeeded = all_ended = 0
+    for job, begins_at, succeeded, *others, missed in rows:
+        all_succeeded += succeeded
+        all_ended += succeeded + sum(others)
+        if job and begins_at > now - PAST - timedelta(hours=1):
+            hour = Hour(begins_at=begins_at, succeeded=succeeded, ended=succeeded + sum(others) + missed)
+            hours.setdefault(job, []).append(hour)
+    return hours, all_succeeded, all_ended
 
 
-def _lane(job: Job, runs: list[Recent], *, now: datetime) -> Lane:
+def _lane(job: Job, runs: list[Recent], hours: list[Hour], *, now: datetime) -> Lane:
     return Lane(
         job=job,
         runs=[run for run in runs if run.scheduled_at >= now - PAST],
+        hours=hours,
         planned=_planned(job, until=now + PLANNED),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -12,9 +13,9 @@ from playwright.sync_api import Page, expect
 
 from scheduler.admin import addresses
 from scheduler.core.states import RunState
-from scheduler.models import Run
+from scheduler.models import Job, Rollup, Run
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.test_what_people_do import AXE, RULES
+from tests.browser.test_what_people_do import AXE, RULES, tell_live
 from tests.integration.admin.test_jobs import make
 from tests.integration.admin.test_runs_and_nodes import TRACEBACK, node, run
 
@@ -47,6 +48,7 @@ class TestALogThatGrows:
         with page.expect_response(lambda answer: answer.url.endswith("after=100")):
             page.clock.run_for(2100)
         expect(page.locator("#log-150")).to_be_in_viewport()
+        expect(page.locator("#log > span")).to_have_count(150)
 
         log.evaluate("item => { item.scrollTop = 40; }")
         Run.objects.update(log=entries(1, 160), state="succeeded", finished_at=timezone.now())
@@ -120,6 +122,21 @@ class TestLastNight:
         expect(page.locator(".ols-sentence")).to_contain_text("403 Forbidden")
 
 
+class TestTheTab:
+    def test_turns_red_while_something_fails(self, page: Page) -> None:
+        make()
+        page.clock.install()
+        page.goto(reverse("admin:scheduler_dashboard"))
+        icon = page.locator("link[rel=icon]")
+        expect(icon).to_have_attribute("href", re.compile(r"/icon\."))
+
+        Job.objects.update(consecutive_failures=1)
+        tell_live(page)
+
+        expect(icon).to_have_attribute("href", re.compile(r"/icon-failing\."))
+        expect(page).to_have_title(re.compile(r"^\(1\) "))
+
+
 class TestMuch:
     @pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
     def test_fits_and_can_be_used_by_everybody(self, page: Page, scheme: Any, width: int) -> None:
@@ -130,6 +147,14 @@ class TestMuch:
             values = bad if number in (1, 200, 201) else {}
             last = run(job=job, job_name=job.name, at=now - timedelta(seconds=86 * number), **values)
         Run.objects.filter(pk=last.pk).update(log=entries(1, 5000))
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        for hours in range(12):
+            begun = hour - timedelta(hours=hours)
+            Rollup.objects.create(
+                job_key=job.pk, hour=begun, succeeded=40, failed=2 if hours == 5 else 0, last_finished_at=begun
+            )
+        run(job=make("daily", name="Every day"), at=now - timedelta(hours=3), **bad)
+        Job.objects.filter(pk="daily").update(consecutive_failures=1)
         shown = {
             "much-dashboard": reverse("admin:scheduler_dashboard"),
             "much-run": addresses.run(last.pk),

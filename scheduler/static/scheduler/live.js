@@ -37,8 +37,16 @@
       if (item) item.scrollTop = top === Infinity ? item.scrollHeight : top;
     });
     if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+    name();
+  };
+
+  // The tab says that something fails while it is in the background.
+  const name = () => {
     const title = region.querySelector("[data-title]");
-    if (title) document.title = title.dataset.title;
+    if (!title) return;
+    document.title = title.dataset.title;
+    const icon = document.querySelector("link[rel~=icon]");
+    if (icon && title.dataset.icon && icon.getAttribute("href") !== title.dataset.icon) icon.href = title.dataset.icon;
   };
 
   const say = () => {
@@ -74,6 +82,7 @@
     }
   };
 
+  name();
   done = region.querySelector("[data-done]") !== null;
   if (done) box.closest("label").hidden = true;
   setInterval(fetchIt, EVERY);

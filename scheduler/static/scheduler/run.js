@@ -60,10 +60,12 @@
   if (!location.hash && !location.search) log.scrollTop = log.scrollHeight;
   if (!log.dataset.tail) { if (search?.value) mark(); return; }
   const toggle = document.querySelector("[data-live-toggle]");
+  let busy = false;
   const timer = setInterval(async () => {
-    if (document.hidden || (toggle && !toggle.checked)) return;
+    if (busy || document.hidden || (toggle && !toggle.checked)) return;
     const selection = getSelection();
     if (!selection.isCollapsed && log.contains(selection.anchorNode)) return;
+    busy = true;
     try {
       const answer = await fetch(`${log.dataset.tail}?after=${log.dataset.last}`, { cache: "no-store" });
       if (!answer.ok || answer.redirected) return;
@@ -77,6 +79,10 @@
       if (isAtEnd) log.scrollTop = log.scrollHeight;
       if (search?.value) mark();
       if (news.dataset.finished !== undefined) clearInterval(timer);
-    } catch { /* The bar of the page says that nothing is updated. */ }
+    } catch {
+      // The bar of the page says that nothing is updated.
+    } finally {
+      busy = false;
+    }
   }, EVERY);
 })();

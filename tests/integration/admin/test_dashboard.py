@@ -73,6 +73,63 @@ class TestDashboard:
         assert "failed</title>" in drawn
         assert drawn.count("ols-planned") == 1
 
+    def test_draws_the_hours_of_a_job_that_runs_often_and_links_each(self, client: Client) -> None:
+        job = make()
+        now = timezone.now()
+        for minutes in range(1, 66):
+            run(job=job, at=now - timedelta(minutes=minutes))
+        hour = now.replace(minute=0, second=0, microsecond=0) - 2 * HOUR
+        Rollup.objects.create(job_key=job.pk, hour=hour, succeeded=14, failed=1, last_finished_at=hour)
+        Rollup.objects.create(job_key=job.pk, hour=hour - HOUR, succeeded=15, last_finished_at=hour)
+        Rollup.objects.create(job_key="other", hour=hour, succeeded=100, last_finished_at=hour)
+
+        context = client.get(DASHBOARD).context
+        drawn = context["timeline"]
+
+        assert drawn.count("<rect") == 2 + drawn.count("ols-planned")
+        assert ("14 of 15 ok" in drawn, "15 of 15 ok" in drawn, drawn.count("<path")) == (True, True, 1)
+        assert "tab=failed" in drawn
+        assert (context["timeline_rows"][0]["succeeded"], context["timeline_rows"][0]["ended"]) == (29, 30)
+        assert str(context["counts"][-1]["number"]) == "99.2 %"
+
+    def test_says_why_something_comes(self, client: Client) -> None:
+        job = make("plain")
+        tried = make("tried", max_retries=3)
+        soon = timezone.now() + timedelta(seconds=30)
+        waits = {"state": RunState.QUEUED, "started_at": None, "finished_at": None}
+        run(job=tried, at=soon, kind="retry", attempt=3, **waits)
+        run(job=job, at=timezone.now() - HOUR, coalesced=4, **waits)
+        run(job=job, at=timezone.now(), **waits)
+
+        whys = [row["why"] for row in client.get(DASHBOARD).context["upcoming"]]
+
+        assert whys == ["catch-up: stands for 4 earlier fire times too", "retry 2 of 3", "every hour", "every hour"]
+
+    def test_tells_the_tab_that_something_fails(self, client: Client) -> None:
+        make()
+        fine = client.get(DASHBOARD).content.decode()
+        Job.objects.update(consecutive_failures=1)
+        failing = client.get(DASHBOARD).content.decode()
+
+        assert ("icon-failing" in fine, "icon-failing" in failing) == (False, True)
+
+    def test_says_what_to_look_at_when_all_nodes_are_silent(self, client: Client) -> None:
+        make()
+        assert "Look whether this process runs" not in client.get(DASHBOARD).content.decode()
+
+        node(heartbeat_at=timezone.now() - timedelta(minutes=4))
+
+        assert "Look whether this process runs" in client.get(DASHBOARD).content.decode()
+
+    def test_shows_as_text_whatever_names_and_errors_hold(self, client: Client) -> None:
+        run(job=make(), state=RunState.FAILED, error="<script>\x1b[31m\u202e")
+        Job.objects.update(consecutive_failures=1, name="<b>\u202e name")
+
+        text = client.get(DASHBOARD).content.decode()
+
+        assert "<bdi>&lt;script&gt;␛[31m\ufffd</bdi>" in text
+        assert not [mark for mark in ("<script>\x1b", "<b>\u202e", "\x1b", "\u202e") if mark in text]
+
     def test_says_how_much_longer_than_usual_a_run_takes(self, client: Client) -> None:
         job = make()
         now = timezone.now()
