@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from tests.benchmarks import scratch
+from tests.benchmarks.contestants.work import memory_mb
 
 _FAR = 86_400.0
 _WATCHED_SECONDS = 10.0
@@ -29,5 +30,11 @@ def run(*, jobs: int, threads: int) -> dict[str, Any]:
             node.wakeups.wait(timeout=min(pause, _WATCHED_SECONDS - elapsed))
             pause = node.run_once()
         share = (time.process_time() - cpu) / (time.perf_counter() - began)
+        resident = memory_mb()
         node.stop(grace_seconds=1)
-    return {"jobs": jobs, "start_seconds": round(started, 3), "idle_cpu_percent": round(100 * share, 2)}
+    return {
+        "jobs": jobs,
+        "start_seconds": round(started, 3),
+        "idle_cpu_percent": round(100 * share, 2),
+        "idle_rss_mb": resident,
+    }

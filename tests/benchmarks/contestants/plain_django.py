@@ -25,6 +25,8 @@ def setup(*apps: str, **more: Any) -> None:
     from django.core.management import call_command
     from django.db import connections
 
+    if settings.configured:
+        return
     settings.configure(
         SECRET_KEY="only for a benchmark",
         DATABASES={"default": database()},

@@ -1,50 +1,37 @@
-"""The job that everybody runs, and how APScheduler's schedulers are measured."""
+"""What everybody is measured with: the job, and how figures are told."""
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
-from datetime import UTC, datetime
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 PATIENCE_SECONDS = 600.0
+WARM_UP_SECONDS = 5
+
+
+class CannotCompare(Exception):
+    """This contestant has nothing that this measure could be taken of."""
 
 
 def nothing() -> None:
     """Do nothing."""
 
 
-def measure(scheduler: Any, *, jobs: int, recorded: Callable[[], int] | None = None) -> dict[str, Any]:
-    """
-    Add the jobs to a scheduler of APScheduler that is paused, let it go, and wait until all have run.
+def percentiles(milliseconds: Sequence[float], *, expected: int) -> dict[str, Any]:
+    """Return how late runs were, and how many were seen of those that should have been."""
+    ordered = sorted(milliseconds)
+    if not ordered:
+        raise CannotCompare(f"None of {expected:,} runs was seen in time.")
+    found = {name: ordered[min(len(ordered) - 1, int(len(ordered) * share))] for name, share in _SHARES.items()}
+    return {"runs": len(ordered), "expected": expected, **{name: round(value, 1) for name, value in found.items()}}
 
-    ``recorded`` counts what the history knows; without it there is no history to wait for.
-    """
-    from apscheduler.events import EVENT_JOB_EXECUTED
 
-    over = threading.Event()
-    count = 0
+_SHARES = {"p50": 0.5, "p99": 0.99, "max": 1.0}
 
-    def executed(_event: object) -> None:
-        nonlocal count
-        count += 1
-        if count >= jobs:
-            over.set()
 
-    scheduler.add_listener(executed, EVENT_JOB_EXECUTED)
-    scheduler.start(paused=True)
-    now = datetime.now(UTC)
-    for number in range(jobs):
-        scheduler.add_job(
-            nothing, "interval", hours=1, id=f"bench-{number}", next_run_time=now, misfire_grace_time=None
-        )
-    began = time.perf_counter()
-    scheduler.resume()
-    over.wait(PATIENCE_SECONDS)
-    pause = threading.Event()
-    while recorded is not None and recorded() < jobs and time.perf_counter() - began < PATIENCE_SECONDS:
-        pause.wait(0.05)
-    seconds = time.perf_counter() - began
-    scheduler.shutdown()
-    return {"jobs": count, "seconds": round(seconds, 3), "runs_per_second": round(count / seconds, 1)}
+def memory_mb() -> int:
+    """Return the resident memory of this process."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * os.sysconf("SC_PAGE_SIZE") / 1024 / 1024)
