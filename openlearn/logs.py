@@ -7,6 +7,7 @@ Code logs through ``logging``: the message is the event's dotted name, ``extra``
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -15,6 +16,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 OWN_ATTRIBUTES = ("color_message", "status_code", "request", "server_time")
 """What Django and others attach for their own formatters: objects and duplicates, not facts."""
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def configuration(*, form: str, level: str) -> dict[str, Any]:
@@ -65,14 +68,25 @@ def _rendering(form: str) -> list[Processor]:
         ]
     colors = sys.stderr is not None and sys.stderr.isatty()
     return [
+        _on_one_line,
         structlog.dev.ConsoleRenderer(
             colors=colors,
             timestamp_key="time",
             pad_event_to=0,
             pad_level=False,
             exception_formatter=structlog.dev.plain_traceback,
-        )
+        ),
     ]
+
+
+def _on_one_line(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    """Replace line ends and control characters by their pictures: what others wrote must not look like a record."""
+    return {name: _CONTROL.sub(_picture, value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _picture(match: re.Match[str]) -> str:
+    code = ord(match.group())
+    return chr(0x2400 + code) if code < 0x20 else "\ufffd"
 
 
 def _without_own_attributes(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:

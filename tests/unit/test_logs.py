@@ -11,7 +11,7 @@ import pytest
 from openlearn import logs
 
 
-def written(form: str, *, extra: dict[str, Any], fails: bool = False) -> str:
+def written(form: str, *, extra: dict[str, Any], fails: bool = False, event: str = "scheduler.run.finished") -> str:
     """Return what one record reads like under the configuration."""
     configured = logs.configuration(form=form, level="INFO")["formatters"]["line"]
     factory = configured.pop("()")
@@ -26,7 +26,7 @@ def written(form: str, *, extra: dict[str, Any], fails: bool = False) -> str:
         except ValueError:
             logger.exception("scheduler.run.failed", extra=extra)
     else:
-        logger.info("scheduler.run.finished", extra=extra)
+        logger.info(event, extra=extra)
     return stream.getvalue()
 
 
@@ -39,6 +39,15 @@ class TestText:
         assert "duration_ms=12" in line
         assert "\x1b[" not in line
         assert line.count("\n") == 1
+
+    @pytest.mark.parametrize("place", ["event", "fact"])
+    def test_keeps_what_others_wrote_on_the_line_of_its_record(self, place: str) -> None:
+        forged = "no\n2027-03-01T12:00:00Z [info] all is well\r\x1b[2J\x9b\u2028\u202e"
+
+        line = written("text", extra={}, event=forged) if place == "event" else written("text", extra={"error": forged})
+
+        assert len(line.splitlines()) == 1
+        assert "no␊2027-03-01T12:00:00Z [info] all is well␍␛[2J\ufffd\ufffd\ufffd" in line
 
     def test_shows_a_traceback(self) -> None:
         assert "ValueError: broken feed" in written("text", extra={}, fails=True)
