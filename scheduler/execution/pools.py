@@ -86,18 +86,24 @@ class Pool(ABC):
         """Runs that were submitted and have not ended, begun or not."""
         return self._submitted - self._ended
 
+    @property
+    def places(self) -> int:
+        """Runs that it can have at once now; fewer than its size while places are lost."""
+        return self.size
+
     def wants(self, *, ahead_seconds: float) -> int:
         """How many more runs to submit now: the free places, and what drains within ``ahead_seconds``."""
-        return max(0, self.size + int(self._flow.rate() * ahead_seconds) - self.busy)
+        return max(0, self.capacity(prefetch_seconds=ahead_seconds) - self.busy)
 
     def runs_dry(self, *, ahead_seconds: float) -> bool:
         """Whether a place is free, or less than half is left of what the pool drains within ``ahead_seconds``."""
-        busy = self.busy
-        return busy < self.size or busy <= (self.size + int(self._flow.rate() * ahead_seconds)) // 2
+        busy, places = self.busy, self.places
+        return busy < places or (places > 0 and busy <= self.capacity(prefetch_seconds=ahead_seconds) // 2)
 
     def capacity(self, *, prefetch_seconds: float) -> int:
         """How many runs the node may own for this pool: its places, and what drains in the prefetch time."""
-        return self.size + int(self._flow.rate() * prefetch_seconds)
+        places = self.places
+        return places + int(self._flow.rate() * prefetch_seconds) if places else 0
 
     def submit(self, run: OwnedRun) -> None:
         """Queue a run whose body may begin now."""

@@ -51,10 +51,18 @@ class ThreadPool(Pool):
         self._stuck: set[int] = set()
         self._to_cancel: set[int] = set()
         self._numbers = 0
+        self._vacant = 0
+        """Places of stuck threads that got no successor: the first thread that comes back takes one."""
+
+        self._changing_places = threading.Lock()
 
     @property
     def stuck(self) -> int:
         return len(self._stuck)
+
+    @property
+    def places(self) -> int:
+        return self.size - self._vacant
 
     def start(self) -> None:
         for _ in range(self.size):
@@ -73,7 +81,7 @@ class ThreadPool(Pool):
     def end_overdue(self) -> None:
         now = time.monotonic()
         for begun in list(self._begun.values()):
-            if begun.ends_at is not None and now >= begun.ends_at and self._begun.pop(begun.run.id, None) is not None:
+            if begun.ends_at is not None and now >= begun.ends_at and self._take_out(begun):
                 self._time_out(begun)
 
     def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
@@ -112,22 +120,43 @@ class ThreadPool(Pool):
             if self._to_cancel:
                 self._to_cancel.discard(run.id)
             if self._begun.pop(run.id, None) is None:
-                self._stuck.discard(thread)
+                if self._comes_back(thread):
+                    continue
                 return  # it was reported without this thread, which has a successor
             self._ended_run(run, outcome)
+
+    def _comes_back(self, thread: int) -> bool:
+        """Say whether a thread that was stuck has a place to go on in."""
+        with self._changing_places:
+            self._stuck.discard(thread)
+            if not self._vacant:
+                return False
+            self._vacant -= 1
+        logger.warning("scheduler.pool.grows_again", extra={"executor": self.name, "places": self.places})
+        return True
 
     def _publish_note(self, current: CurrentRun) -> None:
         if current.run_id in self._begun:
             self._publish(note_of(current))
 
+    def _take_out(self, begun: _Begun) -> bool:
+        """Say that its thread is stuck; false: it has just ended by itself."""
+        with self._changing_places:
+            if self._begun.pop(begun.run.id, None) is None:
+                return False
+            self._stuck.add(begun.thread)
+            return True
+
     def _time_out(self, begun: _Begun) -> None:
         where = _stack_of(begun.thread)
-        self._stuck.add(begun.thread)
+        with self._changing_places:
+            is_vacant = len(self._stuck) > self._max_stuck
+            self._vacant += is_vacant
         begun.current.stop(StopReason.TIMED_OUT)
-        if len(self._stuck) <= self._max_stuck:
-            self._add_thread()
-        else:
+        if is_vacant:
             logger.error("scheduler.pool.shrinks", extra={"executor": self.name, "stuck": len(self._stuck)})
+        else:
+            self._add_thread()
         seconds = timeout_of(begun.run)
         logbook = begun.current.logbook
         self._ended_run(

@@ -62,6 +62,23 @@ class TestATimeoutInAThread:
         assert spinning.state == RunState.TIMED_OUT
         assert spinning.result is None
 
+    def test_gives_the_place_back_when_the_code_ends_after_all(
+        self, start_node: StartNode, job_of: Callable[..., Job], tmp_path: Path
+    ) -> None:
+        scheduler = start_node(threads=1, max_stuck_threads=0)
+        assert scheduler.node is not None
+        pool = scheduler.node.workload.pools["default"]
+        until = tmp_path / "until"
+        finished(jobs.run_now(job=job_of("governed.spin", until=str(until), timeout=0.3)))
+
+        other = jobs.run_now(job=job_of("sample.nothing"))
+        without_a_place = (pool.places, pool.wants(ahead_seconds=10.0), pool.capacity(prefetch_seconds=10.0))
+        until.touch()
+
+        assert without_a_place == (0, 0, 0)
+        assert finished(other).state == RunState.SUCCEEDED
+        assert pool.places == 1
+
     def test_tells_cooperative_code(self, start_node: StartNode, job_of: Callable[..., Job]) -> None:
         scheduler = start_node(threads=1)
 
