@@ -48,6 +48,7 @@ def context(data: Any) -> dict[str, Any]:
     return {
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}",
         "zone": compiled.timezone,
+        "there": f"{now.astimezone(zone_named(compiled.timezone)):%H:%M}",
         "warning": _overlapping(times, data),
         "rows": _rows(compiled, times, now=now),
         "is_last": len(times) < COUNT,

@@ -34,8 +34,9 @@
   document.addEventListener("keydown", (event) => {
     if (!box.checked || dialog.open || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
     if (event.defaultPrevented || event.target.closest?.("input, select, textarea, [contenteditable]")) return;
-    const pair = Date.now() - at < 1500 ? first + event.key : "";
-    const act = dialog.querySelector(`[data-key="${CSS.escape(pair)}"]`) ?? keys[event.key];
+    // After a g only what follows a g: a page that somebody may not see has no key, and no other meaning either.
+    const isSecond = first === "g" && Date.now() - at < 1500;
+    const act = isSecond ? dialog.querySelector(`[data-key="g${CSS.escape(event.key)}"]`) : keys[event.key];
     first = event.key;
     at = Date.now();
     if (!act) return;
