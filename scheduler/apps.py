@@ -1,10 +1,12 @@
 from django.apps import AppConfig
+from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from scheduler import conf
+from scheduler.checks import admin_base
 from scheduler.core.registry import registry
 from scheduler.errors import Misconfigured
 
@@ -15,6 +17,7 @@ class SchedulerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        checks.register(admin_base, checks.Tags.admin)
         autodiscover_modules("tasks")
         try:
             registry.allow_modules(conf.get().task_modules)

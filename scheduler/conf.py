@@ -149,6 +149,13 @@ class SchedulerSettings:
     """Where this is: the first node writes it into the database, and nodes of other environments refuse to start, so
     that a copy of the database fires nothing by accident."""
 
+    admin_base: str = "auto"
+    """What the admin classes stand on: ``stock``, ``unfold``, or the dotted path of a ``ModelAdmin``. ``auto`` is
+    unfold where it is installed: without its base, its forms come unstyled."""
+
+    admin_register: bool = True
+    """Whether our admin classes are on the default site; without, a project registers them on a site of its own."""
+
     node_name: str = ""
     """The name that people see for this node; empty: the host's name. Identity is a fresh UUID at each start."""
 

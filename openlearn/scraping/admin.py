@@ -17,6 +17,7 @@ from openlearn.scraping import services
 from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses, words
 from scheduler.admin.display_zone import InDisplayZone
+from scheduler.admin.foundation import ModelAdmin
 from scheduler.admin.job_page import in_words
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
@@ -45,7 +46,7 @@ class SourceList(ChangeList):
 
 
 @admin.register(Source)
-class SourceAdmin(InDisplayZone, admin.ModelAdmin):
+class SourceAdmin(InDisplayZone, ModelAdmin):
     list_display = ("named", "health", "how_often", "next_scrape", "last_success")
     list_filter = ("kind", "tier")
     list_per_page = 50
@@ -166,7 +167,7 @@ class SourceAdmin(InDisplayZone, admin.ModelAdmin):
         return Done(sentence=sentence, location=request.get_full_path())
 
 
-class ReadOnlyAdmin(InDisplayZone, admin.ModelAdmin):
+class ReadOnlyAdmin(InDisplayZone, ModelAdmin):
     """What the tasks write is there to be read."""
 
     class Media:

@@ -24,6 +24,7 @@ from scheduler.admin.arguments_field import switched
 from scheduler.admin.bulk_actions import BulkActions
 from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.forms import JobForm
+from scheduler.admin.foundation import ModelAdmin, register
 from scheduler.admin.job_actions import JobActions
 from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobSource, RunState
@@ -65,8 +66,8 @@ class JobList(ChangeList):
             job.recent = runs.get(job.pk, [])
 
 
-@admin.register(Job)
-class JobAdmin(InDisplayZone, JobActions, BulkActions, admin.ModelAdmin):
+@register(Job)
+class JobAdmin(InDisplayZone, JobActions, BulkActions, ModelAdmin):
     form = JobForm
     list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
     list_display_links = None
@@ -76,6 +77,8 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, admin.ModelAdmin):
     show_full_result_count = False
     change_list_template = "scheduler/jobs.html"
     change_form_template = "scheduler/job_form.html"
+    delete_confirmation_template = "scheduler/job_delete_confirmation.html"
+    delete_selected_confirmation_template = "scheduler/job_delete_selected_confirmation.html"
     save_as = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduler.admin import pages, words
 from scheduler.admin.dashboard import node_rows
+from scheduler.admin.foundation import register
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.words import Mark
 from scheduler.models import Node
@@ -29,7 +30,7 @@ _MARKS = {
 }
 
 
-@admin.register(Node)
+@register(Node)
 class NodeAdmin(ReadOnlyAdmin):
     list_display = ("name", "shown_state", "host", "pid", "version", "started_at", "last_heard", "stopped_at")
     list_filter = ("state",)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
 from scheduler.admin.display_zone import InDisplayZone
+from scheduler.admin.foundation import ModelAdmin
 
 
-class ReadOnlyAdmin(InDisplayZone, admin.ModelAdmin):
+class ReadOnlyAdmin(InDisplayZone, ModelAdmin):
     """Lists and pages without a way to add, change or delete, whatever the permissions say."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
@@ -15,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses, pages, run_list, run_log, run_page, words
 from scheduler.admin.arguments_field import unmasked
+from scheduler.admin.foundation import register
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.core.states import RunState
@@ -24,7 +24,7 @@ from scheduler.services import history, jobs, runs
 from scheduler.store import jobs as rows
 
 
-@admin.register(Run)
+@register(Run)
 class RunAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from scheduler import conf
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
 
 _MOST_CHARS = 160
+_PRODUCTION = ("production", "prod", "live")
 _DIRECTIONS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 """Marks that turn the direction of text: with them, a line could be read as another than it is."""
 
@@ -81,6 +83,20 @@ def run_badge(state: str) -> SafeString:
 
 def job_badge(condition: str) -> SafeString:
     return badge(JOB_MARKS[condition])
+
+
+def environment_badge() -> SafeString | str:
+    """Where this is, as ``SCHEDULER['ENVIRONMENT']`` says; nothing if it does not say. Production stands out."""
+    name = first_line(conf.get().environment, most=40)
+    if not name:
+        return ""
+    is_production = name.casefold() in _PRODUCTION
+    return format_html(
+        '<strong class="ols-environment ols-{}"><span class="ols-unseen">{}</span> {}</strong>',
+        "bad" if is_production else "mute",
+        _("Environment:"),
+        name.upper() if is_production else name,
+    )
 
 
 def span(length: timedelta | float) -> str:

@@ -1,43 +1,74 @@
-"""The vocabulary of the pages for templates."""
+"""
+The vocabulary of the pages for templates.
+
+``scheduler.admin`` is imported when a page is rendered, not before: a theme that renders a widget while its own admin
+base is still being imported loads every library of tags, and our admin classes could not stand on that base yet.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from django import template
 from django.urls import reverse
 
-from scheduler.admin import words
-
 register = template.Library()
 
-register.filter("due", words.due)
-register.filter("beside", words.beside)
-register.filter("moment", words.moment)
-register.filter("run_badge", words.run_badge)
-register.filter("job_badge", words.job_badge)
-register.filter("mark", words.badge)
-register.filter("run_time", words.run_time)
-register.filter("span", words.span)
-register.filter("first_line", words.first_line)
-register.filter("plain", words.plain)
+_FILTERS = {
+    "due": "due",
+    "moment": "moment",
+    "run_badge": "run_badge",
+    "job_badge": "job_badge",
+    "mark": "badge",
+    "run_time": "run_time",
+    "span": "span",
+    "first_line": "first_line",
+    "plain": "plain",
+}
+
+
+def _word(name: str) -> Callable[[Any], Any]:
+    def said(value: Any) -> Any:
+        from scheduler.admin import words
+
+        return getattr(words, name)(value)
+
+    return said
+
+
+for _name, _function in _FILTERS.items():
+    register.filter(_name, _word(_function))
+
+
+@register.filter
+def beside(at: Any, zone: str) -> Any:
+    from scheduler.admin import words
+
+    return words.beside(at, zone)
 
 
 @register.inclusion_tag("scheduler/times_in.html", takes_context=True)
 def times_in(context: Any) -> dict[str, str]:
     """Whose clock the times of the page are, and a way to change that. Only a page that was got can be come back to."""
+    from scheduler.admin import words
+
     request = context["request"]
     is_asking = request.path == reverse("admin:scheduler_zone")
     back = "" if request.method != "GET" or is_asking else request.get_full_path()
-    return {"zone": words.zone_line(), "back": back}
+    return {"zone": words.zone_line(), "back": back, "environment": words.environment_badge()}
 
 
 @register.filter
 def kind(value: str) -> str:
+    from scheduler.admin import words
+
     return str(words.KINDS.get(value, value))
 
 
 @register.filter
 def as_json(value: Any) -> str:
+    from scheduler.admin import words
+
     return words.plain(json.dumps(words.masked(value), ensure_ascii=False, indent=2))

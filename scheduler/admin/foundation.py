@@ -1,0 +1,67 @@
+"""What our admin classes stand on: stock Django's ``ModelAdmin``, or that of the theme the project has installed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import Model
+from django.utils.module_loading import import_string
+
+from scheduler import conf
+from scheduler.errors import Misconfigured
+
+STOCK = "django.contrib.admin.ModelAdmin"
+UNFOLD = "unfold.admin.ModelAdmin"
+_NAMED = {"stock": STOCK, "unfold": UNFOLD}
+
+
+def chosen(choice: str) -> type[admin.ModelAdmin[Any]]:
+    """
+    Return the class that ``SCHEDULER['ADMIN_BASE']`` asks for: ``auto``, ``stock``, ``unfold`` or a dotted path.
+
+    :raises Misconfigured: it cannot be imported, or is no ``ModelAdmin``
+    """
+    if choice == "auto":
+        choice = "unfold" if apps.is_installed("unfold") else "stock"
+    if choice == "unfold" and not apps.is_installed("unfold"):
+        raise Misconfigured("SCHEDULER['ADMIN_BASE'] is “unfold”, but unfold is not in INSTALLED_APPS.")
+    try:
+        found = import_string(_NAMED.get(choice, choice))
+    except ImportError as error:
+        raise Misconfigured(
+            f"SCHEDULER['ADMIN_BASE'] is “{choice}”; it must be auto, stock, unfold, "
+            f"or the dotted path of a ModelAdmin ({error})."
+        ) from None
+    if not (isinstance(found, type) and issubclass(found, admin.ModelAdmin)):
+        raise Misconfigured(f"SCHEDULER['ADMIN_BASE'] is “{choice}”, which is no subclass of {STOCK}.")
+    return found
+
+
+def _chosen_or_stock() -> type[admin.ModelAdmin[Any]]:
+    """A choice that cannot be used is for the system checks to tell: an import is no place for that."""
+    try:
+        return chosen(conf.get().admin_base)
+    except Misconfigured:
+        return admin.ModelAdmin
+
+
+if TYPE_CHECKING:
+    from django.contrib.admin import ModelAdmin as ModelAdmin
+else:
+    ModelAdmin = _chosen_or_stock()
+
+
+def register(*models: type[Model]) -> Callable[[type[Any]], type[Any]]:
+    """Register an admin class on the default site, unless ``ADMIN_REGISTER`` leaves that to the project."""
+
+    def keep(admin_class: type[Any]) -> type[Any]:
+        try:
+            wanted = conf.get().admin_register
+        except Misconfigured:  # said by the app once all apps are loaded
+            wanted = True
+        return admin.register(*models)(admin_class) if wanted else admin_class
+
+    return keep
