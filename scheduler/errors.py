@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from scheduler.phrases import phrase
+
 
 class SchedulerError(Exception):
     """The scheduler could not do this."""
@@ -12,7 +14,9 @@ class SchedulerError(Exception):
 
     def __init__(self, message: str | None = None, **facts: object) -> None:
         self.facts = facts
-        super().__init__(message or " ".join((self.__doc__ or "").split()))
+        self.message = message or phrase(" ".join((self.__doc__ or "").split()))
+        """What ``str`` says in English; as a phrase it can be put into another language."""
+        super().__init__(self.message)
 
 
 class UnknownTask(SchedulerError):

@@ -9,6 +9,7 @@ from scheduler.conf import SchedulerSettings
 from scheduler.core.registry import DEFAULT_EXECUTOR, Task
 from scheduler.core.states import Overlap
 from scheduler.errors import InvalidPolicy
+from scheduler.phrases import phrase
 
 POLICIES = (
     "executor",
@@ -80,15 +81,23 @@ def check(policies: Mapping[str, Any]) -> dict[str, Any]:
         if name in given:
             _refuse_no_number(name, given[name], lowest, highest)
     if checked.get("overlap", Overlap.SKIP) not in set(Overlap):
-        raise InvalidPolicy(f"overlap is “{checked['overlap']}”; it is {' or '.join(Overlap)}.")
+        raise InvalidPolicy(
+            phrase(
+                "overlap is “{value}”; it is {allowed}.", value=f"{checked['overlap']}", allowed=" or ".join(Overlap)
+            )
+        )
     if checked.get("misfire_grace_time") is not None:
         checked["misfire_grace_time"] = _whole_seconds("misfire_grace_time", checked["misfire_grace_time"])
     for name in ("coalesce", "rerun_if_interrupted"):
         if name in checked and not isinstance(checked[name], bool):
-            raise InvalidPolicy(f"{name} is “{checked[name]}”; it is true or false.")
+            raise InvalidPolicy(
+                phrase("{name} is “{value}”; it is true or false.", name=name, value=f"{checked[name]}")
+            )
     executor = checked.get("executor", DEFAULT_EXECUTOR)
     if not isinstance(executor, str) or not 0 < len(executor) <= 64:
-        raise InvalidPolicy(f"executor is “{executor}”; it is a name of at most 64 characters.")
+        raise InvalidPolicy(
+            phrase("executor is “{value}”; it is a name of at most 64 characters.", value=f"{executor}")
+        )
     return checked
 
 
@@ -96,20 +105,44 @@ def refuse_unknown(policies: Mapping[str, Any]) -> None:
     """:raises InvalidPolicy: naming those that do not exist"""
     unknown = sorted(set(policies) - set(POLICIES))
     if unknown:
-        raise InvalidPolicy(f"A job has no policy {', '.join(unknown)}. There are: {', '.join(POLICIES)}.")
+        raise InvalidPolicy(
+            phrase("A job has no policy {names}. There are: {all}.", names=", ".join(unknown), all=", ".join(POLICIES))
+        )
 
 
 def _refuse_out_of_range(name: str, value: Any, low: int, high: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidPolicy(f"{name} is “{value}”; it is a whole number from {low:,} to {high:,}.")
+        raise InvalidPolicy(
+            phrase(
+                "{name} is “{value}”; it is a whole number from {low:,} to {high:,}.",
+                name=name,
+                value=f"{value}",
+                low=low,
+                high=high,
+            )
+        )
 
 
 def _refuse_no_number(name: str, value: Any, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidPolicy(f"{name} is “{value}”; it is a number from {low:,} to {high:,}.")
+        raise InvalidPolicy(
+            phrase(
+                "{name} is “{value}”; it is a number from {low:,} to {high:,}.",
+                name=name,
+                value=f"{value}",
+                low=low,
+                high=high,
+            )
+        )
 
 
 def _whole_seconds(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 2_147_483_647:
-        raise InvalidPolicy(f"{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.")
+        raise InvalidPolicy(
+            phrase(
+                "{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.",
+                name=name,
+                value=f"{value}",
+            )
+        )
     return int(value)

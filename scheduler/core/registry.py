@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
+from scheduler.phrases import message, phrase, row
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -165,44 +166,54 @@ class Task:
         problems = []
         for name in unknown:
             close = difflib.get_close_matches(name, names, n=1)
-            hint = f" Did you mean “{close[0]}”?" if close else f" It takes: {', '.join(names) or 'nothing'}."
+            if close:
+                hint = phrase("Did you mean “{name}”?", name=close[0])
+            elif names:
+                hint = phrase("It takes: {names}.", names=", ".join(names))
+            else:
+                hint = phrase("It takes: nothing.")
+            no_argument = phrase("{task} has no argument “{name}”.", task=self.name, name=name)
             problems.append(
                 {
                     "pointer": f"/kwargs/{name}",
                     "code": "unknown_argument",
-                    "detail": f"{self.name} has no argument “{name}”.{hint}",
+                    "detail": row(" ", [no_argument, hint]),
                 }
             )
-        return InvalidArguments(" ".join(problem["detail"] for problem in problems), problems=tuple(problems))
+        return InvalidArguments(row(" ", [problem["detail"] for problem in problems]), problems=tuple(problems))
 
     def _problems(self, error: ValidationError) -> InvalidArguments:
         problems = []
         for item in error.errors(include_url=False):
             place = "/".join(str(part) for part in item["loc"])
             if item["type"] == "missing":
-                detail = f"{place} is required by {self.name}."
+                detail = phrase("{name} is required by {task}.", name=place, task=self.name)
             else:
                 value = "•••" if item["loc"][0] in self.secrets else _shown(item["input"])
-                reason = _REASONS.get(item["type"]) or f"does not fit: {item['msg']}"
-                detail = f"{place}: {value} {reason}."
+                if known := _REASONS.get(item["type"]):
+                    detail = phrase("{name}: {value} {reason}.", name=place, value=value, reason=phrase(known))
+                else:
+                    detail = phrase(
+                        "{name}: {value} does not fit: {reason}.", name=place, value=value, reason=item["msg"]
+                    )
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
-        return InvalidArguments(" ".join(problem["detail"] for problem in problems), problems=tuple(problems))
+        return InvalidArguments(row(" ", [problem["detail"] for problem in problems]), problems=tuple(problems))
 
 
 _REASONS = {
-    "int_parsing": "is not a whole number",
-    "int_type": "is not a whole number",
-    "int_from_float": "is not a whole number",
-    "float_parsing": "is not a number",
-    "float_type": "is not a number",
-    "decimal_parsing": "is not a number",
-    "decimal_type": "is not a number",
-    "bool_parsing": "is neither true nor false",
-    "bool_type": "is neither true nor false",
-    "string_type": "is not a text",
-    "uuid_parsing": "is not a UUID",
-    "date_from_datetime_parsing": "is not a date such as 2027-03-01",
-    "datetime_from_date_parsing": "is not a date and time such as 2027-03-01T09:00+01:00",
+    "int_parsing": message("is not a whole number"),
+    "int_type": message("is not a whole number"),
+    "int_from_float": message("is not a whole number"),
+    "float_parsing": message("is not a number"),
+    "float_type": message("is not a number"),
+    "decimal_parsing": message("is not a number"),
+    "decimal_type": message("is not a number"),
+    "bool_parsing": message("is neither true nor false"),
+    "bool_type": message("is neither true nor false"),
+    "string_type": message("is not a text"),
+    "uuid_parsing": message("is not a UUID"),
+    "date_from_datetime_parsing": message("is not a date such as 2027-03-01"),
+    "datetime_from_date_parsing": message("is not a date and time such as 2027-03-01T09:00+01:00"),
 }
 """Pydantic's kinds of problems in words for people; it says the others itself."""
 
@@ -227,7 +238,9 @@ def jsonable(value: object) -> Any:
         converted = to_jsonable_python(value)
         json.dumps(converted, allow_nan=False)
     except (PydanticSerializationError, ValueError, TypeError) as error:
-        raise InvalidArguments(f"{_shown(value)} cannot be stored as JSON: {error}.") from None
+        raise InvalidArguments(
+            phrase("{value} cannot be stored as JSON: {reason}.", value=_shown(value), reason=f"{error}")
+        ) from None
     return converted
 
 
@@ -272,7 +285,7 @@ class Registry:
         """
         task = self._tasks.pop(name, None)
         if task is None:
-            raise UnknownTask(f"No task is registered as “{name}”.")
+            raise UnknownTask(phrase("No task is registered as “{name}”.", name=name))
         self._names.pop(task.function, None)
 
     def get(self, name: str) -> Task:
@@ -282,8 +295,9 @@ class Registry:
             task = self._from_allowed_module(name)
         if task is None:
             close = difflib.get_close_matches(name, self._tasks, n=1)
-            hint = f" Did you mean “{close[0]}”?" if close else ""
-            raise UnknownTask(f"No task is registered as “{name}”.{hint} Is its app in INSTALLED_APPS?")
+            hint = [phrase("Did you mean “{name}”?", name=close[0])] if close else []
+            unknown = phrase("No task is registered as “{name}”.", name=name)
+            raise UnknownTask(row(" ", [unknown, *hint, phrase("Is its app in INSTALLED_APPS?")]))
         return task
 
     def name_of(self, function: Callable[..., Any] | str) -> str:
@@ -306,7 +320,10 @@ class Registry:
         if self._from_allowed_module(reference) is not None:
             return reference
         raise UnknownTask(
-            f"“{reference}” is not a task. Decorate it with @task, or list its module in SCHEDULER['TASK_MODULES']."
+            phrase(
+                "“{name}” is not a task. Decorate it with @task, or list its module in SCHEDULER['TASK_MODULES'].",
+                name=f"{reference}",
+            )
         )
 
     def all(self) -> tuple[Task, ...]:

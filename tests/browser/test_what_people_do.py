@@ -87,7 +87,7 @@ class TestCreatingAJob:
         page.check("#id_trigger_kind_cron")
         page.fill("#id_trigger_expression", "0 0 31 2 *")
         expect(page.locator("[data-preview] .ols-error")).to_contain_text("never runs")
-        page.click("input[name=_save]")
+        page.click("[name=_save]")
 
         expect(page.locator(".field-trigger .errorlist")).to_contain_text("never runs")
         assert page.input_value("#id_trigger_expression") == "0 0 31 2 *"
@@ -168,9 +168,9 @@ class TestTwoPeople:
         anna.fill("#id_description", "by anna")
         ben.fill("#id_description", "by ben")
 
-        anna.click("input[name=_save]")
+        anna.click("[name=_save]")
         anna.wait_for_url("**/show/")
-        ben.click("input[name=_save]")
+        ben.click("[name=_save]")
 
         expect(ben.locator(".errorlist")).to_contain_text("anna changed this")
         assert ben.input_value("#id_description") == "by ben"

@@ -15,6 +15,7 @@ from scheduler.core.triggers.crontab import Crontab, parse_expression
 from scheduler.core.triggers.trigger import WallClockTrigger
 from scheduler.core.triggers.walls import MatchingDays, TimesOfDay, WallClock, day_number
 from scheduler.errors import InvalidTrigger, NeverFires
+from scheduler.phrases import message, phrase
 
 FIELD_NAMES: tuple[str, ...] = StockCronTrigger.FIELD_NAMES
 DAY_FIELDS = ("year", "month", "day", "week", "day_of_week")
@@ -22,15 +23,25 @@ LONGEST_FIELD = 100
 MOST_ITEMS = 60
 FIRST_YEAR, LAST_YEAR = 1970, 9999
 
+_LABELS = {
+    "year": message("Year"),
+    "month": message("Month"),
+    "day": message("Day"),
+    "week": message("Week"),
+    "day_of_week": message("Day of week"),
+    "hour": message("Hour"),
+    "minute": message("Minute"),
+    "second": message("Second"),
+}
 _ALLOWED = {
-    "year": "1970 to 9999",
-    "month": "1 to 12, or jan to dec",
-    "day": "1 to 31, last, or a weekday of the month such as 2nd sun",
-    "week": "1 to 53",
-    "day_of_week": "0 (Monday) to 6 (Sunday), or mon to sun",
-    "hour": "0 to 23",
-    "minute": "0 to 59",
-    "second": "0 to 59",
+    "year": message("1970 to 9999"),
+    "month": message("1 to 12, or jan to dec"),
+    "day": message("1 to 31, last, or a weekday of the month such as 2nd sun"),
+    "week": message("1 to 53"),
+    "day_of_week": message("0 (Monday) to 6 (Sunday), or mon to sun"),
+    "hour": message("0 to 23"),
+    "minute": message("0 to 59"),
+    "second": message("0 to 59"),
 }
 
 
@@ -73,14 +84,16 @@ def cron_by_fields(values: object, *, zone: tzinfo, **bounds: Any) -> FieldsTrig
     """
     if not isinstance(values, Mapping) or not any(value is not None for value in values.values()):
         raise InvalidTrigger(
-            f"The fields are an object with one or more of: {', '.join(FIELD_NAMES)}.",
+            phrase("The fields are an object with one or more of: {names}.", names=", ".join(FIELD_NAMES)),
             pointer="/fields",
             code="wrong_type",
         )
     for name in values:
         if name not in FIELD_NAMES:
             raise InvalidTrigger(
-                f"A cron has no field “{str(name)[:64]}”. It has: {', '.join(FIELD_NAMES)}.",
+                phrase(
+                    "A cron has no field “{name}”. It has: {names}.", name=str(name)[:64], names=", ".join(FIELD_NAMES)
+                ),
                 pointer=f"/fields/{str(name)[:64]}",
                 code="unknown_key",
             )
@@ -105,7 +118,12 @@ def _text(name: str, value: object) -> str:
     text = str(value).strip()
     if len(text) > LONGEST_FIELD or text.count(",") >= MOST_ITEMS:
         raise InvalidTrigger(
-            f"{_label(name)} has at most {LONGEST_FIELD} characters and {MOST_ITEMS} items.",
+            phrase(
+                "{field} has at most {characters} characters and {items} items.",
+                field=phrase(_LABELS[name]),
+                characters=LONGEST_FIELD,
+                items=MOST_ITEMS,
+            ),
             pointer=f"/fields/{name}",
             code="too_long",
         )
@@ -148,7 +166,7 @@ def _days(compiled: dict[str, BaseField]) -> MatchingDays:
     rules = tuple(compiled[name] for name in ("day", "week", "day_of_week") if str(compiled[name]) != "*")
     days = MatchingDays(accepts=partial(_matches, rules), months=months, years=years)
     if days.at_or_after(day_number(date(FIRST_YEAR, 1, 1))) is None:
-        raise NeverFires("This never runs: no date matches its fields.", pointer="/fields")
+        raise NeverFires(phrase("This never runs: no date matches its fields."), pointer="/fields")
     return days
 
 
@@ -156,11 +174,14 @@ def _matches(rules: tuple[BaseField, ...], day: date) -> bool:
     return all(rule.get_next_value(day) == rule.get_value(day) for rule in rules)
 
 
-def _label(name: str) -> str:
-    return name.replace("_", " ").capitalize()
-
-
 def _bad_field(name: str, text: str) -> InvalidTrigger:
     return InvalidTrigger(
-        f"{_label(name)} “{text}”: allowed are {_ALLOWED[name]}.", pointer=f"/fields/{name}", code="invalid_field"
+        phrase(
+            "{field} “{text}”: allowed are {allowed}.",
+            field=phrase(_LABELS[name]),
+            text=text,
+            allowed=phrase(_ALLOWED[name]),
+        ),
+        pointer=f"/fields/{name}",
+        code="invalid_field",
     )

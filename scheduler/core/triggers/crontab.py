@@ -18,6 +18,7 @@ from cronsim import CronSim, CronSimError
 
 from scheduler.core.triggers.walls import Days, MatchingDays, TimesOfDay, day_number
 from scheduler.errors import InvalidTrigger, NeverFires
+from scheduler.phrases import message, message_in, phrase, phrase_in, phrase_of, row
 
 LONGEST = 100
 MOST_ITEMS = 60
@@ -33,10 +34,21 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-MONTHS = (
-    *("January", "February", "March", "April", "May", "June"),
-    *("July", "August", "September", "October", "November", "December"),
+_MONTH_NAMES = (
+    message_in("month", "January"),
+    message_in("month", "February"),
+    message_in("month", "March"),
+    message_in("month", "April"),
+    message_in("month", "May"),
+    message_in("month", "June"),
+    message_in("month", "July"),
+    message_in("month", "August"),
+    message_in("month", "September"),
+    message_in("month", "October"),
+    message_in("month", "November"),
+    message_in("month", "December"),
 )
+MONTHS = tuple(name for _, name in _MONTH_NAMES)
 LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 _NUMBER = re.compile(r"\d{1,4}", re.ASCII)
@@ -52,8 +64,19 @@ class _Field:
 
     @property
     def allowed(self) -> str:
-        names = f", or {self.names[0].lower()} to {self.names[-1].lower()}" if self.names else ""
-        return f"allowed are {self.lowest} to {self.highest}{names}"
+        if not self.names:
+            return phrase("allowed are {lowest} to {highest}", lowest=self.lowest, highest=self.highest)
+        return phrase(
+            "allowed are {lowest} to {highest}, or {first} to {last}",
+            lowest=self.lowest,
+            highest=self.highest,
+            first=self.names[0].lower(),
+            last=self.names[-1].lower(),
+        )
+
+    @property
+    def called(self) -> str:
+        return phrase(self.label)
 
     def number(self, text: str) -> int | None:
         """Return the value of a number or a name; ``None``: it is neither or out of range."""
@@ -63,12 +86,12 @@ class _Field:
         return value if self.lowest <= value <= self.highest else None
 
 
-_SECOND = _Field(label="Second", lowest=0, highest=59)
-_MINUTE = _Field(label="Minute", lowest=0, highest=59)
-_HOUR = _Field(label="Hour", lowest=0, highest=23)
-_DAY = _Field(label="Day of month", lowest=1, highest=31)
-_MONTH = _Field(label="Month", lowest=1, highest=12, names=tuple(name[:3].upper() for name in MONTHS))
-_WEEKDAY = _Field(label="Day of week", lowest=0, highest=7, names=tuple(name[:3].upper() for name in WEEKDAYS))
+_SECOND = _Field(label=message("Second"), lowest=0, highest=59)
+_MINUTE = _Field(label=message("Minute"), lowest=0, highest=59)
+_HOUR = _Field(label=message("Hour"), lowest=0, highest=23)
+_DAY = _Field(label=message("Day of month"), lowest=1, highest=31)
+_MONTH = _Field(label=message("Month"), lowest=1, highest=12, names=tuple(name[:3].upper() for name in MONTHS))
+_WEEKDAY = _Field(label=message("Day of week"), lowest=0, highest=7, names=tuple(name[:3].upper() for name in WEEKDAYS))
 _FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
@@ -104,9 +127,16 @@ def parse_expression(expression: object) -> Crontab:
     :raises NeverFires: no day matches
     """
     if not isinstance(expression, str):
-        raise _refused("A cron expression is a text such as “0 2 * * *”.", "wrong_type")
+        raise _refused(phrase("A cron expression is a text such as “0 2 * * *”."), "wrong_type")
     if len(expression) > LONGEST:
-        raise _refused(f"A cron expression has at most {LONGEST} characters; this has {len(expression)}.", "too_long")
+        raise _refused(
+            phrase(
+                "A cron expression has at most {most} characters; this has {number}.",
+                most=LONGEST,
+                number=len(expression),
+            ),
+            "too_long",
+        )
     words = expression.split()
     text = " ".join(words)
     if text.startswith("@"):
@@ -146,10 +176,14 @@ def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
 def _expand_nickname(text: str) -> str:
     expanded = NICKNAMES.get(text.lower())
     if expanded is None:
-        reason = ": a schedule has no boot" if text.lower() == "@reboot" else ""
-        raise _refused(
-            f"“{text}” is not supported{reason}. Use @hourly, @daily, @weekly, @monthly, @yearly.", "unknown_nickname"
-        )
+        if text.lower() == "@reboot":
+            problem = phrase(
+                "“{text}” is not supported: a schedule has no boot. Use @hourly, @daily, @weekly, @monthly, @yearly.",
+                text=text,
+            )
+        else:
+            problem = phrase("“{text}” is not supported. Use @hourly, @daily, @weekly, @monthly, @yearly.", text=text)
+        raise _refused(problem, "unknown_nickname")
     return expanded
 
 
@@ -159,7 +193,15 @@ def _rewrite(word: str, field: _Field, written: str) -> str:
         return "*"
     items = word.split(",")
     if len(items) > MOST_ITEMS:
-        raise _refused(f"{field.label}: a list has at most {MOST_ITEMS} items; this has {len(items)}.", "too_long")
+        raise _refused(
+            phrase(
+                "{field}: a list has at most {most} items; this has {number}.",
+                field=field.called,
+                most=MOST_ITEMS,
+                number=len(items),
+            ),
+            "too_long",
+        )
     return ",".join(_rewrite_item(item, field, shown) for item, shown in zip(items, written.split(","), strict=True))
 
 
@@ -168,7 +210,12 @@ def _rewrite_item(item: str, field: _Field, written: str) -> str:
         return special
     term, slash, step = item.partition("/")
     if slash and (not _NUMBER.fullmatch(step) or int(step) == 0):
-        raise _refused(f"{field.label} “{written}”: after the slash comes a step, a number from 1 on.", "invalid_field")
+        raise _refused(
+            phrase(
+                "{field} “{text}”: after the slash comes a step, a number from 1 on.", field=field.called, text=written
+            ),
+            "invalid_field",
+        )
     if term == "*":
         return item
     first, dash, last = term.partition("-")
@@ -201,10 +248,18 @@ def _special(item: str, field: _Field) -> str | None:
 
 def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidTrigger:
     if all(_NUMBER.fullmatch(value) or value.isalpha() for value in values):
-        return _refused(f"{field.label} “{written}”: {field.allowed}.", "invalid_field")
+        return _refused(
+            phrase("{field} “{text}”: {allowed}.", field=field.called, text=written, allowed=field.allowed),
+            "invalid_field",
+        )
     return _refused(
-        f"{field.label} “{written}” is not understood: write *, a number, a range (1-5), a step (*/2) "
-        f"or a list of these (1,3); {field.allowed}.",
+        phrase(
+            "{field} “{text}” is not understood: write *, a number, a range (1-5), a step (*/2) "
+            "or a list of these (1,3); {allowed}.",
+            field=field.called,
+            text=written,
+            allowed=field.allowed,
+        ),
         "invalid_field",
     )
 
@@ -212,12 +267,16 @@ def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidT
 def _wrong_number(text: str, number: int) -> InvalidTrigger:
     if not number:
         return _refused(
-            "The cron expression is empty. It has 5 parts: minute, hour, day of month, month, day of week.",
+            phrase("The cron expression is empty. It has 5 parts: minute, hour, day of month, month, day of week."),
             "wrong_number_of_fields",
         )
     return _refused(
-        f"“{text}” has {number} part{'' if number == 1 else 's'}, "
-        "a cron expression has 5: minute, hour, day of month, month, day of week.",
+        phrase_of(
+            "“{text}” has {number} part, a cron expression has 5: minute, hour, day of month, month, day of week.",
+            "“{text}” has {number} parts, a cron expression has 5: minute, hour, day of month, month, day of week.",
+            number=number,
+            text=text,
+        ),
         "wrong_number_of_fields",
     )
 
@@ -227,14 +286,24 @@ def _never(parts: tuple[str, ...]) -> NeverFires:
     months = sorted({int(month) for month in re.findall(r"\d+", parts[4])})
     plain = all(re.fullmatch(r"[\d,]+", part) for part in parts[3:5])
     if plain and parts[5] == "*" and min(days) > max(LONGEST_MONTH[month - 1] for month in months):
-        which = " and ".join(str(day) for day in days)
-        verb = "does" if len(days) == len(months) == 1 else "do"
+        which = row(phrase_in("between two days", " and "), [str(day) for day in days])
+        names = row(phrase_in("between two months", " or "), [month_name(month) for month in months])
         return NeverFires(
-            f"This never runs: {which} {' or '.join(MONTHS[month - 1] for month in months)} {verb} not exist.",
+            phrase_of(
+                "This never runs: {days} {months} does not exist.",
+                "This never runs: {days} {months} do not exist.",
+                number=len(days) * len(months),
+                days=which,
+                months=names,
+            ),
             pointer=POINTER,
         )
-    return NeverFires("This never runs: no date matches its day, month and day of week.", pointer=POINTER)
+    return NeverFires(phrase("This never runs: no date matches its day, month and day of week."), pointer=POINTER)
 
 
-def _refused(message: str, code: str) -> InvalidTrigger:
-    return InvalidTrigger(message, pointer=POINTER, code=code)
+def month_name(month: int) -> str:
+    return phrase_in(*_MONTH_NAMES[month - 1])
+
+
+def _refused(problem: str, code: str) -> InvalidTrigger:
+    return InvalidTrigger(problem, pointer=POINTER, code=code)

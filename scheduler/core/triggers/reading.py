@@ -19,6 +19,7 @@ from scheduler.core.triggers.intervals import LONGEST, SHORTEST, UNITS, Interval
 from scheduler.core.triggers.trigger import Trigger, short_date
 from scheduler.core.triggers.zones import offset_name, parse_zone, resolve, zone_name, zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
+from scheduler.phrases import phrase, row
 
 BOUNDS = ("timezone", "start_at", "end_at", "jitter_seconds")
 CALENDAR_UNITS = ("years", "months", "weeks", "days")
@@ -81,14 +82,16 @@ def parse_cached(text: str) -> Trigger:
     try:
         trigger = json.loads(text)
     except ValueError:
-        raise InvalidTrigger("The trigger is not JSON.", code="wrong_type") from None
+        raise InvalidTrigger(phrase("The trigger is not JSON."), code="wrong_type") from None
     return parse(trigger)
 
 
 def _parse(trigger: object, *, place: str, depth: int, within_and: bool) -> Trigger:
     if not isinstance(trigger, Mapping):
         raise InvalidTrigger(
-            "A trigger is an object such as {“type”: “interval”, “minutes”: 30}.", pointer=place, code="wrong_type"
+            phrase("A trigger is an object such as {example}.", example="{“type”: “interval”, “minutes”: 30}"),
+            pointer=place,
+            code="wrong_type",
         )
     values = {key: value for key, value in trigger.items() if value is not None}
     form = _Form(values=values, place=place, depth=depth, within_and=within_and)
@@ -103,9 +106,9 @@ def _parse(trigger: object, *, place: str, depth: int, within_and: bool) -> Trig
         compiled = _BUILDERS[kind](form)
         _check_bounds(compiled, form)
     except NeverFires as error:
-        raise NeverFires(str(error), pointer=_below(place, error.pointer)) from None
+        raise NeverFires(error.message, pointer=_below(place, error.pointer)) from None
     except InvalidTrigger as error:
-        raise InvalidTrigger(str(error), pointer=_below(place, error.pointer), code=error.code) from None
+        raise InvalidTrigger(error.message, pointer=_below(place, error.pointer), code=error.code) from None
     return compiled
 
 
@@ -115,14 +118,26 @@ def _below(place: str, pointer: str) -> str:
 
 def _unknown_type(kind: object) -> str:
     types = ", ".join(KEYS)
-    return f"A trigger has a type: {types}." if kind is None else f"“{str(kind)[:64]}” is no type. Types are: {types}."
+    if kind is None:
+        return phrase("A trigger has a type: {types}.", types=types)
+    return phrase("“{kind}” is no type. Types are: {types}.", kind=str(kind)[:64], types=types)
 
 
 def _unknown_key(kind: str, key: str, allowed: tuple[str, ...]) -> str:
-    article = "An" if kind[0] in "aio" else "A"
     close = difflib.get_close_matches(key, allowed, n=1)
-    hint = f"Did you mean “{close[0]}”?" if close else f"It takes: {', '.join(allowed[1:])}."
-    return f"{article} {kind} trigger has no “{key}”. {hint}"
+    hint = (
+        phrase("Did you mean “{name}”?", name=close[0])
+        if close
+        else phrase("It takes: {names}.", names=", ".join(allowed[1:]))
+    )
+    return row(" ", [phrase("{trigger} has no “{key}”.", trigger=_called(kind), key=key), hint])
+
+
+def _called(kind: str) -> str:
+    """``A cron trigger``, ``An interval trigger``."""
+    if kind[0] in "aio":
+        return phrase("An {kind} trigger", kind=kind)
+    return phrase("A {kind} trigger", kind=kind)
 
 
 def _zone(form: _Form, default: tzinfo | None = None) -> tzinfo:
@@ -135,12 +150,14 @@ def _bounds(form: _Form, zone: tzinfo) -> dict[str, Any]:
     jitter = form.values.get("jitter_seconds", 0)
     if isinstance(jitter, bool) or not isinstance(jitter, int) or not 0 <= jitter <= LONGEST_JITTER_SECONDS:
         raise form.refuse(
-            "jitter_seconds", f"The jitter is a whole number of seconds from 0 to {LONGEST_JITTER_SECONDS}.", "invalid"
+            "jitter_seconds",
+            phrase("The jitter is a whole number of seconds from 0 to {most}.", most=LONGEST_JITTER_SECONDS),
+            "invalid",
         )
     start_at = _instant(form, "start_at", zone) if "start_at" in form.values else None
     end_at = _instant(form, "end_at", zone) if "end_at" in form.values else None
     if start_at is not None and end_at is not None and end_at < start_at:
-        raise form.refuse("end_at", "It ends before it starts.", "ends_before_start")
+        raise form.refuse("end_at", phrase("It ends before it starts."), "ends_before_start")
     return {"timezone": zone_name(zone), "start_at": start_at, "end_at": end_at, "jitter_seconds": jitter}
 
 
@@ -158,8 +175,12 @@ def _check_bounds(trigger: Trigger, form: _Form) -> None:
 
 def ends_too_early(trigger: Trigger, *, first: datetime | None, place: str = "") -> NeverFires:
     """The error for an end before the first run, with the time of that run if it is known."""
-    when = f" ({short_date(first, trigger.timezone)})" if first is not None else ""
-    return NeverFires(f"It ends before its first run{when}.", pointer=f"{place}/end_at")
+    problem = (
+        phrase("It ends before its first run ({date}).", date=short_date(first, trigger.timezone))
+        if first is not None
+        else phrase("It ends before its first run.")
+    )
+    return NeverFires(problem, pointer=f"{place}/end_at")
 
 
 def _instant(form: _Form, key: str, zone: tzinfo) -> datetime:
@@ -172,7 +193,9 @@ def _in_utc(form: _Form, key: str, moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise form.refuse(key, f"{key}: the year {moment.year} is out of range.", "invalid_time") from None
+        raise form.refuse(
+            key, phrase("{key}: the year {year} is out of range.", key=key, year=f"{moment.year}"), "invalid_time"
+        ) from None
 
 
 def _moment(form: _Form, key: str) -> datetime:
@@ -187,11 +210,16 @@ def _moment(form: _Form, key: str) -> datetime:
         except ValueError:
             raise form.refuse(
                 key,
-                f"{key}: “{str(value)[:64]}” is not a time. Write it as 2027-03-01T09:00:00+01:00.",
+                phrase(
+                    "{key}: “{text}” is not a time. Write it as 2027-03-01T09:00:00+01:00.",
+                    key=key,
+                    text=str(value)[:64],
+                ),
                 "invalid_time",
             ) from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
-        raise form.refuse(key, f"{key}: the year is from {FIRST_YEAR} to {LAST_YEAR}.", "invalid_time")
+        years = {"first": f"{FIRST_YEAR}", "last": f"{LAST_YEAR}"}
+        raise form.refuse(key, phrase("{key}: the year is from {first} to {last}.", key=key, **years), "invalid_time")
     return moment
 
 
@@ -200,24 +228,26 @@ def _numbers(form: _Form, units: tuple[str, ...], *, fractions: tuple[str, ...] 
     for name, number in numbers.items():
         fits = isinstance(number, int | float) if name in fractions else isinstance(number, int)
         if isinstance(number, bool) or not fits or not 0 <= number <= MOST_SECONDS:
-            raise form.refuse(name, f"{name}: “{str(number)[:64]}” is not a whole number from 0 on.", "invalid_number")
+            problem = phrase("{name}: “{text}” is not a whole number from 0 on.", name=name, text=str(number)[:64])
+            raise form.refuse(name, problem, "invalid_number")
     if not any(numbers.values()):
-        needed = (
-            f"{'An' if form.values['type'] == 'interval' else 'A'} {form.values['type']} trigger needs one or more of"
-        )
+        called = _called(form.values["type"])
+        needed = phrase("{trigger} needs one or more of {units}.", trigger=called, units=", ".join(units))
         if zero := next(iter(numbers), ""):
-            raise form.refuse(zero, f"{zero}: 0 is too short. {needed} {', '.join(units)}.", "too_short")
-        raise form.refuse("", f"{needed} {', '.join(units)}.", "missing")
+            too_short = phrase("{name}: 0 is too short.", name=zero)
+            raise form.refuse(zero, row(" ", [too_short, needed]), "too_short")
+        raise form.refuse("", needed, "missing")
     return numbers
 
 
 def _cron(form: _Form) -> Trigger:
     given = [key for key in KEYS["cron"] if key in form.values]
     if len(given) != 1:
-        reason = "not both" if given else "and this has neither"
-        raise form.refuse(
-            "expression", f"A cron trigger has an expression or fields, {reason}.", "ambiguous" if given else "missing"
-        )
+        if given:
+            both = phrase("A cron trigger has an expression or fields, not both.")
+            raise form.refuse("expression", both, "ambiguous")
+        neither = phrase("A cron trigger has an expression or fields, and this has neither.")
+        raise form.refuse("expression", neither, "missing")
     zone = _zone(form)
     bounds = _bounds(form, zone)
     if given == ["expression"]:
@@ -232,13 +262,17 @@ def _interval(form: _Form) -> IntervalTrigger:
     except OverflowError:
         interval = timedelta.max
     if not SHORTEST <= interval <= LONGEST:
-        raise form.refuse(next(iter(numbers)), "An interval is from one second to a hundred years.", "out_of_range")
+        raise form.refuse(
+            next(iter(numbers)), phrase("An interval is from one second to a hundred years."), "out_of_range"
+        )
     return IntervalTrigger(interval=interval, **_bounds(form, _zone(form)))
 
 
 def _date(form: _Form) -> DateTrigger:
     if "run_at" not in form.values:
-        raise form.refuse("run_at", "A date trigger has a run_at, such as 2027-03-01T09:00:00+01:00.", "missing")
+        raise form.refuse(
+            "run_at", phrase("A date trigger has a run_at, such as 2027-03-01T09:00:00+01:00."), "missing"
+        )
     moment = _moment(form, "run_at")
     zone = _zone(form, _own_zone(moment))
     return DateTrigger(run_at=_instant(form, "run_at", zone), **_bounds(form, zone))
@@ -254,7 +288,9 @@ def _calendar(form: _Form) -> CalendarTrigger:
     numbers = _numbers(form, CALENDAR_UNITS)
     for name, number in numbers.items():
         if number > MOST_CALENDAR_UNITS:
-            raise form.refuse(name, f"{name}: at most {MOST_CALENDAR_UNITS}.", "out_of_range")
+            raise form.refuse(
+                name, phrase("{name}: at most {most}.", name=name, most=MOST_CALENDAR_UNITS), "out_of_range"
+            )
     zone = _zone(form)
     return calendar_trigger(**numbers, at=_time(form), **_bounds(form, zone))
 
@@ -265,7 +301,8 @@ def _time(form: _Form) -> time:
         value = value.isoformat(timespec="seconds")
     match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise form.refuse("at", f"at: “{str(value)[:64]}” is not a time of day. Write it as 02:30.", "invalid_time")
+        problem = phrase("at: “{text}” is not a time of day. Write it as 02:30.", text=str(value)[:64])
+        raise form.refuse("at", problem, "invalid_time")
     hour, minute, second = match.groups()
     return time(int(hour), int(minute), int(second or 0))
 
@@ -274,11 +311,17 @@ def _combination(form: _Form) -> Combination:
     kind = form.values["type"]
     triggers = form.values.get("triggers")
     if not isinstance(triggers, list | tuple) or not 1 <= len(triggers) <= MOST_TRIGGERS:
-        raise form.refuse("triggers", f"“{kind}” has a list of 1 to {MOST_TRIGGERS} triggers.", "wrong_type")
+        raise form.refuse(
+            "triggers",
+            phrase("“{kind}” has a list of 1 to {most} triggers.", kind=kind, most=MOST_TRIGGERS),
+            "wrong_type",
+        )
     if form.depth >= DEEPEST:
-        raise form.refuse("triggers", f"At most {DEEPEST} combinations may lie inside one another.", "too_deep")
+        problem = phrase("At most {most} combinations may lie inside one another.", most=DEEPEST)
+        raise form.refuse("triggers", problem, "too_deep")
     if form.depth == 0 and _size(form.values, deep=DEEPEST) > MOST_TRIGGERS:
-        raise form.refuse("triggers", f"A trigger is made of at most {MOST_TRIGGERS} others.", "too_long")
+        problem = phrase("A trigger is made of at most {most} others.", most=MOST_TRIGGERS)
+        raise form.refuse("triggers", problem, "too_long")
     inner = tuple(
         _parse(
             trigger,

@@ -9,8 +9,22 @@ from typing import Any, Self
 
 from scheduler.core.triggers.walls import WallClock
 from scheduler.core.triggers.zones import instant_of, moment_of, zone_named
+from scheduler.phrases import message_in, phrase, phrase_in
 
-MONTH_NAMES = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTH_NAMES = (
+    message_in("month of a date", "Jan"),
+    message_in("month of a date", "Feb"),
+    message_in("month of a date", "Mar"),
+    message_in("month of a date", "Apr"),
+    message_in("month of a date", "May"),
+    message_in("month of a date", "Jun"),
+    message_in("month of a date", "Jul"),
+    message_in("month of a date", "Aug"),
+    message_in("month of a date", "Sep"),
+    message_in("month of a date", "Oct"),
+    message_in("month of a date", "Nov"),
+    message_in("month of a date", "Dec"),
+)
 """Not ``%b``, which depends on the machine's language."""
 
 MOMENT = timedelta(microseconds=1)
@@ -153,19 +167,23 @@ def rfc3339(moment: datetime, zone: tzinfo) -> str:
 
 def short_date(moment: datetime, timezone: str) -> str:
     """``24 Nov 02:00``, on the clock of a zone."""
-    local = moment.astimezone(zone_named(timezone))
-    return f"{local.day} {MONTH_NAMES[local.month - 1]} {local:%H:%M}"
+    return phrase("{day} {month} {time}", **_parts(moment, timezone))
 
 
 def long_date(moment: datetime, timezone: str) -> str:
     """``22 Nov 2026, 14:00``, on the clock of a zone."""
-    local = moment.astimezone(zone_named(timezone))
-    return f"{local.day} {MONTH_NAMES[local.month - 1]} {local.year}, {local:%H:%M}"
+    return phrase("{day} {month} {year}, {time}", **_parts(moment, timezone))
 
 
 def time_now(now: datetime, timezone: str, *, than: datetime) -> str:
     """``23 Nov, 02:47``: with the year only if it is another one than that of ``than``."""
     zone = zone_named(timezone)
-    text = long_date(now, timezone)
-    year = now.astimezone(zone).year
-    return text.replace(f" {year},", ",") if year == than.astimezone(zone).year else text
+    if now.astimezone(zone).year != than.astimezone(zone).year:
+        return long_date(now, timezone)
+    return phrase("{day} {month}, {time}", **_parts(now, timezone))
+
+
+def _parts(moment: datetime, timezone: str) -> dict[str, str]:
+    local = moment.astimezone(zone_named(timezone))
+    month = phrase_in(*MONTH_NAMES[local.month - 1])
+    return {"day": f"{local.day}", "month": month, "year": f"{local.year}", "time": f"{local:%H:%M}"}

@@ -1,11 +1,10 @@
-"""Triggers in plain English, from what the parser understood: never a sentence about what cannot happen."""
+"""Triggers in words, from what the parser understood: never a sentence about what cannot happen."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from cronsim import CronSim
@@ -13,19 +12,59 @@ from cronsim import CronSim
 from scheduler.core.triggers.calendars import CalendarTrigger
 from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
-from scheduler.core.triggers.crontab import MONTHS, WEEKDAYS, Crontab
+from scheduler.core.triggers.crontab import MONTHS, Crontab, month_name
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.intervals import IntervalTrigger
+from scheduler.core.triggers.lists import begins_with_a_range, join, ranges, rotate
 from scheduler.core.triggers.reading import parse
+from scheduler.core.triggers.times_of_day import say_at, say_times, so_many
 from scheduler.core.triggers.trigger import Trigger, long_date
 from scheduler.core.triggers.walls import TimesOfDay
+from scheduler.phrases import message_in, messages, phrase, phrase_in, phrase_of, row
 
-MOST_TIMES = 6
-"""Up to so many times of day are listed one by one."""
-
-ALL_HOURS = tuple(range(24))
-ALL_SIXTY = tuple(range(60))
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+# Other languages say “every Monday” and “from Monday to Friday” with different words for Monday, and have their own
+# ways to count: each use has a context of its own.
+_EACH_WEEKDAY = (
+    message_in("each weekday", "Sunday"),
+    message_in("each weekday", "Monday"),
+    message_in("each weekday", "Tuesday"),
+    message_in("each weekday", "Wednesday"),
+    message_in("each weekday", "Thursday"),
+    message_in("each weekday", "Friday"),
+    message_in("each weekday", "Saturday"),
+)
+_WEEKDAY = (
+    message_in("weekday", "Sunday"),
+    message_in("weekday", "Monday"),
+    message_in("weekday", "Tuesday"),
+    message_in("weekday", "Wednesday"),
+    message_in("weekday", "Thursday"),
+    message_in("weekday", "Friday"),
+    message_in("weekday", "Saturday"),
+)
+_POSITIONS = {
+    "1st": message_in("weekday of the month", "1st"),
+    "2nd": message_in("weekday of the month", "2nd"),
+    "3rd": message_in("weekday of the month", "3rd"),
+    "4th": message_in("weekday of the month", "4th"),
+    "5th": message_in("weekday of the month", "5th"),
+    "last": message_in("weekday of the month", "last"),
+}
+_ORDINALS = {
+    "st": message_in("day of the month", "{number}st"),
+    "nd": message_in("day of the month", "{number}nd"),
+    "rd": message_in("day of the month", "{number}rd"),
+    "th": message_in("day of the month", "{number}th"),
+}
+_COUNTED = {
+    "seconds": messages("1 second", "{number} seconds"),
+    "days": messages("1 day", "{number} days"),
+    "weeks": messages("1 week", "{number} weeks"),
+    "months": messages("1 month", "{number} months"),
+    "years": messages("1 year", "{number} years"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,121 +77,154 @@ class _DayWords:
     weekday: str = ""
     """``Monday to Friday`` or ``the 2nd Sunday of the month``."""
 
+    only_weekday: int | None = None
+    """If there is just one, 0 being Sunday."""
+
     months: str = ""
+    in_months: str = ""
+    """``in January and July``."""
+
     either: bool = False
     more: str = ""
 
 
 def describe(trigger: Mapping[str, Any] | Trigger) -> str:
     """
-    Say in words when a trigger fires.
+    Say in words when a trigger fires, as a phrase that can be put into another language.
 
     :raises InvalidTrigger: it cannot be used
     """
     compiled = trigger if isinstance(trigger, Trigger) else parse(trigger)
-    return _rule(compiled) + _limits(compiled)
+    return row(", ", [_rule(compiled), *_limits(compiled)])
 
 
 def _rule(trigger: Trigger) -> str:
+    zone = trigger.timezone
     if isinstance(trigger, DateTrigger):
-        return f"once, on {long_date(trigger.run_at, trigger.timezone)}, {trigger.timezone}"
+        return phrase("once, on {date}, {timezone}", date=long_date(trigger.run_at, zone), timezone=zone)
     if isinstance(trigger, IntervalTrigger):
         name, number = trigger.unit
-        return f"every {_amount(number, name)}"
+        return phrase("every {interval}", interval=so_many(number, name))
     if isinstance(trigger, CalendarTrigger):
-        return f"{_calendar(trigger)}, {trigger.timezone}"
+        return row(", ", [_calendar(trigger), zone])
     if isinstance(trigger, CronTrigger):
         crontab = trigger.crontab
-        return f"{_cron(crontab.times, _crontab_days(crontab))}, {trigger.timezone}"
+        return row(", ", [_cron(crontab.times, _crontab_days(crontab)), zone])
     if isinstance(trigger, FieldsTrigger):
-        return f"{_cron(trigger.clock.times, _field_days(dict(trigger.fields)))}, {trigger.timezone}"
+        return row(", ", [_cron(trigger.clock.times, _field_days(dict(trigger.fields))), zone])
     if isinstance(trigger, Combination):
         inner = [describe(part) for part in trigger.triggers]
-        return (
-            f"when all of these agree: {'; '.join(inner)}" if isinstance(trigger, AndTrigger) else "; or ".join(inner)
-        )
+        if isinstance(trigger, AndTrigger):
+            return phrase("when all of these agree: {rules}", rules=row("; ", inner))
+        return row(phrase_in("between two triggers", "; or "), inner)
     raise TypeError(f"There are no words for {type(trigger).__name__}.")
 
 
-def _limits(trigger: Trigger) -> str:
-    text = ""
+def _limits(trigger: Trigger) -> list[str]:
+    said: list[str] = []
     # An interval and a calendar always have a start once they are stored: it is their phase, not a limit.
     if trigger.start_at is not None and not isinstance(trigger, IntervalTrigger | CalendarTrigger):
-        text += f", from {long_date(trigger.start_at, trigger.timezone)}"
+        said.append(phrase("from {date}", date=long_date(trigger.start_at, trigger.timezone)))
     if trigger.end_at is not None:
-        text += f", until {long_date(trigger.end_at, trigger.timezone)}"
+        said.append(phrase("until {date}", date=long_date(trigger.end_at, trigger.timezone)))
     if trigger.jitter_seconds:
-        text += f", up to {_amount(trigger.jitter_seconds, 'seconds', one='1 second')} later at random"
-    return text
-
-
-def _amount(number: int | float, unit: str, *, one: str | None = None) -> str:
-    """``30 minutes``; one of a unit is just ``minute``."""
-    return (one or unit.removesuffix("s")) if number == 1 else f"{number} {unit}"
+        amount = phrase_of(*_COUNTED["seconds"], number=trigger.jitter_seconds)
+        said.append(phrase("up to {amount} later at random", amount=amount))
+    return said
 
 
 def _calendar(trigger: CalendarTrigger) -> str:
     units = {"years": trigger.years, "months": trigger.months, "weeks": trigger.weeks, "days": trigger.days}
     given = {name: number for name, number in units.items() if number}
-    if len(given) == 1:
-        text = "every " + _amount(*next((number, name) for name, number in given.items()))
-    else:
-        text = "every " + _join([_amount(number, name, one=f"1 {name[:-1]}") for name, number in given.items()])
+    interval = (
+        so_many(*next((number, name) for name, number in given.items()))
+        if len(given) == 1
+        else join([phrase_of(*_COUNTED[name], number=number) for name, number in given.items()])
+    )
+    at = say_at([trigger.at.hour * 3600 + trigger.at.minute * 60 + trigger.at.second])
     if trigger.start_at is not None and "days" not in given:
         local = trigger.start_at.astimezone(trigger.clock.zone)
+        day = _ordinal(local.day)
+        if "weeks" not in given and "months" not in given:
+            month = month_name(local.month)
+            return phrase(
+                "every {interval} on the {day} of {month} {at}", interval=interval, day=day, month=month, at=at
+            )
         if "weeks" not in given:
-            month = f" of {MONTHS[local.month - 1]}" if "months" not in given else ""
-            text += f" on the {_ordinal(local.day)}{month}"
-        elif len(given) == 1:
-            text += f" on {WEEKDAYS[(local.weekday() + 1) % 7]}"
-    seconds = trigger.at.hour * 3600 + trigger.at.minute * 60 + trigger.at.second
-    return f"{text} at {_clock(seconds)}"
+            return phrase("every {interval} on the {day} {at}", interval=interval, day=day, at=at)
+        if len(given) == 1:
+            weekday = phrase_in(*_WEEKDAY[(local.weekday() + 1) % 7])
+            return phrase("every {interval} on {weekday} {at}", interval=interval, weekday=weekday, at=at)
+    return phrase("every {interval} {at}", interval=interval, at=at)
 
 
 def _cron(times: TimesOfDay, days: _DayWords) -> str:
-    time = _times(times)
+    time = say_times(times)
     day = _days(days)
     if not day:
-        return time if time.startswith("every") or time.endswith("every hour") else f"{time} every day"
-    return f"{day} {time}" if days.either else f"{time} {day}"
+        is_whole = time.startswith("every") or time.endswith("every hour")
+        return time if is_whole else phrase("{time} every day", time=time)
+    if days.either:
+        return row(" ", [day, time])
+    return phrase_in("when on the days, and on which days", "{time} {day}", time=time, day=day)
 
 
 # Days
 
 
 def _days(days: _DayWords) -> str:
-    months = f" in {days.months}" if days.months else ""
     if days.of_month and days.weekday:
-        if days.either:
-            weekday = f"a {days.weekday}" if days.weekday in WEEKDAYS else days.weekday
-            text = f"on {days.of_month} or on {weekday}{months} (cron runs when either matches)"
-        else:
-            text = f"on {days.weekday}{months} if it is {days.of_month} of the month"
+        text = _both_days(days)
     elif days.of_month:
-        text = f"on {days.of_month} of {days.months or 'every month'}"
+        months = days.months or phrase("every month")
+        text = phrase("on {days} of {months}", days=days.of_month, months=months)
     elif days.weekday:
-        text = f"on {days.weekday}{months}"
+        text = _with_months(phrase("on {weekday}", weekday=days.weekday), days)
     else:
-        text = f"every day{months}" if days.months or days.more else ""
-    return f"{text} {days.more}".strip()
+        text = _with_months(phrase("every day"), days) if days.months or days.more else ""
+    return row(" ", [part for part in (text, days.more) if part])
+
+
+def _both_days(days: _DayWords) -> str:
+    if days.either:
+        weekday = days.weekday
+        if days.only_weekday is not None:
+            weekday = phrase("a {weekday}", weekday=phrase_in(*_WEEKDAY[days.only_weekday]))
+        months = row("", [" ", days.in_months]) if days.months else ""
+        return phrase(
+            "on {days} or on {weekday}{months} (cron runs when either matches)",
+            days=days.of_month,
+            weekday=weekday,
+            months=months,
+        )
+    weekday = _with_months(phrase("on {weekday}", weekday=days.weekday), days)
+    return phrase("{weekdays} if it is {days} of the month", weekdays=weekday, days=days.of_month)
+
+
+def _with_months(text: str, days: _DayWords) -> str:
+    return row(" ", [text, days.in_months]) if days.months else text
 
 
 def _crontab_days(crontab: Crontab) -> _DayWords:
     plain = sorted(day for day in crontab.month_days if day > 0)
-    of_month = [_ranges(plain, _ordinal)] if plain and len(plain) < 31 else []
+    of_month = [_month_days(plain)] if plain and len(plain) < 31 else []
     if CronSim.LAST in crontab.month_days:
-        of_month.append("last day")
+        of_month.append(phrase_in("day of the month", "last day"))
     if CronSim.LAST_WEEKDAY in crontab.month_days:
-        of_month.append("last weekday")
+        of_month.append(phrase_in("day of the month", "last weekday"))
     weekdays = {day % 7 for day in crontab.weekdays if isinstance(day, int)}
     weekday = [_weekdays(weekdays)] if weekdays and len(weekdays) < 7 else []
-    for item in sorted((item for item in crontab.weekdays if isinstance(item, tuple)), key=str):
-        position = "last" if item[1] == CronSim.LAST else _ordinal(item[1])
-        weekday.append(f"the {position} {WEEKDAYS[item[0] % 7]} of the month")
+    weekday += [
+        _weekday_of_month("last" if position == CronSim.LAST else f"{position}", day % 7)
+        for day, position in sorted((item for item in crontab.weekdays if isinstance(item, tuple)), key=str)
+    ]
+    months = _months(crontab.months)
     return _DayWords(
-        of_month="" if len(plain) == 31 or not of_month else f"the {_join(of_month)}",
-        weekday="" if len(weekdays) == 7 else _join(weekday),
-        months=_months(crontab.months),
+        of_month="" if len(plain) == 31 or not of_month else phrase("the {days}", days=join(of_month)),
+        weekday="" if len(weekdays) == 7 else join(weekday),
+        only_weekday=next(iter(weekdays)) if len(weekdays) == len(weekday) == 1 else None,
+        months=months,
+        in_months=_in_months(months),
         either=crontab.either_day,
     )
 
@@ -163,27 +235,34 @@ def _field_days(fields: Mapping[str, str]) -> _DayWords:
     for item in re.split(" *, *", fields.get("day", "")):
         position, _, name = item.partition(" ")
         if name.strip() in WEEK:
-            weekday.append(f"the {position} {WEEKDAYS[(WEEK.index(name.strip()) + 1) % 7]} of the month")
+            weekday.append(_weekday_of_month(position, (WEEK.index(name.strip()) + 1) % 7))
         elif item == "last":
-            of_month.append("last day")
+            of_month.append(phrase_in("day of the month", "last day"))
         elif item and item != "*":
-            of_month.append(_ranges(_expand(item, range(1, 32)), _ordinal))
-    more = []
+            of_month.append(_month_days(_expand(item, range(1, 32))))
+    more: list[str] = []
     if (week := fields.get("week", "*")) != "*":
-        more.append(f"in ISO week {_ranges(_expand(week, range(1, 54)))}")
+        more.append(phrase("in ISO week {weeks}", weeks=ranges(_expand(week, range(1, 54)))))
     if (year := fields.get("year", "*")) != "*":
-        more.append(f"in {_ranges(_expand(year, range(1970, 2100)))}" if "*" not in year else f"in years {year}")
-    day_of_week = fields.get("day_of_week", "*")
-    if day_of_week != "*":
-        weekday.append(_weekdays({(day + 1) % 7 for day in _expand(day_of_week, range(7), WEEK)}))
-    month = fields.get("month", _default_month(fields))
-    names = tuple(name[:3].lower() for name in MONTHS)
+        if "*" in year:
+            more.append(phrase("in years {years}", years=year))
+        else:
+            more.append(phrase_in("years", "in {years}", years=ranges(_expand(year, range(1970, 2100)))))
+    days_of_week: set[int] = set()
+    if (day_of_week := fields.get("day_of_week", "*")) != "*":
+        days_of_week = {(day + 1) % 7 for day in _expand(day_of_week, range(7), WEEK)}
+        weekday.append(_weekdays(days_of_week))
+    months = _months(set(_expand(fields.get("month", _default_month(fields)), range(1, 13), _MONTH_KEYS)))
     return _DayWords(
-        of_month=f"the {_join(of_month)}" if of_month else _default_day(fields),
-        weekday=" that is also ".join(weekday) if day_of_week != "*" else _join(weekday),
-        months=_months(set(_expand(month, range(1, 13), names))),
-        more=" ".join(more),
+        of_month=phrase("the {days}", days=join(of_month)) if of_month else _default_day(fields),
+        weekday=_that_is_also(weekday) if days_of_week else join(weekday),
+        months=months,
+        in_months=_in_months(months),
+        more=row(" ", more),
     )
+
+
+_MONTH_KEYS = tuple(name[:3].lower() for name in MONTHS)
 
 
 def _default_month(fields: Mapping[str, str]) -> str:
@@ -192,7 +271,21 @@ def _default_month(fields: Mapping[str, str]) -> str:
 
 
 def _default_day(fields: Mapping[str, str]) -> str:
-    return "the 1st" if set(fields) <= {"year", "month"} else ""
+    return phrase("the {days}", days=_month_days([1])) if set(fields) <= {"year", "month"} else ""
+
+
+def _that_is_also(weekdays: Sequence[str]) -> str:
+    said = weekdays[0]
+    for other in weekdays[1:]:
+        said = phrase("{weekday} that is also {other}", weekday=said, other=other)
+    return said
+
+
+def _weekday_of_month(position: str, weekday: int) -> str:
+    """``the 2nd Sunday of the month``, 0 being Sunday."""
+    known = _POSITIONS.get(position) or _POSITIONS[f"{position}{_ending(int(position))}"]
+    name = phrase_in(*_WEEKDAY[weekday])
+    return phrase("the {position} {weekday} of the month", position=phrase_in(*known), weekday=name)
 
 
 def _expand(text: str, values: range, names: Sequence[str] = ()) -> list[int]:
@@ -212,105 +305,40 @@ def _expand(text: str, values: range, names: Sequence[str] = ()) -> list[int]:
 
 def _months(months: Iterable[int]) -> str:
     chosen = set(months)
-    return "" if len(chosen) == 12 else _ranges(_rotate(sorted(chosen), 12), lambda month: MONTHS[month - 1], size=12)
+    return "" if len(chosen) == 12 else ranges(rotate(sorted(chosen), 12), month_name, size=12)
+
+
+def _in_months(months: str) -> str:
+    if begins_with_a_range(months):
+        return phrase_in("months, the first ones being a range", "in {months}", months=months)
+    return phrase_in("months", "in {months}", months=months)
+
+
+def _month_days(days: Sequence[int]) -> str:
+    """``1st and 15th``."""
+    said = ranges(days, _ordinal, to=message_in("day of the month", "{first} to {last}"))
+    if len(days) == 1:
+        return phrase_in("one day of the month", "{days}", days=said)
+    return phrase_in("several days of the month", "{days}", days=said)
 
 
 def _weekdays(weekdays: set[int]) -> str:
     """Names of weekdays, 0 being Sunday; a week begins on Monday."""
-    from_monday = sorted((day - 1) % 7 for day in weekdays)
-    return _ranges(_rotate(from_monday, 7), lambda day: WEEKDAYS[(day + 1) % 7], size=7)
-
-
-# Times of day
-
-
-def _times(times: TimesOfDay) -> str:
-    if times.size <= MOST_TIMES and times.hours != ALL_HOURS:
-        return f"at {_join([_clock(times.ranked(rank)) for rank in range(times.size)])}"
-    if times.seconds == (0,):
-        return _minutes(times) or f"at minute {_ranges(times.minutes)} of hour {_ranges(times.hours)}"
-    if times.minutes == ALL_SIXTY and times.hours == ALL_HOURS:
-        if step := _step(times.seconds, 60):
-            return f"every {_amount(step, 'seconds')}"
-        return f"at second {_ranges(times.seconds)} of every minute"
-    seconds = "every second" if times.seconds == ALL_SIXTY else f"second {_ranges(times.seconds)}"
-    minutes = "every minute" if times.minutes == ALL_SIXTY else f"minute {_ranges(times.minutes)}"
-    hours = "every hour" if times.hours == ALL_HOURS else f"hour {_ranges(times.hours)}"
-    return f"at {seconds} of {minutes} of {hours}"
-
-
-def _minutes(times: TimesOfDay) -> str:
-    """Words for regular times on whole minutes; empty if they are not regular."""
-    step = _step(times.minutes, 60)
-    if times.hours == ALL_HOURS:
-        if step:
-            return f"every {_amount(step, 'minutes')}"
-        if times.minutes == (0,):
-            return "every hour"
-        return f"at {_ranges(times.minutes)} minute{'' if times.minutes == (1,) else 's'} past every hour"
-    rotated = _rotate(times.hours, 24)
-    first, last = rotated[0] * 3600 + times.minutes[0] * 60, rotated[-1] * 3600 + times.minutes[-1] * 60
-    together = all((hour - rotated[0]) % 24 == index for index, hour in enumerate(rotated))
-    if together and step:
-        return f"every {_amount(step, 'minutes')} from {_clock(first)} to {_clock(last)}"
-    if len(times.minutes) > 1:
-        return ""
-    if together:
-        return f"every hour from {_clock(first)} to {_clock(last)}"
-    if step := _step(times.hours, 24):
-        return f"every {_amount(step, 'hours')}" + ("" if times.minutes == (0,) else f", first at {_clock(first)}")
-    return ""
-
-
-def _step(values: Sequence[int], size: int) -> int:
-    """Return the even distance of values that go all the way round, from 0; 0 if there is none."""
-    step = values[1] if len(values) > 1 else 0
-    return step if step and size % step == 0 and tuple(values) == tuple(range(0, size, step)) else 0
-
-
-def _clock(seconds: int) -> str:
-    text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}"
-    return f"{text}:{seconds % 60:02}" if seconds % 60 else text
-
-
-# Lists
+    order = rotate(sorted((day - 1) % 7 for day in weekdays), 7)
+    said = ranges(
+        order,
+        lambda day: phrase_in(*_EACH_WEEKDAY[(day + 1) % 7]),
+        within=lambda day: phrase_in(*_WEEKDAY[(day + 1) % 7]),
+        size=7,
+    )
+    if begins_with_a_range(said):
+        return phrase_in("weekdays, the first ones being a range", "{days}", days=said)
+    return phrase_in("weekdays", "{days}", days=said)
 
 
 def _ordinal(number: int) -> str:
-    ending = "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
-    return f"{number}{ending}"
+    return phrase_in(*_ORDINALS[_ending(number)], number=number)
 
 
-def _rotate(values: Sequence[int], size: int) -> list[int]:
-    """Begin after the gap, so that 0, 1, 22, 23 of 24 reads 22, 23, 0, 1."""
-    if len(values) < 2 or values[0] + size - values[-1] != 1:
-        return list(values)
-    for index in range(len(values) - 1, 0, -1):
-        if values[index] - values[index - 1] > 1:
-            return [*values[index:], *values[:index]]
-    return list(values)
-
-
-def _ranges(values: Sequence[int], name: Any = str, *, size: int = 0) -> str:
-    """``1, 3 to 5 and 9``, or ``1, 3, … 31``; with a size, the value after the last one is the first one."""
-    step = values[1] - values[0] if len(values) > 4 else 1
-    if step > 1 and all(later - value == step for value, later in pairwise(values)):
-        return f"{name(values[0])}, {name(values[1])}, … {name(values[-1])}"
-    runs: list[list[int]] = []
-    for value in values:
-        follows = runs and (value - runs[-1][-1] == 1 or (size and (value - runs[-1][-1]) % size == 1))
-        if follows:
-            runs[-1].append(value)
-        else:
-            runs.append([value])
-    parts: list[str] = []
-    for run in runs:
-        if len(run) > 2:
-            parts.append(f"{name(run[0])} to {name(run[-1])}")
-        else:
-            parts.extend(name(value) for value in run)
-    return _join(parts)
-
-
-def _join(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
+def _ending(number: int) -> str:
+    return "th" if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")

@@ -9,6 +9,7 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from scheduler.errors import InvalidTrigger
+from scheduler.phrases import phrase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -78,7 +79,7 @@ def parse_zone(value: object, *, pointer: str) -> tzinfo:
     except LookupError:
         pass
     raise InvalidTrigger(
-        f"“{str(value)[:64]}” is not a time zone. Choose a place, e.g. Europe/Berlin.",
+        phrase("“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text=str(value)[:64]),
         pointer=pointer,
         code="unknown_timezone",
     )
