@@ -12,6 +12,7 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from scheduler.errors import InvalidArguments
+from scheduler.phrases import phrase
 
 MARK = "$sealed"
 """The one key of an object that stands for a sealed value."""
@@ -49,8 +50,10 @@ def unseal(value: Mapping[str, str]) -> str:
         return _fernet().decrypt(value[MARK].encode()).decode()
     except (InvalidToken, AttributeError, UnicodeDecodeError):
         raise InvalidArguments(
-            "A secret argument cannot be opened: SECRET_KEY is not the one that it was saved with. "
-            "Enter the secret again, or list the former key in SECRET_KEY_FALLBACKS."
+            phrase(
+                "A secret argument cannot be opened: SECRET_KEY is not the one that it was saved with. "
+                "Enter the secret again, or list the former key in SECRET_KEY_FALLBACKS."
+            )
         ) from None
 
 

@@ -20,6 +20,7 @@ from openlearn.scraping.models import Page, Source
 from openlearn.scraping.scrapes import Scrape, Scraped, ScrapeSummary
 from scheduler.errors import AlreadyPaused, JobNotFound, RequestFailed
 from scheduler.models import Job, Run
+from scheduler.phrases import phrase
 from scheduler.services import jobs
 
 SCRAPE_TASK = "scraping.scrape_source"
@@ -233,5 +234,5 @@ def _pause_job(source: Source, *, reason: str) -> None:
 def _job_of(source: Source) -> Job:
     job = Job.objects.filter(pk=source.job_id).first()
     if job is None:
-        raise JobNotFound(f"“{source.name}” has no job; save the source to make it anew.")
+        raise JobNotFound(phrase("“{name}” has no job; save the source to make it anew.", name=source.name))
     return job

@@ -19,6 +19,7 @@ from scheduler import conf
 from scheduler.core.states import JobState
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
+from scheduler.phrases import phrase, phrase_of, row
 from scheduler.services import adoption, installation
 from scheduler.store import measures
 from scheduler.store.measures import Scheduling
@@ -30,7 +31,7 @@ PATIENCE_SECONDS = 1.5
 
 _INSTALLED_SECONDS = 15.0
 
-_NO_ANSWER = f"The database did not answer within {PATIENCE_SECONDS:g} seconds."
+_NO_ANSWER = phrase("The database did not answer within {seconds:g} seconds.", seconds=PATIENCE_SECONDS)
 
 
 class Status(StrEnum):
@@ -99,8 +100,8 @@ class Report:
         }
 
 
-_ANSWERS = Check(name="database", status=Status.PASS, text="The database answers.")
-_TABLES = Check(name="tables", status=Status.PASS, text="The tables are there and up to date.")
+_ANSWERS = Check(name="database", status=Status.PASS, text=phrase("The database answers."))
+_TABLES = Check(name="tables", status=Status.PASS, text=phrase("The tables are there and up to date."))
 
 
 class Probe:
@@ -132,12 +133,14 @@ class Probe:
             return _unreachable(_NO_ANSWER)
 
     def _answer(self, asked: Future[Report]) -> None:
-        found = _unreachable("The health could not be checked; the log of the web says why.")
+        found = _unreachable(phrase("The health could not be checked; the log of the web says why."))
         try:
             found = self._ask()
         except (Error, SchedulerError) as error:
             logger.warning("scheduler.health.not_checked", extra={"error": str(error)})
-            found = _unreachable(f"The database went away meanwhile: {' '.join(str(error).split())}")
+            found = _unreachable(
+                phrase("The database went away meanwhile: {reason}", reason=" ".join(str(error).split()))
+            )
         finally:
             # Whatever happened, whoever waits gets an answer, and the next one asks anew.
             asked.set_result(found)
@@ -185,8 +188,8 @@ class _Installed:
 
 def _not_installed(found: installation.Health) -> Report:
     if not found.connection_valid:
-        return _unreachable(found.error or "The database cannot be used.")
-    tables = Check(name="tables", status=Status.FAIL, text=found.error or "The tables cannot be used.")
+        return _unreachable(found.error or phrase("The database cannot be used."))
+    tables = Check(name="tables", status=Status.FAIL, text=found.error or phrase("The tables cannot be used."))
     return Report(
         checks=(_ANSWERS, tables), connection_valid=True, table_exists=found.table_exists, job_count=found.job_count
     )
@@ -211,31 +214,49 @@ def _unreachable(text: str) -> Report:
 def _nodes(found: Scheduling) -> Check:
     if found.fresh_nodes:
         silent = found.nodes - found.fresh_nodes
-        text = f"{_count(found.fresh_nodes, 'node')} alive."
+        text = phrase_of("{number:,} node is alive.", "{number:,} nodes are alive.", number=found.fresh_nodes)
         if silent:
-            text += f" {_count(silent, 'node')} silent: their runs are handed on when they are taken for lost."
+            more = phrase_of(
+                "{number:,} node is silent: their runs are handed on when they are taken for lost.",
+                "{number:,} nodes are silent: their runs are handed on when they are taken for lost.",
+                number=silent,
+            )
+            text = row(" ", [text, more])
         return Check(name="nodes", status=Status.WARN if silent else Status.PASS, text=text, value=found.fresh_nodes)
     if not conf.get().enabled:
         return Check(
-            name="nodes", status=Status.WARN, text="No node is alive, and ENABLE_SCHEDULER is off here.", value=0
+            name="nodes",
+            status=Status.WARN,
+            text=phrase("No node is alive, and ENABLE_SCHEDULER is off here."),
+            value=0,
         )
     heard = (
-        "none was ever heard" if found.heartbeat_age is None else f"the last was heard {found.heartbeat_age:.0f} s ago"
+        phrase("none was ever heard")
+        if found.heartbeat_age is None
+        else phrase("the last was heard {seconds:.0f} s ago", seconds=found.heartbeat_age)
     )
     return Check(
         name="nodes",
         status=Status.FAIL,
-        text=f"No node is alive: {heard}. Start one with “manage.py runscheduler”, or see why it does not answer.",
+        text=phrase(
+            "No node is alive: {heard}. Start one with “manage.py runscheduler”, or see why it does not answer.",
+            heard=heard,
+        ),
         value=0,
     )
 
 
 def _overdue(found: Scheduling) -> Check:
     if not found.overdue:
-        return Check(name="overdue", status=Status.PASS, text="Nothing is overdue.", value=found.max_overdue or 0)
-    text = (
-        f"{_count(found.overdue, 'job')} overdue, by up to {found.max_overdue or 0:.0f} s "
-        f"(the threshold is {conf.get().overdue_seconds:g} s)."
+        return Check(
+            name="overdue", status=Status.PASS, text=phrase("Nothing is overdue."), value=found.max_overdue or 0
+        )
+    text = phrase_of(
+        "{number:,} job is overdue, by up to {seconds:.0f} s (the threshold is {threshold:g} s).",
+        "{number:,} jobs are overdue, by up to {seconds:.0f} s (the threshold is {threshold:g} s).",
+        number=found.overdue,
+        seconds=found.max_overdue or 0,
+        threshold=conf.get().overdue_seconds,
     )
     return Check(name="overdue", status=Status.FAIL, text=text, value=found.max_overdue)
 
@@ -243,25 +264,29 @@ def _overdue(found: Scheduling) -> Check:
 def _recorder(found: Scheduling) -> Check:
     limit = conf.get().backlog_rows // 2
     if found.backlog is None:
-        return Check(name="recorder", status=Status.PASS, text="No node has reported a backlog.")
+        return Check(name="recorder", status=Status.PASS, text=phrase("No node has reported a backlog."))
     if found.backlog <= limit:
         return Check(
-            name="recorder", status=Status.PASS, text="Outcomes are recorded as they come.", value=found.backlog
+            name="recorder", status=Status.PASS, text=phrase("Outcomes are recorded as they come."), value=found.backlog
         )
-    text = f"A node has {found.backlog:,} outcomes that it could not record yet: see what holds up the database."
+    text = phrase(
+        "A node has {number:,} outcomes that it could not record yet: see what holds up the database.",
+        number=found.backlog,
+    )
     return Check(name="recorder", status=Status.FAIL, text=text, value=found.backlog)
 
 
 def _clocks(found: Scheduling) -> Check:
     limit = conf.get().skew_seconds
     if found.skew is None:
-        return Check(name="clocks", status=Status.PASS, text="No node has reported its clock.")
+        return Check(name="clocks", status=Status.PASS, text=phrase("No node has reported its clock."))
     if found.skew <= limit:
-        text = "The clocks of the nodes agree with the database's."
+        text = phrase("The clocks of the nodes agree with the database's.")
         return Check(name="clocks", status=Status.PASS, text=text, value=round(found.skew, 3))
-    text = (
-        f"The clock of a node is {found.skew:.1f} s away from the database's. Jobs run on time all the same; "
-        "set up NTP, so that logs can be compared."
+    text = phrase(
+        "The clock of a node is {seconds:.1f} s away from the database's. Jobs run on time all the same; "
+        "set up NTP, so that logs can be compared.",
+        seconds=found.skew,
     )
     return Check(name="clocks", status=Status.WARN, text=text, value=round(found.skew, 3))
 
@@ -269,21 +294,25 @@ def _clocks(found: Scheduling) -> Check:
 def _broken() -> Check:
     count = Job.objects.filter(state=JobState.BROKEN).count()
     if not count:
-        return Check(name="broken_jobs", status=Status.PASS, text="No job is broken.", value=0)
-    text = f"{_count(count, 'job')} broken: each says why; they heal when the cause is gone."
+        return Check(name="broken_jobs", status=Status.PASS, text=phrase("No job is broken."), value=0)
+    text = phrase_of(
+        "{number:,} job is broken: each says why; they heal when the cause is gone.",
+        "{number:,} jobs are broken: each says why; they heal when the cause is gone.",
+        number=count,
+    )
     return Check(name="broken_jobs", status=Status.WARN, text=text, value=count)
 
 
 def _unadopted() -> Check:
     count = adoption.unadopted_count()
     if not count:
-        return Check(name="unadopted_jobs", status=Status.PASS, text="Every stored job is adopted.", value=0)
-    text = f"{_count(count, 'row')} of django-apscheduler not adopted: “manage.py adopt_jobs” makes jobs of them."
+        return Check(name="unadopted_jobs", status=Status.PASS, text=phrase("Every stored job is adopted."), value=0)
+    text = phrase_of(
+        "{number:,} row is of django-apscheduler not adopted: “manage.py adopt_jobs” makes jobs of them.",
+        "{number:,} rows are of django-apscheduler not adopted: “manage.py adopt_jobs” makes jobs of them.",
+        number=count,
+    )
     return Check(name="unadopted_jobs", status=Status.WARN, text=text, value=count)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun} {'is' if number == 1 else 's are'}".replace(f"{noun} s are", f"{noun}s are")
 
 
 _installed = _Installed()

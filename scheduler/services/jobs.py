@@ -26,6 +26,7 @@ from scheduler.errors import (
     StaleVersion,
 )
 from scheduler.models import Job, Run
+from scheduler.phrases import phrase
 from scheduler.services import versions
 from scheduler.store import jobs as rows
 from scheduler.store import notifications
@@ -43,7 +44,7 @@ def get(*, id: str) -> Job:
     """:raises JobNotFound: there is no job with this id"""
     job: Job | None = Job.objects.filter(pk=id).first()
     if job is None:
-        raise JobNotFound(f"There is no job with the id “{id}”.")
+        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=f"{id}"))
     return job
 
 
@@ -165,7 +166,7 @@ def update(
     """
     unknown = sorted(set(changes) - set(DEFINITION))
     if unknown:
-        raise InvalidPolicy(f"A job has no {', '.join(unknown)} that could be changed.")
+        raise InvalidPolicy(phrase("A job has no {names} that could be changed.", names=", ".join(unknown)))
     now = now or database_now()
     with transaction.atomic():
         stored = _lock(job)
@@ -192,11 +193,25 @@ def update(
 def stale(*, job: Job, version: int) -> StaleVersion:
     """Return the error that tells who changed the job since that version was read, and what."""
     seen = versions.since(job=job, version=version)
-    who = (seen[0].actor if seen else job.updated_by) or "somebody"
-    told = f": {versions.brief(change=seen[0])}" if seen else ""
+    values = {
+        "name": job.name,
+        "who": (seen[0].actor if seen else job.updated_by) or phrase("somebody"),
+        "version": job.version,
+        "yours": version,
+    }
+    if not seen:
+        return StaleVersion(
+            phrase(
+                "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}). Look at it again.",
+                **values,
+            )
+        )
     return StaleVersion(
-        f"“{job.name}” was changed by {who} meanwhile (version {job.version}, yours was {version}){told}. "
-        "Look at it again."
+        phrase(
+            "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}): {what}. Look at it again.",
+            what=versions.brief(change=seen[0]),
+            **values,
+        )
     )
 
 
@@ -227,11 +242,17 @@ def pause(
     """
     now = now or database_now()
     if until is not None and until <= now:
-        raise InvalidPause(f"until is “{until.isoformat()}”, which is over (now {now.isoformat(timespec='seconds')}).")
+        raise InvalidPause(
+            phrase(
+                "until is “{until}”, which is over (now {now}).",
+                until=until.isoformat(),
+                now=now.isoformat(timespec="seconds"),
+            )
+        )
     with transaction.atomic():
         stored = _lock(job)
         if stored.state == JobState.PAUSED and stored.paused_until == until:
-            raise AlreadyPaused(f"“{stored.name}” is paused already.")
+            raise AlreadyPaused(phrase("“{name}” is paused already.", name=stored.name))
         changes = rows.pause(job=stored, reason=reason, until=until, now=now)
         author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
         return rows.save(job=stored, changes=changes, author=author, now=now)
@@ -251,7 +272,9 @@ def resume(
     with transaction.atomic():
         stored = _lock(job)
         if stored.state != JobState.PAUSED:
-            raise NotPaused(f"“{stored.name}” is not paused; it is {stored.state}.")
+            raise NotPaused(
+                phrase("“{name}” is not paused; it is {state}.", name=stored.name, state=phrase(stored.state))
+            )
         rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
         normalized = triggers.normalize(stored.trigger, now=now)
         next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
@@ -271,7 +294,7 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
     with transaction.atomic():
         stored = _lock(job)
         if stored.state == JobState.BROKEN:
-            raise JobIsBroken(f"“{stored.name}” cannot run: {stored.state_reason}")
+            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))
         args, checked = rows.check_arguments(
             task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs
         )
@@ -310,4 +333,6 @@ def _lock(job: Job) -> Job:
     try:
         return rows.lock(id=job.pk)
     except JobNotFound:
-        raise JobNotFound(f"The job “{job.name}” ({job.pk}) was deleted meanwhile.") from None
+        raise JobNotFound(
+            phrase("The job “{name}” ({id}) was deleted meanwhile.", name=job.name, id=f"{job.pk}")
+        ) from None

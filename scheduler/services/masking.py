@@ -7,6 +7,7 @@ from typing import Any
 
 from scheduler import sealing
 from scheduler.errors import InvalidArguments
+from scheduler.phrases import phrase
 
 MASK = "•••"
 
@@ -29,7 +30,11 @@ def unmasked(*, given: Any, stored: Any, pointer: str = "/kwargs") -> Any:
     :raises InvalidArguments: something sealed was given, which nobody can have seen
     """
     if sealing.is_sealed(given):
-        problem = {"pointer": pointer, "code": "sealed", "detail": "Sealed values cannot be sent: send the secret."}
+        problem = {
+            "pointer": pointer,
+            "code": "sealed",
+            "detail": phrase("Sealed values cannot be sent: send the secret."),
+        }
         raise InvalidArguments(problem["detail"], problems=(problem,))
     if given == MASK and sealing.is_sealed(stored):
         return stored
@@ -56,7 +61,9 @@ def refuse_masks(*, kwargs: Mapping[str, Any], secrets: frozenset[str]) -> None:
     """
     for name in sorted(secrets & set(kwargs)):
         if kwargs[name] == MASK:
-            detail = f"{name} is masked, and there is no stored value that it stands for: send the secret."
+            detail = phrase(
+                "{name} is masked, and there is no stored value that it stands for: send the secret.", name=name
+            )
             raise InvalidArguments(
                 detail, problems=({"pointer": f"/kwargs/{name}", "code": "masked", "detail": detail},)
             )

@@ -13,6 +13,7 @@ from scheduler.core import triggers
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
 from scheduler.models import Job, Run
+from scheduler.phrases import phrase
 from scheduler.store import jobs as rows
 from scheduler.store import notifications
 from scheduler.store.clock import database_now
@@ -29,7 +30,7 @@ def get(*, id: int) -> Run:
     """:raises RunNotFound: there is no run with this id"""
     run: Run | None = Run.objects.filter(pk=id).first()
     if run is None:
-        raise RunNotFound(f"There is no run with the id {id}.")
+        raise RunNotFound(phrase("There is no run with the id {id}.", id=f"{id}"))
     return run
 
 
@@ -46,9 +47,11 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     with transaction.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
-            raise RunNotFound(f"The run {run.pk} was deleted meanwhile.")
+            raise RunNotFound(phrase("The run {id} was deleted meanwhile.", id=f"{run.pk}"))
         if stored.finished_at is not None:
-            raise RunFinished(f"The run {run.pk} has finished already: it {stored.state}.")
+            raise RunFinished(
+                phrase("The run {id} has finished already: it {state}.", id=f"{run.pk}", state=phrase(stored.state))
+            )
         by = f" by {actor}" if actor else ""
         if stored.state == RunState.QUEUED:
             stored.state = RunState.CANCELLED
@@ -71,14 +74,22 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     """
     now = now or database_now()
     if run.job_id is None:
-        raise JobNotFound(f"The job “{run.job_name}” was deleted: there is nothing that could be run again.")
+        raise JobNotFound(
+            phrase("The job “{name}” was deleted: there is nothing that could be run again.", name=run.job_name)
+        )
     with transaction.atomic():
         job = rows.lock(id=run.job_id)
         if job.state == JobState.BROKEN:
-            raise JobIsBroken(f"“{job.name}” cannot run: {job.state_reason}")
+            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=job.name, reason=job.state_reason))
         stored = get(id=run.pk)
         if stored.finished_at is None:
-            raise RunIsActive(f"The run {run.pk} is {stored.state}: cancel it before it is run again.")
+            raise RunIsActive(
+                phrase(
+                    "The run {id} is {state}: cancel it before it is run again.",
+                    id=f"{run.pk}",
+                    state=phrase(stored.state),
+                )
+            )
         args, kwargs = rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
         attempts = Run.objects.filter(job=job, scheduled_at=stored.scheduled_at)
         last_attempt = attempts.aggregate(last=Max("attempt"))["last"]
@@ -165,7 +176,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
     with transaction.atomic():
         stored = rows.lock(id=job.pk)
         if stored.state == JobState.BROKEN:
-            raise JobIsBroken(f"“{stored.name}” cannot run: {stored.state_reason}")
+            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))
         present = set(
             Run.objects.filter(job=stored, scheduled_at__in=fire_times)
             .exclude(state__in=(RunState.MISSED, RunState.SKIPPED))

@@ -11,6 +11,7 @@ from scheduler.core.registry import DEFAULT_EXECUTOR, registry
 from scheduler.core.states import NodeState
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Job, Node, Run
+from scheduler.phrases import phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,9 @@ def check_executor(*, executor: str) -> None:
     :raises UnknownExecutor: naming those that exist
     """
     if executor not in (known := executors()):
-        raise UnknownExecutor(f"No executor is called “{executor}”. There are: {', '.join(sorted(known))}.")
+        raise UnknownExecutor(
+            phrase("No executor is called “{name}”. There are: {names}.", name=executor, names=", ".join(sorted(known)))
+        )
 
 
 def _newest_first() -> QuerySet[Run]:

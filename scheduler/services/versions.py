@@ -12,6 +12,7 @@ from scheduler.core import differences
 from scheduler.core.differences import Difference
 from scheduler.errors import ChangeNotFound
 from scheduler.models import Change, Job
+from scheduler.phrases import phrase
 from scheduler.services import masking, paging
 from scheduler.services.paging import Order, Page
 
@@ -64,7 +65,7 @@ def get(*, id: int) -> Change:
     """:raises ChangeNotFound: there is none with this id"""
     change = Change.objects.filter(pk=id).first() if 0 < id <= _LARGEST_ID else None
     if change is None:
-        raise ChangeNotFound(f"There is no change with the id {str(id)[:30]}.")
+        raise ChangeNotFound(phrase("There is no change with the id {id}.", id=str(id)[:30]))
     return change
 
 

@@ -23,6 +23,7 @@ from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidArguments, InvalidName, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
+from scheduler.phrases import phrase
 from scheduler.store import changes as history
 from scheduler.store import legacy_state, overdue
 from scheduler.store.changes import Author
@@ -41,7 +42,7 @@ def lock(*, id: str) -> Job:
     list(DjangoJob.objects.select_for_update().filter(pk=id).values_list("pk"))
     stored: Job | None = Job.objects.select_for_update().filter(pk=id).first()
     if stored is None:
-        raise JobNotFound(f"There is no job with the id “{id}”.")
+        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=f"{id}"))
     return stored
 
 
@@ -57,7 +58,9 @@ def insert(*, job: Job, author: Author) -> None:
             history.announce(author=author, job=job.id)
             job.save(force_insert=(DjangoJob,))
     except IntegrityError as error:
-        raise JobExists(f"A job with the id “{job.id}” exists already. Choose another id, or update it.") from error
+        raise JobExists(
+            phrase("A job with the id “{id}” exists already. Choose another id, or update it.", id=f"{job.id}")
+        ) from error
 
 
 def is_unadopted(*, id: str) -> bool:
@@ -129,7 +132,9 @@ def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     text = json.dumps(checked, ensure_ascii=False)
     if "\\u0000" in text or not _is_utf8(text):
         raise InvalidArguments(
-            "The arguments hold a character that PostgreSQL cannot store as JSON: NUL, or half of a surrogate pair."
+            phrase(
+                "The arguments hold a character that PostgreSQL cannot store as JSON: NUL, or half of a surrogate pair."
+            )
         )
     return checked
 
@@ -137,7 +142,9 @@ def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]
 def checked_id(id: Any) -> str:
     """:raises InvalidName: it cannot be an id"""
     if not isinstance(id, str) or not 0 < len(id) <= 255 or not id.isprintable():
-        raise InvalidName(f"The id “{str(id)[:64]}” cannot be used: an id has 1 to 255 characters that can be printed.")
+        raise InvalidName(
+            phrase("The id “{id}” cannot be used: an id has 1 to 255 characters that can be printed.", id=str(id)[:64])
+        )
     return id
 
 
@@ -145,7 +152,10 @@ def checked_name(name: Any) -> str:
     """:raises InvalidName: it cannot be a name"""
     if not isinstance(name, str) or not 0 < len(name.strip()) <= 255 >= len(name) or not name.isprintable():
         raise InvalidName(
-            f"The name “{str(name)[:64]}” cannot be used: a name has 1 to 255 characters that can be printed."
+            phrase(
+                "The name “{name}” cannot be used: a name has 1 to 255 characters that can be printed.",
+                name=str(name)[:64],
+            )
         )
     return name
 
@@ -157,11 +167,13 @@ def checked_tags(tags: Any) -> list[str]:
     :raises InvalidName: one cannot be a tag, or there are more than 20
     """
     if isinstance(tags, str) or not isinstance(tags, Sequence) or len(tags) > 20:
-        raise InvalidName(f"tags is “{str(tags)[:64]}”; it is a list of at most 20 words.")
+        raise InvalidName(phrase("tags is “{value}”; it is a list of at most 20 words.", value=str(tags)[:64]))
     for tag in tags:
         if not isinstance(tag, str) or not 0 < len(tag) <= 50 or not tag.isprintable() or tag != tag.strip():
             raise InvalidName(
-                f"The tag “{str(tag)[:64]}” cannot be used: it has 1 to 50 characters that can be printed."
+                phrase(
+                    "The tag “{tag}” cannot be used: it has 1 to 50 characters that can be printed.", tag=str(tag)[:64]
+                )
             )
     return sorted(set(tags))
 
@@ -169,7 +181,7 @@ def checked_tags(tags: Any) -> list[str]:
 def checked_description(description: Any) -> str:
     """:raises InvalidName: it cannot be a description"""
     if not isinstance(description, str) or "\x00" in description or not _is_utf8(description):
-        raise InvalidName("The description cannot be used: it is text without NUL characters.")
+        raise InvalidName(phrase("The description cannot be used: it is text without NUL characters."))
     return description
 
 
