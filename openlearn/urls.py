@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/django_apscheduler/", include(replaced)),
     path("admin/", admin.site.urls),
     path("api/v1/scheduler/", include("scheduler.api.urls")),
+    path("i18n/", include("django.conf.urls.i18n")),
     path("metrics", metrics_text),
     path("", include("openlearn.scraping.sample.urls")),
 ]

@@ -19,6 +19,7 @@ from scheduler.admin import addresses, words
 from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.foundation import ModelAdmin
 from scheduler.admin.job_page import in_words
+from scheduler.admin.languages import told
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
@@ -160,7 +161,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
             try:
                 services.scrape_now(source=source, actor=request.user.get_username())
             except SchedulerError as error:
-                self.message_user(request, f"{source}: {error}", messages.ERROR)
+                self.message_user(request, f"{source}: {told(error)}", messages.ERROR)
             else:
                 asked += 1
         sentence = ngettext("%d source is scraped now.", "%d sources are scraped now.", asked) % asked if asked else ""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from scheduler.admin import words
 from scheduler.admin.json_field import StorableJSONField
+from scheduler.admin.languages import told
 from scheduler.core.registry import Task, registry
 from scheduler.errors import InvalidArguments, UnknownTask
 from scheduler.services import masking
@@ -229,7 +230,7 @@ def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, A
     try:
         found = dict(masking.unmasked(given=given, stored=stored))
     except InvalidArguments as error:
-        raise ValidationError(str(error), code="invalid") from None
+        raise ValidationError(told(error), code="invalid") from None
     for name, value in found.items():
         if value == words.MASK:
             raise ValidationError(_("%s: enter the secret again.") % name, code="required")

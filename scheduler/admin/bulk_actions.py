@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses, pages, pausing, tags_field, words
 from scheduler.admin.job_actions import as_file, reason_of
+from scheduler.admin.languages import told
 from scheduler.admin.pages import Done, Question
 from scheduler.core.states import JobSource
 from scheduler.errors import InvalidPause, SchedulerError
@@ -46,7 +47,7 @@ class BulkActions(_Admin):
         try:
             until = pausing.until_of(request, now=now)
         except InvalidPause as error:
-            problem = str(error)
+            problem = told(error)
 
         def tell(done: Sequence[Any]) -> str:
             if until is None:
@@ -227,8 +228,8 @@ class BulkActions(_Admin):
             try:
                 done.append(act(job))
             except SchedulerError as error:
-                told = str(error)
-                refused.append(told if job.name in told else f"“{words.first_line(job.name)}”: {told}")
+                why = told(error)
+                refused.append(why if job.name in why else f"“{words.first_line(job.name)}”: {why}")
         for sentence in refused[:_MOST_REFUSALS_SHOWN]:
             self.message_user(request, sentence, messages.ERROR)
         if len(refused) > _MOST_REFUSALS_SHOWN:

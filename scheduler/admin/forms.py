@@ -15,6 +15,7 @@ from scheduler import conf
 from scheduler.admin import task_field, words
 from scheduler.admin.arguments_field import ArgumentsField
 from scheduler.admin.json_field import StorableJSONField
+from scheduler.admin.languages import told
 from scheduler.admin.tags_field import TagsField
 from scheduler.admin.task_field import TaskSelect
 from scheduler.admin.trigger_field import TriggerField
@@ -116,7 +117,7 @@ class JobForm(forms.ModelForm):
         try:
             return masking.unmasked(given=given, stored=None if self.is_new else self.instance.args, pointer="/args")
         except InvalidArguments as error:
-            raise ValidationError(str(error), code="invalid") from None
+            raise ValidationError(told(error), code="invalid") from None
 
     def clean_kwargs(self) -> dict[str, Any]:
         return self.cleaned_data["kwargs"] if self.cleaned_data["kwargs"] is not None else {}
@@ -176,27 +177,27 @@ class JobForm(forms.ModelForm):
             try:
                 policies.check({name: value})
             except InvalidPolicy as error:
-                self.add_error(name, str(error))
+                self.add_error(name, told(error))
         if cleaned.get("executor") and (self.is_new or "executor" in self.changed_data):
             try:
                 search.check_executor(executor=cleaned["executor"])
             except UnknownExecutor as error:
-                self.add_error("executor", str(error))
+                self.add_error("executor", told(error))
 
     def _check_arguments(self, cleaned: dict[str, Any]) -> None:
         try:
             rows.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
         except UnknownTask as error:
-            self.add_error("task", str(error))
+            self.add_error("task", told(error))
         except InvalidArguments as error:
             arguments: Any = self.fields["kwargs"].widget
             arguments.problems = {
-                problem["pointer"].removeprefix("/kwargs/").partition("/")[0]: problem["detail"]
+                problem["pointer"].removeprefix("/kwargs/").partition("/")[0]: told(problem["detail"])
                 for problem in error.problems
                 if problem["pointer"].startswith("/kwargs/")
             }
             is_positional = any(problem["pointer"].startswith("/args") for problem in error.problems)
-            self.add_error("args" if is_positional or not isinstance(cleaned["args"], list) else "kwargs", str(error))
+            self.add_error("args" if is_positional or not isinstance(cleaned["args"], list) else "kwargs", told(error))
 
     def _check_trigger(self, trigger: Any) -> None:
         now = database_now()
@@ -207,7 +208,7 @@ class JobForm(forms.ModelForm):
         except InvalidTrigger as error:
             # Where it is needs saying only for what lies inside a list of triggers.
             where = f"{error.pointer}: " if error.pointer.count("/") > 1 else ""
-            self.add_error("trigger", f"{where}{error}")
+            self.add_error("trigger", f"{where}{told(error)}")
 
 
 def _printable(text: str) -> str:

@@ -15,6 +15,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses, pages, pausing, words
+from scheduler.admin.languages import told
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.runs import effects_of_active_runs
 from scheduler.core.states import JobSource, JobState
@@ -61,7 +62,7 @@ class JobActions(_Admin):
         try:
             until = pausing.until_of(request, now=now)
         except InvalidPause as error:
-            problem = str(error)
+            problem = told(error)
 
         def act() -> Done:
             paused = jobs.pause(job=job, **pages.author(request), reason=reason_of(request), until=until)
@@ -160,7 +161,7 @@ class JobActions(_Admin):
         try:
             return jobs.get(id=unquote(object_id))
         except JobNotFound as error:
-            raise Http404(str(error)) from None
+            raise Http404(told(error)) from None
 
 
 def reason_of(request: HttpRequest) -> str:

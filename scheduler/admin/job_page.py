@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from scheduler.admin import addresses, charts, pausing, words
 from scheduler.admin.forms import plain
+from scheduler.admin.languages import told
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, Overlap, RunState
 from scheduler.errors import InvalidTrigger
@@ -137,7 +138,7 @@ def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
 def in_words(trigger: Any) -> str:
     """The trigger in words; as it is stored if there are none, because raw SQL may have written anything."""
     try:
-        return triggers.describe(trigger)
+        return told(triggers.describe(trigger))
     except (InvalidTrigger, TypeError):
         return words.first_line(plain(trigger))
 

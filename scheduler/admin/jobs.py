@@ -26,6 +26,7 @@ from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.forms import JobForm
 from scheduler.admin.foundation import ModelAdmin, register
 from scheduler.admin.job_actions import JobActions
+from scheduler.admin.languages import told
 from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobSource, RunState
 from scheduler.errors import JobNotFound, SchedulerError, StaleVersion
@@ -224,7 +225,7 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ModelAdmin):
         try:
             job = jobs.get(id=unquote(object_id))
         except JobNotFound as error:
-            raise Http404(str(error)) from None
+            raise Http404(told(error)) from None
         return pages.show_live(
             request, "scheduler/job.html", job_page.context(request, job), region="scheduler/job_region.html"
         )
@@ -306,7 +307,7 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ModelAdmin):
                 # Somebody saved between this form's check and its saving: checked again, it says so and keeps the text.
                 return view()
         except SchedulerError as error:
-            self.message_user(request, str(error), messages.ERROR)
+            self.message_user(request, told(error), messages.ERROR)
             return HttpResponseRedirect(otherwise)
 
     def save_model(self, request: HttpRequest, obj: Job, form: JobForm, change: bool) -> None:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy
 from scheduler.admin import pages, words
 from scheduler.admin.dashboard import node_rows
 from scheduler.admin.foundation import register
+from scheduler.admin.languages import told
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.words import Mark
 from scheduler.models import Node
@@ -81,15 +82,18 @@ class NodeAdmin(ReadOnlyAdmin):
 
 
 def _health(report: Report) -> dict[str, Any]:
-    rows = [{"check": check, "mark": _MARKS[check.status], "value": _number(check.value)} for check in report.checks]
+    rows = [
+        {"check": check, "text": told(check.text), "mark": _MARKS[check.status], "value": _number(check.value)}
+        for check in report.checks
+    ]
     wrong = [check for check in report.checks if check.status is not Status.PASS]
     sentences = {
         Status.PASS: _("All is well."),
         Status.WARN: _("It works, with warnings."),
         Status.FAIL: _("Something has failed."),
     }
-    said = " ".join(check.text for check in wrong)
-    text = "\n".join(f"{check.status.value.upper():4} {check.name}: {check.text}" for check in report.checks)
+    said = " ".join(told(check.text) for check in wrong)
+    text = "\n".join(f"{check.status.value.upper():4} {check.name}: {told(check.text)}" for check in report.checks)
     return {
         "title": _("Health"),
         "crumbs": [{"address": reverse("admin:scheduler_node_changelist"), "text": _("Nodes")}],

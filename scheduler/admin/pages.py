@@ -18,6 +18,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
 from scheduler.admin import words
+from scheduler.admin.languages import told
 from scheduler.core.states import Via
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
@@ -123,7 +124,7 @@ def confirm(
         with nullcontext() if one_by_one else transaction.atomic():
             done = _once(request, key, act, otherwise=question.back)
     except SchedulerError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(error))
         return HttpResponseRedirect(question.back)
     return _ask(request, done, "") if isinstance(done, Question) else HttpResponseRedirect(done)
 

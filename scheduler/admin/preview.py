@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import words
+from scheduler.admin.languages import told
 from scheduler.admin.trigger_field import TriggerField, TriggerWidget
 from scheduler.core import triggers
 from scheduler.core.registry import registry
@@ -38,13 +39,13 @@ def context(data: Any) -> dict[str, Any]:
         now = database_now()
         normalized = triggers.normalize(trigger, now=now)
         triggers.check_future(normalized, now=now)
-        sentence = triggers.describe(normalized)
+        sentence = told(triggers.describe(normalized))
         times = triggers.next_fire_times(normalized, after=now, count=COUNT)
         compiled = triggers.parse(normalized)
     except ValidationError as error:
         return {"problem": " ".join(error.messages)}
     except (InvalidTrigger, TypeError) as error:
-        return {"problem": str(error)}
+        return {"problem": told(error)}
     return {
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}",
         "zone": compiled.timezone,

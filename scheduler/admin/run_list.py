@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses, charts, pages, words
+from scheduler.admin.languages import told
 from scheduler.admin.run_page import node_name
 from scheduler.core.registry import registry
 from scheduler.core.states import RunKind, RunState
@@ -46,7 +47,7 @@ def show(request: HttpRequest) -> HttpResponseBase:
     try:
         (tab, wanted), problem = read(request), ""
     except InvalidFilter as error:
-        (tab, wanted), problem = ("all", RunFilter()), str(error)
+        (tab, wanted), problem = ("all", RunFilter()), told(error)
     if request.GET.get("format") == "csv" and not problem:
         return _csv(wanted)
     is_part = pages.PART in request.GET
@@ -112,7 +113,7 @@ def _page(request: HttpRequest, wanted: RunFilter) -> tuple[Page[Run], str]:
     try:
         return history.page(filter=wanted, limit=PAGE_SIZE, cursor=request.GET.get("cursor", "")), ""
     except InvalidFilter as error:
-        return history.page(filter=wanted, limit=PAGE_SIZE), str(error)
+        return history.page(filter=wanted, limit=PAGE_SIZE), told(error)
 
 
 def _is_slowest_first(request: HttpRequest) -> bool:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin import addresses, pages, run_list, run_log, run_page, words
 from scheduler.admin.arguments_field import unmasked
 from scheduler.admin.foundation import register
+from scheduler.admin.languages import told
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.core.states import RunState
@@ -179,7 +180,7 @@ def _arguments(run: Run, text: str) -> tuple[dict[str, Any], str]:
     try:
         rows.check_arguments(task=run.task, args=run.args, kwargs=kwargs)
     except (InvalidArguments, UnknownTask) as error:
-        return {}, str(error)
+        return {}, told(error)
     return kwargs, ""
 
 

@@ -12,6 +12,7 @@ from django.forms.renderers import TemplatesSetting
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from scheduler.admin.languages import told
 from scheduler.errors import InvalidName
 from scheduler.services import search
 from scheduler.store import jobs as rows
@@ -64,7 +65,7 @@ class TagsField(forms.CharField):
         try:
             return rows.checked_tags(read(super().to_python(value) or ""))
         except InvalidName as error:
-            raise ValidationError(str(error), code="invalid_tag") from None
+            raise ValidationError(told(error), code="invalid_tag") from None
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return read(data or "") != sorted(initial or [])

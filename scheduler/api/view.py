@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import translation
 from knox.auth import TokenAuthentication
 from rest_framework import exceptions
 from rest_framework.authentication import SessionAuthentication
@@ -67,6 +70,13 @@ class Resource(ViewSet):
 
     permissions: ClassVar[dict[str, tuple[str, ...]]] = {}
     """What each action needs, as codenames of the app."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Answer in English, whatever language the pages beside it are read in: programs compare what they get."""
+        with translation.override("en"):
+            response = super().dispatch(request, *args, **kwargs)
+        response["Content-Language"] = "en"
+        return response
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return problems.handle
