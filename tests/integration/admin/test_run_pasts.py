@@ -113,7 +113,7 @@ class TestTheReport:
 
 class TestTheSentence:
     def test_says_what_nobody_can_know_once_the_node_is_silent(self, client: Client) -> None:
-        silent = node(heartbeat_at=NOW - timedelta(minutes=4))
+        silent = node(heartbeat_at=timezone.now() - timedelta(minutes=4, seconds=20))
         shown = run(state=RunState.RUNNING, finished_at=None, node=silent.pk)
 
         sentence = client.get(page(shown)).context["sentence"]
