@@ -99,6 +99,20 @@ class TestThePreview:
         assert (preview["y"] >= form["y"] + form["height"]) is not is_beside
 
 
+    def test_makes_no_limit_of_the_phase_of_an_interval(self, page: Page) -> None:
+        make()
+        page.goto(addresses.job_form("nightly"))
+        phase = page.input_value("[name=trigger-start_at]")
+
+        page.check("#id_trigger_kind_cron")
+        page.fill("#id_trigger_expression", "0 3 * * *")
+        expect(page.locator("[data-preview] .ols-say")).to_have_text("At 03:00 every day, UTC")
+        page.check("#id_trigger_kind_every")
+
+        assert phase
+        assert page.input_value("[name=trigger-start_at]") == phase
+
+
 class TestTheZone:
     def test_is_changed_in_two_clicks_and_kept(self, page: Page) -> None:
         make()

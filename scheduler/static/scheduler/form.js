@@ -38,7 +38,16 @@
   };
   const later = () => { clearTimeout(timer); timer = setTimeout(show, 250); };
 
-  trigger.addEventListener("input", () => { fold(); later(); });
+  // The start of what repeats is its phase. For another kind it would be a limit that nobody asked for.
+  const start = trigger.querySelector("[name$='-start_at']");
+  const phase = form.querySelector("input[name$='-kind']:checked")?.value === "every" ? start.value : "";
+  trigger.addEventListener("input", (event) => {
+    if (phase && event.target.name.endsWith("-kind") && ["", phase].includes(start.value)) {
+      start.value = event.target.value === "every" ? phase : "";
+    }
+    fold();
+    later();
+  });
   // A timeout or an overlap changes what is warned of.
   for (const name of ["timeout", "overlap", "max_instances"]) form.querySelector(`[name=${name}]`)?.addEventListener("input", later);
   fold();
