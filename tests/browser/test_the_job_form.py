@@ -98,7 +98,6 @@ class TestThePreview:
         assert (preview["x"] >= form["x"] + form["width"]) is is_beside
         assert (preview["y"] >= form["y"] + form["height"]) is not is_beside
 
-
     def test_makes_no_limit_of_the_phase_of_an_interval(self, page: Page) -> None:
         make()
         page.goto(addresses.job_form("nightly"))
