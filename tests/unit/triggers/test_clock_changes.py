@@ -10,6 +10,7 @@ import pytest
 
 from scheduler.core.triggers import ClockEffect, clock_change, next_fire_times, normalize, parse
 from tests.unit.triggers.oracle import fire_times, utc
+from tests.unit.triggers.sweep import EXPRESSIONS
 
 MOMENT = timedelta(microseconds=1)
 
@@ -37,22 +38,6 @@ CHANGES = (
     ("America/Havana", utc(2027, 11, 7)),
     ("Africa/Casablanca", utc(2027, 2, 7)),
     ("Pacific/Apia", utc(2011, 12, 30)),
-)
-
-EXPRESSIONS = (
-    "0 0 * * *",
-    "30 0 * * *",
-    "30 2 * * *",
-    "0,30 2 * * *",
-    "0 2,3 * * *",
-    "15 1-3 * * *",
-    "0-59 1 * * *",
-    "5 0,1,2,3 * * sun",
-    "0 0 28 * 0",
-    "1-59/7 0-23 * * *",
-    "* * * * *",
-    "*/20 0-3 * * *",
-    "0 */2 * * *",
 )
 
 
