@@ -318,6 +318,9 @@ class Tick:
         Between two passes nothing is in flight, so what memory does not know was lost with the answer to a COMMIT, of a
         claim or of a start. No body begins before that answer: such runs go back to the queue.
         """
+        skipped = runs.skip_numbers(self.connection, seen=self._workload.highest)
+        if skipped:
+            logger.warning("scheduler.database.forgot", extra={"runs": skipped})
         in_database = runs.owned(self.connection, node=self._identity.node)
         unbegun, gone = self._workload.differences(in_database)
         if unbegun:

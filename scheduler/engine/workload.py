@@ -30,6 +30,8 @@ class Workload:
         self._owned: dict[int, OwnedRun] = {}
         self._pending: dict[str, deque[OwnedRun]] = {name: deque() for name in pools}
         self._unmarked: dict[int, float] = {}
+        self.highest = 0
+        """The highest number of a run that this node has ever owned."""
 
     def __len__(self) -> int:
         return len(self._owned)
@@ -53,6 +55,7 @@ class Workload:
     def add(self, runs: Iterable[OwnedRun]) -> None:
         for run in runs:
             self._owned[run.id] = run
+            self.highest = max(self.highest, run.id)
             self._pending[run.executor].append(run)
 
     def next_to_start(self) -> tuple[list[OwnedRun], list[OwnedRun]]:

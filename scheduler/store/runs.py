@@ -232,6 +232,17 @@ def _ages(outcomes: Sequence[Outcome], clock: int) -> dict[str, str]:
     }
 
 
+def skip_numbers(connection: Connection, *, seen: int) -> int:
+    """
+    Keep numbers of runs from being given twice after commits were lost; return how many were left out.
+
+    They are, in a failover to a standby that lagged: it knows neither the runs nor that their numbers are used. A body
+    that still runs under such a number must not be taken for another one's.
+    """
+    ((skipped,),) = connection.execute("skip_numbers", seen=seen)
+    return int(skipped)
+
+
 def settled(connection: Connection, *, runs: Iterable[int], node: str) -> frozenset[int]:
     """Return those of the runs that this node has finished."""
     return frozenset(run_id for (run_id,) in connection.execute("settled_runs", runs=array(list(runs)), node=node))

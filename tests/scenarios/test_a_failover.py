@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +37,20 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
     copy.remove()
 
 
+def both(primary: Cluster, standby: Cluster) -> str:
+    """Return the address of whichever of the two takes writes."""
+    return (
+        f"postgresql://{primary.user}@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/learning"
+        "?target_session_attrs=read-write"
+    )
+
+
 class TestAFailoverToASynchronousStandby:
     def test_loses_and_doubles_nothing(
         self, primary: Cluster, standby: Cluster, tmp_path: Path, django_db_blocker: Any
     ) -> None:
-        url = (
-            f"postgresql://{primary.user}@127.0.0.1:{primary.port},127.0.0.1:{standby.port}/learning"
-            "?target_session_attrs=read-write"
-        )
-        site = Site(url=url, directory=tmp_path)
-        with django_db_blocker.unblock(), connected_to(url):
+        site = Site(url=both(primary, standby), directory=tmp_path)
+        with django_db_blocker.unblock(), connected_to(site.url):
             created = [
                 jobs.create(
                     id=f"job-{number}",
@@ -73,5 +77,99 @@ class TestAFailoverToASynchronousStandby:
                 assert found == Counter(first + number * SECOND for number in range(len(found)))
                 assert set(Counter(item.run_id for item in site.executions(job.pk)).values()) == {1}
             assert not Run.objects.active().filter(node__isnull=False).exists()
+            site.close()
+            connection.close()
+
+
+@pytest.fixture
+def late_standby(primary: Cluster) -> Iterator[Cluster]:
+    """A standby that no commit waits for, and that does not follow any more once it was stopped."""
+    copy = primary.standby()
+    wait_until(lambda: primary.psql("SELECT sync_state FROM pg_stat_replication") == [("async",)], 30)
+    yield copy
+    copy.remove()
+
+
+class TestAFailoverToAnAsynchronousStandby:
+    def test_plans_anew_what_the_standby_never_heard_of_and_doubles_nothing_else(
+        self, primary: Cluster, late_standby: Cluster, tmp_path: Path, django_db_blocker: Any
+    ) -> None:
+        site = Site(url=both(primary, late_standby), directory=tmp_path)
+        with django_db_blocker.unblock(), connected_to(site.url):
+            created = [
+                jobs.create(
+                    id=f"job-{number}",
+                    task="sample.record",
+                    trigger={"type": "interval", "seconds": 1},
+                    misfire_grace_time=None,
+                )
+                for number in range(20)
+            ]
+            nodes = [site.start_node() for _ in range(2)]
+            site.began("job-19", count=3, timeout=40)
+
+            late_standby.stop()
+            heard_until = Run.objects.latest("scheduled_at").scheduled_at
+            nodes.append(site.start_node())  # the standby never hears of this node either
+            site.began("job-19", count=len(site.executions("job-19")) + 3)
+            connection.close()
+            primary.kill()
+            killed_at = datetime.now(UTC)
+            late_standby.start()
+            late_standby.promote()
+
+            nodes[2].printed("scheduler.node.returned", timeout=60)
+            site.began("job-19", count=len(site.executions("job-19")) + 3, timeout=60)
+            for node in nodes:
+                node.stop()
+            for job in created:
+                found = accounted_fire_times(job.pk, every=SECOND)
+                first = datetime.fromisoformat(job.trigger["start_at"])
+                assert found == Counter(first + number * SECOND for number in range(len(found)))
+            times = Counter((item.job, item.scheduled_at) for item in site.executions())
+            twice = [moment for (_, moment), count in times.items() if count == 2]
+            assert twice, "Nothing was lost: this proves nothing."
+            assert heard_until <= min(twice)
+            assert max(twice) <= killed_at
+            assert max(times.values()) == 2
+            bodies = {(item.run_id, item.job, item.scheduled_at) for item in site.executions() if item.ended}
+            recorded = Run.objects.filter(state="succeeded").values_list("pk", "job_key", "scheduled_at")
+            assert set(recorded) <= bodies  # no success is that of another body
+            assert not Run.objects.active().filter(node__isnull=False).exists()
+            site.close()
+            connection.close()
+
+    def test_takes_no_body_that_outlived_its_run_for_another(
+        self, primary: Cluster, late_standby: Cluster, tmp_path: Path, django_db_blocker: Any
+    ) -> None:
+        site = Site(url=both(primary, late_standby), directory=tmp_path)
+        with django_db_blocker.unblock(), connected_to(site.url):
+            job = jobs.create(
+                id="long",
+                task="sample.hold",
+                trigger={"type": "interval", "days": 9},
+                kwargs={"until": f"{tmp_path}/1"},
+            )
+            node = site.start_node()
+
+            late_standby.stop()
+            numbers = "SELECT nextval(pg_get_serial_sequence('scheduler_run', 'id')) FROM generate_series(1, 99)"
+            primary.psql(numbers, database="learning")  # more than a sequence is ahead of what its standby is told
+            lost = jobs.run_now(job=job)
+            site.began("long")
+            connection.close()
+            primary.kill()
+            late_standby.start()
+            late_standby.promote()
+
+            node.printed("scheduler.database.forgot", timeout=60)
+            other = jobs.run_now(job=job)
+            (tmp_path / "1").touch()
+            node.printed("scheduler.runs.outcome_too_late")
+            site.run("long", state="succeeded", pk=other.pk)
+            node.stop()
+
+            assert other.pk > lost.pk
+            assert list(Run.objects.values_list("pk", flat=True)) == [other.pk]
             site.close()
             connection.close()

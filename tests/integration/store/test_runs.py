@@ -286,3 +286,14 @@ class TestNextDue:
         add_run(mine, scheduled_at=NOON - 2 * MINUTE, node=uuid4())
 
         assert self.ask(session) == (60, None)
+
+
+class TestSkipNumbers:
+    def test_lets_new_runs_have_numbers_that_no_node_has_seen(self, session: Connection) -> None:
+        job = add_job()
+        seen = add_run(job).pk + 50
+
+        assert runs.skip_numbers(session, seen=seen) == 50
+
+        assert add_run(job, scheduled_at=NOON - SECOND).pk == seen + 1
+        assert runs.skip_numbers(session, seen=seen) == 0
