@@ -9,6 +9,7 @@ import django_apscheduler.admin  # noqa: F401 - its pages must be there before t
 from django.contrib import admin
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scheduler.admin.changes import ChangeAdmin
 from scheduler.admin.jobs import JobAdmin
 from scheduler.admin.nodes import NodeAdmin
 from scheduler.admin.runs import RunAdmin
@@ -17,4 +18,4 @@ for model in (DjangoJob, DjangoJobExecution):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
-__all__ = ["JobAdmin", "NodeAdmin", "RunAdmin"]
+__all__ = ["ChangeAdmin", "JobAdmin", "NodeAdmin", "RunAdmin"]

@@ -22,6 +22,12 @@ def jobs(**wanted: str) -> str:
     return f"{address}?{urlencode(wanted)}" if wanted else address
 
 
+def changes(**wanted: str) -> str:
+    """The history of jobs."""
+    address = reverse("admin:scheduler_change_changelist")
+    return f"{address}?{urlencode(wanted)}" if wanted else address
+
+
 def job(pk: str) -> str:
     """The page that shows a job."""
     return reverse("admin:scheduler_job_page", args=[quote(pk)])

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduler.admin import addresses, charts, job_page, pausing, run_page, timeline, words
+from scheduler.admin import addresses, change_words, charts, job_page, pausing, run_page, timeline, words
 from scheduler.conf import get as settings
 from scheduler.core.states import RunKind, RunState
 from scheduler.models import Run
@@ -46,7 +46,8 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
             for job in found.paused
         ],
         "nodes": node_rows(found.nodes),
-        "changed": [{"job": job, "address": addresses.job(job.pk)} for job in found.changed],
+        "changed": change_words.rows(request, found.changed, now=now),
+        "all_changes": addresses.changes(),
         "has_jobs": sum(found.counts.values()) > 0,
         "may_add": request.user.has_perm("scheduler.add_job"),
         "may_see_nodes": request.user.has_perm("scheduler.view_node"),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
-from scheduler.admin import task_field, words
+from scheduler.admin import change_words, task_field, words
 from scheduler.admin.arguments_field import ArgumentsField
 from scheduler.admin.json_field import StorableJSONField
 from scheduler.admin.languages import told
@@ -24,7 +24,7 @@ from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobState
 from scheduler.errors import InvalidArguments, InvalidPolicy, InvalidTrigger, UnknownExecutor, UnknownTask
 from scheduler.models import Job
-from scheduler.services import masking, search
+from scheduler.services import masking, search, versions
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
@@ -142,6 +142,8 @@ class JobForm(forms.ModelForm):
         if stored is None or stored.version == cleaned["seen_version"]:
             return
         names = ("name", "description", "tags", "task", "args", "kwargs", "trigger", *POLICIES)
+        seen_since = versions.since(job=stored, version=cleaned["seen_version"])
+        what = change_words.told(seen_since[:3])
         other = [name for name in names if name in cleaned and getattr(stored, name) != cleaned[name]]
         labels = ", ".join(str(self.fields[name].label) for name in other) or "–"
         seen: Any = self.data.copy()  # type: ignore[attr-defined]
@@ -151,13 +153,14 @@ class JobForm(forms.ModelForm):
             None,
             ValidationError(
                 _(
-                    "%(who)s changed this %(when)s. Your text is kept below; it differs from what is stored now in: "
-                    "%(labels)s. Compare, and save again."
+                    "%(who)s changed this %(when)s%(what)s. Your text is kept below; it differs from what is stored "
+                    "now in: %(labels)s. Compare, and save again."
                 ),
                 code="stale_version",
                 params={
-                    "who": stored.updated_by or _("Somebody"),
+                    "who": (seen_since[0].actor if seen_since else stored.updated_by) or _("Somebody"),
                     "when": words.clock(stored.updated_at, now=timezone.now()),
+                    "what": f" ({what})" if what else "",
                     "labels": labels,
                 },
             ),

@@ -12,19 +12,21 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduler.admin import addresses, charts, pausing, words
+from scheduler.admin import addresses, change_words, charts, pausing, words
 from scheduler.admin.forms import plain
 from scheduler.admin.languages import told
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
-from scheduler.services import history, overview
+from scheduler.services import history, overview, versions
 from scheduler.services.history import RunFilter
 from scheduler.services.overview import Recent
+from scheduler.services.versions import ChangeFilter
 
 STRIP = 50
 _SHOWN_RUNS = 10
+_SHOWN_CHANGES = 10
 _PREVIEWED = 8
 _GROUPED = timedelta(days=7)
 _SOURCES = {JobSource.ADMIN: "admin", JobSource.API: "API", JobSource.CODE: "code"}
@@ -38,6 +40,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
     condition = condition_of(job, now=now)
     seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
     groups = history.group_errors(filter=RunFilter(states=history.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED))
+    newest = versions.changes(filter=ChangeFilter(job=job.pk))[:_SHOWN_CHANGES]
     return {
         "title": words.first_line(job.name),
         "crumbs": [{"address": reverse("admin:scheduler_job_changelist"), "text": _("Jobs")}],
@@ -52,6 +55,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "upcoming": upcoming(job, now=now),
         "own_zone": zone_of(job.trigger),
         "policies": policies(job),
+        "changes": change_words.rows(request, newest, now=now, is_newest=True),
         "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
         "chart": charts.durations(runs) if see_runs else None,
@@ -69,6 +73,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "run": addresses.job_action("run", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
+            "changes": addresses.changes(job=job.pk),
             "runs": addresses.runs(job=job.pk),
             "errors": addresses.runs(job=job.pk, group="error"),
         },

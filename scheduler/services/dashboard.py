@@ -12,10 +12,11 @@ from scheduler import conf
 from scheduler.core import triggers
 from scheduler.core.states import JobState, NodeState, RunState
 from scheduler.errors import InvalidTrigger
-from scheduler.models import Job, Node, Rollup, Run
-from scheduler.services import overview
+from scheduler.models import Change, Job, Node, Rollup, Run
+from scheduler.services import overview, versions
 from scheduler.services.history import NodeSeen
 from scheduler.services.overview import Recent
+from scheduler.services.versions import ChangeFilter
 
 PAST = timedelta(hours=12)
 PLANNED = timedelta(hours=3)
@@ -25,6 +26,7 @@ LANE_RUNS = 60
 _LANES = 20
 _ROWS = 10
 _MOST_ACTIVE = 200
+_CHANGES = 5
 _PAUSED = 5
 _MOST_PLANNED = 30
 _BAD = ("broken", "failing", "overdue")
@@ -81,7 +83,9 @@ class Dashboard:
     """Those that were paused last."""
 
     nodes: list[SeenNode]
-    changed: list[Job]
+    changed: list[Change]
+    """The newest changes of jobs."""
+
     succeeded: int
     """Of the runs that ended in the last 24 hours."""
 
@@ -116,7 +120,7 @@ def look(*, now: datetime) -> Dashboard:
         upcoming=upcoming,
         paused=paused,
         nodes=nodes(now=now),
-        changed=list(Job.objects.defer("job_state").exclude(updated_by="").order_by("-updated_at", "pk")[:5]),
+        changed=list(versions.changes(filter=ChangeFilter())[:_CHANGES]),
         succeeded=succeeded,
         ended=ended,
     )

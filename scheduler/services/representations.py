@@ -83,15 +83,13 @@ def _last(run: Run) -> dict[str, Any]:
 
 
 def changes(*, rows: Iterable[Change]) -> list[dict[str, Any]]:
-    """Describe changes of jobs: one query for all."""
-    rows = list(rows)
-    existing = versions.existing(changes=rows)
+    """Describe changes of jobs, as a list has them."""
     return [
         {
             "id": row.pk,
             "job": row.job_key,
             "job_name": row.job_name,
-            "job_exists": row.job_key in existing,
+            "job_exists": versions.job_version(change=row) is not None,
             "version": row.version,
             "action": row.action,
             "actor": row.actor,

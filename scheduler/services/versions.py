@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from scheduler.core import differences
 from scheduler.core.differences import Difference
@@ -35,8 +35,9 @@ class ChangeFilter:
 
 
 def changes(*, filter: ChangeFilter) -> QuerySet[Change]:
-    """Return the changes, newest first, without the definitions."""
-    found = Change.objects.defer("definition").order_by("-id")
+    """Return the changes, newest first, without the definitions, each with the version that its job has now."""
+    now = Job.objects.filter(pk=OuterRef("job_key")).values("version")
+    found = Change.objects.defer("definition").annotate(version_now=Subquery(now)).order_by("-id")
     if filter.job:
         found = found.filter(job_key=filter.job)
     if filter.actor:
@@ -75,10 +76,11 @@ def since(*, job: Job, version: int) -> list[Change]:
     return list(found.exclude(changes={})[:_MOST_SINCE])
 
 
-def existing(*, changes: Iterable[Change]) -> frozenset[str]:
-    """Return the ids of those of the changed jobs that are there still."""
-    keys = {change.job_key for change in changes}
-    return frozenset(Job.objects.filter(pk__in=keys).order_by().values_list("pk", flat=True)) if keys else frozenset()
+def job_version(*, change: Change) -> int | None:
+    """Return the version that the job of a change in a list has now; ``None``: it was deleted."""
+    found: Any = change
+    version: int | None = found.version_now
+    return version
 
 
 def what(*, change: Change) -> tuple[Difference, ...]:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import resolve, reverse
 
 from scheduler.admin import addresses
-from scheduler.models import Job, Node, Run
+from scheduler.models import Change, Job, Node, Run
 from tests.integration.admin.test_jobs import ADD, LIST, make, page
 from tests.integration.admin.test_runs_and_nodes import run
 
@@ -27,6 +27,12 @@ def job_action(name: str) -> str:
 
 def run_action(name: str) -> str:
     return reverse(f"admin:scheduler_run_{name}", args=[Run.objects.get().pk])
+
+
+def restore() -> str:
+    """Of a job that is not as it was: else there is nothing to ask."""
+    Job.objects.update(priority=7)
+    return reverse("admin:scheduler_change_restore", args=[Change.objects.order_by("id")[0].pk])
 
 
 MATRIX = [
@@ -47,6 +53,8 @@ MATRIX = [
     ("clone", "post", lambda: job_action("clone"), {"editor"}),
     ("export", "get", lambda: job_action("export"), {"viewer", "operator", "editor"}),
     ("run now", "post", lambda: job_action("run"), {"operator"}),
+    ("changes", "get", addresses.changes, {"viewer", "operator", "editor"}),
+    ("restore", "post", restore, {"editor"}),
     ("runs", "get", addresses.runs, {"viewer", "operator", "editor"}),
     ("runs as CSV", "get", lambda: addresses.runs(format="csv"), {"viewer", "operator", "editor"}),
     ("run", "get", lambda: addresses.run(Run.objects.get().pk), {"viewer", "operator", "editor"}),
@@ -78,7 +86,7 @@ class TestMatrix:
 
         own = {
             route.name
-            for model in (Job, Node, Run)
+            for model in (Change, Job, Node, Run)
             for route in site.get_model_admin(model).get_urls()
             if route.name and not route.name.endswith(("_history", "_add", "_change", "_changelist", "_delete"))
         }

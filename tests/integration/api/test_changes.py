@@ -106,7 +106,7 @@ class TestChanges:
         for number in (1, 10):
             for place in range(number):
                 make(id=f"{number}-{place}")
-            with django_assert_num_queries(4):  # session, user, changes, which jobs exist
+            with django_assert_num_queries(3):  # session, user, changes
                 api.get("changes")
 
 

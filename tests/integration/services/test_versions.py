@@ -165,7 +165,7 @@ READERS = {
     transfer: {"export"},
     adoption: {"unadopted_count"},
     restoring: {"preview"},
-    retention: {"check"},
+    retention: {"check", "policy"},
     rows: {
         *("lock", "is_unadopted", "check_arguments", "checked_id", "checked_name", "checked_tags"),
         *("checked_description", "due", "pause", "schedule", "reschedule", "heal", "is_same_trigger"),

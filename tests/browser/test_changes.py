@@ -1,0 +1,73 @@
+"""The history of jobs in a real browser: who changed what, and back to how it was."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from scheduler.admin import addresses
+from scheduler.models import Job
+from scheduler.services import jobs
+from tests.browser.conftest import SCREENSHOTS
+from tests.browser.test_what_people_do import AXE, RULES
+from tests.integration.admin.test_jobs import make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+RUNBOOK = "Scrapes the feed.\nIf it fails: ask Ben for a new key.\nThen run it again.\n"
+
+
+def much_changed() -> Job:
+    """A job that people, the API and raw SQL changed in turn."""
+    night = {"type": "cron", "expression": "0 2 * * *", "timezone": "Europe/Berlin"}
+    job = make("feed", name="Scrape the feed of Khan Academy", trigger=night, description=RUNBOOK, actor="anna")
+    later = {**night, "expression": "0 3 * * *"}
+    jobs.update(job=job, actor="ben", via="admin", reason="The site is slow at two.", trigger=later, priority=5)
+    jobs.update(job=job, actor="deploy", via="api", description=RUNBOOK.replace("Ben", "Cleo"), kwargs={"days": 7})
+    Job.objects.update(max_instances=2)
+    jobs.pause(job=job, actor="anna", via="command", reason="Proxy banned.")
+    gone = make("old", name="Scrape the old mirror")
+    jobs.remove(job=gone, actor="ben", via="admin", reason="The mirror is gone.")
+    return job
+
+
+class TestTheHistory:
+    def test_leads_back_to_how_a_job_was(self, page: Page) -> None:
+        much_changed()
+        page.goto(addresses.job("feed"))
+        expect(page.get_by_text("ben edited it")).to_be_visible()
+        page.get_by_role("button", name="Restore version 1: Scrape the feed of Khan Academy").click()
+        expect(page.get_by_role("heading", name="Restore version 1")).to_be_visible()
+        expect(page.get_by_text("Priority: 5 → 0")).to_be_visible()
+        page.screenshot(path=SCREENSHOTS / "restore-light-1400.png", full_page=True)
+        page.get_by_label("Reason").fill("Three is no better.")
+        page.get_by_role("button", name="Restore", exact=True).click()
+
+        expect(page.get_by_text("is as it was in version 1")).to_be_visible()
+        expect(page.get_by_text("anna restored version 1")).to_be_visible()
+        assert (Job.objects.get().priority, Job.objects.get().state) == (0, "paused")
+
+    def test_makes_a_deleted_job_again(self, page: Page) -> None:
+        much_changed()
+        page.goto(addresses.changes())
+        page.get_by_role("link", name="Scrape the old mirror").first.click()
+        page.get_by_role("button", name="Restore version 1: Scrape the old mirror").first.click()
+        page.get_by_role("button", name="Restore", exact=True).click()
+
+        expect(page.get_by_text("“Scrape the old mirror” is as it was")).to_be_visible()
+        assert Job.objects.filter(pk="old").exists()
+
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("width", [1400, 390])
+    def test_can_be_read_by_everybody(self, page: Page, scheme: str, width: int) -> None:
+        much_changed()
+        page.emulate_media(color_scheme=scheme)
+        page.set_viewport_size({"width": width, "height": 900})
+        for name, address in (("changes", addresses.changes()), ("changes-of-job", addresses.job("feed"))):
+            page.goto(address)
+            page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
+            page.evaluate(AXE)
+            found = page.evaluate("rules => axe.run('.ols', {runOnly: rules})", RULES)
+            problems = {problem["id"]: [node["html"] for node in problem["nodes"]] for problem in found["violations"]}
+            assert problems == {}
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
