@@ -13,12 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses, words
-from scheduler.models import Run
-from scheduler.services import differences, history, retention
+from scheduler.models import Change, Run
+from scheduler.services import differences, history, retention, versions
 from scheduler.services.differences import Difference
 from scheduler.services.history import Neighbours, NodeSeen
+from scheduler.services.versions import ChangeFilter
 
 _MOST_CHARS = 300
+_MOST_CHANGES = 10
 _WHAT = {
     "task": gettext_lazy("Task"),
     "kind": gettext_lazy("Asked by"),
@@ -43,13 +45,34 @@ def neighbours(run: Run, found: Neighbours) -> Sequence[dict[str, Any]]:
 
 
 def changes(
-    run: Run, success: Run | None, *, nodes: Mapping[str, NodeSeen], see_output: bool
+    run: Run, success: Run | None, *, nodes: Mapping[str, NodeSeen], see_output: bool, see_job: bool
 ) -> list[dict[str, str]] | None:
     """Return what is not as it was at the last success; ``None`` if there is nothing to compare."""
     if not run.error or success is None:
         return None
     found = differences.between(before=history.with_arguments(run=success), after=run, nodes=nodes)
-    return [_change(difference) for difference in found if see_output or difference.what != "argument"]
+    shown = [_change(difference) for difference in found if see_output or difference.what != "argument"]
+    return [*shown, *_changes_of_job(run, success)] if see_job else shown
+
+
+def _changes_of_job(run: Run, success: Run) -> list[dict[str, str]]:
+    """What people changed about the job between the two runs, oldest first; arguments the runs have recorded."""
+    between = ChangeFilter(job=run.job_key, since=success.created_at, until=run.created_at)
+    newest = versions.changes(filter=between).exclude(changes={})[:_MOST_CHANGES]
+    return [
+        {
+            "what": _("%(field)s of the job, changed by %(who)s") % {"field": found.name, "who": _who(change)},
+            "before": _json(found.old),
+            "after": _json(found.new),
+        }
+        for change in reversed(newest)
+        for found in versions.what(change=change)
+        if found.name.partition(".")[0] not in ("args", "kwargs")
+    ]
+
+
+def _who(change: Change) -> str:
+    return words.first_line(change.actor, most=80) or change.via
 
 
 def _change(found: Difference) -> dict[str, str]:

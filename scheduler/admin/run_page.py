@@ -72,7 +72,13 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
             for attempt in attempts
         ],
         "around": run_around.neighbours(run, near),
-        "changes": run_around.changes(run, near.last_success, nodes=nodes, see_output=may["see_output"]),
+        "changes": run_around.changes(
+            run,
+            near.last_success,
+            nodes=nodes,
+            see_output=may["see_output"],
+            see_job=request.user.has_perm("scheduler.view_job"),
+        ),
         "forgotten": run_around.forgotten(run, now=now),
     }
 

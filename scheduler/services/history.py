@@ -228,7 +228,10 @@ def neighbours(*, run: Run) -> Neighbours:
     if run.job_id is None:
         return Neighbours()
     own = Run.objects.without_output().filter(job_id=run.job_id)
-    before = list(own.filter(scheduled_at__lt=run.scheduled_at).order_by("-scheduled_at", "-attempt")[:200])
-    after = own.filter(scheduled_at__gt=run.scheduled_at).order_by("scheduled_at", "attempt").first()
+    earlier = own.filter(scheduled_at__lt=run.scheduled_at).order_by("-scheduled_at", "-attempt")[:200]
+    later = own.filter(scheduled_at__gt=run.scheduled_at).order_by("scheduled_at", "attempt")[:1]
+    rows = sorted(earlier.union(later, all=True), key=lambda row: (row.scheduled_at, row.attempt), reverse=True)
+    before = [row for row in rows if row.scheduled_at < run.scheduled_at]
+    after = rows[0] if len(rows) > len(before) else None
     succeeded = (other for other in before if other.state == RunState.SUCCEEDED)
     return Neighbours(previous=before[0] if before else None, next=after, last_success=next(succeeded, None))

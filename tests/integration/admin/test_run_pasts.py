@@ -57,12 +57,24 @@ class TestWhatChanged:
         text = client.get(page(shown)).content.decode()
 
         assert changes == [{"what": "Argument token", "before": '"•••"', "after": '"•••"'}]
-        assert "Nothing that the runs recorded" in text
+        assert "Nothing that was recorded" in text
 
     def test_keeps_arguments_from_those_who_may_not_see_them(self, login: Callable[..., Client], job: Job) -> None:
         run(job=job, at=NOW - timedelta(hours=1), kwargs={"days": 1})
 
         assert login("view_run").get(page(failed(job, kwargs={"days": 2}))).context["changes"] == []
+
+    def test_is_what_people_did_to_the_job_as_well(self, login: Callable[..., Client], job: Job) -> None:
+        run(job=job, at=timezone.now() - timedelta(hours=1))
+        jobs.update(job=job, timeout=5.0, kwargs={"days": 3})
+        now = timezone.now() + timedelta(minutes=1)
+        shown = run(job=job, at=now, state=RunState.FAILED, error="E")
+
+        found = login("view_run", "view_job").get(page(shown)).context["changes"]
+
+        assert [(change["what"], change["before"], change["after"]) for change in found] == [
+            ("timeout of the job, changed by code", "null", "5")
+        ]
 
     def test_is_not_asked_of_a_success_nor_without_one(self, client: Client, job: Job) -> None:
         first = run(job=job, at=NOW - timedelta(hours=2))
