@@ -2,39 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import path, reverse
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import addresses, charts, dashboard, display_zone, job_page, pages, pausing, preview, words
+from scheduler.admin import addresses, dashboard, display_zone, job_page, pages, preview, words
 from scheduler.admin.arguments_field import switched
 from scheduler.admin.bulk_actions import BulkActions
 from scheduler.admin.display_zone import InDisplayZone
 from scheduler.admin.forms import JobForm
 from scheduler.admin.foundation import ModelAdmin, register
 from scheduler.admin.job_actions import JobActions
+from scheduler.admin.job_list import ListOfJobs
 from scheduler.admin.languages import told
 from scheduler.core.policies import POLICIES
-from scheduler.core.states import JobSource, RunState
+from scheduler.core.states import JobSource
 from scheduler.errors import JobNotFound, SchedulerError, StaleVersion
 from scheduler.models import Job
-from scheduler.services import changes, jobs, masking, overview, search
-from scheduler.services.overview import Recent
-
-_STRIP = 20
+from scheduler.services import changes, jobs, masking, search
 
 _RULES = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "timeout")
 _FAILURES = ("max_retries", "retry_delay", "pause_after_failures", "rerun_if_interrupted")
@@ -42,56 +36,12 @@ _RARE = ("executor", "priority", "retry_backoff", "retry_delay_cap", "retry_jitt
 _DEFINITION = ("name", "description", "tags", "task", "args", "kwargs", "trigger")
 
 
-class ConditionFilter(admin.SimpleListFilter):
-    """The tabs above the list."""
-
-    title = gettext_lazy("state")
-    parameter_name = "condition"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(name, mark.word) for name, mark in words.JOB_MARKS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(condition=self.value()) if self.value() else queryset
-
-
-class JobList(ChangeList):
-    """Jobs of one page with their newest runs."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        see_runs = request.user.has_perm("scheduler.view_run")
-        runs = overview.recent(jobs=[job.pk for job in self.result_list], count=_STRIP) if see_runs else {}
-        for job in self.result_list:
-            job.recent = runs.get(job.pk, [])
-
-
 @register(Job)
-class JobAdmin(InDisplayZone, JobActions, BulkActions, ModelAdmin):
+class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
     form = JobForm
-    list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
-    list_display_links = None
-    list_filter = (ConditionFilter, "executor", "source", "state", "task")
-    list_per_page = 50
-    search_fields = ("name", "task", "id")
-    show_full_result_count = False
-    change_list_template = "scheduler/jobs.html"
     change_form_template = "scheduler/job_form.html"
     delete_confirmation_template = "scheduler/job_delete_confirmation.html"
-    delete_selected_confirmation_template = "scheduler/job_delete_selected_confirmation.html"
     save_as = True
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        found = overview.with_condition(jobs=Job.objects.defer("job_state"), now=timezone.now())
-        return found.order_by(*self.get_ordering(request))
-
-    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The worst first."""
-        return ("severity", "name", "pk")
-
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return JobList
 
     def get_urls(self) -> list[Any]:
         page = path("<path:object_id>/show/", self.admin_site.admin_view(self.page_view), name="scheduler_job_page")
@@ -114,101 +64,6 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ModelAdmin):
             (gettext_lazy("Rarely needed"), {"fields": _RARE, "classes": ("collapse",)}),
             (None, {"fields": ("change_reason",)}),
         ]
-
-    # The list
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        now = timezone.now()
-        context = {
-            "title": _("Jobs"),
-            "tabs": list(_tabs(request, overview.counts(now=now))) if request.method == "GET" else [],
-        }
-        return super().changelist_view(request, {**context, **(extra_context or {})})
-
-    @admin.display(description=gettext_lazy("name"), ordering="name")
-    def shown_name(self, job: Job) -> SafeString:
-        return format_html(
-            '<a href="{}"><strong>{}</strong></a><br><span class="ols-small ols-mute">{}</span>',
-            addresses.job(job.pk),
-            words.plain(job.name),
-            words.plain(job.task),
-        )
-
-    @admin.display(description=gettext_lazy("state"), ordering="severity")
-    def shown_state(self, job: Any) -> SafeString:
-        badge = words.job_badge(job.condition)
-        if job.condition == "paused":
-            reason = pausing.sentence(job, now=timezone.now())
-        else:
-            reason = words.first_line(job.state_reason, most=100)
-        if job.condition == "failing":
-            badge = format_html("{} ×{}", badge, job.consecutive_failures)
-        if any(run.state == RunState.RUNNING for run in job.recent):
-            badge = format_html("{}<br>{}", badge, words.run_badge(RunState.RUNNING))
-        return format_html('{}<br><span class="ols-small">{}</span>', badge, reason) if reason else badge
-
-    @admin.display(description=gettext_lazy("when"))
-    def when(self, job: Job) -> str:
-        return words.plain(job_page.in_words(job.trigger))
-
-    @admin.display(description=gettext_lazy("next run"), ordering="next_run_time")
-    def next_run(self, job: Job) -> SafeString | str:
-        return words.due(job.next_run_time)
-
-    @admin.display(description=gettext_lazy("last run"))
-    def last_run(self, job: Any) -> SafeString | str:
-        recent: list[Recent] = job.recent
-        if not recent:
-            return "–"
-        last = recent[0]
-        shown = format_html(
-            '<a href="{}">{}</a> {}',
-            addresses.run(last.id),
-            words.run_badge(last.state),
-            words.moment(last.scheduled_at),
-        )
-        error = next((run.error for run in recent if run.finished_at), "")
-        if error:
-            shown = format_html('{}<br><span class="ols-error ols-small">{}</span>', shown, words.first_line(error))
-        return shown
-
-    @admin.display(description=gettext_lazy("last 20"))
-    def strip(self, job: Any) -> SafeString:
-        return charts.strip(job.recent, size=_STRIP)
-
-    @admin.display(description=gettext_lazy("takes"))
-    def usual(self, job: Any) -> str:
-        seconds = [run.seconds for run in job.recent if run.seconds is not None]
-        middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
-        return f"{words.took(middle)} / {words.took(high)}" if middle is not None and high is not None else ""
-
-    def get_list_display(self, request: HttpRequest) -> Any:
-        """Each person has a column with the buttons that would not refuse them."""
-
-        @admin.display(description=_("do"))
-        def buttons(job: Job) -> SafeString:
-            may = job_page.permissions(request, job)
-            offered = (
-                ("run", _("Run now…"), "run"),
-                ("pause", _("Pause…"), "pause"),
-                ("resume", _("Resume…"), "resume"),
-            )
-            return format_html_join(
-                " ",
-                '<button class="ols-button ols-slim" form="act" formaction="{}" aria-label="{}: {}">{}</button>',
-                (
-                    (addresses.job_action(name, job.pk), label.rstrip("…"), words.first_line(job.name), label)
-                    for name, label, right in offered
-                    if may[right]
-                ),
-            )
-
-        columns = list(self.list_display)
-        if not request.user.has_perm("scheduler.view_run"):
-            columns = [column for column in columns if column not in ("last_run", "strip", "usual")]
-        return (
-            [*columns, buttons] if self.has_run_permission(request) or self.has_pause_permission(request) else columns
-        )
 
     # The pages
 
@@ -345,18 +200,3 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ModelAdmin):
         names = [f"{words.plain(job.name)} ({job.pk})" for job in objs]
         lacking = set() if self.has_delete_permission(request) else {self.opts.verbose_name}
         return names, {self.opts.verbose_name_plural: len(names)}, lacking, []
-
-
-def _tabs(request: HttpRequest, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """All, then each state that has jobs or is chosen."""
-    chosen = request.GET.get("condition", "")
-    address = request.path
-    yield {"text": _("All"), "count": sum(counts.values()), "address": address, "is_current": not chosen}
-    for name, mark in words.JOB_MARKS.items():
-        if counts[name] or chosen == name:
-            yield {
-                "text": mark.word,
-                "count": counts[name],
-                "address": f"{address}?condition={name}",
-                "is_current": chosen == name,
-            }

@@ -51,10 +51,20 @@ def show_live(
     A region that has not changed is answered with 304 and no body. It holds no CSRF token, so that it stays the same.
     """
     if PART not in request.GET:
-        query = request.GET.copy()
-        query[PART] = "live"
-        address = f"{request.path}?{query.urlencode()}"
-        return show(request, template, {**context, "region": region, "live_address": address}, status=status)
+        live = {"region": region, "live_address": live_address(request)}
+        return show(request, template, {**context, **live}, status=status)
+    return part(request, context, region=region)
+
+
+def live_address(request: HttpRequest) -> str:
+    """Where the live region of this page is."""
+    query = request.GET.copy()
+    query[PART] = "live"
+    return f"{request.path}?{query.urlencode()}"
+
+
+def part(request: HttpRequest, context: Mapping[str, Any], *, region: str) -> HttpResponse:
+    """Answer with a live region, or with 304 if it has not changed."""
     body = render_to_string(region, dict(context), request=request)
     tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     same = tag in request.headers.get("If-None-Match", "")

@@ -7,18 +7,52 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, CharField, Count, F, IntegerField, OuterRef, QuerySet, Value, When
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    DurationField,
+    ExpressionWrapper,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.functions import Extract, JSONObject, Left
 
 from scheduler import conf
-from scheduler.core.states import JobState, RunState
+from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.models import Job, Run
 
 CONDITIONS = ("broken", "failing", "overdue", "ok", "paused", "finished")
 """From worst to best; a job has the first that is true of it."""
 
 _ERROR_CHARS = 300
+
+_BETWEEN_TAGS = "\x1f"
+"""No tag holds it: it cannot be printed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """What there is among the jobs, for tabs and filters."""
+
+    counts: dict[str, int]
+    """How many jobs are in each condition, all of them named."""
+
+    tasks: list[str]
+    executors: list[str]
+    tags: list[str]
+
+    @property
+    def sources(self) -> list[str]:
+        return [source.value for source in JobSource]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +97,42 @@ def counts(*, now: datetime) -> dict[str, int]:
     """Return how many jobs are in each condition, all of them named."""
     found = with_condition(jobs=Job.objects.order_by(), now=now).values("condition").annotate(number=Count("pk"))
     return dict.fromkeys(CONDITIONS, 0) | {row["condition"]: row["number"] for row in found}
+
+
+def survey(*, now: datetime) -> Survey:
+    """Look over all jobs in one query."""
+    joined = Func(F("tags"), Value(_BETWEEN_TAGS), function="array_to_string", output_field=CharField())
+    found = list(
+        with_condition(jobs=Job.objects.order_by(), now=now)
+        .values("condition")
+        .annotate(
+            number=Count("pk"),
+            tasks=ArrayAgg("task", distinct=True),
+            executors=ArrayAgg("executor", distinct=True),
+            tags=ArrayAgg(joined, distinct=True),
+        )
+    )
+
+    def all_of(name: str) -> set[str]:
+        return {value for row in found for value in row[name]}
+
+    return Survey(
+        counts=dict.fromkeys(CONDITIONS, 0) | {row["condition"]: row["number"] for row in found},
+        tasks=sorted(all_of("tasks")),
+        executors=sorted(all_of("executors")),
+        tags=sorted({tag for joined in all_of("tags") for tag in joined.split(_BETWEEN_TAGS) if tag}),
+    )
+
+
+def with_last_run(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
+    """Let the jobs be ordered by ``last_run_at`` and ``last_seconds`` of their newest run; else it costs nothing."""
+    newest = Run.objects.filter(job=OuterRef("pk")).order_by("-scheduled_at", "-attempt")
+    took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
+    found: QuerySet[Job] = jobs.alias(
+        last_run_at=Subquery(newest.values("scheduled_at")[:1]),
+        last_seconds=Subquery(newest.annotate(took=took).values("took")[:1]),
+    )
+    return found
 
 
 def recent(*, jobs: Iterable[str], count: int) -> dict[str, list[Recent]]:

@@ -6,7 +6,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scheduler.models import Job
+from scheduler.services import jobs
 from tests.browser.conftest import SCREENSHOTS
+from tests.browser.test_what_people_do import tell_live
 from tests.integration.admin.test_jobs import LIST, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,3 +34,39 @@ class TestPausingAllThatMatch:
         expect(page.locator(".messagelist")).to_contain_text("Paused 60 jobs until tomorrow 08:00.")
         paused = Job.objects.paused().filter(state_reason="proxy banned", paused_until__isnull=False)
         assert (paused.count(), Job.objects.get(pk="other").state) == (60, "active")
+
+
+class TestTheListOfJobs:
+    def test_follows_what_happens_and_keeps_ticks_and_focus(self, page: Page) -> None:
+        make("a", name="First")
+        make("b", name="Second")
+        page.clock.install()
+        page.goto(LIST)
+        box = page.locator("input.action-select[value=a]")
+        box.check()
+        row = page.locator("#result_list tbody tr", has=page.locator("[value=b]"))
+
+        Job.objects.filter(pk="a").update(consecutive_failures=4, name="Renamed")
+        jobs.pause(job=jobs.get(id="b"), reason="proxy banned")
+        make("c", name="Third")
+        tell_live(page)
+
+        expect(page.locator("#result_list tbody tr").first).to_contain_text("Renamed")
+        expect(row).to_contain_text("proxy banned")
+        expect(page.locator("#result_list tbody tr")).to_have_count(3)
+        expect(page.locator("#states")).to_contain_text("failing 1")
+        expect(box).to_be_checked()
+        expect(box).to_be_focused()
+        expect(page.locator(".action-counter")).to_have_text("1 of 2 selected")
+
+    def test_is_narrowed_down_and_widened_again(self, page: Page) -> None:
+        make("a", name="Shop", tags=["shop"])
+        make("b", name="Other")
+        page.goto(LIST)
+        page.select_option("select[name=tag]", "shop")
+        page.select_option("select[name=o]", label="name")
+        page.click("#filters button")
+
+        expect(page.locator("#result_list tbody tr")).to_have_count(1)
+        page.click("#filters >> text=Clear")
+        expect(page.locator("#result_list tbody tr")).to_have_count(2)

@@ -37,7 +37,9 @@ def some_history() -> Job:
     """A job that failed in the night after many good runs, one that is paused, one that runs."""
     now = timezone.now()
     web = node()
-    job = make("feed", name="Scrape the feed of Khan Academy", description="Ask Ben for a new key.")
+    job = make(
+        "feed", name="Scrape the feed of Khan Academy", description="Ask Ben for a new key.", tags=["feeds", "khan"]
+    )
     for number in range(1, 30):
         error = (
             {"state": "failed", "error": "HTTPStatusError: 403 Forbidden", "traceback": TRACEBACK} if number < 4 else {}
@@ -50,7 +52,8 @@ def some_history() -> Job:
         name="Import the catalogue",
         trigger={"type": "cron", "expression": "0 3 * * mon", "timezone": "Europe/Berlin"},
     )
-    jobs.pause(job=Job.objects.get(pk="paused"), actor="ben", reason="proxy banned until Monday")
+    until = now + timedelta(days=9)
+    jobs.pause(job=Job.objects.get(pk="paused"), actor="ben", reason="proxy banned", until=until)
     busy = make("index", name="Refresh the search index")
     begun = now - timedelta(seconds=42)
     values = {"started_at": begun, "finished_at": None, "progress": {"done": 4, "total": 10, "message": "pages"}}

@@ -16,17 +16,47 @@
     const selection = document.getSelection();
     if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
     const focus = document.activeElement;
-    return region.contains(focus) && focus.matches("input, select, textarea");
+    return region.contains(focus) && focus.matches("input:not([type=checkbox]), select, textarea");
+  };
+
+  // Rows with a box before them stay, and with them ticks and focus; only the cells that differ are replaced.
+  const replaceRows = (body, fresh) => {
+    const key = (row) => row.querySelector("input.action-select")?.value;
+    const known = new Map([...body.rows].map((row) => [key(row), row]));
+    const rows = [...fresh.rows].map((row) => {
+      const old = known.get(key(row));
+      [...row.cells].forEach((cell, place) => {
+        const before = old?.cells[place];
+        if (!before || cell.matches(".action-checkbox") || before.innerHTML === cell.innerHTML) return;
+        const at = [...before.querySelectorAll("a, button")].indexOf(document.activeElement);
+        before.innerHTML = cell.innerHTML;
+        before.querySelectorAll("a, button")[at]?.focus({ preventScroll: true });
+      });
+      return old || row;
+    });
+    if (rows.length === body.rows.length && rows.every((row, place) => row === body.rows[place])) return;
+    const focus = document.activeElement;
+    body.replaceChildren(...rows);
+    if (body.contains(focus)) focus.focus({ preventScroll: true });
   };
 
   const replace = (html) => {
+    const part = document.createElement("template");
+    part.innerHTML = html;
+    part.content.querySelectorAll("[data-live-also]").forEach((item) => {
+      const shown = document.getElementById(item.id);
+      if (shown && shown.innerHTML.trim() !== item.innerHTML.trim()) shown.innerHTML = item.innerHTML;
+      item.remove();
+    });
+    const body = region.querySelector("#result_list tbody"), fresh = part.content.querySelector("#result_list tbody");
+    if (body && fresh && fresh.querySelector("input.action-select")) return replaceRows(body, fresh);
     const open = new Map([...region.querySelectorAll("details[id]")].map((item) => [item.id, item.open]));
     const scrolls = new Map([...region.querySelectorAll("[data-keep-scroll]")].map((item) => [
       item.id, item.scrollTop + item.clientHeight >= item.scrollHeight - 4 ? Infinity : item.scrollTop]));
     const kept = [...region.querySelectorAll("[data-keep]")].map((item) => [item, [...item.querySelectorAll("*")]
       .filter((inner) => inner.scrollTop).map((inner) => [inner, inner.scrollTop])]);
     const focus = region.contains(document.activeElement) ? document.activeElement.id : "";
-    region.innerHTML = html;
+    region.replaceChildren(part.content);
     for (const [item, inner] of kept) {
       document.getElementById(item.id)?.replaceWith(item);
       inner.forEach(([one, top]) => { one.scrollTop = top; });
