@@ -122,7 +122,7 @@ class TestWatching:
 
         Job.objects.filter(pk="index").update(name="Another name")
         tell_live(page)
-        expect(page.locator("table >> text=Another name").first).to_be_visible()
+        expect(page.locator("table[aria-labelledby=upcoming-title] >> text=Another name")).to_be_visible()
         assert page.locator("#runbook-1").evaluate("item => item.open")
 
         page.evaluate("() => { window.fetch = () => Promise.reject(new Error('gone')); }")
