@@ -64,6 +64,7 @@ def some_history() -> Job:
 class TestCreatingAJob:
     def test_works_by_keyboard_alone_with_a_preview_while_typing(self, page: Page) -> None:
         page.goto(ADD)
+        expect(page.locator("#id_name")).to_be_focused()
         page.keyboard.type("Nightly")
         page.locator("#id_task").focus()
         page.keyboard.type("scheduler.cleanup")
