@@ -22,6 +22,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.scenarios.chaos", description=__doc__)
     parser.add_argument("campaign", choices=sorted(CAMPAIGNS))
     parser.add_argument("--cycles", type=int, help="how many times something is broken; default: the full campaign")
+    parser.add_argument(
+        "--minutes", type=int, dest="cycles", help="the same, for soak: it breaks something each minute"
+    )
     parser.add_argument("--seed", type=int, default=7, help="the same seed breaks the same things")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here")
     options = parser.parse_args()

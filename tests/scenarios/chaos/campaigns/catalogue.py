@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.chaos.campaigns import Progress, Report, clocks, databases, freezes, loads, processes
+from tests.scenarios.chaos.campaigns import Progress, Report, clocks, databases, endurance, freezes, loads, processes
 from tests.scenarios.chaos.world import World
 
 
@@ -35,5 +35,5 @@ CAMPAIGNS = {
     ),
     "edit": Campaign(run=loads.edit, cycles=5000),
     "flood": Campaign(run=loads.flood, cycles=100_000),
-    "soak": Campaign(run=loads.soak, cycles=480),
+    "soak": Campaign(run=endurance.soak, cycles=480),
 }

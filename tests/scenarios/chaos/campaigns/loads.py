@@ -277,32 +277,3 @@ def flood(world: World, cycles: int, tell: Progress) -> Report:
         verdict=verdict,
         failures=failures,
     )
-
-
-def soak(world: World, cycles: int, tell: Progress) -> Report:
-    """Run the usual mix for ``cycles`` minutes with a fault now and then, and look for what grows."""
-    specs = load.standard(seed=world.seed, start_at=world.soon())
-    load.create(specs)
-    steady, other = world.launch(), world.launch()
-    for node in (steady, other):
-        world.started(node)
-    samples = []
-    watched = psutil.Process(steady.pid)
-    for minute in range(cycles):
-        for _ in range(6):
-            world.wait(10)
-            ((sessions,),) = world.query(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'scheduler %%'"
-            )
-            samples.append((watched.memory_info().rss / 2**20, watched.num_fds(), watched.num_threads(), sessions))
-        world.kill(other)
-        other = world.launch()
-        world.started(other)
-        tell(f"minute {minute + 1}: {samples[-1]}")
-    until = world.settle(specs)
-    verdict = judge(world, specs, until=until)
-    begin, end = samples[len(samples) // 3], samples[-1]
-    names = ("rss_mb", "file_descriptors", "threads", "sessions")
-    growth = {name: {"from": round(a, 1), "to": round(b, 1)} for name, a, b in zip(names, begin, end, strict=True)}
-    failures = [f"{name} grew: {growth[name]}" for name, a, b in zip(names, begin, end, strict=True) if b > a * 1.3 + 2]
-    return Report(done={"minutes": cycles}, figures=growth, verdict=verdict, failures=failures)
