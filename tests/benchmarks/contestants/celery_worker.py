@@ -24,7 +24,7 @@ _IDLE_SECONDS = 5.0
 
 
 def run(*, jobs: int, threads: int) -> dict[str, Any]:
-    with _broker():
+    with broker():
         return _throughput(jobs, threads)
 
 
@@ -33,12 +33,12 @@ def lateness(*, rate: int, seconds: int, threads: int) -> dict[str, Any]:
 
 
 def idle(*, jobs: int, threads: int) -> dict[str, Any]:
-    with _broker():
+    with broker():
         return _idle(jobs)
 
 
 @contextmanager
-def _broker() -> Iterator[None]:
+def broker() -> Iterator[None]:
     server = shutil.which("valkey-server") or shutil.which("redis-server")
     if server is None:
         raise FileNotFoundError("neither valkey-server nor redis-server is installed")
@@ -56,14 +56,18 @@ def _broker() -> Iterator[None]:
 
 def _throughput(jobs: int, threads: int) -> dict[str, Any]:
     _add(jobs, last_run_at=datetime(2020, 1, 1, tzinfo=UTC))
+    worker = start("worker", "--pool", "threads", "--concurrency", str(threads))
+    return measure(jobs=jobs, processes=[start(*BEAT), worker])
+
+
+def measure(*, jobs: int, processes: list[subprocess.Popen[bytes]]) -> dict[str, Any]:
+    """Wait for a result of each job, end the processes, and count from the first result to the last."""
     from django_celery_results.models import TaskResult
 
-    worker = _start("worker", "--pool", "threads", "--concurrency", str(threads))
-    beat = _start(*BEAT)
     pause, began = threading.Event(), time.perf_counter()
     while (count := TaskResult.objects.count()) < jobs and time.perf_counter() - began < PATIENCE_SECONDS:
         pause.wait(0.1)
-    for process in (beat, worker):
+    for process in processes:
         process.terminate()
         process.wait(60)
     first = TaskResult.objects.earliest("date_created").date_created
@@ -77,7 +81,7 @@ def _idle(jobs: int) -> dict[str, Any]:
     import psutil
 
     _add(jobs, last_run_at=datetime.now(UTC))
-    beat = _start(*BEAT)
+    beat = start(*BEAT)
     pause = threading.Event()
     pause.wait(_START_SECONDS)
     process = psutil.Process(beat.pid)
@@ -104,6 +108,6 @@ def _add(jobs: int, *, last_run_at: datetime) -> None:
     PeriodicTasks.update_changed()
 
 
-def _start(*arguments: str) -> subprocess.Popen[bytes]:
+def start(*arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "celery", "-A", "tests.benchmarks.contestants.celery_app", *arguments]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
