@@ -14,7 +14,8 @@ class SchedulerError(Exception):
 
     def __init__(self, message: str | None = None, **facts: object) -> None:
         self.facts = facts
-        self.message = message or phrase(" ".join((self.__doc__ or "").split()))
+        fact = " ".join((self.__doc__ or "").split())
+        self.message = message or phrase(fact)
         """What ``str`` says in English; as a phrase it can be put into another language."""
         super().__init__(self.message)
 

@@ -103,7 +103,9 @@ def sentence(found: Dashboard, *, now: datetime) -> str:
     if said:
         jobs = f"{', '.join(said)}."
     elif total:
-        jobs = ngettext("The job is fine.", "All %d jobs are fine.", total) % (() if total == 1 else (total,))
+        jobs = (
+            ngettext("%d job is fine.", "All %d jobs are fine.", total) % total if total > 1 else _("The job is fine.")
+        )
     else:
         jobs = _("There are no jobs yet.")
     return f"{jobs} {_scheduler(found, now=now)}"
