@@ -28,6 +28,7 @@ class CleanUpCounts(TypedDict):
 
     runs: int
     jobs: int
+    changes: int
     nodes: int
     stock_history: int
     cutoff: str
@@ -40,7 +41,7 @@ def cleanup_jobs(
     keep: Annotated[int, Field(ge=0, le=100_000)] | None = None,
 ) -> CleanUpCounts:
     """
-    Delete finished runs, ended jobs and gone nodes that are old.
+    Delete finished runs, ended jobs, changes of jobs and gone nodes that are old.
 
     ``days``: how old they must be; by default SCHEDULER['RETENTION_DAYS']. ``keep``: the newest runs of each job that
     stay however old they are; by default SCHEDULER['KEEP_RUNS_PER_JOB'].
@@ -49,6 +50,7 @@ def cleanup_jobs(
     return CleanUpCounts(
         runs=done.runs,
         jobs=done.jobs,
+        changes=done.changes,
         nodes=done.nodes,
         stock_history=done.stock_history,
         cutoff=done.cutoff.isoformat(),
