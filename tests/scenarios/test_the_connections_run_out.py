@@ -16,6 +16,8 @@ from tests.scenarios.site import Site, assert_nothing_lost_or_doubled, connected
 from tests.waiting import wait_until
 
 SECOND = timedelta(seconds=1)
+PATIENT = {"SCHEDULER_LEASE_SECONDS": "10", "SCHEDULER_REAP_AFTER_SECONDS": "15"}
+"""What is late because the machine is busy is not to look like what this is about."""
 
 
 @pytest.fixture
@@ -83,13 +85,13 @@ class TestAServerWithoutAFreeConnection:
             for number in range(5)
         ]
         connection.close()
-        nodes = [site.start_node() for _ in range(2)]
+        nodes = [site.start_node(**PATIENT) for _ in range(2)]
         site.began("job-4", count=2, timeout=40)
         hog = Hog(site.url)
 
         hog.take_all()
         site.began("job-4", count=len(site.executions("job-4")) + 3)  # by the sessions that nodes have
-        nodes.append(site.launch("--processes", "0"))
+        nodes.append(site.launch("--processes", "0", **PATIENT))
         nodes[2].printed("has no connection left")
 
         def all_say_so() -> bool:
