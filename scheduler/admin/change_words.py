@@ -113,10 +113,10 @@ def may_restore(request: HttpRequest, *, job_exists: bool) -> bool:
 
 
 def _is_restorable(change: Change, differences: tuple[Difference, ...], version: int | None) -> bool:
-    """What is so now needs no restoring; a pause is undone by resuming."""
+    """A pause is undone by resuming, and a deletion of a job that is there again needs no undoing."""
     if version is None:
         return True
-    return _is_definition(differences) and change.version != version and change.action != ChangeAction.DELETED
+    return _is_definition(differences) and change.action != ChangeAction.DELETED
 
 
 def _is_definition(differences: tuple[Difference, ...]) -> bool:

@@ -7,9 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from scheduler.core import differences
 from scheduler.core.differences import Difference
+from scheduler.core.states import ChangeAction
 from scheduler.errors import ChangeNotFound
 from scheduler.models import Change, Job
 from scheduler.phrases import phrase
@@ -72,8 +74,10 @@ def get(*, id: int) -> Change:
 
 def since(*, job: Job, version: int) -> list[Change]:
     """Return what was changed about a job after this version of it, newest first."""
+    # A job of this id that was deleted had versions of its own.
+    deleted = Change.objects.filter(job_key=job.pk, action=ChangeAction.DELETED).order_by("-id").values("id")[:1]
     found = changes(filter=ChangeFilter(job=job.pk)).filter(version__gt=version)
-    return list(found.exclude(changes={})[:_MOST_SINCE])
+    return list(found.filter(pk__gt=Coalesce(Subquery(deleted), 0)).exclude(changes={})[:_MOST_SINCE])
 
 
 def job_version(*, change: Change) -> int | None:

@@ -129,6 +129,16 @@ class TestGet:
 
 
 class TestTheSecondOfTwo:
+    def test_hears_nothing_of_a_deleted_job_of_the_same_id(self) -> None:
+        job = make()
+        for number in range(1, 4):
+            job = jobs.update(job=job, priority=number)
+        jobs.remove(job=job)
+        job = make()
+        jobs.update(job=job, actor="ben", name="Other")
+
+        assert [change.actor for change in versions.since(job=job, version=1)] == ["ben"]
+
     def test_learns_who_changed_what(self) -> None:
         job = make()
         jobs.update(job=job, actor="ben", trigger=daily(3))
