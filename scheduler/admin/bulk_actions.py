@@ -146,14 +146,16 @@ class BulkActions(_Admin):
 
     @admin.action(description=gettext_lazy("Delete selected jobs"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        reason = reason_of(request)
         return self._bulk(
             request,
             queryset,
             title=_("Delete these jobs?"),
             effect=_("Their history stays. Runs that are queued or running go on."),
             button=_("Delete"),
-            asks={"is_destructive": True},
-            act=lambda job: jobs.remove(job=job, **pages.author(request)),
+            asks={"is_destructive": True, "asks_reason": True},
+            answer={"reason": reason},
+            act=lambda job: jobs.remove(job=job, **pages.author(request), reason=reason),
             tell=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
         )
 

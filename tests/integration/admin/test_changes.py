@@ -13,7 +13,7 @@ from scheduler.core.states import ChangeAction, Via
 from scheduler.models import Change, Job
 from scheduler.services import jobs
 from tests.integration.admin.test_job_form import send
-from tests.integration.admin.test_jobs import make, page, said
+from tests.integration.admin.test_jobs import act, make, page, said
 
 
 def daily(hour: int) -> dict[str, str]:
@@ -55,6 +55,18 @@ class TestWhatPeopleDo:
         assert (change.action, change.actor, change.via, change.reason) == (
             *("paused", "anna", "admin", "Proxy banned."),
         )
+
+    def test_is_noted_for_each_of_many(self, client: Client) -> None:
+        make("a")
+        make("b")
+
+        act(client, "delete_selected", "a", "b", reason="Both are over.")
+
+        gone = Change.objects.filter(action="deleted")
+        assert {(change.job_key, change.actor, change.via, change.reason) for change in gone} == {
+            ("a", "anna", "admin", "Both are over."),
+            ("b", "anna", "admin", "Both are over."),
+        }
 
     def test_takes_a_reason_with_an_edit(self, client: Client) -> None:
         send(client, name="nightly", change_reason="New.")
