@@ -26,7 +26,9 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
     now = now or timezone.now()
     found = dashboard.look(now=now)
     see_runs = request.user.has_perm("scheduler.view_run")
-    title = f"({found.trouble}) {_('Scheduler')}" if found.trouble else _("Scheduler")
+    title = _("Scheduler")
+    if found.trouble:
+        title = f"({found.trouble}) {title}"
     return {
         "title": _("Dashboard"),
         "tab_title": title,

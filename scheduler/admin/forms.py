@@ -51,7 +51,7 @@ class JobForm(forms.ModelForm):
     kwargs = ArgumentsField(label=_("Arguments"), required=False, initial=dict)
     tags = TagsField()
     trigger = TriggerField(label=_("When"))
-    seen_version = forms.IntegerField(widget=forms.HiddenInput)
+    seen_version = forms.IntegerField(label=_("version"), widget=forms.HiddenInput)
     change_reason = forms.CharField(
         label=_("Reason for the change"), required=False, max_length=500, help_text=_("For the history of the job.")
     )
@@ -69,6 +69,8 @@ class JobForm(forms.ModelForm):
         arguments: Any = self.fields["kwargs"].widget
         arguments.task = "" if self.is_new else self.instance.task
         arguments.stored = {} if self.is_new or not isinstance(self.instance.kwargs, dict) else self.instance.kwargs
+        overlap: Any = self.fields["overlap"]
+        overlap.choices = list(words.OVERLAPS.items())
         tasks: Any = self.fields["task"]
         tasks.choices = task_field.choices(None if self.is_new else self.instance.task)
         if self.is_new:

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses, change_words, charts, pausing, words
 from scheduler.admin.forms import plain
@@ -29,7 +29,11 @@ _SHOWN_RUNS = 10
 _SHOWN_CHANGES = 10
 _PREVIEWED = 8
 _GROUPED = timedelta(days=7)
-_SOURCES = {JobSource.ADMIN: "admin", JobSource.API: "API", JobSource.CODE: "code"}
+_SOURCES = {
+    JobSource.ADMIN: gettext_lazy("admin"),
+    JobSource.API: gettext_lazy("API"),
+    JobSource.CODE: gettext_lazy("code"),
+}
 
 
 def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> dict[str, Any]:
@@ -122,7 +126,7 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
     last = next((run for run in runs if run.finished_at is not None), None)
     upcoming = _("Next run %s.") % words.distance(job.next_run_time, now=now) if job.next_run_time else ""
     if last is None or last.finished_at is None:
-        return f"{_('It has not run yet.')} {upcoming}".strip()
+        return " ".join(filter(None, (_("It has not run yet."), upcoming)))
     word = words.RUN_MARKS[last.state].word if last.state in words.RUN_MARKS else last.state
     told = _("Last run: %(state)s, %(when)s.") % {"state": word, "when": words.distance(last.finished_at, now=now)}
     return f"{told} {upcoming}".strip()

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
@@ -20,10 +21,21 @@ from scheduler.admin.foundation import register
 from scheduler.admin.languages import told
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.words import Mark
+from scheduler.core.states import NodeState
 from scheduler.models import Node
 from scheduler.services import dashboard, health
 from scheduler.services.health import Report, Status
 
+_CHECKS = {
+    "database": gettext_lazy("database"),
+    "tables": gettext_lazy("tables"),
+    "nodes": gettext_lazy("nodes"),
+    "overdue": gettext_lazy("overdue"),
+    "recorder": gettext_lazy("recorder"),
+    "clocks": gettext_lazy("clocks"),
+    "broken_jobs": gettext_lazy("broken jobs"),
+    "unadopted_jobs": gettext_lazy("unadopted jobs"),
+}
 _MARKS = {
     Status.PASS: Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
     Status.WARN: Mark(word=gettext_lazy("warning"), shape="!", tone="warn"),
@@ -31,10 +43,23 @@ _MARKS = {
 }
 
 
+class StateFilter(admin.SimpleListFilter):
+    """The states of nodes, in words."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(state.value, words.NODE_MARKS[state.value].word) for state in NodeState]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Node]) -> QuerySet[Node]:
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
 @register(Node)
 class NodeAdmin(ReadOnlyAdmin):
     list_display = ("name", "shown_state", "host", "pid", "version", "started_at", "last_heard", "stopped_at")
-    list_filter = ("state",)
+    list_filter = (StateFilter,)
     fields = (
         "id",
         "name",
@@ -83,7 +108,12 @@ class NodeAdmin(ReadOnlyAdmin):
 
 def _health(report: Report) -> dict[str, Any]:
     rows = [
-        {"check": check, "text": told(check.text), "mark": _MARKS[check.status], "value": _number(check.value)}
+        {
+            "name": _CHECKS.get(check.name, check.name),
+            "text": told(check.text),
+            "mark": _MARKS[check.status],
+            "value": _number(check.value),
+        }
         for check in report.checks
     ]
     wrong = [check for check in report.checks if check.status is not Status.PASS]

@@ -116,7 +116,7 @@ def forgotten(run: Run, *, now: datetime) -> str:
     }
     at = run.finished_at + timedelta(days=policy.days)
     if at <= now:
-        return f"{said} {_('This one may go any day.')}"
+        return " ".join((said, _("This one may go any day.")))
     local = timezone.localtime(at)
     day = date_format(local, "j M" if local.year == timezone.localtime(now).year else "j M Y")
-    return f"{said} {_('This one goes on %s at the earliest.') % day}"
+    return " ".join((said, _("This one goes on %s at the earliest.") % day))

@@ -121,7 +121,7 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
         case RunState.RUNNING:
             since = words.span(now - run.started_at) if run.started_at else "?"
             said = _("Running for %(since)s%(where)s.") % {"since": since, "where": where}
-            return f"{said} {_('It was asked to end.')}" if run.cancel_requested_at else said
+            return " ".join((said, _("It was asked to end."))) if run.cancel_requested_at else said
         case RunState.SUCCEEDED:
             return _("Succeeded") + after + where + "."
         case RunState.FAILED:
@@ -132,7 +132,7 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
             return _("Cancelled") + after + where + (f": {reason}" if reason else ".")
         case RunState.INTERRUPTED:
             told = _("Interrupted") + after + where + (what if error else f": {reason}" if reason else ".")
-            return f"{told} {_('It may or may not have finished.')}"
+            return " ".join((told, _("It may or may not have finished.")))
         case RunState.MISSED:
             return _("Missed") + (f": {reason}" if reason else ".")
         case RunState.SKIPPED:

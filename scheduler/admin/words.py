@@ -63,6 +63,7 @@ NODE_MARKS = {
     "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
     "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
 }
+OVERLAPS = {"skip": gettext_lazy("skip"), "queue": gettext_lazy("queue")}
 KINDS = {
     "scheduled": gettext_lazy("schedule"),
     "manual": gettext_lazy("by hand"),
