@@ -105,7 +105,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         if job is None:
             return format_html("{} {}", words.job_badge("broken"), _("It has no job; save it to make it anew."))
         if job.state == "paused":
-            badge, reason = words.job_badge("paused"), job.state_reason
+            badge, reason = words.job_badge("paused"), words.reason(job.state_reason)
         elif source.consecutive_failures:
             badge = format_html("{} ×{}", words.job_badge("failing"), source.consecutive_failures)
             reason = source.last_error

@@ -154,7 +154,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
             break
         if run.error:
             failures.append(run)
-    problem = failures[0].error if failures else job.state_reason
+    problem = failures[0].error if failures else words.reason(job.state_reason)
     if not problem and job.condition == "overdue":
         problem = _("No scheduler has taken it.")
     return {

@@ -184,7 +184,7 @@ class ListOfJobs(_Admin):
         if job.condition == "paused":
             reason = pausing.sentence(job, now=timezone.now())
         else:
-            reason = words.first_line(job.state_reason, most=100)
+            reason = words.reason(job.state_reason, most=100)
         if job.condition == "failing":
             badge = format_html("{} ×{}", badge, job.consecutive_failures)
         if any(run.state == RunState.RUNNING for run in job.recent):

@@ -110,7 +110,7 @@ def condition_of(job: Job, *, now: datetime) -> str:
 
 def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> str:
     """Say how the job is, since when, and what was wrong."""
-    reason = words.first_line(job.state_reason, most=400)
+    reason = words.reason(job.state_reason, most=400)
     match condition:
         case "broken":
             return _("Cannot run: %s") % (reason or _("nobody knows why."))

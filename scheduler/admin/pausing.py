@@ -68,7 +68,7 @@ def sentence(job: Job, *, now: datetime) -> str:
         said += _(" until %s") % words.clock(job.paused_until, now=now)
     elif job.state_changed_at is not None:
         said += _(" since %s") % words.clock(job.state_changed_at, now=now)
-    reason = words.first_line(job.state_reason, most=400).rstrip(".")
+    reason = words.reason(job.state_reason, most=400).rstrip(".")
     said += _(": “%s”.") % reason if reason else "."
     return f"{said} {cost(job, now=now)}".rstrip()
 

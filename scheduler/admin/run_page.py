@@ -110,7 +110,7 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
     error = words.first_line(run.error, most=300)
     what = f": {error}{f' ({place})' if place else ''}" if error else "."
     after = _(" after %s") % words.run_time(run) if words.run_time(run) else ""
-    reason = words.first_line(run.reason, most=400)
+    reason = words.reason(run.reason, most=400)
     match run.state:
         case RunState.QUEUED if run.held:
             return _("Waiting for another run of its job to end.")

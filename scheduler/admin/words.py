@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
+from scheduler.admin.languages import told_again
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
@@ -219,3 +220,13 @@ def plain(text: str | None) -> str:
 def first_line(text: str | None, *, most: int = _MOST_CHARS) -> str:
     line = plain(text).strip().partition("\n")[0]
     return f"{line[: most - 1]}…" if len(line) > most else line
+
+
+def whole_reason(text: str | None) -> str:
+    """Why something is as it is: in the reader's language if the scheduler wrote it."""
+    return plain(told_again(text or ""))
+
+
+def reason(text: str | None, *, most: int = _MOST_CHARS) -> str:
+    """The same on one line."""
+    return first_line(told_again(text or ""), most=most)

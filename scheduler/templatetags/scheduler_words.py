@@ -26,6 +26,8 @@ _FILTERS = {
     "span": "span",
     "first_line": "first_line",
     "plain": "plain",
+    "reason": "reason",
+    "whole_reason": "whole_reason",
 }
 
 

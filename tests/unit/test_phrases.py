@@ -7,7 +7,7 @@ import pickle
 import pytest
 from django.utils import translation
 
-from scheduler.admin.languages import told
+from scheduler.admin.languages import told, told_again
 from scheduler.core.triggers import describe, normalize
 from scheduler.errors import InvalidTrigger, NeverFires, SchedulerError
 from scheduler.phrases import Phrase, phrase, phrase_of, row
@@ -65,6 +65,23 @@ class TestAnError:
 
     def test_without_a_phrase_stays_as_it_is(self) -> None:
         assert told(SchedulerError("The server said: no.")) == "The server said: no."
+
+
+class TestAStoredReason:
+    @pytest.mark.parametrize(
+        ("stored", "words"),
+        [
+            ("Failed 5 times in a row.", "Falló 5 veces seguidas."),
+            ("The job was broken: Created paused.", "El trabajo estaba averiado: Creado en pausa."),
+            ("The proxy is banned.", "The proxy is banned."),
+            ("", ""),
+        ],
+    )
+    def test_is_said_in_spanish_if_the_scheduler_wrote_it(self, stored: str, words: str) -> None:
+        with translation.override("es"):
+            assert told_again(stored) == words
+
+        assert told_again(stored) == stored
 
 
 class TestTriggersInSpanish:
