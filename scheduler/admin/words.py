@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -120,7 +120,7 @@ def took(length: timedelta | float) -> str:
     if seconds < 1:
         return _("%d ms") % round(seconds * 1000)
     if seconds < 60:
-        return _("%.1f s") % seconds
+        return _("%s s") % number_format(f"{seconds:.1f}", use_l10n=True)
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
