@@ -1,7 +1,7 @@
 # The words of this project. "make" alone lists them.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := words
-.PHONY: words install run check format lint types imports migrations deploy-check unit test bench clean
+.PHONY: words install run check format lint types imports migrations texts deploy-check unit test bench clean
 
 words: ## list these words
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -34,6 +34,10 @@ imports: install ## check that imports point down
 
 migrations: install ## check that no migration is missing
 	$(PYTHON) manage.py makemigrations --check --dry-run
+
+texts: install ## collect the texts to translate, and compile the translations (needs gettext)
+	$(PYTHON) manage.py makemessages --locale es --no-obsolete --add-location file --ignore 'tests/*'
+	$(PYTHON) manage.py compilemessages --locale es --ignore .venv
 
 deploy-check: install ## check the settings as in production
 	DATABASE_URL=postgresql://db.invalid/openlearn SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))') \
