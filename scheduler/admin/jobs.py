@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -30,8 +30,9 @@ from scheduler.errors import JobNotFound, SchedulerError, StaleVersion
 from scheduler.models import Job
 from scheduler.services import changes, jobs, masking, search
 
+_WHAT = ("name", "task", "kwargs", "tags")
 _RULES = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "timeout")
-_FAILURES = ("max_retries", "retry_delay", "pause_after_failures", "rerun_if_interrupted")
+_FAILURES = ("description", "max_retries", "retry_delay", "pause_after_failures", "rerun_if_interrupted")
 _RARE = ("executor", "priority", "retry_backoff", "retry_delay_cap", "retry_jitter", "args")
 _DEFINITION = ("name", "description", "tags", "task", "args", "kwargs", "trigger")
 
@@ -55,9 +56,8 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         further = "new_id" if obj is None else "seen_version"
-        what = [name for name in _DEFINITION if name not in ("args", "trigger")]
         return [
-            (gettext_lazy("What"), {"fields": (*what, further)}),
+            (gettext_lazy("What"), {"fields": (*_WHAT, further)}),
             (gettext_lazy("When"), {"fields": ("trigger",)}),
             (gettext_lazy("Rules"), {"fields": _RULES}),
             (gettext_lazy("If it fails"), {"fields": _FAILURES}),
@@ -84,6 +84,10 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
         return pages.show_live(
             request, "scheduler/job.html", job_page.context(request, job), region="scheduler/job_region.html"
         )
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """The admin's own log knows nothing of what was done elsewhere; our history knows it all."""
+        return redirect(addresses.changes(job=unquote(object_id)))
 
     # The form
 

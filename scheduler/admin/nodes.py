@@ -24,7 +24,7 @@ from scheduler.admin.words import Mark
 from scheduler.core.states import NodeState
 from scheduler.models import Node
 from scheduler.services import dashboard, health
-from scheduler.services.health import Report, Status
+from scheduler.services.health import Check, Report, Status
 
 _CHECKS = {
     "database": gettext_lazy("database"),
@@ -112,7 +112,8 @@ def _health(report: Report) -> dict[str, Any]:
             "name": _CHECKS.get(check.name, check.name),
             "text": told(check.text),
             "mark": _MARKS[check.status],
-            "value": _number(check.value),
+            "value": _number(check.value, check.unit),
+            "limit": _limit(check),
         }
         for check in report.checks
     ]
@@ -135,5 +136,14 @@ def _health(report: Report) -> dict[str, Any]:
     }
 
 
-def _number(value: float | int | None) -> str:
-    return "" if value is None else f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
+def _limit(check: Check) -> str:
+    """At most, except for nodes."""
+    number = _number(check.limit, check.unit)
+    return number and f"{'≥' if check.name == 'nodes' else '≤'} {number}"
+
+
+def _number(value: float | int | None, unit: str) -> str:
+    if value is None:
+        return ""
+    number = f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
+    return f"{number} {unit}".strip()

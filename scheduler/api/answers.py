@@ -271,6 +271,10 @@ class HealthCheck(BaseModel):
     status: Literal["pass", "warn", "fail"]
     text: str | None
     value: float | None
+    limit: float | None
+    """What the value may be at most; how many nodes there must be at least."""
+
+    unit: Literal["", "s"]
 
 
 class Health(BaseModel):

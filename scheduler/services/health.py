@@ -51,6 +51,12 @@ class Check:
 
     value: float | int | None = None
 
+    limit: float | int | None = None
+    """What the value may be at most; how many nodes there must be at least."""
+
+    unit: str = ""
+    """Of both: ``s``, or nothing for what is counted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
@@ -94,6 +100,8 @@ class Report:
                     "status": check.status.value,
                     "text": check.text if details else None,
                     "value": check.value if details else None,
+                    "limit": check.limit if details else None,
+                    "unit": check.unit,
                 }
                 for check in self.checks
             ],
@@ -222,13 +230,15 @@ def _nodes(found: Scheduling) -> Check:
                 number=silent,
             )
             text = row(" ", [text, more])
-        return Check(name="nodes", status=Status.WARN if silent else Status.PASS, text=text, value=found.fresh_nodes)
+        status = Status.WARN if silent else Status.PASS
+        return Check(name="nodes", status=status, text=text, value=found.fresh_nodes, limit=1)
     if not conf.get().enabled:
         return Check(
             name="nodes",
             status=Status.WARN,
             text=phrase("No node is alive, and ENABLE_SCHEDULER is off here."),
             value=0,
+            limit=1,
         )
     heard = (
         phrase("none was ever heard")
@@ -243,76 +253,79 @@ def _nodes(found: Scheduling) -> Check:
             heard=heard,
         ),
         value=0,
+        limit=1,
     )
 
 
 def _overdue(found: Scheduling) -> Check:
+    threshold, value = conf.get().overdue_seconds, found.max_overdue or 0
     if not found.overdue:
-        return Check(
-            name="overdue", status=Status.PASS, text=phrase("Nothing is overdue."), value=found.max_overdue or 0
-        )
+        text = phrase("Nothing is overdue.")
+        return Check(name="overdue", status=Status.PASS, text=text, value=value, limit=threshold, unit="s")
     text = phrase_of(
         "{number:,} job is overdue, by up to {seconds:.0f} s (the threshold is {threshold:g} s).",
         "{number:,} jobs are overdue, by up to {seconds:.0f} s (the threshold is {threshold:g} s).",
         number=found.overdue,
-        seconds=found.max_overdue or 0,
-        threshold=conf.get().overdue_seconds,
+        seconds=value,
+        threshold=threshold,
     )
-    return Check(name="overdue", status=Status.FAIL, text=text, value=found.max_overdue)
+    return Check(name="overdue", status=Status.FAIL, text=text, value=value, limit=threshold, unit="s")
 
 
 def _recorder(found: Scheduling) -> Check:
     limit = conf.get().backlog_rows // 2
     if found.backlog is None:
-        return Check(name="recorder", status=Status.PASS, text=phrase("No node has reported a backlog."))
+        return Check(name="recorder", status=Status.PASS, text=phrase("No node has reported a backlog."), limit=limit)
     if found.backlog <= limit:
-        return Check(
-            name="recorder", status=Status.PASS, text=phrase("Outcomes are recorded as they come."), value=found.backlog
-        )
+        text = phrase("Outcomes are recorded as they come.")
+        return Check(name="recorder", status=Status.PASS, text=text, value=found.backlog, limit=limit)
     text = phrase(
         "A node has {number:,} outcomes that it could not record yet: see what holds up the database.",
         number=found.backlog,
     )
-    return Check(name="recorder", status=Status.FAIL, text=text, value=found.backlog)
+    return Check(name="recorder", status=Status.FAIL, text=text, value=found.backlog, limit=limit)
 
 
 def _clocks(found: Scheduling) -> Check:
     limit = conf.get().skew_seconds
     if found.skew is None:
-        return Check(name="clocks", status=Status.PASS, text=phrase("No node has reported its clock."))
+        text = phrase("No node has reported its clock.")
+        return Check(name="clocks", status=Status.PASS, text=text, limit=limit, unit="s")
+    skew = round(found.skew, 3)
     if found.skew <= limit:
         text = phrase("The clocks of the nodes agree with the database's.")
-        return Check(name="clocks", status=Status.PASS, text=text, value=round(found.skew, 3))
+        return Check(name="clocks", status=Status.PASS, text=text, value=skew, limit=limit, unit="s")
     text = phrase(
         "The clock of a node is {seconds:.1f} s away from the database's. Jobs run on time all the same; "
         "set up NTP, so that logs can be compared.",
         seconds=found.skew,
     )
-    return Check(name="clocks", status=Status.WARN, text=text, value=round(found.skew, 3))
+    return Check(name="clocks", status=Status.WARN, text=text, value=skew, limit=limit, unit="s")
 
 
 def _broken() -> Check:
     count = Job.objects.filter(state=JobState.BROKEN).count()
     if not count:
-        return Check(name="broken_jobs", status=Status.PASS, text=phrase("No job is broken."), value=0)
+        return Check(name="broken_jobs", status=Status.PASS, text=phrase("No job is broken."), value=0, limit=0)
     text = phrase_of(
         "{number:,} job is broken: each says why; they heal when the cause is gone.",
         "{number:,} jobs are broken: each says why; they heal when the cause is gone.",
         number=count,
     )
-    return Check(name="broken_jobs", status=Status.WARN, text=text, value=count)
+    return Check(name="broken_jobs", status=Status.WARN, text=text, value=count, limit=0)
 
 
 def _unadopted() -> Check:
     count = adoption.unadopted_count()
     if not count:
-        return Check(name="unadopted_jobs", status=Status.PASS, text=phrase("Every stored job is adopted."), value=0)
+        text = phrase("Every stored job is adopted.")
+        return Check(name="unadopted_jobs", status=Status.PASS, text=text, value=0, limit=0)
     text = phrase_of(
         "{number:,} row is of django-apscheduler not adopted: “manage.py adopt_jobs” makes jobs of them.",
         "{number:,} rows are of django-apscheduler not adopted: “manage.py adopt_jobs” makes jobs of them.",
         number=count,
     )
-    return Check(name="unadopted_jobs", status=Status.WARN, text=text, value=count)
+    return Check(name="unadopted_jobs", status=Status.WARN, text=text, value=count, limit=0)
 
 
 _installed = _Installed()

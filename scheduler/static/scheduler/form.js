@@ -19,6 +19,8 @@
   const fold = () => {
     const kind = form.querySelector("input[name$='-kind']:checked")?.value || "json";
     trigger.querySelectorAll("[data-kind]").forEach((part) => { part.hidden = part.dataset.kind !== kind; });
+    const unit = trigger.querySelector("[name$='-unit']").value;
+    trigger.querySelectorAll("[data-units]").forEach((part) => { part.hidden = !part.dataset.units.split(" ").includes(unit); });
     trigger.querySelectorAll("[data-unless]").forEach((part) => { part.hidden = part.dataset.unless === kind; });
   };
 

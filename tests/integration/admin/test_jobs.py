@@ -6,11 +6,13 @@ from uuid import uuid4
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.contrib.messages import get_messages
 from django.test import Client
 from django.urls import reverse
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scheduler.admin import addresses
 from scheduler.core.states import JobSource, JobState
 from scheduler.models import Job, Run
 from scheduler.services import jobs
@@ -245,6 +247,17 @@ class TestPermissions:
 
         offered = {name for name, _ in form.fields["action"].choices if name}
         assert offered == actions | {"export"}
+
+
+class TestTheHistoryButton:
+    def test_leads_to_what_is_known_of_changes_by_all_means(self, client: Client) -> None:
+        job = jobs.create(
+            id="a job/with “signs”", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1}
+        )
+
+        answer = client.get(reverse("admin:scheduler_job_history", args=[quote(job.pk)]))
+
+        assert answer.headers["Location"] == addresses.changes(job=job.pk)
 
 
 class TestStockPages:

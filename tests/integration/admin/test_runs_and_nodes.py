@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from scheduler import sealing
+from scheduler import conf, sealing
 from scheduler.admin import run_list
 from scheduler.core.states import NodeState, RunState
 from scheduler.models import Node, Run
@@ -467,3 +467,12 @@ class TestHealth:
 
     def test_is_closed_without_the_permission(self, login: Callable[..., Client]) -> None:
         assert login("view_job").get(HEALTH).status_code == 403
+
+    def test_shows_each_value_beside_its_limit(self, client: Client) -> None:
+        node()
+
+        rows = {row["name"]: (row["value"], row["limit"]) for row in client.get(HEALTH).context["rows"]}
+
+        assert rows["nodes"] == ("1", "≥ 1")
+        assert rows["overdue"] == ("0 s", f"≤ {conf.get().overdue_seconds:g} s")
+        assert rows["broken jobs"] == ("0", "≤ 0")
