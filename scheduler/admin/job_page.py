@@ -138,7 +138,7 @@ def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
     error = next((run.error for run in runs if run.error), "")
     success = next((run for run in runs if run.state == RunState.SUCCEEDED), None)
     if error:
-        told += f" {words.first_line(error)}"
+        told += f" {words.first_line(error).rstrip('.')}."
     if success is not None:
         told += " " + _("Last success %s.") % words.clock(success.scheduled_at, now=now)
     return told
