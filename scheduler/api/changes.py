@@ -28,10 +28,12 @@ class ChangeViews(Resource):
         query = parsing.query(request, shapes.ChangesQuery)
         return self._page(request, query, job=query.job)
 
-    @operation(answers.Changes, query=shapes.ChangesOfJobQuery)
+    @operation(answers.Changes, query=shapes.ChangesOfJobQuery, problems=(404,))
     def changes(self, request: Request, id: str) -> Response:
         """List the changes of a job, the newest first. A deleted job has a history too."""
-        return self._page(request, parsing.query(request, shapes.ChangesOfJobQuery), job=id)
+        query = parsing.query(request, shapes.ChangesOfJobQuery)
+        versions.check_known(job=id)
+        return self._page(request, query, job=id)
 
     def _page(self, request: Request, query: shapes.ChangesOfJobQuery, *, job: str) -> Response:
         filter = ChangeFilter(

@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from scheduler.core import differences
 from scheduler.core.differences import Difference
 from scheduler.core.states import ChangeAction
-from scheduler.errors import ChangeNotFound
+from scheduler.errors import ChangeNotFound, JobNotFound
 from scheduler.models import Change, Job
 from scheduler.phrases import phrase
 from scheduler.services import masking, paging
@@ -62,6 +62,12 @@ def page(*, filter: ChangeFilter, limit: int, cursor: str = "") -> Page[Change]:
     :raises InvalidFilter: the cursor is none of this list
     """
     return paging.paginate(rows=changes(filter=filter), order=NEWEST_FIRST, limit=limit, cursor=cursor)
+
+
+def check_known(*, job: str) -> None:
+    """:raises JobNotFound: there is no job with this id, and none is remembered"""
+    if not Job.objects.filter(pk=job).exists() and not Change.objects.filter(job_key=job).exists():
+        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=job))
 
 
 def get(*, id: int) -> Change:

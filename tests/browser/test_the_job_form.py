@@ -150,10 +150,10 @@ class TestShortcuts:
         page.keyboard.type("k")
         expect(page.locator(":focus")).to_have_text("One")
         page.keyboard.type("/")
-        expect(page.locator(":focus")).to_have_attribute("id", "searchbar")
+        expect(page.locator(":focus")).to_have_attribute("name", "q")
         page.keyboard.type("gd")
 
-        assert page.input_value("#searchbar") == "gd"
+        assert page.get_by_label("Name, task or id").input_value() == "gd"
 
     def test_are_listed_and_can_be_switched_off(self, page: Page) -> None:
         page.goto(LIST)

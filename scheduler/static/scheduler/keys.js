@@ -24,7 +24,7 @@
     links[Math.min(Math.max(here + step, 0), links.length - 1)]?.focus();
   };
   const keys = {
-    "/": () => document.querySelector("#searchbar, .ols [role=search] input:not([type=hidden])")?.focus(),
+    "/": () => document.querySelector("#searchbar, [role=search] input:not([type=hidden])")?.focus(),
     "?": () => dialog.showModal(),
     j: () => move(1),
     k: () => move(-1),

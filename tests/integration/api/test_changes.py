@@ -74,6 +74,13 @@ class TestChanges:
         assert (difference["old"]["expression"], difference["new"]["expression"]) == ("0 2 * * *", "0 3 * * *")
         assert (created["action"], created["changes"]) == ("created", [])
 
+    def test_are_there_for_jobs_that_are_or_were(self, api: Caller) -> None:
+        jobs.remove(job=make())
+
+        assert [change["action"] for change in api.get("jobs/j/changes").json()["results"]] == ["deleted", "created"]
+        problem = api.get("jobs/never/changes")
+        assert (problem.status_code, problem.json()["detail"]) == (404, "There is no job with the id “never”.")
+
     def test_masks_secrets(self, api: Caller) -> None:
         jobs.update(job=make(**SECRET), kwargs={"token": "an0ther-value"})
 
