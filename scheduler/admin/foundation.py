@@ -54,6 +54,13 @@ else:
     ModelAdmin = _chosen_or_stock()
 
 
+def list_tag() -> tuple[str, str]:
+    """Return the library and the tag that draw the rows of a list."""
+    if any(base.__module__.startswith("unfold.") for base in ModelAdmin.__mro__):
+        return "unfold_list", "unfold_result_list"
+    return "admin_list", "result_list"
+
+
 def register(*models: type[Model]) -> Callable[[type[Any]], type[Any]]:
     """Register an admin class on the default site, unless ``ADMIN_REGISTER`` leaves that to the project."""
 
