@@ -72,7 +72,7 @@ class TestALineOfALog:
     def test_has_an_address_that_leads_to_it(self, page: Page) -> None:
         address = addresses.run(run(log=entries(1, 5000)).pk)
 
-        page.goto(f"{address}#log-120")
+        page.goto(f"{address}#log-120", wait_until="commit")  # the page leads on before it is loaded
         page.wait_for_url("**?line=120#log-120")
         expect(page.locator("#log-120")).to_be_in_viewport()
 
