@@ -66,7 +66,7 @@ class Heartbeat:
         self._one_at_a_time = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._loop, name="scheduler-heartbeat", daemon=True)
-        self._clocks: tuple[datetime, float] | None = None
+        self._clocks: tuple[datetime, float, float] | None = None
         self._may_judge_at = 0.0
         self._is_skewed = False
         self.skew_seconds = 0.0
@@ -116,8 +116,9 @@ class Heartbeat:
             self._wake()
             return False
         self.lease.renew(since=began)
-        self._compare_clocks(clock, took=time.monotonic() - began)
-        return self._may_judge(clock, began)
+        took = time.monotonic() - began
+        self._compare_clocks(clock, took=took)
+        return self._may_judge(clock, began, took)
 
     def _compare_clocks(self, clock: datetime, *, took: float) -> None:
         """
@@ -131,22 +132,23 @@ class Heartbeat:
             logger.warning("scheduler.clock.skewed", extra={"seconds": round(self.skew_seconds, 1)})
         self._is_skewed = is_skewed
 
-    def _may_judge(self, clock: datetime, monotonic: float) -> bool:
+    def _may_judge(self, clock: datetime, began: float, took: float) -> bool:
         """
         Whether no heartbeat can have been stamped before a jump of the database's clock by a node that lives.
 
         After a jump the others get as long as silence is forgiven to beat by the new time. Whether the clock jumped
-        just before its own first heartbeat a node cannot know: it lets the others beat first.
+        just before its own first heartbeat a node cannot know: it lets the others beat first. An answer that took long
+        says only roughly when the clock was read, and is no jump.
         """
-        earlier, self._clocks = self._clocks, (clock, monotonic)
+        earlier, self._clocks = self._clocks, (clock, began, took)
         if earlier is None:
-            self._may_judge_at = max(self._may_judge_at, monotonic + _OTHERS_BEAT * self._settings.heartbeat_seconds)
+            self._may_judge_at = max(self._may_judge_at, began + _OTHERS_BEAT * self._settings.heartbeat_seconds)
         else:
-            drift = (clock - earlier[0]).total_seconds() - (monotonic - earlier[1])
-            if abs(drift) > self._settings.reap_after_seconds / 2:
+            drift = (clock - earlier[0]).total_seconds() - (began - earlier[1])
+            if abs(drift) > self._settings.reap_after_seconds / 2 + max(took, earlier[2]):
                 logger.warning("scheduler.clock.jumped", extra={"seconds": round(drift, 1)})
-                self._may_judge_at = monotonic + self._settings.reap_after_seconds
-        return monotonic >= self._may_judge_at
+                self._may_judge_at = began + self._settings.reap_after_seconds
+        return began >= self._may_judge_at
 
     def _reap(self) -> None:
         reaped = nodes.reap(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -152,6 +152,24 @@ class TestTheHeartbeat:
             clock.now += 2
             assert heart.beat._beat()
         assert caplog.text.count("scheduler.clock.jumped") == 2
+
+    def test_takes_no_slow_answer_for_a_jump(
+        self, heart: Heart, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        waits = [0.0, 0.0, 18.0, 0.0]
+
+        def beat(*_: object, **__: object) -> datetime:
+            clock.now += waits.pop(0)
+            return NOON + timedelta(seconds=clock.now)
+
+        monkeypatch.setattr(module.nodes, "beat", beat)
+        judged = []
+        while waits:
+            judged.append(heart.beat._beat())
+            clock.now += 5
+
+        assert judged == [False, True, True, True]
+        assert "scheduler.clock.jumped" not in caplog.text
 
     def test_lets_the_others_beat_before_its_first_judgement(self, heart: Heart, clock: Clock) -> None:
         assert not heart.beat._beat()
