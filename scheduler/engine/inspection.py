@@ -65,7 +65,11 @@ def break_jobs_without_a_task(connection: Connection) -> int:
         except UnknownTask as error:
             problems.append((job_id, str(error)))
             logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": str(error)})
-    return definitions.break_jobs(connection, problems=problems)
+    # Each job's history gets its row in the same statement: all at once could take longer than a statement may.
+    return sum(
+        definitions.break_jobs(connection, problems=problems[start : start + _BATCH])
+        for start in range(0, len(problems), _BATCH)
+    )
 
 
 def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:

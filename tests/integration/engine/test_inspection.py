@@ -10,6 +10,7 @@ from django.utils import timezone
 from scheduler import conf
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
+from scheduler.engine import inspection
 from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job
 from scheduler.store.connections import Connection
@@ -170,3 +171,11 @@ class TestJobsWithoutATask:
         gone = Job.objects.get(state=JobState.BROKEN)
         assert (gone.pk, gone.next_run_time, gone.interrupted_at) == ("gone", None, NOON)
         assert "gone.task" in gone.state_reason
+
+    def test_are_broken_some_at_a_time(self, session: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(inspection, "_BATCH", 2)
+        for number in range(5):
+            add_job(f"gone-{number}", task="gone.task")
+
+        assert break_jobs_without_a_task(session) == 5
+        assert Job.objects.filter(state=JobState.BROKEN).count() == 5
