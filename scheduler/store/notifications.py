@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 from enum import StrEnum
@@ -81,8 +82,9 @@ class Listener:
             self._connection.execute("probe")
 
     def interrupt(self) -> None:
-        """End the wait of another thread at once, and every later one."""
-        self._interrupt.send(b".")
+        """End the wait of another thread at once, and every later one. Whoever has closed this waits no more."""
+        with contextlib.suppress(OSError):
+            self._interrupt.send(b".")
 
     def close(self) -> None:
         self._connection.close()

@@ -146,3 +146,12 @@ class TestTexts:
             ((arrived,),) = cursor.fetchall()
 
         assert arrived == values
+
+
+class TestAListener:
+    def test_may_be_interrupted_after_it_was_closed(self) -> None:
+        """As by a node that stops while its listening thread ends by itself."""
+        listener = Listener()
+        listener.close()
+
+        listener.interrupt()
