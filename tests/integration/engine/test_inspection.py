@@ -146,7 +146,8 @@ class TestInspection:
 
         state, reason = Job.objects.filter(pk="bottomless").values_list("state", "state_reason").get()
         assert state == JobState.BROKEN
-        assert "cannot be read (RecursionError" in reason
+        # Up to Python 3.11 it is the reading that fails, later versions read it and fail to write it again.
+        assert "cannot be read (RecursionError" in reason or "Maximum serialization depth exceeded" in reason
 
     def test_leaves_a_job_to_the_nodes_that_know_its_task(self, session: Connection) -> None:
         add_node(tasks=["newer.task"])

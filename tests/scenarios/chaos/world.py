@@ -143,6 +143,11 @@ class World:
         """Return a whole second that has not come when some hundred jobs have been created."""
         return self.now().replace(microsecond=0) + timedelta(seconds=seconds)
 
+    def reach(self, specs: list[Spec]) -> None:
+        """Wait until the first fire time: what is broken before it shows nothing."""
+        first = min(spec.start_at for spec in specs)
+        wait_until(lambda: self.now() >= first, 60, every=0.1)
+
     def launch(
         self, *arguments: str, failpoints: str = "", url: str = "", variables: dict[str, str] | None = None
     ) -> Process:

@@ -19,6 +19,7 @@ def clock(world: World, cycles: int, tell: Progress) -> Report:
     specs = load.standard(seed=world.seed, start_at=world.soon())
     load.create(specs)
     world.started(world.launch())
+    world.reach(specs)
     for cycle in range(cycles):
         offset = OFFSETS[cycle % len(OFFSETS)]
         wrong = world.launch(variables={"CHAOS_WRAP": f"faketime -f {offset}", "FAKETIME_DONT_FAKE_MONOTONIC": "1"})

@@ -21,6 +21,7 @@ def pg(world: World, cycles: int, tell: Progress) -> Report:
     nodes = [world.launch() for _ in range(NODES)]
     for node in nodes:
         world.started(node)
+    world.reach(specs)
     recovered = []
     for cycle in range(cycles):
         world.wait(world.chance.uniform(0.3, 2.0))
@@ -59,6 +60,7 @@ def net(world: World, cycles: int, tell: Progress) -> Report:
     nodes = [world.launch(url=world.cluster.url("chaos", port=proxy.port)) for proxy in proxies]
     for node in nodes:
         world.started(node)
+    world.reach(specs)
     done = {"commits_swallowed": 0, "silences": 0, "refusals": 0, "slow": 0}
     back = []
     for cycle in range(cycles):

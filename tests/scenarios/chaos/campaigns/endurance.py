@@ -43,6 +43,7 @@ def soak(world: World, cycles: int, tell: Progress) -> Report:
     steady, other = world.launch(), world.launch()
     for node in (steady, other):
         world.started(node)
+    world.reach(specs)
     samples: list[Sample] = []
     rows: list[int] = []
     oldest_heartbeat = 0.0

@@ -108,6 +108,7 @@ def pause(world: World, cycles: int, tell: Progress) -> Report:
     nodes = [world.launch() for _ in range(NODES)]
     for node in nodes:
         world.started(node)
+    world.reach(specs)
     lookout = Lookout(world.url)
     lookout.start()
     freezes: list[Freeze] = []

@@ -175,6 +175,7 @@ def edit(world: World, cycles: int, tell: Progress) -> Report:
     nodes = [world.launch() for _ in range(3)]
     for node in nodes:
         world.started(node)
+    world.reach(specs)
     effect = _edits_take_effect(world, 40)
     tell(f"edits take effect: {effect}")
     threads = [threading.Thread(target=editor.work) for editor in editors]

@@ -33,6 +33,7 @@ def kill(world: World, cycles: int, tell: Progress) -> Report:
     specs = load.standard(seed=world.seed, start_at=world.soon())
     load.create(specs)
     nodes = [_launch_doomed(world, number) for number in range(NODES)]
+    world.reach(specs)
     at_failpoints = 0
     for cycle in range(cycles):
         victim = world.chance.choice(nodes)
@@ -88,6 +89,7 @@ def stop(world: World, cycles: int, tell: Progress) -> Report:
     nodes = [world.launch() for _ in range(NODES)]
     for node in nodes:
         world.started(node)
+    world.reach(specs)
     failures, took, children_left = [], [], 0
     for cycle in range(cycles):
         place = cycle % NODES
