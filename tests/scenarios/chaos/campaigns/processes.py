@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import subprocess
 import time
@@ -11,7 +12,7 @@ import psutil
 from tests.scenarios.chaos import load
 from tests.scenarios.chaos.campaigns import Progress, Report, lateness, percentiles
 from tests.scenarios.chaos.oracle import judge
-from tests.scenarios.chaos.world import Process, World
+from tests.scenarios.chaos.world import QUICK, Process, World
 
 NODES = 3
 
@@ -62,7 +63,11 @@ def kill(world: World, cycles: int, tell: Progress) -> Report:
     verdict = judge(world, specs, until=until)
     return Report(
         done={"kills": sum(process.died is not None for process in world.processes), "at_failpoints": at_failpoints},
-        figures={"noticed_after_seconds": _noticed(world), "late_seconds": lateness(world)},
+        figures={
+            "noticed_after_seconds": _noticed(world),
+            "overdue_beside_another_seconds": _overdue_beside_another(world),
+            "late_seconds": lateness(world),
+        },
         verdict=verdict,
     )
 
@@ -80,6 +85,37 @@ def _noticed(world: World) -> dict[str, float]:
     died = {process.pid: process.died + offset for process in world.processes if process.died is not None}
     rows = world.query("SELECT pid, extract(epoch FROM stopped_at)::float8 FROM scheduler_node WHERE state = 'lost'")
     return percentiles([stopped - died[pid] for pid, stopped in rows if pid in died], digits=2)
+
+
+def _overdue_beside_another(world: World) -> dict[str, float]:
+    """
+    How long one and the same node left another unnoticed that it should have given up.
+
+    It judges others from its second heartbeat on; while nodes die faster than they start there may be none to judge.
+    """
+    beat, silence = float(QUICK["SCHEDULER_HEARTBEAT_SECONDS"]), float(QUICK["SCHEDULER_REAP_AFTER_SECONDS"])
+    offset = time.time() - time.monotonic()
+    died = {process.pid: process.died + offset for process in world.processes if process.died is not None}
+    rows = world.query(
+        "SELECT pid, extract(epoch FROM started_at)::float8, extract(epoch FROM heartbeat_at)::float8,"
+        " CASE WHEN state = 'lost' THEN extract(epoch FROM stopped_at)::float8 END FROM scheduler_node"
+    )
+    judges = [(pid, started + 2 * beat, died.get(pid, math.inf)) for pid, started, _, _ in rows]
+    return percentiles(
+        [
+            max(
+                (
+                    min(given_up, until) - max(since, last_beat + silence)
+                    for judge, since, until in judges
+                    if judge != pid
+                ),
+                default=0.0,
+            )
+            for pid, _, last_beat, given_up in rows
+            if given_up is not None
+        ],
+        digits=2,
+    )
 
 
 def stop(world: World, cycles: int, tell: Progress) -> Report:
