@@ -8,7 +8,7 @@ from typing import Any
 from django_apscheduler.models import DjangoJob
 
 from scheduler.core.states import JobState
-from scheduler.models import Job
+from scheduler.models import Change, Job
 from scheduler.services import jobs
 from tests.contract import tasks  # noqa: F401 - registers the tasks
 
@@ -39,3 +39,8 @@ def break_job(job: Job, *, interrupted_at: datetime | None) -> None:
     Job.objects.filter(pk=job.pk).update(
         state=JobState.BROKEN, state_reason="Its task is gone.", interrupted_at=interrupted_at, needs_inspection=False
     )
+
+
+def newest() -> Change:
+    """Return the newest row of the history."""
+    return Change.objects.order_by("-id")[0]
