@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -13,6 +13,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.renderers import TemplatesSetting
 from django.utils import timezone
+from django.utils.dates import MONTHS as NAMES_OF_MONTHS
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -44,9 +45,12 @@ WEEKDAYS = {
     "sat": gettext_lazy("Sat"),
     "sun": gettext_lazy("Sun"),
 }
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+"""As cron names them; what they are called is Django's to say."""
+
 _OWN = {
     "every": ("number", "unit", "at"),
-    "days": ("weekdays", "times"),
+    "days": ("weekdays", "months", "times"),
     "cron": ("expression",),
     "once": ("run_at",),
     "json": ("json",),
@@ -86,8 +90,9 @@ class TriggerWidget(forms.Widget):
         typed = Typed(kind=kind, json=data.get(name, ""))
         for part in ("number", "unit", "at", "times", "expression", "run_at", "timezone", *_LIMITS):
             typed[part] = data.get(f"{name}-{part}", "")
-        getlist = getattr(data, "getlist", None)
-        typed["weekdays"] = [day for day in WEEKDAYS if day in (getlist(f"{name}-weekdays") if getlist else ())]
+        for part, known in (("weekdays", WEEKDAYS), ("months", MONTHS)):
+            ticked = data.getlist(f"{name}-{part}") if hasattr(data, "getlist") else ()
+            typed[part] = [each for each in known if each in ticked]
         return typed
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
@@ -103,6 +108,10 @@ class TriggerWidget(forms.Widget):
             "kinds": [(kind, text, kind == typed.said("kind")) for kind, text in KINDS.items()],
             "units": [(unit, text, unit == (typed.said("unit") or "hours")) for unit, text in UNITS.items()],
             "weekdays": [(day, text, day in typed.get("weekdays", ())) for day, text in WEEKDAYS.items()],
+            "months": [
+                (month, NAMES_OF_MONTHS[number], month in typed.get("months", ()))
+                for number, month in enumerate(MONTHS, start=1)
+            ],
             # What repeats has a start for its phase anyway.
             "has_limits": any(typed.said(limit) for limit in _LIMITS[typed.said("kind") == "every" :]),
             "zones": zones(),
@@ -136,7 +145,14 @@ class TriggerField(forms.Field):
                 return bool(json.loads(data.said("json")) != initial)
             except (ValueError, RecursionError):
                 return True
-        return taken_apart(initial).relevant() != data.relevant()
+        stored = taken_apart(initial)
+        if stored.said("kind") == data.said("kind"):
+            return stored.relevant() != data.relevant()
+        try:
+            # The same cron may be said in two ways.
+            return bool(self.clean(stored) != self.clean(data))
+        except ValidationError:
+            return True
 
     def clean(self, value: Any) -> Any:
         """Return the trigger as JSON. Whether it can be used is for the rules of triggers to say."""
@@ -183,9 +199,14 @@ def _days(typed: Typed) -> dict[str, Any]:
             _("These times differ in their minutes, which one cron expression cannot say. Make two jobs of it."),
             code="invalid",
         )
-    chosen = typed.get("weekdays") or []
-    days = ",".join(chosen) if 0 < len(chosen) < len(WEEKDAYS) else "*"
-    return {"type": "cron", "expression": f"{minutes.pop()} {','.join(map(str, sorted(hours)))} * * {days}"}
+    days, months = (_ticked(typed, part, known) for part, known in (("weekdays", WEEKDAYS), ("months", MONTHS)))
+    return {"type": "cron", "expression": f"{minutes.pop()} {','.join(map(str, sorted(hours)))} * {months} {days}"}
+
+
+def _ticked(typed: Typed, part: str, known: Collection[str]) -> str:
+    """A field of a cron expression; to tick none or all is to leave it open."""
+    chosen = typed.get(part) or []
+    return ",".join(chosen) if 0 < len(chosen) < len(known) else "*"
 
 
 def _cron(typed: Typed) -> dict[str, Any]:
@@ -247,7 +268,26 @@ def _parts(kind: str, rest: dict[str, Any]) -> dict[str, Any] | None:
         unit, number = next((name, value) for name, value in rest.items() if name != "at")
         return {"kind": "every", "number": str(number), "unit": unit, "at": str(rest["at"])}
     if kind == "cron" and set(rest) == {"expression"}:
-        return {"kind": "cron", "expression": str(rest["expression"])}
+        expression = str(rest["expression"])
+        return {"kind": "cron", "expression": expression} | (_days_apart(expression) or {})
     if kind == "date" and set(rest) == {"run_at"}:
         return {"kind": "once", "run_at": str(rest["run_at"])}
     return None
+
+
+def _days_apart(expression: str) -> dict[str, Any] | None:
+    """An expression as days and times of day, if that is all it says: then they make the very same one again."""
+    fields = expression.split(" ")
+    if len(fields) != 5:
+        return None
+    minute, hours, _day, months, weekdays = fields
+    typed = Typed(
+        kind="days",
+        times=", ".join(f"{hour:0>2}:{minute:0>2}" for hour in hours.split(",")),
+        weekdays=[day for day in WEEKDAYS if day in weekdays.split(",")],
+        months=[month for month in MONTHS if month in months.split(",")],
+    )
+    try:
+        return typed if _days(typed)["expression"] == expression else None
+    except ValidationError:
+        return None

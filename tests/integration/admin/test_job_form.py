@@ -62,6 +62,10 @@ class TestTrigger:
                 {"type": "cron", "expression": "30 8,14 * * mon,fri"},
             ),
             (
+                {"trigger__kind": "days", "trigger__months": ["jul", "jan"], "trigger__times": "6:00"},
+                {"type": "cron", "expression": "0 6 * jan,jul *"},
+            ),
+            (
                 {"trigger__kind": "days", "trigger__times": "23:05"},
                 {"type": "cron", "expression": "5 23 * * *"},
             ),
@@ -119,6 +123,8 @@ class TestTrigger:
             {"type": "calendar", "months": 1, "at": "02:30", "timezone": "Europe/Berlin"},
             {"type": "calendar", "months": 1, "days": 2, "at": "02:30"},
             {"type": "cron", "expression": "*/15 9-17 * * mon-fri", "timezone": "Europe/Berlin"},
+            {"type": "cron", "expression": "30 8,14 * jan,jul mon,fri", "timezone": "Europe/Berlin"},
+            {"type": "cron", "expression": "0 3 * jul,jan *"},
             {"type": "cron", "fields": {"hour": "3"}},
             {"type": "date", "run_at": "2091-03-01T09:00:00+01:00"},
             {"type": "or", "triggers": [{"type": "interval", "days": 1}, {"type": "interval", "days": 2}]},
@@ -138,6 +144,45 @@ class TestTrigger:
         job = Job.objects.get()
         assert (job.name, job.trigger, job.next_run_time) == ("New", before.trigger, before.next_run_time)
 
+    @pytest.mark.parametrize(
+        ("expression", "kind"),
+        [
+            ("30 8,14 * jan,jul mon,fri", "days"),
+            ("5 23 * * *", "days"),
+            ("0 3 * jul,jan *", "cron"),
+            ("0 03 * * *", "cron"),
+            ("0 3 1 * *", "cron"),
+            ("*/5 3 * * *", "cron"),
+            ("0 25 * * *", "cron"),
+            ("0 3 * * mon#1", "cron"),
+            ("@daily", "cron"),
+        ],
+    )
+    def test_is_days_and_times_again_if_that_is_all_it_says(self, expression: str, kind: str) -> None:
+        typed = taken_apart({"type": "cron", "expression": expression})
+
+        assert (typed["kind"], typed["expression"]) == (kind, expression)
+
+    def test_shows_the_days_months_and_times_that_were_chosen(self, client: Client) -> None:
+        make(trigger={"type": "cron", "expression": "30 8,14 * jan,jul mon,fri"})
+
+        text = client.get(page("nightly")).content.decode()
+
+        for chosen in ("jan", "jul", "mon", "fri"):
+            assert f'value="{chosen}" checked' in text
+        assert (text.count('name="trigger-months"'), 'value="08:30, 14:30"' in text) == (12, True)
+
+    def test_is_the_same_cron_however_it_was_said(self, client: Client) -> None:
+        before = make(trigger={"type": "cron", "expression": "0 3 * * *", "timezone": "Europe/Berlin"})
+
+        send(
+            client, page("nightly"), trigger__kind="cron", trigger__expression="0 3 * * *", name="New",
+            executor="default", seen_version="1",
+        )  # fmt: skip
+
+        job = Job.objects.get()
+        assert (job.name, job.trigger, job.next_run_time) == ("New", before.trigger, before.next_run_time)
+
 
 class TestPreview:
     def test_says_in_words_and_lists_what_the_engine_will_do(self, client: Client) -> None:
@@ -149,6 +194,14 @@ class TestPreview:
         assert len(context["rows"]) == 8
         assert context["rows"][0]["offset"].startswith("UTC+0")
         assert context["zone"] == "Europe/Berlin"
+
+    def test_says_in_which_months(self, client: Client) -> None:
+        parts = {"trigger-kind": "days", "trigger-months": ["jan", "jul"], "trigger-times": "6:00"}
+
+        context = client.post(PREVIEW, parts).context
+
+        assert context["sentence"] == "At 06:00 every day in January and July, UTC"
+        assert {row["local"].split()[2] for row in context["rows"]} <= {"Jan", "Jul"}
 
     def test_marks_where_clocks_change(self, client: Client) -> None:
         parts = {"trigger-kind": "cron", "trigger-expression": "0 3 1 */3 *", "trigger-timezone": "Europe/Berlin"}
