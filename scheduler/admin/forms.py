@@ -16,6 +16,7 @@ from scheduler.admin import change_words, task_field, words
 from scheduler.admin.arguments_field import ArgumentsField
 from scheduler.admin.json_field import StorableJSONField
 from scheduler.admin.languages import told
+from scheduler.admin.policy_words import LABELS, LEFT_TO_THE_TASK, OVERLAPS, RERUNS
 from scheduler.admin.tags_field import TagsField
 from scheduler.admin.task_field import TaskSelect
 from scheduler.admin.trigger_field import TriggerField
@@ -27,9 +28,6 @@ from scheduler.models import Job
 from scheduler.services import masking, search, versions
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
-
-_LEFT_TO_THE_TASK = ("executor", "rerun_if_interrupted")
-"""Policies that a new job takes from its task when nothing is said."""
 
 
 class JobForm(forms.ModelForm):
@@ -70,7 +68,9 @@ class JobForm(forms.ModelForm):
         arguments.task = "" if self.is_new else self.instance.task
         arguments.stored = {} if self.is_new or not isinstance(self.instance.kwargs, dict) else self.instance.kwargs
         overlap: Any = self.fields["overlap"]
-        overlap.choices = list(words.OVERLAPS.items())
+        overlap.choices = list(OVERLAPS.items())
+        for name, label in LABELS.items():
+            self.fields[name].label = label
         tasks: Any = self.fields["task"]
         tasks.choices = task_field.choices(None if self.is_new else self.instance.task)
         if self.is_new:
@@ -96,14 +96,14 @@ class JobForm(forms.ModelForm):
         self.fields["executor"].help_text = _("Empty: where the task says.")
         rerun = self.fields["rerun_if_interrupted"]
         self.initial["rerun_if_interrupted"] = None
-        self.fields["rerun_if_interrupted"] = forms.NullBooleanField(
-            label=rerun.label, help_text=_("%(help)s Unknown: as the task says.") % {"help": rerun.help_text}
-        )
+        self.fields["rerun_if_interrupted"] = forms.NullBooleanField(label=rerun.label, help_text=rerun.help_text)
+        choice: Any = self.fields["rerun_if_interrupted"].widget
+        choice.choices = RERUNS
 
     def _get_validation_exclusions(self) -> set[str]:
         """What is left to the task is not for the model to judge: it is known once the services have asked the task."""
         exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
-        return {*exclusions, *(_LEFT_TO_THE_TASK if self.is_new else ())}
+        return {*exclusions, *(LEFT_TO_THE_TASK if self.is_new else ())}
 
     def clean_name(self) -> str:
         return _printable(self.cleaned_data["name"])
@@ -174,7 +174,7 @@ class JobForm(forms.ModelForm):
             name: self.cleaned_data[name]
             for name in POLICIES
             if name in self.cleaned_data
-            and not (self.is_new and name in _LEFT_TO_THE_TASK and self.cleaned_data[name] in ("", None))
+            and not (self.is_new and name in LEFT_TO_THE_TASK and self.cleaned_data[name] in ("", None))
         }
 
     def _check_policies(self, cleaned: dict[str, Any]) -> None:

@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from scheduler.admin import addresses, change_words, charts, pausing, words
+from scheduler.admin import addresses, change_words, charts, pausing, policy_words, words
 from scheduler.admin.forms import plain
 from scheduler.admin.languages import told
 from scheduler.core import triggers
-from scheduler.core.states import JobSource, JobState, Overlap, RunState
+from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
 from scheduler.services import history, overview, versions
@@ -58,7 +58,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "tags": [{"text": tag, "address": addresses.jobs(tag=tag)} for tag in job.tags],
         "upcoming": upcoming(job, now=now),
         "own_zone": zone_of(job.trigger),
-        "policies": policies(job),
+        "policies": policy_words.of(job),
         "changes": change_words.rows(request, newest, now=now, is_newest=True),
         "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
@@ -167,48 +167,6 @@ def upcoming(job: Job, *, now: datetime) -> list[datetime]:
     except (InvalidTrigger, TypeError):
         return [job.next_run_time]
     return [job.next_run_time, *later]
-
-
-def policies(job: Job) -> list[str]:
-    """The rules of the job, a sentence each."""
-    said = [
-        _("If one is still running: skip.")
-        if job.overlap == Overlap.SKIP
-        else _("If one is still running: one more waits for its turn.")
-    ]
-    if job.max_instances > 1:
-        said = [_("Up to %d runs at once.") % job.max_instances, *said]
-    late = job.misfire_grace_time
-    limit = _("however late") if late is None else _("if not later than %s") % words.span(late)
-    said.append(
-        (_("After downtime: run once, %s.") if job.coalesce else _("After downtime: run each one, %s.")) % limit
-    )
-    if job.max_retries:
-        said.append(
-            ngettext(
-                "%(count)d retry after %(first)s, up to %(cap)s apart.",
-                "%(count)d retries, the first after %(first)s, up to %(cap)s apart.",
-                job.max_retries,
-            )
-            % {
-                "count": job.max_retries,
-                "first": words.span(job.retry_delay),
-                "cap": words.span(job.retry_delay_cap),
-            }
-        )
-    else:
-        said.append(_("No retries."))
-    said.append(
-        _("Stops after %s.") % words.span(job.timeout) if job.timeout else _("As long as the task lets it run.")
-    )
-    if job.pause_after_failures:
-        said.append(_("Paused after %d failures in a row.") % job.pause_after_failures)
-    if job.rerun_if_interrupted:
-        said.append(_("Run again if its node dies."))
-    said.append(
-        _("On the executor “%(name)s”, priority %(priority)d.") % {"name": job.executor, "priority": job.priority}
-    )
-    return said
 
 
 def _usual(seconds: list[float]) -> str:

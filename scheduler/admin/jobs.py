@@ -114,6 +114,9 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
         context["executors"] = sorted(search.executors())
         context["may_run"] = self.has_run_permission(request)
         context["next_run_time"] = obj.next_run_time if obj else None
+        form = context["adminform"].form
+        context |= preview.context(form.data) if form.is_bound else preview.before_typing(form)
+        context["previewed"] = " ".join(POLICIES)
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_post_save_add(self, request: HttpRequest, obj: Job) -> HttpResponseRedirect:

@@ -7,20 +7,24 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
+from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import words
+from scheduler.admin import policy_words, words
 from scheduler.admin.languages import told
-from scheduler.admin.trigger_field import TriggerField, TriggerWidget
+from scheduler.admin.trigger_field import TriggerField, TriggerWidget, Typed, taken_apart
 from scheduler.core import triggers
+from scheduler.core.policies import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import Overlap
 from scheduler.core.triggers import ClockEffect, Trigger
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnknownTask
+from scheduler.models import Job
 from scheduler.store.clock import database_now
 
 COUNT = 8
@@ -33,9 +37,21 @@ _NOTES = {
 
 
 def context(data: Any) -> dict[str, Any]:
-    """Return sentence, warning and rows, or what is wrong."""
+    """Return sentence, warning and rows, or what is wrong; and the rules in words. ``data``: what the form sent."""
+    typed = TriggerWidget().value_from_datadict(data, {}, "trigger")
+    return _said(typed, data) | policy_words.of_typed(data)
+
+
+def before_typing(form: forms.ModelForm[Job]) -> dict[str, Any]:
+    """The same for a form that nobody has sent yet."""
+    rules = {name: form[name].value() for name in (*POLICIES, "task", "seen_version") if name in form.fields}
+    typed = Typed({"timezone": timezone.get_default_timezone_name()} | taken_apart(form["trigger"].value()))
+    return _said(typed, rules) | policy_words.of_typed(rules)
+
+
+def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        trigger = TriggerField().clean(TriggerWidget().value_from_datadict(data, {}, "trigger"))
+        trigger = TriggerField().clean(typed)
         now = database_now()
         normalized = triggers.normalize(trigger, now=now)
         triggers.check_future(normalized, now=now)
@@ -50,7 +66,7 @@ def context(data: Any) -> dict[str, Any]:
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}",
         "zone": compiled.timezone,
         "there": f"{now.astimezone(zone_named(compiled.timezone)):%H:%M}",
-        "warning": _overlapping(times, data),
+        "warning": _overlapping(times, rules),
         "rows": _rows(compiled, times, now=now),
         "is_last": len(times) < COUNT,
     }
@@ -73,7 +89,7 @@ def _overlapping(times: Sequence[datetime], rules: Mapping[str, Any]) -> str:
         if waits
         else _("A fire time every %(distance)s with a timeout of %(timeout)s: runs may overlap and be skipped.")
     )
-    return text % {"distance": words.span(distance), "timeout": words.span(timeout)}
+    return text % {"distance": words.exactly(distance), "timeout": words.exactly(timeout)}
 
 
 def _timeout(rules: Mapping[str, Any]) -> timedelta | None:

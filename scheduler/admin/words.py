@@ -64,7 +64,6 @@ NODE_MARKS = {
     "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
     "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
 }
-OVERLAPS = {"skip": gettext_lazy("skip"), "queue": gettext_lazy("queue")}
 KINDS = {
     "scheduled": gettext_lazy("schedule"),
     "manual": gettext_lazy("by hand"),
@@ -126,6 +125,21 @@ def took(length: timedelta | float) -> str:
     if hours:
         return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
     return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+
+
+def exactly(length: timedelta | float) -> str:
+    """A length that somebody chose, with nothing left off: ``90 s`` is ``1 min 30 s``, and ``5 min`` just that."""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    days, hours = divmod(hours, 24)
+    said = [
+        ngettext("%d day", "%d days", days) % days if days else "",
+        _("%d h") % hours if hours else "",
+        _("%d min") % minutes if minutes else "",
+        _("%s s") % number_format(f"{rest:.3f}".rstrip("0").rstrip("."), use_l10n=True) if rest else "",
+    ]
+    return " ".join(filter(None, said)) or _("%d s") % 0
 
 
 def run_time(run: Any) -> str:

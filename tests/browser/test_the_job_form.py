@@ -111,6 +111,26 @@ class TestThePreview:
         assert phase
         assert page.input_value("[name=trigger-start_at]") == phase
 
+    def test_says_the_rules_while_they_are_chosen(self, page: Page) -> None:
+        page.goto(ADD)
+        rules = page.locator("[data-rules]")
+
+        page.select_option("[name=overlap]", "queue")
+        expect(rules).to_contain_text("If one is still running: one more waits for its turn.")
+        page.locator("#id_task").fill("scheduler.cleanup_jobs")
+        page.keyboard.press("Enter")
+
+        expect(rules).to_contain_text("If its node dies: run again. On the executor “default”, priority 0.")
+
+    def test_says_in_which_months(self, page: Page) -> None:
+        page.goto(ADD)
+
+        page.check("#id_trigger_kind_days")
+        page.fill("#id_trigger_times", "06:00")
+        page.get_by_role("group", name="Months").get_by_label("July").check()
+
+        expect(page.locator("[data-preview] .ols-say")).to_have_text("At 06:00 every day in July, UTC")
+
 
 class TestTheZone:
     def test_is_changed_in_two_clicks_and_kept(self, page: Page) -> None:

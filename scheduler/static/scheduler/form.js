@@ -50,8 +50,10 @@
     fold();
     later();
   });
-  // A timeout or an overlap changes what is warned of.
-  for (const name of ["timeout", "overlap", "max_instances"]) form.querySelector(`[name=${name}]`)?.addEventListener("input", later);
+  // The rules are said in words as well, and some of them change what is warned of.
+  const rules = preview.dataset.fields.split(" ");
+  form.addEventListener("input", (event) => { if (rules.includes(event.target.name)) later(); });
+  form.querySelector("[name=task]")?.addEventListener("change", later);
   fold();
   show();
 

@@ -41,7 +41,7 @@ class TestJobPage:
             "&quot;days&quot;: 7",
             "Ask Ben.",
             "3 retries",
-            "Stops after 1 min.",
+            "Stops after 1 min 30 s.",
             "Times in UTC",
         ):
             assert part in text
