@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses, pages, pausing, tags_field, words
-from scheduler.admin.job_actions import as_file, reason_of
+from scheduler.admin.job_actions import as_file
 from scheduler.admin.languages import told
 from scheduler.admin.pages import Done, Question
 from scheduler.core.states import JobSource
-from scheduler.errors import InvalidPause, SchedulerError
+from scheduler.errors import SchedulerError
 from scheduler.models import Job
 from scheduler.services import changes, jobs, search
 
@@ -42,19 +41,14 @@ class BulkActions(_Admin):
 
     @admin.action(description=gettext_lazy("Pause selected jobs"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
-        reason, now = reason_of(request), timezone.now()
-        problem, until = "", None
-        try:
-            until = pausing.until_of(request, now=now)
-        except InvalidPause as error:
-            problem = told(error)
+        pause = pausing.asked(request)
 
         def tell(done: Sequence[Any]) -> str:
-            if until is None:
-                return ngettext("Paused %d job.", "Paused %d jobs.", len(done)) % len(done)
             number = len(done)
+            if pause.until is None:
+                return ngettext("Paused %d job.", "Paused %d jobs.", number) % number
             told = ngettext("Paused %(count)d job until %(until)s.", "Paused %(count)d jobs until %(until)s.", number)
-            return told % {"count": number, "until": words.clock(until, now=now)}
+            return told % {"count": number, "until": pause.end}
 
         return self._bulk(
             request,
@@ -62,22 +56,25 @@ class BulkActions(_Admin):
             title=_("Pause these jobs?"),
             effect=_("They do not become due until the pause ends. Runs that are queued or running go on."),
             button=_("Pause"),
-            asks={"asks_reason": True, "asks_until": True},
-            answer={"reason": reason, "ends": "at" if until else "", "until": pausing.as_typed(until)},
-            problem=problem,
-            act=lambda job: jobs.pause(job=job, **pages.author(request), reason=reason, until=until),
+            asks=pause.asks,
+            answer=pause.answer,
+            problem=pause.problem,
+            act=lambda job: pause.begin(request, job),
             tell=tell,
         )
 
     @admin.action(description=gettext_lazy("Resume selected jobs"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        reason = pages.reason(request)
         return self._bulk(
             request,
             queryset,
             title=_("Resume these jobs?"),
             effect=_("Each is due again at its next fire time. What passed meanwhile is not made up for."),
             button=_("Resume"),
-            act=lambda job: jobs.resume(job=job, **pages.author(request)),
+            asks={"asks_reason": True},
+            answer={"reason": reason},
+            act=lambda job: jobs.resume(job=job, **pages.author(request), reason=reason),
             tell=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
         )
 
@@ -104,9 +101,7 @@ class BulkActions(_Admin):
             effect=_("They keep the tags that they have."),
             button=_("Add the tags"),
             act=lambda job: changes.retag(job=job, **pages.author(request), add=tags),
-            tell=lambda done: (
-                ngettext("%d job has these tags now.", "%d jobs have these tags now.", len(done)) % len(done)
-            ),
+            tell=lambda done: _with_tags(len(done)),
         )
 
     @admin.action(description=gettext_lazy("Remove tags from selected jobs"), permissions=["change"])
@@ -120,10 +115,7 @@ class BulkActions(_Admin):
             effect=_("Their other tags stay."),
             button=_("Remove the tags"),
             act=lambda job: changes.retag(job=job, **pages.author(request), remove=tags),
-            tell=lambda done: (
-                ngettext("%d job is without these tags now.", "%d jobs are without these tags now.", len(done))
-                % len(done)
-            ),
+            tell=lambda done: _without_tags(len(done)),
         )
 
     @admin.action(description=gettext_lazy("Clone selected jobs"), permissions=["add"])
@@ -146,7 +138,7 @@ class BulkActions(_Admin):
 
     @admin.action(description=gettext_lazy("Delete selected jobs"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
-        reason = reason_of(request)
+        reason = pages.reason(request)
         return self._bulk(
             request,
             queryset,

@@ -72,8 +72,7 @@ class ChangeAdmin(ReadOnlyAdmin):
             return HttpResponseRedirect(addresses.job(plan.job.pk))
 
         def act() -> Done:
-            reason = words.plain(request.POST.get("reason", "")).strip()[:500]
-            job = restoring.restore(change=change, **pages.author(request), reason=reason)
+            job = restoring.restore(change=change, **pages.author(request), reason=pages.reason(request))
             facts = {"name": job.name, "version": change.version}
             sentence = _("“%(name)s” is as it was in version %(version)d.") % facts
             return Done(sentence=sentence, location=addresses.job(job.pk))

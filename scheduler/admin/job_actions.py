@@ -19,7 +19,7 @@ from scheduler.admin.languages import told
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.runs import effects_of_active_runs
 from scheduler.core.states import JobSource, JobState
-from scheduler.errors import InvalidPause, JobNotFound
+from scheduler.errors import JobNotFound
 from scheduler.models import Job, Run
 from scheduler.services import changes, jobs, transfer
 
@@ -56,42 +56,36 @@ class JobActions(_Admin):
     def pause_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_pause_permission)
         back = addresses.job(job.pk)
-
-        now = timezone.now()
-        problem, until = "", None
-        try:
-            until = pausing.until_of(request, now=now)
-        except InvalidPause as error:
-            problem = told(error)
+        pause = pausing.asked(request)
 
         def act() -> Done:
-            paused = jobs.pause(job=job, **pages.author(request), reason=reason_of(request), until=until)
+            paused = pause.begin(request, job)
             told = _("“%s” is paused.") % job.name
-            if until is not None:
-                facts = {"name": job.name, "until": words.clock(until, now=now)}
-                told = " ".join((_("“%(name)s” is paused until %(until)s.") % facts, pausing.cost(paused, now=now)))
-            return Done(sentence=told.strip(), location=back)
+            if pause.until is not None:
+                facts = {"name": job.name, "until": pause.end}
+                told = _("“%(name)s” is paused until %(until)s.") % facts
+                told = f"{told} {pausing.cost(paused, now=pause.now)}".strip()
+            return Done(sentence=told, location=back)
 
         question = Question(
             title=_("Pause “%s”?") % words.first_line(job.name),
             effects=[
                 _("It does not become due until the pause ends, or somebody resumes it."),
-                *([pausing.sentence(job, now=now)] if job.state == JobState.PAUSED else []),
+                *([pausing.sentence(job, now=pause.now)] if job.state == JobState.PAUSED else []),
                 *_does_not_stop(job),
             ],
             button=_("Pause"),
             back=back,
-            asks_reason=True,
-            asks_until=True,
+            **pause.asks,
         )
-        return pages.confirm(request, question=question, act=act, problem=problem)
+        return pages.confirm(request, question=question, act=act, problem=pause.problem)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_pause_permission)
         back = addresses.job(job.pk)
 
         def act() -> Done:
-            resumed = jobs.resume(job=job, **pages.author(request))
+            resumed = jobs.resume(job=job, **pages.author(request), reason=pages.reason(request))
             when = words.due(resumed.next_run_time) if resumed.next_run_time else _("never: its last fire time is over")
             return Done(sentence=format_html(_("“{}” is resumed. Next run: {}"), job.name, when), location=back)
 
@@ -100,6 +94,7 @@ class JobActions(_Admin):
             effects=[_("It is due again at its next fire time. What passed meanwhile is not made up for.")],
             button=_("Resume"),
             back=back,
+            asks_reason=True,
         )
         return pages.confirm(request, question=question, act=act)
 
@@ -162,10 +157,6 @@ class JobActions(_Admin):
             return jobs.get(id=unquote(object_id))
         except JobNotFound as error:
             raise Http404(told(error)) from None
-
-
-def reason_of(request: HttpRequest) -> str:
-    return words.plain(request.POST.get("reason", "")).strip()[:500]
 
 
 def _does_not_stop(job: Job) -> list[str]:

@@ -200,7 +200,12 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
             self.message_user(request, warning, messages.WARNING)
 
     def delete_model(self, request: HttpRequest, obj: Job) -> None:
-        jobs.remove(job=obj, **pages.author(request))
+        jobs.remove(job=obj, **pages.author(request), reason=pages.reason(request))
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        job = context["object"]
+        asked = {"title": _("Delete “%s”?") % words.first_line(job.name), "back": addresses.job(job.pk)}
+        return super().render_delete_form(request, context | asked)
 
     def get_deleted_objects(self, objs: Iterable[Job], request: HttpRequest) -> tuple[Any, Any, Any, Any]:
         """Name the jobs alone: their history stays, and would be far too long for a page."""

@@ -36,6 +36,11 @@ def author(request: HttpRequest) -> dict[str, Any]:
     return {"actor": actor(request), "via": Via.ADMIN}
 
 
+def reason(request: HttpRequest) -> str:
+    """Why somebody does it, as they answered; empty: they did not say."""
+    return words.plain(request.POST.get("reason", "")).strip()[:500]
+
+
 def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Render a page inside the frame of the admin."""
     frame = {**admin.site.each_context(request), **context}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -10,13 +12,50 @@ from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduler.admin import words
+from scheduler.admin import pages, words
+from scheduler.admin.languages import told
 from scheduler.errors import InvalidPause
 from scheduler.models import Job
-from scheduler.services import pauses
+from scheduler.services import jobs, pauses
 
 _MORNING = time(8)
 _MOST_COUNTED = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A pause as somebody asks for it, of one job or of many."""
+
+    reason: str
+    until: datetime | None
+    now: datetime
+    problem: str = ""
+    """Why it cannot be: its end was not understood."""
+
+    asks: ClassVar[dict[str, Any]] = {"asks_reason": True, "asks_until": True}
+    """What the question about it asks."""
+
+    @property
+    def answer(self) -> dict[str, str]:
+        """The same again as the fields of the question have it."""
+        return {"reason": self.reason, "ends": "at" if self.until else "", "until": as_typed(self.until)}
+
+    @property
+    def end(self) -> str:
+        return "" if self.until is None else words.clock(self.until, now=self.now)
+
+    def begin(self, request: HttpRequest, job: Job) -> Job:
+        """:raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed"""
+        return jobs.pause(job=job, **pages.author(request), reason=self.reason, until=self.until)
+
+
+def asked(request: HttpRequest) -> Pause:
+    """Read the pause that somebody asks for."""
+    reason, now = pages.reason(request), timezone.now()
+    try:
+        return Pause(reason=reason, until=until_of(request, now=now), now=now)
+    except InvalidPause as error:
+        return Pause(reason=reason, until=None, now=now, problem=told(error))
 
 
 def until_of(request: HttpRequest, *, now: datetime | None = None) -> datetime | None:

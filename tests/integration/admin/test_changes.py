@@ -13,7 +13,7 @@ from scheduler.core.states import ChangeAction, Via
 from scheduler.models import Change, Job
 from scheduler.services import jobs
 from tests.integration.admin.test_job_form import send
-from tests.integration.admin.test_jobs import act, make, page, said
+from tests.integration.admin.test_jobs import LIST, act, make, page, said
 
 
 def daily(hour: int) -> dict[str, str]:
@@ -56,14 +56,30 @@ class TestWhatPeopleDo:
             *("paused", "anna", "admin", "Proxy banned."),
         )
 
-    def test_is_noted_for_each_of_many(self, client: Client) -> None:
-        make("a")
-        make("b")
+    @pytest.mark.parametrize("action", ["resume", "delete"])
+    def test_takes_a_reason_with_what_is_asked_first(self, client: Client, action: str) -> None:
+        make(paused=True)
+        address = addresses.job_action(action, "nightly")
+        asked = client.get(address) if action == "delete" else client.post(address)
 
-        act(client, "delete_selected", "a", "b", reason="Both are over.")
+        client.post(address, {"confirmed": "1", "post": "yes", "reason": "The shop is open."})
 
-        gone = Change.objects.filter(action="deleted")
-        assert {(change.job_key, change.actor, change.via, change.reason) for change in gone} == {
+        change = newest()
+        assert 'name="reason"' in asked.content.decode()
+        assert (change.action, change.actor, change.via) == (f"{action}d", "anna", "admin")
+        assert change.reason == "The shop is open."
+
+    @pytest.mark.parametrize(("action", "done"), [("resume", "resumed"), ("delete_selected", "deleted")])
+    def test_is_noted_for_each_of_many(self, client: Client, action: str, done: str) -> None:
+        make("a", paused=True)
+        make("b", paused=True)
+        asked = client.post(LIST, {"action": action, "_selected_action": ["a", "b"]})
+
+        act(client, action, "a", "b", reason="Both are over.")
+
+        assert 'name="reason"' in asked.content.decode()
+        noted = Change.objects.filter(action=done)
+        assert {(change.job_key, change.actor, change.via, change.reason) for change in noted} == {
             ("a", "anna", "admin", "Both are over."),
             ("b", "anna", "admin", "Both are over."),
         }
