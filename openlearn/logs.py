@@ -7,6 +7,7 @@ Code logs through ``logging``: the message is the event's dotted name, ``extra``
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from typing import Any
@@ -66,17 +67,22 @@ def _rendering(form: str) -> list[Processor]:
             structlog.processors.EventRenamer("event"),
             structlog.processors.JSONRenderer(default=str, ensure_ascii=False),
         ]
-    colors = sys.stderr is not None and sys.stderr.isatty()
     return [
         _on_one_line,
         structlog.dev.ConsoleRenderer(
-            colors=colors,
+            colors=_may_color(),
             timestamp_key="time",
             pad_event_to=0,
             pad_level=False,
             exception_formatter=structlog.dev.plain_traceback,
         ),
     ]
+
+
+def _may_color() -> bool:
+    """Whether a person looks at a terminal that shows colour and nobody asked for none (https://no-color.org)."""
+    is_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _on_one_line(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:

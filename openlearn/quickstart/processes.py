@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -61,6 +62,25 @@ def stop(children: Sequence[Child]) -> tuple[str, ...]:
     for child in children:
         child.ask_to_stop()
     return tuple(child.name for child in children if not child.wait(deadline=deadline))
+
+
+def lock_folder(folder: Path) -> bool:
+    """
+    Take the folder for this process until it ends, whatever ends it; ``False``: another one has it.
+
+    Two quickstarts would move the jobs of the sample site to and fro between their addresses.
+
+    :raises OSError: the folder cannot be written
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # Never closed: the kernel gives the lock back with the process. Children do not inherit it.
+    lock = os.open(folder / "quickstart.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        return False
+    return True
 
 
 class StopSignals:

@@ -40,11 +40,17 @@ class SampleSite:
 
 
 def is_free(port: int) -> bool:
-    """Say whether the port can be listened on at this moment."""
+    """
+    Say whether the port can be listened on at this moment.
+
+    :raises PermissionError: not by this user
+    """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
+        except PermissionError:
+            raise
         except OSError:
             return False
     return True

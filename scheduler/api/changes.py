@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, pagination, parsing, shapes
 from scheduler.api.idempotency import once
-from scheduler.api.permissions import may
+from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core.states import Via
@@ -66,7 +66,7 @@ class ChangeViews(Resource):
         if change.job_key != id:
             raise ChangeNotFound(f"“{id[:64]}” has no change with the id {body.change}.")
         if not may(request, "add_job") and not Job.objects.filter(pk=id).exists():
-            self.permission_denied(request)
+            self.permission_denied(request, message=lacking(request, "add_job"))
 
         def do() -> Response:
             job = restoring.restore(change=change, actor=self.actor(request), via=Via.API, reason=body.reason)

@@ -7,13 +7,14 @@ from typing import Any
 
 from django.db.utils import Error
 from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import APIException, NotAuthenticated, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler import conf, telemetry
 from scheduler.api import answers, parsing, shapes
-from scheduler.api.permissions import may
+from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
 from scheduler.api.throttling import PerMinute
 from scheduler.api.view import Resource
@@ -93,13 +94,14 @@ class MetricsText(Resource):
         if not request.user.is_authenticated:
             raise NotAuthenticated
         if not may(request, "view_job"):
-            raise PermissionDenied
+            raise PermissionDenied(lacking(request, "view_job"))
 
     def text(self, request: Request) -> HttpResponse:
         found = exporter.exposition(accept=request.headers.get("Accept", ""))
         return HttpResponse(found.body, content_type=found.content_type, headers={"Cache-Control": "no-store"})
 
 
+@csrf_exempt
 def metrics_text(request: HttpRequest) -> Any:
     """Answer with the metrics of all nodes; Prometheus needs a token, unless ``SCHEDULER_METRICS_PUBLIC`` is set."""
     return MetricsText.as_view({"get": "text"})(request)

@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, pagination, parsing, shapes
 from scheduler.api.idempotency import once
-from scheduler.api.permissions import may
+from scheduler.api.permissions import lacking
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core import triggers
@@ -202,8 +202,8 @@ class JobViews(Resource):
         """
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.Bulk)
-        if not may(request, BULK_PERMISSIONS[body.action]):
-            self.permission_denied(request)
+        if message := lacking(request, BULK_PERMISSIONS[body.action]):
+            self.permission_denied(request, message=message)
         filter = _selection(body)
         return once(request, lambda: self._bulk(request, body, filter))
 

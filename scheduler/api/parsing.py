@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -93,7 +94,9 @@ def _invalid(error: ValidationError, *, place: str) -> InvalidRequest:
     for item in error.errors(include_url=False, include_context=False):
         parts = [str(part).replace("~", "~0").replace("/", "~1") for part in item["loc"]]
         where = "/" + "/".join(parts) if place == "pointer" and parts else "".join(parts[:1])
-        name = parts[-1] if parts else ""
+        # An item of a list is called by the name of the list: its number alone says nothing.
+        named = [part for part in item["loc"] if isinstance(part, str)]
+        name = named[-1] if named else ""
         text = {"missing": "is required", "extra_forbidden": "is not known here"}.get(item["type"])
         shown = "" if text or item["type"] == "json_invalid" else f" ({_shown(item['input'])})"
         detail = f"{name or 'The body'}{shown}: {item['msg']}." if text is None else f"“{name}” {text}."
@@ -102,5 +105,5 @@ def _invalid(error: ValidationError, *, place: str) -> InvalidRequest:
 
 
 def _shown(value: object) -> str:
-    text = str(value)
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return f"“{text[:60]}…”" if len(text) > 61 else f"“{text}”"

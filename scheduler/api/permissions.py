@@ -14,7 +14,8 @@ class ByAction(BasePermission):
     """
     Asks for the permissions that the view names for the action.
 
-    An action that the view does not name is refused: nothing is open because somebody forgot it.
+    Whoever is refused is told what lacks: somebody has to ask for it by name. An action that the view does not name
+    is refused: nothing is open because somebody forgot it.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -24,7 +25,16 @@ class ByAction(BasePermission):
             # The method is not there at all; the view says so.
             return True
         needed = view.permissions.get(view.action)
-        return needed is not None and may(request, *needed)
+        if needed is None:
+            return False
+        self.message = lacking(request, *needed)
+        return not self.message
+
+
+def lacking(request: Request, *codenames: str) -> str:
+    """Return the sentence that names the permissions which the user lacks; empty: there are none."""
+    missing = [f"{APP}.{codename}" for codename in codenames if not may(request, codename)]
+    return f"This needs the permission {' and '.join(missing)}, which {request.user} lacks." if missing else ""
 
 
 def may(request: Request, *codenames: str) -> bool:

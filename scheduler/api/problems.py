@@ -157,14 +157,18 @@ def _of_rest_framework(error: exceptions.APIException, request: Request | None) 
     if wait is not None:
         headers["Retry-After"] = str(math.ceil(wait))
     code = error.default_code
+    detail = _HOW_TO_BE_KNOWN if code == "not_authenticated" else str(error.detail)
     return _problem(
         request,
         code=code,
         status=error.status_code,
         title=title_of(code) or "The request cannot be answered.",
-        detail=str(error.detail),
+        detail=detail,
         headers=headers,
     )
+
+
+_HOW_TO_BE_KNOWN = "Send a token as “Authorization: Bearer …” (manage.py create_api_token makes one), or log in."
 
 
 def _problem(

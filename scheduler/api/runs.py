@@ -32,7 +32,9 @@ class RunViews(Resource):
     def list(self, request: Request) -> Response:
         """List runs, newest first; if only failures are asked for, those that ended last."""
         query = parsing.query(request, shapes.RunsQuery)
-        return self._page(request, query, RunFilter(job=query.job, task=query.task, node=query.node, **_part(query)))
+        return self._page(
+            request, query, RunFilter(job=query.job, task=query.task, node=str(query.node or ""), **_part(query))
+        )
 
     @operation(answers.Runs, query=shapes.RunsOfJobQuery, problems=(404,))
     def of_job(self, request: Request, id: str) -> Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -213,9 +214,7 @@ class RunsOfJobQuery(Paging):
 class RunsQuery(RunsOfJobQuery):
     job: str = Field(default="", max_length=255)
     task: str = Field(default="", max_length=255)
-    node: str = Field(
-        default="", pattern="^([0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})?$", description="Id of a node."
-    )
+    node: UUID | None = Field(default=None, description="Id of a node.")
 
 
 class ChangesOfJobQuery(Paging):

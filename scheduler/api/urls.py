@@ -82,19 +82,16 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("problems/<word:code>", ProblemViews.as_view({"get": "retrieve"}), "problem"),
 )
 
+_SCHEMA = SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[], schema=None)
+_DOCS = SpectacularSwaggerSplitView.as_view(
+    url_name="scheduler-api:schema", authentication_classes=[], permission_classes=[], schema=None
+)
+
 urlpatterns: list[URLPattern] = [
-    path(
-        "schema",
-        SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[], schema=None),
-        name="schema",
-    ),
-    path(
-        "docs",
-        SpectacularSwaggerSplitView.as_view(
-            url_name="scheduler-api:schema", authentication_classes=[], permission_classes=[], schema=None
-        ),
-        name="docs",
-    ),
+    path("schema", _SCHEMA, name="schema"),
+    path("schema/", _SCHEMA),
+    path("docs", _DOCS, name="docs"),
+    path("docs/", _DOCS),
     *(path(route, view, name=name) for route, view, name in _ROUTES),
     *(path(f"{route}/", view) for route, view, _ in _ROUTES),
     re_path(r"^[\s\S]*$", NowhereViews.as_view(dict.fromkeys(_VERBS, "nowhere"))),

@@ -81,10 +81,10 @@ class Resource(ViewSet):
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return problems.handle
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        raise exceptions.MethodNotAllowed("OPTIONS")
-
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if request.method == "OPTIONS":
+            # Before anybody is asked who they are: the answer names the methods that are there, and that is all.
+            raise exceptions.MethodNotAllowed("OPTIONS")
         super().initial(request, *args, **kwargs)
         for value in kwargs.values():
             if isinstance(value, str) and "\x00" in value:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,7 +14,9 @@ from django.db.utils import Error
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from scheduler import conf
 from scheduler.errors import DatabaseUnavailable, JobNotFound, RunNotFound, SchedulerError
+from scheduler.services import installation
 
 REFUSED = 1
 """It was asked for, and could not be done: the job is broken, the run failed."""
@@ -21,7 +24,13 @@ REFUSED = 1
 NOT_ASKED = 2
 """It could not be asked: wrong usage, no such job or run, no database."""
 
+MOST_ROWS = 100_000
+"""Rows that one command prints at most: they are held in memory."""
+
 _WIDEST = 60
+_WHOLE = ("detail", "text")
+"""Columns of sentences: cut, they would not say what to do."""
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -36,7 +45,7 @@ def as_json(document: Any) -> str:
 def table(*, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     """Write rows under a heading, each column as wide as it needs to be."""
     cells = [[column.upper() for column in columns]]
-    cells += [[_cell(row.get(column)) for column in columns] for row in rows]
+    cells += [[_cell(row.get(column), widest=_width(column)) for column in columns] for row in rows]
     widths = [max(len(line[place]) for line in cells) for place in range(len(columns))]
     return "\n".join(
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells
@@ -62,25 +71,55 @@ def guarded(work: Callable[[], None]) -> None:
     except SchedulerError as error:
         raise CommandError(str(error), returncode=REFUSED) from None
     except Error as error:
-        text = " ".join(str(error).split())
-        raise CommandError(f"The database cannot be asked: {text}", returncode=NOT_ASKED) from None
+        # What is wrong with the installation says more than the statement that found out.
+        found = installation.check().error
+        text = found or installation.explain(error=error, alias=conf.get().database)
+        raise CommandError(text, returncode=NOT_ASKED) from None
+
+
+def whole(*, least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
+    """Return what reads a whole number of an option, and refuses one beyond its limits by name."""
+
+    def read(text: str) -> int:
+        number = int(text) if re.fullmatch(r"[+-]?[0-9]{1,19}", text, re.ASCII) else None
+        if number is None or not least <= number <= most:
+            raise ArgumentTypeError(f"“{text[:64]}” is not a whole number from {least:,} to {most:,}.")
+        return number
+
+    return read
+
+
+def seconds(text: str) -> float:
+    """:raises ArgumentTypeError: it is no number, or one that nobody would wait for"""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1_000_000:
+        raise ArgumentTypeError(f"“{text[:64]}” is not a number of seconds from 0 to 1,000,000.")
+    return number
 
 
 def since(text: str) -> datetime:
-    """Read ``12h``, ``90s``, ``7d``, or an instant; one without an offset is meant in the project's zone."""
-    found = re.fullmatch(r"(\d{1,6})([smhd])", text)
-    if found:
-        return timezone.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
+    """
+    Read ``12h``, ``90s``, ``7d``, or an instant; one without an offset is meant in the project's zone.
+
+    :raises ArgumentTypeError: it is neither, or lies before all calendars
+    """
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     try:
+        if found:
+            return timezone.now() - timedelta(**{_UNITS[found[2]]: int(found[1])})
         moment = parse_datetime(text if "T" in text or " " in text else f"{text}T00:00")
-    except ValueError:
-        moment = None
-    if moment is None:
-        raise ValueError(text)
-    return (timezone.make_aware(moment) if timezone.is_naive(moment) else moment).astimezone(UTC)
+        if moment is not None:
+            return (timezone.make_aware(moment) if timezone.is_naive(moment) else moment).astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ArgumentTypeError(f"“{text[:64]}” is not a time. Write it as 12h, 7d or 2027-03-01T00:00.")
 
 
-since.__name__ = "time such as 12h or 2027-03-01T00:00"
+def _width(column: str) -> int:
+    return 10_000 if column in _WHOLE else _WIDEST
 
 
 def _cell(value: Any, *, widest: int = _WIDEST) -> str:

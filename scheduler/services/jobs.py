@@ -15,6 +15,7 @@ from scheduler.core import triggers
 from scheduler.core.policies import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
+from scheduler.core.triggers.reading import LAST_YEAR
 from scheduler.errors import (
     AlreadyPaused,
     InvalidPause,
@@ -248,6 +249,11 @@ def pause(
                 until=until.isoformat(),
                 now=now.isoformat(timespec="seconds"),
             )
+        )
+    if until is not None and until.year > LAST_YEAR:
+        # Beyond it, no time zone could show it, and no program of ours read it back.
+        raise InvalidPause(
+            phrase("until is “{until}”; the year is up to {year}.", until=until.isoformat(), year=f"{LAST_YEAR}")
         )
     with transaction.atomic():
         stored = _lock(job)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from django.db import transaction
+
 from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobSource, JobState, Via
-from scheduler.errors import InvalidImport, SchedulerError
+from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
 from scheduler.models import Job
+from scheduler.phrases import phrase
 from scheduler.services import changes, masking
 
 FORMAT = "openlearn-scheduler-jobs"
@@ -30,10 +33,17 @@ class Imported:
 
 
 def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Describe these jobs, or all of them. Secrets are masked: they are kept where the document is imported again."""
+    """
+    Describe these jobs, or all of them. Secrets are masked: they are kept where the document is imported again.
+
+    :raises JobNotFound: one of these is not there
+    """
     found = Job.objects.defer("job_state").order_by("pk")
     if ids:
         found = found.filter(pk__in=ids)
+        missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
+        if missing:
+            raise JobNotFound(phrase("There is no job with the id “{id}”.", id=missing[0]))
     return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
 
 
@@ -49,7 +59,8 @@ def import_jobs(
     """
     Create the jobs of a document; each in a transaction of its own, and what is refused does not stop the others.
 
-    ``update``: bring those that exist to the document's definition; else they are left alone.
+    ``update``: bring those that exist to the document's definition; else they are left alone. ``dry_run``: everything
+    is tried and taken back, so that what would be refused is refused here too.
 
     :raises InvalidImport: it is no such document; nothing was done
     """
@@ -79,20 +90,37 @@ def _entries(document: Any) -> list[dict[str, Any]]:
         unknown = sorted(set(entry) - known)
         if unknown:
             raise InvalidImport(f"“{entry['id'][:64]}” has unknown members: {', '.join(unknown)}.")
-        for name in ("task", "trigger"):
-            if name not in entry:
+        for name, kind in _KINDS.items():
+            if name in _NEEDED and name not in entry:
                 raise InvalidImport(f"“{entry['id'][:64]}” has no {name}.")
+            if name in entry and not isinstance(entry[name], kind):
+                word = _IN_JSON[kind]
+                raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”; it must be {word}.")
     return entries
 
 
+_KINDS: dict[str, type] = {"task": str, "trigger": dict, "args": list, "kwargs": dict, "paused": bool}
+_NEEDED = ("task", "trigger")
+_IN_JSON = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}
+
+
 def _import(*, entry: dict[str, Any], author: dict[str, Any], update: bool, dry_run: bool) -> Imported:
+    with transaction.atomic():
+        done = _imported(entry=entry, author=author, update=update)
+        if dry_run:
+            transaction.set_rollback(True)
+    return done
+
+
+def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) -> Imported:
     id = entry["id"]
+    if not id.isprintable():
+        return Imported(id=id[:64], what="refused", text=f"The id “{id[:64]}” holds characters that cannot be printed.")
     stored = Job.objects.defer("job_state").filter(pk=id).first()
     definition = {name: entry[name] for name in DEFINITION if name in entry}
     try:
         if stored is None:
-            if not dry_run:
-                changes.create(**author, source=JobSource.CODE, id=id, paused=bool(entry.get("paused")), **definition)
+            changes.create(**author, source=JobSource.CODE, id=id, paused=entry.get("paused", False), **definition)
             return Imported(id=id, what="created")
         if not update:
             return Imported(id=id, what="skipped")
@@ -100,8 +128,7 @@ def _import(*, entry: dict[str, Any], author: dict[str, Any], update: bool, dry_
         changed = {name: value for name, value in definition.items() if present[name] != value}
         if not changed:
             return Imported(id=id, what="unchanged")
-        if not dry_run:
-            changes.update(job=stored, **author, version=None, **changed)
+        changes.update(job=stored, **author, version=None, **changed)
         return Imported(id=id, what="updated")
     except SchedulerError as error:
         return Imported(id=id, what="refused", text=str(error))

@@ -119,8 +119,11 @@ class TestQuickstart:
             urllib.request.urlopen(f"{address}/admin/", timeout=10)
         started.read_until(r"^\d\d:\d\d:\d\d  .* succeeded ")
 
-        started.ctrl_c()
+        second = Quickstart(data, "--no-web")
 
+        assert second.end() == 1
+        assert second.output.strip().startswith(f"CommandError: Another quickstart runs with {data}.")
+        started.ctrl_c()
         assert started.end() == 0, started.output
 
     @pytest.mark.parametrize("moment", ["Starting PostgreSQL", "Preparing sources", "Starting the web"])

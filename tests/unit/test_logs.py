@@ -4,7 +4,9 @@ import io
 import json
 import logging
 import logging.config
+import sys
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -51,6 +53,29 @@ class TestText:
 
     def test_shows_a_traceback(self) -> None:
         assert "ValueError: broken feed" in written("text", extra={}, fails=True)
+
+
+class TestColour:
+    @pytest.mark.parametrize(
+        ("is_terminal", "environment", "expected"),
+        [
+            (True, {}, True),
+            (True, {"NO_COLOR": ""}, True),
+            (True, {"NO_COLOR": "1"}, False),
+            (True, {"TERM": "dumb"}, False),
+            (False, {}, False),
+        ],
+    )
+    def test_is_for_terminals_where_nobody_asked_for_none(
+        self, is_terminal: bool, environment: dict[str, str], expected: bool, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sys, "stderr", mock.Mock(isatty=lambda: is_terminal))
+        for name in ("NO_COLOR", "TERM"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+
+        assert logs._may_color() is expected
 
 
 class TestJson:

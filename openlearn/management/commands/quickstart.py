@@ -21,6 +21,7 @@ from openlearn.db import embedded
 from openlearn.quickstart import processes, site, stage
 from openlearn.quickstart.progress import Progress
 from scheduler.errors import SchedulerError
+from scheduler.management import printing
 from scheduler.services import installation
 
 INTERRUPTED = 130
@@ -36,13 +37,25 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--port", type=int, help=f"Port of the web; {site.DEFAULT_PORT}, or a free one if taken.")
+        parser.add_argument(
+            "--port",
+            type=printing.whole(least=1, most=65_535),
+            metavar="N",
+            help=f"Port of the web; {site.DEFAULT_PORT}, or a free one if taken.",
+        )
         parser.add_argument("--no-web", action="store_true", help="Serve only the sample site, no admin.")
         parser.add_argument(
-            "--until-runs", type=int, metavar="N", help="Stop once N scheduled runs succeeded: exit code 0, else 1."
+            "--until-runs",
+            type=printing.whole(least=1),
+            metavar="N",
+            help="Stop once N scheduled runs succeeded: exit code 0, else 1.",
         )
         parser.add_argument(
-            "--timeout", type=float, default=120.0, metavar="SECONDS", help="How long --until-runs waits. Default: 120."
+            "--timeout",
+            type=printing.seconds,
+            default=120.0,
+            metavar="SECONDS",
+            help="How long --until-runs waits. Default: 120.",
         )
 
     def handle(self, *, port: int | None, no_web: bool, until_runs: int | None, timeout: float, **options: Any) -> None:
@@ -50,6 +63,7 @@ class Command(BaseCommand):
         self.signals.catch()
         # What it tells is told here in other words.
         logging.getLogger("openlearn.database").setLevel(logging.WARNING)
+        self._take_folder()
         port = self._choose_port(port)
         self._prepare_database()
         progress = Progress(since=timezone.now())
@@ -65,8 +79,27 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self._conclude(progress, until_runs=until_runs, timeout=timeout)
 
+    def _take_folder(self) -> None:
+        try:
+            is_ours = processes.lock_folder(settings.DATA_DIR)
+        except OSError as error:
+            raise CommandError(
+                f"{settings.DATA_DIR} cannot be written ({error.strerror}). Set OPENLEARN_DATA_DIR to another folder."
+            ) from None
+        if not is_ours:
+            raise CommandError(
+                f"Another quickstart runs with {settings.DATA_DIR}. "
+                "Stop it, or set OPENLEARN_DATA_DIR to another folder."
+            )
+
     def _choose_port(self, port: int | None) -> int:
-        if port is not None and not site.is_free(port):
+        try:
+            is_free = port is None or site.is_free(port)
+        except PermissionError:
+            raise CommandError(
+                f"This user may not listen on port {port}. Choose one from 1024 on with --port."
+            ) from None
+        if not is_free:
             raise CommandError(f"Port {port} is taken by another program. Choose another one with --port.")
         if port is None and not site.is_free(site.DEFAULT_PORT):
             port = site.free_port()

@@ -11,15 +11,25 @@ from scheduler.management import printing
 
 
 class Command(BaseCommand):
-    help = "Make an API token for a user and print it, once: only its hash is kept."
+    help = (
+        "Make an API token for a user and print it, once: only its hash is kept. "
+        "Exit code 0: made; 2: no such user, or no database."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("user", help="The name of the user whose permissions the token has.")
-        parser.add_argument("--days", type=int, default=90, help="How long it is good for. Default: 90.")
+        parser.add_argument(
+            "--days",
+            type=printing.whole(least=1, most=3650),
+            default=90,
+            metavar="N",
+            help="How long it is good for. Default: 90.",
+        )
 
     def handle(self, *, user: str, days: int, **options: Any) -> None:
-        if not 1 <= days <= 3650:
-            raise CommandError("--days is a number from 1 to 3650.", returncode=printing.NOT_ASKED)
+        printing.guarded(lambda: self._make(user=user, days=days))
+
+    def _make(self, *, user: str, days: int) -> None:
         model = get_user_model()
         found = model.objects.filter(**{model.USERNAME_FIELD: user}).first()
         if found is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
@@ -47,24 +48,26 @@ class Command(BaseCommand):
         found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
         found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
         found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
-        found.add_argument("--limit", type=int, default=200, metavar="N")
+        found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=200, metavar="N")
         add("show", "Show a job.", _one, printing.add_output)
         coming = add("next", "Say when a job fires next.", printing.add_output)
         coming.add_argument("job", nargs="?", help="The id of the job; or --cron.")
         coming.add_argument("--cron", metavar="EXPRESSION", help="A crontab expression that is not saved.")
         coming.add_argument("--tz", default="UTC", metavar="ZONE", help="Its time zone. Default: UTC.")
-        coming.add_argument("-n", dest="count", type=int, default=10, metavar="N")
+        coming.add_argument("-n", dest="count", type=printing.whole(least=1, most=1000), default=10, metavar="N")
         run = add("run", "Run a job now.", _one, printing.add_output)
         run.add_argument("--kwargs", metavar="JSON", help="In place of the job's.")
         run.add_argument("--wait", action="store_true", help="Wait for its end; exit code 1 if it did not succeed.")
-        run.add_argument("--timeout", type=float, default=3600.0, metavar="SECONDS", help="Longest wait.")
+        run.add_argument(
+            "--timeout", type=printing.seconds, default=3600.0, metavar="SECONDS", help="Longest wait. Default: 3600."
+        )
         pause = add("pause", "Pause jobs.", _many, printing.add_output)
         pause.add_argument("--reason", default="")
         pause.add_argument("--until", metavar="INSTANT", help="When they resume by themselves.")
         resume = add("resume", "Resume jobs.", _many, printing.add_output)
         resume.add_argument("--reason", default="")
         history = add("changes", "Show who changed a job, when and how; also a deleted one.", _one, printing.add_output)
-        history.add_argument("--limit", type=int, default=50, metavar="N")
+        history.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
         exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
         exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
         importing = add("import", "Create the jobs of an export.", printing.add_output)
@@ -101,8 +104,12 @@ class Command(BaseCommand):
     def _next(self, *, job: str | None, cron: str | None, tz: str, count: int, output: str, **_: Any) -> None:
         if (job is None) == (cron is None):
             raise CommandError("Name a job, or give --cron.", returncode=printing.NOT_ASKED)
-        trigger = jobs.get(id=job).trigger if job else {"type": "cron", "expression": cron, "timezone": tz}
-        moments = triggers.next_fire_times(trigger, after=database_now(), count=max(1, min(count, 1000)))
+        # An expression alone is computed here: it needs no database.
+        if job is None:
+            trigger, now = {"type": "cron", "expression": cron, "timezone": tz}, timezone.now()
+        else:
+            trigger, now = jobs.get(id=job).trigger, database_now()
+        moments = triggers.next_fire_times(trigger, after=now, count=count)
         self.stderr.write(triggers.describe(trigger))
         times = [representations.instant(moment) for moment in moments]
         self.stdout.write(printing.as_json(times) if output == "json" else "\n".join(str(time) for time in times))
@@ -137,7 +144,7 @@ class Command(BaseCommand):
         self._each("resume", jobs, output, reason=reason)
 
     def _changes(self, *, job: str, output: str, limit: int, **_: Any) -> None:
-        found = list(versions.changes(filter=ChangeFilter(job=job))[: max(1, limit)])
+        found = list(versions.changes(filter=ChangeFilter(job=job))[:limit])
         if not found:
             jobs.get(id=job)  # refuses an id that nothing ever had
         shown = representations.changes(rows=found)
@@ -169,6 +176,9 @@ class Command(BaseCommand):
             raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=printing.NOT_ASKED) from None
         except ValueError as error:
             raise CommandError(f"{file} is no JSON: {error}.", returncode=printing.NOT_ASKED) from None
+        except RecursionError:
+            sentence = f"{file} is no export of jobs: it is nested too deeply."
+            raise CommandError(sentence, returncode=printing.NOT_ASKED) from None
         done = transfer.import_jobs(
             document=document, actor=_actor(), via=Via.COMMAND, reason=reason, update=update, dry_run=dry_run
         )

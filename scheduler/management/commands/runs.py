@@ -28,9 +28,9 @@ class Command(BaseCommand):
         found.add_argument("--task", default="")
         found.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
         found.add_argument("--until", type=printing.since, metavar="TIME")
-        found.add_argument("--limit", type=int, default=50, metavar="N")
+        found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
         log: CommandParser = words.add_parser("log", help="Show what a run has logged.")
-        log.add_argument("run", type=int, help="The id of the run.")
+        log.add_argument("run", type=printing.whole(least=1, most=2**63 - 1), help="The id of the run.")
         log.add_argument("-f", "--follow", action="store_true", help="Go on until the run ends.")
 
     def handle(self, *, word: str, **options: Any) -> None:

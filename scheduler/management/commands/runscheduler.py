@@ -3,9 +3,11 @@ from __future__ import annotations
 import dataclasses
 import gc
 import logging
+import re
 import signal
 import threading
 import time
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -15,12 +17,15 @@ from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
+from scheduler.management import printing
 from scheduler.services import installation
 from scheduler.store.installation import adopt
 
 logger = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 5.0
+_MOST_AT_ONCE = 10_000
+"""Threads or processes: more are a slip of the finger, and would take the machine down."""
 
 
 class Command(BaseCommand):
@@ -28,10 +33,20 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--threads", type=_from(1), metavar="N", help="Runs at once on the executor “default”.")
-        parser.add_argument("--processes", type=_from(0), metavar="N", help="Runs at once on “processpool”; 0: none.")
         parser.add_argument(
-            "--grace", type=_seconds, metavar="SECONDS", help="How long running tasks may go on after SIGTERM."
+            "--threads",
+            type=printing.whole(least=1, most=_MOST_AT_ONCE),
+            metavar="N",
+            help="Runs at once on the executor “default”.",
+        )
+        parser.add_argument(
+            "--processes",
+            type=printing.whole(least=0, most=_MOST_AT_ONCE),
+            metavar="N",
+            help="Runs at once on “processpool”; 0: none.",
+        )
+        parser.add_argument(
+            "--grace", type=printing.seconds, metavar="SECONDS", help="How long running tasks may go on after SIGTERM."
         )
         parser.add_argument("--name", metavar="NODE", help="The name that people see. Default: the host's name.")
         parser.add_argument(
@@ -48,7 +63,7 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--wait",
-            type=_seconds,
+            type=printing.seconds,
             default=30.0,
             metavar="SECONDS",
             help="How long to wait for a database that is starting up. Default: 30.",
@@ -206,32 +221,8 @@ class Command(BaseCommand):
             self._stop.wait(0.05)
 
 
-def _from(lowest: int) -> Any:
-    def number(text: str) -> int:
-        value = int(text)
-        if value < lowest:
-            raise ValueError
-        return value
-
-    number.__name__ = f"whole number from {lowest} on"
-    return number
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1_000_000:
-        raise ValueError
-    return value
-
-
-_seconds.__name__ = "number of seconds"
-
-
 def _address(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not port.isdecimal() or int(port) > 65_535:
-        raise ValueError
+    if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
+        raise ArgumentTypeError(f"“{text[:64]}” is not a port, or a host and a port such as 0.0.0.0:9100.")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-_address.__name__ = "port, or host and port"

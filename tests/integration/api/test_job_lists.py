@@ -63,6 +63,7 @@ class TestListing:
             }
         ]
         assert api.get("jobs", {"limit": "201"}).status_code == 400
+        assert api.get("jobs", {"state": "active,zebra"}).json()["detail"].startswith("state (“zebra”): ")
         assert api.get("jobs", {"cursor": "bm9uc2Vuc2U"}).json()["errors"][0]["parameter"] == "cursor"
 
     @pytest.mark.parametrize("order", ["id", "-id", "name", "next_run_time", "-next_run_time", "last_run", "-last_run"])

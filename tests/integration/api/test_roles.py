@@ -102,6 +102,7 @@ class TestEachDoor:
             answer = knock(caller, door, run)
             assert answer.status_code == 403
             assert answer["Content-Type"] == "application/problem+json"
+            assert f"scheduler.{lacking}" in answer.json()["detail"]
 
     @doors
     def test_asks_strangers_who_they_are(self, door: Door, run: Run) -> None:
@@ -119,6 +120,16 @@ class TestEachDoor:
             for door in DOORS
         }
         assert {route for route, _, _ in urls._ROUTES} - OPEN - OWN == known - {"/metrics"}
+
+
+class TestAMethodThatIsNotThere:
+    @pytest.mark.parametrize(
+        ("verb", "path"), [("OPTIONS", "jobs"), ("PUT", "jobs"), ("POST", "/metrics"), ("OPTIONS", "/metrics")]
+    )
+    def test_is_refused_with_those_that_are(self, verb: str, path: str, login: Callable[..., Caller]) -> None:
+        answer = login("view_job").generic(verb, path)
+
+        assert (answer.status_code, "GET" in answer["Allow"]) == (405, True)
 
 
 class TestAViewOnlyUser:

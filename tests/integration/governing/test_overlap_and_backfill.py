@@ -185,7 +185,7 @@ class TestBackfill:
         ("arguments", "sentence"),
         [
             (["nobody", "--from", "2026-01-01"], "There is no job with the id “nobody”."),
-            (["hourly", "--from", "yesterday"], "--from “yesterday” is not a time."),
+            (["hourly", "--from", "yesterday"], "argument --from: “yesterday” is not a time."),
         ],
     )
     def test_command_refuses_with_a_sentence(self, arguments: list[str], sentence: str) -> None:

@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError, ProgrammingError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 from knox.models import AuthToken
 
-from scheduler.models import Job, Run
+from scheduler.management import printing
+from scheduler.models import Change, Job, Run
 from scheduler.services import health, jobs
 
 EVERY_HOUR = {"type": "interval", "hours": 1}
@@ -31,6 +36,12 @@ def run(*words: str) -> tuple[int, str, str]:
 
 def add(id: str = "j", **changes: Any) -> Job:
     return jobs.create(**{"id": id, "task": "sample.square", "kwargs": {"number": 2}, "trigger": EVERY_HOUR, **changes})
+
+
+def entry(**changes: Any) -> str:
+    """Return an export of one job."""
+    job = {"id": "imported", "task": "sample.square", "kwargs": {"number": 2}, "trigger": EVERY_HOUR, **changes}
+    return json.dumps({"format": "openlearn-scheduler-jobs", "version": 1, "jobs": [job]})
 
 
 def end(run: Run, state: str, **columns: Any) -> None:
@@ -69,6 +80,10 @@ class TestJobs:
             (("jobs", "pause", "j", "--until", "2999-01-01T00:00:00"), 2),
             (("jobs", "import", "/nowhere.json"), 2),
             (("runs", "log", "1"), 2),
+            (("jobs", "export", "none"), 2),
+            (("jobs", "pause", "j", "--until", "9999-12-31T23:59:59-14:00"), 1),
+            (("backfill", "none", "--from", "7d"), 2),
+            (("backfill", "j", "--from", "2026-01-02", "--to", "2026-01-01"), 1),
             (("create_api_token", "nobody"), 2),
         ],
     )
@@ -78,6 +93,38 @@ class TestJobs:
         found, _, talk = run(*words)
 
         assert (found, bool(talk)) == (code, True)
+
+    @pytest.mark.parametrize(
+        ("words", "sentence"),
+        [
+            (("jobs", "list", "--limit", "-1"), "“-1” is not a whole number from 1 to 100,000."),
+            (("jobs", "next", "j", "-n", "0"), "“0” is not a whole number from 1 to 1,000."),
+            (("jobs", "run", "j", "--timeout", "nan"), "“nan” is not a number of seconds from 0 to 1,000,000."),
+            (("runs", "list", "--since", "999999d"), "“999999d” is not a time. Write it as 12h, 7d or"),
+            (("runs", "log", "abc"), "“abc” is not a whole number from 1 to"),
+            (("backfill", "j", "--from", "7d", "--limit", "-1"), "“-1” is not a whole number from 1 to 1,000,000."),
+            (("create_api_token", "x", "--days", "0"), "“0” is not a whole number from 1 to 3,650."),
+            (("quickstart", "--port", "99999"), "“99999” is not a whole number from 1 to 65,535."),
+            (("quickstart", "--until-runs", "-3"), "“-3” is not a whole number from 1 to"),
+            (("runscheduler", "--threads", "0"), "“0” is not a whole number from 1 to 10,000."),
+            (("runscheduler", "--metrics-port", "99999"), "“99999” is not a port, or a host and a port"),
+        ],
+    )
+    def test_names_an_option_that_cannot_be_used(self, words: tuple[str, ...], sentence: str) -> None:
+        _, _, talk = run(*words)
+
+        assert sentence in talk
+
+    def test_shows_a_reason_in_full(self) -> None:
+        add()
+
+        _, table, _ = run("jobs", "pause", "j", "--until", "2001-01-01T00:00:00Z")
+
+        assert re.search(r"until is “2001-01-01T00:00:00\+00:00”, which is over \(now .*\)\.$", table.strip())
+
+    def test_computes_an_expression_without_a_database(self, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(0):
+            assert run("jobs", "next", "--cron", "@daily", "-n", "1")[0] == 0
 
     def test_pauses_and_resumes(self) -> None:
         add()
@@ -155,6 +202,12 @@ class TestJobs:
             '{"format": "openlearn-scheduler-jobs", "version": 2}',
             "x",
             '{"format": "openlearn-scheduler-jobs", "version": 1, "jobs": [{"id": 1}]}',
+            entry(trigger="x"),
+            entry(task=5),
+            entry(kwargs=[1]),
+            entry(paused="no"),
+            entry(id="a\0b"),
+            "[" * 100_000,
         ],
     )
     def test_refuses_to_import_what_is_no_export(self, tmp_path: Path, document: str) -> None:
@@ -162,6 +215,46 @@ class TestJobs:
 
         assert run("jobs", "import", str(tmp_path / "x.json"))[0] in (1, 2)
         assert not Job.objects.exists()
+
+    def test_rehearses_an_import_and_takes_it_back(self, tmp_path: Path) -> None:
+        file = tmp_path / "jobs.json"
+        file.write_text(entry(task="nobody.knows"))
+        assert run("jobs", "import", str(file), "--dry-run")[0] == 1
+        file.write_text(entry())
+
+        code, table, _ = run("jobs", "import", str(file), "--dry-run")
+
+        assert (code, "created" in table, Job.objects.exists(), Change.objects.exists()) == (0, True, False, False)
+
+
+class TestADatabaseThatCannotBeAsked:
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("jobs", "list"),
+            ("runs", "list"),
+            ("backfill", "j", "--from", "7d"),
+            ("adopt_jobs",),
+            ("create_api_token", "anna"),
+        ],
+    )
+    def test_ends_every_command_with_a_sentence(self, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(self: BaseDatabaseWrapper) -> None:
+            raise OperationalError("No room.")
+
+        monkeypatch.setattr(BaseDatabaseWrapper, "cursor", refuse)
+
+        assert run(*words) == (2, "", "No room.")
+
+    def test_is_told_to_be_updated_where_tables_are_of_another_release(self) -> None:
+        MigrationRecorder.Migration.objects.filter(app="scheduler", name="0012_keep_the_history_of_jobs").delete()
+
+        def ask() -> None:
+            raise ProgrammingError('relation "scheduler_change" does not exist')
+
+        with pytest.raises(CommandError, match=r"Run “manage\.py init_scheduler_db” to apply them") as caught:
+            printing.guarded(ask)
+        assert caught.value.returncode == 2
 
 
 class TestRuns:
