@@ -10,6 +10,8 @@ import pytest
 from tests.postgres import Cluster
 from tests.scenarios.site import Site, connected_to, migrate
 
+pytest.register_assert_rewrite("tests.scenarios.ticking")
+
 _numbers = count(1)
 
 

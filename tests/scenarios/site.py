@@ -6,10 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -183,28 +181,3 @@ class Site:
 
     def node_of(self, process: NodeProcess) -> Node:
         return Node.objects.get(pid=process.pid)
-
-
-def accounted_fire_times(job: str, *, every: timedelta) -> Counter[datetime]:
-    """Return how often each fire time of an interval is covered by a row of the ledger, further attempts apart."""
-    found: Counter[datetime] = Counter()
-    for run in Run.objects.filter(job_key=job, attempt=1, kind="scheduled"):
-        moment = run.covers_from or run.scheduled_at
-        while moment <= run.scheduled_at:
-            found[moment] += 1
-            moment += every
-    return found
-
-
-def assert_nothing_lost_or_doubled(site: Site, job: str, *, first: datetime, every: timedelta) -> None:
-    """Every fire time of an interval, enumerated here, is covered once; no run was executed twice."""
-    found = accounted_fire_times(job, every=every)
-    expected, moment = [], first
-    while moment <= max(found):
-        expected.append(moment)
-        moment += every
-    assert found == Counter(expected)
-    executed = Counter(execution.run_id for execution in site.executions(job))
-    succeeded = Run.objects.filter(job_key=job, state="succeeded").values_list("pk", flat=True)
-    assert {run_id: executed[run_id] for run_id in succeeded} == dict.fromkeys(succeeded, 1)
-    assert set(executed.values()) == {1}

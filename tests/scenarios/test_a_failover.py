@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,9 @@ from django.db import connection
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import Site, accounted_fire_times, connected_to, migrate
+from tests.scenarios.site import Site, connected_to, migrate
+from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
-
-SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -58,15 +57,7 @@ class TestAFailoverToASynchronousStandby:
     ) -> None:
         site = Site(url=both(primary, standby), directory=tmp_path)
         with django_db_blocker.unblock(), connected_to(site.url):
-            created = [
-                jobs.create(
-                    id=f"job-{number}",
-                    task="sample.record",
-                    trigger={"type": "interval", "seconds": 1},
-                    misfire_grace_time=None,
-                )
-                for number in range(5)
-            ]
+            created = [every_second(f"job-{number}") for number in range(5)]
             nodes = [site.start_node() for _ in range(2)]
             site.began("job-4", count=3, timeout=40)
 
@@ -79,10 +70,8 @@ class TestAFailoverToASynchronousStandby:
             for node in nodes:
                 node.stop()
             for job in created:
-                found = accounted_fire_times(job.pk, every=SECOND)
-                first = datetime.fromisoformat(job.trigger["start_at"])
-                assert found == Counter(first + number * SECOND for number in range(len(found)))
-                assert set(Counter(item.run_id for item in site.executions(job.pk)).values()) == {1}
+                assert_covered_once(job)
+                assert_begun_once(site, job)
             assert not Run.objects.active().filter(node__isnull=False).exists()
             site.close()
             connection.close()
@@ -103,15 +92,7 @@ class TestAFailoverToAnAsynchronousStandby:
     ) -> None:
         site = Site(url=both(primary, late_standby), directory=tmp_path)
         with django_db_blocker.unblock(), connected_to(site.url):
-            created = [
-                jobs.create(
-                    id=f"job-{number}",
-                    task="sample.record",
-                    trigger={"type": "interval", "seconds": 1},
-                    misfire_grace_time=None,
-                )
-                for number in range(20)
-            ]
+            created = [every_second(f"job-{number}") for number in range(20)]
             nodes = [site.start_node() for _ in range(2)]
             site.began("job-19", count=3, timeout=40)
 
@@ -131,9 +112,7 @@ class TestAFailoverToAnAsynchronousStandby:
             for node in nodes:
                 node.stop()
             for job in created:
-                found = accounted_fire_times(job.pk, every=SECOND)
-                first = datetime.fromisoformat(job.trigger["start_at"])
-                assert found == Counter(first + number * SECOND for number in range(len(found)))
+                assert_covered_once(job)
             times = Counter((item.job, item.scheduled_at) for item in site.executions())
             twice = {each for each, count in times.items() if count == 2}
             assert twice, "Nothing was lost: this proves nothing."

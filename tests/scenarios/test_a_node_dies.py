@@ -1,23 +1,17 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from scheduler.models import Job, Run
+from scheduler.models import Run
 from scheduler.services import jobs
-from tests.scenarios.site import Site, assert_nothing_lost_or_doubled
+from tests.scenarios.site import Site
+from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
 
-SECOND = timedelta(seconds=1)
-EVERY_SECOND = {"type": "interval", "seconds": 1}
 NOT_SOON = {"type": "interval", "days": 1}
-
-
-def first_fire_time(job: Job) -> datetime:
-    return datetime.fromisoformat(job.trigger["start_at"])
 
 
 def hold(id: str, until: Path, **policies: Any) -> None:
@@ -29,7 +23,7 @@ def hold(id: str, until: Path, **policies: Any) -> None:
 class TestKilledInTheMiddleAndStartedAgain:
     def test_loses_and_doubles_no_fire_time_and_recovers_what_ran(self, site: Site, tmp_path: Path) -> None:
         release = tmp_path / "release"
-        tick = jobs.create(id="tick", task="sample.record", trigger=EVERY_SECOND)
+        tick = every_second("tick")
         hold("long", release, rerun_if_interrupted=True)
         hold("once", release, rerun_if_interrupted=False)
         killed = site.start_node()
@@ -53,7 +47,7 @@ class TestKilledInTheMiddleAndStartedAgain:
         assert [execution.ended for execution in site.executions("once")] == [False]
         assert Run.objects.filter(job_key="once").count() == 1
         assert not Run.objects.active().filter(node__isnull=False).exists()
-        assert_nothing_lost_or_doubled(site, "tick", first=first_fire_time(tick), every=SECOND)
+        assert_nothing_lost_or_doubled(site, tick)
 
 
 class TestKilledWhileAnotherNodeWorks:
@@ -63,7 +57,7 @@ class TestKilledWhileAnotherNodeWorks:
         hold("long", release, rerun_if_interrupted=True)
         (first,) = site.began("long")
         survivor = site.start_node("--threads", "4")
-        tick = jobs.create(id="tick", task="sample.record", trigger=EVERY_SECOND)
+        tick = every_second("tick")
         site.began("tick")
 
         killed.kill()
@@ -75,12 +69,12 @@ class TestKilledWhileAnotherNodeWorks:
         site.began("tick", count=len(site.executions("tick")) + 1)
         survivor.stop()
         assert site.node_of(killed).state == "lost"
-        assert_nothing_lost_or_doubled(site, "tick", first=first_fire_time(tick), every=SECOND)
+        assert_nothing_lost_or_doubled(site, tick)
 
 
 class TestKilledAgainAndAgain:
     def test_loses_and_doubles_no_fire_time(self, site: Site) -> None:
-        created = [jobs.create(id=f"tick-{n}", task="sample.record", trigger=EVERY_SECOND) for n in range(10)]
+        created = [every_second(f"tick-{n}") for n in range(10)]
         nodes = [site.start_node(), site.start_node()]
 
         for round_number in range(4):
@@ -95,11 +89,11 @@ class TestKilledAgainAndAgain:
 
         assert not Run.objects.active().filter(node__isnull=False).exists()
         for job in created:
-            assert_nothing_lost_or_doubled(site, job.pk, first=first_fire_time(job), every=SECOND)
+            assert_nothing_lost_or_doubled(site, job)
 
 
 class TestTheProcessPoolOfAKilledNode:
-    def test_is_gone_within_two_seconds(self, site: Site, tmp_path: Path) -> None:
+    def test_is_gone_with_it(self, site: Site, tmp_path: Path) -> None:
         node = site.start_node("--processes", "2")
         hold("long", tmp_path / "never", executor="processpool")
         (execution,) = site.began("long")
@@ -108,7 +102,7 @@ class TestTheProcessPoolOfAKilledNode:
 
         node.kill()
 
-        wait_until(lambda: not any(is_alive(child) for child in children), 2)
+        wait_until(lambda: not any(is_alive(child) for child in children))
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -13,9 +13,9 @@ from django.utils import timezone
 from scheduler.models import Job, Run
 from scheduler.services import jobs
 from tests.scenarios.site import Site
+from tests.scenarios.ticking import EVERY_SECOND
 from tests.waiting import wait_until
 
-EVERY_SECOND = {"type": "interval", "seconds": 1}
 DAILY = {"type": "interval", "days": 1}
 SOON = 10.0
 """Seconds within which a hint has arrived, however busy the machine: far less than the minute between two polls."""

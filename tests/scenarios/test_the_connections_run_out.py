@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,11 @@ import pytest
 from django.db import connection
 
 from scheduler.models import Node, Run
-from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import Site, assert_nothing_lost_or_doubled, connected_to, migrate
+from tests.scenarios.site import Site, connected_to, migrate
+from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
 
-SECOND = timedelta(seconds=1)
 PATIENT = {"SCHEDULER_LEASE_SECONDS": "10", "SCHEDULER_REAP_AFTER_SECONDS": "15"}
 """What is late because the machine is busy is not to look like what this is about."""
 
@@ -75,15 +73,7 @@ def site(small_server: Cluster, tmp_path: Path, django_db_blocker: Any) -> Itera
 
 class TestAServerWithoutAFreeConnection:
     def test_stops_no_node_and_loses_nothing(self, site: Site) -> None:
-        created = [
-            jobs.create(
-                id=f"job-{number}",
-                task="sample.record",
-                trigger={"type": "interval", "seconds": 1},
-                misfire_grace_time=None,
-            )
-            for number in range(5)
-        ]
+        created = [every_second(f"job-{number}") for number in range(5)]
         connection.close()
         nodes = [site.start_node(**PATIENT) for _ in range(2)]
         site.began("job-4", count=2, timeout=40)
@@ -108,8 +98,7 @@ class TestAServerWithoutAFreeConnection:
         for node in nodes:
             node.stop()
         for job in created:
-            first = datetime.fromisoformat(job.trigger["start_at"])
-            assert_nothing_lost_or_doubled(site, job.pk, first=first, every=SECOND)
+            assert_nothing_lost_or_doubled(site, job)
         assert not Run.objects.filter(attempt__gt=1).exists()
 
     def test_lets_a_node_wait_that_finds_room_for_some_of_its_sessions(self, site: Site) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,9 @@ from django.db import connection
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster, StopMode
-from tests.scenarios.site import Site, assert_nothing_lost_or_doubled
+from tests.scenarios.site import Site
+from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
-
-EVERY_SECOND = {"type": "interval", "seconds": 1}
 
 
 class TestARestartOfTheServer:
@@ -22,9 +20,7 @@ class TestARestartOfTheServer:
     ) -> None:
         release = tmp_path / "release"
         names = ("one", "two", "three")
-        created = [
-            jobs.create(id=name, task="sample.record", trigger=EVERY_SECOND, misfire_grace_time=None) for name in names
-        ]
+        created = [every_second(name) for name in names]
         long = jobs.create(
             id="long", task="sample.hold", trigger={"type": "interval", "days": 1}, kwargs={"until": str(release)}
         )
@@ -49,5 +45,4 @@ class TestARestartOfTheServer:
         assert (run.state, run.attempt) == ("succeeded", 1)
         assert not Run.objects.active().filter(node__isnull=False).exists()
         for job in created:
-            first = datetime.fromisoformat(job.trigger["start_at"])
-            assert_nothing_lost_or_doubled(site, job.pk, first=first, every=timedelta(seconds=1))
+            assert_nothing_lost_or_doubled(site, job)

@@ -2,19 +2,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from scheduler.models import Job, Node, Run
+from scheduler.models import Node, Run
 from scheduler.services import jobs
 from tests.postgres import NO_CLOCK, Cluster, clock_library
-from tests.scenarios.site import Site, assert_nothing_lost_or_doubled, connected_to, migrate
+from tests.scenarios.site import Site, connected_to, migrate
+from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 
-SECOND = timedelta(seconds=1)
 HOUR = 3600
 PATIENT = {"SCHEDULER_LEASE_SECONDS": "3", "SCHEDULER_REAP_AFTER_SECONDS": "4"}
 """On a busy machine a heartbeat may be late by more than the quickest settings forgive."""
@@ -75,15 +74,8 @@ class TestAnHourForthAndBack:
                 node.stop()
 
             for job in created:
-                first = datetime.fromisoformat(job.trigger["start_at"])
-                assert_nothing_lost_or_doubled(site, job.pk, first=first, every=SECOND)
+                assert_nothing_lost_or_doubled(site, job)
             assert not Run.objects.active().filter(node__isnull=False).exists()
             assert not Run.objects.filter(attempt__gt=1).exists()
             site.close()
             connection.close()
-
-
-def every_second(name: str) -> Job:
-    return jobs.create(
-        id=name, task="sample.record", trigger={"type": "interval", "seconds": 1}, misfire_grace_time=None
-    )

@@ -3,9 +3,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +17,13 @@ from tests.scenarios.site import (
     QUICK,
     NodeProcess,
     Site,
-    accounted_fire_times,
     connected_to,
     environment,
     migrate,
 )
+from tests.scenarios.ticking import assert_covered_once, every_second
 from tests.waiting import wait_until
 
-SECOND = timedelta(seconds=1)
 NOT_SOON = {"type": "interval", "days": 1}
 
 FULL = Path("/dev/full")
@@ -71,14 +68,8 @@ class TestAFullDiskOfTheServer:
     ) -> None:
         site = Site(url=cluster_on_it.url("learning"), directory=tmp_path)
         with django_db_blocker.unblock(), connected_to(site.url):
-            job = jobs.create(
-                id="every-second",
-                task="sample.give",
-                # What cannot be compressed fills the log of the server within seconds.
-                kwargs={"value": os.urandom(20_000).hex()},
-                trigger={"type": "interval", "seconds": 1},
-                misfire_grace_time=None,
-            )
+            # What cannot be compressed fills the log of the server within seconds.
+            job = every_second("every-second", task="sample.give", kwargs={"value": os.urandom(20_000).hex()})
             connection.close()
             node = site.start_node()
             filler = small_disk / "filler"
@@ -93,9 +84,7 @@ class TestAFullDiskOfTheServer:
             done = node.output.count("scheduler.run.finished")
             node.printed_more_than("scheduler.run.finished", count=done + 3, timeout=60)
             node.stop()
-            found = accounted_fire_times(job.pk, every=SECOND)
-            first = datetime.fromisoformat(job.trigger["start_at"])
-            assert found == Counter(first + number * SECOND for number in range(len(found)))
+            assert_covered_once(job)
             assert not Run.objects.active().filter(node__isnull=False).exists()
             site.close()
             connection.close()

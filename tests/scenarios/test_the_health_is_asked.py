@@ -11,18 +11,21 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.models import Max
+from django.db.models.functions import Now
 from prometheus_client.parser import text_string_to_metric_families
 
-from scheduler.models import NodeMeasure
+from scheduler.models import Node, NodeMeasure
 from tests.postgres import Cluster, free_port
 from tests.scenarios.site import CHECKOUT, QUICK, Site, environment
 from tests.waiting import wait_until
 
-HEARTBEAT_SECONDS = float(QUICK["SCHEDULER_HEARTBEAT_SECONDS"])
+HEARTBEAT = timedelta(seconds=float(QUICK["SCHEDULER_HEARTBEAT_SECONDS"]))
 
 
 class Web:
@@ -93,6 +96,14 @@ def failed(document: dict[str, Any]) -> list[str]:
     return [check["name"] for check in document["checks"] if check["status"] == "fail"]
 
 
+def turned(web: Web) -> bool:
+    """Whether the health is bad; it must be, once no heartbeat is younger than two of them."""
+    freshest = Node.objects.aggregate(age=Now() - Max("heartbeat_at"))["age"]
+    is_bad = web.health()[0] == 503
+    assert is_bad or freshest <= 2 * HEARTBEAT
+    return is_bad
+
+
 class TestFrozenNodes:
     def test_turn_the_health_within_two_heartbeats_and_back(self, site: Site, tmp_path: Path) -> None:
         nodes = [site.start_node(), site.start_node()]
@@ -101,16 +112,13 @@ class TestFrozenNodes:
 
             for node in nodes:
                 node.send(signal.SIGSTOP)
-            frozen_at = time.monotonic()
             try:
-                wait_until(lambda: web.health()[0] == 503, 10)
-                took = time.monotonic() - frozen_at
+                wait_until(lambda: turned(web), 30)
                 found = web.health()[1]
             finally:
                 for node in nodes:
                     node.send(signal.SIGCONT)
 
-            assert took <= 2 * HEARTBEAT_SECONDS + 0.5
             assert failed(found) == ["nodes"]
             wait_until(lambda: web.health()[0] == 200, 10)
 
@@ -125,7 +133,8 @@ class TestADatabaseThatIsAway:
             try:
                 site.start_node()
                 with web_on(cluster.url(), tmp_path) as web:
-                    assert web.health()[0] == 200
+                    status, _, usual = web.health()
+                    assert status == 200
 
                     self._take_away(cluster, how)
                     status, found, took = web.health()
@@ -134,8 +143,9 @@ class TestADatabaseThatIsAway:
                     self._bring_back(cluster, how)
 
                     assert (status, failed(found)) == (503, ["database"])
-                    assert took < 2
-                    assert (live[0], live[2] < 1) == (200, True)
+                    # Two seconds, and what the machine has no time for.
+                    assert took < 2 + 20 * usual
+                    assert (live[0], live[2] < 1 + 20 * usual) == (200, True)
                     assert others == [401]
                     wait_until(lambda: web.health()[0] == 200, 30)
                 assert "Traceback" not in web.output.read_text()

@@ -132,7 +132,7 @@ class TestANode:
         job = add_job(task="sample.nothing", due_at=timezone.now() + HOUR)
         jobs.pause(job=job, until=timezone.now() + timedelta(milliseconds=300))
 
-        work(node, until=lambda: Job.objects.get().state == JobState.ACTIVE, timeout=4)
+        work(node, until=lambda: Job.objects.get().state == JobState.ACTIVE, timeout=30)
 
         assert Job.objects.get().next_run_time is not None
 

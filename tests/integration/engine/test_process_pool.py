@@ -212,7 +212,7 @@ class TestStopping:
         assert bench.pool.take_back() == [waiting]
         assert bench.stop() == [run]
 
-        wait_until(lambda: is_gone(pid), 5)
+        wait_until(lambda: is_gone(pid))
         assert bench.outcomes.empty()
 
 
@@ -227,7 +227,7 @@ class TestAChild:
 
         child._pipe.close()
 
-        wait_until(lambda: not child.is_alive, 2)
+        wait_until(lambda: not child.is_alive)
 
     def test_takes_what_its_task_started_with_it(self, tmp_path: Path) -> None:
         child = Child(memory_mb=None)
@@ -239,4 +239,4 @@ class TestAChild:
 
         child._pipe.close()
 
-        wait_until(lambda: is_gone(int(pid.read_text())), 2)
+        wait_until(lambda: is_gone(int(pid.read_text())))

@@ -55,7 +55,7 @@ class TestAServerThatDoesNotAnswer:
             with pytest.raises(DatabaseUnavailable):
                 session.execute("probe")
 
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 9  # TCP alone would have taken ten seconds
         assert session.execute("probe") == [(1,)]
         session.close()
 

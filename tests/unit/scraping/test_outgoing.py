@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import socket
-import time
 import zlib
 
 import pytest
@@ -250,12 +249,8 @@ class TestTheDeadline:
                 handler.wfile.write(b"x")
 
         allowed.routes["/"] = drip
-        started = time.monotonic()
-
-        with pytest.raises(AnswerTooSlow):
+        with pytest.raises(AnswerTooSlow):  # else it would go on for ever
             outgoing.request(url=allowed.url("/"), limits=QUICK)
-
-        assert time.monotonic() - started < 5
 
     def test_counts_over_redirects(self, allowed):
         def slow(handler):
