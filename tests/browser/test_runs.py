@@ -58,6 +58,32 @@ class TestALogThatGrows:
         expect(page.locator(".ols-sentence")).to_contain_text("Succeeded")
         assert log.evaluate("item => item.scrollTop") == 40
 
+    def test_has_its_tools_once_there_is_a_line(self, page: Page) -> None:
+        shown = run(job=make(), state=RunState.RUNNING, finished_at=None, node=node().pk)
+        page.clock.install()
+        page.goto(addresses.run(shown.pk))
+        expect(page.locator("#log-empty")).to_have_text("It has logged nothing yet.")
+        expect(page.locator("#log-search")).not_to_be_visible()
+
+        Run.objects.update(log=entries(1, 3))
+        page.clock.run_for(2100)
+
+        expect(page.locator("#log > span")).to_have_count(3)
+        expect(page.locator("#log-search")).to_be_visible()
+        expect(page.locator("#log-empty")).to_have_count(0)
+
+    def test_says_at_the_end_that_there_was_nothing(self, page: Page) -> None:
+        shown = run(job=make(), state=RunState.RUNNING, finished_at=None, node=node().pk)
+        page.clock.install()
+        page.goto(addresses.run(shown.pk))
+
+        Run.objects.update(state="succeeded", finished_at=timezone.now())
+        page.clock.run_for(5100)
+
+        expect(page.locator("#log-empty")).to_have_text("It logged nothing.")
+        for part in ("#log", "#log-search", "#copy-log", "text=Download"):
+            expect(page.locator(part)).not_to_be_visible()
+
     def test_is_marked_while_somebody_types_a_search(self, page: Page) -> None:
         page.goto(addresses.run(run(log=entries(1, 100)).pk))
 

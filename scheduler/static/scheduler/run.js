@@ -74,8 +74,12 @@
       const news = part.firstElementChild;
       const isAtEnd = log.scrollTop + log.clientHeight >= log.scrollHeight - 4;
       log.dataset.last = news.dataset.last;
-      log.append(...news.childNodes);
-      document.getElementById("log-empty")?.remove();
+      const empty = document.getElementById("log-empty");
+      if (empty && news.children.length) {
+        log.hidden = document.getElementById("log-tools").hidden = false;
+        empty.remove();
+      } else if (empty && news.dataset.finished !== undefined) empty.textContent = empty.dataset.over;
+      log.append(...news.children);
       if (isAtEnd) log.scrollTop = log.scrollHeight;
       if (search?.value) mark();
       if (news.dataset.finished !== undefined) clearInterval(timer);

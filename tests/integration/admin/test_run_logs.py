@@ -54,6 +54,18 @@ class TestTheLog:
         assert [line.number for line in found["log"].lines] == [4, *range(40, 50)]
         assert found["log_summary"] == "11 lines of the log hold “PAGE 4”."
 
+    @pytest.mark.parametrize(
+        ("values", "sentence"),
+        [({}, "It logged nothing."), ({"state": RunState.RUNNING, "finished_at": None}, "It has logged nothing yet.")],
+    )
+    def test_that_is_empty_offers_nothing_to_do_with_it(
+        self, client: Client, values: dict[str, Any], sentence: str
+    ) -> None:
+        text = client.get(page(run(**values))).content.decode().partition('id="log-part"')[2].partition("</section>")[0]
+
+        assert f">{sentence}</p>" in text
+        assert ('id="log-search"' not in text) or ('id="log-tools" hidden' in text)
+
     def test_says_how_long_after_the_start_each_entry_was_written(self) -> None:
         begun = MIDNIGHT - timedelta(seconds=2)
         clocks = ("23:59:58.250", "", "00:00:01.000", "23:59:59.000", "12:00:00.000", "03:00:00.000")
