@@ -54,6 +54,11 @@ else:
     ModelAdmin = _chosen_or_stock()
 
 
+def theme() -> str:
+    """Return whose templates are around ours: they differ in which blocks they show."""
+    return "unfold" if apps.is_installed("unfold") else "stock"
+
+
 def list_tag() -> tuple[str, str]:
     """Return the library and the tag that draw the rows of a list."""
     if any(base.__module__.startswith("unfold.") for base in ModelAdmin.__mro__):

@@ -76,6 +76,14 @@ def as_json(value: Any) -> str:
     return words.plain(json.dumps(words.masked(value), ensure_ascii=False, indent=2))
 
 
+@register.simple_tag
+def theme_around() -> str:
+    """Return the name of the theme whose pages ours stand in."""
+    from scheduler.admin.foundation import theme
+
+    return theme()
+
+
 @register.simple_tag(takes_context=True)
 def rows_of(context: Any, changes: Any) -> str:
     """The rows of an admin list as its own base draws them: the scripts of a theme look for the theme's own ticks."""

@@ -84,6 +84,16 @@ class TestCreatingAJob:
         job = Job.objects.get()
         assert (job.name, job.kwargs, job.trigger["expression"]) == ("Nightly", {"days": 7}, "0 3 13 * fri")
 
+    def test_can_start_a_run_at_once(self, page: Page) -> None:
+        page.goto(ADD)
+        page.fill("#id_name", "Nightly")
+        page.fill("#id_task", "scheduler.cleanup_jobs")
+        page.keyboard.press("Tab")
+        page.get_by_role("button", name="Save and run now").click()
+
+        expect(page.locator(".ols-sentence")).to_contain_text("Queued")
+        assert Run.objects.get().job_name == "Nightly"
+
     def test_says_beside_the_field_what_is_wrong(self, page: Page) -> None:
         page.goto(ADD)
         page.fill("#id_task", "cleanup_jobs")
@@ -176,7 +186,7 @@ class TestTwoPeople:
         anna.wait_for_url("**/show/")
         ben.click("[name=_save]")
 
-        expect(ben.locator(".errorlist")).to_contain_text("anna changed this")
+        expect(ben.get_by_text("anna changed this")).to_be_visible()
         assert ben.input_value("#id_description") == "by ben"
 
 

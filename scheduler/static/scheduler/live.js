@@ -20,10 +20,15 @@
   };
 
   // Rows with a box before them stay, and with them ticks and focus; only the cells that differ are replaced.
-  const replaceRows = (body, fresh) => {
+  // A theme may give each row a body of its own, with what listens to its box: then bodies are what moves.
+  const replaceRows = (table, fresh) => {
+    const rowsOf = (one) => [...one.querySelectorAll("tbody > tr")];
     const key = (row) => row.querySelector("input.action-select")?.value;
-    const known = new Map([...body.rows].map((row) => [key(row), row]));
-    const rows = [...fresh.rows].map((row) => {
+    const apart = table.tBodies.length > 1 || fresh.tBodies.length > 1;
+    const moved = (row) => apart ? row.parentNode : row;
+    const known = new Map(rowsOf(table).map((row) => [key(row), row]));
+    const shown = rowsOf(table).map(moved);
+    const wanted = rowsOf(fresh).map((row) => {
       const old = known.get(key(row));
       [...row.cells].forEach((cell, place) => {
         const before = old?.cells[place];
@@ -32,12 +37,13 @@
         before.innerHTML = cell.innerHTML;
         before.querySelectorAll("a, button")[at]?.focus({ preventScroll: true });
       });
-      return old || row;
+      return moved(old || row);
     });
-    if (rows.length === body.rows.length && rows.every((row, place) => row === body.rows[place])) return;
-    const focus = document.activeElement;
-    body.replaceChildren(...rows);
-    if (body.contains(focus)) focus.focus({ preventScroll: true });
+    if (wanted.length === shown.length && wanted.every((item, place) => item === shown[place])) return;
+    const focus = document.activeElement, place = apart ? table : table.tBodies[0];
+    shown.forEach((item) => item.remove());
+    place.append(...wanted);
+    if (place.contains(focus)) focus.focus({ preventScroll: true });
   };
 
   const replace = (html) => {
@@ -48,8 +54,8 @@
       if (shown && shown.innerHTML.trim() !== item.innerHTML.trim()) shown.innerHTML = item.innerHTML;
       item.remove();
     });
-    const body = region.querySelector("#result_list tbody"), fresh = part.content.querySelector("#result_list tbody");
-    if (body && fresh && fresh.querySelector("input.action-select")) return replaceRows(body, fresh);
+    const table = region.querySelector("#result_list"), fresh = part.content.querySelector("#result_list");
+    if (table && fresh?.querySelector("input.action-select")) return replaceRows(table, fresh);
     const open = new Map([...region.querySelectorAll("details[id]")].map((item) => [item.id, item.open]));
     const scrolls = new Map([...region.querySelectorAll("[data-keep-scroll]")].map((item) => [
       item.id, item.scrollTop + item.clientHeight >= item.scrollHeight - 4 ? Infinity : item.scrollTop]));

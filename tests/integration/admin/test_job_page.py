@@ -16,6 +16,7 @@ from scheduler.models import Job, Run
 from scheduler.services import jobs
 from tests.integration.admin.test_jobs import LIST, make, said
 from tests.integration.admin.test_runs_and_nodes import node, run, yes
+from tests.own_markup import IS_UNFOLD, inline_code
 
 
 def sentence(client: Client, job_id: str = "nightly") -> str:
@@ -223,6 +224,7 @@ class TestJobListRows:
 
 
 class TestContentPolicy:
+    @pytest.mark.skipif(IS_UNFOLD, reason="Unfold's own scripts stand within its pages: see settings_unfold.")
     @pytest.mark.parametrize("address", [LIST, reverse("admin:index"), reverse("admin:scheduler_job_add")])
     def test_allows_nothing_from_elsewhere_and_nothing_inline(self, client: Client, address: str) -> None:
         response = client.get(address)
@@ -230,3 +232,9 @@ class TestContentPolicy:
         policy = {part.strip() for part in response["Content-Security-Policy"].split(";")}
         assert policy == {"default-src 'self'", "img-src 'self' data:", "object-src 'none'", "base-uri 'none'"}
         assert not [part for part in (" style=", "<script>", " onclick=", "javascript:") if part in response.text]
+
+    @pytest.mark.parametrize(
+        "address", [LIST, reverse("admin:scheduler_dashboard"), reverse("admin:scheduler_job_add")]
+    )
+    def test_would_refuse_nothing_of_ours_in_any_theme(self, client: Client, address: str) -> None:
+        assert inline_code(client.get(address).text) == []

@@ -1,0 +1,51 @@
+"""The sidebar of django-unfold with all our pages: by itself it lists models, and the dashboard is none."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """
+    Return what ``UNFOLD["SIDEBAR"]["navigation"]`` may name: our pages first, then the models of all other apps.
+
+    Each person has only the links that would not refuse them. Titles are escaped: unfold shows them as markup.
+    """
+    apps = sorted(admin.site.get_app_list(request), key=lambda app: app["app_label"] != "scheduler")
+    groups = [(app["name"], _own(app) if app["app_label"] == "scheduler" else _models(app)) for app in apps]
+    is_here = [link for _title, links in groups for _text, link in links if request.path.startswith(link)]
+    here = max(is_here, key=len, default="")
+    return [
+        {
+            "title": escape(title),
+            "items": [{"title": escape(text), "link": link, "active": link == here} for text, link in links],
+        }
+        for title, links in groups
+        if links
+    ]
+
+
+def _models(app: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(model["name"], model["admin_url"]) for model in app["models"] if model["admin_url"]]
+
+
+def _own(app: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is looked at most comes first; the dashboard and the health go with the models whose rights they ask for."""
+    known = {model["object_name"]: (model["name"], model["admin_url"]) for model in app["models"] if model["admin_url"]}
+    beside = {
+        "Job": (_("Dashboard"), reverse("admin:scheduler_dashboard")),
+        "Node": (_("Health"), reverse("admin:scheduler_health")),
+    }
+    links = []
+    for name in ("Job", "Run", "Node", "Change"):
+        if name in known:
+            links += [known[name]]
+        if name in known and name in beside:
+            links.insert(0 if name == "Job" else len(links), beside[name])
+    return links
