@@ -293,6 +293,8 @@ class Retry(SchedulerError):
 
     code = "retry"
 
+    after = timedelta(seconds=30)
+
     def __init__(self, message: str | None = None, *, after: timedelta | float = 30.0) -> None:
         """``after``: how long to wait, as a ``timedelta`` or in seconds; longer than a week is cut to it."""
         super().__init__(message)

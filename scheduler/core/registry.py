@@ -77,10 +77,6 @@ class Task:
         return not self.signature.parameters
 
     @cached_property
-    def is_async(self) -> bool:
-        return inspect.iscoroutinefunction(self.function)
-
-    @cached_property
     def _variadic(self) -> str | None:
         """The name of ``*args``, whose values are passed on as they are."""
         for parameter in self.signature.parameters.values():

@@ -222,7 +222,8 @@ class Node:
         )
 
     def _report(self, run: OwnedRun, outcome: Outcome) -> None:
-        self.recorder.put(outcome)
+        # What the body returned is for listeners only: the backlog must not keep it while the database is away.
+        self.recorder.put(outcome if outcome.value is None else outcome._replace(value=None))
         self._events.ended(run, outcome)
         if self.tick.is_hungry(run.executor):
             self.wakeups.wake()

@@ -21,7 +21,7 @@ class Batcher(Generic[Item]):
     Gather items and hand them to ``flush`` in groups.
 
     A flush that fails for want of a database is kept and retried; a full backlog makes ``put`` wait. ``stop`` writes
-    what is left.
+    what is left. ``weigh`` says how much memory an item takes, roughly: groups and backlog are bounded by it as well.
     """
 
     def __init__(
@@ -32,12 +32,20 @@ class Batcher(Generic[Item]):
         gather_seconds: float,
         rows: int,
         backlog: int,
+        weigh: Callable[[Item], int] = lambda _: 0,
+        group_weight: int = 0,
+        backlog_weight: int = 1,
     ) -> None:
         self._name = name
         self._flush = flush
         self._gather_seconds = gather_seconds
         self._rows = rows
         self._backlog = backlog
+        self._weigh = weigh
+        self._group_weight = group_weight
+        self._backlog_weight = backlog_weight
+        self._weight = 0
+        self._weighing = threading.Lock()
         self._items: deque[Item] = deque()
         self._arrived = threading.Event()
         self._drained = threading.Condition()
@@ -52,15 +60,35 @@ class Batcher(Generic[Item]):
 
     def put(self, item: Item) -> None:
         """Add an item; wait while the backlog is full."""
-        if len(self._items) >= self._backlog:
+        if self._is_full:
             self._wait_for_room()
+        self._add(item)
+
+    def offer(self, item: Item) -> bool:
+        """Add an item that may as well be left out; false: the backlog is full, and it was."""
+        if self._is_full:
+            return False
+        self._add(item)
+        return True
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._items) >= self._backlog or self._weight >= self._backlog_weight
+
+    def _add(self, item: Item) -> None:
+        self._change_weight(self._weigh(item))
         self._items.append(item)
         if not self._arrived.is_set():
             self._arrived.set()
 
+    def _change_weight(self, by: int) -> None:
+        if by:  # most weigh nothing, and a lock is not free
+            with self._weighing:
+                self._weight += by
+
     def _wait_for_room(self) -> None:
         with self._drained:
-            while len(self._items) >= self._backlog and not self._abandon.is_set():
+            while self._is_full and not self._abandon.is_set():
                 self._drained.wait(timeout=1)
 
     def start(self) -> None:
@@ -101,7 +129,7 @@ class Batcher(Generic[Item]):
                 pause = min(pause * 2, 2.0)
 
     def _flush_once(self) -> bool:
-        batch = [self._items[place] for place in range(min(self._rows, len(self._items)))]
+        batch, weight = self._next_group()
         try:
             self._flush(batch)
         except DatabaseUnavailable as error:
@@ -112,7 +140,21 @@ class Batcher(Generic[Item]):
             return False
         for _ in batch:
             self._items.popleft()
+        self._change_weight(-weight)
         self.progressed_at = time.monotonic()
         with self._drained:
             self._drained.notify_all()
         return True
+
+    def _next_group(self) -> tuple[list[Item], int]:
+        """Return the oldest items, as many as are flushed together, and what they weigh; a heavy one goes alone."""
+        group: list[Item] = []
+        weight = 0
+        for place in range(min(self._rows, len(self._items))):
+            item = self._items[place]
+            heavier = weight + self._weigh(item)
+            if group and heavier > self._group_weight:
+                break
+            group.append(item)
+            weight = heavier
+        return group, weight

@@ -8,11 +8,23 @@ import time
 from typing import TextIO
 
 from scheduler import conf, context
+from scheduler.execution.values import message_of
 from scheduler.logbook import Logbook
 
 
 class RunLogHandler(logging.Handler):
-    """Writes the records of code that belongs to a run into the run's logbook, and passes by all others."""
+    """
+    Writes the records of code that belongs to a run into the run's logbook, and passes by all others.
+
+    Without the lock that handlers have: logbooks have their own. Otherwise one slow run would hold up every thread that
+    logs anything, the recorder's and the heartbeat among them.
+    """
+
+    def handle(self, record: logging.LogRecord) -> bool | logging.LogRecord:  # type: ignore[override]
+        passed = self.filter(record)
+        if passed:
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return passed
 
     def emit(self, record: logging.LogRecord) -> None:
         run = context.running()
@@ -23,7 +35,7 @@ class RunLogHandler(logging.Handler):
             if record.exc_info:
                 text = f"{text}\n{_formatter.formatException(record.exc_info)}"
         except Exception:  # noqa: BLE001 - a record whose arguments do not fit must not fail the task that logged it
-            text = str(record.msg)
+            text = message_of(record.msg)
         write(run, level=record.levelname, source=record.name, text=text, at=record.created)
 
 

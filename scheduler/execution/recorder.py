@@ -16,6 +16,12 @@ from scheduler.store.runs import Note, Outcome
 
 logger = logging.getLogger(__name__)
 
+_GROUP_CHARACTERS = 4 * 1024 * 1024
+"""Most text in one write, so that it is over before a statement may take no longer."""
+
+_BACKLOG_CHARACTERS = 64 * 1024 * 1024
+"""Most text that is kept while the database is away: beyond it executors wait, as they do for too many rows."""
+
 
 class Recorder:
     """
@@ -40,7 +46,14 @@ class Recorder:
         self._released = released
         self.connection = Connection(purpose="recorder")
         self.batcher: Batcher[Outcome | Note] = Batcher(
-            name="scheduler-recorder", flush=self._flush, gather_seconds=gather_seconds, rows=rows, backlog=backlog
+            name="scheduler-recorder",
+            flush=self._flush,
+            gather_seconds=gather_seconds,
+            rows=rows,
+            backlog=backlog,
+            weigh=_characters,
+            group_weight=_GROUP_CHARACTERS,
+            backlog_weight=_BACKLOG_CHARACTERS,
         )
         self.refused = 0
         """Outcomes of runs that were no longer this node's."""
@@ -49,8 +62,12 @@ class Recorder:
         self.batcher.put(outcome)
 
     def note(self, note: Note) -> None:
-        """Show something of a run that still runs, together with the next outcomes."""
-        self.batcher.put(note)
+        """
+        Show something of a run that still runs, together with the next outcomes.
+
+        Nothing waits for it: a task that logs must not stand still because the database is away.
+        """
+        self.batcher.offer(note)
 
     def start(self) -> None:
         self.batcher.start()
@@ -111,6 +128,13 @@ class Recorder:
         if recorded.retried:
             self._released()
         return recorded.runs
+
+
+def _characters(item: Outcome | Note) -> int:
+    """Return how much text an outcome or a note carries, roughly."""
+    if isinstance(item, Note):
+        return len(item.log)
+    return len(item.log) + len(item.traceback) + (len(item.result) if item.result else 0)
 
 
 def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
+import logging
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextvars import copy_context
 from typing import Any
 
-from django.db import connections
+from django.db import Error, connections
 from django.db.backends.signals import connection_created
 
 from scheduler import conf, context, failpoints, sealing
@@ -21,6 +24,8 @@ from scheduler.errors import Retry, UnknownTask
 from scheduler.execution.values import describe_error, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.store.runs import Note, Outcome, OwnedRun
+
+logger = logging.getLogger(__name__)
 
 _STOPPED_STATES = {
     StopReason.CANCELLED: RunState.CANCELLED,
@@ -61,6 +66,24 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
     ``at_end`` is called while the run is still the current one.
     """
     started = now_microseconds()
+    try:
+        # In a context of its own: the language or time zone that one body activates must not be the next one's.
+        return copy_context().run(_execute, run, current, started=started, at_end=at_end)
+    except BaseException as fault:
+        # What a body raises has code of its own, which may fail while it is looked at: that must not end the thread.
+        logger.exception("scheduler.run.fault", extra={"run": run.id})
+        error, traceback = describe_error(fault, limit=conf.get().max_traceback_chars)
+        return Outcome(
+            run_id=run.id,
+            state=RunState.FAILED,
+            started=started,
+            finished=now_microseconds(),
+            error=_masked(error, current.secrets),
+            traceback=masked(traceback, current.secrets),
+        )
+
+
+def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callable[[], None] | None) -> Outcome:
     value: Any = None
     result: str | None = None
     error: str | None = None
@@ -79,11 +102,13 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
         if isinstance(raised, Retry):
             retry_after = raised.after.total_seconds()
     finally:
-        if at_end is not None:
-            at_end()
-        context.leave(token)
-        if _opened.any or state is not RunState.SUCCEEDED:  # what failed may have opened half a connection
-            _return_connections()
+        try:
+            if at_end is not None:
+                at_end()
+        finally:
+            context.leave(token)
+            if _opened.any or state is not RunState.SUCCEEDED:  # what failed may have opened half a connection
+                _return_connections()
     if current.secrets:
         result, error = _masked(result, current.secrets), _masked(error, current.secrets)
         traceback = masked(traceback, current.secrets)
@@ -124,12 +149,36 @@ def now_microseconds() -> int:
 def _call(run: OwnedRun, current: CurrentRun) -> Any:
     task = registry.get(run.task)
     if task.takes_nothing and run.args == "[]" and run.kwargs == "{}":
-        return _awaited(task.function(), current) if task.is_async else task.function()
-    opened = sealing.open_arguments(args=json.loads(run.args), kwargs=json.loads(run.kwargs))
-    current.secrets = opened.secrets
-    args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs)
-    value = task.function(*args, **kwargs)
-    return _awaited(value, current) if inspect.iscoroutine(value) else value
+        value = task.function()
+    else:
+        opened = sealing.open_arguments(args=json.loads(run.args), kwargs=json.loads(run.kwargs))
+        current.secrets = opened.secrets
+        args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs)
+        value = task.function(*args, **kwargs)
+    return None if value is None else _carried_out(value, current)
+
+
+def _carried_out(value: Any, current: CurrentRun) -> Any:
+    """
+    Do what the function only promised: its coroutine is awaited, its generator is run to the end.
+
+    The function itself need not show it: a decorator may hide that it is a coroutine function.
+    """
+    if inspect.isgenerator(value):
+        return list(value)
+    if inspect.isasyncgen(value):
+        return _awaited(_collected(value), current)
+    if inspect.iscoroutine(value):
+        return _awaited(value, current)
+    return _awaited(_result_of(value), current) if inspect.isawaitable(value) else value
+
+
+async def _collected(items: AsyncIterator[Any]) -> list[Any]:
+    return [item async for item in items]
+
+
+async def _result_of(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable
 
 
 def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
@@ -139,7 +188,8 @@ def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
         task = loop.create_task(coroutine)
 
         def cancel() -> None:
-            loop.call_soon_threadsafe(task.cancel)
+            with contextlib.suppress(RuntimeError):  # the loop was closed just now: it has ended by itself
+                loop.call_soon_threadsafe(task.cancel)
 
         current.on_stop(cancel)
         try:
@@ -176,8 +226,19 @@ connection_created.connect(_note_opened, dispatch_uid="scheduler.execution.runne
 
 
 def _return_connections() -> None:
-    """Give the body's database connections back, rolling back what it left open."""
+    """
+    Give the body's database connections back, rolling back what it left open.
+
+    Django's wrapper of one that was left within a transaction refuses everything from then on: it is given up, so that
+    the next body in this thread gets another.
+    """
     _opened.any = False
     for connection in connections.all(initialized_only=True):
-        if connection.connection is not None:
+        if connection.connection is None:
+            continue
+        try:
             connection.close()
+        except Error:
+            logger.warning("scheduler.run.connection_not_closed", exc_info=True)
+        if connection.in_atomic_block or connection.connection is not None:
+            del connections[connection.alias]

@@ -46,7 +46,7 @@ def _shown(value: object) -> object:
         return value
     if isinstance(value, int | float) and -_MOST_PROGRESS < value < _MOST_PROGRESS:
         return value
-    return clean(cut_middle(_message(value), limit=_LONGEST_PROGRESS))
+    return clean(cut_middle(message_of(value), limit=_LONGEST_PROGRESS))
 
 
 def result_as_json(value: Any, *, limit: int) -> str | None:
@@ -66,7 +66,7 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
         converted = _plain(to_jsonable_python(value, inf_nan_mode="constants"))
         text = json.dumps(converted, ensure_ascii=False, allow_nan=False)
     except Exception as error:  # noqa: BLE001 - the value's own code is anybody's, like the body that returned it
-        reason = clean(_message(error))[:500]
+        reason = clean(message_of(error))[:500]
         return json.dumps({"unserializable": type(value).__qualname__, "reason": reason}, ensure_ascii=False)
     size = len(text.encode())
     return _cut(text, size=size, limit=limit) if size > limit else text
@@ -92,14 +92,26 @@ def _plain(value: Any) -> Any:
 
 
 def describe_error(error: BaseException, *, limit: int) -> tuple[str, str]:
-    """Return one line (type and message) and the traceback with its causes, cut in the middle."""
-    message = _message(error)
-    line = f"{type(error).__qualname__}: {message}" if message else type(error).__qualname__
-    text = "".join(tracebacks.format_exception(error))
+    """Return one line (type and message) and the traceback with its causes, cut in the middle. Never fails."""
+    name, message = _name(error), message_of(error)
+    line = f"{name}: {message}" if message else name
+    try:
+        text = "".join(tracebacks.format_exception(error))
+    except BaseException as broken:  # noqa: BLE001 - an exception's own code is asked for notes, causes and source lines
+        place = "".join(tracebacks.format_tb(error.__traceback__))
+        text = f"{place}{line}\n(more could not be read: {type(broken).__name__})\n"
     return clean(cut_middle(line, limit=2000)), clean(cut_middle(text, limit=limit))
 
 
-def _message(value: object) -> str:
+def _name(error: BaseException) -> str:
+    try:
+        return str(type(error).__qualname__)
+    except BaseException:  # noqa: BLE001 - a metaclass may do anything here
+        return "Exception"
+
+
+def message_of(value: object) -> str:
+    """Return ``str`` of a value whose own code may fail."""
     try:
         return str(value)
     except BaseException as broken:  # noqa: BLE001 - a task's own class may do anything in __str__, also leave

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
+from dj_db_conn_pool.core import pool_container
 from django.db import connection
 
 THREADS = 50
@@ -68,3 +69,25 @@ class TestThePool:
             (fresh,) = cursor.fetchone()
 
         assert fresh != closed
+
+    def test_hands_on_nothing_of_what_was_set_in_a_session(self) -> None:
+        def look() -> tuple[int, str, int]:
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_backend_pid(), current_setting('search_path'),"
+                    " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid())"
+                )
+                return cursor.fetchone()
+
+        connection.close()
+        pool_container.dispose()  # so that there is only one connection to be had
+        session, usual, _ = look()
+        with connection.cursor() as cursor:
+            cursor.execute("SET search_path = nowhere; CREATE TEMP TABLE left_behind (a int)")
+            cursor.execute("SELECT pg_advisory_lock(77)")
+        assert look() == (session, "nowhere", 1)
+
+        connection.close()
+
+        assert look() == (session, usual, 0)
+        assert "left_behind" not in connection.introspection.table_names()

@@ -5,12 +5,34 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 from dj_db_conn_pool.backends.postgresql import base
 from dj_db_conn_pool.core import pool_container
 from django.db.utils import OperationalError
 
 from openlearn.db import embedded, programs
 from openlearn.db.postgresql.client import DatabaseClient
+
+
+class ForgettingDialect(base.DatabaseWrapper.SQLAlchemyDialect):
+    """What the pool does with a connection that is given back."""
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        """
+        Let the session forget what was set in it, its temporary tables and its advisory locks.
+
+        The next one that gets it may be another job's task: one's ``SET search_path`` must not become the other's.
+        """
+        session = getattr(dbapi_connection, "driver_connection", dbapi_connection)
+        if session.closed:
+            return
+        try:
+            session.rollback()
+            session.autocommit = True
+            with session.cursor() as cursor:
+                cursor.execute("DISCARD ALL")
+        except psycopg2.Error:
+            session.close()  # the server ended it: the pool replaces it when somebody wants one
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -21,6 +43,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     client_class = DatabaseClient
+    SQLAlchemyDialect = ForgettingDialect
 
     def get_connection_params(self) -> dict[str, Any]:
         """Return the parameters for psycopg2; the embedded server runs when this returns."""

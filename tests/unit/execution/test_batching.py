@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
@@ -54,9 +55,17 @@ def batchers() -> Iterator[list[Batcher[int]]]:
 
 
 def batcher_of(
-    sink: Sink, made: list[Batcher[int]], *, rows: int = 10, backlog: int = 100, gather_seconds: float = 0.001
+    sink: Sink,
+    made: list[Batcher[int]],
+    *,
+    rows: int = 10,
+    backlog: int = 100,
+    gather_seconds: float = 0.001,
+    **weights: Any,
 ) -> Batcher[int]:
-    batcher = Batcher[int](name="test", flush=sink.flush, gather_seconds=gather_seconds, rows=rows, backlog=backlog)
+    batcher = Batcher[int](
+        name="test", flush=sink.flush, gather_seconds=gather_seconds, rows=rows, backlog=backlog, **weights
+    )
     made.append(batcher)
     return batcher
 
@@ -143,6 +152,45 @@ class TestBatcher:
         sink.wait_for(2)
 
         assert sink.items == [1, 2]
+
+    def test_leaves_out_what_is_only_offered_while_the_backlog_is_full(
+        self, sink: Sink, batchers: list[Batcher[int]]
+    ) -> None:
+        batcher = batcher_of(sink, batchers, backlog=2)
+
+        assert [batcher.offer(item) for item in range(3)] == [True, True, False]
+
+        batcher.start()
+        sink.wait_for(2)
+        assert batcher.offer(3)
+        sink.wait_for(3)
+        assert sink.items == [0, 1, 3]
+
+    def test_flushes_no_more_at_once_than_may_be_carried(self, sink: Sink, batchers: list[Batcher[int]]) -> None:
+        batcher = batcher_of(sink, batchers, weigh=lambda item: item, group_weight=10, backlog_weight=1000)
+        for item in (4, 6, 1, 0, 50, 0, 3):
+            batcher.put(item)
+
+        batcher.start()
+        sink.wait_for(7)
+
+        assert sink.batches == [[4, 6], [1, 0], [50], [0, 3]]
+
+    def test_makes_put_wait_while_the_backlog_is_too_heavy(self, sink: Sink, batchers: list[Batcher[int]]) -> None:
+        batcher = batcher_of(sink, batchers, weigh=lambda item: item, group_weight=10, backlog_weight=10)
+        batcher.put(9)
+        batcher.put(9)
+        assert not batcher.offer(1)
+        was_put = threading.Event()
+        third = threading.Thread(target=lambda: (batcher.put(1), was_put.set()))
+
+        third.start()
+
+        assert not was_put.wait(0.05)
+        batcher.start()
+        assert was_put.wait(SOON)
+        sink.wait_for(3)
+        assert batcher.offer(1)
 
 
 class TestStop:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -14,8 +15,7 @@ from scheduler.execution.logs import PrintedLines, RunLogHandler
 from scheduler.logbook import MASK, Logbook, masked
 
 
-@pytest.fixture
-def run() -> CurrentRun:
+def run_of(*, publish: Callable[[CurrentRun], None] | None = None) -> CurrentRun:
     return CurrentRun(
         run_id=1,
         job_id="job",
@@ -24,7 +24,13 @@ def run() -> CurrentRun:
         scheduled_at=datetime(2027, 3, 1, tzinfo=UTC),
         attempt=1,
         node="node",
+        publish=publish,
     )
+
+
+@pytest.fixture
+def run() -> CurrentRun:
+    return run_of()
 
 
 def record(message: str, *args: object) -> logging.LogRecord:
@@ -52,6 +58,42 @@ class TestRunLogHandler:
 
         assert run.logbook is not None
         assert run.logbook.text().endswith("shop: page %d")
+
+    def test_does_not_fail_the_task_whose_message_cannot_be_read(self, run: CurrentRun) -> None:
+        class Unreadable:
+            def __str__(self) -> str:
+                raise ValueError("no words")
+
+        token = context.enter(run)
+        RunLogHandler().emit(logging.LogRecord("shop", logging.ERROR, __file__, 1, Unreadable(), (), None))
+        context.leave(token)
+
+        assert run.logbook is not None
+        assert run.logbook.text().endswith("shop: (its message could not be read: ValueError)")
+
+    def test_holds_nobody_up_who_logs_beside_a_run_that_waits(self) -> None:
+        handler = RunLogHandler()
+        is_waiting, may_go_on = threading.Event(), threading.Event()
+
+        def wait(_: CurrentRun) -> None:
+            is_waiting.set()
+            may_go_on.wait(10)
+
+        def log_in_a_run() -> None:
+            context.enter(run_of(publish=wait))
+            handler.handle(record("page 7"))
+
+        waiting = threading.Thread(target=log_in_a_run)
+        waiting.start()
+        assert is_waiting.wait(10)
+        other = threading.Thread(target=lambda: handler.handle(record("of nobody")))
+        other.start()
+        other.join(10)
+
+        assert not other.is_alive()
+        assert waiting.is_alive()
+        may_go_on.set()
+        waiting.join(10)
 
 
 class TestPrintedLines:
