@@ -16,8 +16,8 @@ from scheduler.core.states import RunState
 from scheduler.models import Job, Rollup, Run
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.test_what_people_do import AXE, RULES, tell_live
+from tests.integration.admin.runs import TRACEBACK, node, run
 from tests.integration.admin.test_jobs import make
-from tests.integration.admin.test_runs_and_nodes import TRACEBACK, node, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,8 +17,8 @@ from scheduler.core.states import RunState
 from scheduler.models import Job, Run
 from scheduler.services import jobs
 from tests.browser.conftest import SCREENSHOTS
+from tests.integration.admin.runs import TRACEBACK, node, run
 from tests.integration.admin.test_jobs import ADD, LIST, make
-from tests.integration.admin.test_runs_and_nodes import TRACEBACK, node, run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from scheduler.admin import addresses
 from scheduler.core.states import NodeState, RunState
 from scheduler.models import Job, NodeMeasure, Rollup
+from tests.integration.admin.runs import node, run
 from tests.integration.admin.test_jobs import make
-from tests.integration.admin.test_runs_and_nodes import node, run
 
 DASHBOARD = reverse("admin:scheduler_dashboard")
 HOUR = timedelta(hours=1)

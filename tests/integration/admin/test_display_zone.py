@@ -16,8 +16,8 @@ from django.utils import timezone
 from scheduler.admin import addresses
 from scheduler.admin.display_zone import COOKIE
 from scheduler.models import Job
+from tests.integration.admin.runs import node, run
 from tests.integration.admin.test_jobs import LIST, make, page
-from tests.integration.admin.test_runs_and_nodes import node, run
 
 ZONE = reverse("admin:scheduler_zone")
 DASHBOARD = reverse("admin:scheduler_dashboard")

@@ -11,9 +11,9 @@ from django.utils.html import escape
 
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
+from tests.integration.admin.runs import node, run
 from tests.integration.admin.test_jobs import make
 from tests.integration.admin.test_permissions import MATRIX
-from tests.integration.admin.test_runs_and_nodes import node, run
 
 HOSTILE = "</pre></script>\"><script>alert('x')</script><img src=x onerror=alert(1)>\u2028 javascript:alert(2)"
 

@@ -14,8 +14,8 @@ from django.utils import timezone
 from scheduler.admin import addresses
 from scheduler.models import Job, Run
 from scheduler.services import jobs
+from tests.integration.admin.runs import node, run, yes
 from tests.integration.admin.test_jobs import LIST, make, said
-from tests.integration.admin.test_runs_and_nodes import node, run, yes
 from tests.own_markup import IS_UNFOLD, inline_code
 
 

@@ -19,8 +19,8 @@ from scheduler.admin import addresses
 from scheduler.models import Job
 from scheduler.services import jobs
 from tests.catalogues import CATALOGUES, read
+from tests.integration.admin.runs import TRACEBACK, node, run
 from tests.integration.admin.test_jobs import make
-from tests.integration.admin.test_runs_and_nodes import TRACEBACK, node, run
 from tests.own_markup import IS_UNFOLD, OwnMarkup
 
 ATTRIBUTES = ("aria-label", "placeholder", "title", "alt", "data-label", "data-title", "data-fresh", "data-stale")

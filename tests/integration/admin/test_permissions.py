@@ -11,8 +11,8 @@ from django.urls import resolve, reverse
 
 from scheduler.admin import addresses
 from scheduler.models import Change, Job, Node, Run
+from tests.integration.admin.runs import run
 from tests.integration.admin.test_jobs import ADD, LIST, make, page
-from tests.integration.admin.test_runs_and_nodes import run
 
 VIEWER = ("view_job", "view_run", "view_node")
 OPERATOR = (*VIEWER, "pause_job", "run_job", "cancel_run", "retry_run", "view_run_output")

@@ -11,7 +11,7 @@ from django.test import Client
 from scheduler.admin import run_log
 from scheduler.core.states import RunState
 from scheduler.models import Run
-from tests.integration.admin.test_runs_and_nodes import action, page, run
+from tests.integration.admin.runs import action, page, run
 
 MIDNIGHT = datetime(2026, 3, 2, tzinfo=UTC)
 

@@ -14,7 +14,7 @@ from scheduler import sealing
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
 from scheduler.services import jobs
-from tests.integration.admin.test_runs_and_nodes import TRACEBACK, node, page, run
+from tests.integration.admin.runs import TRACEBACK, node, page, run
 
 NOW = timezone.now()
 EVERY_HOUR = {"type": "interval", "hours": 1}

@@ -9,7 +9,7 @@ from scheduler.models import Run
 from scheduler.services import history
 from scheduler.services.history import RunFilter
 from scheduler.store import windows
-from tests.integration.admin.test_runs_and_nodes import run
+from tests.integration.admin.runs import run
 
 NOON = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)
 MINUTE = timedelta(minutes=1)

@@ -1,0 +1,64 @@
+"""The pages of nodes and of health."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from scheduler import conf
+from scheduler.core.states import NodeState
+from scheduler.services import jobs
+from tests.integration.admin.runs import node
+
+NODES = reverse("admin:scheduler_node_changelist")
+HEALTH = reverse("admin:scheduler_health")
+
+
+class TestNodes:
+    def test_are_shown_and_cannot_be_changed(self, client: Client) -> None:
+        seen = node(state=NodeState.LOST, reason="No heartbeat since noon.")
+        address = reverse("admin:scheduler_node_change", args=[seen.pk])
+
+        assert "web-2" in client.get(NODES).content.decode()
+        assert "No heartbeat since noon." in client.get(address).content.decode()
+        assert client.post(address, {"name": "x"}).status_code == 403
+        assert client.get(reverse("admin:scheduler_node_add")).status_code == 403
+
+    def test_are_called_silent_when_they_are(self, client: Client) -> None:
+        node(heartbeat_at=timezone.now() - timedelta(minutes=4))
+
+        assert "silent" in client.get(NODES).content.decode()
+
+
+class TestHealth:
+    def test_says_what_is_wrong_and_what_to_do(self, login: Callable[..., Client]) -> None:
+        job = jobs.create(id="nightly", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})
+        type(job).objects.update(next_run_time=timezone.now() - timedelta(minutes=5))
+
+        response = login("view_node").get(HEALTH)
+
+        assert response.context["sentence"].startswith("Something has failed. No node is alive")
+        assert "FAIL overdue: 1 job" in response.context["text"]
+        assert "manage.py runscheduler" in response.content.decode()
+
+    def test_says_that_all_is_well(self, client: Client) -> None:
+        node()
+
+        assert client.get(HEALTH).context["sentence"] == "All is well."
+        assert HEALTH in client.get(NODES).content.decode()
+
+    def test_is_closed_without_the_permission(self, login: Callable[..., Client]) -> None:
+        assert login("view_job").get(HEALTH).status_code == 403
+
+    def test_shows_each_value_beside_its_limit(self, client: Client) -> None:
+        node()
+
+        rows = {row["name"]: (row["value"], row["limit"]) for row in client.get(HEALTH).context["rows"]}
+
+        assert rows["nodes"] == ("1", "≥ 1")
+        assert rows["overdue"] == ("0 s", f"≤ {conf.get().overdue_seconds:g} s")
+        assert rows["broken jobs"] == ("0", "≤ 0")
