@@ -34,8 +34,12 @@ _INSPECT_SECONDS = 60.0
 _MERGE_SECONDS = 0.05
 """Hints about definitions that come sooner after one another are followed together: a flood of edits is no storm."""
 
+_LOCKED_SECONDS = 0.05
+"""How soon to ask again for due work that somebody else has locked: another node for a moment, a person for longer."""
+
 _ZONES_SECONDS = 24 * 3600.0
 """How often a node looks whether the system has other rules for time zones."""
+
 _SWEEP_SECONDS = 60.0
 """How often a node looks for what no change announces: a task that the last node offered, a job deleted by SQL."""
 
@@ -70,6 +74,10 @@ class Tick:
         self.connection = Connection(purpose="tick")
         self._more = dict.fromkeys(workload.pools, True)
         self._claim_at = 0.0
+        self._claimed_at = 0.0
+        self._took_at: float | None = None
+        """When this pass asked for the waiting runs of every executor with room; ``None``: not of every one."""
+
         self._ask_at = 0.0
         self._ask_again = True
         self._reconcile_at = time.monotonic() + settings.reconcile_seconds
@@ -171,8 +179,12 @@ class Tick:
                 self._workload.cancel(run_id)
 
     def _take(self) -> None:
+        self._took_at = time.monotonic()
         for executor, room in self._workload.room().items():
-            if room <= 0 or not self._more[executor]:
+            if room <= 0:
+                continue
+            if not self._more[executor]:
+                self._took_at = None
                 continue
             # Put down before asking: another thread may raise it while the answer is on its way.
             self._more[executor] = False
@@ -193,6 +205,7 @@ class Tick:
         now = time.monotonic()
         if now < self._claim_at:
             return self._sleep_until_due() if self._ask_again else self._pause(self._claim_at - now)
+        self._claimed_at = now
         claim = claims.claim_due(
             self.connection,
             node=self._identity.node,
@@ -216,10 +229,16 @@ class Tick:
     def _sleep_until_due(self) -> float:
         """Ask when anything is due that this node may take; return the pause until then."""
         self._ask_again = False
-        due = runs.next_due(self.connection, tasks=registry.names(), executors=list(self._workload.pools))
+        room = self._workload.room()
+        due = runs.next_due(
+            self.connection, tasks=registry.names(), executors=[name for name in room if room[name] > 0]
+        )
+        for executor in room:
+            if room[executor] <= 0:
+                self._more[executor] = True  # whether more waits for it is asked when a place is free again
         longest = self._settings.poll_seconds
-        job_seconds = longest if due.job is None else max(0.0, min(due.job, longest))
-        run_seconds = longest if due.run is None else max(0.0, due.run)
+        job_seconds = longest if due.job is None else min(_until(due.job, asked_at=self._claimed_at), longest)
+        run_seconds = longest if due.run is None else _until(due.run, asked_at=self._took_at)
         held_seconds = longest if due.held is None else self._release(due.held)
         pause_seconds = longest if due.pause is None else self._until_resuming(due.pause)
         if due.run is not None and run_seconds <= job_seconds:
@@ -330,3 +349,16 @@ class Tick:
         if gone:
             logger.warning("scheduler.runs.taken_away", extra={"count": len(gone)})
             self._workload.forget(gone)
+
+
+def _until(seconds: float, *, asked_at: float | None) -> float:
+    """
+    Return how long to wait for what is due in so many seconds.
+
+    What was due when it was asked for at ``asked_at``, and was not had, is locked by somebody else: to ask for it again
+    at once would keep a processor and the database busy for nothing.
+    """
+    if seconds >= 0:
+        return seconds
+    was_due = asked_at is not None and -seconds > time.monotonic() - asked_at
+    return _LOCKED_SECONDS if was_due else 0.0

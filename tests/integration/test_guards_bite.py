@@ -276,9 +276,19 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         "",
         a_node_that_was_given_up_cannot_change_its_state,
     ),
-    ("requeue_runs_of_ended_nodes", "AND node.state IN ('lost', 'stopped')", "", runs_of_the_living_stay_theirs),
+    (
+        "requeue_runs_of_ended_nodes",
+        "AND node.state IN (",
+        "AND false AND node.state IN (",
+        runs_of_the_living_stay_theirs,
+    ),
     ("requeue_runs_of_ended_nodes", "AND run.state = 'queued'", "", what_had_begun_is_not_handed_on),
-    ("interrupt_runs_of_ended_nodes", "AND node.state IN ('lost', 'stopped')", "", runs_of_the_living_stay_theirs),
+    (
+        "interrupt_runs_of_ended_nodes",
+        "AND node.state IN (",
+        "AND false AND node.state IN (",
+        runs_of_the_living_stay_theirs,
+    ),
     (
         "interrupt_runs_of_ended_nodes",
         "WHERE job.rerun_if_interrupted",

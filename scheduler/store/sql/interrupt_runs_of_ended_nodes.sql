@@ -1,4 +1,5 @@
--- End the running runs of nodes that are gone, and give each a recovery attempt where its job wants one.
+-- End the running runs of nodes that are gone, or that nobody knows any more, and give each a recovery attempt where
+-- its job wants one.
 --
 -- Locks:   the rows, until the caller's transaction ends.
 -- Params:  max_recoveries int; now timestamptz or NULL
@@ -10,12 +11,15 @@ WITH interrupted AS (
        SET state = 'interrupted',
            finished_at = coalesce(%(now)s::timestamptz, now()),
            error = format('The node %%s stopped without recording an outcome. The run may or may not have finished.',
-                          node.name)
-      FROM scheduler_node AS node
-     WHERE node.id = run.node
-       AND node.state IN ('lost', 'stopped')
+                          coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
+                                   run.node::text))
+     WHERE run.node IS NOT NULL
        AND run.finished_at IS NULL
        AND run.state = 'running'
+       AND NOT EXISTS (SELECT 1
+                         FROM scheduler_node AS node
+                        WHERE node.id = run.node
+                          AND node.state IN ('running', 'stopping'))
     RETURNING run.*
 ), recovered AS (
     INSERT INTO scheduler_run (

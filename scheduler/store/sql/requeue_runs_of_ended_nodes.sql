@@ -1,4 +1,4 @@
--- Give back the queued runs of nodes that are gone: no body of them has begun.
+-- Give back the queued runs of nodes that are gone, or that nobody knows any more: no body of them has begun.
 --
 -- Locks:   the rows, until the caller's transaction ends.
 -- Params:  none
@@ -7,9 +7,11 @@
 
 UPDATE scheduler_run AS run
    SET node = NULL
-  FROM scheduler_node AS node
- WHERE node.id = run.node
-   AND node.state IN ('lost', 'stopped')
+ WHERE run.node IS NOT NULL
    AND run.finished_at IS NULL
    AND run.state = 'queued'
+   AND NOT EXISTS (SELECT 1
+                     FROM scheduler_node AS node
+                    WHERE node.id = run.node
+                      AND node.state IN ('running', 'stopping'))
 RETURNING run.id

@@ -22,7 +22,7 @@ from scheduler.models import Run
 from scheduler.store import claims, runs
 from scheduler.store.connections import Connection
 from scheduler.store.notifications import Channel
-from tests.ledger import add_job
+from tests.ledger import HOUR, SECOND, add_job, add_run
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -103,6 +103,45 @@ class TestANode:
 
         assert Run.objects.count() == 40
         assert set(Run.objects.values_list("node", flat=True)) <= {NodeRow.objects.all()[n].pk for n in (0, 1)}
+
+    def test_sleeps_while_it_has_room_for_nothing_that_waits(self, start: Start, tmp_path: Path) -> None:
+        for number in range(5):
+            due(f"job-{number}", task="sample.wait", kwargs={"until": str(tmp_path / "go")})
+        node = start(threads=1)
+        work(node, until=Run.objects.filter(state=RunState.RUNNING).exists)
+        node.run_once()
+
+        assert all(node.run_once() > 0 for _ in range(5))
+
+        (tmp_path / "go").touch()
+        work(node, until=all_succeeded(5))
+
+    @pytest.mark.parametrize(
+        "lock", ["SELECT FROM django_apscheduler_djangojob FOR UPDATE", "SELECT FROM scheduler_run FOR UPDATE"]
+    )
+    def test_sleeps_a_little_while_somebody_holds_what_is_due(
+        self, start: Start, session: Connection, lock: str
+    ) -> None:
+        if "scheduler_run" in lock:
+            add_run(add_job(due_at=timezone.now() + HOUR, task="sample.nothing"), scheduled_at=timezone.now() - SECOND)
+        else:
+            due()
+        held = session.raw()
+        held.autocommit = False
+        with held.cursor() as cursor:
+            cursor.execute(lock)
+        node = start()
+        node.run_once()
+
+        pauses: list[float] = []
+        for _ in range(9):
+            pauses.append(node.run_once())
+            node.wakeups.wait(timeout=pauses[-1])
+
+        held.rollback()
+        assert all(pause < 1 for pause in pauses), pauses
+        assert sum(pause > 0 for pause in pauses) >= 3, pauses
+        work(node, until=all_succeeded(1))
 
     def test_announces_itself_and_says_goodbye(self, start: Start) -> None:
         node = start(threads=3)

@@ -169,6 +169,19 @@ class TestReap:
         assert Run.objects.get() == run
         assert Run.objects.get().state == RunState.RUNNING
 
+    def test_deals_with_the_runs_of_nodes_that_nobody_knows_any_more(self, session: Connection) -> None:
+        forgotten = uuid4()
+        waits = add_run(add_job("waits"), node=forgotten)
+        ran = add_run(add_job("ran"), node=forgotten, state=RunState.RUNNING)
+
+        reap(session)
+
+        waits.refresh_from_db()
+        ran.refresh_from_db()
+        assert (waits.state, waits.node) == (RunState.QUEUED, None)
+        assert ran.state == RunState.INTERRUPTED
+        assert str(forgotten) in (ran.error or "")
+
     def test_is_done_by_one_node_at_a_time(self, open_session: Open) -> None:
         add_run(add_job(rerun_if_interrupted=True), node=add_node(), state=RunState.RUNNING)
         one, other = open_session(), open_session()
