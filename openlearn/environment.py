@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from scheduler.conf import SchedulerSettings
@@ -33,8 +36,31 @@ class Environment:
 
     def text(self, name: str, default: str = "", *, among: tuple[str, ...] = ()) -> str:
         value = self.variables.get(name) or default
-        if among and value not in among:
+        if not among:
+            return value
+        found = {word.lower(): word for word in among}.get(value.strip().lower())
+        if found is None:
             raise ImproperlyConfigured(f"{name} is “{value}”; it must be one of {', '.join(among)}.")
+        return found
+
+    def time_zone(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ImproperlyConfigured(
+                f"{name} is “{value}”, which is no time zone; it must be a place such as Europe/Berlin, or UTC."
+            ) from None
+        return value
+
+    def language(self, name: str, default: str) -> str:
+        """Read the code of a language that Django speaks."""
+        value = self.text(name, default)
+        spoken = dict(global_settings.LANGUAGES)
+        if value.lower() not in spoken and value.lower().partition("-")[0] not in spoken:
+            raise ImproperlyConfigured(
+                f"{name} is “{value}”; it must be a language of Django, such as en-us, es or de."
+            )
         return value
 
     def flag(self, name: str, default: bool = False) -> bool:
@@ -45,10 +71,12 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is “{value}”; it must be true or false (1 or 0, yes or no, on or off).")
         return value in TRUE
 
-    def integer(self, name: str, default: int, *, least: int = 0) -> int:
+    def integer(self, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
         value = self.variables.get(name, "").strip() or str(default)
-        if not value.isdecimal() or int(value) < least:
-            raise ImproperlyConfigured(f"{name} is “{value}”; it must be a whole number, {least} or more.")
+        if not re.fullmatch("[0-9]{1,18}", value) or not least <= int(value) <= most:
+            raise ImproperlyConfigured(
+                f"{name} is “{value[:64]}”; it must be a whole number from {least:,} to {most:,}."
+            )
         return int(value)
 
     def number(self, name: str, default: float) -> float:
@@ -97,7 +125,7 @@ def secret_key(environment: Environment, *, data_dir: Path, may_generate: bool) 
 
     :raises ImproperlyConfigured: it is not set and may not be generated
     """
-    given = environment.text("SECRET_KEY")
+    given = environment.text("SECRET_KEY").strip()
     if given:
         return given
     if not may_generate:

@@ -6,11 +6,14 @@ What the command line says goes before them. WEB_BIND, WEB_WORKERS and WEB_THREA
 
 import os
 
-bind = os.environ.get("WEB_BIND", "127.0.0.1:8000")
-workers = int(os.environ.get("WEB_WORKERS", "2"))
+from openlearn.environment import Environment
+
+env = Environment(os.environ)
+bind = env.text("WEB_BIND", "127.0.0.1:8000")
+workers = env.integer("WEB_WORKERS", 2, least=1, most=1000)
 worker_class = "gthread"
 # Workers times threads is the most that the web takes from the connection pools of its processes.
-threads = int(os.environ.get("WEB_THREADS", "8"))
+threads = env.integer("WEB_THREADS", 8, least=1, most=1000)
 timeout = 60
 graceful_timeout = 20
 accesslog = None

@@ -50,8 +50,8 @@ def databases(environment: Environment, *, data_dir: Path) -> dict[str, dict[str
     :raises ImproperlyConfigured: a URL or a number cannot be used; passwords are not repeated
     """
     pool = {
-        "POOL_SIZE": environment.integer("DB_POOL_SIZE", 5, least=1),
-        "MAX_OVERFLOW": environment.integer("DB_MAX_OVERFLOW", 10),
+        "POOL_SIZE": environment.integer("DB_POOL_SIZE", 5, least=1, most=10_000),
+        "MAX_OVERFLOW": environment.integer("DB_MAX_OVERFLOW", 10, most=10_000),
         "RECYCLE": environment.integer("DB_POOL_RECYCLE", 3600, least=1),
         "TIMEOUT": environment.integer("DB_POOL_TIMEOUT", 30, least=1),
         "PRE_PING": True,

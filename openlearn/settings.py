@@ -24,6 +24,8 @@ DATA_DIR = Path(env.text("OPENLEARN_DATA_DIR") or BASE_DIR / ".data").resolve()
 DEBUG = env.flag("DEBUG")
 DATABASES = postgres.databases(env, data_dir=DATA_DIR)
 SECRET_KEY = secret_key(env, data_dir=DATA_DIR, may_generate=DEBUG or "EMBEDDED" in DATABASES["default"])
+# Read, never written with: former keys, until what was sealed and signed with them is renewed.
+SECRET_KEY_FALLBACKS = list(env.words("SECRET_KEY_FALLBACKS"))
 ALLOWED_HOSTS = list(env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]")))
 CSRF_TRUSTED_ORIGINS = list(env.words("CSRF_TRUSTED_ORIGINS"))
 
@@ -82,14 +84,14 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-LANGUAGE_CODE = env.text("LANGUAGE_CODE", "en-us")
+LANGUAGE_CODE = env.language("LANGUAGE_CODE", "en-us")
 # Those that our pages are translated into: what a browser asks for is one of them, or the one above.
 LANGUAGES = [("en", "English"), ("es", "Español")]
 if LANGUAGE_CODE.partition("-")[0] not in dict(LANGUAGES):
     LANGUAGES.append((LANGUAGE_CODE, LANGUAGE_CODE))
 LOCALE_PATHS = [BASE_DIR / "openlearn" / "locale"]
 USE_TZ = True
-TIME_ZONE = env.text("TIME_ZONE", "UTC")
+TIME_ZONE = env.time_zone("TIME_ZONE", "UTC")
 
 # The admin's files come from the installed packages as they are: nothing has to be collected before the first page.
 STATIC_URL = "static/"

@@ -1,3 +1,5 @@
+import importlib.util
+
 from django.apps import AppConfig
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
@@ -20,10 +22,24 @@ class SchedulerConfig(AppConfig):
         checks.register(admin_base, checks.Tags.admin)
         autodiscover_modules("tasks")
         try:
-            registry.allow_modules(conf.get().task_modules)
+            modules = conf.get().task_modules
         except Misconfigured as error:
             raise ImproperlyConfigured(str(error)) from None  # what every command turns into one sentence
+        for module in modules:
+            if not _is_there(module):
+                raise ImproperlyConfigured(
+                    f"SCHEDULER['TASK_MODULES'] names “{module}”; there is no such module. Is its folder on the path?"
+                )
+        registry.allow_modules(modules)
         setting_changed.connect(_forget_settings)
+
+
+def _is_there(module: str) -> bool:
+    """Whether it can be found; what goes wrong inside of it is shown where it is imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ModuleNotFoundError, ValueError):
+        return False
 
 
 def _forget_settings(*, setting: str, **_facts: object) -> None:

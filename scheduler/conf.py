@@ -7,9 +7,10 @@ Read through ``conf.get()``; an unknown key or a value of the wrong type is refu
 from __future__ import annotations
 
 import dataclasses
+import re
 import socket
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 from scheduler.errors import Misconfigured
 
@@ -168,41 +169,89 @@ def get() -> SchedulerSettings:
     """
     Read ``settings.SCHEDULER``, a dict whose keys are the names above in upper case.
 
-    :raises Misconfigured: for an unknown key or a value out of its range
+    :raises Misconfigured: for an unknown key, a value of another type or one out of its range
     """
     from django.conf import settings
 
     given: dict[str, Any] = getattr(settings, "SCHEDULER", {})
-    known = {field.name for field in dataclasses.fields(SchedulerSettings)}
-    unknown = sorted(key for key in given if key.lower() not in known)
+    kinds = get_type_hints(SchedulerSettings)
+    unknown = sorted(key for key in given if key.lower() not in kinds)
     if unknown:
         raise Misconfigured(f"settings.SCHEDULER has unknown keys: {', '.join(unknown)}.")
-    values = SchedulerSettings(**{key.lower(): value for key, value in given.items()})
-    _check(values)
-    return values
+    values = {key.lower(): _typed(key, value, kinds[key.lower()]) for key, value in given.items()}
+    return checked(SchedulerSettings(**values))
 
 
-def _check(values: SchedulerSettings) -> None:
-    least_one = (
-        "threads claim_batch flush_rows backlog_rows max_instances runs_per_child catch_up_limit keep_changes_per_job"
-    )
-    for name in least_one.split():
-        if getattr(values, name) < 1:
-            raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {getattr(values, name)}; it must be 1 or more.")
+def checked(values: SchedulerSettings) -> SchedulerSettings:
+    """:raises Misconfigured: a value is out of its range, or does not go with another one"""
     for field in dataclasses.fields(values):
-        value = getattr(values, field.name)
-        may_be_zero = field.name in ("grace_seconds", "flush_seconds")
-        if (
-            field.name.endswith("_seconds")
-            and value is not None
-            and not (0 < value < 31_536_000 or (may_be_zero and value == 0))
-        ):
-            raise Misconfigured(f"SCHEDULER[{field.name.upper()!r}] is {value}; it must be more than 0 seconds.")
-    if values.processes < 0:
-        raise Misconfigured(f"SCHEDULER['PROCESSES'] is {values.processes}; it must be 0 or more.")
+        _check(field.name, getattr(values, field.name))
     if not values.heartbeat_seconds < values.lease_seconds < values.reap_after_seconds:
         raise Misconfigured(
             "SCHEDULER needs HEARTBEAT_SECONDS < LEASE_SECONDS < REAP_AFTER_SECONDS, so that a node stops by itself "
             f"before others take over; they are {values.heartbeat_seconds}, {values.lease_seconds} and "
             f"{values.reap_after_seconds}."
         )
+    return values
+
+
+_LONGEST_SECONDS = 31_536_000
+_LONGEST_TEXT = 255
+"""Characters: what the columns of nodes and of the installation hold."""
+
+_RANGES = {
+    "threads": (1, 10_000),
+    "processes": (0, 10_000),
+    "max_stuck_threads": (0, 10_000),
+    "max_recoveries": (0, 1_000),
+    "retention_days": (1, 36_500),
+    "rollup_days": (1, 36_500),
+    "keep_runs_per_job": (0, 100_000),
+    "api_reads_per_minute": (0, 1_000_000_000),
+    "api_writes_per_minute": (0, 1_000_000_000),
+}
+"""Of whole numbers; the others are from 1 on."""
+
+_MAY_BE_ZERO = ("grace_seconds", "flush_seconds")
+
+
+def _typed(key: str, value: Any, kind: Any) -> Any:
+    """
+    Return the value with the type of its setting: a list is as good as a tuple.
+
+    :raises Misconfigured: it has another type
+    """
+    if value is None and type(None) in get_args(kind):
+        return None
+    kinds = [part for part in get_args(kind) or (kind,) if part is not type(None)]
+    if kind == tuple[str, ...]:
+        # A text would be taken for its letters.
+        fits = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
+        word, value = "a list of texts", tuple(value) if fits else value
+    elif kinds == [bool] or kinds == [str]:
+        fits, word = isinstance(value, kinds[0]), "a text" if kinds == [str] else "True or False"
+    else:
+        fits = isinstance(value, int if kinds == [int] else int | float) and not isinstance(value, bool)
+        word = "a whole number" if kinds == [int] else "a number"
+    if not fits:
+        raise Misconfigured(f"SCHEDULER[{key!r}] is {value!r}; it must be {word}.")
+    return value
+
+
+def _check(name: str, value: Any) -> None:
+    problem = ""
+    if name.endswith("_seconds"):
+        least = 0 if name in _MAY_BE_ZERO else 0.001
+        if value is not None and not least <= value < _LONGEST_SECONDS:
+            problem = f"{'0 seconds or more' if least == 0 else 'more than 0 seconds'}, and less than a year"
+    elif isinstance(value, int) and not isinstance(value, bool):
+        least, most = _RANGES.get(name, (1, 2**31 - 1))
+        if not least <= value <= most:
+            problem = f"a whole number from {least:,} to {most:,}"
+    elif name in ("node_name", "environment") and (len(value) > _LONGEST_TEXT or not value.isprintable()):
+        problem = f"at most {_LONGEST_TEXT} characters that can be printed"
+    elif name == "allowed_hosts" and any(re.search(r"[\s/@?#]", entry) for entry in value):
+        problem = "hosts such as “intranet.example” or “10.0.0.7:8080”, without http:// and path"
+    if problem:
+        shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+        raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}; it must be {problem}.")

@@ -37,6 +37,13 @@ class TestTheSettings:
             ({"CLAIM_BATCH": 0}, "CLAIM_BATCH"),
             ({"CATCH_UP_LIMIT": 0}, "CATCH_UP_LIMIT"),
             ({"LEASE_SECONDS": 30.0}, "LEASE_SECONDS < REAP_AFTER_SECONDS"),
+            ({"THREADS": 10**9}, "THREADS"),
+            ({"POLL_SECONDS": float("nan")}, "POLL_SECONDS"),
+            ({"POLL_SECONDS": float("inf")}, "POLL_SECONDS.*less than a year"),
+            ({"RETENTION_DAYS": 0}, "RETENTION_DAYS"),
+            ({"NODE_NAME": "x" * 256}, "NODE_NAME"),
+            ({"ENVIRONMENT": "a\nb"}, "ENVIRONMENT"),
+            ({"ALLOWED_HOSTS": ("http://intranet/",)}, "ALLOWED_HOSTS"),
             ({"HEARTBEAT_SECONDS": 20.0}, "HEARTBEAT_SECONDS < LEASE_SECONDS"),
         ],
     )
@@ -45,3 +52,24 @@ class TestTheSettings:
 
         with pytest.raises(Misconfigured, match=named):
             conf.get()
+
+    @pytest.mark.parametrize(
+        ("given", "sentence"),
+        [
+            ({"THREADS": "5"}, "'5'; it must be a whole number"),
+            ({"THREADS": True}, "True; it must be a whole number"),
+            ({"POLL_SECONDS": None}, "None; it must be a number"),
+            ({"ENABLED": "no"}, "'no'; it must be True or False"),
+            ({"TASK_MODULES": "shop.jobs"}, "'shop.jobs'; it must be a list of texts"),
+        ],
+    )
+    def test_are_refused_with_another_type(self, settings: Any, given: dict[str, Any], sentence: str) -> None:
+        settings.SCHEDULER = given
+
+        with pytest.raises(Misconfigured, match=sentence):
+            conf.get()
+
+    def test_may_be_lists_and_none(self, settings: Any) -> None:
+        settings.SCHEDULER = {"ALLOWED_HOSTS": ["intranet:8000"], "CHILD_MEMORY_MB": None, "POLL_SECONDS": 2}
+
+        assert conf.get().allowed_hosts == ("intranet:8000",)

@@ -30,6 +30,25 @@ class TestEnvironment:
         with pytest.raises(ImproperlyConfigured, match="must be one of text, json"):
             Environment({"LOG_FORMAT": "xml"}).text("LOG_FORMAT", "text", among=("text", "json"))
 
+    def test_reads_a_choice_in_any_case(self) -> None:
+        assert Environment({"LOG_LEVEL": "debug"}).text("LOG_LEVEL", "INFO", among=("DEBUG", "INFO")) == "DEBUG"
+
+    @pytest.mark.parametrize("text", ["-1", "1.5", "x", "9" * 30, "2147483648", "٣"])
+    def test_refuses_a_number_that_is_none_or_absurd(self, text: str) -> None:
+        with pytest.raises(ImproperlyConfigured, match=f"SIZE is “{text}”; it must be a whole number from 0 to"):
+            Environment({"SIZE": text}).integer("SIZE", 7)
+
+    @pytest.mark.parametrize("text", ["Mars/Phobos", "America", "../UTC", "/etc/passwd"])
+    def test_refuses_a_zone_that_is_none(self, text: str) -> None:
+        assert Environment({}).time_zone("TIME_ZONE", "UTC") == "UTC"
+        with pytest.raises(ImproperlyConfigured, match=f"TIME_ZONE is “{text}”, which is no time zone"):
+            Environment({"TIME_ZONE": text}).time_zone("TIME_ZONE", "UTC")
+
+    def test_refuses_a_language_that_django_does_not_speak(self) -> None:
+        assert Environment({"LANGUAGE_CODE": "de-at"}).language("LANGUAGE_CODE", "en-us") == "de-at"
+        with pytest.raises(ImproperlyConfigured, match="LANGUAGE_CODE is “xx”"):
+            Environment({"LANGUAGE_CODE": "xx"}).language("LANGUAGE_CODE", "en-us")
+
 
 class TestSchedulerSettings:
     def test_are_read_with_the_types_of_the_scheduler(self) -> None:
@@ -83,9 +102,10 @@ class TestSecretKey:
         assert stat.S_IMODE((tmp_path / "new" / "secret_key").stat().st_mode) == 0o600
         assert [file.name for file in (tmp_path / "new").iterdir()] == ["secret_key"]
 
-    def test_must_be_set_in_production(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("variables", [{}, {"SECRET_KEY": " "}])
+    def test_must_be_set_in_production(self, variables: dict[str, str], tmp_path: Path) -> None:
         with pytest.raises(ImproperlyConfigured, match="SECRET_KEY is not set"):
-            secret_key(Environment({}), data_dir=tmp_path, may_generate=False)
+            secret_key(Environment(variables), data_dir=tmp_path, may_generate=False)
 
     def test_says_when_it_cannot_be_kept(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")

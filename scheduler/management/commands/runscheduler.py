@@ -163,8 +163,8 @@ class Command(BaseCommand):
             "node_name": options["name"],
         }
         try:
-            return dataclasses.replace(
-                conf.get(), **{name: value for name, value in given.items() if value is not None}
+            return conf.checked(
+                dataclasses.replace(conf.get(), **{name: value for name, value in given.items() if value is not None})
             )
         except Misconfigured as error:
             raise CommandError(str(error)) from None
