@@ -15,6 +15,7 @@ import django
 
 from openlearn import logs, postgres
 from openlearn.environment import Environment, scheduler_settings, secret_key
+from scheduler.api import openapi
 
 env = Environment(os.environ)
 
@@ -127,14 +128,8 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # API tokens are kept as hashes. Each says how long it is good for; this is what holds when it does not.
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTH_HEADER_PREFIX": "Bearer", "TOKEN_PREFIX": "ols_"}
 SPECTACULAR_SETTINGS = {
-    "TITLE": "OpenLearn Scheduler",
-    "VERSION": "1",
-    "OAS_VERSION": "3.1.1",
-    "DESCRIPTION": "Jobs, runs, and the health of the scheduler. Errors are problem details (RFC 9457).",
+    **openapi.SETTINGS,
     "SERVE_INCLUDE_SCHEMA": False,
-    "SCHEMA_PATH_PREFIX": "/api/v1/scheduler",
-    "PREPROCESSING_HOOKS": ["scheduler.api.schema.only_canonical_paths"],
-    "POSTPROCESSING_HOOKS": [],
     # The files of the page are served from here: it works offline, and under a strict content policy.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -14,9 +14,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import model_json_schema
 
 from scheduler.api import answers
+from scheduler.api.openapi import PREFIX
 from scheduler.api.problems import CONTENT_TYPE
-
-PREFIX = "/api/v1/scheduler/"
 
 
 class Schema(AutoSchema):

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.apps import apps
 from django.urls import URLPattern, path, re_path, register_converter
 from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
+from scheduler.api import openapi
 from scheduler.api.changes import ChangeViews
 from scheduler.api.health import HealthViews
 from scheduler.api.jobs import JobViews
 from scheduler.api.overview import NodeViews, NowhereViews, ProblemViews, StatusViews, TaskViews, TriggerViews
 from scheduler.api.runs import RunViews
+from scheduler.api.throttling import PerMinute
 from scheduler.api.tokens import TokenViews
 
 
@@ -82,16 +85,24 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("problems/<word:code>", ProblemViews.as_view({"get": "retrieve"}), "problem"),
 )
 
-_SCHEMA = SpectacularAPIView.as_view(authentication_classes=[], permission_classes=[], schema=None)
+_SCHEMA = SpectacularAPIView.as_view(
+    authentication_classes=[],
+    permission_classes=[],
+    throttle_classes=[PerMinute],  # strangers may ask, and each answer costs a tenth of a second
+    schema=None,
+    custom_settings=openapi.SETTINGS,
+)
 _DOCS = SpectacularSwaggerSplitView.as_view(
     url_name="scheduler-api:schema", authentication_classes=[], permission_classes=[], schema=None
 )
 
+# The page is a template of theirs.
+_PAGE = [path("docs", _DOCS, name="docs"), path("docs/", _DOCS)] if apps.is_installed("drf_spectacular") else []
+
 urlpatterns: list[URLPattern] = [
     path("schema", _SCHEMA, name="schema"),
     path("schema/", _SCHEMA),
-    path("docs", _DOCS, name="docs"),
-    path("docs/", _DOCS),
+    *_PAGE,
     *(path(route, view, name=name) for route, view, name in _ROUTES),
     *(path(f"{route}/", view) for route, view, _ in _ROUTES),
     re_path(r"^[\s\S]*$", NowhereViews.as_view(dict.fromkeys(_VERBS, "nowhere"))),

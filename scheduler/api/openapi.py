@@ -1,0 +1,17 @@
+"""What the OpenAPI schema says about itself, whatever else the project describes with drf-spectacular."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PREFIX = "/api/v1/scheduler/"
+
+SETTINGS: dict[str, Any] = {
+    "TITLE": "OpenLearn Scheduler",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "DESCRIPTION": "Jobs, runs, and the health of the scheduler. Errors are problem details (RFC 9457).",
+    "SCHEMA_PATH_PREFIX": PREFIX.rstrip("/"),
+    "PREPROCESSING_HOOKS": ["scheduler.api.schema.only_canonical_paths"],
+    "POSTPROCESSING_HOOKS": [],
+}
