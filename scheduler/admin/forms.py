@@ -37,7 +37,10 @@ class JobForm(forms.ModelForm):
     task = forms.ChoiceField(
         label=_("Task"),
         widget=TaskSelect,
-        error_messages={"invalid_choice": _("No task is called “%(value)s”.")},
+        error_messages={
+            "required": _("Choose a task: it is what the job runs."),
+            "invalid_choice": _("No task is called “%(value)s”."),
+        },
     )
     args = StorableJSONField(
         label=_("Positional arguments"),
