@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
-from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunState
+from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
 from scheduler.models import Job, Node, Run
 from scheduler.services import paging
 from scheduler.services.paging import Order, Page
@@ -124,6 +124,9 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         found = found.filter(job_key=filter.job)
     if filter.kinds:
         found = found.filter(kind__in=filter.kinds)
+        if RunKind.SCHEDULED not in filter.kinds:
+            # What the kinds imply, as with the states.
+            found = found.exclude(kind=RunKind.SCHEDULED)
     if filter.task:
         found = found.filter(task=filter.task)
     if filter.node:
