@@ -32,6 +32,9 @@ class ScrapingSettings:
     request_seconds: float = 60.0
     """Longest time for one answer, redirects included."""
 
+    feed_seconds: int = 20
+    """Longest processor time for reading one feed; the largest honest ones take two."""
+
     robots_seconds: float = 3600.0
     """How long a robots.txt is believed."""
 

@@ -99,6 +99,7 @@ class MalformedFeed(ScrapingError):
 
     def __init__(self, *, url: str, reason: str) -> None:
         super().__init__(f"{url} cannot be read as RSS, RDF or Atom: {reason}. Its owner has to mend it.")
+        self.reason = reason
 
 
 class MalformedSitemap(ScrapingError):

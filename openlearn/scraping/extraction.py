@@ -124,8 +124,7 @@ def _authors(names: str | None) -> tuple[str, ...]:
 
 
 def _date(value: str | None) -> datetime | None:
-    found = text.iso_date(value or "")
-    return found if found is None or found.year > 1900 else None
+    return text.plausible(text.iso_date(value or ""))
 
 
 def _from_plain_text(decoded: str, url: str) -> Extracted:

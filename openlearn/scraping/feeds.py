@@ -22,7 +22,7 @@ _ENTRIES = 2_000
 """Most entries read of one feed: the largest honest ones have some hundreds."""
 
 _SUMMARY_CHARACTERS = 5_000
-_HTML_START = re.compile(rb"\A\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.I | re.S)
+_HTML_START = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.I)
 _FEED_ROOT = re.compile(rb"<(?:[\w.-]+:)?(?:rss|feed|RDF)\b")
 _ENTITY = re.compile(rb"<!ENTITY", re.I)
 _REFERENCE = re.compile(rb"&#(?:[xX]0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));")
@@ -75,15 +75,35 @@ def parse(*, content: bytes, url: str, content_type: str = "") -> Feed:
     :raises WrongContentType: it is a picture, an archive, or anything else that is no text
     :raises MalformedFeed: no entry of it can be read
     """
+    check(content=content, url=url, content_type=content_type)
+    return read(content=content, url=url, content_type=content_type)
+
+
+def check(*, content: bytes, url: str, content_type: str = "") -> None:
+    """
+    Refuse what is no feed at its first sight. The time it takes grows with the size and no faster, whatever comes.
+
+    :raises NotAFeed:
+    :raises WrongContentType:
+    :raises MalformedFeed: it declares entities
+    """
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type.startswith(_OPAQUE_TYPES):
         raise WrongContentType(url=url, content_type=media_type, expected="a feed")
     start = content[:4096].replace(b"\x00", b"")
-    if _HTML_START.match(start) and not _FEED_ROOT.search(start):
+    if _HTML_START.match(_without_comments(start)) and not _FEED_ROOT.search(start):
         raise NotAFeed(url=url, feeds=_feeds_named_by(content, url))
     # A feed has no use for entities of its own; those that declare some want to exhaust memory or read files.
     if _ENTITY.search(content.replace(b"\x00", b"")):
         raise MalformedFeed(url=url, reason="it declares XML entities, which are not expanded")
+
+
+def read(*, content: bytes, url: str, content_type: str = "") -> Feed:
+    """
+    Read what ``check`` let pass. Feeds can be made for which this takes hours: see ``feed_process``.
+
+    :raises MalformedFeed: no entry of it can be read
+    """
     # Servers send feeds under every type there is; only what they say about the charset is worth something.
     charset = text.charset_of(content_type)
     xml_type = f"application/xml; charset={charset}" if charset else "application/xml"
@@ -98,6 +118,13 @@ def parse(*, content: bytes, url: str, content_type: str = "") -> Feed:
     if feed.problem and not feed.entries:
         raise MalformedFeed(url=url, reason=feed.problem)
     return feed
+
+
+def _without_comments(start: bytes) -> bytes:
+    rest = start.lstrip()
+    while rest.startswith(b"<!--"):
+        rest = rest.partition(b"-->")[2].lstrip()
+    return rest
 
 
 def _mended(reference: re.Match[bytes]) -> bytes:
@@ -161,7 +188,7 @@ def plain(markup: str) -> str:
 
 def _instant(parsed: Any) -> datetime | None:
     try:
-        return datetime.fromtimestamp(calendar.timegm(parsed), tz=UTC)
+        return text.plausible(datetime.fromtimestamp(calendar.timegm(parsed), tz=UTC))
     except (TypeError, ValueError, OverflowError, OSError):
         return None
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from django.db import DataError, IntegrityError
 
-from openlearn.scraping import extraction, feeds, pages, sitemaps
+from openlearn.scraping import conf, extraction, feed_process, feeds, pages, sitemaps
 from openlearn.scraping.documents import Outcome
 from openlearn.scraping.errors import (
     AskedToWait,
@@ -115,7 +115,12 @@ class Scrape:
     def _scrape_feed(self) -> Fetched:
         fetched = self._fetch_source()
         if not fetched.not_modified:
-            feed = feeds.parse(content=fetched.content, url=fetched.url, content_type=fetched.content_type)
+            feed = feed_process.parse(
+                content=fetched.content,
+                url=fetched.url,
+                content_type=fetched.content_type,
+                seconds=conf.get().feed_seconds,
+            )
             self._counts["skipped"] += feed.skipped
             if feed.problem:
                 self._note(f"{fetched.url} is not well-formed ({feed.problem}); what could be read of it was.")

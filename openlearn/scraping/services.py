@@ -176,7 +176,7 @@ def _extract(page: Page, *, now: Callable[[], datetime]) -> str:
         summary=hints.get("summary") or found.summary,
         text=found.text,
         language=found.language or hints.get("language", ""),
-        published_at=text.iso_date(hints.get("published_at", "")) or found.published_at,
+        published_at=text.plausible(text.iso_date(hints.get("published_at", ""))) or found.published_at,
     )
     if not content.title and not content.text:
         _mark_extracted(page, document_id=page.document_id, now=now())

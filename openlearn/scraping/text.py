@@ -81,6 +81,11 @@ def iso_date(value: str) -> datetime | None:
         return None
 
 
+def plausible(moment: datetime | None) -> datetime | None:
+    """``None`` for years in which nobody published: some cannot even be shown in every time zone."""
+    return moment if moment is not None and 1900 < moment.year < 2200 else None
+
+
 def _codec(name: str) -> str:
     """:raises LookupError: there is no such charset"""
     known = codecs.lookup(name).name
