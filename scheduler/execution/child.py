@@ -45,9 +45,10 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
         with one_at_a_time:
             connection.send_bytes(message)
 
-    def finish_lines() -> None:
+    def take_outputs_back() -> None:
         printed.finish()
         complained.finish()
+        sys.stdout, sys.stderr = printed, complained  # the task may have put its own in their place
 
     threading.Thread(target=_read, args=(connection, arrived), name="pipe", daemon=True).start()
     send(READY)
@@ -55,7 +56,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
         run, node = decode_request(arrived.get())
         send(BEGUN)
         current = begin(run, node=node, publish=lambda current: send(encode_note(note_of(current))))
-        send(encode_outcome(execute(run, current, at_end=finish_lines)))
+        send(encode_outcome(execute(run, current, at_end=take_outputs_back)))
 
 
 def _limit_memory(megabytes: int) -> None:

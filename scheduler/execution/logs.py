@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import time
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from scheduler import conf, context
 from scheduler.execution.values import message_of
@@ -65,6 +65,15 @@ class PrintedLines(io.TextIOBase):
         self._name = name
         self._original = original
         self._rest = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._original.encoding
+
+    @property
+    def buffer(self) -> BinaryIO:
+        """Bytes are no lines: they go where the node's own output goes."""
+        return self._original.buffer
 
     def writable(self) -> bool:
         return True

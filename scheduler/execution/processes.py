@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -25,6 +26,9 @@ from scheduler.store.runs import Note, Outcome, OwnedRun
 logger = logging.getLogger(__name__)
 
 _spawn = multiprocessing.get_context("spawn")
+
+_LOOK_SECONDS = 1.0
+"""How often a child that says nothing is looked at."""
 
 _TRIES = 3
 """How many children may die before one of them takes a run up."""
@@ -48,6 +52,8 @@ class Child:
     def __init__(self, *, memory_mb: int | None) -> None:
         self.runs = 0
         self._was_killed = False
+        self._run_id: int | None = None
+        self._changing_runs = threading.Lock()
         self._pipe, theirs = _spawn.Pipe()
         module = os.environ.get("DJANGO_SETTINGS_MODULE") or django_settings.SETTINGS_MODULE
         self._process = _spawn.Process(target=child_process.main, args=(theirs, module, memory_mb), daemon=True)
@@ -63,6 +69,17 @@ class Child:
             pass
         raise ChildDidNotStart(f"{ChildDidNotStart.__doc__} {self._end()}")
 
+    def belongs_to(self, run_id: int | None) -> None:
+        """Note whose the child is from now on; ``None``: nobody's."""
+        with self._changing_runs:
+            self._run_id = run_id
+
+    def end_run(self, run_id: int) -> None:
+        """End the child if it is still this run's: it may have taken another one up since somebody looked."""
+        with self._changing_runs:
+            if self._run_id == run_id:
+                self.kill()
+
     def run(
         self, run: OwnedRun, *, node: str, timeout: float | None, publish: Callable[[Note], None]
     ) -> Outcome | None:
@@ -77,18 +94,39 @@ class Child:
         has_begun = False
         try:
             self._pipe.send_bytes(child_process.encode_request(run, node=node))
-            while wait([self._pipe], None if ends_at is None else max(0.0, ends_at - time.monotonic())):
+            while self._has_answer(ends_at=ends_at):
                 message = self._pipe.recv_bytes()
                 if message == child_process.BEGUN:
                     has_begun = True
                     continue
                 answer = child_process.decode_answer(message)
-                if isinstance(answer, Outcome):
+                if answer.run_id != run.id:
+                    # What a task left behind, a copy of its process or a thread, speaks for a run that is over.
+                    logger.warning("scheduler.child.answered_for_another_run", extra={"run": run.id})
+                elif isinstance(answer, Outcome):
                     return answer
-                publish(answer)
+                else:
+                    publish(answer)
         except (EOFError, OSError) as error:
             raise (ChildDied if has_begun else ChildNeverBegan)(self._end()) from error
         return None
+
+    def _has_answer(self, *, ends_at: float | None) -> bool:
+        """
+        Wait until the child says something; false: the time is over.
+
+        A copy of itself that it left behind keeps its pipe open when it dies: so it is looked at as well.
+
+        :raises EOFError: it is dead
+        """
+        while True:
+            left = math.inf if ends_at is None else max(0.0, ends_at - time.monotonic())
+            if wait([self._pipe], min(left, _LOOK_SECONDS)):
+                return True
+            if left <= _LOOK_SECONDS:
+                return False
+            if not self._process.is_alive() and not self._pipe.poll():
+                raise EOFError
 
     @property
     def is_alive(self) -> bool:
@@ -98,10 +136,15 @@ class Child:
     def kill(self) -> None:
         """End it and whatever it has started."""
         self._was_killed = True
-        if self._process.pid is not None and self._process.is_alive():
+        if self._process.is_alive():
+            self._end_group()
+            self._process.kill()
+
+    def _end_group(self) -> None:
+        """End what its tasks started. Only while it lives or has just died: then nobody else can have its number."""
+        if self._process.pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.kill()
 
     def close(self) -> None:
         """Close the pipe, upon which the child ends by itself; insist if it does not."""
@@ -111,6 +154,7 @@ class Child:
         self._process.join(1)
 
     def _end(self) -> str:
+        self._end_group()
         self._process.join(1)
         code = self._process.exitcode
         if code is None:
@@ -159,7 +203,7 @@ class ProcessPool(Pool):
         self._to_cancel.add(run_id)
         begun = self._begun.get(run_id)
         if begun is not None:
-            begun[1].kill()
+            begun[1].end_run(run_id)
 
     def end_overdue(self) -> None:
         """Each place watches its own run."""
@@ -186,7 +230,7 @@ class ProcessPool(Pool):
             outcome = self._outcome(place, run)
             if outcome is None or self._killing.is_set():
                 return  # the node accounts for this run
-            del self._begun[run.id]
+            self._begun.pop(run.id)[1].belongs_to(None)
             self._to_cancel.discard(run.id)
             self._ended_run(run, outcome)
         child = self._children.pop(place, None)
@@ -197,6 +241,7 @@ class ProcessPool(Pool):
         """Run a body in the child of this place; ``None``: the pool stops."""
         tries = _TRIES
         while (child := self._ready_child(place)) is not None:  # it may have died while it was idle
+            child.belongs_to(run.id)
             self._begun[run.id] = (run, child)
             tries -= 1
             try:

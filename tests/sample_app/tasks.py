@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -77,3 +79,33 @@ def wait(until: Path) -> None:
 def give(value: Any) -> Any:
     """Return the argument."""
     return value
+
+
+@task(name="sample.fork_and_return")
+def fork_and_return() -> None:
+    """Return twice: in this process and in a copy of it."""
+    os.fork()
+
+
+@task(name="sample.fork_and_crash")
+def fork_and_crash(pid: Path) -> None:
+    """Leave a copy of this process behind, and end by a signal."""
+    copy = os.fork()
+    if copy == 0:
+        signal.pause()
+    pid.write_text(str(copy))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@task(name="sample.close_outputs")
+def close_outputs() -> None:
+    """Leave outputs behind that nobody can print to."""
+    sys.stdout = sys.stderr = io.StringIO()
+    sys.stdout.close()
+
+
+@task(name="sample.print")
+def print_text(text: str) -> None:
+    """Print a text, and then as bytes."""
+    print(text)  # noqa: T201
+    sys.stdout.buffer.write(text.encode(sys.stdout.encoding))

@@ -175,6 +175,44 @@ class TestTheProcessPool:
 
         assert outcome.state is RunState.SUCCEEDED, outcome.error
 
+    def test_passes_by_what_a_fork_of_its_child_answers(self, bench: Bench) -> None:
+        assert bench.run("sample.fork_and_return").state is RunState.SUCCEEDED
+
+        found = [bench.square(number)["square"] for number in range(3)]
+
+        assert found == [0, 1, 4]
+
+    def test_notices_the_end_of_a_child_whose_fork_keeps_the_pipe_and_ends_that_too(
+        self, bench: Bench, tmp_path: Path
+    ) -> None:
+        pid = tmp_path / "pid"
+
+        outcome = bench.run("sample.fork_and_crash", pid=str(pid))
+
+        assert "signal 9 (SIGKILL)" in (outcome.error or "")
+        wait_until(lambda: is_gone(int(pid.read_text())))
+        assert bench.square(3)["square"] == 9
+
+    def test_cancels_no_run_that_its_child_took_up_since(self, bench: Bench, tmp_path: Path) -> None:
+        bench.square(1)
+        child = bench.pool._children[0]
+        run = run_of("sample.wait", until=str(tmp_path / "go"))
+        bench.pool.submit(run)
+        wait_until(lambda: run.id in bench.pool._begun)
+
+        child.end_run(run.id - 1)
+
+        (tmp_path / "go").touch()
+        assert bench.outcomes.get(timeout=LONG).state is RunState.SUCCEEDED
+
+    def test_keeps_printing_after_a_task_that_took_its_outputs_away(self, bench: Bench) -> None:
+        bench.run("sample.close_outputs")
+
+        outcome = bench.run("sample.print", text="still here")
+
+        assert outcome.state is RunState.SUCCEEDED, outcome.error
+        assert "still here" in outcome.log
+
     def test_says_that_a_task_is_unknown(self, bench: Bench) -> None:
         outcome = bench.run("sample.vanished")
 
