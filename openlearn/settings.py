@@ -117,6 +117,8 @@ else:
 # Served by https, directly or behind a proxy that says so.
 HTTPS = env.flag("HTTPS")
 SECURE_SSL_REDIRECT = HTTPS
+# Orchestrators ask on the inside, by http, and take a redirect for good health.
+SECURE_REDIRECT_EXEMPT = [r"^api/v1/scheduler/health(/|$)"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 30 * 24 * 3600) if HTTPS else 0

@@ -5,6 +5,7 @@ import secrets
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -62,6 +63,18 @@ class TestProduction:
 
         assert result.returncode == 1
         assert result.stderr.startswith(f"Error: {variable} is “nonsense”")
+
+
+@pytest.mark.django_db
+class TestHttps:
+    def test_is_asked_of_people_and_not_of_probes(self, client: Client, settings: Any) -> None:
+        """A probe that is redirected would call a service healthy that is not."""
+        settings.SECURE_SSL_REDIRECT = True
+
+        assert client.get("/admin/").status_code == 301
+        assert client.get("/api/v1/scheduler/jobs").status_code == 301
+        for probe in ("health", "health/live", "health/ready"):
+            assert client.get(f"/api/v1/scheduler/{probe}").status_code in (200, 503)
 
 
 @pytest.mark.django_db
