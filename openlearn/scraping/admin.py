@@ -66,7 +66,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name == "url":
-            field.widget.attrs["class"] = "vLargeTextField"
+            field.widget.attrs["class"] = f"{field.widget.attrs.get('class', '')} vLargeTextField"
         return field
 
     @admin.display(description=_("see"))
@@ -103,7 +103,8 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         """How its scrapes go, and what was wrong with the last one."""
         job = source.job
         if job is None:
-            return format_html("{} {}", words.job_badge("broken"), _("It has no job; save it to make it anew."))
+            missing = _("It has no job; save it to make it anew.")
+            return format_html('{} <span class="ols-under">{}</span>', words.job_badge("broken"), missing)
         if job.state == "paused":
             badge, reason = words.job_badge("paused"), words.reason(job.state_reason)
         elif source.consecutive_failures:
@@ -111,7 +112,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
             reason = source.last_error
         else:
             badge, reason = words.job_badge("ok"), ""
-        return format_html('{} <span class="ols-small">{}</span>', badge, words.first_line(reason))
+        return format_html('{} <span class="ols-under">{}</span>', badge, words.first_line(reason))
 
     @admin.display(description=_("next scrape"))
     def next_scrape(self, source: Any) -> SafeString | str:

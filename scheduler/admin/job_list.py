@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -37,6 +38,10 @@ _NOBODY = {
     "paused": gettext_lazy("No job is paused."),
     "finished": gettext_lazy("No job is done."),
 }
+
+
+_NOTHING = mark_safe('<span class="ols-wide">–</span>')
+"""A cell that narrow pages, which show rows as cards, leave out."""
 
 
 class ConditionFilter(admin.SimpleListFilter):
@@ -197,13 +202,13 @@ class ListOfJobs(_Admin):
 
     @admin.display(description=gettext_lazy("next run"), ordering="next_run_time")
     def next_run(self, job: Job) -> SafeString | str:
-        return words.due(job.next_run_time)
+        return _labelled(_("next run"), words.due(job.next_run_time)) if job.next_run_time else _NOTHING
 
     @admin.display(description=gettext_lazy("last run"), ordering="last_run_at")
     def last_run(self, job: Any) -> SafeString | str:
         recent: list[Recent] = job.recent
         if not recent:
-            return "–"
+            return _NOTHING
         last = recent[0]
         shown = format_html(
             '<a href="{}">{}</a> {}',
@@ -221,10 +226,12 @@ class ListOfJobs(_Admin):
         return charts.strip(job.recent, size=_STRIP)
 
     @admin.display(description=gettext_lazy("takes"), ordering="last_seconds")
-    def usual(self, job: Any) -> str:
+    def usual(self, job: Any) -> SafeString | str:
         seconds = [run.seconds for run in job.recent if run.seconds is not None]
         middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
-        return f"{words.took(middle)} / {words.took(high)}" if middle is not None and high is not None else ""
+        if middle is None or high is None:
+            return ""
+        return _labelled(_("takes"), f"{words.took(middle)} / {words.took(high)}")
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Each person has a column with the buttons that would not refuse them."""
@@ -272,6 +279,11 @@ def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
         "nobody": "" if is_narrowed else _NOBODY.get(condition, ""),
         "live_address": pages.live_address(request),
     }
+
+
+def _labelled(label: str, value: str) -> SafeString:
+    """Say before a value what it is where no head of a column does."""
+    return format_html('<span class="ols-narrow">{}: </span>{}', capfirst(label), value)
 
 
 def _survey(request: Any) -> Survey:

@@ -58,7 +58,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @register(Node)
 class NodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "shown_state", "host", "pid", "version", "started_at", "last_heard", "stopped_at")
+    list_display = ("name", "shown_state", "host", "pid", "version", "began", "last_heard", "ended")
     list_filter = (StateFilter,)
     fields = (
         "id",
@@ -71,9 +71,9 @@ class NodeAdmin(ReadOnlyAdmin):
         "shown_executors",
         "tasks",
         "stuck",
-        "started_at",
+        "began",
         "last_heard",
-        "stopped_at",
+        "ended",
     )
     show_full_result_count = False
     change_list_template = "scheduler/nodes.html"
@@ -95,6 +95,14 @@ class NodeAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, node: Node) -> SafeString:
         return words.badge(words.NODE_MARKS[dashboard.state_of(node, now=timezone.now())])
+
+    @admin.display(description=gettext_lazy("started at"), ordering="started_at")
+    def began(self, node: Node) -> SafeString | str:
+        return words.moment(node.started_at)
+
+    @admin.display(description=gettext_lazy("stopped at"), ordering="stopped_at")
+    def ended(self, node: Node) -> SafeString | str:
+        return words.moment(node.stopped_at)
 
     @admin.display(description=gettext_lazy("last heard"), ordering="heartbeat_at")
     def last_heard(self, node: Node) -> SafeString | str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import RequestFactory
 from django.urls import reverse
-from django.utils import translation
 
 from scheduler.admin import addresses, sidebar
 
@@ -17,7 +16,7 @@ DASHBOARD, HEALTH = reverse("admin:scheduler_dashboard"), reverse("admin:schedul
 
 
 @pytest.fixture
-def shown(db: None, rf: RequestFactory) -> Iterator[Callable[..., list[dict[str, Any]]]]:
+def shown(db: None, rf: RequestFactory) -> Callable[..., list[dict[str, Any]]]:
     """Ask for the sidebar as somebody with just these permissions; with none named, as a superuser."""
 
     def ask(*permissions: str, at: str = "/admin/") -> list[dict[str, Any]]:
@@ -26,8 +25,7 @@ def shown(db: None, rf: RequestFactory) -> Iterator[Callable[..., list[dict[str,
         request.user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
         return sidebar.navigation(request)
 
-    with translation.override("en"):
-        yield ask
+    return ask
 
 
 def titles(groups: list[dict[str, Any]]) -> dict[str, list[str]]:
