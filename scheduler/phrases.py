@@ -11,7 +11,7 @@ The names of the functions are what ``makemessages`` looks for; their messages a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
 
 
@@ -82,6 +82,15 @@ def phrase_of(one: str, many: str, /, *, number: float, **values: Any) -> Phrase
 def row(separator: str, parts: Sequence[str]) -> Phrase:
     """Phrases one after the other. The separator is said as it is, unless it is a phrase."""
     return Phrase.of(_Row(separator=separator, parts=tuple(parts)))
+
+
+def with_values(text: str, /, **values: Any) -> str:
+    """The same message about other values; a text that was made from no message stays as it is."""
+    made_from = getattr(text, "made_from", None)
+    if not isinstance(made_from, _Message):
+        return text
+    known = {name: value for name, value in values.items() if name in made_from.values}
+    return Phrase.of(replace(made_from, values={**made_from.values, **known}))
 
 
 def message(text: str, /) -> str:

@@ -15,9 +15,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import addresses, words
-from scheduler.admin.policy_words import LABELS, OVERLAPS
+from scheduler.admin import addresses, policy_words, words
 from scheduler.core.differences import Difference, brief, notation
+from scheduler.core.policies import POLICIES
 from scheduler.core.states import ChangeAction, Via
 from scheduler.core.triggers import describe
 from scheduler.errors import InvalidTrigger
@@ -146,7 +146,7 @@ def difference(each: Difference, *, now: datetime) -> dict[str, Any]:
     elif each.name == "trigger":
         old, new = _both_forms(each.old, old), _both_forms(each.new, new)
     elif each.name == "overlap":
-        old, new = (str(OVERLAPS.get(value, text)) for value, text in ((each.old, old), (each.new, new)))
+        old, new = (str(policy_words.OVERLAPS.get(value, text)) for value, text in ((each.old, old), (each.new, new)))
     elif isinstance(each.old, bool) or isinstance(each.new, bool):
         old, new = _yes_or_no(each.old, old), _yes_or_no(each.new, new)
     lines = "" if each.name == "trigger" and old != new else _line_diff(each.old, each.new)
@@ -163,8 +163,8 @@ def label(name: str) -> str:
         return words.first_line(name.removeprefix("kwargs."), most=60)
     if name == "next_run_time":
         return _("Next run")
-    if name in LABELS:
-        return str(LABELS[name])
+    if name in POLICIES:
+        return policy_words.label(name)
     try:
         return capfirst(str(Job._meta.get_field(name).verbose_name))
     except FieldDoesNotExist:

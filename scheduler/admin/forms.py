@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
-from scheduler.admin import change_words, task_field, words
+from scheduler.admin import change_words, policy_words, task_field, words
 from scheduler.admin.arguments_field import ArgumentsField
 from scheduler.admin.json_field import StorableJSONField
 from scheduler.admin.languages import told
@@ -20,10 +20,10 @@ from scheduler.admin.policy_words import LABELS, LEFT_TO_THE_TASK, OVERLAPS, RER
 from scheduler.admin.tags_field import TagsField
 from scheduler.admin.task_field import TaskSelect
 from scheduler.admin.trigger_field import TriggerField
-from scheduler.core import policies, triggers
+from scheduler.core import triggers
 from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobState
-from scheduler.errors import InvalidArguments, InvalidPolicy, InvalidTrigger, UnknownExecutor, UnknownTask
+from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownExecutor, UnknownTask
 from scheduler.models import Job
 from scheduler.services import masking, search, versions
 from scheduler.store import jobs as rows
@@ -182,10 +182,8 @@ class JobForm(forms.ModelForm):
 
     def _check_policies(self, cleaned: dict[str, Any]) -> None:
         for name, value in self.policies().items():
-            try:
-                policies.check({name: value})
-            except InvalidPolicy as error:
-                self.add_error(name, told(error))
+            if problem := policy_words.problem(name, value):
+                self.add_error(name, problem)
         if cleaned.get("executor") and (self.is_new or "executor" in self.changed_data):
             try:
                 search.check_executor(executor=cleaned["executor"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 from django.http import HttpRequest
@@ -56,7 +57,8 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "queued": sum(run.state == RunState.QUEUED for run in active),
         "when": in_words(job.trigger),
         "tags": [{"text": tag, "address": addresses.jobs(tag=tag)} for tag in job.tags],
-        "upcoming": upcoming(job, now=now),
+        "upcoming": (coming := upcoming(job, now=now)),
+        "within_a_minute": any(later - earlier < timedelta(minutes=1) for earlier, later in pairwise(coming)),
         "own_zone": zone_of(job.trigger),
         "policies": policy_words.of(job),
         "changes": change_words.rows(request, newest, now=now, is_newest=True),

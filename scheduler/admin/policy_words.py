@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.forms import fields_for_model
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -19,6 +20,7 @@ from scheduler.core.registry import Task, registry
 from scheduler.core.states import Overlap
 from scheduler.errors import InvalidPolicy, UnknownTask
 from scheduler.models import Job
+from scheduler.phrases import with_values
 
 LEFT_TO_THE_TASK = ("executor", "rerun_if_interrupted")
 """Policies that a new job takes from its task when nothing is said."""
@@ -55,15 +57,29 @@ def of_typed(data: Mapping[str, Any]) -> dict[str, str]:
         return {}
     try:
         rules = _read(data)
-        policies.check({name: value for name, value in rules.items() if not _is_left(name, value)})
     except ValidationError as error:
         return {"rules_problem": " ".join(error.messages)}
-    except InvalidPolicy as error:
-        return {"rules_problem": told(error)}
+    given = {name: value for name, value in rules.items() if not _is_left(name, value)}
+    if problems := [said for name, value in given.items() if (said := problem(name, value))]:
+        return {"rules_problem": " ".join(problems)}
     task = _task(str(data.get("task") or ""))
     declared = policies.defaults(task=task, settings=conf.get()) if task else {}
     left = {name: declared[name] for name in declared if _is_left(name, rules[name])}
     return {"rules": " ".join(sentences({**rules, **left}, task=task))}
+
+
+def label(name: str) -> str:
+    """What people read for the name of a policy."""
+    return str(LABELS[name]) if name in LABELS else capfirst(str(Job._meta.get_field(name).verbose_name))
+
+
+def problem(name: str, value: Any) -> str:
+    """What is wrong with a policy, under the name that the form has for it; empty: nothing is."""
+    try:
+        policies.check({name: value})
+    except InvalidPolicy as error:
+        return told(with_values(error.message, name=label(name)))
+    return ""
 
 
 def sentences(rules: Mapping[str, Any], *, task: Task | None) -> list[str]:
@@ -143,8 +159,7 @@ def _read(data: Mapping[str, Any]) -> dict[str, Any]:
         try:
             rules[name] = field.clean(field.widget.value_from_datadict(data, {}, name))
         except ValidationError as error:
-            label = LABELS.get(name, field.label)
-            raise ValidationError([f"{label}: {text}" for text in error.messages]) from None
+            raise ValidationError([f"{label(name)}: {text}" for text in error.messages]) from None
     return rules
 
 

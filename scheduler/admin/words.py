@@ -149,10 +149,10 @@ def run_time(run: Any) -> str:
     return took(run.finished_at - run.started_at)
 
 
-def clock(at: datetime, *, now: datetime) -> str:
+def clock(at: datetime, *, now: datetime, to_the_second: bool = False) -> str:
     """``today 02:00``, ``yesterday 02:00``, ``Tue 24 Nov 02:00``, in the zone that the page names."""
     local, today = timezone.localtime(at), timezone.localtime(now).date()
-    time = f"{local:%H:%M}"
+    time = f"{local:%H:%M:%S}" if to_the_second else f"{local:%H:%M}"
     days = (local.date() - today).days
     near = {0: _("today %s"), -1: _("yesterday %s"), 1: _("tomorrow %s")}
     if days in near:
@@ -176,15 +176,19 @@ def moment(at: datetime | None, *, now: datetime | None = None) -> SafeString | 
     return _tagged(at, f"{clock(at, now=now)} · {distance(at, now=now)}")
 
 
-def due(at: datetime | None, *, now: datetime | None = None) -> SafeString | str:
+def due(at: datetime | None, *, now: datetime | None = None, to_the_second: bool = False) -> SafeString | str:
     """When a job is due; what is over is overdue, and never “in 0 minutes”."""
     if at is None:
         return "–"
     now = now or timezone.now()
     if at > now:
-        return moment(at, now=now)
+        return _tagged(at, f"{clock(at, now=now, to_the_second=to_the_second)} · {distance(at, now=now)}")
     late = _("now") if now - at < timedelta(seconds=5) else _("overdue %s") % span(now - at)
-    return _tagged(at, f"{clock(at, now=now)} · {late}")
+    return _tagged(at, f"{clock(at, now=now, to_the_second=to_the_second)} · {late}")
+
+
+def due_to_the_second(at: datetime) -> SafeString | str:
+    return due(at, to_the_second=True)
 
 
 def _tagged(at: datetime, text: str) -> SafeString:

@@ -18,6 +18,7 @@ register = template.Library()
 
 _FILTERS = {
     "due": "due",
+    "due_to_the_second": "due_to_the_second",
     "moment": "moment",
     "run_badge": "run_badge",
     "job_badge": "job_badge",

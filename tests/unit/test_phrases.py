@@ -10,7 +10,7 @@ from django.utils import translation
 from scheduler.admin.languages import told, told_again
 from scheduler.core.triggers import describe, normalize
 from scheduler.errors import InvalidTrigger, NeverFires, SchedulerError
-from scheduler.phrases import Phrase, phrase, phrase_of, row
+from scheduler.phrases import Phrase, phrase, phrase_of, row, with_values
 from tests.unit.triggers.oracle import utc
 
 NOW = utc(2026, 11, 23, 4)
@@ -32,6 +32,12 @@ class TestAPhrase:
     )
     def test_counts(self, number: float, said: str) -> None:
         assert phrase_of("second", "{number} seconds", number=number) == said
+
+    def test_can_be_said_about_other_values(self) -> None:
+        said = phrase("{name}: at most {most}.", name="months", most=12)
+
+        assert with_values(said, name="Meses", other=1) == "Meses: at most 12."
+        assert [with_values(text, name="x") for text in ("plain", row(", ", ["a", "b"]))] == ["plain", "a, b"]
 
     def test_survives_the_way_to_another_process(self) -> None:
         said = row(

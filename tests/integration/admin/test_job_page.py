@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -49,6 +50,14 @@ class TestJobPage:
         assert len(response.context["upcoming"]) == 8
         assert not [query for query in queries if "COUNT(" in query["sql"].upper() and "scheduler_run" in query["sql"]]
         assert "<b>" not in text
+
+    @pytest.mark.parametrize(("unit", "pattern"), [("seconds", r"\d\d:\d\d:\d\d ·"), ("hours", r" \d\d:\d\d ·")])
+    def test_tells_fire_times_apart(self, client: Client, unit: str, pattern: str) -> None:
+        make(trigger={"type": "interval", unit: 10})
+
+        listed = client.get(addresses.job("nightly")).content.decode().partition("<ol")[2].partition("</ol>")[0]
+
+        assert len(re.findall(pattern, listed)) == 8
 
     def test_says_how_the_job_is(self, client: Client) -> None:
         job = make()

@@ -86,7 +86,7 @@ class TestTheRules:
         ("changes", "sentence"),
         [
             ({"max_instances": "many"}, "Max instances: Enter a whole number."),
-            ({"max_instances": "0"}, "max_instances is “0”; it is a whole number from 1 to 10,000."),
+            ({"max_instances": "0"}, "Max instances is “0”; it is a whole number from 1 to 10,000."),
             ({"overlap": "burst"}, "If one is still running: Select a valid choice."),
             ({"timeout": "<b>"}, "Timeout: Enter a number."),
         ],
