@@ -107,5 +107,5 @@ def close_outputs() -> None:
 @task(name="sample.print")
 def print_text(text: str) -> None:
     """Print a text, and then as bytes."""
-    print(text)  # noqa: T201
+    print(text)
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding))
