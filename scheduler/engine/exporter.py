@@ -68,6 +68,8 @@ class Reporter:
                 self.report()
             except DatabaseUnavailable as error:
                 logger.debug("scheduler.measures.not_reported", extra={"error": str(error)})
+            except Exception:  # a node that goes on without its measures is worth more than a thread that ends
+                logger.exception("scheduler.measures.failed")
             self._stopping.wait(self._seconds)
         self._connection.close()
 

@@ -258,7 +258,10 @@ class Node:
     def _end_overdue(self) -> None:
         while not self._stopped_looking.wait(_LOOK_SECONDS):
             for pool in self.workload.pools.values():
-                pool.end_overdue()
+                try:
+                    pool.end_overdue()
+                except Exception:  # without this thread no timeout would be noticed any more
+                    logger.exception("scheduler.timekeeper.failed", extra={"executor": pool.name})
 
     def _released(self) -> None:
         self.tick.look_for_runs()

@@ -63,11 +63,14 @@ class Wakeups:
                     self._listener.probe()
             except DatabaseUnavailable as error:
                 logger.warning("scheduler.listener.lost", extra={"error": str(error)})
-                self._stopping.wait(pause)
-                pause = min(pause * 2, 5.0)
+            except Exception:  # without this thread edits would be noticed late, and nobody would say so
+                logger.exception("scheduler.listener.failed")
+            else:
+                pause = 0.1
+                if channels:
+                    self._channels |= channels
+                    self.wake()
                 continue
-            pause = 0.1
-            if channels:
-                self._channels |= channels
-                self.wake()
+            self._stopping.wait(pause)
+            pause = min(pause * 2, 5.0)
         self._listener.close()

@@ -66,7 +66,8 @@ class ThreadPool(Pool):
 
     def start(self) -> None:
         for _ in range(self.size):
-            self._add_thread()
+            if not self._add_thread():
+                self._vacant += 1
 
     def begun(self) -> Collection[int]:
         return tuple(self._begun)
@@ -94,11 +95,17 @@ class ThreadPool(Pool):
                 begun.current.stop(StopReason.INTERRUPTED)
         return [begun.run for begun in left if begun is not None]
 
-    def _add_thread(self) -> None:
+    def _add_thread(self) -> bool:
+        """Return whether the system had room for another one."""
         self._numbers += 1
         thread = threading.Thread(target=self._work, name=f"{self.name}-{self._numbers}", daemon=True)
-        self._threads.append(thread)
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.warning("scheduler.pool.no_thread", extra={"executor": self.name, "error": str(error)})
+            return False
+        self._threads = [*(known for known in self._threads if known.is_alive()), thread]
+        return True
 
     def _work(self) -> None:
         thread = threading.get_ident()
@@ -153,10 +160,12 @@ class ThreadPool(Pool):
             is_vacant = len(self._stuck) > self._max_stuck
             self._vacant += is_vacant
         begun.current.stop(StopReason.TIMED_OUT)
+        if not is_vacant and not self._add_thread():
+            with self._changing_places:
+                is_vacant = True
+                self._vacant += 1
         if is_vacant:
             logger.error("scheduler.pool.shrinks", extra={"executor": self.name, "stuck": len(self._stuck)})
-        else:
-            self._add_thread()
         seconds = timeout_of(begun.run)
         logbook = begun.current.logbook
         self._ended_run(

@@ -37,7 +37,8 @@ class Connection:
         self._asking = threading.Lock()
         self._connection: Any = None
         self._begin = ""
-        _known.add(self)
+        with _changing_known:
+            _known.add(self)
 
     @property
     def is_open(self) -> bool:
@@ -153,6 +154,13 @@ class Connection:
 
 
 _known: weakref.WeakSet[Connection] = weakref.WeakSet()
+_changing_known = threading.Lock()
+
+
+def _all_known() -> list[Connection]:
+    """Other threads may make connections meanwhile."""
+    with _changing_known:
+        return list(_known)
 
 
 class Watchdog:
@@ -172,11 +180,13 @@ class Watchdog:
 
     def _loop(self) -> None:
         while not self._stopping.wait(_WATCH_SECONDS):
-            for connection in list(_known):
+            for connection in _all_known():
                 try:
                     connection.end_silent_session()
                 except (OSError, psycopg2.Error):
                     logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
+                except Exception:  # without this thread a server that falls silent would be waited for without end
+                    logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
 
 
 class Transaction:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import selectors
 import socket
 from enum import StrEnum
 
@@ -62,8 +62,11 @@ class Listener:
         raw = self._connection.raw()
         try:
             # A probe may have brought hints along with its answer.
-            readable, _, _ = select.select([raw, self._interrupted], [], [], 0.0 if raw.notifies else timeout)
-            if raw in readable:
+            with selectors.DefaultSelector() as selector:  # select() refuses numbers of files from 1024 on
+                selector.register(raw, selectors.EVENT_READ)
+                selector.register(self._interrupted, selectors.EVENT_READ)
+                ready = selector.select(0.0 if raw.notifies else timeout)
+            if any(key.fileobj is raw for key, _ in ready):
                 raw.poll()
         except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError, ValueError) as error:
             self._connection.close()

@@ -8,6 +8,7 @@ import pytest
 
 from scheduler.core.states import RunState
 from scheduler.errors import RunFinished
+from scheduler.execution.threads import ThreadPool
 from scheduler.models import Job, Node, Run
 from scheduler.services import jobs, runs
 from tests.integration.governing.conftest import StartNode, finished, in_state
@@ -78,6 +79,40 @@ class TestATimeoutInAThread:
         assert without_a_place == (0, 0, 0)
         assert finished(other).state == RunState.SUCCEEDED
         assert pool.places == 1
+
+    def test_is_recorded_also_where_the_system_has_no_further_thread(
+        self, start_node: StartNode, job_of: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        scheduler = start_node(threads=1)
+        assert scheduler.node is not None
+        pool = scheduler.node.workload.pools["default"]
+        monkeypatch.setattr(pool, "_add_thread", lambda: False)
+        until = tmp_path / "until"
+
+        run = finished(jobs.run_now(job=job_of("governed.spin", until=str(until), timeout=0.3)))
+
+        assert (run.state, pool.places) == (RunState.TIMED_OUT, 0)
+        until.touch()
+        assert finished(jobs.run_now(job=job_of("sample.nothing"))).state == RunState.SUCCEEDED
+
+    def test_is_noticed_although_looking_for_it_failed_before(
+        self, start_node: StartNode, job_of: Callable[..., Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failures = [RuntimeError("a fault of ours")] * 2
+        look = ThreadPool.end_overdue
+
+        def fail_first(pool: ThreadPool) -> None:
+            if failures:
+                raise failures.pop()
+            look(pool)
+
+        monkeypatch.setattr(ThreadPool, "end_overdue", fail_first)
+        start_node(threads=1)
+
+        run = finished(jobs.run_now(job=job_of("governed.spin", until=str(tmp_path / "until"), timeout=0.3)))
+
+        (tmp_path / "until").touch()
+        assert (run.state, failures) == (RunState.TIMED_OUT, [])
 
     def test_tells_cooperative_code(self, start_node: StartNode, job_of: Callable[..., Job]) -> None:
         scheduler = start_node(threads=1)

@@ -17,7 +17,7 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Node
 from scheduler.store import nodes
 from scheduler.store.connections import Connection, Watchdog, texts
-from scheduler.store.notifications import Channel, Listener
+from scheduler.store.notifications import Channel, Listener, notify
 from tests.ledger import NOON, SECOND, add_node
 
 
@@ -79,12 +79,52 @@ class TestAServerThatDoesNotAnswer:
 
         session.close()
 
+    def test_is_given_up_although_the_watchdog_failed_before(
+        self, watchdog: Watchdog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failures = [RuntimeError("a fault of ours")]
+        look = Connection.end_silent_session
+
+        def fail_first(session: Connection) -> bool:
+            if failures:
+                raise failures.pop()
+            return look(session)
+
+        monkeypatch.setattr(Connection, "end_silent_session", fail_first)
+        session = Connection(purpose="test", answer_seconds=0.3)
+        session.execute("probe")
+
+        with silence(session), pytest.raises(DatabaseUnavailable):
+            session.execute("probe")
+
+        assert not failures
+        session.close()
+
     def test_lets_a_watchdog_end_before_it_began(self) -> None:
         watchdog = Watchdog()
 
         watchdog.stop()
 
         assert "scheduler-watchdog" not in {thread.name for thread in threading.enumerate() if thread.is_alive()}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTheListener:
+    def test_works_beside_more_open_files_than_select_can_count(self) -> None:
+        connection.close()
+        files = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+        listener = Listener()
+        try:
+            assert listener.wait(timeout=0) == frozenset(Channel)
+            assert listener._connection.raw().fileno() >= 1024
+
+            notify(Channel.RUNS)
+
+            assert listener.wait(timeout=10) == {Channel.RUNS}
+        finally:
+            listener.close()
+            for file in files:
+                os.close(file)
 
 
 @pytest.mark.django_db(transaction=True)

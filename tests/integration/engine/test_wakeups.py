@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from scheduler.engine.wakeups import Wakeups
+from scheduler.store.notifications import Channel, Listener, notify
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestWakeups:
+    def test_go_on_after_a_fault_of_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        failures = [RuntimeError("a fault of ours")]
+        wait = Listener.wait
+
+        def fail_first(listener: Listener, *, timeout: float) -> frozenset[Channel]:
+            if failures:
+                raise failures.pop()
+            return wait(listener, timeout=timeout)
+
+        monkeypatch.setattr(Listener, "wait", fail_first)
+        wakeups = Wakeups()
+        wakeups.start()
+        try:
+            wait_until(lambda: wakeups.heard() == frozenset(Channel))  # it listens from now on
+
+            notify(Channel.CANCEL)
+
+            assert wait_until(wakeups.heard) == {Channel.CANCEL}
+        finally:
+            wakeups.stop()
+        assert not failures
