@@ -6,7 +6,7 @@ import posixpath
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 LONGEST = 2000
-"""Characters: what the database's index and most servers take."""
+"""Bytes as UTF-8, and therefore characters: what the database's index and most servers take."""
 
 _TRACKING = frozenset({"fbclid", "gclid", "mc_cid", "mc_eid", "igshid"})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -32,7 +32,12 @@ def canonical(*, url: str, base: str = "") -> str | None:
     place = name if port in {None, _DEFAULT_PORTS[parts.scheme]} else f"{name}:{port}"
     kept = "&".join(part for part in parts.query.split("&") if part and not _is_tracking(part))
     address = urlunsplit((parts.scheme, place, _path(parts.path), kept, ""))
-    return address if len(address) <= LONGEST else None
+    return address if is_short_enough(address) else None
+
+
+def is_short_enough(address: str) -> bool:
+    """Whether the index can hold it, also where its letters take several bytes each."""
+    return len(address.encode(errors="replace")) <= LONGEST
 
 
 def host_of(url: str) -> str:

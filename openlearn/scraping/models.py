@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import ClassVar
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 from django.db.models import Q
@@ -81,6 +82,13 @@ class Source(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """The name becomes a part of its job's name, and the address a part of an index."""
+        if not self.name.isprintable():
+            raise ValidationError({"name": _("It holds characters that cannot be printed, perhaps from a copy.")})
+        if not addresses.is_short_enough(self.url):
+            raise ValidationError({"url": _("It is too long: 2,000 bytes as UTF-8 are the most.")})
 
     @property
     def job_id(self) -> str:

@@ -174,6 +174,15 @@ class TestTheAdmin:
 
         assert not Source.objects.exists()
 
+    @pytest.mark.parametrize(
+        "fields",
+        [{"name": "Les\u200bsons"}, {"name": "\u202esnosseL"}, {"url": "https://lessons.test/" + "课" * 700}],
+    )
+    def test_says_beside_the_field_what_cannot_be_kept(self, client, fields):
+        answer = client.post(reverse("admin:scraping_source_add"), self.fields(**fields))
+
+        assert list(answer.context["adminform"].form.errors) == list(fields)
+
     def test_deletes_a_source_with_its_job(self, client):
         source = save()
 

@@ -40,6 +40,7 @@ class TestCanonical:
             ("https:", None),
             ("http://lessons.test/\x00", None),
             ("http://lessons.test/" + "x" * 2000, None),
+            ("http://lessons.test/" + "课" * 700, None),
         ],
     )
     def test_makes_one_address_of_many_spellings(self, url, expected):
