@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from unittest import mock
 
+import psutil
 import pytest
 
 from openlearn.scraping import feed_process, feeds
 from openlearn.scraping.errors import MalformedFeed, NotAFeed
+from openlearn.scraping.feed_process import Readers
 
 URL = "https://example.org/feed.xml"
 FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>News</title><language>en</language>
@@ -17,6 +21,14 @@ FEED = """<?xml version="1.0"?><rss version="2.0"><channel><title>News</title><l
 
 def item(inside: bytes) -> bytes:
     return b'<rss version="2.0"><channel><item><link>/a</link>' + inside + b"</item></channel></rss>"
+
+
+@pytest.fixture
+def readers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Readers]:
+    readers = Readers()
+    monkeypatch.setattr(feed_process, "_readers", readers)
+    yield readers
+    readers.close()
 
 
 class TestAProcessOfItsOwn:
@@ -48,12 +60,63 @@ class TestAProcessOfItsOwn:
         with pytest.raises(MalformedFeed, match="takes more than 1 seconds of processor time"):
             feed_process.parse(content=item(inside), url=URL, seconds=1)
 
-    def test_is_said_to_have_failed_when_it_does(self) -> None:
+    def test_is_said_to_have_failed_when_it_does(self, readers: Readers) -> None:
         with (
             mock.patch.object(sys, "executable", "/bin/false"),
-            pytest.raises(MalformedFeed, match="its reader ended without a word"),
+            pytest.raises(MalformedFeed, match="its reader ended with the exit code 1"),
         ):
             feed_process.parse(content=FEED.encode(), url=URL, seconds=20)
+
+    def test_reads_one_feed_after_another(self, readers: Readers) -> None:
+        for _ in range(3):
+            feed_process.parse(content=FEED.encode(), url=URL, seconds=20)
+            with pytest.raises(MalformedFeed):
+                feed_process.parse(content=b"<rss><channel>", url=URL, seconds=20)
+
+        reader = readers.borrow()
+        assert reader.feeds_read == 6
+        reader.close()
+
+    def test_is_replaced_when_it_has_ended(self, readers: Readers) -> None:
+        feed_process.parse(content=FEED.encode(), url=URL, seconds=20)
+        reader = readers.borrow()
+        reader.close()
+        readers.give_back(reader)
+
+        assert feed_process.parse(content=FEED.encode(), url=URL, seconds=20).entries
+
+    def test_may_have_used_up_what_one_feed_is_allowed(self, readers: Readers) -> None:
+        """The limit is that of a feed, and not of all that one process ever reads."""
+        many = b'<rss version="2.0"><channel>' + b"".join(
+            b"<item><link>/%d</link><title>%d</title></item>" % (number, number) for number in range(1500)
+        )
+        feed_process.parse(content=FEED.encode(), url=URL, seconds=1)
+        (reader,) = readers._idle
+
+        while psutil.Process(reader.pid).cpu_times().user < 4:
+            assert feed_process.parse(content=many + b"</channel></rss>", url=URL, seconds=1).entries
+
+        assert readers._idle == [reader]
+
+    def test_is_kept_for_few_feeds_at_a_time_and_for_a_while(self, readers: Readers) -> None:
+        borrowed = [readers.borrow() for _ in range(4)]
+        borrowed[0].feeds_read = 500
+        for reader in borrowed:
+            readers.give_back(reader)
+
+        assert [reader.is_alive for reader in borrowed] == [False, True, True, False]
+
+    @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it forks beside other threads
+    def test_is_not_shared_with_a_fork(self, readers: Readers) -> None:
+        feed_process.parse(content=FEED.encode(), url=URL, seconds=20)
+        (reader,) = readers._idle
+
+        if (pid := os.fork()) == 0:  # pragma: no cover - in another process
+            os._exit(len(readers._idle))
+
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        assert readers._idle == [reader]
+        assert feed_process.parse(content=FEED.encode(), url=URL, seconds=20).entries
 
 
 class TestTheFirstSight:
