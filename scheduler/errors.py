@@ -314,6 +314,12 @@ class DatabaseUnavailable(SchedulerError):
     code = "database_unavailable"
 
 
+class OtherTables(DatabaseUnavailable):
+    """The tables are not those of this release."""
+
+    code = "other_tables"
+
+
 class ValueRefused(SchedulerError):
     """The database cannot store a value."""
 

@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import DataError, InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError, ProgrammingError
 from django.http import Http404
 from django.urls import reverse
 from rest_framework import exceptions
@@ -117,9 +117,24 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, OperationalError | InterfaceError):
         logger.warning("scheduler.api.database_unavailable", extra={"error": " ".join(str(error).split())})
         return errors.DatabaseUnavailable("The database does not answer, or took too long. Try again in a moment.")
+    if isinstance(error, ProgrammingError) and _sqlstate(error) in _OTHER_TABLES:
+        logger.error("scheduler.api.tables_of_another_release", extra={"error": " ".join(str(error).split())})
+        return errors.OtherTables(
+            "The tables are not those of this release. Run “manage.py init_scheduler_db” to update them."
+        )
     if isinstance(error, DataError):
         return errors.ValueRefused("The database cannot store a value of this request.")
     return error
+
+
+_OTHER_TABLES = ("42P01", "42703")
+"""What PostgreSQL calls a table or a column that is not there."""
+
+
+def _sqlstate(error: Exception) -> str:
+    """Return the code that PostgreSQL gave; psycopg2 and psycopg name it differently."""
+    cause = error.__cause__
+    return str(getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None) or "")
 
 
 def _details(error: errors.SchedulerError) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
@@ -257,6 +258,21 @@ class TestTheProbe:
             free.set()
         patient = Probe(ask, patience_seconds=30)
         assert patient.report().connection_valid
+
+
+class TestTablesOfAnotherRelease:
+    @pytest.mark.parametrize("path", ["status", "jobs", "runs", "/metrics"])
+    def test_are_said_to_be_what_is_wrong(self, path: str, api: Caller) -> None:
+        """While a deploy is under way, the new web may meet the old tables."""
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE scheduler_job RENAME COLUMN priority TO urgency")
+            cursor.execute("ALTER TABLE scheduler_run RENAME TO scheduler_execution")
+
+        answer = api.get(path)
+
+        assert (answer.status_code, answer["Retry-After"]) == (503, "5")
+        assert "Run “manage.py init_scheduler_db”" in answer.json()["detail"]
+        assert answer.json()["type"].endswith("/other-tables")
 
 
 class TestPrometheus:
