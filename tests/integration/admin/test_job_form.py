@@ -161,6 +161,12 @@ class TestTrigger:
 
         assert (typed["kind"], typed["expression"]) == (kind, expression)
 
+    def test_names_the_parts_of_each_kind_where_no_script_hides_the_others(self, client: Client) -> None:
+        parts = client.get(ADD).content.decode().split('data-kind="')[1:]
+
+        named = {part.partition('"')[0]: "<noscript>" in part.partition("<input")[0] for part in parts}
+        assert named == dict.fromkeys(("every", "days", "cron", "once", "json"), True)
+
     def test_shows_the_days_months_and_times_that_were_chosen(self, client: Client) -> None:
         make(trigger={"type": "cron", "expression": "30 8,14 * jan,jul mon,fri"})
 
