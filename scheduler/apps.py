@@ -8,7 +8,7 @@ from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from scheduler import conf
-from scheduler.checks import admin_base
+from scheduler.checks import admin_base, databases
 from scheduler.core.registry import registry
 from scheduler.errors import Misconfigured
 
@@ -20,6 +20,7 @@ class SchedulerConfig(AppConfig):
 
     def ready(self) -> None:
         checks.register(admin_base, checks.Tags.admin)
+        checks.register(databases)
         autodiscover_modules("tasks")
         try:
             modules = conf.get().task_modules
