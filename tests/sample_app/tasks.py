@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -109,3 +110,18 @@ def print_text(text: str) -> None:
     """Print a text, and then as bytes."""
     print(text)
     sys.stdout.buffer.write(text.encode(sys.stdout.encoding))
+
+
+@task(name="sample.leave_a_thread")
+def leave_a_thread(until: Path) -> None:
+    """Leave a thread pool open that Python waits for when it ends."""
+    effects.note("begin")
+    ThreadPoolExecutor(1).submit(wait, until)
+
+
+@task(name="sample.chatter")
+def chatter() -> None:
+    """Print for ever."""
+    effects.note("begin")
+    while True:
+        print("…")

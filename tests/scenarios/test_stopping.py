@@ -92,6 +92,25 @@ class TestATerminatedNode:
         assert Run.objects.get().state == "interrupted"
         assert site.node_of(node).state == "stopped"
 
+    def test_ends_although_a_task_left_a_thread_behind(self, site: Site, tmp_path: Path) -> None:
+        node = site.start_node()
+        request("leaves", "sample.leave_a_thread", kwargs={"until": str(tmp_path / "never")})
+        site.run("leaves", state="succeeded")
+
+        node.stop(timeout=10)
+
+        assert site.node_of(node).state == "stopped"
+
+    def test_ends_although_a_task_goes_on_printing(self, site: Site) -> None:
+        node = site.start_node("--grace", "0.1")
+        for number in range(5):
+            request(f"chatters-{number}", "sample.chatter")
+            site.began(f"chatters-{number}")
+
+        node.stop(timeout=10)
+
+        assert set(Run.objects.values_list("state", flat=True)) == {"interrupted"}
+
     def test_ends_the_children_of_its_process_pool(self, site: Site, tmp_path: Path) -> None:
         release = tmp_path / "release"
         node = site.start_node("--processes", "1")

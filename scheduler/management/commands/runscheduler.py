@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import gc
 import logging
+import os
 import re
 import signal
 import threading
@@ -24,6 +26,9 @@ from scheduler.store.installation import adopt
 logger = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 5.0
+
+_EXIT_SECONDS = 1.0
+"""How long a process whose node has stopped may wait for threads that tasks have left behind."""
 _MOST_AT_ONCE = 10_000
 """Threads or processes: more are a slip of the finger, and would take the machine down."""
 
@@ -68,6 +73,13 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="How long to wait for a database that is starting up. Default: 30.",
         )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run from the command line; when the node has stopped, its process ends, whatever its tasks left behind."""
+        super().run_from_argv(argv)
+        is_ending = threading.Event()
+        atexit.register(is_ending.set)  # called once Python waits for no thread any more
+        threading.Thread(target=_leave, args=(is_ending,), name="scheduler-exit", daemon=True).start()
 
     def handle(
         self,
@@ -219,6 +231,20 @@ class Command(BaseCommand):
     def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
         while not self._stop.is_set() and not scheduler.is_done:
             self._stop.wait(0.05)
+
+
+def _leave(is_ending: threading.Event) -> None:
+    """
+    End the process if it does not end by itself: Python waits for every thread pool that a task has left open.
+
+    All is recorded and given back by now, and an orchestrator would only lose its patience.
+    """
+    if is_ending.wait(_EXIT_SECONDS):
+        return
+    left = sorted({thread.name for thread in threading.enumerate()} - {"MainThread", "scheduler-exit"})
+    logger.warning("scheduler.node.left_threads_behind", extra={"threads": left})
+    atexit._run_exitfuncs()
+    os._exit(0)
 
 
 def _address(text: str) -> tuple[str, int]:
