@@ -190,6 +190,19 @@ class DocumentAdmin(ReadOnlyAdmin):
     search_fields = ("title", "url", "summary")
     search_help_text = _("Part of the title, the address or the summary.")
     show_full_result_count = False
+    fields = (
+        "source",
+        "url",
+        "title",
+        "shown_authors",
+        "summary",
+        "text",
+        "language",
+        "published",
+        "content_hash",
+        "first_seen",
+        "changed",
+    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         return super().get_queryset(request).defer("text")
@@ -204,6 +217,15 @@ class DocumentAdmin(ReadOnlyAdmin):
             words.first_line(document.url, most=80),
         )
 
+    @admin.display(description=_("authors"))
+    def shown_authors(self, document: Document) -> str:
+        names = document.authors if isinstance(document.authors, list) else []
+        return ", ".join(words.first_line(str(name)) for name in names) or "–"
+
+    @admin.display(description=_("first seen at"))
+    def first_seen(self, document: Document) -> SafeString | str:
+        return words.moment(document.first_seen_at)
+
     @admin.display(description=_("published"), ordering="published_at")
     def published(self, document: Document) -> SafeString | str:
         return words.moment(document.published_at)
@@ -215,7 +237,7 @@ class DocumentAdmin(ReadOnlyAdmin):
 
 @admin.register(Page)
 class PageAdmin(ReadOnlyAdmin):
-    list_display = ("addressed", "source", "is_due", "failures", "fetched", "extracted")
+    list_display = ("addressed", "waits", "failures", "fetched", "extracted")
     list_filter = ("is_due", "source")
     list_select_related = ("source",)
     search_fields = ("url",)
@@ -228,7 +250,17 @@ class PageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("address"), ordering="url")
     def addressed(self, page: Page) -> SafeString:
-        return format_html('<bdi class="ols-words">{}</bdi>', words.first_line(page.url))
+        """Where it is, and under it the source that named it."""
+        return format_html(
+            '<bdi class="ols-words">{}</bdi> <span class="ols-under"><bdi>{}</bdi></span>',
+            words.first_line(page.url),
+            words.first_line(page.source.name, most=60),
+        )
+
+    @admin.display(description=_("to be fetched"), ordering="is_due")
+    def waits(self, page: Page) -> str:
+        """A word: the mark that the admin has for “no” is that of an error, and a fetched page is none."""
+        return gettext("yes") if page.is_due else gettext("no")
 
     @admin.display(description=_("fetched"), ordering="fetched_at")
     def fetched(self, page: Page) -> SafeString | str:

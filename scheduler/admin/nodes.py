@@ -69,7 +69,7 @@ class NodeAdmin(ReadOnlyAdmin):
         "pid",
         "version",
         "shown_executors",
-        "tasks",
+        "shown_tasks",
         "stuck",
         "began",
         "last_heard",
@@ -95,6 +95,10 @@ class NodeAdmin(ReadOnlyAdmin):
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, node: Node) -> SafeString:
         return words.badge(words.NODE_MARKS[dashboard.state_of(node, now=timezone.now())])
+
+    @admin.display(description=gettext_lazy("tasks"))
+    def shown_tasks(self, node: Node) -> str:
+        return ", ".join(words.first_line(str(name)) for name in node.tasks or ()) or "–"
 
     @admin.display(description=gettext_lazy("started at"), ordering="started_at")
     def began(self, node: Node) -> SafeString | str:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from openlearn.scraping import services
-from openlearn.scraping.models import Document, Source
+from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses
 from scheduler.models import Job, Run
 from scheduler.services import jobs
@@ -121,3 +121,28 @@ class TestDocuments:
         assert "<script>alert(1)" not in everything
         assert "https://example.org/3" in found
         assert "https://example.org/4" not in found
+
+    def test_have_a_page_that_says_names_and_times_in_words(self, client: Client) -> None:
+        now = timezone.now()
+        values = {"first_seen_at": now, "changed_at": now, "authors": ["Ada <b>", "Grace"]}
+        document = Document.objects.create(url="https://example.org/1", title="Engines", **values)
+
+        text = client.get(reverse("admin:scraping_document_change", args=[document.pk])).text
+
+        assert "Ada &lt;b&gt;, Grace" in text
+        assert "today " in text
+
+
+class TestPages:
+    def test_say_whether_they_wait_and_who_named_them(self, client: Client) -> None:
+        source = add_source("Planet")
+        for address, waits in (("https://example.org/a", True), ("https://example.org/b", False)):
+            Page.objects.create(source=source, url=address, is_due=waits)
+
+        shown = client.get(reverse("admin:scraping_page_changelist")).text
+
+        rows = [row for row in shown.split("<tr") if "https://example.org/" in row]
+        assert [("Planet" in row, ">yes<" in row, ">no<" in row) for row in rows] == [
+            (True, False, True),
+            (True, True, False),
+        ]
