@@ -13,7 +13,7 @@ from django.core.management import call_command as django_call_command
 from pydantic import AfterValidator, Field
 
 from scheduler import conf, outgoing
-from scheduler.core.registry import task
+from scheduler.core.registry import Secret, task
 from scheduler.errors import CommandFailed, CommandNotAllowed, InvalidArguments, UnexpectedStatus
 from scheduler.outgoing import Limits
 from scheduler.services import retention
@@ -152,12 +152,29 @@ def _checked_statuses(value: list[int] | str) -> list[int] | str:
     return value
 
 
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e]*")
+_OURS = frozenset({"host", "content-length", "transfer-encoding", "connection"})
+
+
+def _checked_headers(value: dict[str, str]) -> dict[str, str]:
+    for name, text in value.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"“{name[:64]}” is not the name of a header")
+        if name.lower() in _OURS:
+            raise ValueError(f"“{name}” cannot be given: it follows from the address and the body")
+        if not _HEADER_VALUE.fullmatch(text):
+            raise ValueError(f"the value of “{name}” holds line ends or letters beyond ASCII")
+    return value
+
+
 @task(name="scheduler.http_request", timeout=timedelta(minutes=15))
 def http_request(
     *,
     url: str,
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET",
-    headers: dict[str, str] | None = None,
+    headers: Annotated[dict[str, str], AfterValidator(_checked_headers)] | None = None,
+    token: Annotated[str | None, Secret, Field(pattern=r"^[\x21-\x7e]+$")] = None,
     body: str | None = None,
     expected_status: Annotated[list[int] | str, AfterValidator(_checked_statuses)] = "200-299",
     timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0,
@@ -166,18 +183,20 @@ def http_request(
     Send an HTTP request and succeed if the answer has an expected status.
 
     Redirects are followed; ``expected_status`` is that of the last answer, as a list or as text such as "200-299, 404".
-    ``timeout_seconds`` is for everything together. Addresses that are not on the public internet are refused unless
-    SCHEDULER['ALLOWED_HOSTS'] names them.
+    ``timeout_seconds`` is for everything together. ``token`` is sent as ``Authorization: Bearer …`` to the site of
+    ``url`` alone and is kept sealed; headers are shown to whoever may see the job. Addresses that are not on the public
+    internet are refused unless SCHEDULER['ALLOWED_HOSTS'] names them.
 
     :raises UnexpectedStatus: naming the status and how the answer begins
     :raises RequestFailed: there was no answer that can be used
     """
     expected = _statuses(expected_status)
+    given = {} if token is None else {"Authorization": f"Bearer {token}"}
     started = time.monotonic()
     answer = outgoing.request(
         url=url,
         method=method,
-        headers=headers,
+        headers={**(headers or {}), **given},
         content=None if body is None else body.encode(),
         limits=Limits(
             connect_seconds=min(10.0, timeout_seconds), read_seconds=timeout_seconds, total_seconds=timeout_seconds

@@ -149,7 +149,9 @@ def parse(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
     :raises DestinationRefused: it is none
     """
     try:
-        return httpx.URL(url) if base is None else base.join(url)
+        place = httpx.URL(url) if base is None else base.join(url)
+        _ = place.host  # read now: httpx would fail on a wrong name in the middle of the request
+        return place
     except (httpx.InvalidURL, ValueError, TypeError) as error:
         raise DestinationRefused(f"“{url[:200]}” is not an address that can be requested: {error}.") from None
 

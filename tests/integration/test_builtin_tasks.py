@@ -60,6 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
             "/latin1": "Übung".encode("latin-1"),
             "/binary": b"\x00\xff\xfe" * 2000,
             "/long": b"x" * 100_000,
+            "/who": self.headers.get("authorization", "").encode(),
         }.get(
             self.path, json.dumps({"method": self.command, "body": asked.decode(), "x": self.headers["x-key"]}).encode()
         )
@@ -117,6 +118,25 @@ class TestHttpRequest:
         )
 
         assert json.loads(answer["body"]) == {"method": method, "body": "" if method == "GET" else "ü", "x": "k"}
+
+    def test_sends_a_token_that_is_kept_sealed(self, site: str) -> None:
+        assert registry.get("scheduler.http_request").secrets == {"token"}
+        assert call("scheduler.http_request", url=f"{site}/who", token="s3cr3t")["body"] == "Bearer s3cr3t"
+
+    @pytest.mark.parametrize(
+        ("headers", "reason"),
+        [
+            ({"X y": "1"}, "“X y” is not the name of a header"),
+            ({"": "1"}, "“” is not the name of a header"),
+            ({"x": "a\nb"}, "the value of “x” holds line ends"),
+            ({"x": "é"}, "the value of “x” holds line ends or letters beyond ASCII"),
+            ({"Content-Length": "5"}, "“Content-Length” cannot be given"),
+            ({"HOST": "elsewhere"}, "“HOST” cannot be given"),
+        ],
+    )
+    def test_refuses_headers_that_cannot_be_sent(self, site: str, headers: dict[str, str], reason: str) -> None:
+        with pytest.raises(InvalidArguments, match=reason):
+            call("scheduler.http_request", url=site, headers=headers)
 
     def test_reads_no_body_after_head(self, site: str) -> None:
         assert call("scheduler.http_request", url=site, method="HEAD")["bytes"] == 0

@@ -97,6 +97,13 @@ class TestTheGuard:
         with pytest.raises(DestinationRefused, match="Host header"):
             outgoing.request(url=allowed.url("/"), headers={"Host": "internal"})
 
+    def test_refuses_a_name_that_is_none_also_in_a_redirect(self, allowed):
+        allowed.routes["/"] = reply("", status=302, location="http://xn--/")
+
+        for url in ("http://xn--/", allowed.url("/")):
+            with pytest.raises(DestinationRefused, match="is not an address that can be requested"):
+                outgoing.request(url=url)
+
     def test_keeps_no_cookies(self, allowed):
         allowed.routes["/"] = reply("Hello", Set_Cookie="session=1; Path=/")
 
