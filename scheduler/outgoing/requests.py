@@ -213,6 +213,9 @@ def _ask(
             f"{url} did not answer completely in time (at most {limits.read_seconds:g} s of silence, "
             f"{limits.total_seconds:g} s for everything). It is tried again at the next fire time."
         ) from error
+    except UnicodeError as error:
+        # httpx reads the address of a redirect although it is not asked to follow it.
+        raise AnswerUnreadable(f"{url} redirects to an address that cannot be read: {error}.") from error
     except (httpx.ProtocolError, httpx.UnsupportedProtocol) as error:
         raise AnswerUnreadable(f"{url} did not answer as HTTP asks: {error}.") from error
     except httpx.TransportError as error:
