@@ -222,7 +222,9 @@ class TestLooks:
             "runs": addresses.runs(),
             "errors": addresses.runs(group="error"),
             "run": addresses.run(failed.pk),
+            "nodes": reverse("admin:scheduler_node_changelist"),
             "health": reverse("admin:scheduler_health"),
+            "changes": addresses.changes(),
             "zone": reverse("admin:scheduler_zone"),
         }
         SCREENSHOTS.mkdir(exist_ok=True)
