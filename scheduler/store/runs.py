@@ -6,6 +6,7 @@ import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
@@ -121,6 +122,8 @@ def finish(
     ``clock`` is the reading of the monotonic clock that the ages are counted from. Outcomes of runs that are no longer
     this node's change nothing.
     """
+    # By id, as a reaper goes through them that takes this node for dead: else each could wait for the other.
+    outcomes = sorted(outcomes, key=_run_id)
     plain = [outcome for outcome in outcomes if outcome.is_plain]
     detailed = [outcome for outcome in outcomes if not outcome.is_plain]
     failures = {outcome.run_id: outcome for outcome in detailed if outcome.is_failure}
@@ -144,6 +147,9 @@ def finish(
         failpoints.hit("finish.before_commit")
     failpoints.hit("finish.after_commit")
     return Recorded(runs=recorded, retried=retried, paused=paused)
+
+
+_run_id = attrgetter("run_id")
 
 
 def _follow_up(

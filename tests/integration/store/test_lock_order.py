@@ -1,0 +1,85 @@
+"""Who locks several rows does so in one order, so that nobody waits for each other in a circle."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from scheduler.core.states import RunState
+from scheduler.models import Job, Run
+from scheduler.store import runs
+from scheduler.store.connections import Connection
+from scheduler.store.runs import Outcome
+from tests.integration.store.conftest import Open
+from tests.ledger import NOON, SECOND, add_job, add_node, add_run
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def beside(other: Connection, *, first: str, then: str, parameters: tuple[Any, ...], do: Callable[[], object]) -> None:
+    """Let ``other`` lock something, wait until ``do`` waits for it in a thread, and let it lock more."""
+    raised: list[BaseException] = []
+
+    def try_it() -> None:
+        try:
+            do()
+        except BaseException as error:  # noqa: BLE001 - the test shows it
+            raised.append(error)
+
+    def is_waiting() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            return bool(cursor.fetchone()[0])
+
+    held = other.raw()
+    held.autocommit = False
+    with held.cursor() as cursor:
+        cursor.execute(first, parameters)
+        thread = threading.Thread(target=try_it)
+        thread.start()
+        wait_until(is_waiting)
+        cursor.execute(then, parameters)
+    held.commit()
+    thread.join(20)
+    assert raised == []
+
+
+class TestRecording:
+    def test_goes_through_runs_by_id(self, session: Connection, open_session: Open) -> None:
+        node, job = add_node(), add_job()
+        ids = [add_run(job, scheduled_at=NOON + n * SECOND, state=RunState.RUNNING, node=node).pk for n in range(60)]
+        outcomes = [Outcome(run_id=id, state=RunState.SUCCEEDED, started=0, finished=1) for id in reversed(ids)]
+
+        beside(
+            open_session(),
+            first="SELECT FROM scheduler_run WHERE id = %s FOR UPDATE",
+            then="SELECT FROM scheduler_run WHERE id > %s FOR UPDATE",
+            parameters=(ids[0],),
+            do=lambda: runs.finish(session, outcomes=outcomes, node=node, clock=1),
+        )
+
+        assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
+
+
+class TestTheEndOfFailuresInARow:
+    @pytest.mark.parametrize(("one", "other"), [("a", "b"), ("b", "a")])
+    def test_waits_for_whoever_has_the_jobs(
+        self, session: Connection, open_session: Open, one: str, other: str
+    ) -> None:
+        done = [add_run(add_job(id, consecutive_failures=2), state=RunState.SUCCEEDED).pk for id in ("a", "b")]
+        take = "UPDATE scheduler_job SET consecutive_failures = 3 WHERE djangojob_ptr_id = %s"
+
+        beside(
+            open_session(),
+            first=f"SELECT FROM django_apscheduler_djangojob ORDER BY id FOR UPDATE; {take.replace('%s', repr(one))}",
+            then=take.replace("%s", repr(other)),
+            parameters=(),
+            do=lambda: runs.reset_failures(session, runs=done),
+        )
+
+        assert set(Job.objects.values_list("consecutive_failures", flat=True)) == {0}
