@@ -131,7 +131,8 @@ class TestJobList:
         self, login: Callable[..., Client], django_assert_max_num_queries: Callable[..., Any]
     ) -> None:
         at = timezone.now() - timedelta(hours=3)  # what is said of it stays the same for a while
-        add_run(make(name="Import", tags=["shop"]), scheduled_at=at, state="succeeded")
+        someday = {"type": "date", "run_at": "2999-01-01T00:00:00Z"}
+        add_run(make(name="Import", tags=["shop"], trigger=someday), scheduled_at=at, state="succeeded")
         client = login("view_job", "view_run", "pause_job", "run_job")
         address = client.get(f"{LIST}?tag=shop&o=1").context["live_address"]
 
