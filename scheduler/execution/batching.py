@@ -60,7 +60,7 @@ class Batcher(Generic[Item]):
 
     def put(self, item: Item) -> None:
         """Add an item; wait while the backlog is full."""
-        if self._is_full:
+        if len(self._items) >= self._backlog or self._weight >= self._backlog_weight:
             self._wait_for_room()
         self._add(item)
 
@@ -76,15 +76,16 @@ class Batcher(Generic[Item]):
         return len(self._items) >= self._backlog or self._weight >= self._backlog_weight
 
     def _add(self, item: Item) -> None:
-        self._change_weight(self._weigh(item))
+        weight = self._weigh(item)
+        if weight:  # most weigh nothing, and a lock is not free
+            self._change_weight(weight)
         self._items.append(item)
         if not self._arrived.is_set():
             self._arrived.set()
 
     def _change_weight(self, by: int) -> None:
-        if by:  # most weigh nothing, and a lock is not free
-            with self._weighing:
-                self._weight += by
+        with self._weighing:
+            self._weight += by
 
     def _wait_for_room(self) -> None:
         with self._drained:
@@ -140,7 +141,8 @@ class Batcher(Generic[Item]):
             return False
         for _ in batch:
             self._items.popleft()
-        self._change_weight(-weight)
+        if weight:
+            self._change_weight(-weight)
         self.progressed_at = time.monotonic()
         with self._drained:
             self._drained.notify_all()
@@ -148,6 +150,8 @@ class Batcher(Generic[Item]):
 
     def _next_group(self) -> tuple[list[Item], int]:
         """Return the oldest items, as many as are flushed together, and what they weigh; a heavy one goes alone."""
+        if not self._weight:  # an item is weighed before it is put: these weigh nothing
+            return [self._items[place] for place in range(min(self._rows, len(self._items)))], 0
         group: list[Item] = []
         weight = 0
         for place in range(min(self._rows, len(self._items))):
