@@ -22,6 +22,10 @@ from scheduler.store.runs import OwnedRun
 logger = logging.getLogger(__name__)
 
 
+_MOST_COALESCED = 2**31 - 1
+"""What the column holds: 68 years of seconds."""
+
+
 class DueJob(NamedTuple):
     """A due job, locked by the transaction that read it. Its fields are the columns of ``claim_due_jobs``."""
 
@@ -190,7 +194,7 @@ def _write(
         scheduled_at=instants([row.scheduled_at for row in rows]),
         delays=array(delays),
         covers_from=instants([row.covers_from for row in rows]),
-        coalesced=array([row.coalesced for row in rows]),
+        coalesced=array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
         states=array([row.state.value for row in rows]),
         reasons=texts([row.reason for row in rows]),
         held=array([row.held for row in rows]),

@@ -9,7 +9,8 @@
 --          no order: sorting them would read all that are due for every batch, and a midnight can have thousands
 -- Index:   django_apscheduler_djangojob (next_run_time)
 
-SELECT parent.id, parent.next_run_time, coalesce(%(now)s::timestamptz, now()),
+-- Python has no year before 1: what was written by hand may be older, and one such row must not stop the others.
+SELECT parent.id, greatest(parent.next_run_time, '0001-01-01 00:00+00'::timestamptz), coalesce(%(now)s::timestamptz, now()),
        job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time, job.executor, job.priority,
        job.overlap,
        (SELECT extract(epoch FROM min(later.next_run_time) - clock_timestamp())::float8

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
 
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Run
@@ -173,6 +174,29 @@ class TestClaimDue:
         odd = Job.objects.get(pk="odd")
         assert (odd.state, odd.interrupted_at) == (JobState.BROKEN, NOON - SECOND)
         assert "OverflowError: date value out of range" in odd.state_reason
+
+    @pytest.mark.parametrize("due_at", ["-infinity", "0044-03-15 12:00+00 BC"])
+    def test_claims_what_was_due_before_there_were_dates(self, session: Connection, due_at: str) -> None:
+        add_job("odd")
+        add_job("sound")
+        with connection.cursor() as cursor:
+            cursor.execute("UPDATE django_apscheduler_djangojob SET next_run_time = %s WHERE id = 'odd'", [due_at])
+
+        found = claim(session)
+
+        assert {run.job_id for run in found.owned} == {"odd", "sound"}
+        assert Job.objects.get(pk="odd").next_run_time == NOON + HOUR
+
+    def test_counts_as_many_fire_times_as_a_row_can_hold(self, session: Connection) -> None:
+        since = datetime(1900, 1, 1, tzinfo=UTC)
+        trigger = {"type": "interval", "seconds": 1, "timezone": "UTC", "start_at": since.isoformat()}
+        add_job("odd", due_at=since, trigger=trigger)
+        add_job("sound")
+
+        found = claim(session)
+
+        assert {run.job_id for run in found.owned} == {"odd", "sound"}
+        assert Run.objects.get(job_key="odd").coalesced == 2**31 - 1
 
     def test_leaves_jobs_alone_whose_task_this_node_does_not_know(self, session: Connection) -> None:
         add_job(task="tests.unknown")
