@@ -20,15 +20,16 @@ class Batcher(Generic[Item]):
     """
     Gather items and hand them to ``flush`` in groups.
 
-    A flush that fails for want of a database is kept and retried; a full backlog makes ``put`` wait. ``stop`` writes
-    what is left. ``weigh`` says how much memory an item takes, roughly: groups and backlog are bounded by it as well.
+    A flush that fails for want of a database is kept and retried, and so are the items that it returns, behind those
+    that came since; a full backlog makes ``put`` wait. ``stop`` writes what is left. ``weigh`` says how much memory an
+    item takes, roughly: groups and backlog are bounded by it as well.
     """
 
     def __init__(
         self,
         *,
         name: str,
-        flush: Callable[[Sequence[Item]], None],
+        flush: Callable[[Sequence[Item]], Sequence[Item]],
         gather_seconds: float,
         rows: int,
         backlog: int,
@@ -132,7 +133,7 @@ class Batcher(Generic[Item]):
     def _flush_once(self) -> bool:
         batch, weight = self._next_group()
         try:
-            self._flush(batch)
+            again = self._flush(batch)
         except DatabaseUnavailable as error:
             logger.warning("scheduler.recorder.waits", extra={"backlog": len(self._items), "error": str(error)})
             return False
@@ -141,12 +142,13 @@ class Batcher(Generic[Item]):
             return False
         for _ in batch:
             self._items.popleft()
+        self._items.extend(again)
         if weight:
-            self._change_weight(-weight)
+            self._change_weight(sum(map(self._weigh, again)) - weight)
         self.progressed_at = time.monotonic()
         with self._drained:
             self._drained.notify_all()
-        return True
+        return len(again) < len(batch)
 
     def _next_group(self) -> tuple[list[Item], int]:
         """Return the oldest items, as many as are flushed together, and what they weigh; a heavy one goes alone."""

@@ -12,7 +12,7 @@ from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
 from scheduler.store import runs
 from scheduler.store.connections import Connection
-from scheduler.store.runs import Note, Outcome
+from scheduler.store.runs import Note, Outcome, Recorded
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,9 @@ class Recorder:
         self.refused = 0
         """Outcomes of runs that were no longer this node's."""
 
+        self._to_reset: frozenset[int] = frozenset()
+        """Successes whose jobs still count the failures before them: somebody had locked these jobs."""
+
     def put(self, outcome: Outcome) -> None:
         self.batcher.put(outcome)
 
@@ -77,15 +80,15 @@ class Recorder:
         self.connection.close()
         return everything_written
 
-    def _flush(self, items: Sequence[Outcome | Note]) -> None:
+    def _flush(self, items: Sequence[Outcome | Note]) -> Sequence[Outcome]:
+        """Write all that can be written now; return the rest."""
         outcomes = [item for item in items if isinstance(item, Outcome)]
         if len(outcomes) < len(items):
             ended = {outcome.run_id for outcome in outcomes}
             notes = {item.run_id: item for item in items if isinstance(item, Note) and item.run_id not in ended}
             if notes:
                 self._show(list(notes.values()))
-        if outcomes:
-            self._record(outcomes)
+        return self._record(outcomes) if outcomes else ()
 
     def _show(self, notes: list[Note]) -> None:
         try:
@@ -94,8 +97,14 @@ class Recorder:
             # It would be refused each time. What a run shows meanwhile is not worth holding up what became of others.
             logger.warning("scheduler.runs.notes_refused", extra={"count": len(notes), "error": str(error)})
 
-    def _record(self, outcomes: Sequence[Outcome]) -> None:
-        recorded = self._write(outcomes)
+    def _record(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        if self._to_reset:  # before failures are counted that came later
+            self._to_reset = runs.reset_failures(self.connection, runs=self._to_reset)
+        written = self._write(outcomes)
+        recorded = written.runs
+        again = [outcome for outcome in outcomes if outcome.run_id in written.locked]
+        if again:
+            outcomes = [outcome for outcome in outcomes if outcome.run_id not in written.locked]
         missing = [outcome.run_id for outcome in outcomes if outcome.run_id not in recorded]
         if missing:
             # The answer to an earlier COMMIT was lost: what this node finished already is no refusal.
@@ -105,21 +114,23 @@ class Recorder:
             self.refused += len(missing)
             logger.warning("scheduler.runs.outcome_too_late", extra={"runs": missing[:20], "count": len(missing)})
         self._settled(outcomes)
-        runs.reset_failures(self.connection, runs=recorded)
+        self._to_reset |= runs.reset_failures(self.connection, runs=recorded)
         if runs.release_held(self.connection):
             self._released()
+        return again
 
-    def _write(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+    def _write(self, outcomes: Sequence[Outcome]) -> Recorded:
         """Write a batch; if PostgreSQL refuses a value, write the halves, down to the bad row with a placeholder."""
         try:
             return self._finish(outcomes)
         except ValueRefused as error:
             if len(outcomes) > 1:
                 middle = len(outcomes) // 2
-                return self._write(outcomes[:middle]) | self._write(outcomes[middle:])
+                first, second = self._write(outcomes[:middle]), self._write(outcomes[middle:])
+                return Recorded(runs=first.runs | second.runs, locked=first.locked | second.locked)
             return self._finish([_placeholder(outcomes[0], error)])
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> frozenset[int]:
+    def _finish(self, outcomes: Sequence[Outcome]) -> Recorded:
         recorded = runs.finish(
             self.connection, outcomes=outcomes, node=self._identity.node, clock=monotonic_ns() // 1000
         )
@@ -127,7 +138,7 @@ class Recorder:
             logger.warning("scheduler.job.paused", extra={"job": job_id, "failures_in_a_row": failures})
         if recorded.retried:
             self._released()
-        return recorded.runs
+        return recorded
 
 
 def _characters(item: Outcome | Note) -> int:

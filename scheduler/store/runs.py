@@ -88,6 +88,9 @@ class Recorded:
     runs: frozenset[int]
     """Those that were still this node's."""
 
+    locked: frozenset[int] = frozenset()
+    """Failures that were left out, because somebody else has locked their job: to be tried again."""
+
     retried: int = 0
     paused: tuple[tuple[str, int], ...] = ()
     """Jobs that failed too often in a row, with the number of failures."""
@@ -120,19 +123,22 @@ def finish(
     Record outcomes in one transaction, and with them what follows from failures: retries, and jobs that are paused.
 
     ``clock`` is the reading of the monotonic clock that the ages are counted from. Outcomes of runs that are no longer
-    this node's change nothing.
+    this node's change nothing. A failure whose job somebody else has locked is left out, so that the others need not
+    wait for it.
     """
     # By id, as a reaper goes through them that takes this node for dead: else each could wait for the other.
     outcomes = sorted(outcomes, key=_run_id)
-    plain = [outcome for outcome in outcomes if outcome.is_plain]
-    detailed = [outcome for outcome in outcomes if not outcome.is_plain]
-    failures = {outcome.run_id: outcome for outcome in detailed if outcome.is_failure}
+    failures = {outcome.run_id: outcome for outcome in outcomes if outcome.is_failure}
     rows: list[Row] = []
+    locked: frozenset[int] = frozenset()
     retried = 0
     paused: tuple[tuple[str, int], ...] = ()
     with connection.transaction() as transaction:
         if failures:
-            transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
+            passed_by = transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
+            locked = frozenset(run_id for (run_id,) in passed_by)
+        plain = [outcome for outcome in outcomes if outcome.is_plain]
+        detailed = [outcome for outcome in outcomes if not outcome.is_plain and outcome.run_id not in locked]
         if plain:
             rows += transaction.execute("succeed_runs", node=node, now=now, **_ages(plain, clock))
         if detailed:
@@ -146,7 +152,7 @@ def finish(
         rollups.roll_up(transaction, runs=recorded, node=node)
         failpoints.hit("finish.before_commit")
     failpoints.hit("finish.after_commit")
-    return Recorded(runs=recorded, retried=retried, paused=paused)
+    return Recorded(runs=recorded, locked=locked, retried=retried, paused=paused)
 
 
 _run_id = attrgetter("run_id")
@@ -220,9 +226,14 @@ def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:
     )
 
 
-def reset_failures(connection: Connection, *, runs: Iterable[int]) -> None:
-    """Let the successes among these runs end their jobs' count of failures in a row."""
-    connection.execute("reset_failures", runs=array(list(runs)))
+def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[int]:
+    """
+    Let the successes among these runs end their jobs' count of failures in a row.
+
+    Those whose job somebody else has locked are returned: to be tried again.
+    """
+    rows = connection.execute("reset_failures", runs=array(list(runs)))
+    return frozenset(run_id for (run_id,) in rows)
 
 
 def to_cancel(connection: Connection, *, node: str) -> tuple[int, ...]:

@@ -1,26 +1,33 @@
 -- A success ends the count of failures in a row.
 --
--- Locks:   the parent rows of the jobs, by id, and then the jobs: the order that claims and services keep.
--- Params:  runs bigint[], runs that were just recorded
--- Rows:    none
+-- Locks:   the parent rows of the jobs, by id, and then the jobs: the order that claims and services keep. Those that
+--          somebody else has locked are passed by.
+-- Params:  runs bigint[], runs that were recorded
+-- Rows:    id of each success whose job was passed by
 -- Index:   scheduler_job_failing, which is short
 
-WITH failing AS MATERIALIZED (
+WITH wanted AS MATERIALIZED (
+    SELECT run.id, run.job_id
+      FROM scheduler_job AS job
+      JOIN scheduler_run AS run ON run.job_id = job.djangojob_ptr_id
+     WHERE job.consecutive_failures > 0
+       AND run.id = ANY(%(runs)s::bigint[])
+       AND run.state = 'succeeded'
+), locked AS MATERIALIZED (
     SELECT parent.id
       FROM django_apscheduler_djangojob AS parent
-     WHERE parent.id IN (SELECT job.djangojob_ptr_id
-                           FROM scheduler_job AS job
-                          WHERE job.consecutive_failures > 0
-                            AND EXISTS (SELECT 1
-                                          FROM scheduler_run AS run
-                                         WHERE run.id = ANY(%(runs)s::bigint[])
-                                           AND run.job_id = job.djangojob_ptr_id
-                                           AND run.state = 'succeeded'))
+      JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
+     WHERE parent.id IN (SELECT wanted.job_id FROM wanted)
      ORDER BY parent.id
-       FOR UPDATE
+       FOR UPDATE OF parent SKIP LOCKED
+       FOR NO KEY UPDATE OF job SKIP LOCKED
+), ended AS (
+    UPDATE scheduler_job AS job
+       SET consecutive_failures = 0
+      FROM locked
+     WHERE job.djangojob_ptr_id = locked.id
+       AND job.consecutive_failures > 0
 )
-UPDATE scheduler_job AS job
-   SET consecutive_failures = 0
-  FROM failing
- WHERE job.djangojob_ptr_id = failing.id
-   AND job.consecutive_failures > 0
+SELECT wanted.id
+  FROM wanted
+ WHERE NOT EXISTS (SELECT 1 FROM locked WHERE locked.id = wanted.job_id)

@@ -10,7 +10,7 @@ import pytest
 from scheduler.core.states import RunState
 from scheduler.engine.identity import Identity
 from scheduler.execution.recorder import Recorder
-from scheduler.models import Run
+from scheduler.models import Job, Run
 from scheduler.store import runs
 from scheduler.store.connections import Connection
 from scheduler.store.runs import Note, Outcome
@@ -151,6 +151,37 @@ class TestTheRecorder:
 
         held.refresh_from_db()
         assert not held.held
+
+    @pytest.mark.parametrize("table", ["django_apscheduler_djangojob WHERE id", "scheduler_job WHERE djangojob_ptr_id"])
+    def test_waits_for_nobody_who_has_locked_a_job(self, desk: Desk, session: Connection, table: str) -> None:
+        running = {"node": desk.identity.node, "state": RunState.RUNNING}
+        theirs, late = (
+            add_run(add_job(id, consecutive_failures=failures), **running)
+            for id, failures in (("theirs", 0), ("late", 1))
+        )
+        others = desk.running(5)
+        failed = {"state": RunState.FAILED, "error": "ValueError: no"}
+        held = session.raw()
+        held.autocommit = False
+        with held.cursor() as cursor:
+            cursor.execute(f"SELECT FROM {table} IN ('theirs', 'late') FOR NO KEY UPDATE")
+
+            desk.put(theirs, **failed)
+            desk.put(late)  # its success would end the count of failures
+            for run in others:
+                desk.put(run, **failed)
+            desk.await_settled(6)
+            settled = set(desk.settled)
+        held.rollback()
+        desk.await_settled(7)
+
+        assert settled == {late.pk, *(run.pk for run in others)}
+        assert set(Run.objects.values_list("pk", "state")) == {
+            (late.pk, RunState.SUCCEEDED),
+            *((run.pk, RunState.FAILED) for run in (theirs, *others)),
+        }
+        counts = dict(Job.objects.values_list("pk", "consecutive_failures"))
+        assert counts == {"theirs": 1, "late": 0, "job": 5}
 
     def test_writes_what_is_left_when_it_stops(self, desk: Desk) -> None:
         found = desk.running(30)

@@ -67,19 +67,20 @@ class TestRecording:
 
 
 class TestTheEndOfFailuresInARow:
-    @pytest.mark.parametrize(("one", "other"), [("a", "b"), ("b", "a")])
-    def test_waits_for_whoever_has_the_jobs(
-        self, session: Connection, open_session: Open, one: str, other: str
+    @pytest.mark.parametrize("table", ["django_apscheduler_djangojob WHERE id", "scheduler_job WHERE djangojob_ptr_id"])
+    def test_waits_for_nobody_who_has_a_job_and_says_whose(
+        self, session: Connection, open_session: Open, table: str
     ) -> None:
-        done = [add_run(add_job(id, consecutive_failures=2), state=RunState.SUCCEEDED).pk for id in ("a", "b")]
-        take = "UPDATE scheduler_job SET consecutive_failures = 3 WHERE djangojob_ptr_id = %s"
-
-        beside(
-            open_session(),
-            first=f"SELECT FROM django_apscheduler_djangojob ORDER BY id FOR UPDATE; {take.replace('%s', repr(one))}",
-            then=take.replace("%s", repr(other)),
-            parameters=(),
-            do=lambda: runs.reset_failures(session, runs=done),
+        mine, theirs = (
+            add_run(add_job(id, consecutive_failures=2), state=RunState.SUCCEEDED).pk for id in ("mine", "theirs")
         )
+        with open_session().transaction() as other:
+            other._connection._run(f"BEGIN; SELECT FROM {table} = 'theirs' FOR NO KEY UPDATE", {})
 
+            left = runs.reset_failures(session, runs=[mine, theirs])
+            other._connection._run("ROLLBACK", {})
+
+        assert left == {theirs}
+        assert dict(Job.objects.values_list("pk", "consecutive_failures")) == {"mine": 0, "theirs": 2}
+        assert runs.reset_failures(session, runs=left) == set()
         assert set(Job.objects.values_list("consecutive_failures", flat=True)) == {0}

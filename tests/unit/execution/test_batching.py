@@ -18,19 +18,23 @@ class Sink:
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
         self.failures: list[Exception] = []
+        self.refused: set[int] = set()
+        """Items that it gives back for now."""
+
         self.may_flush = threading.Event()
         self.may_flush.set()
         self.flushing = threading.Event()
         self.changed = threading.Condition()
 
-    def flush(self, items: Sequence[int]) -> None:
+    def flush(self, items: Sequence[int]) -> Sequence[int]:
         self.flushing.set()
         assert self.may_flush.wait(SOON)
         with self.changed:
             self.changed.notify_all()
             if self.failures:
                 raise self.failures.pop(0)
-            self.batches.append(list(items))
+            self.batches.append([item for item in items if item not in self.refused])
+            return [item for item in items if item in self.refused]
 
     @property
     def items(self) -> list[int]:
@@ -83,6 +87,25 @@ class TestBatcher:
 
         assert sink.items == list(range(10))
         assert [len(batch) for batch in sink.batches] == [4, 4, 2]
+
+    def test_tries_again_what_a_flush_gives_back_behind_what_came_since(
+        self, sink: Sink, batchers: list[Batcher[int]]
+    ) -> None:
+        sink.refused = {1, 4}
+        batcher = batcher_of(sink, batchers, rows=3, weigh=lambda item: item, group_weight=100, backlog_weight=100)
+        for item in range(6):
+            batcher.put(item)
+
+        batcher.start()
+        sink.wait_for(4)
+        assert sink.items == [0, 2, 3, 5]
+        sink.refused = {4}
+        sink.wait_for(5)
+        sink.refused = set()
+
+        assert batcher.stop(timeout=SOON)
+        assert sink.items == [0, 2, 3, 5, 1, 4]
+        assert (len(batcher), batcher._weight) == (0, 0)
 
     def test_gathers_what_comes_shortly_after(self, sink: Sink, batchers: list[Batcher[int]]) -> None:
         batcher = batcher_of(sink, batchers, rows=3, gather_seconds=0.2)
