@@ -142,7 +142,7 @@ REMOVED: Any = _Removed()
 
 def merge(
     *,
-    base: Mapping[str, Any],
+    base: Mapping[str, Any] | None,
     declared: Mapping[str, Any],
     stored: Mapping[str, Any],
     default: Callable[[str], Any],
@@ -152,20 +152,22 @@ def merge(
     """
     Merge one declaration with its job, field by field.
 
-    ``base``: declared at the last synchronisation; ``declared``: now; ``stored``: the job. All are flat. A field that
-    the source no longer states goes back to ``default(field)``. ``is_same(field, declared, stored)`` compares a
-    declared value with a stored one.
+    ``base``: declared at the last synchronisation, ``None`` at the first one of a job that exists already, whose fields
+    are all written; ``declared``: now; ``stored``: the job. All are flat. A field that the source does not state counts
+    as ``default(field)``. ``is_same(field, declared, stored)`` compares a declared value with a stored one.
     """
+    before = base or {}
     write: dict[str, Any] = {}
     drift: list[Drift] = []
     conflicts: list[str] = []
-    for name in _in_order({**base, **declared}):
+    for name in _in_order({**before, **declared}):
         wanted = declared[name] if name in declared else default(name)
         present = stored.get(name, REMOVED)
         if is_same(name, wanted, present):
             continue
-        is_new = name not in base or name not in declared or base[name] != declared[name]
-        by_person = name in base and not is_same(name, base[name], present)
+        is_new = name not in before or name not in declared or before[name] != declared[name]
+        former = before[name] if name in before else default(name)
+        by_person = base is not None and not is_same(name, former, present)
         if is_new and by_person:
             conflicts.append(name)
         if is_new and (not by_person or on_conflict is OnConflict.DECLARED):
@@ -191,7 +193,5 @@ def is_older(release: str, than: str) -> bool:
 
 def _parts(release: str) -> list[tuple[int, int, str]]:
     return [
-        (1, int(part), "") if part.isdigit() else (0, 0, part)
-        for part in re.split(r"(\d+)|[._+-]", release)
-        if part
+        (1, int(part), "") if part.isdigit() else (0, 0, part) for part in re.split(r"(\d+)|[._+-]", release) if part
     ]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +19,12 @@ class Declaration(models.Model):
     origin = models.CharField(_("declared at"), max_length=255, help_text=_("A function, or a line of a file."))
     declared = models.JSONField(
         _("declared"), default=dict, help_text=_("Values by field at the last synchronisation. Secrets are digests.")
+    )
+    kept = models.JSONField(
+        _("kept"),
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text=_("Fields whose stored value a person chose to keep: they do not count as drift."),
     )
     release = models.CharField(_("release"), max_length=64, blank=True, default="", db_default="")
     is_declared = models.BooleanField(

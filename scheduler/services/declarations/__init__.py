@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from scheduler import conf
-from scheduler.core.declarations import Drift, unflatten
+from scheduler.core.declarations import REMOVED, Drift, unflatten
 from scheduler.core.states import Via
 from scheduler.errors import JobNotFound
 from scheduler.models import Declaration as Row
@@ -24,7 +24,7 @@ from scheduler.services.declarations.collecting import Collected, LoadError, col
 from scheduler.services.declarations.planning import Action, Options, Step
 from scheduler.store.clock import database_now
 
-__all__ = ["Action", "Options", "Step", "Synchronisation", "apply", "drift", "of_job", "plan", "take"]
+__all__ = ["Action", "Options", "Step", "Synchronisation", "apply", "drift", "keep", "of_job", "plan", "take"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +93,25 @@ def _drift(*, row: Row, job: Job) -> tuple[Drift, ...]:
     now = database_now()
     present = comparing.stored(job)
     return tuple(
-        Drift(field=name, declared=value, stored=present.get(name, comparing.REMOVED))
+        Drift(field=name, declared=value, stored=present.get(name, REMOVED))
         for name, value in row.declared.items()
-        if not comparing.is_same(name, value, present.get(name, comparing.REMOVED), now=now)
+        if name not in row.kept and not comparing.is_same(name, value, present.get(name, REMOVED), now=now)
     )
+
+
+def keep(*, job: Job, fields: Iterable[str] = ()) -> tuple[str, ...]:
+    """
+    Keep the stored values of fields that drifted, without reporting them until the source changes them.
+
+    Without ``fields`` all of them. Returns the fields that are kept now.
+    """
+    row = of_job(id=job.pk)
+    if row is None:
+        return ()
+    drifted = {each.field for each in _drift(row=row, job=job)}
+    row.kept = sorted({*row.kept, *(drifted & set(fields) if fields else drifted)})
+    row.save(update_fields=["kept"])
+    return tuple(row.kept)
 
 
 def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | str = Via.CODE) -> Job:
@@ -115,4 +130,8 @@ def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | st
     chosen = drifted & set(fields) if fields else drifted
     plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
     changes = unflatten({name: flat[name] for name in chosen if name in flat}, kwargs=plain)
-    return jobs.update(job=job, actor=actor, via=via, reason="The declared value was taken.", **changes) if changes else job
+    return (
+        jobs.update(job=job, actor=actor, via=via, reason="The declared value was taken.", **changes)
+        if changes
+        else job
+    )

@@ -117,7 +117,12 @@ def _remember(step: Step, *, job: str, now: datetime) -> None:
         "paused_at": None,
         "synced_at": now,
     }
-    Row.objects.update_or_create(job_key=job, defaults=facts)
+    row, is_new = Row.objects.get_or_create(job_key=job, defaults=facts)
+    if is_new:
+        return
+    # What the source changed, or a person brought back, counts again.
+    kept = {each.field for each in step.drift} & set(row.kept) - set(step.conflicts)
+    Row.objects.filter(pk=row.pk).update(**facts, kept=sorted(kept))
 
 
 def _drop(

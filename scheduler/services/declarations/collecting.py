@@ -56,9 +56,7 @@ def collect() -> Collected:
 def _declared(registered: schedules.Registered) -> Declaration:
     task = registry.name_of(registered.task)
     if registered.on_conflict not in set(OnConflict):
-        raise UnusableDeclaration(
-            f"on_conflict is “{registered.on_conflict}”. Allowed: {', '.join(OnConflict)}."
-        )
+        raise UnusableDeclaration(f"on_conflict is “{registered.on_conflict}”. Allowed: {', '.join(OnConflict)}.")
     definition = {name: _plain(value) for name, value in registered.stated.items()}
     definition |= {"task": task, "trigger": read_trigger(registered.trigger, timezone=registered.timezone)}
     return Declaration(

@@ -39,7 +39,7 @@ class _Entry(BaseModel):
     ] = "keep"
 
 
-_Job = create_model("Job", __base__=_Entry, **{name: (Any, None) for name in POLICIES})  # type: ignore[call-overload]
+_Job = create_model("Job", __base__=_Entry, **dict.fromkeys(POLICIES, (Any, None)))  # type: ignore[call-overload]
 
 
 class File(BaseModel):

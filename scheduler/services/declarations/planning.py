@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from scheduler import conf
-from scheduler.core.declarations import Declaration, Drift, is_older, merge
+from scheduler.core.declarations import REMOVED, Declaration, Drift, is_older, merge
 from scheduler.core.states import JobState
 from scheduler.errors import SchedulerError
 from scheduler.models import Declaration as Row
@@ -180,7 +180,7 @@ def _first(
     if not options.adopt:
         text = f"A job with the id “{job.pk}” exists already. “jobs apply --adopt” takes it over."
         return Step(**facts, action=Action.REFUSED, text=text)
-    return _merged(declaration=declaration, base={}, job=job, row=None, facts=facts, now=now)
+    return _merged(declaration=declaration, base=None, job=job, row=None, facts=facts, now=now)
 
 
 def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
@@ -201,7 +201,7 @@ def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
 def _merged(
     *,
     declaration: Declaration,
-    base: Mapping[str, Any],
+    base: Mapping[str, Any] | None,
     job: Job,
     row: Row | None,
     facts: Mapping[str, Any],
@@ -214,7 +214,7 @@ def _merged(
         base=base,
         declared=comparing.remembered(flat),
         stored=present,
-        default=lambda name: defaults.get(name, comparing.REMOVED),
+        default=lambda name: defaults.get(name, REMOVED),
         is_same=lambda name, declared, stored: comparing.is_same(name, declared, stored, now=now),
         on_conflict=declaration.on_conflict,
     )
@@ -225,8 +225,8 @@ def _merged(
         **facts,
         action=action or (Action.UNCHANGED if _is_current(row, declaration, flat) else Action.UPDATE),
         write=write,
-        before={name: present.get(name, comparing.REMOVED) for name in write},
-        drift=merged.drift,
+        before={name: present.get(name, REMOVED) for name in write},
+        drift=tuple(each for each in merged.drift if row is None or each.field not in row.kept),
         conflicts=merged.conflicts,
         resumes=resumes,
     )
@@ -234,9 +234,7 @@ def _merged(
 
 def _is_our_pause(row: Row, job: Job) -> bool:
     """Whether the job is paused because its source had dropped it, and was not touched since."""
-    return (
-        row.paused_at is not None and job.state == JobState.PAUSED and job.state_changed_at == row.paused_at
-    )
+    return row.paused_at is not None and job.state == JobState.PAUSED and job.state_changed_at == row.paused_at
 
 
 def _is_current(row: Row | None, declaration: Declaration, flat: Mapping[str, Any]) -> bool:
