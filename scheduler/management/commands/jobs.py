@@ -17,9 +17,11 @@ from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
 from scheduler.management import printing
 from scheduler.models import Run
-from scheduler.services import changes, jobs, representations, runs, search, transfer, versions
-from scheduler.services.search import JobFilter
-from scheduler.services.versions import ChangeFilter
+from scheduler.services import jobs, runs
+from scheduler.services.jobs import bulk, transfer
+from scheduler.services.queries import job_history, job_queries, representations
+from scheduler.services.queries.job_history import ChangeFilter
+from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store.clock import database_now
 
 _LOOK_SECONDS = 0.2
@@ -116,7 +118,7 @@ class Command(BaseCommand):
 
     def _run(self, *, job: str, output: str, kwargs: str | None, wait: bool, timeout: float, **_: Any) -> None:
         given = None if kwargs is None else _object(kwargs)
-        run = changes.run_now(job=jobs.get(id=job), actor=_actor(), kwargs=given)
+        run = bulk.run_now(job=jobs.get(id=job), actor=_actor(), kwargs=given)
         if wait:
             self.stderr.write(f"Run {run.pk} is queued; waiting for its end.")
             run = self._ended(run, timeout)
@@ -144,17 +146,17 @@ class Command(BaseCommand):
         self._each("resume", jobs, output, reason=reason)
 
     def _changes(self, *, job: str, output: str, limit: int, **_: Any) -> None:
-        found = list(versions.changes(filter=ChangeFilter(job=job))[:limit])
+        found = list(job_history.changes(filter=ChangeFilter(job=job))[:limit])
         if not found:
             jobs.get(id=job)  # refuses an id that nothing ever had
         shown = representations.changes(rows=found)
         if output != "json":
             for row, change in zip(shown, found, strict=True):
-                row["what"] = versions.brief(change=change)
+                row["what"] = job_history.brief(change=change)
         self._print(shown, output, columns=_CHANGE_COLUMNS)
 
     def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
-        done = changes.change_many(
+        done = bulk.change_many(
             action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), via=Via.COMMAND, **how
         )
         rows = [
@@ -197,7 +199,7 @@ class Command(BaseCommand):
 
 
 def _jobs(filter: JobFilter) -> Any:
-    return search.jobs(filter=filter).order_by("pk")
+    return job_queries.jobs(filter=filter).order_by("pk")
 
 
 def _one(parser: CommandParser) -> None:

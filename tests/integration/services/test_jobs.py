@@ -23,7 +23,8 @@ from scheduler.errors import (
     UnknownTask,
 )
 from scheduler.models import Job, Run
-from scheduler.services import jobs, pauses
+from scheduler.services import jobs
+from scheduler.services.jobs import pauses
 from tests.integration.services.nightly import HOURLY, NOW, again, at, break_job, daily, make
 
 pytestmark = pytest.mark.django_db
