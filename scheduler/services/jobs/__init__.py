@@ -10,9 +10,9 @@ from typing import Any
 from django.db import transaction
 
 from scheduler import conf
+from scheduler.core import definition, triggers
 from scheduler.core import policies as policy_rules
-from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
 from scheduler.core.triggers.reading import LAST_YEAR
@@ -32,13 +32,11 @@ from scheduler.services.queries import job_history
 from scheduler.store import jobs as rows
 from scheduler.store import notifications
 from scheduler.store.changes import Author
-from scheduler.store.clock import database_now
+from scheduler.store.clock import aware, database_now
 from scheduler.store.notifications import Channel
 
 _WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")
-DEFINITION = (*_CALL, "trigger", *_WORDS, *POLICIES)
-"""What people may say about a job."""
 
 
 def get(*, id: str) -> Job:
@@ -165,7 +163,7 @@ def update(
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
     """
-    unknown = sorted(set(changes) - set(DEFINITION))
+    unknown = sorted(set(changes) - set(definition.NAMES))
     if unknown:
         raise InvalidPolicy(phrase("A job has no {names} that could be changed.", names=", ".join(unknown)))
     now = now or database_now()
@@ -237,11 +235,13 @@ def pause(
     """
     Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
 
-    ``until``: a node resumes it then, as ``resume`` does. A job that is paused to another end gets this one instead.
+    ``until``: a node resumes it then, as ``resume`` does; without a zone it is meant in the project's. A job that is
+    paused to another end gets this one instead.
 
     :raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed
     """
     now = now or database_now()
+    until = None if until is None else aware(until)
     if until is not None and until <= now:
         raise InvalidPause(
             phrase(

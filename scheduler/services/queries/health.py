@@ -16,6 +16,7 @@ from django.db.utils import Error
 
 from scheduler.core.health import Check, Standing, Status, checks, worst
 from scheduler.errors import SchedulerError
+from scheduler.loops import spawn
 from scheduler.phrases import phrase
 from scheduler.services import installation
 from scheduler.store import measures
@@ -109,7 +110,7 @@ class Probe:
         with self._lock:
             if self._asked is None or self._asked.done():
                 self._asked, self._asked_at = Future(), time.monotonic()
-                threading.Thread(target=self._answer, args=(self._asked,), name="health-probe", daemon=True).start()
+                spawn(self._answer, args=(self._asked,), name="health-probe")
             asked = self._asked
             left = max(0.0, self._asked_at + self._patience - time.monotonic())
         try:

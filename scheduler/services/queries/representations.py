@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Node, Run
 from scheduler.services import masking
@@ -39,7 +39,7 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         "task": row.task,
         "args": masking.masked(row.args),
         "kwargs": masking.masked(row.kwargs),
-        "trigger": row.trigger,
+        "trigger": triggers.current_form(row.trigger),
         "when": words(row.trigger),
         **{name: getattr(row, name) for name in POLICIES},
         "state": row.state,

@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0014_find_runs_by_task_and_node")]
+    dependencies = [("scheduler", "0015_declare_jobs")]
 
     operations = [
         migrations.AddField(
