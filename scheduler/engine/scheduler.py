@@ -28,6 +28,7 @@ from apscheduler.triggers.cron import CronTrigger
 from scheduler import conf
 from scheduler.core.registry import DEFAULT_EXECUTOR
 from scheduler.core.triggers.apscheduler import from_apscheduler, to_apscheduler
+from scheduler.core.triggers.zones import default_zone
 from scheduler.engine.events import EventDispatcher
 from scheduler.engine.identity import Identity
 from scheduler.engine.node import Node, PoolFactory
@@ -74,6 +75,9 @@ class DurableScheduler(BackgroundScheduler):
             "misfire_grace_time": self._settings.misfire_grace_seconds,
         }
         options["job_defaults"] = {**defaults, **options.get("job_defaults", {})}
+        if "apscheduler.timezone" not in (gconfig or {}):
+            # APScheduler would take the machine's.
+            options.setdefault("timezone", default_zone())
         super().__init__(gconfig or {}, **options)
 
     @property

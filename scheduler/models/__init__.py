@@ -1,5 +1,6 @@
 from scheduler.models.change import Change
 from scheduler.models.channel import Channel
+from scheduler.models.declaration import Declaration
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.incident import Incident, Mute
 from scheduler.models.installation import Installation
@@ -10,12 +11,14 @@ from scheduler.models.notification import AlertChange, Notification
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.rule import Rule
 from scheduler.models.run import Run
+from scheduler.models.switch import Switch
 
 __all__ = [
     "AlertChange",
     "Change",
     "Channel",
     "Counter",
+    "Declaration",
     "IdempotencyKey",
     "Incident",
     "Installation",
@@ -27,4 +30,5 @@ __all__ = [
     "Rollup",
     "Rule",
     "Run",
+    "Switch",
 ]

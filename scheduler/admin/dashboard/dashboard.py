@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts, timeline
-from scheduler.admin.format import display
+from scheduler.admin.format import display, trigger_text
 from scheduler.admin.jobs import job_page, pausing
 from scheduler.admin.runs import run_page
 from scheduler.conf import get as settings
@@ -68,7 +68,7 @@ def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
             "at": job.next_run_time,
             "name": job.name,
             "address": addresses.job(job.pk),
-            "why": job_page.in_words(job.trigger),
+            "why": trigger_text.describe(job.trigger),
         }
         for job in found.upcoming
     ]

@@ -22,15 +22,13 @@ from scheduler.admin.fields.trigger_field import TriggerField
 from scheduler.admin.format import display, policy_text
 from scheduler.admin.format.languages import told
 from scheduler.admin.format.policy_text import LABELS, LEFT_TO_THE_TASK, OVERLAPS, RERUNS
-from scheduler.core import triggers
 from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobState
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownExecutor, UnknownTask
 from scheduler.models import Job
 from scheduler.services import masking
+from scheduler.services.jobs import validation
 from scheduler.services.queries import job_history, job_queries
-from scheduler.store import jobs as rows
-from scheduler.store.clock import database_now
 
 
 class JobForm(forms.ModelForm):
@@ -195,7 +193,7 @@ class JobForm(forms.ModelForm):
 
     def _check_arguments(self, cleaned: dict[str, Any]) -> None:
         try:
-            rows.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
+            validation.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
         except UnknownTask as error:
             self.add_error("task", told(error))
         except InvalidArguments as error:
@@ -209,11 +207,9 @@ class JobForm(forms.ModelForm):
             self.add_error("args" if is_positional or not isinstance(cleaned["args"], list) else "kwargs", told(error))
 
     def _check_trigger(self, trigger: Any) -> None:
-        now = database_now()
+        must_fire = "trigger" in self.changed_data or self.is_new
         try:
-            normalized = triggers.normalize(trigger, now=now)
-            if "trigger" in self.changed_data or self.is_new:
-                triggers.check_future(normalized, now=now)
+            validation.preview(trigger=trigger, count=0, must_fire=must_fire)
         except InvalidTrigger as error:
             # Where it is needs saying only for what lies inside a list of triggers.
             where = f"{error.pointer}: " if error.pointer.count("/") > 1 else ""

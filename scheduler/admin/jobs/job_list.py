@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
-from scheduler.admin.format import display
+from scheduler.admin.format import display, trigger_text
 from scheduler.admin.jobs import job_page, pausing
 from scheduler.core.states import RunState
 from scheduler.models import Job
@@ -203,7 +203,7 @@ class ListOfJobs(_Admin):
 
     @admin.display(description=gettext_lazy("when"))
     def when(self, job: Job) -> str:
-        return display.plain(job_page.in_words(job.trigger))
+        return display.plain(trigger_text.describe(job.trigger))
 
     @admin.display(description=gettext_lazy("next run"), ordering="next_run_time")
     def next_run(self, job: Job) -> SafeString | str:

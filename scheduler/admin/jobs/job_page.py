@@ -16,10 +16,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
-from scheduler.admin.format import display, policy_text
-from scheduler.admin.format.languages import told
+from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import pausing
-from scheduler.admin.jobs.job_form import plain
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.errors import InvalidTrigger
@@ -61,7 +59,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "sentence": sentence(job, runs, condition=condition, now=now),
         "running": [{"run": run, "address": addresses.run(run.pk)} for run in active if run.state == RunState.RUNNING],
         "queued": sum(run.state == RunState.QUEUED for run in active),
-        "when": in_words(job.trigger),
+        "when": trigger_text.describe(job.trigger),
         "tags": [{"text": tag, "address": addresses.jobs(tag=tag)} for tag in job.tags],
         "upcoming": (coming := upcoming(job, now=now)),
         "within_a_minute": any(later - earlier < timedelta(minutes=1) for earlier, later in pairwise(coming)),
@@ -150,14 +148,6 @@ def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
     if success is not None:
         told += " " + _("Last success %s.") % display.clock(success.scheduled_at, now=now)
     return told
-
-
-def in_words(trigger: Any) -> str:
-    """The trigger in words; as it is stored if there are none, because raw SQL may have written anything."""
-    try:
-        return told(triggers.describe(trigger))
-    except (InvalidTrigger, TypeError):
-        return display.first_line(plain(trigger))
 
 
 def zone_of(trigger: Any) -> str:

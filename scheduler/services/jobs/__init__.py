@@ -32,7 +32,7 @@ from scheduler.services.queries import job_history
 from scheduler.store import jobs as rows
 from scheduler.store import notifications
 from scheduler.store.changes import Author
-from scheduler.store.clock import database_now
+from scheduler.store.clock import aware, database_now
 from scheduler.store.notifications import Channel
 
 _WORDS = ("name", "description", "tags")
@@ -237,11 +237,13 @@ def pause(
     """
     Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
 
-    ``until``: a node resumes it then, as ``resume`` does. A job that is paused to another end gets this one instead.
+    ``until``: a node resumes it then, as ``resume`` does; without a zone it is meant in the project's. A job that is
+    paused to another end gets this one instead.
 
     :raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed
     """
     now = now or database_now()
+    until = None if until is None else aware(until)
     if until is not None and until <= now:
         raise InvalidPause(
             phrase(

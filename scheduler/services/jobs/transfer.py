@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
+from scheduler.core import triggers
 from scheduler.core.policies import POLICIES
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
@@ -73,7 +74,12 @@ def import_jobs(
 def _exported(job: Job) -> dict[str, Any]:
     definition = {name: getattr(job, name) for name in DEFINITION}
     masked = {name: masking.masked(definition[name]) for name in ("args", "kwargs")}
+    definition["trigger"] = triggers.current_form(job.trigger)
     return {"id": job.pk, **definition, **masked, "paused": job.state == JobState.PAUSED}
+
+
+def _is_same(name: str, present: Any, given: Any) -> bool:
+    return triggers.is_same(present, given) if name == "trigger" else bool(present == given)
 
 
 def _entries(document: Any) -> list[dict[str, Any]]:
@@ -126,7 +132,7 @@ def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) ->
         if not update:
             return Imported(id=id, what="skipped")
         present = _exported(stored)
-        changed = {name: value for name, value in definition.items() if present[name] != value}
+        changed = {name: value for name, value in definition.items() if not _is_same(name, present[name], value)}
         if not changed:
             return Imported(id=id, what="unchanged")
         bulk.update(job=stored, **author, version=None, **changed)

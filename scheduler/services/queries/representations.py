@@ -39,7 +39,7 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         "task": row.task,
         "args": masking.masked(row.args),
         "kwargs": masking.masked(row.kwargs),
-        "trigger": row.trigger,
+        "trigger": triggers.current_form(row.trigger),
         "when": words(row.trigger),
         **{name: getattr(row, name) for name in POLICIES},
         "state": row.state,

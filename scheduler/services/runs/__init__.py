@@ -16,7 +16,7 @@ from scheduler.models import Job, Run
 from scheduler.phrases import phrase
 from scheduler.store import jobs as rows
 from scheduler.store import notifications
-from scheduler.store.clock import database_now
+from scheduler.store.clock import aware, database_now
 from scheduler.store.notifications import Channel
 
 BACKFILL_PRIORITY = -100
@@ -150,6 +150,7 @@ def backfill(
     :raises JobNotFound, JobIsBroken, InvalidTrigger: nothing was queued
     """
     now = now or database_now()
+    since, until = aware(since), aware(until)
     if until < since:
         raise InvalidWindow(f"The window ends ({until.isoformat()}) before it begins ({since.isoformat()}).")
     if until > now:

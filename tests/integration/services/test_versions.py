@@ -124,7 +124,7 @@ class TestWhatIsNoted:
         self, django_assert_max_num_queries: Callable[..., Any]
     ) -> None:
         for number in range(10):
-            make(id=f"job-{number}")
+            make(id=f"job-{number}", now=None)
         last = newest().pk
 
         with django_assert_max_num_queries(10 * 8 + 2):

@@ -151,7 +151,7 @@ DROP FUNCTION scheduler_rule_watches(scheduler_rule, text, text, text[]);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0015_alert_people'),
+        ('scheduler', '0016_alert_people'),
     ]
 
     operations = [
