@@ -40,11 +40,8 @@ def quiet_until(*, now: datetime, begins: time | None, ends: time | None, zone: 
     local = now.astimezone(ZoneInfo(zone))
     clock = local.time()
     spans_midnight = begins > ends
-    if spans_midnight:
-        is_quiet = clock >= begins or clock < ends
-    else:
-        is_quiet = begins <= clock < ends
-    if not is_quiet:
+    is_loud = ends <= clock < begins if spans_midnight else not begins <= clock < ends
+    if is_loud:
         return None
     day = local.date()
     if spans_midnight and clock >= begins:
