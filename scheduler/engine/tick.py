@@ -21,7 +21,9 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.store import claims, notifications, runs
 from scheduler.store.claims import Claim, DueJob
 from scheduler.store.connections import Connection
+from scheduler.store.held_runs import HeldRuns
 from scheduler.store.notifications import Channel
+from scheduler.store.positions import Positions
 from scheduler.store.runs import Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,10 @@ _ZONES_SECONDS = 24 * 3600.0
 
 _SWEEP_SECONDS = 60.0
 """How often a node looks for what no change announces: a task that the last node offered, a job deleted by SQL."""
+
+
+_SWEEP_ROWS = 500
+"""Rows of the ledger that one pass cleans up."""
 
 
 class Events(Protocol):
@@ -72,6 +78,8 @@ class Tick:
         self._lease = lease
         self._events = events
         self.connection = Connection(purpose="tick")
+        self._positions = Positions(whole_seconds=settings.poll_seconds)
+        self._held = HeldRuns()
         self._more = dict.fromkeys(workload.pools, True)
         self._claim_at = 0.0
         self._claimed_at = 0.0
@@ -101,6 +109,7 @@ class Tick:
         """Take note of hints from the database."""
         if Channel.JOBS in channels:
             self._inspect_at = min(self._inspect_at, self._inspected_at + _MERGE_SECONDS)
+            self._positions.forget_due()
         if Channel.RUNS in channels:
             self.look_for_runs()
         if Channel.CANCEL in channels:
@@ -165,10 +174,12 @@ class Tick:
             self._claim_at = 0.0
             broken, self._inspect_broken = self._inspect_broken, False
             inspect_jobs(self.connection, settings=self._settings, broken=broken)
+            self._positions.forget_due()  # what broke goes on from where it was
         if now >= self._sweep_at:
             self._sweep_at = now + _SWEEP_SECONDS
             break_jobs_without_a_task(self.connection)
-            runs.cancel_orphans(self.connection)
+            if runs.cancel_orphans(self.connection, limit=_SWEEP_ROWS) == _SWEEP_ROWS:
+                self._sweep_at = now
 
     def _mark_started(self) -> None:
         """Show runs that skipped the gate as running once they last; those that were taken away are told to end."""
@@ -206,6 +217,7 @@ class Tick:
         if now < self._claim_at:
             return self._sleep_until_due() if self._ask_again else self._pause(self._claim_at - now)
         self._claimed_at = now
+        self._positions.look(self.connection)
         claim = claims.claim_due(
             self.connection,
             node=self._identity.node,
@@ -213,6 +225,7 @@ class Tick:
             limit=self._settings.claim_batch,
             room=self._workload.room(),
             catch_up_limit=self._settings.catch_up_limit,
+            positions=self._positions,
         )
         self._workload.add(claim.owned)
         self._report(claim)
@@ -231,7 +244,10 @@ class Tick:
         self._ask_again = False
         room = self._workload.room()
         due = runs.next_due(
-            self.connection, tasks=registry.names(), executors=[name for name in room if room[name] > 0]
+            self.connection,
+            tasks=registry.names(),
+            executors=[name for name in room if room[name] > 0],
+            since=self._positions.due_from,
         )
         for executor in room:
             if room[executor] <= 0:
@@ -269,7 +285,7 @@ class Tick:
             return seconds
         if now >= self._release_at:
             self._release_at = now + self._settings.busy_poll_seconds
-            if runs.release_held(self.connection):
+            if self._held.release(self.connection):
                 self._look_for_runs_again()
                 return 0.0
         return max(0.0, self._release_at - now)

@@ -10,7 +10,7 @@ from scheduler.core.states import RunState
 from scheduler.errors import ValueRefused
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
-from scheduler.store import runs
+from scheduler.store import held_runs, runs
 from scheduler.store.connections import Connection
 from scheduler.store.runs import Note, Outcome, Recorded
 
@@ -115,7 +115,7 @@ class Recorder:
             logger.warning("scheduler.runs.outcome_too_late", extra={"runs": missing[:20], "count": len(missing)})
         self._settled(outcomes)
         self._to_reset |= runs.reset_failures(self.connection, runs=recorded)
-        if runs.release_held(self.connection):
+        if held_runs.release_behind(self.connection, runs=recorded):
             self._released()
         return again
 

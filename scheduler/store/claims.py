@@ -17,6 +17,7 @@ from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.store import rollups
 from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.store.positions import Positions
 from scheduler.store.runs import OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class DueJob(NamedTuple):
     executor: str
     priority: int
     overlap: str
+    place: str
     next_seconds: float | None
 
 
@@ -76,28 +78,25 @@ def claim_due(
     limit: int,
     room: Mapping[str, int],
     catch_up_limit: int,
+    positions: Positions | None = None,
     now: datetime | None = None,
 ) -> Claim:
     """
     Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
 
     ``room`` says for each executor how many runs this node may own; what goes beyond waits for any node. Fire times
-    that exist in the ledger already are left alone.
+    that exist in the ledger already are left alone. ``positions`` spare reading what has passed.
 
     :raises DatabaseUnavailable: nothing was written, or, if the answer to COMMIT was lost, all of it: the rows that
         this node owns tell
     """
     with connection.transaction() as transaction:
-        rows = transaction.execute("claim_due_jobs", now=now, tasks=list(tasks), limit=limit)
+        since = None if positions is None else positions.due_from
+        rows = transaction.execute("claim_due_jobs", now=now, tasks=list(tasks), limit=limit, since=since)
         if not rows:
             return NOTHING
         jobs = [DueJob._make(row) for row in rows]
-        active = {
-            job_id: Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
-            for job_id, runs, manual, waiting, waiting_at in transaction.execute(
-                "count_active_runs", jobs=texts([job.id for job in jobs])
-            )
-        }
+        active, first_active = _count_active(transaction, [job.id for job in jobs], positions)
         plans, broken = _plan_all(jobs, active, catch_up_limit)
         every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
         folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
@@ -114,9 +113,36 @@ def claim_due(
         rollups.roll_up(transaction, runs=born_finished, node=node)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
+    if positions is not None:
+        positions.note_active(_first_active(first_active, planned, written))
     return _claim(
         jobs=len(jobs), next_seconds=jobs[0].next_seconds, planned=planned, owned=owned, written=written, broken=broken
     )
+
+
+def _count_active(
+    transaction: Transaction, jobs: list[str], positions: Positions | None
+) -> tuple[dict[str, Active], dict[str, int]]:
+    """Return the active runs of each job that has any, and the least of their numbers."""
+    since = [0] * len(jobs) if positions is None else positions.first_active(jobs)
+    active: dict[str, Active] = {}
+    first: dict[str, int] = {}
+    found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))
+    for job_id, runs, manual, waiting, waiting_at, first[job_id] in found:
+        active[job_id] = Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
+    return active, first
+
+
+def _first_active(
+    counted: Mapping[str, int], planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]
+) -> dict[str, int]:
+    """Return the least number of an active run of each job that was claimed, those that were just written included."""
+    first: dict[str, int] = {}
+    for place, run in written.items():
+        job, row = planned[place]
+        if row.state is RunState.QUEUED:
+            first[job.id] = min(run.id, first.get(job.id, run.id))
+    return {**first, **counted}
 
 
 @lru_cache(maxsize=1024)
@@ -211,7 +237,7 @@ def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
         "fold_into_held_run",
         runs=array([row.folded_into for row in rows]),
         scheduled_at=instants([row.scheduled_at for row in rows]),
-        counts=array([row.coalesced + 1 for row in rows]),
+        counts=array([min(row.coalesced + 1, _MOST_COALESCED) for row in rows]),
     )
     return {run_id for (run_id,) in found}
 
@@ -235,11 +261,13 @@ def _move(
     now: datetime | None,
 ) -> None:
     if plans:
-        transaction.execute(
+        moved = transaction.execute(
             "move_next_run_times",
             jobs=texts([job.id for job, _ in plans]),
+            places=texts([job.place for job, _ in plans]),
             next_run_times=instants([fire_plan.next_fire_time for _, fire_plan in plans]),
         )
+        assert len(moved) == len(plans)  # noqa: S101 - the rows are locked, so that they stay where they were found
     ended = [job.id for job, fire_plan in plans if fire_plan.next_fire_time is None]
     if ended:
         transaction.execute("finish_jobs", jobs=texts(ended), now=now)

@@ -16,7 +16,7 @@ import psycopg2
 from django.db import connections
 
 from scheduler import conf
-from scheduler.errors import DatabaseUnavailable, ValueRefused
+from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.store import statements
 
 logger = logging.getLogger(__name__)
@@ -24,6 +24,19 @@ logger = logging.getLogger(__name__)
 Row = tuple[Any, ...]
 
 _WATCH_SECONDS = 0.25
+
+_LOCK_MILLISECONDS = 200
+"""Longest wait of a single statement for rows: what is locked for longer is passed by."""
+
+_SESSION = f"""
+SET timezone = 'UTC'; SET lock_timeout = {_LOCK_MILLISECONDS}; SET array_nulls = on
+"""
+"""What the statements take for granted, whatever the role or the database is set to."""
+
+_OF_ROWS = ("P0", "XX", "54")
+"""Classes of errors that concern the statement and its rows, not the session: raised by a trigger, internal, a limit."""
+
+_CANCELLED = (psycopg2.errors.QueryCanceled, psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 
 
 class Connection:
@@ -48,7 +61,8 @@ class Connection:
         """
         Run ``sql/<statement>.sql`` and return its rows; empty when it has none.
 
-        :raises DatabaseUnavailable: the session is gone, or was cancelled; what was begun is rolled back
+        :raises DatabaseUnavailable: the session is gone; what was begun is rolled back
+        :raises StatementCancelled: it took too long, or waited too long for rows that are locked; rolled back as well
         :raises ValueRefused: PostgreSQL cannot store one of the parameters
         """
         return self._run(statements.load(statement), parameters)
@@ -131,7 +145,12 @@ class Connection:
             raise ValueRefused(f"The database refused a value: {error}") from error
         except (psycopg2.ProgrammingError, psycopg2.IntegrityError, psycopg2.NotSupportedError):
             raise  # a fault of ours: a new session would not mend it
+        except _CANCELLED as error:
+            self.close()
+            raise StatementCancelled(str(error).strip()) from error
         except psycopg2.Error as error:
+            if (error.pgcode or "")[:2] in _OF_ROWS:
+                raise
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
             # became read-only after a failover is among them: another one may answer the next connection.
             self.close()
@@ -147,7 +166,7 @@ class Connection:
             self._connection = psycopg2.connect(**parameters)
             self._connection.set_session(autocommit=True)
             with self._awaiting_an_answer(), self._connection.cursor() as cursor:
-                cursor.execute("SET timezone = 'UTC'")
+                cursor.execute(_SESSION)
         except psycopg2.Error as error:
             self.close()
             raise DatabaseUnavailable(str(error).strip()) from error
@@ -217,6 +236,11 @@ class Transaction:
                     self._connection._run("ROLLBACK", {})
                 except DatabaseUnavailable:
                     logger.debug("scheduler.database.rollback_failed", exc_info=True)
+
+
+def concerns_rows(error: Exception) -> bool:
+    """Whether the rows of a statement are at fault: smaller ones may succeed. Else the session is lost."""
+    return isinstance(error, StatementCancelled) or not isinstance(error, DatabaseUnavailable)
 
 
 def array(values: Sequence[object]) -> str:

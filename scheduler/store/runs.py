@@ -16,6 +16,10 @@ from scheduler.store import rollups
 from scheduler.store.connections import Connection, Row, Transaction, array, texts
 
 
+_LONGEST_ERROR = 2000
+"""Characters that are kept of why a run was set apart."""
+
+
 class OwnedRun(NamedTuple):
     """A run that this node owns and may start. Its fields are the columns of the statements that hand runs out."""
 
@@ -215,6 +219,19 @@ def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
     }
 
 
+def set_apart(
+    connection: Connection, *, run: int, state: RunState, error: Exception, node: str | None = None
+) -> bool:
+    """
+    End a run that makes every statement fail, with values that no column refuses; false: somebody has locked it.
+
+    ``node``: only if it is this node's. It gets no further attempt, and is in no roll-up.
+    """
+    text = f"It could not be dealt with ({type(error).__name__}: {error})."[:_LONGEST_ERROR]
+    text = text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return bool(connection.execute("set_run_apart", run=run, node=node, state=state.value, error=text))
+
+
 def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:
     """Show how far runs are that still run."""
     connection.execute(
@@ -270,18 +287,9 @@ def give_back(connection: Connection, *, runs: Iterable[int], node: str) -> froz
     return frozenset(run_id for (run_id,) in connection.execute("give_back_runs", runs=array(list(runs)), node=node))
 
 
-def owned(connection: Connection, *, node: str) -> dict[int, RunState]:
-    """Return the active runs that the database believes to be this node's."""
-    return {run_id: RunState(state) for run_id, state in connection.execute("owned_runs", node=node)}
-
-
-def release_held(connection: Connection, *, now: datetime | None = None) -> int:
-    """Let held runs wait in line where their job has room again; return how many."""
-    with connection.transaction() as transaction:
-        jobs = [job_id for (job_id,) in transaction.execute("lock_jobs_with_held_runs", now=now)]
-        if not jobs:
-            return 0
-        return len(transaction.execute("release_held_runs", jobs=texts(jobs), now=now))
+def owned(connection: Connection, *, node: str, since: int = 0) -> dict[int, RunState]:
+    """Return the active runs, from this number on, that the database believes to be this node's."""
+    return {run_id: RunState(state) for run_id, state in connection.execute("owned_runs", node=node, since=since)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,16 +307,25 @@ class NextDue:
     """The end of a pause."""
 
 
-def cancel_orphans(connection: Connection, *, now: datetime | None = None) -> int:
-    """Cancel runs that wait for their turn behind a job that was deleted; return how many."""
-    return len(connection.execute("cancel_orphaned_runs", now=now))
+def cancel_orphans(connection: Connection, *, limit: int, now: datetime | None = None) -> int:
+    """Cancel up to ``limit`` runs that wait for their turn behind a job that was deleted; return how many."""
+    return len(connection.execute("cancel_orphaned_runs", limit=limit, now=now))
 
 
 def next_due(
-    connection: Connection, *, tasks: Collection[str], executors: Collection[str], now: datetime | None = None
+    connection: Connection,
+    *,
+    tasks: Collection[str],
+    executors: Collection[str],
+    since: datetime | None = None,
+    now: datetime | None = None,
 ) -> NextDue:
-    """Ask when the next job is due, the next waiting run may start that this node may take, or a pause ends."""
+    """
+    Ask when the next job is due, the next waiting run may start that this node may take, or a pause ends.
+
+    ``since``: no job is due before this.
+    """
     ((job_seconds, run_seconds, held_seconds, pause_seconds),) = connection.execute(
-        "next_due", tasks=list(tasks), executors=list(executors), now=now
+        "next_due", tasks=list(tasks), executors=list(executors), since=since, now=now
     )
     return NextDue(job=job_seconds, run=run_seconds, held=held_seconds, pause=pause_seconds)

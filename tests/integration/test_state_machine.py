@@ -25,6 +25,7 @@ from scheduler.models import Job, Run
 from scheduler.services import jobs
 from scheduler.store import claims, nodes, runs
 from scheduler.store.connections import Connection
+from scheduler.store.held_runs import HeldRuns
 from scheduler.store.runs import Outcome
 from tests.ledger import NOON, SECOND
 
@@ -154,7 +155,7 @@ class Protocol(RuleBasedStateMachine):
         )
         recorded = runs.finish(node.session, outcomes=outcomes, node=node.id, clock=1, now=self.now)
         assert recorded.runs == still_its_own
-        runs.release_held(node.session, now=self.now)
+        HeldRuns().release(node.session, now=self.now)
         node.running = []
 
     @rule(which=which_node)

@@ -3,7 +3,7 @@
 -- Locks:   none.
 -- Params:  none
 -- Rows:    executor, queued, running, held, age of the oldest queued run that may start in seconds (NULL: none)
--- Index:   scheduler_run_active_job
+-- Index:   scheduler_run_active_of_job
 
 SELECT run.executor,
        count(*) FILTER (WHERE run.state = 'queued' AND NOT run.held),

@@ -75,7 +75,7 @@ class TestClaimDue:
         add_job("free", due_at=NOON - SECOND)
         one, other = open_session(), open_session()
         with one.transaction() as transaction:
-            held = transaction.execute("claim_due_jobs", now=NOON - SECOND, tasks=[TASK], limit=1)
+            held = transaction.execute("claim_due_jobs", now=NOON - SECOND, tasks=[TASK], limit=1, since=None)
             assert [row[0] for row in held] == ["free"]
 
             found = claim(other)
