@@ -4,12 +4,15 @@ from django.apps import AppConfig
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
 from scheduler import conf
 from scheduler.checks import admin_base, databases
+from scheduler.core import triggers
 from scheduler.core.registry import registry
+from scheduler.core.triggers import zones
 from scheduler.errors import Misconfigured
 
 
@@ -19,6 +22,7 @@ class SchedulerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        zones.use_default_zone(timezone.get_default_timezone_name)
         checks.register(admin_base, checks.Tags.admin)
         checks.register(databases)
         autodiscover_modules("tasks")
@@ -47,3 +51,5 @@ def _forget_settings(*, setting: str, **_facts: object) -> None:
     """Tests override settings: read them again."""
     if setting == "SCHEDULER":
         conf.get.cache_clear()
+    elif setting == "TIME_ZONE":
+        triggers.parse_cached.cache_clear()

@@ -7,6 +7,7 @@ Read through ``conf.get()``; an unknown key or a value of the wrong type is refu
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import socket
 from functools import lru_cache
@@ -125,6 +126,13 @@ class SchedulerSettings:
     task_modules: tuple[str, ...] = ()
     """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""
 
+    declarations: tuple[str, ...] = ()
+    """Files that declare jobs, in YAML, TOML or JSON; ``manage.py jobs apply`` synchronises them."""
+
+    release: str = ""
+    """The release of the code that declares jobs, e.g. ``2026.11.3``: an older release never undoes what a newer one
+    declared. Empty: the last ``jobs apply`` wins."""
+
     allowed_commands: tuple[str, ...] = ()
     """Management commands that the task ``scheduler.call_command`` may run."""
 
@@ -226,8 +234,8 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
     kinds = [part for part in get_args(kind) or (kind,) if part is not type(None)]
     if kind == tuple[str, ...]:
         # A text would be taken for its letters.
-        fits = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        word, value = "a list of texts", tuple(value) if fits else value
+        fits = isinstance(value, list | tuple) and all(isinstance(item, str | os.PathLike) for item in value)
+        word, value = "a list of texts", tuple(map(os.fspath, value)) if fits else value
     elif kinds == [bool] or kinds == [str]:
         fits, word = isinstance(value, kinds[0]), "a text" if kinds == [str] else "True or False"
     else:

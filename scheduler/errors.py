@@ -74,6 +74,12 @@ class UnknownExecutor(SchedulerError):
     code = "unknown_executor"
 
 
+class UnusableDeclaration(SchedulerError):
+    """A declared job cannot be read."""
+
+    code = "unusable_declaration"
+
+
 class InvalidPolicy(SchedulerError):
     """A policy of the job has a value that cannot be used."""
 

@@ -15,11 +15,11 @@ from django.utils.translation import gettext_lazy as _
 
 from openlearn.scraping import services
 from openlearn.scraping.models import Document, Page, Source
-from scheduler.admin import addresses, words
-from scheduler.admin.display_zone import InDisplayZone
+from scheduler.admin import addresses
+from scheduler.admin.format import display, trigger_text
+from scheduler.admin.format.display_zone import InDisplayZone
+from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin
-from scheduler.admin.job_page import in_words
-from scheduler.admin.languages import told
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
@@ -90,13 +90,13 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
             '<bdi>{}</bdi> <span class="ols-under">{} · <bdi>{}</bdi></span>',
             source.name,
             source.get_kind_display(),
-            words.first_line(source.url, most=80),
+            display.first_line(source.url, most=80),
         )
 
     @admin.display(description=_("how often"))
     def how_often(self, source: Any) -> str:
         """As its job has it, which somebody may have changed since."""
-        return in_words(source.job.trigger) if source.job else "–"
+        return trigger_text.describe(source.job.trigger) if source.job else "–"
 
     @admin.display(description=_("health"), ordering="consecutive_failures")
     def health(self, source: Any) -> SafeString:
@@ -104,26 +104,26 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         job = source.job
         if job is None:
             missing = _("It has no job; save it to make it anew.")
-            return format_html('{} <span class="ols-under">{}</span>', words.job_badge("broken"), missing)
+            return format_html('{} <span class="ols-under">{}</span>', display.job_badge("broken"), missing)
         if job.state == "paused":
-            badge, reason = words.job_badge("paused"), words.reason(job.state_reason)
+            badge, reason = display.job_badge("paused"), display.reason(job.state_reason)
         elif source.consecutive_failures:
-            badge = format_html("{} ×{}", words.job_badge("failing"), source.consecutive_failures)
+            badge = format_html("{} ×{}", display.job_badge("failing"), source.consecutive_failures)
             reason = source.last_error
         else:
-            badge, reason = words.job_badge("ok"), ""
-        return format_html('{} <span class="ols-under">{}</span>', badge, words.first_line(reason))
+            badge, reason = display.job_badge("ok"), ""
+        return format_html('{} <span class="ols-under">{}</span>', badge, display.first_line(reason))
 
     @admin.display(description=_("next scrape"))
     def next_scrape(self, source: Any) -> SafeString | str:
         """When, with a link to the job for all the rest."""
         if source.job is None:
             return "–"
-        return format_html('<a href="{}">{}</a>', addresses.job(source.job.pk), words.due(source.job.next_run_time))
+        return format_html('<a href="{}">{}</a>', addresses.job(source.job.pk), display.due(source.job.next_run_time))
 
     @admin.display(description=_("last success"), ordering="last_success_at")
     def last_success(self, source: Source) -> SafeString | str:
-        return words.moment(source.last_success_at)
+        return display.moment(source.last_success_at)
 
     def save_model(self, request: HttpRequest, obj: Source, form: ModelForm, change: bool) -> None:
         services.save_source(source=obj, actor=request.user.get_username(), origin="admin")
@@ -146,7 +146,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         question = Question(
             title=gettext("Scrape these sources now?"),
             effects=[
-                ", ".join(words.first_line(source.name, most=60) for source in selected[:20])
+                ", ".join(display.first_line(source.name, most=60) for source in selected[:20])
                 + (f" … ({len(selected)})" if len(selected) > 20 else ""),
                 gettext("Each is scraped once, as soon as a node has room. When it is due does not change."),
             ],
@@ -212,27 +212,27 @@ class DocumentAdmin(ReadOnlyAdmin):
         """Its title, and under it where it comes from."""
         return format_html(
             '<bdi>{}</bdi> <span class="ols-under"><bdi>{}</bdi> · <bdi>{}</bdi></span>',
-            words.first_line(str(document)),
-            words.first_line(document.source.name if document.source else gettext("source deleted"), most=60),
-            words.first_line(document.url, most=80),
+            display.first_line(str(document)),
+            display.first_line(document.source.name if document.source else gettext("source deleted"), most=60),
+            display.first_line(document.url, most=80),
         )
 
     @admin.display(description=_("authors"))
     def shown_authors(self, document: Document) -> str:
         names = document.authors if isinstance(document.authors, list) else []
-        return ", ".join(words.first_line(str(name)) for name in names) or "–"
+        return ", ".join(display.first_line(str(name)) for name in names) or "–"
 
     @admin.display(description=_("first seen at"))
     def first_seen(self, document: Document) -> SafeString | str:
-        return words.moment(document.first_seen_at)
+        return display.moment(document.first_seen_at)
 
     @admin.display(description=_("published"), ordering="published_at")
     def published(self, document: Document) -> SafeString | str:
-        return words.moment(document.published_at)
+        return display.moment(document.published_at)
 
     @admin.display(description=_("changed"), ordering="changed_at")
     def changed(self, document: Document) -> SafeString | str:
-        return words.moment(document.changed_at)
+        return display.moment(document.changed_at)
 
 
 @admin.register(Page)
@@ -253,8 +253,8 @@ class PageAdmin(ReadOnlyAdmin):
         """Where it is, and under it the source that named it."""
         return format_html(
             '<bdi class="ols-words">{}</bdi> <span class="ols-under"><bdi>{}</bdi></span>',
-            words.first_line(page.url),
-            words.first_line(page.source.name, most=60),
+            display.first_line(page.url),
+            display.first_line(page.source.name, most=60),
         )
 
     @admin.display(description=_("to be fetched"), ordering="is_due")
@@ -264,8 +264,8 @@ class PageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("fetched"), ordering="fetched_at")
     def fetched(self, page: Page) -> SafeString | str:
-        return words.moment(page.fetched_at)
+        return display.moment(page.fetched_at)
 
     @admin.display(description=_("extracted"), ordering="extracted_at")
     def extracted(self, page: Page) -> SafeString | str:
-        return words.moment(page.extracted_at)
+        return display.moment(page.extracted_at)

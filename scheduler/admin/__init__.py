@@ -9,10 +9,10 @@ import django_apscheduler.admin  # noqa: F401 - its pages must be there before t
 from django.contrib import admin
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
-from scheduler.admin.changes import ChangeAdmin
-from scheduler.admin.jobs import JobAdmin
-from scheduler.admin.nodes import NodeAdmin
-from scheduler.admin.runs import RunAdmin
+from scheduler.admin.changes.change_admin import ChangeAdmin
+from scheduler.admin.jobs.job_admin import JobAdmin
+from scheduler.admin.nodes.node_admin import NodeAdmin
+from scheduler.admin.runs.run_admin import RunAdmin
 
 for model in (DjangoJob, DjangoJobExecution):
     if admin.site.is_registered(model):

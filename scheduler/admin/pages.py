@@ -17,8 +17,8 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 
-from scheduler.admin import words
-from scheduler.admin.languages import told
+from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
 from scheduler.core.states import Via
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
@@ -38,7 +38,7 @@ def author(request: HttpRequest) -> dict[str, Any]:
 
 def reason(request: HttpRequest) -> str:
     """Why somebody does it, as they answered; empty: they did not say."""
-    return words.plain(request.POST.get("reason", "")).strip()[:500]
+    return display.plain(request.POST.get("reason", "")).strip()[:500]
 
 
 def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
@@ -146,7 +146,7 @@ def confirm(
 
 def _ask(request: HttpRequest, question: Question, problem: str) -> HttpResponse:
     context = {"question": question, "key": uuid.uuid4().hex, "title": question.title, "problem": problem}
-    return show(request, "scheduler/confirm.html", {**context, "zone": words.zone_line()})
+    return show(request, "scheduler/confirm.html", {**context, "zone": display.zone_line()})
 
 
 def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *, otherwise: str) -> str | Question:

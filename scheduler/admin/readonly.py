@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import Model
 from django.http import HttpRequest
 
-from scheduler.admin.display_zone import InDisplayZone
+from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.foundation import ModelAdmin
 
 

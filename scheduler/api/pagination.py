@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from rest_framework.request import Request
 
-from scheduler.services.paging import Page
+from scheduler.services.queries.paging import Page
 
 DEFAULT_LIMIT = 50
 MOST_ROWS = 200

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler import errors
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 
 logger = logging.getLogger(__name__)
 

@@ -11,13 +11,13 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from scheduler.api import openapi
-from scheduler.api.changes import ChangeViews
-from scheduler.api.health import HealthViews
-from scheduler.api.jobs import JobViews
-from scheduler.api.overview import NodeViews, NowhereViews, ProblemViews, StatusViews, TaskViews, TriggerViews
-from scheduler.api.runs import RunViews
+from scheduler.api.changes.views import ChangeViews
+from scheduler.api.health.views import HealthViews
+from scheduler.api.jobs.views import JobViews
+from scheduler.api.overview.views import NodeViews, NowhereViews, ProblemViews, StatusViews, TaskViews, TriggerViews
+from scheduler.api.runs.views import RunViews
 from scheduler.api.throttling import PerMinute
-from scheduler.api.tokens import TokenViews
+from scheduler.api.tokens.views import TokenViews
 
 
 class JobIdConverter(StringConverter):

@@ -1,4 +1,5 @@
 from scheduler.models.change import Change
+from scheduler.models.declaration import Declaration
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
@@ -7,4 +8,15 @@ from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
 
-__all__ = ["Change", "Counter", "IdempotencyKey", "Installation", "Job", "Node", "NodeMeasure", "Rollup", "Run"]
+__all__ = [
+    "Change",
+    "Counter",
+    "Declaration",
+    "IdempotencyKey",
+    "Installation",
+    "Job",
+    "Node",
+    "NodeMeasure",
+    "Rollup",
+    "Run",
+]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple
 
 from scheduler import failpoints
 from scheduler.core import triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
-from scheduler.store import rollups
-from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.store import definitions, rollups
+from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, texts
+from scheduler.store.halving import in_halves
 from scheduler.store.positions import Positions
 from scheduler.store.runs import OwnedRun
 
@@ -90,9 +91,49 @@ def claim_due(
     :raises DatabaseUnavailable: nothing was written, or, if the answer to COMMIT was lost, all of it: the rows that
         this node owns tell
     """
+    since = None if positions is None else positions.due_from
+    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": since}
+
+    def claim(only: Sequence[str] | None) -> Claim:
+        return _claim_due(
+            connection, due, only=only, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
+        )
+
+    try:
+        return claim(None)
+    except Exception as error:  # whatever one job makes it raise, the others are claimed
+        if not concerns_rows(error):
+            raise
+        logger.warning("scheduler.claim.divided", extra={"error": str(error)[:500]})
+    jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
+    claimed = in_halves(jobs, claim, lambda job, error: definitions.set_apart(connection, job=job, error=error))
+    return reduce(_together, claimed, NOTHING)
+
+
+def _together(one: Claim, other: Claim) -> Claim:
+    return Claim(
+        jobs=one.jobs + other.jobs,
+        owned=one.owned + other.owned,
+        waiting=one.waiting + other.waiting,
+        born_finished=one.born_finished + other.born_finished,
+        next_seconds=None,
+        broken=one.broken + other.broken,
+    )
+
+
+def _claim_due(
+    connection: Connection,
+    due: Mapping[str, Any],
+    *,
+    only: Sequence[str] | None,
+    node: str,
+    room: Mapping[str, int],
+    catch_up_limit: int,
+    positions: Positions | None,
+) -> Claim:
+    now: datetime | None = due["now"]
     with connection.transaction() as transaction:
-        since = None if positions is None else positions.due_from
-        rows = transaction.execute("claim_due_jobs", now=now, tasks=list(tasks), limit=limit, since=since)
+        rows = transaction.execute("claim_due_jobs", **due, only=None if only is None else list(only))
         if not rows:
             return NOTHING
         jobs = [DueJob._make(row) for row in rows]

@@ -1,10 +1,13 @@
-"""The one clock that decides: the database's."""
+"""The one clock that decides: the database's. And the project's zone, for times that name none."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 from django.db import connection
+from django.utils import timezone
+
+from scheduler.core.triggers.zones import resolve
 
 
 def database_now() -> datetime:
@@ -13,3 +16,8 @@ def database_now() -> datetime:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now
+
+
+def aware(moment: datetime) -> datetime:
+    """Return an instant; a time without a zone is meant in the project's, as in triggers."""
+    return moment if timezone.is_aware(moment) else resolve(moment, timezone.get_default_timezone())

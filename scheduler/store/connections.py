@@ -17,6 +17,7 @@ from django.db import connections
 
 from scheduler import conf
 from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
+from scheduler.loops import Periodic
 from scheduler.store import statements
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ SET timezone = 'UTC'; SET lock_timeout = {_LOCK_MILLISECONDS}; SET array_nulls =
 """What the statements take for granted, whatever the role or the database is set to."""
 
 _OF_ROWS = ("P0", "XX", "54")
-"""Classes of errors that concern the statement and its rows, not the session: raised by a trigger, internal, a limit."""
+"""Classes of errors that concern a statement and its rows, not the session: raised by a trigger, internal, a limit."""
 
 _CANCELLED = (psycopg2.errors.QueryCanceled, psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
 
@@ -49,7 +50,7 @@ class Connection:
         self._asked_at: float | None = None
         self._asking = threading.Lock()
         self._connection: Any = None
-        self._begin = ""
+        self._begin: dict[float | None, str] = {}
         with _changing_known:
             _known.add(self)
 
@@ -68,13 +69,15 @@ class Connection:
         return self._run(statements.load(statement), parameters)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, lock_seconds: float | None = None) -> Iterator[Transaction]:
         """
         Open a transaction at the first statement, bounded by the claim's time limits, and commit it at the end.
 
+        ``lock_seconds``: the longest wait for a row, if it is not that of a claim.
+
         :raises DatabaseUnavailable: as ``execute``; a lost answer to COMMIT is among them
         """
-        transaction = Transaction(self)
+        transaction = Transaction(self, lock_seconds=lock_seconds)
         try:
             yield transaction
             transaction.commit()
@@ -93,18 +96,20 @@ class Connection:
             self._connection.close()
             self._connection = None
 
-    def limits(self) -> str:
+    def limits(self, *, lock_seconds: float | None = None) -> str:
         """Open a transaction that a frozen node cannot keep open: with ``SET LOCAL``, as poolers need it."""
-        if not self._begin:
+        if lock_seconds not in self._begin:
             settings = conf.get()
             statement_ms = int(settings.statement_timeout_seconds * 1000)
-            self._begin = (
+            longest = settings.lock_timeout_seconds
+            lock_ms = int(1000 * (longest if lock_seconds is None else min(lock_seconds, longest)))
+            self._begin[lock_seconds] = (
                 "BEGIN;"
                 f"SET LOCAL idle_in_transaction_session_timeout = {statement_ms};"
                 f"SET LOCAL statement_timeout = {statement_ms};"
-                f"SET LOCAL lock_timeout = {int(settings.lock_timeout_seconds * 1000)};"
+                f"SET LOCAL lock_timeout = {lock_ms};"
             )
-        return self._begin
+        return self._begin[lock_seconds]
 
     def end_silent_session(self) -> bool:
         """
@@ -182,44 +187,35 @@ def _all_known() -> list[Connection]:
         return list(_known)
 
 
-class Watchdog:
-    """A thread that ends sessions whose server does not answer, so that nobody waits for it for ever."""
+class Watchdog(Periodic):
+    """A thread that ends sessions whose server does not answer, so that no thread waits for it for ever."""
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="scheduler-watchdog", daemon=True)
+        super().__init__(name="scheduler-watchdog", fault="scheduler.watchdog.failed", seconds=_WATCH_SECONDS)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-
-    def _loop(self) -> None:
-        while not self._stopping.wait(_WATCH_SECONDS):
-            for connection in _all_known():
-                try:
-                    connection.end_silent_session()
-                except (OSError, psycopg2.Error):
-                    logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
-                except Exception:  # without this thread a server that falls silent would be waited for without end
-                    logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
+    def do(self) -> None:
+        for connection in _all_known():
+            try:
+                connection.end_silent_session()
+            except (OSError, psycopg2.Error):
+                logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
+            except Exception:  # the other sessions must be watched too
+                logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
 
 
 class Transaction:
     """Statements that are committed together."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, lock_seconds: float | None = None) -> None:
         self._connection = connection
+        self._lock_seconds = lock_seconds
         self._is_open = False
 
     def execute(self, statement: str, **parameters: Any) -> list[Row]:
         """Run ``sql/<statement>.sql``; the first one opens the transaction in the same round trip."""
         sql = statements.load(statement)
         if not self._is_open:
-            sql = self._connection.limits() + sql
+            sql = self._connection.limits(lock_seconds=self._lock_seconds) + sql
             self._is_open = True
         return self._connection._run(sql, parameters)
 

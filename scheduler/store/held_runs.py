@@ -1,9 +1,9 @@
 """
 Held runs: those that wait until their job has room. They are released a few at a time, however many there are.
 
-A run is released when another one of its job is recorded, or when its own time comes. What neither sees (a limit that was
-raised, a run that somebody cancelled, a job that was locked at that moment) is found by going round all jobs that hold
-any, some at each pass.
+A run is released when another one of its job is recorded, or when its own time comes. What neither sees (a limit that
+was raised, a run that somebody cancelled, a job that was locked at that moment) is found by going round all jobs that
+hold any, some at each pass.
 """
 
 from __future__ import annotations

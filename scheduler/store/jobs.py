@@ -267,7 +267,9 @@ def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any], no
     if dict(trigger) == stored:
         return True
     normalized = triggers.normalize(trigger, now=now)
-    return isinstance(stored, Mapping) and _with_anchors_of(stored, given=trigger, normalized=normalized) == stored
+    return isinstance(stored, Mapping) and triggers.is_same(
+        _with_anchors_of(stored, given=trigger, normalized=normalized), stored
+    )
 
 
 def _with_anchors_of(

@@ -2,8 +2,8 @@
 Where the queues of a node begin.
 
 A job that was claimed and a run that ended leave entries behind in the indexes through which they were found. While any
-transaction of the server is older than that, nothing removes these entries, and a reader that began with the oldest would
-go through all of them again and again. So a node notes how far the past reaches, and begins there.
+transaction of the server is older than that, nothing removes these entries, and a reader that began with the oldest
+would go through all of them again and again. So a node notes how far the past reaches, and begins there.
 """
 
 from __future__ import annotations

@@ -34,9 +34,9 @@ _FILTERS = {
 
 def _word(name: str) -> Callable[[Any], Any]:
     def said(value: Any) -> Any:
-        from scheduler.admin import words
+        from scheduler.admin.format import display
 
-        return getattr(words, name)(value)
+        return getattr(display, name)(value)
 
     return said
 
@@ -47,34 +47,34 @@ for _name, _function in _FILTERS.items():
 
 @register.filter
 def beside(at: Any, zone: str) -> Any:
-    from scheduler.admin import words
+    from scheduler.admin.format import display
 
-    return words.beside(at, zone)
+    return display.beside(at, zone)
 
 
 @register.inclusion_tag("scheduler/times_in.html", takes_context=True)
 def times_in(context: Any) -> dict[str, str]:
     """Whose clock the times of the page are, and a way to change that. Only a page that was got can be come back to."""
-    from scheduler.admin import words
+    from scheduler.admin.format import display
 
     request = context["request"]
     is_asking = request.path == reverse("admin:scheduler_zone")
     back = "" if request.method != "GET" or is_asking else request.get_full_path()
-    return {"zone": words.zone_line(), "back": back, "environment": words.environment_badge()}
+    return {"zone": display.zone_line(), "back": back, "environment": display.environment_badge()}
 
 
 @register.filter
 def kind(value: str) -> str:
-    from scheduler.admin import words
+    from scheduler.admin.format import display
 
-    return str(words.KINDS.get(value, value))
+    return str(display.KINDS.get(value, value))
 
 
 @register.filter
 def as_json(value: Any) -> str:
-    from scheduler.admin import words
+    from scheduler.admin.format import display
 
-    return words.plain(json.dumps(words.masked(value), ensure_ascii=False, indent=2))
+    return display.plain(json.dumps(display.masked(value), ensure_ascii=False, indent=2))
 
 
 @register.simple_tag

@@ -67,14 +67,14 @@ def an_outcome_that_comes_too_late_changes_nothing(session: Connection) -> None:
 
 def only_the_owner_passes_the_gate(session: Connection) -> None:
     run = add_run(add_job(), node=add_node())
-    assert not runs.start(session, runs=[run.pk], node=add_node(), now=NOON)
+    assert not runs.start(session, runs=[run.pk], node=add_node(), now=NOON).runs
 
 
 def a_run_passes_the_gate_once(session: Connection) -> None:
     node = add_node()
     run = add_run(add_job(), node=node)
-    assert runs.start(session, runs=[run.pk], node=node, now=NOON)
-    assert not runs.start(session, runs=[run.pk], node=node, now=NOON)
+    assert runs.start(session, runs=[run.pk], node=node, now=NOON).runs
+    assert not runs.start(session, runs=[run.pk], node=node, now=NOON).runs
 
 
 def what_another_node_owns_is_not_taken(session: Connection) -> None:

@@ -134,7 +134,7 @@ class Protocol(RuleBasedStateMachine):
     def start(self, which: int) -> None:
         """Pass the gate and begin: also long after the lease was looked at, as a frozen node does."""
         node = self.nodes[which]
-        started = runs.start(node.session, runs=node.queued, node=node.id, now=self.now)
+        started = runs.start(node.session, runs=node.queued, node=node.id, now=self.now).runs
         for run in Run.objects.filter(pk__in=started):
             self.begun[run.pk] += 1
             self.begun_at[run.job_key, run.scheduled_at] += 1

@@ -7,7 +7,7 @@ import pickle
 import pytest
 from django.utils import translation
 
-from scheduler.admin.languages import told, told_again
+from scheduler.admin.format.languages import told, told_again
 from scheduler.core.triggers import describe, normalize
 from scheduler.errors import InvalidTrigger, NeverFires, SchedulerError
 from scheduler.phrases import Phrase, phrase, phrase_of, row, with_values

@@ -11,8 +11,15 @@ Triggers: the rules that say when. One module for form, serializer, model, previ
     {"type": "or", "triggers": [...]}      {"type": "and", "triggers": [...]}
 
 Each may have ``timezone`` (an IANA name or an offset such as ``+02:00``), ``start_at``, ``end_at`` and
-``jitter_seconds``. A time without an offset is meant in the trigger's zone. Jitter delays a run; it never moves a
-fire time, so nothing here computes with it.
+``jitter_seconds``. Without a ``timezone`` a trigger has the default one, which is the project's (``TIME_ZONE``); a
+date has the offset that its ``run_at`` is written with, a combination the zone of its first trigger. Jitter delays a
+run; it never moves a fire time, so nothing here computes with it.
+
+**Times are stored as they are meant**: a date and a time of day on the clocks of the trigger's zone, without an offset.
+Their instants are computed when they are needed, so that another ``timezone`` alone moves no date, and new rules of a
+zone move no time of day. A time that is given with an offset is stored as the wall time that it is in the zone. Two
+times keep their offset because they are instants: the ``start_at`` of an interval that was given with one, or computed,
+and a time that clocks show twice, if the second one is meant.
 
 ``parse`` checks it and compiles it into a ``Trigger``. ``normalize`` returns the form that is stored: defaults are
 filled in, keys have an order, and what has no anchor gets one, so that the phase survives restarts and edits of other
@@ -68,9 +75,11 @@ __all__ = [
     "Trigger",
     "check_future",
     "clock_change",
+    "current_form",
     "describe",
     "fire_time_when_resumed",
     "first_fire_time",
+    "is_same",
     "next_fire_times",
     "normalize",
     "parse",
@@ -94,6 +103,24 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
         )
     # Read again: with the anchor just fixed, nothing may lie before the end any more.
     return parse(settled.as_json()).as_json()
+
+
+def current_form(trigger: Any) -> Any:
+    """Return a stored trigger as it is written today; what cannot be read is returned as it is."""
+    try:
+        return parse(trigger).as_json()
+    except (InvalidTrigger, TypeError, AttributeError):
+        return trigger
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two stored triggers mean the same, however they are written."""
+    if one == other:
+        return True
+    try:
+        return parse(one) == parse(other)
+    except (InvalidTrigger, TypeError, AttributeError):
+        return False
 
 
 def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:

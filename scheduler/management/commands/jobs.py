@@ -15,11 +15,13 @@ from django.utils import timezone
 
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
-from scheduler.management import printing
+from scheduler.management import declared, printing
 from scheduler.models import Run
-from scheduler.services import changes, jobs, representations, runs, search, transfer, versions
-from scheduler.services.search import JobFilter
-from scheduler.services.versions import ChangeFilter
+from scheduler.services import jobs, runs
+from scheduler.services.jobs import bulk, transfer
+from scheduler.services.queries import job_history, job_queries, representations
+from scheduler.services.queries.job_history import ChangeFilter
+from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store.clock import database_now
 
 _LOOK_SECONDS = 0.2
@@ -76,6 +78,9 @@ class Command(BaseCommand):
         importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
         importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
 
+        declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
+        declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
+
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
 
@@ -116,7 +121,7 @@ class Command(BaseCommand):
 
     def _run(self, *, job: str, output: str, kwargs: str | None, wait: bool, timeout: float, **_: Any) -> None:
         given = None if kwargs is None else _object(kwargs)
-        run = changes.run_now(job=jobs.get(id=job), actor=_actor(), kwargs=given)
+        run = bulk.run_now(job=jobs.get(id=job), actor=_actor(), kwargs=given)
         if wait:
             self.stderr.write(f"Run {run.pk} is queued; waiting for its end.")
             run = self._ended(run, timeout)
@@ -144,17 +149,17 @@ class Command(BaseCommand):
         self._each("resume", jobs, output, reason=reason)
 
     def _changes(self, *, job: str, output: str, limit: int, **_: Any) -> None:
-        found = list(versions.changes(filter=ChangeFilter(job=job))[:limit])
+        found = list(job_history.changes(filter=ChangeFilter(job=job))[:limit])
         if not found:
             jobs.get(id=job)  # refuses an id that nothing ever had
         shown = representations.changes(rows=found)
         if output != "json":
             for row, change in zip(shown, found, strict=True):
-                row["what"] = versions.brief(change=change)
+                row["what"] = job_history.brief(change=change)
         self._print(shown, output, columns=_CHANGE_COLUMNS)
 
     def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
-        done = changes.change_many(
+        done = bulk.change_many(
             action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), via=Via.COMMAND, **how
         )
         rows = [
@@ -187,6 +192,12 @@ class Command(BaseCommand):
         if any(item.what == "refused" for item in done):
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
 
+    def _plan(self, **options: Any) -> None:
+        declared.plan(options, out=self.stdout, err=self.stderr, style=self.style)
+
+    def _apply(self, **options: Any) -> None:
+        declared.apply(options, actor=_actor(), out=self.stdout, err=self.stderr, style=self.style)
+
     def _print(self, document: Any, output: str, *, columns: tuple[str, ...] = ()) -> None:
         if output == "json":
             self.stdout.write(printing.as_json(document))
@@ -197,7 +208,7 @@ class Command(BaseCommand):
 
 
 def _jobs(filter: JobFilter) -> Any:
-    return search.jobs(filter=filter).order_by("pk")
+    return job_queries.jobs(filter=filter).order_by("pk")
 
 
 def _one(parser: CommandParser) -> None:

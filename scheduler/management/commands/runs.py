@@ -8,8 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core.states import RunState
 from scheduler.management import printing
-from scheduler.services import history, representations, runs
-from scheduler.services.history import RunFilter
+from scheduler.services import runs
+from scheduler.services.queries import representations, run_queries
+from scheduler.services.queries.run_queries import RunFilter
 
 _LOOK_SECONDS = 0.5
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
@@ -49,9 +50,9 @@ class Command(BaseCommand):
         limit: int,
         **_: Any,
     ) -> None:
-        states = {*state, *(state.value for state in history.UNSUCCESSFUL if failed)}
+        states = {*state, *(state.value for state in run_queries.UNSUCCESSFUL if failed)}
         filter = RunFilter(job=job, task=task, states=tuple(sorted(states)), since=since, until=until)
-        rows = list(history.runs(filter=filter)[: limit + 1])
+        rows = list(run_queries.runs(filter=filter)[: limit + 1])
         shown = representations.runs(rows=rows[:limit])
         if output == "json":
             self.stdout.write(printing.as_json(shown))

@@ -13,13 +13,15 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.utils import Error
 
 from scheduler import conf
 from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
-from scheduler.management import printing
+from scheduler.loops import spawn
+from scheduler.management import declared, printing
 from scheduler.services import installation
 from scheduler.store.installation import adopt
 
@@ -59,6 +61,9 @@ class Command(BaseCommand):
             action="store_true",
             help="Let this database belong to SCHEDULER_ENVIRONMENT from now on, for a copy that is to run its jobs.",
         )
+        parser.add_argument(
+            "--apply", action="store_true", help="First create and change the jobs that code and files declare."
+        )
         parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
         parser.add_argument(
             "--metrics-port",
@@ -79,7 +84,7 @@ class Command(BaseCommand):
         super().run_from_argv(argv)
         is_ending = threading.Event()
         atexit.register(is_ending.set)  # called once Python waits for no thread any more
-        threading.Thread(target=_leave, args=(is_ending,), name="scheduler-exit", daemon=True).start()
+        spawn(_leave, args=(is_ending,), name="scheduler-exit")
 
     def handle(
         self,
@@ -87,6 +92,7 @@ class Command(BaseCommand):
         once: bool,
         wait: float,
         adopt_environment: bool,
+        apply: bool,
         metrics_port: tuple[str, int] | None,
         **options: Any,
     ) -> None:
@@ -104,6 +110,8 @@ class Command(BaseCommand):
             return
         if adopt_environment:
             adopt(environment=settings.environment)
+        if apply:
+            self._apply()
         server = self._server(metrics_port)
         scheduler = self._start(settings, deadline)
         if scheduler is None:
@@ -120,6 +128,13 @@ class Command(BaseCommand):
         for part in told:
             part.stop()
         scheduler.shutdown()
+
+    def _apply(self) -> None:
+        """Synchronise declared jobs. A refused declaration is reported; the node starts all the same."""
+        try:
+            declared.apply_at_start(out=self.stderr, style=self.style)
+        except Error as error:
+            raise CommandError(f"The declared jobs could not be synchronised: {error}") from None
 
     def _start(self, settings: conf.SchedulerSettings, deadline: float) -> DurableScheduler | None:
         """

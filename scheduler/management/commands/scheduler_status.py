@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.management import printing
-from scheduler.services import health, representations
-from scheduler.services.status import status
+from scheduler.services.queries import health, representations
+from scheduler.services.queries.status import status
 
 
 class Command(BaseCommand):

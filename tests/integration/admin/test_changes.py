@@ -8,7 +8,8 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from scheduler.admin import addresses, change_words
+from scheduler.admin import addresses
+from scheduler.admin.changes import change_text
 from scheduler.core.states import ChangeAction, Via
 from scheduler.models import Change, Job
 from scheduler.services import jobs
@@ -173,7 +174,7 @@ class TestTheList:
             assert client.get(addresses.changes(**wrong)).context["problem"]
 
     def test_pages_without_counting(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("scheduler.admin.changes.PAGE_SIZE", 2)
+        monkeypatch.setattr("scheduler.admin.changes.change_admin.PAGE_SIZE", 2)
         job = make()
         for number in range(1, 4):
             job = jobs.update(job=job, priority=number)
@@ -298,5 +299,5 @@ class TestTheSecondOfTwo:
 
 class TestWords:
     def test_has_a_word_for_each_action_and_way(self) -> None:
-        assert set(change_words.ACTIONS) == set(ChangeAction)
-        assert set(change_words.VIA) == set(Via)
+        assert set(change_text.ACTIONS) == set(ChangeAction)
+        assert set(change_text.VIA) == set(Via)

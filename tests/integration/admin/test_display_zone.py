@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from scheduler.admin import addresses
-from scheduler.admin.display_zone import COOKIE
+from scheduler.admin.format.display_zone import COOKIE
 from scheduler.models import Job
 from tests.integration.admin.runs import node, run
 from tests.integration.admin.test_jobs import LIST, make, page

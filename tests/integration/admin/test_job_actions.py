@@ -10,10 +10,11 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
-from scheduler.admin import addresses, bulk_actions
-from scheduler.admin.display_zone import COOKIE
-from scheduler.admin.pausing import until_of
-from scheduler.admin.words import clock
+from scheduler.admin import addresses
+from scheduler.admin.format.display import clock
+from scheduler.admin.format.display_zone import COOKIE
+from scheduler.admin.jobs import bulk_actions
+from scheduler.admin.jobs.pausing import until_of
 from scheduler.core.states import JobSource, JobState, RunKind
 from scheduler.models import IdempotencyKey, Job, Run
 from scheduler.services import jobs

@@ -12,11 +12,12 @@ from django.urls import reverse
 
 from scheduler import sealing
 from scheduler.admin import addresses
-from scheduler.admin.forms import JobForm
-from scheduler.admin.trigger_field import taken_apart
+from scheduler.admin.fields.trigger_field import taken_apart
+from scheduler.admin.jobs.job_form import JobForm
 from scheduler.errors import StaleVersion
 from scheduler.models import Job, Run
-from scheduler.services import changes, jobs
+from scheduler.services import jobs
+from scheduler.services.jobs import bulk
 from tests.integration.admin.test_jobs import ADD, errors, make, page, said
 
 PREVIEW = reverse("admin:scheduler_job_preview")
@@ -73,7 +74,7 @@ class TestTrigger:
             ),
             (
                 {"trigger__kind": "once", "trigger__run_at": "2091-03-01T09:00"},
-                {"type": "date", "run_at": "2091-03-01T09:00:00+01:00"},
+                {"type": "date", "run_at": "2091-03-01T09:00:00"},
             ),
             ({"trigger__kind": "json", "trigger": '{"type": "interval", "days": 1}'}, {"type": "interval", "days": 1}),
         ],
@@ -306,7 +307,7 @@ class TestSaving:
             raise StaleVersion
 
         monkeypatch.setattr(JobForm, "_check_version", overtaken)
-        monkeypatch.setattr(changes, "update", refuse)
+        monkeypatch.setattr(bulk, "update", refuse)
         response = send(client, page("nightly"), name="mine", executor="default", seen_version="1")
 
         assert "bert changed this" in " ".join(errors(response)["__all__"])

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from scheduler.admin import addresses, words
+from scheduler.admin import addresses
+from scheduler.admin.format import display
 from scheduler.services import jobs
 from tests.integration.admin.test_job_form import PREVIEW, send
 from tests.integration.admin.test_jobs import ADD, make, page
@@ -140,4 +141,4 @@ class TestALengthThatSomebodyChose:
         ],
     )
     def test_is_said_exactly(self, length: Any, text: str) -> None:
-        assert words.exactly(length) == text
+        assert display.exactly(length) == text

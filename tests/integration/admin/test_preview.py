@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from scheduler.admin.display_zone import COOKIE
+from scheduler.admin.format.display_zone import COOKIE
 from tests.integration.admin.test_job_form import ARGUMENTS, PREVIEW
 
 

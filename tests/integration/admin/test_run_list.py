@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from scheduler.admin import run_list
+from scheduler.admin.runs import run_list
 from scheduler.core.states import RunState
 from scheduler.models import Run
 from scheduler.services import jobs

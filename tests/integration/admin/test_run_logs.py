@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from scheduler.admin import run_log
+from scheduler.admin.runs import run_log
 from scheduler.core.states import RunState
 from scheduler.models import Run
 from tests.integration.admin.runs import action, page, run

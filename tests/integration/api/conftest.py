@@ -15,7 +15,7 @@ EVERY_HOUR = {"type": "interval", "hours": 1}
 @pytest.fixture(autouse=True)
 def forgetful() -> Iterator[None]:
     """Nobody has asked for anything before."""
-    from scheduler.api.overview import kept_windows
+    from scheduler.api.overview.views import kept_windows
 
     cache.clear()
     kept_windows.clear()

@@ -12,11 +12,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from scheduler import telemetry
-from scheduler.api import health as health_views
+from scheduler.api.health import views as health_views
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.models import Counter, Job, Node, NodeMeasure, Rollup
-from scheduler.services import health, jobs
-from scheduler.services.health import Probe, Report, Status
+from scheduler.services import jobs
+from scheduler.services.queries import health
+from scheduler.services.queries.health import Probe, Report, Status
 from scheduler.store import retention
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 

@@ -8,8 +8,9 @@ from django.db import connection
 from django.utils import timezone
 
 from scheduler.models import Run
-from scheduler.services import history, jobs
-from scheduler.services.history import RunFilter
+from scheduler.services import jobs
+from scheduler.services.queries import run_queries
+from scheduler.services.queries.run_queries import RunFilter
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 
 
@@ -145,7 +146,7 @@ class TestActing:
 class TestStatesThatAreRare:
     def test_are_found_by_an_index(self, db: None) -> None:
         for state in ("missed", "cancelled"):
-            found = history.runs(filter=RunFilter(states=(state,)))[:51]
+            found = run_queries.runs(filter=RunFilter(states=(state,)))[:51]
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL enable_seqscan = off")
                 cursor.execute("SET LOCAL enable_sort = off")

@@ -17,7 +17,8 @@ from knox.models import AuthToken
 
 from scheduler.management import printing
 from scheduler.models import Change, Job, Run
-from scheduler.services import health, jobs
+from scheduler.services import jobs
+from scheduler.services.queries import health
 
 EVERY_HOUR = {"type": "interval", "hours": 1}
 

@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from scheduler.core.states import JobSource, JobState
 from scheduler.models import Change, Job
-from scheduler.services import adoption, changes, jobs, restoring, retention, transfer
-from scheduler.services.search import JobFilter
+from scheduler.services import adoption, jobs, retention
+from scheduler.services.jobs import bulk, restoring, transfer
+from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import jobs as rows
 from scheduler.store import retention as stored_retention
 from scheduler.store.jobstore import PostgresJobStore
@@ -50,7 +51,7 @@ def document() -> dict[str, Any]:
 
 
 def everything(action: str, **more: Any) -> Any:
-    return changes.change_many(action=action, ids=("nightly",), filter=JobFilter(), actor="anna", **more)
+    return bulk.change_many(action=action, ids=("nightly",), filter=JobFilter(), actor="anna", **more)
 
 
 def ended() -> None:
@@ -74,28 +75,28 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
         "resumed",
     ),
     (jobs, "remove"): (lambda _: jobs.remove(job=jobs.get(id="nightly")), "deleted"),
-    (changes, "create"): (
-        lambda _: changes.create(actor="", source=JobSource.API, task="contract.first", trigger=daily(2)),
+    (bulk, "create"): (
+        lambda _: bulk.create(actor="", source=JobSource.API, task="contract.first", trigger=daily(2)),
         "created",
     ),
-    (changes, "update"): (
-        lambda _: changes.update(job=jobs.get(id="nightly"), actor="", version=None, tags=["a"]),
+    (bulk, "update"): (
+        lambda _: bulk.update(job=jobs.get(id="nightly"), actor="", version=None, tags=["a"]),
         "edited",
     ),
-    (changes, "remove"): (lambda _: changes.remove(job=jobs.get(id="nightly"), actor="", version=None), "deleted"),
-    (changes, "clone"): (
-        lambda _: changes.clone(
+    (bulk, "remove"): (lambda _: bulk.remove(job=jobs.get(id="nightly"), actor="", version=None), "deleted"),
+    (bulk, "clone"): (
+        lambda _: bulk.clone(
             job=jobs.get(id="nightly"), actor="", source=JobSource.API, id="c", name=None, paused=True
         ),
         "created",
     ),
-    (changes, "pause"): (lambda _: changes.pause(job=jobs.get(id="nightly"), actor=""), "paused"),
-    (changes, "resume"): (
-        lambda _: (jobs.pause(job=jobs.get(id="nightly")), changes.resume(job=jobs.get(id="nightly"), actor="")),
+    (bulk, "pause"): (lambda _: bulk.pause(job=jobs.get(id="nightly"), actor=""), "paused"),
+    (bulk, "resume"): (
+        lambda _: (jobs.pause(job=jobs.get(id="nightly")), bulk.resume(job=jobs.get(id="nightly"), actor="")),
         "resumed",
     ),
-    (changes, "retag"): (lambda _: changes.retag(job=jobs.get(id="nightly"), actor="", add=["a"]), "edited"),
-    (changes, "change_many"): (lambda _: everything("add_tags", tags=("a",)), "edited"),
+    (bulk, "retag"): (lambda _: bulk.retag(job=jobs.get(id="nightly"), actor="", add=["a"]), "edited"),
+    (bulk, "change_many"): (lambda _: everything("add_tags", tags=("a",)), "edited"),
     (transfer, "import_jobs"): (
         lambda _: transfer.import_jobs(document=document(), actor="", update=True),
         "edited",
@@ -128,7 +129,7 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
 }
 READERS = {
     jobs: {"get", "run_now", "stale"},
-    changes: {"run_now"},
+    bulk: {"run_now"},
     transfer: {"export"},
     adoption: {"unadopted_count"},
     restoring: {"preview"},

@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 
 from scheduler.core.states import RunKind
-from scheduler.services import history
-from scheduler.services.history import RunFilter
+from scheduler.services.queries import run_queries
+from scheduler.services.queries.run_queries import RunFilter
 from tests.integration.admin.runs import run
 
 NODE = UUID(int=7)
@@ -24,7 +24,7 @@ def plan(db: None) -> Callable[..., str]:
         with connection.cursor() as cursor:
             for step in ("seqscan", *dearer):
                 cursor.execute(f"SET LOCAL enable_{step} = off")
-        return history.runs(filter=filter)[:51].explain()
+        return run_queries.runs(filter=filter)[:51].explain()
 
     return explain
 
@@ -48,8 +48,8 @@ class TestRunsThatAreRare:
         kinds = (RunKind.SCHEDULED, RunKind.MANUAL)
 
         def found(**filter: object) -> list[RunKind]:
-            return [each.kind for each in history.runs(filter=RunFilter(**filter))]  # type: ignore[arg-type]
+            return [each.kind for each in run_queries.runs(filter=RunFilter(**filter))]  # type: ignore[arg-type]
 
-        assert {each.pk for each in history.runs(filter=RunFilter(task="shop.rare"))} == rare
+        assert {each.pk for each in run_queries.runs(filter=RunFilter(task="shop.rare"))} == rare
         assert (found(kinds=(RunKind.MANUAL,)), found(node=str(NODE))) == (["manual"], ["manual"])
         assert (len(found(kinds=kinds)), len(found(kinds=(RunKind.RETRY, RunKind.MANUAL)))) == (3, 2)

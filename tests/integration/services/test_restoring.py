@@ -14,7 +14,9 @@ from scheduler.errors import (
     UnknownTask,
 )
 from scheduler.models import Change, Job
-from scheduler.services import jobs, restoring, versions
+from scheduler.services import jobs
+from scheduler.services.jobs import restoring
+from scheduler.services.queries import job_history
 from tests.integration.services.nightly import NOW, at, daily, make
 
 pytestmark = pytest.mark.django_db
@@ -108,7 +110,7 @@ class TestRestore:
         made = restore(last)
 
         assert (made.pk, made.kwargs, made.source, made.state) == ("nightly", job.kwargs, "admin", "paused")
-        newest = versions.changes(filter=versions.ChangeFilter(job="nightly"))[0]
+        newest = job_history.changes(filter=job_history.ChangeFilter(job="nightly"))[0]
         assert (newest.action, newest.restored_version) == ("restored", 1)
 
     def test_does_not_make_a_deleted_job_that_could_never_fire(self) -> None:
@@ -125,7 +127,7 @@ class TestGet:
     @pytest.mark.parametrize("id", [0, -1, 10**6, 2**70])
     def test_refuses_what_is_not_there(self, id: int) -> None:
         with pytest.raises(ChangeNotFound):
-            versions.get(id=id)
+            job_history.get(id=id)
 
 
 class TestTheSecondOfTwo:
@@ -137,7 +139,7 @@ class TestTheSecondOfTwo:
         job = make()
         jobs.update(job=job, actor="ben", name="Other")
 
-        assert [change.actor for change in versions.since(job=job, version=1)] == ["ben"]
+        assert [change.actor for change in job_history.since(job=job, version=1)] == ["ben"]
 
     def test_learns_who_changed_what(self) -> None:
         job = make()

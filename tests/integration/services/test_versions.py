@@ -14,11 +14,13 @@ from django_apscheduler.models import DjangoJob
 from scheduler import conf
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
-from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
+from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Change, Job
-from scheduler.services import changes, jobs, retention, versions
-from scheduler.services.search import JobFilter
-from scheduler.services.versions import ChangeFilter
+from scheduler.services import jobs, retention
+from scheduler.services.jobs import bulk
+from scheduler.services.queries import job_history
+from scheduler.services.queries.job_history import ChangeFilter
+from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import claims, definitions
 from scheduler.store.connections import Connection
 from scheduler.store.jobstore import PostgresJobStore
@@ -56,7 +58,7 @@ class TestWhatIsNoted:
         assert (change.job_key, change.job_name, change.version) == ("nightly", "nightly", 2)
         assert change.changes == {"trigger": [daily(1), daily(3)], "priority": [0, 4]}
         assert (change.definition["trigger"], change.definition["state"]) == (daily(3), "active")
-        assert versions.brief(change=change) == "cron 0 1 * * * → cron 0 3 * * *, priority: 0 → 4"
+        assert job_history.brief(change=change) == "cron 0 1 * * * → cron 0 3 * * *, priority: 0 → 4"
 
     def test_leaves_nothing_of_what_was_rolled_back(self) -> None:
         job = make()
@@ -108,7 +110,7 @@ class TestWhatIsNoted:
         assert "s3cr3t" not in text
         assert "an0ther" not in text
         assert change.definition["kwargs"] == Job.objects.get().kwargs
-        assert versions.brief(change=change) == "token: ••• → •••"
+        assert job_history.brief(change=change) == "token: ••• → •••"
 
     def test_stores_whatever_a_reason_holds(self) -> None:
         job = make()
@@ -122,11 +124,11 @@ class TestWhatIsNoted:
         self, django_assert_max_num_queries: Callable[..., Any]
     ) -> None:
         for number in range(10):
-            make(id=f"job-{number}")
+            make(id=f"job-{number}", now=None)
         last = newest().pk
 
         with django_assert_max_num_queries(10 * 8 + 2):
-            changes.change_many(
+            bulk.change_many(
                 action="pause",
                 ids=tuple(f"job-{number}" for number in range(10)),
                 filter=JobFilter(),
@@ -279,9 +281,9 @@ class TestPage:
         job = make()
         jobs.update(job=jobs.update(job=job, priority=1), priority=2)
 
-        first = versions.page(filter=ChangeFilter(), limit=2)
-        second = versions.page(filter=ChangeFilter(), limit=2, cursor=first.next or "")
-        back = versions.page(filter=ChangeFilter(), limit=2, cursor=second.previous or "")
+        first = job_history.page(filter=ChangeFilter(), limit=2)
+        second = job_history.page(filter=ChangeFilter(), limit=2, cursor=first.next or "")
+        back = job_history.page(filter=ChangeFilter(), limit=2, cursor=second.previous or "")
 
         shown = [[change.version for change in page.rows] for page in (first, second, back)]
         assert shown == [[3, 2], [1], [3, 2]]
@@ -293,7 +295,7 @@ class TestPage:
         make_other()
 
         def found(**wanted: Any) -> list[tuple[str, str]]:
-            return [(change.job_key, change.action) for change in versions.changes(filter=ChangeFilter(**wanted))]
+            return [(change.job_key, change.action) for change in job_history.changes(filter=ChangeFilter(**wanted))]
 
         assert found(job="nightly") == [("nightly", "paused"), ("nightly", "created")]
         assert found(actor="ben") == [("nightly", "paused")]

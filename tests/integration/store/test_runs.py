@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -103,8 +104,8 @@ class TestStart:
     def test_opens_once(self, session: Connection, node: str) -> None:
         run = add_run(add_job(), node=node)
 
-        assert runs.start(session, runs=[run.pk], node=node) == {run.pk}
-        assert runs.start(session, runs=[run.pk], node=node) == frozenset()
+        assert runs.start(session, runs=[run.pk], node=node).runs == {run.pk}
+        assert runs.start(session, runs=[run.pk], node=node).runs == frozenset()
 
 
 class TestFinish:

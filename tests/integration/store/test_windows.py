@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from scheduler.models import Run
-from scheduler.services import history
-from scheduler.services.history import RunFilter
+from scheduler.services.queries import run_queries
+from scheduler.services.queries.run_queries import RunFilter
 from scheduler.store import windows
 from tests.integration.admin.runs import run
 
@@ -54,4 +54,4 @@ class TestAWindowOfRuns:
     def test_is_exact(self, ledger: list[int]) -> None:
         window = RunFilter(since=NOON + 30 * MINUTE, until=NOON + 35 * MINUTE)
 
-        assert [found.pk for found in history.runs(filter=window)] == ledger[34:29:-1]
+        assert [found.pk for found in run_queries.runs(filter=window)] == ledger[34:29:-1]

@@ -1,0 +1,1 @@
+"""The dashboard: counters, charts and the timeline."""

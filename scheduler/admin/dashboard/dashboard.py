@@ -1,0 +1,221 @@
+"""The dashboard: is all well, what is not, what runs, what comes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from scheduler.admin import addresses
+from scheduler.admin.changes import change_text
+from scheduler.admin.dashboard import charts, timeline
+from scheduler.admin.format import display, trigger_text
+from scheduler.admin.jobs import job_page, pausing
+from scheduler.admin.runs import run_page
+from scheduler.conf import get as settings
+from scheduler.core.states import RunKind, RunState
+from scheduler.models import Run
+from scheduler.services.queries import dashboard, overview
+from scheduler.services.queries.dashboard import Dashboard, SeenNode
+
+_TABS = ("failing", "overdue", "broken", "paused", "ok")
+_MUCH_LONGER = 3
+
+
+def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, Any]:
+    now = now or timezone.now()
+    found = dashboard.look(now=now)
+    see_runs = request.user.has_perm("scheduler.view_run")
+    title = _("Scheduler")
+    if found.trouble:
+        title = f"({found.trouble}) {title}"
+    return {
+        "title": _("Dashboard"),
+        "tab_title": title,
+        "sentence": sentence(found, now=now),
+        "tone": _tone(found),
+        "counts": _counts(found, see_runs=see_runs),
+        "attention": [_needy(request, job, found, see_runs=see_runs) for job in found.attention],
+        "hidden_trouble": found.trouble - len(found.attention),
+        "running": [_running(request, run, found, now=now) for run in found.running] if see_runs else [],
+        "timeline": timeline.draw(found.lanes, now=now) if see_runs else None,
+        "timeline_rows": timeline.table(found.lanes, now=now) if see_runs else [],
+        "is_failing": found.counts["failing"] + found.counts["broken"] > 0,
+        "is_silent": not found.alive and bool(found.nodes),
+        "upcoming": upcoming(found, see_runs=see_runs),
+        "paused": [
+            {"job": job, "address": addresses.job(job.pk), "sentence": pausing.sentence(job, now=now)}
+            for job in found.paused
+        ],
+        "nodes": node_rows(found.nodes),
+        "changed": change_text.rows(request, found.changed, now=now),
+        "all_changes": addresses.changes(),
+        "has_jobs": sum(found.counts.values()) > 0,
+        "may_add": request.user.has_perm("scheduler.add_job"),
+        "may_see_nodes": request.user.has_perm("scheduler.view_node"),
+    }
+
+
+def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
+    """What comes next and why: by its schedule, as another attempt, or because fire times have passed."""
+    rows: list[dict[str, Any]] = [
+        {
+            "at": job.next_run_time,
+            "name": job.name,
+            "address": addresses.job(job.pk),
+            "why": trigger_text.describe(job.trigger),
+        }
+        for job in found.upcoming
+    ]
+    if see_runs:
+        rows += [
+            {"at": run.due_at, "name": run.job_name, "address": addresses.run(run.pk), "why": reason_of(run)}
+            for run in found.waiting
+        ]
+    return sorted(rows, key=lambda row: row["at"])[:10]
+
+
+def reason_of(run: Run) -> str:
+    """Say why a run waits."""
+    if run.coalesced:
+        return (
+            ngettext(
+                "catch-up: stands for %d earlier fire time too",
+                "catch-up: stands for %d earlier fire times too",
+                run.coalesced,
+            )
+            % run.coalesced
+        )
+    if run.kind == RunKind.RETRY and run.job is not None and run.job.max_retries >= run.attempt - 1:
+        return _("retry %(number)d of %(most)d") % {"number": run.attempt - 1, "most": run.job.max_retries}
+    return str(display.KINDS.get(run.kind, run.kind))
+
+
+def sentence(found: Dashboard, *, now: datetime) -> str:
+    """Say whether it is all right: what is wrong with jobs, then whether anything runs them."""
+    counts = found.counts
+    said = []
+    if number := counts["failing"]:
+        said.append(ngettext("%d job is failing", "%d jobs are failing", number) % number)
+    if number := counts["overdue"]:
+        said.append(ngettext("%d is overdue", "%d are overdue", number) % number)
+    if number := counts["broken"]:
+        said.append(ngettext("%d cannot run", "%d cannot run", number) % number)
+    total = sum(counts.values())
+    if said:
+        jobs = f"{', '.join(said)}."
+    elif total:
+        jobs = (
+            ngettext("%d job is fine.", "All %d jobs are fine.", total) % total if total > 1 else _("The job is fine.")
+        )
+    else:
+        jobs = _("There are no jobs yet.")
+    return f"{jobs} {_scheduler(found, now=now)}"
+
+
+def _scheduler(found: Dashboard, *, now: datetime) -> str:
+    if alive := found.alive:
+        return ngettext("The scheduler is running on %d node.", "The scheduler is running on %d nodes.", alive) % alive
+    last = max((seen.node.heartbeat_at for seen in found.nodes), default=None)
+    if last is None:
+        return _("No scheduler is running: no node was heard of. Start one with “manage.py runscheduler”.")
+    return _("No scheduler is running: the last sign of one was %s. Nothing will start.") % display.distance(
+        last, now=now
+    )
+
+
+def _tone(found: Dashboard) -> str:
+    if found.counts["failing"] or found.counts["broken"] or not found.alive:
+        return "bad"
+    return "warn" if found.counts["overdue"] else "ok"
+
+
+def _counts(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
+    jobs = reverse("admin:scheduler_job_changelist")
+    rows = [
+        {"number": found.counts[name], "text": display.JOB_MARKS[name].word, "address": f"{jobs}?condition={name}"}
+        for name in _TABS
+    ]
+    if see_runs:
+        running = {"number": len(found.running), "text": display.RUN_MARKS["running"].word}
+        rows.insert(2, {**running, "address": addresses.runs(tab="running")})
+        if found.ended:
+            share = f"{100 * found.succeeded / found.ended:.1f} %"
+            text = ngettext("of %d run in 24 h succeeded", "of %d runs in 24 h succeeded", found.ended) % found.ended
+            rows.append({"number": share, "text": text, "address": addresses.runs(tab="failed")})
+    return rows
+
+
+def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) -> dict[str, Any]:
+    runs = found.recent.get(job.pk, []) if see_runs else []
+    failures: list[Any] = []
+    for run in runs:
+        if run.state == RunState.SUCCEEDED:
+            break
+        if run.error:
+            failures.append(run)
+    problem = failures[0].error if failures else display.reason(job.state_reason)
+    if not problem and job.condition == "overdue":
+        problem = _("No scheduler has taken it.")
+    return {
+        "job": job,
+        "condition": job.condition,
+        "address": addresses.job(job.pk),
+        "problem": display.first_line(problem),
+        "error_address": addresses.run(failures[0].id) if failures else "",
+        "since": failures[-1].scheduled_at if failures else job.next_run_time or job.state_changed_at,
+        "strip": charts.strip(runs, size=20) if see_runs else "",
+        "run_address": addresses.job_action("run", job.pk) if job_page.permissions(request, job)["run"] else "",
+    }
+
+
+def _running(request: HttpRequest, run: Run, found: Dashboard, *, now: datetime) -> dict[str, Any]:
+    names = {str(seen.node.pk): seen.node.name for seen in found.nodes}
+    others = found.recent.get(run.job_id or "", [])
+    seconds = [other.seconds for other in others if other.seconds is not None and other.state == RunState.SUCCEEDED]
+    usual = overview.percentile(seconds, 0.5)
+    so_far = (now - run.started_at).total_seconds() if run.started_at else 0.0
+    is_long = usual is not None and so_far > max(usual * _MUCH_LONGER, 5.0)
+    may_cancel = run_page.permissions(request, run, None)["cancel"]
+    return {
+        "run": run,
+        "address": addresses.run(run.pk),
+        "usual": display.took(usual) if usual is not None else "–",
+        "longer": _("%d× longer than usual") % (so_far / usual) if is_long and usual else "",
+        "progress": run_page.progress(run.progress),
+        "node": run_page.node_name(run, names),
+        "cancel": reverse("admin:scheduler_run_cancel", args=[run.pk]) if may_cancel else "",
+    }
+
+
+def node_rows(nodes: list[SeenNode]) -> list[dict[str, Any]]:
+    """Nodes with what is odd about them."""
+    versions = {seen.node.version for seen in nodes if seen.state == "running"}
+    rows = []
+    for seen in nodes:
+        odd = []
+        if seen.state == "running" and len(versions) > 1:
+            odd.append(_("versions differ"))
+        if seen.skew_seconds is not None and abs(seen.skew_seconds) > settings().skew_seconds:
+            odd.append(_("its clock is %+.1f s off") % seen.skew_seconds)
+        if seen.node.stuck:
+            odd.append(ngettext("%d stuck thread", "%d stuck threads", seen.node.stuck) % seen.node.stuck)
+        rows.append(
+            {
+                "node": seen.node,
+                "mark": display.NODE_MARKS[seen.state],
+                "odd": ", ".join(odd),
+                "executors": ", ".join(f"{name} {size}" for name, size in _sizes(seen.node.executors)),
+                "address": reverse("admin:scheduler_node_change", args=[seen.node.pk]),
+            }
+        )
+    return rows
+
+
+def _sizes(executors: Any) -> list[tuple[str, Any]]:
+    return sorted(executors.items()) if isinstance(executors, dict) else []

@@ -1,0 +1,1 @@
+"""Form fields and widgets of the job form."""

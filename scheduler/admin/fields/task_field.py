@@ -1,0 +1,53 @@
+"""The choice of a task: by its name, with what it says about itself; with JavaScript it can be searched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduler.admin.format import display
+from scheduler.core.registry import DEFAULT_EXECUTOR, Task, registry
+from scheduler.errors import UnknownTask
+
+
+class TaskSelect(forms.Select):
+    """A select whose options tell the script beside it more than their text."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            attrs={
+                "data-combobox": gettext_lazy("Type a part of its name or of what it does"),
+                "data-none": gettext_lazy("No task is like this."),
+                "data-further": gettext_lazy("%s more: type on to narrow them down."),
+            }
+        )
+
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option: dict[str, Any] = super().create_option(name, value, *args, **kwargs)
+        try:
+            task = registry.get(str(value)) if value else None
+        except UnknownTask:
+            task = None
+        if task is not None:
+            option["attrs"] |= {"data-name": task.name, "data-about": task.description, "data-more": _declared(task)}
+        return option
+
+
+def choices(current: str | None) -> list[tuple[str, str]]:
+    """Every task; the one of a stored job also if it is gone, so that the rest of the job can be edited."""
+    found = [(task.name, f"{task.name}: {task.description}".removesuffix(": ")) for task in registry.all()]
+    if current is None:
+        return [("", "---------"), *found]
+    if current not in registry.names():
+        found.append((current, _("(cannot import) %s") % current))
+    return found
+
+
+def _declared(task: Task) -> str:
+    said = [_("on “%s”") % task.executor] if task.executor != DEFAULT_EXECUTOR else []
+    if task.timeout is not None:
+        said.append(_("at most %s") % display.span(task.timeout))
+    return ", ".join(said)

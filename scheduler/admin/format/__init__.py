@@ -1,0 +1,1 @@
+"""Formatting for people: instants, durations, states, policies, time zones and languages. Other apps may import it."""

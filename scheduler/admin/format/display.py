@@ -1,0 +1,250 @@
+"""Instants, durations and states as people read them: one vocabulary for every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from scheduler import conf
+from scheduler.admin.format.languages import told_again
+from scheduler.core.triggers.zones import zone_named
+from scheduler.logbook import visible
+from scheduler.services.masking import MASK as MASK
+from scheduler.services.masking import masked as masked
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+_MOST_CHARS = 160
+_PRODUCTION = ("production", "prod", "live")
+_DIRECTIONS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+"""Marks that turn the direction of text: with them, a line could be read as another than it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A state as word, shape and colour: the three always come together."""
+
+    word: StrPromise
+    shape: str
+    tone: str
+
+
+RUN_MARKS = {
+    "queued": Mark(word=gettext_lazy("queued"), shape="○", tone="mute"),
+    "running": Mark(word=gettext_lazy("running"), shape="◐", tone="info"),
+    "succeeded": Mark(word=gettext_lazy("succeeded"), shape="●", tone="ok"),
+    "failed": Mark(word=gettext_lazy("failed"), shape="✕", tone="bad"),
+    "timed_out": Mark(word=gettext_lazy("timed out"), shape="✕", tone="bad"),
+    "cancelled": Mark(word=gettext_lazy("cancelled"), shape="■", tone="mute"),
+    "interrupted": Mark(word=gettext_lazy("interrupted"), shape="!", tone="bad"),
+    "missed": Mark(word=gettext_lazy("missed"), shape="–", tone="warn"),
+    "skipped": Mark(word=gettext_lazy("skipped"), shape="»", tone="warn"),
+}
+JOB_MARKS = {
+    "broken": Mark(word=gettext_lazy("cannot run"), shape="⊘", tone="bad"),
+    "failing": Mark(word=gettext_lazy("failing"), shape="✕", tone="bad"),
+    "overdue": Mark(word=gettext_lazy("overdue"), shape="!", tone="warn"),
+    "ok": Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
+    "paused": Mark(word=gettext_lazy("paused"), shape="❚❚", tone="mute"),
+    "finished": Mark(word=gettext_lazy("done"), shape="✓", tone="mute"),
+}
+NODE_MARKS = {
+    "running": Mark(word=gettext_lazy("alive"), shape="●", tone="ok"),
+    "silent": Mark(word=gettext_lazy("silent"), shape="!", tone="bad"),
+    "stopping": Mark(word=gettext_lazy("stopping"), shape="◐", tone="warn"),
+    "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
+    "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
+}
+KINDS = {
+    "scheduled": gettext_lazy("schedule"),
+    "manual": gettext_lazy("by hand"),
+    "retry": gettext_lazy("retry"),
+    "recovery": gettext_lazy("recovery"),
+}
+
+
+def badge(mark: Mark) -> SafeString:
+    return format_html(
+        '<span class="ols-state ols-{}"><span aria-hidden="true">{}</span> {}</span>', mark.tone, mark.shape, mark.word
+    )
+
+
+def run_badge(state: str) -> SafeString:
+    return badge(RUN_MARKS.get(state) or Mark(word=state, shape="?", tone="mute"))  # type: ignore[arg-type]
+
+
+def job_badge(condition: str) -> SafeString:
+    return badge(JOB_MARKS[condition])
+
+
+def environment_badge() -> SafeString | str:
+    """Where this is, as ``SCHEDULER['ENVIRONMENT']`` says; nothing if it does not say. Production stands out."""
+    name = first_line(conf.get().environment, most=40)
+    if not name:
+        return ""
+    is_production = name.casefold() in _PRODUCTION
+    return format_html(
+        '<strong class="ols-environment ols-{}"><span class="ols-unseen">{}</span> {}</strong>',
+        "bad" if is_production else "mute",
+        _("Environment:"),
+        name.upper() if is_production else name,
+    )
+
+
+def span(length: timedelta | float) -> str:
+    """``42 s``, ``47 min``, ``3 h``, ``12 days``: the largest unit alone, rounded down."""
+    seconds = abs(length.total_seconds() if isinstance(length, timedelta) else length)
+    if seconds < 60:
+        return _("%d s") % seconds
+    if seconds < 3600:
+        return _("%d min") % (seconds // 60)
+    if seconds < 48 * 3600:
+        return _("%d h") % (seconds // 3600)
+    days = int(seconds // 86400)
+    return ngettext("%d day", "%d days", days) % days
+
+
+def took(length: timedelta | float) -> str:
+    """How long something took, exactly enough to compare: ``4 ms``, ``59.9 s``, ``2 min 0 s``, ``3 h 2 min``."""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 1:
+        return _("%d ms") % round(seconds * 1000)
+    if seconds < 60:
+        return _("%s s") % number_format(f"{seconds:.1f}", use_l10n=True)
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return _("%(hours)d h %(minutes)d min") % {"hours": hours, "minutes": minutes}
+    return _("%(minutes)d min %(seconds)d s") % {"minutes": minutes, "seconds": rest}
+
+
+def exactly(length: timedelta | float) -> str:
+    """A length that somebody chose, with nothing left off: ``90 s`` is ``1 min 30 s``, and ``5 min`` just that."""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    days, hours = divmod(hours, 24)
+    said = [
+        ngettext("%d day", "%d days", days) % days if days else "",
+        _("%d h") % hours if hours else "",
+        _("%d min") % minutes if minutes else "",
+        _("%s s") % number_format(f"{rest:.3f}".rstrip("0").rstrip("."), use_l10n=True) if rest else "",
+    ]
+    return " ".join(filter(None, said)) or _("%d s") % 0
+
+
+def run_time(run: Any) -> str:
+    """How long the body of a run took; empty if it never began or has not ended."""
+    if run.started_at is None or run.finished_at is None:
+        return ""
+    return took(run.finished_at - run.started_at)
+
+
+def clock(at: datetime, *, now: datetime, to_the_second: bool = False) -> str:
+    """``today 02:00``, ``yesterday 02:00``, ``Tue 24 Nov 02:00``, in the zone that the page names."""
+    local, today = timezone.localtime(at), timezone.localtime(now).date()
+    time = f"{local:%H:%M:%S}" if to_the_second else f"{local:%H:%M}"
+    days = (local.date() - today).days
+    near = {0: _("today %s"), -1: _("yesterday %s"), 1: _("tomorrow %s")}
+    if days in near:
+        return near[days] % time
+    pattern = "D j M" if local.year == today.year else "j M Y"
+    return f"{date_format(local, pattern)} {time}"
+
+
+def distance(at: datetime, *, now: datetime) -> str:
+    """``47 min ago`` or ``in 5 min``."""
+    if abs(now - at) < timedelta(seconds=1):
+        return _("now")
+    return (_("%s ago") if at <= now else _("in %s")) % span(now - at)
+
+
+def moment(at: datetime | None, *, now: datetime | None = None) -> SafeString | str:
+    """An instant with both readings; to the second and with its offset for the one who points at it."""
+    if at is None:
+        return "–"
+    now = now or timezone.now()
+    return _tagged(at, f"{clock(at, now=now)} · {distance(at, now=now)}")
+
+
+def due(at: datetime | None, *, now: datetime | None = None, to_the_second: bool = False) -> SafeString | str:
+    """When a job is due; what is over is overdue, and never “in 0 minutes”."""
+    if at is None:
+        return "–"
+    now = now or timezone.now()
+    if at > now:
+        return _tagged(at, f"{clock(at, now=now, to_the_second=to_the_second)} · {distance(at, now=now)}")
+    late = _("now") if now - at < timedelta(seconds=5) else _("overdue %s") % span(now - at)
+    return _tagged(at, f"{clock(at, now=now, to_the_second=to_the_second)} · {late}")
+
+
+def due_to_the_second(at: datetime) -> SafeString | str:
+    return due(at, to_the_second=True)
+
+
+def _tagged(at: datetime, text: str) -> SafeString:
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S %z}", text
+    )
+
+
+def beside(at: datetime, zone: str) -> str:
+    """``02:00 Europe/Berlin``: the same instant on another clock; empty if that shows what the page's does."""
+    try:
+        local, there = timezone.localtime(at), at.astimezone(zone_named(zone))
+    except LookupError:
+        return ""
+    return _other_clock(there, zone, than=local)
+
+
+def on_the_pages_clock(at: datetime, *, zone: tzinfo) -> str:
+    """The other way round: what stands on the page's clock beside that of a zone."""
+    return _other_clock(timezone.localtime(at), timezone.get_current_timezone_name(), than=at.astimezone(zone))
+
+
+def _other_clock(local: datetime, zone: str, *, than: datetime) -> str:
+    if local.utcoffset() == than.utcoffset():
+        return ""
+    day = "" if local.date() == than.date() else f"{date_format(local, 'D j M')} "
+    return f"{day}{local:%H:%M} {zone}"
+
+
+def zone_line(*, now: datetime | None = None) -> str:
+    """``Europe/Berlin (UTC+01:00)``: whose clock the times of a page are."""
+    return f"{timezone.get_current_timezone_name()} ({offset(timezone.localtime(now or timezone.now()))})"
+
+
+def offset(local: datetime) -> str:
+    """``UTC+01:00``"""
+    text = f"{local:%z}"
+    return f"UTC{text[:3]}:{text[3:5]}"
+
+
+def plain(text: str | None) -> str:
+    """Text as text: control characters as pictures, and without marks that turn its direction."""
+    return visible(text or "").translate(_DIRECTIONS)
+
+
+def first_line(text: str | None, *, most: int = _MOST_CHARS) -> str:
+    line = plain(text).strip().partition("\n")[0]
+    return f"{line[: most - 1]}…" if len(line) > most else line
+
+
+def whole_reason(text: str | None) -> str:
+    """Why something is as it is: in the reader's language if the scheduler wrote it."""
+    return plain(told_again(text or ""))
+
+
+def reason(text: str | None, *, most: int = _MOST_CHARS) -> str:
+    """The same on one line."""
+    return first_line(told_again(text or ""), most=most)

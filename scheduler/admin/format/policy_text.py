@@ -1,0 +1,169 @@
+"""How a job is run, in words: one way of saying it for its page, its form and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.forms import fields_for_model
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from scheduler import conf
+from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
+from scheduler.core import policies
+from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
+from scheduler.core.registry import Task, registry
+from scheduler.core.states import Overlap
+from scheduler.errors import InvalidPolicy, UnknownTask
+from scheduler.models import Job
+from scheduler.phrases import with_values
+
+LEFT_TO_THE_TASK = tuple(field.name for field in FIELDS if field.default_from is Source.TASK)
+"""Policies that a new job takes from its task when nothing is said."""
+
+OVERLAPS = {
+    Overlap.SKIP.value: gettext_lazy("skip the fire time"),
+    Overlap.QUEUE.value: gettext_lazy("let one run wait for its turn"),
+}
+RERUNS = (
+    ("unknown", gettext_lazy("as the task says")),
+    ("true", gettext_lazy("yes")),
+    ("false", gettext_lazy("no")),
+)
+
+
+def of(job: Job) -> list[str]:
+    """The rules of a job, a sentence each."""
+    return sentences({name: getattr(job, name) for name in POLICIES}, task=_task(job.task))
+
+
+def of_typed(data: Mapping[str, Any]) -> dict[str, str]:
+    """
+    The rules as they stand in the form in one paragraph, or what is wrong with one; nothing if the form has none.
+
+    What they leave to the task is as the task says, once one is chosen.
+    """
+    if "max_instances" not in data:
+        return {}
+    try:
+        rules = _read(data)
+    except ValidationError as error:
+        return {"rules_problem": " ".join(error.messages)}
+    given = {name: value for name, value in rules.items() if not _is_left(name, value)}
+    if problems := [said for name, value in given.items() if (said := problem(name, value))]:
+        return {"rules_problem": " ".join(problems)}
+    task = _task(str(data.get("task") or ""))
+    declared = policies.defaults(task=task, settings=conf.get()) if task else {}
+    left = {name: declared[name] for name in declared if _is_left(name, rules[name])}
+    return {"rules": " ".join(sentences({**rules, **left}, task=task))}
+
+
+def label(name: str) -> str:
+    """What people read for the name of a policy."""
+    field = BY_NAME[name]
+    return capfirst(_(field.form_label or field.label))
+
+
+def problem(name: str, value: Any) -> str:
+    """What is wrong with a policy, under the name that the form has for it; empty: nothing is."""
+    try:
+        policies.check({name: value})
+    except InvalidPolicy as error:
+        return told(with_values(error.message, name=label(name)))
+    return ""
+
+
+def sentences(rules: Mapping[str, Any], *, task: Task | None) -> list[str]:
+    """Say each of the rules; ``rules`` has every policy, empty where that is left to a task nobody knows yet."""
+    return [
+        *_while_running(rules),
+        _after_downtime(rules),
+        _retries(rules),
+        _timeout(rules, task),
+        *([_("Paused after %d failures in a row.") % n] if (n := rules["pause_after_failures"]) else []),
+        _if_interrupted(rules["rerun_if_interrupted"]),
+        _("On the executor “%(name)s”, priority %(priority)d.")
+        % {"name": display.first_line(rules["executor"]), "priority": rules["priority"]}
+        if rules["executor"]
+        else _("Where the task says, priority %d.") % rules["priority"],
+    ]
+
+
+def _while_running(rules: Mapping[str, Any]) -> list[str]:
+    number = rules["max_instances"]
+    waits = rules["overlap"] == Overlap.QUEUE
+    if number == 1:
+        return [
+            _("If one is still running: one more waits for its turn.") if waits else _("If one is still running: skip.")
+        ]
+    text = (
+        _("Up to %(number)d runs at once; if so many are active: one more waits for its turn.")
+        if waits
+        else _("Up to %(number)d runs at once; if so many are active: skip.")
+    )
+    return [text % {"number": number}]
+
+
+def _after_downtime(rules: Mapping[str, Any]) -> str:
+    late = rules["misfire_grace_time"]
+    limit = _("however late") if late is None else _("if not later than %s") % display.exactly(late)
+    text = _("After downtime: run once, %s.") if rules["coalesce"] else _("After downtime: run each one, %s.")
+    return text % limit
+
+
+def _retries(rules: Mapping[str, Any]) -> str:
+    number = rules["max_retries"]
+    if not number:
+        return _("No retries.")
+    text = ngettext(
+        "%(count)d retry after %(first)s.",
+        "%(count)d retries, the first after %(first)s, up to %(cap)s apart.",
+        number,
+    )
+    first, cap = display.exactly(rules["retry_delay"]), display.exactly(rules["retry_delay_cap"])
+    return text % {"count": number, "first": first, "cap": cap}
+
+
+def _timeout(rules: Mapping[str, Any], task: Task | None) -> str:
+    if rules["timeout"]:
+        return _("Stops after %s.") % display.exactly(rules["timeout"])
+    if task is None:
+        return _("As long as the task lets it run.")
+    if task.timeout is None:
+        return _("As long as it takes.")
+    return _("Stops after %s, as the task says.") % display.exactly(task.timeout)
+
+
+def _if_interrupted(rerun: bool | None) -> str:
+    if rerun is None:
+        return _("If its node dies: as the task says.")
+    return _("If its node dies: run again.") if rerun else _("If its node dies: not run again.")
+
+
+def _read(data: Mapping[str, Any]) -> dict[str, Any]:
+    """:raises ValidationError: naming the field"""
+    rules: dict[str, Any] = {}
+    for name, field in fields_for_model(Job, POLICIES).items():
+        if "seen_version" not in data and _is_left(name, data.get(name)):
+            rules[name] = None
+            continue
+        try:
+            rules[name] = field.clean(field.widget.value_from_datadict(data, {}, name))
+        except ValidationError as error:
+            raise ValidationError([f"{label(name)}: {text}" for text in error.messages]) from None
+    return rules
+
+
+def _is_left(name: str, value: Any) -> bool:
+    return name in LEFT_TO_THE_TASK and value in (None, "", "unknown")
+
+
+def _task(name: str) -> Task | None:
+    try:
+        return registry.get(name)
+    except UnknownTask:
+        return None

@@ -1,0 +1,266 @@
+"""What may be done with many jobs at once: those that are ticked in the list, or all that match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from scheduler.admin import addresses, pages
+from scheduler.admin.fields import tags_field
+from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
+from scheduler.admin.jobs import pausing
+from scheduler.admin.jobs.job_actions import as_file
+from scheduler.admin.pages import Done, Question
+from scheduler.core.states import JobSource
+from scheduler.errors import SchedulerError
+from scheduler.models import Job
+from scheduler.services import jobs
+from scheduler.services.jobs import bulk
+from scheduler.services.queries import job_queries
+
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Job]
+else:
+    _Admin = object
+
+AT_ONCE = 500
+"""So many jobs are changed by one request, each in a transaction of its own, well within a web server's patience."""
+
+_MOST_REFUSALS_SHOWN = 5
+_MOST_LINKS = 10
+_MOST_NAMES = 20
+
+
+class BulkActions(_Admin):
+    """The actions of the list."""
+
+    actions = ("pause", "resume", "run_now", "add_tags", "remove_tags", "clone", "export", "delete_selected")
+
+    @admin.action(description=gettext_lazy("Pause selected jobs"), permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        pause = pausing.asked(request)
+
+        def tell(done: Sequence[Any]) -> str:
+            number = len(done)
+            if pause.until is None:
+                return ngettext("Paused %d job.", "Paused %d jobs.", number) % number
+            told = ngettext("Paused %(count)d job until %(until)s.", "Paused %(count)d jobs until %(until)s.", number)
+            return told % {"count": number, "until": pause.end}
+
+        return self._bulk(
+            request,
+            queryset,
+            title=_("Pause these jobs?"),
+            effect=_("They do not become due until the pause ends. Runs that are queued or running go on."),
+            button=_("Pause"),
+            asks=pause.asks,
+            answer=pause.answer,
+            problem=pause.problem,
+            act=lambda job: pause.begin(request, job),
+            tell=tell,
+        )
+
+    @admin.action(description=gettext_lazy("Resume selected jobs"), permissions=["pause"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        reason = pages.reason(request)
+        return self._bulk(
+            request,
+            queryset,
+            title=_("Resume these jobs?"),
+            effect=_("Each is due again at its next fire time. What passed meanwhile is not made up for."),
+            button=_("Resume"),
+            asks={"asks_reason": True},
+            answer={"reason": reason},
+            act=lambda job: jobs.resume(job=job, **pages.author(request), reason=reason),
+            tell=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
+        )
+
+    @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        return self._bulk(
+            request,
+            queryset,
+            title=_("Run these jobs now?"),
+            effect=_("Each is run once more. Where as many runs as allowed are active, it waits for its turn."),
+            button=_("Run them now"),
+            act=lambda job: jobs.run_now(job=job, actor=pages.actor(request)),
+            tell=_queued,
+        )
+
+    @admin.action(description=gettext_lazy("Add tags to selected jobs"), permissions=["change"])
+    def add_tags(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        tags = tags_field.read(request.POST.get("tags", ""))
+        return self._retag(
+            request,
+            queryset,
+            tags=tags,
+            title=_("Add tags to these jobs?"),
+            effect=_("They keep the tags that they have."),
+            button=_("Add the tags"),
+            act=lambda job: bulk.retag(job=job, **pages.author(request), add=tags),
+            tell=lambda done: _with_tags(len(done)),
+        )
+
+    @admin.action(description=gettext_lazy("Remove tags from selected jobs"), permissions=["change"])
+    def remove_tags(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        tags = tags_field.read(request.POST.get("tags", ""))
+        return self._retag(
+            request,
+            queryset,
+            tags=tags,
+            title=_("Remove tags from these jobs?"),
+            effect=_("Their other tags stay."),
+            button=_("Remove the tags"),
+            act=lambda job: bulk.retag(job=job, **pages.author(request), remove=tags),
+            tell=lambda done: _without_tags(len(done)),
+        )
+
+    @admin.action(description=gettext_lazy("Clone selected jobs"), permissions=["add"])
+    def clone(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        return self._bulk(
+            request,
+            queryset,
+            title=_("Clone these jobs?"),
+            effect=_("The copies have the same definition, secrets too. They are paused until somebody resumes them."),
+            button=_("Clone"),
+            act=lambda job: bulk.clone(
+                job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=None, paused=True
+            ),
+            tell=lambda done: ngettext("Made %d copy, paused.", "Made %d copies, paused.", len(done)) % len(done),
+        )
+
+    @admin.action(description=gettext_lazy("Export selected jobs as JSON"), permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse:
+        return as_file(queryset.order_by().values_list("pk", flat=True))
+
+    @admin.action(description=gettext_lazy("Delete selected jobs"), permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        reason = pages.reason(request)
+        return self._bulk(
+            request,
+            queryset,
+            title=_("Delete these jobs?"),
+            effect=_("Their history stays. Runs that are queued or running go on."),
+            button=_("Delete"),
+            asks={"is_destructive": True, "asks_reason": True},
+            answer={"reason": reason},
+            act=lambda job: jobs.remove(job=job, **pages.author(request), reason=reason),
+            tell=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
+        )
+
+    def _retag(
+        self, request: HttpRequest, queryset: QuerySet[Job], *, tags: list[str], **what: Any
+    ) -> HttpResponse | None:
+        is_answer = "confirmed" in request.POST
+        return self._bulk(
+            request,
+            queryset,
+            asks={"tag_suggestions": job_queries.tags()},
+            answer={"tags": tags_field.written(tags)},
+            problem=_("Name a tag.") if is_answer and not tags else "",
+            **what,
+        )
+
+    def _bulk(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Job],
+        *,
+        title: str,
+        effect: str,
+        button: str,
+        act: Callable[[Job], Any],
+        tell: Callable[[Sequence[Any]], str],
+        asks: dict[str, Any] | None = None,
+        answer: dict[str, str] | None = None,
+        problem: str = "",
+    ) -> HttpResponse | None:
+        """
+        Ask, then do it to each job by itself, so many at once; say which ones the services refused.
+
+        ``asks``: what else is asked, as fields of the question. ``answer``: hidden fields that say it again when the
+        person goes on with the rest.
+        """
+        number = queryset.count()
+        if not number:
+            return None
+        ordered = queryset.order_by("pk").filter(pk__gt=request.POST.get("after", ""))
+        selected = list(ordered[:AT_ONCE])
+        question = Question(
+            title=title,
+            effects=[_counted(selected, number), effect, *_in_parts(number)],
+            button=button,
+            back=request.get_full_path(),
+            fields=pages.selection(request),
+            **(asks or {}),
+        )
+
+        def do() -> Done | Question:
+            remaining = ordered.count() - len(selected)
+            done = self._each(request, selected, act)
+            told = tell(done) if done else ""
+            if remaining <= 0:
+                return Done(sentence=told, location=request.get_full_path())
+            if told:
+                messages.success(request, told)
+            return Question(
+                title=ngettext("Go on with %d more job?", "Go on with %d more jobs?", remaining) % remaining,
+                effects=[effect, *_in_parts(remaining)],
+                button=_("Go on"),
+                back=request.get_full_path(),
+                fields=[*pages.selection(request), *(answer or {}).items(), ("after", selected[-1].pk)],
+            )
+
+        return pages.confirm(request, question=question, act=do, problem=problem, one_by_one=True)
+
+    def _each(self, request: HttpRequest, selected: Sequence[Job], act: Callable[[Job], Any]) -> list[Any]:
+        done, refused = [], []
+        for job in selected:
+            try:
+                done.append(act(job))
+            except SchedulerError as error:
+                why = told(error)
+                refused.append(why if job.name in why else f"“{display.first_line(job.name)}”: {why}")
+        for sentence in refused[:_MOST_REFUSALS_SHOWN]:
+            self.message_user(request, sentence, messages.ERROR)
+        if len(refused) > _MOST_REFUSALS_SHOWN:
+            more = len(refused) - _MOST_REFUSALS_SHOWN
+            self.message_user(request, _("%d more jobs were refused.") % more, messages.ERROR)
+        return done
+
+
+def _counted(selected: Sequence[Job], number: int) -> str:
+    names = ", ".join(display.first_line(job.name, most=60) for job in selected[:_MOST_NAMES])
+    more = number - min(len(selected), _MOST_NAMES)
+    names += " " + _("and %d more") % more if more > 0 else ""
+    return ngettext("%(count)d job: %(names)s.", "%(count)d jobs: %(names)s.", number) % {
+        "count": number,
+        "names": names,
+    }
+
+
+def _in_parts(number: int) -> list[str]:
+    return [_("%d are done at once; then you are asked to go on.") % AT_ONCE] if number > AT_ONCE else []
+
+
+def _with_tags(number: int) -> str:
+    return ngettext("%d job has these tags now.", "%d jobs have these tags now.", number) % number
+
+
+def _without_tags(number: int) -> str:
+    return ngettext("%d job is without these tags now.", "%d jobs are without these tags now.", number) % number
+
+
+def _queued(runs: Sequence[Any]) -> str:
+    links = format_html_join(
+        ", ", '<a href="{}">#{}</a>', ((addresses.run(run.pk), run.pk) for run in runs[:_MOST_LINKS])
+    )
+    return format_html("{} {}", ngettext("Queued %d run:", "Queued %d runs:", len(runs)) % len(runs), links)

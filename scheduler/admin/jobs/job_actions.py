@@ -1,0 +1,179 @@
+"""What may be done with a job: each is asked for first, and done by the services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.urls import path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+
+from scheduler.admin import addresses, pages
+from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
+from scheduler.admin.jobs import pausing
+from scheduler.admin.pages import Done, Question
+from scheduler.admin.runs.run_admin import effects_of_active_runs
+from scheduler.core.states import JobSource, JobState
+from scheduler.errors import JobNotFound
+from scheduler.models import Job, Run
+from scheduler.services import jobs
+from scheduler.services.jobs import bulk, transfer
+
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Job]
+else:
+    _Admin = object
+
+
+class JobActions(_Admin):
+    """The actions of one job, from its page and from its row in the list."""
+
+    def action_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        views = {
+            "pause": self.pause_view,
+            "resume": self.resume_view,
+            "run": self.run_view,
+            "clone": self.clone_view,
+            "export": self.export_view,
+        }
+        return [
+            path(f"<path:object_id>/{name}/", wrap(view), name=f"scheduler_job_{name}") for name, view in views.items()
+        ]
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("scheduler.pause_job")
+
+    def has_run_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("scheduler.run_job")
+
+    # One job
+
+    def pause_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_pause_permission)
+        back = addresses.job(job.pk)
+        pause = pausing.asked(request)
+
+        def act() -> Done:
+            paused = pause.begin(request, job)
+            told = _("“%s” is paused.") % job.name
+            if pause.until is not None:
+                facts = {"name": job.name, "until": pause.end}
+                told = _("“%(name)s” is paused until %(until)s.") % facts
+                told = f"{told} {pausing.cost(paused, now=pause.now)}".strip()
+            return Done(sentence=told, location=back)
+
+        question = Question(
+            title=_("Pause “%s”?") % display.first_line(job.name),
+            effects=[
+                _("It does not become due until the pause ends, or somebody resumes it."),
+                *([pausing.sentence(job, now=pause.now)] if job.state == JobState.PAUSED else []),
+                *_does_not_stop(job),
+            ],
+            button=_("Pause"),
+            back=back,
+            **pause.asks,
+        )
+        return pages.confirm(request, question=question, act=act, problem=pause.problem)
+
+    def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_pause_permission)
+        back = addresses.job(job.pk)
+
+        def act() -> Done:
+            resumed = jobs.resume(job=job, **pages.author(request), reason=pages.reason(request))
+            when = (
+                display.due(resumed.next_run_time) if resumed.next_run_time else _("never: its last fire time is over")
+            )
+            return Done(sentence=format_html(_("“{}” is resumed. Next run: {}"), job.name, when), location=back)
+
+        question = Question(
+            title=_("Resume “%s”?") % display.first_line(job.name),
+            effects=[_("It is due again at its next fire time. What passed meanwhile is not made up for.")],
+            button=_("Resume"),
+            back=back,
+            asks_reason=True,
+        )
+        return pages.confirm(request, question=question, act=act)
+
+    def run_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_run_permission)
+
+        def act() -> Done:
+            run = jobs.run_now(job=job, actor=pages.actor(request))
+            address = addresses.run(run.pk)
+            sentence = format_html('{} <a href="{}">#{}</a>', _("A run is queued:"), address, run.pk)
+            may_see = request.user.has_perm("scheduler.view_run")
+            return Done(sentence=sentence, location=address if may_see else addresses.job(job.pk))
+
+        question = Question(
+            title=_("Run “%s” now?") % display.first_line(job.name),
+            effects=[
+                _("%s is run once, with the job's arguments. When the job is due does not change.")
+                % display.plain(job.task),
+                *effects_of_active_runs(job.pk),
+            ],
+            button=_("Run it now"),
+            back=addresses.job(job.pk),
+        )
+        return pages.confirm(request, question=question, act=act)
+
+    def clone_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_add_permission)
+        name = display.plain(request.POST.get("name", "")).strip()[:255] or f"{job.name[:246]} (copy)"
+
+        def act() -> Done:
+            copy = bulk.clone(job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=name, paused=True)
+            told = _("“%(copy)s” is a copy of “%(name)s”. It is paused until somebody resumes it.")
+            may_edit = self.has_change_permission(request)
+            location = addresses.job_form(copy.pk) if may_edit else addresses.job(copy.pk)
+            return Done(sentence=told % {"copy": copy.name, "name": job.name}, location=location)
+
+        question = Question(
+            title=_("Clone “%s”?") % display.first_line(job.name),
+            effects=[
+                _("The copy has the same definition, secrets and tags too. Its history is its own."),
+                _("It is paused, so that it does not run before somebody has looked at it."),
+            ],
+            button=_("Clone"),
+            back=addresses.job(job.pk),
+            name=name,
+        )
+        return pages.confirm(request, question=question, act=act)
+
+    def export_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        return as_file([self._open(request, object_id, self.has_view_permission).pk])
+
+    def _open(self, request: HttpRequest, object_id: str, is_allowed: Callable[[HttpRequest], bool]) -> Job:
+        if not self.has_view_permission(request) or not is_allowed(request):
+            raise PermissionDenied
+        try:
+            return jobs.get(id=unquote(object_id))
+        except JobNotFound as error:
+            raise Http404(told(error)) from None
+
+
+def _does_not_stop(job: Job) -> list[str]:
+    active = Run.objects.active().filter(job_id=job.pk)[:1]
+    return [_("This does not stop the run that is queued or running.")] if active else []
+
+
+def as_file(ids: Iterable[str]) -> HttpResponse:
+    """The definitions of these jobs as a file that can be imported. Secrets are masked."""
+    return JsonResponse(
+        transfer.export(ids=tuple(ids)),
+        json_dumps_params={"indent": 2, "ensure_ascii": False},
+        headers={
+            "Content-Disposition": f'attachment; filename="jobs-{timezone.localdate():%Y-%m-%d}.json"',
+            "Cache-Control": "no-store",
+        },
+    )

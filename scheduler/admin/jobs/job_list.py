@@ -1,0 +1,321 @@
+"""The list of jobs: tabs, filters, columns, and its live part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.db.models import F, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduler.admin import addresses, pages
+from scheduler.admin.dashboard import charts
+from scheduler.admin.format import display, trigger_text
+from scheduler.admin.jobs import job_page, pausing
+from scheduler.core.states import RunState
+from scheduler.models import Job
+from scheduler.services.queries import overview
+from scheduler.services.queries.overview import Recent, Survey
+
+if TYPE_CHECKING:
+    _Admin = admin.ModelAdmin[Job]
+else:
+    _Admin = object
+
+_STRIP = 20
+_MAY_BE_MISSING = ("next_run_time", "last_run_at", "last_seconds")
+_NOBODY = {
+    "broken": gettext_lazy("Every job can run."),
+    "failing": gettext_lazy("No job is failing."),
+    "overdue": gettext_lazy("No job is overdue."),
+    "ok": gettext_lazy("No job is all right."),
+    "paused": gettext_lazy("No job is paused."),
+    "finished": gettext_lazy("No job is done."),
+}
+
+
+_NOTHING = mark_safe('<span class="ols-wide">–</span>')
+"""A cell that narrow pages, which show rows as cards, leave out."""
+
+
+class ConditionFilter(admin.SimpleListFilter):
+    """The tabs above the list."""
+
+    title = gettext_lazy("state")
+    parameter_name = "condition"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(name, mark.word) for name, mark in display.JOB_MARKS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        return queryset.filter(condition=self.value()) if self.value() in display.JOB_MARKS else queryset
+
+
+class ValueFilter(admin.SimpleListFilter):
+    """One of the values that jobs have. What is chosen stays offered, also when no job has it any more."""
+
+    lookup: ClassVar[str]
+    among: ClassVar[str]
+    """Where the survey has the values."""
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        chosen = request.GET.get(str(self.parameter_name), "")
+        values = {*getattr(_survey(request), self.among), *([chosen] if chosen else [])}
+        return [(value, value) for value in sorted(values)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        chosen = self.value()
+        if not chosen:
+            return queryset
+        # PostgreSQL has no NUL in texts, so no job is like this.
+        return queryset.none() if "\x00" in chosen else queryset.filter(**{self.lookup: self.meant(chosen)})
+
+    def meant(self, chosen: str) -> Any:
+        return chosen
+
+
+class TaskFilter(ValueFilter):
+    title, parameter_name, lookup, among = gettext_lazy("task"), "task", "task", "tasks"
+
+
+class ExecutorFilter(ValueFilter):
+    title, parameter_name, lookup, among = gettext_lazy("executor"), "executor", "executor", "executors"
+
+
+class SourceFilter(ValueFilter):
+    title, parameter_name, lookup, among = gettext_lazy("source"), "source", "source", "sources"
+
+
+class TagFilter(ValueFilter):
+    title, parameter_name, lookup, among = gettext_lazy("tag"), "tag", "tags__contains", "tags"
+
+    def meant(self, chosen: str) -> Any:
+        return [chosen]
+
+
+class JobList(ChangeList):
+    """Jobs of one page with their newest runs."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        see_runs = request.user.has_perm("scheduler.view_run")
+        runs = overview.recent(jobs=[job.pk for job in self.result_list], count=_STRIP) if see_runs else {}
+        for job in self.result_list:
+            job.recent = runs.get(job.pk, [])
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Job]) -> list[Any]:
+        """What has no value comes last in either direction."""
+        return [_missing_last(part) for part in super().get_ordering(request, queryset)]
+
+    def orders(self) -> Iterator[dict[str, Any]]:
+        """The orders that can be chosen above the list; the columns' heads know more of them."""
+        chosen = self.params.get(ORDER_VAR, "")
+        offered = [
+            ("", "", _("worst first")),
+            ("shown_name", "", _("name")),
+            ("next_run", "", _("next run")),
+            ("last_run", "-", _("last run, newest first")),
+            ("usual", "-", _("last run, longest first")),
+        ]
+        values = {
+            f"{sign}{list(self.list_display).index(column)}" if column else "": text
+            for column, sign, text in offered
+            if not column or column in self.list_display
+        }
+        if chosen not in values:
+            values[chosen] = _("as the columns say")
+        for value, text in values.items():
+            yield {"value": value, "text": text, "is_chosen": value == chosen}
+
+
+class ListOfJobs(_Admin):
+    """What the admin of jobs needs for its list."""
+
+    list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
+    list_display_links = None
+    empty_value_display = "–"
+    list_filter = (ConditionFilter, TaskFilter, ExecutorFilter, SourceFilter, TagFilter)
+    list_per_page = 50
+    search_fields = ("name", "task", "id")
+    show_full_result_count = False
+    change_list_template = "scheduler/jobs/jobs.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
+        found = overview.with_condition(jobs=Job.objects.defer("job_state"), now=timezone.now())
+        return overview.with_last_run(jobs=found).order_by(*self.get_ordering(request))
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """The worst first."""
+        return ("severity", "name", "pk")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return JobList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        is_part = pages.PART in request.GET
+        if is_part:
+            # Nothing in the part leads to a part.
+            query = request.GET.copy()
+            del query[pages.PART]
+            request.GET = query  # type: ignore[assignment]
+        response = super().changelist_view(request, {"title": _("Jobs"), **(extra_context or {})})
+        if not isinstance(response, TemplateResponse) or "cl" not in (response.context_data or {}):
+            return response
+        assert response.context_data is not None  # noqa: S101 - just looked at
+        response.context_data |= _context(request, response.context_data["cl"])
+        return (
+            pages.part(request, response.context_data, region="scheduler/jobs/jobs_part.html") if is_part else response
+        )
+
+    @admin.display(description=gettext_lazy("name"), ordering="name")
+    def shown_name(self, job: Job) -> SafeString:
+        tags = ((addresses.jobs(tag=tag), tag) for tag in job.tags)
+        return format_html(
+            '<a href="{}"><strong>{}</strong></a><br><span class="ols-small ols-mute">{}</span>{}',
+            addresses.job(job.pk),
+            display.plain(job.name),
+            display.plain(job.task),
+            format_html_join("", ' <a class="ols-tag" href="{}">{}</a>', tags),
+        )
+
+    @admin.display(description=gettext_lazy("state"), ordering="severity")
+    def shown_state(self, job: Any) -> SafeString:
+        badge = display.job_badge(job.condition)
+        if job.condition == "paused":
+            reason = pausing.sentence(job, now=timezone.now())
+        else:
+            reason = display.reason(job.state_reason, most=100)
+        if job.condition == "failing":
+            badge = format_html("{} ×{}", badge, job.consecutive_failures)
+        if any(run.state == RunState.RUNNING for run in job.recent):
+            badge = format_html("{}<br>{}", badge, display.run_badge(RunState.RUNNING))
+        return format_html('{}<br><span class="ols-small">{}</span>', badge, reason) if reason else badge
+
+    @admin.display(description=gettext_lazy("when"))
+    def when(self, job: Job) -> str:
+        return display.plain(trigger_text.describe(job.trigger))
+
+    @admin.display(description=gettext_lazy("next run"), ordering="next_run_time")
+    def next_run(self, job: Job) -> SafeString | str:
+        return _labelled(_("next run"), display.due(job.next_run_time)) if job.next_run_time else _NOTHING
+
+    @admin.display(description=gettext_lazy("last run"), ordering="last_run_at")
+    def last_run(self, job: Any) -> SafeString | str:
+        recent: list[Recent] = job.recent
+        if not recent:
+            return _NOTHING
+        last = recent[0]
+        shown = format_html(
+            '<a href="{}">{}</a> {}',
+            addresses.run(last.id),
+            display.run_badge(last.state),
+            display.moment(last.scheduled_at),
+        )
+        error = next((run.error for run in recent if run.finished_at), "")
+        if error:
+            shown = format_html('{}<br><span class="ols-error ols-small">{}</span>', shown, display.first_line(error))
+        return shown
+
+    @admin.display(description=gettext_lazy("last 20"))
+    def strip(self, job: Any) -> SafeString:
+        return charts.strip(job.recent, size=_STRIP)
+
+    @admin.display(description=gettext_lazy("takes"), ordering="last_seconds")
+    def usual(self, job: Any) -> SafeString | str:
+        seconds = [run.seconds for run in job.recent if run.seconds is not None]
+        middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
+        if middle is None or high is None:
+            return ""
+        return _labelled(_("takes"), f"{display.took(middle)} / {display.took(high)}")
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Each person has a column with the buttons that would not refuse them."""
+
+        @admin.display(description=_("do"))
+        def buttons(job: Job) -> SafeString:
+            may = job_page.permissions(request, job)
+            offered = (
+                ("run", _("Run now…"), "run"),
+                ("pause", _("Pause…"), "pause"),
+                ("resume", _("Resume…"), "resume"),
+            )
+            return format_html_join(
+                " ",
+                '<button class="ols-button ols-slim" form="act" formaction="{}" aria-label="{}: {}">{}</button>',
+                (
+                    (addresses.job_action(name, job.pk), label.rstrip("…"), display.first_line(job.name), label)
+                    for name, label, right in offered
+                    if may[right]
+                ),
+            )
+
+        columns = list(self.list_display)
+        if not request.user.has_perm("scheduler.view_run"):
+            columns = [column for column in columns if column not in ("last_run", "strip", "usual")]
+        may_act = request.user.has_perm("scheduler.run_job") or request.user.has_perm("scheduler.pause_job")
+        return [*columns, buttons] if may_act else columns
+
+
+def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
+    survey = _survey(request)
+    filters = [
+        {"name": spec.parameter_name, "title": spec.title, "values": spec.lookup_choices, "chosen": spec.value() or ""}
+        for spec in cl.filter_specs
+        if isinstance(spec, ValueFilter)
+    ]
+    condition = request.GET.get("condition", "")
+    is_narrowed = bool(cl.query) or any(item["chosen"] for item in filters)
+    return {
+        "tabs": list(_tabs(request, survey.counts)),
+        "filters": filters,
+        "condition": condition,
+        "is_narrowed": is_narrowed,
+        "total": sum(survey.counts.values()),
+        "nobody": "" if is_narrowed else _NOBODY.get(condition, ""),
+        "live_address": pages.live_address(request),
+    }
+
+
+def _labelled(label: str, value: str) -> SafeString:
+    """Say before a value what it is where no head of a column does."""
+    return format_html('<span class="ols-narrow">{}: </span>{}', capfirst(label), value)
+
+
+def _survey(request: Any) -> Survey:
+    """What there is among the jobs; looked up once a request, for the filters and the tabs."""
+    known: Survey | None = getattr(request, "scheduler_survey", None)
+    if known is None:
+        known = request.scheduler_survey = overview.survey(now=timezone.now())
+    return known
+
+
+def _missing_last(part: Any) -> Any:
+    if isinstance(part, str) and part.removeprefix("-") in _MAY_BE_MISSING:
+        column = F(part.removeprefix("-"))
+        return column.desc(nulls_last=True) if part.startswith("-") else column.asc(nulls_last=True)
+    return part
+
+
+def _tabs(request: HttpRequest, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
+    """All, then each state that has jobs or is chosen."""
+    chosen = request.GET.get("condition", "")
+    address = request.path
+    yield {"text": _("All"), "count": sum(counts.values()), "address": address, "is_current": not chosen}
+    for name, mark in display.JOB_MARKS.items():
+        if counts[name] or chosen == name:
+            yield {
+                "text": mark.word,
+                "count": counts[name],
+                "address": f"{address}?condition={name}",
+                "is_current": chosen == name,
+            }

@@ -1,0 +1,177 @@
+"""The page of a job: how it is, what it does and when, what its runs were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from scheduler.admin import addresses
+from scheduler.admin.changes import change_text
+from scheduler.admin.dashboard import charts
+from scheduler.admin.format import display, policy_text, trigger_text
+from scheduler.admin.jobs import pausing
+from scheduler.core import triggers
+from scheduler.core.states import JobSource, JobState, RunState
+from scheduler.errors import InvalidTrigger
+from scheduler.models import Job, Run
+from scheduler.services.queries import job_history, overview, run_queries
+from scheduler.services.queries.job_history import ChangeFilter
+from scheduler.services.queries.overview import Recent
+from scheduler.services.queries.run_queries import RunFilter
+
+STRIP = 50
+_SHOWN_RUNS = 10
+_SHOWN_CHANGES = 10
+_PREVIEWED = 8
+_GROUPED = timedelta(days=7)
+_SOURCES = {
+    JobSource.ADMIN: gettext_lazy("admin"),
+    JobSource.API: gettext_lazy("API"),
+    JobSource.CODE: gettext_lazy("code"),
+}
+
+
+def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> dict[str, Any]:
+    now = now or timezone.now()
+    see_runs = request.user.has_perm("scheduler.view_run")
+    runs = overview.recent(jobs=[job.pk], count=STRIP).get(job.pk, []) if see_runs else []
+    active = list(Run.objects.active().filter(job_id=job.pk).only("pk", "state", "node", "started_at")[:20])
+    condition = condition_of(job, now=now)
+    seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
+    groups = run_queries.group_errors(
+        filter=RunFilter(states=run_queries.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED)
+    )
+    newest = job_history.changes(filter=ChangeFilter(job=job.pk))[:_SHOWN_CHANGES]
+    return {
+        "title": display.first_line(job.name),
+        "crumbs": [{"address": reverse("admin:scheduler_job_changelist"), "text": _("Jobs")}],
+        "job": job,
+        "tone": display.JOB_MARKS[condition].tone,
+        "condition": condition,
+        "sentence": sentence(job, runs, condition=condition, now=now),
+        "running": [{"run": run, "address": addresses.run(run.pk)} for run in active if run.state == RunState.RUNNING],
+        "queued": sum(run.state == RunState.QUEUED for run in active),
+        "when": trigger_text.describe(job.trigger),
+        "tags": [{"text": tag, "address": addresses.jobs(tag=tag)} for tag in job.tags],
+        "upcoming": (coming := upcoming(job, now=now)),
+        "within_a_minute": any(later - earlier < timedelta(minutes=1) for earlier, later in pairwise(coming)),
+        "own_zone": zone_of(job.trigger),
+        "policies": policy_text.of(job),
+        "changes": change_text.rows(request, newest, now=now, is_newest=True),
+        "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
+        "strip": charts.strip(runs, size=STRIP) if see_runs else None,
+        "chart": charts.durations(runs) if see_runs else None,
+        "usual": _usual(seconds),
+        "runs": [{"run": run, "address": addresses.run(run.id)} for run in runs[:_SHOWN_RUNS]] if see_runs else [],
+        "groups": [{"group": group, "address": addresses.run(group.sample)} for group in groups[:10]]
+        if see_runs
+        else [],
+        "may": permissions(request, job) | {"see_runs": see_runs},
+        "links": {
+            "pause": addresses.job_action("pause", job.pk),
+            "resume": addresses.job_action("resume", job.pk),
+            "clone": addresses.job_action("clone", job.pk),
+            "export": addresses.job_action("export", job.pk),
+            "run": addresses.job_action("run", job.pk),
+            "edit": addresses.job_form(job.pk),
+            "delete": addresses.job_action("delete", job.pk),
+            "changes": addresses.changes(job=job.pk),
+            "runs": addresses.runs(job=job.pk),
+            "errors": addresses.runs(job=job.pk, group="error"),
+        },
+    }
+
+
+def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
+    """What the person may do with this job as it is: no button is shown that would refuse."""
+    user = request.user
+    may_pause = user.has_perm("scheduler.pause_job")
+    return {
+        "pause": may_pause and job.state != JobState.PAUSED,
+        "change_pause": may_pause and job.state == JobState.PAUSED,
+        "resume": may_pause and job.state == JobState.PAUSED,
+        "run": user.has_perm("scheduler.run_job") and job.state != JobState.BROKEN,
+        "edit": user.has_perm("scheduler.change_job"),
+        "clone": user.has_perm("scheduler.add_job"),
+        "delete": user.has_perm("scheduler.delete_job"),
+    }
+
+
+def condition_of(job: Job, *, now: datetime) -> str:
+    """Return the job's condition, from the row if it was read with it."""
+    known: str | None = getattr(job, "condition", None)
+    if known is None:
+        row = overview.with_condition(jobs=Job.objects.filter(pk=job.pk), now=now).values_list("condition", flat=True)
+        known = row.first() or "ok"
+    return known
+
+
+def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> str:
+    """Say how the job is, since when, and what was wrong."""
+    reason = display.reason(job.state_reason, most=400)
+    match condition:
+        case "broken":
+            return _("Cannot run: %s") % (reason or _("nobody knows why."))
+        case "paused":
+            return pausing.sentence(job, now=now)
+        case "finished":
+            return _("Done.") + (f" {reason}" if reason else "")
+        case "failing":
+            return _failing(job, runs, now=now)
+        case "overdue" if job.next_run_time is not None:
+            late = display.span(now - job.next_run_time)
+            return _("Overdue %s: no scheduler has taken it. Is one running?") % late
+    last = next((run for run in runs if run.finished_at is not None), None)
+    upcoming = _("Next run %s.") % display.distance(job.next_run_time, now=now) if job.next_run_time else ""
+    if last is None or last.finished_at is None:
+        return " ".join(filter(None, (_("It has not run yet."), upcoming)))
+    word = display.RUN_MARKS[last.state].word if last.state in display.RUN_MARKS else last.state
+    told = _("Last run: %(state)s, %(when)s.") % {"state": word, "when": display.distance(last.finished_at, now=now)}
+    return f"{told} {upcoming}".strip()
+
+
+def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
+    number = job.consecutive_failures
+    told = ngettext("Failing: %d failure.", "Failing: %d in a row.", number) % number
+    error = next((run.error for run in runs if run.error), "")
+    success = next((run for run in runs if run.state == RunState.SUCCEEDED), None)
+    if error:
+        told += f" {display.first_line(error).rstrip('.')}."
+    if success is not None:
+        told += " " + _("Last success %s.") % display.clock(success.scheduled_at, now=now)
+    return told
+
+
+def zone_of(trigger: Any) -> str:
+    """The zone whose clock the trigger follows; empty if it names none."""
+    zone = trigger.get("timezone") if isinstance(trigger, Mapping) else None
+    return zone if isinstance(zone, str) else ""
+
+
+def upcoming(job: Job, *, now: datetime) -> list[datetime]:
+    """The next fire times as the engine will find them; none for a job that is not in the schedule."""
+    if job.state != JobState.ACTIVE or job.next_run_time is None or not isinstance(job.trigger, Mapping):
+        return []
+    try:
+        later = triggers.next_fire_times(job.trigger, after=max(job.next_run_time, now), count=_PREVIEWED - 1)
+    except (InvalidTrigger, TypeError):
+        return [job.next_run_time]
+    return [job.next_run_time, *later]
+
+
+def _usual(seconds: list[float]) -> str:
+    middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
+    if middle is None or high is None:
+        return ""
+    return _("usually %(middle)s, at most %(high)s in 95 of 100") % {
+        "middle": display.took(middle),
+        "high": display.took(high),
+    }

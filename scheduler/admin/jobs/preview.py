@@ -1,0 +1,125 @@
+"""What a trigger that somebody types would do: in words, and its next fire times by the engine's own rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduler.admin.fields.trigger_field import TriggerField, TriggerWidget, Typed, taken_apart
+from scheduler.admin.format import display, policy_text
+from scheduler.admin.format.languages import told
+from scheduler.core import triggers
+from scheduler.core.definition import POLICIES
+from scheduler.core.registry import registry
+from scheduler.core.states import Overlap
+from scheduler.core.triggers import ClockEffect, Trigger
+from scheduler.core.triggers.zones import zone_named
+from scheduler.errors import InvalidTrigger, UnknownTask
+from scheduler.models import Job
+from scheduler.services.jobs import validation
+
+COUNT = 8
+_NOTES = {
+    ClockEffect.LEFT_OUT: gettext_lazy("clocks go forward: %(wall)s does not exist, runs at %(at)s"),
+    ClockEffect.FIRST_ONLY: gettext_lazy("clocks go back: %(wall)s comes twice, runs the first time only"),
+    ClockEffect.FIRST_OF_TWO: gettext_lazy("clocks go back: %(wall)s comes twice, this is the first time"),
+    ClockEffect.SECOND_OF_TWO: gettext_lazy("clocks go back: %(wall)s comes twice, this is the second time"),
+}
+
+
+def context(data: Any) -> dict[str, Any]:
+    """Return sentence, warning and rows, or what is wrong; and the rules in words. ``data``: what the form sent."""
+    typed = TriggerWidget().value_from_datadict(data, {}, "trigger")
+    return _said(typed, data) | policy_text.of_typed(data)
+
+
+def before_typing(form: forms.ModelForm[Job]) -> dict[str, Any]:
+    """The same for a form that nobody has sent yet."""
+    rules = {name: form[name].value() for name in (*POLICIES, "task", "seen_version") if name in form.fields}
+    typed = Typed({"timezone": timezone.get_default_timezone_name()} | taken_apart(form["trigger"].value()))
+    return _said(typed, rules) | policy_text.of_typed(rules)
+
+
+def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        trigger = TriggerField().clean(typed)
+        found = validation.preview(trigger=trigger, count=COUNT, must_fire=True)
+        sentence = told(found.sentence)
+        compiled = triggers.parse(found.trigger)
+    except ValidationError as error:
+        return {"problem": " ".join(error.messages)}
+    except (InvalidTrigger, TypeError) as error:
+        return {"problem": told(error)}
+    return {
+        "sentence": f"{sentence[:1].upper()}{sentence[1:]}",
+        "zone": compiled.timezone,
+        "there": f"{found.now.astimezone(zone_named(compiled.timezone)):%H:%M}",
+        "warning": _overlapping(found.fire_times, rules),
+        "rows": _rows(compiled, found.fire_times, now=found.now),
+        "is_last": len(found.fire_times) < COUNT,
+    }
+
+
+def warning(*, trigger: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
+    """What is allowed and still looks like a mistake; empty if nothing does. ``rules``: task and policies."""
+    return _overlapping(validation.preview(trigger=trigger, count=COUNT).fire_times, rules)
+
+
+def _overlapping(times: Sequence[datetime], rules: Mapping[str, Any]) -> str:
+    """Fire times closer together than a run may take, of a job that has one run at a time."""
+    timeout = _timeout(rules)
+    distance = min((later - earlier for earlier, later in pairwise(times)), default=None)
+    if timeout is None or distance is None or distance >= timeout or str(rules.get("max_instances") or 1) != "1":
+        return ""
+    waits = rules.get("overlap") == Overlap.QUEUE
+    text = (
+        _("A fire time every %(distance)s with a timeout of %(timeout)s: runs may overlap, and wait for each other.")
+        if waits
+        else _("A fire time every %(distance)s with a timeout of %(timeout)s: runs may overlap and be skipped.")
+    )
+    return text % {"distance": display.exactly(distance), "timeout": display.exactly(timeout)}
+
+
+def _timeout(rules: Mapping[str, Any]) -> timedelta | None:
+    try:
+        if rules.get("timeout"):
+            return timedelta(seconds=float(rules["timeout"]))
+        return registry.get(str(rules.get("task") or "")).timeout
+    except (ValueError, OverflowError, UnknownTask):
+        return None
+
+
+def _rows(trigger: Trigger, times: Sequence[datetime], *, now: datetime) -> list[dict[str, str]]:
+    zone = zone_named(trigger.timezone)
+    rows = []
+    before = now.astimezone(zone)
+    for at in times:
+        local = at.astimezone(zone)
+        seconds = f":{local:%S}" if local.second else ""
+        rows.append(
+            {
+                "local": f"{date_format(local, 'D j M Y')} {local:%H:%M}{seconds}",
+                "offset": display.offset(local),
+                "distance": display.distance(at, now=now),
+                "mine": display.on_the_pages_clock(at, zone=zone),
+                "note": _note(trigger, local, before=before),
+            }
+        )
+        before = local
+    return rows
+
+
+def _note(trigger: Trigger, local: datetime, *, before: datetime) -> str:
+    change = triggers.clock_change(trigger, fire_time=local)
+    if change is not None:
+        return str(_NOTES[change.effect]) % {"wall": change.wall, "at": f"{local:%H:%M}"}
+    return _("clocks have changed: %s") % display.offset(local) if local.utcoffset() != before.utcoffset() else ""

@@ -1,0 +1,1 @@
+"""Nodes and health checks in the admin."""

@@ -1,0 +1,162 @@
+"""Nodes, and the health of the whole: the checks that the API answers with, for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduler.admin import pages
+from scheduler.admin.dashboard.dashboard import node_rows
+from scheduler.admin.format import display
+from scheduler.admin.format.display import Mark
+from scheduler.admin.format.languages import told
+from scheduler.admin.foundation import register
+from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.core.states import NodeState
+from scheduler.models import Node
+from scheduler.services.queries import dashboard, health
+from scheduler.services.queries.health import Check, Report, Status
+
+_CHECKS = {
+    "database": gettext_lazy("database"),
+    "tables": gettext_lazy("tables"),
+    "nodes": gettext_lazy("nodes"),
+    "overdue": gettext_lazy("overdue"),
+    "recorder": gettext_lazy("recorder"),
+    "clocks": gettext_lazy("clocks"),
+    "broken_jobs": gettext_lazy("broken jobs"),
+    "unadopted_jobs": gettext_lazy("unadopted jobs"),
+}
+_MARKS = {
+    Status.PASS: Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
+    Status.WARN: Mark(word=gettext_lazy("warning"), shape="!", tone="warn"),
+    Status.FAIL: Mark(word=gettext_lazy("failed"), shape="✕", tone="bad"),
+}
+
+
+class StateFilter(admin.SimpleListFilter):
+    """The states of nodes, in words."""
+
+    title = gettext_lazy("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(state.value, display.NODE_MARKS[state.value].word) for state in NodeState]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Node]) -> QuerySet[Node]:
+        return queryset.filter(state=self.value()) if self.value() else queryset
+
+
+@register(Node)
+class NodeAdmin(ReadOnlyAdmin):
+    list_display = ("name", "shown_state", "host", "pid", "version", "began", "last_heard", "ended")
+    list_filter = (StateFilter,)
+    fields = (
+        "id",
+        "name",
+        "shown_state",
+        "reason",
+        "host",
+        "pid",
+        "version",
+        "shown_executors",
+        "shown_tasks",
+        "stuck",
+        "began",
+        "last_heard",
+        "ended",
+    )
+    show_full_result_count = False
+    change_list_template = "scheduler/nodes/nodes.html"
+
+    class Media:
+        css = {"all": ("scheduler/scheduler.css",)}
+
+    def get_urls(self) -> list[Any]:
+        view = self.admin_site.admin_view(self.health_view)
+        return [path("health/", view, name="scheduler_health"), *super().get_urls()]
+
+    def health_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return pages.show_live(
+            request, "scheduler/nodes/health.html", _health(health.look()), region="scheduler/nodes/health_region.html"
+        )
+
+    @admin.display(description=gettext_lazy("state"), ordering="state")
+    def shown_state(self, node: Node) -> SafeString:
+        return display.badge(display.NODE_MARKS[dashboard.state_of(node, now=timezone.now())])
+
+    @admin.display(description=gettext_lazy("tasks"))
+    def shown_tasks(self, node: Node) -> str:
+        return ", ".join(display.first_line(str(name)) for name in node.tasks or ()) or "–"
+
+    @admin.display(description=gettext_lazy("started at"), ordering="started_at")
+    def began(self, node: Node) -> SafeString | str:
+        return display.moment(node.started_at)
+
+    @admin.display(description=gettext_lazy("stopped at"), ordering="stopped_at")
+    def ended(self, node: Node) -> SafeString | str:
+        return display.moment(node.stopped_at)
+
+    @admin.display(description=gettext_lazy("last heard"), ordering="heartbeat_at")
+    def last_heard(self, node: Node) -> SafeString | str:
+        return display.moment(node.heartbeat_at)
+
+    @admin.display(description=gettext_lazy("runs at once"))
+    def shown_executors(self, node: Node) -> str:
+        sizes = sorted(node.executors.items()) if isinstance(node.executors, dict) else []
+        return format_html_join(", ", "{} {}", sizes)
+
+
+def _health(report: Report) -> dict[str, Any]:
+    rows = [
+        {
+            "name": _CHECKS.get(check.name, check.name),
+            "text": told(check.text),
+            "mark": _MARKS[check.status],
+            "value": _number(check.value, check.unit),
+            "limit": _limit(check),
+        }
+        for check in report.checks
+    ]
+    wrong = [check for check in report.checks if check.status is not Status.PASS]
+    sentences = {
+        Status.PASS: _("All is well."),
+        Status.WARN: _("It works, with warnings."),
+        Status.FAIL: _("Something has failed."),
+    }
+    said = " ".join(told(check.text) for check in wrong)
+    text = "\n".join(f"{check.status.value.upper():4} {check.name}: {told(check.text)}" for check in report.checks)
+    return {
+        "title": _("Health"),
+        "crumbs": [{"address": reverse("admin:scheduler_node_changelist"), "text": _("Nodes")}],
+        "sentence": f"{sentences[report.status]} {said}".strip(),
+        "tone": _MARKS[report.status].tone,
+        "rows": rows,
+        "text": text,
+        "nodes": node_rows(dashboard.nodes(now=timezone.now())),
+    }
+
+
+def _limit(check: Check) -> str:
+    """At most, except for nodes."""
+    number = _number(check.limit, check.unit)
+    return number and f"{'≥' if check.name == 'nodes' else '≤'} {number}"
+
+
+def _number(value: float | int | None, unit: str) -> str:
+    if value is None:
+        return ""
+    number = f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
+    return f"{number} {unit}".strip()

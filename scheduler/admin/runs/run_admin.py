@@ -1,0 +1,194 @@
+"""Runs in the admin: pages of our own, and what may be done with a run."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.urls import path
+from django.utils.translation import gettext as _
+
+from scheduler.admin import addresses, pages
+from scheduler.admin.fields.arguments_field import unmasked
+from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
+from scheduler.admin.foundation import register
+from scheduler.admin.pages import Done, Question
+from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.admin.runs import run_list, run_log, run_page
+from scheduler.core.states import RunState
+from scheduler.errors import InvalidArguments, RunNotFound, UnknownTask
+from scheduler.models import Job, Run
+from scheduler.services import jobs, runs
+from scheduler.services.jobs import validation
+from scheduler.services.queries import run_queries
+
+
+@register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        actions = {"retry": self.retry_view, "again": self.again_view, "cancel": self.cancel_view, "log": self.log_view}
+        own = [
+            path(f"<int:run_id>/{name}/", wrap(view), name=f"scheduler_run_{name}") for name, view in actions.items()
+        ]
+        return [*own, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        if request.method == "POST":
+            return HttpResponseNotAllowed(["GET"])
+        return run_list.show(request)
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if object_id is None or request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        run = _found(object_id)
+        return pages.show_live(
+            request, "scheduler/runs/run.html", run_page.context(request, run), region="scheduler/runs/run_region.html"
+        )
+
+    def log_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        if not (self.has_view_permission(request) and request.user.has_perm("scheduler.view_run_output")):
+            raise PermissionDenied
+        run = _found(run_id)
+        if "after" in request.GET:
+            answer = render(request, "scheduler/runs/log_lines.html", run_log.after(request, run))
+            answer["Cache-Control"] = "no-store"
+            return answer
+        response = HttpResponse(run.log, content_type="text/plain; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.log"'
+        return response
+
+    def cancel_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        run = self._open(request, run_id, "scheduler.cancel_run")
+
+        def act() -> Done:
+            done = runs.cancel(run=run, actor=pages.actor(request))
+            said = _("Run #%d is cancelled.") if done.state == RunState.CANCELLED else _("Run #%d was told to end.")
+            return Done(sentence=said % done.pk, location=addresses.run(done.pk))
+
+        question = Question(
+            title=_("Cancel run #%(id)d of “%(job)s”?") % {"id": run.pk, "job": display.first_line(run.job_name)},
+            effects=_effects_of_cancelling(run),
+            button=_("Cancel the run"),
+            back=addresses.run(run.pk),
+            is_destructive=True,
+        )
+        return pages.confirm(request, question=question, act=act)
+
+    def retry_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        run = self._open(request, run_id, "scheduler.retry_run")
+
+        def act() -> Done:
+            created = runs.retry(run=run, actor=pages.actor(request))
+            said = _("Run #%(id)d is queued: attempt %(attempt)d.") % {"id": created.pk, "attempt": created.attempt}
+            return Done(sentence=said, location=addresses.run(created.pk))
+
+        question = Question(
+            title=_("Retry run #%(id)d of “%(job)s”?") % {"id": run.pk, "job": display.first_line(run.job_name)},
+            effects=[
+                _("%s is run once more, with the arguments that this run had.") % display.plain(run.task),
+                *effects_of_active_runs(run.job_id),
+            ],
+            button=_("Retry"),
+            back=addresses.run(run.pk),
+        )
+        return pages.confirm(request, question=question, act=act)
+
+    def again_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        run = self._open(request, run_id, "scheduler.run_job", "scheduler.view_run_output")
+        job = Job.objects.filter(pk=run.job_id).first() if run.job_id else None
+        if job is None:
+            raise Http404
+        shown = request.POST.get("arguments")
+        if shown is None:
+            shown = json.dumps(display.masked(run.kwargs), ensure_ascii=False, indent=2)
+        kwargs, problem = _arguments(run, shown) if "confirmed" in request.POST else ({}, "")
+
+        def act() -> Done:
+            created = jobs.run_now(job=job, actor=pages.actor(request), kwargs=kwargs)
+            return Done(sentence=_("Run #%d is queued.") % created.pk, location=addresses.run(created.pk))
+
+        question = Question(
+            title=_("Run “%s” with other arguments?") % display.first_line(job.name),
+            effects=[
+                _("%s is run once. The job itself and when it is due do not change.") % display.plain(job.task),
+                *effects_of_active_runs(job.pk),
+            ],
+            button=_("Run it"),
+            back=addresses.run(run.pk),
+            arguments=shown,
+        )
+        return pages.confirm(request, question=question, act=act, problem=problem)
+
+    def _open(self, request: HttpRequest, run_id: int, *permissions: str) -> Run:
+        if not self.has_view_permission(request) or not request.user.has_perms(permissions):
+            raise PermissionDenied
+        return _found(run_id)
+
+
+def effects_of_active_runs(job_id: str | None) -> list[str]:
+    """Say what a further run of the job means while others of it have not ended."""
+    active = list(Run.objects.active().filter(job_id=job_id).only("pk", "node", "started_at", "state")[:20])
+    if not active:
+        return []
+    limit = Job.objects.filter(pk=job_id).values_list("max_instances", flat=True).first() or 1
+    names = run_queries.node_names(runs=active)
+    running = [run for run in active if run.state == RunState.RUNNING]
+    where = ", ".join(sorted({run_page.node_name(run, names) for run in running} - {""}))
+    if running:
+        now = _("It is running now on %s.") % where if where else _("It is running now.")
+    else:
+        now = _("A run of it is queued already.")
+    waits = len(active) >= limit
+    then = _("This one waits until a run ends.") if waits else _("This starts one more beside it.")
+    return [f"{now} {then}"]
+
+
+def _effects_of_cancelling(run: Run) -> list[str]:
+    if run.finished_at is not None:
+        return [_("It has finished already: nothing will change.")]
+    if run.state == RunState.QUEUED:
+        return [_("It has not begun, and will not.")]
+    if run.executor == "processpool":
+        return [_("Its process is ended at once. What it has half done stays half done.")]
+    return [
+        _(
+            "It runs in a thread, which cannot be ended from outside: the code goes on until it looks at "
+            "current_run().stopping, a coroutine until its next await. Until then the run stays “running”."
+        )
+    ]
+
+
+def _arguments(run: Run, text: str) -> tuple[dict[str, Any], str]:
+    """Read arguments that somebody typed. A mask that was left as it is stands for the value that is kept."""
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        return {}, _("This is not JSON: %s.") % error
+    if not isinstance(given, dict):
+        return {}, _("Arguments are a JSON object with a name for each.")
+    try:
+        kwargs = unmasked(given, run.kwargs)
+    except ValidationError as error:
+        return {}, " ".join(error.messages)
+    try:
+        validation.check_arguments(task=run.task, args=run.args, kwargs=kwargs)
+    except (InvalidArguments, UnknownTask) as error:
+        return {}, told(error)
+    return kwargs, ""
+
+
+def _found(run_id: str | int) -> Run:
+    try:
+        return runs.get(id=int(run_id))
+    except (RunNotFound, ValueError, OverflowError):
+        raise Http404(_("There is no run #%s.") % run_id) from None

@@ -1,0 +1,124 @@
+"""What lies around a run: its neighbours, what changed since the last success, and when it will be forgotten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduler.admin import addresses
+from scheduler.admin.format import display
+from scheduler.models import Change, Run
+from scheduler.services import retention
+from scheduler.services.queries import job_history, run_differences, run_queries
+from scheduler.services.queries.job_history import ChangeFilter
+from scheduler.services.queries.run_differences import Difference
+from scheduler.services.queries.run_queries import Neighbours, NodeSeen
+
+_MOST_CHARS = 300
+_MOST_CHANGES = 10
+_WHAT = {
+    "task": gettext_lazy("Task"),
+    "kind": gettext_lazy("Asked by"),
+    "executor": gettext_lazy("Executor"),
+    "timeout": gettext_lazy("Time limit"),
+    "version": gettext_lazy("Version of the node"),
+    "node": gettext_lazy("Node"),
+}
+
+
+def neighbours(run: Run, found: Neighbours) -> Sequence[dict[str, Any]]:
+    items = (
+        (_("Before"), found.previous),
+        (_("After"), found.next),
+        (_("Last success before"), found.last_success if run.error else None),
+    )
+    return [
+        {"label": label, "run": other, "address": addresses.run(other.pk)}
+        for label, other in items
+        if other is not None
+    ]
+
+
+def changes(
+    run: Run, success: Run | None, *, nodes: Mapping[str, NodeSeen], see_output: bool, see_job: bool
+) -> list[dict[str, str]] | None:
+    """Return what is not as it was at the last success; ``None`` if there is nothing to compare."""
+    if not run.error or success is None:
+        return None
+    found = run_differences.between(before=run_queries.with_arguments(run=success), after=run, nodes=nodes)
+    shown = [_change(difference) for difference in found if see_output or difference.what != "argument"]
+    return [*shown, *_changes_of_job(run, success)] if see_job else shown
+
+
+def _changes_of_job(run: Run, success: Run) -> list[dict[str, str]]:
+    """What people changed about the job between the two runs, oldest first; arguments the runs have recorded."""
+    between = ChangeFilter(job=run.job_key, since=success.created_at, until=run.created_at)
+    newest = job_history.changes(filter=between).exclude(changes={})[:_MOST_CHANGES]
+    return [
+        {
+            "what": _("%(field)s of the job, changed by %(who)s") % {"field": found.name, "who": _who(change)},
+            "before": _json(found.old),
+            "after": _json(found.new),
+        }
+        for change in reversed(newest)
+        for found in job_history.what(change=change)
+        if found.name.partition(".")[0] not in ("args", "kwargs")
+    ]
+
+
+def _who(change: Change) -> str:
+    return display.first_line(change.actor, most=80) or change.via
+
+
+def _change(found: Difference) -> dict[str, str]:
+    if found.what != "argument":
+        return {
+            "what": str(_WHAT[found.what]),
+            "before": _said(found.what, found.before),
+            "after": _said(found.what, found.after),
+        }
+    return {
+        "what": _("Argument %s") % display.first_line(found.name, most=80),
+        "before": "–" if found.was_missing else _json(found.before),
+        "after": "–" if found.is_missing else _json(found.after),
+    }
+
+
+def _said(what: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    if what == "timeout":
+        return display.span(value)
+    if what == "kind":
+        return str(display.KINDS.get(value, value))
+    return display.first_line(str(value))
+
+
+def _json(value: Any) -> str:
+    return display.first_line(json.dumps(display.masked(value), ensure_ascii=False), most=_MOST_CHARS)
+
+
+def forgotten(run: Run, *, now: datetime) -> str:
+    """Say when the run will be deleted."""
+    if run.finished_at is None:
+        return ""
+    policy = retention.policy()
+    if policy is None:
+        return _("No job deletes old runs: this one stays until “manage.py cleanup_jobs” is run.")
+    said = _("Runs older than %(days)d days are deleted, but for the newest %(keep)d of each job.") % {
+        "days": policy.days,
+        "keep": policy.keep,
+    }
+    at = run.finished_at + timedelta(days=policy.days)
+    if at <= now:
+        return " ".join((said, _("This one may go any day.")))
+    local = timezone.localtime(at)
+    day = date_format(local, "j M" if local.year == timezone.localtime(now).year else "j M Y")
+    return " ".join((said, _("This one goes on %s at the earliest.") % day))

@@ -1,0 +1,273 @@
+"""The list of runs: tabs, filters that live in the address, pages without counting, errors in groups, CSV."""
+
+from __future__ import annotations
+
+import csv
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from scheduler.admin import addresses, pages
+from scheduler.admin.dashboard import charts
+from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
+from scheduler.admin.runs.run_page import node_name
+from scheduler.core.registry import registry
+from scheduler.core.states import RunKind, RunState
+from scheduler.errors import InvalidFilter
+from scheduler.models import Node, Run
+from scheduler.services.queries import overview, run_queries
+from scheduler.services.queries.paging import Page
+from scheduler.services.queries.run_queries import RunFilter
+
+PAGE_SIZE = 50
+
+_TABS: dict[str, tuple[Any, tuple[RunState, ...]]] = {
+    "all": (gettext_lazy("All"), ()),
+    "failed": (gettext_lazy("Failed"), run_queries.UNSUCCESSFUL),
+    "running": (gettext_lazy("Running"), (RunState.RUNNING,)),
+    "queued": (gettext_lazy("Queued"), (RunState.QUEUED,)),
+    "succeeded": (gettext_lazy("Succeeded"), (RunState.SUCCEEDED,)),
+    "missed": (gettext_lazy("Missed and skipped"), (RunState.MISSED, RunState.SKIPPED)),
+    "cancelled": (gettext_lazy("Cancelled"), (RunState.CANCELLED,)),
+}
+_SLOWEST = "slowest"
+_NOTABLE_DELAY = timedelta(seconds=5)
+_MOST_NODES = 50
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def show(request: HttpRequest) -> HttpResponseBase:
+    try:
+        (tab, wanted), problem = read(request), ""
+    except InvalidFilter as error:
+        (tab, wanted), problem = ("all", RunFilter()), told(error)
+    if request.GET.get("format") == "csv" and not problem:
+        return _csv(wanted)
+    is_part = pages.PART in request.GET
+    nodes = {} if is_part else {str(pk): name for pk, name in _nodes()}
+    is_grouped = request.GET.get("group") == "error"
+    context = {"title": _("Runs"), "wanted": wanted, "tab": tab, "problem": problem, "is_grouped": is_grouped}
+    if is_grouped:
+        context |= _groups(request, wanted if wanted.states else replace(wanted, states=run_queries.UNSUCCESSFUL))
+        region = "scheduler/runs/run_groups_region.html"
+    else:
+        found, problem = _page(request, wanted)
+        context |= _rows(request, found, nodes) | {"problem": context["problem"] or problem}
+        region = "scheduler/runs/runs_region.html"
+    if not is_part:
+        choices = _choices(request, tab, wanted, nodes)
+        context |= choices | {"links": choices["links"] | context["links"]}
+    return pages.show_live(request, "scheduler/runs/runs.html", context, region=region)
+
+
+def read(request: HttpRequest) -> tuple[str, RunFilter]:
+    """
+    Read the tab and the filters from the address. The parameters of the plain admin's filters are understood as well.
+
+    :raises InvalidFilter: naming the value
+    """
+    given = request.GET
+    state = given.get("state__exact", "")
+    tabs = [name for name, (_text, states) in _TABS.items() if state in states]
+    tab = given.get("tab") or next(iter(tabs), "all")
+    if tab not in _TABS:
+        raise InvalidFilter(f"“{tab[:64]}” is no state of runs.", parameter="tab")
+    node = given.get("node", "").strip()
+    try:
+        node = str(uuid.UUID(node)) if node else ""
+    except ValueError:
+        raise InvalidFilter(f"“{node[:64]}” is no node.", parameter="node") from None
+    kind = given.get("kind") or given.get("kind__exact", "")
+    if kind and kind not in set(RunKind):
+        raise InvalidFilter(f"“{kind[:64]}” is no kind of run.", parameter="kind")
+    texts = {name: given.get(name, "").strip() for name in ("job", "task", "error")}
+    for name, text in texts.items():
+        if "\x00" in text:
+            raise InvalidFilter("NUL occurs in no text that is kept here.", parameter=name)
+    since, until = _instant(given, "since"), _instant(given, "until")
+    kinds = (kind,) if kind else ()
+    return tab, RunFilter(states=_TABS[tab][1], node=node, kinds=kinds, since=since, until=until, **texts)
+
+
+def _instant(given: Any, name: str) -> datetime | None:
+    text = given.get(name, "").strip()
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at if timezone.is_aware(at) else timezone.make_aware(at)
+    except (ValueError, OverflowError):
+        raise InvalidFilter(f"“{text[:64]}” is no time. Write it as 2027-03-01T09:00.", parameter=name) from None
+
+
+def _page(request: HttpRequest, wanted: RunFilter) -> tuple[Page[Run], str]:
+    if _is_slowest_first(request):
+        return Page(rows=run_queries.slowest(filter=wanted, limit=PAGE_SIZE), next=None, previous=None), ""
+    try:
+        return run_queries.page(filter=wanted, limit=PAGE_SIZE, cursor=request.GET.get("cursor", "")), ""
+    except InvalidFilter as error:
+        return run_queries.page(filter=wanted, limit=PAGE_SIZE), told(error)
+
+
+def _is_slowest_first(request: HttpRequest) -> bool:
+    return request.GET.get("order") == _SLOWEST
+
+
+def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict[str, Any]:
+    names = run_queries.node_names(runs=found.rows, known=nodes)
+    usual = overview.p95(jobs={run.job_id for run in found.rows if run.job_id})
+    links = {"everything": request.path}
+    if "cursor" in request.GET:
+        links["newest"] = _address(request)
+    if found.previous:
+        links["newer"] = _address(request, cursor=found.previous)
+    if found.next:
+        links["older"] = _address(request, cursor=found.next)
+    return {
+        "rows": [_row(run, names, usual) for run in found.rows],
+        "links": links,
+        "most_compared": f"{run_queries.MOST_COMPARED:,}" if _is_slowest_first(request) else "",
+    }
+
+
+def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dict[str, Any]:
+    late = run.started_at - run.due_at if run.started_at else timedelta()
+    seconds = (run.finished_at - run.started_at).total_seconds() if run.started_at and run.finished_at else None
+    return {
+        "run": run,
+        "address": addresses.run(run.pk),
+        "label": f"{display.RUN_MARKS[run.state].word if run.state in display.RUN_MARKS else run.state}, #{run.pk}",
+        "job_address": addresses.job(run.job_id) if run.job_id in usual else None,
+        "late": display.took(late) if late > _NOTABLE_DELAY else "",
+        "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),
+        "node": node_name(run, names),
+    }
+
+
+def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
+    groups = run_queries.group_errors(filter=wanted)
+    return {
+        "most_grouped": f"{run_queries.MOST_GROUPED:,}",
+        "links": {"everything": request.path},
+        "groups": [
+            {
+                "group": group,
+                "address": addresses.run(group.sample),
+                "jobs": ", ".join(sorted(map(display.first_line, group.jobs.values()))[:5])
+                + (f" … ({len(group.jobs)})" if len(group.jobs) > 5 else ""),
+            }
+            for group in groups[:100]
+        ],
+    }
+
+
+def _nodes() -> Any:
+    return Node.objects.order_by("-heartbeat_at").values_list("pk", "name")[:_MOST_NODES]
+
+
+def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str, str]) -> dict[str, Any]:
+    """What the head of the page offers."""
+    return {
+        "tabs": [
+            {"text": text, "is_current": name == tab, "address": _address(request, tab=name)}
+            for name, (text, _states) in _TABS.items()
+        ],
+        "tasks": sorted(registry.names()),
+        "nodes": [
+            {"pk": pk, "name": f"{display.plain(name)} ({pk[:8]})", "is_chosen": pk == wanted.node}
+            for pk, name in nodes.items()
+        ],
+        "since": _local(wanted.since),
+        "until": _local(wanted.until),
+        "is_filtered": replace(wanted, states=()) != RunFilter(),
+        "most_exported": f"{run_queries.MOST_EXPORTED:,}",
+        "windows": _windows(request),
+        "is_slowest_first": _is_slowest_first(request),
+        "links": {
+            "everything": request.path,
+            "slowest": _address(request, order=_SLOWEST, group=""),
+            "by_time": _address(request, order="", group=""),
+            "group": _address(request, group="error"),
+            "list": _address(request, group=""),
+            "csv": _address(request, format="csv", group=""),
+        },
+    }
+
+
+def _windows(request: HttpRequest) -> list[dict[str, Any]]:
+    """Windows of time that are asked for most, in the zone that the page names."""
+    now = timezone.localtime()
+    midnight = datetime.combine(now.date(), time())
+    minute = now.replace(tzinfo=None, second=0, microsecond=0)
+    found = (
+        (_("Last night, 18:00–08:00"), midnight - timedelta(hours=6), midnight + timedelta(hours=8)),
+        (_("Today"), midnight, None),
+        (_("Last hour"), minute - timedelta(hours=1), None),
+    )
+    given = request.GET
+    windows = []
+    for text, since, until in found:
+        query = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}" if until else ""}
+        is_current = all(given.get(name, "") == value for name, value in query.items())
+        windows.append({"text": text, "is_current": is_current, "address": _address(request, **query)})
+    return windows
+
+
+def _local(at: datetime | None) -> str:
+    return "" if at is None else f"{timezone.localtime(at):%Y-%m-%dT%H:%M}"
+
+
+def _address(request: HttpRequest, **changes: str) -> str:
+    """The address of this list with other parameters, from its newest runs on unless a place is given."""
+    query = request.GET.copy()
+    for name in ("cursor", pages.PART, "format", "state__exact", "kind__exact"):
+        query.pop(name, None)
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value:
+            query[name] = value
+    text = query.urlencode()
+    return f"{request.path}?{text}" if text else request.path
+
+
+class _Echo:
+    """A file whose lines come back from writing them."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def _csv(wanted: RunFilter) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(_csv_lines(wanted), content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="runs.csv"'
+    return response
+
+
+def _csv_lines(wanted: RunFilter) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    columns = (
+        "id", "job_key", "job_name", "task", "state", "kind", "attempt", "scheduled_at", "started_at", "finished_at",
+        "node", "executor", "requested_by", "reason", "error",
+    )  # fmt: skip
+    yield writer.writerow(columns)
+    for run in run_queries.export(filter=wanted):
+        yield writer.writerow([_cell(getattr(run, column)) for column in columns])
+
+
+def _cell(value: Any) -> str:
+    """What a spreadsheet would take for a formula gets a quote in front."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    text = display.plain(str(value))
+    return f"'{text}" if text.startswith(_FORMULAS) else text

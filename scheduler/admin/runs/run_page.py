@@ -1,0 +1,170 @@
+"""The page of a run: what happened in one sentence, then everything that helps to understand it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from scheduler.admin import addresses, pages
+from scheduler.admin.format import display
+from scheduler.admin.runs import run_around, run_log, run_report, tracebacks
+from scheduler.conf import get as settings
+from scheduler.core.states import RunState
+from scheduler.models import Job, Run
+from scheduler.services.queries import dashboard, run_queries
+from scheduler.services.queries.run_queries import NodeSeen
+
+
+def context(request: HttpRequest, run: Run) -> dict[str, Any]:
+    """Return all that page and live region show. Twelve queries at most."""
+    now = timezone.now()
+    job = Job.objects.defer("job_state").filter(pk=run.job_id).first() if run.job_id else None
+    attempts, near = run_queries.attempts(run=run), run_queries.neighbours(run=run)
+    nodes = run_queries.nodes(runs=[run, *attempts, *([near.last_success] if near.last_success else [])])
+    names = {pk: seen.name for pk, seen in nodes.items()}
+    node, seen = node_name(run, names), nodes.get(str(run.node))
+    may = permissions(request, run, job)
+    trace = tracebacks.read(display.plain(run.traceback))
+    log = run_log.show(request, run) if may["see_output"] else None
+    said = sentence(run, node=node, place=trace.place if may["see_output"] else "", now=now)
+    if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
+        said += " " + silence(node, seen, now=now)
+    return {
+        "title": f"{display.first_line(run.job_name)} #{run.pk}",
+        "crumbs": [{"address": reverse("admin:scheduler_run_changelist"), "text": _("Runs")}],
+        "run": run,
+        "sentence": said,
+        "tone": display.RUN_MARKS[run.state].tone if run.state in display.RUN_MARKS else "mute",
+        "node": node,
+        "version": seen.version if seen else "",
+        "took": display.run_time(run),
+        "trace": trace,
+        "log": log,
+        "log_summary": run_log.summary(log) if log else "",
+        "is_part": pages.PART in request.GET,
+        "most_log_bytes": filesizeformat(settings().max_log_bytes),
+        "report": run_report.write(
+            run,
+            sentence=said,
+            node=node,
+            version=seen.version if seen else "",
+            log=run_log.read(run),
+            see_output=may["see_output"],
+            address=request.build_absolute_uri(addresses.run(run.pk)),
+        ),
+        "may": may,
+        "runbook": job.description if job and run.error else "",
+        "progress": progress(run.progress) if run.finished_at is None else None,
+        "links": _links(run, job),
+        "run_address": addresses.run(run.pk),
+        "attempts": [
+            {
+                "run": attempt,
+                "address": addresses.run(attempt.pk),
+                "waited": display.took(attempt.started_at - attempt.due_at) if attempt.started_at else "",
+                "node": node_name(attempt, names),
+            }
+            for attempt in attempts
+        ],
+        "around": run_around.neighbours(run, near),
+        "changes": run_around.changes(
+            run,
+            near.last_success,
+            nodes=nodes,
+            see_output=may["see_output"],
+            see_job=request.user.has_perm("scheduler.view_job"),
+        ),
+        "forgotten": run_around.forgotten(run, now=now),
+    }
+
+
+def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
+    """Say of a run whose node is not heard any more what nobody can know."""
+    return _("But %(node)s stopped reporting %(when)s: it may or may not have finished.") % {
+        "node": display.first_line(node),
+        "when": display.distance(seen.heartbeat_at, now=now),
+    }
+
+
+def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bool]:
+    """What the person may do with this run as it is now: no button is shown that would refuse."""
+    user = request.user
+    is_over = run.finished_at is not None
+    see_output = user.has_perm("scheduler.view_run_output")
+    return {
+        "see_output": see_output,
+        "retry": job is not None and is_over and user.has_perm("scheduler.retry_run"),
+        "again": job is not None and see_output and user.has_perm("scheduler.run_job"),
+        "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
+    }
+
+
+def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
+    """Say in one sentence what became of the run."""
+    where = _(" on %s") % node if node else ""
+    error = display.first_line(run.error, most=300)
+    what = f": {error}{f' ({place})' if place else ''}" if error else "."
+    after = _(" after %s") % display.run_time(run) if display.run_time(run) else ""
+    reason = display.reason(run.reason, most=400)
+    match run.state:
+        case RunState.QUEUED if run.held:
+            return _("Waiting for another run of its job to end.")
+        case RunState.QUEUED if run.due_at > now:
+            return _("Waiting: it is due %s.") % display.distance(run.due_at, now=now)
+        case RunState.QUEUED:
+            return _("Queued for %s, until a node has room.") % display.span(now - run.due_at)
+        case RunState.RUNNING:
+            since = display.span(now - run.started_at) if run.started_at else "?"
+            said = _("Running for %(since)s%(where)s.") % {"since": since, "where": where}
+            return " ".join((said, _("It was asked to end."))) if run.cancel_requested_at else said
+        case RunState.SUCCEEDED:
+            return _("Succeeded") + after + where + "."
+        case RunState.FAILED:
+            return _("Failed") + after + where + what
+        case RunState.TIMED_OUT:
+            return _("Timed out") + after + where + what
+        case RunState.CANCELLED:
+            return _("Cancelled") + after + where + (f": {reason}" if reason else ".")
+        case RunState.INTERRUPTED:
+            told = _("Interrupted") + after + where + (what if error else f": {reason}" if reason else ".")
+            return " ".join((told, _("It may or may not have finished.")))
+        case RunState.MISSED:
+            return _("Missed") + (f": {reason}" if reason else ".")
+        case RunState.SKIPPED:
+            return _("Skipped") + (f": {reason}" if reason else ".")
+    return run.state
+
+
+def node_name(run: Run, names: dict[str, str]) -> str:
+    """Return the name of the run's node; the beginning of its id once its row was cleaned up."""
+    return names.get(str(run.node), str(run.node)[:8]) if run.node else ""
+
+
+def progress(reported: Any) -> dict[str, Any] | None:
+    """Return what a task says of its progress; nothing if it is not what tasks say."""
+    if not isinstance(reported, dict):
+        return None
+    done, total = reported.get("done"), reported.get("total")
+    is_counted = isinstance(done, int | float) and isinstance(total, int | float) and total > 0
+    text = display.first_line(str(reported.get("message") or ""))
+    if isinstance(done, int | float):
+        of = _("%(done)s of %(total)s") % {"done": done, "total": total} if total else str(done)
+        text = f"{of} {text}".strip()
+    return {"text": text, "done": done, "total": total if is_counted else None}
+
+
+def _links(run: Run, job: Job | None) -> dict[str, str]:
+    links = {
+        name: reverse(f"admin:scheduler_run_{name}", args=[run.pk]) for name in ("retry", "again", "cancel", "log")
+    }
+    links["runs"] = f"{reverse('admin:scheduler_run_changelist')}?{urlencode({'job': run.job_key})}"
+    if job is not None:
+        links["job"] = addresses.job(job.pk)
+    return links

@@ -1,0 +1,330 @@
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from scheduler.api import answers, pagination, parsing, shapes
+from scheduler.api.idempotency import once
+from scheduler.api.permissions import lacking
+from scheduler.api.schema import operation
+from scheduler.api.view import Resource
+from scheduler.core.states import JobSource, JobState, Via
+from scheduler.errors import InvalidName, InvalidRequest
+from scheduler.models import Job
+from scheduler.services import jobs
+from scheduler.services.jobs import bulk, validation
+from scheduler.services.queries import job_queries, paging, representations
+from scheduler.services.queries.job_queries import JobFilter
+from scheduler.services.queries.paging import Order
+
+ORDERS = {
+    "id": Order(columns=("pk",)),
+    "name": Order(columns=("name", "pk")),
+    "next_run_time": Order(columns=("next_run_time", "pk"), nullable=True),
+    "last_run": Order(columns=("last_run_at", "pk"), nullable=True),
+}
+BULK_PERMISSIONS = {
+    "pause": "pause_job",
+    "resume": "pause_job",
+    "run": "run_job",
+    "delete": "delete_job",
+    "add_tags": "change_job",
+    "remove_tags": "change_job",
+}
+
+_RESERVED = ("preview", "bulk")
+_ACTION_WORDS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
+_VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})"\s*')
+
+
+class JobViews(Resource):
+    permissions: ClassVar = {
+        "list": ("view_job",),
+        "create": ("add_job",),
+        "retrieve": ("view_job",),
+        "partial_update": ("change_job",),
+        "destroy": ("delete_job",),
+        "pause": ("pause_job",),
+        "resume": ("pause_job",),
+        "run": ("run_job",),
+        "clone": ("add_job",),
+        "next": ("view_job",),
+        "preview": ("view_job",),
+        "bulk": ("view_job",),
+    }
+
+    def _author(self, request: Request) -> dict[str, Any]:
+        """Who changes a job, and through what, as the services take it."""
+        return {"actor": self.actor(request), "via": Via.API}
+
+    @operation(answers.Jobs, query=shapes.JobsQuery)
+    def list(self, request: Request) -> Response:
+        """List jobs."""
+        query = parsing.query(request, shapes.JobsQuery)
+        found = job_queries.jobs(filter=_filter(query))
+        page = paging.paginate(
+            rows=_ready(found, query.order), order=order(query.order), limit=query.limit, cursor=query.cursor
+        )
+        return Response({"results": representations.jobs(rows=page.rows), **pagination.links(request, page)})
+
+    @operation(
+        answers.Job,
+        status=201,
+        body=shapes.JobCreation,
+        query=shapes.Nothing,
+        problems=(409, 422),
+        headers=("Idempotency-Key",),
+    )
+    def create(self, request: Request) -> Response:
+        """Create a job that becomes due at the first fire time of its trigger."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.JobCreation)
+        _refuse_unaddressable(body.id)
+
+        def do() -> Response:
+            given = body.model_dump(exclude_unset=True)
+            created = bulk.create(**self._author(request), source=JobSource.API, **given)
+            return _answer(created, status=201, location=True)
+
+        return once(request, do)
+
+    @operation(answers.Job, query=shapes.Nothing, problems=(404,))
+    def retrieve(self, request: Request, id: str) -> Response:
+        """Read a job. Its ETag stands for the definition; what the scheduler notes does not change it."""
+        parsing.query(request, shapes.Nothing)
+        return _answer(jobs.get(id=id))
+
+    @operation(
+        answers.Job, body=shapes.JobChange, query=shapes.Nothing, problems=(404, 409, 412), headers=("If-Match",)
+    )
+    def partial_update(self, request: Request, id: str) -> Response:
+        """Change what is given of a job. An edit never fires at once."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.JobChange)
+        job = jobs.get(id=id)
+        given = body.model_dump(exclude_unset=True)
+        changed = bulk.update(job=job, **self._author(request), version=_expected(request), **given)
+        return _answer(changed)
+
+    @operation(None, status=204, query=shapes.Deletion, problems=(404, 412), headers=("If-Match",))
+    def destroy(self, request: Request, id: str) -> Response:
+        """Delete a job. Its history stays; runs that are queued or running go on."""
+        query = parsing.query(request, shapes.Deletion)
+        author = self._author(request)
+        bulk.remove(job=jobs.get(id=id), **author, version=_expected(request), reason=query.reason)
+        return Response(status=204)
+
+    @operation(answers.Job, body=shapes.Pausing, query=shapes.Nothing, problems=(404,))
+    def pause(self, request: Request, id: str) -> Response:
+        """Pause a job, until it is resumed or until an instant. One that is paused until then stays as it is."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.Pausing)
+        author = self._author(request)
+        return _answer(bulk.pause(job=jobs.get(id=id), **author, reason=body.reason, until=body.until))
+
+    @operation(answers.Job, body=shapes.Reasoned, query=shapes.Nothing, problems=(404, 409))
+    def resume(self, request: Request, id: str) -> Response:
+        """Resume a job at its first fire time after now. One that is active stays as it is."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.Reasoned)
+        return _answer(bulk.resume(job=jobs.get(id=id), **self._author(request), reason=body.reason))
+
+    @operation(
+        answers.Run,
+        status=202,
+        body=shapes.RunRequest,
+        query=shapes.Nothing,
+        problems=(404, 409, 422),
+        headers=("Idempotency-Key",),
+    )
+    def run(self, request: Request, id: str) -> Response:
+        """Queue one run; when the job is due does not change."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.RunRequest)
+
+        def do() -> Response:
+            run = bulk.run_now(job=jobs.get(id=id), actor=self.actor(request), kwargs=body.kwargs)
+            return Response(
+                representations.run(row=run, nodes={}),
+                status=202,
+                headers={"Location": reverse("scheduler-api:run", args=[run.pk])},
+            )
+
+        return once(request, do)
+
+    @operation(
+        answers.Job,
+        status=201,
+        body=shapes.Cloning,
+        query=shapes.Nothing,
+        problems=(404, 409, 422),
+        headers=("Idempotency-Key",),
+    )
+    def clone(self, request: Request, id: str) -> Response:
+        """Copy a job, its secrets included."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.Cloning)
+        _refuse_unaddressable(body.id)
+
+        def do() -> Response:
+            author = self._author(request)
+            copy = bulk.clone(job=jobs.get(id=id), **author, source=JobSource.API, **body.model_dump())
+            return _answer(copy, status=201, location=True)
+
+        return once(request, do)
+
+    @operation(answers.Preview, query=shapes.NextQuery, problems=(404,))
+    def next(self, request: Request, id: str) -> Response:
+        """Say when the job's trigger fires next, in words and as instants."""
+        query = parsing.query(request, shapes.NextQuery)
+        return Response(preview_of(trigger=jobs.get(id=id).trigger, count=query.count))
+
+    @operation(answers.Preview, body=shapes.TriggerQuestion, query=shapes.Nothing)
+    def preview(self, request: Request) -> Response:
+        """Say when a trigger would fire that is not saved."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.TriggerQuestion)
+        return Response(preview_of(trigger=body.trigger, count=body.count, after=body.after))
+
+    @operation(
+        answers.BulkAnswer, body=shapes.Bulk, query=shapes.Nothing, problems=(422,), headers=("Idempotency-Key",)
+    )
+    def bulk(self, request: Request) -> Response:
+        """
+        Pause, resume, run, tag or delete many jobs: by ids, or those that a filter finds.
+
+        Each is answered for by itself.
+        """
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.Bulk)
+        if message := lacking(request, BULK_PERMISSIONS[body.action]):
+            self.permission_denied(request, message=message)
+        filter = _selection(body)
+        return once(request, lambda: self._bulk(request, body, filter))
+
+    def _bulk(self, request: Request, body: shapes.Bulk, filter: JobFilter) -> Response:
+        done = bulk.change_many(
+            action=body.action,
+            ids=tuple(body.ids),
+            filter=filter,
+            **self._author(request),
+            reason=body.reason,
+            until=body.until,
+            tags=tuple(body.tags),
+            dry_run=body.dry_run,
+        )
+        results = [
+            {
+                "id": change.id,
+                "ok": change.error is None,
+                "code": change.error.code if change.error else None,
+                "detail": str(change.error) if change.error else None,
+            }
+            for change in done.results
+        ]
+        return Response(
+            {
+                "action": body.action,
+                "dry_run": body.dry_run,
+                "matched": len(results),
+                "done": 0 if body.dry_run else sum(bool(result["ok"]) for result in results),
+                "is_cut": done.is_cut,
+                "results": results,
+            }
+        )
+
+
+def order(name: str) -> Order:
+    found = ORDERS[name.removeprefix("-")]
+    if not name.startswith("-"):
+        return found
+    return Order(columns=found.columns, descending=True, nullable=found.nullable)
+
+
+def preview_of(*, trigger: Any, count: int, after: Any = None) -> dict[str, Any]:
+    """Describe a trigger: the form that is stored, in words, and its next fire times."""
+    found = validation.preview(trigger=trigger, count=count, after=after)
+    return {
+        "trigger": found.trigger,
+        "when": found.sentence,
+        "fire_times": [representations.instant(moment) for moment in found.fire_times],
+    }
+
+
+def _filter(query: shapes.JobsQuery) -> JobFilter:
+    states: set[str] = set(query.state)
+    if query.broken == "true":
+        states = (states or {JobState.BROKEN.value}) & {JobState.BROKEN.value} or {"none"}
+    elif query.broken == "false":
+        states = (states or {state.value for state in JobState}) - {JobState.BROKEN.value} or {"none"}
+    return JobFilter(
+        states=tuple(sorted(states)),
+        tasks=tuple(query.task),
+        executors=tuple(query.executor),
+        tags=tuple(query.tag),
+        sources=tuple(query.source),
+        last_outcomes=tuple(query.last_outcome),
+        failing=query.failing == "true",
+        text=query.q,
+    )
+
+
+def _selection(body: shapes.Bulk) -> JobFilter:
+    if bool(body.tags) != body.action.endswith("_tags"):
+        raise InvalidRequest("Give tags with the actions add_tags and remove_tags, and with no other.")
+    if body.until is not None and body.action != "pause":
+        raise InvalidRequest("Only a pause has an “until”.")
+    if bool(body.ids) == (body.filter is not None):
+        raise InvalidRequest("Give either ids or a filter.")
+    chosen = body.filter
+    if chosen is None:
+        return JobFilter()
+    filter = JobFilter(
+        states=tuple(chosen.state),
+        tasks=tuple(chosen.task),
+        executors=tuple(chosen.executor),
+        tags=tuple(chosen.tag),
+        sources=tuple(chosen.source),
+        last_outcomes=tuple(chosen.last_outcome),
+        failing=chosen.failing,
+        text=chosen.q,
+    )
+    if filter == JobFilter():
+        raise InvalidRequest("The filter is empty: it would change every job. Name what is meant.")
+    return filter
+
+
+def _ready(found: QuerySet[Job], name: str) -> QuerySet[Job]:
+    return job_queries.with_last_run_at(jobs=found) if name.removeprefix("-") == "last_run" else found
+
+
+def _answer(job: Job, *, status: int = 200, location: bool = False) -> Response:
+    headers = {"ETag": f'"{job.version}"'}
+    if location:
+        headers["Location"] = reverse("scheduler-api:job", args=[job.pk])
+    return Response(representations.jobs(rows=[job])[0], status=status, headers=headers)
+
+
+def _expected(request: Request) -> int | None:
+    """Return the version that If-Match names; ``None``: any."""
+    text = request.headers.get("If-Match", "").strip()
+    if text in ("", "*"):
+        return None
+    match = _VERSION.fullmatch(text)
+    if match is None:
+        raise InvalidRequest('If-Match is not one ETag of this API, such as "3".')
+    return int(match[1])
+
+
+def _refuse_unaddressable(id: str | None) -> None:
+    """Refuse an id that has no address of its own here: code may use it, but nobody could reach it over HTTP."""
+    if id is None:
+        return
+    ends_in_action = any(id.endswith(f"/{word}") for word in _ACTION_WORDS)
+    if id in _RESERVED or ends_in_action or id[0] in "/." or id[-1] in "/.":
+        raise InvalidName(f"The id “{id[:64]}” cannot be used over HTTP, where it means something else.")

@@ -1,0 +1,1 @@
+"""Status, metrics, nodes, tasks and triggers over HTTP."""

@@ -1,0 +1,117 @@
+"""Pauses that end: whichever node looks first resumes the job, as a person would."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+
+from scheduler import sealing
+from scheduler.conf import SchedulerSettings
+from scheduler.core import definitions as rules
+from scheduler.core import triggers
+from scheduler.core.registry import registry
+from scheduler.core.states import JobState
+from scheduler.engine.duties.claim import Claim
+from scheduler.engine.duties.duty import Duty
+from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.store import definitions
+from scheduler.store.connections import Connection
+from scheduler.store.definitions import EndedPause, Vouched
+from scheduler.store.halving import in_halves
+
+logger = logging.getLogger(__name__)
+
+MOST_JOBS = 100
+"""Jobs that one pass resumes."""
+
+
+class Resume(Duty):
+    """End pauses when their time is over. ``LookAhead`` wakes the node for it."""
+
+    ends_sleep = False
+
+    @property
+    def every_seconds(self) -> float:
+        return self.work.settings.busy_poll_seconds
+
+    def plan(self, *, seconds: float) -> float:
+        """
+        Resume the job whose pause ends in so many seconds; return how long until that is tried.
+
+        Another node may be at it just now: it is not tried again at once.
+        """
+        now = time.monotonic()
+        at = now + min(seconds, self.work.settings.poll_seconds)
+        self.due_at = max(at, self.called_at + self.every_seconds)
+        return max(0.0, self.due_at - now)
+
+    def run(self) -> float | None:
+        resumed = end_pauses(self.work.connection, settings=self.work.settings)
+        if resumed:
+            self.agenda.duty(Claim).soon()
+        return 0.0 if resumed >= MOST_JOBS else None
+
+
+def end_pauses(
+    connection: Connection, *, settings: SchedulerSettings, limit: int = MOST_JOBS, now: datetime | None = None
+) -> int:
+    """Resume up to ``limit`` jobs whose pause is over; return how many are in the schedule again."""
+    found = definitions.find_ended_pauses(connection, limit=limit, now=now)
+    resumed = in_halves(
+        found,
+        lambda jobs: _end_pauses(connection, jobs, settings=settings, now=now),
+        lambda job, error: definitions.set_apart(connection, job=job, error=error),
+    )
+    return sum(resumed)
+
+
+def _end_pauses(
+    connection: Connection, jobs: Sequence[str], *, settings: SchedulerSettings, now: datetime | None
+) -> int:
+    with connection.transaction() as transaction:
+        fit: list[Vouched] = []
+        problems: list[tuple[str, str]] = []
+        for job in definitions.ended_pauses(transaction, jobs=jobs, now=now):
+            try:
+                fit.append(_resumed(job, settings))
+            except (InvalidArguments, InvalidTrigger) as error:
+                problems.append((job.id, str(error)))
+            except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
+                problems.append((job.id, f"Its definition cannot be read ({type(error).__name__}: {error})."))
+        resumed = definitions.vouch(transaction, fit=fit, now=now)
+        definitions.break_jobs(transaction, problems=problems, now=now)
+    for vouched in fit:
+        logger.info("scheduler.job.resumed", extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
+    for job_id, reason in problems:
+        logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+    return resumed
+
+
+def _resumed(job: EndedPause, settings: SchedulerSettings) -> Vouched:
+    """
+    Return the job as it is when somebody resumes it.
+
+    A task that this node does not know may be another's: then nodes that know it judge the arguments, and if none does
+    the sweep says that the job cannot run.
+    """
+    with suppress(UnknownTask):
+        rules.check_arguments(
+            task=registry.get(job.task),
+            args=json.loads(job.args),
+            kwargs=json.loads(job.kwargs),
+            max_bytes=settings.max_arguments_bytes,
+            vault=sealing,
+        )
+    trigger = triggers.normalize(json.loads(job.trigger), now=job.now)
+    next_run_time = triggers.fire_time_when_resumed(trigger, now=job.now)
+    return Vouched(
+        id=job.id,
+        version=job.version,
+        trigger=json.dumps(trigger),
+        state=JobState.FINISHED if next_run_time is None else JobState.ACTIVE,
+        next_run_time=next_run_time,
+    )

@@ -1,0 +1,70 @@
+"""The rules of time zones change by decree: what was computed by old ones is computed anew."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import zoneinfo
+from pathlib import Path
+
+import tzdata
+
+from scheduler.core import triggers
+from scheduler.core.triggers import zones
+from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.errors import StatementCancelled
+from scheduler.store import installation
+from scheduler.store.connections import Connection
+
+logger = logging.getLogger(__name__)
+
+_LOCKED_SECONDS = 5.0
+
+
+class Zones(Duty):
+    """Check daily whether the system has other rules for time zones."""
+
+    every_seconds = 24 * 3600.0
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._after = ""
+
+    def run(self) -> float | None:
+        try:
+            self._after = compute_by_current_zones(self.work.connection, after=self._after)
+        except StatementCancelled:  # a job is locked: none may be left out
+            logger.warning("scheduler.tzdata.waits", extra={"after": self._after})
+            return _LOCKED_SECONDS
+        return 0.0 if self._after else None
+
+
+def tzdata_version() -> str:
+    """Return the version of the rules that Python uses: the system's, else those of the package ``tzdata``."""
+    for folder in map(Path, zoneinfo.TZPATH):
+        for name in ("tzdata.zi", "+VERSION"):
+            if (folder / name).is_file():
+                with (folder / name).open() as file:
+                    return file.readline().removeprefix("# version ").strip()[:64]
+        if (folder / "UTC").is_file():
+            # No version is kept beside the rules: the time of their installation stands for it.
+            return f"installed {int((folder / 'UTC').stat().st_mtime)}"
+    return str(importlib.reload(tzdata).IANA_VERSION)
+
+
+def compute_by_current_zones(connection: Connection, *, after: str = "") -> str:
+    """
+    Have next fire times computed anew if this node has other rules than those they were computed by.
+
+    Return the job to go on after; empty: all are done.
+    """
+    version = tzdata_version()
+    rescheduled = installation.compute_by(connection, tzdata=version, after=after)
+    if rescheduled is None:
+        return ""
+    zones.forget()
+    triggers.parse_cached.cache_clear()
+    # A new database has no jobs yet: then there is nothing to look at.
+    level = logging.WARNING if rescheduled.jobs else logging.INFO
+    logger.log(level, "scheduler.tzdata.changed", extra={"version": version, "jobs": rescheduled.jobs})
+    return rescheduled.after

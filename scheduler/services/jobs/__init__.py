@@ -1,0 +1,344 @@
+"""Jobs: create, update, pause, resume, run now, remove."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from scheduler import conf
+from scheduler.core import definition, triggers
+from scheduler.core import policies as policy_rules
+from scheduler.core.definition import POLICIES
+from scheduler.core.registry import registry
+from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
+from scheduler.core.triggers.reading import LAST_YEAR
+from scheduler.errors import (
+    AlreadyPaused,
+    InvalidPause,
+    InvalidPolicy,
+    JobExists,
+    JobIsBroken,
+    JobNotFound,
+    NotPaused,
+    StaleVersion,
+)
+from scheduler.models import Job, Run
+from scheduler.phrases import phrase
+from scheduler.services.queries import job_history
+from scheduler.store import jobs as rows
+from scheduler.store import notifications
+from scheduler.store.changes import Author
+from scheduler.store.clock import aware, database_now
+from scheduler.store.notifications import Channel
+
+_WORDS = ("name", "description", "tags")
+_CALL = ("task", "args", "kwargs")
+
+
+def get(*, id: str) -> Job:
+    """:raises JobNotFound: there is no job with this id"""
+    job: Job | None = Job.objects.filter(pk=id).first()
+    if job is None:
+        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=f"{id}"))
+    return job
+
+
+def create(
+    *,
+    task: str,
+    trigger: Mapping[str, Any],
+    id: str | None = None,
+    name: str | None = None,
+    args: Sequence[Any] | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    description: str = "",
+    tags: Sequence[str] = (),
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    source: JobSource | str = JobSource.CODE,
+    replace_existing: bool = False,
+    paused: bool = False,
+    restored_version: int | None = None,
+    now: datetime | None = None,
+    **policies: Any,
+) -> Job:
+    """
+    Create a job that becomes due at the first fire time of its trigger, and wake the nodes.
+
+    ``replace_existing``: a job with this id is brought to this definition instead. It keeps its history and its state,
+    and its next fire time as well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not
+    given.
+    ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task. ``actor``,
+    ``via``, ``reason`` and ``restored_version`` go into the history of the job.
+
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
+    :raises JobExists: the id is taken
+    """
+    policy_rules.refuse_unknown(policies)
+    now = now or database_now()
+    given = {"task": task, "args": args or (), "kwargs": kwargs or {}, "trigger": trigger, **policies}
+    given |= {word: text for word, text in (("name", name), ("description", description), ("tags", tags)) if text}
+    author = _author(actor, via, reason, restored_version)
+    again: dict[str, Any] = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
+    if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
+        return update(job=get(id=id), **again)
+    job = _new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
+    with transaction.atomic():
+        if replace_existing and rows.is_unadopted(id=job.id):
+            rows.take_over(job=job, author=author)
+            return job
+        try:
+            rows.insert(job=job, author=author)
+        except JobExists:
+            if not replace_existing:
+                raise
+            # Another process created it since this one looked.
+            return update(job=get(id=job.id), **again)
+    return job
+
+
+def _author(actor: str, via: Via | str, reason: str, restored_version: int | None = None) -> Author:
+    action = None if restored_version is None else ChangeAction.RESTORED
+    return Author(actor=actor, via=Via(via), reason=reason, action=action, restored_version=restored_version)
+
+
+def _new(
+    *, id: str | None, given: Mapping[str, Any], source: JobSource, paused: bool, actor: str, now: datetime
+) -> Job:
+    """Check what was given and make a job of it that is not written yet."""
+    task = registry.get(given["task"])
+    args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"])
+    policies = {name: given[name] for name in POLICIES if name in given}
+    normalized = triggers.normalize(given["trigger"], now=now)
+    if source is not JobSource.CODE:
+        triggers.check_future(normalized, now=now)
+    columns = rows.due(triggers.first_fire_time(normalized, now=now))
+    if paused:
+        columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": "Created paused."}
+    return Job(
+        id=uuid.uuid4().hex if id is None else rows.checked_id(id),
+        name=rows.checked_name(given.get("name") or id or task.name),
+        description=rows.checked_description(given.get("description", "")),
+        tags=rows.checked_tags(given.get("tags", ())),
+        task=task.name,
+        args=args,
+        kwargs=kwargs,
+        trigger=normalized,
+        state_changed_at=now,
+        state_changed_by=actor,
+        source=source,
+        created_at=now,
+        created_by=actor,
+        updated_at=now,
+        updated_by=actor,
+        needs_inspection=False,
+        **columns,
+        **{**policy_rules.defaults(task=task, settings=conf.get()), **policy_rules.check(policies)},
+    )
+
+
+def update(
+    *,
+    job: Job,
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    version: int | None = None,
+    restored_version: int | None = None,
+    now: datetime | None = None,
+    **changes: Any,
+) -> Job:
+    """
+    Change a job's definition and wake the nodes; return it as it is now.
+
+    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and
+    what was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is
+    back in the schedule if it can run now, a finished one if its trigger changed. ``version``: refuse if somebody
+    else changed the job since that version was read.
+
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
+    """
+    unknown = sorted(set(changes) - set(definition.NAMES))
+    if unknown:
+        raise InvalidPolicy(phrase("A job has no {names} that could be changed.", names=", ".join(unknown)))
+    now = now or database_now()
+    with transaction.atomic():
+        stored = _lock(job)
+        if version is not None and stored.version != version:
+            raise stale(job=stored, version=version)
+        new: dict[str, Any] = {name: changes[name] for name in _WORDS if name in changes}
+        if "name" in new:
+            rows.checked_name(new["name"])
+        if "description" in new:
+            rows.checked_description(new["description"])
+        if "tags" in new:
+            new["tags"] = rows.checked_tags(new["tags"])
+        new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
+        if any(name in changes for name in _CALL):
+            new |= _call(stored, changes)
+        if "trigger" in changes:
+            new |= rows.reschedule(job=stored, trigger=changes["trigger"], now=now)
+        if stored.state == JobState.BROKEN:
+            new |= rows.heal(job=stored, changes=new, now=now)
+        author = _author(actor, via, reason, restored_version)
+        return rows.save(job=stored, changes=new, author=author, now=now)
+
+
+def stale(*, job: Job, version: int) -> StaleVersion:
+    """Return the error that tells who changed the job since that version was read, and what."""
+    seen = job_history.since(job=job, version=version)
+    values = {
+        "name": job.name,
+        "who": (seen[0].actor if seen else job.updated_by) or phrase("somebody"),
+        "version": job.version,
+        "yours": version,
+    }
+    if not seen:
+        return StaleVersion(
+            phrase(
+                "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}). Look at it again.",
+                **values,
+            )
+        )
+    return StaleVersion(
+        phrase(
+            "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}): {what}. Look at it again.",
+            what=job_history.brief(change=seen[0]),
+            **values,
+        )
+    )
+
+
+def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Check task and arguments together, those that stay included."""
+    task = changes.get("task", job.task)
+    args, kwargs = rows.check_arguments(
+        task=task, args=changes.get("args", job.args), kwargs=changes.get("kwargs", job.kwargs)
+    )
+    return {"task": task, "args": args, "kwargs": kwargs}
+
+
+def pause(
+    *,
+    job: Job,
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    until: datetime | None = None,
+    now: datetime | None = None,
+) -> Job:
+    """
+    Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
+
+    ``until``: a node resumes it then, as ``resume`` does; without a zone it is meant in the project's. A job that is
+    paused to another end gets this one instead.
+
+    :raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed
+    """
+    now = now or database_now()
+    until = None if until is None else aware(until)
+    if until is not None and until <= now:
+        raise InvalidPause(
+            phrase(
+                "until is “{until}”, which is over (now {now}).",
+                until=until.isoformat(),
+                now=now.isoformat(timespec="seconds"),
+            )
+        )
+    if until is not None and until.year > LAST_YEAR:
+        # Beyond it, no time zone could show it, and no program of ours read it back.
+        raise InvalidPause(
+            phrase("until is “{until}”; the year is up to {year}.", until=until.isoformat(), year=f"{LAST_YEAR}")
+        )
+    with transaction.atomic():
+        stored = _lock(job)
+        if stored.state == JobState.PAUSED and stored.paused_until == until:
+            raise AlreadyPaused(phrase("“{name}” is paused already.", name=stored.name))
+        changes = rows.pause(job=stored, reason=reason, until=until, now=now)
+        author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
+        return rows.save(job=stored, changes=changes, author=author, now=now)
+
+
+def resume(
+    *, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
+) -> Job:
+    """
+    Let a paused job become due again, at its first fire time after now; what passed meanwhile is not made up for.
+
+    A job whose last fire time passed meanwhile is finished.
+
+    :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: nothing was changed
+    """
+    now = now or database_now()
+    with transaction.atomic():
+        stored = _lock(job)
+        if stored.state != JobState.PAUSED:
+            raise NotPaused(
+                phrase("“{name}” is not paused; it is {state}.", name=stored.name, state=phrase(stored.state))
+            )
+        rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
+        normalized = triggers.normalize(stored.trigger, now=now)
+        next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
+        changes = {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
+        return rows.save(job=stored, changes=changes, author=_author(actor, via, reason), now=now)
+
+
+def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
+    """
+    Queue one run for the next node that has room; when the job is due does not change.
+
+    It waits while ``max_instances`` runs of the job are active. ``kwargs`` replace the job's for this run.
+
+    :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: nothing was queued
+    """
+    now = now or database_now()
+    with transaction.atomic():
+        stored = _lock(job)
+        if stored.state == JobState.BROKEN:
+            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))
+        args, checked = rows.check_arguments(
+            task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs
+        )
+        active = Run.objects.active().filter(job=stored, held=False).count()
+        run = Run.of(
+            stored,
+            scheduled_at=now,
+            now=now,
+            args=args,
+            kwargs=checked,
+            kind=RunKind.MANUAL,
+            held=active >= stored.max_instances,
+            requested_by=actor,
+        )
+        run.save(force_insert=True)
+        notifications.notify(Channel.RUNS)
+    return run
+
+
+def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
+    """
+    Delete the job. Its runs that are queued or running go on, those that wait for their turn are cancelled.
+
+    The history stays, with the job's id and name; from it the job can be made again.
+
+    :raises JobNotFound: it is gone already
+    """
+    with transaction.atomic():
+        stored = _lock(job)
+        waiting = Run.objects.active().filter(job=stored, held=True)
+        waiting.update(state=RunState.CANCELLED, reason="The job was deleted.", finished_at=database_now())
+        rows.delete(job=stored, author=_author(actor, via, reason))
+
+
+def _lock(job: Job) -> Job:
+    try:
+        return rows.lock(id=job.pk)
+    except JobNotFound:
+        raise JobNotFound(
+            phrase("The job “{name}” ({id}) was deleted meanwhile.", name=job.name, id=f"{job.pk}")
+        ) from None

@@ -1,0 +1,236 @@
+"""What the API and the command line do to jobs beyond the single call: clone, select in bulk, check a version."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from scheduler.core.definition import POLICIES
+from scheduler.core.registry import registry
+from scheduler.core.states import JobSource, Via
+from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
+from scheduler.models import Job, Run
+from scheduler.services import jobs, masking
+from scheduler.services.queries import job_queries
+from scheduler.services.queries.job_queries import JobFilter
+from scheduler.store import jobs as rows
+
+MOST_AT_ONCE = 1000
+ACTIONS = ("pause", "resume", "run", "delete", "add_tags", "remove_tags")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What became of one job."""
+
+    id: str
+    error: SchedulerError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What became of the selected jobs."""
+
+    results: tuple[Change, ...]
+    is_cut: bool
+    """More jobs matched than are changed at once."""
+
+
+def create(*, actor: str, via: Via | str = Via.CODE, source: JobSource, reason: str = "", **definition: Any) -> Job:
+    """
+    Create a job as ``jobs.create`` does, and refuse what only people get wrong: executors that nobody has, masks.
+
+    :raises UnknownExecutor, InvalidArguments: nothing was created; and what ``jobs.create`` raises
+    """
+    _check(task=definition["task"], changes=definition, stored=None)
+    return jobs.create(actor=actor, via=via, reason=reason, source=source, **definition)
+
+
+def update(
+    *, job: Job, actor: str, via: Via | str = Via.CODE, version: int | None, reason: str = "", **changes: Any
+) -> Job:
+    """
+    Change a job as ``jobs.update`` does; secrets that come back masked stay.
+
+    :raises UnknownExecutor, InvalidArguments: nothing was changed; and what ``jobs.update`` raises
+    """
+    with transaction.atomic():
+        stored = rows.lock(id=job.pk)
+        for name in ("args", "kwargs"):
+            if name in changes:
+                changes[name] = masking.unmasked(given=changes[name], stored=getattr(stored, name), pointer=f"/{name}")
+        _check(task=changes.get("task", stored.task), changes=changes, stored=stored)
+        return jobs.update(job=stored, actor=actor, via=via, reason=reason, version=version, **changes)
+
+
+def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
+    """
+    Queue a run as ``jobs.run_now`` does; secrets that come back masked are the job's.
+
+    :raises InvalidArguments: nothing was queued; and what ``jobs.run_now`` raises
+    """
+    if kwargs is not None:
+        kwargs = masking.unmasked(given=kwargs, stored=job.kwargs)
+        _check(task=job.task, changes={"kwargs": kwargs}, stored=job)
+    return jobs.run_now(job=job, actor=actor, kwargs=kwargs)
+
+
+def remove(*, job: Job, actor: str, via: Via | str = Via.CODE, version: int | None, reason: str = "") -> None:
+    """
+    Delete a job, if nobody changed it since that version was read.
+
+    :raises StaleVersion, JobNotFound: nothing was deleted
+    """
+    with transaction.atomic():
+        stored = rows.lock(id=job.pk)
+        if version is not None and stored.version != version:
+            raise jobs.stale(job=stored, version=version)
+        jobs.remove(job=stored, actor=actor, via=via, reason=reason)
+
+
+def clone(
+    *,
+    job: Job,
+    actor: str,
+    via: Via | str = Via.CODE,
+    source: JobSource,
+    id: str | None,
+    name: str | None,
+    paused: bool,
+) -> Job:
+    """
+    Create a job with the same definition, secrets included.
+
+    :raises JobExists, InvalidName, UnknownTask, InvalidArguments, InvalidTrigger: nothing was created
+    """
+    return jobs.create(
+        task=job.task,
+        trigger=job.trigger,
+        id=id,
+        name=name or f"{job.name[:246]} (copy)",
+        args=job.args,
+        kwargs=job.kwargs,
+        description=job.description,
+        tags=job.tags,
+        actor=actor,
+        via=via,
+        reason=f"Copied from “{job.name}” ({job.pk}).",
+        source=source,
+        paused=paused,
+        **{policy: getattr(job, policy) for policy in POLICIES},
+    )
+
+
+def pause(*, job: Job, actor: str, via: Via | str = Via.CODE, reason: str = "", until: datetime | None = None) -> Job:
+    """
+    Pause a job; one that is paused until then already stays as it is.
+
+    :raises InvalidPause, JobNotFound: nothing was changed
+    """
+    try:
+        return jobs.pause(job=job, actor=actor, via=via, reason=reason, until=until)
+    except AlreadyPaused:
+        return jobs.get(id=job.pk)
+
+
+def resume(*, job: Job, actor: str, via: Via | str = Via.CODE, reason: str = "") -> Job:
+    """
+    Resume a job; one that is active stays as it is.
+
+    :raises NotPaused: it is finished or broken
+    """
+    try:
+        return jobs.resume(job=job, actor=actor, via=via, reason=reason)
+    except NotPaused:
+        stored = jobs.get(id=job.pk)
+        if stored.state == "active":
+            return stored
+        raise
+
+
+def retag(
+    *,
+    job: Job,
+    actor: str,
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    add: Sequence[str] = (),
+    remove: Sequence[str] = (),
+) -> Job:
+    """
+    Give a job tags and take others from it; one that has just these already stays as it is.
+
+    :raises InvalidName: one cannot be a tag, or there would be too many; nothing was changed
+    """
+    with transaction.atomic():
+        stored = rows.lock(id=job.pk)
+        tags = rows.checked_tags(sorted({*stored.tags, *add} - set(remove)))
+        if tags == stored.tags:
+            return stored
+        return jobs.update(job=stored, actor=actor, via=via, reason=reason, tags=tags)
+
+
+def change_many(
+    *,
+    action: str,
+    ids: tuple[str, ...],
+    filter: JobFilter,
+    actor: str,
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    until: datetime | None = None,
+    tags: tuple[str, ...] = (),
+    dry_run: bool = False,
+) -> Changes:
+    """Do the same to many jobs, each in a transaction of its own: those named, or those that the filter finds."""
+    if ids:
+        found: dict[str, Job] = Job.objects.defer("job_state").in_bulk(ids)
+        chosen: list[tuple[str, Job | None]] = [(id, found.get(id)) for id in dict.fromkeys(ids)]
+        is_cut = False
+    else:
+        matching = list(job_queries.jobs(filter=filter).order_by("pk")[: MOST_AT_ONCE + 1])
+        is_cut = len(matching) > MOST_AT_ONCE
+        chosen = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
+    do = _deed(action=action, author={"actor": actor, "via": via, "reason": reason}, until=until, tags=tags)
+    results = _each(chosen=chosen, do=do, dry_run=dry_run)
+    return Changes(results=tuple(results), is_cut=is_cut)
+
+
+def _each(*, chosen: list[tuple[str, Job | None]], do: Callable[[Job], object], dry_run: bool) -> Iterator[Change]:
+    for id, job in chosen:
+        try:
+            stored = job or jobs.get(id=id)
+            if not dry_run:
+                do(stored)
+        except SchedulerError as error:
+            yield Change(id=id, error=error)
+        else:
+            yield Change(id=id)
+
+
+def _deed(
+    *, action: str, author: Mapping[str, Any], until: datetime | None, tags: tuple[str, ...]
+) -> Callable[[Job], object]:
+    deeds: dict[str, Callable[[Job], object]] = {
+        "pause": lambda job: pause(job=job, **author, until=until),
+        "resume": lambda job: resume(job=job, **author),
+        "run": lambda job: jobs.run_now(job=job, actor=author["actor"]),
+        "delete": lambda job: jobs.remove(job=job, **author),
+        "add_tags": lambda job: retag(job=job, **author, add=tags),
+        "remove_tags": lambda job: retag(job=job, **author, remove=tags),
+    }
+    return deeds[action]
+
+
+def _check(*, task: str, changes: Mapping[str, Any], stored: Job | None) -> None:
+    if "executor" in changes and (stored is None or changes["executor"] != stored.executor):
+        job_queries.check_executor(executor=changes["executor"])
+    if stored is None:
+        for name in ("args", "kwargs"):
+            masking.unmasked(given=changes.get(name), stored=None, pointer=f"/{name}")
+    if changes.get("kwargs"):
+        masking.refuse_masks(kwargs=changes["kwargs"], secrets=registry.get(task).secrets)

@@ -1,0 +1,140 @@
+"""Export and import: the definitions of jobs as one JSON document that round-trips."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from scheduler.core import triggers
+from scheduler.core.definition import NAMES
+from scheduler.core.states import JobSource, JobState, Via
+from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
+from scheduler.models import Job
+from scheduler.phrases import phrase
+from scheduler.services import masking
+from scheduler.services.jobs import bulk
+
+FORMAT = "openlearn-scheduler-jobs"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What became of one job of the document."""
+
+    id: str
+    what: str
+    """``created``, ``updated``, ``unchanged``, ``skipped`` or ``refused``."""
+
+    text: str = ""
+    """Why it was refused."""
+
+
+def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
+    """
+    Describe these jobs, or all of them. Secrets are masked: they are kept where the document is imported again.
+
+    :raises JobNotFound: one of these is not there
+    """
+    found = Job.objects.defer("job_state").order_by("pk")
+    if ids:
+        found = found.filter(pk__in=ids)
+        missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
+        if missing:
+            raise JobNotFound(phrase("There is no job with the id “{id}”.", id=missing[0]))
+    return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
+
+
+def import_jobs(
+    *,
+    document: Any,
+    actor: str,
+    via: Via | str = Via.CODE,
+    reason: str = "",
+    update: bool = False,
+    dry_run: bool = False,
+) -> tuple[Imported, ...]:
+    """
+    Create the jobs of a document; each in a transaction of its own, and what is refused does not stop the others.
+
+    ``update``: bring those that exist to the document's definition; else they are left alone. ``dry_run``: everything
+    is tried and taken back, so that what would be refused is refused here too.
+
+    :raises InvalidImport: it is no such document; nothing was done
+    """
+    entries = _entries(document)
+    author = {"actor": actor, "via": Via(via), "reason": reason or "Imported."}
+    return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
+
+
+def _exported(job: Job) -> dict[str, Any]:
+    definition = {name: getattr(job, name) for name in NAMES}
+    masked = {name: masking.masked(definition[name]) for name in ("args", "kwargs")}
+    definition["trigger"] = triggers.current_form(job.trigger)
+    return {"id": job.pk, **definition, **masked, "paused": job.state == JobState.PAUSED}
+
+
+def _is_same(name: str, present: Any, given: Any) -> bool:
+    return triggers.is_same(present, given) if name == "trigger" else bool(present == given)
+
+
+def _entries(document: Any) -> list[dict[str, Any]]:
+    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
+        raise InvalidImport(f"This is no export of jobs: it has no “format”: “{FORMAT}”.")
+    if document.get("version") != VERSION:
+        raise InvalidImport(f"Its version is {document.get('version')!r}; this release reads {VERSION}.")
+    entries = document.get("jobs")
+    if not isinstance(entries, list):
+        raise InvalidImport("It has no list of jobs.")
+    known = {"id", "paused", *NAMES}
+    for place, entry in enumerate(entries):
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+            raise InvalidImport(f"The job at place {place} has no id.")
+        unknown = sorted(set(entry) - known)
+        if unknown:
+            raise InvalidImport(f"“{entry['id'][:64]}” has unknown members: {', '.join(unknown)}.")
+        for name, kind in _KINDS.items():
+            if name in _NEEDED and name not in entry:
+                raise InvalidImport(f"“{entry['id'][:64]}” has no {name}.")
+            if name in entry and not isinstance(entry[name], kind):
+                word = _IN_JSON[kind]
+                raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”; it must be {word}.")
+    return entries
+
+
+_KINDS: dict[str, type] = {"task": str, "trigger": dict, "args": list, "kwargs": dict, "paused": bool}
+_NEEDED = ("task", "trigger")
+_IN_JSON = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}
+
+
+def _import(*, entry: dict[str, Any], author: dict[str, Any], update: bool, dry_run: bool) -> Imported:
+    with transaction.atomic():
+        done = _imported(entry=entry, author=author, update=update)
+        if dry_run:
+            transaction.set_rollback(True)
+    return done
+
+
+def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) -> Imported:
+    id = entry["id"]
+    if not id.isprintable():
+        return Imported(id=id[:64], what="refused", text=f"The id “{id[:64]}” holds characters that cannot be printed.")
+    stored = Job.objects.defer("job_state").filter(pk=id).first()
+    definition = {name: entry[name] for name in NAMES if name in entry}
+    try:
+        if stored is None:
+            bulk.create(**author, source=JobSource.CODE, id=id, paused=entry.get("paused", False), **definition)
+            return Imported(id=id, what="created")
+        if not update:
+            return Imported(id=id, what="skipped")
+        present = _exported(stored)
+        changed = {name: value for name, value in definition.items() if not _is_same(name, present[name], value)}
+        if not changed:
+            return Imported(id=id, what="unchanged")
+        bulk.update(job=stored, **author, version=None, **changed)
+        return Imported(id=id, what="updated")
+    except SchedulerError as error:
+        return Imported(id=id, what="refused", text=str(error))

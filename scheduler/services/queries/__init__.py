@@ -1,0 +1,1 @@
+"""Queries: filters, lists, history, status, health and metrics, each in a bounded number of statements."""

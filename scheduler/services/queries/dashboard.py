@@ -1,0 +1,219 @@
+"""Everything that somebody asks at three in the morning, in a bounded number of queries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, F, Q, Sum, Value, When
+
+from scheduler import conf
+from scheduler.core import triggers
+from scheduler.core.states import JobState, NodeState, RunState
+from scheduler.errors import InvalidTrigger
+from scheduler.models import Change, Job, Node, Rollup, Run
+from scheduler.services.queries import job_history, overview
+from scheduler.services.queries.job_history import ChangeFilter
+from scheduler.services.queries.overview import Recent
+from scheduler.services.queries.run_queries import NodeSeen
+
+PAST = timedelta(hours=12)
+PLANNED = timedelta(hours=3)
+LANE_RUNS = 60
+"""So many runs of a job are drawn one by one; of one that runs more often, its hours are."""
+
+_LANES = 20
+_ROWS = 10
+_MOST_ACTIVE = 200
+_CHANGES = 5
+_PAUSED = 5
+_MOST_PLANNED = 30
+_BAD = ("broken", "failing", "overdue")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenNode:
+    node: Node
+    state: str
+    """That of its row, or ``silent`` when it says that it runs and has not been heard for too long."""
+
+    skew_seconds: float | None
+    """How far its clock is ahead of the database's; ``None``: it has not said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """What became of a job's runs that ended in this hour."""
+
+    begins_at: datetime
+    succeeded: int
+    ended: int
+    """Those that were missed as well."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    job: Job
+    runs: list[Recent]
+    """Of the last hours, newest first."""
+
+    hours: list[Hour]
+    """The oldest first; empty unless there are more runs than can be drawn one by one."""
+
+    planned: list[datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    counts: dict[str, int]
+    attention: list[Job]
+    """The worst jobs, with ``condition``."""
+
+    recent: dict[str, list[Recent]]
+    running: list[Run]
+    """Those that have begun first, first."""
+
+    waiting: list[Run]
+    """Those that are due later, and those that stand for fire times that passed: the first due first."""
+
+    lanes: list[Lane]
+    upcoming: list[Job]
+    paused: list[Job]
+    """Those that were paused last."""
+
+    nodes: list[SeenNode]
+    changed: list[Change]
+    """The newest changes of jobs."""
+
+    succeeded: int
+    """Of the runs that ended in the last 24 hours."""
+
+    ended: int
+
+    @property
+    def alive(self) -> int:
+        return sum(seen.state == NodeState.RUNNING for seen in self.nodes)
+
+    @property
+    def trouble(self) -> int:
+        """How many jobs need somebody."""
+        return sum(self.counts[name] for name in _BAD)
+
+
+def look(*, now: datetime) -> Dashboard:
+    jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now)
+    lanes = list(jobs.order_by("severity", "next_run_time", "pk")[:_LANES])
+    running, waiting = _active(now)
+    ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
+    recent = overview.recent(jobs=ids, count=LANE_RUNS)
+    full = [job.pk for job in lanes if _is_full(recent.get(job.pk, []), now=now)]
+    hours, succeeded, ended = _outcomes(now, jobs=full)
+    upcoming, paused = _upcoming_and_paused(now)
+    return Dashboard(
+        counts=overview.counts(now=now),
+        attention=[job for job in lanes if _condition(job) in _BAD],
+        recent=recent,
+        running=running,
+        waiting=waiting,
+        lanes=[_lane(job, recent.get(job.pk, []), hours.get(job.pk, []), now=now) for job in lanes],
+        upcoming=upcoming,
+        paused=paused,
+        nodes=nodes(now=now),
+        changed=list(job_history.changes(filter=ChangeFilter())[:_CHANGES]),
+        succeeded=succeeded,
+        ended=ended,
+    )
+
+
+def nodes(*, now: datetime) -> list[SeenNode]:
+    """Return the nodes that run, and those that ended within a day; at most 50."""
+    is_shown = Q(state__in=(NodeState.RUNNING, NodeState.STOPPING)) | Q(heartbeat_at__gte=now - timedelta(days=1))
+    found = Node.objects.select_related("measure").filter(is_shown).order_by("-heartbeat_at", "pk")[:50]
+    return [SeenNode(node=node, state=state_of(node, now=now), skew_seconds=_skew(node)) for node in found]
+
+
+def state_of(node: Node | NodeSeen, *, now: datetime) -> str:
+    """Return the state of the node's row, or ``silent`` when it has not been heard for as long as the dead are."""
+    silent = now - timedelta(seconds=conf.get().reap_after_seconds)
+    return "silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state
+
+
+def _skew(node: Node) -> float | None:
+    measure: Any = getattr(node, "measure", None)
+    return None if measure is None else (measure.clock_at - measure.reported_at).total_seconds()
+
+
+def _condition(job: Job) -> str:
+    return str(job.condition)
+
+
+def _upcoming_and_paused(now: datetime) -> tuple[list[Job], list[Job]]:
+    """Return the jobs that are due next, and those that were paused last: in one query."""
+    jobs = Job.objects.defer("job_state")
+    due = jobs.filter(state=JobState.ACTIVE, next_run_time__gt=now).order_by("next_run_time", "pk")[:_ROWS]
+    paused = jobs.filter(state=JobState.PAUSED).order_by(F("state_changed_at").desc(nulls_last=True), "pk")[:_PAUSED]
+    found = list(due.union(paused, all=True))
+    upcoming = [job for job in found if job.next_run_time is not None]
+    return (
+        sorted(upcoming, key=lambda job: (job.next_run_time, job.pk)),
+        sorted(
+            (job for job in found if job.next_run_time is None),
+            key=lambda job: (job.state_changed_at is None, -(job.state_changed_at or now).timestamp(), job.pk),
+        ),
+    )
+
+
+def _active(now: datetime) -> tuple[list[Run], list[Run]]:
+    """Return what runs, and what waits for a reason that a person would want to know: one query."""
+    is_told = Q(state=RunState.RUNNING) | Q(state=RunState.QUEUED) & (Q(due_at__gt=now) | Q(coalesced__gt=0))
+    rows = Run.objects.active().filter(is_told).select_related("job").order_by("-state", "started_at", "due_at", "pk")
+    hidden = ("args", "kwargs", "result", "log", "traceback", "job__job_state", "job__args", "job__kwargs")
+    found = list(rows.defer(*hidden)[:_MOST_ACTIVE])
+    running = [run for run in found if run.state == RunState.RUNNING]
+    return running[:_LANES], [run for run in found if run.state == RunState.QUEUED][:_ROWS]
+
+
+def _is_full(runs: list[Recent], *, now: datetime) -> bool:
+    return len(runs) >= LANE_RUNS and runs[-1].scheduled_at >= now - PAST
+
+
+def _outcomes(now: datetime, *, jobs: list[str]) -> tuple[dict[str, list[Hour]], int, int]:
+    """Return the last hours of these jobs, and how many runs succeeded and ended in 24 hours: all from the roll-ups."""
+    columns = ("succeeded", "failed", "timed_out", "interrupted", "missed")
+    rows = (
+        Rollup.objects.filter(hour__gte=now - timedelta(hours=24))
+        .order_by("hour")
+        .annotate(drawn=Case(When(job_key__in=jobs, then=F("job_key")), default=Value("")))
+        .values_list("drawn", "hour")
+        .annotate(*(Sum(column) for column in columns))
+    )
+    hours: dict[str, list[Hour]] = {}
+    all_succeeded = all_ended = 0
+    for job, begins_at, succeeded, *others, missed in rows:
+        all_succeeded += succeeded
+        all_ended += succeeded + sum(others)
+        if job and begins_at > now - PAST - timedelta(hours=1):
+            hour = Hour(begins_at=begins_at, succeeded=succeeded, ended=succeeded + sum(others) + missed)
+            hours.setdefault(job, []).append(hour)
+    return hours, all_succeeded, all_ended
+
+
+def _lane(job: Job, runs: list[Recent], hours: list[Hour], *, now: datetime) -> Lane:
+    return Lane(
+        job=job,
+        runs=[run for run in runs if run.scheduled_at >= now - PAST],
+        hours=hours,
+        planned=_planned(job, until=now + PLANNED),
+    )
+
+
+def _planned(job: Job, *, until: datetime) -> list[datetime]:
+    first = job.next_run_time
+    if job.state != JobState.ACTIVE or first is None or first > until:
+        return []
+    try:
+        later = triggers.next_fire_times(job.trigger, after=first, count=_MOST_PLANNED - 1)
+    except (InvalidTrigger, TypeError, AttributeError):
+        return [first]
+    return [first, *(moment for moment in later if moment <= until)]

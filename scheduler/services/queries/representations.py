@@ -1,0 +1,225 @@
+"""How jobs, runs and nodes look as JSON; the same for the API, the command line and exports."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from scheduler.core import triggers
+from scheduler.core.definition import POLICIES
+from scheduler.errors import InvalidTrigger
+from scheduler.models import Change, Job, Node, Run
+from scheduler.services import masking
+from scheduler.services.queries import job_history, job_queries, run_queries
+from scheduler.services.queries.metrics import Tally
+from scheduler.services.queries.status import Status
+
+
+def instant(moment: datetime | None) -> str | None:
+    """Write an instant as RFC 3339, in UTC."""
+    return None if moment is None else moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def jobs(*, rows: Iterable[Job]) -> list[dict[str, Any]]:
+    """Describe jobs, each with its newest run: one query for all."""
+    rows = list(rows)
+    newest = job_queries.last_runs(jobs=[row.pk for row in rows])
+    return [job(row=row, last_run=newest.get(row.pk)) for row in rows]
+
+
+def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "name": row.name,
+        "description": row.description,
+        "tags": list(row.tags),
+        "task": row.task,
+        "args": masking.masked(row.args),
+        "kwargs": masking.masked(row.kwargs),
+        "trigger": triggers.current_form(row.trigger),
+        "when": words(row.trigger),
+        **{name: getattr(row, name) for name in POLICIES},
+        "state": row.state,
+        "state_reason": row.state_reason,
+        "state_changed_at": instant(row.state_changed_at),
+        "state_changed_by": row.state_changed_by,
+        "paused_until": instant(row.paused_until),
+        "source": row.source,
+        "next_run_time": instant(row.next_run_time),
+        "consecutive_failures": row.consecutive_failures,
+        "last_run": None if last_run is None else _last(last_run),
+        "version": row.version,
+        "created_at": instant(row.created_at),
+        "created_by": row.created_by,
+        "updated_at": instant(row.updated_at),
+        "updated_by": row.updated_by,
+    }
+
+
+def words(trigger: Any) -> str | None:
+    """Describe a stored trigger; ``None``: raw SQL wrote something that is none."""
+    return _words(json.dumps(trigger))
+
+
+@lru_cache(maxsize=4096)
+def _words(trigger: str) -> str | None:
+    """Kept, because reading the triggers takes half the time of a list of jobs."""
+    try:
+        return triggers.describe(json.loads(trigger))
+    except (InvalidTrigger, TypeError, AttributeError):
+        return None
+
+
+def _last(run: Run) -> dict[str, Any]:
+    return {
+        "id": run.pk,
+        "state": run.state,
+        "scheduled_at": instant(run.scheduled_at),
+        "started_at": instant(run.started_at),
+        "finished_at": instant(run.finished_at),
+    }
+
+
+def changes(*, rows: Iterable[Change]) -> list[dict[str, Any]]:
+    """Describe changes of jobs, as a list has them."""
+    return [
+        {
+            "id": row.pk,
+            "job": row.job_key,
+            "job_name": row.job_name,
+            "job_exists": job_history.job_version(change=row) is not None,
+            "version": row.version,
+            "action": row.action,
+            "actor": row.actor,
+            "via": row.via,
+            "reason": row.reason,
+            "restored_version": row.restored_version,
+            "changed_at": instant(row.changed_at),
+            "changes": [{"name": each.name, "old": each.old, "new": each.new} for each in job_history.what(change=row)],
+        }
+        for row in rows
+    ]
+
+
+def runs(*, rows: Iterable[Run]) -> list[dict[str, Any]]:
+    """Describe runs without their output, each with the name of its node: one query for all."""
+    rows = list(rows)
+    names = run_queries.node_names(runs=rows)
+    return [run(row=row, nodes=names) for row in rows]
+
+
+def run(*, row: Run, nodes: Mapping[str, str]) -> dict[str, Any]:
+    took = None
+    if row.started_at is not None and row.finished_at is not None:
+        took = (row.finished_at - row.started_at).total_seconds()
+    node = None if row.node is None else str(row.node)
+    return {
+        "id": row.pk,
+        "job": row.job_key,
+        "job_name": row.job_name,
+        "job_exists": row.job_id is not None,
+        "task": row.task,
+        "kind": row.kind,
+        "attempt": row.attempt,
+        "state": row.state,
+        "reason": row.reason,
+        "error": row.error,
+        "executor": row.executor,
+        "priority": row.priority,
+        "held": row.held,
+        "node": None if node is None else {"id": node, "name": nodes.get(node)},
+        "scheduled_at": instant(row.scheduled_at),
+        "due_at": instant(row.due_at),
+        "covers_from": instant(row.covers_from),
+        "coalesced": row.coalesced,
+        "previous": row.previous_id,
+        "requested_by": row.requested_by,
+        "created_at": instant(row.created_at),
+        "started_at": instant(row.started_at),
+        "finished_at": instant(row.finished_at),
+        "seconds": took,
+        "cancel_requested_at": instant(row.cancel_requested_at),
+    }
+
+
+def output(*, row: Run) -> dict[str, Any]:
+    """Return what only those see who may view the output of runs."""
+    return {
+        "args": masking.masked(row.args),
+        "kwargs": masking.masked(row.kwargs),
+        "result": row.result,
+        "progress": row.progress,
+    }
+
+
+def node(*, row: Node) -> dict[str, Any]:
+    return {
+        "id": str(row.pk),
+        "name": row.name,
+        "host": row.host,
+        "pid": row.pid,
+        "version": row.version,
+        "executors": row.executors,
+        "tasks": row.tasks,
+        "stuck": row.stuck,
+        "state": row.state,
+        "reason": row.reason,
+        "started_at": instant(row.started_at),
+        "heartbeat_at": instant(row.heartbeat_at),
+        "stopped_at": instant(row.stopped_at),
+    }
+
+
+def status(*, found: Status) -> dict[str, Any]:
+    """Describe the scheduler as a whole, without its jobs."""
+    now = found.scheduling
+    return {
+        "status": found.word.value,
+        "running": found.is_running,
+        "total_jobs": found.total_jobs,
+        "jobs_by_state": found.jobs_by_state,
+        "metrics": totals(found.totals, uptime=now.uptime, last=found.last_execution_at),
+        "nodes": [
+            {
+                "id": node.id,
+                "name": node.name,
+                "state": node.state,
+                "is_alive": node.is_fresh,
+                "heartbeat_age_seconds": round(node.heartbeat_age, 3),
+                "uptime_seconds": round(node.uptime, 3),
+                "stuck": node.stuck,
+                "executors": node.executors,
+                "busy": node.busy,
+                "backlog": node.backlog,
+                "tick_seconds": node.tick_seconds,
+                "clock_skew_seconds": node.skew,
+            }
+            for node in found.nodes
+        ],
+        "queues": [
+            {
+                "executor": queue.executor,
+                "queued": queue.queued,
+                "running": queue.running,
+                "held": queue.held,
+                "oldest_seconds": queue.oldest,
+            }
+            for queue in found.queues
+        ],
+        "due_jobs": now.due,
+        "overdue_jobs": now.overdue,
+        "max_overdue_seconds": round(now.max_overdue or 0.0, 3),
+        "next_run_time": instant(now.next_run_time),
+        "checked_at": instant(now.now),
+    }
+
+
+def totals(tally: Tally, *, uptime: float | None, last: datetime | None) -> dict[str, Any]:
+    return {
+        **tally.as_dict(),
+        "uptime_seconds": round(uptime or 0.0, 3),
+        "last_execution_at": instant(last),
+    }

@@ -1,0 +1,240 @@
+"""Finding runs: the same filters for the admin, the API and the command line. The ledger is never counted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db.models import F, QuerySet
+
+from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
+from scheduler.models import Job, Node, Run
+from scheduler.services.queries import paging
+from scheduler.services.queries.paging import Order, Page
+from scheduler.store import windows
+
+UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
+"""States of runs that have an error, and so are in the index of those."""
+
+REASONED = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
+"""States of runs that always say why, and so are in the index of those that do."""
+
+NEWEST_FIRST = Order(columns=("id",), descending=True)
+NEWEST_FIRST_OF_JOB = Order(columns=("scheduled_at", "attempt", "id"), descending=True)
+"""What the index of a job's runs has."""
+
+LAST_FAILED_FIRST = Order(columns=("finished_at", "id"), descending=True)
+"""What the index of unsuccessful runs has."""
+
+MOST_GROUPED = 1000
+MOST_EXPORTED = 10_000
+MOST_COMPARED = 5_000
+"""The slowest are looked for among so many: an index by duration would cost every run to serve a rare question."""
+
+_DIGITS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs. What is empty does not count."""
+
+    job: str = ""
+    task: str = ""
+    states: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    node: str = ""
+    error: str = ""
+    """Part of the error's text."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    """The window in which the run was entered in the ledger: from the one, before the other."""
+
+
+@dataclass(slots=True, kw_only=True)
+class ErrorGroup:
+    """Failures whose errors differ in numbers only."""
+
+    text: str
+    count: int = 0
+    jobs: dict[str, str] = field(default_factory=dict)
+    """Names by id."""
+
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    sample: int = 0
+    """The id of the newest run."""
+
+
+def page(*, filter: RunFilter, limit: int, cursor: str = "") -> Page[Run]:
+    """
+    Return the newest runs, or those beside the cursor of another page: without their output, in an order of an index.
+
+    :raises InvalidFilter: the cursor is none of this list
+    """
+    rows, order = _find(filter)
+    return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor)
+
+
+def slowest(*, filter: RunFilter, limit: int) -> list[Run]:
+    """Return the runs whose bodies took longest, among the newest that have ended."""
+    rows, order = _find(filter)
+    ended = rows.filter(started_at__isnull=False, finished_at__isnull=False)
+    newest = ended.order_by(*_columns(order)).values("pk")[:MOST_COMPARED]
+    found = Run.objects.without_output().filter(pk__in=newest)
+    return list(found.order_by((F("finished_at") - F("started_at")).desc(), "-pk")[:limit])
+
+
+def runs(*, filter: RunFilter) -> QuerySet[Run]:
+    """Return the runs without their output, the newest first."""
+    rows, order = _find(filter)
+    return rows.order_by(*_columns(order))
+
+
+def _columns(order: Order) -> list[str]:
+    return [f"-{column}" if order.descending else column for column in order.columns]
+
+
+def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
+    """Return the runs in a form that the indexes of the ledger can serve, and the order that they have."""
+    found = Run.objects.without_output().order_by()
+    order = NEWEST_FIRST
+    if filter.states:
+        found = found.filter(state__in=filter.states)
+        # What the states imply: with it, the partial indexes can be used.
+        if set(filter.states) <= set(ACTIVE_STATES):
+            found = found.filter(finished_at__isnull=True)
+        elif set(filter.states) <= set(UNSUCCESSFUL):
+            found = found.filter(error__isnull=False)
+            order = LAST_FAILED_FIRST
+        elif set(filter.states) <= set(REASONED):
+            found = found.filter(finished_at__isnull=False).exclude(reason="")
+        elif set(filter.states) <= set(FINISHED_STATES):
+            found = found.filter(finished_at__isnull=False)
+    if filter.error:
+        found = found.filter(error__icontains=filter.error, error__isnull=False)
+        order = LAST_FAILED_FIRST
+    if filter.job and Job.objects.filter(pk=filter.job).exists():
+        found = found.filter(job_id=filter.job)
+        order = NEWEST_FIRST_OF_JOB
+    elif filter.job:
+        # The index knows jobs that exist; the history of deleted ones has only their id.
+        found = found.filter(job_key=filter.job)
+    if filter.kinds:
+        found = found.filter(kind__in=filter.kinds)
+        if RunKind.SCHEDULED not in filter.kinds:
+            # What the kinds imply, as with the states.
+            found = found.exclude(kind=RunKind.SCHEDULED)
+    if filter.task:
+        found = found.filter(task=filter.task)
+    if filter.node:
+        found = found.filter(node=filter.node)
+    return _within(found, filter, by_id=order is NEWEST_FIRST), order
+
+
+def _within(found: QuerySet[Run], filter: RunFilter, *, by_id: bool) -> QuerySet[Run]:
+    """Keep those of the window. Read by id, the ledger would otherwise be read back from its end to the window's."""
+    if by_id:
+        low, high = windows.ids(since=filter.since, until=filter.until)
+        if low is not None:
+            found = found.filter(pk__gte=low)
+        if high is not None:
+            found = found.filter(pk__lt=high)
+    if filter.since is not None:
+        found = found.filter(created_at__gte=filter.since)
+    if filter.until is not None:
+        found = found.filter(created_at__lt=filter.until)
+    return found
+
+
+def group_errors(*, filter: RunFilter) -> list[ErrorGroup]:
+    """Group the newest failures by their errors, the most frequent first."""
+    groups: dict[str, ErrorGroup] = {}
+    rows = (
+        runs(filter=filter).filter(error__isnull=False).values_list("pk", "job_key", "job_name", "error", "finished_at")
+    )
+    for pk, job_key, job_name, error, finished_at in rows[:MOST_GROUPED]:
+        text = (error or "").strip().partition("\n")[0][:300]
+        group = groups.setdefault(fingerprint(text), ErrorGroup(text=text, last_at=finished_at, sample=pk))
+        group.count += 1
+        group.jobs[job_key] = job_name
+        group.first_at = finished_at
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def fingerprint(text: str) -> str:
+    """The text without its numbers, addresses and ids."""
+    return _DIGITS.sub("#", text)
+
+
+def export(*, filter: RunFilter) -> Iterator[Run]:
+    """Yield the newest runs, in pieces."""
+    yield from runs(filter=filter)[:MOST_EXPORTED].iterator(chunk_size=500)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSeen:
+    """What is still known of the node of a run."""
+
+    name: str
+    version: str
+    state: str
+    heartbeat_at: datetime
+
+
+def nodes(*, runs: Iterable[Run]) -> dict[str, NodeSeen]:
+    """Return the nodes of the runs by id, as far as they were not cleaned up."""
+    ids = {run.node for run in runs if run.node is not None}
+    if not ids:
+        return {}
+    rows = Node.objects.filter(pk__in=ids).only("name", "version", "state", "heartbeat_at").order_by()
+    return {
+        str(row.pk): NodeSeen(name=row.name, version=row.version, state=row.state, heartbeat_at=row.heartbeat_at)
+        for row in rows
+    }
+
+
+def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the names of the runs' nodes by id, as far as they still have any; those not known are asked for."""
+    names = dict(known or {})
+    ids = {run.node for run in runs if run.node is not None and str(run.node) not in names}
+    if ids:
+        names |= {str(pk): name for pk, name in Node.objects.filter(pk__in=ids).order_by().values_list("pk", "name")}
+    return names
+
+
+def attempts(*, run: Run) -> list[Run]:
+    """Return all attempts of the run's fire time, the first one first; of a deleted job, the run alone."""
+    if run.job_id is None:
+        return [run]
+    found = Run.objects.without_output().filter(job_id=run.job_id, scheduled_at=run.scheduled_at)
+    return list(found.order_by("attempt")[:100])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbours:
+    previous: Run | None = None
+    next: Run | None = None
+    last_success: Run | None = None
+    """The newest one before, among the 200 before."""
+
+
+def with_arguments(*, run: Run) -> Run:
+    """Return the run with what it was given: for one that was found without its output."""
+    return Run.objects.only("pk", "args", "kwargs", "task", "kind", "executor", "timeout", "node").get(pk=run.pk)
+
+
+def neighbours(*, run: Run) -> Neighbours:
+    """Return the runs of the job's fire times around this one."""
+    if run.job_id is None:
+        return Neighbours()
+    own = Run.objects.without_output().filter(job_id=run.job_id)
+    earlier = own.filter(scheduled_at__lt=run.scheduled_at).order_by("-scheduled_at", "-attempt")[:200]
+    later = own.filter(scheduled_at__gt=run.scheduled_at).order_by("scheduled_at", "attempt")[:1]
+    rows = sorted(earlier.union(later, all=True), key=lambda row: (row.scheduled_at, row.attempt), reverse=True)
+    before = [row for row in rows if row.scheduled_at < run.scheduled_at]
+    after = rows[0] if len(rows) > len(before) else None
+    succeeded = (other for other in before if other.state == RunState.SUCCEEDED)
+    return Neighbours(previous=before[0] if before else None, next=after, last_success=next(succeeded, None))

@@ -1,0 +1,13 @@
+"""The lock that lets one synchronisation of declared jobs write at a time."""
+
+from __future__ import annotations
+
+from django.db import connection
+
+from scheduler.store import statements
+
+
+def lock() -> None:
+    """Wait for other synchronisations. The lock lasts until the caller's transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(statements.load("lock_declarations"))
