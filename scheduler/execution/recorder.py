@@ -151,7 +151,10 @@ class Recorder:
                 logger.warning("scheduler.recorder.careful", extra={"rows": len(outcomes), "error": str(error)[:500]})
         left: list[int] = []
         written = in_halves(
-            outcomes, self._finish_with_care, lambda outcome, error: left.extend(self._set_apart(outcome, error))
+            outcomes,
+            self._finish_with_care,
+            self._set_apart,
+            pass_by=lambda outcome: left.append(outcome.run_id),
         )
         return Recorded(
             runs=frozenset().union(*(part.runs for part in written)),
@@ -159,15 +162,13 @@ class Recorder:
         )
 
     def _finish_with_care(self, outcomes: Sequence[Outcome]) -> Recorded:
-        """Record the runs that nobody has locked, and count them afterwards: those that cannot be counted have ended."""
+        """Record the runs that nobody has locked, and count them afterwards: uncounted ones have ended all the same."""
         written = self._finish(outcomes, with_care=True)
         self._uncounted |= rollups.count(self.connection, runs=written.runs, node=self._identity.node)
         return written
 
-    def _set_apart(self, outcome: Outcome, error: Exception) -> list[int]:
-        """Record the one outcome that cannot be, without its words; return its run if it must wait for somebody."""
-        if isinstance(error, StatementCancelled):
-            return [outcome.run_id]
+    def _set_apart(self, outcome: Outcome, error: Exception) -> None:
+        """Record the one outcome that cannot be, without its words."""
         try:
             self._finish([_placeholder(outcome, error)], with_care=True)
         except Exception as refused:  # its row is odd, not its words
@@ -175,7 +176,6 @@ class Recorder:
                 raise
             node = self._identity.node
             runs.set_apart(self.connection, run=outcome.run_id, node=node, state=outcome.state, error=error)
-        return []
 
     def _finish(self, outcomes: Sequence[Outcome], *, with_care: bool = False) -> Recorded:
         recorded = runs.finish(

@@ -24,6 +24,9 @@ from scheduler.store.runs import OwnedRun
 logger = logging.getLogger(__name__)
 
 
+_QUICK_SECONDS = 0.2
+"""How long one job of many may wait for rows that somebody else has locked."""
+
 _MOST_COALESCED = 2**31 - 1
 """What the column holds: 68 years of seconds."""
 
@@ -91,8 +94,9 @@ def claim_due(
     :raises DatabaseUnavailable: nothing was written, or, if the answer to COMMIT was lost, all of it: the rows that
         this node owns tell
     """
-    since = None if positions is None else positions.due_from
-    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": since}
+    positions = positions or Positions(whole_seconds=0.0)
+    passed_by = texts(positions.passed_by())
+    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from, "passed_by": passed_by}
 
     def claim(only: Sequence[str] | None) -> Claim:
         return _claim_due(
@@ -106,7 +110,12 @@ def claim_due(
             raise
         logger.warning("scheduler.claim.divided", extra={"error": str(error)[:500]})
     jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
-    claimed = in_halves(jobs, claim, lambda job, error: definitions.set_apart(connection, job=job, error=error))
+    claimed = in_halves(
+        jobs,
+        claim,
+        lambda job, error: definitions.set_apart(connection, job=job, error=error),
+        pass_by=positions.pass_by,
+    )
     return reduce(_together, claimed, NOTHING)
 
 
@@ -129,10 +138,10 @@ def _claim_due(
     node: str,
     room: Mapping[str, int],
     catch_up_limit: int,
-    positions: Positions | None,
+    positions: Positions,
 ) -> Claim:
     now: datetime | None = due["now"]
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=None if only is None else _QUICK_SECONDS) as transaction:
         rows = transaction.execute("claim_due_jobs", **due, only=None if only is None else list(only))
         if not rows:
             return NOTHING
@@ -154,18 +163,17 @@ def _claim_due(
         rollups.roll_up(transaction, runs=born_finished, node=node)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
-    if positions is not None:
-        positions.note_active(_first_active(first_active, planned, written))
+    positions.note_active(_first_active(first_active, planned, written))
     return _claim(
         jobs=len(jobs), next_seconds=jobs[0].next_seconds, planned=planned, owned=owned, written=written, broken=broken
     )
 
 
 def _count_active(
-    transaction: Transaction, jobs: list[str], positions: Positions | None
+    transaction: Transaction, jobs: list[str], positions: Positions
 ) -> tuple[dict[str, Active], dict[str, int]]:
     """Return the active runs of each job that has any, and the least of their numbers."""
-    since = [0] * len(jobs) if positions is None else positions.first_active(jobs)
+    since = positions.first_active(jobs)
     active: dict[str, Active] = {}
     first: dict[str, int] = {}
     found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))

@@ -235,8 +235,8 @@ class Transaction:
 
 
 def concerns_rows(error: Exception) -> bool:
-    """Whether the rows of a statement are at fault: smaller ones may succeed. Else the session is lost."""
-    return isinstance(error, StatementCancelled) or not isinstance(error, DatabaseUnavailable)
+    """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
+    return isinstance(error, StatementCancelled | ValueRefused | psycopg2.Error | ArithmeticError | ValueError)
 
 
 def array(values: Sequence[object]) -> str:

@@ -20,6 +20,7 @@ _FORGET_SECONDS = 60.0
 _MOST_JOBS = 20_000
 """Positions that are kept. With more jobs, each of them fires so seldom that it leaves little behind."""
 
+_PASS_BY_SECONDS = 10.0
 _ADVANCE_SECONDS = 1.0
 _SHARE = 100
 """Looking at the whole past takes no more than this part of the time: a hundredth."""
@@ -38,6 +39,7 @@ class Positions:
         self._advance_at = 0.0
         self._whole_took = 0.0
         self._first_active: dict[str, int] = {}
+        self._passed_by: dict[str, float] = {}
         self._forget_at = time.monotonic() + _FORGET_SECONDS
 
     def look(self, connection: Connection) -> None:
@@ -55,6 +57,17 @@ class Positions:
     def forget_due(self) -> None:
         """A job may be due in the past now: look at all of it, unless that was done a moment ago and took long."""
         self._whole_at = min(self._whole_at, time.monotonic() + _SHARE * max(0.0, self._whole_took - 0.01))
+
+    def pass_by(self, job: str) -> None:
+        """Claim this job no more for a while: somebody has locked rows that its claim needs."""
+        self._passed_by[job] = time.monotonic() + _PASS_BY_SECONDS
+
+    def passed_by(self) -> list[str]:
+        """Return the jobs that are not to be claimed now."""
+        if self._passed_by:
+            now = time.monotonic()
+            self._passed_by = {job: until for job, until in self._passed_by.items() if until > now}
+        return list(self._passed_by)
 
     def first_active(self, jobs: Iterable[str]) -> list[int]:
         """Return for each job the number before which none of its runs is active."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
-from scheduler.errors import StatementCancelled
 from scheduler.store.connections import Connection, Transaction, array
 from scheduler.store.halving import in_halves
 
@@ -33,13 +32,9 @@ def count(connection: Connection, *, runs: Iterable[int], node: str) -> frozense
     """
     left: set[int] = set()
 
-    def set_apart(run: int, error: Exception) -> None:
-        if isinstance(error, StatementCancelled):
-            left.add(run)
-
     def count_some(some: Sequence[int]) -> None:
         with connection.transaction(lock_seconds=_QUICK_SECONDS) as transaction:
             roll_up(transaction, runs=some, node=node)
 
-    in_halves(sorted(runs), count_some, set_apart)
+    in_halves(sorted(runs), count_some, lambda *_: None, pass_by=left.add)
     return frozenset(left)

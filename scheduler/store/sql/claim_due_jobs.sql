@@ -4,6 +4,7 @@
 -- Params:  now    timestamptz, or NULL for the database's clock
 --          tasks  text[], the tasks that this node knows
 --          limit  int, the most rows to lock
+--          passed_by  text[]: do not claim these
 --          only   text[] or NULL: claim no others
 --          since  timestamptz or NULL: no job is due before this; what was is passed over, not read
 -- Rows:    id, due_at, now, trigger, coalesce, max_instances, misfire_grace_time, executor, priority,
@@ -24,6 +25,7 @@ SELECT parent.id, greatest(parent.next_run_time, '0001-01-01 00:00+00'::timestam
  WHERE parent.next_run_time <= coalesce(%(now)s::timestamptz, now())
    AND parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
    AND (%(only)s::text[] IS NULL OR parent.id = ANY(%(only)s::text[]))
+   AND parent.id <> ALL(%(passed_by)s::text[])
    AND job.state = 'active'
    AND NOT job.needs_inspection
    AND job.task = ANY(%(tasks)s::text[])

@@ -16,7 +16,7 @@ WITH page AS MATERIALIZED (
     SELECT parent.id
       FROM django_apscheduler_djangojob AS parent
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
-     WHERE parent.id IN (SELECT page.id FROM page)
+     WHERE parent.id = ANY(ARRAY(SELECT page.id FROM page))
        AND parent.next_run_time > now()
        AND job.state = 'active'
        AND job.trigger ->> 'type' NOT IN ('interval', 'date')

@@ -77,8 +77,10 @@ def indexes_of(plan: dict[str, Any]) -> set[str]:
     return found
 
 
+ANYTHING = {"only": None, "passed_by": "{}"}
+
 STATEMENTS: dict[str, dict[str, Any]] = {
-    "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR},
+    "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, **ANYTHING},
     "first_due": {"since": NOON - HOUR},
     "count_active_runs": {"jobs": texts([f"job-{n}" for n in range(500)]), "since": array([0] * 500)},
     "move_next_run_times": {
@@ -86,7 +88,18 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "places": texts(["(0,1)", "(0,2)"]),
         "next_run_times": "{2027-03-02,2027-03-02}",
     },
-    "take_runs": {"node": str(uuid4()), "executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
+    "take_runs": {
+        "node": str(uuid4()),
+        "executor": "default",
+        "tasks": [TASK],
+        "limit": 50,
+        "now": NOON,
+        "only": None,
+    },
+    "find_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, "passed_by": "{}"},
+    "find_waiting_runs": {"executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
+    "lock_runs": {"runs": array(range(1, 100))},
+    "set_run_apart": {"run": 1, "node": None, "state": "failed", "error": ""},
     "start_runs": {"runs": array(range(1, 100)), "node": str(NODE), "now": NOON},
     "succeed_runs": {
         "runs": array(range(1, 100)),
@@ -108,8 +121,11 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "runs_of_ended_nodes": {"limit": 200},
     "requeue_runs_of_ended_nodes": {"runs": array(range(1, 100))},
     "interrupt_runs_of_ended_nodes": {"runs": array(range(1, 100)), "max_recoveries": 3, "now": NOON},
-    "pauses_that_end": {"limit": 200, "now": NOON},
-    "jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
+    "find_pauses_that_end": {"limit": 200, "now": NOON},
+    "pauses_that_end": {"jobs": "{job-1}", "now": NOON},
+    "find_jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
+    "jobs_to_inspect": {"jobs": "{job-1}", "broken": True},
+    "reschedule_by_zone": {"after": "job-1", "limit": 100},
 }
 
 

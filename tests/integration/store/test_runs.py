@@ -65,7 +65,7 @@ class TestTake:
         one, other = open_session(), open_session()
         with one.transaction() as transaction:
             taken = transaction.execute(
-                "take_runs", node=str(uuid4()), executor="default", tasks=[TASK], limit=1, now=NOON
+                "take_runs", node=str(uuid4()), executor="default", tasks=[TASK], limit=1, now=NOON, only=None
             )
             assert taken[0][0] == first.pk
 
@@ -97,7 +97,7 @@ class TestStart:
         )
 
         mine.refresh_from_db()
-        assert started == {mine.pk}
+        assert started.runs == {mine.pk}
         assert (mine.state, mine.started_at) == (RunState.RUNNING, NOON + SECOND)
         assert {run.state for run in Run.objects.exclude(pk__in=[mine.pk, running.pk, ended.pk])} == {RunState.QUEUED}
 
