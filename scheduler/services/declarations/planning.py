@@ -15,6 +15,7 @@ from scheduler.errors import SchedulerError
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services.declarations import comparing
+from scheduler.store import jobs as rows
 
 
 class Action(StrEnum):
@@ -107,11 +108,11 @@ def decide(
     """
     wanted = list(declarations)
     keys = {name for each in wanted for name in (each.key, *each.previous_keys)}
-    rows = {row.key: row for row in Row.objects.filter(key__in=keys)}
-    ids = {row.job_key for row in rows.values()} | {each.key for each in wanted}
+    known = {row.key: row for row in Row.objects.filter(key__in=keys)}
+    ids = {row.job_key for row in known.values()} | {each.key for each in wanted}
     jobs = _jobs(ids, lock=lock)
     for declaration in wanted:
-        row = _row(declaration, rows)
+        row = _row(declaration, known)
         try:
             yield _step(declaration=declaration, row=row, jobs=jobs, options=options, now=now)
         except SchedulerError as error:
@@ -125,10 +126,10 @@ def decide(
 
 
 def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
-    found = Job.objects.defer("job_state").filter(pk__in=list(ids)).order_by("pk")
+    ids = list(ids)
     if lock:
-        found = found.select_for_update()
-    return {job.pk: job for job in found}
+        rows.lock_many(ids=ids)
+    return {job.pk: job for job in Job.objects.defer("job_state").filter(pk__in=ids)}
 
 
 def _row(declaration: Declaration, rows: Mapping[str, Row]) -> Row | None:
