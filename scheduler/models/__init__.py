@@ -7,6 +7,7 @@ from scheduler.models.measure import NodeMeasure
 from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
+from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [
     "Change",
@@ -19,4 +20,6 @@ __all__ = [
     "NodeMeasure",
     "Rollup",
     "Run",
+    "Template",
+    "TemplateVersion",
 ]

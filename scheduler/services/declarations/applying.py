@@ -24,6 +24,20 @@ from scheduler.store.declared import lock
 
 _BATCH = 200
 
+_NOTED = (
+    "key",
+    "source",
+    "origin",
+    "declared",
+    "owner",
+    "template_version",
+    "parameters",
+    "release",
+    "is_declared",
+    "paused_at",
+    "synced_at",
+)
+
 DROPPED = "No longer declared."
 
 
@@ -54,7 +68,7 @@ def apply(
             created = _create([step for step in steps if step.action is Action.CREATE], author=author, now=now)
             steps = [created.get(step.key) or _carry_out(step, author=author, now=now) for step in steps]
         done += _told(steps, on_step)
-    if not collected.errors:
+    if collected.is_complete and not collected.errors:
         done += _drop(collected=collected, options=options, author=author, on_step=on_step)
     return tuple(done)
 
@@ -82,7 +96,7 @@ def _create(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str
         [Row(job_key=step.key, **_remembered(step, now=now)) for step in made],
         update_conflicts=True,
         unique_fields=["job_key"],
-        update_fields=["key", "source", "origin", "declared", "release", "is_declared", "paused_at", "synced_at"],
+        update_fields=_NOTED,
     )
     return {
         step.key: replace(step, job=step.key)
@@ -121,12 +135,17 @@ def facts_of(author: Author) -> dict[str, Any]:
 
 def _remembered(step: Step, *, now: datetime) -> dict[str, Any]:
     """Return what is noted of a declaration, so that the next synchronisation sees who changed what."""
+    declaration = step.declaration
+    assert declaration is not None  # noqa: S101 - of steps that write there is one
     return {
         "key": step.key,
         "source": step.source,
         "origin": step.origin[:255],
         "declared": comparing.remembered(step.flat),
-        "release": conf.get().release,
+        "release": "" if declaration.owner else conf.get().release,
+        "owner": declaration.owner,
+        "template_version_id": declaration.template_version,
+        "parameters": declaration.parameters,
         "is_declared": True,
         "paused_at": None,
         "synced_at": now,
@@ -149,7 +168,7 @@ def _drop(
     keys = {name for each in collected.declarations for name in (each.key, *each.previous_keys)}
     with transaction.atomic():
         lock()
-        steps = list(planning.dropped(keys=keys, options=options))
+        steps = list(planning.dropped(keys=keys, options=options, owner=collected.owner))
     done: list[Step] = []
     for start in range(0, len(steps), _BATCH):
         with transaction.atomic():

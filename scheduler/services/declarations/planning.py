@@ -61,6 +61,9 @@ class Options:
     rollback: bool = False
     """Let this release win over a newer one."""
 
+    overwrite: bool = False
+    """Write the declared value of every field, also where a person changed it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -92,6 +95,9 @@ class Step:
 
     flat: Mapping[str, Any] = field(default_factory=dict)
     """All that is declared, flat, to be remembered."""
+
+    declaration: Declaration | None = None
+    """``None`` where nothing is declared any more."""
 
     @property
     def has_changes(self) -> bool:
@@ -146,9 +152,13 @@ def _step(
         "source": declaration.source,
         "origin": declaration.origin,
         "flat": flat,
+        "declaration": declaration,
     }
+    if row is not None and row.owner != declaration.owner:
+        text = f"The key “{row.key}” belongs to {row.owner or 'a declaration in ' + row.source}."
+        return Step(**facts, action=Action.REFUSED, text=text)
     if row is None:
-        return _first(declaration=declaration, jobs=jobs, options=options, facts=facts, now=now)
+        return _first(jobs=jobs, options=options, facts=facts, now=now)
     facts["renames"] = "" if row.key == declaration.key else row.key
     facts["job"] = row.job_key
     if is_older(conf.get().release, row.release) and not options.rollback:
@@ -160,19 +170,18 @@ def _step(
             return Step(**facts, action=Action.CREATE)
         text = "The job was deleted. “jobs apply --recreate” creates it again."
         return Step(**facts, action=Action.DELETED, text=text)
-    return _merged(declaration=declaration, base=row.declared, job=job, row=row, facts=facts, now=now)
+    return _merged(base=row.declared, job=job, row=row, options=options, facts=facts, now=now)
 
 
 def _first(
     *,
-    declaration: Declaration,
     jobs: Mapping[str, Job],
     options: Options,
     facts: Mapping[str, Any],
     now: datetime,
 ) -> Step:
     """The step of a declaration that was never synchronised."""
-    job = jobs.get(declaration.key)
+    job = jobs.get(facts["key"])
     if job is None and options.adopt:
         job = _twin(facts["flat"], now=now)
     if job is None:
@@ -181,7 +190,7 @@ def _first(
     if not options.adopt:
         text = f"A job with the id “{job.pk}” exists already. “jobs apply --adopt” takes it over."
         return Step(**facts, action=Action.REFUSED, text=text)
-    return _merged(declaration=declaration, base=None, job=job, row=None, facts=facts, now=now)
+    return _merged(base=None, job=job, row=None, options=options, facts=facts, now=now)
 
 
 def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
@@ -201,14 +210,14 @@ def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
 
 def _merged(
     *,
-    declaration: Declaration,
     base: Mapping[str, Any] | None,
     job: Job,
     row: Row | None,
+    options: Options,
     facts: Mapping[str, Any],
     now: datetime,
 ) -> Step:
-    flat = facts["flat"]
+    flat, declaration = facts["flat"], facts["declaration"]
     present = comparing.stored(job)
     defaults = comparing.default(declaration=declaration, task=flat["task"])
     merged = merge(
@@ -219,7 +228,10 @@ def _merged(
         is_same=lambda name, declared, stored: comparing.is_same(name, declared, stored, now=now),
         on_conflict=declaration.on_conflict,
     )
+    drift = () if options.overwrite else merged.drift
     write = {name: flat.get(name, value) for name, value in merged.write.items()}
+    if options.overwrite:
+        write |= {each.field: flat[each.field] for each in merged.drift}
     resumes = row is not None and _is_our_pause(row, job)
     action = Action.ADOPT if row is None else Action.UPDATE if write or resumes or facts["renames"] else None
     return Step(
@@ -227,7 +239,7 @@ def _merged(
         action=action or (Action.UNCHANGED if _is_current(row, declaration, flat) else Action.UPDATE),
         write=write,
         before={name: present.get(name, REMOVED) for name in write},
-        drift=tuple(each for each in merged.drift if row is None or each.field not in row.kept),
+        drift=tuple(each for each in drift if row is None or each.field not in row.kept),
         conflicts=merged.conflicts,
         resumes=resumes,
     )
@@ -244,17 +256,18 @@ def _is_current(row: Row | None, declaration: Declaration, flat: Mapping[str, An
         row is not None
         and row.is_declared
         and row.source == declaration.source
+        and row.template_version_id == declaration.template_version
         and row.declared == comparing.remembered(flat)
     )
 
 
-def dropped(*, keys: Iterable[str], options: Options) -> Iterator[Step]:
+def dropped(*, keys: Iterable[str], options: Options, owner: str) -> Iterator[Step]:
     """
     Return one step for each job that its source no longer declares.
 
-    ``keys`` are those that all sources declare, former names included.
+    ``keys`` are those that all sources of this owner declare, former names included.
     """
-    gone = Row.objects.filter(is_declared=True).exclude(key__in=list(keys))
+    gone = Row.objects.filter(is_declared=True, owner=owner).exclude(key__in=list(keys))
     for row in gone.order_by("key"):
         facts: dict[str, Any] = {"key": row.key, "source": row.source, "origin": row.origin, "job": row.job_key}
         if is_older(conf.get().release, row.release) and not options.rollback:
