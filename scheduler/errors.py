@@ -355,6 +355,62 @@ class ValueRefused(SchedulerError):
     code = "value_refused"
 
 
+class InvalidRule(SchedulerError):
+    """A rule for alerts has a value that cannot be used."""
+
+    code = "invalid_rule"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidChannel(SchedulerError):
+    """A channel for alerts has a value that cannot be used."""
+
+    code = "invalid_channel"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RuleNotFound(SchedulerError):
+    """There is no rule with this id."""
+
+    code = "rule_not_found"
+
+
+class ChannelNotFound(SchedulerError):
+    """There is no channel with this id."""
+
+    code = "channel_not_found"
+
+
+class IncidentNotFound(SchedulerError):
+    """There is no incident with this id."""
+
+    code = "incident_not_found"
+
+
+class IncidentIsClosed(SchedulerError):
+    """The incident is closed already. Nothing was changed."""
+
+    code = "incident_is_closed"
+
+
+class NameTaken(SchedulerError):
+    """Another one has this name. Choose another name."""
+
+    code = "name_taken"
+
+
+class DeliveryFailed(SchedulerError):
+    """A channel did not accept the message."""
+
+    code = "delivery_failed"
+
+
 class Misconfigured(SchedulerError):
     """A setting has a value that cannot be used."""
 

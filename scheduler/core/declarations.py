@@ -18,7 +18,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.errors import UnusableDeclaration
 
 FIELDS = ("task", "args", "trigger", "name", "description", "tags", *POLICIES)

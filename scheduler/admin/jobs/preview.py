@@ -18,7 +18,7 @@ from scheduler.admin.fields.trigger_field import TriggerField, TriggerWidget, Ty
 from scheduler.admin.format import display, policy_text
 from scheduler.admin.format.languages import told
 from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import Overlap
 from scheduler.core.triggers import ClockEffect, Trigger

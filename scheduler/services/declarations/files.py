@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from scheduler.core.declarations import Declaration, OnConflict, read_trigger
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.errors import SchedulerError, UnusableDeclaration
 
 _MOST_ERRORS = 10

@@ -10,9 +10,9 @@ from typing import Any
 from django.db import transaction
 
 from scheduler import conf
+from scheduler.core import definition, triggers
 from scheduler.core import policies as policy_rules
-from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
 from scheduler.core.triggers.reading import LAST_YEAR
@@ -37,8 +37,6 @@ from scheduler.store.notifications import Channel
 
 _WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")
-DEFINITION = (*_CALL, "trigger", *_WORDS, *POLICIES)
-"""What people may say about a job."""
 
 
 def get(*, id: str) -> Job:
@@ -167,7 +165,7 @@ def update(
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
     """
-    unknown = sorted(set(changes) - set(DEFINITION))
+    unknown = sorted(set(changes) - set(definition.NAMES))
     if unknown:
         raise InvalidPolicy(phrase("A job has no {names} that could be changed.", names=", ".join(unknown)))
     now = now or database_now()

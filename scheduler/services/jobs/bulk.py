@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError

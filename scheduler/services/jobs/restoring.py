@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from scheduler.core import differences, triggers
+from scheduler.core.definition import NAMES
 from scheduler.core.differences import Difference
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound, NothingToRestore
@@ -65,7 +66,7 @@ def restore(
 
 
 def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
-    definition = {name: change.definition[name] for name in jobs.DEFINITION if name in change.definition}
+    definition = {name: change.definition[name] for name in NAMES if name in change.definition}
     job_queries.check_executor(executor=definition["executor"])
     triggers.check_future(triggers.normalize(definition["trigger"], now=now), now=now)
     return jobs.create(
@@ -79,5 +80,5 @@ def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
 
 
 def _differences(job: Job, change: Change) -> tuple[Difference, ...]:
-    present = {name: getattr(job, name) for name in jobs.DEFINITION}
+    present = {name: getattr(job, name) for name in NAMES}
     return differences.between(present, change.definition)

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import NAMES
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
 from scheduler.models import Job
@@ -19,7 +19,6 @@ from scheduler.services.jobs import bulk
 
 FORMAT = "openlearn-scheduler-jobs"
 VERSION = 1
-DEFINITION = ("name", "description", "tags", "task", "args", "kwargs", "trigger", *POLICIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +71,7 @@ def import_jobs(
 
 
 def _exported(job: Job) -> dict[str, Any]:
-    definition = {name: getattr(job, name) for name in DEFINITION}
+    definition = {name: getattr(job, name) for name in NAMES}
     masked = {name: masking.masked(definition[name]) for name in ("args", "kwargs")}
     definition["trigger"] = triggers.current_form(job.trigger)
     return {"id": job.pk, **definition, **masked, "paused": job.state == JobState.PAUSED}
@@ -90,7 +89,7 @@ def _entries(document: Any) -> list[dict[str, Any]]:
     entries = document.get("jobs")
     if not isinstance(entries, list):
         raise InvalidImport("It has no list of jobs.")
-    known = {"id", "paused", *DEFINITION}
+    known = {"id", "paused", *NAMES}
     for place, entry in enumerate(entries):
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise InvalidImport(f"The job at place {place} has no id.")
@@ -124,7 +123,7 @@ def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) ->
     if not id.isprintable():
         return Imported(id=id[:64], what="refused", text=f"The id “{id[:64]}” holds characters that cannot be printed.")
     stored = Job.objects.defer("job_state").filter(pk=id).first()
-    definition = {name: entry[name] for name in DEFINITION if name in entry}
+    definition = {name: entry[name] for name in NAMES if name in entry}
     try:
         if stored is None:
             bulk.create(**author, source=JobSource.CODE, id=id, paused=entry.get("paused", False), **definition)

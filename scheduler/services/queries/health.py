@@ -18,6 +18,7 @@ from django.db.utils import Error
 from scheduler import conf
 from scheduler.core.states import JobState
 from scheduler.errors import SchedulerError
+from scheduler.loops import spawn
 from scheduler.models import Job
 from scheduler.phrases import phrase, phrase_of, row
 from scheduler.services import adoption, installation
@@ -132,7 +133,7 @@ class Probe:
         with self._lock:
             if self._asked is None or self._asked.done():
                 self._asked, self._asked_at = Future(), time.monotonic()
-                threading.Thread(target=self._answer, args=(self._asked,), name="health-probe", daemon=True).start()
+                spawn(self._answer, args=(self._asked,), name="health-probe")
             asked = self._asked
             left = max(0.0, self._asked_at + self._patience - time.monotonic())
         try:

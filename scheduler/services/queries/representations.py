@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Node, Run
 from scheduler.services import masking

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0015_declare_jobs'),
+        ('scheduler', '0018_watch_everything'),
     ]
 
     operations = [
