@@ -26,7 +26,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from scheduler.core.declarations import read_trigger
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.errors import InvalidParameters, InvalidTemplate
 
 BODY_FIELDS = ("task", "trigger", "timezone", "args", "kwargs", "name", "description", "tags", *POLICIES)

@@ -138,6 +138,11 @@ def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
     return {job.pk: job for job in Job.objects.defer("job_state").filter(pk__in=ids)}
 
 
+def _may_own(declaration: Declaration, row: Row) -> bool:
+    """Whether a declaration may go on with what is remembered. Rows take over single instances of their template."""
+    return row.owner == declaration.owner or bool(row.owner and declaration.owner.startswith(f"{row.owner}:"))
+
+
 def _row(declaration: Declaration, rows: Mapping[str, Row]) -> Row | None:
     names = (declaration.key, *declaration.previous_keys)
     return next((rows[name] for name in names if name in rows), None)
@@ -154,7 +159,7 @@ def _step(
         "flat": flat,
         "declaration": declaration,
     }
-    if row is not None and row.owner != declaration.owner:
+    if row is not None and not _may_own(declaration, row):
         text = f"The key “{row.key}” belongs to {row.owner or 'a declaration in ' + row.source}."
         return Step(**facts, action=Action.REFUSED, text=text)
     if row is None:
@@ -255,7 +260,7 @@ def _is_current(row: Row | None, declaration: Declaration, flat: Mapping[str, An
     return (
         row is not None
         and row.is_declared
-        and row.source == declaration.source
+        and (row.source, row.owner) == (declaration.source, declaration.owner)
         and row.template_version_id == declaration.template_version
         and row.declared == comparing.remembered(flat)
     )

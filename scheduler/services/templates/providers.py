@@ -4,52 +4,24 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+from scheduler import schedules
 from scheduler.core.templates import Parameter
-from scheduler.errors import DuplicateTask, InvalidParameters, TemplateNotFound
-
-Row = tuple[str, Mapping[str, Any]]
-Provider = TypeVar("Provider", bound=Callable[[], Iterable[Row]])
+from scheduler.errors import InvalidParameters, TemplateNotFound
+from scheduler.schedules import Row
 
 _MOST_ROWS = 100_000
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
-_providers: dict[str, Callable[[], Iterable[Row]]] = {}
 
-
-def rows(name: str) -> Callable[[Provider], Provider]:
-    """
-    Register a provider: a function that yields the key and the parameters of each instance.
-
-    :raises InvalidParameters: the name has other characters than small letters, digits and hyphens
-    :raises DuplicateTask: another function has the name
-    """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,49}", name):
-        raise InvalidParameters(f"The provider is called “{name}”. Allowed: small letters, digits and hyphens.")
-
-    def register(function: Provider) -> Provider:
-        present = _providers.get(name)
-        if present is not None and present.__qualname__ != function.__qualname__:
-            raise DuplicateTask(f"Two functions provide the rows “{name}”. Rename one of them.")
-        _providers[name] = function
-        return function
-
-    return register
-
-
-def provider(*, name: str) -> Callable[[], Iterable[Row]]:
+def provider(*, name: str) -> schedules.Rows:
     """:raises TemplateNotFound: no provider has this name"""
-    if name not in _providers:
-        known = ", ".join(sorted(_providers)) or "none"
-        raise TemplateNotFound(f"No provider is called “{name}”. There are: {known}.")
-    return _providers[name]
-
-
-def names() -> tuple[str, ...]:
-    return tuple(sorted(_providers))
+    known = schedules.providers()
+    if name not in known:
+        raise TemplateNotFound(f"No provider is called “{name[:64]}”. There are: {', '.join(sorted(known)) or 'none'}.")
+    return known[name]
 
 
 def read_table(*, text: str, parameters: Iterable[Parameter]) -> list[Row]:
