@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0018_watch_everything'),
+        ('scheduler', '0019_measure_unrecorded_outcomes'),
     ]
 
     operations = [
