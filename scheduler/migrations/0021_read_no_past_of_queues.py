@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     # Built beside the nodes that write to the ledger. Each index serves the statements of the release before as well.
     atomic = False
 
-    dependencies = [("scheduler", "0015_declare_jobs")]
+    dependencies = [("scheduler", "0020_add_templates")]
 
     operations = [
         AddIndexConcurrently(
