@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connections
-
 from scheduler import conf
-from scheduler.store import statements
+from scheduler.store import database, statements
 from scheduler.store.connections import Connection, Row
 
 FRESH_BEATS = 2
@@ -101,7 +99,7 @@ class Total:
 
 def execute(statement: str, **parameters: Any) -> list[Row]:
     """Run a statement on this thread's connection of the web, and return its rows."""
-    with connections["default"].cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load(statement), parameters or None)
         return list(cursor.fetchall())
 
