@@ -35,6 +35,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
     from scheduler import conf
     from scheduler.execution import logs
     from scheduler.execution.runner import begin, execute, note_of
+    from scheduler.loops import spawn
 
     logs.install(level=conf.get().run_log_level, is_child=True)
     sys.stdout = printed = logs.PrintedLines(name="stdout", original=sys.stdout)
@@ -51,7 +52,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
         complained.finish()
         sys.stdout, sys.stderr = printed, complained  # the task may have put its own in their place
 
-    threading.Thread(target=_read, args=(connection, arrived), name="pipe", daemon=True).start()
+    spawn(_read, args=(connection, arrived), name="pipe")
     send(READY)
     while True:
         run, node = decode_request(arrived.get())

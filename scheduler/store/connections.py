@@ -14,6 +14,7 @@ from typing import Any
 
 from scheduler import conf
 from scheduler.errors import DatabaseUnavailable, ValueRefused
+from scheduler.loops import Periodic
 from scheduler.store import database, sessions, statements
 from scheduler.store.drivers import driver, errors
 
@@ -158,30 +159,20 @@ def _all_known() -> list[Connection]:
         return list(_known)
 
 
-class Watchdog:
-    """A thread that ends sessions whose server does not answer, so that nobody waits for it for ever."""
+class Watchdog(Periodic):
+    """A thread that ends sessions whose server does not answer, so that no thread waits for it for ever."""
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="scheduler-watchdog", daemon=True)
+        super().__init__(name="scheduler-watchdog", fault="scheduler.watchdog.failed", seconds=_WATCH_SECONDS)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-
-    def _loop(self) -> None:
-        while not self._stopping.wait(_WATCH_SECONDS):
-            for connection in _all_known():
-                try:
-                    connection.end_silent_session()
-                except (OSError, errors.Error):
-                    logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
-                except Exception:  # without this thread a server that falls silent would be waited for without end
-                    logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
+    def do(self) -> None:
+        for connection in _all_known():
+            try:
+                connection.end_silent_session()
+            except (OSError, errors.Error):
+                logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
+            except Exception:  # the other sessions must be watched too
+                logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
 
 
 class Transaction:

@@ -46,6 +46,12 @@ def lock(*, id: str) -> Job:
     return stored
 
 
+def lock_many(*, ids: Sequence[str]) -> None:
+    """Lock jobs against claims and other edits until the transaction ends: parent rows first, in order of their ids."""
+    list(DjangoJob.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+    list(Job.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk").values_list("pk"))
+
+
 def insert(*, job: Job, author: Author) -> None:
     """
     Write a new job.
@@ -61,6 +67,26 @@ def insert(*, job: Job, author: Author) -> None:
         raise JobExists(
             phrase("A job with the id “{id}” exists already. Choose another id, or update it.", id=f"{job.id}")
         ) from error
+
+
+def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
+    """
+    Write new jobs in a few statements and return the ids that are taken: those jobs were not written.
+
+    One author is noted for all of them.
+    """
+    parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
+    with history.of_many(author=author):
+        before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
+        new = [parent for parent in parents if parent.id not in before]
+        DjangoJob.objects.bulk_create(new)
+        children = [job for job in jobs if job.id not in before]
+        for job in children:
+            job.djangojob_ptr_id = job.id
+        # ``bulk_create`` refuses models with a parent table, whose rows exist by now.
+        queryset = Job.objects.all()
+        queryset._batched_insert(children, Job._meta.local_concrete_fields, batch_size=500)  # type: ignore[attr-defined]
+    return frozenset(before)
 
 
 def is_unadopted(*, id: str) -> bool:

@@ -21,6 +21,7 @@ from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
+from scheduler.loops import spawn
 from scheduler.management import declared, log_output, printing
 from scheduler.services import installation
 from scheduler.services.database_errors import is_transient
@@ -85,7 +86,7 @@ class Command(BaseCommand):
         super().run_from_argv(argv)
         is_ending = threading.Event()
         atexit.register(is_ending.set)  # called once Python waits for no thread any more
-        threading.Thread(target=_leave, args=(is_ending,), name="scheduler-exit", daemon=True).start()
+        spawn(_leave, args=(is_ending,), name="scheduler-exit")
 
     def handle(
         self,

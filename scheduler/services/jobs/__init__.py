@@ -85,7 +85,7 @@ def create(
     again: dict[str, Any] = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), **again)
-    job = _new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
+    job = new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
     with database.atomic():
         if replace_existing and rows.is_unadopted(id=job.id):
             rows.take_over(job=job, author=author)
@@ -105,10 +105,12 @@ def _author(actor: str, via: Via | str, reason: str, restored_version: int | Non
     return Author(actor=actor, via=Via(via), reason=reason, action=action, restored_version=restored_version)
 
 
-def _new(
-    *, id: str | None, given: Mapping[str, Any], source: JobSource, paused: bool, actor: str, now: datetime
-) -> Job:
-    """Check what was given and make a job of it that is not written yet."""
+def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: bool, actor: str, now: datetime) -> Job:
+    """
+    Return a job of this definition that is not written yet.
+
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
+    """
     task = registry.get(given["task"])
     args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"])
     policies = {name: given[name] for name in POLICIES if name in given}

@@ -19,6 +19,6 @@ $$
 
 class Migration(migrations.Migration):
 
-    dependencies = [('scheduler', '0015_declare_jobs')]
+    dependencies = [('scheduler', '0020_add_templates')]
 
     operations = [migrations.RunSQL(DROP_FOREIGN_KEY, migrations.RunSQL.noop)]
