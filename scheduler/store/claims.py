@@ -170,7 +170,7 @@ def _claim_due(
     positions.note_active(_first_active(first_active, planned, written))
     done = len(plans) + len(broken)
     return _claim(
-        jobs=done if done == len(jobs) else limit,
+        jobs=done if done == len(jobs) else due["limit"],
         next_seconds=jobs[0].next_seconds,
         planned=planned,
         owned=owned,

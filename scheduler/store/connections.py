@@ -12,13 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
-from django.db import connections
-
 from scheduler import conf
 from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
-from scheduler.store import statements
+from scheduler.store import database, sessions, statements
+from scheduler.store.drivers import driver, errors
 
 logger = logging.getLogger(__name__)
 
@@ -26,18 +24,11 @@ Row = tuple[Any, ...]
 
 _WATCH_SECONDS = 0.25
 
-_LOCK_MILLISECONDS = 200
-"""Longest wait of a single statement for rows: what is locked for longer is passed by."""
-
-_SESSION = f"""
-SET timezone = 'UTC'; SET lock_timeout = {_LOCK_MILLISECONDS}; SET array_nulls = on
-"""
-"""What the statements take for granted, whatever the role or the database is set to."""
-
 _OF_ROWS = ("P0", "XX", "54")
 """Classes of errors that concern a statement and its rows, not the session: raised by a trigger, internal, a limit."""
 
-_CANCELLED = (psycopg2.errors.QueryCanceled, psycopg2.errors.LockNotAvailable, psycopg2.errors.DeadlockDetected)
+_CANCELLED = ("57014", "55P03", "40P01")
+"""A statement that took too long, waited too long for a lock, or would have waited for ever."""
 
 
 class Connection:
@@ -86,7 +77,7 @@ class Connection:
             raise
 
     def raw(self) -> Any:
-        """Return the psycopg2 connection, opened if need be."""
+        """Return the driver's connection, opened if need be."""
         if not self.is_open:
             self._open()
         return self._connection
@@ -143,38 +134,35 @@ class Connection:
     def _run(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         session = self.raw()
         try:
-            with self._awaiting_an_answer(), session.cursor() as cursor:
+            with self._awaiting_an_answer(), driver.open_cursor(session) as cursor:
                 cursor.execute(sql, parameters)
-                return cursor.fetchall() if cursor.description is not None else []
-        except (psycopg2.DataError, ValueError) as error:
+                return driver.fetch(cursor)  # type: ignore[no-any-return]
+        except (errors.DataError, ValueError) as error:
             raise ValueRefused(f"The database refused a value: {error}") from error
-        except (psycopg2.ProgrammingError, psycopg2.IntegrityError, psycopg2.NotSupportedError):
+        except (errors.ProgrammingError, errors.IntegrityError, errors.NotSupportedError):
             raise  # a fault of ours: a new session would not mend it
-        except _CANCELLED as error:
-            self.close()
-            raise StatementCancelled(str(error).strip()) from error
-        except psycopg2.Error as error:
-            if (error.pgcode or "")[:2] in _OF_ROWS:
+        except errors.Error as error:
+            state = _sqlstate(error)
+            if state[:2] in _OF_ROWS:
                 raise
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
             # became read-only after a failover is among them: another one may answer the next connection.
             self.close()
+            if state in _CANCELLED:
+                raise StatementCancelled(str(error).strip()) from error
             raise DatabaseUnavailable(str(error).strip() or "The connection to the database was lost.") from error
 
     def _open(self) -> None:
-        django_connection = connections[conf.get().database]
-        parameters = django_connection.get_connection_params()
-        parameters.pop("cursor_factory", None)
-        parameters.pop("context", None)
-        parameters["application_name"] = f"scheduler {self.purpose}"
-        try:
-            self._connection = psycopg2.connect(**parameters)
-            self._connection.set_session(autocommit=True)
-            with self._awaiting_an_answer(), self._connection.cursor() as cursor:
-                cursor.execute(_SESSION)
-        except psycopg2.Error as error:
-            self.close()
-            raise DatabaseUnavailable(str(error).strip()) from error
+        with self._awaiting_an_answer():
+            try:
+                sessions.open_session(alias=database.sessions_alias(), purpose=self.purpose, opened=self._hold)
+            except DatabaseUnavailable:
+                self.close()
+                raise
+
+    def _hold(self, session: Any) -> None:
+        """From here on the watchdog sees a server that does not answer."""
+        self._connection = session
 
 
 _known: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -197,7 +185,7 @@ class Watchdog(Periodic):
         for connection in _all_known():
             try:
                 connection.end_silent_session()
-            except (OSError, psycopg2.Error):
+            except (OSError, errors.Error):
                 logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
             except Exception:  # the other sessions must be watched too
                 logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
@@ -234,9 +222,14 @@ class Transaction:
                     logger.debug("scheduler.database.rollback_failed", exc_info=True)
 
 
+def _sqlstate(error: Exception) -> str:
+    """Return the error's code; empty: the server did not say one, because the line broke."""
+    return str(getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or "")
+
+
 def concerns_rows(error: Exception) -> bool:
     """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
-    return isinstance(error, StatementCancelled | ValueRefused | psycopg2.Error | ArithmeticError | ValueError)
+    return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
 
 
 def array(values: Sequence[object]) -> str:

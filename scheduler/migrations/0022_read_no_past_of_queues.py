@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     # Built beside the nodes that write to the ledger. Each index serves the statements of the release before as well.
     atomic = False
 
-    dependencies = [("scheduler", "0020_add_templates")]
+    dependencies = [("scheduler", "0021_let_users_be_elsewhere")]
 
     operations = [
         AddIndexConcurrently(
