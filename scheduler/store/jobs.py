@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf, sealing
@@ -25,7 +25,7 @@ from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
 from scheduler.phrases import phrase
 from scheduler.store import changes as history
-from scheduler.store import legacy_state, overdue
+from scheduler.store import database, legacy_state, overdue
 from scheduler.store.changes import Author
 
 NO_FURTHER_FIRE_TIME = "It has no further fire time."
@@ -60,7 +60,7 @@ def insert(*, job: Job, author: Author) -> None:
     """
     job.job_state = legacy_state.dump(job)
     try:
-        with transaction.atomic():
+        with database.atomic():
             history.announce(author=author, job=job.id)
             job.save(force_insert=(DjangoJob,))
     except IntegrityError as error:

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from scheduler import conf
 from scheduler.core.declarations import Declaration, unflatten
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError
 from scheduler.models import Declaration as Row
-from scheduler.services import jobs
+from scheduler.services import jobs, transactions
 from scheduler.services.declarations import comparing, planning
 from scheduler.services.declarations.collecting import Collected
 from scheduler.services.declarations.planning import Action, Options, Step
@@ -61,7 +59,7 @@ def apply(
     """
     done: list[Step] = []
     for batch in _batches(collected.declarations):
-        with transaction.atomic():
+        with transactions.atomic():
             lock()
             now = database_now()
             steps = list(planning.decide(declarations=batch, options=options, now=now, lock=True))
@@ -111,7 +109,7 @@ def _carry_out(step: Step, *, author: Author, now: datetime) -> Step:
     if step.action not in (Action.ADOPT, Action.UPDATE):
         return step
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             job = _update(step, author, now)
             _remember(step, job=job, now=now)
     except SchedulerError as error:
@@ -166,12 +164,12 @@ def _drop(
     *, collected: Collected, options: Options, author: Author, on_step: Callable[[Step], None] | None
 ) -> list[Step]:
     keys = {name for each in collected.declarations for name in (each.key, *each.previous_keys)}
-    with transaction.atomic():
+    with transactions.atomic():
         lock()
         steps = list(planning.dropped(keys=keys, options=options, owner=collected.owner))
     done: list[Step] = []
     for start in range(0, len(steps), _BATCH):
-        with transaction.atomic():
+        with transactions.atomic():
             lock()
             batch = [_dropped(step, author=author) for step in steps[start : start + _BATCH]]
         done += _told(batch, on_step)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import JobExists, SchedulerError
 from scheduler.models import Job
-from scheduler.services import jobs
+from scheduler.services import jobs, transactions
 from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
@@ -58,7 +58,7 @@ def create_many(
 def _insert(*, new: Sequence[Job], author: Author) -> Iterable[str]:
     """Write the jobs; one by one where another process took an id in this very moment."""
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             return rows.insert_many(jobs=new, author=author)
     except IntegrityError:
         return [job.id for job in new if not _inserted(job, author)]

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from scheduler.core import templates as rules
 from scheduler.core.templates import Parameter
 from scheduler.errors import InvalidTemplate, TemplateNotFound
 from scheduler.models import Template, TemplateVersion
+from scheduler.services import transactions
 
 __all__ = ["add_version", "check", "create", "current", "get", "parameters", "remove", "version"]
 
@@ -81,7 +82,7 @@ def create(
     stored_parameters, stored_body = check(parameters=list(parameters), body=body)
     _check_words(slug=slug, title=title)
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             template = Template.objects.create(
                 slug=slug, title=title, description=description, created_by=actor, is_predefined=is_predefined
             )
@@ -113,7 +114,7 @@ def add_version(
     :raises InvalidTemplate: naming what is wrong
     """
     stored_parameters, stored_body = check(parameters=list(parameters), body=body)
-    with transaction.atomic():
+    with transactions.atomic():
         Template.objects.select_for_update().get(pk=template.pk)
         newest = version(template=template)
         if (newest.parameters, newest.body) == (stored_parameters, stored_body):
