@@ -140,7 +140,10 @@ class SchedulerSettings:
     """``host`` or ``host:port`` that outgoing requests may reach although they are private or loopback."""
 
     overdue_seconds: float = 60.0
-    """A job that is due for longer than this and was not planned makes the health fail: nodes plan within a poll."""
+    """What is due for longer than this and has not begun is reported: jobs that no node planned, and runs that wait."""
+
+    stalled_fire_times: int = 3
+    """A job of which so many fire times in a row were missed or skipped is reported: it does not run."""
 
     skew_seconds: float = 2.0
     """Node and database clocks further apart than this are reported: people would read wrong times in logs."""
