@@ -77,6 +77,23 @@ def update(*, channel: Channel, actor: str = "", via: Via | str = Via.CODE, **gi
     return stored
 
 
+def check(*, channel: Channel | None, name: str, kind: str, config: Mapping[str, Any], **given: Any) -> None:
+    """
+    Check a channel without saving it; ``channel``: the one that is changed.
+
+    :raises InvalidChannel, NameTaken: as ``create`` and ``update``
+    """
+    taken = Channel.objects.filter(name=_name(name)).exclude(pk=channel.pk if channel else None)
+    if taken.exists():
+        raise NameTaken(phrase("There is a channel “{name}” already. Choose another name.", name=name))
+    if channel is not None:
+        config = {**channel.config, **masking.unmasked(given=config, stored=channel.config, pointer="/config")}
+        _refuse_moved_secrets(channel, config)
+    kinds.get(kind).check(config)
+    for field, value in given.items():
+        _plain(field, value)
+
+
 def remove(*, channel: Channel, actor: str = "", via: Via | str = Via.CODE) -> None:
     """Delete a channel, with the messages that wait for it. Rules that name it go on without it."""
     with transaction.atomic():
@@ -188,7 +205,7 @@ def _plain(name: str, value: Any) -> Any:
         return value
     if name == "zone":
         try:
-            return zone_named(value or "UTC").key
+            return getattr(zone_named(value or "UTC"), "key", "UTC")
         except InvalidTrigger as error:
             raise InvalidChannel(error.message, field=name) from None
     if name == "language":

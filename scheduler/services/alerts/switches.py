@@ -37,27 +37,38 @@ def all_switches() -> QuerySet[Switch]:
     return Switch.objects.order_by("name")
 
 
-def create(*, name: str, url: str, job: str = "", every_seconds: float = 60.0) -> Switch:
+def check(*, url: str, every_seconds: float, is_kept: bool = False) -> None:
     """
-    Create a switch; ``job`` is the id of the job whose runs it reports, empty: it reports the health.
+    Check what a switch is made of; ``is_kept``: its address stays.
 
-    :raises InvalidChannel, NameTaken: naming the field, its value and what is allowed
+    :raises InvalidChannel: naming the field, its value and what is allowed
     """
-    try:
-        outgoing.check(url=url.strip())
-    except DestinationRefused as error:
-        raise InvalidChannel(error.message, field="url") from None
+    if not is_kept:
+        try:
+            outgoing.check(url=url.strip())
+        except DestinationRefused as error:
+            raise InvalidChannel(error.message, field="url") from None
     if not _SHORTEST_SECONDS <= every_seconds <= 86_400:
         raise InvalidChannel(
             phrase("every_seconds is “{value}”; it is a number from 10 to 86,400.", value=f"{every_seconds}"),
             field="every_seconds",
         )
+
+
+def create(*, name: str, url: str, job: str = "", every_seconds: float = 60.0, enabled: bool = True) -> Switch:
+    """
+    Create a switch; ``job`` is the id of the job whose runs it reports, empty: it reports the health.
+
+    :raises InvalidChannel, NameTaken: naming the field, its value and what is allowed
+    """
+    check(url=url, every_seconds=every_seconds)
     newest = _newest(job) if job else None
     switch = Switch(
         name=name,
         job_key=job,
         url=sealing.seal(url.strip()),
         every_seconds=every_seconds,
+        enabled=enabled,
         seen_run=newest,
         seen_start=newest,
     )
@@ -66,6 +77,20 @@ def create(*, name: str, url: str, job: str = "", every_seconds: float = 60.0) -
             switch.save()
     except IntegrityError as error:
         raise NameTaken(phrase("There is a switch “{name}” already. Choose another name.", name=name)) from error
+    return switch
+
+
+def update(*, switch: Switch, url: str = "") -> Switch:
+    """
+    Save what was changed of a switch; ``url`` is its new address, empty: it stays.
+
+    :raises InvalidChannel: nothing was changed
+    """
+    check(url=url, every_seconds=switch.every_seconds, is_kept=not url)
+    if url:
+        switch.url = sealing.seal(url.strip())
+    switch.next_at = database_now()
+    switch.save()
     return switch
 
 
