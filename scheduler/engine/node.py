@@ -126,7 +126,7 @@ class Node:
         self._watchdog.start()
         self.heartbeat.start()
         self.recorder.start()
-        logs.install()
+        logs.install(level=self._settings.run_log_level)
         for pool in self.workload.pools.values():
             pool.start()
         self._timekeeper.start()
