@@ -20,7 +20,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.transaction import atomic
 from django.db.utils import OperationalError
 
 from scheduler import conf, failpoints
@@ -28,6 +27,7 @@ from scheduler.core.alerts import ClosedBecause, RuleKind, delay_before_reminder
 from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, Limits, failing_checks
 from scheduler.store import measures
 from scheduler.store.connections import Connection, Row, array, texts
+from scheduler.store.database import atomic
 from scheduler.store.measures import Execute
 
 _JUDGE_LOCK = 0x5C4ED0A1

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import time
+from datetime import UTC, time
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Count, Q, QuerySet
 
 from scheduler import sealing
 from scheduler.core.alerts import NotificationState
 from scheduler.core.states import Via
 from scheduler.core.triggers.zones import zone_named
-from scheduler.errors import ChannelNotFound, DeliveryFailed, InvalidChannel, InvalidTrigger, NameTaken, SchedulerError
+from scheduler.errors import ChannelNotFound, DeliveryFailed, InvalidChannel, NameTaken, SchedulerError
 from scheduler.models import Channel, Notification
 from scheduler.phrases import phrase
-from scheduler.services import masking
+from scheduler.services import masking, transactions
 from scheduler.services.alerts import changes, digests, kinds, messages
 from scheduler.services.alerts.kinds.kind import opened
 from scheduler.store.clock import database_now
@@ -54,7 +55,8 @@ def create(*, name: str, kind: str, actor: str = "", via: Via | str = Via.CODE, 
     :raises InvalidChannel, NameTaken: naming the field, its value and what is allowed
     """
     channel = Channel(kind=kind)
-    _save(channel, {"name": name, "kind": kind, **given}, before={}, action="created", actor=actor, via=via)
+    with transactions.atomic():
+        _save(channel, {"name": name, "kind": kind, **given}, before={}, action="created", actor=actor, via=via)
     return channel
 
 
@@ -64,7 +66,7 @@ def update(*, channel: Channel, actor: str = "", via: Via | str = Via.CODE, **gi
 
     :raises InvalidChannel, NameTaken: nothing was changed
     """
-    with transaction.atomic():
+    with transactions.atomic():
         stored = Channel.objects.select_for_update().filter(pk=channel.pk).first()
         if stored is None:
             raise ChannelNotFound(phrase("The channel “{name}” was deleted meanwhile.", name=channel.name))
@@ -96,7 +98,7 @@ def check(*, channel: Channel | None, name: str, kind: str, config: Mapping[str,
 
 def remove(*, channel: Channel, actor: str = "", via: Via | str = Via.CODE) -> None:
     """Delete a channel, with the messages that wait for it. Rules that name it go on without it."""
-    with transaction.atomic():
+    with transactions.atomic():
         changes.note(about=channel, action="deleted", before=_columns(channel), after={}, actor=actor, via=via)
         channel.delete()
 
@@ -161,7 +163,7 @@ def _save(
     channel.next_digest_at = digests.next_at(channel=channel, now=database_now())
     channel.updated_at = database_now()
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             channel.save()
     except IntegrityError as error:
         raise NameTaken(
@@ -204,10 +206,7 @@ def _plain(name: str, value: Any) -> Any:
             )
         return value
     if name == "zone":
-        try:
-            return getattr(zone_named(value or "UTC"), "key", "UTC")
-        except InvalidTrigger as error:
-            raise InvalidChannel(error.message, field=name) from None
+        return _zone(value or "UTC")
     if name == "language":
         if value and value not in dict(settings.LANGUAGES):
             raise InvalidChannel(
@@ -226,6 +225,22 @@ def _plain(name: str, value: Any) -> Any:
             )
         return value or ""
     return _time(name, value)
+
+
+def _zone(value: str) -> str:
+    """Messages name the place, so that a fixed offset is not enough."""
+    try:
+        zone = zone_named(value)
+    except LookupError:
+        zone = None
+    if zone is UTC:
+        return "UTC"
+    if not isinstance(zone, ZoneInfo):
+        raise InvalidChannel(
+            phrase("zone is “{value}”; it is a place such as Europe/Berlin, or UTC.", value=f"{value}"[:64]),
+            field="zone",
+        )
+    return zone.key
 
 
 def _time(name: str, value: Any) -> time | None:

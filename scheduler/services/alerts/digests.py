@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
 from django.db.models import F, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduler.models import Channel, Incident, Job, Notification, Rollup
+from scheduler.services import transactions
 from scheduler.services.alerts import sentences
 from scheduler.services.queries import metrics
 
@@ -39,7 +39,7 @@ def put_due(*, now: datetime) -> int:
         following = next_at(channel=channel, now=now)
         # Only one sender changes the row, and only it writes the message, in the same transaction.
 
-        with transaction.atomic():
+        with transactions.atomic():
             mine = Channel.objects.filter(pk=channel.pk, next_digest_at=channel.next_digest_at).update(
                 next_digest_at=following
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 
@@ -13,6 +12,7 @@ from scheduler.core.alerts import ClosedBecause
 from scheduler.errors import IncidentIsClosed, IncidentNotFound, InvalidPause
 from scheduler.models import Incident, Job, Mute, Notification
 from scheduler.phrases import phrase
+from scheduler.services import transactions
 from scheduler.store.clock import database_now
 
 LONGEST = timedelta(days=366)
@@ -71,7 +71,7 @@ def messages_about(*, incident: Incident, limit: int = 100) -> list[Notification
     return list(Notification.objects.filter(batches).select_related("channel").order_by("-created_at", "pk")[:limit])
 
 
-@transaction.atomic
+@transactions.atomic()
 def acknowledge(*, incident: Incident, actor: str, note: str = "") -> Incident:
     """
     Say that somebody takes care: no reminders, no escalation.
@@ -88,7 +88,7 @@ def acknowledge(*, incident: Incident, actor: str, note: str = "") -> Incident:
     return stored
 
 
-@transaction.atomic
+@transactions.atomic()
 def snooze(*, incident: Incident, until: datetime, actor: str, note: str = "") -> Incident:
     """
     Hold back reminders and escalation until then.
@@ -104,7 +104,7 @@ def snooze(*, incident: Incident, until: datetime, actor: str, note: str = "") -
     return stored
 
 
-@transaction.atomic
+@transactions.atomic()
 def close(*, incident: Incident, actor: str, note: str = "") -> Incident:
     """
     Close an incident by hand. If its condition still holds, the next failure or the next look opens another one.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Count, Q, QuerySet
 
 from scheduler.core.alerts import ClosedBecause, RuleKind, check_rule
@@ -14,6 +14,7 @@ from scheduler.core.states import Via
 from scheduler.errors import InvalidRule, NameTaken, RuleNotFound
 from scheduler.models import Channel, Incident, Job, Rule
 from scheduler.phrases import phrase
+from scheduler.services import transactions
 from scheduler.services.alerts import changes
 from scheduler.store import alerts
 from scheduler.store.clock import database_now
@@ -60,7 +61,8 @@ def create(*, name: str, actor: str = "", via: Via | str = Via.CODE, **given: An
     :raises InvalidRule, NameTaken: naming the field, its value and what is allowed
     """
     rule = Rule()
-    _save(rule, {"name": name, **given}, before={}, action="created", actor=actor, via=via)
+    with transactions.atomic():
+        _save(rule, {"name": name, **given}, before={}, action="created", actor=actor, via=via)
     return rule
 
 
@@ -70,7 +72,7 @@ def update(*, rule: Rule, actor: str = "", via: Via | str = Via.CODE, **given: A
 
     :raises InvalidRule, NameTaken: nothing was changed
     """
-    with transaction.atomic():
+    with transactions.atomic():
         stored = Rule.objects.select_for_update().filter(pk=rule.pk).first()
         if stored is None:
             raise RuleNotFound(phrase("The rule “{name}” was deleted meanwhile.", name=rule.name))
@@ -81,7 +83,7 @@ def update(*, rule: Rule, actor: str = "", via: Via | str = Via.CODE, **given: A
 
 def remove(*, rule: Rule, actor: str = "", via: Via | str = Via.CODE) -> None:
     """Delete a rule. Its open incidents are closed, its history stays."""
-    with transaction.atomic():
+    with transactions.atomic():
         before = represent(rule)
         _close(rule, ClosedBecause.RULE_DELETED, actor)
         changes.note(about=rule, action="deleted", before=before, after={}, actor=actor, via=via)
@@ -92,6 +94,7 @@ def remove(*, rule: Rule, actor: str = "", via: Via | str = Via.CODE) -> None:
 def _save(
     rule: Rule, given: Mapping[str, Any], *, before: Mapping[str, Any], action: str, actor: str, via: Via | str
 ) -> None:
+    """The caller's transaction is open."""
     unknown = sorted(set(given) - set(FIELDS) - {"id"})
     if unknown:
         raise InvalidRule(phrase("A rule has no {names}.", names=", ".join(unknown)), field=unknown[0])
@@ -105,17 +108,16 @@ def _save(
     rule.enabled = bool(given.get("enabled", True))
     rule.updated_at = database_now()
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             rule.save()
     except IntegrityError as error:
         raise NameTaken(phrase("There is a rule “{name}” already. Choose another name.", name=name)) from error
-    with transaction.atomic():
-        rule.channels.set(channels)
-        rule.escalation_channels.set(escalation)
-        after = represent(rule)
-        changes.note(about=rule, action=action, before=before, after=after, actor=actor, via=via)
-        if any(before.get(field) != after[field] for field in (*CONDITION, "enabled")):
-            _settle(rule, actor)
+    rule.channels.set(channels)
+    rule.escalation_channels.set(escalation)
+    after = represent(rule)
+    changes.note(about=rule, action=action, before=before, after=after, actor=actor, via=via)
+    if any(before.get(field) != after[field] for field in (*CONDITION, "enabled")):
+        _settle(rule, actor)
 
 
 def _settle(rule: Rule, actor: str) -> None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections, connections
 from django.db.models import QuerySet
 from django.db.utils import Error as DatabaseError
 from django.dispatch import Signal
@@ -24,6 +23,7 @@ from django.dispatch import Signal
 from scheduler import failpoints
 from scheduler.core.alerts import GIVE_UP_AFTER, RuleKind, delay_before_next_try, quiet_until
 from scheduler.errors import DatabaseUnavailable, DeliveryFailed, SchedulerError
+from scheduler.loops import Loop, spawn
 from scheduler.models import Channel, Incident, Notification
 from scheduler.services.alerts import digests, kinds, messages, switches
 from scheduler.services.alerts.kinds.kind import ChannelKind, opened
@@ -57,8 +57,8 @@ _JUDGE_SECONDS: dict[RuleKind, float] = {
     RuleKind.SILENT: _SLOW_SECONDS,
     RuleKind.DROPPED: _SLOW_SECONDS,
 }
-_PAUSE_SECONDS = (1.0, 2.0, 5.0, 10.0)
-"""After passes that failed, one after the other."""
+_LAST_SECONDS = 4.0
+"""How long a sender that stops waits for answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,28 +73,41 @@ class _Answer:
     gone: bool = False
 
 
-class Sender:
+class Sender(Loop):
     """Sends alerts until it is stopped. Any number of them may run, in nodes and by themselves."""
 
+    longest_backoff_seconds = 10.0
+
     def __init__(self) -> None:
+        super().__init__(name="scheduler-alerts", fault="scheduler.alerts.failed")
         self._connection = Connection(purpose="alerts", answer_seconds=90.0)
-        self._stopping = threading.Event()
         self._answers: SimpleQueue[_Answer | tuple[Ping, str]] = SimpleQueue()
         self._busy: set[int] = set()
         self._pinging = 0
         self._judge_at = dict.fromkeys(JUDGED_BY_TIME, 0.0)
         self._switches_at = 0.0
-        self._failures = 0
-        self._thread = threading.Thread(target=self._loop, name="scheduler-alerts", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
+    def turn(self) -> float:
+        """:raises DatabaseUnavailable: what was begun is taken up again later"""
+        close_old_connections()
+        try:
+            self.pass_once()
+        except DatabaseError as error:
+            connections.close_all()
+            raise DatabaseUnavailable(str(error).strip()) from error
+        return PASS_SECONDS
 
-    def stop(self, *, timeout: float = 5.0) -> None:
-        """Stop: what is being sent is waited for, and recorded, as long as the time lasts."""
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
+    def close(self) -> None:
+        """Wait a moment for what is being sent, and record it; what takes longer is sent again by another sender."""
+        deadline = time.monotonic() + _LAST_SECONDS
+        try:
+            while self._busy and time.monotonic() < deadline:
+                time.sleep(0.05)
+                self._record_answers()
+        except (DatabaseUnavailable, DatabaseError) as error:
+            logger.warning("scheduler.alerts.failed", extra={"error": str(error), "pause": None})
+        self._connection.close()
+        connections.close_all()
 
     def run_until_empty(self, *, timeout: float) -> bool:
         """Send what is due now, in the caller's thread; false: something was left when the time was up."""
@@ -122,38 +135,6 @@ class Sender:
         digests.put_due(now=database_now())
         self._send_due()
         self._request_switches()
-
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            self._stopping.wait(self._guarded_pass())
-        deadline = time.monotonic() + 5.0
-        while self._busy and time.monotonic() < deadline:
-            time.sleep(0.05)
-            self._guarded(self._record_answers)
-        self._connection.close()
-        connection.close()
-
-    def _guarded_pass(self) -> float:
-        """Do a pass that may fail; return the pause that follows."""
-        if self._guarded(self.pass_once):
-            self._failures = 0
-            return PASS_SECONDS
-        self._failures += 1
-        return _PAUSE_SECONDS[min(self._failures, len(_PAUSE_SECONDS)) - 1]
-
-    def _guarded(self, step: Any) -> bool:
-        try:
-            close_old_connections()
-            step()
-        except (DatabaseUnavailable, DatabaseError) as error:
-            if not self._failures:
-                logger.warning("scheduler.alerts.database_unavailable", extra={"error": str(error).strip()})
-            connection.close()
-            return False
-        except Exception:  # without this thread nobody would be told of anything, and nobody would know
-            logger.exception("scheduler.alerts.failed")
-            return False
-        return True
 
     def _judge(self) -> None:
         now = time.monotonic()
@@ -221,7 +202,7 @@ class Sender:
             return
         self._busy.add(leased.channel_id)
         arguments = (self._answers, leased, message, kind, config)
-        threading.Thread(target=_send, args=arguments, name="scheduler-alert", daemon=True).start()
+        spawn(_send, args=arguments, name="scheduler-alert")
 
     def _record_answers(self) -> None:
         pings: list[tuple[Ping, str]] = []
@@ -270,7 +251,7 @@ class Sender:
         self._switches_at = now + 5.0
         for ping in switches.take_due():
             self._pinging += 1
-            threading.Thread(target=_request, args=(self._answers, ping), name="scheduler-switch", daemon=True).start()
+            spawn(_request, args=(self._answers, ping), name="scheduler-switch")
 
 
 def _signal(signal: Signal, incidents: QuerySet[Incident]) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpx
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from scheduler import outgoing, sealing
@@ -16,6 +16,7 @@ from scheduler.core.states import RunState
 from scheduler.errors import DestinationRefused, InvalidArguments, InvalidChannel, NameTaken, RequestFailed
 from scheduler.models import Run, Switch
 from scheduler.phrases import phrase
+from scheduler.services import transactions
 from scheduler.services.queries import health
 from scheduler.services.queries.health import Status
 from scheduler.store.clock import database_now
@@ -73,7 +74,7 @@ def create(*, name: str, url: str, job: str = "", every_seconds: float = 60.0, e
         seen_start=newest,
     )
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             switch.save()
     except IntegrityError as error:
         raise NameTaken(phrase("There is a switch “{name}” already. Choose another name.", name=name)) from error
@@ -110,7 +111,7 @@ def take_due() -> list[Ping]:
     """
     now = database_now()
     pings: list[Ping] = []
-    with transaction.atomic():
+    with transactions.atomic():
         due = Switch.objects.select_for_update(skip_locked=True).filter(enabled=True, next_at__lte=now)
         for switch in due.order_by("next_at")[:50]:
             pings += [Ping(switch=switch.pk, url=url) for url in _urls(switch)]

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
-
 from scheduler import sealing
 from scheduler.core.states import Via
 from scheduler.errors import InvalidImport
 from scheduler.models import Channel, Rule
 from scheduler.phrases import phrase
-from scheduler.services import masking
+from scheduler.services import masking, transactions
 from scheduler.services.alerts import channels, kinds, rules
 
 _MOST = 1000
@@ -45,7 +43,7 @@ def export() -> dict[str, Any]:
     return {"channels": found_channels, "rules": found_rules}
 
 
-@transaction.atomic
+@transactions.atomic()
 def load(*, document: Any, actor: str = "", via: Via | str = Via.CODE) -> Loaded:
     """
     Create or update the rules and channels of a document, by name; others stay as they are.
