@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 
 from django.db.utils import OperationalError
 
-from scheduler import conf, failpoints
+from scheduler import failpoints
 from scheduler.core.alerts import ClosedBecause, RuleKind, delay_before_reminder
-from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, Limits, failing_checks
+from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, failing_checks
 from scheduler.store import measures
 from scheduler.store.connections import Connection, Row, array, texts
 from scheduler.store.database import atomic
@@ -179,11 +179,10 @@ def _find(execute: Execute, *, kind: RuleKind, rule: int | None, now: datetime |
 
 def _find_unwell(execute: Execute, *, rule: int | None) -> list[Found]:
     rules = [rule_id for (rule_id,) in execute("rules_of_kind", kind=RuleKind.SYSTEM.value)]
-    settings = conf.get()
     unwell = failing_checks(
-        scheduling=measures.scheduling(execute=execute),
+        standing=measures.standing(execute=execute),
         sending=dict(execute("find_failing_channels", failing=CHANNEL_FAILS_SECONDS)),
-        limits=Limits(backlog=settings.backlog_rows // 2, skew_seconds=settings.skew_seconds),
+        limits=measures.limits(),
     )
     return [
         Found(
@@ -192,7 +191,7 @@ def _find_unwell(execute: Execute, *, rule: int | None) -> list[Found]:
             job_id=None,
             measured=check.measured,
             run=None,
-            facts=json.dumps({"check": check.name}),
+            facts=json.dumps({"check": check.name, "text": check.text}),
         )
         for rule_id in rules
         if rule in (None, rule_id)

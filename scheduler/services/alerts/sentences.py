@@ -51,7 +51,8 @@ def what(incident: Incident) -> str:
 
 def detail(incident: Incident) -> str:
     """Return the first line of the error, or why the job cannot run; may be empty."""
-    return one_line(incident.text or str(incident.facts.get("state_reason", "")), most=500)
+    facts = incident.facts
+    return one_line(incident.text or str(facts.get("state_reason") or facts.get("text") or ""), most=500)
 
 
 def ended(incident: Incident) -> str:
