@@ -11,6 +11,20 @@ from django.utils.html import escape
 from django.utils.translation import gettext as _
 
 
+_ORDER = (
+    "Job",
+    "Template",
+    "Run",
+    "Incident",
+    "Node",
+    "Change",
+    "Rule",
+    "Channel",
+    "Notification",
+    "Switch",
+)
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """
     Return what ``UNFOLD["SIDEBAR"]["navigation"]`` may name: our pages first, then the models of all other apps.
@@ -43,7 +57,7 @@ def _own(app: dict[str, Any]) -> list[tuple[str, str]]:
         "Node": (_("Health"), reverse("admin:scheduler_health")),
     }
     links = []
-    for name in ("Job", "Run", "Incident", "Node", "Change", "Rule", "Channel", "Notification", "Switch"):
+    for name in _ORDER:
         if name in known:
             links += [known[name]]
         if name in known and name in beside:

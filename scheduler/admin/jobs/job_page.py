@@ -204,7 +204,7 @@ def _usual(seconds: list[float]) -> str:
     middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
     if middle is None or high is None:
         return ""
-    return _("usually %(middle)s, at most %(high)s in 95 of 100") % {
+    return _("median %(middle)s, p95 %(high)s") % {
         "middle": display.took(middle),
         "high": display.took(high),
     }
