@@ -341,6 +341,8 @@ class Registry:
 
 registry = Registry()
 
+_LONGEST_TIMEOUT_SECONDS = 31_536_000
+
 
 @overload
 def task(function: Function) -> Function: ...
@@ -351,7 +353,7 @@ def task(
     *,
     name: str | None = None,
     executor: str = DEFAULT_EXECUTOR,
-    timeout: timedelta | None = None,
+    timeout: timedelta | float | None = None,
     idempotent: bool = False,
 ) -> Callable[[Function], Function]: ...
 
@@ -361,7 +363,7 @@ def task(
     *,
     name: str | None = None,
     executor: str = DEFAULT_EXECUTOR,
-    timeout: timedelta | None = None,
+    timeout: timedelta | float | None = None,
     idempotent: bool = False,
 ) -> Function | Callable[[Function], Function]:
     """
@@ -370,25 +372,37 @@ def task(
     ``name`` is what jobs store; by default ``module.function``. It must stay the same when the code moves.
     Annotations are the contract for the arguments: they are checked when a job is saved and before it runs.
 
+    ``timeout`` is a ``timedelta`` or a number of seconds.
+
     :raises InvalidTask: a lambda or a nested function, which another process could not find again; or its timeout is
-        not a positive ``timedelta``
+        not positive
     :raises DuplicateTask: another function has the name
     """
 
     def register(function: Function) -> Function:
+        if isinstance(function, str):
+            raise InvalidTask(f"A name is given as @task(name={function!r}).")
         if not inspect.isfunction(function) or "<" in function.__qualname__:
             raise InvalidTask(f"{function!r} cannot be a task: only a function at the top of a module can.")
-        if timeout is not None and (not isinstance(timeout, timedelta) or timeout <= timedelta()):
-            raise InvalidTask(f"The timeout of {function!r} is {timeout!r}; it must be a positive timedelta.")
         registry.add(
             Task(
                 name=name or f"{function.__module__}.{function.__qualname__}",
                 function=function,
                 executor=executor,
-                timeout=timeout,
+                timeout=_timeout(timeout, function),
                 idempotent=idempotent,
             )
         )
         return function
 
     return register(function) if function is not None else register
+
+
+def _timeout(timeout: timedelta | float | None, function: Callable[..., Any]) -> timedelta | None:
+    if timeout is None or (isinstance(timeout, timedelta) and timeout > timedelta()):
+        return timeout
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 < timeout <= _LONGEST_TIMEOUT_SECONDS:
+        return timedelta(seconds=timeout)
+    raise InvalidTask(
+        f"The timeout of {function!r} is {timeout!r}; it must be a positive timedelta or number of seconds."
+    )

@@ -53,6 +53,7 @@ class Budget:
 
     __slots__ = ("_outer", "_steps", "_token", "is_apart", "left")
 
+    is_apart: bool
     left: int
 
     def __init__(self, steps: int, *, is_apart: bool = False) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from scheduler import conf
 from scheduler.core import definition, triggers
@@ -26,6 +26,7 @@ from scheduler.errors import (
 )
 from scheduler.models import Job, Run
 from scheduler.phrases import phrase
+from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
 from scheduler.services.queries import job_history
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
@@ -47,7 +48,7 @@ def get(*, id: str) -> Job:
 
 def create(
     *,
-    task: str,
+    task: TaskOrName,
     trigger: Mapping[str, Any],
     id: str | None = None,
     name: str | None = None,
@@ -63,26 +64,34 @@ def create(
     paused: bool = False,
     restored_version: int | None = None,
     now: datetime | None = None,
-    **policies: Any,
+    **policies: Unpack[PolicyValues],
 ) -> Job:
     """
     Create a job that becomes due at the first fire time of its trigger, and wake the nodes.
 
-    ``replace_existing``: a job with this id is brought to this definition instead. It keeps its history and its state,
-    and its next fire time as well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not
-    given.
-    ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task. ``actor``,
-    ``via``, ``reason`` and ``restored_version`` go into the history of the job.
+    ``replace_existing``: a job with this id is brought to this definition instead, as APScheduler does it: arguments
+    and policies that are not given get their defaults. It keeps its history and its state, and its next fire time as
+    well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not given.
+    ``task`` is a function with ``@task`` or its name. Of the policies, durations are seconds or a ``timedelta``; what
+    is not given comes from the settings and from the task. ``actor``, ``via``, ``reason`` and ``restored_version`` go
+    into the history of the job.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     :raises JobExists: the id is taken
     """
     policy_rules.refuse_unknown(policies)
     now = now or database_now()
-    given = {"task": task, "args": args or (), "kwargs": kwargs or {}, "trigger": trigger, **policies}
+    given: dict[str, Any] = {
+        "task": task_name(task),
+        "args": args or (),
+        "kwargs": kwargs or {},
+        "trigger": trigger,
+        **policies,
+    }
     given |= {word: text for word, text in (("name", name), ("description", description), ("tags", tags)) if text}
     author = _author(actor, via, reason, restored_version)
-    again: dict[str, Any] = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
+    defaults = policy_rules.defaults(task=registry.get(given["task"]), settings=conf.get())
+    again: dict[str, Any] = {**defaults, **given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), **again)
     job = new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
@@ -144,7 +153,7 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
 
 def update(
     *,
-    job: Job,
+    job: Job | str,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
@@ -158,7 +167,8 @@ def update(
 
     Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and
     what was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is
-    back in the schedule if it can run now, a finished one if its trigger changed. ``version``: refuse if somebody
+    back in the schedule if it can run now, a finished one if its trigger changed. ``job`` is a job or its id, and
+    ``changes`` are what ``create`` takes of a definition. ``version``: refuse if somebody
     else changed the job since that version was read.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
@@ -167,6 +177,8 @@ def update(
     if unknown:
         raise InvalidPolicy(phrase("A job has no {names} that could be changed.", names=", ".join(unknown)))
     now = now or database_now()
+    if "task" in changes:
+        changes["task"] = task_name(changes["task"])
     with database.atomic():
         stored = _lock(job)
         if version is not None and stored.version != version:
@@ -225,7 +237,7 @@ def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def pause(
     *,
-    job: Job,
+    job: Job | str,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
@@ -265,7 +277,7 @@ def pause(
 
 
 def resume(
-    *, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
+    *, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
 ) -> Job:
     """
     Let a paused job become due again, at its first fire time after now; what passed meanwhile is not made up for.
@@ -288,7 +300,9 @@ def resume(
         return rows.save(job=stored, changes=changes, author=_author(actor, via, reason), now=now)
 
 
-def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
+def run_now(
+    *, job: Job | str, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None
+) -> Run:
     """
     Queue one run for the next node that has room; when the job is due does not change.
 
@@ -320,7 +334,7 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
     return run
 
 
-def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
+def remove(*, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
     """
     Delete the job. Its runs that are queued or running go on, those that wait for their turn are cancelled.
 
@@ -335,10 +349,21 @@ def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str 
         rows.delete(job=stored, author=_author(actor, via, reason))
 
 
-def _lock(job: Job) -> Job:
+def _lock(job: Job | str) -> Job:
+    if isinstance(job, str):
+        return rows.lock(id=job)
     try:
         return rows.lock(id=job.pk)
     except JobNotFound:
         raise JobNotFound(
             phrase("The job “{name}” ({id}) was deleted meanwhile.", name=job.name, id=f"{job.pk}")
         ) from None
+
+
+aget = asynchronous(get)
+acreate = asynchronous(create)
+aupdate = asynchronous(update)
+apause = asynchronous(pause)
+aresume = asynchronous(resume)
+arun_now = asynchronous(run_now)
+aremove = asynchronous(remove)

@@ -13,6 +13,7 @@ from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
 from scheduler.models import Job, Run
 from scheduler.phrases import phrase
+from scheduler.services.jobs.calling import asynchronous
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
 from scheduler.store.clock import aware, database_now
@@ -33,7 +34,7 @@ def get(*, id: int) -> Run:
     return run
 
 
-def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
     Cancel a run: at once if it is queued, else its node is told to end it, and the run goes on until it obeys.
 
@@ -43,6 +44,7 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     :raises RunFinished, RunNotFound: nothing was changed
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     with database.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
@@ -63,7 +65,7 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     return stored
 
 
-def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
     Queue another attempt of a finished run, with the arguments that it had.
 
@@ -72,6 +74,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: nothing was queued
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     if run.job_id is None:
         raise JobNotFound(
             phrase("The job “{name}” was deleted: there is nothing that could be run again.", name=run.job_name)
@@ -205,3 +208,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
             )
             notifications.notify(Channel.RUNS)
     return missing
+
+
+acancel = asynchronous(cancel)
+aretry = asynchronous(retry)
