@@ -10,6 +10,7 @@ import dataclasses
 import re
 import socket
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from scheduler.errors import Misconfigured
@@ -130,6 +131,9 @@ class SchedulerSettings:
 
     allowed_hosts: tuple[str, ...] = ()
     """``host`` or ``host:port`` that outgoing requests may reach although they are private or loopback."""
+
+    ca_file: str = ""
+    """A file of certificates (PEM) that outgoing https requests trust beside the public ones: a private authority."""
 
     overdue_seconds: float = 60.0
     """A job that is due for longer than this and was not planned makes the health fail: nodes plan within a poll."""
@@ -252,6 +256,8 @@ def _check(name: str, value: Any) -> None:
         problem = f"at most {_LONGEST_TEXT} characters that can be printed"
     elif name == "allowed_hosts" and any(re.search(r"[\s/@?#]", entry) for entry in value):
         problem = "hosts such as “intranet.example” or “10.0.0.7:8080”, without http:// and path"
+    elif name == "ca_file" and value and not Path(value).is_file():
+        problem = "a file of certificates in PEM form that this process can read"
     if problem:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}; it must be {problem}.")
