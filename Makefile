@@ -1,27 +1,27 @@
-# The words of this project. "make" alone lists them.
+# The commands of this project. "make" alone lists them.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := words
-.PHONY: words install run check format lint types imports migrations texts deploy-check unit test bench clean
+.PHONY: words install run check format lint types imports migrations texts openapi tables deploy-check unit test ci bench clean
 
-words: ## list these words
+words: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-install: .venv/installed ## make the virtual environment, with the tools for development
+install: .venv/installed ## create the virtual environment with the development tools
 .venv/installed: requirements.txt requirements-dev.txt
 	python3 -m venv .venv
 	.venv/bin/pip install -r requirements-dev.txt
 	touch $@
 
-run: install ## start everything here: PostgreSQL, the web, a node
+run: install ## start PostgreSQL, the web server and a node on this machine
 	$(PYTHON) manage.py quickstart
 
-check: format lint types imports migrations deploy-check unit ## what to run before a commit
+check: format lint types imports migrations deploy-check unit ## run before each commit
 
 format: install ## format the code
 	.venv/bin/ruff format
 	.venv/bin/ruff check --fix
 
-lint: install ## look for mistakes without changing anything
+lint: install ## check the format, the code and the templates
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	find templates openlearn scheduler -name '*.html' -exec .venv/bin/djade --check {} +
@@ -32,26 +32,35 @@ types: install ## check the types
 imports: install ## check that imports point down
 	.venv/bin/lint-imports
 
-migrations: install ## check that no migration is missing
+migrations: install ## check that models and migrations agree
 	$(PYTHON) manage.py makemigrations --check --dry-run
 
-texts: install ## collect the texts to translate, and compile the translations (needs gettext)
+texts: install ## collect the texts to translate and compile the translations (needs gettext)
 	$(PYTHON) manage.py makemessages --locale es --no-obsolete --add-location file --ignore 'tests/*'
 	$(PYTHON) manage.py compilemessages --locale es --ignore .venv
+
+openapi: install ## write docs/openapi.json from the code
+	UPDATE_OPENAPI=1 $(PYTHON) -m pytest -q -n 0 tests/contract/test_openapi.py -k fresh
+
+tables: install ## write the tables in docs/ that come from the code
+	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.docs_tables
 
 deploy-check: install ## check the settings as in production
 	DATABASE_URL=postgresql://db.invalid/openlearn SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		HTTPS=1 ALLOWED_HOSTS=openlearn.example $(PYTHON) manage.py check --deploy --fail-level WARNING
 
-unit: install ## the tests that need no database
+unit: install ## run the tests that need no database
 	$(PYTHON) -m pytest tests/unit
 
-test: install ## all tests
+test: install ## run all tests
 	$(PYTHON) -m pytest
 
-bench: install ## measure, and print figures with the commands that produced them
+ci: ## everything that a change must pass, in a clean environment, as the CI server runs it
+	.ci/run
+
+bench: install ## run the benchmarks and print figures with their commands
 	@for script in tests/benchmarks/[!_]*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done
 
-clean: ## delete what can be made again; jobs and documents under .data stay
+clean: ## delete generated files; the data under .data stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ Read through ``conf.get()``; an unknown key or a value of the wrong type is refu
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 import socket
 from functools import lru_cache
@@ -21,8 +22,9 @@ class SchedulerSettings:
     enabled: bool = True
     """Whether ``runscheduler`` may start a node here at all."""
 
-    database: str = "default"
-    """Alias in DATABASES for the node's own connections. They must be sessions, not a transaction-mode pooler."""
+    database: str = ""
+    """Alias in DATABASES for the node's own sessions, where that of the tables leads through a pooler in transaction
+    mode. Both lead to one database. Empty: the one that the project's routers choose for the tables."""
 
     threads: int = 5
     """Runs at once on the ``default`` executor: enough for I/O, gentle to the sites that are scraped."""
@@ -114,6 +116,9 @@ class SchedulerSettings:
     max_result_bytes: int = 64 * 1024
     """A result larger than this as JSON is cut and says so."""
 
+    run_log_level: str = "INFO"
+    """What a task logs from this level on is kept with its run, where LOGGING sets no level for its logger."""
+
     max_log_bytes: int = 64 * 1024
     """Of a longer log the first and the last half of this are kept."""
 
@@ -126,6 +131,13 @@ class SchedulerSettings:
     task_modules: tuple[str, ...] = ()
     """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""
 
+    declarations: tuple[str, ...] = ()
+    """Files that declare jobs, in YAML, TOML or JSON; ``manage.py jobs apply`` synchronises them."""
+
+    release: str = ""
+    """The release of the code that declares jobs, e.g. ``2026.11.3``: an older release never undoes what a newer one
+    declared. Empty: the last ``jobs apply`` wins."""
+
     allowed_commands: tuple[str, ...] = ()
     """Management commands that the task ``scheduler.call_command`` may run."""
 
@@ -136,7 +148,10 @@ class SchedulerSettings:
     """A file of certificates (PEM) that outgoing https requests trust beside the public ones: a private authority."""
 
     overdue_seconds: float = 60.0
-    """A job that is due for longer than this and was not planned makes the health fail: nodes plan within a poll."""
+    """What is due for longer than this and has not begun is reported: jobs that no node planned, and runs that wait."""
+
+    stalled_fire_times: int = 3
+    """A job of which so many fire times in a row were missed or skipped is reported: it does not run."""
 
     skew_seconds: float = 2.0
     """Node and database clocks further apart than this are reported: people would read wrong times in logs."""
@@ -216,6 +231,8 @@ _RANGES = {
 }
 """Of whole numbers; the others are from 1 on."""
 
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 _MAY_BE_ZERO = ("grace_seconds", "flush_seconds")
 
 
@@ -230,8 +247,8 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
     kinds = [part for part in get_args(kind) or (kind,) if part is not type(None)]
     if kind == tuple[str, ...]:
         # A text would be taken for its letters.
-        fits = isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-        word, value = "a list of texts", tuple(value) if fits else value
+        fits = isinstance(value, list | tuple) and all(isinstance(item, str | os.PathLike) for item in value)
+        word, value = "a list of texts", tuple(map(os.fspath, value)) if fits else value
     elif kinds == [bool] or kinds == [str]:
         fits, word = isinstance(value, kinds[0]), "a text" if kinds == [str] else "True or False"
     else:
@@ -254,6 +271,8 @@ def _check(name: str, value: Any) -> None:
             problem = f"a whole number from {least:,} to {most:,}"
     elif name in ("node_name", "environment") and (len(value) > _LONGEST_TEXT or not value.isprintable()):
         problem = f"at most {_LONGEST_TEXT} characters that can be printed"
+    elif name == "run_log_level" and value not in _LOG_LEVELS:
+        problem = f"one of {', '.join(_LOG_LEVELS)}"
     elif name == "allowed_hosts" and any(re.search(r"[\s/@?#]", entry) for entry in value):
         problem = "hosts such as “intranet.example” or “10.0.0.7:8080”, without http:// and path"
     elif name == "ca_file" and value and not Path(value).is_file():

@@ -74,6 +74,35 @@ class UnknownExecutor(SchedulerError):
     code = "unknown_executor"
 
 
+class UnusableDeclaration(SchedulerError):
+    """A declared job cannot be read."""
+
+    code = "unusable_declaration"
+
+
+class InvalidTemplate(SchedulerError):
+    """The template cannot be used."""
+
+    code = "invalid_template"
+
+
+class TemplateNotFound(SchedulerError):
+    """There is no such template."""
+
+    code = "template_not_found"
+
+
+class InvalidParameters(SchedulerError):
+    """The values do not fit the parameters of the template."""
+
+    code = "invalid_parameters"
+
+    def __init__(self, message: str, *, problems: tuple[dict[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+        """One ``{"pointer": "/parameters/url", "code": …, "detail": …}`` for each problem."""
+
+
 class InvalidPolicy(SchedulerError):
     """A policy of the job has a value that cannot be used."""
 
@@ -324,6 +353,62 @@ class ValueRefused(SchedulerError):
     """The database cannot store a value."""
 
     code = "value_refused"
+
+
+class InvalidRule(SchedulerError):
+    """A rule for alerts has a value that cannot be used."""
+
+    code = "invalid_rule"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class InvalidChannel(SchedulerError):
+    """A channel for alerts has a value that cannot be used."""
+
+    code = "invalid_channel"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class RuleNotFound(SchedulerError):
+    """There is no rule with this id."""
+
+    code = "rule_not_found"
+
+
+class ChannelNotFound(SchedulerError):
+    """There is no channel with this id."""
+
+    code = "channel_not_found"
+
+
+class IncidentNotFound(SchedulerError):
+    """There is no incident with this id."""
+
+    code = "incident_not_found"
+
+
+class IncidentIsClosed(SchedulerError):
+    """The incident is closed already. Nothing was changed."""
+
+    code = "incident_is_closed"
+
+
+class NameTaken(SchedulerError):
+    """Another one has this name. Choose another name."""
+
+    code = "name_taken"
+
+
+class DeliveryFailed(SchedulerError):
+    """A channel did not accept the message."""
+
+    code = "delivery_failed"
 
 
 class Misconfigured(SchedulerError):

@@ -31,6 +31,18 @@ NAMES = frozenset(
         "reap.before_commit",
         "beat.before",
         "listen.loop",
+        "alerts.judge.before_commit",
+        "alerts.tell_openings.before_commit",
+        "alerts.tell_closings.before_commit",
+        "alerts.tell_changes.before_commit",
+        "alerts.tell_others.before_commit",
+        "alerts.tell_again.before_commit",
+        "alerts.claim.before_commit",
+        "alerts.claim.after_commit",
+        "alerts.send.before",
+        "alerts.send.after",
+        "alerts.sent.before_record",
+        "alerts.sent.after_record",
     }
 )
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
 from typing import Any
@@ -9,26 +8,25 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.core.handlers.wsgi import WSGIHandler
 
+from scheduler.loops import Server
+
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 PATHS = ("/sample/", "/robots.txt")
 
 
-class SampleSite:
+class SampleSite(Server):
     """The pages under /sample/ and nothing else of the web, on the loopback address, in a thread of this process."""
 
     def __init__(self, *, port: int) -> None:
         self._web = WSGIHandler()
-        self._server = make_server(HOST, port, self._answer, _Server, _QuietHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="sample-site", daemon=True)
+        server = make_server(HOST, port, self._answer, _Server, _QuietHandler)
+        super().__init__(name="sample-site", fault="openlearn.sample_site.failed", server=server)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
+    def stop(self, *, timeout: float | None = None) -> bool:
+        has_ended = super().stop(timeout=timeout)
         self._server.server_close()
-        self._thread.join()
+        return has_ended
 
     def _answer(
         self, environ: dict[str, Any], start_response: Callable[..., Callable[[bytes], object]]

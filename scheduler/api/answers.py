@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, WithJsonSchema
 
+from scheduler.api import policy_shapes
 from scheduler.api.shapes import ActionWord, JobStateWord, RunKindWord, RunStateWord, SourceWord, ViaWord
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -38,7 +39,10 @@ class LastRun(BaseModel):
     finished_at: Time | None
 
 
-class Job(BaseModel):
+Policies: Any = policy_shapes.plain("StoredPolicies")
+
+
+class Job(Policies):
     id: str
     name: str
     description: str
@@ -48,20 +52,6 @@ class Job(BaseModel):
     kwargs: Any
     trigger: Any
     when: str | None = Field(description="The trigger in words.")
-    executor: str
-    priority: int
-    coalesce: bool
-    max_instances: int
-    misfire_grace_time: int | None
-    overlap: str
-    timeout: float | None
-    max_retries: int
-    retry_delay: float
-    retry_backoff: float
-    retry_delay_cap: float
-    retry_jitter: float
-    pause_after_failures: int | None
-    rerun_if_interrupted: bool
     state: JobStateWord
     state_reason: str
     state_changed_at: Time | None
@@ -208,7 +198,8 @@ class Queue(BaseModel):
     queued: int
     running: int
     held: int
-    oldest_seconds: float | None
+    oldest_seconds: float | None = Field(description="Age of the oldest run that waits for a worker.")
+    oldest_held_seconds: float | None = Field(description="Age of the oldest run that waits for another of its job.")
 
 
 class LivingNode(BaseModel):
@@ -226,9 +217,17 @@ class LivingNode(BaseModel):
     clock_skew_seconds: float | None
 
 
+class Trouble(BaseModel):
+    check: str
+    status: Literal["warn", "fail"]
+    text: str
+
+
 class Status(BaseModel):
     status: Literal["running", "degraded", "stopped", "disabled"]
     running: bool
+    health: Literal["pass", "warn", "fail"]
+    problems: list[Trouble] = Field(description="The checks of the health that warn or fail, failures first.")
     total_jobs: int
     jobs_by_state: dict[str, int]
     metrics: StatusMetrics

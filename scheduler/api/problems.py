@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler import errors
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +26,12 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.JobNotFound: 404,
     errors.RunNotFound: 404,
     errors.ChangeNotFound: 404,
+    errors.RuleNotFound: 404,
+    errors.ChannelNotFound: 404,
+    errors.IncidentNotFound: 404,
+    errors.IncidentIsClosed: 409,
+    errors.NameTaken: 409,
+    errors.DeliveryFailed: 502,
     errors.JobExists: 409,
     errors.AlreadyPaused: 409,
     errors.NotPaused: 409,

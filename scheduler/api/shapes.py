@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from scheduler.api import policy_shapes
 from scheduler.api.pagination import DEFAULT_LIMIT, MOST_ROWS
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
@@ -73,21 +74,7 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
-class Policies(Body):
-    executor: str = Field(default="default", min_length=1, max_length=64)
-    priority: int = Field(default=0, ge=-1000, le=1000)
-    coalesce: bool = True
-    max_instances: int = Field(default=1, ge=1, le=10_000)
-    misfire_grace_time: int | None = Field(default=None, ge=1, le=2_147_483_647, description="Seconds.")
-    overlap: Literal["skip", "queue"] = "skip"
-    timeout: float | None = Field(default=None, ge=0.1, le=31_536_000, description="Seconds.")
-    max_retries: int = Field(default=0, ge=0, le=1000)
-    retry_delay: float = Field(default=30.0, ge=0, le=604_800, description="Seconds.")
-    retry_backoff: float = Field(default=2.0, ge=1, le=100)
-    retry_delay_cap: float = Field(default=3600.0, ge=0, le=604_800, description="Seconds.")
-    retry_jitter: float = Field(default=0.1, ge=0, le=1)
-    pause_after_failures: int | None = Field(default=None, ge=1, le=1_000_000)
-    rerun_if_interrupted: bool = False
+Policies: Any = policy_shapes.validated("Policies", base=Body)
 
 
 class JobChange(Policies):

@@ -37,6 +37,8 @@ def read(changes: Mapping[str, Any]) -> tuple[Difference, ...]:
     found: list[Difference] = []
     for name in sorted(changes, key=_place):
         old, new = changes[name]
+        if name == "trigger" and triggers.is_same(old, new):
+            continue
         if name == "kwargs" and isinstance(old, Mapping) and isinstance(new, Mapping):
             found += [
                 Difference(name=f"kwargs.{key}", old=old.get(key), new=new.get(key))

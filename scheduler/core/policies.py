@@ -1,4 +1,4 @@
-"""How a job is run, beside its task, arguments and trigger: which policies there are and what they may be."""
+"""Validate the policies of a job and fill in their defaults. ``core/definition.py`` lists them."""
 
 from __future__ import annotations
 
@@ -6,61 +6,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.conf import SchedulerSettings
+from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Field, Kind
 from scheduler.core.registry import DEFAULT_EXECUTOR, Task
-from scheduler.core.states import Overlap
 from scheduler.errors import InvalidPolicy
-from scheduler.phrases import phrase
-
-POLICIES = (
-    "executor",
-    "priority",
-    "coalesce",
-    "max_instances",
-    "misfire_grace_time",
-    "overlap",
-    "timeout",
-    "max_retries",
-    "retry_delay",
-    "retry_backoff",
-    "retry_delay_cap",
-    "retry_jitter",
-    "pause_after_failures",
-    "rerun_if_interrupted",
-)
-
-_WHOLE_NUMBERS = (
-    ("max_instances", 1, 10_000),
-    ("priority", -1000, 1000),
-    ("max_retries", 0, 1000),
-    ("pause_after_failures", 1, 1_000_000),
-)
-_NUMBERS = (
-    ("timeout", 0.1, 31_536_000),
-    ("retry_delay", 0, 604_800),
-    ("retry_backoff", 1, 100),
-    ("retry_delay_cap", 0, 604_800),
-    ("retry_jitter", 0, 1),
-)
-_MAY_BE_EMPTY = ("misfire_grace_time", "timeout", "pause_after_failures")
+from scheduler.phrases import Phrase, phrase
 
 
 def defaults(*, task: Task, settings: SchedulerSettings) -> dict[str, Any]:
     """Return every policy as it is when nobody says anything: from the task, else from the settings."""
     grace = settings.misfire_grace_seconds
     return {
+        **{field.name: field.default for field in FIELDS if field.is_policy},
         "executor": task.executor or DEFAULT_EXECUTOR,
-        "priority": 0,
         "coalesce": settings.coalesce,
         "max_instances": settings.max_instances,
         "misfire_grace_time": None if grace is None else int(grace),
-        "overlap": Overlap.SKIP,
-        "timeout": None,
-        "max_retries": 0,
-        "retry_delay": 30.0,
-        "retry_backoff": 2.0,
-        "retry_delay_cap": 3600.0,
-        "retry_jitter": 0.1,
-        "pause_after_failures": None,
         "rerun_if_interrupted": task.idempotent,
     }
 
@@ -72,33 +32,7 @@ def check(policies: Mapping[str, Any]) -> dict[str, Any]:
     :raises InvalidPolicy: naming the value and what is allowed
     """
     refuse_unknown(policies)
-    checked = dict(policies)
-    given = {name: value for name, value in checked.items() if value is not None or name not in _MAY_BE_EMPTY}
-    for name, low, high in _WHOLE_NUMBERS:
-        if name in given:
-            _refuse_out_of_range(name, given[name], low, high)
-    for name, lowest, highest in _NUMBERS:
-        if name in given:
-            _refuse_no_number(name, given[name], lowest, highest)
-    if checked.get("overlap", Overlap.SKIP) not in set(Overlap):
-        raise InvalidPolicy(
-            phrase(
-                "overlap is “{value}”; it is {allowed}.", value=f"{checked['overlap']}", allowed=" or ".join(Overlap)
-            )
-        )
-    if checked.get("misfire_grace_time") is not None:
-        checked["misfire_grace_time"] = _whole_seconds("misfire_grace_time", checked["misfire_grace_time"])
-    for name in ("coalesce", "rerun_if_interrupted"):
-        if name in checked and not isinstance(checked[name], bool):
-            raise InvalidPolicy(
-                phrase("{name} is “{value}”; it is true or false.", name=name, value=f"{checked[name]}")
-            )
-    executor = checked.get("executor", DEFAULT_EXECUTOR)
-    if not isinstance(executor, str) or not 0 < len(executor) <= 64:
-        raise InvalidPolicy(
-            phrase("executor is “{value}”; it is a name of at most 64 characters.", value=f"{executor}")
-        )
-    return checked
+    return {name: _checked(BY_NAME[name], value) for name, value in policies.items()}
 
 
 def refuse_unknown(policies: Mapping[str, Any]) -> None:
@@ -110,39 +44,52 @@ def refuse_unknown(policies: Mapping[str, Any]) -> None:
         )
 
 
-def _refuse_out_of_range(name: str, value: Any, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise InvalidPolicy(
-            phrase(
+def _checked(field: Field, value: Any) -> Any:
+    if value is None and field.may_be_empty:
+        return None
+    if not _fits(field, value):
+        raise InvalidPolicy(_problem(field, value))
+    return int(value) if field.kind is Kind.WHOLE_SECONDS else value
+
+
+def _fits(field: Field, value: Any) -> bool:
+    match field.kind:
+        case Kind.YES_NO:
+            return isinstance(value, bool)
+        case Kind.CHOICE:
+            return isinstance(value, str) and value in field.choices
+        case Kind.TEXT:
+            return isinstance(value, str) and 0 < len(value) <= (field.max_length or len(value))
+        case Kind.WHOLE_NUMBER:
+            is_number = isinstance(value, int)
+        case _:
+            is_number = isinstance(value, int | float)
+    if isinstance(value, bool) or not is_number:
+        return False
+    return (field.low is None or field.low <= value) and (field.high is None or value <= field.high)
+
+
+def _problem(field: Field, value: Any) -> Phrase:
+    given = {"name": field.name, "value": f"{value}"}
+    match field.kind:
+        case Kind.YES_NO:
+            return phrase("{name} is “{value}”; it is true or false.", **given)
+        case Kind.CHOICE:
+            return phrase("{name} is “{value}”; it is {allowed}.", allowed=" or ".join(field.choices), **given)
+        case Kind.TEXT:
+            return phrase(
+                "{name} is “{value}”; it is a name of at most {most} characters.", most=field.max_length, **given
+            )
+        case Kind.WHOLE_NUMBER:
+            return phrase(
                 "{name} is “{value}”; it is a whole number from {low:,} to {high:,}.",
-                name=name,
-                value=f"{value}",
-                low=low,
-                high=high,
+                low=field.low,
+                high=field.high,
+                **given,
             )
-        )
-
-
-def _refuse_no_number(name: str, value: Any, low: float, high: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise InvalidPolicy(
-            phrase(
-                "{name} is “{value}”; it is a number from {low:,} to {high:,}.",
-                name=name,
-                value=f"{value}",
-                low=low,
-                high=high,
+        case Kind.WHOLE_SECONDS:
+            return phrase("{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.", **given)
+        case _:
+            return phrase(
+                "{name} is “{value}”; it is a number from {low:,} to {high:,}.", low=field.low, high=field.high, **given
             )
-        )
-
-
-def _whole_seconds(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value <= 2_147_483_647:
-        raise InvalidPolicy(
-            phrase(
-                "{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.",
-                name=name,
-                value=f"{value}",
-            )
-        )
-    return int(value)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import queue
-import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from apscheduler.events import (
     EVENT_JOB_ERROR,
@@ -20,6 +20,7 @@ from apscheduler.events import (
 
 from scheduler.core.planning import PlannedRun
 from scheduler.core.states import RunState
+from scheduler.loops import Loop
 from scheduler.store.claims import DueJob
 from scheduler.store.runs import Outcome, OwnedRun
 
@@ -29,30 +30,61 @@ JOBSTORE = "default"
 _LONGEST_QUEUE = 10_000
 
 
+class Events(Protocol):
+    """Receives what the node does. Called in its threads, so every call returns at once."""
+
+    def submitted(self, run: OwnedRun) -> None: ...
+
+    def born_finished(self, job: DueJob, row: PlannedRun) -> None: ...
+
+    def ended(self, run: OwnedRun, outcome: Outcome) -> None: ...
+
+
+class NoEvents:
+    """Listens to nothing."""
+
+    def submitted(self, run: OwnedRun) -> None: ...
+
+    def born_finished(self, job: DueJob, row: PlannedRun) -> None: ...
+
+    def ended(self, run: OwnedRun, outcome: Outcome) -> None: ...
+
+
 class RunFailed(Exception):
     """What listeners get for the exception of a run: its type and message, as the ledger has them."""
 
 
-class EventDispatcher:
+class EventDispatcher(Loop):
     """Turns what the node does into APScheduler's events, as long as somebody listens."""
 
     def __init__(self, *, dispatch: Callable[[JobEvent], None], has_listeners: Callable[[], bool]) -> None:
+        super().__init__(name="scheduler-events", fault="scheduler.events.failed")
         self._dispatch = dispatch
         self._has_listeners = has_listeners
         self._queue: queue.Queue[JobEvent | None] = queue.Queue(_LONGEST_QUEUE)
-        self._thread: threading.Thread | None = None
+        self._has_drained = False
         self.dropped = 0
         """Events that no listener heard, because all of them were busy for too long."""
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self._loop, name="scheduler-events", daemon=True)
-        self._thread.start()
+        self._has_drained = False
+        super().start()
 
-    def stop(self, *, timeout: float = 5.0) -> None:
-        """Let listeners hear what is queued, and end."""
-        if self._thread is not None and self._thread.is_alive():
+    def interrupt(self) -> None:
+        if self.is_alive:
             self._put(None)
-            self._thread.join(timeout)
+
+    def is_over(self) -> bool:
+        """Over once listeners have heard what was queued before ``stop``."""
+        return self._has_drained
+
+    def turn(self) -> float:
+        event = self._queue.get()
+        if event is None:
+            self._has_drained = True
+        else:
+            self._dispatch(event)
+        return 0.0
 
     def submitted(self, run: OwnedRun) -> None:
         if self._has_listeners():
@@ -92,7 +124,3 @@ class EventDispatcher:
             self.dropped += 1
             if self.dropped % 1000 == 1:
                 logger.warning("scheduler.events.dropped", extra={"count": self.dropped})
-
-    def _loop(self) -> None:
-        while (event := self._queue.get()) is not None:
-            self._dispatch(event)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from datetime import UTC, datetime
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,6 +14,7 @@ from scheduler import telemetry
 from scheduler.conf import SchedulerSettings
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
+from scheduler.loops import Periodic, Server
 from scheduler.store import measures
 from scheduler.store.connections import Connection
 
@@ -24,25 +24,17 @@ _CLIENT_SECONDS = 5.0
 """A client that sends nothing for this long is left alone: the next one waits for it."""
 
 
-class Reporter:
+class Reporter(Periodic):
     """A thread that writes the node's measures into the database, as often as the node says that it is alive."""
 
     def __init__(self, *, node: Node, settings: SchedulerSettings) -> None:
+        super().__init__(
+            name="scheduler-measures", fault="scheduler.measures.failed", seconds=settings.heartbeat_seconds
+        )
         self._node = node
-        self._seconds = settings.heartbeat_seconds
         self._connection = Connection(purpose="measures")
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="scheduler-measures", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-
-    def report(self) -> None:
+    def do(self) -> None:
         """
         Say how things are now.
 
@@ -56,25 +48,21 @@ class Reporter:
             node=node.identity.node,
             clock=datetime.now(UTC),
             backlog=len(node.recorder.batcher),
-            tick_seconds=node.tick_seconds,
+            backlog_seconds=node.recorder.oldest_seconds,
+            tick_seconds=node.pass_seconds,
             busy=begun,
             waiting={name: max(0, pool.busy - begun[name]) for name, pool in pools.items()},
             connections=_pooled_connections(),
         )
 
-    def _loop(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                self.report()
-            except DatabaseUnavailable as error:
-                logger.debug("scheduler.measures.not_reported", extra={"error": str(error)})
-            except Exception:  # a node that goes on without its measures is worth more than a thread that ends
-                logger.exception("scheduler.measures.failed")
-            self._stopping.wait(self._seconds)
+    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
+        logger.debug("scheduler.measures.not_reported", extra={"error": str(error)})
+
+    def close(self) -> None:
         self._connection.close()
 
 
-class MetricsServer:
+class MetricsServer(Server):
     """Answers ``GET /metrics`` with the metrics of all nodes, one request after the other."""
 
     def __init__(self, *, host: str, port: int) -> None:
@@ -87,8 +75,8 @@ class MetricsServer:
 
         Handler.exporter = exporter
         self._connection = connection
-        self._server = HTTPServer((host, port), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="scheduler-metrics", daemon=True)
+        server = HTTPServer((host, port), Handler)
+        super().__init__(name="scheduler-metrics", fault="scheduler.metrics.failed", server=server)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -97,15 +85,14 @@ class MetricsServer:
         return str(host), int(port)
 
     def start(self) -> None:
-        self._thread.start()
+        super().start()
         logger.info("scheduler.metrics.served", extra={"host": self.address[0], "port": self.address[1]})
 
-    def stop(self) -> None:
-        if self._thread.is_alive():
-            self._server.shutdown()
-            self._thread.join(_CLIENT_SECONDS + 1)
+    def stop(self, *, timeout: float | None = _CLIENT_SECONDS + 1) -> bool:
+        has_ended = super().stop(timeout=timeout)
         self._server.server_close()
         self._connection.close()
+        return has_ended
 
 
 class _Handler(BaseHTTPRequestHandler):

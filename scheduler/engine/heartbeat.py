@@ -12,6 +12,7 @@ from scheduler import failpoints
 from scheduler.conf import SchedulerSettings
 from scheduler.engine.identity import Identity
 from scheduler.errors import DatabaseUnavailable
+from scheduler.loops import Periodic
 from scheduler.store import nodes
 from scheduler.store.connections import Connection
 
@@ -43,7 +44,7 @@ class Lease:
         return time.monotonic() < self._until
 
 
-class Heartbeat:
+class Heartbeat(Periodic):
     """A thread with a session of its own, so that nothing else can hold it up."""
 
     def __init__(
@@ -55,6 +56,10 @@ class Heartbeat:
         wake: Callable[[], None],
         stuck: Callable[[], int],
     ) -> None:
+        super().__init__(
+            name="scheduler-heartbeat", fault="scheduler.heartbeat.failed", seconds=settings.heartbeat_seconds
+        )
+        self.first_pause_seconds = settings.heartbeat_seconds
         self.lease = Lease(seconds=settings.lease_seconds)
         self._identity = identity
         self._settings = settings
@@ -64,8 +69,6 @@ class Heartbeat:
         # An answer that takes longer would come too late for the lease.
         self.connection = Connection(purpose="heartbeat", answer_seconds=settings.lease_seconds / 2)
         self._one_at_a_time = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="scheduler-heartbeat", daemon=True)
         self._clocks: tuple[datetime, float, float] | None = None
         self._may_judge_at = 0.0
         self._is_skewed = False
@@ -75,7 +78,7 @@ class Heartbeat:
     def start(self) -> None:
         """Beat once in this thread, so that there is a lease, and go on in another."""
         self.beat_now()
-        self._thread.start()
+        super().start()
 
     def beat_now(self) -> None:
         """
@@ -86,23 +89,19 @@ class Heartbeat:
         with self._one_at_a_time:
             self._beat()
 
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
+    def stop(self, *, timeout: float | None = 5.0) -> bool:
+        has_ended = super().stop(timeout=timeout)
         self.lease.end()
         self.connection.close()
+        return has_ended
 
-    def _loop(self) -> None:
-        while not self._stopping.wait(self._settings.heartbeat_seconds):
-            try:
-                with self._one_at_a_time:
-                    if self._beat():
-                        self._reap()
-            except DatabaseUnavailable as error:
-                logger.warning("scheduler.heartbeat.failed", extra={"error": str(error), "lease": self.lease.is_valid})
-            except Exception:  # the heartbeat must go on, or healthy runs are taken over
-                logger.exception("scheduler.heartbeat.failed")
+    def do(self) -> None:
+        with self._one_at_a_time:
+            if self._beat():
+                self._reap()
+
+    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
+        logger.warning("scheduler.heartbeat.failed", extra={"error": str(error), "lease": self.lease.is_valid})
 
     def _beat(self) -> bool:
         """Beat; true if the silence of other nodes can be judged by the database's clock."""

@@ -7,24 +7,25 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
-from scheduler.core.planning import PlannedRun
 from scheduler.core.registry import registry
 from scheduler.core.states import NodeState
+from scheduler.engine.duties import Work
+from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
 from scheduler.engine.identity import Identity
-from scheduler.engine.tick import Events, Tick
+from scheduler.engine.loop import NodeLoop
 from scheduler.engine.wakeups import Wakeups
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Publish, Report
 from scheduler.execution.recorder import Recorder
+from scheduler.loops import Periodic, spawn
 from scheduler.store import definitions, installation, nodes, notifications, runs
-from scheduler.store.claims import DueJob
 from scheduler.store.connections import Connection, Watchdog
 from scheduler.store.notifications import Channel
 from scheduler.store.runs import Note, Outcome, OwnedRun
@@ -41,14 +42,19 @@ _MOST_LINES = 10
 """Runs that are logged one by one when they are recorded together; of more, only the failures are."""
 
 
-class NoEvents:
-    """Nobody wants to know what the node does."""
+class Timekeeper(Periodic):
+    """Compares runs with their timeouts."""
 
-    def submitted(self, run: OwnedRun) -> None: ...
+    def __init__(self, *, pools: Iterable[Pool]) -> None:
+        super().__init__(name="scheduler-timekeeper", fault="scheduler.timekeeper.failed", seconds=_LOOK_SECONDS)
+        self._pools = tuple(pools)
 
-    def born_finished(self, job: DueJob, row: PlannedRun) -> None: ...
-
-    def ended(self, run: OwnedRun, outcome: Outcome) -> None: ...
+    def do(self) -> None:
+        for pool in self._pools:
+            try:
+                pool.end_overdue()
+            except Exception:  # one executor must not keep the others from their timeouts
+                logger.exception("scheduler.timekeeper.failed", extra={"executor": pool.name})
 
 
 class Node:
@@ -68,8 +74,8 @@ class Node:
         self.hurry = threading.Event()
         """Set: stopping waits for nothing any more."""
 
-        self.tick_seconds: float | None = None
-        """How long the latest pass of the tick took."""
+        self.pass_seconds: float | None = None
+        """How long the latest pass of the loop took."""
 
         pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
@@ -90,14 +96,17 @@ class Node:
             stuck=lambda: sum(pool.stuck for pool in pools.values()),
         )
         self._watchdog = Watchdog()
-        self._stopped_looking = threading.Event()
-        self._timekeeper = threading.Thread(target=self._end_overdue, name="scheduler-timekeeper", daemon=True)
-        self.tick = Tick(
-            identity=self.identity,
-            settings=settings,
-            workload=self.workload,
-            lease=self.heartbeat.lease,
-            events=self._events,
+        self._timekeeper = Timekeeper(pools=pools.values())
+        self._session = Connection(purpose="tick")
+        self.loop = NodeLoop(
+            Work(
+                identity=self.identity,
+                settings=settings,
+                workload=self.workload,
+                lease=self.heartbeat.lease,
+                events=self._events,
+                connection=self._session,
+            )
         )
 
     @property
@@ -117,7 +126,7 @@ class Node:
         self._watchdog.start()
         self.heartbeat.start()
         self.recorder.start()
-        logs.install()
+        logs.install(level=self._settings.run_log_level)
         for pool in self.workload.pools.values():
             pool.start()
         self._timekeeper.start()
@@ -131,13 +140,17 @@ class Node:
         )
 
     def run_once(self) -> float:
-        """Do one pass of the tick; return how long to sleep. A lost database is survived and waited for."""
+        """
+        Do one pass of the loop; return how many seconds to sleep.
+
+        :raises DatabaseUnavailable: the next pass goes on
+        """
         if self._lost.is_set():
             self._become_another()
-        self.tick.hear(self.wakeups.heard())
+        self.loop.hear(self.wakeups.heard())
         began = time.monotonic()
-        pause = self.tick.run()
-        self.tick_seconds = time.monotonic() - began
+        pause = self.loop.run()
+        self.pass_seconds = time.monotonic() - began
         return pause
 
     def stop(self, *, grace_seconds: float) -> None:
@@ -158,13 +171,11 @@ class Node:
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
         left = self._stop_pools(deadline)
-        self._stopped_looking.set()
-        if self._timekeeper.is_alive():
-            self._timekeeper.join(5)
+        self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
         self.heartbeat.stop()
         self._try("stopped", lambda: self._say_stopped(len(left)))
-        self.tick.close()
+        self._session.close()
         self._connection.close()
         self._watchdog.stop()
         logger.info(
@@ -184,7 +195,7 @@ class Node:
 
         :raises DatabaseUnavailable: there is no room for all of them, and none was kept
         """
-        sessions = (self._connection, self.heartbeat.connection, self.tick.connection, self.recorder.connection)
+        sessions = (self._connection, self.heartbeat.connection, self._session, self.recorder.connection)
         try:
             for session in sessions:
                 session.raw()
@@ -215,7 +226,7 @@ class Node:
         self.identity.become(successor)
         self._lost.clear()
         self.heartbeat.beat_now()
-        self.tick.look_for_runs()
+        self.loop.look_for_runs()
         logger.warning(
             "scheduler.node.returned",
             extra={"node": self.identity.node, "former": former, "dropped": len(dropped)},
@@ -225,7 +236,7 @@ class Node:
         # What the body returned is for listeners only: the backlog must not keep it while the database is away.
         self.recorder.put(outcome if outcome.value is None else outcome._replace(value=None))
         self._events.ended(run, outcome)
-        if self.tick.is_hungry(run.executor):
+        if self.loop.is_hungry(run.executor):
             self.wakeups.wake()
 
     def _note(self, note: Note) -> None:
@@ -255,16 +266,8 @@ class Node:
             },
         )
 
-    def _end_overdue(self) -> None:
-        while not self._stopped_looking.wait(_LOOK_SECONDS):
-            for pool in self.workload.pools.values():
-                try:
-                    pool.end_overdue()
-                except Exception:  # without this thread no timeout would be noticed any more
-                    logger.exception("scheduler.timekeeper.failed", extra={"executor": pool.name})
-
     def _released(self) -> None:
-        self.tick.look_for_runs()
+        self.loop.look_for_runs()
         self.wakeups.wake()
 
     def _say_stopping(self) -> None:
@@ -279,13 +282,9 @@ class Node:
         """Stop all pools side by side; return the runs that did not end."""
         left: list[OwnedRun] = []
         threads = [
-            threading.Thread(
-                target=lambda pool=pool: left.extend(pool.stop(deadline=deadline)), name=f"stop-{pool.name}"
-            )
+            spawn(lambda pool=pool: left.extend(pool.stop(deadline=deadline)), name=f"stop-{pool.name}")
             for pool in self.workload.pools.values()
         ]
-        for thread in threads:
-            thread.start()
         for thread in threads:
             thread.join()
         return left

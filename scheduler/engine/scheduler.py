@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -28,6 +27,7 @@ from apscheduler.triggers.cron import CronTrigger
 from scheduler import conf
 from scheduler.core.registry import DEFAULT_EXECUTOR
 from scheduler.core.triggers.apscheduler import from_apscheduler, to_apscheduler
+from scheduler.core.triggers.zones import default_zone
 from scheduler.engine.events import EventDispatcher
 from scheduler.engine.identity import Identity
 from scheduler.engine.node import Node, PoolFactory
@@ -35,6 +35,7 @@ from scheduler.errors import DatabaseUnavailable, UnknownExecutor
 from scheduler.execution.pools import Pool, Publish, Report
 from scheduler.execution.processes import ProcessPool
 from scheduler.execution.threads import ThreadPool
+from scheduler.loops import Loop
 from scheduler.store.jobstore import PostgresJobStore
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,28 @@ logger = logging.getLogger(__name__)
 PROCESS_EXECUTOR = "processpool"
 
 _LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Passes(Loop):
+    """The thread in which a node does its passes, as long as the scheduler is not paused."""
+
+    def __init__(self, *, node: Node, is_running: Callable[[], bool]) -> None:
+        super().__init__(name="scheduler-tick", fault="scheduler.tick.failed")
+        self.longest_backoff_seconds = _LONGEST_PAUSE_SECONDS
+        self._node = node
+        self._is_running = is_running
+
+    def turn(self) -> float:
+        return self._node.run_once() if self._is_running() else _LONGEST_PAUSE_SECONDS
+
+    def wait(self, seconds: float) -> None:
+        self._node.wakeups.sleep(timeout=seconds)
+
+    def interrupt(self) -> None:
+        self._node.wakeups.wake()
+
+    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
+        logger.warning("scheduler.tick.waits_for_the_database", extra={"error": str(error), "pause": pause})
 
 
 class DurableScheduler(BackgroundScheduler):
@@ -65,8 +88,7 @@ class DurableScheduler(BackgroundScheduler):
     ) -> None:
         self._settings = settings or conf.get()
         self._node: Node | None = None
-        self._loop: threading.Thread | None = None
-        self._over = threading.Event()
+        self._passes: Passes | None = None
         self._dispatcher = EventDispatcher(dispatch=self._dispatch_event, has_listeners=lambda: bool(self._listeners))
         defaults = {
             "coalesce": self._settings.coalesce,
@@ -74,6 +96,9 @@ class DurableScheduler(BackgroundScheduler):
             "misfire_grace_time": self._settings.misfire_grace_seconds,
         }
         options["job_defaults"] = {**defaults, **options.get("job_defaults", {})}
+        if "apscheduler.timezone" not in (gconfig or {}):
+            # APScheduler would take the machine's.
+            options.setdefault("timezone", default_zone())
         super().__init__(gconfig or {}, **options)
 
     @property
@@ -84,7 +109,7 @@ class DurableScheduler(BackgroundScheduler):
     @property
     def is_done(self) -> bool:
         """Whether the last pass found nothing due and no run is left in this node's hands."""
-        return self._node is not None and self._node.tick.found_nothing and self._node.workload.is_idle
+        return self._node is not None and self._node.loop.found_nothing and self._node.workload.is_idle
 
     @property
     def stalled_seconds(self) -> float:
@@ -95,7 +120,7 @@ class DurableScheduler(BackgroundScheduler):
         """
         if self._node is None or self.state != STATE_RUNNING:
             return 0.0
-        silent = time.monotonic() - self._node.tick.progressed_at
+        silent = time.monotonic() - self._node.loop.progressed_at
         longest = self._settings.answer_timeout_seconds + self._settings.poll_seconds + _LONGEST_PAUSE_SECONDS
         return silent if silent > longest else 0.0
 
@@ -108,14 +133,13 @@ class DurableScheduler(BackgroundScheduler):
         """
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
-        self._over.clear()
         self._start_stores()
         node = self._node = Node(settings=self._settings, executors=self._pool_factories(), events=self._dispatcher)
         node.start()
         self._dispatcher.start()
         self.state = STATE_PAUSED if paused else STATE_RUNNING
-        self._loop = threading.Thread(target=self._main_loop, name="scheduler-tick", daemon=True)
-        self._loop.start()
+        self._passes = Passes(node=node, is_running=lambda: self.state == STATE_RUNNING)
+        self._passes.start()
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
 
     def shutdown(self, wait: bool = True, *, grace_seconds: float | None = None) -> None:
@@ -130,10 +154,8 @@ class DurableScheduler(BackgroundScheduler):
         if self.state == STATE_STOPPED or node is None:
             raise SchedulerNotRunningError
         self.state = STATE_STOPPED
-        self._over.set()
-        node.wakeups.wake()
-        if self._loop is not None:
-            self._loop.join()
+        if self._passes is not None:
+            self._passes.stop(timeout=None)
         grace = self._settings.grace_seconds if grace_seconds is None else grace_seconds
         node.stop(grace_seconds=grace if wait else 0.0)
         with self._jobstores_lock:
@@ -195,26 +217,6 @@ class DurableScheduler(BackgroundScheduler):
         """Do one pass of the node in the caller's thread; return how long to sleep."""
         assert self._node is not None  # noqa: S101 - only called while it runs
         return self._node.run_once()
-
-    def _main_loop(self) -> None:
-        """Pass after pass; whatever happens in one of them is logged, waited for and survived."""
-        assert self._node is not None  # noqa: S101 - started by start()
-        failures = 0
-        while not self._over.is_set():
-            try:
-                pause = self._node.run_once() if self.state == STATE_RUNNING else _LONGEST_PAUSE_SECONDS
-                failures = 0
-            except DatabaseUnavailable as error:
-                failures += 1
-                pause = min(0.1 * 2**failures, _LONGEST_PAUSE_SECONDS)
-                logger.warning("scheduler.tick.waits_for_the_database", extra={"error": str(error), "pause": pause})
-            except Exception:
-                # Anything else is a fault of ours; a node that goes on is worth more than one that ends.
-                failures += 1
-                pause = min(0.1 * 2**failures, _LONGEST_PAUSE_SECONDS)
-                logger.exception("scheduler.tick.failed")
-            if pause > 0:
-                self._node.wakeups.wait(timeout=pause)
 
     def _start_stores(self) -> None:
         with self._jobstores_lock:

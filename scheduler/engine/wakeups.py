@@ -1,4 +1,4 @@
-"""Wake-ups: what ends the sleep of the tick before its time."""
+"""Wake-ups: hints that end the sleep of the node's loop before its time."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 
 from scheduler import failpoints
 from scheduler.errors import DatabaseUnavailable
+from scheduler.loops import Loop
 from scheduler.store.notifications import Channel, Listener
 
 logger = logging.getLogger(__name__)
@@ -15,25 +16,23 @@ _PROBE_SECONDS = 10.0
 """How often the silent session is asked for a sign of life."""
 
 
-class Wakeups:
-    """An event that the tick waits on, set by hints from the database and from inside the node."""
+class Wakeups(Loop):
+    """An event that the loop waits on, set by hints from the database and from inside the node."""
+
+    first_backoff_seconds = 0.1
 
     def __init__(self) -> None:
+        super().__init__(name="scheduler-listener", fault="scheduler.listener.failed")
         self._event = threading.Event()
-        self._stopping = threading.Event()
         self._listener = Listener()
         self._channels: set[Channel] = set()
-        self._thread = threading.Thread(target=self._listen, name="scheduler-listener", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
 
     def wake(self) -> None:
         """End the current or the next wait."""
         if not self._event.is_set():
             self._event.set()
 
-    def wait(self, *, timeout: float) -> None:
+    def sleep(self, *, timeout: float) -> None:
         """Sleep until a hint comes or the time is up."""
         self._event.wait(timeout)
         self._event.clear()
@@ -44,33 +43,22 @@ class Wakeups:
         self._channels -= channels
         return channels
 
-    def stop(self) -> None:
-        if self._stopping.is_set():
-            return
-        self._stopping.set()
+    def interrupt(self) -> None:
         self._listener.interrupt()
-        if self._thread.is_alive():
-            self._thread.join(5)
         self.wake()
 
-    def _listen(self) -> None:
-        pause = 0.1
-        while not self._stopping.is_set():
-            try:
-                failpoints.hit("listen.loop")
-                channels = self._listener.wait(timeout=_PROBE_SECONDS)
-                if not channels and not self._stopping.is_set():
-                    self._listener.probe()
-            except DatabaseUnavailable as error:
-                logger.warning("scheduler.listener.lost", extra={"error": str(error)})
-            except Exception:  # without this thread edits would be noticed late, and nobody would say so
-                logger.exception("scheduler.listener.failed")
-            else:
-                pause = 0.1
-                if channels:
-                    self._channels |= channels
-                    self.wake()
-                continue
-            self._stopping.wait(pause)
-            pause = min(pause * 2, 5.0)
+    def turn(self) -> float:
+        failpoints.hit("listen.loop")
+        channels = self._listener.wait(timeout=_PROBE_SECONDS)
+        if channels:
+            self._channels |= channels
+            self.wake()
+        elif not self.is_over():
+            self._listener.probe()
+        return 0.0
+
+    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
+        logger.warning("scheduler.listener.lost", extra={"error": str(error)})
+
+    def close(self) -> None:
         self._listener.close()

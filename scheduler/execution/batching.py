@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from scheduler.errors import DatabaseUnavailable
+from scheduler.loops import Loop
 
 logger = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
 
-class Batcher(Generic[Item]):
+class Batcher(Loop, Generic[Item]):
     """
     Gather items and hand them to ``flush`` in groups.
 
@@ -24,6 +25,9 @@ class Batcher(Generic[Item]):
     that came since; a full backlog makes ``put`` wait. ``stop`` writes what is left. ``weigh`` says how much memory an
     item takes, roughly: groups and backlog are bounded by it as well.
     """
+
+    first_backoff_seconds = 0.05
+    longest_backoff_seconds = 2.0
 
     def __init__(
         self,
@@ -37,7 +41,7 @@ class Batcher(Generic[Item]):
         group_weight: int = 0,
         backlog_weight: int = 1,
     ) -> None:
-        self._name = name
+        super().__init__(name=name, fault="scheduler.recorder.failed")
         self._flush = flush
         self._gather_seconds = gather_seconds
         self._rows = rows
@@ -50,14 +54,17 @@ class Batcher(Generic[Item]):
         self._items: deque[Item] = deque()
         self._arrived = threading.Event()
         self._drained = threading.Condition()
-        self._stopping = threading.Event()
         self._abandon = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._refused_in_a_row = 0
         self.progressed_at = time.monotonic()
         """When a flush last succeeded or there was nothing to write, on the monotonic clock."""
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def snapshot(self) -> list[Item]:
+        """Return what has not been flushed."""
+        return list(self._items.copy())
 
     def put(self, item: Item) -> None:
         """Add an item; wait while the backlog is full."""
@@ -93,53 +100,49 @@ class Batcher(Generic[Item]):
             while self._is_full and not self._abandon.is_set():
                 self._drained.wait(timeout=1)
 
-    def start(self) -> None:
-        self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
-        self._thread.start()
-
-    def stop(self, *, timeout: float) -> bool:
+    def stop(self, *, timeout: float | None = 5.0) -> bool:
         """Write what is left and end; false: it was not all written in time and is given up."""
-        self._stopping.set()
-        self._arrived.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        super().stop(timeout=timeout)
         self._abandon.set()
-        if self._thread is not None and self._thread.is_alive():
-            self._thread.join(1)
+        super().stop(timeout=1.0)
         with self._drained:
             self._drained.notify_all()
         return not self._items
 
-    def _loop(self) -> None:
-        pause = 0.05
-        while not self._abandon.is_set():
-            self._arrived.wait()
+    def interrupt(self) -> None:
+        self._arrived.set()
+
+    def is_over(self) -> bool:
+        return self._abandon.is_set() or (super().is_over() and not self._items)
+
+    def wait(self, seconds: float) -> None:
+        self._abandon.wait(seconds)
+
+    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
+        logger.warning("scheduler.recorder.waits", extra={"backlog": len(self._items), "error": str(error)})
+
+    def turn(self) -> float:
+        self._arrived.wait()
+        if not self._items:
+            if self._stopping.is_set():
+                return 0.0
+            self._arrived.clear()
+            # An item put between the two lines above has set the event again, or is seen here.
             if not self._items:
-                if self._stopping.is_set():
-                    return
-                self._arrived.clear()
-                # An item put between the two lines above has set the event again, or is seen here.
-                if not self._items:
-                    self.progressed_at = time.monotonic()
-                    continue
-            if len(self._items) < self._rows and not self._stopping.is_set():
-                self._stopping.wait(self._gather_seconds)
-            if self._flush_once():
-                pause = 0.05
-            else:
-                self._abandon.wait(pause)
-                pause = min(pause * 2, 2.0)
+                self.progressed_at = time.monotonic()
+                return 0.0
+        if len(self._items) < self._rows and not self._stopping.is_set():
+            self._stopping.wait(self._gather_seconds)
+        if self._flush_once():
+            self._refused_in_a_row = 0
+            return 0.0
+        self._refused_in_a_row += 1
+        return self.backoff_seconds(failures=self._refused_in_a_row)
 
     def _flush_once(self) -> bool:
+        """Write a group; false: all of it is to be written again."""
         batch, weight = self._next_group()
-        try:
-            again = self._flush(batch)
-        except DatabaseUnavailable as error:
-            logger.warning("scheduler.recorder.waits", extra={"backlog": len(self._items), "error": str(error)})
-            return False
-        except Exception:  # one bad flush must not end the thread that writes all outcomes
-            logger.exception("scheduler.recorder.failed", extra={"rows": len(batch)})
-            return False
+        again = self._flush(batch)
         for _ in batch:
             self._items.popleft()
         self._items.extend(again)

@@ -32,10 +32,12 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
     import django
 
     django.setup()
+    from scheduler import conf
     from scheduler.execution import logs
     from scheduler.execution.runner import begin, execute, note_of
+    from scheduler.loops import spawn
 
-    logs.install()
+    logs.install(level=conf.get().run_log_level, is_child=True)
     sys.stdout = printed = logs.PrintedLines(name="stdout", original=sys.stdout)
     sys.stderr = complained = logs.PrintedLines(name="stderr", original=sys.stderr)
     arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -50,7 +52,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
         complained.finish()
         sys.stdout, sys.stderr = printed, complained  # the task may have put its own in their place
 
-    threading.Thread(target=_read, args=(connection, arrived), name="pipe", daemon=True).start()
+    spawn(_read, args=(connection, arrived), name="pipe")
     send(READY)
     while True:
         run, node = decode_request(arrived.get())

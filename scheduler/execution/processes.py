@@ -21,6 +21,7 @@ from scheduler.execution import child as child_process
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
+from scheduler.loops import spawn
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -192,9 +193,7 @@ class ProcessPool(Pool):
 
     def start(self) -> None:
         for number in range(self.size):
-            thread = threading.Thread(target=self._work, args=(number,), name=f"{self.name}-{number}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+            self._threads.append(spawn(self._work, args=(number,), name=f"{self.name}-{number}"))
 
     def begun(self) -> Collection[int]:
         return tuple(self._begun)

@@ -72,6 +72,12 @@ class Recorder:
         """
         self.batcher.offer(note)
 
+    @property
+    def oldest_seconds(self) -> float:
+        """Return how long ago the run ended whose outcome has waited longest; 0 if none waits."""
+        ended = [item.finished for item in self.batcher.snapshot() if isinstance(item, Outcome)]
+        return max(0.0, monotonic_ns() / 1e9 - min(ended) / 1e6) if ended else 0.0
+
     def start(self) -> None:
         self.batcher.start()
 

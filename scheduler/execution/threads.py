@@ -15,6 +15,7 @@ from scheduler.core.states import RunState
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
+from scheduler.loops import spawn
 from scheduler.store.runs import Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -98,9 +99,8 @@ class ThreadPool(Pool):
     def _add_thread(self) -> bool:
         """Return whether the system had room for another one."""
         self._numbers += 1
-        thread = threading.Thread(target=self._work, name=f"{self.name}-{self._numbers}", daemon=True)
         try:
-            thread.start()
+            thread = spawn(self._work, name=f"{self.name}-{self._numbers}")
         except RuntimeError as error:
             logger.warning("scheduler.pool.no_thread", extra={"executor": self.name, "error": str(error)})
             return False

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
@@ -8,7 +10,28 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
-from scheduler.core.states import JobSource, JobState, Overlap
+from scheduler.core.definition import BY_NAME
+from scheduler.core.states import JobSource, JobState
+
+
+def column(name: str) -> dict[str, Any]:
+    """Return the options of a column from ``core/definition.py``."""
+    field = BY_NAME[name]
+    options = {
+        "verbose_name": _(field.label),
+        "help_text": _(field.help) if field.help else "",
+        "max_length": field.max_length,
+        "choices": [(choice, choice) for choice in field.choices] or None,
+    }
+    if field.default not in (None, ""):
+        options["default"] = field.default
+    return {option: value for option, value in options.items() if value is not None}
+
+
+def policy(name: str) -> dict[str, Any]:
+    """The same for a policy, whose default the database knows too."""
+    default = BY_NAME[name].default
+    return column(name) | ({} if default is None else {"db_default": default})
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -30,90 +53,32 @@ class Job(DjangoJob):
     job store; the inherited ``next_run_time`` alone says when the job is due (``NULL``: paused, finished or broken).
     """
 
-    name = models.CharField(_("name"), max_length=255)
+    name = models.CharField(**column("name"))
     tags = ArrayField(
         models.CharField(max_length=50),
-        verbose_name=_("tags"),
-        default=list,
         db_default=Value([], ArrayField(models.CharField(max_length=50))),
         blank=True,
-        help_text=_("Words to find it by."),
+        **column("tags"),
     )
-    description = models.TextField(_("description"), blank=True, default="", db_default="")
-    task = models.CharField(_("task"), max_length=255, help_text=_("The name of a registered task."))
-    args = models.JSONField(
-        _("positional arguments"), default=list, db_default=Value([], models.JSONField()), blank=True
-    )
-    kwargs = models.JSONField(_("arguments"), default=dict, db_default=Value({}, models.JSONField()), blank=True)
-    trigger = models.JSONField(_("trigger"), help_text=_("When the job fires, as JSON."))
-    executor = models.CharField(_("executor"), max_length=64, default="default", db_default="default")
-    priority = models.SmallIntegerField(
-        _("priority"), default=0, db_default=0, help_text=_("Higher runs first when nodes are busy.")
-    )
-    coalesce = models.BooleanField(
-        _("coalesce"),
-        default=True,
-        db_default=True,
-        help_text=_("After an outage run once, not once for each fire time that passed."),
-    )
-    max_instances = models.PositiveIntegerField(
-        _("max instances"), default=1, db_default=1, help_text=_("How many runs may be active at once, over all nodes.")
-    )
-    misfire_grace_time = models.PositiveIntegerField(
-        _("misfire grace time"),
-        null=True,
-        blank=True,
-        default=300,
-        db_default=300,
-        help_text=_("Seconds. A fire time noticed later than this is recorded as missed. Empty: never too late."),
-    )
-    rerun_if_interrupted = models.BooleanField(
-        _("rerun if interrupted"),
-        default=False,
-        db_default=False,
-        help_text=_("Run again when a node dies in the middle of a run."),
-    )
-    overlap = models.CharField(
-        _("overlap"),
-        max_length=8,
-        choices=Overlap.pairs(),
-        default=Overlap.SKIP,
-        db_default=Overlap.SKIP,
-        help_text=_("When max instances are active: skip the fire time, or let one run wait for its turn."),
-    )
-    timeout = models.FloatField(
-        _("timeout"), null=True, blank=True, help_text=_("Seconds a run may take. Empty: what the task declares.")
-    )
-    max_retries = models.PositiveSmallIntegerField(
-        _("max retries"),
-        default=0,
-        db_default=0,
-        help_text=_("How often a run that failed or timed out is tried again."),
-    )
-    retry_delay = models.FloatField(
-        _("retry delay"), default=30.0, db_default=30.0, help_text=_("Seconds before the first retry.")
-    )
-    retry_backoff = models.FloatField(
-        _("retry backoff"), default=2.0, db_default=2.0, help_text=_("Each further delay is this many times longer.")
-    )
-    retry_delay_cap = models.FloatField(
-        _("retry delay cap"),
-        default=3600.0,
-        db_default=3600.0,
-        help_text=_("Seconds. No delay is longer, before jitter."),
-    )
-    retry_jitter = models.FloatField(
-        _("retry jitter"),
-        default=0.1,
-        db_default=0.1,
-        help_text=_("Each delay is longer by a random part of up to this share."),
-    )
-    pause_after_failures = models.PositiveIntegerField(
-        _("pause after failures"),
-        null=True,
-        blank=True,
-        help_text=_("Pause the job after so many failures in a row, retries not counted. Empty: never."),
-    )
+    description = models.TextField(**column("description"), blank=True, default="", db_default="")
+    task = models.CharField(**column("task"))
+    args = models.JSONField(**column("args"), db_default=Value([], models.JSONField()), blank=True)
+    kwargs = models.JSONField(**column("kwargs"), db_default=Value({}, models.JSONField()), blank=True)
+    trigger = models.JSONField(**column("trigger"))
+    executor = models.CharField(**policy("executor"))
+    priority = models.SmallIntegerField(**policy("priority"))
+    coalesce = models.BooleanField(**policy("coalesce"))
+    max_instances = models.PositiveIntegerField(**policy("max_instances"))
+    misfire_grace_time = models.PositiveIntegerField(**policy("misfire_grace_time"), null=True, blank=True)
+    rerun_if_interrupted = models.BooleanField(**policy("rerun_if_interrupted"))
+    overlap = models.CharField(**policy("overlap"))
+    timeout = models.FloatField(**policy("timeout"), null=True, blank=True)
+    max_retries = models.PositiveSmallIntegerField(**policy("max_retries"))
+    retry_delay = models.FloatField(**policy("retry_delay"))
+    retry_backoff = models.FloatField(**policy("retry_backoff"))
+    retry_delay_cap = models.FloatField(**policy("retry_delay_cap"))
+    retry_jitter = models.FloatField(**policy("retry_jitter"))
+    pause_after_failures = models.PositiveIntegerField(**policy("pause_after_failures"), null=True, blank=True)
     consecutive_failures = models.PositiveIntegerField(_("consecutive failures"), default=0, db_default=0)
     state = models.CharField(
         _("state"), max_length=16, choices=JobState.pairs(), default=JobState.ACTIVE, db_default=JobState.ACTIVE

@@ -1,15 +1,23 @@
-"""The one clock that decides: the database's."""
+"""The one clock that decides: the database's. And the project's zone, for times that name none."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import connection
+from django.utils import timezone
+
+from scheduler.core.triggers.zones import resolve
+from scheduler.store import database
 
 
 def database_now() -> datetime:
     """Return the time on the database's clock, to be read before any transaction-wide work."""
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now
+
+
+def aware(moment: datetime) -> datetime:
+    """Return an instant; a time without a zone is meant in the project's, as in triggers."""
+    return moment if timezone.is_aware(moment) else resolve(moment, timezone.get_default_timezone())

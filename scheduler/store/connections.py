@@ -12,12 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
-from django.db import connections
-
 from scheduler import conf
 from scheduler.errors import DatabaseUnavailable, ValueRefused
-from scheduler.store import statements
+from scheduler.loops import Periodic
+from scheduler.store import database, sessions, statements
+from scheduler.store.drivers import driver, errors
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class Connection:
             raise
 
     def raw(self) -> Any:
-        """Return the psycopg2 connection, opened if need be."""
+        """Return the driver's connection, opened if need be."""
         if not self.is_open:
             self._open()
         return self._connection
@@ -124,33 +123,30 @@ class Connection:
     def _run(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         session = self.raw()
         try:
-            with self._awaiting_an_answer(), session.cursor() as cursor:
+            with self._awaiting_an_answer(), driver.open_cursor(session) as cursor:
                 cursor.execute(sql, parameters)
-                return cursor.fetchall() if cursor.description is not None else []
-        except (psycopg2.DataError, ValueError) as error:
+                return driver.fetch(cursor)  # type: ignore[no-any-return]
+        except (errors.DataError, ValueError) as error:
             raise ValueRefused(f"The database refused a value: {error}") from error
-        except (psycopg2.ProgrammingError, psycopg2.IntegrityError, psycopg2.NotSupportedError):
+        except (errors.ProgrammingError, errors.IntegrityError, errors.NotSupportedError):
             raise  # a fault of ours: a new session would not mend it
-        except psycopg2.Error as error:
+        except errors.Error as error:
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
             # became read-only after a failover is among them: another one may answer the next connection.
             self.close()
             raise DatabaseUnavailable(str(error).strip() or "The connection to the database was lost.") from error
 
     def _open(self) -> None:
-        django_connection = connections[conf.get().database]
-        parameters = django_connection.get_connection_params()
-        parameters.pop("cursor_factory", None)
-        parameters.pop("context", None)
-        parameters["application_name"] = f"scheduler {self.purpose}"
-        try:
-            self._connection = psycopg2.connect(**parameters)
-            self._connection.set_session(autocommit=True)
-            with self._awaiting_an_answer(), self._connection.cursor() as cursor:
-                cursor.execute("SET timezone = 'UTC'")
-        except psycopg2.Error as error:
-            self.close()
-            raise DatabaseUnavailable(str(error).strip()) from error
+        with self._awaiting_an_answer():
+            try:
+                sessions.open_session(alias=database.sessions_alias(), purpose=self.purpose, opened=self._hold)
+            except DatabaseUnavailable:
+                self.close()
+                raise
+
+    def _hold(self, session: Any) -> None:
+        """From here on the watchdog sees a server that does not answer."""
+        self._connection = session
 
 
 _known: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -163,30 +159,20 @@ def _all_known() -> list[Connection]:
         return list(_known)
 
 
-class Watchdog:
-    """A thread that ends sessions whose server does not answer, so that nobody waits for it for ever."""
+class Watchdog(Periodic):
+    """A thread that ends sessions whose server does not answer, so that no thread waits for it for ever."""
 
     def __init__(self) -> None:
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._loop, name="scheduler-watchdog", daemon=True)
+        super().__init__(name="scheduler-watchdog", fault="scheduler.watchdog.failed", seconds=_WATCH_SECONDS)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-
-    def _loop(self) -> None:
-        while not self._stopping.wait(_WATCH_SECONDS):
-            for connection in _all_known():
-                try:
-                    connection.end_silent_session()
-                except (OSError, psycopg2.Error):
-                    logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
-                except Exception:  # without this thread a server that falls silent would be waited for without end
-                    logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
+    def do(self) -> None:
+        for connection in _all_known():
+            try:
+                connection.end_silent_session()
+            except (OSError, errors.Error):
+                logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
+            except Exception:  # the other sessions must be watched too
+                logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
 
 
 class Transaction:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db import Error, transaction
 
-from scheduler import conf
 from scheduler.errors import DatabaseUnavailable, WrongEnvironment
 from scheduler.models import Installation
+from scheduler.store import database
 from scheduler.store.clock import database_now
 from scheduler.store.connections import Connection
 
@@ -18,7 +18,7 @@ def admit(*, environment: str) -> None:
     :raises WrongEnvironment: the database belongs to another one
     :raises DatabaseUnavailable: nobody can say
     """
-    rows = Installation.objects.using(conf.get().database)
+    rows = Installation.objects.using(database.sessions_alias())
     try:
         # Nodes that start together all try: that one of them was first is no error, not even in the server's log.
         rows.bulk_create([Installation(environment=environment)], ignore_conflicts=True)
@@ -35,7 +35,7 @@ def admit(*, environment: str) -> None:
 
 def adopt(*, environment: str) -> str | None:
     """Make this database belong to another environment; return the former one, or ``None`` if nothing was changed."""
-    alias = conf.get().database
+    alias = database.sessions_alias()
     with transaction.atomic(using=alias):
         found, is_new = (
             Installation.objects.using(alias)

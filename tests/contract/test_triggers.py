@@ -40,15 +40,15 @@ class TestFromApscheduler:
         [
             (
                 DateTrigger(datetime(2027, 3, 1, 9, tzinfo=BERLIN)),
-                {"type": "date", "run_at": "2027-03-01T09:00:00+01:00", "timezone": "Europe/Berlin"},
+                {"type": "date", "run_at": "2027-03-01T09:00:00", "timezone": "Europe/Berlin"},
             ),
             (
                 DateTrigger("2027-07-01 09:00:00", timezone="America/New_York"),
-                {"type": "date", "run_at": "2027-07-01T09:00:00-04:00", "timezone": "America/New_York"},
+                {"type": "date", "run_at": "2027-07-01T09:00:00", "timezone": "America/New_York"},
             ),
             (
                 DateTrigger(pytz.timezone("Europe/Berlin").localize(datetime(2027, 7, 1, 9))),  # noqa: DTZ001
-                {"type": "date", "run_at": "2027-07-01T09:00:00+02:00", "timezone": "Europe/Berlin"},
+                {"type": "date", "run_at": "2027-07-01T09:00:00", "timezone": "Europe/Berlin"},
             ),
             (
                 IntervalTrigger(minutes=30, start_date=NOW, timezone="UTC", jitter=20),
@@ -69,7 +69,7 @@ class TestFromApscheduler:
                     "days": 1,
                     "timezone": "+02:00",
                     "start_at": "2026-11-23T06:00:00+02:00",
-                    "end_at": "2026-12-02T06:00:00+02:00",
+                    "end_at": "2026-12-02T06:00:00",
                 },
             ),
             (
@@ -96,7 +96,7 @@ class TestFromApscheduler:
                     "months": 1,
                     "at": "02:30",
                     "timezone": "Europe/Berlin",
-                    "start_at": "2027-01-31T00:00:00+01:00",
+                    "start_at": "2027-01-31T00:00:00",
                 },
             ),
             (
@@ -105,7 +105,7 @@ class TestFromApscheduler:
                     "type": "or",
                     "triggers": [
                         {"type": "cron", "fields": {"hour": "2"}, "timezone": "UTC"},
-                        {"type": "date", "run_at": "2026-11-23T04:00:00Z", "timezone": "UTC"},
+                        {"type": "date", "run_at": "2026-11-23T04:00:00", "timezone": "UTC"},
                     ],
                     "timezone": "UTC",
                     "jitter_seconds": 5,

@@ -16,11 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from openlearn.scraping import services
 from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses
-from scheduler.admin.format import display
+from scheduler.admin.format import display, trigger_text
 from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin
-from scheduler.admin.jobs.job_page import in_words
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
@@ -97,7 +96,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     @admin.display(description=_("how often"))
     def how_often(self, source: Any) -> str:
         """As its job has it, which somebody may have changed since."""
-        return in_words(source.job.trigger) if source.job else "–"
+        return trigger_text.describe(source.job.trigger) if source.job else "–"
 
     @admin.display(description=_("health"), ordering="consecutive_failures")
     def health(self, source: Any) -> SafeString:

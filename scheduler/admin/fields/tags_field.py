@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from scheduler.admin.format.languages import told
 from scheduler.errors import InvalidName
+from scheduler.services.jobs import validation
 from scheduler.services.queries import job_queries
-from scheduler.store import jobs as rows
 
 _BETWEEN = re.compile(r"[,\n]")
 
@@ -63,7 +63,7 @@ class TagsField(forms.CharField):
 
     def to_python(self, value: Any) -> Any:
         try:
-            return rows.checked_tags(read(super().to_python(value) or ""))
+            return validation.check_tags(tags=read(super().to_python(value) or ""))
         except InvalidName as error:
             raise ValidationError(told(error), code="invalid_tag") from None
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin.fields.json_field import StorableJSONField
+from scheduler.core import triggers
 
 KINDS = {
     "every": gettext_lazy("Every …"),
@@ -142,7 +143,7 @@ class TriggerField(forms.Field):
             return True
         if data.said("kind") == "json":
             try:
-                return bool(json.loads(data.said("json")) != initial)
+                return not triggers.is_same(json.loads(data.said("json")), initial)
             except (ValueError, RecursionError):
                 return True
         stored = taken_apart(initial)
@@ -249,6 +250,7 @@ def taken_apart(trigger: Any) -> Typed:
             trigger = json.loads(trigger)
         except (ValueError, RecursionError):
             return Typed(kind="json", json=trigger)
+    trigger = triggers.current_form(trigger)
     whole = Typed(kind="json", json=json.dumps(trigger, ensure_ascii=False, indent=2))
     if not isinstance(trigger, Mapping) or not isinstance(trigger.get("type"), str):
         return whole

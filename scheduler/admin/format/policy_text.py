@@ -15,21 +15,15 @@ from scheduler import conf
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.core import policies
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import Overlap
 from scheduler.errors import InvalidPolicy, UnknownTask
 from scheduler.models import Job
 from scheduler.phrases import with_values
 
-LEFT_TO_THE_TASK = ("executor", "rerun_if_interrupted")
+LEFT_TO_THE_TASK = tuple(field.name for field in FIELDS if field.default_from is Source.TASK)
 """Policies that a new job takes from its task when nothing is said."""
-
-LABELS = {
-    "overlap": gettext_lazy("If one is still running"),
-    "rerun_if_interrupted": gettext_lazy("Run again if interrupted"),
-}
-"""What people read where the name of a policy alone would not say it."""
 
 OVERLAPS = {
     Overlap.SKIP.value: gettext_lazy("skip the fire time"),
@@ -70,7 +64,8 @@ def of_typed(data: Mapping[str, Any]) -> dict[str, str]:
 
 def label(name: str) -> str:
     """What people read for the name of a policy."""
-    return str(LABELS[name]) if name in LABELS else capfirst(str(Job._meta.get_field(name).verbose_name))
+    field = BY_NAME[name]
+    return capfirst(_(field.form_label or field.label))
 
 
 def problem(name: str, value: Any) -> str:

@@ -27,19 +27,13 @@ from scheduler.admin.jobs.bulk_actions import BulkActions
 from scheduler.admin.jobs.job_actions import JobActions
 from scheduler.admin.jobs.job_form import JobForm
 from scheduler.admin.jobs.job_list import ListOfJobs
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import NAMES, POLICIES, Group, named
 from scheduler.core.states import JobSource
 from scheduler.errors import JobNotFound, SchedulerError, StaleVersion
 from scheduler.models import Job
 from scheduler.services import jobs, masking
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
-
-_WHAT = ("name", "task", "kwargs", "tags")
-_RULES = ("overlap", "max_instances", "coalesce", "misfire_grace_time", "timeout")
-_FAILURES = ("description", "max_retries", "retry_delay", "pause_after_failures", "rerun_if_interrupted")
-_RARE = ("executor", "priority", "retry_backoff", "retry_delay_cap", "retry_jitter", "args")
-_DEFINITION = ("name", "description", "tags", "task", "args", "kwargs", "trigger")
 
 
 @register(Job)
@@ -62,11 +56,11 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Job | None = None) -> Any:
         further = "new_id" if obj is None else "seen_version"
         return [
-            (gettext_lazy("What"), {"fields": (*_WHAT, further)}),
-            (gettext_lazy("When"), {"fields": ("trigger",)}),
-            (gettext_lazy("Rules"), {"fields": _RULES}),
-            (gettext_lazy("If it fails"), {"fields": _FAILURES}),
-            (gettext_lazy("Rarely needed"), {"fields": _RARE, "classes": ("collapse",)}),
+            (gettext_lazy("What"), {"fields": (*named(group=Group.WHAT), further)}),
+            (gettext_lazy("When"), {"fields": named(group=Group.WHEN)}),
+            (gettext_lazy("Rules"), {"fields": named(group=Group.RULES)}),
+            (gettext_lazy("If it fails"), {"fields": named(group=Group.FAILURES)}),
+            (gettext_lazy("Rarely needed"), {"fields": named(group=Group.RARE), "classes": ("collapse",)}),
             (None, {"fields": ("change_reason",)}),
         ]
 
@@ -190,12 +184,12 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
                 **pages.author(request),
                 reason=values.get("change_reason", ""),
                 version=values["seen_version"],
-                **{name: values[name] for name in (*_DEFINITION, *POLICIES) if name in form.changed_data},
+                **{name: values[name] for name in NAMES if name in form.changed_data},
             )
         else:
             saved = bulk.create(
                 id=values["new_id"],
-                **{name: values[name] for name in _DEFINITION},
+                **{name: values[name] for name in NAMES if name not in POLICIES},
                 **pages.author(request),
                 reason=values.get("change_reason", ""),
                 source=JobSource.ADMIN,

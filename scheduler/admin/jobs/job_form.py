@@ -21,16 +21,14 @@ from scheduler.admin.fields.task_field import TaskSelect
 from scheduler.admin.fields.trigger_field import TriggerField
 from scheduler.admin.format import display, policy_text
 from scheduler.admin.format.languages import told
-from scheduler.admin.format.policy_text import LABELS, LEFT_TO_THE_TASK, OVERLAPS, RERUNS
-from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.admin.format.policy_text import LEFT_TO_THE_TASK, OVERLAPS, RERUNS
+from scheduler.core.definition import FIELDS, NAMES, POLICIES
 from scheduler.core.states import JobState
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownExecutor, UnknownTask
 from scheduler.models import Job
 from scheduler.services import masking
+from scheduler.services.jobs import validation
 from scheduler.services.queries import job_history, job_queries
-from scheduler.store import jobs as rows
-from scheduler.store.clock import database_now
 
 
 class JobForm(forms.ModelForm):
@@ -75,8 +73,9 @@ class JobForm(forms.ModelForm):
         arguments.stored = {} if self.is_new or not isinstance(self.instance.kwargs, dict) else self.instance.kwargs
         overlap: Any = self.fields["overlap"]
         overlap.choices = list(OVERLAPS.items())
-        for name, label in LABELS.items():
-            self.fields[name].label = label
+        for field in FIELDS:
+            if field.form_label:
+                self.fields[field.name].label = _(field.form_label)
         tasks: Any = self.fields["task"]
         tasks.choices = task_field.choices(None if self.is_new else self.instance.task)
         if self.is_new:
@@ -149,10 +148,9 @@ class JobForm(forms.ModelForm):
         stored = Job.objects.defer("job_state").filter(pk=self.instance.pk).first()
         if stored is None or stored.version == cleaned["seen_version"]:
             return
-        names = ("name", "description", "tags", "task", "args", "kwargs", "trigger", *POLICIES)
         seen_since = job_history.since(job=stored, version=cleaned["seen_version"])
         what = change_text.told(seen_since[:3])
-        other = [name for name in names if name in cleaned and getattr(stored, name) != cleaned[name]]
+        other = [name for name in NAMES if name in cleaned and getattr(stored, name) != cleaned[name]]
         labels = ", ".join(str(self.fields[name].label) for name in other) or "–"
         seen: Any = self.data.copy()  # type: ignore[attr-defined]
         seen["seen_version"] = str(stored.version)
@@ -195,7 +193,7 @@ class JobForm(forms.ModelForm):
 
     def _check_arguments(self, cleaned: dict[str, Any]) -> None:
         try:
-            rows.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
+            validation.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
         except UnknownTask as error:
             self.add_error("task", told(error))
         except InvalidArguments as error:
@@ -209,11 +207,9 @@ class JobForm(forms.ModelForm):
             self.add_error("args" if is_positional or not isinstance(cleaned["args"], list) else "kwargs", told(error))
 
     def _check_trigger(self, trigger: Any) -> None:
-        now = database_now()
+        must_fire = "trigger" in self.changed_data or self.is_new
         try:
-            normalized = triggers.normalize(trigger, now=now)
-            if "trigger" in self.changed_data or self.is_new:
-                triggers.check_future(normalized, now=now)
+            validation.preview(trigger=trigger, count=0, must_fire=must_fire)
         except InvalidTrigger as error:
             # Where it is needs saying only for what lies inside a list of triggers.
             where = f"{error.pointer}: " if error.pointer.count("/") > 1 else ""

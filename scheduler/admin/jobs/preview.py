@@ -18,14 +18,14 @@ from scheduler.admin.fields.trigger_field import TriggerField, TriggerWidget, Ty
 from scheduler.admin.format import display, policy_text
 from scheduler.admin.format.languages import told
 from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import Overlap
 from scheduler.core.triggers import ClockEffect, Trigger
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job
-from scheduler.store.clock import database_now
+from scheduler.services.jobs import validation
 
 COUNT = 8
 _NOTES = {
@@ -52,12 +52,9 @@ def before_typing(form: forms.ModelForm[Job]) -> dict[str, Any]:
 def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
     try:
         trigger = TriggerField().clean(typed)
-        now = database_now()
-        normalized = triggers.normalize(trigger, now=now)
-        triggers.check_future(normalized, now=now)
-        sentence = told(triggers.describe(normalized))
-        times = triggers.next_fire_times(normalized, after=now, count=COUNT)
-        compiled = triggers.parse(normalized)
+        found = validation.preview(trigger=trigger, count=COUNT, must_fire=True)
+        sentence = told(found.sentence)
+        compiled = triggers.parse(found.trigger)
     except ValidationError as error:
         return {"problem": " ".join(error.messages)}
     except (InvalidTrigger, TypeError) as error:
@@ -65,16 +62,16 @@ def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}",
         "zone": compiled.timezone,
-        "there": f"{now.astimezone(zone_named(compiled.timezone)):%H:%M}",
-        "warning": _overlapping(times, rules),
-        "rows": _rows(compiled, times, now=now),
-        "is_last": len(times) < COUNT,
+        "there": f"{found.now.astimezone(zone_named(compiled.timezone)):%H:%M}",
+        "warning": _overlapping(found.fire_times, rules),
+        "rows": _rows(compiled, found.fire_times, now=found.now),
+        "is_last": len(found.fire_times) < COUNT,
     }
 
 
 def warning(*, trigger: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
     """What is allowed and still looks like a mistake; empty if nothing does. ``rules``: task and policies."""
-    return _overlapping(triggers.next_fire_times(trigger, after=database_now(), count=COUNT), rules)
+    return _overlapping(validation.preview(trigger=trigger, count=COUNT).fire_times, rules)
 
 
 def _overlapping(times: Sequence[datetime], rules: Mapping[str, Any]) -> str:

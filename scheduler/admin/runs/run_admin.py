@@ -24,8 +24,8 @@ from scheduler.core.states import RunState
 from scheduler.errors import InvalidArguments, RunNotFound, UnknownTask
 from scheduler.models import Job, Run
 from scheduler.services import jobs, runs
+from scheduler.services.jobs import validation
 from scheduler.services.queries import run_queries
-from scheduler.store import jobs as rows
 
 
 @register(Run)
@@ -181,7 +181,7 @@ def _arguments(run: Run, text: str) -> tuple[dict[str, Any], str]:
     except ValidationError as error:
         return {}, " ".join(error.messages)
     try:
-        rows.check_arguments(task=run.task, args=run.args, kwargs=kwargs)
+        validation.check_arguments(task=run.task, args=run.args, kwargs=kwargs)
     except (InvalidArguments, UnknownTask) as error:
         return {}, told(error)
     return kwargs, ""

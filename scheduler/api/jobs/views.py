@@ -13,16 +13,14 @@ from scheduler.api.idempotency import once
 from scheduler.api.permissions import lacking
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
-from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidName, InvalidRequest
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.services.jobs import bulk
+from scheduler.services.jobs import bulk, validation
 from scheduler.services.queries import job_queries, paging, representations
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order
-from scheduler.store.clock import database_now
 
 ORDERS = {
     "id": Order(columns=("pk",)),
@@ -250,13 +248,11 @@ def order(name: str) -> Order:
 
 def preview_of(*, trigger: Any, count: int, after: Any = None) -> dict[str, Any]:
     """Describe a trigger: the form that is stored, in words, and its next fire times."""
-    now = after or database_now()
-    normalized = triggers.normalize(trigger, now=now)
-    moments = triggers.next_fire_times(normalized, after=now, count=count)
+    found = validation.preview(trigger=trigger, count=count, after=after)
     return {
-        "trigger": normalized,
-        "when": triggers.describe(normalized),
-        "fire_times": [representations.instant(moment) for moment in moments],
+        "trigger": found.trigger,
+        "when": found.sentence,
+        "fire_times": [representations.instant(moment) for moment in found.fire_times],
     }
 
 

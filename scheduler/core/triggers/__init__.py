@@ -11,8 +11,15 @@ Triggers: the rules that say when. One module for form, serializer, model, previ
     {"type": "or", "triggers": [...]}      {"type": "and", "triggers": [...]}
 
 Each may have ``timezone`` (an IANA name or an offset such as ``+02:00``), ``start_at``, ``end_at`` and
-``jitter_seconds``. A time without an offset is meant in the trigger's zone. Jitter delays a run; it never moves a
-fire time, so nothing here computes with it.
+``jitter_seconds``. Without a ``timezone`` a trigger has the default one, which is the project's (``TIME_ZONE``); a
+date has the offset that its ``run_at`` is written with, a combination the zone of its first trigger. Jitter delays a
+run; it never moves a fire time, so nothing here computes with it.
+
+**Times are stored as they are meant**: a date and a time of day on the clocks of the trigger's zone, without an offset.
+Their instants are computed when they are needed, so that another ``timezone`` alone moves no date, and new rules of a
+zone move no time of day. A time that is given with an offset is stored as the wall time that it is in the zone. Two
+times keep their offset because they are instants: the ``start_at`` of an interval that was given with one, or computed,
+and a time that clocks show twice, if the second one is meant.
 
 ``parse`` checks it and compiles it into a ``Trigger``. ``normalize`` returns the form that is stored: defaults are
 filled in, keys have an order, and what has no anchor gets one, so that the phase survives restarts and edits of other
@@ -41,18 +48,20 @@ out, but fires right after it.
 
 **Chains.** The engine holds one known fire time of a job, ``next_run_time``. ``latest``, ``count``, ``upcoming`` and
 ``most_recent`` answer from there by arithmetic: a one-second interval that was down for a year costs what a minute
-does. Only combinations search step by step, within bounds that ``combinations`` names.
+does. Only combinations search step by step, within bounds that ``combinations`` and ``budget`` name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from scheduler.core.triggers import budget
+from scheduler.core.triggers.budget import Budget, TooCostly
 from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
-from scheduler.core.triggers.combinations import AndTrigger
+from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
@@ -65,17 +74,23 @@ __all__ = [
     "ClockEffect",
     "InvalidTrigger",
     "NeverFires",
+    "TooCostly",
     "Trigger",
     "check_future",
     "clock_change",
+    "current_form",
     "describe",
     "fire_time_when_resumed",
     "first_fire_time",
+    "is_same",
     "next_fire_times",
     "normalize",
     "parse",
     "parse_cached",
 ]
+
+_OUTAGE = timedelta(weeks=1)
+_SEASON = timedelta(days=91)
 
 
 def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
@@ -84,16 +99,50 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
 
     :raises InvalidTrigger: it cannot be used
     :raises NeverFires: it has no fire time
+    :raises TooCostly: its parts have to be searched for too long
     """
     settled = parse(trigger).settled(now=now)
     if settled.start_at is not None and settled.end_at is not None and settled.end_at < settled.start_at:
         raise ends_too_early(settled, first=settled.start_at)
-    if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
-        raise NeverFires(
-            phrase("This never runs: there is no instant at which all of its triggers fire."), pointer="/triggers"
-        )
+    if isinstance(settled, Combination):
+        _check_search(settled, now=now)
     # Read again: with the anchor just fixed, nothing may lie before the end any more.
     return parse(settled.as_json()).as_json()
+
+
+def _check_search(settled: Combination, *, now: datetime) -> None:
+    """
+    Check that the triggers ever agree, and that planning them takes no longer than the engine may take.
+
+    :raises NeverFires: there is no instant at which they agree
+    :raises TooCostly: the plan after a week's outage exceeds its budget, now or in another season
+    """
+    with Budget(budget.SAVE_STEPS):
+        if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
+            raise NeverFires(
+                phrase("This never runs: there is no instant at which all of its triggers fire."), pointer="/triggers"
+            )
+    for season in range(4):
+        with Budget(budget.OUTAGE_STEPS):
+            settled.search_as_a_plan_does(since=now + season * _SEASON, until=now + season * _SEASON + _OUTAGE)
+
+
+def current_form(trigger: Any) -> Any:
+    """Return a stored trigger as it is written today; what cannot be read is returned as it is."""
+    try:
+        return parse(trigger).as_json()
+    except (InvalidTrigger, TypeError, AttributeError):
+        return trigger
+
+
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two stored triggers mean the same, however they are written."""
+    if one == other:
+        return True
+    try:
+        return parse(one) == parse(other)
+    except (InvalidTrigger, TypeError, AttributeError):
+        return False
 
 
 def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:
@@ -149,14 +198,16 @@ def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) 
 
     :raises InvalidTrigger: it cannot be used
     :raises NeverFires: it has no fire time
+    :raises TooCostly: its parts have to be searched for too long
     """
     after = after.astimezone(UTC)
     compiled = parse(trigger).settled(now=after)
     found: list[datetime] = []
-    moment = compiled.next_after(after)
-    while moment is not None and len(found) < count:
-        found.append(moment)
-        moment = compiled.next_after(moment)
+    with Budget(budget.PREVIEW_STEPS + budget.FIRE_TIME_STEPS * count):
+        moment = compiled.next_after(after)
+        while moment is not None and len(found) < count:
+            found.append(moment)
+            moment = compiled.next_after(moment)
     return found
 
 

@@ -91,9 +91,10 @@ class CalendarTrigger(WallClockTrigger):
     days: int = 0
     at: time = time(0, 0)
 
-    def _placed(self, moment: datetime, *, start_at: datetime) -> Self:
-        clock = replace(self.clock, days=self._days(moment.astimezone(zone_named(self.timezone)).date()))
-        return replace(self, start_at=start_at, clock=clock)
+    def starting(self, day: date, *, start_at: datetime, start_wall: datetime | None) -> Self:
+        """Return the trigger with its days counted from this one."""
+        clock = replace(self.clock, days=self._days(day))
+        return replace(self, start_at=start_at, start_wall=start_wall, clock=clock)
 
     def _days(self, anchor: date) -> Days:
         months = self.years * 12 + self.months
@@ -115,10 +116,14 @@ class CalendarTrigger(WallClockTrigger):
         if self.start_at is not None:
             return self
         zone = zone_named(self.timezone)
-        return self._placed(now, start_at=resolve(datetime.combine(now.astimezone(zone).date(), time()), zone))
+        midnight = datetime.combine(now.astimezone(zone).date(), time())
+        return self.starting(midnight.date(), start_at=resolve(midnight, zone), start_wall=midnight)
 
     def anchored(self, first: datetime) -> Self:
-        return self if self.start_at is not None else self._placed(first, start_at=first)
+        if self.start_at is not None:
+            return self
+        day = first.astimezone(zone_named(self.timezone)).date()
+        return self.starting(day, start_at=first, start_wall=None)
 
     def as_json(self) -> dict[str, Any]:
         units = {"years": self.years, "months": self.months, "weeks": self.weeks, "days": self.days}
@@ -130,7 +135,9 @@ class CalendarTrigger(WallClockTrigger):
         }
 
 
-def calendar_trigger(*, at: time, timezone: str, start_at: datetime | None, **rest: Any) -> CalendarTrigger:
+def calendar_trigger(
+    *, at: time, timezone: str, start_at: datetime | None, start_wall: datetime | None, **rest: Any
+) -> CalendarTrigger:
     """Return a calendar trigger; without ``start_at`` its clock knows the time of day, but no date yet."""
     clock = WallClock(
         days=ListedDays(listed=()),
@@ -139,4 +146,7 @@ def calendar_trigger(*, at: time, timezone: str, start_at: datetime | None, **re
         follows_clock=False,
     )
     trigger = CalendarTrigger(at=at, timezone=timezone, clock=clock, **rest)
-    return trigger if start_at is None else trigger.anchored(start_at)
+    if start_at is None:
+        return trigger
+    day = (start_wall or start_at.astimezone(zone_named(timezone))).date()
+    return trigger.starting(day, start_at=start_at, start_wall=start_wall)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from scheduler.core.triggers.trigger import Trigger, rfc3339
+from scheduler.core.triggers.trigger import Trigger, written
 from scheduler.core.triggers.zones import zone_named
 
 
@@ -15,6 +15,8 @@ class DateTrigger(Trigger):
     """Fires once, at ``run_at``."""
 
     run_at: datetime
+    run_wall: datetime | None = field(default=None, compare=False)
+    """``run_at`` as it is meant: a time on the clocks of the zone. ``None``: an instant."""
 
     @property
     def _allowed(self) -> bool:
@@ -36,4 +38,5 @@ class DateTrigger(Trigger):
         return self.run_at if self._allowed else None
 
     def as_json(self) -> dict[str, Any]:
-        return {"type": "date", "run_at": rfc3339(self.run_at, zone_named(self.timezone)), **self._bounds_as_json()}
+        run_at = written(self.run_at, self.run_wall, zone_named(self.timezone))
+        return {"type": "date", "run_at": run_at, **self._bounds_as_json()}

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +17,15 @@ from scheduler.core.triggers.crons import cron_by_expression, cron_by_fields
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.intervals import LONGEST, SHORTEST, UNITS, IntervalTrigger
 from scheduler.core.triggers.trigger import Trigger, short_date
-from scheduler.core.triggers.zones import offset_name, parse_zone, resolve, zone_name, zone_named
+from scheduler.core.triggers.zones import (
+    default_zone,
+    offset_name,
+    parse_zone,
+    resolve,
+    wall_time,
+    zone_name,
+    zone_named,
+)
 from scheduler.errors import InvalidTrigger, NeverFires
 from scheduler.phrases import phrase, row
 
@@ -143,7 +151,7 @@ def _called(kind: str) -> str:
 def _zone(form: _Form, default: tzinfo | None = None) -> tzinfo:
     if "timezone" not in form.values and default is not None:
         return default
-    return parse_zone(form.values.get("timezone", "UTC"), pointer=f"{form.place}/timezone")
+    return parse_zone(form.values.get("timezone", default_zone()), pointer=f"{form.place}/timezone")
 
 
 def _bounds(form: _Form, zone: tzinfo) -> dict[str, Any]:
@@ -154,11 +162,18 @@ def _bounds(form: _Form, zone: tzinfo) -> dict[str, Any]:
             phrase("The jitter is a whole number of seconds from 0 to {most}.", most=LONGEST_JITTER_SECONDS),
             "invalid",
         )
-    start_at = _instant(form, "start_at", zone) if "start_at" in form.values else None
-    end_at = _instant(form, "end_at", zone) if "end_at" in form.values else None
+    start_at, start_wall = _time_of(form, "start_at", zone)
+    end_at, end_wall = _time_of(form, "end_at", zone)
     if start_at is not None and end_at is not None and end_at < start_at:
         raise form.refuse("end_at", phrase("It ends before it starts."), "ends_before_start")
-    return {"timezone": zone_name(zone), "start_at": start_at, "end_at": end_at, "jitter_seconds": jitter}
+    return {
+        "timezone": zone_name(zone),
+        "start_at": start_at,
+        "start_wall": start_wall,
+        "end_at": end_at,
+        "end_wall": end_wall,
+        "jitter_seconds": jitter,
+    }
 
 
 def _check_bounds(trigger: Trigger, form: _Form) -> None:
@@ -183,10 +198,21 @@ def ends_too_early(trigger: Trigger, *, first: datetime | None, place: str = "")
     return NeverFires(problem, pointer=f"{place}/end_at")
 
 
-def _instant(form: _Form, key: str, zone: tzinfo) -> datetime:
-    """Read an instant; a time without an offset is meant in the trigger's zone."""
+def _time_of(form: _Form, key: str, zone: tzinfo) -> tuple[datetime | None, datetime | None]:
+    """
+    Read a time: the instant that it is now, and the wall time that is meant.
+
+    A time without an offset is meant on the clocks of the trigger's zone. So is one with an offset, which older
+    releases wrote everywhere: only the phase of an interval is an instant.
+    """
+    if key not in form.values:
+        return None, None
     moment = _moment(form, key)
-    return resolve(moment, zone) if moment.tzinfo is None else _in_utc(form, key, moment)
+    if moment.tzinfo is None:
+        return resolve(moment, zone), moment
+    at = _in_utc(form, key, moment)
+    is_phase = form.values["type"] == "interval" and key == "start_at"
+    return at, None if is_phase else wall_time(at, zone)
 
 
 def _in_utc(form: _Form, key: str, moment: datetime) -> datetime:
@@ -202,6 +228,8 @@ def _moment(form: _Form, key: str) -> datetime:
     value = form.values.get(key)
     if isinstance(value, datetime):
         moment = value
+    elif isinstance(value, date):
+        moment = datetime.combine(value, time())
     else:
         try:
             if not isinstance(value, str) or not _INSTANT.fullmatch(value.strip()):
@@ -275,7 +303,9 @@ def _date(form: _Form) -> DateTrigger:
         )
     moment = _moment(form, "run_at")
     zone = _zone(form, _own_zone(moment))
-    return DateTrigger(run_at=_instant(form, "run_at", zone), **_bounds(form, zone))
+    run_at, run_wall = _time_of(form, "run_at", zone)
+    assert run_at is not None  # noqa: S101 - it was looked for above
+    return DateTrigger(run_at=run_at, run_wall=run_wall, **_bounds(form, zone))
 
 
 def _own_zone(moment: datetime) -> tzinfo | None:

@@ -34,7 +34,7 @@ MOMENT = timedelta(microseconds=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger(ABC):
     """
-    A rule that says when, checked and compiled. Immutable; equal if its JSON is.
+    A rule that says when, checked and compiled. Immutable; equal if it means the same now, however it is written.
 
     All datetimes in and out are aware and in UTC. ``first`` is always a fire time that is known already (a job's
     ``next_run_time``): it counts, whatever the rule would say, and a rule without an anchor of its own goes on from it.
@@ -44,8 +44,13 @@ class Trigger(ABC):
     start_at: datetime | None = None
     """No fire time before it. An interval counts from here."""
 
+    start_wall: datetime | None = field(default=None, compare=False)
+    """``start_at`` as it is meant: a time on the clocks of the zone. ``None``: an instant, wherever clocks are."""
+
     end_at: datetime | None = None
     """No fire time after it."""
+
+    end_wall: datetime | None = field(default=None, compare=False)
 
     jitter_seconds: int = 0
     """How far at most the engine delays a run. It never moves a fire time."""
@@ -120,9 +125,9 @@ class Trigger(ABC):
         zone = zone_named(self.timezone)
         form: dict[str, Any] = {"timezone": self.timezone}
         if self.start_at is not None:
-            form["start_at"] = rfc3339(self.start_at, zone)
+            form["start_at"] = written(self.start_at, self.start_wall, zone)
         if self.end_at is not None:
-            form["end_at"] = rfc3339(self.end_at, zone)
+            form["end_at"] = written(self.end_at, self.end_wall, zone)
         if self.jitter_seconds:
             form["jitter_seconds"] = self.jitter_seconds
         return form
@@ -158,6 +163,11 @@ class WallClockTrigger(Trigger):
         if self.end_at is not None and until > self.end_at:
             until = self.end_at
         return self.clock.count(instant_of(after) + 1, instant_of(until))
+
+
+def written(moment: datetime, wall: datetime | None, zone: tzinfo) -> str:
+    """Write a time of a trigger: as its wall time if that is what is meant, else as an instant with its offset."""
+    return rfc3339(moment, zone) if wall is None else wall.isoformat()
 
 
 def rfc3339(moment: datetime, zone: tzinfo) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
@@ -41,6 +42,25 @@ class Stretch:
     """The offset just before ``start``: less than ``offset`` where clocks went forward, more where they went back."""
 
 
+class _DefaultZone:
+    """The zone of triggers that name none. The project says it once, so that every door has the same."""
+
+    def __init__(self) -> None:
+        self.named: Callable[[], str] = lambda: "UTC"
+
+
+_default = _DefaultZone()
+
+
+def use_default_zone(named: Callable[[], str]) -> None:
+    """Let this say the name of the zone of triggers that name none."""
+    _default.named = named
+
+
+def default_zone() -> str:
+    return _default.named()
+
+
 @lru_cache(maxsize=1024)
 def zone_named(name: str) -> tzinfo:
     """
@@ -74,8 +94,7 @@ def forget() -> None:
 def parse_zone(value: object, *, pointer: str) -> tzinfo:
     """:raises InvalidTrigger: it is no time zone"""
     try:
-        if isinstance(value, str):
-            return zone_named(value)
+        return zone_named(zone_name(value) if isinstance(value, tzinfo) else str(value))
     except LookupError:
         pass
     raise InvalidTrigger(
@@ -192,6 +211,16 @@ def instant_of_wall(zone: tzinfo, wall: int) -> int:
 def wall_of(moment: datetime) -> int:
     """Seconds since 1970 on the clock that a datetime shows, whatever its zone."""
     return (moment.replace(tzinfo=UTC, fold=0) - EPOCH) // SECOND
+
+
+def wall_time(moment: datetime, zone: tzinfo) -> datetime | None:
+    """
+    Return what clocks in the zone show at an instant, without an offset.
+
+    ``None``: they show it a second time, so that ``resolve`` would find the first of the two instants.
+    """
+    wall = moment.astimezone(zone).replace(tzinfo=None, fold=0)
+    return wall if resolve(wall, zone) == moment else None
 
 
 def resolve(naive: datetime, zone: tzinfo) -> datetime:

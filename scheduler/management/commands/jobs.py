@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
-from scheduler.management import printing
+from scheduler.management import declared, printing
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -77,6 +77,9 @@ class Command(BaseCommand):
         importing.add_argument("--update", action="store_true", help="Change those that exist.")
         importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
         importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
+
+        declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
+        declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
 
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
@@ -188,6 +191,12 @@ class Command(BaseCommand):
         self._print(rows, output, columns=("id", "what", "detail"))
         if any(item.what == "refused" for item in done):
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
+
+    def _plan(self, **options: Any) -> None:
+        declared.plan(options, out=self.stdout, err=self.stderr, style=self.style)
+
+    def _apply(self, **options: Any) -> None:
+        declared.apply(options, actor=_actor(), out=self.stdout, err=self.stderr, style=self.style)
 
     def _print(self, document: Any, output: str, *, columns: tuple[str, ...] = ()) -> None:
         if output == "json":

@@ -13,14 +13,18 @@ from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.utils import Error
 
-from scheduler import conf
+from scheduler import __version__, conf
+from scheduler.core.registry import registry
 from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
-from scheduler.management import printing
+from scheduler.loops import spawn
+from scheduler.management import declared, log_output, printing
 from scheduler.services import installation
+from scheduler.services.database_errors import is_transient
 from scheduler.store.installation import adopt
 
 logger = logging.getLogger(__name__)
@@ -59,6 +63,9 @@ class Command(BaseCommand):
             action="store_true",
             help="Let this database belong to SCHEDULER_ENVIRONMENT from now on, for a copy that is to run its jobs.",
         )
+        parser.add_argument(
+            "--apply", action="store_true", help="First create and change the jobs that code and files declare."
+        )
         parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
         parser.add_argument(
             "--metrics-port",
@@ -79,7 +86,7 @@ class Command(BaseCommand):
         super().run_from_argv(argv)
         is_ending = threading.Event()
         atexit.register(is_ending.set)  # called once Python waits for no thread any more
-        threading.Thread(target=_leave, args=(is_ending,), name="scheduler-exit", daemon=True).start()
+        spawn(_leave, args=(is_ending,), name="scheduler-exit")
 
     def handle(
         self,
@@ -87,6 +94,7 @@ class Command(BaseCommand):
         once: bool,
         wait: float,
         adopt_environment: bool,
+        apply: bool,
         metrics_port: tuple[str, int] | None,
         **options: Any,
     ) -> None:
@@ -98,18 +106,23 @@ class Command(BaseCommand):
         settings = self._settings(options)
         if not settings.enabled:
             raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")
+        is_plain = log_output.ensure()
         deadline = time.monotonic() + wait
         self._await_database(deadline)
         if self._stop.is_set():
             return
         if adopt_environment:
             adopt(environment=settings.environment)
+        if apply:
+            self._apply()
         server = self._server(metrics_port)
         scheduler = self._start(settings, deadline)
         if scheduler is None:
             return
         assert scheduler.node is not None  # noqa: S101 - it was started
         scheduler.node.hurry = self._hurry
+        if is_plain or self.stdout.isatty():
+            self.stdout.write(_banner(scheduler.node))
         told = self._tell(scheduler.node, settings, server)
         if once:
             self._until_nothing_is_due(scheduler)
@@ -120,6 +133,13 @@ class Command(BaseCommand):
         for part in told:
             part.stop()
         scheduler.shutdown()
+
+    def _apply(self) -> None:
+        """Synchronise declared jobs. A refused declaration is reported; the node starts all the same."""
+        try:
+            declared.apply_at_start(out=self.stderr, style=self.style)
+        except Error as error:
+            raise CommandError(f"The declared jobs could not be synchronised: {error}") from None
 
     def _start(self, settings: conf.SchedulerSettings, deadline: float) -> DurableScheduler | None:
         """
@@ -136,7 +156,7 @@ class Command(BaseCommand):
             except WrongEnvironment as error:
                 raise CommandError(str(error)) from None
             except DatabaseUnavailable as error:
-                if not installation.is_transient(error) or time.monotonic() >= deadline:
+                if not is_transient(error) or time.monotonic() >= deadline:
                     raise CommandError(f"The database went away while the node started: {error}") from None
                 self._wait_for_the_database(deadline, str(error))
             else:
@@ -245,6 +265,16 @@ def _leave(is_ending: threading.Event) -> None:
     logger.warning("scheduler.node.left_threads_behind", extra={"threads": left})
     atexit._run_exitfuncs()
     os._exit(0)
+
+
+def _banner(node: Node) -> str:
+    """Return what a person who started it wants to see first."""
+    executors = ", ".join(f"{name} ({size})" for name, size in node.executors.items())
+    tasks = len(registry.all())
+    return (
+        f"Node “{node.name}” of OpenLearn Scheduler {__version__} works. Executors: {executors}. "
+        f"{tasks} task{'' if tasks == 1 else 's'}. Ctrl-C stops it."
+    )
 
 
 def _address(text: str) -> tuple[str, int]:

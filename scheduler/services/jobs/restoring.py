@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from scheduler.core import differences, triggers
+from scheduler.core.definition import NAMES
 from scheduler.core.differences import Difference
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound, NothingToRestore
 from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.services.queries import job_history, job_queries
+from scheduler.store import database
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
@@ -51,7 +51,7 @@ def restore(
     """
     now = now or database_now()
     author: dict[str, Any] = {"actor": actor, "via": via, "reason": reason, "restored_version": change.version}
-    with transaction.atomic():
+    with database.atomic():
         try:
             job = rows.lock(id=change.job_key)
         except JobNotFound:
@@ -65,7 +65,7 @@ def restore(
 
 
 def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
-    definition = {name: change.definition[name] for name in jobs.DEFINITION if name in change.definition}
+    definition = {name: change.definition[name] for name in NAMES if name in change.definition}
     job_queries.check_executor(executor=definition["executor"])
     triggers.check_future(triggers.normalize(definition["trigger"], now=now), now=now)
     return jobs.create(
@@ -79,5 +79,5 @@ def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
 
 
 def _differences(job: Job, change: Change) -> tuple[Difference, ...]:
-    present = {name: getattr(job, name) for name in jobs.DEFINITION}
+    present = {name: getattr(job, name) for name in NAMES}
     return differences.between(present, change.definition)

@@ -8,17 +8,18 @@ from typing import Any
 
 from django.db import transaction
 
-from scheduler.core.policies import POLICIES
+from scheduler.core import triggers
+from scheduler.core.definition import NAMES
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
 from scheduler.models import Job
 from scheduler.phrases import phrase
 from scheduler.services import masking
 from scheduler.services.jobs import bulk
+from scheduler.store import database
 
 FORMAT = "openlearn-scheduler-jobs"
 VERSION = 1
-DEFINITION = ("name", "description", "tags", "task", "args", "kwargs", "trigger", *POLICIES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,9 +72,14 @@ def import_jobs(
 
 
 def _exported(job: Job) -> dict[str, Any]:
-    definition = {name: getattr(job, name) for name in DEFINITION}
+    definition = {name: getattr(job, name) for name in NAMES}
     masked = {name: masking.masked(definition[name]) for name in ("args", "kwargs")}
+    definition["trigger"] = triggers.current_form(job.trigger)
     return {"id": job.pk, **definition, **masked, "paused": job.state == JobState.PAUSED}
+
+
+def _is_same(name: str, present: Any, given: Any) -> bool:
+    return triggers.is_same(present, given) if name == "trigger" else bool(present == given)
 
 
 def _entries(document: Any) -> list[dict[str, Any]]:
@@ -84,7 +90,7 @@ def _entries(document: Any) -> list[dict[str, Any]]:
     entries = document.get("jobs")
     if not isinstance(entries, list):
         raise InvalidImport("It has no list of jobs.")
-    known = {"id", "paused", *DEFINITION}
+    known = {"id", "paused", *NAMES}
     for place, entry in enumerate(entries):
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise InvalidImport(f"The job at place {place} has no id.")
@@ -106,10 +112,10 @@ _IN_JSON = {str: "a text", dict: "an object", list: "a list", bool: "true or fal
 
 
 def _import(*, entry: dict[str, Any], author: dict[str, Any], update: bool, dry_run: bool) -> Imported:
-    with transaction.atomic():
+    with database.atomic():
         done = _imported(entry=entry, author=author, update=update)
         if dry_run:
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=database.tables_alias())
     return done
 
 
@@ -118,7 +124,7 @@ def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) ->
     if not id.isprintable():
         return Imported(id=id[:64], what="refused", text=f"The id “{id[:64]}” holds characters that cannot be printed.")
     stored = Job.objects.defer("job_state").filter(pk=id).first()
-    definition = {name: entry[name] for name in DEFINITION if name in entry}
+    definition = {name: entry[name] for name in NAMES if name in entry}
     try:
         if stored is None:
             bulk.create(**author, source=JobSource.CODE, id=id, paused=entry.get("paused", False), **definition)
@@ -126,7 +132,7 @@ def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) ->
         if not update:
             return Imported(id=id, what="skipped")
         present = _exported(stored)
-        changed = {name: value for name, value in definition.items() if present[name] != value}
+        changed = {name: value for name, value in definition.items() if not _is_same(name, present[name], value)}
         if not changed:
             return Imported(id=id, what="unchanged")
         bulk.update(job=stored, **author, version=None, **changed)

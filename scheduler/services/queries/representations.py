@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from scheduler.core import triggers
-from scheduler.core.policies import POLICIES
+from scheduler.core.definition import POLICIES
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Node, Run
 from scheduler.services import masking
@@ -39,7 +39,7 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         "task": row.task,
         "args": masking.masked(row.args),
         "kwargs": masking.masked(row.kwargs),
-        "trigger": row.trigger,
+        "trigger": triggers.current_form(row.trigger),
         "when": words(row.trigger),
         **{name: getattr(row, name) for name in POLICIES},
         "state": row.state,
@@ -179,6 +179,11 @@ def status(*, found: Status) -> dict[str, Any]:
     return {
         "status": found.word.value,
         "running": found.is_running,
+        "health": found.report.status.value,
+        "problems": [
+            {"check": check.name, "status": check.status.value, "text": str(check.text)}
+            for check in found.report.problems
+        ],
         "total_jobs": found.total_jobs,
         "jobs_by_state": found.jobs_by_state,
         "metrics": totals(found.totals, uptime=now.uptime, last=found.last_execution_at),
@@ -206,6 +211,7 @@ def status(*, found: Status) -> dict[str, Any]:
                 "running": queue.running,
                 "held": queue.held,
                 "oldest_seconds": queue.oldest,
+                "oldest_held_seconds": queue.oldest_held,
             }
             for queue in found.queues
         ],

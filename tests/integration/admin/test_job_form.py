@@ -74,7 +74,7 @@ class TestTrigger:
             ),
             (
                 {"trigger__kind": "once", "trigger__run_at": "2091-03-01T09:00"},
-                {"type": "date", "run_at": "2091-03-01T09:00:00+01:00"},
+                {"type": "date", "run_at": "2091-03-01T09:00:00"},
             ),
             ({"trigger__kind": "json", "trigger": '{"type": "interval", "days": 1}'}, {"type": "interval", "days": 1}),
         ],

@@ -10,8 +10,8 @@ from django.utils import timezone
 from scheduler import conf
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
-from scheduler.engine import inspection
-from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
+from scheduler.engine.duties import inspection
+from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job
 from scheduler.store.connections import Connection
 from tests.ledger import HOUR, NOON, add_job, add_node

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import NodeState, RunState
-from scheduler.engine import tick
+from scheduler.engine.duties import inspection
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
@@ -54,7 +54,7 @@ def work(node: Node, *, until: Callable[[], bool], timeout: float = 20.0) -> Non
     deadline = time.monotonic() + timeout
     while not until():
         assert time.monotonic() < deadline, list(Run.objects.values())
-        node.wakeups.wait(timeout=min(node.run_once(), 0.02))
+        node.wakeups.sleep(timeout=min(node.run_once(), 0.02))
 
 
 def due(id: str = "job", **changes: Any) -> datetime:
@@ -136,7 +136,7 @@ class TestANode:
         pauses: list[float] = []
         for _ in range(9):
             pauses.append(node.run_once())
-            node.wakeups.wait(timeout=pauses[-1])
+            node.wakeups.sleep(timeout=pauses[-1])
 
         held.rollback()
         assert all(pause < 1 for pause in pauses), pauses
@@ -197,11 +197,11 @@ class TestAFloodOfHints:
         node = start()
         node.run_once()
         looks: list[float] = []
-        monkeypatch.setattr(tick, "inspect_jobs", lambda *_, **__: looks.append(time.monotonic()))
+        monkeypatch.setattr(inspection, "inspect_jobs", lambda *_, **__: looks.append(time.monotonic()))
         began = time.monotonic()
 
         for _ in range(500):
-            node.tick.hear(frozenset({Channel.JOBS}))
+            node.loop.hear(frozenset({Channel.JOBS}))
             node.run_once()
         wait_until(lambda: node.run_once() > 0 and looks)
 
@@ -266,7 +266,7 @@ class TestTheSessionOfTheTick:
         due()
         assert cut("tick") == 1
 
-        node.tick.hear(frozenset(Channel))
+        node.loop.hear(frozenset(Channel))
         with pytest.raises(DatabaseUnavailable):
             node.run_once()
         work(node, until=all_succeeded(1))

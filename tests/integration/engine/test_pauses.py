@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import JobState
-from scheduler.engine.inspection import break_jobs_without_a_task
-from scheduler.engine.pauses import end_pauses
+from scheduler.engine.duties.inspection import break_jobs_without_a_task
+from scheduler.engine.duties.resume import end_pauses
 from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.store import runs

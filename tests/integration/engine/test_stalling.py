@@ -6,8 +6,8 @@ from unittest import mock
 import pytest
 
 from scheduler import conf
+from scheduler.engine.loop import NodeLoop
 from scheduler.engine.scheduler import DurableScheduler
-from scheduler.engine.tick import Tick
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ class TestALoopThatMakesNoProgress:
             scheduler.start()
             try:
                 wait_until(lambda: scheduler.stalled_seconds == 0.0)
-                with mock.patch.object(Tick, "run", side_effect=RuntimeError("a fault of ours")):
+                with mock.patch.object(NodeLoop, "run", side_effect=RuntimeError("a fault of ours")):
                     wait_until(lambda: scheduler.stalled_seconds > 0.0)
 
                 wait_until(lambda: scheduler.stalled_seconds == 0.0)

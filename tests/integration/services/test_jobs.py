@@ -94,7 +94,7 @@ class TestCreate:
             ({"coalesce": "yes"}, InvalidPolicy, "coalesce is “yes”; it is true or false."),
             ({"executor": ""}, InvalidPolicy, "it is a name of at most 64 characters."),
             ({"executor": None}, InvalidPolicy, "it is a name of at most 64 characters."),
-            ({"colour": "red"}, InvalidPolicy, "A job has no policy colour. There are: executor"),
+            ({"colour": "red"}, InvalidPolicy, "A job has no policy colour. There are: overlap"),
             ({"id": "a\x00b"}, InvalidName, "an id has 1 to 255 characters that can be printed."),
             ({"id": ""}, InvalidName, "an id has 1 to 255 characters"),
             ({"name": "x" * 256}, InvalidName, "a name has 1 to 255 characters"),

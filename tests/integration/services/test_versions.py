@@ -14,7 +14,7 @@ from django_apscheduler.models import DjangoJob
 from scheduler import conf
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
-from scheduler.engine.inspection import break_jobs_without_a_task, inspect_jobs
+from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Change, Job
 from scheduler.services import jobs, retention
 from scheduler.services.jobs import bulk
@@ -124,7 +124,7 @@ class TestWhatIsNoted:
         self, django_assert_max_num_queries: Callable[..., Any]
     ) -> None:
         for number in range(10):
-            make(id=f"job-{number}")
+            make(id=f"job-{number}", now=None)
         last = newest().pk
 
         with django_assert_max_num_queries(10 * 8 + 2):

@@ -8,8 +8,8 @@ import pytest
 from django.utils import timezone
 
 from scheduler import conf
-from scheduler.engine import zones
-from scheduler.engine.inspection import inspect_jobs
+from scheduler.engine.duties import zones
+from scheduler.engine.duties.inspection import inspect_jobs
 from scheduler.errors import WrongEnvironment
 from scheduler.models import Installation, Job
 from scheduler.services import jobs

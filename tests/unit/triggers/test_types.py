@@ -185,12 +185,12 @@ class TestDate:
         form = {"type": "date", "run_at": "2027-03-01T09:00:00", "timezone": "Europe/Berlin"}
 
         assert first_fire_time(form, now=NOW) == utc(2027, 3, 1, 8)
-        assert normalize(form, now=NOW)["run_at"] == "2027-03-01T09:00:00+01:00"
+        assert normalize(form, now=NOW)["run_at"] == "2027-03-01T09:00:00"
 
     def test_keeps_the_offset_it_was_written_with(self):
         form = {"type": "date", "run_at": "2027-03-01T09:00:00+01:00"}
 
-        assert normalize(form, now=NOW) == {**form, "timezone": "+01:00"}
+        assert normalize(form, now=NOW) == {"type": "date", "run_at": "2027-03-01T09:00:00", "timezone": "+01:00"}
 
     def test_in_a_gap_is_right_after_it(self):
         form = {"type": "date", "run_at": "2027-03-28T02:30:00.5", "timezone": "Europe/Berlin"}
@@ -247,7 +247,7 @@ class TestCalendar:
             "months": 1,
             "at": "02:30",
             "timezone": "America/New_York",
-            "start_at": "2026-11-22T00:00:00-05:00",
+            "start_at": "2026-11-22T00:00:00",
         }
 
 

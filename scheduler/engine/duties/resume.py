@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 from contextlib import suppress
 from datetime import datetime
 
@@ -13,6 +14,8 @@ from scheduler.core import definitions as rules
 from scheduler.core import triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
+from scheduler.engine.duties.claim import Claim
+from scheduler.engine.duties.duty import Duty
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
@@ -21,6 +24,31 @@ from scheduler.store.definitions import EndedPause, Vouched
 logger = logging.getLogger(__name__)
 
 _BATCH = 200
+
+
+class Resume(Duty):
+    """End pauses when their time is over. ``LookAhead`` wakes the node for it."""
+
+    ends_sleep = False
+
+    @property
+    def every_seconds(self) -> float:
+        return self.work.settings.busy_poll_seconds
+
+    def plan(self, *, seconds: float) -> float:
+        """
+        Resume the job whose pause ends in so many seconds; return how long until that is tried.
+
+        Another node may be at it just now: it is not tried again at once.
+        """
+        now = time.monotonic()
+        at = now + min(seconds, self.work.settings.poll_seconds)
+        self.due_at = max(at, self.called_at + self.every_seconds)
+        return max(0.0, self.due_at - now)
+
+    def run(self) -> None:
+        if end_pauses(self.work.connection, settings=self.work.settings):
+            self.agenda.duty(Claim).soon()
 
 
 def end_pauses(connection: Connection, *, settings: SchedulerSettings, now: datetime | None = None) -> int:

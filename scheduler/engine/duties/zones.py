@@ -11,10 +11,20 @@ import tzdata
 
 from scheduler.core import triggers
 from scheduler.core.triggers import zones
+from scheduler.engine.duties.duty import Duty
 from scheduler.store import installation
 from scheduler.store.connections import Connection
 
 logger = logging.getLogger(__name__)
+
+
+class Zones(Duty):
+    """Check daily whether the system has other rules for time zones."""
+
+    every_seconds = 24 * 3600.0
+
+    def run(self) -> None:
+        compute_by_current_zones(self.work.connection)
 
 
 def tzdata_version() -> str:

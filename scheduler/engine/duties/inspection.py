@@ -13,14 +13,34 @@ from scheduler.core import definitions as rules
 from scheduler.core import triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
+from scheduler.engine.duties.claim import Claim
+from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import StoredDefinition, Vouched
+from scheduler.store.notifications import Channel
 
 logger = logging.getLogger(__name__)
 
 _BATCH = 200
+
+
+class Inspect(Duty):
+    """Check definitions that were written past the services, and at first all broken jobs, as after a deploy."""
+
+    every_seconds = 60.0
+    wakes_on = Channel.JOBS
+    merge_seconds = 0.05
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._with_broken = True
+
+    def run(self) -> None:
+        self.agenda.duty(Claim).soon()
+        broken, self._with_broken = self._with_broken, False
+        inspect_jobs(self.work.connection, settings=self.work.settings, broken=broken)
 
 
 def inspect_jobs(connection: Connection, *, settings: SchedulerSettings, broken: bool) -> int:

@@ -1,0 +1,43 @@
+"""
+What a node does again and again, one file each.
+
+A new duty is a subclass of ``Duty`` in a file of its own and an entry in ``DUTIES``, at its place in the order of a
+pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` say when it is called; everything it needs is in
+``self.work``, other duties are found with ``self.agenda.duty(Take)``.
+"""
+
+from __future__ import annotations
+
+from scheduler.engine.duties.announce import Announce
+from scheduler.engine.duties.cancel import Cancel
+from scheduler.engine.duties.claim import Claim
+from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duties.inspection import Inspect
+from scheduler.engine.duties.look_ahead import LookAhead
+from scheduler.engine.duties.mark_started import MarkStarted
+from scheduler.engine.duties.reconcile import Reconcile
+from scheduler.engine.duties.release import Release
+from scheduler.engine.duties.resume import Resume
+from scheduler.engine.duties.start import Start
+from scheduler.engine.duties.sweep import Sweep
+from scheduler.engine.duties.take import Take
+from scheduler.engine.duties.zones import Zones
+
+DUTIES: tuple[type[Duty], ...] = (
+    Reconcile,
+    Cancel,
+    MarkStarted,
+    Resume,
+    Zones,
+    Inspect,
+    Sweep,
+    Take,
+    Claim,
+    Announce,
+    LookAhead,
+    Release,
+    Start,
+)
+"""In the order of a pass."""
+
+__all__ = ["DUTIES", "Agenda", "Claim", "Duty", "LookAhead", "Reconcile", "Take", "Work"]

@@ -1,0 +1,16 @@
+"""Let other nodes know that runs wait for which this one has no room."""
+
+from __future__ import annotations
+
+from scheduler.engine.duties.duty import Duty
+from scheduler.store import notifications
+from scheduler.store.notifications import Channel
+
+
+class Announce(Duty):
+    """Wake the other nodes, a few times a second at most."""
+
+    merge_seconds = 0.1
+
+    def run(self) -> None:
+        notifications.notify_from(self.work.connection, Channel.RUNS)

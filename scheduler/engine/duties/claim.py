@@ -1,0 +1,80 @@
+"""Claim due jobs: their fire times become runs in the ledger."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from scheduler.core.registry import registry
+from scheduler.core.states import RunState
+from scheduler.engine.duties.announce import Announce
+from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duties.take import Take
+from scheduler.store import claims
+from scheduler.store.claims import Claim as Claimed
+
+logger = logging.getLogger(__name__)
+
+
+class Claim(Duty):
+    """Claim when the next job is due. When that is, the claim itself or the duty ``LookAhead`` finds out."""
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self.has_more = False
+        """Whether the latest claim was full, so that the next one follows at once."""
+
+        self.is_blind = True
+        """Whether the latest claim could not tell when the next one is due."""
+
+        self.knows_until = 0.0
+        """Until when the latest look ahead holds, on the monotonic clock."""
+
+    @property
+    def every_seconds(self) -> float:
+        return 0.0  # a claim that failed is repeated in the next pass
+
+    def due_again(self, *, seconds: float, knows_until: float) -> None:
+        """Claim in so many seconds; ``knows_until``: when to look ahead again at the latest."""
+        self.due_at = time.monotonic() + seconds
+        self.knows_until = knows_until
+        self.is_blind = False
+
+    def run(self) -> float:
+        began = time.monotonic()
+        claimed = claims.claim_due(
+            self.work.connection,
+            node=self.work.identity.node,
+            tasks=registry.names(),
+            limit=self.work.settings.claim_batch,
+            room=self.work.workload.room(),
+            catch_up_limit=self.work.settings.catch_up_limit,
+        )
+        self.work.workload.add(claimed.owned)
+        self._report(claimed)
+        if claimed.waiting:
+            self.agenda.duty(Take).look_again()
+            self.agenda.duty(Announce).soon()
+        self.has_more = claimed.jobs >= self.work.settings.claim_batch
+        now = time.monotonic()
+        seconds = claimed.next_seconds if now < self.knows_until else None
+        self.is_blind = seconds is None
+        if self.has_more or seconds is None:
+            return 0.0
+        return min(began + max(0.0, seconds), self.knows_until) - now
+
+    def _report(self, claimed: Claimed) -> None:
+        for job, row in claimed.born_finished:
+            event = "scheduler.run.missed" if row.state is RunState.MISSED else "scheduler.run.skipped"
+            logger.warning(
+                event,
+                extra={
+                    "job": job.id,
+                    "scheduled_at": row.scheduled_at,
+                    "fire_times": row.coalesced + 1,
+                    "reason": row.reason,
+                },
+            )
+            self.work.events.born_finished(job, row)
+        for job_id, reason in claimed.broken:
+            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})

@@ -1,0 +1,71 @@
+"""Ask when anything is due that this node may take, so that it sleeps until then."""
+
+from __future__ import annotations
+
+import time
+
+from scheduler.core.registry import registry
+from scheduler.engine.duties.claim import Claim
+from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duties.release import Release
+from scheduler.engine.duties.resume import Resume
+from scheduler.engine.duties.take import Take
+from scheduler.store import runs
+from scheduler.store.notifications import Channel
+from scheduler.store.runs import NextDue
+
+_LOCKED_SECONDS = 0.05
+"""How soon to ask again for due work that somebody else has locked: another node for a moment, a person for longer."""
+
+
+class LookAhead(Duty):
+    """Plan the next claim, and what else has a time: waiting and held runs, and pauses that end."""
+
+    wakes_on = Channel.RUNS
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self.soon()
+
+    def is_due(self, now: float) -> bool:
+        """Due when asked for, and after a claim that cannot tell when the next one is due; not between full claims."""
+        claim = self.agenda.duty(Claim)
+        return not claim.has_more and (claim.is_blind or super().is_due(now))
+
+    def run(self) -> None:
+        claim, take = self.agenda.duty(Claim), self.agenda.duty(Take)
+        room = self.work.workload.room()
+        has_room = [name for name in room if room[name] > 0]
+        due = runs.next_due(self.work.connection, tasks=registry.names(), executors=has_room)
+        # Whether more waits for a full executor is asked when a place is free again.
+        take.look_again(name for name in room if room[name] <= 0)
+        longest = self.work.settings.poll_seconds
+        job_seconds = longest if due.job is None else min(_until(due.job, asked_at=claim.called_at), longest)
+        run_seconds = longest if due.run is None else _until(due.run, asked_at=take.complete_at)
+        held_seconds = longest if due.held is None else self.agenda.duty(Release).plan(seconds=due.held)
+        pause_seconds = longest if due.pause is None else self.agenda.duty(Resume).plan(seconds=due.pause)
+        if due.run is not None and run_seconds <= job_seconds:
+            take.look_again()
+        others = min(run_seconds, held_seconds, pause_seconds)
+        seconds = min(job_seconds, others)
+        claim.due_again(seconds=seconds, knows_until=time.monotonic() + self._holds(due, seconds, others))
+
+    def _holds(self, due: NextDue, seconds: float, others: float) -> float:
+        """Return for how many seconds the answer holds while claims go on: none of the others may be slept over."""
+        holds = max(seconds, self.work.settings.busy_poll_seconds)
+        if due.run or due.held or due.pause:  # neither absent nor due already
+            return min(holds, others)
+        return holds
+
+
+def _until(seconds: float, *, asked_at: float | None) -> float:
+    """
+    Return how long to wait for what is due in so many seconds.
+
+    What was due when it was asked for at ``asked_at``, and was not had, is locked by somebody else: to ask for it again
+    at once would keep a processor and the database busy for nothing.
+    """
+    if seconds >= 0:
+        return seconds
+    was_due = asked_at is not None and -seconds > time.monotonic() - asked_at
+    return _LOCKED_SECONDS if was_due else 0.0

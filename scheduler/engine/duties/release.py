@@ -1,0 +1,32 @@
+"""Let held runs wait in line when their time has come and their job has room."""
+
+from __future__ import annotations
+
+import time
+
+from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duties.take import Take
+from scheduler.store import runs
+
+
+class Release(Duty):
+    """
+    Release held runs that are due.
+
+    One whose job has no room stays held: its turn comes when another run of the job is recorded.
+    """
+
+    @property
+    def merge_seconds(self) -> float:
+        return self.work.settings.busy_poll_seconds
+
+    def plan(self, *, seconds: float) -> float:
+        """Release what is due in so many seconds; return how long until that may be."""
+        if seconds > 0:
+            return seconds
+        self.soon()
+        return max(0.0, self.next_at() - time.monotonic())
+
+    def run(self) -> None:
+        if runs.release_held(self.work.connection):
+            self.agenda.duty(Take).look_again()

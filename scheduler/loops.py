@@ -1,0 +1,155 @@
+"""Threads: one base for every loop that lives as long as its process, and one place where others are started."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any
+
+from scheduler.errors import DatabaseUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+class Loop(ABC):
+    """
+    A thread that takes turn after turn until it is stopped.
+
+    Whatever a turn raises is logged, waited for and survived: a node that goes on is worth more than a thread that
+    ends. Pauses between failing turns double up to ``longest_backoff_seconds``.
+    """
+
+    first_backoff_seconds: float = 0.2
+    longest_backoff_seconds: float = 5.0
+    first_pause_seconds: float = 0.0
+    """How long the thread waits before its first turn."""
+
+    def __init__(self, *, name: str, fault: str) -> None:
+        self.name = name
+        self._fault = fault
+        """The log event of an unexpected exception."""
+
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    @abstractmethod
+    def turn(self) -> float:
+        """Do the work once, in the loop's thread; return how many seconds to wait before the next turn."""
+
+    @property
+    def is_alive(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        self._stopping.clear()
+        self._thread = spawn(self._run, name=self.name)
+
+    def stop(self, *, timeout: float | None = 5.0) -> bool:
+        """
+        End after the present turn, however often it is called; return whether the thread has ended.
+
+        Safe before ``start`` and in the loop's own thread.
+        """
+        self._stopping.set()
+        self.interrupt()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        return not self.is_alive
+
+    def interrupt(self) -> None:  # noqa: B027 - most turns do not wait
+        """End a wait inside the present turn. Called by ``stop``, in the caller's thread."""
+
+    def is_over(self) -> bool:
+        """Whether the thread ends now. A loop that finishes its work first overrides this."""
+        return self._stopping.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass between two turns, ended by ``stop``."""
+        self._stopping.wait(seconds)
+
+    def close(self) -> None:  # noqa: B027 - most threads hold nothing
+        """Release what the thread held, after its last turn."""
+
+    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
+        """Log that a turn failed because the database cannot be used, and that the next one follows after a pause."""
+        logger.warning(self._fault, extra={"error": str(error), "pause": pause})
+
+    def backoff_seconds(self, *, failures: int) -> float:
+        """Return the pause after so many failing turns in a row."""
+        return min(self.first_backoff_seconds * 2.0 ** min(failures - 1, 30), self.longest_backoff_seconds)
+
+    def _run(self) -> None:
+        failures = 0
+        if self.first_pause_seconds > 0:
+            self.wait(self.first_pause_seconds)
+        while not self.is_over():
+            try:
+                pause = self.turn()
+                failures = 0
+            except DatabaseUnavailable as error:
+                failures += 1
+                pause = self.backoff_seconds(failures=failures)
+                self.unavailable(error, pause=pause)
+            except Exception:  # a fault of ours, or of code that is not ours: the loop must survive it
+                failures += 1
+                pause = self.backoff_seconds(failures=failures)
+                logger.exception(self._fault)
+            if pause > 0:
+                self.wait(pause)
+        self.close()
+
+
+class Periodic(Loop):
+    """A loop that does the same again after so many seconds, whether the last turn failed or not."""
+
+    def __init__(self, *, name: str, fault: str, seconds: float) -> None:
+        super().__init__(name=name, fault=fault)
+        self._seconds = seconds
+
+    @abstractmethod
+    def do(self) -> None:
+        """Do the work once, in the loop's thread."""
+
+    def turn(self) -> float:
+        self.do()
+        return self._seconds
+
+    def backoff_seconds(self, *, failures: int) -> float:
+        return self._seconds
+
+
+class Server(Loop):
+    """A loop around a server of the standard library that ends when its ``shutdown`` is called."""
+
+    def __init__(self, *, name: str, fault: str, server: Any) -> None:
+        super().__init__(name=name, fault=fault)
+        self._server = server
+        self._has_served = False
+
+    def is_over(self) -> bool:
+        # ``shutdown`` waits for ``serve_forever`` to return, so that has to be called even if ``stop`` came first.
+        return self._has_served and super().is_over()
+
+    def turn(self) -> float:
+        try:
+            self._server.serve_forever()
+        finally:
+            self._has_served = True
+        return 0.0
+
+    def interrupt(self) -> None:
+        if self.is_alive:
+            self._server.shutdown()
+
+
+def spawn(target: Callable[..., object], *, name: str, args: tuple[Any, ...] = ()) -> threading.Thread:
+    """
+    Start a daemon thread that ends by itself.
+
+    :raises RuntimeError: the system has no room for another thread
+    """
+    thread = threading.Thread(target=target, args=args, name=name, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,189 @@
+"""``manage.py jobs plan`` and ``jobs apply``: declared jobs at a shell and in a pipeline."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser, OutputWrapper
+from django.core.management.color import Style
+
+from scheduler import sealing
+from scheduler.core import differences
+from scheduler.core.declarations import REMOVED
+from scheduler.core.registry import registry
+from scheduler.core.states import Via
+from scheduler.management import printing
+from scheduler.services import declarations, masking
+from scheduler.services.declarations import Action, Options, Step, Synchronisation
+
+CHANGES = 2
+"""Exit code of a plan that has changes, for pipelines."""
+
+_SIGNS = {
+    Action.CREATE: "+",
+    Action.ADOPT: "+",
+    Action.UPDATE: "~",
+    Action.PAUSE: "-",
+    Action.RELEASE: "-",
+    Action.REFUSED: "!",
+    Action.DELETED: "!",
+    Action.NEWER: "!",
+    Action.UNCHANGED: " ",
+}
+
+
+def add_arguments(parser: CommandParser, *, applies: bool) -> None:
+    """Add the options that plan and apply share, so that a plan shows what the same apply does."""
+    parser.add_argument(
+        "--prune",
+        choices=("pause", "keep"),
+        default="pause",
+        help="Jobs that are no longer declared: pause them (default), or keep them as ordinary jobs.",
+    )
+    parser.add_argument(
+        "--adopt",
+        action="store_true",
+        help="Take over jobs that exist: with the same id, or the same task, arguments and trigger.",
+    )
+    parser.add_argument("--recreate", action="store_true", help="Create declared jobs again that a person deleted.")
+    parser.add_argument("--rollback", action="store_true", help="Let this release win over a newer one.")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="Print the steps as JSON.")
+    if not applies:
+        parser.epilog = "Exit code 0: up to date; 1: something is refused or cannot be read; 2: there are changes."
+
+
+def options(given: dict[str, Any]) -> Options:
+    return Options(**{name: given[name] for name in ("prune", "adopt", "recreate", "rollback")})
+
+
+def plan(given: dict[str, Any], *, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
+    """Print the plan and leave with an exit code that tells a pipeline whether there is something to apply."""
+    found = declarations.plan(options=options(given))
+    report(found, as_json=given["as_json"], out=out, err=err, style=style)
+    refuse(found)
+    if found.has_changes:
+        raise CommandError("There are changes. “manage.py jobs apply” carries them out.", returncode=CHANGES)
+
+
+def apply(given: dict[str, Any], *, actor: str, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
+    """Carry the plan out and print what was done."""
+    done = declarations.apply(options=options(given), actor=actor, via=Via.COMMAND)
+    report(done, as_json=given["as_json"], out=out, err=err, style=style)
+    refuse(done)
+
+
+def apply_at_start(*, out: OutputWrapper, style: Style) -> None:
+    """Synchronise before a node starts, and report what was done or refused."""
+    done = declarations.apply(options=Options(), via=Via.COMMAND)
+    report(done, as_json=False, out=out, err=out, style=style)
+
+
+def refuse(found: Synchronisation) -> None:
+    if found.is_refused:
+        raise CommandError("Not every declaration can be used.", returncode=printing.REFUSED)
+
+
+def report(found: Synchronisation, *, as_json: bool, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
+    """Print the steps of a plan, or of what was done."""
+    for error in found.errors:
+        err.write(style.ERROR(f"! {error.origin}: {error.text}"))
+    if found.errors:
+        err.write(style.WARNING("Jobs that are no longer declared are left alone until every source can be read."))
+    if as_json:
+        out.write(printing.as_json(document(found)))
+        return
+    for step in found.steps:
+        for line in _lines(step, style):
+            out.write(line)
+    out.write(_summary(found.steps))
+
+
+def document(found: Synchronisation) -> dict[str, Any]:
+    """Return a synchronisation as JSON: the same for the command line and the API."""
+    return {
+        "has_changes": found.has_changes,
+        "steps": [_as_json(step) for step in found.steps],
+        "errors": [{"source": each.source, "origin": each.origin, "error": each.text} for each in found.errors],
+    }
+
+
+def _as_json(step: Step) -> dict[str, Any]:
+    return {
+        "key": step.key,
+        "action": step.action.value,
+        "source": step.source,
+        "origin": step.origin,
+        "job": step.job or None,
+        "changes": {
+            name: {"old": _shown(step, name, step.before.get(name, REMOVED)), "new": _shown(step, name, value)}
+            for name, value in step.write.items()
+        },
+        "drift": [
+            {
+                "field": each.field,
+                "declared": _shown(step, each.field, each.declared),
+                "stored": _shown(step, each.field, each.stored),
+            }
+            for each in step.drift
+        ],
+        "conflicts": list(step.conflicts),
+        "renamed_from": step.renames or None,
+        "resumes": step.resumes,
+        "text": step.text,
+    }
+
+
+def _lines(step: Step, style: Style) -> Iterable[str]:
+    if step.action is Action.UNCHANGED and not step.drift:
+        return
+    paint = {"+": style.SUCCESS, "~": style.WARNING, "-": style.WARNING, "!": style.ERROR}.get(_SIGNS[step.action], str)
+    origin = f"  ({step.origin})" if step.origin else ""
+    yield paint(f"{_SIGNS[step.action]} {step.key}: {step.action.value}{origin}")
+    if step.text:
+        yield f"    {step.text}"
+    if step.renames:
+        yield f"    renamed from {step.renames}"
+    if step.resumes:
+        yield "    resumed: it is declared again"
+    for name, value in step.write.items():
+        yield f"    {name}: {_text(step, name, step.before.get(name, REMOVED))} → {_text(step, name, value)}"
+    for each in step.drift:
+        conflict = ", and the declaration changed too" if each.field in step.conflicts else ""
+        yield (
+            f"    {each.field}: {_text(step, each.field, each.stored)} was set by a person and stays; "
+            f"declared is {_text(step, each.field, each.declared)}{conflict}"
+        )
+
+
+def _text(step: Step, name: str, value: Any) -> str:
+    """Return a value on one line."""
+    if value is REMOVED:
+        return "–"
+    shown = _shown(step, name, value)
+    if name == "trigger":
+        return differences.notation(shown)
+    return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, default=str)
+
+
+def _shown(step: Step, name: str, value: Any) -> Any:
+    """Return a value as people may see it: secrets are masked."""
+    if value is REMOVED:
+        return None
+    if name.startswith("kwargs.") and name.removeprefix("kwargs.") in _secrets(step):
+        return masking.MASK
+    return masking.MASK if sealing.is_sealed(value) else value
+
+
+def _secrets(step: Step) -> frozenset[str]:
+    task = step.flat.get("task")
+    return registry.get(task).secrets if task else frozenset()
+
+
+def _summary(steps: Iterable[Step]) -> str:
+    counts = Counter(step.action for step in steps)
+    if not counts:
+        return "No job is declared. Put @schedule above a task, or name files in SCHEDULER['DECLARATIONS']."
+    return ", ".join(f"{counts[action]:,} {action.value}" for action in Action if counts[action]) + "."

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+DIGESTS = (("", _("none")), ("daily", _("daily")), ("weekly", _("weekly, on Mondays")))
+
+
+class Channel(models.Model):
+    """Where notifications go: some mail addresses, a webhook, a chat."""
+
+    name = models.CharField(_("name"), max_length=100, unique=True)
+    kind = models.CharField(_("kind"), max_length=64, help_text=_("Mail, a webhook, or another one that is installed."))
+    config = models.JSONField(
+        _("configuration"), default=dict, help_text=_("Of its kind. Secrets in it are sealed and shown masked.")
+    )
+    enabled = models.BooleanField(_("enabled"), default=True)
+    language = models.CharField(_("language"), max_length=10, blank=True, default="", help_text=_("Of its messages."))
+    per_minute = models.PositiveIntegerField(
+        _("messages per minute"), default=30, help_text=_("More wait for their turn.")
+    )
+    zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", help_text=_("Of its quiet hours, its digest and its messages.")
+    )
+    quiet_from = models.TimeField(_("quiet from"), null=True, blank=True)
+    quiet_until = models.TimeField(
+        _("quiet until"), null=True, blank=True, help_text=_("Messages wait until then, unless they are critical.")
+    )
+    digest = models.CharField(_("digest"), max_length=8, blank=True, default="", choices=DIGESTS)
+    digest_at = models.TimeField(_("digest at"), default="08:00")
+    next_digest_at = models.DateTimeField(_("next digest at"), null=True, blank=True)
+    tested_at = models.DateTimeField(_("tested at"), null=True, blank=True)
+    failing_since = models.DateTimeField(
+        _("failing since"), null=True, blank=True, help_text=_("The first of the tries in a row that failed.")
+    )
+    last_error = models.TextField(_("last error"), blank=True, default="")
+    last_sent_at = models.DateTimeField(_("last sent at"), null=True, blank=True)
+    sent = models.PositiveBigIntegerField(_("sent"), default=0, db_default=0, help_text=_("Messages, in all."))
+    failed = models.PositiveBigIntegerField(_("failed tries"), default=0, db_default=0, help_text=_("In all."))
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
+    updated_at = models.DateTimeField(_("updated at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
+        ordering = ("name",)
+        permissions = [("enter_apprise_url", "Can enter Apprise URLs, whose requests are not guarded")]
+        constraints = [
+            models.CheckConstraint(condition=Q(per_minute__gte=1), name="scheduler_channel_sends_something"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

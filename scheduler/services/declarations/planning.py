@@ -1,0 +1,284 @@
+"""The plan: what a synchronisation would do to each declared job, without doing it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from scheduler import conf
+from scheduler.core.declarations import REMOVED, Declaration, Drift, OnConflict, is_older, merge
+from scheduler.core.states import JobState
+from scheduler.errors import SchedulerError
+from scheduler.models import Declaration as Row
+from scheduler.models import Job
+from scheduler.services.declarations import comparing
+from scheduler.store import jobs as rows
+
+
+class Action(StrEnum):
+    """What becomes of one declared job."""
+
+    CREATE = "create"
+    ADOPT = "adopt"
+    """A job that exists already belongs to the declaration from now on, changed where it differs."""
+
+    UPDATE = "update"
+    UNCHANGED = "unchanged"
+    PAUSE = "pause"
+    """Its source dropped it."""
+
+    RELEASE = "release"
+    """Its source dropped it, and it goes on as an ordinary job."""
+
+    DELETED = "deleted"
+    """A person deleted the job: it stays deleted."""
+
+    NEWER = "newer"
+    """A newer release declares it: this one changes nothing."""
+
+    REFUSED = "refused"
+
+
+CHANGES = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Action.PAUSE, Action.RELEASE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to synchronise."""
+
+    prune: str = "pause"
+    """Of jobs that their source dropped: ``pause`` them, or ``keep`` them as ordinary jobs."""
+
+    adopt: bool = False
+    """Take over jobs that exist already: of the same id, or with the same task, arguments and trigger."""
+
+    recreate: bool = False
+    """Create jobs again that a person deleted."""
+
+    rollback: bool = False
+    """Let this release win over a newer one."""
+
+    overwrite: bool = False
+    """Write the declared value of every field, also where a person changed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a synchronisation does to one declaration."""
+
+    key: str
+    action: Action
+    source: str
+    origin: str = ""
+    job: str = ""
+    """The id of the job; empty: there is none yet."""
+
+    write: Mapping[str, Any] = field(default_factory=dict)
+    """New values of the job, by flat field. Secrets are in plain text: see ``comparing.remembered``."""
+
+    before: Mapping[str, Any] = field(default_factory=dict)
+    """The stored values that ``write`` replaces."""
+
+    drift: tuple[Drift, ...] = ()
+    conflicts: tuple[str, ...] = ()
+    resumes: bool = False
+    """The job was paused because its source had dropped it, and is declared again."""
+
+    renames: str = ""
+    """The former key."""
+
+    text: str = ""
+    """Why nothing is done, or what is wrong."""
+
+    flat: Mapping[str, Any] = field(default_factory=dict)
+    """All that is declared, flat, to be remembered."""
+
+    declaration: Declaration | None = None
+    """``None`` where nothing is declared any more."""
+
+    @property
+    def has_changes(self) -> bool:
+        return self.action in CHANGES
+
+
+def decide(
+    *, declarations: Iterable[Declaration], options: Options, now: datetime, lock: bool = False
+) -> Iterator[Step]:
+    """
+    Return one step for each declaration. With ``lock`` their jobs stay locked until the transaction ends.
+
+    What is wrong with one declaration refuses that one.
+    """
+    wanted = list(declarations)
+    keys = {name for each in wanted for name in (each.key, *each.previous_keys)}
+    known = {row.key: row for row in Row.objects.filter(key__in=keys)}
+    ids = {row.job_key for row in known.values()} | {each.key for each in wanted}
+    jobs = _jobs(ids, lock=lock)
+    for declaration in wanted:
+        row = _row(declaration, known)
+        try:
+            yield _step(declaration=declaration, row=row, jobs=jobs, options=options, now=now)
+        except SchedulerError as error:
+            yield Step(
+                key=declaration.key,
+                action=Action.REFUSED,
+                source=declaration.source,
+                origin=declaration.origin,
+                text=str(error),
+            )
+
+
+def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
+    ids = list(ids)
+    if lock:
+        rows.lock_many(ids=ids)
+    return {job.pk: job for job in Job.objects.defer("job_state").filter(pk__in=ids)}
+
+
+def _may_own(declaration: Declaration, row: Row) -> bool:
+    """Whether a declaration may go on with what is remembered. Rows take over single instances of their template."""
+    return row.owner == declaration.owner or bool(row.owner and declaration.owner.startswith(f"{row.owner}:"))
+
+
+def _row(declaration: Declaration, rows: Mapping[str, Row]) -> Row | None:
+    names = (declaration.key, *declaration.previous_keys)
+    return next((rows[name] for name in names if name in rows), None)
+
+
+def _step(
+    *, declaration: Declaration, row: Row | None, jobs: Mapping[str, Job], options: Options, now: datetime
+) -> Step:
+    flat = comparing.checked(declaration)
+    facts: dict[str, Any] = {
+        "key": declaration.key,
+        "source": declaration.source,
+        "origin": declaration.origin,
+        "flat": flat,
+        "declaration": declaration,
+    }
+    if row is not None and not _may_own(declaration, row):
+        text = f"The key “{row.key}” belongs to {row.owner or 'a declaration in ' + row.source}."
+        return Step(**facts, action=Action.REFUSED, text=text)
+    if row is None:
+        return _first(jobs=jobs, options=options, facts=facts, now=now)
+    facts["renames"] = "" if row.key == declaration.key else row.key
+    facts["job"] = row.job_key
+    if is_older(conf.get().release, row.release) and not options.rollback:
+        text = f"Release {row.release} declares it; this is {conf.get().release}."
+        return Step(**facts, action=Action.NEWER, text=text)
+    job = jobs.get(row.job_key)
+    if job is None:
+        if options.recreate:
+            return Step(**facts, action=Action.CREATE)
+        text = "The job was deleted. “jobs apply --recreate” creates it again."
+        return Step(**facts, action=Action.DELETED, text=text)
+    return _merged(base=row.declared, job=job, row=row, options=options, facts=facts, now=now)
+
+
+def _first(
+    *,
+    jobs: Mapping[str, Job],
+    options: Options,
+    facts: Mapping[str, Any],
+    now: datetime,
+) -> Step:
+    """The step of a declaration that was never synchronised."""
+    job = jobs.get(facts["key"])
+    if job is None and options.adopt:
+        job = _twin(facts["flat"], now=now)
+    if job is None:
+        return Step(**facts, action=Action.CREATE)
+    facts = {**facts, "job": job.pk}
+    if not options.adopt:
+        text = f"A job with the id “{job.pk}” exists already. “jobs apply --adopt” takes it over."
+        return Step(**facts, action=Action.REFUSED, text=text)
+    return _merged(base=None, job=job, row=None, options=options, facts=facts, now=now)
+
+
+def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
+    """Return the one job that no declaration owns and that does the same at the same times."""
+    owned = Row.objects.values("job_key")
+    found = [
+        job
+        for job in Job.objects.defer("job_state").filter(task=flat["task"]).exclude(pk__in=owned)
+        if all(
+            comparing.is_same(name, value, comparing.stored(job).get(name), now=now)
+            for name, value in flat.items()
+            if name in ("args", "trigger") or name.startswith("kwargs.")
+        )
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _merged(
+    *,
+    base: Mapping[str, Any] | None,
+    job: Job,
+    row: Row | None,
+    options: Options,
+    facts: Mapping[str, Any],
+    now: datetime,
+) -> Step:
+    flat, declaration = facts["flat"], facts["declaration"]
+    present = comparing.stored(job)
+    defaults = comparing.default(declaration=declaration, task=flat["task"])
+    merged = merge(
+        base=base,
+        declared=comparing.remembered(flat),
+        stored=present,
+        default=lambda name: defaults.get(name, REMOVED),
+        is_same=lambda name, declared, stored: comparing.is_same(name, declared, stored, now=now),
+        on_conflict=OnConflict.DECLARED if options.overwrite else declaration.on_conflict,
+    )
+    drift = () if options.overwrite else merged.drift
+    write = {name: flat.get(name, value) for name, value in merged.write.items()}
+    if options.overwrite:
+        write |= {each.field: flat[each.field] for each in merged.drift}
+    resumes = row is not None and _is_our_pause(row, job)
+    action = Action.ADOPT if row is None else Action.UPDATE if write or resumes or facts["renames"] else None
+    return Step(
+        **facts,
+        action=action or (Action.UNCHANGED if _is_current(row, declaration, flat) else Action.UPDATE),
+        write=write,
+        before={name: present.get(name, REMOVED) for name in write},
+        drift=tuple(each for each in drift if row is None or each.field not in row.kept),
+        conflicts=merged.conflicts,
+        resumes=resumes,
+    )
+
+
+def _is_our_pause(row: Row, job: Job) -> bool:
+    """Whether the job is paused because its source had dropped it, and was not touched since."""
+    return row.paused_at is not None and job.state == JobState.PAUSED and job.state_changed_at == row.paused_at
+
+
+def _is_current(row: Row | None, declaration: Declaration, flat: Mapping[str, Any]) -> bool:
+    """Whether what is remembered of a declaration is what it says now."""
+    return (
+        row is not None
+        and row.is_declared
+        and (row.source, row.owner) == (declaration.source, declaration.owner)
+        and row.template_version_id == declaration.template_version
+        and row.declared == comparing.remembered(flat)
+    )
+
+
+def dropped(*, keys: Iterable[str], options: Options, owner: str) -> Iterator[Step]:
+    """
+    Return one step for each job that its source no longer declares.
+
+    ``keys`` are those that all sources of this owner declare, former names included.
+    """
+    gone = Row.objects.filter(is_declared=True, owner=owner).exclude(key__in=list(keys))
+    for row in gone.order_by("key"):
+        facts: dict[str, Any] = {"key": row.key, "source": row.source, "origin": row.origin, "job": row.job_key}
+        if is_older(conf.get().release, row.release) and not options.rollback:
+            text = f"Release {row.release} declares it; this is {conf.get().release}."
+            yield Step(**facts, action=Action.NEWER, text=text)
+        elif options.prune == "keep":
+            yield Step(**facts, action=Action.RELEASE, text="No longer declared; it goes on as an ordinary job.")
+        else:
+            yield Step(**facts, action=Action.PAUSE, text="No longer declared.")

@@ -1,0 +1,56 @@
+"""Validate parts of a definition before it is saved: arguments, tags and triggers, by the rules that saving applies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scheduler.core import triggers
+from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
+from scheduler.store import jobs as rows
+from scheduler.store.clock import database_now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriggerPreview:
+    """What a trigger does from an instant on."""
+
+    trigger: dict[str, Any]
+    """Normalized: the form that is stored."""
+
+    sentence: str
+    fire_times: tuple[datetime, ...]
+    now: datetime
+
+
+def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    """:raises UnknownTask, InvalidArguments: naming the argument that does not fit"""
+    rows.check_arguments(task=task, args=args, kwargs=kwargs)
+
+
+def check_tags(*, tags: Sequence[str]) -> list[str]:
+    """
+    Return the tags as they are stored.
+
+    :raises InvalidName: a tag is invalid, or there are too many
+    """
+    return rows.checked_tags(tags)
+
+
+def preview(*, trigger: Any, count: int, after: datetime | None = None, must_fire: bool = False) -> TriggerPreview:
+    """
+    Return the normalized trigger and its next fire times after an instant, by default the database's present.
+
+    :raises InvalidTrigger: it cannot be used
+    :raises NeverFires: with ``must_fire``, all of its fire times are past
+    :raises TooCostly: it has to be searched for too long
+    """
+    now = after or database_now()
+    with Budget(REQUEST_STEPS):
+        normalized = triggers.normalize(trigger, now=now)
+        if must_fire:
+            triggers.check_future(normalized, now=now)
+        fire_times = tuple(triggers.next_fire_times(normalized, after=now, count=count)) if count else ()
+    return TriggerPreview(trigger=normalized, sentence=triggers.describe(normalized), fire_times=fire_times, now=now)

@@ -1,0 +1,341 @@
+"""Declared jobs: created, changed where only the source changed, paused where it dropped them, never undone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scheduler import conf, schedules
+from scheduler.core.declarations import Declaration, OnConflict
+from scheduler.core.states import JobState
+from scheduler.models import Change, Job
+from scheduler.models import Declaration as Row
+from scheduler.services import declarations, jobs
+from scheduler.services.declarations import Action, Options, Synchronisation
+from scheduler.services.declarations.collecting import Collected, LoadError, collect
+
+pytestmark = pytest.mark.django_db
+
+CRON = {"type": "cron", "expression": "0 5 * * *", "timezone": "Europe/Berlin"}
+
+
+def declared(key: str = "nightly", **stated: Any) -> Declaration:
+    how = {name: stated.pop(name) for name in ("previous_keys", "on_conflict", "source") if name in stated}
+    definition = {"task": "sample.square", "trigger": CRON, "kwargs": {"number": 3}, **stated}
+    return Declaration(key=key, definition=definition, **{"source": "code", "origin": "shop.tasks.nightly", **how})
+
+
+def synchronise(*found: Declaration, errors: tuple[LoadError, ...] = (), **options: Any) -> Synchronisation:
+    return declarations.apply(
+        collected=Collected(declarations=found, errors=errors), options=Options(**options), actor="deploy"
+    )
+
+
+def planned(*found: Declaration, errors: tuple[LoadError, ...] = (), **options: Any) -> Synchronisation:
+    return declarations.plan(collected=Collected(declarations=found, errors=errors), options=Options(**options))
+
+
+def actions(found: Synchronisation) -> dict[str, Action]:
+    return {step.key: step.action for step in found.steps}
+
+
+class TestFirstSynchronisation:
+    def test_creates_the_job_under_its_key(self) -> None:
+        synchronise(declared(priority=5, tags=["night"]))
+
+        job = Job.objects.get(pk="nightly")
+        assert (job.task, job.kwargs, job.priority, job.tags) == ("sample.square", {"number": 3}, 5, ["night"])
+        assert job.next_run_time is not None
+        assert Change.objects.get(job_key="nightly").reason == "Declared."
+
+    def test_a_plan_says_so_and_changes_nothing(self) -> None:
+        plan = planned(declared())
+
+        assert (actions(plan), plan.has_changes) == ({"nightly": Action.CREATE}, True)
+        assert not Job.objects.filter(pk="nightly").exists()
+
+    def test_leaves_a_job_of_the_same_id_alone(self) -> None:
+        jobs.create(id="nightly", task="sample.nothing", trigger=CRON)
+
+        done = synchronise(declared())
+
+        assert actions(done) == {"nightly": Action.REFUSED}
+        assert "--adopt" in done.steps[0].text
+        assert Job.objects.get(pk="nightly").task == "sample.nothing"
+
+    def test_adopts_a_job_of_the_same_id(self) -> None:
+        jobs.create(id="nightly", task="sample.nothing", trigger=CRON)
+
+        assert actions(synchronise(declared(), adopt=True)) == {"nightly": Action.ADOPT}
+        assert Job.objects.get(pk="nightly").task == "sample.square"
+
+    def test_adopts_a_job_that_does_the_same(self) -> None:
+        jobs.create(id="5f1e", name="By hand", task="sample.square", kwargs={"number": 3}, trigger=CRON)
+
+        synchronise(declared(), adopt=True)
+
+        assert Row.objects.get(key="nightly").job_key == "5f1e"
+        assert Job.objects.get().name == "By hand"
+
+    def test_refuses_one_that_cannot_be_used_and_creates_the_others(self) -> None:
+        done = synchronise(declared("bad", kwargs={"number": "x"}), declared("good"))
+
+        assert actions(done) == {"bad": Action.REFUSED, "good": Action.CREATE}
+        assert done.is_refused
+
+
+class TestFurtherSynchronisations:
+    @pytest.fixture(autouse=True)
+    def _first(self) -> None:
+        synchronise(declared())
+
+    def test_a_repeated_one_changes_nothing(self) -> None:
+        version = Job.objects.get().version
+
+        assert actions(synchronise(declared())) == {"nightly": Action.UNCHANGED}
+        assert Job.objects.get().version == version
+        assert not planned(declared()).has_changes
+
+    def test_writes_what_the_source_changed(self) -> None:
+        synchronise(declared(kwargs={"number": 4}, priority=2))
+
+        job = Job.objects.get()
+        assert (job.kwargs, job.priority) == ({"number": 4}, 2)
+
+    def test_keeps_a_persons_edit(self) -> None:
+        jobs.update(job=Job.objects.get(), actor="ada", priority=9, max_retries=3)
+
+        synchronise(declared(max_retries=1, description="Reports."))
+
+        job = Job.objects.get()
+        assert (job.priority, job.max_retries, job.description) == (9, 3, "Reports.")
+
+    def test_shows_a_persons_edit_as_drift_until_it_is_taken_back(self) -> None:
+        job = jobs.update(job=Job.objects.get(), actor="ada", kwargs={"number": 8})
+
+        assert [(each.field, each.stored) for each in declarations.drift(job=job)] == [("kwargs.number", 8)]
+        assert [each.field for each in synchronise(declared()).steps[0].drift] == ["kwargs.number"]
+        assert Job.objects.get().kwargs == {"number": 8}
+
+    def test_does_not_show_what_a_person_chose_to_keep_until_the_source_changes_it(self) -> None:
+        job = jobs.update(job=Job.objects.get(), actor="ada", kwargs={"number": 8})
+        declarations.keep(job=job)
+
+        assert declarations.drift(job=job) == ()
+        assert synchronise(declared()).steps[0].drift == ()
+        again = synchronise(declared(kwargs={"number": 5}))
+        assert (again.steps[0].conflicts, Job.objects.get().kwargs) == (("kwargs.number",), {"number": 8})
+        assert [each.field for each in declarations.drift(job=job)] == ["kwargs.number"]
+
+    def test_takes_the_declared_value_where_the_declaration_asks_for_it(self) -> None:
+        jobs.update(job=Job.objects.get(), actor="ada", kwargs={"number": 8})
+
+        synchronise(declared(kwargs={"number": 5}, on_conflict=OnConflict.DECLARED))
+
+        assert Job.objects.get().kwargs == {"number": 5}
+
+    def test_never_undoes_a_pause(self) -> None:
+        jobs.pause(job=Job.objects.get(), actor="ada", reason="Vacation")
+
+        synchronise(declared(kwargs={"number": 4}))
+
+        job = Job.objects.get()
+        assert (job.state, job.kwargs) == (JobState.PAUSED, {"number": 4})
+
+    def test_leaves_a_deleted_job_deleted(self) -> None:
+        jobs.remove(job=Job.objects.get(), actor="ada")
+
+        assert actions(synchronise(declared())) == {"nightly": Action.DELETED}
+        assert not planned(declared()).has_changes
+        assert not Job.objects.exists()
+
+    def test_creates_a_deleted_job_again_on_request(self) -> None:
+        jobs.remove(job=Job.objects.get(), actor="ada")
+
+        synchronise(declared(), recreate=True)
+
+        assert Job.objects.get().pk == "nightly"
+        assert actions(synchronise(declared())) == {"nightly": Action.UNCHANGED}
+
+    def test_keeps_the_job_of_a_renamed_declaration(self) -> None:
+        done = synchronise(declared("reports", previous_keys=("nightly",)))
+
+        assert (actions(done), done.steps[0].renames) == ({"reports": Action.UPDATE}, "nightly")
+        assert (Job.objects.get().pk, Job.objects.get().state) == ("nightly", JobState.ACTIVE)
+        assert actions(synchronise(declared("reports", previous_keys=("nightly",)))) == {"reports": Action.UNCHANGED}
+
+
+class TestWhatDisappears:
+    @pytest.fixture(autouse=True)
+    def _first(self) -> None:
+        synchronise(declared(), declared("hourly"))
+
+    def test_is_paused_and_never_deleted(self) -> None:
+        assert actions(synchronise(declared("hourly"))) == {"hourly": Action.UNCHANGED, "nightly": Action.PAUSE}
+
+        job = Job.objects.get(pk="nightly")
+        assert (job.state, job.state_reason) == (JobState.PAUSED, "No longer declared.")
+        assert not planned(declared("hourly")).has_changes
+
+    def test_is_resumed_when_it_is_declared_again(self) -> None:
+        synchronise(declared("hourly"))
+
+        done = synchronise(declared(), declared("hourly"))
+
+        assert next(step for step in done.steps if step.key == "nightly").resumes
+        assert Job.objects.get(pk="nightly").state == JobState.ACTIVE
+
+    def test_stays_paused_when_a_person_paused_it_anew(self) -> None:
+        synchronise(declared("hourly"))
+        job = jobs.resume(job=Job.objects.get(pk="nightly"), actor="ada")
+        jobs.pause(job=job, actor="ada")
+
+        synchronise(declared(), declared("hourly"))
+
+        assert Job.objects.get(pk="nightly").state == JobState.PAUSED
+
+    def test_goes_on_as_an_ordinary_job_on_request(self) -> None:
+        assert actions(synchronise(declared("hourly"), prune="keep"))["nightly"] == Action.RELEASE
+        assert Job.objects.get(pk="nightly").state == JobState.ACTIVE
+
+    def test_is_left_alone_while_a_source_cannot_be_read(self) -> None:
+        error = LoadError(source="jobs.yaml", origin="jobs.yaml", text="It cannot be read.")
+
+        done = synchronise(declared("hourly"), errors=(error,))
+
+        assert (actions(done), done.is_refused) == ({"hourly": Action.UNCHANGED}, True)
+        assert Job.objects.get(pk="nightly").state == JobState.ACTIVE
+
+
+class TestTwoReleases:
+    @pytest.fixture
+    def release(self, settings: Any) -> Iterator[Any]:
+        def deploy(name: str) -> None:
+            settings.SCHEDULER = {**settings.SCHEDULER, "RELEASE": name}
+            conf.get.cache_clear()
+
+        yield deploy
+        conf.get.cache_clear()
+
+    def test_the_newer_one_is_not_undone_by_the_older_one(self, release: Any) -> None:
+        release("1.9")
+        synchronise(declared(), declared("old"))
+        release("1.10")
+        synchronise(declared(priority=5), declared("new"))
+        release("1.9")
+
+        done = synchronise(declared(), declared("old"))
+
+        assert actions(done) == {"nightly": Action.NEWER, "old": Action.NEWER, "new": Action.NEWER}
+        assert Job.objects.get(pk="nightly").priority == 5
+        assert Job.objects.get(pk="new").state == JobState.ACTIVE
+
+    def test_the_older_one_wins_when_it_is_rolled_back_to(self, release: Any) -> None:
+        release("1.9")
+        synchronise(declared())
+        release("1.10")
+        synchronise(declared(priority=5))
+        release("1.9")
+
+        synchronise(declared(), rollback=True)
+
+        assert Job.objects.get().priority == 0
+
+
+class TestSecrets:
+    def test_are_remembered_as_digests_and_compared_by_value(self) -> None:
+        task, kwargs = "governed.use_secret", {"token": "s3cr3t-token"}
+        synchronise(declared(task=task, kwargs=kwargs))
+
+        assert "s3cr3t" not in str(Row.objects.values_list("declared", flat=True).get())
+        assert actions(synchronise(declared(task=task, kwargs=kwargs))) == {"nightly": Action.UNCHANGED}
+        assert actions(synchronise(declared(task=task, kwargs={"token": "another"}))) == {"nightly": Action.UPDATE}
+
+
+class TestSourcesOfDeclarations:
+    @pytest.fixture(autouse=True)
+    def _none_of_the_code(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(schedules, "_registered", [])
+
+    @pytest.fixture
+    def file(self, settings: Any, tmp_path: Path) -> Any:
+        def write(text: str, name: str = "jobs.yaml") -> None:
+            path = tmp_path / name
+            path.write_text(text, encoding="utf-8")
+            settings.SCHEDULER = {**settings.SCHEDULER, "DECLARATIONS": [path]}
+            conf.get.cache_clear()
+
+        return write
+
+    def test_code_declares_a_job_above_its_task(self) -> None:
+        from tests.sample_app.tasks import square
+
+        schedules.schedule(
+            "0 5 * * *", key="at-five", timezone="UTC", kwargs={"number": 1}, timeout=timedelta(minutes=2)
+        )(square)
+
+        found = collect()
+
+        assert found.errors == ()
+        assert found.declarations[0].definition == {
+            "task": "sample.square",
+            "trigger": {"type": "cron", "expression": "0 5 * * *", "timezone": "UTC"},
+            "kwargs": {"number": 1},
+            "timeout": 120.0,
+        }
+
+    def test_two_declarations_of_one_key_are_an_error_of_both(self) -> None:
+        schedules.register("sample.nothing", "0 5 * * *")
+        schedules.register("sample.nothing", "0 6 * * *")
+
+        found = collect()
+
+        assert found.declarations == ()
+        assert len(found.errors) == 2
+        assert "declared 2 times" in found.errors[0].text
+
+    def test_a_file_declares_jobs(self, file: Any) -> None:
+        file(
+            "jobs:\n  nightly:\n    task: sample.square\n    trigger: '0 5 * * *'\n"
+            "    timezone: Europe/Berlin\n    kwargs: {number: 2}\n    max_retries: 3\n"
+        )
+
+        found = collect()
+
+        assert found.errors == ()
+        assert (found.declarations[0].key, found.declarations[0].origin) == ("nightly", "jobs.yaml:2")
+        assert declarations.apply(collected=found).steps[0].action is Action.CREATE
+        assert Job.objects.get(pk="nightly").max_retries == 3
+
+    def test_toml_declares_the_same(self, file: Any) -> None:
+        file('[jobs.nightly]\ntask = "sample.nothing"\ntrigger = "0 5 * * *"\n', name="jobs.toml")
+
+        assert [each.key for each in collect().declarations] == ["nightly"]
+
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("jobs:\n  a:\n    task: sample.nothing\n    triger: '* * * * *'\n", "jobs.yaml, line 4: jobs.a.triger"),
+            ("jobs:\n  a: [\n", "jobs.yaml, line 3 is not valid YAML"),
+            ("jobs:\n  a:\n    task: sample.nothing\n    trigger: 7\n", "line 4"),
+            ("jobs:\n  a:\n    task: x\n    trigger: {type: date}\n    timezone: UTC\n", "jobs.yaml:2"),
+            ("- a\n", "jobs.yaml, line 1"),
+        ],
+    )
+    def test_an_error_names_the_line(self, file: Any, text: str, expected: str) -> None:
+        file(text)
+
+        found = collect()
+
+        assert found.declarations == ()
+        assert expected in found.errors[0].text
+
+    def test_a_file_that_is_gone_is_an_error(self, file: Any, settings: Any) -> None:
+        settings.SCHEDULER = {**settings.SCHEDULER, "DECLARATIONS": ["/nowhere/jobs.yaml"]}
+        conf.get.cache_clear()
+
+        assert "jobs.yaml cannot be read" in collect().errors[0].text

@@ -1,0 +1,41 @@
+"""Docstrings and docs are written in plain English: three patterns stay as rare as in Django's own."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import prose
+
+LIMITS = {
+    "docstrings": {"negation": 9.0, "question word": 9.5, "semicolon": 15.5},
+    "docs": {"negation": 6.0, "question word": 4.0, "semicolon": 18.5},
+}
+"""Percent of the sentences. The goal is 1, 1 and 2."""
+
+
+@pytest.mark.parametrize("pattern", prose.PATTERNS)
+@pytest.mark.parametrize("place", LIMITS)
+class TestProse:
+    def test_is_plain(self, place: str, pattern: str) -> None:
+        sentences = prose.of_docstrings() if place == "docstrings" else prose.of_docs()
+        found = prose.found_in(sentences)[pattern]
+
+        share = 100 * len(found) / len(sentences)
+        assert share <= LIMITS[place][pattern], "\n".join(f"{each.place}: {each.text}" for each in found)
+
+
+class TestSentencesOf:
+    def test_leaves_code_out_and_finds_each_sentence(self) -> None:
+        text = (
+            "Return ``a; b``. What it does is `nothing`:\n\n* one thing; another thing\n\n:raises Error: it is no job"
+        )
+
+        found = [each.text for each in prose.sentences_of(text, place="here")]
+
+        assert found == ["Return CODE.", "What it does is CODE:", "one thing; another thing", "it is no job"]
+        counted = prose.found_in(list(prose.sentences_of(text, place="here")))
+        assert {name: len(matched) for name, matched in counted.items()} == {
+            "negation": 1,
+            "question word": 1,
+            "semicolon": 1,
+        }
