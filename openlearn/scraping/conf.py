@@ -46,8 +46,8 @@ class ScrapingSettings:
     """Longest processor time for reading one feed; the largest honest ones take two."""
 
     page_seconds: int = 20
-    """Longest processor time for extracting the text of one page: typical ones take a twentieth of a second, the largest
-    honest ones (2.5 MB of links) ten."""
+    """Longest processor time for extracting the text of one page: typical ones take a twentieth of a second, large
+    ones (2.5 MB of links) ten."""
 
     extraction_processes: int = 2
     """How many pages are read at once by the job that extracts their text."""
