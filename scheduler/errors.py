@@ -343,6 +343,10 @@ class DatabaseUnavailable(SchedulerError):
     code = "database_unavailable"
 
 
+class StatementCancelled(DatabaseUnavailable):
+    """The database ended a statement: it took too long, or waited too long for rows that somebody else has locked."""
+
+
 class OtherTables(DatabaseUnavailable):
     """The tables are not those of this release."""
 
