@@ -86,13 +86,15 @@ def _enter(job: Job, rows: tuple[PlannedRun, ...], now: datetime) -> int:
     own = [_run(job, row, now) for row in rows if row.folded_into is None or not _fold(row)]
     entered = Run.objects.bulk_create(own, ignore_conflicts=True)
     # A range whose newest fire time has a row, as after a backfill, was not entered: a node enters the rest of it.
-    OwedWindow.objects.bulk_create(_owed(job, row) for row in rows if row.covers_from is not None)
+    OwedWindow.objects.bulk_create(
+        _owed(job, first=row.covers_from, until=row.scheduled_at) for row in rows if row.covers_from is not None
+    )
     if any(row.state is RunState.QUEUED for row in rows):
         notifications.notify(Channel.RUNS)
     return len(entered)
 
 
-def _owed(job: Job, row: PlannedRun) -> OwedWindow:
+def _owed(job: Job, *, first: datetime, until: datetime) -> OwedWindow:
     return OwedWindow(
         job_key=job.pk,
         job_name=job.name,
@@ -100,8 +102,8 @@ def _owed(job: Job, row: PlannedRun) -> OwedWindow:
         executor=job.executor,
         priority=job.priority,
         trigger=job.trigger,
-        first=row.covers_from,
-        until=row.scheduled_at,
+        first=first,
+        until=until,
     )
 
 

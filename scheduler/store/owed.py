@@ -59,7 +59,7 @@ class Gap(NamedTuple):
 
     first: datetime
     last: datetime
-    count: int
+    fire_times: int
 
 
 def find(connection: Connection, *, after: int = 0, limit: int = MOST_WINDOWS) -> tuple[int, ...]:
@@ -115,14 +115,18 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
             "enter_skipped",
             window=window.id,
             scheduled_at=instants([gap.last for gap in found]),
-            covers_from=instants([gap.first if gap.count > 1 else None for gap in found]),
-            coalesced=array([min(gap.count - 1, _MOST_COALESCED) for gap in found]),
+            covers_from=instants([gap.first if gap.fire_times > 1 else None for gap in found]),
+            coalesced=array([min(gap.fire_times - 1, _MOST_COALESCED) for gap in found]),
             reason=_REASONS.get(window.state if window.exists else "", _MOVED),
         )
         entered += [run_id for (run_id,) in rows]
         logger.warning(
             "scheduler.run.skipped",
-            extra={"job": window.job, "scheduled_at": found[-1].last, "fire_times": sum(gap.count for gap in found)},
+            extra={
+                "job": window.job,
+                "scheduled_at": found[-1].last,
+                "fire_times": sum(gap.fire_times for gap in found),
+            },
         )
     return rest if rest is not None and rest <= window.until else None
 
@@ -147,4 +151,4 @@ def gaps(
 
 def _gap(trigger: Trigger, first: datetime, until: datetime) -> Gap:
     last = trigger.latest(first=first, until=until)
-    return Gap(first=first, last=last, count=trigger.count(first=first, until=last))
+    return Gap(first=first, last=last, fire_times=trigger.count(first=first, until=last))

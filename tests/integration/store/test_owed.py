@@ -189,7 +189,7 @@ class TestGaps:
             until=self.at(until) + MINUTES,
             covered=[(self.at(begin), self.at(end)) for begin, end in covered],
         )
-        return [((gap.first - NOON) // HOUR, (gap.last - NOON) // HOUR, gap.count) for gap in found]
+        return [((gap.first - NOON) // HOUR, (gap.last - NOON) // HOUR, gap.fire_times) for gap in found]
 
     def test_are_all_that_no_range_covers(self) -> None:
         assert self.gaps() == [(0, 5, 6)]
