@@ -26,7 +26,7 @@ from scheduler.services.declarations.collecting import Collected, LoadError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(7200)]
 
-SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "20"))
+SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "50"))
 KEYS = ("one", "two")
 FIELDS = ("priority", "max_retries")
 DEFAULT = 0
@@ -37,6 +37,8 @@ release = st.sampled_from(RELEASES)
 
 step = st.one_of(
     st.tuples(st.just("declare"), key, st.dictionaries(field, value)),
+    st.tuples(st.just("release"), key, field, value, release),
+    st.tuples(st.just("edit"), key, field, value),
     st.tuples(st.just("rename"), key),
     st.tuples(st.just("drop"), key),
     st.tuples(st.just("deploy"), release, st.booleans(), st.booleans()),
@@ -70,6 +72,11 @@ class World:
     def declare(self, id: str, stated: dict[str, int]) -> None:
         self.source[id] = stated
         self.names.setdefault(id, [id])
+
+    def release(self, id: str, name: str, value: int, release: str) -> None:
+        """Change one field in the source and deploy it: the most frequent thing of all."""
+        self.declare(id, {**self.source.get(id, {}), name: value})
+        self.deploy(release, fails=False, rollback=True)
 
     def rename(self, id: str) -> None:
         # Only once it was synchronised: the id of a job is its first key.
@@ -162,6 +169,8 @@ def _table() -> dict[str, dict[str, Any]]:
 def test_no_edit_is_lost_no_pause_undone_and_no_job_deleted(steps: list[tuple[Any, ...]]) -> None:
     with transaction.atomic():
         world = World()
+        for id in KEYS:
+            world.play("release", id, "priority", 1, RELEASES[0])
         for action, *arguments in steps:
             world.play(action, *arguments)
         transaction.set_rollback(True)
