@@ -78,7 +78,7 @@ Policies: Any = policy_shapes.validated("Policies", base=Body)
 
 
 class JobChange(Policies):
-    """What is not given stays as it is."""
+    """Omitted members are unchanged."""
 
     reason: str = Reason
 
@@ -156,7 +156,7 @@ class TokenCreation(Body):
 
 
 class Query(BaseModel):
-    """Query parameters; what is not known is refused."""
+    """Query parameters. Unknown ones are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 

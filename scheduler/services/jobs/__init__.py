@@ -38,7 +38,7 @@ _CALL = ("task", "args", "kwargs")
 
 
 def get(*, id: str) -> Job:
-    """:raises JobNotFound: there is no job with this id"""
+    """:raises JobNotFound: a job with this id does not exist"""
     job: Job | None = Job.objects.filter(pk=id).first()
     if job is None:
         raise JobNotFound(phrase("There is no job with the id “{id}”.", id=f"{id}"))
@@ -69,10 +69,9 @@ def create(
     Create a job that becomes due at the first fire time of its trigger, and wake the nodes.
 
     ``replace_existing``: a job with this id is brought to this definition instead. It keeps its history and its state,
-    and its next fire time as well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not
-    given.
-    ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task. ``actor``,
-    ``via``, ``reason`` and ``restored_version`` go into the history of the job.
+    and its next fire time as well if the trigger stays the same. ``name``, ``description`` and ``tags`` stay if not
+    given. ``policies`` are those of ``POLICIES``. The settings and the task supply the rest. ``actor``, ``via``,
+    ``reason`` and ``restored_version`` go into the history of the job.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     :raises JobExists: the id is taken
@@ -154,14 +153,14 @@ def update(
     **changes: Any,
 ) -> Job:
     """
-    Change a job's definition and wake the nodes; return it as it is now.
+    Change a job's definition and wake the nodes. Return it as it is now.
 
-    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and
-    what was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is
-    back in the schedule if it can run now, a finished one if its trigger changed. ``version``: refuse if somebody
-    else changed the job since that version was read.
+    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and what
+    was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is back in
+    the schedule if it can run now, a finished one if its trigger changed. ``version``: reject the change if the job
+    changed since that version was read.
 
-    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: no change was made
     """
     unknown = sorted(set(changes) - set(definition.NAMES))
     if unknown:
@@ -233,12 +232,13 @@ def pause(
     now: datetime | None = None,
 ) -> Job:
     """
-    Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
+    Stop the job from becoming due. Queued and running runs continue. Fire times that are due but not planned are
+    skipped.
 
-    ``until``: a node resumes it then, as ``resume`` does; without a zone it is meant in the project's. A job that is
-    paused to another end gets this one instead.
+    ``until``: a node resumes it then, as ``resume`` does. Without a zone it is meant in the project's. A job paused
+    with another end gets this end instead.
 
-    :raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed
+    :raises AlreadyPaused, InvalidPause, JobNotFound: no change was made
     """
     now = now or database_now()
     until = None if until is None else aware(until)
@@ -268,11 +268,11 @@ def resume(
     *, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
 ) -> Job:
     """
-    Let a paused job become due again, at its first fire time after now; what passed meanwhile is not made up for.
+    Let a paused job become due again, at its first fire time after now. Fire times during the pause are skipped.
 
     A job whose last fire time passed meanwhile is finished.
 
-    :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: nothing was changed
+    :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: no change was made
     """
     now = now or database_now()
     with database.atomic():
@@ -290,11 +290,11 @@ def resume(
 
 def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
     """
-    Queue one run for the next node that has room; when the job is due does not change.
+    Queue one run for the next node that has room. The schedule does not change.
 
     It waits while ``max_instances`` runs of the job are active. ``kwargs`` replace the job's for this run.
 
-    :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: nothing was queued
+    :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: no run was queued
     """
     now = now or database_now()
     with database.atomic():
@@ -322,9 +322,9 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
 
 def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
     """
-    Delete the job. Its runs that are queued or running go on, those that wait for their turn are cancelled.
+    Delete the job. Its queued and running runs continue, its held runs are cancelled.
 
-    The history stays, with the job's id and name; from it the job can be made again.
+    The history is kept under the job's id and name. The job can be restored from it.
 
     :raises JobNotFound: it is gone already
     """

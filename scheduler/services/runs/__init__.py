@@ -26,7 +26,7 @@ _MOMENT = timedelta(microseconds=1)
 
 
 def get(*, id: int) -> Run:
-    """:raises RunNotFound: there is no run with this id"""
+    """:raises RunNotFound: a run with this id does not exist"""
     run: Run | None = Run.objects.filter(pk=id).first()
     if run is None:
         raise RunNotFound(phrase("There is no run with the id {id}.", id=f"{id}"))
@@ -35,12 +35,12 @@ def get(*, id: int) -> Run:
 
 def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     """
-    Cancel a run: at once if it is queued, else its node is told to end it, and the run goes on until it obeys.
+    Cancel a run: at once if it is queued. Otherwise its node is notified, and the run continues until it stops.
 
-    A process is ended; code in a thread ends when it looks at ``current_run().stopping``, a coroutine at its next
-    ``await``. Asking again changes nothing.
+    A process is killed. Code in a thread ends when it checks ``current_run().stopping``, a coroutine at its next
+    ``await``. Repeated calls have no effect.
 
-    :raises RunFinished, RunNotFound: nothing was changed
+    :raises RunFinished, RunNotFound: no change was made
     """
     now = now or database_now()
     with database.atomic():
@@ -69,7 +69,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
 
     It waits while ``max_instances`` runs of the job are active.
 
-    :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: nothing was queued
+    :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: no run was queued
     """
     now = now or database_now()
     if run.job_id is None:
@@ -116,7 +116,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
-    """What a backfill found and queued."""
+    """The result of a backfill."""
 
     fire_times: int
     """In the window."""
@@ -142,11 +142,11 @@ def backfill(
     """
     Queue the fire times of ``since <= t <= until`` that have no run of their own, oldest first, at low priority.
 
-    They run one after the other as far as ``max_instances`` allows; a fire time of the schedule that falls due
-    meanwhile waits for its turn and is not skipped. Running it again queues nothing twice.
+    They run one after the other as far as ``max_instances`` allows. A scheduled fire time that becomes due meanwhile is
+    held, not skipped. The operation is idempotent.
 
     :raises InvalidWindow: it ends before it begins or in the future, or has more than ``limit`` fire times
-    :raises JobNotFound, JobIsBroken, InvalidTrigger: nothing was queued
+    :raises JobNotFound, JobIsBroken, InvalidTrigger: no run was queued
     """
     now = now or database_now()
     since, until = aware(since), aware(until)
