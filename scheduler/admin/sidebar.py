@@ -10,6 +10,19 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 
+_ORDER = (
+    "Job",
+    "Template",
+    "Run",
+    "Incident",
+    "Node",
+    "Change",
+    "Rule",
+    "Channel",
+    "Notification",
+    "Switch",
+)
+
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """
@@ -36,14 +49,14 @@ def _models(app: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _own(app: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is looked at most comes first; the dashboard and the health go with the models whose rights they ask for."""
+    """Frequent pages come first. The dashboard and the health page need the permissions of their models."""
     known = {model["object_name"]: (model["name"], model["admin_url"]) for model in app["models"] if model["admin_url"]}
     beside = {
         "Job": (_("Dashboard"), reverse("admin:scheduler_dashboard")),
         "Node": (_("Health"), reverse("admin:scheduler_health")),
     }
     links = []
-    for name in ("Job", "Template", "Run", "Node", "Change"):
+    for name in _ORDER:
         if name in known:
             links += [known[name]]
         if name in known and name in beside:

@@ -56,6 +56,9 @@ class CleanUp:
     rollups: int = 0
     """Hourly roll-ups."""
 
+    incidents: int = 0
+    """Closed ones, and the messages about them."""
+
     batches: int = 0
     """Steps that it took, each a transaction of its own."""
 
@@ -110,7 +113,8 @@ def clean_up(
     * Nodes that stopped or were lost and own no active run.
     * Executions of stock django-apscheduler in its own table.
     * Hourly roll-ups older than the setting ``rollup_days``, and answers kept for repeated requests for a day.
-    * Counters of forgotten nodes are added to those without a node, so totals never shrink.
+    * Incidents that closed that long ago, and their messages.
+    * Counters of deleted nodes are added to those without a node, so totals never shrink.
 
     Each batch is a transaction of its own. Locked rows are left for the next time. ``progress`` is called after each
     batch with the numbers so far. The defaults are those of the settings.
@@ -160,7 +164,9 @@ def clean_up(
         ),
     )
     if not dry_run:
-        sweeps = itertools.chain(sweeps, _sweep_measures(now=cutoff + timedelta(days=days)))
+        sweeps = itertools.chain(
+            sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days))
+        )
     for counts in sweeps:
         done = done.plus(**counts)
         if progress is not None:
@@ -191,6 +197,13 @@ def schedule_clean_up() -> bool:
 
 def _was_deleted() -> bool:
     return Change.objects.filter(job_key=CLEAN_UP_JOB, action=ChangeAction.DELETED).exists()
+
+
+def _sweep_alerts(*, cutoff: datetime) -> Iterator[dict[str, int]]:
+    while deleted := retention.delete_incidents(cutoff=cutoff, limit=BATCH_SIZE):
+        yield {"incidents": deleted}
+    while retention.delete_notifications(cutoff=cutoff, limit=BATCH_SIZE):
+        yield {"incidents": 0}
 
 
 def _sweep_measures(*, now: datetime) -> Iterator[dict[str, int]]:

@@ -54,13 +54,16 @@ def beside(at: Any, zone: str) -> Any:
 
 @register.inclusion_tag("scheduler/times_in.html", takes_context=True)
 def times_in(context: Any) -> dict[str, str]:
-    """Whose clock the times of the page are, and a way to change that. Only a page that was got can be come back to."""
+    """The zone of the times on the page, with a link to change it. Only GET pages can be returned to."""
     from scheduler.admin.format import display
 
     request = context["request"]
     is_asking = request.path == reverse("admin:scheduler_zone")
     back = "" if request.method != "GET" or is_asking else request.get_full_path()
-    return {"zone": display.zone_line(), "back": back, "environment": display.environment_badge()}
+    from scheduler.admin.alerts import alert_text
+
+    bell = alert_text.bell(request) if hasattr(request, "user") else {}
+    return {"zone": display.zone_line(), "back": back, "environment": display.environment_badge(), "bell": bell}
 
 
 @register.filter

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduler.admin import addresses
+from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts, timeline
 from scheduler.admin.format import display, trigger_text
@@ -44,6 +45,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "tab_title": title,
         "sentence": sentence(found),
         "tone": _tone(found),
+        "alerts": alert_text.dashboard_part(request),
         "counts": _counts(found, see_runs=see_runs),
         "attention": [_needy(request, job, found, see_runs=see_runs) for job in found.attention],
         "hidden_trouble": found.trouble - len(found.attention),
@@ -67,7 +69,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
 
 
 def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
-    """What comes next and why: by its schedule, as another attempt, or because fire times have passed."""
+    """The upcoming runs with their reason: the schedule, a further attempt, or passed fire times."""
     rows: list[dict[str, Any]] = [
         {
             "at": job.next_run_time,
@@ -209,7 +211,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
 
 
 def _late(job: Any, runs: list[Any]) -> str:
-    """Say why a job is late; empty if it is not."""
+    """Explain why a job is late, or return an empty text."""
     if job.condition == "overdue":
         waiting = any(run.state == RunState.QUEUED for run in runs)
         return _("Its run is queued.") if waiting else _("Not picked up yet. Is a scheduler running?")

@@ -1,4 +1,4 @@
-"""The arguments of a task as fields of their types, made from its JSON Schema; or as one JSON box."""
+"""The arguments of a task as typed fields from its JSON Schema, or as one JSON text."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Argument:
 
     is_required: bool
     default: str
-    """What holds when nothing is said, for people; empty if there is none."""
+    """The default value as text, or an empty text."""
 
     hint: str
     choices: tuple[tuple[str, str], ...] = ()
@@ -99,7 +99,7 @@ def _text(kind: str, value: Any) -> str:
 
 
 def _value(argument: Argument, text: str) -> Any:
-    """What a field's text means. What means nothing stays text, for the task's own types to refuse with a sentence."""
+    """The value of a field's text. Invalid text stays text, and the types of the task reject it."""
     if argument.kind == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
     if argument.kind in ("integer", "number", "boolean", "choice", "json"):
@@ -114,7 +114,7 @@ def _value(argument: Argument, text: str) -> Any:
 
 
 class TypedArguments(dict[str, Any]):
-    """What was typed: ``mode`` (``fields`` or ``json``), ``task``, ``json``, and ``fields`` by the argument's name."""
+    """The input: ``mode`` (``fields`` or ``json``), ``task``, ``json``, and ``fields`` by the argument's name."""
 
 
 class ArgumentsWidget(forms.Widget):
@@ -223,9 +223,9 @@ def _from_fields(task: Task, fields: Mapping[str, str], stored: Mapping[str, Any
 
 def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Put the values that are kept where their masks were left.
+    Replace masks by the stored values.
 
-    :raises ValidationError: there is a mask and nothing is kept, or something sealed that nobody can have seen
+    :raises ValidationError: a mask has no stored value, or an encrypted value was given
     """
     try:
         found = dict(masking.unmasked(given=given, stored=stored))

@@ -62,7 +62,7 @@ def told(said: str | Exception) -> str:
 
 
 def told_again(stored: str) -> str:
-    """Say a sentence that was stored in English in the reader's language. What a person wrote stays as it is."""
+    """Translate a sentence that was stored in English. Texts by people stay as they are."""
     for template in _STORED:
         if found := _pattern(template).fullmatch(stored):
             return told(phrase(template, **{name: told_again(value) for name, value in found.groupdict().items()}))
@@ -71,7 +71,7 @@ def told_again(stored: str) -> str:
 
 @cache
 def _pattern(template: str) -> re.Pattern[str]:
-    """What a sentence made from the template looks like."""
+    """The pattern of sentences made from the template."""
     seen: set[str] = set()
     made = ""
     for place, part in enumerate(re.split(r"\{(\w+)\}", template)):

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
 from scheduler.admin import addresses
+from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
@@ -69,6 +70,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "declared": declared.context(request, job),
         "changes": change_text.rows(request, newest, now=now, is_newest=True),
         "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
+        "alerts": alert_text.job_part(request, job),
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
         "chart": charts.durations(runs) if see_runs else None,
         "usual": _usual(seconds),
@@ -93,7 +95,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
 
 
 def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
-    """What the person may do with this job as it is: no button is shown that would refuse."""
+    """The permitted actions for the present state of the job. Other buttons are hidden."""
     user = request.user
     may_pause = user.has_perm("scheduler.pause_job")
     return {
@@ -183,13 +185,13 @@ def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
 
 
 def zone_of(trigger: Any) -> str:
-    """The zone whose clock the trigger follows; empty if it names none."""
+    """The zone of the trigger, or an empty text."""
     zone = trigger.get("timezone") if isinstance(trigger, Mapping) else None
     return zone if isinstance(zone, str) else ""
 
 
 def upcoming(job: Job, *, now: datetime) -> list[datetime]:
-    """The next fire times as the engine will find them; none for a job that is not in the schedule."""
+    """The next fire times as the engine will compute them. Empty for a job that is not scheduled."""
     if job.state != JobState.ACTIVE or job.next_run_time is None or not isinstance(job.trigger, Mapping):
         return []
     try:

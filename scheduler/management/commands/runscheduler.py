@@ -24,6 +24,7 @@ from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironmen
 from scheduler.loops import spawn
 from scheduler.management import declared, log_output, printing
 from scheduler.services import installation
+from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
 from scheduler.store.installation import adopt
 
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 _WATCH_SECONDS = 5.0
 
 _EXIT_SECONDS = 1.0
-"""How long a process whose node has stopped may wait for threads that tasks have left behind."""
+"""The time that a stopped process waits for threads that tasks left behind."""
 _MOST_AT_ONCE = 10_000
 """Threads or processes: more are a slip of the finger, and would take the machine down."""
 
@@ -66,6 +67,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--apply", action="store_true", help="First create and change the jobs that code and files declare."
         )
+        parser.add_argument(
+            "--no-alerts",
+            dest="alerts",
+            action="store_false",
+            help="Send no alerts from this node: another one does, or “manage.py send_alerts”.",
+        )
         parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
         parser.add_argument(
             "--metrics-port",
@@ -82,7 +89,7 @@ class Command(BaseCommand):
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run from the command line; when the node has stopped, its process ends, whatever its tasks left behind."""
+        """Run from the command line. When the node has stopped, its process ends, whatever its tasks left behind."""
         super().run_from_argv(argv)
         is_ending = threading.Event()
         atexit.register(is_ending.set)  # called once Python waits for no thread any more
@@ -96,6 +103,7 @@ class Command(BaseCommand):
         adopt_environment: bool,
         apply: bool,
         metrics_port: tuple[str, int] | None,
+        alerts: bool,
         **options: Any,
     ) -> None:
         self._stop = threading.Event()
@@ -123,7 +131,7 @@ class Command(BaseCommand):
         scheduler.node.hurry = self._hurry
         if is_plain or self.stdout.isatty():
             self.stdout.write(_banner(scheduler.node))
-        told = self._tell(scheduler.node, settings, server)
+        told = self._tell(scheduler.node, settings, server, Sender() if alerts and not once else None)
         if once:
             self._until_nothing_is_due(scheduler)
         else:
@@ -135,7 +143,7 @@ class Command(BaseCommand):
         scheduler.shutdown()
 
     def _apply(self) -> None:
-        """Synchronise declared jobs. A refused declaration is reported; the node starts all the same."""
+        """Synchronise declared jobs. A refused declaration is reported. The node starts nevertheless."""
         try:
             declared.apply_at_start(out=self.stderr, style=self.style)
         except Error as error:
@@ -143,7 +151,7 @@ class Command(BaseCommand):
 
     def _start(self, settings: conf.SchedulerSettings, deadline: float) -> DurableScheduler | None:
         """
-        Start a node; ``None``: it was asked to stop before.
+        Start a node. ``None``: it was asked to stop before.
 
         One session was enough to look at the database, and a node needs several: a server may have no room for these.
 
@@ -177,11 +185,10 @@ class Command(BaseCommand):
             raise CommandError(f"Metrics cannot be served on {address[0]}:{address[1]}: {error.strerror}.") from None
 
     def _tell(
-        self, node: Node, settings: conf.SchedulerSettings, server: MetricsServer | None
-    ) -> list[Reporter | MetricsServer]:
-        told: list[Reporter | MetricsServer] = [Reporter(node=node, settings=settings)]
-        if server is not None:
-            told.append(server)
+        self, node: Node, settings: conf.SchedulerSettings, server: MetricsServer | None, sender: Sender | None
+    ) -> list[Reporter | MetricsServer | Sender]:
+        told: list[Reporter | MetricsServer | Sender] = [Reporter(node=node, settings=settings)]
+        told += [part for part in (server, sender) if part is not None]
         for part in told:
             part.start()
         return told
@@ -216,7 +223,7 @@ class Command(BaseCommand):
 
     def _await_database(self, deadline: float) -> None:
         """
-        Wait while the server is starting; refuse at once what waiting does not mend.
+        Wait while the server is starting. Reject at once faults that waiting does not cure.
 
         :raises CommandError: with what to do
         """
