@@ -238,7 +238,9 @@ class ArgumentsField(forms.Field):
 
     def clean(self, value: Any) -> Any:
         """Return the arguments, with the sealed values that were left as they are."""
-        typed = value if isinstance(value, TypedArguments) else TypedArguments(mode="json", json=value or "", kept=set())
+        typed = (
+            value if isinstance(value, TypedArguments) else TypedArguments(mode="json", json=value or "", kept=set())
+        )
         stored: Mapping[str, Any] = self.widget.stored if isinstance(self.widget, ArgumentsWidget) else {}
         if typed["mode"] == "fields" and (task := _known(typed["task"])):
             given = _from_fields(task, typed["fields"], typed["kept"])
