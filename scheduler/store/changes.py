@@ -13,10 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
-
 from scheduler.core.states import ChangeAction, Via
-from scheduler.store import statements
+from scheduler.store import database, statements
 
 _MOST_CHARS = {"actor": 150, "reason": 2000}
 
@@ -66,5 +64,5 @@ def _document(author: Author) -> dict[str, Any]:
 
 
 def _say(said: str) -> None:
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load("say_who_changes_jobs"), {"said": said})

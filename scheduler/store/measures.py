@@ -8,12 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connections
-
 from scheduler import conf
 from scheduler.core.health import Limits
 from scheduler.core.health.standing import NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
-from scheduler.store import statements
+from scheduler.store import database, statements
 from scheduler.store.connections import Connection, Row
 
 FRESH_BEATS = 2
@@ -43,7 +41,7 @@ class Total:
 
 def execute(statement: str, **parameters: Any) -> list[Row]:
     """Run a statement on this thread's connection of the web, and return its rows."""
-    with connections["default"].cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load(statement), parameters or None)
         return list(cursor.fetchall())
 

@@ -117,7 +117,7 @@ def sentence(found: Dashboard) -> str:
 def _jobs(counts: dict[str, int]) -> str:
     total = sum(counts.values())
     if not total:
-        return _("There are no jobs yet.")
+        return _("No jobs yet.")
     if counts["ok"] == total:
         return ngettext("%(number)s job is OK.", "All %(number)s jobs are OK.", total) % {
             "number": display.number(total)
@@ -213,7 +213,7 @@ def _late(job: Any, runs: list[Any]) -> str:
     """Say why a job is late; empty if it is not."""
     if job.condition == "overdue":
         waiting = any(run.state == RunState.QUEUED for run in runs)
-        return _("Its run waits in the queue.") if waiting else _("Not picked up yet. Is a scheduler running?")
+        return _("Its run is queued.") if waiting else _("Not picked up yet. Is a scheduler running?")
     if job.condition == "stalled":
         return job_page.passed(runs)
     return ""

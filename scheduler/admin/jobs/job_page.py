@@ -18,7 +18,7 @@ from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
-from scheduler.admin.jobs import pausing
+from scheduler.admin.jobs import declared, pausing
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.errors import InvalidTrigger
@@ -66,6 +66,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "within_a_minute": any(later - earlier < timedelta(minutes=1) for earlier, later in pairwise(coming)),
         "own_zone": zone_of(job.trigger),
         "policies": policy_text.of(job),
+        "declared": declared.context(request, job),
         "changes": change_text.rows(request, newest, now=now, is_newest=True),
         "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
@@ -202,7 +203,7 @@ def _usual(seconds: list[float]) -> str:
     middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
     if middle is None or high is None:
         return ""
-    return _("usually %(middle)s, at most %(high)s in 95 of 100") % {
+    return _("median %(middle)s, p95 %(high)s") % {
         "middle": display.took(middle),
         "high": display.took(high),
     }

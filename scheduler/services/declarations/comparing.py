@@ -14,6 +14,7 @@ from django.conf import settings
 from scheduler import conf, sealing
 from scheduler.core import policies
 from scheduler.core.declarations import REMOVED, Declaration, flatten
+from scheduler.core.definition import POLICIES
 from scheduler.core.registry import Task, registry
 from scheduler.errors import InvalidArguments, SchedulerError
 from scheduler.models import Job
@@ -87,7 +88,7 @@ def stored(job: Job) -> dict[str, Any]:
         "name": job.name,
         "description": job.description,
         "tags": job.tags,
-        **{name: getattr(job, name) for name in policies.POLICIES},
+        **{name: getattr(job, name) for name in POLICIES},
     }
     return flatten(definition)
 
@@ -104,9 +105,14 @@ def default(*, declaration: Declaration, task: str) -> dict[str, Any]:
     }
 
 
+def is_digest(value: Any) -> bool:
+    """Whether a remembered value stands for a secret."""
+    return isinstance(value, Mapping) and set(value) == {_DIGEST}
+
+
 def is_same(field: str, declared: Any, present: Any, *, now: datetime) -> bool:
     """Whether a stored value is the declared one, digests of secrets and anchors of triggers considered."""
-    if isinstance(declared, Mapping) and set(declared) == {_DIGEST}:
+    if is_digest(declared):
         return present is not REMOVED and _digest(present) == declared
     if field != "trigger" or not isinstance(present, Mapping):
         return bool(declared == present)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Max
 
 from scheduler.core import triggers
@@ -14,8 +13,8 @@ from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
 from scheduler.models import Job, Run
 from scheduler.phrases import phrase
+from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
-from scheduler.store import notifications
 from scheduler.store.clock import aware, database_now
 from scheduler.store.notifications import Channel
 
@@ -44,7 +43,7 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     :raises RunFinished, RunNotFound: nothing was changed
     """
     now = now or database_now()
-    with transaction.atomic():
+    with database.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
             raise RunNotFound(phrase("The run {id} was deleted meanwhile.", id=f"{run.pk}"))
@@ -77,7 +76,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
         raise JobNotFound(
             phrase("The job “{name}” was deleted: there is nothing that could be run again.", name=run.job_name)
         )
-    with transaction.atomic():
+    with database.atomic():
         job = rows.lock(id=run.job_id)
         if job.state == JobState.BROKEN:
             raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=job.name, reason=job.state_reason))
@@ -174,7 +173,7 @@ def backfill(
 
 
 def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, now: datetime) -> list[datetime]:
-    with transaction.atomic():
+    with database.atomic():
         stored = rows.lock(id=job.pk)
         if stored.state == JobState.BROKEN:
             raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))

@@ -9,7 +9,7 @@ WITH said AS MATERIALIZED (
     SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via
 )
 UPDATE scheduler_job AS job
-   SET state = 'paused', state_reason = failing.reason, state_changed_by = '', version = job.version + 1,
+   SET state = 'paused', state_reason = failing.reason, state_changed_by = '', version = least(job.version, 2147483646) + 1,
        paused_until = NULL, state_changed_at = coalesce(%(now)s::timestamptz, now())
   FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS failing (id, reason), said
  WHERE job.djangojob_ptr_id = failing.id

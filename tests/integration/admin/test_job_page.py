@@ -158,7 +158,7 @@ class TestJobActions:
 
         text = client.post(addresses.job_action("run", "nightly")).content.decode()
 
-        assert "It is running now on web-2. This starts one more beside it." in text
+        assert "It is running on web-2. This starts a parallel run." in text
 
     @pytest.mark.parametrize(
         ("permissions", "allowed"),
