@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
 from scheduler.admin import addresses
+from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
@@ -69,6 +70,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "declared": declared.context(request, job),
         "changes": change_text.rows(request, newest, now=now, is_newest=True),
         "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
+        "alerts": alert_text.job_part(request, job),
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
         "chart": charts.durations(runs) if see_runs else None,
         "usual": _usual(seconds),
