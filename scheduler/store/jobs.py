@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf, sealing
@@ -27,6 +27,10 @@ from scheduler.phrases import phrase
 from scheduler.store import changes as history
 from scheduler.store import database, legacy_state, overdue
 from scheduler.store.changes import Author
+from scheduler.store.drivers import sqlstate
+
+_IN_USE = "55006"
+"""What the database answers while the former runs of an id are being put aside."""
 
 NO_FURTHER_FIRE_TIME = "It has no further fire time."
 
@@ -63,6 +67,16 @@ def insert(*, job: Job, author: Author) -> None:
         with database.atomic():
             history.announce(author=author, job=job.id)
             job.save(force_insert=(DjangoJob,))
+    except OperationalError as error:
+        if sqlstate(error.__cause__) != _IN_USE:
+            raise
+        raise JobExists(
+            phrase(
+                "The runs of the former job with the id “{id}” are still being put aside. "
+                "Choose another id, or try again in a minute.",
+                id=f"{job.id}",
+            )
+        ) from error
     except IntegrityError as error:
         raise JobExists(
             phrase("A job with the id “{id}” exists already. Choose another id, or update it.", id=f"{job.id}")
