@@ -20,7 +20,7 @@ from openlearn.scraping.models import Page, Source
 from openlearn.scraping.scrapes import Scrape, Scraped, ScrapeSummary
 from scheduler.errors import AlreadyPaused, JobNotFound, RequestFailed
 from scheduler.models import Job, Run
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services import jobs
 
 SCRAPE_TASK = "scraping.scrape_source"

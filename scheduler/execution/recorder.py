@@ -157,5 +157,5 @@ def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
         traceback="",
         log=note,
         progress=None,
-        reason="",
+        reason=None,
     )

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
+from scheduler.core import reasons
 from scheduler.core.states import ChangeAction, Via
 
 
@@ -21,7 +22,9 @@ class Change(models.Model):
     action = models.CharField(_("action"), max_length=16, choices=ChangeAction.pairs())
     actor = models.CharField(_("who"), max_length=150, blank=True, default="", db_default="")
     via = models.CharField(_("via"), max_length=16, choices=Via.pairs())
-    reason = models.TextField(_("reason"), blank=True, default="", db_default="")
+    reason_text = models.TextField(_("reason"), db_column="reason", blank=True, default="", db_default="")
+    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
+    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
     restored_version = models.PositiveIntegerField(_("restored version"), null=True, blank=True)
     changes = models.JSONField(
         _("changes"), default=dict, help_text=_("Old and new value by field. Secrets are sealed as in the job.")
@@ -38,6 +41,11 @@ class Change(models.Model):
         default_permissions = ()
         ordering = ("-id",)
         indexes = [models.Index(fields=["job_key", "-id"], name="scheduler_change_of_job")]
+
+    @property
+    def reason(self) -> str:
+        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
+        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
 
     def __str__(self) -> str:
         return f"{self.job_name} {self.version} {self.action}"

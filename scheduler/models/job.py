@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
+from scheduler.core import reasons
 from scheduler.core.definition import BY_NAME
 from scheduler.core.states import JobSource, JobState
 
@@ -83,7 +84,9 @@ class Job(DjangoJob):
     state = models.CharField(
         _("state"), max_length=16, choices=JobState.pairs(), default=JobState.ACTIVE, db_default=JobState.ACTIVE
     )
-    state_reason = models.TextField(_("reason"), blank=True, default="", db_default="")
+    reason_text = models.TextField(_("reason"), db_column="state_reason", blank=True, default="", db_default="")
+    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
+    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
     paused_until = models.DateTimeField(
         _("paused until"),
         null=True,
@@ -151,6 +154,11 @@ class Job(DjangoJob):
                 name="scheduler_job_failing",
             ),
         ]
+
+    @property
+    def state_reason(self) -> str:
+        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
+        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
 
     def __str__(self) -> str:
         return self.name

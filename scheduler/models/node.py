@@ -5,6 +5,7 @@ import uuid
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from scheduler.core import reasons
 from scheduler.core.states import NodeState
 
 
@@ -25,7 +26,11 @@ class Node(models.Model):
     )
     tasks = models.JSONField(_("tasks"), default=list, help_text=_("The names of the tasks that it knows."))
     state = models.CharField(_("state"), max_length=16, choices=NodeState.pairs(), default=NodeState.RUNNING)
-    reason = models.TextField(_("reason"), blank=True, default="")
+    reason_text = models.TextField(
+        _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")
+    )
+    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
+    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
     started_at = models.DateTimeField(_("started at"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
     stopped_at = models.DateTimeField(_("stopped at"), null=True)
@@ -35,6 +40,11 @@ class Node(models.Model):
         verbose_name_plural = _("nodes")
         ordering = ("-started_at", "id")
         indexes = [models.Index(fields=["state", "heartbeat_at"], name="scheduler_node_state_beat")]
+
+    @property
+    def reason(self) -> str:
+        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
+        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
 
     def __str__(self) -> str:
         return f"{self.name} ({self.pid})"

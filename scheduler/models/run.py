@@ -8,10 +8,15 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from scheduler.core import reasons
 from scheduler.core.states import ACTIVE_STATES, RunKind, RunState
 
 if TYPE_CHECKING:
     from scheduler.models.job import Job
+
+
+HAS_A_REASON = ~Q(reason_code="") | ~Q(reason_text="")
+"""The condition of the index of such runs: a query has to ask for it in the same words."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -58,7 +63,11 @@ class Run(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=RunKind.pairs(), default=RunKind.SCHEDULED)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
     state = models.CharField(_("state"), max_length=16, choices=RunState.pairs(), default=RunState.QUEUED)
-    reason = models.TextField(_("reason"), blank=True, default="", help_text=_("Why it was missed or skipped."))
+    reason_text = models.TextField(
+        _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")
+    )
+    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
+    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
     executor = models.CharField(_("executor"), max_length=64)
     priority = models.SmallIntegerField(_("priority"), default=0)
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
@@ -134,8 +143,11 @@ class Run(models.Model):
             # What is missed, skipped or cancelled says why; most other runs do not.
             models.Index(
                 models.F("id").desc(),
-                condition=Q(finished_at__isnull=False) & ~Q(reason=""),
-                name="scheduler_run_with_a_reason",
+                condition=Q(finished_at__isnull=False) & HAS_A_REASON,
+                name="scheduler_run_reasoned",
+            ),
+            models.Index(
+                "reason_code", models.F("id").desc(), condition=~Q(reason_code=""), name="scheduler_run_of_reason"
             ),
             # Few runs are others than scheduled ones, and those are what somebody looks for.
             models.Index(
@@ -158,6 +170,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
+
+    @property
+    def reason(self) -> str:
+        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
+        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
 
     @classmethod
     def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:

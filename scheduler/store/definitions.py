@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.core.states import JobState
-from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.messages import Message
+from scheduler.store.connections import Connection, Transaction, array, instants, reason_columns, texts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ def vouch(transaction: Transaction, *, fit: Sequence[Vouched], now: datetime | N
 
 
 def break_jobs(
-    executor: Connection | Transaction, *, problems: Sequence[tuple[str, str]], now: datetime | None = None
+    executor: Connection | Transaction, *, problems: Sequence[tuple[str, Message]], now: datetime | None = None
 ) -> int:
     """Take jobs, given as ids with reasons, out of the schedule; return how many."""
     if not problems:
@@ -108,7 +109,7 @@ def break_jobs(
     rows = executor.execute(
         "break_jobs",
         jobs=texts([job for job, _ in problems]),
-        reasons=texts([reason for _, reason in problems]),
+        **reason_columns([reason for _, reason in problems]),
         now=now,
     )
     return len(rows)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler import failpoints
+from scheduler.core import reasons
 from scheduler.core.states import NodeState
+from scheduler.messages import Message
 from scheduler.store import rollups
 from scheduler.store.connections import Connection
 
@@ -68,10 +70,18 @@ def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | N
 
 
 def change_state(
-    connection: Connection, *, node: str, state: NodeState, reason: str = "", now: datetime | None = None
+    connection: Connection, *, node: str, state: NodeState, reason: Message | None = None, now: datetime | None = None
 ) -> bool:
     """Mark the node as stopping or stopped; false: it was taken for dead before."""
-    return bool(connection.execute("change_node_state", node=node, state=state.value, reason=reason, now=now))
+    rows = connection.execute(
+        "change_node_state",
+        node=node,
+        state=state.value,
+        reason_code=reasons.code_of(reason),
+        reason_params=reasons.params_json(reason),
+        now=now,
+    )
+    return bool(rows)
 
 
 def reap(
@@ -93,9 +103,17 @@ def reap(
     with connection.transaction() as transaction:
         if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:
             return None
-        lost = transaction.execute("mark_lost_nodes", reap_after=reap_after_seconds, now=now)
+        lost = transaction.execute(
+            "mark_lost_nodes", reap_after=reap_after_seconds, reason_code=reasons.NO_HEARTBEAT.code, now=now
+        )
         requeued = transaction.execute("requeue_runs_of_ended_nodes")
-        interrupted = transaction.execute("interrupt_runs_of_ended_nodes", max_recoveries=max_recoveries, now=now)
+        interrupted = transaction.execute(
+            "interrupt_runs_of_ended_nodes",
+            max_recoveries=max_recoveries,
+            reason_code=reasons.NODE_LOST.code,
+            error=reasons.NODE_LOST(node="%s"),
+            now=now,
+        )
         rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
         failpoints.hit("reap.before_commit")
     return Reaped(

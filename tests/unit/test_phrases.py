@@ -10,7 +10,7 @@ from django.utils import translation
 from scheduler.admin.format.languages import told, told_again
 from scheduler.core.triggers import describe, normalize
 from scheduler.errors import InvalidTrigger, NeverFires, SchedulerError
-from scheduler.phrases import Phrase, phrase, phrase_of, row, with_values
+from scheduler.messages import Phrase, phrase, phrase_of, row, with_values
 from tests.unit.triggers.oracle import utc
 
 NOW = utc(2026, 11, 23, 4)

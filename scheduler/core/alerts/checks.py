@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from scheduler.phrases import message
+from scheduler.messages import message
 
 CHANNEL_FAILS_SECONDS = 600.0
 """A channel that fails for longer is an incident, and messages that are due for longer."""

@@ -58,6 +58,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from scheduler.core.triggers import error_messages
 from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.combinations import AndTrigger
 from scheduler.core.triggers.dates import DateTrigger
@@ -65,7 +66,6 @@ from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
 from scheduler.core.triggers.words import describe
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.phrases import phrase
 
 __all__ = [
     "ClockChange",
@@ -98,9 +98,7 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     if settled.start_at is not None and settled.end_at is not None and settled.end_at < settled.start_at:
         raise ends_too_early(settled, first=settled.start_at)
     if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
-        raise NeverFires(
-            phrase("This never runs: there is no instant at which all of its triggers fire."), pointer="/triggers"
-        )
+        raise NeverFires(error_messages.NEVER_TOGETHER(), pointer="/triggers")
     # Read again: with the anchor just fixed, nothing may lie before the end any more.
     return parse(settled.as_json()).as_json()
 
@@ -155,8 +153,7 @@ def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> date
         return first
     if over is not None and over <= now:
         raise NeverFires(
-            phrase(
-                "{date} in {timezone} is over (now {now}).",
+            error_messages.DATE_IS_OVER(
                 date=long_date(over, compiled.timezone),
                 timezone=compiled.timezone,
                 now=time_now(now, compiled.timezone, than=over),
@@ -165,7 +162,7 @@ def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> date
         )
     if over is not None:
         raise ends_too_early(compiled, first=replace(compiled, end_at=None).first_after(now))
-    raise NeverFires(phrase("This never runs again: its last fire time is over."))
+    raise NeverFires(error_messages.LAST_FIRE_TIME_IS_OVER())
 
 
 def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) -> list[datetime]:

@@ -11,12 +11,13 @@ from datetime import datetime
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
 from scheduler.core import definitions as rules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Duty
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.messages import Message
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import EndedPause, Vouched
@@ -58,12 +59,15 @@ def end_pauses(connection: Connection, *, settings: SchedulerSettings, now: date
         with connection.transaction() as transaction:
             found = definitions.ended_pauses(transaction, limit=_BATCH, now=now)
             fit: list[Vouched] = []
-            problems: list[tuple[str, str]] = []
+            problems: list[tuple[str, Message]] = []
             for job in found:
                 try:
                     fit.append(_resumed(job, settings))
-                except (InvalidArguments, InvalidTrigger, ValueError) as error:
-                    problems.append((job.id, str(error)))
+                except (InvalidArguments, InvalidTrigger) as error:
+                    problems.append((job.id, reasons.of_error(error)))
+                except ValueError as error:
+                    unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
+                    problems.append((job.id, unreadable))
             resumed += definitions.vouch(transaction, fit=fit, now=now)
             definitions.break_jobs(transaction, problems=problems, now=now)
         for vouched in fit:

@@ -10,6 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.declarations import Declaration, unflatten
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError
@@ -23,7 +24,7 @@ from scheduler.store.declared import lock
 
 _BATCH = 200
 
-DROPPED = "No longer declared."
+DROPPED = reasons.NO_LONGER_DECLARED()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

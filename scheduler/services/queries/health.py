@@ -19,8 +19,8 @@ from scheduler import conf
 from scheduler.core.states import JobState
 from scheduler.errors import SchedulerError
 from scheduler.loops import spawn
+from scheduler.messages import phrase, phrase_of, row
 from scheduler.models import Job
-from scheduler.phrases import phrase, phrase_of, row
 from scheduler.services import adoption, installation
 from scheduler.store import measures
 from scheduler.store.measures import Scheduling

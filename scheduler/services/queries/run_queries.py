@@ -11,6 +11,7 @@ from django.db.models import F, QuerySet
 
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
 from scheduler.models import Job, Node, Run
+from scheduler.models.run import HAS_A_REASON
 from scheduler.services.queries import paging
 from scheduler.services.queries.paging import Order, Page
 from scheduler.store import windows
@@ -47,6 +48,9 @@ class RunFilter:
     node: str = ""
     error: str = ""
     """Part of the error's text."""
+
+    reasons: tuple[str, ...] = ()
+    """Codes of ``scheduler.core.reasons``."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -110,7 +114,7 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
             found = found.filter(error__isnull=False)
             order = LAST_FAILED_FIRST
         elif set(filter.states) <= set(REASONED):
-            found = found.filter(finished_at__isnull=False).exclude(reason="")
+            found = found.filter(finished_at__isnull=False).filter(HAS_A_REASON)
         elif set(filter.states) <= set(FINISHED_STATES):
             found = found.filter(finished_at__isnull=False)
     if filter.error:
@@ -127,6 +131,8 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         if RunKind.SCHEDULED not in filter.kinds:
             # What the kinds imply, as with the states.
             found = found.exclude(kind=RunKind.SCHEDULED)
+    if filter.reasons:
+        found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
     if filter.task:
         found = found.filter(task=filter.task)
     if filter.node:

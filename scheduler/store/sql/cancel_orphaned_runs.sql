@@ -6,7 +6,7 @@
 -- Index:   scheduler_run_held
 
 UPDATE scheduler_run AS run
-   SET state = 'cancelled', reason = 'The job was deleted.', finished_at = coalesce(%(now)s::timestamptz, now())
+   SET state = 'cancelled', reason_code = 'job_deleted', finished_at = coalesce(%(now)s::timestamptz, now())
  WHERE run.held
    AND run.job_id IS NULL
    AND run.finished_at IS NULL

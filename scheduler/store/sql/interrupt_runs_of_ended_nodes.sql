@@ -2,7 +2,7 @@
 -- its job wants one.
 --
 -- Locks:   the rows, until the caller's transaction ends.
--- Params:  max_recoveries int; now timestamptz or NULL
+-- Params:  max_recoveries int; reason_code text; error text, with %%s for the name of the node; now timestamptz or NULL
 -- Rows:    id, job_id, recovered (boolean)
 -- Index:   scheduler_run_owned_node
 
@@ -10,7 +10,11 @@ WITH interrupted AS (
     UPDATE scheduler_run AS run
        SET state = 'interrupted',
            finished_at = coalesce(%(now)s::timestamptz, now()),
-           error = format('The node %%s stopped without recording an outcome. The run may or may not have finished.',
+           reason_code = %(reason_code)s,
+           reason_params = jsonb_build_object(
+               'node', coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
+                                run.node::text)),
+           error = format(%(error)s,
                           coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
                                    run.node::text))
      WHERE run.node IS NOT NULL
