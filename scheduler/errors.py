@@ -268,7 +268,7 @@ class RunNotFound(SchedulerError):
 
 
 class InvalidFilter(SchedulerError):
-    """What is looked for cannot be looked for."""
+    """The filter is invalid."""
 
     code = "invalid_filter"
 

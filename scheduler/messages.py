@@ -2,9 +2,9 @@
 Messages: English text that is data as well, so that it can be stored, filtered and said in another language.
 
 A ``Message`` is plain English wherever text is wanted: in answers of the API, in logs, on the command line. It also has
-a ``code`` and ``params``. Whatever the scheduler itself gives as a reason, and whatever an error says, is declared once
-with ``declare``; the declarations of reasons are in ``scheduler.core.reasons``. ``encode`` and ``decode`` take a message
-to JSON and back; ``translate`` renders it with the catalogue of a language.
+a ``code`` and ``params``. What the scheduler itself gives as a reason, and what an error says, is declared once with
+``declare``; the reasons are in ``scheduler.core.reasons``. ``encode`` and ``decode`` take a message to JSON and back,
+``translate`` renders it with the catalogue of a language.
 
 Parts of sentences, such as “every 5 minutes”, are phrases: messages without a code.
 

@@ -121,3 +121,24 @@ UNUSABLE_TAG = declare(
     "unusable_tag", "The tag “{tag}” cannot be used: it has 1 to 50 characters that can be printed.", tag=str
 )
 TAGS_IS_A_LIST = declare("tags_is_a_list", "tags is “{value}”; it is a list of at most 20 words.", value=str)
+UNKNOWN_REASON = declare(
+    "unknown_reason", "“{code}” is not the code of a reason of runs. Codes are: {codes}.", code=str, codes=str
+)
+WINDOW_REVERSED = declare(
+    "window_reversed", "The window ends ({until}) before it begins ({since}).", until=str, since=str
+)
+WINDOW_IN_THE_FUTURE = declare(
+    "window_in_the_future", "The window ends in the future ({until}); it is {now} now.", until=str, now=str
+)
+WINDOW_TOO_FULL = declare(
+    "window_too_full",
+    "The window has more than {most:,} fire times. Choose a shorter one, or a higher limit.",
+    most=int,
+)
+FILTER_HOLDS_NUL = declare("filter_holds_nul", "NUL occurs in no text that is kept here.")
+NOT_A_RUN_STATE = declare("not_a_run_state", "“{text}” is not a run state.", text=str)
+NOT_A_NODE = declare("not_a_node", "“{text}” is not the id of a node.", text=str)
+NOT_A_RUN_KIND = declare("not_a_run_kind", "“{text}” is not a kind of run.", text=str)
+NOT_AN_INSTANT = declare("not_an_instant", "“{text}” is not a time. Write it as 2027-03-01T09:00.", text=str)
+NOT_AN_ACTION = declare("not_an_action", "“{text}” is not an action on jobs.", text=str)
+NOT_A_WAY = declare("not_a_way", "“{text}” is not a way of changing jobs.", text=str)

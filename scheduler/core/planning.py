@@ -13,7 +13,9 @@ from typing import NamedTuple
 
 from scheduler.core import reasons
 from scheduler.core.states import Overlap, RunState
-from scheduler.core.triggers import Trigger
+from scheduler.core.triggers import Trigger, budget
+from scheduler.core.triggers.budget import Budget
+from scheduler.core.triggers.combinations import Combination
 from scheduler.messages import Message
 
 _INSTANT = timedelta(microseconds=1)
@@ -94,7 +96,19 @@ def plan(
 
     ``due_at`` is a fire time and not after ``now``; ``active`` are the runs of this job that are not finished.
     The work is bounded by ``catch_up_limit``, however long the outage was.
+
+    :raises TooCostly: its trigger is a combination that has to be searched for too long
     """
+    if isinstance(trigger, Combination) and not budget.is_limited():
+        with Budget(budget.PLAN_STEPS):
+            return plan(
+                trigger=trigger,
+                due_at=due_at,
+                now=now,
+                policies=policies,
+                active=active,
+                catch_up_limit=catch_up_limit,
+            )
     if active.waiting is not None and active.waiting_at is not None and trigger.next_after(active.waiting_at) == due_at:
         return _into_the_waiting(trigger, due_at, now, active.waiting)
     next_fire_time = trigger.next_after(due_at)

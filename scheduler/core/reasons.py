@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler.errors import SchedulerError
-from scheduler.messages import DECLARED, Message, declare, declare_counted, decode, encode
+from scheduler.messages import DECLARED, Message, declare, declare_counted, decode, encode, message
 
 # Runs.
 BACKFILL = declare("backfill", "Backfill.")
@@ -80,6 +80,25 @@ DECLARED_VALUE_TAKEN = declare("declared_value_taken", "The declared value was t
 IMPORTED = declare("imported", "Imported.")
 NO_LONGER_DECLARED = declare("no_longer_declared", "No longer declared.")
 NO_LONGER_KEPT = declare("no_longer_kept", "It ended longer ago than is kept.")
+
+
+RUN_REASONS = {
+    TOO_LATE.code: message("Noticed too late"),
+    TOO_MANY_DUE.code: message("Too many due at once"),
+    STILL_ACTIVE.code: message("Earlier run still active"),
+    JOB_PAUSED.code: message("Job was paused"),
+    JOB_BROKEN.code: message("Job was broken"),
+    JOB_DELETED.code: message("Job was deleted"),
+    CANCELLED_BEFORE_IT_BEGAN.code: message("Cancelled before it began"),
+    CANCELLED_BY.code: message("Cancelled by a person before it began"),
+    CANCELLED_WHILE_IT_RAN.code: message("Cancelled while it ran"),
+    PROCESS_ENDED.code: message("Cancelled, process ended"),
+    TIMED_OUT.code: message("Timeout in a thread"),
+    TIMED_OUT_PROCESS.code: message("Timeout in a process"),
+    NODE_LOST.code: message("Node lost"),
+    BACKFILL.code: message("Backfill"),
+}
+"""The reasons that a run can have, each with a title for lists to choose from."""
 
 
 def of_error(error: SchedulerError) -> Message:

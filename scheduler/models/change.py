@@ -42,10 +42,10 @@ class Change(models.Model):
         ordering = ("-id",)
         indexes = [models.Index(fields=["job_key", "-id"], name="scheduler_change_of_job")]
 
+    def __str__(self) -> str:
+        return f"{self.job_name} {self.version} {self.action}"
+
     @property
     def reason(self) -> str:
         """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
         return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
-
-    def __str__(self) -> str:
-        return f"{self.job_name} {self.version} {self.action}"

@@ -41,10 +41,10 @@ class Node(models.Model):
         ordering = ("-started_at", "id")
         indexes = [models.Index(fields=["state", "heartbeat_at"], name="scheduler_node_state_beat")]
 
+    def __str__(self) -> str:
+        return f"{self.name} ({self.pid})"
+
     @property
     def reason(self) -> str:
         """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
         return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.pid})"

@@ -176,6 +176,11 @@ class Run(models.Model):
         """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
         return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
 
+    @property
+    def failure(self) -> str | None:
+        """What went wrong, as a message where the scheduler itself says it; ``None``: nothing did."""
+        return self.reason if self.error and self.reason_code else self.error
+
     @classmethod
     def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:
         """Make a queued run of a job, not written yet; ``values`` say what differs from the job."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +23,9 @@ from scheduler.store.runs import OwnedRun
 
 logger = logging.getLogger(__name__)
 
+
+SLICE_SECONDS = 0.1
+"""How long one transaction plans: as long as that, other edits of its jobs wait."""
 
 _MOST_COALESCED = 2**31 - 1
 """What the column holds: 68 years of seconds."""
@@ -48,7 +52,7 @@ class Claim:
     """What one claim wrote."""
 
     jobs: int
-    """How many due jobs were planned; as many as the limit: there may be more."""
+    """How many due jobs were planned; as many as the limit: there may be more, or planning them took too long."""
 
     owned: tuple[OwnedRun, ...]
     """Queued runs of this node, to be started: highest priority first, then the oldest."""
@@ -115,8 +119,14 @@ def claim_due(
         rollups.roll_up(transaction, runs=born_finished, node=node)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
+    done = len(plans) + len(broken)
     return _claim(
-        jobs=len(jobs), next_seconds=jobs[0].next_seconds, planned=planned, owned=owned, written=written, broken=broken
+        jobs=done if done == len(jobs) else limit,
+        next_seconds=jobs[0].next_seconds,
+        planned=planned,
+        owned=owned,
+        written=written,
+        broken=broken,
     )
 
 
@@ -134,8 +144,13 @@ def _policies(coalesce: bool, max_instances: int, grace_seconds: int | None, ove
 def _plan_all(
     jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
 ) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, Message]]]:
-    plans, broken = [], []
+    """Plan as many of the jobs as a slice of time allows, in their order, and at least one."""
+    plans: list[tuple[DueJob, FirePlan]] = []
+    broken: list[tuple[str, Message]] = []
+    until = time.monotonic() + SLICE_SECONDS
     for job in jobs:
+        if (plans or broken) and time.monotonic() > until:
+            break  # the others are still due: the next claim takes them
         try:
             fire_plan = plan(
                 trigger=triggers.parse_cached(job.trigger),

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 from django.core.management.commands import makemessages
+
+from scheduler.messages import DECLARED
 
 _FUNCTIONS = (
     "declare:2",
@@ -16,6 +21,17 @@ _FUNCTIONS = (
 )
 """The functions of ``scheduler.messages``, and which of their arguments are texts."""
 
+_ERRORS = Path("scheduler/errors_docstrings.py")
+"""A file for the length of the command: the messages of errors are their docstrings, where xgettext sees no text."""
+
 
 class Command(makemessages.Command):
     xgettext_options = [*makemessages.Command.xgettext_options, *(f"--keyword={name}" for name in _FUNCTIONS)]
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        texts = [declared.text for code, declared in DECLARED.items() if code.startswith("error.")]
+        _ERRORS.write_text("".join(f"message({text!r})\n" for text in texts), encoding="utf-8")
+        try:
+            super().handle(*args, **options)
+        finally:
+            _ERRORS.unlink()

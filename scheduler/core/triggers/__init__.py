@@ -48,19 +48,20 @@ out, but fires right after it.
 
 **Chains.** The engine holds one known fire time of a job, ``next_run_time``. ``latest``, ``count``, ``upcoming`` and
 ``most_recent`` answer from there by arithmetic: a one-second interval that was down for a year costs what a minute
-does. Only combinations search step by step, within bounds that ``combinations`` names.
+does. Only combinations search step by step, within bounds that ``combinations`` and ``budget`` name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scheduler.core.triggers import error_messages
+from scheduler.core.triggers import budget, error_messages
+from scheduler.core.triggers.budget import Budget, TooCostly
 from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
-from scheduler.core.triggers.combinations import AndTrigger
+from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
@@ -72,6 +73,7 @@ __all__ = [
     "ClockEffect",
     "InvalidTrigger",
     "NeverFires",
+    "TooCostly",
     "Trigger",
     "check_future",
     "clock_change",
@@ -86,6 +88,9 @@ __all__ = [
     "parse_cached",
 ]
 
+_OUTAGE = timedelta(weeks=1)
+_SEASON = timedelta(days=91)
+
 
 def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """
@@ -93,14 +98,30 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
 
     :raises InvalidTrigger: it cannot be used
     :raises NeverFires: it has no fire time
+    :raises TooCostly: its parts have to be searched for too long
     """
     settled = parse(trigger).settled(now=now)
     if settled.start_at is not None and settled.end_at is not None and settled.end_at < settled.start_at:
         raise ends_too_early(settled, first=settled.start_at)
-    if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
-        raise NeverFires(error_messages.NEVER_TOGETHER(), pointer="/triggers")
+    if isinstance(settled, Combination):
+        _check_search(settled, now=now)
     # Read again: with the anchor just fixed, nothing may lie before the end any more.
     return parse(settled.as_json()).as_json()
+
+
+def _check_search(settled: Combination, *, now: datetime) -> None:
+    """
+    Check that the triggers ever agree, and that planning them takes no longer than the engine may take.
+
+    :raises NeverFires: there is no instant at which they agree
+    :raises TooCostly: the plan after a week's outage exceeds its budget, now or in another season
+    """
+    with Budget(budget.SAVE_STEPS):
+        if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
+            raise NeverFires(error_messages.NEVER_TOGETHER(), pointer="/triggers")
+    for season in range(4):
+        with Budget(budget.OUTAGE_STEPS):
+            settled.search_as_a_plan_does(since=now + season * _SEASON, until=now + season * _SEASON + _OUTAGE)
 
 
 def current_form(trigger: Any) -> Any:
@@ -173,14 +194,16 @@ def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) 
 
     :raises InvalidTrigger: it cannot be used
     :raises NeverFires: it has no fire time
+    :raises TooCostly: its parts have to be searched for too long
     """
     after = after.astimezone(UTC)
     compiled = parse(trigger).settled(now=after)
     found: list[datetime] = []
-    moment = compiled.next_after(after)
-    while moment is not None and len(found) < count:
-        found.append(moment)
-        moment = compiled.next_after(moment)
+    with Budget(budget.PREVIEW_STEPS + budget.FIRE_TIME_STEPS * count):
+        moment = compiled.next_after(after)
+        while moment is not None and len(found) < count:
+            found.append(moment)
+            moment = compiled.next_after(moment)
     return found
 
 

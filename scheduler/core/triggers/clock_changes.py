@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from scheduler.core.triggers import budget
+from scheduler.core.triggers.budget import TooCostly
 from scheduler.core.triggers.combinations import Combination
 from scheduler.core.triggers.trigger import MOMENT, Trigger, WallClockTrigger
 from scheduler.core.triggers.zones import DAY_SECONDS, instant_of, zone_named
@@ -32,7 +34,11 @@ class ClockChange:
 def clock_change(trigger: Trigger, *, fire_time: datetime) -> ClockChange | None:
     """Say what clocks do at a fire time of the trigger; ``None``: nothing that anybody would notice."""
     if isinstance(trigger, Combination):
-        firing = (part for part in trigger.triggers if part.next_after(fire_time - MOMENT) == fire_time)
+        try:
+            with budget.share(8):
+                firing = [part for part in trigger.triggers if part.next_after(fire_time - MOMENT) == fire_time]
+        except TooCostly:
+            return None  # a remark is not worth a long search
         return next((change for part in firing if (change := clock_change(part, fire_time=fire_time))), None)
     if isinstance(trigger, WallClockTrigger):
         wall = trigger.clock.left_out(instant_of(fire_time))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
+from scheduler.core.triggers import budget
+from scheduler.core.triggers.budget import Budget, TooCostly
 from scheduler.core.triggers.trigger import MOMENT, Trigger
 
 MOST_STEPS = 1_000
@@ -15,11 +17,14 @@ MOST_STEPS = 1_000
 MOST_STEPS_INSIDE = 30
 """The same for an ``and`` somewhere inside another one, where searches multiply."""
 
+_MOST_RUNS = 100
+"""As many runs as a job gets at once after an outage, unless the settings say otherwise."""
+
 FARTHEST = timedelta(days=366 * 50)
 """How far an ``and`` is searched; as far as a single cron is."""
 
-MOST_COUNTED = 10_000
-"""Up to here a combination counts one by one, and exactly."""
+MOST_COUNTED = 2_000
+"""Up to here a combination counts one by one, and exactly, if its budget allows that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +42,18 @@ class Combination(Trigger):
         """Return the most fire times that the triggers can have together, from how many each of them has."""
 
     def at_or_after(self, moment: datetime) -> datetime | None:
+        if not budget.is_limited():
+            with Budget(budget.PLAN_STEPS):
+                return self.at_or_after(moment)
         if self.start_at is not None and moment < self.start_at:
             moment = self.start_at
         found = self._first(moment)
         return None if found is None or (self.end_at is not None and found > self.end_at) else found
 
     def at_or_before(self, moment: datetime) -> datetime | None:
+        if not budget.is_limited():
+            with Budget(budget.PLAN_STEPS):
+                return self.at_or_before(moment)
         if self.end_at is not None and moment > self.end_at:
             moment = self.end_at
         found = self._last(moment)
@@ -53,19 +64,43 @@ class Combination(Trigger):
 
     def count_after(self, after: datetime, *, until: datetime) -> int:
         """
-        Exact up to ``MOST_COUNTED``; beyond, the most that there can be.
+        Exact up to ``MOST_COUNTED``, and as far as a budget for counting goes; beyond, the most that there can be.
 
         A closed form would need every pair of rules to know when they coincide.
         """
+        if self.start_at is not None and after < self.start_at:
+            after = self.start_at - MOMENT
+        if self.end_at is not None and until > self.end_at:
+            until = self.end_at
         most = self._most([trigger.count_after(after, until=until) for trigger in self.triggers])
         if most > MOST_COUNTED:
             return most
+        try:
+            with budget.counting():
+                return self._counted(after, until)
+        except TooCostly:
+            return most
+
+    def _counted(self, after: datetime, until: datetime) -> int:
         total = 0
         moment = self.at_or_after(after + MOMENT)
         while moment is not None and moment <= until:
             total += 1
             moment = self.at_or_after(moment + MOMENT)
         return total
+
+    def search_as_a_plan_does(self, *, since: datetime, until: datetime) -> None:
+        """
+        Do what planning an outage costs, with and without coalescing.
+
+        :raises TooCostly: it exceeds the budget
+        """
+        first = self.next_after(since)
+        if first is None or first > until:
+            return
+        last = self.latest(first=first, until=until)
+        self.most_recent(first=first, until=last, limit=_MOST_RUNS)
+        self.next_after(last)
 
     def settled(self, *, now: datetime) -> Self:
         return replace(self, triggers=tuple(trigger.settled(now=now) for trigger in self.triggers))
@@ -86,10 +121,12 @@ class OrTrigger(Combination):
     """Fires when any of the triggers does; once where several do."""
 
     def _first(self, moment: datetime) -> datetime | None:
+        budget.spend(len(self.triggers))
         found = (trigger.at_or_after(moment) for trigger in self.triggers)
         return min((fire_time for fire_time in found if fire_time is not None), default=None)
 
     def _last(self, moment: datetime) -> datetime | None:
+        budget.spend(len(self.triggers))
         found = (trigger.at_or_before(moment) for trigger in self.triggers)
         return max((fire_time for fire_time in found if fire_time is not None), default=None)
 
@@ -105,7 +142,8 @@ class AndTrigger(Combination):
     """
     Fires when all of the triggers do, at the same instant.
 
-    The search for one is bounded, by ``most_steps`` and ``FARTHEST``: beyond, there is none.
+    The search for one is bounded by ``most_steps`` and ``FARTHEST``: beyond, there is none. Its budget may end it
+    before.
     """
 
     most_steps: int = MOST_STEPS
@@ -122,6 +160,7 @@ class AndTrigger(Combination):
         for _ in range(self.most_steps):
             agreed = moment
             for trigger in self.triggers:
+                budget.spend()
                 found = trigger.at_or_after(agreed) if forward else trigger.at_or_before(agreed)
                 if found is None:
                     return None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from apscheduler.triggers.cron import CronTrigger as StockCronTrigger
+from apscheduler.triggers.cron.expressions import LastDayOfMonthExpression, WeekdayPositionExpression
 from apscheduler.triggers.cron.fields import BaseField
 
 from scheduler.core.triggers import error_messages
@@ -23,6 +24,7 @@ DAY_FIELDS = ("year", "month", "day", "week", "day_of_week")
 LONGEST_FIELD = 100
 MOST_ITEMS = 60
 FIRST_YEAR, LAST_YEAR = 1970, 9999
+_BY_MONTH = (LastDayOfMonthExpression, WeekdayPositionExpression)
 
 _LABELS = {
     "year": message("Year"),
@@ -156,20 +158,44 @@ def _values(compiled: BaseField, size: int) -> tuple[int, ...]:
 def _days(compiled: dict[str, BaseField]) -> MatchingDays:
     years = None
     if str(compiled["year"]) != "*":
-        candidates = ((year, date(year, 1, 1)) for year in range(FIRST_YEAR, LAST_YEAR + 1))
-        years = frozenset(year for year, day in candidates if compiled["year"].get_next_value(day) == year)
+        years = _years(str(compiled["year"]))
     months = frozenset(
         month for month in range(1, 13) if compiled["month"].get_next_value(date(2000, month, 1)) == month
     )
-    rules = tuple(compiled[name] for name in ("day", "week", "day_of_week") if str(compiled[name]) != "*")
+    rules = tuple(_rule(compiled[name]) for name in ("day", "week", "day_of_week") if str(compiled[name]) != "*")
     days = MatchingDays(accepts=partial(_matches, rules), months=months, years=years)
     if days.at_or_after(day_number(date(FIRST_YEAR, 1, 1))) is None:
         raise NeverFires(error_messages.NO_DATE_MATCHES_FIELDS(), pointer="/fields")
     return days
 
 
-def _matches(rules: tuple[BaseField, ...], day: date) -> bool:
-    return all(rule.get_next_value(day) == rule.get_value(day) for rule in rules)
+@lru_cache(maxsize=256)
+def _years(text: str) -> frozenset[int]:
+    """List the years of a field that was checked before; APScheduler's classes would be asked 8,000 times."""
+    found: set[int] = set()
+    for item in text.split(","):
+        term, _, step = item.strip().partition("/")
+        first, _, last = term.partition("-")
+        if term == "*":
+            first, last = str(FIRST_YEAR), str(LAST_YEAR)
+        elif step and not last:
+            last = str(LAST_YEAR)
+        found.update(range(int(first), int(last or first) + 1, int(step or 1)))
+    return frozenset(found)
+
+
+def _matches(rules: tuple[Callable[[date], bool], ...], day: date) -> bool:
+    return all(rule(day) for rule in rules)
+
+
+def _rule(field: BaseField) -> Callable[[date], bool]:
+    """Return whether a day matches: by a set of the values that do, unless that depends on the month."""
+    if any(type(expression) in _BY_MONTH for expression in field.expressions):
+        return lambda day: bool(field.get_next_value(day) == field.get_value(day))
+    # A year that has each day, week and weekday.
+    year = (date(2020, 1, 1) + timedelta(days=number) for number in range(366))
+    values = frozenset(field.get_value(day) for day in year if field.get_next_value(day) == field.get_value(day))
+    return lambda day: field.get_value(day) in values
 
 
 def _bad_field(name: str, text: str) -> InvalidTrigger:

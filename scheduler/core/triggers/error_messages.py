@@ -103,3 +103,8 @@ UNIT_NEEDED = declare("unit_needed", "{trigger} needs one or more of {units}.", 
 TRIGGERS_NEEDED = declare("triggers_needed", "“{kind}” has a list of 1 to {most} triggers.", kind=str, most=int)
 UNKNOWN_TYPE = declare("unknown_type", "“{kind}” is no type. Types are: {types}.", kind=str, types=str)
 UNKNOWN_ZONE = declare("unknown_zone", "“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text=str)
+TOO_COSTLY = declare(
+    "too_costly",
+    "This trigger takes too long to compute: its triggers agree too rarely, or are too many. "
+    "Make it of fewer or simpler ones.",
+)

@@ -15,13 +15,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, tzinfo
 
+from scheduler.core.triggers import budget
 from scheduler.core.triggers.zones import DAY_SECONDS, FIRST_INSTANT, LAST_INSTANT, Stretch, stretch_at
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 HORIZON_DAYS = 366 * 50
 """How far to look for the next day. 29 February on a given weekday comes at least every 40 years."""
 
-MONTHS_KEPT = 64
+MONTHS_KEPT = 640
+"""As many as are looked at for one search."""
+
+_MONTH_STEPS = 4
 
 
 def day_number(day: date) -> int:
@@ -64,6 +68,7 @@ class MatchingDays(Days):
     def of_month(self, year: int, month: int) -> tuple[int, ...]:
         if month not in self.months or (self.years is not None and year not in self.years):
             return ()
+        budget.spend(_MONTH_STEPS)
         kept = self._kept.get((year, month))
         if kept is None:
             first = date(year, month, 1)
@@ -162,6 +167,7 @@ class WallClock:
     def at_or_after(self, instant: int) -> int | None:
         """Return the first fire time from ``instant`` on."""
         while FIRST_INSTANT <= instant < LAST_INSTANT:
+            budget.spend()
             stretch = stretch_at(self.zone, instant)
             begin = self._begin(stretch, instant)
             wall = self._wall_at_or_after(begin)
@@ -176,6 +182,7 @@ class WallClock:
     def at_or_before(self, instant: int) -> int | None:
         """Return the last fire time up to ``instant``."""
         while FIRST_INSTANT <= instant < LAST_INSTANT:
+            budget.spend()
             stretch = stretch_at(self.zone, instant)
             wall = self._wall_at_or_before(instant + stretch.offset)
             if wall is None:

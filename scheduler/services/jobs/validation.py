@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler.core import triggers
+from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
@@ -44,10 +45,12 @@ def preview(*, trigger: Any, count: int, after: datetime | None = None, must_fir
 
     :raises InvalidTrigger: it cannot be used
     :raises NeverFires: with ``must_fire``, all of its fire times are past
+    :raises TooCostly: it has to be searched for too long
     """
     now = after or database_now()
-    normalized = triggers.normalize(trigger, now=now)
-    if must_fire:
-        triggers.check_future(normalized, now=now)
-    fire_times = tuple(triggers.next_fire_times(normalized, after=now, count=count)) if count else ()
+    with Budget(REQUEST_STEPS):
+        normalized = triggers.normalize(trigger, now=now)
+        if must_fire:
+            triggers.check_future(normalized, now=now)
+        fire_times = tuple(triggers.next_fire_times(normalized, after=now, count=count)) if count else ()
     return TriggerPreview(trigger=normalized, sentence=triggers.describe(normalized), fire_times=fire_times, now=now)

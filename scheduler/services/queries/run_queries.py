@@ -9,7 +9,10 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
+from scheduler.core import error_messages
+from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
+from scheduler.errors import InvalidFilter
 from scheduler.models import Job, Node, Run
 from scheduler.models.run import HAS_A_REASON
 from scheduler.services.queries import paging
@@ -80,6 +83,20 @@ def page(*, filter: RunFilter, limit: int, cursor: str = "") -> Page[Run]:
     """
     rows, order = _find(filter)
     return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor)
+
+
+def known_reasons(codes: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return the codes of reasons to filter by.
+
+    :raises InvalidFilter: one is not the code of a reason of runs
+    """
+    codes = tuple(codes)
+    for code in codes:
+        if code not in RUN_REASONS:
+            message = error_messages.UNKNOWN_REASON(code=code[:64], codes=", ".join(RUN_REASONS))
+            raise InvalidFilter(message, parameter="reason_code")
+    return codes
 
 
 def slowest(*, filter: RunFilter, limit: int) -> list[Run]:

@@ -148,13 +148,13 @@ def backfill(
     now = now or database_now()
     since, until = aware(since), aware(until)
     if until < since:
-        raise InvalidWindow(f"The window ends ({until.isoformat()}) before it begins ({since.isoformat()}).")
+        raise InvalidWindow(error_messages.WINDOW_REVERSED(until=until.isoformat(), since=since.isoformat()))
     if until > now:
-        raise InvalidWindow(f"The window ends in the future ({until.isoformat()}); it is {now.isoformat()} now.")
+        raise InvalidWindow(error_messages.WINDOW_IN_THE_FUTURE(until=until.isoformat(), now=now.isoformat()))
     fire_times = triggers.next_fire_times(job.trigger, after=since - _MOMENT, count=limit + 1)
     fire_times = [moment for moment in fire_times if moment <= until]
     if len(fire_times) > limit:
-        raise InvalidWindow(f"The window has more than {limit:,} fire times. Choose a shorter one, or a higher limit.")
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
     queued: list[datetime] = []
     for place in range(0, len(fire_times), _BATCH):
         batch = fire_times[place : place + _BATCH]

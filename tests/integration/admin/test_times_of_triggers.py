@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.models import Job
-from scheduler.services import jobs, transfer
+from scheduler.services import jobs
+from scheduler.services.jobs import transfer
 from tests.contract import tasks
 from tests.integration.admin.test_job_form import send
 from tests.integration.api.conftest import Caller

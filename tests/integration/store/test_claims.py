@@ -70,6 +70,17 @@ class TestClaimDue:
         assert claim(session, now=NOON + HOUR).jobs == 1
         assert [at for at, _ in rows("job")] == [NOON, NOON + HOUR]
 
+    def test_ends_its_transaction_when_planning_takes_long(
+        self, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(claims, "SLICE_SECONDS", -1.0)
+        for number in range(3):
+            add_job(f"job-{number}")
+
+        assert [claim(session).jobs for _ in range(3)] == [100, 100, 1]
+        assert claim(session) == NOTHING
+        assert sorted(Run.objects.values_list("job_key", flat=True)) == ["job-0", "job-1", "job-2"]
+
     def test_skips_what_another_node_has_locked(self, open_session: Open) -> None:
         add_job("locked")
         add_job("free", due_at=NOON - SECOND)

@@ -54,7 +54,7 @@ class TestEveryTrigger:
     @given(
         form=strategies.triggers,
         now=strategies.moments,
-        hours=st.integers(0, 50),
+        hours=st.integers(0, 30),
         ends_after=st.one_of(st.none(), st.integers(0, 40)),
     )
     def test_answers_as_enumerating_would(self, form, now, hours, ends_after):
