@@ -4,8 +4,8 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from scheduler.core import reasons
 from scheduler.core.states import ChangeAction, Via
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
 class Change(models.Model):
@@ -23,8 +23,8 @@ class Change(models.Model):
     actor = models.CharField(_("who"), max_length=150, blank=True, default="", db_default="")
     via = models.CharField(_("via"), max_length=16, choices=Via.pairs())
     reason_text = models.TextField(_("reason"), db_column="reason", blank=True, default="", db_default="")
-    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
-    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
+    reason_code = reason_code()
+    reason_params = reason_params()
     restored_version = models.PositiveIntegerField(_("restored version"), null=True, blank=True)
     changes = models.JSONField(
         _("changes"), default=dict, help_text=_("Old and new value by field. Secrets are sealed as in the job.")
@@ -33,6 +33,8 @@ class Change(models.Model):
         _("definition"), help_text=_("The job's definition after the change; of a deleted job, its last one.")
     )
     changed_at = models.DateTimeField(_("changed at"), db_default=Now())
+
+    reason = property(get_reason, set_reason)
 
     class Meta:
         verbose_name = _("change")
@@ -44,8 +46,3 @@ class Change(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_name} {self.version} {self.action}"
-
-    @property
-    def reason(self) -> str:
-        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
-        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)

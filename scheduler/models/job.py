@@ -10,9 +10,9 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 from django_apscheduler.models import DjangoJob
 
-from scheduler.core import reasons
 from scheduler.core.definition import BY_NAME
 from scheduler.core.states import JobSource, JobState
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
 def column(name: str) -> dict[str, Any]:
@@ -85,8 +85,8 @@ class Job(DjangoJob):
         _("state"), max_length=16, choices=JobState.pairs(), default=JobState.ACTIVE, db_default=JobState.ACTIVE
     )
     reason_text = models.TextField(_("reason"), db_column="state_reason", blank=True, default="", db_default="")
-    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
-    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
+    reason_code = reason_code()
+    reason_params = reason_params()
     paused_until = models.DateTimeField(
         _("paused until"),
         null=True,
@@ -126,6 +126,8 @@ class Job(DjangoJob):
 
     objects = JobQuerySet.as_manager()
 
+    state_reason = property(get_reason, set_reason)
+
     class Meta:
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
@@ -154,11 +156,6 @@ class Job(DjangoJob):
                 name="scheduler_job_failing",
             ),
         ]
-
-    @property
-    def state_reason(self) -> str:
-        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
-        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
 
     def __str__(self) -> str:
         return self.name

@@ -5,8 +5,8 @@ import uuid
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from scheduler.core import reasons
 from scheduler.core.states import NodeState
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
 class Node(models.Model):
@@ -29,11 +29,13 @@ class Node(models.Model):
     reason_text = models.TextField(
         _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")
     )
-    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
-    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
+    reason_code = reason_code()
+    reason_params = reason_params()
     started_at = models.DateTimeField(_("started at"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
     stopped_at = models.DateTimeField(_("stopped at"), null=True)
+
+    reason = property(get_reason, set_reason)
 
     class Meta:
         verbose_name = _("node")
@@ -43,8 +45,3 @@ class Node(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.pid})"
-
-    @property
-    def reason(self) -> str:
-        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
-        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)

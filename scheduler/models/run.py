@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from scheduler.core import reasons
 from scheduler.core.states import ACTIVE_STATES, RunKind, RunState
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 if TYPE_CHECKING:
     from scheduler.models.job import Job
@@ -66,8 +66,8 @@ class Run(models.Model):
     reason_text = models.TextField(
         _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")
     )
-    reason_code = models.CharField(_("reason code"), max_length=64, blank=True, default="", db_default="")
-    reason_params = models.JSONField(_("reason parameters"), null=True, blank=True)
+    reason_code = reason_code()
+    reason_params = reason_params()
     executor = models.CharField(_("executor"), max_length=64)
     priority = models.SmallIntegerField(_("priority"), default=0)
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
@@ -97,6 +97,8 @@ class Run(models.Model):
     traceback = models.TextField(_("traceback"), blank=True, default="")
 
     objects = RunQuerySet.as_manager()
+
+    reason = property(get_reason, set_reason)
 
     class Meta:
         verbose_name = _("run")
@@ -170,11 +172,6 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
-
-    @property
-    def reason(self) -> str:
-        """Why, as a message if the scheduler gave the reason, else the text that a person typed."""
-        return reasons.read(code=self.reason_code, params=self.reason_params, text=self.reason_text)
 
     @property
     def failure(self) -> str | None:

@@ -69,13 +69,11 @@ def _convert(rows: models.QuerySet[Any], progress: Callable[[int], None] | None)
         for row in batch:
             reason = parse(row.reason_text)
             if reason is not None:
-                for name, value in reasons.columns(reason).items():
-                    setattr(row, name, value)
-                found.append(row)
+                found.append((row.pk, reasons.columns(reason)))
         with transaction.atomic():
-            for row in found:
+            for pk, columns in found:
                 # Only while it has no code: a node may have written another reason meanwhile.
-                type(row).objects.filter(pk=row.pk, reason_code="").update(**reasons.columns(row.reason))
+                rows.model.objects.filter(pk=pk, reason_code="").update(**columns)
         converted += len(found)
         if progress is not None and found:
             progress(converted)

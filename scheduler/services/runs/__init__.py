@@ -53,9 +53,7 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
         if stored.state == RunState.QUEUED:
             stored.state = RunState.CANCELLED
             stored.finished_at = now
-            reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
-            for name, value in reasons.columns(reason).items():
-                setattr(stored, name, value)
+            stored.reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
         stored.cancel_requested_at = stored.cancel_requested_at or now
         stored.save(update_fields=["state", "finished_at", *reasons.columns(None), "cancel_requested_at"])
         if stored.node is not None:

@@ -97,7 +97,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "lock_jobs_with_held_runs": {"now": NOON},
     "release_held_runs": {"jobs": texts([f"job-{n}" for n in range(501, 551)]), "now": NOON},
     "requeue_runs_of_ended_nodes": {},
-    "interrupt_runs_of_ended_nodes": {"max_recoveries": 3, "now": NOON},
+    "interrupt_runs_of_ended_nodes": {"max_recoveries": 3, "reason_code": "node_lost", "error": "%s", "now": NOON},
     "pauses_that_end": {"limit": 200, "now": NOON},
     "jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
 }
