@@ -162,4 +162,6 @@ def _entry(address: Address, pool: dict[str, Any]) -> dict[str, Any]:
         "PORT": address.port,
         "OPTIONS": options,
         "POOL_OPTIONS": pool,
+        # Where a person corrects what the server refuses.
+        "VARIABLES": {"HOST": "DATABASE_URL or POSTGRES_HOST", "PASSWORD": "DATABASE_URL or POSTGRES_PASSWORD"},
     }

@@ -9,8 +9,8 @@ nobody should see.
 from scheduler.context import current_run
 from scheduler.core.registry import Secret, task
 from scheduler.errors import Retry, RunStopped
-from scheduler.schedules import schedule
+from scheduler.schedules import rows, schedule
 
-__all__ = ["Retry", "RunStopped", "Secret", "__version__", "current_run", "schedule", "task"]
+__all__ = ["Retry", "RunStopped", "Secret", "__version__", "current_run", "rows", "schedule", "task"]
 
 __version__ = "0.1.0"

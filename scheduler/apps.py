@@ -4,12 +4,13 @@ from django.apps import AppConfig
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 from django.utils.module_loading import autodiscover_modules
 from django.utils.translation import gettext_lazy as _
 
+from scheduler import checks as our_checks
 from scheduler import conf
-from scheduler.checks import admin_base, databases
 from scheduler.core import triggers
 from scheduler.core.registry import registry
 from scheduler.core.triggers import zones
@@ -22,9 +23,10 @@ class SchedulerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        checks.register(our_checks.admin_base, checks.Tags.admin)
+        checks.register(our_checks.project)
+        _prepare_connections()
         zones.use_default_zone(timezone.get_default_timezone_name)
-        checks.register(admin_base, checks.Tags.admin)
-        checks.register(databases)
         autodiscover_modules("tasks")
         try:
             modules = conf.get().task_modules
@@ -37,6 +39,12 @@ class SchedulerConfig(AppConfig):
                 )
         registry.allow_modules(modules)
         setting_changed.connect(_forget_settings)
+
+
+def _prepare_connections() -> None:
+    from scheduler.store import database
+
+    connection_created.connect(database.prepare_connection, dispatch_uid="scheduler.store.database")
 
 
 def _is_there(module: str) -> bool:

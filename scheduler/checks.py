@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.checks import CheckMessage, Error
-from django.db import DEFAULT_DB_ALIAS, connections
 
 from scheduler import conf
 from scheduler.errors import Misconfigured
@@ -22,15 +21,8 @@ def admin_base(**_facts: Any) -> list[CheckMessage]:
     return []
 
 
-def databases(**_facts: Any) -> list[CheckMessage]:
-    """Refuse databases that the tables cannot be made in, before a migration fails in its middle. Asks none of them."""
-    found: list[CheckMessage] = []
-    for alias in dict.fromkeys((DEFAULT_DB_ALIAS, conf.get().database)):
-        if alias not in connections.settings:
-            sentence = f"SCHEDULER['DATABASE'] is “{alias}”, and DATABASES has no such alias."
-            found.append(Error(sentence, id="scheduler.E002"))
-        elif connections[alias].vendor != "postgresql":
-            name = connections[alias].display_name
-            sentence = f"The database “{alias}” is {name}; the scheduler needs PostgreSQL. Change DATABASES[{alias!r}]."
-            found.append(Error(sentence, id="scheduler.E003"))
-    return found
+def project(**_facts: Any) -> list[CheckMessage]:
+    """Refuse settings that the scheduler cannot work with, before a migration fails in its middle."""
+    from scheduler.services import assumptions
+
+    return [Error(refusal.sentence, id=refusal.code) for refusal in assumptions.of_project()]

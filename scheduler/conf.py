@@ -21,8 +21,9 @@ class SchedulerSettings:
     enabled: bool = True
     """Whether ``runscheduler`` may start a node here at all."""
 
-    database: str = "default"
-    """Alias in DATABASES for the node's own connections. They must be sessions, not a transaction-mode pooler."""
+    database: str = ""
+    """Alias in DATABASES for the node's own sessions, where that of the tables leads through a pooler in transaction
+    mode. Both lead to one database. Empty: the one that the project's routers choose for the tables."""
 
     threads: int = 5
     """Runs at once on the ``default`` executor: enough for I/O, gentle to the sites that are scraped."""
@@ -114,6 +115,9 @@ class SchedulerSettings:
     max_result_bytes: int = 64 * 1024
     """A result larger than this as JSON is cut and says so."""
 
+    run_log_level: str = "INFO"
+    """What a task logs from this level on is kept with its run, where LOGGING sets no level for its logger."""
+
     max_log_bytes: int = 64 * 1024
     """Of a longer log the first and the last half of this are kept."""
 
@@ -140,7 +144,10 @@ class SchedulerSettings:
     """``host`` or ``host:port`` that outgoing requests may reach although they are private or loopback."""
 
     overdue_seconds: float = 60.0
-    """A job that is due for longer than this and was not planned makes the health fail: nodes plan within a poll."""
+    """What is due for longer than this and has not begun is reported: jobs that no node planned, and runs that wait."""
+
+    stalled_fire_times: int = 3
+    """A job of which so many fire times in a row were missed or skipped is reported: it does not run."""
 
     skew_seconds: float = 2.0
     """Node and database clocks further apart than this are reported: people would read wrong times in logs."""
@@ -220,6 +227,8 @@ _RANGES = {
 }
 """Of whole numbers; the others are from 1 on."""
 
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+
 _MAY_BE_ZERO = ("grace_seconds", "flush_seconds")
 
 
@@ -258,6 +267,8 @@ def _check(name: str, value: Any) -> None:
             problem = f"a whole number from {least:,} to {most:,}"
     elif name in ("node_name", "environment") and (len(value) > _LONGEST_TEXT or not value.isprintable()):
         problem = f"at most {_LONGEST_TEXT} characters that can be printed"
+    elif name == "run_log_level" and value not in _LOG_LEVELS:
+        problem = f"one of {', '.join(_LOG_LEVELS)}"
     elif name == "allowed_hosts" and any(re.search(r"[\s/@?#]", entry) for entry in value):
         problem = "hosts such as “intranet.example” or “10.0.0.7:8080”, without http:// and path"
     if problem:

@@ -99,6 +99,29 @@ class UnusableDeclaration(SchedulerError):
     code = "unusable_declaration"
 
 
+class InvalidTemplate(SchedulerError):
+    """The template cannot be used."""
+
+    code = "invalid_template"
+
+
+class TemplateNotFound(SchedulerError):
+    """There is no such template."""
+
+    code = "template_not_found"
+
+
+class InvalidParameters(SchedulerError):
+    """The values do not fit the parameters of the template."""
+
+    code = "invalid_parameters"
+
+    def __init__(self, message: str, *, problems: tuple[dict[str, str], ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+        """One ``{"pointer": "/parameters/url", "code": …, "detail": …}`` for each problem."""
+
+
 class InvalidPolicy(SchedulerError):
     """A policy of the job has a value that cannot be used."""
 
@@ -337,6 +360,10 @@ class DatabaseUnavailable(SchedulerError):
     """The database does not answer."""
 
     code = "database_unavailable"
+
+
+class StatementCancelled(DatabaseUnavailable):
+    """The database ended a statement: it took too long, or waited too long for rows that somebody else has locked."""
 
 
 class OtherTables(DatabaseUnavailable):

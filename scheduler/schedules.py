@@ -1,15 +1,27 @@
-"""Jobs declared in code: ``@schedule`` above ``@task``, or ``register(…)``; ``manage.py jobs apply`` creates them."""
+"""
+Jobs declared in code: ``@schedule`` above ``@task``, or ``register(…)``; ``manage.py jobs apply`` creates them.
+
+``@rows`` registers a provider of rows: the instances of a template, for ``manage.py templates sync``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from scheduler.core.declarations import OnConflict
+from scheduler.errors import DuplicateTask, InvalidParameters
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+
+Row = tuple[str, Mapping[str, Any]]
+"""The key of an instance, which is the id of its job, and the values of its parameters."""
+
+Rows = Callable[[], Iterable[Row]]
+Provider = TypeVar("Provider", bound=Rows)
 
 Trigger = str | timedelta | Mapping[str, Any]
 """A cron expression, the time between two runs, or a trigger as JSON."""
@@ -30,6 +42,7 @@ class Registered:
 
 
 _registered: list[Registered] = []
+_providers: dict[str, Rows] = {}
 
 
 def register(
@@ -98,3 +111,28 @@ def schedule(
 def registered() -> tuple[Registered, ...]:
     """Every schedule that the loaded code declares, in the order of loading."""
     return tuple(_registered)
+
+
+def rows(name: str) -> Callable[[Provider], Provider]:
+    """
+    Register a provider: a function that yields the key and the parameters of each instance of a template.
+
+    :raises InvalidParameters: the name has other characters than small letters, digits and hyphens
+    :raises DuplicateTask: another function has the name
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,49}", name):
+        raise InvalidParameters(f"The provider is called “{name}”. Allowed: small letters, digits and hyphens.")
+
+    def register(function: Provider) -> Provider:
+        present = _providers.get(name)
+        if present is not None and present.__qualname__ != function.__qualname__:
+            raise DuplicateTask(f"Two functions provide the rows “{name}”. Rename one of them.")
+        _providers[name] = function
+        return function
+
+    return register
+
+
+def providers() -> Mapping[str, Rows]:
+    """Every provider of rows, by name."""
+    return dict(_providers)

@@ -22,10 +22,13 @@ from prometheus_client.core import (
 )
 from prometheus_client.exposition import choose_encoder
 
+from scheduler.core import health
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
+from scheduler.core.health import Check, Standing, Status
+from scheduler.core.health.standing import NodeView
 from scheduler.core.states import JobState, RunState
 from scheduler.store import measures
-from scheduler.store.measures import Execute, NodeView, Scheduling, Total, Waiting
+from scheduler.store.measures import Execute, Total
 
 CACHE_SECONDS = 5.0
 """For how long an answer is given again: several scrapers cost what one does."""
@@ -33,24 +36,22 @@ CACHE_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """Everything that is read for one answer, one query each."""
+    """Everything that is read for one answer."""
 
-    scheduling: Scheduling
-    nodes: Sequence[NodeView]
-    waiting: Sequence[Waiting]
+    standing: Standing
+    checks: Sequence[Check]
+    """The judgement of the standing: the same as that of the health page."""
+
     totals: Sequence[Total]
-    jobs: dict[str, int]
-    """How many by state."""
 
 
 def read(*, execute: Execute = measures.execute) -> Sources:
-    """Ask the database: five queries."""
+    """Ask the database: eight queries."""
+    standing = measures.standing(execute=execute)
     return Sources(
-        scheduling=measures.scheduling(execute=execute),
-        nodes=measures.nodes(execute=execute),
-        waiting=measures.waiting(execute=execute),
+        standing=standing,
+        checks=health.checks(standing, limits=measures.limits()),
         totals=measures.totals(execute=execute),
-        jobs=measures.jobs(execute=execute),
     )
 
 
@@ -59,21 +60,34 @@ class Collector:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        self._standing = sources.standing
 
     def collect(self) -> Iterable[Metric]:
+        yield from self._health()
         yield from self._scheduling()
         yield from self._jobs()
         yield from self._queues()
         yield from self._nodes()
         yield from self._runs()
 
+    def _health(self) -> Iterable[Metric]:
+        family = GaugeMetricFamily(
+            "scheduler_health_status", "0: passed, 1: a warning, 2: failed, by check of the health.", labels=["check"]
+        )
+        for check in self._sources.checks:
+            family.add_metric([check.name], _LEVELS[check.status])
+        yield family
+
     def _scheduling(self) -> Iterable[Metric]:
-        now = self._sources.scheduling
+        now = self._standing.scheduling
         for name, text, value in (
             ("scheduler_nodes_up", "Nodes with a fresh heartbeat.", now.fresh_nodes),
             ("scheduler_nodes_expected", "Nodes that have not said that they stopped, and are not lost.", now.nodes),
             ("scheduler_jobs_due", "Active jobs whose time has come and that are not planned yet.", now.due),
             ("scheduler_jobs_overdue", "Jobs that are due for longer than SCHEDULER_OVERDUE_SECONDS.", now.overdue),
+            ("scheduler_jobs_failing", "Active jobs whose last run failed.", now.failing),
+            ("scheduler_jobs_stopped", "Jobs that were paused because they failed.", now.stopped),
+            ("scheduler_jobs_stalled", "Jobs whose last fire times were all missed or skipped.", self._stalled),
             ("scheduler_max_overdue_seconds", "How long the oldest job is due.", now.max_overdue or 0.0),
         ):
             yield GaugeMetricFamily(name, text, value=value)
@@ -84,10 +98,14 @@ class Collector:
                 value=now.next_run_time.timestamp(),
             )
 
+    @property
+    def _stalled(self) -> int:
+        return sum(1 for job in self._standing.not_started if job.fire_times)
+
     def _jobs(self) -> Iterable[Metric]:
         family = GaugeMetricFamily("scheduler_jobs", "Jobs by state.", labels=["state"])
         for state in JobState:
-            family.add_metric([state.value], self._sources.jobs.get(state.value, 0))
+            family.add_metric([state.value], self._standing.jobs.get(state.value, 0))
         yield family
 
     def _queues(self) -> Iterable[Metric]:
@@ -100,25 +118,31 @@ class Collector:
         oldest = GaugeMetricFamily(
             "scheduler_queue_oldest_seconds", "How long the oldest of them is due.", labels=["executor"]
         )
-        for queue in self._sources.waiting:
+        held = GaugeMetricFamily(
+            "scheduler_held_oldest_seconds",
+            "How long the oldest run has waited for another run of its job.",
+            labels=["executor"],
+        )
+        for queue in self._standing.queues:
             active.add_metric([queue.executor, RunState.QUEUED.value], queue.queued)
             active.add_metric([queue.executor, "held"], queue.held)
             active.add_metric([queue.executor, RunState.RUNNING.value], queue.running)
             depth.add_metric([queue.executor], queue.queued)
             oldest.add_metric([queue.executor], max(queue.oldest or 0.0, 0.0))
-        yield from (active, depth, oldest)
+            held.add_metric([queue.executor], max(queue.oldest_held or 0.0, 0.0))
+        yield from (active, depth, oldest, held)
 
     def _nodes(self) -> Iterable[Metric]:
         for name, text, read in _OF_NODES:
             family = GaugeMetricFamily(name, text, labels=["node"])
-            for label, node in _by_label(self._sources.nodes):
+            for label, node in _by_label(self._standing.nodes):
                 value = read(node)
                 if value is not None:
                     family.add_metric([label], value)
             yield family
         for name, text, of in _OF_POOLS:
             family = GaugeMetricFamily(name, text, labels=["node", "executor"])
-            for label, node in _by_label(self._sources.nodes):
+            for label, node in _by_label(self._standing.nodes):
                 for executor, value in sorted(of(node).items()):
                     family.add_metric([label, executor], value)
             yield family
@@ -147,6 +171,8 @@ class Collector:
             late.add_metric([task], _cumulative(LAG_SECONDS, lags[task]), sum_value=lag_seconds)
         yield from (ended, took, late)
 
+
+_LEVELS = {Status.PASS: 0, Status.WARN: 1, Status.FAIL: 2}
 
 _OF_NODES: tuple[tuple[str, str, Callable[[NodeView], float | None]], ...] = (
     ("scheduler_node_up", "1: its heartbeat is fresh.", lambda node: float(node.is_fresh)),

@@ -20,6 +20,7 @@ PATTERNS = {
 _CODE = re.compile(r"```.*?```|``[^`]*``|`[^`]*`|<[^>]+>", re.DOTALL)
 _FIELD = re.compile(r"^\s*:\w+ ?[\w, ]*:", re.MULTILINE)
 _LINK = re.compile(r"\]\([^)]*\)")
+_REFERENCES = re.compile(r"CODE;(?=\s*(?:CODE|\[))")
 _END = re.compile(r"(?<=[.!?:])[\"”)*]*\s+(?=[^a-z\s])|\n\s*\n|\n\s*(?:[-*]|\d+\.) |\n#+ |\s*\|\s*")
 
 
@@ -31,7 +32,7 @@ class Sentence:
 
 def sentences_of(text: str, *, place: str) -> Iterator[Sentence]:
     """Yield the sentences of a text in reStructuredText or Markdown; code is left out."""
-    plain = _LINK.sub("", _FIELD.sub("\n\n", _CODE.sub("CODE", text)))
+    plain = _LINK.sub("", _FIELD.sub("\n\n", _REFERENCES.sub("CODE,", _CODE.sub("CODE", text))))
     for part in _END.split("\n" + plain):
         words = " ".join(part.split()).strip("#*-[]>_ ")
         if len(words.split()) > 1 and re.search(r"[A-Za-z]{2}", words.replace("CODE", "")):

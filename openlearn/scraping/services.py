@@ -19,8 +19,8 @@ from openlearn.scraping.fetching import Fetcher
 from openlearn.scraping.models import Page, Source
 from openlearn.scraping.scrapes import Scrape, Scraped, ScrapeSummary
 from scheduler.errors import AlreadyPaused, JobNotFound, RequestFailed
-from scheduler.models import Job, Run
 from scheduler.messages import phrase
+from scheduler.models import Job, Run
 from scheduler.services import jobs
 
 SCRAPE_TASK = "scraping.scrape_source"

@@ -13,9 +13,10 @@ from scheduler.admin.changes.change_admin import ChangeAdmin
 from scheduler.admin.jobs.job_admin import JobAdmin
 from scheduler.admin.nodes.node_admin import NodeAdmin
 from scheduler.admin.runs.run_admin import RunAdmin
+from scheduler.admin.templates.template_admin import TemplateAdmin
 
 for model in (DjangoJob, DjangoJobExecution):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
-__all__ = ["ChangeAdmin", "JobAdmin", "NodeAdmin", "RunAdmin"]
+__all__ = ["ChangeAdmin", "JobAdmin", "NodeAdmin", "RunAdmin", "TemplateAdmin"]

@@ -11,7 +11,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -22,6 +22,7 @@ from scheduler.admin.format.languages import told
 from scheduler.core.states import Via
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
+from scheduler.services import transactions
 
 PART = "part"
 """The query parameter by which a page asks for its own live region."""
@@ -136,7 +137,7 @@ def confirm(
     if not key or problem:
         return _ask(request, question, problem)
     try:
-        with nullcontext() if one_by_one else transaction.atomic():
+        with nullcontext() if one_by_one else transactions.atomic():
             done = _once(request, key, act, otherwise=question.back)
     except SchedulerError as error:
         messages.error(request, told(error))
@@ -152,12 +153,12 @@ def _ask(request: HttpRequest, question: Question, problem: str) -> HttpResponse
 def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *, otherwise: str) -> str | Question:
     own: dict[str, Any] = {"user_id": request.user.pk, "path": request.path[:500], "key": key[:255]}
     try:
-        with transaction.atomic():
+        with transactions.atomic():
             kept = IdempotencyKey.objects.create(**own, body_hash="", status=302, body={})
     except IntegrityError:
         body = IdempotencyKey.objects.get(**own).body
         if "location" not in body:
-            messages.warning(request, _("This was begun already: what is done of it is shown here."))
+            messages.warning(request, _("This request was sent already. Its result is shown here."))
         return str(body.get("location", otherwise))
     done = act()
     if isinstance(done, Question):

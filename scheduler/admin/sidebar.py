@@ -43,7 +43,7 @@ def _own(app: dict[str, Any]) -> list[tuple[str, str]]:
         "Node": (_("Health"), reverse("admin:scheduler_health")),
     }
     links = []
-    for name in ("Job", "Run", "Node", "Change"):
+    for name in ("Job", "Template", "Run", "Node", "Change"):
         if name in known:
             links += [known[name]]
         if name in known and name in beside:

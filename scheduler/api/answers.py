@@ -204,7 +204,8 @@ class Queue(BaseModel):
     queued: int
     running: int
     held: int
-    oldest_seconds: float | None
+    oldest_seconds: float | None = Field(description="Age of the oldest run that waits for a worker.")
+    oldest_held_seconds: float | None = Field(description="Age of the oldest run that waits for another of its job.")
 
 
 class LivingNode(BaseModel):
@@ -222,9 +223,17 @@ class LivingNode(BaseModel):
     clock_skew_seconds: float | None
 
 
+class Trouble(BaseModel):
+    check: str
+    status: Literal["warn", "fail"]
+    text: str
+
+
 class Status(BaseModel):
     status: Literal["running", "degraded", "stopped", "disabled"]
     running: bool
+    health: Literal["pass", "warn", "fail"]
+    problems: list[Trouble] = Field(description="The checks of the health that warn or fail, failures first.")
     total_jobs: int
     jobs_by_state: dict[str, int]
     metrics: StatusMetrics

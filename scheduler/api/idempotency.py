@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 from rest_framework.request import Request
@@ -20,6 +19,7 @@ from rest_framework.response import Response
 
 from scheduler.errors import InvalidRequest, KeyReused
 from scheduler.models import IdempotencyKey
+from scheduler.services import transactions
 
 HEADER = "Idempotency-Key"
 KEPT = timedelta(hours=24)
@@ -42,8 +42,8 @@ def once(request: Request, do: Callable[[], Response]) -> Response:
         raise InvalidRequest(f"The {HEADER} has 1 to {LONGEST_KEY} printable ASCII characters and no space.")
     body_hash = hashlib.sha256(request._request.body).hexdigest()
     owner = {"user_id": request.user.pk, "path": request.path[:500], "key": key}
-    with transaction.atomic():
-        _limit_wait()
+    with transactions.atomic():
+        transactions.limit_lock_waits(seconds=_LOCK_SECONDS)
         found, is_new = IdempotencyKey.objects.select_for_update().get_or_create(
             **owner, defaults={"body_hash": body_hash, "status": 0, "body": {}}
         )
@@ -58,11 +58,6 @@ def once(request: Request, do: Callable[[], Response]) -> Response:
         )
     _forget_old()
     return response
-
-
-def _limit_wait() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{_LOCK_SECONDS}s"])
 
 
 def _forget_old() -> None:

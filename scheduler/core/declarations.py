@@ -58,6 +58,15 @@ class Declaration:
 
     on_conflict: OnConflict = OnConflict.KEEP
 
+    owner: str = ""
+    """What synchronises it: the deployment (empty), a template or a provider of rows. A key has one owner."""
+
+    template_version: int | None = None
+    """Of an instance of a template: the primary key of the version that it was rendered with."""
+
+    parameters: Mapping[str, Any] | None = None
+    """Of an instance of a template: the values, with sealed secrets."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:

@@ -77,6 +77,8 @@ COPIED_FROM = declare("copied_from", "Copied from “{name}” ({id}).", name=st
 DECLARED_AGAIN = declare("declared_again", "Declared.")
 DECLARED_IN = declare("declared_in", "Declared in release {release}.", release=str)
 DECLARED_VALUE_TAKEN = declare("declared_value_taken", "The declared value was taken.")
+FROM_TEMPLATE = declare("from_template", "Template {template}, version {version}.", template=str, version=int)
+TAKEN_OVER_FROM_BEAT = declare("taken_over_from_beat", "Taken over from django-celery-beat.")
 IMPORTED = declare("imported", "Imported.")
 NO_LONGER_DECLARED = declare("no_longer_declared", "No longer declared.")
 NO_LONGER_KEPT = declare("no_longer_kept", "It ended longer ago than is kept.")

@@ -48,6 +48,7 @@ class Reporter(Periodic):
             node=node.identity.node,
             clock=datetime.now(UTC),
             backlog=len(node.recorder.batcher),
+            backlog_seconds=node.recorder.oldest_seconds,
             tick_seconds=node.pass_seconds,
             busy=begun,
             waiting={name: max(0, pool.busy - begun[name]) for name, pool in pools.items()},

@@ -29,6 +29,7 @@ from scheduler.loops import Periodic, spawn
 from scheduler.store import definitions, installation, nodes, notifications, runs
 from scheduler.store.connections import Connection, Watchdog
 from scheduler.store.notifications import Channel
+from scheduler.store.positions import Positions
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class Node:
                 lease=self.heartbeat.lease,
                 events=self._events,
                 connection=self._session,
+                positions=Positions(whole_seconds=settings.poll_seconds),
             )
         )
 
@@ -127,7 +129,7 @@ class Node:
         self._watchdog.start()
         self.heartbeat.start()
         self.recorder.start()
-        logs.install()
+        logs.install(level=self._settings.run_log_level)
         for pool in self.workload.pools.values():
             pool.start()
         self._timekeeper.start()

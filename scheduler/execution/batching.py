@@ -62,6 +62,10 @@ class Batcher(Loop, Generic[Item]):
     def __len__(self) -> int:
         return len(self._items)
 
+    def snapshot(self) -> list[Item]:
+        """Return what has not been flushed."""
+        return list(self._items.copy())
+
     def put(self, item: Item) -> None:
         """Add an item; wait while the backlog is full."""
         if len(self._items) >= self._backlog or self._weight >= self._backlog_weight:

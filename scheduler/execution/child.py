@@ -32,11 +32,12 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
     import django
 
     django.setup()
+    from scheduler import conf
     from scheduler.execution import logs
     from scheduler.execution.runner import begin, execute, note_of
     from scheduler.loops import spawn
 
-    logs.install()
+    logs.install(level=conf.get().run_log_level, is_child=True)
     sys.stdout = printed = logs.PrintedLines(name="stdout", original=sys.stdout)
     sys.stderr = complained = logs.PrintedLines(name="stderr", original=sys.stderr)
     arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()

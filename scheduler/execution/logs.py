@@ -51,11 +51,50 @@ def write(run: context.CurrentRun, *, level: str, source: str, text: str, at: fl
     run.publish()
 
 
-def install() -> None:
-    """Add the handler to the root logger, once."""
+def install(*, level: str, is_child: bool = False) -> None:
+    """
+    Keep what tasks log from this level on, once.
+
+    The root logger passes on what it passed by before: to the runs, and to no handler that the project has. Loggers
+    with a level of their own keep it.
+    """
     root = logging.getLogger()
-    if not any(isinstance(handler, RunLogHandler) for handler in root.handlers):
-        root.addHandler(RunLogHandler())
+    if any(isinstance(handler, RunLogHandler) for handler in root.handlers):
+        return
+    if not root.handlers and logging.lastResort is not None and not is_child:
+        # Python prints warnings only while there is no handler; in a child they are in the run's log.
+        root.addHandler(logging.lastResort)
+    wanted, former = logging.getLevelName(level), root.level
+    if wanted < former:
+        for handler in _all_handlers():
+            handler.addFilter(_AsBefore(former))
+        root.setLevel(wanted)
+    root.addHandler(RunLogHandler())
+
+
+def _all_handlers() -> set[logging.Handler]:
+    loggers = [logging.getLogger(), *logging.Logger.manager.loggerDict.values()]
+    return {handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers}
+
+
+class _AsBefore(logging.Filter):
+    """Stops the records that only a root logger with a lower level lets through."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self._level = level
+        self._has_level: dict[str, bool] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno >= self._level or self._has_level_of_its_own(record.name)
+
+    def _has_level_of_its_own(self, name: str) -> bool:
+        if name not in self._has_level:
+            logger: logging.Logger | None = logging.getLogger(name)
+            while logger is not None and logger.parent is not None and not logger.level:
+                logger = logger.parent
+            self._has_level[name] = logger is not None and logger.parent is not None
+        return self._has_level[name]
 
 
 class PrintedLines(io.TextIOBase):

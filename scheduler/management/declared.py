@@ -62,8 +62,8 @@ def options(given: dict[str, Any]) -> Options:
 def plan(given: dict[str, Any], *, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
     """Print the plan and leave with an exit code that tells a pipeline whether there is something to apply."""
     found = declarations.plan(options=options(given))
-    _report(found, given, out=out, err=err, style=style)
-    _refuse(found)
+    report(found, as_json=given["as_json"], out=out, err=err, style=style)
+    refuse(found)
     if found.has_changes:
         raise CommandError("There are changes. “manage.py jobs apply” carries them out.", returncode=CHANGES)
 
@@ -71,29 +71,28 @@ def plan(given: dict[str, Any], *, out: OutputWrapper, err: OutputWrapper, style
 def apply(given: dict[str, Any], *, actor: str, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
     """Carry the plan out and print what was done."""
     done = declarations.apply(options=options(given), actor=actor, via=Via.COMMAND)
-    _report(done, given, out=out, err=err, style=style)
-    _refuse(done)
+    report(done, as_json=given["as_json"], out=out, err=err, style=style)
+    refuse(done)
 
 
 def apply_at_start(*, out: OutputWrapper, style: Style) -> None:
     """Synchronise before a node starts, and report what was done or refused."""
     done = declarations.apply(options=Options(), via=Via.COMMAND)
-    _report(done, {"as_json": False}, out=out, err=out, style=style)
+    report(done, as_json=False, out=out, err=out, style=style)
 
 
-def _refuse(found: Synchronisation) -> None:
+def refuse(found: Synchronisation) -> None:
     if found.is_refused:
         raise CommandError("Not every declaration can be used.", returncode=printing.REFUSED)
 
 
-def _report(
-    found: Synchronisation, given: dict[str, Any], *, out: OutputWrapper, err: OutputWrapper, style: Style
-) -> None:
+def report(found: Synchronisation, *, as_json: bool, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
+    """Print the steps of a plan, or of what was done."""
     for error in found.errors:
         err.write(style.ERROR(f"! {error.origin}: {error.text}"))
     if found.errors:
         err.write(style.WARNING("Jobs that are no longer declared are left alone until every source can be read."))
-    if given["as_json"]:
+    if as_json:
         out.write(printing.as_json(document(found)))
         return
     for step in found.steps:

@@ -14,9 +14,9 @@ from django.db.utils import Error
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from scheduler import conf
 from scheduler.errors import DatabaseUnavailable, JobNotFound, RunNotFound, SchedulerError
 from scheduler.services import installation
+from scheduler.services.database_errors import explain
 
 REFUSED = 1
 """It was asked for, and could not be done: the job is broken, the run failed."""
@@ -73,7 +73,7 @@ def guarded(work: Callable[[], None]) -> None:
     except Error as error:
         # What is wrong with the installation says more than the statement that found out.
         found = installation.check().error
-        text = found or installation.explain(error=error, alias=conf.get().database)
+        text = found or explain(error=error)
         raise CommandError(text, returncode=NOT_ASKED) from None
 
 

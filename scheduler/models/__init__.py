@@ -12,6 +12,7 @@ from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.rule import Rule
 from scheduler.models.run import Run
 from scheduler.models.switch import Switch
+from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [
     "AlertChange",
@@ -31,4 +32,6 @@ __all__ = [
     "Rule",
     "Run",
     "Switch",
+    "Template",
+    "TemplateVersion",
 ]

@@ -15,6 +15,25 @@ class Declaration(models.Model):
 
     key = models.CharField(_("key"), max_length=255, unique=True)
     job_key = models.CharField(_("job id"), max_length=255, unique=True)
+    owner = models.CharField(
+        _("owner"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("What synchronises it: the deployment (empty), a template or a provider of rows."),
+    )
+    template_version = models.ForeignKey(
+        "scheduler.TemplateVersion",
+        models.PROTECT,
+        verbose_name=_("template version"),
+        null=True,
+        blank=True,
+        related_name="instances",
+    )
+    parameters = models.JSONField(
+        _("parameters"), null=True, blank=True, help_text=_("Of an instance of a template. Secrets are sealed.")
+    )
     source = models.CharField(_("source"), max_length=255, help_text=_("The code, or the name of a file."))
     origin = models.CharField(_("declared at"), max_length=255, help_text=_("A function, or a line of a file."))
     declared = models.JSONField(
@@ -41,7 +60,7 @@ class Declaration(models.Model):
         # Who may see jobs may see where they are declared.
         default_permissions = ()
         ordering = ("key",)
-        indexes = [models.Index(fields=["source", "key"], name="scheduler_declaration_source")]
+        indexes = [models.Index(fields=["owner", "key"], name="scheduler_declaration_owner")]
 
     def __str__(self) -> str:
         return self.key

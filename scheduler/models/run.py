@@ -127,11 +127,17 @@ class Run(models.Model):
                 condition=Q(node__isnull=True, finished_at__isnull=True, held=False),
                 name="scheduler_run_waiting",
             ),
-            models.Index(fields=["job"], condition=Q(finished_at__isnull=True), name="scheduler_run_active_job"),
+            # The number comes last so that a reader can begin where the active runs do: entries of those that ended
+            # stay for as long as any transaction of the server was begun before they did.
             models.Index(
-                fields=["node"],
+                fields=["job", "held", "id"],
+                condition=Q(finished_at__isnull=True),
+                name="scheduler_run_active_of_job",
+            ),
+            models.Index(
+                fields=["node", "id"],
                 condition=Q(finished_at__isnull=True, node__isnull=False),
-                name="scheduler_run_owned_node",
+                name="scheduler_run_owned_by_node",
             ),
             models.Index(
                 fields=["node"],
@@ -140,6 +146,20 @@ class Run(models.Model):
             ),
             models.Index(
                 fields=["due_at"], condition=Q(held=True, finished_at__isnull=True), name="scheduler_run_held"
+            ),
+            # In the order in which they are released: as many are read as the job has room for.
+            models.Index(
+                "job",
+                models.F("priority").desc(),
+                "due_at",
+                "id",
+                condition=Q(held=True, finished_at__isnull=True),
+                name="scheduler_run_held_of_job",
+            ),
+            models.Index(
+                fields=["job", "-scheduled_at"],
+                condition=Q(held=True, finished_at__isnull=True, kind=RunKind.SCHEDULED),
+                name="scheduler_run_held_fire_time",
             ),
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
             # What is missed, skipped or cancelled says why; most other runs do not.

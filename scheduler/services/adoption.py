@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.models.functions import Length
 from django_apscheduler.models import DjangoJob
 
@@ -17,8 +16,8 @@ from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
+from scheduler.store import database, stock_state
 from scheduler.store import jobs as rows
-from scheduler.store import stock_state
 from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
 
@@ -67,7 +66,7 @@ def adopt(
 
 def _adopt_one(job_id: str, *, dry_run: bool, actor: str, via: Via, now: datetime) -> Outcome | None:
     """Take one row; ``None`` if somebody else took or deleted it meanwhile."""
-    with transaction.atomic():
+    with database.atomic():
         if not rows.is_unadopted(id=job_id):
             return None
         try:

@@ -14,9 +14,9 @@ from uuid import UUID
 from django.utils import timezone
 
 from scheduler import conf
-from scheduler.core.states import JobState
+from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidRetention, JobExists
-from scheduler.models import Job
+from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.store import retention
 from scheduler.store.clock import database_now
@@ -169,17 +169,28 @@ def clean_up(
 
 
 def schedule_clean_up() -> bool:
-    """Create the job that cleans up every night at three, in the project's time zone; false: there is one."""
+    """
+    Create the job that cleans up every night at three, in the project's time zone.
+
+    False: some job cleans up, be it paused, or this one was deleted by somebody who does not want it.
+    """
+    if Job.objects.filter(task=CLEAN_UP_JOB).exists() or _was_deleted():
+        return False
     try:
         jobs.create(
             id=CLEAN_UP_JOB,
             name="Clean up finished jobs and runs",
             task="scheduler.cleanup_jobs",
             trigger={"type": "cron", "expression": "0 3 * * *", "timezone": timezone.get_default_timezone_name()},
+            replace_existing=True,  # of an installation before this one, stock's row may be left
         )
     except JobExists:
         return False
     return True
+
+
+def _was_deleted() -> bool:
+    return Change.objects.filter(job_key=CLEAN_UP_JOB, action=ChangeAction.DELETED).exists()
 
 
 def _sweep_measures(*, now: datetime) -> Iterator[dict[str, int]]:

@@ -13,11 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import connection
-
 from scheduler.core import reasons
 from scheduler.core.states import ChangeAction, Via
-from scheduler.store import statements
+from scheduler.store import database, statements
 
 _MOST_ACTOR_CHARS = 150
 _MOST_REASON_CHARS = 2000
@@ -77,5 +75,5 @@ def _storable(text: str) -> str:
 
 
 def _say(said: str) -> None:
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load("say_who_changes_jobs"), {"said": said})

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple
 
 from scheduler import failpoints
 from scheduler.core import reasons, triggers
@@ -17,12 +17,17 @@ from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, P
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.messages import Message
-from scheduler.store import rollups
-from scheduler.store.connections import Connection, Transaction, array, instants, reason_columns, texts
+from scheduler.store import definitions, rollups
+from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, reason_columns, texts
+from scheduler.store.halving import in_halves
+from scheduler.store.positions import Positions
 from scheduler.store.runs import OwnedRun
 
 logger = logging.getLogger(__name__)
 
+
+_QUICK_SECONDS = 0.2
+"""How long one job of many may wait for rows that somebody else has locked."""
 
 SLICE_SECONDS = 0.1
 """How long one transaction plans: as long as that, other edits of its jobs wait."""
@@ -44,6 +49,7 @@ class DueJob(NamedTuple):
     executor: str
     priority: int
     overlap: str
+    place: str
     next_seconds: float | None
 
 
@@ -81,28 +87,71 @@ def claim_due(
     limit: int,
     room: Mapping[str, int],
     catch_up_limit: int,
+    positions: Positions | None = None,
     now: datetime | None = None,
 ) -> Claim:
     """
     Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
 
     ``room`` says for each executor how many runs this node may own; what goes beyond waits for any node. Fire times
-    that exist in the ledger already are left alone.
+    that exist in the ledger already are left alone. ``positions`` spare reading what has passed.
 
     :raises DatabaseUnavailable: nothing was written, or, if the answer to COMMIT was lost, all of it: the rows that
         this node owns tell
     """
-    with connection.transaction() as transaction:
-        rows = transaction.execute("claim_due_jobs", now=now, tasks=list(tasks), limit=limit)
+    positions = positions or Positions(whole_seconds=0.0)
+    passed_by = texts(positions.passed_by())
+    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from, "passed_by": passed_by}
+
+    def claim(only: Sequence[str] | None) -> Claim:
+        return _claim_due(
+            connection, due, only=only, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
+        )
+
+    try:
+        return claim(None)
+    except Exception as error:  # whatever one job makes it raise, the others are claimed
+        if not concerns_rows(error):
+            raise
+        logger.warning("scheduler.claim.divided", extra={"error": str(error)[:500]})
+    jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
+    claimed = in_halves(
+        jobs,
+        claim,
+        lambda job, error: definitions.set_apart(connection, job=job, error=error),
+        pass_by=positions.pass_by,
+    )
+    return reduce(_together, claimed, NOTHING)
+
+
+def _together(one: Claim, other: Claim) -> Claim:
+    return Claim(
+        jobs=one.jobs + other.jobs,
+        owned=one.owned + other.owned,
+        waiting=one.waiting + other.waiting,
+        born_finished=one.born_finished + other.born_finished,
+        next_seconds=None,
+        broken=one.broken + other.broken,
+    )
+
+
+def _claim_due(
+    connection: Connection,
+    due: Mapping[str, Any],
+    *,
+    only: Sequence[str] | None,
+    node: str,
+    room: Mapping[str, int],
+    catch_up_limit: int,
+    positions: Positions,
+) -> Claim:
+    now: datetime | None = due["now"]
+    with connection.transaction(lock_seconds=None if only is None else _QUICK_SECONDS) as transaction:
+        rows = transaction.execute("claim_due_jobs", **due, only=None if only is None else list(only))
         if not rows:
             return NOTHING
         jobs = [DueJob._make(row) for row in rows]
-        active = {
-            job_id: Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
-            for job_id, runs, manual, waiting, waiting_at in transaction.execute(
-                "count_active_runs", jobs=texts([job.id for job in jobs])
-            )
-        }
+        active, first_active = _count_active(transaction, [job.id for job in jobs], positions)
         plans, broken = _plan_all(jobs, active, catch_up_limit)
         every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
         folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
@@ -119,15 +168,41 @@ def claim_due(
         rollups.roll_up(transaction, runs=born_finished, node=node)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
+    positions.note_active(_first_active(first_active, planned, written))
     done = len(plans) + len(broken)
     return _claim(
-        jobs=done if done == len(jobs) else limit,
+        jobs=done if done == len(jobs) else due["limit"],
         next_seconds=jobs[0].next_seconds,
         planned=planned,
         owned=owned,
         written=written,
         broken=broken,
     )
+
+
+def _count_active(
+    transaction: Transaction, jobs: list[str], positions: Positions
+) -> tuple[dict[str, Active], dict[str, int]]:
+    """Return the active runs of each job that has any, and the least of their numbers."""
+    since = positions.first_active(jobs)
+    active: dict[str, Active] = {}
+    first: dict[str, int] = {}
+    found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))
+    for job_id, runs, manual, waiting, waiting_at, first[job_id] in found:
+        active[job_id] = Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
+    return active, first
+
+
+def _first_active(
+    counted: Mapping[str, int], planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]
+) -> dict[str, int]:
+    """Return the least number of an active run of each job that was claimed, those that were just written included."""
+    first: dict[str, int] = {}
+    for place, run in written.items():
+        job, row = planned[place]
+        if row.state is RunState.QUEUED:
+            first[job.id] = min(run.id, first.get(job.id, run.id))
+    return {**first, **counted}
 
 
 @lru_cache(maxsize=1024)
@@ -227,7 +302,7 @@ def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
         "fold_into_held_run",
         runs=array([row.folded_into for row in rows]),
         scheduled_at=instants([row.scheduled_at for row in rows]),
-        counts=array([row.coalesced + 1 for row in rows]),
+        counts=array([min(row.coalesced + 1, _MOST_COALESCED) for row in rows]),
     )
     return {run_id for (run_id,) in found}
 
@@ -251,11 +326,13 @@ def _move(
     now: datetime | None,
 ) -> None:
     if plans:
-        transaction.execute(
+        moved = transaction.execute(
             "move_next_run_times",
             jobs=texts([job.id for job, _ in plans]),
+            places=texts([job.place for job, _ in plans]),
             next_run_times=instants([fire_plan.next_fire_time for _, fire_plan in plans]),
         )
+        assert len(moved) == len(plans)  # noqa: S101 - the rows are locked, so that they stay where they were found
     ended = [job.id for job, fire_plan in plans if fire_plan.next_fire_time is None]
     if ended:
         transaction.execute("finish_jobs", jobs=texts(ended), now=now)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import connection
 from django.utils import timezone
 
 from scheduler.core.triggers.zones import resolve
+from scheduler.store import database
 
 
 def database_now() -> datetime:
     """Return the time on the database's clock, to be read before any transaction-wide work."""
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         now: datetime = cursor.fetchone()[0]
     return now

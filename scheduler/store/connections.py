@@ -12,20 +12,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg2
-from django.db import connections
-
 from scheduler import conf
 from scheduler.core import reasons
-from scheduler.errors import DatabaseUnavailable, ValueRefused
+from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
-from scheduler.store import statements
+from scheduler.store import database, sessions, statements
+from scheduler.store.drivers import driver, errors
 
 logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
 _WATCH_SECONDS = 0.25
+
+_OF_ROWS = ("P0", "XX", "54")
+"""Classes of errors that concern a statement and its rows, not the session: raised by a trigger, internal, a limit."""
+
+_CANCELLED = ("57014", "55P03", "40P01")
+"""A statement that took too long, waited too long for a lock, or would have waited for ever."""
 
 
 class Connection:
@@ -38,7 +42,7 @@ class Connection:
         self._asked_at: float | None = None
         self._asking = threading.Lock()
         self._connection: Any = None
-        self._begin = ""
+        self._begin: dict[float | None, str] = {}
         with _changing_known:
             _known.add(self)
 
@@ -50,19 +54,22 @@ class Connection:
         """
         Run ``sql/<statement>.sql`` and return its rows; empty when it has none.
 
-        :raises DatabaseUnavailable: the session is gone, or was cancelled; what was begun is rolled back
+        :raises DatabaseUnavailable: the session is gone; what was begun is rolled back
+        :raises StatementCancelled: it took too long, or waited too long for rows that are locked; rolled back as well
         :raises ValueRefused: PostgreSQL cannot store one of the parameters
         """
         return self._run(statements.load(statement), parameters)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, lock_seconds: float | None = None) -> Iterator[Transaction]:
         """
         Open a transaction at the first statement, bounded by the claim's time limits, and commit it at the end.
 
+        ``lock_seconds``: the longest wait for a row, if it is not that of a claim.
+
         :raises DatabaseUnavailable: as ``execute``; a lost answer to COMMIT is among them
         """
-        transaction = Transaction(self)
+        transaction = Transaction(self, lock_seconds=lock_seconds)
         try:
             yield transaction
             transaction.commit()
@@ -71,7 +78,7 @@ class Connection:
             raise
 
     def raw(self) -> Any:
-        """Return the psycopg2 connection, opened if need be."""
+        """Return the driver's connection, opened if need be."""
         if not self.is_open:
             self._open()
         return self._connection
@@ -81,18 +88,20 @@ class Connection:
             self._connection.close()
             self._connection = None
 
-    def limits(self) -> str:
+    def limits(self, *, lock_seconds: float | None = None) -> str:
         """Open a transaction that a frozen node cannot keep open: with ``SET LOCAL``, as poolers need it."""
-        if not self._begin:
+        if lock_seconds not in self._begin:
             settings = conf.get()
             statement_ms = int(settings.statement_timeout_seconds * 1000)
-            self._begin = (
+            longest = settings.lock_timeout_seconds
+            lock_ms = int(1000 * (longest if lock_seconds is None else min(lock_seconds, longest)))
+            self._begin[lock_seconds] = (
                 "BEGIN;"
                 f"SET LOCAL idle_in_transaction_session_timeout = {statement_ms};"
                 f"SET LOCAL statement_timeout = {statement_ms};"
-                f"SET LOCAL lock_timeout = {int(settings.lock_timeout_seconds * 1000)};"
+                f"SET LOCAL lock_timeout = {lock_ms};"
             )
-        return self._begin
+        return self._begin[lock_seconds]
 
     def end_silent_session(self) -> bool:
         """
@@ -126,33 +135,35 @@ class Connection:
     def _run(self, sql: str, parameters: dict[str, Any]) -> list[Row]:
         session = self.raw()
         try:
-            with self._awaiting_an_answer(), session.cursor() as cursor:
+            with self._awaiting_an_answer(), driver.open_cursor(session) as cursor:
                 cursor.execute(sql, parameters)
-                return cursor.fetchall() if cursor.description is not None else []
-        except (psycopg2.DataError, ValueError) as error:
+                return driver.fetch(cursor)  # type: ignore[no-any-return]
+        except (errors.DataError, ValueError) as error:
             raise ValueRefused(f"The database refused a value: {error}") from error
-        except (psycopg2.ProgrammingError, psycopg2.IntegrityError, psycopg2.NotSupportedError):
+        except (errors.ProgrammingError, errors.IntegrityError, errors.NotSupportedError):
             raise  # a fault of ours: a new session would not mend it
-        except psycopg2.Error as error:
+        except errors.Error as error:
+            state = _sqlstate(error)
+            if state[:2] in _OF_ROWS:
+                raise
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
             # became read-only after a failover is among them: another one may answer the next connection.
             self.close()
+            if state in _CANCELLED:
+                raise StatementCancelled(str(error).strip()) from error
             raise DatabaseUnavailable(str(error).strip() or "The connection to the database was lost.") from error
 
     def _open(self) -> None:
-        django_connection = connections[conf.get().database]
-        parameters = django_connection.get_connection_params()
-        parameters.pop("cursor_factory", None)
-        parameters.pop("context", None)
-        parameters["application_name"] = f"scheduler {self.purpose}"
-        try:
-            self._connection = psycopg2.connect(**parameters)
-            self._connection.set_session(autocommit=True)
-            with self._awaiting_an_answer(), self._connection.cursor() as cursor:
-                cursor.execute("SET timezone = 'UTC'")
-        except psycopg2.Error as error:
-            self.close()
-            raise DatabaseUnavailable(str(error).strip()) from error
+        with self._awaiting_an_answer():
+            try:
+                sessions.open_session(alias=database.sessions_alias(), purpose=self.purpose, opened=self._hold)
+            except DatabaseUnavailable:
+                self.close()
+                raise
+
+    def _hold(self, session: Any) -> None:
+        """From here on the watchdog sees a server that does not answer."""
+        self._connection = session
 
 
 _known: weakref.WeakSet[Connection] = weakref.WeakSet()
@@ -175,7 +186,7 @@ class Watchdog(Periodic):
         for connection in _all_known():
             try:
                 connection.end_silent_session()
-            except (OSError, psycopg2.Error):
+            except (OSError, errors.Error):
                 logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
             except Exception:  # the other sessions must be watched too
                 logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
@@ -184,15 +195,16 @@ class Watchdog(Periodic):
 class Transaction:
     """Statements that are committed together."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, lock_seconds: float | None = None) -> None:
         self._connection = connection
+        self._lock_seconds = lock_seconds
         self._is_open = False
 
     def execute(self, statement: str, **parameters: Any) -> list[Row]:
         """Run ``sql/<statement>.sql``; the first one opens the transaction in the same round trip."""
         sql = statements.load(statement)
         if not self._is_open:
-            sql = self._connection.limits() + sql
+            sql = self._connection.limits(lock_seconds=self._lock_seconds) + sql
             self._is_open = True
         return self._connection._run(sql, parameters)
 
@@ -209,6 +221,16 @@ class Transaction:
                     self._connection._run("ROLLBACK", {})
                 except DatabaseUnavailable:
                     logger.debug("scheduler.database.rollback_failed", exc_info=True)
+
+
+def _sqlstate(error: Exception) -> str:
+    """Return the error's code; empty: the server did not say one, because the line broke."""
+    return str(getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or "")
+
+
+def concerns_rows(error: Exception) -> bool:
+    """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
+    return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
 
 
 def array(values: Sequence[object]) -> str:

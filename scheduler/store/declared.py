@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from django.db import connection
-
-from scheduler.store import statements
+from scheduler.store import database, statements
 
 
 def lock() -> None:
     """Wait for other synchronisations. The lock lasts until the caller's transaction ends."""
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load("lock_declarations"))

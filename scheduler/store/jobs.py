@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf, sealing
@@ -24,7 +24,7 @@ from scheduler.errors import InvalidArguments, InvalidName, InvalidTrigger, JobE
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
 from scheduler.store import changes as history
-from scheduler.store import legacy_state, overdue
+from scheduler.store import database, legacy_state, overdue
 from scheduler.store.changes import Author
 
 
@@ -43,6 +43,12 @@ def lock(*, id: str) -> Job:
     return stored
 
 
+def lock_many(*, ids: Sequence[str]) -> None:
+    """Lock jobs against claims and other edits until the transaction ends: parent rows first, in order of their ids."""
+    list(DjangoJob.objects.select_for_update().filter(pk__in=ids).order_by("pk").values_list("pk"))
+    list(Job.objects.select_for_update(of=("self",)).filter(pk__in=ids).order_by("pk").values_list("pk"))
+
+
 def insert(*, job: Job, author: Author) -> None:
     """
     Write a new job.
@@ -51,11 +57,31 @@ def insert(*, job: Job, author: Author) -> None:
     """
     job.job_state = legacy_state.dump(job)
     try:
-        with transaction.atomic():
+        with database.atomic():
             history.announce(author=author, job=job.id)
             job.save(force_insert=(DjangoJob,))
     except IntegrityError as error:
         raise JobExists(error_messages.JOB_ID_TAKEN(id=f"{job.id}")) from error
+
+
+def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
+    """
+    Write new jobs in a few statements and return the ids that are taken: those jobs were not written.
+
+    One author is noted for all of them.
+    """
+    parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
+    with history.of_many(author=author):
+        before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
+        new = [parent for parent in parents if parent.id not in before]
+        DjangoJob.objects.bulk_create(new)
+        children = [job for job in jobs if job.id not in before]
+        for job in children:
+            job.djangojob_ptr_id = job.id
+        # ``bulk_create`` refuses models with a parent table, whose rows exist by now.
+        queryset = Job.objects.all()
+        queryset._batched_insert(children, Job._meta.local_concrete_fields, batch_size=500)  # type: ignore[attr-defined]
+    return frozenset(before)
 
 
 def is_unadopted(*, id: str) -> bool:

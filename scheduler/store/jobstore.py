@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from apscheduler.job import Job as ApschedulerJob
 from apscheduler.jobstores.base import BaseJobStore, ConflictingIdError, JobLookupError
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError
 from django.db.models import F
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.util import get_django_internal_datetime
@@ -24,6 +24,7 @@ from scheduler.core.states import JobState
 from scheduler.errors import JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
+from scheduler.store import database
 from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
@@ -59,8 +60,8 @@ class PostgresJobStore(DjangoJobStore):
         leave a connection behind.
         """
         self._is_shut_down = True
-        if not connection.in_atomic_block:
-            connection.close()
+        if not database.connection().in_atomic_block:
+            database.connection().close()
 
     def lookup_job(self, job_id: str) -> StoredJob | None:
         row = _ask(_without_pickles().filter(pk=job_id).first)
@@ -124,7 +125,7 @@ class PostgresJobStore(DjangoJobStore):
         :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: nothing was changed
         """
         now = _ask(database_now)
-        with transaction.atomic():
+        with database.atomic():
             try:
                 row = rows.lock(id=job.id)
             except JobNotFound:
@@ -144,7 +145,7 @@ class PostgresJobStore(DjangoJobStore):
         :raises JobLookupError: there is no such job
         """
         now = _ask(database_now)
-        with transaction.atomic():
+        with database.atomic():
             try:
                 row = rows.lock(id=job_id)
             except JobNotFound:
@@ -158,7 +159,7 @@ class PostgresJobStore(DjangoJobStore):
         :raises JobLookupError: there is no such job
         """
         _ask(database_now)
-        with transaction.atomic():
+        with database.atomic():
             try:
                 rows.delete(job=rows.lock(id=job_id), author=Author())
             except JobNotFound:
@@ -167,7 +168,7 @@ class PostgresJobStore(DjangoJobStore):
     def remove_all_jobs(self) -> None:
         """Delete every job. Rows that stock django-apscheduler wrote and nobody adopted are not among them."""
         _ask(database_now)
-        with transaction.atomic():
+        with database.atomic():
             rows.delete_many(jobs=Job.objects.all(), author=Author())
 
     def _take_over(self, job: ApschedulerJob, now: datetime) -> None:
@@ -220,7 +221,7 @@ def _ask(question: Callable[[], Answer]) -> Answer:
     try:
         return question()
     except (OperationalError, InterfaceError):
-        if connection.in_atomic_block:
+        if database.connection().in_atomic_block:
             raise
-        connection.close()
+        database.connection().close()
         return question()

@@ -3,85 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import connections
-
 from scheduler import conf
-from scheduler.store import statements
+from scheduler.core.health import Limits
+from scheduler.core.health.standing import NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
+from scheduler.store import database, statements
 from scheduler.store.connections import Connection, Row
 
 FRESH_BEATS = 2
 """A node is alive while its heartbeat is younger than this many of its periods."""
 
+_MOST_COUNTED = 100_000
+"""Runs of a queue, and held runs, that are counted: a longer queue is reported as this long."""
+
 Execute = Callable[..., list[Row]]
 """Runs ``sql/<statement>.sql`` with parameters: a node's ``Connection.execute``, or ``execute`` of this module."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scheduling:
-    """One look at everything that health asks. Ages are in seconds; ``None``: there is nothing that has one."""
-
-    now: datetime
-    due: int
-    """Active jobs whose time has come and that no node has planned yet."""
-
-    overdue: int
-    """Those that are due for longer than they should be."""
-
-    max_overdue: float | None
-    next_run_time: datetime | None
-    nodes: int
-    """Meant to be running."""
-
-    fresh_nodes: int
-    """With a heartbeat that is young enough."""
-
-    heartbeat_age: float | None
-    """Of the node that was heard last."""
-
-    uptime: float | None
-    """Of the fresh node that runs longest."""
-
-    backlog: int | None
-    """Outcomes in the memory of the node that is furthest behind."""
-
-    skew: float | None
-    """The largest distance between the clock of a node and the database's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """The queue of one executor."""
-
-    executor: str
-    queued: int
-    running: int
-    held: int
-    oldest: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeView:
-    """A node that is meant to be alive, and what it said of itself last; ``None``: it said nothing."""
-
-    id: str
-    name: str
-    state: str
-    heartbeat_age: float
-    uptime: float
-    stuck: int
-    executors: dict[str, int]
-    is_fresh: bool
-    backlog: int | None
-    tick_seconds: float | None
-    busy: dict[str, int]
-    waiting: dict[str, int]
-    connections: int | None
-    skew: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +41,7 @@ class Total:
 
 def execute(statement: str, **parameters: Any) -> list[Row]:
     """Run a statement on this thread's connection of the web, and return its rows."""
-    with connections["default"].cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load(statement), parameters or None)
         return list(cursor.fetchall())
 
@@ -121,7 +61,59 @@ def scheduling(*, execute: Execute = execute) -> Scheduling:
 def waiting(*, execute: Execute = execute) -> list[Waiting]:
     """Look at the queue of each executor that has active runs."""
     names = Waiting.__dataclass_fields__
-    return [Waiting(**dict(zip(names, row, strict=True))) for row in execute("measure_waiting")]
+    rows = execute("measure_waiting", late=conf.get().overdue_seconds, most=_MOST_COUNTED)
+    return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute) -> list[NotStarted]:
+    """Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass; in no order."""
+    settings = conf.get()
+    names = NotStarted.__dataclass_fields__
+    rows = execute(
+        "jobs_not_started",
+        jobs=None if jobs is None else list(jobs),
+        late=settings.overdue_seconds,
+        fire_times=settings.stalled_fire_times,
+    )
+    return [NotStarted(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def oldest_transaction(*, execute: Execute = execute) -> OpenTransaction | None:
+    """Find the transaction that has been open longest, besides the caller's own."""
+    rows = execute("oldest_transaction")
+    names = OpenTransaction.__dataclass_fields__
+    return OpenTransaction(**dict(zip(names, rows[0], strict=True))) if rows else None
+
+
+def unadopted(*, execute: Execute = execute) -> int:
+    """Count the rows of django-apscheduler that are not jobs of ours."""
+    count: int = execute("count_unadopted_jobs")[0][0]
+    return count
+
+
+def standing(*, execute: Execute = execute) -> Standing:
+    """Measure everything that health is judged by: seven statements."""
+    return Standing(
+        scheduling=scheduling(execute=execute),
+        nodes=nodes(execute=execute),
+        queues=waiting(execute=execute),
+        not_started=not_started(execute=execute),
+        transaction=oldest_transaction(execute=execute),
+        jobs=jobs(execute=execute),
+        unadopted=unadopted(execute=execute),
+    )
+
+
+def limits() -> Limits:
+    """Return when something is not well, as the settings say."""
+    settings = conf.get()
+    return Limits(
+        enabled=settings.enabled,
+        overdue_seconds=settings.overdue_seconds,
+        fire_times=settings.stalled_fire_times,
+        backlog=settings.backlog_rows // 2,
+        skew_seconds=settings.skew_seconds,
+    )
 
 
 def nodes(*, execute: Execute = execute) -> list[NodeView]:
@@ -147,6 +139,7 @@ def report(
     node: str,
     clock: datetime,
     backlog: int,
+    backlog_seconds: float,
     tick_seconds: float | None,
     busy: Mapping[str, int],
     waiting: Mapping[str, int],
@@ -158,6 +151,7 @@ def report(
         node=node,
         clock=clock,
         backlog=backlog,
+        backlog_seconds=backlog_seconds,
         tick_seconds=tick_seconds,
         busy=json.dumps(dict(busy)),
         waiting=json.dumps(dict(waiting)),

@@ -7,12 +7,10 @@ import selectors
 import socket
 from enum import StrEnum
 
-import psycopg2
-from django.db import connection
-
 from scheduler.errors import DatabaseUnavailable
-from scheduler.store import statements
+from scheduler.store import database, statements
 from scheduler.store.connections import Connection
+from scheduler.store.drivers import driver, errors
 
 _PROBE_SECONDS = 5.0
 """How long the server may take to answer the listener."""
@@ -33,7 +31,7 @@ class Channel(StrEnum):
 
 def notify(channel: Channel) -> None:
     """Wake the nodes when the caller's transaction commits."""
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load("notify"), {"channel": channel.value})
 
 
@@ -62,18 +60,17 @@ class Listener:
         raw = self._connection.raw()
         try:
             # A probe may have brought hints along with its answer.
-            with selectors.DefaultSelector() as selector:  # select() refuses numbers of files from 1024 on
-                selector.register(raw, selectors.EVENT_READ)
-                selector.register(self._interrupted, selectors.EVENT_READ)
-                ready = selector.select(0.0 if raw.notifies else timeout)
-            if any(key.fileobj is raw for key, _ in ready):
-                raw.poll()
-        except (psycopg2.OperationalError, psycopg2.InterfaceError, OSError, ValueError) as error:
+            arrived = driver.take_notifications(raw)
+            if not arrived:
+                with selectors.DefaultSelector() as selector:  # select() refuses numbers of files from 1024 on
+                    selector.register(raw, selectors.EVENT_READ)
+                    selector.register(self._interrupted, selectors.EVENT_READ)
+                    selector.select(timeout)
+                arrived = driver.take_notifications(raw)
+        except (errors.OperationalError, errors.InterfaceError, OSError, ValueError) as error:
             self._connection.close()
             raise DatabaseUnavailable(str(error).strip()) from error
-        channels = frozenset(Channel(note.channel) for note in raw.notifies)
-        raw.notifies.clear()
-        return channels
+        return frozenset(Channel(channel) for channel in arrived)
 
     def probe(self) -> None:
         """

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
@@ -17,8 +16,8 @@ from scheduler.core.states import JobState, NodeState, Via
 from scheduler.models import Change, Job, Node, Run
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.job import JobQuerySet
+from scheduler.store import database, statements
 from scheduler.store import jobs as rows
-from scheduler.store import statements
 from scheduler.store.changes import Author
 from scheduler.store.connections import array
 
@@ -43,7 +42,7 @@ class RunPage:
 
 def find_old_runs(*, after: int, cutoff: datetime, keep_per_job: int, limit: int) -> RunPage:
     """Look at the next ``limit`` rows of the ledger, whether they may go or not, and lock none."""
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(
             statements.load("find_old_runs"),
             {"after": after, "cutoff": cutoff, "keep": keep_per_job, "limit": limit},
@@ -56,7 +55,7 @@ def delete_runs(*, runs: Sequence[int]) -> int:
     """Delete those of the runs that are finished and that nobody else has locked; return how many."""
     if not runs:
         return 0
-    with connection.cursor() as cursor:
+    with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("delete_runs"), {"runs": array(runs)})
         return len(cursor.fetchall())
 
@@ -72,7 +71,7 @@ def delete_ended_jobs(*, jobs: Sequence[str], cutoff: datetime) -> int:
 
     Runs that they have left stay in the ledger, with the job's id and name.
     """
-    with transaction.atomic():
+    with database.atomic():
         # The parent row comes first, as in a claim and in an edit.
         locked = DjangoJob.objects.select_for_update(skip_locked=True).filter(pk__in=jobs).order_by("pk")
         ended = list(
@@ -144,14 +143,14 @@ def delete_stock_history(*, rows: Sequence[int]) -> int:
 
 def delete_rollups(*, cutoff: datetime, limit: int) -> int:
     """Delete up to ``limit`` hourly roll-ups from before the cutoff; return how many."""
-    with connection.cursor() as cursor:
+    with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("delete_old_rollups"), {"cutoff": cutoff, "limit": limit})
         return len(cursor.fetchall())
 
 
 def fold_counters() -> int:
     """Add the counters of nodes that are forgotten to those of no node; return how many of these grew."""
-    with connection.cursor() as cursor:
+    with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("fold_counters"))
         return len(cursor.fetchall())
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import connection
-
-from scheduler.store import statements
+from scheduler.store import database, statements
 
 SLACK = timedelta(minutes=10)
 """Ids follow the time of entry but for the length of a transaction and a step of the database's clock."""
@@ -27,7 +25,7 @@ def ids(*, since: datetime | None, until: datetime | None) -> tuple[int | None, 
     instants = sorted({instant for instant in (low, high) if instant is not None})
     if not instants:
         return None, None
-    with connection.cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load("find_runs_by_time"), {"instants": instants, "least": LEAST})
         found: dict[datetime, int] = dict(cursor.fetchall())
     return (found.get(low) if low else None), (found.get(high) if high else None)

@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-import psycopg2
 import pytest
 from dj_db_conn_pool.core import pool_container
 from django.db import connection
@@ -17,7 +16,7 @@ class TestThePool:
     def test_never_opens_more_connections_than_it_promises(self) -> None:
         everyone_is_here = threading.Barrier(THREADS)
         parameters = {**connection.get_connection_params(), "application_name": "counter"}
-        observer = psycopg2.connect(**parameters)
+        observer = connection.Database.connect(**parameters)
         done = threading.Event()
 
         def work(number: int) -> int:
@@ -59,7 +58,7 @@ class TestThePool:
             cursor.execute("SELECT pg_backend_pid()")
             (closed,) = cursor.fetchone()
         connection.close()
-        administrator = psycopg2.connect(**connection.get_connection_params())
+        administrator = connection.Database.connect(**connection.get_connection_params())
         with administrator.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [closed])
         administrator.close()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,10 @@ def cluster() -> Iterator[Cluster]:
 
 def command(*arguments: str, url: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run it as a person does: what counts is what they read and the exit code."""
+    return manage("init_scheduler_db", *arguments, url=url, **variables)
+
+
+def manage(*arguments: str, url: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith(("POSTGRES_", "DJANGO_"))},
         "DATABASE_URL": url,
@@ -32,12 +37,12 @@ def command(*arguments: str, url: str, **variables: str) -> subprocess.Completed
         **variables,
     }
     return subprocess.run(
-        [sys.executable, "manage.py", "init_scheduler_db", *arguments],
+        [sys.executable, "manage.py", *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
         check=False,
     )
 
@@ -71,6 +76,39 @@ class TestInitSchedulerDb:
             "missing_migrations": [],
             "error": None,
         }
+
+    def test_may_be_started_by_several_processes_at_once(self, cluster: Cluster) -> None:
+        cluster.psql("CREATE DATABASE shared")
+
+        with ThreadPoolExecutor(4) as pool:
+            results = list(pool.map(lambda _: command(url=cluster.url("shared")), range(4)))
+
+        assert [(result.returncode, result.stderr) for result in results] == [(0, "")] * 4
+        assert all("job_count: 1" in result.stdout for result in results)
+
+    def test_makes_the_job_that_cleans_up_whoever_applied_the_migrations(self, cluster: Cluster) -> None:
+        cluster.psql("CREATE DATABASE migrated_before")
+        url = cluster.url("migrated_before")
+        assert manage("migrate", "--verbosity", "0", url=url).returncode == 0
+
+        assert "job_count: 1" in command(url=url).stdout
+        assert "job_count: 1" in command(url=url).stdout
+
+    def test_makes_no_job_again_that_somebody_deleted(self, cluster: Cluster) -> None:
+        cluster.psql("CREATE DATABASE tidy")
+        url = cluster.url("tidy")
+        command(url=url)
+        cluster.psql("DELETE FROM scheduler_job", database="tidy")
+
+        assert "job_count: 0" in command(url=url).stdout
+
+    def test_makes_the_job_where_an_earlier_installation_left_its_row(self, cluster: Cluster) -> None:
+        cluster.psql("CREATE DATABASE installed_again")
+        url = cluster.url("installed_again")
+        command(url=url)
+        assert manage("migrate", "scheduler", "zero", "--verbosity", "0", url=url).returncode == 0
+
+        assert "job_count: 1" in command(url=url).stdout
 
     def test_says_that_a_table_was_removed(self, cluster: Cluster) -> None:
         cluster.psql("CREATE DATABASE damaged")

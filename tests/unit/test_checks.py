@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from scheduler import checks, conf
+from scheduler.services import assumptions
 
 
 @pytest.fixture(autouse=True)
@@ -28,14 +29,24 @@ def database(vendor: str, name: str) -> SimpleNamespace:
     return SimpleNamespace(vendor=vendor, display_name=name)
 
 
+class TestTheProject:
+    def test_may_be_this_one(self) -> None:
+        assert checks.project() == []
+
+    def test_must_keep_aware_times(self, settings: Any) -> None:
+        settings.USE_TZ = False
+
+        (message,) = checks.project()
+
+        assert message.id == "scheduler.E004"
+        assert "USE_TZ is False" in message.msg
+
+
 class TestDatabases:
-    def test_may_be_postgresql(self) -> None:
-        assert checks.databases() == []
-
     def test_must_be_postgresql(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(checks, "connections", Connections(default=database("sqlite", "SQLite")))
+        monkeypatch.setattr(assumptions, "connections", Connections(default=database("sqlite", "SQLite")))
 
-        (message,) = checks.databases()
+        (message,) = checks.project()
 
         assert (message.id, message.msg) == (
             "scheduler.E003",
@@ -44,8 +55,8 @@ class TestDatabases:
 
     def test_must_be_there(self, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         settings.SCHEDULER = {"DATABASE": "elsewhere"}
-        monkeypatch.setattr(checks, "connections", Connections(default=database("postgresql", "PostgreSQL")))
+        monkeypatch.setattr(assumptions, "connections", Connections(default=database("postgresql", "PostgreSQL")))
 
-        (message,) = checks.databases()
+        (message,) = checks.project()
 
         assert (message.id, "“elsewhere”" in message.msg) == ("scheduler.E002", True)

@@ -5,9 +5,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 from dj_db_conn_pool.backends.postgresql import base
 from dj_db_conn_pool.core import pool_container
+from django.db.backends.postgresql.base import Database  # type: ignore[attr-defined]
 from django.db.utils import OperationalError
 
 from openlearn.db import embedded, programs
@@ -31,7 +31,7 @@ class ForgettingDialect(base.DatabaseWrapper.SQLAlchemyDialect):
             session.autocommit = True
             with session.cursor() as cursor:
                 cursor.execute("DISCARD ALL")
-        except psycopg2.Error:
+        except Database.Error:
             session.close()  # the server ended it: the pool replaces it when somebody wants one
 
 
@@ -46,7 +46,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     SQLAlchemyDialect = ForgettingDialect
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return the parameters for psycopg2; the embedded server runs when this returns."""
+        """Return the driver's parameters; the embedded server runs when this returns."""
         self.ensure_server()
         return super().get_connection_params()
 

@@ -111,6 +111,7 @@ class Command(BaseCommand):
         health = installation.check()
         if health.missing_migrations:
             self._say("Creating the tables …")
+        if not health.error or health.missing_migrations:
             health = installation.install()
         if health.error:
             raise CommandError(health.error)

@@ -97,13 +97,13 @@ def _effects(change: Change, plan: Restoration) -> list[str]:
     if plan.job is None:
         paused = change.definition.get("state") == JobState.PAUSED
         return [
-            _("It was deleted. It is created again with the id %s, and is a job like any other.") % change.job_key,
-            _("It is paused, as it was.") if paused else _("It is due at its next fire time from now on."),
+            _("The job was deleted. It is created again with the id %s.") % change.job_key,
+            _("It is paused, as before.") if paused else _("It is due at its next fire time after now."),
         ]
     shown = [change_text.difference(each, now=now) for each in plan.differences]
     return [
         *(_("%(label)s: %(old)s → %(new)s") % each for each in shown),
-        _("Whether it is paused stays as it is. It does not run because of this."),
+        _("A pause stays as it is. Restoring does not start a run."),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -15,15 +16,19 @@ from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts, timeline
 from scheduler.admin.format import display, trigger_text
+from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import job_page, pausing
 from scheduler.admin.runs import run_page
 from scheduler.conf import get as settings
+from scheduler.core.health import Status
 from scheduler.core.states import RunKind, RunState
 from scheduler.models import Run
 from scheduler.services.queries import dashboard, overview
 from scheduler.services.queries.dashboard import Dashboard, SeenNode
 
-_TABS = ("failing", "overdue", "broken", "paused", "ok")
+_TABS = ("broken", "stopped", "failing", "overdue", "stalled", "paused", "ok")
+_ALWAYS_SHOWN = ("failing", "overdue", "paused", "ok")
+_RED = ("broken", "stopped", "failing")
 _MUCH_LONGER = 3
 
 
@@ -37,7 +42,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
     return {
         "title": _("Dashboard"),
         "tab_title": title,
-        "sentence": sentence(found, now=now),
+        "sentence": sentence(found),
         "tone": _tone(found),
         "counts": _counts(found, see_runs=see_runs),
         "attention": [_needy(request, job, found, see_runs=see_runs) for job in found.attention],
@@ -45,7 +50,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "running": [_running(request, run, found, now=now) for run in found.running] if see_runs else [],
         "timeline": timeline.draw(found.lanes, now=now) if see_runs else None,
         "timeline_rows": timeline.table(found.lanes, now=now) if see_runs else [],
-        "is_failing": found.counts["failing"] + found.counts["broken"] > 0,
+        "is_failing": any(found.counts[name] for name in _RED),
         "is_silent": not found.alive and bool(found.nodes),
         "upcoming": upcoming(found, see_runs=see_runs),
         "paused": [
@@ -96,58 +101,87 @@ def reason_of(run: Run) -> str:
     return str(display.KINDS.get(run.kind, run.kind))
 
 
-def sentence(found: Dashboard, *, now: datetime) -> str:
-    """Say whether it is all right: what is wrong with jobs, then whether anything runs them."""
-    counts = found.counts
-    said = []
-    if number := counts["failing"]:
-        said.append(ngettext("%d job is failing", "%d jobs are failing", number) % number)
-    if number := counts["overdue"]:
-        said.append(ngettext("%d is overdue", "%d are overdue", number) % number)
-    if number := counts["broken"]:
-        said.append(ngettext("%d cannot run", "%d cannot run", number) % number)
-    total = sum(counts.values())
-    if said:
-        jobs = f"{', '.join(said)}."
-    elif total:
-        jobs = (
-            ngettext("%d job is fine.", "All %d jobs are fine.", total) % total if total > 1 else _("The job is fine.")
+def sentence(found: Dashboard) -> str:
+    """Say whether it is all right: every problem that health found, how the jobs are, and on how many nodes."""
+    said = [told(check.text) for check in found.report.problems]
+    said.append(_jobs(found.counts))
+    if found.alive:
+        said.append(
+            ngettext("The scheduler is running on %d node.", "The scheduler is running on %d nodes.", found.alive)
+            % found.alive
         )
-    else:
-        jobs = _("There are no jobs yet.")
-    return f"{jobs} {_scheduler(found, now=now)}"
+    return " ".join(said)
 
 
-def _scheduler(found: Dashboard, *, now: datetime) -> str:
-    if alive := found.alive:
-        return ngettext("The scheduler is running on %d node.", "The scheduler is running on %d nodes.", alive) % alive
-    last = max((seen.node.heartbeat_at for seen in found.nodes), default=None)
-    if last is None:
-        return _("No scheduler is running: no node was heard of. Start one with “manage.py runscheduler”.")
-    return _("No scheduler is running: the last sign of one was %s. Nothing will start.") % display.distance(
-        last, now=now
-    )
+def _jobs(counts: dict[str, int]) -> str:
+    total = sum(counts.values())
+    if not total:
+        return _("No jobs yet.")
+    if counts["ok"] == total:
+        return ngettext("%(number)s job is OK.", "All %(number)s jobs are OK.", total) % {
+            "number": display.number(total)
+        }
+    said = [
+        ngettext("%(number)s job is OK", "%(number)s jobs are OK", counts["ok"])
+        % {"number": display.number(counts["ok"])}
+    ]
+    if paused := counts["paused"]:
+        said.append(
+            ngettext("%(number)s is paused", "%(number)s are paused", paused) % {"number": display.number(paused)}
+        )
+    if finished := counts["finished"]:
+        said.append(
+            ngettext("%(number)s is finished", "%(number)s are finished", finished)
+            % {"number": display.number(finished)}
+        )
+    return f"{', '.join(said)}."
 
 
 def _tone(found: Dashboard) -> str:
-    if found.counts["failing"] or found.counts["broken"] or not found.alive:
+    if found.report.status is Status.FAIL or any(found.counts[name] for name in _RED):
         return "bad"
-    return "warn" if found.counts["overdue"] else "ok"
+    return "warn" if found.report.problems else "ok"
 
 
 def _counts(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
     jobs = reverse("admin:scheduler_job_changelist")
     rows = [
-        {"number": found.counts[name], "text": display.JOB_MARKS[name].word, "address": f"{jobs}?condition={name}"}
+        {
+            "number": display.number(found.counts[name]),
+            "text": display.JOB_MARKS[name].word,
+            "address": f"{jobs}?condition={name}",
+        }
         for name in _TABS
+        if found.counts[name] or name in _ALWAYS_SHOWN
     ]
     if see_runs:
-        running = {"number": len(found.running), "text": display.RUN_MARKS["running"].word}
-        rows.insert(2, {**running, "address": addresses.runs(tab="running")})
-        if found.ended:
-            share = f"{100 * found.succeeded / found.ended:.1f} %"
-            text = ngettext("of %d run in 24 h succeeded", "of %d runs in 24 h succeeded", found.ended) % found.ended
-            rows.append({"number": share, "text": text, "address": addresses.runs(tab="failed")})
+        rows += _run_counts(found)
+    return rows
+
+
+def _run_counts(found: Dashboard) -> list[dict[str, Any]]:
+    running = sum(queue.running for queue in found.queues)
+    queued = sum(queue.queued + queue.held for queue in found.queues)
+    ages = [age for queue in found.queues for age in (queue.oldest, queue.oldest_held) if age is not None]
+    waiting = str(display.RUN_MARKS["queued"].word)
+    if queued and ages and max(ages) >= 1:
+        waiting = _("queued, oldest %s") % display.span(max(ages))
+    rows = [
+        {
+            "number": display.number(running),
+            "text": display.RUN_MARKS["running"].word,
+            "address": addresses.runs(tab="running"),
+        },
+        {"number": display.number(queued), "text": waiting, "address": addresses.runs(tab="queued")},
+    ]
+    if found.ended:
+        share = _("%s %%") % number_format(100 * found.succeeded / found.ended, decimal_pos=1, use_l10n=True)
+        text = ngettext(
+            "of %(number)s scheduled time in 24 h succeeded",
+            "of %(number)s scheduled times in 24 h succeeded",
+            found.ended,
+        ) % {"number": display.number(found.ended)}
+        rows.append({"number": share, "text": text, "address": addresses.runs(tab="failed")})
     return rows
 
 
@@ -160,8 +194,8 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
         if run.error:
             failures.append(run)
     problem = display.reason(failures[0].error) if failures else display.reason(job.state_reason)
-    if not problem and job.condition == "overdue":
-        problem = _("No scheduler has taken it.")
+    if not failures:
+        problem = _late(job, runs) or problem
     return {
         "job": job,
         "condition": job.condition,
@@ -172,6 +206,16 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
         "strip": charts.strip(runs, size=20) if see_runs else "",
         "run_address": addresses.job_action("run", job.pk) if job_page.permissions(request, job)["run"] else "",
     }
+
+
+def _late(job: Any, runs: list[Any]) -> str:
+    """Say why a job is late; empty if it is not."""
+    if job.condition == "overdue":
+        waiting = any(run.state == RunState.QUEUED for run in runs)
+        return _("Its run is queued.") if waiting else _("Not picked up yet. Is a scheduler running?")
+    if job.condition == "stalled":
+        return job_page.passed(runs)
+    return ""
 
 
 def _running(request: HttpRequest, run: Run, found: Dashboard, *, now: datetime) -> dict[str, Any]:

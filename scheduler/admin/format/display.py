@@ -51,11 +51,13 @@ RUN_MARKS = {
 }
 JOB_MARKS = {
     "broken": Mark(word=gettext_lazy("cannot run"), shape="⊘", tone="bad"),
+    "stopped": Mark(word=gettext_lazy("paused after failing"), shape="✕", tone="bad"),
     "failing": Mark(word=gettext_lazy("failing"), shape="✕", tone="bad"),
     "overdue": Mark(word=gettext_lazy("overdue"), shape="!", tone="warn"),
+    "stalled": Mark(word=gettext_lazy("not running"), shape="»", tone="warn"),
     "ok": Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
     "paused": Mark(word=gettext_lazy("paused"), shape="❚❚", tone="mute"),
-    "finished": Mark(word=gettext_lazy("done"), shape="✓", tone="mute"),
+    "finished": Mark(word=gettext_lazy("finished"), shape="✓", tone="mute"),
 }
 NODE_MARKS = {
     "running": Mark(word=gettext_lazy("alive"), shape="●", tone="ok"),
@@ -98,6 +100,11 @@ def environment_badge() -> SafeString | str:
         _("Environment:"),
         name.upper() if is_production else name,
     )
+
+
+def number(value: float) -> str:
+    """A count as the reader's language writes it: ``50,401``."""
+    return number_format(value, use_l10n=True, force_grouping=True)
 
 
 def span(length: timedelta | float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
@@ -21,6 +21,7 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, trigger_text
 from scheduler.admin.jobs import job_page, pausing
+from scheduler.core.health.standing import NotStarted
 from scheduler.core.states import RunState
 from scheduler.models import Job
 from scheduler.services.queries import overview
@@ -35,11 +36,13 @@ _STRIP = 20
 _MAY_BE_MISSING = ("next_run_time", "last_run_at", "last_seconds")
 _NOBODY = {
     "broken": gettext_lazy("Every job can run."),
+    "stopped": gettext_lazy("No job was paused after failing."),
     "failing": gettext_lazy("No job is failing."),
     "overdue": gettext_lazy("No job is overdue."),
-    "ok": gettext_lazy("No job is all right."),
+    "stalled": gettext_lazy("No job is stalled."),
+    "ok": gettext_lazy("No job is OK."),
     "paused": gettext_lazy("No job is paused."),
-    "finished": gettext_lazy("No job is done."),
+    "finished": gettext_lazy("No job is finished."),
 }
 
 
@@ -151,7 +154,8 @@ class ListOfJobs(_Admin):
     change_list_template = "scheduler/jobs/jobs.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
-        found = overview.with_condition(jobs=Job.objects.defer("job_state"), now=timezone.now())
+        jobs = Job.objects.defer("job_state")
+        found = overview.with_condition(jobs=jobs, now=timezone.now(), not_started=_not_started(request))
         return overview.with_last_run(jobs=found).order_by(*self.get_ordering(request))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -191,8 +195,10 @@ class ListOfJobs(_Admin):
     @admin.display(description=gettext_lazy("state"), ordering="severity")
     def shown_state(self, job: Any) -> SafeString:
         badge = display.job_badge(job.condition)
-        if job.condition == "paused":
+        if job.condition in ("paused", "stopped"):
             reason = pausing.sentence(job, now=timezone.now())
+        elif job.condition == "stalled":
+            reason = job_page.passed(job.recent)
         else:
             reason = display.reason(job.state_reason, most=100)
         if job.condition == "failing":
@@ -291,11 +297,19 @@ def _labelled(label: str, value: str) -> SafeString:
     return format_html('<span class="ols-narrow">{}: </span>{}', capfirst(label), value)
 
 
+def _not_started(request: Any) -> Sequence[NotStarted]:
+    """The jobs whose runs do not begin; looked up once a request."""
+    known: Sequence[NotStarted] | None = getattr(request, "scheduler_not_started", None)
+    if known is None:
+        known = request.scheduler_not_started = overview.not_started()
+    return known
+
+
 def _survey(request: Any) -> Survey:
     """What there is among the jobs; looked up once a request, for the filters and the tabs."""
     known: Survey | None = getattr(request, "scheduler_survey", None)
     if known is None:
-        known = request.scheduler_survey = overview.survey(now=timezone.now())
+        known = request.scheduler_survey = overview.survey(now=timezone.now(), not_started=_not_started(request))
     return known
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from scheduler import conf
 from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
@@ -108,10 +109,7 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
 def condition_of(job: Job, *, now: datetime) -> str:
     """Return the job's condition, from the row if it was read with it."""
     known: str | None = getattr(job, "condition", None)
-    if known is None:
-        row = overview.with_condition(jobs=Job.objects.filter(pk=job.pk), now=now).values_list("condition", flat=True)
-        known = row.first() or "ok"
-    return known
+    return known or overview.condition_of(job=job, now=now)
 
 
 def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> str:
@@ -119,23 +117,56 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
     reason = display.reason(job.state_reason, most=400)
     match condition:
         case "broken":
-            return _("Cannot run: %s") % (reason or _("nobody knows why."))
+            return _("Cannot run: %s") % (reason or _("reason unknown."))
         case "paused":
             return pausing.sentence(job, now=now)
+        case "stopped":
+            return f"{pausing.sentence(job, now=now)} {_failing(job, runs, now=now)}"
         case "finished":
-            return _("Done.") + (f" {reason}" if reason else "")
+            return _("Finished.") + (f" {reason}" if reason else "")
         case "failing":
             return _failing(job, runs, now=now)
-        case "overdue" if job.next_run_time is not None:
-            late = display.span(now - job.next_run_time)
-            return _("Overdue %s: no scheduler has taken it. Is one running?") % late
-    last = next((run for run in runs if run.finished_at is not None), None)
+        case "overdue":
+            return _overdue(job, runs, now=now)
+        case "stalled":
+            return f"{passed(runs)} {_ended(runs, now=now)}".strip()
     upcoming = _("Next run %s.") % display.distance(job.next_run_time, now=now) if job.next_run_time else ""
+    return " ".join(filter(None, (_ended(runs, now=now), upcoming)))
+
+
+def passed(runs: list[Recent]) -> str:
+    """Say how many of its last scheduled times passed without a run."""
+    number = 0
+    for run in runs:
+        if run.state not in (RunState.MISSED, RunState.SKIPPED):
+            break
+        number += 1
+    more = _("at least ") if number == len(runs) else ""
+    return _("Not running: %(more)s%(number)s scheduled times in a row were skipped or missed.") % {
+        "more": more,
+        "number": display.number(number),
+    }
+
+
+def _overdue(job: Job, runs: list[Recent], *, now: datetime) -> str:
+    if job.next_run_time is not None and job.next_run_time < now - timedelta(seconds=conf.get().overdue_seconds):
+        late = display.span(now - job.next_run_time)
+        return _("Overdue %s: not picked up yet. Is a scheduler running?") % late
+    waiting = [run.scheduled_at for run in runs if run.state == RunState.QUEUED]
+    if not waiting:
+        return _("Overdue: a run waits in the queue.")
+    return _("Overdue: a run has waited in the queue since %s.") % display.clock(min(waiting), now=now)
+
+
+def _ended(runs: list[Recent], *, now: datetime) -> str:
+    """Say how the last run ended, or what it does if it is the first."""
+    last = next((run for run in runs if run.finished_at is not None), None)
     if last is None or last.finished_at is None:
-        return " ".join(filter(None, (_("It has not run yet."), upcoming)))
+        if any(run.state == RunState.RUNNING for run in runs):
+            return _("Its first run is running.")
+        return _("It has not run yet.")
     word = display.RUN_MARKS[last.state].word if last.state in display.RUN_MARKS else last.state
-    told = _("Last run: %(state)s, %(when)s.") % {"state": word, "when": display.distance(last.finished_at, now=now)}
-    return f"{told} {upcoming}".strip()
+    return _("Last run: %(state)s, %(when)s.") % {"state": word, "when": display.distance(last.finished_at, now=now)}
 
 
 def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
@@ -171,7 +202,7 @@ def _usual(seconds: list[float]) -> str:
     middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
     if middle is None or high is None:
         return ""
-    return _("usually %(middle)s, at most %(high)s in 95 of 100") % {
+    return _("median %(middle)s, p95 %(high)s") % {
         "middle": display.took(middle),
         "high": display.took(high),
     }

@@ -22,20 +22,27 @@ from scheduler.admin.format.display import Mark
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.core.health import Check, Status
 from scheduler.core.states import NodeState
 from scheduler.models import Node
 from scheduler.services.queries import dashboard, health
-from scheduler.services.queries.health import Check, Report, Status
+from scheduler.services.queries.health import Report
 
 _CHECKS = {
     "database": gettext_lazy("database"),
     "tables": gettext_lazy("tables"),
     "nodes": gettext_lazy("nodes"),
     "overdue": gettext_lazy("overdue"),
-    "recorder": gettext_lazy("recorder"),
+    "recorder": gettext_lazy("results"),
     "clocks": gettext_lazy("clocks"),
+    "queue": gettext_lazy("queue"),
+    "stalled_jobs": gettext_lazy("overdue jobs"),
+    "stuck_runs": gettext_lazy("endless runs"),
     "broken_jobs": gettext_lazy("broken jobs"),
-    "unadopted_jobs": gettext_lazy("unadopted jobs"),
+    "stopped_jobs": gettext_lazy("jobs paused after failing"),
+    "failing_jobs": gettext_lazy("failing jobs"),
+    "transactions": gettext_lazy("open transactions"),
+    "unadopted_jobs": gettext_lazy("jobs left from django-apscheduler"),
 }
 _MARKS = {
     Status.PASS: Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
@@ -133,8 +140,8 @@ def _health(report: Report) -> dict[str, Any]:
     wrong = [check for check in report.checks if check.status is not Status.PASS]
     sentences = {
         Status.PASS: _("All is well."),
-        Status.WARN: _("It works, with warnings."),
-        Status.FAIL: _("Something has failed."),
+        Status.WARN: _("Working, with warnings."),
+        Status.FAIL: _("Not healthy."),
     }
     said = " ".join(told(check.text) for check in wrong)
     text = "\n".join(f"{check.status.value.upper():4} {check.name}: {told(check.text)}" for check in report.checks)
@@ -152,11 +159,14 @@ def _health(report: Report) -> dict[str, Any]:
 def _limit(check: Check) -> str:
     """At most, except for nodes."""
     number = _number(check.limit, check.unit)
-    return number and f"{'≥' if check.name == 'nodes' else '≤'} {number}"
+    if not check.limit:
+        return number
+    return f"{'≥' if check.name == 'nodes' else '≤'} {number}"
 
 
 def _number(value: float | int | None, unit: str) -> str:
     if value is None:
         return ""
-    number = f"{value:,.3g}" if isinstance(value, float) else f"{value:,}"
-    return f"{number} {unit}".strip()
+    rounded = float(f"{value:.3g}") if isinstance(value, float) else value
+    rounded = int(rounded) if rounded == int(rounded) else rounded
+    return f"{display.number(rounded)} {unit}".strip()

@@ -87,7 +87,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
     """Say of a run whose node is not heard any more what nobody can know."""
-    return _("But %(node)s stopped reporting %(when)s: it may or may not have finished.") % {
+    return _("But %(node)s stopped reporting %(when)s. The run may or may not have finished.") % {
         "node": display.first_line(node),
         "when": display.distance(seen.heartbeat_at, now=now),
     }
@@ -123,7 +123,7 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
         case RunState.RUNNING:
             since = display.span(now - run.started_at) if run.started_at else "?"
             said = _("Running for %(since)s%(where)s.") % {"since": since, "where": where}
-            return " ".join((said, _("It was asked to end."))) if run.cancel_requested_at else said
+            return " ".join((said, _("It was asked to stop."))) if run.cancel_requested_at else said
         case RunState.SUCCEEDED:
             return _("Succeeded") + after + where + "."
         case RunState.FAILED:

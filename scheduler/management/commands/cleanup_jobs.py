@@ -4,12 +4,12 @@ import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
-from django.db import DEFAULT_DB_ALIAS
 from django.db.utils import Error
 
 from scheduler import conf
 from scheduler.errors import InvalidRetention
 from scheduler.services import installation, retention
+from scheduler.services.database_errors import explain
 from scheduler.services.retention import CleanUp
 
 _TERMINAL_SECONDS = 0.2
@@ -72,7 +72,7 @@ class Command(BaseCommand):
             )
         except Error as error:
             progress.end()
-            raise CommandError(installation.explain(error=error, alias=DEFAULT_DB_ALIAS), returncode=1) from None
+            raise CommandError(explain(error=error), returncode=1) from None
         except KeyboardInterrupt:
             progress.end()
             self.stdout.write(sentence(progress.last, dry_run=dry_run) if progress.last else "Deleted nothing.")

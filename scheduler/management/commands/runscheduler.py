@@ -15,14 +15,16 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.utils import Error
 
-from scheduler import conf
+from scheduler import __version__, conf
+from scheduler.core.registry import registry
 from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
 from scheduler.loops import spawn
-from scheduler.management import declared, printing
+from scheduler.management import declared, log_output, printing
 from scheduler.services import installation
+from scheduler.services.database_errors import is_transient
 from scheduler.store.installation import adopt
 
 logger = logging.getLogger(__name__)
@@ -104,6 +106,7 @@ class Command(BaseCommand):
         settings = self._settings(options)
         if not settings.enabled:
             raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")
+        is_plain = log_output.ensure()
         deadline = time.monotonic() + wait
         self._await_database(deadline)
         if self._stop.is_set():
@@ -118,6 +121,8 @@ class Command(BaseCommand):
             return
         assert scheduler.node is not None  # noqa: S101 - it was started
         scheduler.node.hurry = self._hurry
+        if is_plain or self.stdout.isatty():
+            self.stdout.write(_banner(scheduler.node))
         told = self._tell(scheduler.node, settings, server)
         if once:
             self._until_nothing_is_due(scheduler)
@@ -151,7 +156,7 @@ class Command(BaseCommand):
             except WrongEnvironment as error:
                 raise CommandError(str(error)) from None
             except DatabaseUnavailable as error:
-                if not installation.is_transient(error) or time.monotonic() >= deadline:
+                if not is_transient(error) or time.monotonic() >= deadline:
                     raise CommandError(f"The database went away while the node started: {error}") from None
                 self._wait_for_the_database(deadline, str(error))
             else:
@@ -260,6 +265,16 @@ def _leave(is_ending: threading.Event) -> None:
     logger.warning("scheduler.node.left_threads_behind", extra={"threads": left})
     atexit._run_exitfuncs()
     os._exit(0)
+
+
+def _banner(node: Node) -> str:
+    """Return what a person who started it wants to see first."""
+    executors = ", ".join(f"{name} ({size})" for name, size in node.executors.items())
+    tasks = len(registry.all())
+    return (
+        f"Node “{node.name}” of OpenLearn Scheduler {__version__} works. Executors: {executors}. "
+        f"{tasks} task{'' if tasks == 1 else 's'}. Ctrl-C stops it."
+    )
 
 
 def _address(text: str) -> tuple[str, int]:

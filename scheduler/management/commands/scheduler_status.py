@@ -21,7 +21,7 @@ class Command(BaseCommand):
 
     def _handle(self, *, as_json: bool) -> None:
         report = health.check()
-        found = representations.status(found=status()) if report.scheduling is not None else {}
+        found = representations.status(found=status()) if report.standing is not None else {}
         document = {**report.as_dict(details=True), "scheduler": found or None}
         self.stdout.write(printing.as_json(document) if as_json else _text(document))
         if not report.connection_valid:
@@ -40,4 +40,13 @@ def _text(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-_SHOWN = ("status", "total_jobs", "jobs_by_state", "due_jobs", "overdue_jobs", "max_overdue_seconds", "next_run_time")
+_SHOWN = (
+    "status",
+    "health",
+    "total_jobs",
+    "jobs_by_state",
+    "due_jobs",
+    "overdue_jobs",
+    "max_overdue_seconds",
+    "next_run_time",
+)

@@ -50,9 +50,9 @@ def plan(*, options: Options = Options(), collected: Collected | None = None) ->
     collected = collected or collect()
     now = database_now()
     steps = list(planning.decide(declarations=collected.declarations, options=options, now=now))
-    if not collected.errors:
+    if collected.is_complete and not collected.errors:
         keys = {name for each in collected.declarations for name in (each.key, *each.previous_keys)}
-        steps += planning.dropped(keys=keys, options=options)
+        steps += planning.dropped(keys=keys, options=options, owner=collected.owner)
     return Synchronisation(steps=tuple(steps), errors=collected.errors)
 
 
@@ -62,6 +62,7 @@ def apply(
     collected: Collected | None = None,
     actor: str = "",
     via: Via | str = Via.CODE,
+    reason: str = "",
     on_step: Callable[[Step], None] | None = None,
 ) -> Synchronisation:
     """
@@ -71,7 +72,7 @@ def apply(
     """
     collected = collected or collect()
     release = conf.get().release
-    reason = reasons.DECLARED_IN(release=release) if release else reasons.DECLARED_AGAIN()
+    reason = reason or (reasons.DECLARED_IN(release=release) if release else reasons.DECLARED_AGAIN())
     author = Author(actor=actor, via=Via(via), reason=reason)
     steps = applying.apply(collected=collected, options=options, author=author, on_step=on_step)
     return Synchronisation(steps=steps, errors=collected.errors)

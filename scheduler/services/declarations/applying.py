@@ -7,22 +7,35 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from scheduler import conf
 from scheduler.core import reasons
 from scheduler.core.declarations import Declaration, unflatten
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError
 from scheduler.models import Declaration as Row
-from scheduler.services import jobs
+from scheduler.services import jobs, transactions
 from scheduler.services.declarations import comparing, planning
 from scheduler.services.declarations.collecting import Collected
 from scheduler.services.declarations.planning import Action, Options, Step
+from scheduler.services.jobs.creation import create_many
 from scheduler.store.clock import database_now
 from scheduler.store.declared import lock
 
 _BATCH = 200
+
+_NOTED = (
+    "key",
+    "source",
+    "origin",
+    "declared",
+    "owner",
+    "template_version",
+    "parameters",
+    "release",
+    "is_declared",
+    "paused_at",
+    "synced_at",
+)
 
 DROPPED = reasons.NO_LONGER_DECLARED()
 
@@ -47,15 +60,14 @@ def apply(
     """
     done: list[Step] = []
     for batch in _batches(collected.declarations):
-        with transaction.atomic():
+        with transactions.atomic():
             lock()
             now = database_now()
-            steps = [
-                _carry_out(step, author=author, now=now)
-                for step in planning.decide(declarations=batch, options=options, now=now, lock=True)
-            ]
+            steps = list(planning.decide(declarations=batch, options=options, now=now, lock=True))
+            created = _create([step for step in steps if step.action is Action.CREATE], author=author, now=now)
+            steps = [created.get(step.key) or _carry_out(step, author=author, now=now) for step in steps]
         done += _told(steps, on_step)
-    if not collected.errors:
+    if collected.is_complete and not collected.errors:
         done += _drop(collected=collected, options=options, author=author, on_step=on_step)
     return tuple(done)
 
@@ -73,51 +85,74 @@ def _told(steps: Iterable[Step], on_step: Callable[[Step], None] | None) -> list
     return steps
 
 
+def _create(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str, Step]:
+    """Create the jobs of a batch in a few statements; return each step as it was done, by key."""
+    definitions = {step.key: {"name": step.key, **unflatten(step.flat, kwargs={})} for step in steps}
+    done = create_many(definitions=definitions, source=JobSource.CODE, now=now, **facts_of(author))
+    errors = {each.id: each.error for each in done}
+    made = [step for step in steps if errors[step.key] is None]
+    Row.objects.bulk_create(
+        [Row(job_key=step.key, **_remembered(step, now=now)) for step in made],
+        update_conflicts=True,
+        unique_fields=["job_key"],
+        update_fields=_NOTED,
+    )
+    return {
+        step.key: replace(step, job=step.key)
+        if errors[step.key] is None
+        else replace(step, action=Action.REFUSED, text=str(errors[step.key]))
+        for step in steps
+    }
+
+
 def _carry_out(step: Step, *, author: Author, now: datetime) -> Step:
     """Do one step in a savepoint: what is refused leaves the others of the batch alone."""
-    if step.action not in (Action.CREATE, Action.ADOPT, Action.UPDATE):
+    if step.action not in (Action.ADOPT, Action.UPDATE):
         return step
     try:
-        with transaction.atomic():
-            job = _create(step, author) if step.action is Action.CREATE else _update(step, author, now)
+        with transactions.atomic():
+            job = _update(step, author, now)
             _remember(step, job=job, now=now)
     except SchedulerError as error:
         return replace(step, action=Action.REFUSED, text=str(error))
     return replace(step, job=job)
 
 
-def _create(step: Step, author: Author) -> str:
-    definition = {"name": step.key, **unflatten(step.flat, kwargs={})}
-    job = jobs.create(id=step.key, source=JobSource.CODE, **vars_of(author), **definition)
-    return str(job.pk)
-
-
 def _update(step: Step, author: Author, now: datetime) -> str:
     job = jobs.get(id=step.job)
     if step.write:
         plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
-        job = jobs.update(job=job, **vars_of(author), now=now, **unflatten(step.write, kwargs=plain))
+        job = jobs.update(job=job, **facts_of(author), now=now, **unflatten(step.write, kwargs=plain))
     if step.resumes and job.state == JobState.PAUSED:
-        jobs.resume(job=job, **vars_of(author), now=now)
+        jobs.resume(job=job, **facts_of(author), now=now)
     return str(job.pk)
 
 
-def vars_of(author: Author) -> dict[str, Any]:
+def facts_of(author: Author) -> dict[str, Any]:
     return {"actor": author.actor, "via": author.via, "reason": author.reason}
 
 
-def _remember(step: Step, *, job: str, now: datetime) -> None:
-    """Note what was declared, so that the next synchronisation sees who changed what."""
-    facts = {
+def _remembered(step: Step, *, now: datetime) -> dict[str, Any]:
+    """Return what is noted of a declaration, so that the next synchronisation sees who changed what."""
+    declaration = step.declaration
+    assert declaration is not None  # noqa: S101 - of steps that write there is one
+    return {
         "key": step.key,
         "source": step.source,
         "origin": step.origin[:255],
         "declared": comparing.remembered(step.flat),
-        "release": conf.get().release,
+        "release": "" if declaration.owner else conf.get().release,
+        "owner": declaration.owner,
+        "template_version_id": declaration.template_version,
+        "parameters": declaration.parameters,
         "is_declared": True,
         "paused_at": None,
         "synced_at": now,
     }
+
+
+def _remember(step: Step, *, job: str, now: datetime) -> None:
+    facts = _remembered(step, now=now)
     row, is_new = Row.objects.get_or_create(job_key=job, defaults=facts)
     if is_new:
         return
@@ -130,12 +165,12 @@ def _drop(
     *, collected: Collected, options: Options, author: Author, on_step: Callable[[Step], None] | None
 ) -> list[Step]:
     keys = {name for each in collected.declarations for name in (each.key, *each.previous_keys)}
-    with transaction.atomic():
+    with transactions.atomic():
         lock()
-        steps = list(planning.dropped(keys=keys, options=options))
+        steps = list(planning.dropped(keys=keys, options=options, owner=collected.owner))
     done: list[Step] = []
     for start in range(0, len(steps), _BATCH):
-        with transaction.atomic():
+        with transactions.atomic():
             lock()
             batch = [_dropped(step, author=author) for step in steps[start : start + _BATCH]]
         done += _told(batch, on_step)

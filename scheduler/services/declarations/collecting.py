@@ -35,6 +35,12 @@ class Collected:
     errors: tuple[LoadError, ...]
     """While there is one, what is missing does not count as dropped."""
 
+    owner: str = ""
+    """Whose declarations these are: only jobs of the same owner can be dropped."""
+
+    is_complete: bool = True
+    """Whether jobs of this owner that are missing here count as dropped."""
+
 
 def collect() -> Collected:
     """Return the declarations of the loaded code and of the files in ``SCHEDULER["DECLARATIONS"]``."""

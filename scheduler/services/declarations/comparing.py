@@ -14,6 +14,7 @@ from django.conf import settings
 from scheduler import conf, sealing
 from scheduler.core import policies
 from scheduler.core.declarations import REMOVED, Declaration, flatten
+from scheduler.core.definition import POLICIES
 from scheduler.core.registry import Task, registry
 from scheduler.errors import InvalidArguments, SchedulerError
 from scheduler.models import Job
@@ -87,7 +88,7 @@ def stored(job: Job) -> dict[str, Any]:
         "name": job.name,
         "description": job.description,
         "tags": job.tags,
-        **{name: getattr(job, name) for name in policies.POLICIES},
+        **{name: getattr(job, name) for name in POLICIES},
     }
     return flatten(definition)
 

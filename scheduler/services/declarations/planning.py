@@ -9,12 +9,13 @@ from enum import StrEnum
 from typing import Any
 
 from scheduler import conf
-from scheduler.core.declarations import REMOVED, Declaration, Drift, is_older, merge
+from scheduler.core.declarations import REMOVED, Declaration, Drift, OnConflict, is_older, merge
 from scheduler.core.states import JobState
 from scheduler.errors import SchedulerError
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services.declarations import comparing
+from scheduler.store import jobs as rows
 
 
 class Action(StrEnum):
@@ -60,6 +61,9 @@ class Options:
     rollback: bool = False
     """Let this release win over a newer one."""
 
+    overwrite: bool = False
+    """Write the declared value of every field, also where a person changed it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -92,6 +96,9 @@ class Step:
     flat: Mapping[str, Any] = field(default_factory=dict)
     """All that is declared, flat, to be remembered."""
 
+    declaration: Declaration | None = None
+    """``None`` where nothing is declared any more."""
+
     @property
     def has_changes(self) -> bool:
         return self.action in CHANGES
@@ -107,11 +114,11 @@ def decide(
     """
     wanted = list(declarations)
     keys = {name for each in wanted for name in (each.key, *each.previous_keys)}
-    rows = {row.key: row for row in Row.objects.filter(key__in=keys)}
-    ids = {row.job_key for row in rows.values()} | {each.key for each in wanted}
+    known = {row.key: row for row in Row.objects.filter(key__in=keys)}
+    ids = {row.job_key for row in known.values()} | {each.key for each in wanted}
     jobs = _jobs(ids, lock=lock)
     for declaration in wanted:
-        row = _row(declaration, rows)
+        row = _row(declaration, known)
         try:
             yield _step(declaration=declaration, row=row, jobs=jobs, options=options, now=now)
         except SchedulerError as error:
@@ -125,10 +132,15 @@ def decide(
 
 
 def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
-    found = Job.objects.defer("job_state").filter(pk__in=list(ids)).order_by("pk")
+    ids = list(ids)
     if lock:
-        found = found.select_for_update()
-    return {job.pk: job for job in found}
+        rows.lock_many(ids=ids)
+    return {job.pk: job for job in Job.objects.defer("job_state").filter(pk__in=ids)}
+
+
+def _may_own(declaration: Declaration, row: Row) -> bool:
+    """Whether a declaration may go on with what is remembered. Rows take over single instances of their template."""
+    return row.owner == declaration.owner or bool(row.owner and declaration.owner.startswith(f"{row.owner}:"))
 
 
 def _row(declaration: Declaration, rows: Mapping[str, Row]) -> Row | None:
@@ -145,9 +157,13 @@ def _step(
         "source": declaration.source,
         "origin": declaration.origin,
         "flat": flat,
+        "declaration": declaration,
     }
+    if row is not None and not _may_own(declaration, row):
+        text = f"The key “{row.key}” belongs to {row.owner or 'a declaration in ' + row.source}."
+        return Step(**facts, action=Action.REFUSED, text=text)
     if row is None:
-        return _first(declaration=declaration, jobs=jobs, options=options, facts=facts, now=now)
+        return _first(jobs=jobs, options=options, facts=facts, now=now)
     facts["renames"] = "" if row.key == declaration.key else row.key
     facts["job"] = row.job_key
     if is_older(conf.get().release, row.release) and not options.rollback:
@@ -159,19 +175,18 @@ def _step(
             return Step(**facts, action=Action.CREATE)
         text = "The job was deleted. “jobs apply --recreate” creates it again."
         return Step(**facts, action=Action.DELETED, text=text)
-    return _merged(declaration=declaration, base=row.declared, job=job, row=row, facts=facts, now=now)
+    return _merged(base=row.declared, job=job, row=row, options=options, facts=facts, now=now)
 
 
 def _first(
     *,
-    declaration: Declaration,
     jobs: Mapping[str, Job],
     options: Options,
     facts: Mapping[str, Any],
     now: datetime,
 ) -> Step:
     """The step of a declaration that was never synchronised."""
-    job = jobs.get(declaration.key)
+    job = jobs.get(facts["key"])
     if job is None and options.adopt:
         job = _twin(facts["flat"], now=now)
     if job is None:
@@ -180,7 +195,7 @@ def _first(
     if not options.adopt:
         text = f"A job with the id “{job.pk}” exists already. “jobs apply --adopt” takes it over."
         return Step(**facts, action=Action.REFUSED, text=text)
-    return _merged(declaration=declaration, base=None, job=job, row=None, facts=facts, now=now)
+    return _merged(base=None, job=job, row=None, options=options, facts=facts, now=now)
 
 
 def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
@@ -200,14 +215,14 @@ def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
 
 def _merged(
     *,
-    declaration: Declaration,
     base: Mapping[str, Any] | None,
     job: Job,
     row: Row | None,
+    options: Options,
     facts: Mapping[str, Any],
     now: datetime,
 ) -> Step:
-    flat = facts["flat"]
+    flat, declaration = facts["flat"], facts["declaration"]
     present = comparing.stored(job)
     defaults = comparing.default(declaration=declaration, task=flat["task"])
     merged = merge(
@@ -216,9 +231,12 @@ def _merged(
         stored=present,
         default=lambda name: defaults.get(name, REMOVED),
         is_same=lambda name, declared, stored: comparing.is_same(name, declared, stored, now=now),
-        on_conflict=declaration.on_conflict,
+        on_conflict=OnConflict.DECLARED if options.overwrite else declaration.on_conflict,
     )
+    drift = () if options.overwrite else merged.drift
     write = {name: flat.get(name, value) for name, value in merged.write.items()}
+    if options.overwrite:
+        write |= {each.field: flat[each.field] for each in merged.drift}
     resumes = row is not None and _is_our_pause(row, job)
     action = Action.ADOPT if row is None else Action.UPDATE if write or resumes or facts["renames"] else None
     return Step(
@@ -226,7 +244,7 @@ def _merged(
         action=action or (Action.UNCHANGED if _is_current(row, declaration, flat) else Action.UPDATE),
         write=write,
         before={name: present.get(name, REMOVED) for name in write},
-        drift=tuple(each for each in merged.drift if row is None or each.field not in row.kept),
+        drift=tuple(each for each in drift if row is None or each.field not in row.kept),
         conflicts=merged.conflicts,
         resumes=resumes,
     )
@@ -242,18 +260,19 @@ def _is_current(row: Row | None, declaration: Declaration, flat: Mapping[str, An
     return (
         row is not None
         and row.is_declared
-        and row.source == declaration.source
+        and (row.source, row.owner) == (declaration.source, declaration.owner)
+        and row.template_version_id == declaration.template_version
         and row.declared == comparing.remembered(flat)
     )
 
 
-def dropped(*, keys: Iterable[str], options: Options) -> Iterator[Step]:
+def dropped(*, keys: Iterable[str], options: Options, owner: str) -> Iterator[Step]:
     """
     Return one step for each job that its source no longer declares.
 
-    ``keys`` are those that all sources declare, former names included.
+    ``keys`` are those that all sources of this owner declare, former names included.
     """
-    gone = Row.objects.filter(is_declared=True).exclude(key__in=list(keys))
+    gone = Row.objects.filter(is_declared=True, owner=owner).exclude(key__in=list(keys))
     for row in gone.order_by("key"):
         facts: dict[str, Any] = {"key": row.key, "source": row.source, "origin": row.origin, "job": row.job_key}
         if is_older(conf.get().release, row.release) and not options.rollback:

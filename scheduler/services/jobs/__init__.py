@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from scheduler import conf
 from scheduler.core import definition, error_messages, reasons, triggers
 from scheduler.core import policies as policy_rules
@@ -29,8 +27,8 @@ from scheduler.errors import (
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services.queries import job_history
+from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
-from scheduler.store import notifications
 from scheduler.store.changes import Author
 from scheduler.store.clock import aware, database_now
 from scheduler.store.notifications import Channel
@@ -87,8 +85,8 @@ def create(
     again: dict[str, Any] = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), **again)
-    job = _new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
-    with transaction.atomic():
+    job = new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
+    with database.atomic():
         if replace_existing and rows.is_unadopted(id=job.id):
             rows.take_over(job=job, author=author)
             return job
@@ -107,10 +105,12 @@ def _author(actor: str, via: Via | str, reason: str, restored_version: int | Non
     return Author(actor=actor, via=Via(via), reason=reason, action=action, restored_version=restored_version)
 
 
-def _new(
-    *, id: str | None, given: Mapping[str, Any], source: JobSource, paused: bool, actor: str, now: datetime
-) -> Job:
-    """Check what was given and make a job of it that is not written yet."""
+def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: bool, actor: str, now: datetime) -> Job:
+    """
+    Return a job of this definition that is not written yet.
+
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
+    """
     task = registry.get(given["task"])
     args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"])
     policies = {name: given[name] for name in POLICIES if name in given}
@@ -167,7 +167,7 @@ def update(
     if unknown:
         raise InvalidPolicy(error_messages.UNCHANGEABLE(names=", ".join(unknown)))
     now = now or database_now()
-    with transaction.atomic():
+    with database.atomic():
         stored = _lock(job)
         if version is not None and stored.version != version:
             raise stale(job=stored, version=version)
@@ -250,7 +250,7 @@ def pause(
     if until is not None and until.year > LAST_YEAR:
         # Beyond it, no time zone could show it, and no program of ours read it back.
         raise InvalidPause(error_messages.PAUSE_TOO_LONG(until=until.isoformat(), year=f"{LAST_YEAR}"))
-    with transaction.atomic():
+    with database.atomic():
         stored = _lock(job)
         if stored.state == JobState.PAUSED and stored.paused_until == until:
             raise AlreadyPaused(error_messages.JOB_IS_PAUSED(name=stored.name))
@@ -270,7 +270,7 @@ def resume(
     :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: nothing was changed
     """
     now = now or database_now()
-    with transaction.atomic():
+    with database.atomic():
         stored = _lock(job)
         if stored.state != JobState.PAUSED:
             raise NotPaused(error_messages.JOB_IS_NOT_PAUSED(name=stored.name, state=phrase(stored.state)))
@@ -290,7 +290,7 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
     :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: nothing was queued
     """
     now = now or database_now()
-    with transaction.atomic():
+    with database.atomic():
         stored = _lock(job)
         if stored.state == JobState.BROKEN:
             raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))
@@ -321,7 +321,7 @@ def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str 
 
     :raises JobNotFound: it is gone already
     """
-    with transaction.atomic():
+    with database.atomic():
         stored = _lock(job)
         waiting = Run.objects.active().filter(job=stored, held=True)
         waiting.update(state=RunState.CANCELLED, finished_at=database_now(), **reasons.columns(reasons.JOB_DELETED()))

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
@@ -18,6 +16,7 @@ from scheduler.models import Job, Run
 from scheduler.services import jobs, masking
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
+from scheduler.store import database
 from scheduler.store import jobs as rows
 
 MOST_AT_ONCE = 1000
@@ -59,7 +58,7 @@ def update(
 
     :raises UnknownExecutor, InvalidArguments: nothing was changed; and what ``jobs.update`` raises
     """
-    with transaction.atomic():
+    with database.atomic():
         stored = rows.lock(id=job.pk)
         for name in ("args", "kwargs"):
             if name in changes:
@@ -86,7 +85,7 @@ def remove(*, job: Job, actor: str, via: Via | str = Via.CODE, version: int | No
 
     :raises StaleVersion, JobNotFound: nothing was deleted
     """
-    with transaction.atomic():
+    with database.atomic():
         stored = rows.lock(id=job.pk)
         if version is not None and stored.version != version:
             raise jobs.stale(job=stored, version=version)
@@ -167,7 +166,7 @@ def retag(
 
     :raises InvalidName: one cannot be a tag, or there would be too many; nothing was changed
     """
-    with transaction.atomic():
+    with database.atomic():
         stored = rows.lock(id=job.pk)
         tags = rows.checked_tags(sorted({*stored.tags, *add} - set(remove)))
         if tags == stored.tags:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from scheduler.core import differences, triggers
 from scheduler.core.definition import NAMES
 from scheduler.core.differences import Difference
@@ -16,6 +14,7 @@ from scheduler.errors import JobNotFound, NothingToRestore
 from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.services.queries import job_history, job_queries
+from scheduler.store import database
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
@@ -52,7 +51,7 @@ def restore(
     """
     now = now or database_now()
     author: dict[str, Any] = {"actor": actor, "via": via, "reason": reason, "restored_version": change.version}
-    with transaction.atomic():
+    with database.atomic():
         try:
             job = rows.lock(id=change.job_key)
         except JobNotFound:

@@ -15,6 +15,7 @@ from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
 from scheduler.models import Job
 from scheduler.services import masking
 from scheduler.services.jobs import bulk
+from scheduler.store import database
 
 FORMAT = "openlearn-scheduler-jobs"
 VERSION = 1
@@ -110,10 +111,10 @@ _IN_JSON = {str: "a text", dict: "an object", list: "a list", bool: "true or fal
 
 
 def _import(*, entry: dict[str, Any], author: dict[str, Any], update: bool, dry_run: bool) -> Imported:
-    with transaction.atomic():
+    with database.atomic():
         done = _imported(entry=entry, author=author, update=update)
         if dry_run:
-            transaction.set_rollback(True)
+            transaction.set_rollback(True, using=database.tables_alias())
     return done
 
 

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Case, F, Q, Sum, Value, When
 
-from scheduler import conf
 from scheduler.core import triggers
-from scheduler.core.states import JobState, NodeState, RunState
+from scheduler.core.health import Standing
+from scheduler.core.health.standing import Waiting
+from scheduler.core.states import JobState, NodeState, RunKind, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Node, Rollup, Run
-from scheduler.services.queries import job_history, overview
+from scheduler.services.queries import health, job_history, overview
+from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import NodeSeen
+from scheduler.store import measures
 
 PAST = timedelta(hours=12)
 PLANNED = timedelta(hours=3)
@@ -25,11 +29,12 @@ LANE_RUNS = 60
 
 _LANES = 20
 _ROWS = 10
-_MOST_ACTIVE = 200
+_HIDDEN = ("args", "kwargs", "result", "log", "traceback", "job__job_state", "job__args", "job__kwargs")
+_LOOKED_AT = 200
+"""So many waiting runs are looked at for what a person would want to know: a queue may be long."""
 _CHANGES = 5
 _PAUSED = 5
 _MOST_PLANNED = 30
-_BAD = ("broken", "failing", "overdue")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +54,7 @@ class Hour:
     begins_at: datetime
     succeeded: int
     ended: int
-    """Those that were missed as well."""
+    """With the fire times that were missed or skipped."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +71,9 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
+    report: Report
+    """What health found: the dashboard says the same."""
+
     counts: dict[str, int]
     attention: list[Job]
     """The worst jobs, with ``condition``."""
@@ -87,22 +95,33 @@ class Dashboard:
     """The newest changes of jobs."""
 
     succeeded: int
-    """Of the runs that ended in the last 24 hours."""
+    """Of what ended in the last 24 hours, with the fire times that were missed or skipped."""
 
     ended: int
 
     @property
     def alive(self) -> int:
-        return sum(seen.state == NodeState.RUNNING for seen in self.nodes)
+        return self._standing.scheduling.fresh_nodes
+
+    @property
+    def queues(self) -> Sequence[Waiting]:
+        return self._standing.queues
+
+    @property
+    def _standing(self) -> Standing:
+        assert self.report.standing is not None  # noqa: S101 - what was judged was measured
+        return self.report.standing
 
     @property
     def trouble(self) -> int:
         """How many jobs need somebody."""
-        return sum(self.counts[name] for name in _BAD)
+        return sum(self.counts[name] for name in overview.TROUBLES)
 
 
 def look(*, now: datetime) -> Dashboard:
-    jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now)
+    report = health.judged()
+    not_started = () if report.standing is None else report.standing.not_started
+    jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now, not_started=not_started)
     lanes = list(jobs.order_by("severity", "next_run_time", "pk")[:_LANES])
     running, waiting = _active(now)
     ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
@@ -111,8 +130,9 @@ def look(*, now: datetime) -> Dashboard:
     hours, succeeded, ended = _outcomes(now, jobs=full)
     upcoming, paused = _upcoming_and_paused(now)
     return Dashboard(
-        counts=overview.counts(now=now),
-        attention=[job for job in lanes if _condition(job) in _BAD],
+        report=report,
+        counts=overview.counts(now=now, not_started=not_started),
+        attention=[job for job in lanes if _condition(job) in overview.TROUBLES],
         recent=recent,
         running=running,
         waiting=waiting,
@@ -134,8 +154,8 @@ def nodes(*, now: datetime) -> list[SeenNode]:
 
 
 def state_of(node: Node | NodeSeen, *, now: datetime) -> str:
-    """Return the state of the node's row, or ``silent`` when it has not been heard for as long as the dead are."""
-    silent = now - timedelta(seconds=conf.get().reap_after_seconds)
+    """Return the state of the node's row, or ``silent`` when its heartbeat is too old for the health as well."""
+    silent = now - timedelta(seconds=measures.fresh_seconds())
     return "silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state
 
 
@@ -165,13 +185,16 @@ def _upcoming_and_paused(now: datetime) -> tuple[list[Job], list[Job]]:
 
 
 def _active(now: datetime) -> tuple[list[Run], list[Run]]:
-    """Return what runs, and what waits for a reason that a person would want to know: one query."""
-    is_told = Q(state=RunState.RUNNING) | Q(state=RunState.QUEUED) & (Q(due_at__gt=now) | Q(coalesced__gt=0))
-    rows = Run.objects.active().filter(is_told).select_related("job").order_by("-state", "started_at", "due_at", "pk")
-    hidden = ("args", "kwargs", "result", "log", "traceback", "job__job_state", "job__args", "job__kwargs")
-    found = list(rows.defer(*hidden)[:_MOST_ACTIVE])
-    running = [run for run in found if run.state == RunState.RUNNING]
-    return running[:_LANES], [run for run in found if run.state == RunState.QUEUED][:_ROWS]
+    """Return what runs, and what waits for a reason that a person would want to know: two queries."""
+    rows = Run.objects.active().select_related("job").defer(*_HIDDEN)
+    running = rows.filter(state=RunState.RUNNING, node__isnull=False).order_by("started_at", "pk")[:_LANES]
+    retries = Run.objects.filter(kind=RunKind.RETRY).order_by("-id").values("pk")[:_LOOKED_AT]
+    queue = Run.objects.active().filter(node__isnull=True, held=False)
+    head = queue.order_by("executor", F("priority").desc(), "due_at", "id").values("pk")[:_LOOKED_AT]
+    is_told = Q(due_at__gt=now) | Q(coalesced__gt=0)
+    is_looked_at = Q(pk__in=retries) | Q(pk__in=head)
+    waiting = rows.filter(is_looked_at, is_told, state=RunState.QUEUED).order_by("due_at", "pk")[:_ROWS]
+    return list(running), list(waiting)
 
 
 def _is_full(runs: list[Recent], *, now: datetime) -> bool:
@@ -179,8 +202,8 @@ def _is_full(runs: list[Recent], *, now: datetime) -> bool:
 
 
 def _outcomes(now: datetime, *, jobs: list[str]) -> tuple[dict[str, list[Hour]], int, int]:
-    """Return the last hours of these jobs, and how many runs succeeded and ended in 24 hours: all from the roll-ups."""
-    columns = ("succeeded", "failed", "timed_out", "interrupted", "missed")
+    """Return the last hours of these jobs, and how many succeeded and ended in 24 hours: all from the roll-ups."""
+    columns = ("succeeded", "failed", "timed_out", "interrupted", "missed", "skipped")
     rows = (
         Rollup.objects.filter(hour__gte=now - timedelta(hours=24))
         .order_by("hour")
@@ -190,11 +213,12 @@ def _outcomes(now: datetime, *, jobs: list[str]) -> tuple[dict[str, list[Hour]],
     )
     hours: dict[str, list[Hour]] = {}
     all_succeeded = all_ended = 0
-    for job, begins_at, succeeded, *others, missed in rows:
+    for job, begins_at, succeeded, *others in rows:
+        ended = succeeded + sum(others)
         all_succeeded += succeeded
-        all_ended += succeeded + sum(others)
+        all_ended += ended
         if job and begins_at > now - PAST - timedelta(hours=1):
-            hour = Hour(begins_at=begins_at, succeeded=succeeded, ended=succeeded + sum(others) + missed)
+            hour = Hour(begins_at=begins_at, succeeded=succeeded, ended=ended)
             hours.setdefault(job, []).append(hour)
     return hours, all_succeeded, all_ended
 

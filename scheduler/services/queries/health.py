@@ -9,21 +9,17 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from django.db import connections
 from django.db.utils import Error
 
-from scheduler import conf
-from scheduler.core.states import JobState
+from scheduler.core.health import Check, Standing, Status, checks, worst
 from scheduler.errors import SchedulerError
 from scheduler.loops import spawn
-from scheduler.messages import phrase, phrase_of, row
-from scheduler.models import Job
-from scheduler.services import adoption, installation
+from scheduler.messages import phrase
+from scheduler.services import installation
 from scheduler.store import measures
-from scheduler.store.measures import Scheduling
 
 logger = logging.getLogger(__name__)
 
@@ -35,30 +31,6 @@ _INSTALLED_SECONDS = 15.0
 _NO_ANSWER = phrase("The database did not answer within {seconds:g} seconds.", seconds=PATIENCE_SECONDS)
 
 
-class Status(StrEnum):
-    PASS = "pass"  # noqa: S105 - a word, not a password
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Check:
-    """One question and its answer."""
-
-    name: str
-    status: Status
-    text: str
-    """A sentence: what was found, and what to do if it is not well."""
-
-    value: float | int | None = None
-
-    limit: float | int | None = None
-    """What the value may be at most; how many nodes there must be at least."""
-
-    unit: str = ""
-    """Of both: ``s``, or nothing for what is counted."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """All checks. What was not looked at, because an earlier one failed, is not in it."""
@@ -67,12 +39,17 @@ class Report:
     connection_valid: bool
     table_exists: bool = False
     job_count: int | None = None
-    scheduling: Scheduling | None = field(default=None, repr=False)
+    standing: Standing | None = field(default=None, repr=False)
 
     @property
     def status(self) -> Status:
-        found = {check.status for check in self.checks}
-        return Status.FAIL if Status.FAIL in found else Status.WARN if Status.WARN in found else Status.PASS
+        return worst(check.status for check in self.checks)
+
+    @property
+    def problems(self) -> tuple[Check, ...]:
+        """Return the checks that are not passed, failures first."""
+        failed = [check for check in self.checks if check.status is Status.FAIL]
+        return (*failed, *(check for check in self.checks if check.status is Status.WARN))
 
     @property
     def is_ready(self) -> bool:
@@ -87,7 +64,7 @@ class Report:
         """Return it as JSON. Without ``details`` only status words, for those who did not say who they are."""
         failed = [check.name for check in self.checks if check.status is Status.FAIL]
         brief = f"Failed: {', '.join(failed)}. Details need a login or a token." if failed else None
-        now = self.scheduling.now.isoformat().replace("+00:00", "Z") if self.scheduling else None
+        now = self.standing.scheduling.now.isoformat().replace("+00:00", "Z") if self.standing else None
         return {
             "status": self.status.value,
             "connection_valid": self.connection_valid,
@@ -169,7 +146,7 @@ def look() -> Report:
             return _not_installed(found)
         _installed.note()
     try:
-        return _working()
+        return judged()
     except Error:
         # What was known to be there may be gone: look again from the ground.
         _installed.forget()
@@ -204,129 +181,20 @@ def _not_installed(found: installation.Health) -> Report:
     )
 
 
-def _working() -> Report:
-    job_count = Job.objects.count()
-    now = measures.scheduling()
+def judged() -> Report:
+    """Measure and judge in this thread, where the tables are known to be there."""
+    standing = measures.standing()
     return Report(
-        checks=(_ANSWERS, _TABLES, _nodes(now), _overdue(now), _recorder(now), _clocks(now), _broken(), _unadopted()),
+        checks=(_ANSWERS, _TABLES, *checks(standing, limits=measures.limits())),
         connection_valid=True,
         table_exists=True,
-        job_count=job_count,
-        scheduling=now,
+        job_count=sum(standing.jobs.values()),
+        standing=standing,
     )
 
 
 def _unreachable(text: str) -> Report:
     return Report(checks=(Check(name="database", status=Status.FAIL, text=text),), connection_valid=False)
-
-
-def _nodes(found: Scheduling) -> Check:
-    if found.fresh_nodes:
-        silent = found.nodes - found.fresh_nodes
-        text = phrase_of("{number:,} node is alive.", "{number:,} nodes are alive.", number=found.fresh_nodes)
-        if silent:
-            more = phrase_of(
-                "{number:,} node is silent: their runs are handed on when they are taken for lost.",
-                "{number:,} nodes are silent: their runs are handed on when they are taken for lost.",
-                number=silent,
-            )
-            text = row(" ", [text, more])
-        status = Status.WARN if silent else Status.PASS
-        return Check(name="nodes", status=status, text=text, value=found.fresh_nodes, limit=1)
-    if not conf.get().enabled:
-        return Check(
-            name="nodes",
-            status=Status.WARN,
-            text=phrase("No node is alive, and ENABLE_SCHEDULER is off here."),
-            value=0,
-            limit=1,
-        )
-    heard = (
-        phrase("none was ever heard")
-        if found.heartbeat_age is None
-        else phrase("the last was heard {seconds:.0f} s ago", seconds=found.heartbeat_age)
-    )
-    return Check(
-        name="nodes",
-        status=Status.FAIL,
-        text=phrase(
-            "No node is alive: {heard}. Start one with “manage.py runscheduler”, or see why it does not answer.",
-            heard=heard,
-        ),
-        value=0,
-        limit=1,
-    )
-
-
-def _overdue(found: Scheduling) -> Check:
-    threshold, value = conf.get().overdue_seconds, found.max_overdue or 0
-    if not found.overdue:
-        text = phrase("Nothing is overdue.")
-        return Check(name="overdue", status=Status.PASS, text=text, value=value, limit=threshold, unit="s")
-    text = phrase_of(
-        "{number:,} job is overdue, by up to {seconds:.0f} s (the threshold is {threshold:g} s).",
-        "{number:,} jobs are overdue, by up to {seconds:.0f} s (the threshold is {threshold:g} s).",
-        number=found.overdue,
-        seconds=value,
-        threshold=threshold,
-    )
-    return Check(name="overdue", status=Status.FAIL, text=text, value=value, limit=threshold, unit="s")
-
-
-def _recorder(found: Scheduling) -> Check:
-    limit = conf.get().backlog_rows // 2
-    if found.backlog is None:
-        return Check(name="recorder", status=Status.PASS, text=phrase("No node has reported a backlog."), limit=limit)
-    if found.backlog <= limit:
-        text = phrase("Outcomes are recorded as they come.")
-        return Check(name="recorder", status=Status.PASS, text=text, value=found.backlog, limit=limit)
-    text = phrase(
-        "A node has {number:,} outcomes that it could not record yet: see what holds up the database.",
-        number=found.backlog,
-    )
-    return Check(name="recorder", status=Status.FAIL, text=text, value=found.backlog, limit=limit)
-
-
-def _clocks(found: Scheduling) -> Check:
-    limit = conf.get().skew_seconds
-    if found.skew is None:
-        text = phrase("No node has reported its clock.")
-        return Check(name="clocks", status=Status.PASS, text=text, limit=limit, unit="s")
-    skew = round(found.skew, 3)
-    if found.skew <= limit:
-        text = phrase("The clocks of the nodes agree with the database's.")
-        return Check(name="clocks", status=Status.PASS, text=text, value=skew, limit=limit, unit="s")
-    text = phrase(
-        "The clock of a node is {seconds:.1f} s away from the database's. Jobs run on time all the same; "
-        "set up NTP, so that logs can be compared.",
-        seconds=found.skew,
-    )
-    return Check(name="clocks", status=Status.WARN, text=text, value=skew, limit=limit, unit="s")
-
-
-def _broken() -> Check:
-    count = Job.objects.filter(state=JobState.BROKEN).count()
-    if not count:
-        return Check(name="broken_jobs", status=Status.PASS, text=phrase("No job is broken."), value=0, limit=0)
-    text = phrase_of(
-        "{number:,} job is broken: each says why; they heal when the cause is gone.",
-        "{number:,} jobs are broken: each says why; they heal when the cause is gone.",
-        number=count,
-    )
-    return Check(name="broken_jobs", status=Status.WARN, text=text, value=count, limit=0)
-
-
-def _unadopted() -> Check:
-    count = adoption.unadopted_count()
-    if not count:
-        text = phrase("Every stored job is adopted.")
-        return Check(name="unadopted_jobs", status=Status.PASS, text=text, value=0, limit=0)
-    text = phrase_of(
-        "{number:,} row is of django-apscheduler not adopted: “manage.py adopt_jobs” makes jobs of them.",
-        "{number:,} rows are of django-apscheduler not adopted: “manage.py adopt_jobs” makes jobs of them.",
-        number=count,
-    )
-    return Check(name="unadopted_jobs", status=Status.WARN, text=text, value=count, limit=0)
 
 
 _installed = _Installed()

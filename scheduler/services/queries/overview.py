@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,6 +19,7 @@ from django.db.models import (
     Func,
     IntegerField,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Value,
@@ -28,11 +29,21 @@ from django.db.models.functions import Extract, JSONObject, Left
 
 from scheduler import conf
 from scheduler.core import reasons
+from scheduler.core.health.standing import NotStarted
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.models import Job, Run
+from scheduler.store import measures
 
-CONDITIONS = ("broken", "failing", "overdue", "ok", "paused", "finished")
-"""From worst to best; a job has the first that is true of it."""
+CONDITIONS = ("broken", "stopped", "failing", "overdue", "stalled", "ok", "paused", "finished")
+"""
+From worst to best; a job has the first that is true of it.
+
+``stopped``: the scheduler paused it because it failed too often. ``overdue``: something is due and has not begun.
+``stalled``: its last fire times were all missed or skipped.
+"""
+
+TROUBLES = ("broken", "stopped", "failing", "overdue", "stalled")
+"""The conditions that need a person."""
 
 _ERROR_CHARS = 300
 
@@ -77,18 +88,42 @@ class Recent:
         return (self.finished_at - self.started_at).total_seconds()
 
 
-def with_condition(*, jobs: QuerySet[Job], now: datetime) -> QuerySet[Job]:
-    """Add ``condition``, one of ``CONDITIONS``, and ``severity``, its place there."""
+def not_started() -> list[NotStarted]:
+    """Find the jobs of which something that is due has not begun, or whose fire times all passed without a run."""
+    return measures.not_started()
+
+
+def with_condition(
+    *, jobs: QuerySet[Job], now: datetime, not_started: Sequence[NotStarted] | None = None
+) -> QuerySet[Job]:
+    """
+    Add ``condition``, one of ``CONDITIONS``, and ``severity``, its place there.
+
+    ``not_started``: what ``measures.not_started`` found, if it was called already.
+    """
+    found_late = measures.not_started() if not_started is None else not_started
     late = now - timedelta(seconds=conf.get().overdue_seconds)
-    rules: tuple[tuple[str, dict[str, Any]], ...] = (
-        ("broken", {"state": JobState.BROKEN}),
-        ("paused", {"state": JobState.PAUSED}),
-        ("failing", {"consecutive_failures__gt": 0}),
-        ("overdue", {"next_run_time__lt": late}),
-        ("finished", {"state": JobState.FINISHED}),
+    waiting = [each.job for each in found_late if each.since is not None]
+    passed = [each.job for each in found_late if each.fire_times]
+    is_overdue = Q(state=JobState.ACTIVE, next_run_time__lt=late)
+    rules: tuple[tuple[str, Q], ...] = (
+        ("broken", Q(state=JobState.BROKEN)),
+        (
+            "stopped",
+            Q(
+                state=JobState.PAUSED,
+                consecutive_failures__gt=0,
+                consecutive_failures__gte=F("pause_after_failures"),
+            ),
+        ),
+        ("failing", Q(state=JobState.ACTIVE, consecutive_failures__gt=0)),
+        ("overdue", is_overdue | Q(pk__in=waiting) if waiting else is_overdue),
+        *((("stalled", Q(state=JobState.ACTIVE, pk__in=passed)),) if passed else ()),
+        ("paused", Q(state=JobState.PAUSED)),
+        ("finished", Q(state=JobState.FINISHED)),
     )
-    words = [When(**rule, then=Value(word)) for word, rule in rules]
-    places = [When(**rule, then=Value(CONDITIONS.index(word))) for word, rule in rules]
+    words = [When(rule, then=Value(word)) for word, rule in rules]
+    places = [When(rule, then=Value(CONDITIONS.index(word))) for word, rule in rules]
     found: QuerySet[Job] = jobs.annotate(
         condition=Case(*words, default=Value("ok"), output_field=CharField()),
         severity=Case(*places, default=Value(CONDITIONS.index("ok")), output_field=IntegerField()),
@@ -96,17 +131,26 @@ def with_condition(*, jobs: QuerySet[Job], now: datetime) -> QuerySet[Job]:
     return found
 
 
-def counts(*, now: datetime) -> dict[str, int]:
+def condition_of(*, job: Job, now: datetime) -> str:
+    """Return the condition of one job; of one that is gone, that it ended."""
+    row = with_condition(
+        jobs=Job.objects.filter(pk=job.pk), now=now, not_started=measures.not_started(jobs=[job.pk])
+    ).values_list("condition", flat=True)
+    return str(row.first() or "finished")
+
+
+def counts(*, now: datetime, not_started: Sequence[NotStarted] | None = None) -> dict[str, int]:
     """Return how many jobs are in each condition, all of them named."""
-    found = with_condition(jobs=Job.objects.order_by(), now=now).values("condition").annotate(number=Count("pk"))
+    rows = with_condition(jobs=Job.objects.order_by(), now=now, not_started=not_started)
+    found = rows.values("condition").annotate(number=Count("pk"))
     return dict.fromkeys(CONDITIONS, 0) | {row["condition"]: row["number"] for row in found}
 
 
-def survey(*, now: datetime) -> Survey:
+def survey(*, now: datetime, not_started: Sequence[NotStarted] | None = None) -> Survey:
     """Look over all jobs in one query."""
     joined = Func(F("tags"), Value(_BETWEEN_TAGS), function="array_to_string", output_field=CharField())
     found = list(
-        with_condition(jobs=Job.objects.order_by(), now=now)
+        with_condition(jobs=Job.objects.order_by(), now=now, not_started=not_started)
         .values("condition")
         .annotate(
             number=Count("pk"),

@@ -187,6 +187,11 @@ def status(*, found: Status) -> dict[str, Any]:
     return {
         "status": found.word.value,
         "running": found.is_running,
+        "health": found.report.status.value,
+        "problems": [
+            {"check": check.name, "status": check.status.value, "text": str(check.text)}
+            for check in found.report.problems
+        ],
         "total_jobs": found.total_jobs,
         "jobs_by_state": found.jobs_by_state,
         "metrics": totals(found.totals, uptime=now.uptime, last=found.last_execution_at),
@@ -214,6 +219,7 @@ def status(*, found: Status) -> dict[str, Any]:
                 "running": queue.running,
                 "held": queue.held,
                 "oldest_seconds": queue.oldest,
+                "oldest_held_seconds": queue.oldest_held,
             }
             for queue in found.queues
         ],

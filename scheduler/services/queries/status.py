@@ -7,11 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from scheduler import conf
+from scheduler.core.health.standing import NodeView, Scheduling, Waiting
 from scheduler.core.states import JobState
-from scheduler.services.queries import metrics
+from scheduler.services.queries import health, metrics
+from scheduler.services.queries.health import Report
 from scheduler.services.queries.metrics import Tally
-from scheduler.store import measures
-from scheduler.store.measures import NodeView, Scheduling, Waiting
 
 
 class Word(StrEnum):
@@ -19,7 +19,7 @@ class Word(StrEnum):
 
     RUNNING = "running"
     DEGRADED = "degraded"
-    """A node is alive, and something is overdue or a node is silent."""
+    """A node is alive, and a check of the health warns or fails."""
 
     STOPPED = "stopped"
     """No node is alive."""
@@ -31,6 +31,7 @@ class Word(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     word: Word
+    report: Report
     scheduling: Scheduling
     jobs_by_state: dict[str, int]
     totals: Tally
@@ -48,22 +49,23 @@ class Status:
 
 
 def status() -> Status:
-    """Look at jobs, nodes, queues and totals: six queries, however many jobs and runs there are."""
-    now = measures.scheduling()
-    counts = measures.jobs()
+    """Look at health, jobs, nodes, queues and totals, in a fixed number of queries."""
+    report = health.judged()
+    standing = report.standing
+    assert standing is not None  # noqa: S101 - what was judged was measured
     return Status(
-        word=_word(now),
-        scheduling=now,
-        jobs_by_state={state.value: counts.get(state.value, 0) for state in JobState},
+        word=_word(report, standing.scheduling),
+        report=report,
+        scheduling=standing.scheduling,
+        jobs_by_state={state.value: standing.jobs.get(state.value, 0) for state in JobState},
         totals=metrics.totals(),
-        last_execution_at=metrics.last_execution_at(now=now.now),
-        nodes=tuple(measures.nodes()),
-        queues=tuple(measures.waiting()),
+        last_execution_at=metrics.last_execution_at(now=standing.scheduling.now),
+        nodes=tuple(standing.nodes),
+        queues=tuple(standing.queues),
     )
 
 
-def _word(now: Scheduling) -> Word:
+def _word(report: Report, now: Scheduling) -> Word:
     if now.fresh_nodes:
-        is_well = not now.overdue and now.fresh_nodes == now.nodes
-        return Word.RUNNING if is_well else Word.DEGRADED
+        return Word.DEGRADED if report.problems else Word.RUNNING
     return Word.STOPPED if conf.get().enabled else Word.DISABLED

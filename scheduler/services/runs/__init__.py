@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Max
 
 from scheduler.core import error_messages, reasons, triggers
@@ -14,8 +13,8 @@ from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
+from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
-from scheduler.store import notifications
 from scheduler.store.clock import aware, database_now
 from scheduler.store.notifications import Channel
 
@@ -44,7 +43,7 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     :raises RunFinished, RunNotFound: nothing was changed
     """
     now = now or database_now()
-    with transaction.atomic():
+    with database.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
             raise RunNotFound(error_messages.RUN_DELETED_MEANWHILE(id=f"{run.pk}"))
@@ -72,7 +71,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     now = now or database_now()
     if run.job_id is None:
         raise JobNotFound(error_messages.DELETED_JOB_CANNOT_RUN(name=run.job_name))
-    with transaction.atomic():
+    with database.atomic():
         job = rows.lock(id=run.job_id)
         if job.state == JobState.BROKEN:
             raise JobIsBroken(error_messages.CANNOT_RUN(name=job.name, reason=job.state_reason))
@@ -168,7 +167,7 @@ def backfill(
 
 
 def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, now: datetime) -> list[datetime]:
-    with transaction.atomic():
+    with database.atomic():
         stored = rows.lock(id=job.pk)
         if stored.state == JobState.BROKEN:
             raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))

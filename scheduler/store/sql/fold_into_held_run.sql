@@ -9,7 +9,7 @@
 UPDATE scheduler_run AS run
    SET covers_from = coalesce(run.covers_from, run.scheduled_at),
        scheduled_at = further.scheduled_at,
-       coalesced = run.coalesced + further.count
+       coalesced = least(run.coalesced::bigint + further.count, 2147483647)
   FROM unnest(%(runs)s::bigint[], %(scheduled_at)s::timestamptz[], %(counts)s::int[])
     AS further (id, scheduled_at, count)
  WHERE run.id = further.id

@@ -1,9 +1,9 @@
--- How the scheduling stands: what is overdue, what waits, which nodes are alive, whether they keep up.
+-- How the scheduling stands: what is overdue, what fails, which nodes are alive, whether they keep up.
 --
 -- Locks:   none.
 -- Params:  fresh float8, seconds after which a heartbeat is old; late float8, seconds after which a job is overdue
 -- Rows:    one, see store/measures.py; ages in seconds on the database's clock
--- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting; scheduler_node_state_beat
+-- Index:   django_apscheduler_djangojob (next_run_time); scheduler_node_state_beat; scheduler_job_failing
 
 WITH clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
@@ -14,11 +14,18 @@ WITH clock AS MATERIALIZED (
      WHERE parent.next_run_time <= (SELECT clock.now FROM clock)
        AND job.state = 'active'
 ), living AS MATERIALIZED (
-    SELECT node.started_at, node.heartbeat_at, measure.backlog, measure.reported_at,
+    SELECT node.started_at, node.heartbeat_at, measure.backlog, measure.backlog_seconds,
+           measure.reported_at,
            extract(epoch FROM measure.clock_at - measure.reported_at)::float8 AS skew
       FROM scheduler_node AS node
       LEFT JOIN scheduler_nodemeasure AS measure ON measure.node_id = node.id
      WHERE node.state = 'running'
+), failures AS (
+    SELECT count(*) FILTER (WHERE job.state = 'active') AS failing,
+           count(*) FILTER (WHERE job.state = 'paused'
+                              AND job.consecutive_failures >= job.pause_after_failures) AS stopped
+      FROM scheduler_job AS job
+     WHERE job.consecutive_failures > 0
 )
 SELECT clock.now,
        (SELECT count(*) FROM due),
@@ -37,6 +44,10 @@ SELECT clock.now,
           FROM living WHERE living.heartbeat_at > clock.now - %(fresh)s * interval '1 second'),
        (SELECT max(living.backlog)
           FROM living WHERE living.reported_at > clock.now - %(fresh)s * interval '1 second'),
+       (SELECT max(living.backlog_seconds)
+          FROM living WHERE living.reported_at > clock.now - %(fresh)s * interval '1 second'),
        (SELECT max(abs(living.skew))
-          FROM living WHERE living.reported_at > clock.now - %(fresh)s * interval '1 second')
+          FROM living WHERE living.reported_at > clock.now - %(fresh)s * interval '1 second'),
+       failures.failing, failures.stopped
   FROM clock
+ CROSS JOIN failures

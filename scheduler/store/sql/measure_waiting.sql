@@ -1,16 +1,85 @@
--- How many runs wait and run, by executor, and how old the oldest that waits is.
+-- How many runs wait and run, by executor, how long the oldest of them waits, and whether those that run are new.
 --
 -- Locks:   none.
--- Params:  none
--- Rows:    executor, queued, running, held, age of the oldest queued run that may start in seconds (NULL: none)
--- Index:   scheduler_run_active_job
+-- Params:  late float8, seconds after which a run that was asked to end goes on for too long; most int, the most rows of
+--          a queue that are counted
+-- Rows:    executor, queued, running, held, age of the oldest queued run that may start, of the oldest held one, of the
+--          run that began last, all in seconds (NULL: none), runs that go on although they were asked to end
+-- Index:   scheduler_run_waiting, from one executor and priority to the next; scheduler_run_owned_by_node;
+--          scheduler_run_held
 
-SELECT run.executor,
-       count(*) FILTER (WHERE run.state = 'queued' AND NOT run.held),
-       count(*) FILTER (WHERE run.state = 'running'),
-       count(*) FILTER (WHERE run.state = 'queued' AND run.held),
-       extract(epoch FROM clock_timestamp() - min(run.due_at) FILTER (WHERE run.state = 'queued' AND NOT run.held))::float8
-  FROM scheduler_run AS run
- WHERE run.finished_at IS NULL
- GROUP BY run.executor
- ORDER BY run.executor
+WITH RECURSIVE clock AS MATERIALIZED (
+    SELECT clock_timestamp() AS now
+), queue (executor, priority) AS (
+    (SELECT run.executor, run.priority
+       FROM scheduler_run AS run
+      WHERE run.node IS NULL AND run.finished_at IS NULL AND NOT run.held
+      ORDER BY run.executor, run.priority DESC
+      LIMIT 1)
+    UNION ALL
+    SELECT following.executor, following.priority
+      FROM queue
+     CROSS JOIN LATERAL (
+           (SELECT run.executor, run.priority
+              FROM scheduler_run AS run
+             WHERE run.node IS NULL AND run.finished_at IS NULL AND NOT run.held
+               AND run.executor = queue.executor AND run.priority < queue.priority
+             ORDER BY run.priority DESC
+             LIMIT 1)
+           UNION ALL
+           (SELECT run.executor, run.priority
+              FROM scheduler_run AS run
+             WHERE run.node IS NULL AND run.finished_at IS NULL AND NOT run.held
+               AND run.executor > queue.executor
+             ORDER BY run.executor, run.priority DESC
+             LIMIT 1)
+           LIMIT 1) AS following
+), waiting AS (
+    SELECT queue.executor, tally.runs, tally.since
+      FROM queue
+     CROSS JOIN clock
+     CROSS JOIN LATERAL (
+           SELECT count(*) AS runs,
+                  min(greatest(head.due_at, head.created_at)) FILTER (WHERE head.due_at <= clock.now) AS since
+             FROM (SELECT run.due_at, run.created_at
+                     FROM scheduler_run AS run
+                    WHERE run.node IS NULL AND run.finished_at IS NULL AND NOT run.held
+                      AND run.executor = queue.executor AND run.priority = queue.priority
+                    ORDER BY run.due_at
+                    LIMIT %(most)s) AS head) AS tally
+), owned AS (
+    SELECT run.executor,
+           count(*) FILTER (WHERE run.state = 'queued') AS queued,
+           count(*) FILTER (WHERE run.state = 'running') AS running,
+           min(greatest(run.due_at, run.created_at)) FILTER (WHERE run.state = 'queued') AS since,
+           max(run.started_at) FILTER (WHERE run.state = 'running') AS began,
+           count(*) FILTER (WHERE run.state = 'running'
+                              AND run.cancel_requested_at < clock.now - %(late)s * interval '1 second') AS unheeded
+      FROM scheduler_run AS run
+     CROSS JOIN clock
+     WHERE run.finished_at IS NULL AND run.node IS NOT NULL
+     GROUP BY run.executor
+), held AS (
+    SELECT head.executor, count(*) AS runs, min(greatest(head.due_at, head.created_at)) AS since
+      FROM (SELECT run.executor, run.due_at, run.created_at
+              FROM scheduler_run AS run
+             WHERE run.held AND run.finished_at IS NULL
+             ORDER BY run.due_at
+             LIMIT %(most)s) AS head
+     GROUP BY head.executor
+), every (executor, queued, running, held, since, held_since, began, unheeded) AS (
+    SELECT waiting.executor, waiting.runs, 0, 0, waiting.since, NULL::timestamptz, NULL::timestamptz, 0 FROM waiting
+    UNION ALL
+    SELECT owned.executor, owned.queued, owned.running, 0, owned.since, NULL, owned.began, owned.unheeded FROM owned
+    UNION ALL
+    SELECT held.executor, 0, 0, held.runs, NULL, held.since, NULL, 0 FROM held
+)
+SELECT every.executor, sum(every.queued)::bigint, sum(every.running)::bigint, sum(every.held)::bigint,
+       extract(epoch FROM clock.now - min(every.since))::float8,
+       extract(epoch FROM clock.now - min(every.held_since))::float8,
+       extract(epoch FROM clock.now - max(every.began))::float8,
+       sum(every.unheeded)::bigint
+  FROM every
+ CROSS JOIN clock
+ GROUP BY every.executor, clock.now
+ ORDER BY every.executor

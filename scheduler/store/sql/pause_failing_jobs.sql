@@ -10,7 +10,7 @@ WITH said AS MATERIALIZED (
 )
 UPDATE scheduler_job AS job
    SET state = 'paused', state_reason = '', reason_code = failing.reason_code,
-       reason_params = failing.reason_params::jsonb, state_changed_by = '', version = job.version + 1,
+       reason_params = failing.reason_params::jsonb, state_changed_by = '', version = least(job.version, 2147483646) + 1,
        paused_until = NULL, state_changed_at = coalesce(%(now)s::timestamptz, now())
   FROM unnest(%(jobs)s::text[], %(reason_codes)s::text[], %(reason_params)s::text[])
        AS failing (id, reason_code, reason_params), said

@@ -1,13 +1,13 @@
 -- Say what a node measures of itself.
 --
 -- Locks:   the row of the node's measures, for the length of the statement.
--- Params:  node uuid; clock timestamptz; backlog int; tick_seconds float8 or NULL; busy, waiting jsonb; connections int
+-- Params:  node uuid; clock timestamptz; backlog int; backlog_seconds float8; tick_seconds float8 or NULL; busy, waiting jsonb; connections int
 -- Rows:    none; nothing is written for a node that has no row
 -- Index:   the primary key
 
 INSERT INTO scheduler_nodemeasure AS measure (
-       node_id, clock_at, reported_at, backlog, tick_seconds, busy, waiting, connections)
-SELECT node.id, %(clock)s::timestamptz, clock_timestamp(), %(backlog)s, %(tick_seconds)s::float8, %(busy)s::jsonb,
+       node_id, clock_at, reported_at, backlog, backlog_seconds, tick_seconds, busy, waiting, connections)
+SELECT node.id, %(clock)s::timestamptz, clock_timestamp(), %(backlog)s, %(backlog_seconds)s::float8, %(tick_seconds)s::float8, %(busy)s::jsonb,
        %(waiting)s::jsonb, %(connections)s
   FROM scheduler_node AS node
  WHERE node.id = %(node)s::uuid
@@ -15,6 +15,7 @@ SELECT node.id, %(clock)s::timestamptz, clock_timestamp(), %(backlog)s, %(tick_s
    SET clock_at = excluded.clock_at,
        reported_at = excluded.reported_at,
        backlog = excluded.backlog,
+       backlog_seconds = excluded.backlog_seconds,
        tick_seconds = excluded.tick_seconds,
        busy = excluded.busy,
        waiting = excluded.waiting,

@@ -24,7 +24,7 @@ WITH said AS MATERIALIZED (
            state_changed_by = CASE WHEN fit.state = job.state THEN job.state_changed_by ELSE '' END,
            state_changed_at = CASE WHEN fit.state = job.state THEN job.state_changed_at
                                    ELSE coalesce(%(now)s::timestamptz, now()) END,
-           version = job.version + 1
+           version = least(job.version, 2147483646) + 1
       FROM fit, said
      WHERE job.djangojob_ptr_id = fit.id
        AND job.version = fit.version

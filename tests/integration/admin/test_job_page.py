@@ -82,7 +82,7 @@ class TestJobPage:
         assert sentence(client) == "Cannot run: No task."
 
         Job.objects.update(state="finished", reason_text="It has no further fire time.")
-        assert sentence(client) == "Done. It has no further fire time."
+        assert sentence(client) == "Finished. It has no further fire time."
 
     def test_masks_secrets(self, client: Client) -> None:
         make(task="governed.use_secret", kwargs={"token": "hush-hush"})
@@ -123,7 +123,7 @@ class TestJobPage:
             for address in (LIST, addresses.job("nightly"), addresses.runs(), addresses.run(Run.objects.get().pk)):
                 client.get(address)
 
-        assert not [query["sql"] for query in queries if not query["sql"].lstrip("( ").startswith("SELECT")]
+        assert not [query["sql"] for query in queries if not query["sql"].lstrip("( ").startswith(("SELECT", "WITH"))]
 
 
 class TestJobActions:
@@ -158,7 +158,7 @@ class TestJobActions:
 
         text = client.post(addresses.job_action("run", "nightly")).content.decode()
 
-        assert "It is running now on web-2. This starts one more beside it." in text
+        assert "It is running on web-2. This starts a parallel run." in text
 
     @pytest.mark.parametrize(
         ("permissions", "allowed"),

@@ -104,7 +104,7 @@ class TestAddingAJob:
             ("args", "{}7", "valid JSON"),
             ("args", '{"a": 1}', "list"),
             ("args", "[1]", ""),
-            ("task", "os.system", "No task is called “os.system”."),
+            ("task", "os.system", "Unknown task “os.system”."),
             ("new_id", "taken", "exists already"),
             ("new_id", "a\tb", "cannot be printed"),
             ("name", "a\u200bb", "cannot be printed"),
@@ -159,8 +159,8 @@ class TestEditingAJob:
         response = client.post(page("nightly"), data)
 
         told = errors(response)["__all__"][0]
-        assert told.startswith("bert changed this today ")
-        assert "stored now in: Description." in told
+        assert told.startswith("bert changed this job today ")
+        assert "stored job in: Description." in told
         assert response.context["adminform"].form["description"].value() == "mine"
         assert Job.objects.get().description == "theirs"
 

@@ -86,7 +86,7 @@ class TestRunActions:
 
         text = client.post(action("retry", failed)).content.decode()
 
-        assert "It is running now on web-2. This one waits until a run ends." in text
+        assert "It is running on web-2. This run waits until another run ends." in text
 
     @pytest.mark.parametrize(
         ("permissions", "allowed"),

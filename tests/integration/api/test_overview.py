@@ -138,7 +138,7 @@ class TestStatus:
         for number in range(20):
             jobs.run_now(job=jobs.create(id=str(number), task="sample.nothing", trigger=EVERY_HOUR))
             node(name=str(number))
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(18):
             assert api.get("status").status_code == 200
 
 
@@ -198,10 +198,10 @@ class TestHealth:
     @pytest.mark.parametrize(
         ("arrange", "check", "status", "words"),
         [
-            (lambda: node(age=11), "nodes", "fail", "the last was heard 11 s ago"),
-            (lambda: None, "nodes", "fail", "none was ever heard"),
-            (lambda: (node(), overdue("late", 75)), "overdue", "fail", "1 job is overdue, by up to 75 s"),
-            (lambda: node(backlog=6000), "recorder", "fail", "6,000 outcomes"),
+            (lambda: node(age=11), "nodes", "fail", "last heartbeat 11 s ago"),
+            (lambda: None, "nodes", "fail", "No node has ever connected"),
+            (lambda: (node(), overdue("late", 75)), "overdue", "fail", "1 job is overdue by up to 1 min"),
+            (lambda: node(backlog=6000), "recorder", "fail", "6,000 results"),
             (lambda: node(clock_at=timezone.now() + timedelta(seconds=9)), "clocks", "warn", "9.0 s away"),
             (lambda: (node(), node(age=12, name="n2")), "nodes", "warn", "1 node is silent"),
         ],
@@ -318,8 +318,8 @@ class TestPrometheus:
 
         assert "the-job" not in api.get("/metrics").content.decode()
 
-    def test_asks_at_most_five_things_and_keeps_the_answer(self, api: Caller, django_assert_num_queries: Any) -> None:
-        with django_assert_num_queries(2 + 5):  # session and user
+    def test_asks_eight_things_and_keeps_the_answer(self, api: Caller, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(2 + 8):  # session and user
             api.get("/metrics")
         with django_assert_num_queries(2):
             api.get("/metrics")

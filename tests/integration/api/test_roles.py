@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -175,17 +176,74 @@ class TestTokens:
             assert answer.json()["type"].endswith("/authentication-failed")
 
 
+WRITES = (
+    *(door for door in DOORS if door.verb != "get"),
+    Door("post", "tokens", (), 201, {"days": 1}),
+)
+writes = pytest.mark.parametrize(
+    "door", WRITES, ids=lambda door: f"{door.verb} {door.path} {(door.body or {}).get('action', '')}"
+)
+
+
+def browser(caller: Caller) -> Client:
+    """A browser in which the caller is logged in, and that has the CSRF cookie as after any page with a form."""
+    found = Client(enforce_csrf_checks=True)
+    found.cookies = caller.cookies
+    found.cookies["csrftoken"] = "k" * 32
+    return found
+
+
+def write(client: Client, door: Door, run: Run, **headers: str) -> Any:
+    path = f"{BASE}/{door.path.format(run=run.pk)}"
+    body = json.dumps(door.body if door.body is not None else {})
+    return client.generic(door.verb.upper(), path, body, content_type="application/json", headers=headers)
+
+
 class TestSessions:
-    def test_need_the_csrf_token_to_change_something(self, login: Callable[..., Caller]) -> None:
-        caller = login("pause_job")
-        jobs.create(id="j", **JOB)
-        browser = Client(enforce_csrf_checks=True)
-        browser.cookies = caller.cookies
+    """A logged-in browser, as the page of the API's documentation is one."""
 
-        answer = browser.post(f"{BASE}/jobs/j/pause", {}, content_type="application/json")
+    @writes
+    def test_open_each_door_with_the_csrf_token_and_json(
+        self, door: Door, run: Run, login: Callable[..., Caller]
+    ) -> None:
+        client = browser(login())
 
-        assert answer.status_code == 403
-        assert Job.objects.get().state == "active"
+        answer = write(client, door, run, **{"X-CSRFToken": client.cookies["csrftoken"].value})
+
+        assert answer.status_code == door.answers, answer.content
+
+    @writes
+    def test_need_the_csrf_token_to_change_something(self, door: Door, run: Run, login: Callable[..., Caller]) -> None:
+        before = (list(Job.objects.values()), list(Run.objects.values()))
+
+        answer = write(browser(login()), door, run)
+
+        assert (answer.status_code, answer["Content-Type"]) == (403, "application/problem+json")
+        assert (list(Job.objects.values()), list(Run.objects.values())) == before
+
+    @writes
+    def test_are_refused_what_their_user_may_not(self, door: Door, run: Run, login: Callable[..., Caller]) -> None:
+        if not door.needs:
+            return
+        client = browser(login("view_node"))
+
+        answer = write(client, door, run, **{"X-CSRFToken": client.cookies["csrftoken"].value})
+
+        assert (answer.status_code, answer["Content-Type"]) == (403, "application/problem+json")
+
+    @writes
+    def test_read_forms_as_what_they_are_not(self, door: Door, run: Run, login: Callable[..., Caller]) -> None:
+        client = browser(login())
+
+        answer = client.generic(
+            door.verb.upper(),
+            f"{BASE}/{door.path.format(run=run.pk)}",
+            "a=b",
+            content_type="application/x-www-form-urlencoded",
+            headers={"X-CSRFToken": client.cookies["csrftoken"].value},
+        )
+
+        assert answer.status_code < 500
 
 
 class TestThrottling:

@@ -228,7 +228,7 @@ class TestALostAnswer:
         )
         ids = [run.id for run in claim.owned]
         if passed_the_gate:
-            assert runs.start(session, runs=ids, node=node.identity.node) == set(ids)
+            assert runs.start(session, runs=ids, node=node.identity.node).runs == set(ids)
 
         work(node, until=all_succeeded(1))
 

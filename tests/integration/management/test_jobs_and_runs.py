@@ -285,7 +285,7 @@ class TestSchedulerStatus:
         code, out, talk = run("scheduler_status", "--json")
 
         assert (code, json.loads(out)["scheduler"]["status"]) == (1, "stopped")
-        assert "No node is alive" in talk
+        assert "No scheduler is running" in talk
         assert "nodes" in run("scheduler_status")[1]
 
 

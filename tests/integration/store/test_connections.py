@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
-import psycopg2
 import pytest
 from django.db import connection
 
@@ -18,6 +17,7 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Node
 from scheduler.store import nodes
 from scheduler.store.connections import Connection, Watchdog, texts
+from scheduler.store.drivers import errors
 from scheduler.store.notifications import Channel, Listener, notify
 from tests.ledger import NOON, SECOND, add_node
 
@@ -158,7 +158,7 @@ class TestAServerThatBecameReadOnly:
     def test_is_told_apart_from_a_fault_of_ours(self) -> None:
         session = Connection(purpose="test")
 
-        with pytest.raises(psycopg2.ProgrammingError):
+        with pytest.raises(errors.ProgrammingError):
             session._run("SELECT nonsense", {})
 
         session.close()

@@ -206,7 +206,7 @@ class TestReap:
         queued = add_run(job, node=node)
         reap(session)
 
-        assert runs.start(session, runs=[queued.pk], node=node) == frozenset()
+        assert runs.start(session, runs=[queued.pk], node=node).runs == frozenset()
         (taken,) = runs.take(
             session, node=str(uuid4()), executor="default", tasks=["tests.nothing"], limit=9, now=LATER
         )

@@ -34,7 +34,7 @@ def _words(values: dict[str, Any]) -> str:
     for name, value in values.items():
         shown = ", ".join(f"{key} {item}" for key, item in value.items()) if isinstance(value, dict) else value
         parts.append(f"{name.replace('_', ' ')} {shown}")
-    return "; ".join(parts)
+    return " · ".join(parts)
 
 
 if __name__ == "__main__":

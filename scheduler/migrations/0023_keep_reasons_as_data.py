@@ -157,7 +157,7 @@ def _reason(model: str, *, column: str, **options: str) -> list:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("scheduler", "0018_watch_everything"),
+        ("scheduler", "0022_read_no_past_of_queues"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("scheduler", "0019_keep_reasons_as_data"),
+        ("scheduler", "0023_keep_reasons_as_data"),
     ]
 
     operations = [

@@ -1,0 +1,32 @@
+"""
+Health: what was measured, and what it means.
+
+One judgement for the dashboard, the health page, the API, the command line and the metrics, so that none of them can
+be greener than another. ``standing`` has the facts, the other modules judge a part of them each.
+"""
+
+from __future__ import annotations
+
+from scheduler.core.health import jobs, nodes, queues
+from scheduler.core.health.check import Check, Limits, Status, worst
+from scheduler.core.health.standing import Standing
+
+__all__ = ["Check", "Limits", "Standing", "Status", "checks", "worst"]
+
+
+def checks(found: Standing, *, limits: Limits) -> tuple[Check, ...]:
+    """Judge everything that was measured."""
+    return (
+        nodes.nodes(found.scheduling, limits),
+        jobs.overdue(found, limits),
+        queues.queue(found, limits),
+        jobs.stalled(found, limits),
+        nodes.stuck(found),
+        nodes.recorder(found.scheduling, limits),
+        jobs.broken(found),
+        jobs.stopped(found),
+        jobs.failing(found),
+        nodes.clocks(found.scheduling, limits),
+        nodes.transactions(found.transaction),
+        jobs.unadopted(found),
+    )

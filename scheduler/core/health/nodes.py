@@ -1,0 +1,125 @@
+"""Nodes: whether they live, keep up, end what they should, and agree on the time."""
+
+from __future__ import annotations
+
+from scheduler.core.health.check import Check, Limits, Status, duration
+from scheduler.core.health.standing import OpenTransaction, Scheduling, Standing
+from scheduler.messages import phrase, phrase_of, row
+
+LONG_TRANSACTION_SECONDS = 60.0
+"""While a transaction is open, nothing that it could see is cleaned up: queues slow down after about a minute."""
+
+
+def nodes(found: Scheduling, limits: Limits) -> Check:
+    if found.fresh_nodes:
+        silent = found.nodes - found.fresh_nodes
+        text = phrase_of("{number:,} node is alive.", "{number:,} nodes are alive.", number=found.fresh_nodes)
+        if silent:
+            more = phrase_of(
+                "{number:,} node is silent: its runs move to other nodes once it is declared lost.",
+                "{number:,} nodes are silent: their runs move to other nodes once they are declared lost.",
+                number=silent,
+            )
+            text = row(" ", [text, more])
+        status = Status.WARN if silent else Status.PASS
+        return Check(name="nodes", status=status, text=text, value=found.fresh_nodes, limit=1)
+    if not limits.enabled:
+        text = phrase("No scheduler is running, and ENABLE_SCHEDULER is off here.")
+        return Check(name="nodes", status=Status.WARN, text=text, value=0, limit=1)
+    if found.heartbeat_age is None:
+        text = phrase("No scheduler is running. No node has ever connected. Start one with “manage.py runscheduler”.")
+    else:
+        text = phrase(
+            "No scheduler is running: last heartbeat {age} ago. No jobs will start. Start a node with "
+            "“manage.py runscheduler”, or find out why it is not responding.",
+            age=duration(found.heartbeat_age),
+        )
+    return Check(name="nodes", status=Status.FAIL, text=text, value=0, limit=1)
+
+
+def stuck(found: Standing) -> Check:
+    threads = sum(node.stuck for node in found.nodes)
+    unheeded = sum(queue.unheeded for queue in found.queues)
+    said: list[str] = []
+    if threads:
+        names = ", ".join(sorted({node.name for node in found.nodes if node.stuck}))
+        said.append(
+            phrase_of(
+                "{number:,} thread goes on after its run timed out: restart {nodes} to end it.",
+                "{number:,} threads go on after their runs timed out: restart {nodes} to end them.",
+                number=threads,
+                nodes=names,
+            )
+        )
+    if unheeded:
+        said.append(
+            phrase_of(
+                "{number:,} run goes on although its cancellation was requested: restart its node to end it.",
+                "{number:,} runs go on although their cancellation was requested: restart their nodes to end them.",
+                number=unheeded,
+            )
+        )
+    text = row(" ", said) if said else phrase("Runs end when they are told to.")
+    status = Status.WARN if said else Status.PASS
+    return Check(name="stuck_runs", status=status, text=text, value=threads + unheeded, limit=0)
+
+
+def recorder(found: Scheduling, limits: Limits) -> Check:
+    """Outcomes in the memory of nodes: too many, or one that has been there for too long."""
+    if found.backlog is None:
+        text = phrase("No node has reported a backlog.")
+        return Check(name="recorder", status=Status.PASS, text=text, limit=limits.backlog)
+    age = found.backlog_seconds or 0.0
+    if found.backlog <= limits.backlog and age <= limits.overdue_seconds:
+        text = phrase("Results are written without delay.")
+        return Check(name="recorder", status=Status.PASS, text=text, value=found.backlog, limit=limits.backlog)
+    text = phrase_of(
+        "A node has {number:,} result that it could not write yet, for {age}: check what holds up the database.",
+        "A node has {number:,} results that it could not write yet, the oldest for {age}: check what holds up the "
+        "database.",
+        number=found.backlog,
+        age=duration(age),
+    )
+    return Check(name="recorder", status=Status.FAIL, text=text, value=found.backlog, limit=limits.backlog)
+
+
+def clocks(found: Scheduling, limits: Limits) -> Check:
+    limit = limits.skew_seconds
+    if found.skew is None:
+        text = phrase("No node has reported its clock.")
+        return Check(name="clocks", status=Status.PASS, text=text, limit=limit, unit="s")
+    skew = round(found.skew, 3)
+    if found.skew <= limit:
+        text = phrase("The clocks of the nodes agree with the database's.")
+        return Check(name="clocks", status=Status.PASS, text=text, value=skew, limit=limit, unit="s")
+    text = phrase(
+        "The clock of a node is {seconds:.1f} s away from the database's. Jobs run on time all the same; "
+        "set up NTP, so that logs can be compared.",
+        seconds=found.skew,
+    )
+    return Check(name="clocks", status=Status.WARN, text=text, value=skew, limit=limit, unit="s")
+
+
+def transactions(found: OpenTransaction | None) -> Check:
+    limit = LONG_TRANSACTION_SECONDS
+    if found is None or found.seconds <= limit:
+        text = phrase("No transaction has been open for long.")
+        value = 0.0 if found is None else round(found.seconds, 1)
+        return Check(name="transactions", status=Status.PASS, text=text, value=value, limit=limit, unit="s")
+    message = (
+        phrase(
+            "The prepared transaction “{name}” has been open for {age}: commit it or roll it back. Until then queues "
+            "and tables grow slower with every run.",
+            name=found.name,
+            age=duration(found.seconds),
+        )
+        if found.is_prepared
+        else phrase(
+            "A transaction of the database process {name} has been open for {age}: end it. Until then queues and "
+            "tables grow slower with every run.",
+            name=found.name,
+            age=duration(found.seconds),
+        )
+    )
+    value = round(found.seconds, 1)
+    return Check(name="transactions", status=Status.WARN, text=message, value=value, limit=limit, unit="s")

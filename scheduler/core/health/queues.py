@@ -1,0 +1,88 @@
+"""Queues: whether what waits gets its turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scheduler.core.health.check import Check, Limits, Status, duration, worst
+from scheduler.core.health.standing import NodeView, Standing, Waiting
+from scheduler.messages import Message, phrase, phrase_of, row
+
+STALLED_FACTOR = 10
+"""Runs that wait this many times longer than they should, while nothing begins, are a failure and not a warning."""
+
+
+def queue(found: Standing, limits: Limits) -> Check:
+    """Runs that wait: for a place, for an executor that no node serves, for another run of their job."""
+    limit = limits.overdue_seconds
+    sizes = _sizes(found.nodes)
+    ages = [age for queue in found.queues for age in (queue.oldest, queue.oldest_held) if age is not None]
+    oldest = max(ages, default=0.0)
+    said: list[str] = []
+    statuses = [Status.PASS]
+    for queue in found.queues:
+        if queue.oldest is not None and queue.oldest > limit:
+            size = sizes.get(queue.executor, 0)
+            said.append(_waiting(queue, size))
+            statuses.append(_severity(queue, size=size, limit=limit))
+        if queue.oldest_held is not None and queue.oldest_held > limit:
+            said.append(_held(queue))
+            statuses.append(Status.WARN)
+    if not said:
+        number = sum(queue.queued + queue.held for queue in found.queues)
+        said.append(
+            phrase_of("{number:,} run is queued.", "{number:,} runs are queued.", number=number)
+            if number
+            else phrase("No runs are queued.")
+        )
+    text = row(" ", said)
+    return Check(name="queue", status=worst(statuses), text=text, value=oldest, limit=limit, unit="s")
+
+
+def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
+    """A queue that moves is late; one that does not move, or that no node serves, has failed."""
+    most = STALLED_FACTOR * limit
+    is_still = queue.youngest_running is None or queue.youngest_running > most
+    if not size or (queue.oldest is not None and queue.oldest > most and is_still):
+        return Status.FAIL
+    return Status.WARN
+
+
+def _waiting(queue: Waiting, size: int) -> Message:
+    runs = phrase_of(
+        "{number:,} run waits in the queue of the executor “{executor}”, the oldest for {age}",
+        "{number:,} runs wait in the queue of the executor “{executor}”, the oldest for {age}",
+        number=queue.queued,
+        executor=queue.executor,
+        age=duration(queue.oldest or 0.0),
+    )
+    if not size:
+        return phrase("{runs}: no live node serves this executor.", runs=runs)
+    if queue.running >= size:
+        return phrase(
+            "{runs}: {busy} of {size} workers have been busy for {since}.",
+            runs=runs,
+            busy=queue.running,
+            size=size,
+            since=duration(queue.youngest_running or 0.0),
+        )
+    return phrase("{runs}: {busy} of {size} workers are busy.", runs=runs, busy=queue.running, size=size)
+
+
+def _held(queue: Waiting) -> Message:
+    return phrase_of(
+        "{number:,} run waits for another run of its job to end, the oldest for {age}.",
+        "{number:,} runs wait for other runs of their jobs to end, the oldest for {age}.",
+        number=queue.held,
+        age=duration(queue.oldest_held or 0.0),
+    )
+
+
+def _sizes(nodes: Sequence[NodeView]) -> dict[str, int]:
+    """How many runs at once all live nodes have places for, by executor."""
+    sizes: dict[str, int] = {}
+    for node in nodes:
+        if node.is_fresh and node.state == "running":
+            for name, size in node.executors.items():
+                sizes[name] = sizes.get(name, 0) + size
+    return sizes

@@ -1,0 +1,127 @@
+"""What is measured of the scheduling, at one time and by the database's clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduling:
+    """Everything that is read in one row. Ages are in seconds; ``None``: there is nothing that has one."""
+
+    now: datetime
+    due: int
+    """Active jobs whose time has come and that no node has planned yet."""
+
+    overdue: int
+    """Those that are due for longer than they should be."""
+
+    max_overdue: float | None
+    next_run_time: datetime | None
+    nodes: int
+    """Meant to be running."""
+
+    fresh_nodes: int
+    """With a heartbeat that is young enough."""
+
+    heartbeat_age: float | None
+    """Of the node that was heard last."""
+
+    uptime: float | None
+    """Of the fresh node that runs longest."""
+
+    backlog: int | None
+    """Outcomes in the memory of the node that is furthest behind."""
+
+    backlog_seconds: float | None
+    """Age of the oldest outcome that a node has not recorded."""
+
+    skew: float | None
+    """The largest distance between the clock of a node and the database's."""
+
+    failing: int
+    """Active jobs whose last run failed."""
+
+    stopped: int
+    """Jobs that the scheduler paused because they failed too often in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """The queue of one executor. Ages are in seconds; ``None``: there is nothing that has one."""
+
+    executor: str
+    queued: int
+    running: int
+    held: int
+    oldest: float | None
+    """For how long the oldest queued run has waited that may start."""
+
+    oldest_held: float | None
+    """For how long the oldest run has waited for another run of its job."""
+
+    youngest_running: float | None
+    """How long ago the last of the runs that are running began."""
+
+    unheeded: int
+    """Runs that go on although they were asked to end a while ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeView:
+    """A node that is meant to be alive, and its own measures; ``None``: it reported none."""
+
+    id: str
+    name: str
+    state: str
+    heartbeat_age: float
+    uptime: float
+    stuck: int
+    executors: dict[str, int]
+    is_fresh: bool
+    backlog: int | None
+    tick_seconds: float | None
+    busy: dict[str, int]
+    waiting: dict[str, int]
+    connections: int | None
+    skew: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotStarted:
+    """A job of which something that is due has not begun."""
+
+    job: str
+    since: datetime | None
+    """Since when the oldest that should have begun has waited; ``None``: nothing has waited too long."""
+
+    fire_times: int
+    """How many fire times in a row passed without a run; 0: fewer than are worth a warning."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTransaction:
+    """The transaction that has been open longest."""
+
+    seconds: float
+    name: str
+    """The process and its application, or the name of a prepared transaction."""
+
+    is_prepared: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Everything that was measured at one time."""
+
+    scheduling: Scheduling
+    nodes: Sequence[NodeView]
+    queues: Sequence[Waiting]
+    not_started: Sequence[NotStarted]
+    transaction: OpenTransaction | None
+    jobs: dict[str, int]
+    """How many by state."""
+
+    unadopted: int

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler.core.states import Via
+from scheduler.management import declared, printing
+from scheduler.models import Template
+from scheduler.services import templates
+from scheduler.services.declarations import Synchronisation
+from scheduler.services.templates import instances, providers
+
+_FIELDS = {"slug", "title", "description", "parameters", "body", "note"}
+
+
+class Command(BaseCommand):
+    help = (
+        "List, show and load templates of jobs, create their instances, and upgrade them. "
+        "Exit code 0: done; 1: refused; 2: wrong usage, or a dry run that has changes."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+
+        def add(word: str, help: str, *arguments: Callable[[CommandParser], Any]) -> CommandParser:
+            part: CommandParser = words.add_parser(word, help=help)
+            for argument in arguments:
+                argument(part)
+            return part
+
+        add("list", "List templates.", printing.add_output)
+        add("show", "Show a template: its newest version and its instances.", _slug, printing.add_output)
+        load = add("load", "Create a template from a YAML file, or add a version to it.", printing.add_output)
+        load.add_argument("file", type=Path)
+        create = add("create", "Create one instance: a job.", _slug, printing.add_output)
+        create.add_argument("job", help="The id of the job.")
+        create.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="NAME=VALUE",
+            help="The value of a parameter; may be repeated.",
+        )
+        sync = add(
+            "sync", "Bring instances to what rows say: create, change, and pause what vanished.", _slug, _dry_run
+        )
+        rows = sync.add_mutually_exclusive_group(required=True)
+        rows.add_argument("--table", type=Path, metavar="FILE", help="A CSV file with a heading: key and parameters.")
+        rows.add_argument("--rows", metavar="NAME", help="A provider that code registers with @rows.")
+        upgrade = add("upgrade", "Bring all instances to a version.", _slug, _dry_run)
+        upgrade.add_argument(
+            "--to", type=printing.whole(least=1), metavar="N", help="The version. Default: the newest."
+        )
+        upgrade.add_argument(
+            "--overwrite", action="store_true", help="Also write fields that a person changed in an instance."
+        )
+        detach = add("detach", "Let instances be ordinary jobs.")
+        detach.add_argument("jobs", nargs="+", metavar="JOB")
+
+    def handle(self, *, word: str, **options: Any) -> None:
+        printing.guarded(lambda: getattr(self, f"_{word}")(**options))
+
+    def _list(self, *, output: str, **_: Any) -> None:
+        rows = [_shown(template) for template in Template.objects.all()]
+        self._print(rows, output, columns=("slug", "title", "version", "instances"))
+
+    def _show(self, *, slug: str, output: str, **_: Any) -> None:
+        template = templates.get(slug=slug)
+        newest = templates.version(template=template)
+        shown = {
+            **_shown(template),
+            "description": template.description,
+            "parameters": newest.parameters,
+            "body": newest.body,
+            "jobs": [row.job_key for row in instances.of(template=template)],
+        }
+        self._print(shown, output)
+
+    def _load(self, *, file: Path, output: str, **_: Any) -> None:
+        given = _document(file)
+        found = Template.objects.filter(slug=given["slug"]).first()
+        body, parameters = given["body"], given.get("parameters", ())
+        if found is None:
+            version = templates.create(
+                slug=given["slug"],
+                title=given.get("title", given["slug"]),
+                description=given.get("description", ""),
+                body=body,
+                parameters=parameters,
+                actor=_actor(),
+            )
+        else:
+            version = templates.add_version(
+                template=found, body=body, parameters=parameters, note=given.get("note", ""), actor=_actor()
+            )
+        self._print({"slug": version.template.slug, "version": version.number}, output)
+
+    def _create(self, *, slug: str, job: str, set: list[str], output: str, **_: Any) -> None:
+        version = templates.current(slug=slug)
+        known = templates.parameters(of=version)
+        values = dict(_pair(text) for text in set)
+        for each in known:
+            if each.type == "list" and isinstance(values.get(each.name), str):
+                values[each.name] = [part for part in values[each.name].split("|") if part]
+        created = instances.create(version=version, key=job, values=values, actor=_actor(), via=Via.COMMAND)
+        self._print({"id": created.pk, "name": created.name, "task": created.task}, output)
+
+    def _sync(self, *, slug: str, table: Path | None, rows: str | None, dry_run: bool, as_json: bool, **_: Any) -> None:
+        version = templates.current(slug=slug)
+        if table is not None:
+            text = _text(table)
+            given: Any = providers.read_table(text=text, parameters=templates.parameters(of=version))
+        else:
+            given = providers.provider(name=str(rows))()
+        name = rows or "table"
+        if dry_run:
+            found = instances.rows_plan(version=version, rows=name, given=given)
+        else:
+            found = instances.rows_apply(version=version, rows=name, given=given, actor=_actor(), via=Via.COMMAND)
+        self._report(found, as_json=as_json, dry_run=dry_run)
+
+    def _upgrade(self, *, slug: str, to: int | None, overwrite: bool, dry_run: bool, as_json: bool, **_: Any) -> None:
+        version = templates.version(template=templates.get(slug=slug), number=to)
+        if dry_run:
+            found = instances.upgrade_plan(version=version, overwrite=overwrite)
+        else:
+            found = instances.upgrade(version=version, overwrite=overwrite, actor=_actor(), via=Via.COMMAND)
+        self._report(found, as_json=as_json, dry_run=dry_run)
+
+    def _detach(self, *, jobs: list[str], **_: Any) -> None:
+        from scheduler.services import jobs as all_jobs
+
+        for id in jobs:
+            instances.detach(job=all_jobs.get(id=id))
+            self.stdout.write(f"{id} is an ordinary job now.")
+
+    def _report(self, found: Synchronisation, *, as_json: bool, dry_run: bool) -> None:
+        declared.report(found, as_json=as_json, out=self.stdout, err=self.stderr, style=self.style)
+        declared.refuse(found)
+        if dry_run and found.has_changes:
+            raise CommandError("There are changes. The same command without --dry-run carries them out.", returncode=2)
+
+    def _print(self, document: Any, output: str, *, columns: tuple[str, ...] = ()) -> None:
+        if output == "json":
+            self.stdout.write(printing.as_json(document))
+        elif columns:
+            self.stdout.write(printing.table(rows=document, columns=columns))
+        else:
+            self.stdout.write(printing.facts(document))
+
+
+def _shown(template: Template) -> dict[str, Any]:
+    return {
+        "slug": template.slug,
+        "title": template.title,
+        "version": templates.version(template=template).number,
+        "instances": instances.of(template=template).count(),
+    }
+
+
+def _slug(parser: CommandParser) -> None:
+    parser.add_argument("slug", help="The slug of the template.")
+
+
+def _dry_run(parser: CommandParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="Show what would be done; exit code 2 if anything.")
+    parser.add_argument("--json", action="store_true", dest="as_json", help="Print the steps as JSON.")
+
+
+def _pair(text: str) -> tuple[str, Any]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise CommandError(f"--set is “{text}”; write it as NAME=VALUE.", returncode=printing.NOT_ASKED)
+    return name, value
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise CommandError(f"{path} cannot be read: {reason}.", returncode=printing.NOT_ASKED) from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(_text(path))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise CommandError(f"{path} is not valid YAML: {error}.", returncode=printing.NOT_ASKED) from None
+    if not isinstance(found, dict) or not isinstance(found.get("slug"), str) or "body" not in found:
+        raise CommandError(f"{path} needs “slug” and “body”.", returncode=printing.NOT_ASKED)
+    unknown = sorted(set(map(str, found)) - _FIELDS)
+    if unknown:
+        text = f"{path} has an unknown key “{unknown[0]}”. Allowed: {', '.join(sorted(_FIELDS))}."
+        raise CommandError(text, returncode=printing.NOT_ASKED)
+    return found
+
+
+def _actor() -> str:
+    try:
+        return getpass.getuser()[:150]
+    except (OSError, KeyError):
+        return "shell"

@@ -1,0 +1,290 @@
+"""Instances of templates: created one by one or from rows, upgraded to another version, detached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from django.db.models import QuerySet
+
+from scheduler import sealing
+from scheduler.core import reasons
+from scheduler.core import templates as rules
+from scheduler.core.declarations import Declaration
+from scheduler.core.states import Via
+from scheduler.core.templates import Parameter
+from scheduler.errors import InvalidParameters, JobNotFound, SchedulerError, UnusableDeclaration
+from scheduler.models import Declaration as Row
+from scheduler.models import Job, Template, TemplateVersion
+from scheduler.services import declarations, jobs, masking, templates
+from scheduler.services.declarations import Action, Options, Step, Synchronisation
+from scheduler.services.declarations.collecting import Collected, LoadError
+
+
+def owner_of(*, template: Template, rows: str = "") -> str:
+    """Return the owner of instances: of a provider of rows, or of those that people create one by one."""
+    return f"template:{template.slug}:{rows}" if rows else f"template:{template.slug}"
+
+
+def of(*, template: Template) -> QuerySet[Row]:
+    """Return what is remembered of a template's instances, by key."""
+    return Row.objects.filter(template_version__template=template).select_related("template_version").order_by("key")
+
+
+def declaration(
+    *,
+    version: TemplateVersion,
+    key: str,
+    values: Mapping[str, Any],
+    owner: str,
+    stored: Mapping[str, Any] | None = None,
+) -> Declaration:
+    """
+    Return the declaration that an instance amounts to.
+
+    ``stored``: the sealed values that a mask in ``values`` stands for.
+
+    :raises InvalidParameters: naming the parameter
+    """
+    known = templates.parameters(of=version)
+    plain = {name: _unmasked(name, value, known, stored or {}) for name, value in values.items()}
+    checked = rules.check_values(known, plain)
+    return Declaration(
+        key=key,
+        definition=rules.render(version.body, checked),
+        source=version.template.slug,
+        origin=f"{version.template.slug} {version.number}",
+        owner=owner,
+        template_version=version.pk,
+        parameters=_sealed(checked, known),
+    )
+
+
+def _unmasked(name: str, value: Any, known: Iterable[Parameter], stored: Mapping[str, Any]) -> Any:
+    is_secret = any(each.name == name and each.is_secret for each in known)
+    if not is_secret or value != masking.MASK:
+        return value
+    if not sealing.is_sealed(stored.get(name)):
+        raise InvalidParameters(f"{name} is masked, and there is no stored value that it stands for.")
+    return sealing.unseal(stored[name])
+
+
+def _sealed(values: Mapping[str, Any], known: Iterable[Parameter]) -> dict[str, Any]:
+    secret = {each.name for each in known if each.is_secret}
+    return {name: sealing.seal(value) if name in secret and value else value for name, value in values.items()}
+
+
+def opened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored values with their secrets in plain text."""
+    return {name: sealing.unseal(value) if sealing.is_sealed(value) else value for name, value in values.items()}
+
+
+def create(
+    *,
+    version: TemplateVersion,
+    key: str,
+    values: Mapping[str, Any],
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
+) -> Job:
+    """
+    Create one instance: an ordinary job with the id ``key``.
+
+    :raises InvalidParameters: naming the parameter
+    :raises UnusableDeclaration: the job cannot be created; the sentence says why
+    """
+    found = declaration(version=version, key=key, values=values, owner=owner_of(template=version.template))
+    done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason or _reason(version))
+    return _job(done.steps[0])
+
+
+def change(
+    *,
+    job: Job,
+    values: Mapping[str, Any],
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    reason: str = "",
+) -> Job:
+    """
+    Give an instance other values of its parameters.
+
+    :raises JobNotFound: the job is not an instance
+    :raises InvalidParameters: naming the parameter; nothing was changed
+    """
+    row = _row(job)
+    version = row.template_version
+    assert version is not None  # noqa: S101 - see _row
+    stored = row.parameters or {}
+    found = declaration(
+        version=version, key=row.key, values={**stored_masked(row), **values}, owner=row.owner, stored=stored
+    )
+    done = _apply([found], owner=row.owner, actor=actor, via=via, reason=reason or _reason(version))
+    return _job(done.steps[0])
+
+
+def stored_masked(row: Row) -> dict[str, Any]:
+    """Return the values of an instance as people may see them."""
+    return {name: masking.masked(value) for name, value in (row.parameters or {}).items()}
+
+
+def _row(job: Job) -> Row:
+    row = Row.objects.filter(job_key=job.pk, template_version__isnull=False).select_related("template_version").first()
+    if row is None:
+        raise JobNotFound(f"“{job.name}” is not an instance of a template.")
+    return row
+
+
+def _job(step: Step) -> Job:
+    if step.action is Action.REFUSED:
+        raise UnusableDeclaration(step.text)
+    return jobs.get(id=step.job)
+
+
+def _reason(version: TemplateVersion) -> str:
+    return reasons.FROM_TEMPLATE(template=version.template.slug, version=version.number)
+
+
+def _apply(
+    found: Iterable[Declaration],
+    *,
+    owner: str,
+    actor: str,
+    via: Via | str,
+    reason: str,
+    options: Options = Options(recreate=True),  # noqa: B008 - frozen
+    errors: tuple[LoadError, ...] = (),
+    is_complete: bool = False,
+    on_step: Callable[[Step], None] | None = None,
+) -> Synchronisation:
+    collected = Collected(declarations=tuple(found), errors=errors, owner=owner, is_complete=is_complete)
+    return declarations.apply(
+        collected=collected, options=options, actor=actor, via=via, reason=reason, on_step=on_step
+    )
+
+
+def upgrade_plan(*, version: TemplateVersion, overwrite: bool = False) -> Synchronisation:
+    """Return what ``upgrade`` would do to each instance; changes nothing."""
+    found = _upgraded(version)
+    steps: list[Step] = list(found.refused)
+    for owner, group in found.by_owner.items():
+        collected = Collected(declarations=tuple(group), errors=(), owner=owner, is_complete=False)
+        steps += declarations.plan(collected=collected, options=Options(overwrite=overwrite)).steps
+    return Synchronisation(steps=tuple(steps), errors=())
+
+
+def upgrade(
+    *,
+    version: TemplateVersion,
+    overwrite: bool = False,
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    on_step: Callable[[Step], None] | None = None,
+) -> Synchronisation:
+    """
+    Bring every instance of a template to one of its versions, a newer or a former one, in batches.
+
+    What a person changed in an instance stays, unless ``overwrite``. An instance whose values do not fit the version is
+    refused by itself.
+    """
+    found = _upgraded(version)
+    steps: list[Step] = list(found.refused)
+    for owner, group in found.by_owner.items():
+        done = _apply(
+            group,
+            owner=owner,
+            actor=actor,
+            via=via,
+            reason=_reason(version),
+            options=Options(overwrite=overwrite),
+            on_step=on_step,
+        )
+        steps += done.steps
+    return Synchronisation(steps=tuple(steps), errors=())
+
+
+class _Upgrade:
+    """The instances of a template as another version declares them."""
+
+    def __init__(self) -> None:
+        self.by_owner: dict[str, list[Declaration]] = {}
+        self.refused: list[Step] = []
+
+
+def _upgraded(version: TemplateVersion) -> _Upgrade:
+    found = _Upgrade()
+    known = {each.name for each in templates.parameters(of=version)}
+    for row in of(template=version.template).filter(is_declared=True).iterator():
+        values = {name: value for name, value in opened(row.parameters or {}).items() if name in known}
+        try:
+            declared = declaration(version=version, key=row.key, values=values, owner=row.owner)
+        except SchedulerError as error:
+            refused = Step(key=row.key, action=Action.REFUSED, source=row.source, job=row.job_key, text=str(error))
+            found.refused.append(refused)
+        else:
+            found.by_owner.setdefault(row.owner, []).append(replace(declared, source=row.source))
+    return found
+
+
+def detach(*, job: Job) -> None:
+    """
+    Let an instance be an ordinary job: its template no longer changes it.
+
+    :raises JobNotFound: it is not an instance
+    """
+    _row(job).delete()
+
+
+def rows_plan(
+    *, version: TemplateVersion, rows: str, given: Iterable[tuple[str, Mapping[str, Any]]]
+) -> Synchronisation:
+    """Return what ``rows_apply`` would do; changes nothing."""
+    return declarations.plan(collected=_collected(version, rows, given), options=Options())
+
+
+def rows_apply(
+    *,
+    version: TemplateVersion,
+    rows: str,
+    given: Iterable[tuple[str, Mapping[str, Any]]],
+    actor: str = "",
+    via: Via | str = Via.CODE,
+    on_step: Callable[[Step], None] | None = None,
+) -> Synchronisation:
+    """
+    Bring the instances of one set of rows to what the rows say: create, update, and pause what vanished.
+
+    ``rows`` names the set: a provider, or a table. ``given`` are keys with the values of the parameters. One row that
+    cannot be used is an error, and while there is one nothing counts as vanished.
+    """
+    collected = _collected(version, rows, given)
+    return declarations.apply(collected=collected, actor=actor, via=via, reason=_reason(version), on_step=on_step)
+
+
+def _collected(version: TemplateVersion, rows: str, given: Iterable[tuple[str, Mapping[str, Any]]]) -> Collected:
+    owner = owner_of(template=version.template, rows=rows)
+    found: dict[str, Declaration] = {}
+    errors: list[LoadError] = []
+    for number, (key, values) in enumerate(_numbered(given, rows, errors), start=1):
+        origin = f"{rows} row {number}"
+        try:
+            if key in found:
+                raise InvalidParameters(f"The key “{key}” is there twice.")
+            found[key] = replace(
+                declaration(version=version, key=key, values=values, owner=owner), source=rows, origin=origin
+            )
+        except SchedulerError as error:
+            errors.append(LoadError(source=rows, origin=origin, text=str(error)))
+    return Collected(declarations=tuple(found.values()), errors=tuple(errors), owner=owner)
+
+
+def _numbered(
+    given: Iterable[tuple[str, Mapping[str, Any]]], rows: str, errors: list[LoadError]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Pass rows on; a provider that fails half-way is an error, and what it gave so far counts."""
+    try:
+        yield from given
+    except Exception as error:  # noqa: BLE001 - a provider is the project's code
+        errors.append(LoadError(source=rows, origin=rows, text=f"{type(error).__name__}: {error}"))

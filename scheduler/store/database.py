@@ -1,0 +1,70 @@
+"""
+The project's databases as the scheduler uses them: which one has the tables, and transactions on it.
+
+The project's routers decide where the tables are. ``SCHEDULER["DATABASE"]`` names another alias only for the sessions
+of nodes, where the tables' own alias leads through a pooler that cannot hold a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import connections, router, transaction
+from knox.models import get_token_model
+
+from scheduler import conf
+from scheduler.models import Job
+from scheduler.store.drivers import driver
+
+
+def tables_alias() -> str:
+    """Return the alias of the database that has the jobs and the ledger."""
+    alias: str = router.db_for_write(Job)
+    return alias
+
+
+def sessions_alias() -> str:
+    """Return the alias that nodes open their own sessions by."""
+    return conf.get().database or tables_alias()
+
+
+def aliases() -> tuple[str, ...]:
+    """Return every alias that the scheduler needs: its tables', the nodes' sessions', the users' and the tokens'."""
+    others = (router.db_for_write(get_user_model()), router.db_for_write(get_token_model()))
+    return tuple(dict.fromkeys((tables_alias(), sessions_alias(), *others)))
+
+
+def connection() -> Any:
+    """Return this thread's connection of Django with the tables."""
+    return connections[tables_alias()]
+
+
+def cursor() -> Any:
+    return connection().cursor()
+
+
+@contextmanager
+def atomic() -> Iterator[None]:
+    """
+    Open a transaction on the tables, or a savepoint in the one that is open.
+
+    Its isolation is READ COMMITTED whatever the default of the server, the database or the role: the statements lock
+    the rows that they decide about, and look again at what they waited for. Within a transaction of the caller's,
+    the caller's isolation stays.
+    """
+    is_outermost = not connection().in_atomic_block
+    with transaction.atomic(using=tables_alias()):
+        if is_outermost:
+            with cursor() as opening:
+                opening.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
+        yield
+
+
+def prepare_connection(*, connection: Any, **_facts: Any) -> None:
+    """Let a new connection of Django's read every timestamp that the tables can hold (``connection_created``)."""
+    if connection.vendor == "postgresql" and connection.alias in (tables_alias(), sessions_alias()):
+        session = connection.connection
+        driver.prepare_for_django(getattr(session, "driver_connection", session))

@@ -1,0 +1,337 @@
+"""
+No summary is greener than the ledger: the dashboard, its tiles, the health page, ``status``, the command line and the
+metrics judge the same tables, so what one of them reports, all report.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
+
+from scheduler import conf, telemetry
+from scheduler.core.states import JobState, RunKind, RunState
+from scheduler.models import Job, Node, NodeMeasure, Run
+from scheduler.services.queries import health, overview
+from scheduler.services.queries.status import status
+from scheduler.store.clock import database_now
+from tests.ledger import add_job, add_node, add_run
+
+LATE = timedelta(seconds=conf.get().overdue_seconds)
+FIRE_TIMES = conf.get().stalled_fire_times
+MINUTE = timedelta(minutes=1)
+PASSED = (RunState.MISSED, RunState.SKIPPED)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def english() -> Iterator[None]:
+    with translation.override("en"):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def looked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look in this thread: another one would not see what this test has not committed."""
+    monkeypatch.setattr(health, "check", health.look)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Views:
+    """What each of the six says is wrong: the names of the checks."""
+
+    dashboard: set[str]
+    tiles: dict[str, int]
+    health_page: set[str]
+    status: set[str]
+    ready: set[str]
+    command: set[str]
+    metrics: set[str]
+
+    @property
+    def agree(self) -> bool:
+        said = (self.dashboard, self.health_page, self.status, self.ready, self.command, self.metrics)
+        return all(each == said[0] for each in said)
+
+
+@pytest.fixture
+def client(db: None) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("anna"))
+    return client
+
+
+def _not_passed(checks: Any) -> set[str]:
+    return {check["name"] for check in checks if check["status"] != "pass"}
+
+
+def _command() -> set[str]:
+    out = StringIO()
+    with contextlib.suppress(CommandError):  # the document was printed before
+        call_command("scheduler_status", "--json", stdout=out)
+    return _not_passed(json.loads(out.getvalue())["checks"])
+
+
+def look(client: Client) -> Views:
+    page = client.get(reverse("admin:scheduler_dashboard")).context
+    report = health.look()
+    texts = {check.name: str(check.text) for check in report.checks}
+    health_page = client.get(reverse("admin:scheduler_health")).context
+    tiles = {
+        name: int(row["number"].replace(",", ""))
+        for row in page["counts"]
+        for name in [row["address"].split("=")[-1]]
+        if "condition" in row["address"]
+    }
+    return Views(
+        dashboard={name for name, text in texts.items() if text in page["sentence"]},
+        tiles=tiles,
+        health_page={name for name, text in texts.items() if text in health_page["sentence"]},
+        status={problem.name for problem in status().report.problems},
+        ready=_not_passed(client.get("/api/v1/scheduler/health").json()["checks"]),
+        command=_command(),
+        metrics={
+            sample.labels["check"]
+            for family in telemetry.Collector(telemetry.read()).collect()
+            if family.name == "scheduler_health_status"
+            for sample in family.samples
+            if sample.value
+        },
+    )
+
+
+def alive(*, executors: dict[str, int] | None = None, **measures: Any) -> None:
+    now = database_now()
+    made = add_node(beat_at=now, started_at=now - timedelta(hours=1), executors=executors or {"default": 5})
+    values = {"clock_at": now, "reported_at": now, "backlog": 0, "tick_seconds": 0.01, **measures}
+    NodeMeasure.objects.create(node_id=made, **values)
+
+
+def job(id: str, **changes: Any) -> Job:
+    return add_job(id, due_at=changes.pop("due_at", database_now() + timedelta(hours=1)), **changes)
+
+
+@dataclass(kw_only=True)
+class World:
+    """A random state of the tables, and what is true of it."""
+
+    is_late: bool = False
+    stalled: set[str] = field(default_factory=set)
+    queued: int = 0
+
+
+def random_world(seed: int) -> World:
+    """Fill the tables with jobs and runs in any state, some of which are late or do not run."""
+    chance, now, world = random.Random(seed), database_now(), World()  # noqa: S311 - a test
+    if chance.random() < 0.9:
+        alive(executors={"default": chance.randint(1, 3)})
+    for number in range(chance.randint(0, 4)):
+        _random_job(f"job-{number}", chance, now, world)
+    return world
+
+
+def _random_job(id: str, chance: random.Random, now: datetime, world: World) -> None:
+    due = now + timedelta(seconds=chance.choice([3600, 3600, 3600, 1, -5, -300]))
+    made = job(id, due_at=due, executor=chance.choice(["default", "default", "default", "threads"]))
+    world.is_late |= due < now - LATE
+    newest_passed = 0
+    is_streak = True
+    for back in range(chance.randint(0, 6)):
+        at = now - timedelta(minutes=1 + back)
+        state = chance.choice([*PASSED, RunState.QUEUED, RunState.RUNNING, RunState.SUCCEEDED, RunState.SKIPPED])
+        waited = chance.choice([timedelta(seconds=1), 3 * MINUTE])
+        coalesced = chance.choice([0, 0, 4])
+        add_run(
+            made,
+            scheduled_at=at,
+            due_at=now - waited,
+            created_at=now - waited,
+            state=state,
+            held=state is RunState.QUEUED and chance.random() < 0.3,
+            coalesced=coalesced,
+            priority=chance.choice([-10, 0, 5]),
+            kind=chance.choice([RunKind.SCHEDULED, RunKind.MANUAL]),
+            node="00000000-0000-0000-0000-000000000007" if state is RunState.RUNNING or chance.random() < 0.2 else None,
+        )
+        world.is_late |= state is RunState.QUEUED and waited > LATE
+        world.queued += state is RunState.QUEUED
+        is_streak &= state in PASSED
+        newest_passed += (coalesced + 1) if is_streak and back < FIRE_TIMES else 0
+    if newest_passed >= FIRE_TIMES:
+        world.stalled.add(id)
+
+
+class TestTheSixViews:
+    @pytest.mark.parametrize("seed", range(40))
+    def test_agree_and_report_what_is_due_and_has_not_begun(self, client: Client, seed: int) -> None:
+        world = random_world(seed)
+
+        found = look(client)
+
+        assert found.agree, found
+        if world.is_late:
+            assert found.dashboard & {"overdue", "queue"}, found
+        assert ("stalled_jobs" in found.dashboard) is bool(world.stalled)
+        if not Node.objects.exists():
+            assert "nodes" in found.dashboard
+
+    @pytest.mark.parametrize("seed", range(40, 60))
+    def test_call_no_job_fine_that_is_late_or_does_not_run(self, client: Client, seed: int) -> None:
+        world = random_world(seed)
+        now = database_now()
+        late = Run.objects.filter(state=RunState.QUEUED, due_at__lt=now - LATE, created_at__lt=now - LATE)
+        bad = {run.job_id for run in late} | world.stalled
+        bad |= set(Job.objects.filter(next_run_time__lt=now - LATE).values_list("pk", flat=True))
+
+        conditions = dict(overview.with_condition(jobs=Job.objects.all(), now=now).values_list("pk", "condition"))
+
+        assert {id for id, condition in conditions.items() if condition != "ok"} == bad
+        for each in Job.objects.all():
+            assert overview.condition_of(job=each, now=now) == conditions[each.pk]
+        shown = look(client).tiles
+        assert shown["ok"] == len(conditions) - len(bad)
+
+
+class TestAFullPool:
+    def test_is_reported_with_since_when_it_is_busy(self, client: Client) -> None:
+        now = database_now()
+        alive(executors={"default": 2})
+        for number in range(2):
+            add_run(
+                job(f"deaf-{number}"), scheduled_at=now - 20 * MINUTE, state=RunState.RUNNING,
+                started_at=now - 20 * MINUTE, node="00000000-0000-0000-0000-000000000007",
+            )  # fmt: skip
+        add_run(job("other"), scheduled_at=now - 12 * MINUTE)
+
+        page = client.get(reverse("admin:scheduler_dashboard")).context
+
+        assert (
+            "1 run waits in the queue of the executor “default”, the oldest for 12 min: 2 of 2 workers have been busy "
+            "for 20 min." in page["sentence"]
+        )
+        assert page["tone"] == "bad"
+        assert {"number": "1", "text": "queued, oldest 12 min"}.items() <= page["counts"][-1].items()
+        assert not health.look().is_ready
+
+    def test_is_a_warning_while_runs_begin(self, client: Client) -> None:
+        now = database_now()
+        alive(executors={"default": 1})
+        at = now - timedelta(seconds=2)
+        add_run(job("busy"), scheduled_at=at, state=RunState.RUNNING, node="00000000-0000-0000-0000-000000000007")
+        add_run(job("other"), scheduled_at=now - 50 * MINUTE)
+
+        found = health.look()
+
+        assert [check.name for check in found.problems] == ["queue"]
+        assert found.is_ready
+
+
+class TestAnExecutorThatNoNodeServes:
+    def test_is_named(self, client: Client) -> None:
+        alive()
+        add_run(job("typo", executor="threads"), scheduled_at=database_now() - 2 * MINUTE)
+
+        text = health.look().error
+
+        assert text == (
+            "1 run waits in the queue of the executor “threads”, the oldest for 2 min: "
+            "no live node serves this executor."
+        )
+
+
+class TestJobsPausedAfterFailing:
+    def test_come_first_and_in_red(self, client: Client) -> None:
+        alive()
+        job("a")
+        job("b", state=JobState.PAUSED, due_at=None, state_reason="Too expensive")
+        job(
+            "c", state=JobState.PAUSED, due_at=None, consecutive_failures=2, pause_after_failures=2,
+            state_reason="Failed 2 times in a row.",
+        )  # fmt: skip
+
+        page = client.get(reverse("admin:scheduler_dashboard")).context
+
+        assert page["sentence"] == (
+            "1 job was paused after failing. 1 job is OK, 1 is paused. The scheduler is running on 1 node."
+        )
+        assert (page["tone"], page["tab_title"]) == ("bad", "(1) Scheduler")
+        assert [row["job"].pk for row in page["attention"]] == ["c"]
+
+
+class TestTheRecorder:
+    def test_fails_the_health_while_an_outcome_is_not_written(self, client: Client) -> None:
+        alive(backlog=1, backlog_seconds=95.0)
+
+        report = health.look()
+
+        assert [check.name for check in report.problems] == ["recorder"]
+        assert report.error is not None
+        assert report.error.startswith("A node has 1 result that it could not write yet, for 1 min")
+
+
+class TestANodeThatIsSilent:
+    def test_is_silent_everywhere_at_the_same_moment(self, client: Client) -> None:
+        beat = database_now() - timedelta(seconds=2 * conf.get().heartbeat_seconds + 1)
+        add_node(beat_at=beat, executors={"default": 5})
+
+        page = client.get(reverse("admin:scheduler_dashboard")).context
+
+        assert "No scheduler is running: last heartbeat 11 s ago." in page["sentence"]
+        assert [str(row["mark"].word) for row in page["nodes"]] == ["silent"]
+        assert not health.look().is_ready
+
+
+class TestRunsThatDoNotEnd:
+    def test_are_reported_once_their_cancellation_was_requested(self, client: Client) -> None:
+        now = database_now()
+        alive()
+        add_run(
+            job("deaf"), scheduled_at=now - 9 * MINUTE, state=RunState.RUNNING, cancel_requested_at=now - 5 * MINUTE,
+            node="00000000-0000-0000-0000-000000000007",
+        )  # fmt: skip
+
+        assert [check.text for check in health.look().problems] == [
+            "1 run goes on although its cancellation was requested: restart its node to end it."
+        ]
+
+
+class TestManyQueuedRuns:
+    def test_are_counted(self, client: Client) -> None:
+        now = database_now()
+        alive()
+        made = job("backfill")
+        for number in range(30):
+            at = now - timedelta(days=number + 1)
+            add_run(made, scheduled_at=at, created_at=now - 12 * MINUTE, held=bool(number), kind=RunKind.MANUAL)
+
+        page = client.get(reverse("admin:scheduler_dashboard")).context
+
+        assert "29 runs wait for other runs of their jobs to end, the oldest for 12 min." in page["sentence"]
+        assert {"number": "30", "text": "queued, oldest 12 min"}.items() <= page["counts"][-1].items()
+
+
+class TestTheSuccessRate:
+    def test_counts_what_was_skipped_or_missed(self, client: Client) -> None:
+        from scheduler.models import Rollup
+
+        now = database_now()
+        alive()
+        job("a")
+        Rollup.objects.create(job_key="a", hour=now - MINUTE, succeeded=1, skipped=2, missed=1, last_finished_at=now)
+
+        tile = client.get(reverse("admin:scheduler_dashboard")).context["counts"][-1]
+
+        assert (tile["number"], tile["text"]) == ("25.0 %", "of 4 scheduled times in 24 h succeeded")

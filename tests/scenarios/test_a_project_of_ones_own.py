@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import Cluster
+from tests.scenarios.own_project import CHECKOUT, OwnProject, block, interpreters
+from tests.waiting import wait_until
+
+_numbers = count(1)
+
+TASK = """
+
+import logging
+
+from scheduler import current_run
+
+
+@task(name="catalog.talk", executor="processpool")
+def talk(*, words: str) -> str:
+    logging.getLogger("somewhere").info("info of a logger: %s", words)
+    logging.getLogger("somewhere").debug("debug of a logger")
+    current_run().log.info("info of the run: %s", words)
+    return words
+
+
+@task(name="catalog.whisper")
+def whisper(*, words: str) -> str:
+    logging.getLogger("somewhere").info("info of a logger: %s", words)
+    return words
+"""
+
+PAGES = """
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.conf import settings
+settings.ALLOWED_HOSTS = ["testserver"]
+user = get_user_model().objects.create_superuser("root", "root@example.org", "secret")
+client = Client()
+client.force_login(user)
+for page in ("/admin/", "/admin/scheduler/job/", "/admin/scheduler/job/add/", "/admin/scheduler/run/",
+             "/admin/scheduler/node/", "/api/v1/scheduler/status", "/api/v1/scheduler/jobs", "/api/v1/scheduler/tasks"):
+    print(page, client.get(page).status_code)
+"""
+
+RUNS = """
+import json
+from scheduler.models import Run
+found = Run.objects.filter(state="succeeded").exclude(log=None).values_list("task", "result", "log")
+print(json.dumps(list(found)))
+"""
+
+FACTS = """
+import json, django, importlib.util
+from django.db.backends.postgresql.psycopg_any import is_psycopg3
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("SELECT DISTINCT application_name FROM pg_stat_activity WHERE application_name LIKE 'scheduler %'")
+    sessions = sorted(name for (name,) in cursor.fetchall())
+print(json.dumps({"django": django.__version__, "psycopg3": is_psycopg3, "sessions": sessions}))
+"""
+
+
+@pytest.fixture(params=interpreters())
+def project(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
+    if not cluster.is_running:
+        cluster.start()
+    name = f"own_{next(_numbers)}"
+    cluster.psql(f"CREATE DATABASE {name}")
+    project = OwnProject(directory=tmp_path / "own", python=request.param, database=cluster.url(name))
+    yield project
+    cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.timeout(400)
+class TestTheReadme:
+    def test_is_all_that_a_bare_project_needs(self, project: OwnProject) -> None:
+        project.make()
+        project.append("catalog/tasks.py", TASK)
+
+        assert "no issues" in project.manage("check").stdout
+        assert "error: none" in project.manage("init_scheduler_db").stdout
+        project.shell(block(section="Schedule it", begins="from scheduler.services import jobs"))
+        project.shell(
+            "from scheduler.services import jobs\n"
+            "for task in ('catalog.talk', 'catalog.whisper'):\n"
+            "    job = jobs.create(task=task, kwargs={'words': 'hello'}, trigger={'type': 'interval', 'hours': 1})\n"
+            "    jobs.run_now(job=job)"
+        )
+        node = project.start_node()
+        try:
+            wait_until(lambda: len(json.loads(project.shell(RUNS))) == 2, 60)
+            facts = json.loads(project.shell(FACTS))
+        finally:
+            node.send_signal(signal.SIGTERM)
+            assert node.wait(40) == 0
+
+        printed = (project.directory / "node.log").read_text()
+        assert "works. Executors: default (5), processpool (2)." in printed
+        assert "INFO scheduler.node.started node=" in printed
+        assert "scheduler heartbeat" in facts["sessions"]
+        for task, result, log in json.loads(project.shell(RUNS)):
+            assert result == "hello"
+            assert "info of a logger: hello" in log
+            assert "debug of a logger" not in log
+            assert (task == "catalog.talk") == ("info of the run: hello" in log)
+        assert {line.split()[1] for line in project.shell(PAGES).splitlines()} == {"200"}
+        for command in (("jobs", "list"), ("runs", "list"), ("makemigrations", "--check", "--dry-run")):
+            project.manage(*command)
+
+    def test_names_every_app_that_is_needed(self) -> None:
+        written = block(section="In a project of your own", begins="# settings.py")
+
+        for app in ("django.contrib.postgres", "knox", "django_apscheduler", "scheduler"):
+            assert f'"{app}"' in written
+
+    def test_promises_versions_that_the_package_allows(self) -> None:
+        assert "django>=5.2,<7" in (CHECKOUT / "pyproject.toml").read_text()
