@@ -172,6 +172,28 @@ class SchedulerSettings:
     admin_register: bool = True
     """Whether our admin classes are on the default site; without, a project registers them on a site of its own."""
 
+    site_url: str = ""
+    """Where people find the admin, such as https://jobs.example.org: links in alerts begin with it. Empty: no links."""
+
+    channel_kinds: tuple[str, ...] = ()
+    """Dotted paths of ``ChannelKind`` classes of the project's own, beside mail, webhooks and Apprise."""
+
+    apprise_schemes: tuple[str, ...] = (
+        "discord",
+        "gchat",
+        "mmost",
+        "mmosts",
+        "msteams",
+        "ntfy",
+        "ntfys",
+        "opsgenie",
+        "pagerduty",
+        "slack",
+        "tgram",
+        "workflows",
+    )
+    """Services that channels may name through Apprise, whose requests do not pass our guard."""
+
     node_name: str = ""
     """The name that people see for this node; empty: the host's name. Identity is a fresh UUID at each start."""
 

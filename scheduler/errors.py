@@ -433,6 +433,14 @@ class DeliveryFailed(SchedulerError):
 
     code = "delivery_failed"
 
+    def __init__(self, message: str, *, unsure: bool = False, gone: bool = False) -> None:
+        super().__init__(message)
+        self.unsure = unsure
+        """It may have arrived all the same."""
+
+        self.gone = gone
+        """There is no such channel any more."""
+
 
 class Misconfigured(SchedulerError):
     """A setting has a value that cannot be used."""

@@ -31,8 +31,8 @@ NODE_LOST = declare(
 )
 STILL_ACTIVE = declare_counted(
     "still_active",
-    "{number} run of this job still active; max_instances is {most}.",
-    "{number} runs of this job still active; max_instances is {most}.",
+    "{number} run of this job is still active; max_instances is {most}.",
+    "{number} runs of this job are still active; max_instances is {most}.",
     most=int,
 )
 TIMED_OUT = declare(

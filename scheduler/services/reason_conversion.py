@@ -35,7 +35,15 @@ _KNOWN: tuple[Declared, ...] = (
     reasons.NO_HEARTBEAT,
     reasons.STOPPED_EARLY,
 )
-"""The sentences of releases that stored English text."""
+"""The reasons of releases that stored English text."""
+
+_FORMER = {
+    reasons.STILL_ACTIVE.code: (
+        "{number} run of this job still active; max_instances is {most}.",
+        "{number} runs of this job still active; max_instances is {most}.",
+    ),
+}
+"""Sentences that were worded otherwise then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +102,7 @@ def _batches(rows: models.QuerySet[Any]) -> Iterator[list[Any]]:
 def parse(text: str) -> Message | None:
     """Return the reason that a sentence states; ``None``: no release wrote it."""
     for declared in _KNOWN:
-        for sentence in filter(None, (declared.text, declared.many)):
+        for sentence in _FORMER.get(declared.code) or filter(None, (declared.text, declared.many)):
             match = _pattern(sentence).fullmatch(text)
             if match is not None:
                 return declared(**{name: _value(declared, name, value) for name, value in match.groupdict().items()})

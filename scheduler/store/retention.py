@@ -148,6 +148,20 @@ def delete_rollups(*, cutoff: datetime, limit: int) -> int:
         return len(cursor.fetchall())
 
 
+def delete_incidents(*, cutoff: datetime, limit: int) -> int:
+    """Delete some of the incidents that closed before the cutoff; return how many."""
+    with database.atomic(), database.cursor() as cursor:
+        cursor.execute(statements.load("delete_old_incidents"), {"cutoff": cutoff, "limit": limit})
+        return len(cursor.fetchall())
+
+
+def delete_notifications(*, cutoff: datetime, limit: int) -> int:
+    """Delete some of the messages from before the cutoff whose incidents are gone; return how many."""
+    with database.atomic(), database.cursor() as cursor:
+        cursor.execute(statements.load("delete_old_notifications"), {"cutoff": cutoff, "limit": limit})
+        return len(cursor.fetchall())
+
+
 def fold_counters() -> int:
     """Add the counters of nodes that are forgotten to those of no node; return how many of these grew."""
     with database.atomic(), database.cursor() as cursor:

@@ -60,7 +60,10 @@ def times_in(context: Any) -> dict[str, str]:
     request = context["request"]
     is_asking = request.path == reverse("admin:scheduler_zone")
     back = "" if request.method != "GET" or is_asking else request.get_full_path()
-    return {"zone": display.zone_line(), "back": back, "environment": display.environment_badge()}
+    from scheduler.admin.alerts import alert_text
+
+    bell = alert_text.bell(request) if hasattr(request, "user") else {}
+    return {"zone": display.zone_line(), "back": back, "environment": display.environment_badge(), "bell": bell}
 
 
 @register.filter

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduler.admin import addresses
+from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts, timeline
 from scheduler.admin.format import display, trigger_text
@@ -44,6 +45,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "tab_title": title,
         "sentence": sentence(found),
         "tone": _tone(found),
+        "alerts": alert_text.dashboard_part(request),
         "counts": _counts(found, see_runs=see_runs),
         "attention": [_needy(request, job, found, see_runs=see_runs) for job in found.attention],
         "hidden_trouble": found.trouble - len(found.attention),

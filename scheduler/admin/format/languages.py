@@ -33,7 +33,7 @@ _translations = _Translations()
 
 
 def told(said: str | Exception) -> str:
-    """Say a text or an error in the reader's language, as far as it is made of phrases."""
+    """Say a text or an error in the reader's language, as far as it is made of messages."""
     if isinstance(said, SchedulerError):
         return translate(said.message, _translations)
     return translate(said, _translations) if isinstance(said, str) else str(said)

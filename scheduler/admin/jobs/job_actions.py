@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.jobs import pausing
+from scheduler.admin.jobs import declared, pausing
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.runs.run_admin import effects_of_active_runs
 from scheduler.core.states import JobSource, JobState
@@ -43,6 +43,8 @@ class JobActions(_Admin):
             "run": self.run_view,
             "clone": self.clone_view,
             "export": self.export_view,
+            "take": self.take_view,
+            "keep": self.keep_view,
         }
         return [
             path(f"<path:object_id>/{name}/", wrap(view), name=f"scheduler_job_{name}") for name, view in views.items()
@@ -82,6 +84,16 @@ class JobActions(_Admin):
             **pause.asks,
         )
         return pages.confirm(request, question=question, act=act, problem=pause.problem)
+
+    def take_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_change_permission)
+        question, act = declared.taking(request, job)
+        return pages.confirm(request, question=question, act=act)
+
+    def keep_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_change_permission)
+        question, act = declared.keeping(request, job)
+        return pages.confirm(request, question=question, act=act)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_pause_permission)

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from scheduler.admin import addresses
 from scheduler.models import Job, Template, TemplateVersion
 from scheduler.services import jobs, templates
 from scheduler.services.templates import instances
@@ -190,3 +191,36 @@ class TestPermissions:
 
         assert client.post(address("delete", version), {"post": "yes"}).status_code == 403
         assert Template.objects.exists()
+
+
+class TestThePageOfAnInstance:
+    @pytest.fixture
+    def job(self, version: TemplateVersion) -> Job:
+        job = instances.create(version=version, key="three", values={"number": 3})
+        return jobs.update(job=job, actor="ada", name="Mine")
+
+    def test_names_its_template_and_what_a_person_changed(self, client: Client, job: Job) -> None:
+        page = text(client.get(addresses.job("three")))
+
+        assert "Instance of the template" in page
+        assert "declared is Square of 3, set is Mine" in page
+
+    def test_keeps_the_own_values_on_request(self, client: Client, job: Job) -> None:
+        client.post("/admin/scheduler/job/three/keep/", {"confirmed": "1"})
+
+        assert "set is Mine" not in text(client.get(addresses.job("three")))
+        assert Job.objects.get().name == "Mine"
+
+    def test_takes_the_declared_values_on_request(self, client: Client, job: Job) -> None:
+        asked = text(client.post("/admin/scheduler/job/three/take/"))
+        assert "declared is Square of 3, set is Mine" in asked
+
+        client.post("/admin/scheduler/job/three/take/", {"confirmed": "1"})
+        assert Job.objects.get().name == "Square of 3"
+
+    def test_a_viewer_is_offered_neither(self, login: Callable[..., Client], job: Job) -> None:
+        viewer = login("view_job")
+
+        assert "Take the declared values" not in text(viewer.get(addresses.job("three")))
+        for name in ("take", "keep"):
+            assert viewer.post(f"/admin/scheduler/job/three/{name}/", {"confirmed": "1"}).status_code == 403

@@ -18,6 +18,7 @@ from tests.integration.api.conftest import BASE, EVERY_HOUR, Caller
 
 JOB = {"task": "sample.nothing", "trigger": EVERY_HOUR}
 NODE = "00000000-0000-0000-0000-000000000000"
+NOT_THERE = 2**40
 VERBS = ("get", "post", "put", "patch", "delete", "options")
 
 
@@ -69,6 +70,31 @@ DOORS = (
     Door("get", "tasks", ("view_job",)),
     Door("get", "tasks/sample.nothing", ("view_job",)),
     Door("post", "triggers/describe", ("view_job",), 200, {"trigger": EVERY_HOUR}),
+    Door("post", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 400, {"until": "2001-01-01T00:00:00Z"}),
+    Door("delete", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 204),
+    Door("get", "incidents", ("view_incident",)),
+    Door("get", "incidents/{run}", ("view_incident",), 404),
+    Door("post", "incidents/{run}/acknowledge", ("view_incident", "acknowledge_incident"), 404, {}),
+    Door("post", "incidents/{run}/close", ("view_incident", "acknowledge_incident"), 404, {}),
+    Door(
+        "post",
+        "incidents/{run}/snooze",
+        ("view_incident", "acknowledge_incident"),
+        404,
+        {"until": "2999-01-01T00:00:00Z"},
+    ),
+    Door("get", "rules", ("view_rule",)),
+    Door("post", "rules", ("add_rule",), 201, {"name": "r", "kind": "failing"}),
+    Door("post", "rules/preview", ("view_rule",), 200, {"kind": "broken"}),
+    Door("get", f"rules/{NOT_THERE}", ("view_rule",), 404),
+    Door("patch", f"rules/{NOT_THERE}", ("change_rule",), 404, {"threshold": 2}),
+    Door("delete", f"rules/{NOT_THERE}", ("delete_rule",), 404),
+    Door("get", "channels", ("view_channel",)),
+    Door("post", "channels", ("add_channel",), 201, {"name": "c", "kind": "mail", "config": {"to": ["a@example.org"]}}),
+    Door("get", f"channels/{NOT_THERE}", ("view_channel",), 404),
+    Door("patch", f"channels/{NOT_THERE}", ("change_channel",), 404, {"per_minute": 2}),
+    Door("delete", f"channels/{NOT_THERE}", ("delete_channel",), 404),
+    Door("post", f"channels/{NOT_THERE}/test", ("change_channel",), 404),
 )
 OPEN = {"health", "health/live", "health/ready", "problems/<word:code>"}
 OWN = {"tokens", "tokens/<word:id>"}
@@ -117,6 +143,7 @@ class TestEachDoor:
             door.path.replace("{run}", "<run_id:id>")
             .replace("/j", "/<job_id:id>")
             .replace(NODE, "<uuid:id>")
+            .replace(f"{NOT_THERE}", "<run_id:id>")
             .replace("sample.nothing", "<word:name>")
             for door in DOORS
         }

@@ -39,7 +39,7 @@ class TestConverting:
 
         assert (converted.runs, converted.jobs, converted.nodes) == (5, 1, 1)
         assert set(Run.objects.values_list("reason_code", "reason_text")) == {("still_active", "")}
-        assert {run.reason for run in Run.objects.all()} == {SKIPPED}
+        assert {run.reason for run in Run.objects.all()} == {"2 runs of this job are still active; max_instances is 2."}
         assert Node.objects.get().reason_params == {"number": 3}
         again = reason_conversion.convert()
         assert (again.runs, again.jobs, again.nodes) == (0, 0, 0)

@@ -77,7 +77,7 @@ class TestASingleFireTime:
 
         (row,) = found.rows
         assert row.state is RunState.SKIPPED
-        assert row.reason == "2 runs of this job still active; max_instances is 2."
+        assert row.reason == "2 runs of this job are still active; max_instances is 2."
 
     def test_runs_beside_active_runs_that_leave_room(self) -> None:
         assert plan_of(every_minute(), active=1, max_instances=2).rows[0].state is RunState.QUEUED
