@@ -11,6 +11,7 @@ import os
 import re
 import socket
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from scheduler.errors import Misconfigured
@@ -142,6 +143,9 @@ class SchedulerSettings:
 
     allowed_hosts: tuple[str, ...] = ()
     """``host`` or ``host:port`` that outgoing requests may reach although they are private or loopback."""
+
+    ca_file: str = ""
+    """A file of certificates (PEM) that outgoing https requests trust beside the public ones: a private authority."""
 
     overdue_seconds: float = 60.0
     """What is due for longer than this and has not begun is reported: jobs that no node planned, and runs that wait."""
@@ -293,6 +297,8 @@ def _check(name: str, value: Any) -> None:
         problem = f"one of {', '.join(_LOG_LEVELS)}"
     elif name == "allowed_hosts" and any(re.search(r"[\s/@?#]", entry) for entry in value):
         problem = "hosts such as “intranet.example” or “10.0.0.7:8080”, without http:// and path"
+    elif name == "ca_file" and value and not Path(value).is_file():
+        problem = "a file of certificates in PEM form that this process can read"
     if problem:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}; it must be {problem}.")

@@ -252,3 +252,13 @@ class _Value:
         if isinstance(self._value, str):
             return translate(self._value, self._catalogue)
         return self._catalogue.value(self._value, form=form)
+
+
+def parts_of(text: str, /) -> tuple[str, str | None, dict[str, Any]] | None:
+    """
+    Return what a sentence was made of: its text, the text for many if it depends on a number, and its values.
+
+    ``None`` for plain text and for a row.
+    """
+    made_from = getattr(text, "made_from", None)
+    return (made_from.text, made_from.many, made_from.values) if isinstance(made_from, _Sentence) else None

@@ -18,7 +18,7 @@ from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidArguments, InvalidTrigger, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.store import statements
+from scheduler.store import database, statements
 from scheduler.store.clock import database_now
 
 
@@ -75,7 +75,7 @@ def _take(row: Mapping[str, Any], *, dry_run: bool, actor: str, now: datetime) -
         return Taken(name=name, is_taken=False, text="A job with this id exists already.")
     try:
         definition, notes = _definition(row, now=now)
-        with transaction.atomic():
+        with database.atomic():
             job = jobs.create(
                 id=name,
                 source=JobSource.CODE,

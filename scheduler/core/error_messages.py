@@ -142,3 +142,9 @@ NOT_A_RUN_KIND = declare("not_a_run_kind", "“{text}” is not a kind of run.",
 NOT_AN_INSTANT = declare("not_an_instant", "“{text}” is not a time. Write it as 2027-03-01T09:00.", text=str)
 NOT_AN_ACTION = declare("not_an_action", "“{text}” is not an action on jobs.", text=str)
 NOT_A_WAY = declare("not_a_way", "“{text}” is not a way of changing jobs.", text=str)
+FORMER_JOB_GOES_ON = declare(
+    "former_job_goes_on",
+    "The runs of the former job with the id “{id}” are still being put aside. "
+    "Choose another id, or try again in a minute.",
+    id=str,
+)

@@ -23,6 +23,12 @@ CANCELLED_WHILE_IT_RAN = declare("cancelled_while_it_ran", "Cancelled while it r
 PROCESS_ENDED = declare("process_ended", "Cancelled while it ran; its process was ended.")
 JOB_BROKEN = declare("job_broken", "The job was broken: {reason}", reason=Message)
 JOB_DELETED = declare("job_deleted", "The job was deleted.")
+JOB_DELETED_BEFORE = declare("job_deleted_before", "The job was deleted before this could start.")
+JOB_FINISHED = declare("job_finished", "The job was finished before this could start.")
+MOVED_PAST = declare(
+    "moved_past",
+    "When the job is due was moved past this, or this was folded into a run that exists already.",
+)
 JOB_PAUSED = declare("job_paused", "The job was paused before this could start.")
 NODE_LOST = declare(
     "node_lost",
@@ -90,6 +96,9 @@ RUN_REASONS = {
     STILL_ACTIVE.code: message("Earlier run still active"),
     JOB_PAUSED.code: message("Job was paused"),
     JOB_BROKEN.code: message("Job was broken"),
+    JOB_FINISHED.code: message("Job was finished"),
+    JOB_DELETED_BEFORE.code: message("Job was deleted before"),
+    MOVED_PAST.code: message("Schedule was moved past it"),
     JOB_DELETED.code: message("Job was deleted"),
     CANCELLED_BEFORE_IT_BEGAN.code: message("Cancelled before it began"),
     CANCELLED_BY.code: message("Cancelled by a person before it began"),

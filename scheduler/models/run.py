@@ -42,7 +42,7 @@ class Run(models.Model):
         "scheduler.Job",
         verbose_name=_("job"),
         null=True,
-        on_delete=models.SET_NULL,
+        on_delete=models.DO_NOTHING,  # the database detaches the runs, those of a large job in the background
         db_constraint=False,
         db_index=False,
         related_name="runs",

@@ -159,6 +159,7 @@ def _claim_due(
         delays = [_jitter(job) for job, _ in planned]
         owned = _choose(planned, delays, room)
         written = _write(transaction, node=node, planned=planned, delays=delays, owned=owned, now=now)
+        _owe(transaction, planned, written)
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
             written[place].id
@@ -305,6 +306,18 @@ def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
         counts=array([min(row.coalesced + 1, _MOST_COALESCED) for row in rows]),
     )
     return {run_id for (run_id,) in found}
+
+
+def _owe(transaction: Transaction, planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]) -> None:
+    """Note ranges that could not be written because their newest fire time has a row: the others have none yet."""
+    lost = [(job, row) for place, (job, row) in enumerate(planned) if place not in written and row.covers_from]
+    if lost:
+        transaction.execute(
+            "owe",
+            jobs=texts([job.id for job, _ in lost]),
+            firsts=instants([row.covers_from for _, row in lost]),
+            untils=instants([row.scheduled_at for _, row in lost]),
+        )
 
 
 def _on_its_own(row: PlannedRun) -> PlannedRun:

@@ -17,7 +17,7 @@ from scheduler.core import reasons
 from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
 from scheduler.store import database, sessions, statements
-from scheduler.store.drivers import driver, errors
+from scheduler.store.drivers import driver, errors, sqlstate
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +143,7 @@ class Connection:
         except (errors.ProgrammingError, errors.IntegrityError, errors.NotSupportedError):
             raise  # a fault of ours: a new session would not mend it
         except errors.Error as error:
-            state = _sqlstate(error)
+            state = sqlstate(error)
             if state[:2] in _OF_ROWS:
                 raise
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
@@ -221,11 +221,6 @@ class Transaction:
                     self._connection._run("ROLLBACK", {})
                 except DatabaseUnavailable:
                     logger.debug("scheduler.database.rollback_failed", exc_info=True)
-
-
-def _sqlstate(error: Exception) -> str:
-    """Return the error's code; empty: the server did not say one, because the line broke."""
-    return str(getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or "")
 
 
 def concerns_rows(error: Exception) -> bool:

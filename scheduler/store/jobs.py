@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf, sealing
@@ -26,6 +26,10 @@ from scheduler.models.job import JobQuerySet
 from scheduler.store import changes as history
 from scheduler.store import database, legacy_state, overdue
 from scheduler.store.changes import Author
+from scheduler.store.drivers import sqlstate
+
+_IN_USE = "55006"
+"""What the database answers while the former runs of an id are being put aside."""
 
 
 def lock(*, id: str) -> Job:
@@ -60,6 +64,10 @@ def insert(*, job: Job, author: Author) -> None:
         with database.atomic():
             history.announce(author=author, job=job.id)
             job.save(force_insert=(DjangoJob,))
+    except OperationalError as error:
+        if sqlstate(error.__cause__) != _IN_USE:
+            raise
+        raise JobExists(error_messages.FORMER_JOB_GOES_ON(id=f"{job.id}")) from error
     except IntegrityError as error:
         raise JobExists(error_messages.JOB_ID_TAKEN(id=f"{job.id}")) from error
 

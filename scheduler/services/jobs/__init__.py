@@ -36,6 +36,9 @@ from scheduler.store.notifications import Channel
 _WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")
 
+_MOST_AT_ONCE = 1000
+"""Runs that one transaction cancels."""
+
 
 def get(*, id: str) -> Job:
     """:raises JobNotFound: there is no job with this id"""
@@ -323,8 +326,11 @@ def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str 
     """
     with database.atomic():
         stored = _lock(job)
-        waiting = Run.objects.active().filter(job=stored, held=True)
-        waiting.update(state=RunState.CANCELLED, finished_at=database_now(), **reasons.columns(reasons.JOB_DELETED()))
+        # Of many, the first: nodes cancel the others, some at a time.
+        waiting = Run.objects.active().filter(job=stored, held=True).order_by("pk").values("pk")[:_MOST_AT_ONCE]
+        Run.objects.filter(pk__in=waiting, finished_at=None).update(
+            state=RunState.CANCELLED, finished_at=database_now(), **reasons.columns(reasons.JOB_DELETED())
+        )
         rows.delete(job=stored, author=_author(actor, via, reason))
 
 

@@ -39,7 +39,7 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         "task": row.task,
         "args": masking.masked(row.args),
         "kwargs": masking.masked(row.kwargs),
-        "trigger": triggers.current_form(row.trigger),
+        "trigger": _form(row.trigger),
         "when": words(row.trigger),
         **{name: getattr(row, name) for name in POLICIES},
         "state": row.state,
@@ -63,16 +63,22 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
 
 def words(trigger: Any) -> str | None:
     """Describe a stored trigger; ``None``: raw SQL wrote something that is none."""
-    return _words(json.dumps(trigger))
+    return _read(json.dumps(trigger))[1]
+
+
+def _form(trigger: Any) -> dict[str, Any] | None:
+    """Return a stored trigger in the form of today; ``None``: raw SQL wrote something that is none."""
+    return _read(json.dumps(trigger))[0]
 
 
 @lru_cache(maxsize=4096)
-def _words(trigger: str) -> str | None:
+def _read(trigger: str) -> tuple[dict[str, Any] | None, str | None]:
     """Kept, because reading the triggers takes half the time of a list of jobs."""
     try:
-        return triggers.describe(json.loads(trigger))
+        compiled = triggers.parse(json.loads(trigger))
+        return compiled.as_json(), triggers.describe(compiled)
     except (InvalidTrigger, TypeError, AttributeError):
-        return None
+        return None, None
 
 
 def _last(run: Run) -> dict[str, Any]:

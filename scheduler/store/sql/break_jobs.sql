@@ -1,5 +1,5 @@
 -- Take jobs that cannot run out of the schedule, and remember from when on their fire times are owed.
--- “said” is how the history of jobs learns who changed them.
+-- “said” is how the history of jobs learns who changed them, and that nothing is passed over: the job owes it.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends.
 -- Params:  jobs text[], reason_codes text[], reason_params jsonb as text[] of one length; now timestamptz or NULL
@@ -7,10 +7,11 @@
 -- Index:   the primary key
 
 WITH said AS MATERIALIZED (
-    SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via
-), broken AS (
+    SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via,
+           set_config('scheduler.accounts', 'claim', true) AS by
+), broken AS MATERIALIZED (
     SELECT problem.id, problem.reason_code, problem.reason_params, parent.next_run_time
-      FROM unnest(%(jobs)s::text[], %(reason_codes)s::text[], %(reason_params)s::text[])
+      FROM said, unnest(%(jobs)s::text[], %(reason_codes)s::text[], %(reason_params)s::text[])
            AS problem (id, reason_code, reason_params)
       JOIN django_apscheduler_djangojob AS parent ON parent.id = problem.id
 ), stopped AS (
