@@ -20,6 +20,7 @@ _FILTERS = {
     "due": "due",
     "due_to_the_second": "due_to_the_second",
     "moment": "moment",
+    "heard": "heard",
     "run_badge": "run_badge",
     "job_badge": "job_badge",
     "mark": "badge",
@@ -98,3 +99,11 @@ def rows_of(context: Any, changes: Any) -> str:
     with context.push(cl=changes):
         drawn: str = context.template.engine.from_string(source).render(context)
     return drawn
+
+
+@register.simple_tag
+def ages_as_json() -> str:
+    """How distances in time are written, for the script that counts them on."""
+    from scheduler.admin.format import display
+
+    return json.dumps(display.age_texts())

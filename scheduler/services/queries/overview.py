@@ -88,6 +88,11 @@ class Recent:
         return (self.finished_at - self.started_at).total_seconds()
 
 
+def fresh_seconds() -> float:
+    """Return the age up to which a heartbeat says that its node is alive."""
+    return measures.fresh_seconds()
+
+
 def not_started() -> list[NotStarted]:
     """Find the jobs of which something that is due has not begun, or whose fire times all passed without a run."""
     return measures.not_started()
