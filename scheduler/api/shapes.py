@@ -184,6 +184,7 @@ class JobsQuery(Paging):
 class RunsOfJobQuery(Paging):
     state: list[RunStateWord] = _repeatable("Any of these states.")
     kind: list[RunKindWord] = _repeatable("Any of these kinds.")
+    reason_code: list[str] = _repeatable("Any of these reasons: the codes that runs have as “reason_code”.")
     since: Instant | None = Field(default=None, description="Entered in the ledger at this instant or later.")
     until: Instant | None = Field(default=None, description="Entered in the ledger before this instant.")
 

@@ -100,7 +100,7 @@ def _row(request: HttpRequest, change: Change, version: int | None, *, now: date
         "job_address": None if version is None else addresses.job(change.job_key),
         "history_address": addresses.changes(job=change.job_key),
         "differences": [difference(each, now=now) for each in shown],
-        "reason": display.plain(change.reason),
+        "reason": display.whole_reason(change.reason),
         "is_definition": _is_definition(differences),
         "restore": reverse("admin:scheduler_change_restore", args=[change.pk])
         if may_restore(request, job_exists=version is not None) and _is_restorable(change, differences, version)

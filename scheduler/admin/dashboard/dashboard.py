@@ -196,7 +196,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
             break
         if run.error:
             failures.append(run)
-    problem = failures[0].error if failures else display.reason(job.state_reason)
+    problem = display.reason(failures[0].error) if failures else display.reason(job.state_reason)
     if not failures:
         problem = _late(job, runs) or problem
     return {

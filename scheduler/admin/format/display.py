@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
-from scheduler.admin.format.languages import told_again
+from scheduler.admin.format.languages import told
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
@@ -284,9 +284,9 @@ def first_line(text: str | None, *, most: int = _MOST_CHARS) -> str:
 
 def whole_reason(text: str | None) -> str:
     """Why something is as it is: in the reader's language if the scheduler wrote it."""
-    return plain(told_again(text or ""))
+    return plain(told(text or ""))
 
 
 def reason(text: str | None, *, most: int = _MOST_CHARS) -> str:
     """The same on one line."""
-    return first_line(told_again(text or ""), most=most)
+    return first_line(told(text or ""), most=most)

@@ -19,8 +19,8 @@ from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import Overlap
 from scheduler.errors import InvalidPolicy, UnknownTask
+from scheduler.messages import with_values
 from scheduler.models import Job
-from scheduler.phrases import with_values
 
 LEFT_TO_THE_TASK = tuple(field.name for field in FIELDS if field.default_from is Source.TASK)
 """Policies that a new job takes from its task by default."""

@@ -178,7 +178,7 @@ def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
     error = next((run.error for run in runs if run.error), "")
     success = next((run for run in runs if run.state == RunState.SUCCEEDED), None)
     if error:
-        told += f" {display.first_line(error).rstrip('.')}."
+        told += f" {display.reason(error).rstrip('.')}."
     if success is not None:
         told += " " + _("Last success %s.") % display.clock(success.scheduled_at, now=now)
     return told

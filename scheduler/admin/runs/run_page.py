@@ -109,7 +109,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
 def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
     """Say in one sentence what became of the run."""
     where = _(" on %s") % node if node else ""
-    error = display.first_line(run.error, most=300)
+    error = display.reason(run.failure, most=300)
     what = f": {error}{f' ({place})' if place else ''}" if error else "."
     after = _(" after %s") % display.run_time(run) if display.run_time(run) else ""
     reason = display.reason(run.reason, most=400)

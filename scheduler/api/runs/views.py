@@ -130,6 +130,7 @@ def _part(query: shapes.RunsOfJobQuery) -> dict[str, Any]:
     return {
         "states": tuple(query.state),
         "kinds": tuple(query.kind),
+        "reasons": run_queries.known_reasons(query.reason_code),
         "since": query.since,
         "until": query.until,
     }

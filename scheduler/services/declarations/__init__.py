@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.declarations import REMOVED, Drift, unflatten
 from scheduler.core.states import Via
 from scheduler.models import Declaration as Row
@@ -70,7 +71,7 @@ def apply(
     """
     collected = collected or collect()
     release = conf.get().release
-    reason = reason or (f"Declared in release {release}." if release else "Declared.")
+    reason = reason or (reasons.DECLARED_IN(release=release) if release else reasons.DECLARED_AGAIN())
     author = Author(actor=actor, via=Via(via), reason=reason)
     steps = applying.apply(collected=collected, options=options, author=author, on_step=on_step)
     return Synchronisation(steps=steps, errors=collected.errors)
@@ -130,4 +131,4 @@ def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | st
         return job
     plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
     changes = unflatten(chosen, kwargs=plain)
-    return jobs.update(job=job, actor=actor, via=via, reason="The declared value was taken.", **changes)
+    return jobs.update(job=job, actor=actor, via=via, reason=reasons.DECLARED_VALUE_TAKEN(), **changes)
