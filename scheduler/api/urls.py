@@ -37,7 +37,7 @@ class JobIdConverter(StringConverter):
 
 
 class NumberConverter(StringConverter):
-    """A number of a run; how large it may be is said by the view."""
+    """The number of a run. The view checks its range."""
 
     regex = r"[0-9]{1,30}"
 
