@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import ProgrammingError, connections, router, transaction
 
 from scheduler.compat import celery_schedules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidArguments, InvalidTrigger, SchedulerError
@@ -81,7 +81,7 @@ def _take(row: Mapping[str, Any], *, dry_run: bool, actor: str, now: datetime) -
                 source=JobSource.CODE,
                 actor=actor,
                 via=Via.COMMAND,
-                reason="Taken over from django-celery-beat.",
+                reason=reasons.TAKEN_OVER_FROM_BEAT(),
                 paused=not row["enabled"],
                 now=now,
                 **definition,

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
 from scheduler.store import database, sessions, statements
@@ -251,6 +252,16 @@ def texts(values: Sequence[str | None]) -> str:
         if "\\" not in plain and plain.count('"') == 2 * (len(values) - 1):
             return f'{{"{plain}"}}'
     return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def reason_columns(given: Sequence[str | None]) -> dict[str, str | None]:
+    """Return ``reason_codes`` and ``reason_params`` of a statement, an array each; what no reason has is ``NULL``."""
+    if not any(given):  # most runs have no reason
+        return {"reason_codes": None, "reason_params": None}
+    return {
+        "reason_codes": texts([reasons.code_of(reason) for reason in given]),
+        "reason_params": texts([reasons.params_json(reason) for reason in given]),
+    }
 
 
 def _quoted(text: str) -> str:
