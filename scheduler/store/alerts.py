@@ -223,6 +223,10 @@ def _settle(
         runs=array([each.run for each in found]),
         facts=texts([each.facts for each in found]),
     )
+    return _sorted(rows)
+
+
+def _sorted(rows: Sequence[Row]) -> Settled:
     return Settled(
         opened=tuple(incident for incident, is_opened in rows if is_opened),
         closed=tuple(incident for incident, is_opened in rows if not is_opened),
@@ -259,6 +263,20 @@ def preview(*, columns: Mapping[str, Any], days: int) -> int | None:
             return int(measures.execute(f"preview_{kind.value}", **parameters, days=days)[0][0])
     except OperationalError:
         return None
+
+
+def settle_interrupted(connection: Connection, *, now: datetime | None = None) -> Settled | None:
+    """
+    Count interrupted runs as the failures that they are, and close what a node died over.
+
+    ``None``: another node is doing it right now.
+    """
+    with connection.transaction() as transaction:
+        if not transaction.execute("try_lock", lock=_JUDGE_LOCK)[0][0]:
+            return None
+        transaction.execute("allow_long_statements")
+        rows = transaction.execute("settle_interrupted", now=now)
+    return _sorted(rows)
 
 
 def close_orphans(connection: Connection, *, now: datetime | None = None) -> int:

@@ -144,6 +144,7 @@ class Sender(Loop):
             self._judge_at[kind] = now + _JUDGE_SECONDS[kind]
             alerts.judge(self._connection, kind=kind)
             if kind is RuleKind.SYSTEM:
+                alerts.settle_interrupted(self._connection)
                 alerts.close_orphans(self._connection)
 
     def _tell(self, *, gather: bool) -> None:
