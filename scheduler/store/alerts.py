@@ -40,8 +40,11 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 QUIET_SECONDS = 0.5
 """A message goes out when no further incident of its rule has opened for so long …"""
 
-GATHER_SECONDS = 60.0
-"""… or when the first of them has waited for this long. Between two messages of a rule lies the same time."""
+GATHER_SECONDS = 15.0
+"""… or when the first of them has waited for this long."""
+
+PACE_SECONDS = 60.0
+"""Between two messages about openings of one rule: what opens meanwhile goes together."""
 
 CHUNK = 2000
 """Most incidents that one transaction marks as told: recording an outcome may wait for it."""
@@ -284,7 +287,7 @@ def close_orphans(connection: Connection, *, now: datetime | None = None) -> int
     return len(connection.execute("close_orphaned_incidents", now=now))
 
 
-def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = GATHER_SECONDS) -> Told:
+def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = PACE_SECONDS) -> Told:
     """
     Put what people are to be told into the outbox, in short transactions.
 

@@ -6,7 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.chaos.campaigns import Progress, Report, clocks, databases, endurance, freezes, loads, processes
+from tests.scenarios.chaos.campaigns import (
+    Progress,
+    Report,
+    alerting,
+    clocks,
+    databases,
+    endurance,
+    freezes,
+    loads,
+    processes,
+)
 from tests.scenarios.chaos.world import World
 
 
@@ -35,5 +45,6 @@ CAMPAIGNS = {
     ),
     "edit": Campaign(run=loads.edit, cycles=5000),
     "flood": Campaign(run=loads.flood, cycles=100_000),
+    "alerts": Campaign(run=alerting.alerts, cycles=200),
     "soak": Campaign(run=endurance.soak, cycles=480),
 }
