@@ -1,7 +1,7 @@
 """
-Settings of the project. One file: what differs between places are environment variables (docs/operations.md).
+Settings of the project. Environment variables hold the differences between environments (docs/operations.md).
 
-Reading it connects to nothing and starts nothing.
+Importing it neither connects nor starts a server.
 """
 
 from __future__ import annotations
@@ -121,6 +121,7 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/v1/scheduler/health(/|$)"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+CSRF_FAILURE_VIEW = "scheduler.admin.errors.csrf_failure"
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 30 * 24 * 3600) if HTTPS else 0
 if env.flag("TRUST_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

@@ -12,10 +12,16 @@ from typing import Any
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from scheduler.errors import InvalidArguments
-from scheduler.phrases import phrase
+from scheduler.messages import declare
 
 MARK = "$sealed"
 """The one key of an object that stands for a sealed value."""
+
+_CANNOT_BE_OPENED = declare(
+    "secret_cannot_be_opened",
+    "A secret argument cannot be opened: SECRET_KEY is not the one that it was saved with. "
+    "Enter the secret again, or list the former key in SECRET_KEY_FALLBACKS.",
+)
 
 _SHORTEST_MASKED = 4
 """Shorter secrets are not looked for in texts: they would mask every other word."""
@@ -49,12 +55,7 @@ def unseal(value: Mapping[str, str]) -> str:
     try:
         return _fernet().decrypt(value[MARK].encode()).decode()
     except (InvalidToken, AttributeError, UnicodeDecodeError):
-        raise InvalidArguments(
-            phrase(
-                "A secret argument cannot be opened: SECRET_KEY is not the one that it was saved with. "
-                "Enter the secret again, or list the former key in SECRET_KEY_FALLBACKS."
-            )
-        ) from None
+        raise InvalidArguments(_CANNOT_BE_OPENED()) from None
 
 
 def open_arguments(*, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Opened:

@@ -45,7 +45,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.KeyReused: 422,
     errors.DatabaseUnavailable: 503,
 }
-"""By the nearest class; what people can get wrong is 400."""
+"""By the nearest class. Mistakes of clients are 400."""
 
 TITLES = {
     "not_authenticated": "Nobody is logged in, and no token was sent.",
@@ -63,7 +63,7 @@ RETRY_SECONDS = 5
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn what a view raised into a problem; ``None``: it is a mistake of ours."""
+    """Turn an exception of a view into a problem. ``None``: an internal error."""
     error = _translated(error)
     if isinstance(error, errors.SchedulerError):
         response = of(error, request=context.get("request"))
@@ -98,7 +98,7 @@ def status_of(kind: type[errors.SchedulerError]) -> int:
 
 
 def title_of(code: str) -> str:
-    """Return the sentence that is the same for every problem of this type; empty: there is no such type."""
+    """Return the title of this problem type, or an empty text for an unknown type."""
     if code in TITLES:
         return TITLES[code]
     for kind in _kinds():
@@ -134,11 +134,11 @@ def _translated(error: Exception) -> Exception:
 
 
 _OTHER_TABLES = ("42P01", "42703")
-"""What PostgreSQL calls a table or a column that is not there."""
+"""The error codes of PostgreSQL for missing tables and columns."""
 
 
 def _sqlstate(error: Exception) -> str:
-    """Return the code that PostgreSQL gave; psycopg2 and psycopg name it differently."""
+    """Return the error code of PostgreSQL. psycopg2 and psycopg name it differently."""
     cause = error.__cause__
     return str(getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None) or "")
 

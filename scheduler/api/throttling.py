@@ -13,7 +13,7 @@ _ANONYMOUS_PER_MINUTE = 60
 
 
 class PerMinute(SimpleRateThrottle):
-    """Readings and changes are counted apart, for each user, or each address when nobody is logged in."""
+    """Reads and writes are counted apart, for each user, or for each address of anonymous clients."""
 
     scope = "scheduler"
     rate = "1/min"  # replaced by what the settings say when a request comes

@@ -15,7 +15,15 @@ from scheduler.api.alerts.views import ChannelViews, IncidentViews, RuleViews
 from scheduler.api.changes.views import ChangeViews
 from scheduler.api.health.views import HealthViews
 from scheduler.api.jobs.views import JobViews
-from scheduler.api.overview.views import NodeViews, NowhereViews, ProblemViews, StatusViews, TaskViews, TriggerViews
+from scheduler.api.overview.views import (
+    IndexViews,
+    NodeViews,
+    NowhereViews,
+    ProblemViews,
+    StatusViews,
+    TaskViews,
+    TriggerViews,
+)
 from scheduler.api.runs.views import RunViews
 from scheduler.api.throttling import PerMinute
 from scheduler.api.tokens.views import TokenViews
@@ -28,7 +36,7 @@ class JobIdConverter(StringConverter):
 
 
 class NumberConverter(StringConverter):
-    """A number of a run; how large it may be is said by the view."""
+    """The number of a run. The view checks its range."""
 
     regex = r"[0-9]{1,30}"
 
@@ -106,6 +114,8 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("problems/<word:code>", ProblemViews.as_view({"get": "retrieve"}), "problem"),
 )
 
+_INDEX = IndexViews.as_view({"get": "index"})
+
 _SCHEMA = SpectacularAPIView.as_view(
     authentication_classes=[],
     permission_classes=[],
@@ -124,6 +134,7 @@ urlpatterns: list[URLPattern] = [
     path("schema", _SCHEMA, name="schema"),
     path("schema/", _SCHEMA),
     *_PAGE,
+    path("", _INDEX, name="index"),
     *(path(route, view, name=name) for route, view, name in _ROUTES),
     *(path(f"{route}/", view) for route, view, _ in _ROUTES),
     re_path(r"^[\s\S]*$", NowhereViews.as_view(dict.fromkeys(_VERBS, "nowhere"))),

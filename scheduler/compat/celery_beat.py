@@ -12,13 +12,13 @@ from django.conf import settings
 from django.db import ProgrammingError, connections, router, transaction
 
 from scheduler.compat import celery_schedules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidArguments, InvalidTrigger, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.store import statements
+from scheduler.store import database, statements
 from scheduler.store.clock import database_now
 
 
@@ -75,13 +75,13 @@ def _take(row: Mapping[str, Any], *, dry_run: bool, actor: str, now: datetime) -
         return Taken(name=name, is_taken=False, text="A job with this id exists already.")
     try:
         definition, notes = _definition(row, now=now)
-        with transaction.atomic():
+        with database.atomic():
             job = jobs.create(
                 id=name,
                 source=JobSource.CODE,
                 actor=actor,
                 via=Via.COMMAND,
-                reason="Taken over from django-celery-beat.",
+                reason=reasons.TAKEN_OVER_FROM_BEAT(),
                 paused=not row["enabled"],
                 now=now,
                 **definition,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
+from scheduler.core import reasons
 from scheduler.core.registry import registry
 from scheduler.core.states import NodeState
 from scheduler.engine.duties import Work
@@ -292,7 +293,7 @@ class Node:
         return left
 
     def _say_stopped(self, interrupted: int) -> None:
-        reason = f"Stopped while {interrupted} runs went on." if interrupted else ""
+        reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.

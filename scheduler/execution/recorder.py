@@ -214,5 +214,5 @@ def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
         traceback="",
         log=note,
         progress=None,
-        reason="",
+        reason=None,
     )

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler import sealing
+from scheduler.core import error_messages
 from scheduler.errors import InvalidArguments
-from scheduler.phrases import phrase
 
 MASK = "•••"
 
@@ -25,15 +25,15 @@ def masked(arguments: Any) -> Any:
 
 def unmasked(*, given: Any, stored: Any, pointer: str = "/kwargs") -> Any:
     """
-    Return what was given, with the stored value wherever the mask stands in for one that is sealed.
+    Return what was given, with the stored value in place of each mask.
 
-    :raises InvalidArguments: something sealed was given, which nobody can have seen
+    :raises InvalidArguments: an encrypted value was given, which users never see
     """
     if sealing.is_sealed(given):
         problem = {
             "pointer": pointer,
             "code": "sealed",
-            "detail": phrase("Sealed values cannot be sent: send the secret."),
+            "detail": error_messages.SEALED_VALUE_SENT(),
         }
         raise InvalidArguments(problem["detail"], problems=(problem,))
     if given == MASK and sealing.is_sealed(stored):
@@ -61,9 +61,7 @@ def refuse_masks(*, kwargs: Mapping[str, Any], secrets: frozenset[str]) -> None:
     """
     for name in sorted(secrets & set(kwargs)):
         if kwargs[name] == MASK:
-            detail = phrase(
-                "{name} is masked, and there is no stored value that it stands for: send the secret.", name=name
-            )
+            detail = error_messages.NOTHING_MASKED(name=name)
             raise InvalidArguments(
                 detail, problems=({"pointer": f"/kwargs/{name}", "code": "masked", "detail": detail},)
             )

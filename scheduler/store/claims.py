@@ -12,12 +12,13 @@ from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
+from scheduler.messages import Message
 from scheduler.store import definitions, rollups
-from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, texts
+from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, reason_columns, texts
 from scheduler.store.halving import in_halves
 from scheduler.store.positions import Positions
 from scheduler.store.runs import OwnedRun
@@ -71,7 +72,7 @@ class Claim:
     next_seconds: float | None
     """How long until the next job was due when this began, whoever may take it; ``None``: nothing was due, or is."""
 
-    broken: tuple[tuple[str, str], ...]
+    broken: tuple[tuple[str, Message], ...]
     """Jobs whose trigger cannot be used, each with the reason."""
 
 
@@ -158,6 +159,7 @@ def _claim_due(
         delays = [_jitter(job) for job, _ in planned]
         owned = _choose(planned, delays, room)
         written = _write(transaction, node=node, planned=planned, delays=delays, owned=owned, now=now)
+        _owe(transaction, planned, written)
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
             written[place].id
@@ -217,10 +219,10 @@ def _policies(coalesce: bool, max_instances: int, grace_seconds: int | None, ove
 
 def _plan_all(
     jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
-) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, str]]]:
+) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, Message]]]:
     """Plan as many of the jobs as a slice of time allows, in their order, and at least one."""
     plans: list[tuple[DueJob, FirePlan]] = []
-    broken: list[tuple[str, str]] = []
+    broken: list[tuple[str, Message]] = []
     until = time.monotonic() + SLICE_SECONDS
     for job in jobs:
         if (plans or broken) and time.monotonic() > until:
@@ -235,10 +237,10 @@ def _plan_all(
                 catch_up_limit=catch_up_limit,
             )
         except InvalidTrigger as error:
-            broken.append((job.id, f"Its trigger cannot be used: {error}"))
+            broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
         except Exception as error:
             logger.exception("scheduler.job.cannot_be_planned", extra={"job": job.id})
-            broken.append((job.id, f"Its trigger cannot be computed ({type(error).__name__}: {error})."))
+            broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
         else:
             plans.append((job, fire_plan))
     return plans, broken
@@ -286,7 +288,7 @@ def _write(
         covers_from=instants([row.covers_from for row in rows]),
         coalesced=array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
         states=array([row.state.value for row in rows]),
-        reasons=texts([row.reason for row in rows]),
+        **reason_columns([row.reason for row in rows]),
         held=array([row.held for row in rows]),
         owned=array(owned),
     )
@@ -306,6 +308,18 @@ def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
     return {run_id for (run_id,) in found}
 
 
+def _owe(transaction: Transaction, planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]) -> None:
+    """Note ranges that could not be written because their newest fire time has a row: the others have none yet."""
+    lost = [(job, row) for place, (job, row) in enumerate(planned) if place not in written and row.covers_from]
+    if lost:
+        transaction.execute(
+            "owe",
+            jobs=texts([job.id for job, _ in lost]),
+            firsts=instants([row.covers_from for _, row in lost]),
+            untils=instants([row.scheduled_at for _, row in lost]),
+        )
+
+
 def _on_its_own(row: PlannedRun) -> PlannedRun:
     """What could not be folded into a run gets a row, and waits for its turn as that run did."""
     return row if row.folded_into is None else row._replace(folded_into=None, held=True)
@@ -321,7 +335,7 @@ def _move(
     transaction: Transaction,
     *,
     plans: list[tuple[DueJob, FirePlan]],
-    broken: list[tuple[str, str]],
+    broken: list[tuple[str, Message]],
     now: datetime | None,
 ) -> None:
     if plans:
@@ -339,7 +353,7 @@ def _move(
         transaction.execute(
             "break_jobs",
             jobs=texts([job_id for job_id, _ in broken]),
-            reasons=texts([reason for _, reason in broken]),
+            **reason_columns([reason for _, reason in broken]),
             now=now,
         )
 
@@ -351,7 +365,7 @@ def _claim(
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
     written: dict[int, OwnedRun],
-    broken: list[tuple[str, str]],
+    broken: list[tuple[str, Message]],
 ) -> Claim:
     mine, waiting, born_finished = [], 0, []
     for place, (job, row) in enumerate(planned):

@@ -13,10 +13,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
 from scheduler.store import database, sessions, statements
-from scheduler.store.drivers import driver, errors
+from scheduler.store.drivers import driver, errors, sqlstate
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +143,7 @@ class Connection:
         except (errors.ProgrammingError, errors.IntegrityError, errors.NotSupportedError):
             raise  # a fault of ours: a new session would not mend it
         except errors.Error as error:
-            state = _sqlstate(error)
+            state = sqlstate(error)
             if state[:2] in _OF_ROWS:
                 raise
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
@@ -222,11 +223,6 @@ class Transaction:
                     logger.debug("scheduler.database.rollback_failed", exc_info=True)
 
 
-def _sqlstate(error: Exception) -> str:
-    """Return the error's code; empty: the server did not say one, because the line broke."""
-    return str(getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or "")
-
-
 def concerns_rows(error: Exception) -> bool:
     """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
     return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
@@ -254,6 +250,16 @@ def texts(values: Sequence[str | None]) -> str:
         if "\\" not in plain and plain.count('"') == 2 * (len(values) - 1):
             return f'{{"{plain}"}}'
     return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def reason_columns(given: Sequence[str | None]) -> dict[str, str | None]:
+    """Return ``reason_codes`` and ``reason_params`` of a statement, an array each; what no reason has is ``NULL``."""
+    if not any(given):  # most runs have no reason
+        return {"reason_codes": None, "reason_params": None}
+    return {
+        "reason_codes": texts([reasons.code_of(reason) for reason in given]),
+        "reason_params": texts([reasons.params_json(reason) for reason in given]),
+    }
 
 
 def _quoted(text: str) -> str:

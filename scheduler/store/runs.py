@@ -12,10 +12,12 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
+from scheduler.core import reasons
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
+from scheduler.messages import Message
 from scheduler.store import rollups
-from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows, texts
+from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows, reason_columns, texts
 from scheduler.store.halving import in_halves
 
 logger = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ class Outcome(NamedTuple):
 
     error: str | None = None
     traceback: str = ""
-    reason: str = ""
+    reason: Message | None = None
     log: str = ""
     progress: str | None = None
     """JSON; ``None``: as it was."""
@@ -276,7 +278,7 @@ def _follow_up(
         transaction.execute(
             "pause_failing_jobs",
             jobs=texts([job_id for job_id, _ in paused]),
-            reasons=texts([f"Failed {count} times in a row." for _, count in paused]),
+            **reason_columns([reasons.FAILED_IN_A_ROW(number=count) for _, count in paused]),
             now=now,
         )
     return len(delays), paused
@@ -292,7 +294,7 @@ def _retry_policy(max_retries: int, delay: float, backoff: float, cap: float, ji
     )
 
 
-def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
+def _details(outcomes: Sequence[Outcome]) -> dict[str, str | None]:
     return {
         "states": array([outcome.state.value for outcome in outcomes]),
         "results": texts([outcome.result for outcome in outcomes]),
@@ -300,7 +302,7 @@ def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
         "tracebacks": texts([outcome.traceback for outcome in outcomes]),
         "logs": texts([outcome.log for outcome in outcomes]),
         "progress": texts([outcome.progress for outcome in outcomes]),
-        "reasons": texts([outcome.reason for outcome in outcomes]),
+        **reason_columns([outcome.reason for outcome in outcomes]),
     }
 
 

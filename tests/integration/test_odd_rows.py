@@ -209,6 +209,7 @@ class TestAnOddRow:
 
         one()
 
+    @pytest.mark.timeout(7200)
     @pytest.mark.skipif("ODD_ROWS" not in os.environ, reason="every case: ODD_ROWS=1")
     def test_of_every_kind_stops_no_other_job(self, cases: list[tuple[str, str, str | None]]) -> None:
         found = []
@@ -217,4 +218,5 @@ class TestAnOddRow:
                 the_healthy_job_goes_on(*case)
             except Exception as error:  # noqa: BLE001 - all of them are to be told
                 found.append((*case, f"{type(error).__name__}: {error}"[:300]))
+                print(*found[-1], flush=True)
         assert not found, "\n".join(map(str, found))

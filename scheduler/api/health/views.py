@@ -28,9 +28,9 @@ HEALTH_JSON = "application/health+json"
 
 class HealthViews(Resource):
     """
-    Nobody has to log in, and nothing is throttled: an orchestrator that gets 429 would restart what is well.
+    The views are public and not throttled, because an orchestrator would restart healthy processes after a 429.
 
-    Who asks is found out after the database was looked at, because it is the database that knows.
+    The user is authenticated after the check of the database, which stores the users.
     """
 
     permission_classes = ()
@@ -41,7 +41,7 @@ class HealthViews(Resource):
 
     @operation(answers.Live, query=shapes.Nothing, problems=(400,), open=True)
     def live(self, request: Request) -> Response:
-        """Say that this web process answers. It asks nobody else."""
+        """Report that this web process responds, without any query."""
         parsing.query(request, shapes.Nothing)
         return _uncached(request, {"status": "pass"}, 200)
 
@@ -63,7 +63,7 @@ class HealthViews(Resource):
 
 
 def _may_see_details(request: Request, found: Report) -> bool:
-    """Whether somebody who may view jobs asks. A token or session that is not good for that is nobody's."""
+    """Whether the user may view jobs. An invalid token or session counts as anonymous."""
     try:
         return bool(request.user.is_authenticated) and may(request, "view_job")
     except (APIException, Error):
@@ -103,5 +103,5 @@ class MetricsText(Resource):
 
 @csrf_exempt
 def metrics_text(request: HttpRequest) -> Any:
-    """Answer with the metrics of all nodes; Prometheus needs a token, unless ``SCHEDULER_METRICS_PUBLIC`` is set."""
+    """Return the metrics of all nodes. Prometheus needs a token, unless ``SCHEDULER_METRICS_PUBLIC`` is set."""
     return MetricsText.as_view({"get": "text"})(request)

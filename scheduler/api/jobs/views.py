@@ -39,7 +39,7 @@ BULK_PERMISSIONS = {
 
 _RESERVED = ("preview", "bulk")
 _ACTION_WORDS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
-_VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})"\s*')
+_VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})(?:-[0-9a-f]{1,64})?"\s*')
 
 
 class JobViews(Resource):
@@ -59,7 +59,7 @@ class JobViews(Resource):
     }
 
     def _author(self, request: Request) -> dict[str, Any]:
-        """Who changes a job, and through what, as the services take it."""
+        """The author of a change, as keywords of the services."""
         return {"actor": self.actor(request), "via": Via.API}
 
     @operation(answers.Jobs, query=shapes.JobsQuery)
@@ -95,7 +95,7 @@ class JobViews(Resource):
 
     @operation(answers.Job, query=shapes.Nothing, problems=(404,))
     def retrieve(self, request: Request, id: str) -> Response:
-        """Read a job. Its ETag stands for the definition; what the scheduler notes does not change it."""
+        """Read a job. Its ETag begins with the version of the definition, which is what If-Match compares."""
         parsing.query(request, shapes.Nothing)
         return _answer(jobs.get(id=id))
 
@@ -113,7 +113,7 @@ class JobViews(Resource):
 
     @operation(None, status=204, query=shapes.Deletion, problems=(404, 412), headers=("If-Match",))
     def destroy(self, request: Request, id: str) -> Response:
-        """Delete a job. Its history stays; runs that are queued or running go on."""
+        """Delete a job. Its history is kept. Queued and running runs continue."""
         query = parsing.query(request, shapes.Deletion)
         author = self._author(request)
         bulk.remove(job=jobs.get(id=id), **author, version=_expected(request), reason=query.reason)
@@ -143,7 +143,7 @@ class JobViews(Resource):
         headers=("Idempotency-Key",),
     )
     def run(self, request: Request, id: str) -> Response:
-        """Queue one run; when the job is due does not change."""
+        """Queue one run. The schedule does not change."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.RunRequest)
 
@@ -311,9 +311,9 @@ def _answer(job: Job, *, status: int = 200, location: bool = False) -> Response:
 
 
 def _expected(request: Request) -> int | None:
-    """Return the version that If-Match names; ``None``: any."""
-    text = request.headers.get("If-Match", "").strip()
-    if text in ("", "*"):
+    """Return the version of If-Match, or ``None`` for any."""
+    text = request.headers.get("If-Match", "*").strip()
+    if text == "*":
         return None
     match = _VERSION.fullmatch(text)
     if match is None:
@@ -322,7 +322,7 @@ def _expected(request: Request) -> int | None:
 
 
 def _refuse_unaddressable(id: str | None) -> None:
-    """Refuse an id that has no address of its own here: code may use it, but nobody could reach it over HTTP."""
+    """Reject an id that collides with other addresses: code may use it, but HTTP cannot address it."""
     if id is None:
         return
     ends_in_action = any(id.endswith(f"/{word}") for word in _ACTION_WORDS)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scheduler.core import health
 from scheduler.core.health import Limits, Standing, Status
-from scheduler.phrases import message
+from scheduler.messages import message
 
 CHANNEL_FAILS_SECONDS = 600.0
 """A channel that fails for longer is an incident, and messages that are due for longer."""

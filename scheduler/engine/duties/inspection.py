@@ -11,12 +11,13 @@ from typing import Any, NamedTuple
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
 from scheduler.core import definitions as rules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.messages import Message
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import StoredDefinition, Vouched
@@ -88,18 +89,19 @@ def _inspect(connection: Connection, jobs: Sequence[str], *, settings: Scheduler
     with connection.transaction() as transaction:
         found = definitions.to_inspect(transaction, jobs=jobs, broken=broken)
         fit: list[Vouched] = []
-        problems: list[tuple[str, str]] = []
+        problems: list[tuple[str, Message]] = []
         offered = definitions.offered_by_live_nodes(transaction, tasks={job.task for job in found})
         for job in found:
             try:
                 fit.append(_vouch(job, settings))
             except UnknownTask as error:
                 if job.task not in offered:  # else it is for a node of the other release to judge
-                    problems.append((job.id, str(error)))
+                    problems.append((job.id, reasons.of_error(error)))
             except (InvalidArguments, InvalidTrigger) as error:
-                problems.append((job.id, str(error)))
+                problems.append((job.id, reasons.of_error(error)))
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
-                problems.append((job.id, f"Its definition cannot be read ({type(error).__name__}: {error})."))
+                unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
+                problems.append((job.id, unreadable))
         healed = definitions.vouch(transaction, fit=fit)
         definitions.break_jobs(transaction, problems=problems)
     for job_id, reason in problems:
@@ -115,7 +117,7 @@ def break_jobs_without_a_task(connection: Connection) -> int:
         try:
             registry.get(task)  # a function of an allowed module is known although nobody registered it
         except UnknownTask as error:
-            problems.append((job_id, str(error)))
+            problems.append((job_id, reasons.of_error(error)))
             logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": str(error)})
     broken = in_halves(
         problems,

@@ -12,12 +12,13 @@ from datetime import datetime
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
 from scheduler.core import definitions as rules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Duty
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.messages import Message
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import EndedPause, Vouched
@@ -74,14 +75,15 @@ def _end_pauses(
 ) -> int:
     with connection.transaction() as transaction:
         fit: list[Vouched] = []
-        problems: list[tuple[str, str]] = []
+        problems: list[tuple[str, Message]] = []
         for job in definitions.ended_pauses(transaction, jobs=jobs, now=now):
             try:
                 fit.append(_resumed(job, settings))
             except (InvalidArguments, InvalidTrigger) as error:
-                problems.append((job.id, str(error)))
+                problems.append((job.id, reasons.of_error(error)))
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
-                problems.append((job.id, f"Its definition cannot be read ({type(error).__name__}: {error})."))
+                unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
+                problems.append((job.id, unreadable))
         resumed = definitions.vouch(transaction, fit=fit, now=now)
         definitions.break_jobs(transaction, problems=problems, now=now)
     for vouched in fit:

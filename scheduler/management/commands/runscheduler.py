@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _WATCH_SECONDS = 5.0
 
 _EXIT_SECONDS = 1.0
-"""How long a process whose node has stopped may wait for threads that tasks have left behind."""
+"""The time that a stopped process waits for threads that tasks left behind."""
 _MOST_AT_ONCE = 10_000
 """Threads or processes: more are a slip of the finger, and would take the machine down."""
 
@@ -89,7 +89,7 @@ class Command(BaseCommand):
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run from the command line; when the node has stopped, its process ends, whatever its tasks left behind."""
+        """Run from the command line. When the node has stopped, its process ends, whatever its tasks left behind."""
         super().run_from_argv(argv)
         is_ending = threading.Event()
         atexit.register(is_ending.set)  # called once Python waits for no thread any more
@@ -143,7 +143,7 @@ class Command(BaseCommand):
         scheduler.shutdown()
 
     def _apply(self) -> None:
-        """Synchronise declared jobs. A refused declaration is reported; the node starts all the same."""
+        """Synchronise declared jobs. A refused declaration is reported. The node starts nevertheless."""
         try:
             declared.apply_at_start(out=self.stderr, style=self.style)
         except Error as error:
@@ -151,7 +151,7 @@ class Command(BaseCommand):
 
     def _start(self, settings: conf.SchedulerSettings, deadline: float) -> DurableScheduler | None:
         """
-        Start a node; ``None``: it was asked to stop before.
+        Start a node. ``None``: it was asked to stop before.
 
         One session was enough to look at the database, and a node needs several: a server may have no room for these.
 
@@ -223,7 +223,7 @@ class Command(BaseCommand):
 
     def _await_database(self, deadline: float) -> None:
         """
-        Wait while the server is starting; refuse at once what waiting does not mend.
+        Wait while the server is starting. Reject at once faults that waiting does not cure.
 
         :raises CommandError: with what to do
         """

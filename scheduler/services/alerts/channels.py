@@ -16,8 +16,8 @@ from scheduler.core.alerts import NotificationState
 from scheduler.core.states import Via
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import ChannelNotFound, DeliveryFailed, InvalidChannel, NameTaken, SchedulerError
+from scheduler.messages import phrase
 from scheduler.models import Channel, Notification
-from scheduler.phrases import phrase
 from scheduler.services import masking, transactions
 from scheduler.services.alerts import changes, digests, kinds, messages
 from scheduler.services.alerts.kinds.kind import opened

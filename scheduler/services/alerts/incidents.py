@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 
 from scheduler.core.alerts import ClosedBecause
 from scheduler.errors import IncidentIsClosed, IncidentNotFound, InvalidPause
+from scheduler.messages import phrase
 from scheduler.models import Incident, Job, Mute, Notification
-from scheduler.phrases import phrase
 from scheduler.services import transactions
 from scheduler.store.clock import database_now
 

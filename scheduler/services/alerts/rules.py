@@ -12,8 +12,8 @@ from django.db.models import Count, Q, QuerySet
 from scheduler.core.alerts import ClosedBecause, RuleKind, check_rule
 from scheduler.core.states import Via
 from scheduler.errors import InvalidRule, NameTaken, RuleNotFound
+from scheduler.messages import phrase
 from scheduler.models import Channel, Incident, Job, Rule
-from scheduler.phrases import phrase
 from scheduler.services import transactions
 from scheduler.services.alerts import changes
 from scheduler.store import alerts

@@ -14,8 +14,8 @@ from django.db.models import QuerySet
 from scheduler import outgoing, sealing
 from scheduler.core.states import RunState
 from scheduler.errors import DestinationRefused, InvalidArguments, InvalidChannel, NameTaken, RequestFailed
+from scheduler.messages import phrase
 from scheduler.models import Run, Switch
-from scheduler.phrases import phrase
 from scheduler.services import transactions
 from scheduler.services.queries import health
 from scheduler.services.queries.health import Status

@@ -9,8 +9,8 @@ from typing import Any
 from scheduler import sealing
 from scheduler.core.states import Via
 from scheduler.errors import InvalidImport
+from scheduler.messages import phrase
 from scheduler.models import Channel, Rule
-from scheduler.phrases import phrase
 from scheduler.services import masking, transactions
 from scheduler.services.alerts import channels, kinds, rules
 

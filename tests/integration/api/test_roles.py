@@ -151,13 +151,19 @@ class TestEachDoor:
 
 
 class TestAMethodThatIsNotThere:
-    @pytest.mark.parametrize(
-        ("verb", "path"), [("OPTIONS", "jobs"), ("PUT", "jobs"), ("POST", "/metrics"), ("OPTIONS", "/metrics")]
-    )
+    @pytest.mark.parametrize(("verb", "path"), [("PUT", "jobs"), ("POST", "/metrics"), ("PUT", "/metrics")])
     def test_is_refused_with_those_that_are(self, verb: str, path: str, login: Callable[..., Caller]) -> None:
         answer = login("view_job").generic(verb, path)
 
         assert (answer.status_code, "GET" in answer["Allow"]) == (405, True)
+
+
+class TestOptions:
+    @pytest.mark.parametrize("path", ["jobs", "jobs/none", "/metrics"])
+    def test_name_the_methods_to_anybody(self, path: str, db: None) -> None:
+        answer = Caller().generic("OPTIONS", path)
+
+        assert (answer.status_code, "GET" in answer["Allow"], "OPTIONS" in answer["Allow"]) == (204, True, True)
 
 
 class TestAViewOnlyUser:
@@ -174,7 +180,8 @@ class TestAViewOnlyUser:
         assert (list(Job.objects.values()), list(Run.objects.values())) == before
         assert not {key: status for key, status in answers.items() if status >= 500}
         allowed = {(door.verb, door.path.format(run=run.pk)) for door in DOORS if set(door.needs) <= set(VIEWER)}
-        assert {key for key, status in answers.items() if status not in (403, 405)} <= allowed
+        done = {key for key, status in answers.items() if status not in (403, 405)}
+        assert {(verb, path) for verb, path in done if verb != "options"} <= allowed
 
 
 class TestTokens:

@@ -197,7 +197,12 @@ class TestAFloodOfHints:
         node = start()
         node.run_once()
         looks: list[float] = []
-        monkeypatch.setattr(inspection, "inspect_jobs", lambda *_, **__: looks.append(time.monotonic()))
+
+        def look(*_: object, **__: object) -> inspection.Inspected:
+            looks.append(time.monotonic())
+            return inspection.Inspected(healed=0, after="")
+
+        monkeypatch.setattr(inspection, "inspect_jobs", look)
         began = time.monotonic()
 
         for _ in range(500):

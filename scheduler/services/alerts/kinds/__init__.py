@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from scheduler import conf
 from scheduler.errors import InvalidChannel, Misconfigured
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services.alerts.kinds.apprise import AppriseKind
 from scheduler.services.alerts.kinds.kind import ChannelKind
 from scheduler.services.alerts.kinds.mail import MailKind

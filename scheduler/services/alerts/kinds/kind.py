@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scheduler import sealing
 from scheduler.errors import DeliveryFailed, InvalidChannel
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services.masking import MASK
 
 if TYPE_CHECKING:
