@@ -10,9 +10,11 @@ import psycopg2
 import pytest
 from django.db import connection as web
 
+from scheduler.core import reasons
 from scheduler.core.states import RunState
 from scheduler.models import Incident, Job, Rule
 from scheduler.services import jobs
+from scheduler.services.alerts import sentences
 from scheduler.store import alerts, definitions
 from scheduler.store.clock import database_now
 from scheduler.store.connections import Connection
@@ -225,10 +227,11 @@ class TestABrokenRule:
     def test_opens_when_a_job_cannot_run_and_closes_when_it_heals(self, session: Connection) -> None:
         rule("broken")
         nightly = jobs.create(id="nightly", task="contract.first", trigger={"type": "cron", "expression": "0 1 * * *"})
-        definitions.break_jobs(session, problems=[(nightly.pk, "Its task is gone.")])
+        gone = reasons.DEFINITION_UNREADABLE(type="ValueError", error="its task is gone")
+        definitions.break_jobs(session, problems=[(nightly.pk, gone)])
         (incident,) = incidents()
         assert (incident.kind, incident.closed_at) == ("broken", None)
-        assert incident.facts
+        assert "its task is gone" in sentences.detail(incident)
 
         jobs.update(job=nightly, actor="ada", kwargs={})
 

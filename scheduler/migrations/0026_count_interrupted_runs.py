@@ -202,7 +202,7 @@ DROP FUNCTION scheduler_failures_in_a_row(text);
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0022_read_no_past_of_queues'),
+        ('scheduler', '0025_find_runs_by_reason'),
     ]
 
     operations = [
