@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from scheduler.core.definition import FIELDS, Field, Kind, Source
+from scheduler.telemetry.events import EVENTS, Event
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FROM = {Source.TASK: "the task's", Source.SETTINGS: "the setting's"}
@@ -51,7 +52,24 @@ def _allowed(field: Field) -> str:
     return ", ".join([*parts, *(["empty"] if field.may_be_empty else [])])
 
 
-PAGES: dict[Path, tuple[str, Callable[[], str]]] = {DOCS / "jobs.md": ("job fields", job_fields)}
+def log_events() -> str:
+    """Return the table of what is logged."""
+    rows = ["| event | level | fields | meaning |", "|---|---|---|---|"]
+    rows += [
+        f"| `{event}` | {_levels(event)} | {', '.join(f'`{name}`' for name in event.fields)} | {event.meaning} |"
+        for event in EVENTS
+    ]
+    return "\n".join(rows)
+
+
+def _levels(event: Event) -> str:
+    return " or ".join("error, traceback" if level == "exception" else level for level in event.levels)
+
+
+PAGES: dict[Path, tuple[str, Callable[[], str]]] = {
+    DOCS / "jobs.md": ("job fields", job_fields),
+    DOCS / "operations.md": ("log events", log_events),
+}
 """Each page with the name of its table, which stands between two comments, and what writes it."""
 
 
