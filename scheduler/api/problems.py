@@ -27,6 +27,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.JobNotFound: 404,
     errors.RunNotFound: 404,
     errors.ChangeNotFound: 404,
+    errors.TemplateNotFound: 404,
     errors.RuleNotFound: 404,
     errors.ChannelNotFound: 404,
     errors.IncidentNotFound: 404,
@@ -147,7 +148,7 @@ def _sqlstate(error: Exception) -> str:
 def _details(error: errors.SchedulerError) -> list[dict[str, str]]:
     """Say where in the request each thing is wrong."""
     text = str(error)
-    if isinstance(error, errors.InvalidRequest | errors.InvalidArguments) and error.problems:
+    if isinstance(error, errors.InvalidRequest | errors.InvalidArguments | errors.InvalidParameters) and error.problems:
         return [{"code": error.code, **problem} for problem in error.problems]
     if isinstance(error, errors.InvalidTrigger):
         return [{"pointer": f"/trigger{error.pointer}", "code": error.code, "detail": text}]
@@ -170,6 +171,7 @@ _POINTERS: dict[type[errors.SchedulerError], str] = {
     errors.UnknownExecutor: "/executor",
     errors.JobExists: "/id",
     errors.InvalidPause: "/until",
+    errors.InvalidTemplate: "/body",
 }
 
 

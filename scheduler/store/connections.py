@@ -226,6 +226,8 @@ class Transaction:
 
 def concerns_rows(error: Exception) -> bool:
     """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
+    if sqlstate(error).startswith("42"):  # the statement does not fit the tables
+        return False
     return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
 
 

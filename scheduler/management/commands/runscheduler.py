@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import atexit
 import dataclasses
 import gc
@@ -213,6 +214,9 @@ class Command(BaseCommand):
     def _catch_signals(self) -> None:
         """First of all, so that a signal during start-up stops the node as well."""
 
+        # A signal that a task makes up is none: it concerns that task, not the node.
+        _thread.interrupt_main = _refuse_to_interrupt  # type: ignore[assignment]
+
         def stop(_number: int, _frame: object) -> None:
             if self._stop.is_set():
                 self._hurry.set()
@@ -291,3 +295,8 @@ def _address(text: str) -> tuple[str, int]:
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
         raise ArgumentTypeError(f"“{text[:64]}” is not a port, or a host and a port such as 0.0.0.0:9100.")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _refuse_to_interrupt(signum: int = signal.SIGINT, /) -> None:
+    """Stand in for ``_thread.interrupt_main`` in a node."""
+    raise RuntimeError(f"A task cannot stop its node: interrupt_main({signum}) was refused.")
