@@ -13,6 +13,7 @@ from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
+from scheduler.services.jobs.calling import asynchronous
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
 from scheduler.store.clock import aware, database_now
@@ -33,7 +34,7 @@ def get(*, id: int) -> Run:
     return run
 
 
-def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
     Cancel a run: at once if it is queued. Otherwise its node is notified, and the run continues until it stops.
 
@@ -43,6 +44,7 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     :raises RunFinished, RunNotFound: no change was made
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     with database.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
@@ -60,7 +62,7 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     return stored
 
 
-def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
     Queue another attempt of a finished run, with the arguments that it had.
 
@@ -69,6 +71,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: no run was queued
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     if run.job_id is None:
         raise JobNotFound(error_messages.DELETED_JOB_CANNOT_RUN(name=run.job_name))
     with database.atomic():
@@ -199,3 +202,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
             )
             notifications.notify(Channel.RUNS)
     return missing
+
+
+acancel = asynchronous(cancel)
+aretry = asynchronous(retry)

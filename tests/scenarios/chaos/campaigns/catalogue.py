@@ -15,6 +15,8 @@ from tests.scenarios.chaos.campaigns import (
     endurance,
     freezes,
     loads,
+    oddities,
+    operations,
     processes,
 )
 from tests.scenarios.chaos.world import World
@@ -46,5 +48,7 @@ CAMPAIGNS = {
     "edit": Campaign(run=loads.edit, cycles=5000),
     "flood": Campaign(run=loads.flood, cycles=100_000),
     "alerts": Campaign(run=alerting.alerts, cycles=200),
+    "odd": Campaign(run=oddities.odd, cycles=90),
+    "operate": Campaign(run=operations.operate, cycles=120),
     "soak": Campaign(run=endurance.soak, cycles=480),
 }
