@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from scheduler import errors
 from scheduler.core.definition import POLICIES
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -122,10 +123,10 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, RequestDataTooBig):
         return errors.RequestTooLarge()
     if isinstance(error, OperationalError | InterfaceError):
-        logger.warning("scheduler.api.database_unavailable", extra={"error": " ".join(str(error).split())})
+        logger.warning(events.API_DATABASE_UNAVAILABLE, extra={"error": " ".join(str(error).split())})
         return errors.DatabaseUnavailable("The database does not answer, or took too long. Try again in a moment.")
     if isinstance(error, ProgrammingError) and _sqlstate(error) in _OTHER_TABLES:
-        logger.error("scheduler.api.tables_of_another_release", extra={"error": " ".join(str(error).split())})
+        logger.error(events.API_TABLES_OF_ANOTHER_RELEASE, extra={"error": " ".join(str(error).split())})
         return errors.OtherTables(
             "The tables are not those of this release. Run “manage.py init_scheduler_db” to update them."
         )

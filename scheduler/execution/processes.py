@@ -26,6 +26,7 @@ from scheduler.execution.values import clean
 from scheduler.loops import spawn
 from scheduler.messages import Message
 from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ class Child:
                 answer = child_process.decode_answer(message)
                 if answer.run_id != run.id:
                     # What a task left behind, a copy of its process or a thread, speaks for a run that is over.
-                    logger.warning("scheduler.child.answered_for_another_run", extra={"run": run.id})
+                    logger.warning(events.CHILD_ANSWERED_FOR_ANOTHER_RUN, extra={"run": run.id})
                 elif isinstance(answer, Outcome):
                     return answer
                 else:
@@ -284,9 +285,9 @@ class ProcessPool(Pool):
             try:
                 return self._run(child, run, may_try_again=tries > 0)
             except ChildNeverBegan as died:
-                logger.warning("scheduler.child.never_began", extra={"run": run.id, "error": str(died)})
+                logger.warning(events.CHILD_NEVER_BEGAN, extra={"run": run.id, "error": str(died)})
             except Exception as fault:  # what a child answers is anybody's, and must not cost the pool a place
-                logger.exception("scheduler.child.answered_nonsense", extra={"run": run.id})
+                logger.exception(events.CHILD_ANSWERED_NONSENSE, extra={"run": run.id})
                 child.kill()
                 return _unusable(run, fault)
         return None
@@ -345,7 +346,7 @@ class ProcessPool(Pool):
                 child = self._children[place] = Child(memory_mb=self._memory_mb)
                 child.await_ready()
             except (ChildDidNotStart, OSError) as error:  # the system may have no room for another process
-                logger.error("scheduler.child.failed_to_start", extra={"executor": self.name, "error": str(error)})
+                logger.error(events.CHILD_FAILED_TO_START, extra={"executor": self.name, "error": str(error)})
                 if child is not None:
                     child.close()
                 self._stopping.wait(pause)

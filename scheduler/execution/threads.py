@@ -18,6 +18,7 @@ from scheduler.execution.runner import begin, execute, note_of, now_microseconds
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
 from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class ThreadPool(Pool):
         try:
             thread = spawn(self._work, name=f"{self.name}-{self._numbers}")
         except RuntimeError as error:
-            logger.warning("scheduler.pool.no_thread", extra={"executor": self.name, "error": str(error)})
+            logger.warning(events.POOL_NO_THREAD, extra={"executor": self.name, "error": str(error)})
             return False
         self._threads = [*(known for known in self._threads if known.is_alive()), thread]
         return True
@@ -164,7 +165,7 @@ class ThreadPool(Pool):
             if not self._vacant:
                 return False
             self._vacant -= 1
-        logger.warning("scheduler.pool.grows_again", extra={"executor": self.name, "places": self.places})
+        logger.warning(events.POOL_GROWS_AGAIN, extra={"executor": self.name, "places": self.places})
         return True
 
     def _publish_note(self, current: CurrentRun) -> None:
@@ -190,7 +191,7 @@ class ThreadPool(Pool):
                 is_vacant = True
                 self._vacant += 1
         if is_vacant:
-            logger.error("scheduler.pool.shrinks", extra={"executor": self.name, "stuck": len(self._stuck)})
+            logger.error(events.POOL_SHRINKS, extra={"executor": self.name, "stuck": len(self._stuck)})
         reason = reasons.TIMED_OUT(seconds=timeout_of(begun.run))
         logbook = begun.current.logbook
         self._ended_run(

@@ -18,8 +18,8 @@ from django.db.utils import Error
 
 from scheduler import __version__, conf
 from scheduler.core.registry import registry
-from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
+from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
 from scheduler.loops import spawn
@@ -28,6 +28,8 @@ from scheduler.services import installation
 from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
 from scheduler.store.installation import adopt
+from scheduler.telemetry import events
+from scheduler.telemetry.exporter import MetricsServer
 
 logger = logging.getLogger(__name__)
 
@@ -254,9 +256,9 @@ class Command(BaseCommand):
         while not self._stop.wait(_WATCH_SECONDS):
             stalled = scheduler.stalled_seconds
             if stalled and not was_stalled:
-                logger.error("scheduler.node.stalled", extra={"seconds": round(stalled)})
+                logger.error(events.NODE_STALLED, extra={"seconds": round(stalled)})
             elif was_stalled and not stalled:
-                logger.warning("scheduler.node.goes_on")
+                logger.warning(events.NODE_GOES_ON)
             was_stalled = bool(stalled)
 
     def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
@@ -273,7 +275,7 @@ def _leave(is_ending: threading.Event) -> None:
     if is_ending.wait(_EXIT_SECONDS):
         return
     left = sorted({thread.name for thread in threading.enumerate()} - {"MainThread", "scheduler-exit"})
-    logger.warning("scheduler.node.left_threads_behind", extra={"threads": left})
+    logger.warning(events.NODE_LEFT_THREADS_BEHIND, extra={"threads": left})
     atexit._run_exitfuncs()
     os._exit(0)
 

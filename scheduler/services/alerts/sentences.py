@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduler.core import reasons
 from scheduler.core.alerts import CLOSED_BECAUSE, ClosedBecause, RuleKind
 from scheduler.core.alerts.checks import SENTENCES
 from scheduler.logbook import visible
@@ -52,7 +53,12 @@ def what(incident: Incident) -> str:
 def detail(incident: Incident) -> str:
     """Return the first line of the error, or why the job cannot run. May be empty."""
     facts = incident.facts
-    return one_line(incident.text or str(facts.get("state_reason") or facts.get("text") or ""), most=500)
+    reason = reasons.read(
+        code=str(facts.get("reason_code") or ""),
+        params=facts.get("reason_params"),
+        text=str(facts.get("state_reason") or facts.get("text") or ""),
+    )
+    return one_line(incident.text or reason, most=500)
 
 
 def ended(incident: Incident) -> str:
