@@ -20,6 +20,7 @@ from scheduler.conf import SchedulerSettings
 from scheduler.context import CurrentRun
 from scheduler.core.definition import FIELDS, Field, Kind, Source
 from scheduler.core.triggers import next_fire_times
+from scheduler.telemetry.events import EVENTS, Event
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FROM = {Source.TASK: "the task's", Source.SETTINGS: "the setting's"}
@@ -58,6 +59,20 @@ def _allowed(field: Field) -> str:
     if field.max_length is not None and not field.choices:
         parts.append(f"up to {field.max_length} characters")
     return ", ".join([*parts, *(["empty"] if field.may_be_empty else [])])
+
+
+def log_events() -> str:
+    """Return the table of what is logged."""
+    rows = ["| event | level | fields | meaning |", "|---|---|---|---|"]
+    rows += [
+        f"| `{event}` | {_levels(event)} | {', '.join(f'`{name}`' for name in event.fields)} | {event.meaning} |"
+        for event in EVENTS
+    ]
+    return "\n".join(rows)
+
+
+def _levels(event: Event) -> str:
+    return " or ".join("error, traceback" if level == "exception" else level for level in event.levels)
 
 
 def settings() -> str:
@@ -108,6 +123,7 @@ def _function(function: Callable[..., Any]) -> str:
 
 PAGES: dict[Path, tuple[tuple[str, Callable[[], str]], ...]] = {
     DOCS / "jobs.md": (("job fields", job_fields),),
+    DOCS / "operations.md": (("log events", log_events),),
     DOCS / "reference.md": (("python api", python_api), ("settings", settings)),
 }
 """Each page with the names of its generated parts, which stand between two comments, and what writes them."""

@@ -50,7 +50,7 @@ class Field:
     name: str
     label: str
     form_label: str = ""
-    """What the form asks, where the label alone would not explain itself."""
+    """The question in the form, where the label alone is unclear."""
 
     help: str = ""
     kind: Kind

@@ -15,7 +15,7 @@ from scheduler.messages import Message
 
 
 def defaults(*, task: Task, settings: SchedulerSettings) -> dict[str, Any]:
-    """Return every policy as it is when nobody says anything: from the task, else from the settings."""
+    """Return the default of every policy: from the task, else from the settings."""
     grace = settings.misfire_grace_seconds
     return {
         **{field.name: field.default for field in FIELDS if field.is_policy},

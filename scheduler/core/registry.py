@@ -1,7 +1,7 @@
 """
 The registry of tasks: which functions may be run, under which name, with which arguments.
 
-Nothing else can be executed. A name in the database is looked up here and never imported.
+Only these functions can be executed. A name in the database is looked up here and never imported.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ DEFAULT_EXECUTOR = "default"
 
 class Secret:
     """
-    Marks an argument whose value nobody should see: ``Annotated[str, Secret]``.
+    Marks an argument whose value stays hidden: ``Annotated[str, Secret]``.
 
     It is stored sealed, shown as a mask, and masked in the logs, errors and results of its run.
     """
@@ -50,14 +50,14 @@ class Task:
     """Where its jobs run unless they say otherwise."""
 
     timeout: timedelta | None = None
-    """How long a run may take unless its job says otherwise; ``None``: no limit."""
+    """The time limit of a run unless its job sets one. ``None``: unlimited."""
 
     idempotent: bool = False
     """Running it twice does no harm: it may start without the start gate, and is run again after a crash."""
 
     @property
     def description(self) -> str:
-        """The first line of its docstring; empty if it has none."""
+        """The first line of its docstring. Empty if it has none."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0].strip()
 
     @property
@@ -145,7 +145,7 @@ class Task:
         return self._call(values, rest)
 
     def _call(self, values: dict[str, Any], rest: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Split by what the signature wants by position; the rest goes by name."""
+        """Split by what the signature wants by position. The rest goes by name."""
         positional: list[Any] = []
         for parameter in self.signature.parameters.values():
             by_position = parameter.kind is parameter.POSITIONAL_ONLY or (
@@ -210,7 +210,7 @@ _REASONS = {
     "date_from_datetime_parsing": message("is not a date such as 2027-03-01"),
     "datetime_from_date_parsing": message("is not a date and time such as 2027-03-01T09:00+01:00"),
 }
-"""Pydantic's kinds of problems in words for people; it says the others itself."""
+"""Pydantic's kinds of problems in words for people. It says the others itself."""
 
 
 def _field_name(name: str) -> str:
@@ -249,7 +249,7 @@ class Registry:
         """
         Let every function of these modules be scheduled by its reference.
 
-        :raises ImportError: there is no such module
+        :raises ImportError: a module does not exist
         """
         self._modules = tuple(modules)
         for module in self._modules:
@@ -274,7 +274,7 @@ class Registry:
         """
         Forget a task.
 
-        :raises UnknownTask: there is none of this name
+        :raises UnknownTask: the name is not registered
         """
         task = self._tasks.pop(name, None)
         if task is None:
@@ -365,12 +365,12 @@ def task(
     """
     Register a function as a task and return it unchanged, so that it can still be called directly.
 
-    ``name`` is what jobs store; by default ``module.function``. It must stay the same when the code moves.
-    Annotations are the contract for the arguments: they are checked when a job is saved and before it runs.
+    ``name`` is what jobs store. By default ``module.function``. It must stay the same when the code moves. Annotations
+    are the contract for the arguments: they are checked when a job is saved and before it runs.
 
     ``timeout`` is a ``timedelta`` or a number of seconds.
 
-    :raises InvalidTask: a lambda or a nested function, which another process could not find again; or its timeout is
+    :raises InvalidTask: a lambda or a nested function, which another process could not find again, or its timeout is
         not positive
     :raises DuplicateTask: another function has the name
     """

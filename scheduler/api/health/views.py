@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException, NotAuthenticated, Permission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from scheduler import conf, telemetry
+from scheduler import conf
 from scheduler.api import answers, parsing, shapes
 from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
@@ -20,6 +20,8 @@ from scheduler.api.throttling import PerMinute
 from scheduler.api.view import Resource
 from scheduler.services.queries import health
 from scheduler.services.queries.health import Report
+from scheduler.telemetry import metrics
+from scheduler.telemetry.exporter import Exporter
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +78,7 @@ def _uncached(request: Request, document: dict[str, Any], status: int) -> Respon
     return Response(document, status=status, content_type=content_type, headers={"Cache-Control": "no-store"})
 
 
-exporter = telemetry.Exporter(telemetry.read)
+exporter = Exporter(metrics.read)
 
 
 class MetricsText(Resource):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import atexit
 import dataclasses
 import gc
@@ -17,8 +18,8 @@ from django.db.utils import Error
 
 from scheduler import __version__, conf
 from scheduler.core.registry import registry
-from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
+from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
 from scheduler.loops import spawn
@@ -27,6 +28,8 @@ from scheduler.services import installation
 from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
 from scheduler.store.installation import adopt
+from scheduler.telemetry import events
+from scheduler.telemetry.exporter import MetricsServer
 
 logger = logging.getLogger(__name__)
 
@@ -211,6 +214,9 @@ class Command(BaseCommand):
     def _catch_signals(self) -> None:
         """First of all, so that a signal during start-up stops the node as well."""
 
+        # A signal that a task makes up is none: it concerns that task, not the node.
+        _thread.interrupt_main = _refuse_to_interrupt  # type: ignore[assignment]
+
         def stop(_number: int, _frame: object) -> None:
             if self._stop.is_set():
                 self._hurry.set()
@@ -250,9 +256,9 @@ class Command(BaseCommand):
         while not self._stop.wait(_WATCH_SECONDS):
             stalled = scheduler.stalled_seconds
             if stalled and not was_stalled:
-                logger.error("scheduler.node.stalled", extra={"seconds": round(stalled)})
+                logger.error(events.NODE_STALLED, extra={"seconds": round(stalled)})
             elif was_stalled and not stalled:
-                logger.warning("scheduler.node.goes_on")
+                logger.warning(events.NODE_GOES_ON)
             was_stalled = bool(stalled)
 
     def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
@@ -269,7 +275,7 @@ def _leave(is_ending: threading.Event) -> None:
     if is_ending.wait(_EXIT_SECONDS):
         return
     left = sorted({thread.name for thread in threading.enumerate()} - {"MainThread", "scheduler-exit"})
-    logger.warning("scheduler.node.left_threads_behind", extra={"threads": left})
+    logger.warning(events.NODE_LEFT_THREADS_BEHIND, extra={"threads": left})
     atexit._run_exitfuncs()
     os._exit(0)
 
@@ -289,3 +295,8 @@ def _address(text: str) -> tuple[str, int]:
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
         raise ArgumentTypeError(f"“{text[:64]}” is not a port, or a host and a port such as 0.0.0.0:9100.")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _refuse_to_interrupt(signum: int = signal.SIGINT, /) -> None:
+    """Stand in for ``_thread.interrupt_main`` in a node."""
+    raise RuntimeError(f"A task cannot stop its node: interrupt_main({signum}) was refused.")

@@ -20,6 +20,7 @@ from scheduler.loops import spawn
 from scheduler.messages import phrase
 from scheduler.services import installation
 from scheduler.store import measures
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -123,7 +124,7 @@ class Probe:
         try:
             found = self._ask()
         except (Error, SchedulerError) as error:
-            logger.warning("scheduler.health.not_checked", extra={"error": str(error)})
+            logger.warning(events.HEALTH_NOT_CHECKED, extra={"error": str(error)})
             found = _unreachable(
                 phrase("The database went away meanwhile: {reason}", reason=" ".join(str(error).split()))
             )
