@@ -68,7 +68,9 @@ def _resolved(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[s
 def _argument(name: str, part: Mapping[str, Any], *, is_required: bool) -> Argument:
     kind = part.get("type")
     values = part.get("enum") or ([part["const"]] if "const" in part else None)
-    if values:
+    if part.get("writeOnly"):
+        shown = "secret"
+    elif values:
         shown = "choice"
     elif kind == "string":
         shown = _FORMATS.get(part.get("format", ""), "text")
@@ -102,6 +104,8 @@ def _value(argument: Argument, text: str) -> Any:
     """What a field's text means. What means nothing stays text, for the task's own types to refuse with a sentence."""
     if argument.kind == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
+    if argument.kind == "secret":
+        return _secret(text)
     if argument.kind in ("integer", "number", "boolean", "choice", "json"):
         try:
             return json.loads(text)
@@ -111,6 +115,16 @@ def _value(argument: Argument, text: str) -> Any:
                     _("%s: this is not JSON.") % argument.name, code="invalid", params={"argument": argument.name}
                 ) from None
     return text
+
+
+def _secret(text: str) -> Any:
+    """A secret is a text, or an object or a list as JSON."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 class TypedArguments(dict[str, Any]):

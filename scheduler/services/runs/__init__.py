@@ -89,7 +89,9 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
                     state=phrase(stored.state),
                 )
             )
-        args, kwargs = rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
+        args, kwargs = rows.check_arguments(
+            task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.job_key
+        )
         attempts = Run.objects.filter(job=job, scheduled_at=stored.scheduled_at)
         last_attempt = attempts.aggregate(last=Max("attempt"))["last"]
         active = Run.objects.active().filter(job=job, held=False).count()
