@@ -122,6 +122,7 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^api/v1/scheduler/health(/|$)"]
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
+CSRF_FAILURE_VIEW = "scheduler.admin.errors.csrf_failure"
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 30 * 24 * 3600) if HTTPS else 0
 if env.flag("TRUST_PROXY"):
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

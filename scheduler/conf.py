@@ -11,6 +11,7 @@ import os
 import re
 import socket
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
 from scheduler.errors import Misconfigured
@@ -147,6 +148,9 @@ class SchedulerSettings:
     allowed_hosts: tuple[str, ...] = ()
     """``host`` or ``host:port`` that outgoing requests may reach although they are private or loopback."""
 
+    ca_file: str = ""
+    """A file of certificates (PEM) that outgoing https requests trust beside the public ones: a private authority."""
+
     overdue_seconds: float = 60.0
     """What is due for longer than this and has not begun is reported: jobs that no node planned, and runs that wait."""
 
@@ -179,6 +183,28 @@ class SchedulerSettings:
 
     admin_register: bool = True
     """Whether our admin classes are on the default site; without, a project registers them on a site of its own."""
+
+    site_url: str = ""
+    """Where people find the admin, such as https://jobs.example.org: links in alerts begin with it. Empty: no links."""
+
+    channel_kinds: tuple[str, ...] = ()
+    """Dotted paths of ``ChannelKind`` classes of the project's own, beside mail, webhooks and Apprise."""
+
+    apprise_schemes: tuple[str, ...] = (
+        "discord",
+        "gchat",
+        "mmost",
+        "mmosts",
+        "msteams",
+        "ntfy",
+        "ntfys",
+        "opsgenie",
+        "pagerduty",
+        "slack",
+        "tgram",
+        "workflows",
+    )
+    """Services that channels may name through Apprise, whose requests do not pass our guard."""
 
     node_name: str = ""
     """The name that people see for this node; empty: the host's name. Identity is a fresh UUID at each start."""
@@ -280,6 +306,8 @@ def _check(name: str, value: Any) -> None:
         problem = f"one of {', '.join(_LOG_LEVELS)}"
     elif name == "allowed_hosts" and any(re.search(r"[\s/@?#]", entry) for entry in value):
         problem = "hosts such as “intranet.example” or “10.0.0.7:8080”, without http:// and path"
+    elif name == "ca_file" and value and not Path(value).is_file():
+        problem = "a file of certificates in PEM form that this process can read"
     if problem:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}; it must be {problem}.")

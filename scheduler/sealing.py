@@ -20,10 +20,21 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from scheduler import conf
 from scheduler.errors import InvalidArguments
-from scheduler.phrases import phrase
+from scheduler.messages import declare
 
 MARK = "$sealed"
 """The one key of an object that stands for a sealed value."""
+
+_BELONGS_ELSEWHERE = declare(
+    "secret_belongs_elsewhere",
+    "The secret “{name}” was saved for another job, task or argument, and cannot be used here. Enter the secret again.",
+    name=str,
+)
+_CANNOT_BE_OPENED = declare(
+    "secret_cannot_be_opened",
+    "A secret argument cannot be opened: SECRET_KEY is not the one that it was saved with. "
+    "Enter the secret again, or list the former key in SECRET_KEY_FALLBACKS.",
+)
 
 _SHORTEST_MASKED = 4
 """Shorter secrets are not looked for in texts: they would mask every other word."""
@@ -71,13 +82,7 @@ def unseal(value: Mapping[str, str], *, place: Place | None = None) -> Any:
         return opened
     if bound_to is None and conf.get().unbound_secrets:
         return opened
-    raise InvalidArguments(
-        phrase(
-            "The secret “{name}” was saved for another job, task or argument, and cannot be used here. "
-            "Enter the secret again.",
-            name=place.argument,
-        )
-    )
+    raise InvalidArguments(_BELONGS_ELSEWHERE(name=place.argument))
 
 
 def is_present(value: Mapping[str, str]) -> bool:
@@ -98,12 +103,7 @@ def _opened(value: Mapping[str, str]) -> tuple[Place | None, Any]:
     try:
         text = _fernet().decrypt(value[MARK].encode()).decode()
     except (InvalidToken, AttributeError, UnicodeDecodeError):
-        raise InvalidArguments(
-            phrase(
-                "A secret argument cannot be opened: SECRET_KEY is not the one that it was saved with. "
-                "Enter the secret again, or list the former key in SECRET_KEY_FALLBACKS."
-            )
-        ) from None
+        raise InvalidArguments(_CANNOT_BE_OPENED()) from None
     if not text.startswith(_BOUND):
         return None, text
     found = json.loads(text.removeprefix(_BOUND))

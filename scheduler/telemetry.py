@@ -2,7 +2,7 @@
 Every metric, declared once: its name, its labels, what it means and what it is read from.
 
 All are read from the database when they are asked for, so that every web process and every node says the same, and
-counters never fall when a process ends. Labels are tasks, states, executors and nodes; never a job or a run.
+counters never fall when a process ends. Labels are tasks, states, executors, nodes and channels; never a job or a run.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from prometheus_client.core import (
@@ -27,7 +27,8 @@ from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.core.health import Check, Standing, Status
 from scheduler.core.health.standing import NodeView
 from scheduler.core.states import JobState, RunState
-from scheduler.store import measures
+from scheduler.store import alerts, measures
+from scheduler.store.alerts import AlertMeasures
 from scheduler.store.measures import Execute, Total
 
 CACHE_SECONDS = 5.0
@@ -43,15 +44,17 @@ class Sources:
     """The judgement of the standing: the same as that of the health page."""
 
     totals: Sequence[Total]
+    alerts: AlertMeasures = field(default_factory=AlertMeasures)
 
 
 def read(*, execute: Execute = measures.execute) -> Sources:
-    """Ask the database: eight queries."""
+    """Ask the database: nine queries."""
     standing = measures.standing(execute=execute)
     return Sources(
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),
         totals=measures.totals(execute=execute),
+        alerts=alerts.measure(execute=execute),
     )
 
 
@@ -69,6 +72,7 @@ class Collector:
         yield from self._queues()
         yield from self._nodes()
         yield from self._runs()
+        yield from self._alerts()
 
     def _health(self) -> Iterable[Metric]:
         family = GaugeMetricFamily(
@@ -146,6 +150,26 @@ class Collector:
                 for executor, value in sorted(of(node).items()):
                     family.add_metric([label, executor], value)
             yield family
+
+    def _alerts(self) -> Iterable[Metric]:
+        now = self._sources.alerts
+        incidents = GaugeMetricFamily(
+            "scheduler_incidents_open", "Incidents that are open, by kind.", labels=["kind", "severity"]
+        )
+        for (kind, severity), number in sorted(now.open.items()):
+            incidents.add_metric([kind, severity], number)
+        oldest = GaugeMetricFamily(
+            "scheduler_notification_oldest_seconds", "Age of the oldest message not sent.", labels=["channel"]
+        )
+        counters = {
+            "sent": CounterMetricFamily("scheduler_notifications_sent", "Messages sent.", labels=["channel"]),
+            "failed": CounterMetricFamily("scheduler_notifications_failed", "Tries that failed.", labels=["channel"]),
+        }
+        for (channel, word), number in sorted(now.messages.items()):
+            counters[word].add_metric([channel], number)
+            if word == "sent":
+                oldest.add_metric([channel], now.oldest.get(channel, 0.0))
+        yield from (incidents, oldest, *counters.values())
 
     def _runs(self) -> Iterable[Metric]:
         ended = CounterMetricFamily("scheduler_runs", "Runs that ended, by task and state.", labels=["task", "state"])

@@ -16,6 +16,9 @@ HOUR = timedelta(hours=1)
 
 TASK = "tests.nothing"
 
+ANY_JOB: dict[str, Any] = {"since": None, "only": None, "passed_by": "{}"}
+"""What a claim asks for that has no restriction."""
+
 
 def add_job(id: str = "job", *, due_at: datetime | None = NOON, **changes: Any) -> Job:
     """Write an hourly job that was inspected, past the services."""

@@ -9,13 +9,29 @@ import django_apscheduler.admin  # noqa: F401 - its pages must be there before t
 from django.contrib import admin
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scheduler.admin.alerts.channel_admin import ChannelAdmin
+from scheduler.admin.alerts.incident_admin import IncidentAdmin
+from scheduler.admin.alerts.notification_admin import NotificationAdmin, SwitchAdmin
+from scheduler.admin.alerts.rule_admin import RuleAdmin
 from scheduler.admin.changes.change_admin import ChangeAdmin
 from scheduler.admin.jobs.job_admin import JobAdmin
 from scheduler.admin.nodes.node_admin import NodeAdmin
 from scheduler.admin.runs.run_admin import RunAdmin
+from scheduler.admin.templates.template_admin import TemplateAdmin
 
 for model in (DjangoJob, DjangoJobExecution):
     if admin.site.is_registered(model):
         admin.site.unregister(model)
 
-__all__ = ["ChangeAdmin", "JobAdmin", "NodeAdmin", "RunAdmin"]
+__all__ = [
+    "ChangeAdmin",
+    "ChannelAdmin",
+    "IncidentAdmin",
+    "JobAdmin",
+    "NodeAdmin",
+    "NotificationAdmin",
+    "RuleAdmin",
+    "RunAdmin",
+    "SwitchAdmin",
+    "TemplateAdmin",
+]

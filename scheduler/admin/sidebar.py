@@ -10,6 +10,19 @@ from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext as _
 
+_ORDER = (
+    "Job",
+    "Template",
+    "Run",
+    "Incident",
+    "Node",
+    "Change",
+    "Rule",
+    "Channel",
+    "Notification",
+    "Switch",
+)
+
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """
@@ -43,7 +56,7 @@ def _own(app: dict[str, Any]) -> list[tuple[str, str]]:
         "Node": (_("Health"), reverse("admin:scheduler_health")),
     }
     links = []
-    for name in ("Job", "Run", "Node", "Change"):
+    for name in _ORDER:
         if name in known:
             links += [known[name]]
         if name in known and name in beside:

@@ -8,14 +8,16 @@ from pydantic import BaseModel, Field, WithJsonSchema
 
 from scheduler.api import policy_shapes
 from scheduler.api.shapes import ActionWord, JobStateWord, RunKindWord, RunStateWord, SourceWord, ViaWord
+from scheduler.api.trigger_shapes import AnyTrigger
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Url = Annotated[str, WithJsonSchema({"type": "string", "format": "uri"})]
 
 
 class ProblemDetail(BaseModel):
-    pointer: str | None = Field(default=None, description="Where in the body.", json_schema_extra={"optional": True})
-    parameter: str | None = Field(default=None, description="Which parameter.")
+    pointer: str = Field(default_factory=str, description="Where in the body.")
+    parameter: str = Field(default_factory=str, description="Which parameter.")
     code: str
     detail: str
 
@@ -27,8 +29,8 @@ class Problem(BaseModel):
     title: str
     status: int
     detail: str
-    instance: str | None = None
-    errors: list[dict[str, Any]] | None = None
+    instance: str = Field(default_factory=str)
+    errors: list[ProblemDetail] = Field(default_factory=list)
 
 
 class LastRun(BaseModel):
@@ -50,10 +52,12 @@ class Job(Policies):
     task: str
     args: Any
     kwargs: Any
-    trigger: Any
+    trigger: AnyTrigger | None = Field(description="Null if something was written past the API that cannot be read.")
     when: str | None = Field(description="The trigger in words.")
     state: JobStateWord
     state_reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     state_changed_at: Time | None
     state_changed_by: str
     paused_until: Time | None = Field(description="When a paused job resumes by itself.")
@@ -90,6 +94,8 @@ class Change(BaseModel):
     actor: str
     via: ViaWord
     reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     restored_version: int | None
     changed_at: Time
     changes: list[Difference]
@@ -102,7 +108,7 @@ class Changes(BaseModel):
 
 
 class NodeName(BaseModel):
-    id: str
+    id: Uuid
     name: str | None
 
 
@@ -116,6 +122,8 @@ class Run(BaseModel):
     attempt: int
     state: RunStateWord
     reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     error: str | None
     executor: str
     priority: int
@@ -155,7 +163,7 @@ class RunText(BaseModel):
 
 
 class Preview(BaseModel):
-    trigger: Any = Field(description="As it would be stored.")
+    trigger: AnyTrigger = Field(description="As it would be stored.")
     when: str
     fire_times: list[Time]
 
@@ -203,7 +211,7 @@ class Queue(BaseModel):
 
 
 class LivingNode(BaseModel):
-    id: str
+    id: Uuid
     name: str
     state: str
     is_alive: bool
@@ -223,7 +231,7 @@ class Trouble(BaseModel):
     text: str
 
 
-class Status(BaseModel):
+class SchedulerStatus(BaseModel):
     status: Literal["running", "degraded", "stopped", "disabled"]
     running: bool
     health: Literal["pass", "warn", "fail"]
@@ -291,7 +299,7 @@ class Live(BaseModel):
 
 
 class Node(BaseModel):
-    id: str
+    id: Uuid
     name: str
     host: str
     pid: int
@@ -301,6 +309,8 @@ class Node(BaseModel):
     stuck: int
     state: str
     reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     started_at: Time
     heartbeat_at: Time
     stopped_at: Time | None
@@ -342,3 +352,14 @@ class Tokens(BaseModel):
 class ProblemType(BaseModel):
     code: str
     title: str
+
+
+class Resource(BaseModel):
+    name: str
+    href: Url
+
+
+class Index(BaseModel):
+    version: str
+    resources: list[Resource]
+    schema_: Url = Field(serialization_alias="schema")

@@ -20,7 +20,11 @@ _TYPES: dict[Kind, Any] = {
 
 
 def validated(name: str, *, base: type[BaseModel]) -> Any:
-    """Return the shape of a request: every policy with its limits and its default."""
+    """
+    Return the shape of a request: every policy with its limits.
+
+    Without a default in its schema: what is not given is left to the job, the task and the settings.
+    """
     members: dict[str, Any] = {field.name: (_type(field), _member(field)) for field in FIELDS if field.is_policy}
     return create_model(name, __base__=base, **members)
 
@@ -49,4 +53,4 @@ def _member(field: Field) -> Any:
         limits = {"min_length": 1, "max_length": field.max_length}
     elif field.kind is Kind.CHOICE:
         limits = {}
-    return Member(default=field.default, description=field.help or None, **limits)
+    return Member(default_factory=lambda: field.default, description=field.help or None, **limits)

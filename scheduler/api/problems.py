@@ -150,6 +150,8 @@ def _details(error: errors.SchedulerError) -> list[dict[str, str]]:
         return [{"code": error.code, **problem} for problem in error.problems]
     if isinstance(error, errors.InvalidTrigger):
         return [{"pointer": f"/trigger{error.pointer}", "code": error.code, "detail": text}]
+    if isinstance(error, errors.InvalidRule | errors.InvalidChannel) and error.field:
+        return [{"pointer": f"/{error.field}", "code": error.code, "detail": text}]
     if isinstance(error, errors.InvalidFilter):
         return [{"parameter": error.parameter, "code": error.code, "detail": text}]
     pointer = _POINTERS.get(type(error))

@@ -23,7 +23,7 @@ class Schema(AutoSchema):
 
     def get_operation_id(self) -> str:
         """Name the operation for its resource and its action: ``jobs_pause``."""
-        resource = self.path.removeprefix(PREFIX).partition("/")[0]
+        resource = self.path.removeprefix(PREFIX).partition("/")[0] or "index"
         return f"{resource}_{self.view.action}"
 
     def _is_list_view(self, serializer: Any = None) -> bool:
@@ -55,15 +55,26 @@ class ShapeExtension(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: Any, direction: Any) -> Any:
         mode = "validation" if direction == "request" else "serialization"
         schema = model_json_schema(self.target, ref_template="#/components/schemas/{model}", mode=mode)  # type: ignore[arg-type]
-        for name, part in schema.pop("$defs", {}).items():
+        parts = schema.pop("$defs", {})
+        if direction == "request":
+            for part in (schema, *parts.values()):
+                _forget_defaults(part)
+        for name, part in parts.items():
             component = ResolvedComponent(name=name, type=ResolvedComponent.SCHEMA, object=name, schema=part)
             auto_schema.registry.register_on_missing(component)
         return schema
 
 
+def _forget_defaults(shape: dict[str, Any]) -> None:
+    """Drop the defaults of a body: generated clients send them, or ask for the member as if it were required."""
+    for member in shape.get("properties", {}).values():
+        member.pop("default", None)
+
+
 def only_canonical_paths(endpoints: list[Any], **kwargs: Any) -> list[Any]:
     """Leave out the same addresses with a slash at the end, and everything that is not the API."""
-    return [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX) and not endpoint[0].endswith("/")]
+    paths = [endpoint for endpoint in endpoints if endpoint[0].startswith(PREFIX)]
+    return [endpoint for endpoint in paths if endpoint[0] == PREFIX or not endpoint[0].endswith("/")]
 
 
 def operation(
@@ -128,11 +139,11 @@ def _parameters(query: type[BaseModel]) -> list[OpenApiParameter]:
 
 _HEADERS = {
     "Idempotency-Key": "The same key gives the same answer once, for 24 hours.",
-    "If-Match": "The ETag that was read: refuse if somebody changed the job since.",
+    "If-Match": "The ETag that was read, or its version alone: refuse if somebody changed the job since.",
 }
 
 
 def _header(name: str) -> OpenApiParameter:
     shape: dict[str, Any] = {"type": "string", "maxLength": 255}
-    shape["pattern"] = r'^("[0-9]{1,9}"|\*)$' if name == "If-Match" else "^[!-~]{1,255}$"
+    shape["pattern"] = r'^("[0-9]{1,9}(-[0-9a-f]{1,64})?"|\*)$' if name == "If-Match" else "^[!-~]{1,255}$"
     return OpenApiParameter(name=name, type=shape, location=OpenApiParameter.HEADER, description=_HEADERS[name])

@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 
 from scheduler.api import policy_shapes
 from scheduler.api.pagination import DEFAULT_LIMIT, MOST_ROWS
+from scheduler.api.trigger_shapes import AnyTrigger
 
 _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 LARGEST_ID = 2**63 - 1
@@ -49,19 +50,6 @@ def _instant(value: Any) -> datetime:
 
 Instant = Annotated[datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})]
 
-Trigger = Annotated[
-    dict[str, Any],
-    WithJsonSchema(
-        {
-            "type": "object",
-            "title": "Trigger",
-            "description": "When a job fires.",
-            "required": ["type"],
-            "properties": {"type": {"enum": ["cron", "interval", "date", "calendar", "or", "and"]}},
-            "example": {"type": "cron", "expression": "*/15 9-17 * * mon-fri", "timezone": "Europe/Berlin"},
-        }
-    ),
-]
 Arguments = Annotated[dict[str, Any], Field(description="Arguments by name. A masked secret that comes back stays.")]
 Reason: Any = Field(default="", max_length=1000, description="Why, for the history of the job.")
 Id = Annotated[str, Field(min_length=1, max_length=255)]
@@ -82,21 +70,21 @@ class JobChange(Policies):
 
     reason: str = Reason
 
-    name: str = Field(default="", min_length=1, max_length=255)
-    description: str = Field(default="", max_length=10_000)
+    name: str = Field(default_factory=str, min_length=1, max_length=255)
+    description: str = Field(default_factory=str, max_length=10_000)
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="Words to find it by.")
-    task: Id = ""
+    task: Id = Field(default_factory=str)
     args: list[Any] = Field(default_factory=list, max_length=1000)
     kwargs: Arguments = Field(default_factory=dict)
-    trigger: Trigger = Field(default_factory=dict)
+    trigger: AnyTrigger = Field(default_factory=dict)
 
 
 class JobCreation(JobChange):
-    """Policies that are not given come from the task and the settings."""
+    """Policies that are not given come from the task and the settings, the name from the id."""
 
     id: Id | None = Field(default=None, description="Chosen by the server if it is not given.")
     task: Id
-    trigger: Trigger
+    trigger: AnyTrigger
     paused: bool = False
 
 
@@ -119,12 +107,14 @@ class RunRequest(Body):
 class Cloning(Body):
     id: Id | None = None
     name: str | None = Field(default=None, min_length=1, max_length=255)
-    paused: bool = Field(default=True, description="A copy does not run before somebody has looked at it.")
+    paused: bool = Field(
+        default=True, description="Not given: true. A copy does not run before somebody has looked at it."
+    )
 
 
 class TriggerQuestion(Body):
-    trigger: Trigger
-    count: int = Field(default=8, ge=1, le=100)
+    trigger: AnyTrigger
+    count: int = Field(default=8, ge=1, le=100, description="How many fire times. Not given: 8.")
     after: Instant | None = None
 
 
@@ -152,7 +142,7 @@ class Bulk(Body):
 
 
 class TokenCreation(Body):
-    days: int = Field(default=90, ge=1, le=3650, description="How long the token is good for.")
+    days: int = Field(default=90, ge=1, le=3650, description="How long the token is good for. Not given: 90.")
 
 
 class Query(BaseModel):
@@ -194,6 +184,7 @@ class JobsQuery(Paging):
 class RunsOfJobQuery(Paging):
     state: list[RunStateWord] = _repeatable("Any of these states.")
     kind: list[RunKindWord] = _repeatable("Any of these kinds.")
+    reason_code: list[str] = _repeatable("Any of these reasons: the codes that runs have as “reason_code”.")
     since: Instant | None = Field(default=None, description="Entered in the ledger at this instant or later.")
     until: Instant | None = Field(default=None, description="Entered in the ledger before this instant.")
 
@@ -214,6 +205,12 @@ class ChangesOfJobQuery(Paging):
 
 class ChangesQuery(ChangesOfJobQuery):
     job: str = Field(default="", max_length=255, description="Id of a job, also of one that was deleted.")
+
+
+class RunQuery(Query):
+    wait: float | None = Field(
+        default=None, ge=0, le=30, description="Answer when the run has ended, at the latest after so many seconds."
+    )
 
 
 class TextQuery(Query):

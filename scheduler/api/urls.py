@@ -11,10 +11,19 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from scheduler.api import openapi
+from scheduler.api.alerts.views import ChannelViews, IncidentViews, RuleViews
 from scheduler.api.changes.views import ChangeViews
 from scheduler.api.health.views import HealthViews
 from scheduler.api.jobs.views import JobViews
-from scheduler.api.overview.views import NodeViews, NowhereViews, ProblemViews, StatusViews, TaskViews, TriggerViews
+from scheduler.api.overview.views import (
+    IndexViews,
+    NodeViews,
+    NowhereViews,
+    ProblemViews,
+    StatusViews,
+    TaskViews,
+    TriggerViews,
+)
 from scheduler.api.runs.views import RunViews
 from scheduler.api.throttling import PerMinute
 from scheduler.api.tokens.views import TokenViews
@@ -62,6 +71,7 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("jobs/<job_id:id>/next", JobViews.as_view({"get": "next"}), "next"),
     ("jobs/<job_id:id>/changes", ChangeViews.as_view({"get": "changes"}), "changes-of-job"),
     ("jobs/<job_id:id>/restore", ChangeViews.as_view({"post": "restore"}), "restore"),
+    ("jobs/<job_id:id>/mute", IncidentViews.as_view({"post": "mute", "delete": "unmute"}), "mute"),
     ("jobs/<job_id:id>/runs", RunViews.as_view({"get": "of_job"}), "runs-of-job"),
     (
         "jobs/<job_id:id>",
@@ -75,6 +85,25 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("runs/<run_id:id>/traceback", RunViews.as_view({"get": "traceback"}), "traceback"),
     ("runs/<run_id:id>/cancel", RunViews.as_view({"post": "cancel"}), "cancel"),
     ("runs/<run_id:id>/retry", RunViews.as_view({"post": "retry"}), "retry"),
+    ("incidents", IncidentViews.as_view({"get": "list"}), "incidents"),
+    ("incidents/<run_id:id>/acknowledge", IncidentViews.as_view({"post": "acknowledge"}), "acknowledge"),
+    ("incidents/<run_id:id>/snooze", IncidentViews.as_view({"post": "snooze"}), "snooze"),
+    ("incidents/<run_id:id>/close", IncidentViews.as_view({"post": "close"}), "close"),
+    ("incidents/<run_id:id>", IncidentViews.as_view({"get": "retrieve"}), "incident"),
+    ("rules", RuleViews.as_view({"get": "list", "post": "create"}), "rules"),
+    ("rules/preview", RuleViews.as_view({"post": "preview"}), "preview-rule"),
+    (
+        "rules/<run_id:id>",
+        RuleViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "rule",
+    ),
+    ("channels", ChannelViews.as_view({"get": "list", "post": "create"}), "channels"),
+    ("channels/<run_id:id>/test", ChannelViews.as_view({"post": "test"}), "test-channel"),
+    (
+        "channels/<run_id:id>",
+        ChannelViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "channel",
+    ),
     ("nodes", NodeViews.as_view({"get": "list"}), "nodes"),
     ("nodes/<uuid:id>", NodeViews.as_view({"get": "retrieve"}), "node"),
     ("tasks", TaskViews.as_view({"get": "list"}), "tasks"),
@@ -84,6 +113,8 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("tokens/<word:id>", TokenViews.as_view({"delete": "destroy"}), "token"),
     ("problems/<word:code>", ProblemViews.as_view({"get": "retrieve"}), "problem"),
 )
+
+_INDEX = IndexViews.as_view({"get": "index"})
 
 _SCHEMA = SpectacularAPIView.as_view(
     authentication_classes=[],
@@ -103,6 +134,7 @@ urlpatterns: list[URLPattern] = [
     path("schema", _SCHEMA, name="schema"),
     path("schema/", _SCHEMA),
     *_PAGE,
+    path("", _INDEX, name="index"),
     *(path(route, view, name=name) for route, view, name in _ROUTES),
     *(path(f"{route}/", view) for route, view, _ in _ROUTES),
     re_path(r"^[\s\S]*$", NowhereViews.as_view(dict.fromkeys(_VERBS, "nowhere"))),

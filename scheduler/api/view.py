@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
 from django.http.response import HttpResponseBase
 from django.utils import translation
+from django.utils.http import parse_etags
 from knox.auth import TokenAuthentication
 from rest_framework import exceptions
 from rest_framework.authentication import SessionAuthentication
@@ -62,6 +64,24 @@ class OnlyJSON(BaseContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+def _know(response: Response, known: str) -> None:
+    """Give the answer an ETag of its own when it is rendered; one that the caller knows already has no body."""
+
+    def tag(rendered: Response) -> HttpResponseBase | None:
+        digest = hashlib.sha256(rendered.content).hexdigest()[:20]
+        version = str(rendered.get("ETag", "")).strip('"')
+        rendered["ETag"] = f'"{version}-{digest}"' if version else f'"{digest}"'
+        if rendered["ETag"] not in [tag.removeprefix("W/") for tag in parse_etags(known)] and known.strip() != "*":
+            return None
+        unchanged = HttpResponseNotModified()
+        for name in ("ETag", "Cache-Control", "Vary", "Content-Language"):
+            if rendered.has_header(name):
+                unchanged[name] = rendered[name]
+        return unchanged
+
+    response.add_post_render_callback(tag)
+
+
 class Resource(ViewSet):
     """A view set that brings everything with it: the project's own REST framework settings do not matter."""
 
@@ -80,18 +100,20 @@ class Resource(ViewSet):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in English, whatever language the pages beside it are read in: programs compare what they get."""
+        if request.method == "OPTIONS":
+            # Before anybody is asked who they are: the answer names the methods that are there, and that is all.
+            return HttpResponse(status=204, headers={"Allow": ", ".join(self.allowed_methods)})
         with translation.override("en"):
             response = super().dispatch(request, *args, **kwargs)
         response["Content-Language"] = "en"
+        if request.method == "GET" and response.status_code == 200 and isinstance(response, Response):
+            _know(response, request.headers.get("If-None-Match", ""))
         return response
 
     def get_exception_handler(self) -> Callable[..., Response | None]:
         return problems.handle
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        if request.method == "OPTIONS":
-            # Before anybody is asked who they are: the answer names the methods that are there, and that is all.
-            raise exceptions.MethodNotAllowed("OPTIONS")
         try:
             super().initial(request, *args, **kwargs)
         except (exceptions.AuthenticationFailed, exceptions.NotAuthenticated):

@@ -135,7 +135,7 @@ FIELDS = (
     Field(
         name="overlap",
         label=_("overlap"),
-        form_label=_("If one is still running"),
+        form_label=_("If a run is still active"),
         help=_("When max instances are active: skip the fire time, or let one run wait for its turn."),
         kind=Kind.CHOICE,
         group=Group.RULES,

@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from scheduler.core import triggers
+from scheduler.core import error_messages, triggers
 from scheduler.core.registry import Task, jsonable, registry, revealed
 from scheduler.errors import InvalidArguments
-from scheduler.phrases import phrase
 
 
 class Vault(Protocol):
@@ -34,17 +33,13 @@ def check_arguments(
     :raises InvalidArguments: they do not fit, are no JSON, or are larger than ``max_bytes``
     """
     if isinstance(args, str) or not isinstance(args, Sequence):
-        raise InvalidArguments(phrase("args is “{value}”; it must be a list.", value=f"{args}"))
+        raise InvalidArguments(error_messages.ARGS_IS_A_LIST(value=f"{args}"))
     if not isinstance(kwargs, Mapping):
-        raise InvalidArguments(
-            phrase("kwargs is “{value}”; it must be an object with a name for each argument.", value=f"{kwargs}")
-        )
+        raise InvalidArguments(error_messages.KWARGS_IS_AN_OBJECT(value=f"{kwargs}"))
     plain_args, plain_kwargs = jsonable(revealed(list(args))), jsonable(revealed(dict(kwargs)))
     size = len(json.dumps([plain_args, plain_kwargs]).encode())
     if size > max_bytes:
-        raise InvalidArguments(
-            phrase("The arguments take {size:,} bytes as JSON; {most:,} are allowed.", size=size, most=max_bytes)
-        )
+        raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
     names = task.names_of(plain_args)
 
     def opened(name: str, value: Any) -> Any:

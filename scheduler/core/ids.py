@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from scheduler.core import error_messages
 from scheduler.errors import InvalidName
-from scheduler.phrases import phrase
 
 ACTIONS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
 """What follows the id of a job in an address."""
@@ -24,23 +24,10 @@ def checked(id: Any) -> str:
     :raises InvalidName: it cannot be an id
     """
     if not isinstance(id, str) or not 0 < len(id) <= 255 or not id.isprintable():
-        raise InvalidName(
-            phrase("The id “{id}” cannot be used: an id has 1 to 255 characters that can be printed.", id=str(id)[:64])
-        )
+        raise InvalidName(error_messages.UNUSABLE_ID(id=str(id)[:64]))
     segments = id.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
-        raise InvalidName(
-            phrase(
-                "The id “{id}” cannot be used: between slashes it needs a word that is neither “.” nor “..”.",
-                id=id[:64],
-            )
-        )
+        raise InvalidName(error_messages.ID_WITHOUT_A_WORD(id=id[:64]))
     if id in RESERVED or (len(segments) > 1 and segments[-1] in ACTIONS):
-        raise InvalidName(
-            phrase(
-                "The id “{id}” cannot be used: in addresses, “{word}” means something else.",
-                id=id[:64],
-                word=segments[-1],
-            )
-        )
+        raise InvalidName(error_messages.ID_IS_TAKEN_BY_ADDRESSES(id=id[:64], word=segments[-1]))
     return id

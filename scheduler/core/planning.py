@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from scheduler.core import reasons
 from scheduler.core.states import Overlap, RunState
 from scheduler.core.triggers import Trigger, budget
 from scheduler.core.triggers.budget import Budget
 from scheduler.core.triggers.combinations import Combination
+from scheduler.messages import Message
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -36,7 +38,7 @@ class PlannedRun(NamedTuple):
     state: RunState = RunState.QUEUED
     """``queued``; or ``missed`` or ``skipped``, with a reason."""
 
-    reason: str = ""
+    reason: Message | None = None
     held: bool = False
     """Waits until another run of its job has ended."""
 
@@ -187,17 +189,17 @@ def _each(
             first = following
     if oldest_kept is not None and first < oldest_kept:
         dropped_last = trigger.latest(first=first, until=oldest_kept - _INSTANT)
-        reason = f"More than {catch_up_limit} fire times were due at once; only the newest {catch_up_limit} are run."
+        reason = reasons.TOO_MANY_DUE(most=catch_up_limit)
         rows.append(_range(trigger, first, dropped_last, RunState.SKIPPED, reason))
     slots = policies.max_instances - active.runs
     if slots <= 0 and in_time:
-        rows.append(_placed(_range(trigger, in_time[0], in_time[-1], RunState.QUEUED, ""), policies, active))
+        rows.append(_placed(_range(trigger, in_time[0], in_time[-1], RunState.QUEUED, None), policies, active))
     else:
         rows += [PlannedRun(scheduled_at=at, held=place >= slots) for place, at in enumerate(in_time)]
     return tuple(rows)
 
 
-def _range(trigger: Trigger, first: datetime, last: datetime, state: RunState, reason: str) -> PlannedRun:
+def _range(trigger: Trigger, first: datetime, last: datetime, state: RunState, reason: Message | None) -> PlannedRun:
     if first == last:
         return PlannedRun(scheduled_at=first, state=state, reason=reason)
     coalesced = trigger.count(first=first, until=last) - 1
@@ -208,18 +210,16 @@ def _is_late(fire_time: datetime, now: datetime, policies: Policies) -> bool:
     return policies.misfire_grace_time is not None and now - fire_time > policies.misfire_grace_time
 
 
-def _late(fire_time: datetime, now: datetime, policies: Policies) -> str:
+def _late(fire_time: datetime, now: datetime, policies: Policies) -> Message:
     assert policies.misfire_grace_time is not None  # noqa: S101 - only called when it was judged late
-    return (
-        f"Noticed {_seconds(now - fire_time)} s late; "
-        f"the misfire grace time is {_seconds(policies.misfire_grace_time)} s."
-    )
+    return reasons.TOO_LATE(late=_seconds(now - fire_time), grace=_seconds(policies.misfire_grace_time))
 
 
-def _overlap(active: Active, policies: Policies) -> str:
-    plural = "s" if active.runs != 1 else ""
-    return f"{active.runs} run{plural} of this job still active; max_instances is {policies.max_instances}."
+def _overlap(active: Active, policies: Policies) -> Message:
+    return reasons.STILL_ACTIVE(number=active.runs, most=policies.max_instances)
 
 
-def _seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():.1f}".removesuffix(".0")
+def _seconds(duration: timedelta) -> float:
+    """Return tenths of a second; a whole number where there are none, so that it is written without them."""
+    seconds = round(duration.total_seconds(), 1)
+    return int(seconds) if seconds == int(seconds) else seconds

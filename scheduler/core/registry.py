@@ -19,10 +19,10 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from scheduler.core import signatures
+from scheduler.core import error_messages, hints, signatures
 from scheduler.core.secrets import Secret, is_secret, revealed
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
-from scheduler.phrases import message, phrase, row
+from scheduler.messages import message, phrase, row
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -190,12 +190,12 @@ class Task:
         for name in unknown:
             close = difflib.get_close_matches(name, names, n=1)
             if close:
-                hint = phrase("Did you mean “{name}”?", name=close[0])
+                hint = hints.DID_YOU_MEAN(name=close[0])
             elif names:
-                hint = phrase("It takes: {names}.", names=", ".join(names))
+                hint = hints.TAKES(names=", ".join(names))
             else:
-                hint = phrase("It takes: nothing.")
-            no_argument = phrase("{task} has no argument “{name}”.", task=self.name, name=name)
+                hint = hints.TAKES_NOTHING()
+            no_argument = error_messages.UNKNOWN_ARGUMENT(task=self.name, name=name)
             problems.append(
                 {
                     "pointer": f"/kwargs/{name}",
@@ -210,15 +210,15 @@ class Task:
         for item in error.errors(include_url=False):
             place = "/".join(str(part) for part in item["loc"])
             if item["type"] == "missing":
-                detail = phrase("{name} is required by {task}.", name=place, task=self.name)
+                detail = error_messages.ARGUMENT_REQUIRED(name=place, task=self.name)
             else:
                 is_shown = shows_values and item["loc"][0] not in self.secrets
                 value = _shown(item["input"]) if is_shown else "•••"
                 if known := _REASONS.get(item["type"]):
-                    detail = phrase("{name}: {value} {reason}.", name=place, value=value, reason=phrase(known))
+                    detail = error_messages.ARGUMENT_HAS_ANOTHER_TYPE(name=place, value=value, reason=phrase(known))
                 else:
                     reason = item["msg"] if is_shown else item["type"]
-                    detail = phrase("{name}: {value} does not fit: {reason}.", name=place, value=value, reason=reason)
+                    detail = error_messages.ARGUMENT_DOES_NOT_FIT(name=place, value=value, reason=reason)
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
         return InvalidArguments(row(" ", [problem["detail"] for problem in problems]), problems=tuple(problems))
 
@@ -256,9 +256,7 @@ def jsonable(value: object) -> Any:
         converted = to_jsonable_python(value)
         json.dumps(converted, allow_nan=False)
     except (PydanticSerializationError, ValueError, TypeError) as error:
-        raise InvalidArguments(
-            phrase("{value} cannot be stored as JSON: {reason}.", value=_shown(value), reason=f"{error}")
-        ) from None
+        raise InvalidArguments(error_messages.NOT_JSON(value=_shown(value), reason=f"{error}")) from None
     return converted
 
 
@@ -303,7 +301,7 @@ class Registry:
         """
         task = self._tasks.pop(name, None)
         if task is None:
-            raise UnknownTask(phrase("No task is registered as “{name}”.", name=name))
+            raise UnknownTask(error_messages.UNREGISTERED_TASK(name=name))
         self._names.pop(task.function, None)
 
     def get(self, name: str) -> Task:
@@ -313,9 +311,9 @@ class Registry:
             task = self._from_allowed_module(name)
         if task is None:
             close = difflib.get_close_matches(name, self._tasks, n=1)
-            hint = [phrase("Did you mean “{name}”?", name=close[0])] if close else []
-            unknown = phrase("No task is registered as “{name}”.", name=name)
-            raise UnknownTask(row(" ", [unknown, *hint, phrase("Is its app in INSTALLED_APPS?")]))
+            hint = [hints.DID_YOU_MEAN(name=close[0])] if close else []
+            unknown = error_messages.UNREGISTERED_TASK(name=name)
+            raise UnknownTask(row(" ", [unknown, *hint, error_messages.IS_ITS_APP_INSTALLED()]))
         return task
 
     def name_of(self, function: Callable[..., Any] | str) -> str:
@@ -338,8 +336,7 @@ class Registry:
         if self._from_allowed_module(reference) is not None:
             return reference
         raise UnknownTask(
-            phrase(
-                "“{name}” is not a task. Decorate it with @task, or list its module in SCHEDULER['TASK_MODULES'].",
+            error_messages.NOT_A_TASK(
                 name=f"{reference}",
             )
         )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
+from scheduler.core import reasons
 from scheduler.core.registry import registry
 from scheduler.core.states import NodeState
 from scheduler.engine.duties import Work
@@ -28,6 +29,7 @@ from scheduler.loops import Periodic, spawn
 from scheduler.store import definitions, installation, nodes, notifications, runs
 from scheduler.store.connections import Connection, Watchdog
 from scheduler.store.notifications import Channel
+from scheduler.store.positions import Positions
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -106,6 +108,7 @@ class Node:
                 lease=self.heartbeat.lease,
                 events=self._events,
                 connection=self._session,
+                positions=Positions(whole_seconds=settings.poll_seconds),
             )
         )
 
@@ -290,7 +293,7 @@ class Node:
         return left
 
     def _say_stopped(self, interrupted: int) -> None:
-        reason = f"Stopped while {interrupted} runs went on." if interrupted else ""
+        reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.

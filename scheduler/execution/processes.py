@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 
 from django.conf import settings as django_settings
 
+from scheduler.core import reasons
 from scheduler.core.states import RunState
 from scheduler.errors import SchedulerError
 from scheduler.execution import child as child_process
@@ -22,6 +23,7 @@ from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
 from scheduler.loops import spawn
+from scheduler.messages import Message
 from scheduler.store.runs import Note, Outcome, OwnedRun
 
 logger = logging.getLogger(__name__)
@@ -263,24 +265,25 @@ class ProcessPool(Pool):
             last = note
             self._publish(note)
 
-        state, error, reason = RunState.CANCELLED, None, "Cancelled before it began."
+        state, error = RunState.CANCELLED, None
+        reason: Message | None = reasons.CANCELLED_BEFORE_IT_BEGAN()
         if run.id not in self._to_cancel:
             timeout = timeout_of(run)
             try:
                 outcome = child.run(run, node=self._identity.node, timeout=timeout, publish=publish)
             except ChildDied as died:
                 if run.id in self._to_cancel:
-                    reason = "Cancelled while it ran; its process was ended."
+                    reason = reasons.PROCESS_ENDED()
                 elif isinstance(died, ChildNeverBegan) and may_try_again:
                     raise
                 else:
-                    state, error, reason = RunState.FAILED, f"ChildDied: {died}", ""
+                    state, error, reason = RunState.FAILED, f"ChildDied: {died}", None
             else:
                 if outcome is not None:
                     return outcome
                 child.kill()
-                state, reason = RunState.TIMED_OUT, ""
-                error = f"TimedOut: it took longer than its timeout of {timeout:g} s; its process was ended."
+                state, reason = RunState.TIMED_OUT, reasons.TIMED_OUT_PROCESS(seconds=timeout)
+                error = f"TimedOut: {reason}"
         return Outcome(
             run_id=run.id,
             state=state,

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Sequence
-from time import monotonic_ns
 
 from scheduler.core.states import RunState
-from scheduler.errors import ValueRefused
+from scheduler.errors import StatementCancelled
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
-from scheduler.store import runs
-from scheduler.store.connections import Connection
+from scheduler.store import held_runs, rollups, runs
+from scheduler.store.connections import Connection, concerns_rows
+from scheduler.store.halving import in_halves
 from scheduler.store.runs import Note, Outcome, Recorded
 
 logger = logging.getLogger(__name__)
 
 _GROUP_CHARACTERS = 4 * 1024 * 1024
 """Most text in one write, so that it is over before a statement may take no longer."""
+
+_CAREFUL_SECONDS = 60.0
+"""For so long after a row was found locked, each batch passes locked rows by: that costs a statement more."""
 
 _BACKLOG_CHARACTERS = 64 * 1024 * 1024
 """Most text that is kept while the database is away: beyond it executors wait, as they do for too many rows."""
@@ -61,6 +65,11 @@ class Recorder:
         self._to_reset: frozenset[int] = frozenset()
         """Successes whose jobs still count the failures before them: somebody had locked these jobs."""
 
+        self._uncounted: frozenset[int] = frozenset()
+        """Runs that are recorded and in no roll-up yet: somebody had locked the roll-up."""
+
+        self._careful_until = 0.0
+
     def put(self, outcome: Outcome) -> None:
         self.batcher.put(outcome)
 
@@ -76,7 +85,7 @@ class Recorder:
     def oldest_seconds(self) -> float:
         """Return how long ago the run ended whose outcome has waited longest; 0 if none waits."""
         ended = [item.finished for item in self.batcher.snapshot() if isinstance(item, Outcome)]
-        return max(0.0, monotonic_ns() / 1e9 - min(ended) / 1e6) if ended else 0.0
+        return max(0.0, time.monotonic_ns() / 1e9 - min(ended) / 1e6) if ended else 0.0
 
     def start(self) -> None:
         self.batcher.start()
@@ -99,8 +108,9 @@ class Recorder:
     def _show(self, notes: list[Note]) -> None:
         try:
             runs.note(self.connection, notes=notes, node=self._identity.node)
-        except ValueRefused as error:
-            # It would be refused each time. What a run shows meanwhile is not worth holding up what became of others.
+        except Exception as error:  # what a run shows meanwhile is not worth holding up what became of others
+            if not concerns_rows(error):
+                raise
             logger.warning("scheduler.runs.notes_refused", extra={"count": len(notes), "error": str(error)})
 
     def _record(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -120,25 +130,66 @@ class Recorder:
             self.refused += len(missing)
             logger.warning("scheduler.runs.outcome_too_late", extra={"runs": missing[:20], "count": len(missing)})
         self._settled(outcomes)
-        self._to_reset |= runs.reset_failures(self.connection, runs=recorded)
-        if runs.release_held(self.connection):
-            self._released()
+        self._follow(recorded)
         return again
 
-    def _write(self, outcomes: Sequence[Outcome]) -> Recorded:
-        """Write a batch; if PostgreSQL refuses a value, write the halves, down to the bad row with a placeholder."""
+    def _follow(self, recorded: frozenset[int]) -> None:
+        """Do what follows from outcomes that are recorded: a failure of it is made up for by the loop of the node."""
         try:
-            return self._finish(outcomes)
-        except ValueRefused as error:
-            if len(outcomes) > 1:
-                middle = len(outcomes) // 2
-                first, second = self._write(outcomes[:middle]), self._write(outcomes[middle:])
-                return Recorded(runs=first.runs | second.runs, locked=first.locked | second.locked)
-            return self._finish([_placeholder(outcomes[0], error)])
+            self._to_reset |= runs.reset_failures(self.connection, runs=recorded)
+            if self._uncounted:
+                self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._identity.node)
+            if held_runs.release_behind(self.connection, runs=recorded):
+                self._released()
+        except Exception as error:  # noqa: BLE001 - the outcomes are in the ledger: they must not be written again
+            logger.warning("scheduler.recorder.follows_later", extra={"error": str(error)[:500]})
 
-    def _finish(self, outcomes: Sequence[Outcome]) -> Recorded:
+    def _write(self, outcomes: Sequence[Outcome]) -> Recorded:
+        """Write a batch; if any row of it makes that fail, write it with care."""
+        if time.monotonic() >= self._careful_until:
+            try:
+                return self._finish(outcomes)
+            except Exception as error:  # whatever one row makes it raise, the others are recorded
+                if not concerns_rows(error):
+                    raise
+                if isinstance(error, StatementCancelled):  # somebody has locked a row, and may go on to
+                    self._careful_until = time.monotonic() + _CAREFUL_SECONDS
+                logger.warning("scheduler.recorder.careful", extra={"rows": len(outcomes), "error": str(error)[:500]})
+        left: list[int] = []
+        written = in_halves(
+            outcomes,
+            self._finish_with_care,
+            self._set_apart,
+            pass_by=lambda outcome: left.append(outcome.run_id),
+        )
+        return Recorded(
+            runs=frozenset().union(*(part.runs for part in written)),
+            locked=frozenset(left).union(*(part.locked for part in written)),
+        )
+
+    def _finish_with_care(self, outcomes: Sequence[Outcome]) -> Recorded:
+        """Record the runs that nobody has locked, and count them afterwards: uncounted ones have ended all the same."""
+        written = self._finish(outcomes, with_care=True)
+        self._uncounted |= rollups.count(self.connection, runs=written.runs, node=self._identity.node)
+        return written
+
+    def _set_apart(self, outcome: Outcome, error: Exception) -> None:
+        """Record the one outcome that cannot be, without its words."""
+        try:
+            self._finish([_placeholder(outcome, error)], with_care=True)
+        except Exception as refused:  # its row is odd, not its words
+            if not concerns_rows(refused):
+                raise
+            node = self._identity.node
+            runs.set_apart(self.connection, run=outcome.run_id, node=node, state=outcome.state, error=error)
+
+    def _finish(self, outcomes: Sequence[Outcome], *, with_care: bool = False) -> Recorded:
         recorded = runs.finish(
-            self.connection, outcomes=outcomes, node=self._identity.node, clock=monotonic_ns() // 1000
+            self.connection,
+            outcomes=outcomes,
+            node=self._identity.node,
+            clock=time.monotonic_ns() // 1000,
+            with_care=with_care,
         )
         for job_id, failures in recorded.paused:
             logger.warning("scheduler.job.paused", extra={"job": job_id, "failures_in_a_row": failures})
@@ -163,5 +214,5 @@ def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
         traceback="",
         log=note,
         progress=None,
-        reason="",
+        reason=None,
     )

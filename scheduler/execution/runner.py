@@ -18,6 +18,7 @@ from django.db.backends.signals import connection_created
 
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
+from scheduler.core import reasons
 from scheduler.core.registry import registry
 from scheduler.core.states import RunState
 from scheduler.errors import Retry, UnknownTask
@@ -120,7 +121,7 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         result=result,
         error=None if state is RunState.CANCELLED else error,
         traceback=traceback,
-        reason="Cancelled while it ran." if state is RunState.CANCELLED else "",
+        reason=reasons.CANCELLED_WHILE_IT_RAN() if state is RunState.CANCELLED else None,
         retry_after_seconds=retry_after,
         value=value,
         log=current.logbook.text() if current.logbook is not None else "",

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.context import CurrentRun, StopReason
+from scheduler.core import reasons
 from scheduler.core.states import RunState
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
@@ -166,7 +167,7 @@ class ThreadPool(Pool):
                 self._vacant += 1
         if is_vacant:
             logger.error("scheduler.pool.shrinks", extra={"executor": self.name, "stuck": len(self._stuck)})
-        seconds = timeout_of(begun.run)
+        reason = reasons.TIMED_OUT(seconds=timeout_of(begun.run))
         logbook = begun.current.logbook
         self._ended_run(
             begun.run,
@@ -175,8 +176,8 @@ class ThreadPool(Pool):
                 state=RunState.TIMED_OUT,
                 started=begun.started,
                 finished=now_microseconds(),
-                error=f"TimedOut: it took longer than its timeout of {seconds:g} s. A thread cannot be ended: "
-                "the code goes on until it returns or looks at current_run().stopping.",
+                error=f"TimedOut: {reason}",
+                reason=reason,
                 traceback=clean(cut_middle(where, limit=32_768)),
                 log=logbook.text() if logbook is not None else "",
                 progress=progress_of(begun.current),
@@ -190,7 +191,7 @@ def _never_begun(begun: _Begun) -> Outcome:
         state=RunState.CANCELLED,
         started=begun.started,
         finished=begun.started,
-        reason="Cancelled before it began.",
+        reason=reasons.CANCELLED_BEFORE_IT_BEGAN(),
     )
 
 

@@ -14,7 +14,15 @@ from django.db.utils import Error
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from scheduler.errors import DatabaseUnavailable, JobNotFound, RunNotFound, SchedulerError
+from scheduler.errors import (
+    ChannelNotFound,
+    DatabaseUnavailable,
+    IncidentNotFound,
+    JobNotFound,
+    RuleNotFound,
+    RunNotFound,
+    SchedulerError,
+)
 from scheduler.services import installation
 from scheduler.services.database_errors import explain
 
@@ -30,6 +38,8 @@ MOST_ROWS = 100_000
 _WIDEST = 60
 _WHOLE = ("detail", "text")
 """Columns of sentences: cut, they would not say what to do."""
+
+_NOT_FOUND = (JobNotFound, RunNotFound, RuleNotFound, ChannelNotFound, IncidentNotFound, DatabaseUnavailable)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -66,7 +76,7 @@ def guarded(work: Callable[[], None]) -> None:
     """
     try:
         work()
-    except (JobNotFound, RunNotFound, DatabaseUnavailable) as error:
+    except _NOT_FOUND as error:
         raise CommandError(str(error), returncode=NOT_ASKED) from None
     except SchedulerError as error:
         raise CommandError(str(error), returncode=REFUSED) from None
@@ -116,6 +126,21 @@ def since(text: str) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise ArgumentTypeError(f"“{text[:64]}” is not a time. Write it as 12h, 7d or 2027-03-01T00:00.")
+
+
+def until(text: str) -> datetime:
+    """
+    Read how long from now, as ``12h`` or ``7d``, or an instant; one without an offset is in the project's zone.
+
+    :raises ArgumentTypeError: it is neither
+    """
+    found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if found:
+        try:
+            return timezone.now() + timedelta(**{_UNITS[found[2]]: int(found[1])})
+        except OverflowError:
+            raise ArgumentTypeError(f"“{text[:64]}” is too far away.") from None
+    return since(text)
 
 
 def _width(column: str) -> int:

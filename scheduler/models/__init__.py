@@ -1,3 +1,4 @@
+from scheduler.models.accounting import OwedWindow, RemovedJob
 from scheduler.models.change import Change
 from scheduler.models.channel import Channel
 from scheduler.models.declaration import Declaration
@@ -28,6 +29,8 @@ __all__ = [
     "Node",
     "NodeMeasure",
     "Notification",
+    "OwedWindow",
+    "RemovedJob",
     "Rollup",
     "Rule",
     "Run",

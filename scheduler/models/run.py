@@ -9,9 +9,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.states import ACTIVE_STATES, RunKind, RunState
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 if TYPE_CHECKING:
     from scheduler.models.job import Job
+
+
+HAS_A_REASON = ~Q(reason_code="") | ~Q(reason_text="")
+"""The condition of the index of such runs: a query has to ask for it in the same words."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -37,7 +42,7 @@ class Run(models.Model):
         "scheduler.Job",
         verbose_name=_("job"),
         null=True,
-        on_delete=models.SET_NULL,
+        on_delete=models.DO_NOTHING,  # the database detaches the runs, those of a large job in the background
         db_constraint=False,
         db_index=False,
         related_name="runs",
@@ -58,7 +63,11 @@ class Run(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=RunKind.pairs(), default=RunKind.SCHEDULED)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
     state = models.CharField(_("state"), max_length=16, choices=RunState.pairs(), default=RunState.QUEUED)
-    reason = models.TextField(_("reason"), blank=True, default="", help_text=_("Why it was missed or skipped."))
+    reason_text = models.TextField(
+        _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")
+    )
+    reason_code = reason_code()
+    reason_params = reason_params()
     executor = models.CharField(_("executor"), max_length=64)
     priority = models.SmallIntegerField(_("priority"), default=0)
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
@@ -89,6 +98,8 @@ class Run(models.Model):
 
     objects = RunQuerySet.as_manager()
 
+    reason = property(get_reason, set_reason)
+
     class Meta:
         verbose_name = _("run")
         verbose_name_plural = _("runs")
@@ -116,11 +127,17 @@ class Run(models.Model):
                 condition=Q(node__isnull=True, finished_at__isnull=True, held=False),
                 name="scheduler_run_waiting",
             ),
-            models.Index(fields=["job"], condition=Q(finished_at__isnull=True), name="scheduler_run_active_job"),
+            # The number comes last so that a reader can begin where the active runs do: entries of those that ended
+            # stay for as long as any transaction of the server was begun before they did.
             models.Index(
-                fields=["node"],
+                fields=["job", "held", "id"],
+                condition=Q(finished_at__isnull=True),
+                name="scheduler_run_active_of_job",
+            ),
+            models.Index(
+                fields=["node", "id"],
                 condition=Q(finished_at__isnull=True, node__isnull=False),
-                name="scheduler_run_owned_node",
+                name="scheduler_run_owned_by_node",
             ),
             models.Index(
                 fields=["node"],
@@ -130,12 +147,29 @@ class Run(models.Model):
             models.Index(
                 fields=["due_at"], condition=Q(held=True, finished_at__isnull=True), name="scheduler_run_held"
             ),
+            # In the order in which they are released: as many are read as the job has room for.
+            models.Index(
+                "job",
+                models.F("priority").desc(),
+                "due_at",
+                "id",
+                condition=Q(held=True, finished_at__isnull=True),
+                name="scheduler_run_held_of_job",
+            ),
+            models.Index(
+                fields=["job", "-scheduled_at"],
+                condition=Q(held=True, finished_at__isnull=True, kind=RunKind.SCHEDULED),
+                name="scheduler_run_held_fire_time",
+            ),
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
             # What is missed, skipped or cancelled says why; most other runs do not.
             models.Index(
                 models.F("id").desc(),
-                condition=Q(finished_at__isnull=False) & ~Q(reason=""),
-                name="scheduler_run_with_a_reason",
+                condition=Q(finished_at__isnull=False) & HAS_A_REASON,
+                name="scheduler_run_reasoned",
+            ),
+            models.Index(
+                "reason_code", models.F("id").desc(), condition=~Q(reason_code=""), name="scheduler_run_of_reason"
             ),
             # Few runs are others than scheduled ones, and those are what somebody looks for.
             models.Index(
@@ -158,6 +192,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
+
+    @property
+    def failure(self) -> str | None:
+        """What went wrong, as a message where the scheduler itself says it; ``None``: nothing did."""
+        return self.reason if self.error and self.reason_code else self.error
 
     @classmethod
     def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import zlib
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 
@@ -12,31 +13,48 @@ from scheduler.outgoing.limits import Limits
 
 _FIRST_MEBIBYTE = 1024 * 1024
 
+_PACKINGS = frozenset({"gzip", "x-gzip", "deflate"})
+_OTHER_PACKINGS = frozenset({"br", "zstd", "compress", "x-compress", "bzip2", "xz", "dcb", "dcz"})
+"""Content codings that were not asked for. Other names, such as “utf-8” or “aws-chunked”, pack nothing: as browsers do,
+the body is taken as it is."""
+
+
+class Sink(Protocol):
+    """Where a body goes: a file, or a buffer."""
+
+    def write(self, data: bytes, /) -> object: ...
+
 
 def read(response: httpx.Response, limits: Limits) -> bytes:
     """Read and decode the body, counting both sides of every decoder."""
+    body = io.BytesIO()
+    read_into(body, response, limits)
+    return body.getvalue()
+
+
+def read_into(sink: Sink, response: httpx.Response, limits: Limits) -> None:
+    """Decode the body into ``sink`` piece by piece: no more than a piece is held in memory."""
     url = response.url
     names = [part.strip().lower() for part in response.headers.get("content-encoding", "").split(",")]
-    stages = [_Decoder(name, url) for name in reversed(names) if name not in {"", "identity"}]
+    stages = [_Decoder(name, url) for name in reversed(names) if name in _PACKINGS | _OTHER_PACKINGS]
     if len(stages) > 2:
         raise AnswerUnreadable(f"{url} is packed {len(stages)} times over ({', '.join(names)}); twice is the most.")
-    body = bytearray()
-    received = 0
+    received = produced = 0
     for chunk in response.iter_raw():
         received += len(chunk)
         data = chunk
         for stage in stages:
-            data = stage.decode(data, limits.body_bytes - len(body))
-        body += data
-        if max(received, len(body)) > limits.body_bytes:
+            data = stage.decode(data, limits.body_bytes - produced)
+        produced += len(data)
+        if max(received, produced) > limits.body_bytes:
             raise _too_large(url, limits)
-        if len(body) > max(_FIRST_MEBIBYTE, received * limits.ratio):
+        if produced > max(_FIRST_MEBIBYTE, received * limits.ratio):
             raise AnswerTooLarge(
                 f"{url} unpacks to more than {limits.ratio} times its size, as archives made to exhaust memory do."
             )
+        sink.write(data)
     for stage in stages:
         stage.finish()
-    return bytes(body)
 
 
 def _too_large(url: object, limits: Limits) -> AnswerTooLarge:
@@ -49,7 +67,7 @@ class _Decoder:
     """Undo one content encoding, never producing more than it is asked for."""
 
     def __init__(self, name: str, url: object) -> None:
-        if name not in {"gzip", "x-gzip", "deflate"}:
+        if name not in _PACKINGS:
             raise AnswerUnreadable(f"{url} came encoded as “{name[:40]}”; only gzip and deflate were asked for.")
         self._name = name
         self._url = url

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.cookiejar
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx
 
@@ -24,6 +24,7 @@ from scheduler.outgoing.limits import Limits
 from scheduler.outgoing.transport import GuardedTransport, deadline_in
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_FOR_GOOD = frozenset({301, 308})
 
 # What may follow a redirect to another origin: nothing that could be a secret.
 _HARMLESS_HEADERS = frozenset(
@@ -43,6 +44,9 @@ class Answer:
     content: bytes
     redirects: tuple[str, ...]
     """The addresses asked before ``url``, first to last."""
+
+    is_permanent: bool = False
+    """All of the redirects, and at least one, say that they are for good (301, 308)."""
 
     @property
     def media_type(self) -> str:
@@ -78,12 +82,14 @@ def request(
     limits: Limits | None = None,
     through: httpx.Client | None = None,
     before_each: Callable[[str], None] | None = None,
+    into: decoding.Sink | None = None,
 ) -> Answer:
     """
     Ask once and read the answer to its end, following redirects.
 
     ``through``: a client made by ``client()``, to keep connections over several requests. ``before_each`` is called
-    with each address before it is asked, those of redirects included; it may raise to stop.
+    with each address before it is asked, those of redirects included; it may raise to stop. ``into``: where the body of
+    an answer with status 200 goes instead of ``Answer.content``, for bodies that are not to be held in memory.
 
     An answer of any status is returned: what 404 means is the caller's business.
 
@@ -95,50 +101,69 @@ def request(
     :raises TooManyRedirects:
     """
     bounds = limits or Limits()
+    message = _Message(method=method.upper(), headers=dict(headers or {}), content=content)
     if through is None:
         with client(limits=bounds) as own:
-            return _follow(own, method.upper(), url, dict(headers or {}), content, bounds, before_each)
-    return _follow(through, method.upper(), url, dict(headers or {}), content, bounds, before_each)
+            return _follow(own, url, message, bounds, before_each, into)
+    return _follow(through, url, message, bounds, before_each, into)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Message:
+    """What is sent to each address."""
+
+    method: str
+    headers: dict[str, str]
+    content: bytes | None
+
+    def for_redirect(self, status_code: int, *, leaves_origin: bool) -> _Message:
+        """What is sent to the next address."""
+        headers = self.headers
+        if leaves_origin:
+            headers = {name: value for name, value in headers.items() if name in _HARMLESS_HEADERS}
+        if status_code == 303 or (status_code in {301, 302} and self.method == "POST"):
+            without_body = {name: value for name, value in headers.items() if name != "content-type"}
+            return _Message(method="HEAD" if self.method == "HEAD" else "GET", headers=without_body, content=None)
+        return replace(self, headers=headers)
 
 
 def _follow(
     through: httpx.Client,
-    method: str,
     url: str,
-    headers: dict[str, str],
-    content: bytes | None,
+    message: _Message,
     limits: Limits,
     before_each: Callable[[str], None] | None,
+    into: decoding.Sink | None,
 ) -> Answer:
     place = parse(url)
     asked: list[str] = []
+    permanent = True
     # Only what can be unpacked under a bound is asked for.
-    headers = {name.lower(): value for name, value in headers.items()} | {"accept-encoding": "gzip, deflate"}
+    headers = {name.lower(): value for name, value in message.headers.items()} | {"accept-encoding": "gzip, deflate"}
     if "host" in headers:
         raise DestinationRefused(f"{url}: a Host header cannot be given; write the host into the address.")
+    message = replace(message, headers=headers)
     time_left = limits.total_seconds
     while True:
         if before_each is not None:
             before_each(str(place))
         started = time.monotonic()
-        answer = _ask(through, method, place, headers, content, limits, tuple(asked), time_left)
+        answer = _ask(through, place, message, limits, tuple(asked), time_left, into)
         # Waiting in before_each is politeness, not slowness of the server: it does not count.
         time_left -= time.monotonic() - started
         target = answer.headers.get("location")
         if answer.status_code not in REDIRECTS or not target:
-            return answer
+            return replace(answer, is_permanent=permanent and bool(asked))
+        permanent = permanent and answer.status_code in _FOR_GOOD
         asked.append(str(place))
         if len(asked) > limits.redirects:
             raise TooManyRedirects(
                 f"{url} was redirected more than {limits.redirects} times, last to {target[:200]}. "
-                "Open it in a browser and use the address where it ends."
+                "Open it in a browser and use the address where it ends; if it ends at the same one, the site wants "
+                "cookies, which are not kept."
             )
         following = parse(target, base=place)
-        if _origin(following) != _origin(place):
-            headers = {name: value for name, value in headers.items() if name in _HARMLESS_HEADERS}
-        if answer.status_code == 303 or (answer.status_code in {301, 302} and method == "POST"):
-            method, content = ("HEAD" if method == "HEAD" else "GET"), None
-            headers.pop("content-type", None)
+        message = message.for_redirect(answer.status_code, leaves_origin=_origin(following) != _origin(place))
         place = following
 
 
@@ -185,22 +210,28 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
 
 def _ask(
     through: httpx.Client,
-    method: str,
     url: httpx.URL,
-    headers: dict[str, str],
-    content: bytes | None,
+    message: _Message,
     limits: Limits,
     asked: tuple[str, ...],
     seconds: float,
+    into: decoding.Sink | None,
 ) -> Answer:
     try:
-        with deadline_in(seconds=seconds), through.stream(method, url, headers=headers, content=content) as response:
+        with (
+            deadline_in(seconds=seconds),
+            through.stream(message.method, url, headers=message.headers, content=message.content) as response,
+        ):
             size = sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
             if size > limits.header_bytes:
                 raise AnswerTooLarge(
                     f"{url} answered with a header of {size} bytes; {limits.header_bytes} are read at most."
                 )
-            body = b"" if method == "HEAD" else decoding.read(response, limits)
+            body = b""
+            if into is not None and response.status_code == 200:
+                decoding.read_into(into, response, limits)
+            elif message.method != "HEAD":
+                body = decoding.read(response, limits)
             return Answer(
                 url=str(url),
                 status_code=response.status_code,

@@ -16,8 +16,9 @@ from typing import Any
 import httpcore
 import httpx
 
+from scheduler import conf
 from scheduler.core import network
-from scheduler.errors import DestinationRefused
+from scheduler.errors import DestinationRefused, Misconfigured
 
 _deadline: ContextVar[float | None] = ContextVar("outgoing_deadline", default=None)
 
@@ -130,7 +131,7 @@ class GuardedTransport(httpx.BaseTransport):
     def __init__(self, *, allowed_hosts: tuple[str, ...]) -> None:
         self._allowed_hosts = allowed_hosts
         self._pool = httpcore.ConnectionPool(
-            ssl_context=_ssl_context(),
+            ssl_context=_ssl_context(conf.get().ca_file),
             max_connections=10,
             max_keepalive_connections=5,
             keepalive_expiry=5.0,
@@ -181,6 +182,15 @@ def _httpx_errors() -> Iterator[None]:
         raise getattr(httpx, type(error).__name__)(str(error)) from error
 
 
-@lru_cache(maxsize=1)
-def _ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context(trust_env=False)
+@lru_cache(maxsize=4)
+def _ssl_context(ca_file: str) -> ssl.SSLContext:
+    """The public authorities, and those of ``ca_file`` beside them."""
+    context = httpx.create_ssl_context(trust_env=False)
+    if ca_file:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except (OSError, ssl.SSLError) as error:
+            raise Misconfigured(
+                f"SCHEDULER['CA_FILE'] is {ca_file[:200]}, which holds no certificates in PEM form: {error}."
+            ) from error
+    return context

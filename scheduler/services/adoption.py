@@ -11,7 +11,7 @@ from django.db.models.functions import Length
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
-from scheduler.core import policies, triggers
+from scheduler.core import policies, reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError, UnreadableState
@@ -134,8 +134,8 @@ def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
 
 def _state(row: DjangoJob) -> dict[str, Any]:
     if row.next_run_time is None:
-        return {"state": JobState.PAUSED, "state_reason": "It was paused when it was adopted."}
-    return {"state": JobState.ACTIVE, "state_reason": ""}
+        return {"state": JobState.PAUSED, **reasons.columns(reasons.ADOPTED_PAUSED())}
+    return {"state": JobState.ACTIVE, **reasons.columns(None)}
 
 
 def _printable(name: str) -> str:

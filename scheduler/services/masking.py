@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from scheduler import sealing
+from scheduler.core import error_messages
 from scheduler.core.registry import registry
 from scheduler.errors import InvalidArguments
 from scheduler.models import Job
-from scheduler.phrases import phrase
 
 MASK = "•••"
 
@@ -35,7 +35,7 @@ def unmasked(*, given: Any, stored: Any, pointer: str = "/kwargs") -> Any:
         problem = {
             "pointer": pointer,
             "code": "sealed",
-            "detail": phrase("Sealed values cannot be sent: send the secret."),
+            "detail": error_messages.SEALED_VALUE_SENT(),
         }
         raise InvalidArguments(problem["detail"], problems=(problem,))
     if given == MASK and sealing.is_sealed(stored):
@@ -63,9 +63,7 @@ def refuse_masks(*, kwargs: Mapping[str, Any], secrets: frozenset[str]) -> None:
     """
     for name in sorted(secrets & set(kwargs)):
         if kwargs[name] == MASK:
-            detail = phrase(
-                "{name} is masked, and there is no stored value that it stands for: send the secret.", name=name
-            )
+            detail = error_messages.NOTHING_MASKED(name=name)
             raise InvalidArguments(
                 detail, problems=({"pointer": f"/kwargs/{name}", "code": "masked", "detail": detail},)
             )
@@ -90,11 +88,7 @@ def check_destination(*, job: Job, changes: Mapping[str, Any]) -> None:
         others = ["task", *others]
     if not others:
         return
-    detail = phrase(
-        "{secret} stays masked while {names} changes, and could be sent to another place. Enter {secret} again.",
-        secret=kept[0],
-        names=", ".join(others),
-    )
+    detail = error_messages.SECRET_NEEDED(secret=kept[0], names=", ".join(others))
     raise InvalidArguments(
         detail, problems=({"pointer": f"/kwargs/{kept[0]}", "code": "secret_needed", "detail": detail},)
     )

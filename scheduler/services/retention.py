@@ -56,6 +56,9 @@ class CleanUp:
     rollups: int = 0
     """Hourly roll-ups."""
 
+    incidents: int = 0
+    """Closed ones, and the messages about them."""
+
     batches: int = 0
     """Steps that it took, each a transaction of its own."""
 
@@ -110,6 +113,7 @@ def clean_up(
     * Nodes that stopped or were lost and own no active run.
     * What stock django-apscheduler noted in its own table.
     * Hourly roll-ups older than the setting ``rollup_days``, and answers kept for repeated requests for a day.
+    * Incidents that closed that long ago, and the messages about them.
     * Counters of forgotten nodes are added to those of no node: totals never shrink.
 
     Each batch is a transaction of its own; what somebody else has locked is left for the next time. ``progress`` is
@@ -160,7 +164,9 @@ def clean_up(
         ),
     )
     if not dry_run:
-        sweeps = itertools.chain(sweeps, _sweep_measures(now=cutoff + timedelta(days=days)))
+        sweeps = itertools.chain(
+            sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days))
+        )
     for counts in sweeps:
         done = done.plus(**counts)
         if progress is not None:
@@ -191,6 +197,13 @@ def schedule_clean_up() -> bool:
 
 def _was_deleted() -> bool:
     return Change.objects.filter(job_key=CLEAN_UP_JOB, action=ChangeAction.DELETED).exists()
+
+
+def _sweep_alerts(*, cutoff: datetime) -> Iterator[dict[str, int]]:
+    while deleted := retention.delete_incidents(cutoff=cutoff, limit=BATCH_SIZE):
+        yield {"incidents": deleted}
+    while retention.delete_notifications(cutoff=cutoff, limit=BATCH_SIZE):
+        yield {"incidents": 0}
 
 
 def _sweep_measures(*, now: datetime) -> Iterator[dict[str, int]]:

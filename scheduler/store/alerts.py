@@ -15,16 +15,20 @@ Alerts: incidents are opened, counted and closed by the database; messages about
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from scheduler import conf, failpoints
+from django.db.utils import OperationalError
+
+from scheduler import failpoints
 from scheduler.core.alerts import ClosedBecause, RuleKind, delay_before_reminder
-from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, Limits, failing_checks
+from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, failing_checks
 from scheduler.store import measures
-from scheduler.store.connections import Connection, Row, Transaction, array, texts
+from scheduler.store.connections import Connection, Row, array, texts
+from scheduler.store.database import atomic
+from scheduler.store.measures import Execute
 
 _JUDGE_LOCK = 0x5C4ED0A1
 _TELL_LOCK = 0x5C4ED0A2
@@ -55,6 +59,8 @@ _FINDERS: dict[RuleKind, str] = {
     RuleKind.BROKEN: "find_broken_jobs",
 }
 _WITHOUT_A_CLOCK = frozenset({RuleKind.RESULT, RuleKind.FAILING, RuleKind.BROKEN})
+
+_WITHOUT_A_PREVIEW = frozenset({RuleKind.RESULT, RuleKind.SYSTEM})
 
 JUDGED_BY_TIME = (
     RuleKind.LATE,
@@ -108,6 +114,10 @@ class Told:
     """Incidents, as below."""
 
     closed: int = 0
+    openings: tuple[str, ...] = ()
+    """The batches of those that opened."""
+
+    closings: tuple[str, ...] = ()
     reminded: int = 0
     changed: int = 0
     escalated: int = 0
@@ -148,32 +158,31 @@ def judge(
         if not transaction.execute("try_lock", lock=_JUDGE_LOCK)[0][0]:
             return None
         transaction.execute("allow_long_statements")
-        found = _find(transaction, kind=kind, rule=rule, now=now)
-        settled = _settle(transaction, kind=kind, rule=rule, found=found, because=because, by=by, now=now)
+        found = _find(transaction.execute, kind=kind, rule=rule, now=now)
+        settled = _settle(transaction.execute, kind=kind, rule=rule, found=found, because=because, by=by, now=now)
         failpoints.hit("alerts.judge.before_commit")
     return settled
 
 
-def _find(transaction: Transaction, *, kind: RuleKind, rule: int | None, now: datetime | None) -> list[Found]:
-    if not transaction.execute("rules_of_kind", kind=kind.value):
+def _find(execute: Execute, *, kind: RuleKind, rule: int | None, now: datetime | None) -> list[Found]:
+    if not execute("rules_of_kind", kind=kind.value):
         return []
     if kind is RuleKind.SYSTEM:
-        return _find_unwell(transaction, rule=rule)
+        return _find_unwell(execute, rule=rule)
     parameters = {"rule": rule} if kind in _WITHOUT_A_CLOCK else {"rule": rule, "now": now}
-    rows = transaction.execute(_FINDERS[kind], **parameters)
+    rows = execute(_FINDERS[kind], **parameters)
     return [
         Found(rule_id=rule_id, subject=f"job:{job_id}", job_id=job_id, measured=measured, run=run, facts=facts)
         for rule_id, job_id, measured, run, facts in rows
     ]
 
 
-def _find_unwell(transaction: Transaction, *, rule: int | None) -> list[Found]:
-    rules = [rule_id for (rule_id,) in transaction.execute("rules_of_kind", kind=RuleKind.SYSTEM.value)]
-    settings = conf.get()
+def _find_unwell(execute: Execute, *, rule: int | None) -> list[Found]:
+    rules = [rule_id for (rule_id,) in execute("rules_of_kind", kind=RuleKind.SYSTEM.value)]
     unwell = failing_checks(
-        scheduling=measures.scheduling(execute=transaction.execute),
-        sending=dict(transaction.execute("find_failing_channels", failing=CHANNEL_FAILS_SECONDS)),
-        limits=Limits(backlog=settings.backlog_rows // 2, skew_seconds=settings.skew_seconds),
+        standing=measures.standing(execute=execute),
+        sending=dict(execute("find_failing_channels", failing=CHANNEL_FAILS_SECONDS)),
+        limits=measures.limits(),
     )
     return [
         Found(
@@ -182,7 +191,7 @@ def _find_unwell(transaction: Transaction, *, rule: int | None) -> list[Found]:
             job_id=None,
             measured=check.measured,
             run=None,
-            facts=json.dumps({"check": check.name}),
+            facts=json.dumps({"check": check.name, "text": check.text}),
         )
         for rule_id in rules
         if rule in (None, rule_id)
@@ -191,7 +200,7 @@ def _find_unwell(transaction: Transaction, *, rule: int | None) -> list[Found]:
 
 
 def _settle(
-    transaction: Transaction,
+    execute: Execute,
     *,
     kind: RuleKind,
     rule: int | None,
@@ -200,7 +209,7 @@ def _settle(
     by: str,
     now: datetime | None,
 ) -> Settled:
-    rows = transaction.execute(
+    rows = execute(
         "settle_incidents",
         kind=kind.value,
         rule=rule,
@@ -220,6 +229,38 @@ def _settle(
     )
 
 
+def judge_here(*, kind: RuleKind, rule: int, because: ClosedBecause, by: str) -> Settled:
+    """As ``judge``, for one rule, in the transaction of this thread's connection: an edit shows its effect at once."""
+    return _settle(
+        measures.execute,
+        kind=kind,
+        rule=rule,
+        found=_find(measures.execute, kind=kind, rule=rule, now=None),
+        because=because,
+        by=by,
+        now=None,
+    )
+
+
+def preview(*, columns: Mapping[str, Any], days: int) -> int | None:
+    """
+    Count what a rule with these columns would have opened in the last days.
+
+    ``None``: the history does not tell, or telling takes longer than a page may.
+    """
+    kind = RuleKind(columns["kind"])
+    if kind in _WITHOUT_A_PREVIEW or (kind is RuleKind.SLOW and columns["seconds"] is None):
+        return None
+    names = ("scope", "target", "threshold", "seconds")
+    parameters = {name: columns[name] for name in names if columns[name] is not None}
+    try:
+        with atomic():
+            measures.execute("limit_preview")
+            return int(measures.execute(f"preview_{kind.value}", **parameters, days=days)[0][0])
+    except OperationalError:
+        return None
+
+
 def close_orphans(connection: Connection, *, now: datetime | None = None) -> int:
     """Close incidents whose rule is gone, or off; return how many."""
     return len(connection.execute("close_orphaned_incidents", now=now))
@@ -231,8 +272,8 @@ def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = 
 
     Nothing is done while another sender does it.
     """
-    opened = _tell_openings(connection, quiet=quiet, pace=pace)
-    closed = _counted(
+    openings = _tell_openings(connection, quiet=quiet, pace=pace)
+    closings = _tell_some(
         connection,
         "tell_closings",
         "alerts.tell_closings.before_commit",
@@ -240,21 +281,26 @@ def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = 
         most=GATHER_SECONDS,
         pace=pace,
         limit=CHUNK,
-        nobody=NOBODY,
     )
-    _counted(connection, "forget_untold_incidents", "", nobody=NOBODY, limit=CHUNK)
+    connection.execute("forget_untold_incidents", nobody=NOBODY, limit=CHUNK)
     return Told(
-        opened=opened,
-        closed=closed,
+        opened=sum(openings.values()),
+        closed=sum(row[1] for row in closings),
+        openings=tuple(openings),
+        closings=tuple(row[2] for row in closings),
         changed=_counted(connection, "tell_changes", "alerts.tell_changes.before_commit"),
         escalated=_counted(connection, "tell_others", "alerts.tell_others.before_commit"),
         reminded=_counted(connection, "tell_again", "alerts.tell_again.before_commit", delays=list(_REMINDERS)),
     )
 
 
-def _tell_openings(connection: Connection, *, quiet: float, pace: float) -> int:
-    """Tell of what opened; what is too much for one transaction joins the batch that the first one made."""
-    told = 0
+def _tell_openings(connection: Connection, *, quiet: float, pace: float) -> dict[str, int]:
+    """
+    Tell of what opened and return the batches with the number of their incidents.
+
+    What is too much for one transaction joins the batch that the first one made.
+    """
+    told: dict[str, int] = {}
     batches: list[Row] = []
     with connection.transaction() as transaction:
         if transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
@@ -268,7 +314,7 @@ def _tell_openings(connection: Connection, *, quiet: float, pace: float) -> int:
             )
             failpoints.hit("alerts.tell_openings.before_commit")
     for rule_id, batch, incidents, _channels in batches:
-        told += incidents
+        told[batch] = incidents
         added = incidents
         while added >= CHUNK:
             with connection.transaction() as transaction:
@@ -277,18 +323,22 @@ def _tell_openings(connection: Connection, *, quiet: float, pace: float) -> int:
                         "tell_more_openings", rule=rule_id, batch=batch, limit=CHUNK, delays=list(_REMINDERS)
                     )
                 )
-            told += added
+            told[batch] += added
     return told
 
 
 def _counted(connection: Connection, statement: str, failpoint: str, **parameters: object) -> int:
+    return sum(row[1] for row in _tell_some(connection, statement, failpoint, **parameters))
+
+
+def _tell_some(connection: Connection, statement: str, failpoint: str, **parameters: object) -> list[Row]:
+    """Run a statement that fills the outbox, unless another sender does it; its rows have a thread and a number."""
     with connection.transaction() as transaction:
         if not transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
-            return 0
+            return []
         rows = transaction.execute(statement, **parameters)
-        if failpoint:
-            failpoints.hit(failpoint)
-    return sum(row[1] for row in rows) if rows and len(rows[0]) > 1 else len(rows)
+        failpoints.hit(failpoint)
+    return rows
 
 
 def claim(
@@ -344,7 +394,7 @@ def release(connection: Connection, *, id: str) -> None:
     connection.execute("release_notification", id=id)
 
 
-def measure(*, execute: Callable[..., list[Row]] = measures.execute) -> AlertMeasures:
+def measure(*, execute: Execute = measures.execute) -> AlertMeasures:
     """Count the open incidents and the messages."""
     found = AlertMeasures()
     for what, name, word, number in execute("measure_alerts"):

@@ -5,23 +5,29 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple
 
 from scheduler import failpoints
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
-from scheduler.store import rollups
-from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.messages import Message
+from scheduler.store import definitions, rollups
+from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, reason_columns, texts
+from scheduler.store.halving import in_halves
+from scheduler.store.positions import Positions
 from scheduler.store.runs import OwnedRun
 
 logger = logging.getLogger(__name__)
 
+
+_QUICK_SECONDS = 0.2
+"""How long one job of many may wait for rows that somebody else has locked."""
 
 SLICE_SECONDS = 0.1
 """How long one transaction plans: as long as that, other edits of its jobs wait."""
@@ -43,6 +49,7 @@ class DueJob(NamedTuple):
     executor: str
     priority: int
     overlap: str
+    place: str
     next_seconds: float | None
 
 
@@ -65,7 +72,7 @@ class Claim:
     next_seconds: float | None
     """How long until the next job was due when this began, whoever may take it; ``None``: nothing was due, or is."""
 
-    broken: tuple[tuple[str, str], ...]
+    broken: tuple[tuple[str, Message], ...]
     """Jobs whose trigger cannot be used, each with the reason."""
 
 
@@ -80,28 +87,71 @@ def claim_due(
     limit: int,
     room: Mapping[str, int],
     catch_up_limit: int,
+    positions: Positions | None = None,
     now: datetime | None = None,
 ) -> Claim:
     """
     Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
 
     ``room`` says for each executor how many runs this node may own; what goes beyond waits for any node. Fire times
-    that exist in the ledger already are left alone.
+    that exist in the ledger already are left alone. ``positions`` spare reading what has passed.
 
     :raises DatabaseUnavailable: nothing was written, or, if the answer to COMMIT was lost, all of it: the rows that
         this node owns tell
     """
-    with connection.transaction() as transaction:
-        rows = transaction.execute("claim_due_jobs", now=now, tasks=list(tasks), limit=limit)
+    positions = positions or Positions(whole_seconds=0.0)
+    passed_by = texts(positions.passed_by())
+    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from, "passed_by": passed_by}
+
+    def claim(only: Sequence[str] | None) -> Claim:
+        return _claim_due(
+            connection, due, only=only, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
+        )
+
+    try:
+        return claim(None)
+    except Exception as error:  # whatever one job makes it raise, the others are claimed
+        if not concerns_rows(error):
+            raise
+        logger.warning("scheduler.claim.divided", extra={"error": str(error)[:500]})
+    jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
+    claimed = in_halves(
+        jobs,
+        claim,
+        lambda job, error: definitions.set_apart(connection, job=job, error=error),
+        pass_by=positions.pass_by,
+    )
+    return reduce(_together, claimed, NOTHING)
+
+
+def _together(one: Claim, other: Claim) -> Claim:
+    return Claim(
+        jobs=one.jobs + other.jobs,
+        owned=one.owned + other.owned,
+        waiting=one.waiting + other.waiting,
+        born_finished=one.born_finished + other.born_finished,
+        next_seconds=None,
+        broken=one.broken + other.broken,
+    )
+
+
+def _claim_due(
+    connection: Connection,
+    due: Mapping[str, Any],
+    *,
+    only: Sequence[str] | None,
+    node: str,
+    room: Mapping[str, int],
+    catch_up_limit: int,
+    positions: Positions,
+) -> Claim:
+    now: datetime | None = due["now"]
+    with connection.transaction(lock_seconds=None if only is None else _QUICK_SECONDS) as transaction:
+        rows = transaction.execute("claim_due_jobs", **due, only=None if only is None else list(only))
         if not rows:
             return NOTHING
         jobs = [DueJob._make(row) for row in rows]
-        active = {
-            job_id: Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
-            for job_id, runs, manual, waiting, waiting_at in transaction.execute(
-                "count_active_runs", jobs=texts([job.id for job in jobs])
-            )
-        }
+        active, first_active = _count_active(transaction, [job.id for job in jobs], positions)
         plans, broken = _plan_all(jobs, active, catch_up_limit)
         every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
         folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
@@ -109,6 +159,7 @@ def claim_due(
         delays = [_jitter(job) for job, _ in planned]
         owned = _choose(planned, delays, room)
         written = _write(transaction, node=node, planned=planned, delays=delays, owned=owned, now=now)
+        _owe(transaction, planned, written)
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
             written[place].id
@@ -118,15 +169,41 @@ def claim_due(
         rollups.roll_up(transaction, runs=born_finished, node=node)
         failpoints.hit("claim.before_commit")
     failpoints.hit("claim.after_commit")
+    positions.note_active(_first_active(first_active, planned, written))
     done = len(plans) + len(broken)
     return _claim(
-        jobs=done if done == len(jobs) else limit,
+        jobs=done if done == len(jobs) else due["limit"],
         next_seconds=jobs[0].next_seconds,
         planned=planned,
         owned=owned,
         written=written,
         broken=broken,
     )
+
+
+def _count_active(
+    transaction: Transaction, jobs: list[str], positions: Positions
+) -> tuple[dict[str, Active], dict[str, int]]:
+    """Return the active runs of each job that has any, and the least of their numbers."""
+    since = positions.first_active(jobs)
+    active: dict[str, Active] = {}
+    first: dict[str, int] = {}
+    found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))
+    for job_id, runs, manual, waiting, waiting_at, first[job_id] in found:
+        active[job_id] = Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
+    return active, first
+
+
+def _first_active(
+    counted: Mapping[str, int], planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]
+) -> dict[str, int]:
+    """Return the least number of an active run of each job that was claimed, those that were just written included."""
+    first: dict[str, int] = {}
+    for place, run in written.items():
+        job, row = planned[place]
+        if row.state is RunState.QUEUED:
+            first[job.id] = min(run.id, first.get(job.id, run.id))
+    return {**first, **counted}
 
 
 @lru_cache(maxsize=1024)
@@ -142,10 +219,10 @@ def _policies(coalesce: bool, max_instances: int, grace_seconds: int | None, ove
 
 def _plan_all(
     jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
-) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, str]]]:
+) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, Message]]]:
     """Plan as many of the jobs as a slice of time allows, in their order, and at least one."""
     plans: list[tuple[DueJob, FirePlan]] = []
-    broken: list[tuple[str, str]] = []
+    broken: list[tuple[str, Message]] = []
     until = time.monotonic() + SLICE_SECONDS
     for job in jobs:
         if (plans or broken) and time.monotonic() > until:
@@ -160,10 +237,10 @@ def _plan_all(
                 catch_up_limit=catch_up_limit,
             )
         except InvalidTrigger as error:
-            broken.append((job.id, f"Its trigger cannot be used: {error}"))
+            broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
         except Exception as error:
             logger.exception("scheduler.job.cannot_be_planned", extra={"job": job.id})
-            broken.append((job.id, f"Its trigger cannot be computed ({type(error).__name__}: {error})."))
+            broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
         else:
             plans.append((job, fire_plan))
     return plans, broken
@@ -211,7 +288,7 @@ def _write(
         covers_from=instants([row.covers_from for row in rows]),
         coalesced=array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
         states=array([row.state.value for row in rows]),
-        reasons=texts([row.reason for row in rows]),
+        **reason_columns([row.reason for row in rows]),
         held=array([row.held for row in rows]),
         owned=array(owned),
     )
@@ -226,9 +303,21 @@ def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
         "fold_into_held_run",
         runs=array([row.folded_into for row in rows]),
         scheduled_at=instants([row.scheduled_at for row in rows]),
-        counts=array([row.coalesced + 1 for row in rows]),
+        counts=array([min(row.coalesced + 1, _MOST_COALESCED) for row in rows]),
     )
     return {run_id for (run_id,) in found}
+
+
+def _owe(transaction: Transaction, planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]) -> None:
+    """Note ranges that could not be written because their newest fire time has a row: the others have none yet."""
+    lost = [(job, row) for place, (job, row) in enumerate(planned) if place not in written and row.covers_from]
+    if lost:
+        transaction.execute(
+            "owe",
+            jobs=texts([job.id for job, _ in lost]),
+            firsts=instants([row.covers_from for _, row in lost]),
+            untils=instants([row.scheduled_at for _, row in lost]),
+        )
 
 
 def _on_its_own(row: PlannedRun) -> PlannedRun:
@@ -246,15 +335,17 @@ def _move(
     transaction: Transaction,
     *,
     plans: list[tuple[DueJob, FirePlan]],
-    broken: list[tuple[str, str]],
+    broken: list[tuple[str, Message]],
     now: datetime | None,
 ) -> None:
     if plans:
-        transaction.execute(
+        moved = transaction.execute(
             "move_next_run_times",
             jobs=texts([job.id for job, _ in plans]),
+            places=texts([job.place for job, _ in plans]),
             next_run_times=instants([fire_plan.next_fire_time for _, fire_plan in plans]),
         )
+        assert len(moved) == len(plans)  # noqa: S101 - the rows are locked, so that they stay where they were found
     ended = [job.id for job, fire_plan in plans if fire_plan.next_fire_time is None]
     if ended:
         transaction.execute("finish_jobs", jobs=texts(ended), now=now)
@@ -262,7 +353,7 @@ def _move(
         transaction.execute(
             "break_jobs",
             jobs=texts([job_id for job_id, _ in broken]),
-            reasons=texts([reason for _, reason in broken]),
+            **reason_columns([reason for _, reason in broken]),
             now=now,
         )
 
@@ -274,7 +365,7 @@ def _claim(
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
     written: dict[int, OwnedRun],
-    broken: list[tuple[str, str]],
+    broken: list[tuple[str, Message]],
 ) -> Claim:
     mine, waiting, born_finished = [], 0, []
     for place, (job, row) in enumerate(planned):

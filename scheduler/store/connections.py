@@ -13,16 +13,23 @@ from contextlib import contextmanager
 from typing import Any
 
 from scheduler import conf
-from scheduler.errors import DatabaseUnavailable, ValueRefused
+from scheduler.core import reasons
+from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
 from scheduler.store import database, sessions, statements
-from scheduler.store.drivers import driver, errors
+from scheduler.store.drivers import driver, errors, sqlstate
 
 logger = logging.getLogger(__name__)
 
 Row = tuple[Any, ...]
 
 _WATCH_SECONDS = 0.25
+
+_OF_ROWS = ("P0", "XX", "54")
+"""Classes of errors that concern a statement and its rows, not the session: raised by a trigger, internal, a limit."""
+
+_CANCELLED = ("57014", "55P03", "40P01")
+"""A statement that took too long, waited too long for a lock, or would have waited for ever."""
 
 
 class Connection:
@@ -35,7 +42,7 @@ class Connection:
         self._asked_at: float | None = None
         self._asking = threading.Lock()
         self._connection: Any = None
-        self._begin = ""
+        self._begin: dict[float | None, str] = {}
         with _changing_known:
             _known.add(self)
 
@@ -47,19 +54,22 @@ class Connection:
         """
         Run ``sql/<statement>.sql`` and return its rows; empty when it has none.
 
-        :raises DatabaseUnavailable: the session is gone, or was cancelled; what was begun is rolled back
+        :raises DatabaseUnavailable: the session is gone; what was begun is rolled back
+        :raises StatementCancelled: it took too long, or waited too long for rows that are locked; rolled back as well
         :raises ValueRefused: PostgreSQL cannot store one of the parameters
         """
         return self._run(statements.load(statement), parameters)
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self, *, lock_seconds: float | None = None) -> Iterator[Transaction]:
         """
         Open a transaction at the first statement, bounded by the claim's time limits, and commit it at the end.
 
+        ``lock_seconds``: the longest wait for a row, if it is not that of a claim.
+
         :raises DatabaseUnavailable: as ``execute``; a lost answer to COMMIT is among them
         """
-        transaction = Transaction(self)
+        transaction = Transaction(self, lock_seconds=lock_seconds)
         try:
             yield transaction
             transaction.commit()
@@ -78,18 +88,20 @@ class Connection:
             self._connection.close()
             self._connection = None
 
-    def limits(self) -> str:
+    def limits(self, *, lock_seconds: float | None = None) -> str:
         """Open a transaction that a frozen node cannot keep open: with ``SET LOCAL``, as poolers need it."""
-        if not self._begin:
+        if lock_seconds not in self._begin:
             settings = conf.get()
             statement_ms = int(settings.statement_timeout_seconds * 1000)
-            self._begin = (
+            longest = settings.lock_timeout_seconds
+            lock_ms = int(1000 * (longest if lock_seconds is None else min(lock_seconds, longest)))
+            self._begin[lock_seconds] = (
                 "BEGIN;"
                 f"SET LOCAL idle_in_transaction_session_timeout = {statement_ms};"
                 f"SET LOCAL statement_timeout = {statement_ms};"
-                f"SET LOCAL lock_timeout = {int(settings.lock_timeout_seconds * 1000)};"
+                f"SET LOCAL lock_timeout = {lock_ms};"
             )
-        return self._begin
+        return self._begin[lock_seconds]
 
     def end_silent_session(self) -> bool:
         """
@@ -131,9 +143,14 @@ class Connection:
         except (errors.ProgrammingError, errors.IntegrityError, errors.NotSupportedError):
             raise  # a fault of ours: a new session would not mend it
         except errors.Error as error:
+            state = sqlstate(error)
+            if state[:2] in _OF_ROWS:
+                raise
             # A cancelled statement leaves a sound session, but telling the cases apart gains nothing. A server that
             # became read-only after a failover is among them: another one may answer the next connection.
             self.close()
+            if state in _CANCELLED:
+                raise StatementCancelled(str(error).strip()) from error
             raise DatabaseUnavailable(str(error).strip() or "The connection to the database was lost.") from error
 
     def _open(self) -> None:
@@ -178,15 +195,16 @@ class Watchdog(Periodic):
 class Transaction:
     """Statements that are committed together."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, lock_seconds: float | None = None) -> None:
         self._connection = connection
+        self._lock_seconds = lock_seconds
         self._is_open = False
 
     def execute(self, statement: str, **parameters: Any) -> list[Row]:
         """Run ``sql/<statement>.sql``; the first one opens the transaction in the same round trip."""
         sql = statements.load(statement)
         if not self._is_open:
-            sql = self._connection.limits() + sql
+            sql = self._connection.limits(lock_seconds=self._lock_seconds) + sql
             self._is_open = True
         return self._connection._run(sql, parameters)
 
@@ -203,6 +221,11 @@ class Transaction:
                     self._connection._run("ROLLBACK", {})
                 except DatabaseUnavailable:
                     logger.debug("scheduler.database.rollback_failed", exc_info=True)
+
+
+def concerns_rows(error: Exception) -> bool:
+    """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
+    return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
 
 
 def array(values: Sequence[object]) -> str:
@@ -227,6 +250,16 @@ def texts(values: Sequence[str | None]) -> str:
         if "\\" not in plain and plain.count('"') == 2 * (len(values) - 1):
             return f'{{"{plain}"}}'
     return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def reason_columns(given: Sequence[str | None]) -> dict[str, str | None]:
+    """Return ``reason_codes`` and ``reason_params`` of a statement, an array each; what no reason has is ``NULL``."""
+    if not any(given):  # most runs have no reason
+        return {"reason_codes": None, "reason_params": None}
+    return {
+        "reason_codes": texts([reasons.code_of(reason) for reason in given]),
+        "reason_params": texts([reasons.params_json(reason) for reason in given]),
+    }
 
 
 def _quoted(text: str) -> str:

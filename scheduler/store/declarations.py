@@ -18,7 +18,7 @@ from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from scheduler import conf
-from scheduler.core import ids, policies, triggers
+from scheduler.core import ids, policies, reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState
 from scheduler.core.triggers.apscheduler import from_apscheduler
@@ -126,7 +126,7 @@ def new_job(*, declaration: Declaration, now: datetime) -> Job:
     if is_given:
         columns = rows.due(declaration.next_run_time)
     elif declaration.next_run_time is None and columns["state"] == JobState.ACTIVE:
-        columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": "Created paused."}
+        columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
     return Job(
         id=ids.checked(job.id),
         name=rows.checked_name(job.name),

@@ -6,8 +6,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from scheduler.core import reasons
 from scheduler.core.states import JobState
-from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.messages import Message
+from scheduler.store.connections import Connection, Transaction, array, instants, reason_columns, texts
+
+_LONGEST_REASON = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +57,15 @@ class Vouched:
     next_run_time: datetime | None
 
 
-def to_inspect(transaction: Transaction, *, broken: bool, after: str, limit: int) -> tuple[StoredDefinition, ...]:
-    """Lock the next jobs to inspect, by id from ``after`` on; with ``broken`` also those that may have healed."""
-    rows = transaction.execute("jobs_to_inspect", broken=broken, after=after, limit=limit)
+def find_to_inspect(connection: Connection, *, broken: bool, after: str, limit: int) -> tuple[str, ...]:
+    """Return the next jobs to inspect, by id from ``after`` on; with ``broken`` also those that may have healed."""
+    found = connection.execute("find_jobs_to_inspect", broken=broken, after=after, limit=limit)
+    return tuple(id_ for (id_,) in found)
+
+
+def to_inspect(transaction: Transaction, *, jobs: Sequence[str], broken: bool) -> tuple[StoredDefinition, ...]:
+    """Lock those of the jobs that still are to be inspected."""
+    rows = transaction.execute("jobs_to_inspect", jobs=texts(jobs), broken=broken)
     return tuple(
         StoredDefinition(
             id=id_,
@@ -74,9 +84,16 @@ def to_inspect(transaction: Transaction, *, broken: bool, after: str, limit: int
     )
 
 
-def ended_pauses(transaction: Transaction, *, limit: int, now: datetime | None = None) -> tuple[EndedPause, ...]:
-    """Lock the jobs whose pause is over, except those that another node is resuming."""
-    rows = transaction.execute("pauses_that_end", limit=limit, now=now)
+def find_ended_pauses(connection: Connection, *, limit: int, now: datetime | None = None) -> tuple[str, ...]:
+    """Return the jobs whose pause is over, those first that waited longest."""
+    return tuple(id_ for (id_,) in connection.execute("find_pauses_that_end", limit=limit, now=now))
+
+
+def ended_pauses(
+    transaction: Transaction, *, jobs: Sequence[str], now: datetime | None = None
+) -> tuple[EndedPause, ...]:
+    """Lock those of the jobs whose pause is over, except those that another node is resuming."""
+    rows = transaction.execute("pauses_that_end", jobs=texts(jobs), now=now)
     return tuple(
         EndedPause(id=id_, version=version, task=task, args=args, kwargs=kwargs, trigger=trigger, now=now_)
         for id_, version, task, args, kwargs, trigger, now_ in rows
@@ -100,7 +117,7 @@ def vouch(transaction: Transaction, *, fit: Sequence[Vouched], now: datetime | N
 
 
 def break_jobs(
-    executor: Connection | Transaction, *, problems: Sequence[tuple[str, str]], now: datetime | None = None
+    executor: Connection | Transaction, *, problems: Sequence[tuple[str, Message]], now: datetime | None = None
 ) -> int:
     """Take jobs, given as ids with reasons, out of the schedule; return how many."""
     if not problems:
@@ -108,10 +125,17 @@ def break_jobs(
     rows = executor.execute(
         "break_jobs",
         jobs=texts([job for job, _ in problems]),
-        reasons=texts([reason for _, reason in problems]),
+        **reason_columns([reason for _, reason in problems]),
         now=now,
     )
     return len(rows)
+
+
+def set_apart(connection: Connection, *, job: str, error: Exception) -> None:
+    """Take a job out of the schedule whose rows make every statement fail."""
+    text = f"{error}".replace("\x00", "")[:_LONGEST_REASON].encode("utf-8", "replace").decode()
+    reason = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=text)
+    break_jobs(connection, problems=[(job, reason)])
 
 
 def count_unadopted(connection: Connection) -> int:
@@ -120,9 +144,10 @@ def count_unadopted(connection: Connection) -> int:
     return count
 
 
-def without_a_task(connection: Connection, *, tasks: Collection[str]) -> tuple[tuple[str, str], ...]:
-    """Return id and task of active jobs whose task neither ``tasks`` nor a live node has."""
-    return tuple((job, task) for job, task in connection.execute("jobs_without_a_task", tasks=list(tasks)))
+def without_a_task(connection: Connection, *, tasks: Collection[str], limit: int) -> tuple[tuple[str, str], ...]:
+    """Return id and task of up to ``limit`` active jobs whose task neither ``tasks`` nor a live node has."""
+    found = connection.execute("jobs_without_a_task", tasks=list(tasks), limit=limit)
+    return tuple((job, task) for job, task in found)
 
 
 def offered_by_live_nodes(transaction: Transaction, *, tasks: Collection[str]) -> frozenset[str]:

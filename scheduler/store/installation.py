@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from typing import NamedTuple
+
 from django.db import Error, transaction
 
 from scheduler.errors import DatabaseUnavailable, WrongEnvironment
@@ -9,6 +12,10 @@ from scheduler.models import Installation
 from scheduler.store import database
 from scheduler.store.clock import database_now
 from scheduler.store.connections import Connection
+
+_BATCH = 500
+_PASS_SECONDS = 0.1
+"""What one call may take: claims go on in between."""
 
 
 def admit(*, environment: str) -> None:
@@ -49,19 +56,40 @@ def adopt(*, environment: str) -> str | None:
     return former
 
 
-def compute_by(connection: Connection, *, tzdata: str) -> int | None:
-    """
-    Note by which time zone data next fire times are computed. If it is another one, have those that depend on a zone
-    and have not come yet computed anew.
+class Rescheduled(NamedTuple):
+    """Some of the jobs that depend on a time zone."""
 
-    Returns how many jobs that concerns; ``None``: it is the same as before.
+    jobs: int
+    """How many are computed anew."""
+
+    after: str
+    """Where to go on; empty: all are done, and the version is noted."""
+
+
+def compute_by(connection: Connection, *, tzdata: str, after: str = "") -> Rescheduled | None:
     """
-    with connection.transaction() as session:
-        changed = session.execute("record_tzdata", tzdata=tzdata)
-        if not changed:
-            return None
-        ((former,),) = changed
-        return len(session.execute("reschedule_by_zone")) if former else 0
+    If next fire times were computed by other time zone data, have those that depend on a zone and have not come yet
+    computed anew, some thousand at a time. ``None``: the data is the same as before.
+
+    The version is noted when all are done, so that a node that ends meanwhile leaves the rest to the next one.
+    """
+    recorded = connection.execute("recorded_tzdata")
+    if not recorded or recorded[0][0] == tzdata:
+        return None
+    ((former,),) = recorded
+    jobs, ends_at = 0, time.monotonic() + _PASS_SECONDS
+    while former and time.monotonic() < ends_at:
+        with connection.transaction() as transaction:
+            ((last, flagged),) = transaction.execute("reschedule_by_zone", after=after, limit=_BATCH)
+        jobs += flagged
+        if last is None:
+            former = ""
+        else:
+            after = last
+    if former:
+        return Rescheduled(jobs=jobs, after=after)
+    connection.execute("record_tzdata", tzdata=tzdata)
+    return Rescheduled(jobs=jobs, after="")
 
 
 def _named(environment: str) -> str:

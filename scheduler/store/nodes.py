@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler import failpoints
-from scheduler.core.states import NodeState
-from scheduler.store import rollups
-from scheduler.store.connections import Connection
+from scheduler.core import reasons
+from scheduler.core.states import NodeState, RunState
+from scheduler.messages import Message
+from scheduler.store import rollups, runs
+from scheduler.store.connections import Connection, Row, array
+from scheduler.store.halving import in_halves
+
+_BATCH = 200
+_MOST_BATCHES = 10
+"""What one call deals with: the heartbeat goes on meanwhile by itself, and the rest comes with the next one."""
 
 _REAPER_LOCK = 0x5C4ED01
 """Any number that other users of advisory locks in the database are unlikely to use."""
@@ -29,6 +36,14 @@ class Reaped:
     interrupted: int
     recovered: int
     """Interrupted runs that got a recovery attempt."""
+
+    def plus(self, other: Reaped) -> Reaped:
+        return Reaped(
+            nodes=self.nodes + other.nodes,
+            requeued=self.requeued + other.requeued,
+            interrupted=self.interrupted + other.interrupted,
+            recovered=self.recovered + other.recovered,
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -68,10 +83,18 @@ def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | N
 
 
 def change_state(
-    connection: Connection, *, node: str, state: NodeState, reason: str = "", now: datetime | None = None
+    connection: Connection, *, node: str, state: NodeState, reason: Message | None = None, now: datetime | None = None
 ) -> bool:
     """Mark the node as stopping or stopped; false: it was taken for dead before."""
-    return bool(connection.execute("change_node_state", node=node, state=state.value, reason=reason, now=now))
+    rows = connection.execute(
+        "change_node_state",
+        node=node,
+        state=state.value,
+        reason_code=reasons.code_of(reason),
+        reason_params=reasons.params_json(reason),
+        now=now,
+    )
+    return bool(rows)
 
 
 def reap(
@@ -83,23 +106,53 @@ def reap(
     now: datetime | None = None,
 ) -> Reaped | None:
     """
-    Mark silent nodes as lost and deal with the runs of all nodes that are gone, in one transaction.
+    Mark silent nodes as lost and deal with the runs of all nodes that are gone, in short transactions.
 
     Queued runs go back to the queue; running ones become interrupted and, where their job wants it, get a recovery
-    attempt. ``reaper`` is the node that does this; with ``reap_after_seconds=None`` it marks nobody as lost.
+    attempt. ``reaper`` is the node that does this; with ``reap_after_seconds=None`` it marks nobody as lost. What
+    somebody else has locked is left for the next time.
 
     Returns ``None`` if another node is doing it right now.
     """
     with connection.transaction() as transaction:
         if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:
             return None
-        lost = transaction.execute("mark_lost_nodes", reap_after=reap_after_seconds, now=now)
-        requeued = transaction.execute("requeue_runs_of_ended_nodes")
-        interrupted = transaction.execute("interrupt_runs_of_ended_nodes", max_recoveries=max_recoveries, now=now)
+        lost = transaction.execute(
+            "mark_lost_nodes", reap_after=reap_after_seconds, reason_code=reasons.NO_HEARTBEAT.code, now=now
+        )
+    total = Reaped(nodes=tuple((node, name) for node, name in lost), requeued=0, interrupted=0, recovered=0)
+    for _ in range(_MOST_BATCHES):
+        found = [run_id for (run_id,) in connection.execute("runs_of_ended_nodes", limit=_BATCH)]
+        done = in_halves(
+            found,
+            lambda ids: _hand_on(connection, ids, reaper=reaper, max_recoveries=max_recoveries, now=now),
+            lambda run_id, error: runs.set_apart(connection, run=run_id, state=RunState.INTERRUPTED, error=error),
+        )
+        for batch in done:
+            total = total.plus(batch)
+        if len(found) < _BATCH:
+            break
+    return total
+
+
+def _hand_on(
+    connection: Connection, orphans: Sequence[int], *, reaper: str, max_recoveries: int, now: datetime | None
+) -> Reaped:
+    """Deal with runs of nodes that are gone, in one transaction; which of two nodes does it, their locks decide."""
+    with connection.transaction() as transaction:
+        requeued = transaction.execute("requeue_runs_of_ended_nodes", runs=array(orphans))
+        interrupted: list[Row] = transaction.execute(
+            "interrupt_runs_of_ended_nodes",
+            runs=array(orphans),
+            max_recoveries=max_recoveries,
+            reason_code=reasons.NODE_LOST.code,
+            error=reasons.NODE_LOST(node="%s"),
+            now=now,
+        )
         rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
         failpoints.hit("reap.before_commit")
     return Reaped(
-        nodes=tuple((node, name) for node, name in lost),
+        nodes=(),
         requeued=len(requeued),
         interrupted=len(interrupted),
         recovered=sum(recovered for _, _, recovered in interrupted),

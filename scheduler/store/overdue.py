@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Coalesce
 
 from scheduler import conf
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.planning import Active, PlannedRun, Policies, plan
 from scheduler.core.states import JobState, Overlap, RunKind, RunState
 from scheduler.errors import InvalidTrigger
-from scheduler.models import Job, Run
+from scheduler.messages import Message
+from scheduler.models import Job, OwedWindow, Run
 from scheduler.store import notifications
 from scheduler.store.notifications import Channel
 
@@ -46,7 +47,7 @@ def settle(*, job: Job, now: datetime) -> int:
     return _enter(job, fire_plan.rows, now)
 
 
-def skip(*, job: Job, reason: str, now: datetime) -> int:
+def skip(*, job: Job, reason: Message, now: datetime) -> int:
     """
     Enter what is due, or what is owed since the job broke, as one skipped range; return how many rows that made.
 
@@ -85,15 +86,33 @@ def _enter(job: Job, rows: tuple[PlannedRun, ...], now: datetime) -> int:
     """A fire time that the ledger has already stays as it is."""
     own = [_run(job, row, now) for row in rows if row.folded_into is None or not _fold(row)]
     entered = Run.objects.bulk_create(own, ignore_conflicts=True)
+    # A range whose newest fire time has a row, as after a backfill, was not entered: a node enters the rest of it.
+    OwedWindow.objects.bulk_create(
+        _owed(job, first=row.covers_from, until=row.scheduled_at) for row in rows if row.covers_from is not None
+    )
     if any(row.state is RunState.QUEUED for row in rows):
         notifications.notify(Channel.RUNS)
     return len(entered)
 
 
+def _owed(job: Job, *, first: datetime, until: datetime) -> OwedWindow:
+    return OwedWindow(
+        job_key=job.pk,
+        job_name=job.name,
+        task=job.task,
+        executor=job.executor,
+        priority=job.priority,
+        trigger=job.trigger,
+        first=first,
+        until=until,
+    )
+
+
 def _fold(row: PlannedRun) -> bool:
     """Let the waiting run stand for these fire times as well; false: it was cancelled meanwhile."""
+    taken = Run.objects.filter(job=OuterRef("job"), scheduled_at=row.scheduled_at, attempt=OuterRef("attempt"))
     return bool(
-        Run.objects.filter(pk=row.folded_into or 0, held=True, finished_at=None).update(
+        Run.objects.filter(~Exists(taken), pk=row.folded_into or 0, held=True, finished_at=None).update(
             covers_from=Coalesce("covers_from", "scheduled_at"),
             scheduled_at=row.scheduled_at,
             coalesced=F("coalesced") + row.coalesced + 1,
@@ -109,7 +128,7 @@ def _run(job: Job, row: PlannedRun, now: datetime) -> Run:
         covers_from=row.covers_from,
         coalesced=row.coalesced,
         state=row.state,
-        reason=row.reason,
+        **reasons.columns(row.reason),
         held=row.held or row.folded_into is not None,
         finished_at=None if row.state is RunState.QUEUED else now,
     )

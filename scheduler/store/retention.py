@@ -11,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scheduler.core import reasons
 from scheduler.core.states import JobState, NodeState, Via
 from scheduler.models import Change, Job, Node, Run
 from scheduler.models.idempotency import IdempotencyKey
@@ -21,7 +22,7 @@ from scheduler.store.changes import Author
 from scheduler.store.connections import array
 
 _GONE = (NodeState.STOPPED, NodeState.LOST)
-_CLEAN_UP = Author(via=Via.SCHEDULER, reason="It ended longer ago than is kept.")
+_CLEAN_UP = Author(via=Via.SCHEDULER, reason=reasons.NO_LONGER_KEPT())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +145,20 @@ def delete_rollups(*, cutoff: datetime, limit: int) -> int:
     """Delete up to ``limit`` hourly roll-ups from before the cutoff; return how many."""
     with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("delete_old_rollups"), {"cutoff": cutoff, "limit": limit})
+        return len(cursor.fetchall())
+
+
+def delete_incidents(*, cutoff: datetime, limit: int) -> int:
+    """Delete some of the incidents that closed before the cutoff; return how many."""
+    with database.atomic(), database.cursor() as cursor:
+        cursor.execute(statements.load("delete_old_incidents"), {"cutoff": cutoff, "limit": limit})
+        return len(cursor.fetchall())
+
+
+def delete_notifications(*, cutoff: datetime, limit: int) -> int:
+    """Delete some of the messages from before the cutoff whose incidents are gone; return how many."""
+    with database.atomic(), database.cursor() as cursor:
+        cursor.execute(statements.load("delete_old_notifications"), {"cutoff": cutoff, "limit": limit})
         return len(cursor.fetchall())
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,10 +12,21 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
+from scheduler.core import reasons
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
+from scheduler.messages import Message
 from scheduler.store import rollups
-from scheduler.store.connections import Connection, Row, Transaction, array, texts
+from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows, reason_columns, texts
+from scheduler.store.halving import in_halves
+
+logger = logging.getLogger(__name__)
+
+_QUICK_SECONDS = 0.2
+"""How long recording waits for rows: then it passes those by that are locked."""
+
+_LONGEST_ERROR = 2000
+"""Characters that are kept of why a run was set apart."""
 
 
 class OwnedRun(NamedTuple):
@@ -51,7 +64,7 @@ class Outcome(NamedTuple):
 
     error: str | None = None
     traceback: str = ""
-    reason: str = ""
+    reason: Message | None = None
     log: str = ""
     progress: str | None = None
     """JSON; ``None``: as it was."""
@@ -92,7 +105,7 @@ class Recorded:
     """Those that were still this node's."""
 
     locked: frozenset[int] = frozenset()
-    """Failures that were left out, because somebody else has locked their job: to be tried again."""
+    """Those that were left out, because somebody else has locked them or their job: to be tried again."""
 
     retried: int = 0
     paused: tuple[tuple[str, int], ...] = ()
@@ -108,26 +121,98 @@ def take(
     limit: int,
     now: datetime | None = None,
 ) -> tuple[OwnedRun, ...]:
-    """Make up to ``limit`` waiting runs of an executor this node's own: highest priority first, then the oldest."""
-    rows = connection.execute("take_runs", node=node, executor=executor, tasks=list(tasks), limit=limit, now=now)
-    return tuple(map(OwnedRun._make, rows))
+    """
+    Make up to ``limit`` waiting runs of an executor this node's own: highest priority first, then the oldest.
+
+    A run that cannot be read fails by itself.
+    """
+    waiting = {"executor": executor, "tasks": list(tasks), "limit": limit, "now": now}
+
+    def take_some(only: Sequence[int] | None) -> tuple[OwnedRun, ...]:
+        with connection.transaction() as transaction:  # what cannot be read is not taken
+            found = transaction.execute("take_runs", node=node, only=None if only is None else list(only), **waiting)
+            return tuple(map(OwnedRun._make, found))
+
+    try:
+        return take_some(None)
+    except Exception as error:  # whatever one run makes it raise, the others are taken
+        if not concerns_rows(error):
+            raise
+        logger.warning("scheduler.take.divided", extra={"error": str(error)[:500]})
+    runs = [run_id for (run_id,) in connection.execute("find_waiting_runs", **waiting)]
+    taken = in_halves(
+        runs, take_some, lambda run, error: set_apart(connection, run=run, state=RunState.FAILED, error=error)
+    )
+    return tuple(itertools.chain.from_iterable(taken))
 
 
-def start(connection: Connection, *, runs: Iterable[int], node: str, now: datetime | None = None) -> frozenset[int]:
-    """Pass the start gate. Only the runs whose ids are returned may begin."""
-    rows = connection.execute("start_runs", runs=array(list(runs)), node=node, now=now)
-    return frozenset(run_id for (run_id,) in rows)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What became of runs at the start gate."""
+
+    runs: frozenset[int]
+    """Those that may begin."""
+
+    locked: frozenset[int] = frozenset()
+    """Those that somebody else has locked: to be tried again."""
+
+
+def start(
+    connection: Connection, *, runs: Iterable[int], node: str, with_care: bool = False, now: datetime | None = None
+) -> Started:
+    """
+    Pass the start gate. Only the runs whose ids are returned may begin.
+
+    ``with_care``: without waiting for those that somebody else has locked.
+    """
+    ids = list(runs)
+    try:
+        if with_care:
+            return _start_unlocked(connection, ids, node=node, now=now)
+        return _started(connection.execute("start_runs", runs=array(ids), node=node, now=now))
+    except Exception as error:  # whatever one run makes it raise, the others begin
+        if not concerns_rows(error):
+            raise
+        logger.warning("scheduler.gate.divided", extra={"error": str(error)[:500]})
+    parts = in_halves(
+        ids,
+        lambda part: _start_unlocked(connection, part, node=node, now=now),
+        lambda run, error: set_apart(connection, run=run, node=node, state=RunState.FAILED, error=error),
+    )
+    return Started(
+        runs=frozenset().union(*(part.runs for part in parts)),
+        locked=frozenset().union(*(part.locked for part in parts)),
+    )
+
+
+def _start_unlocked(connection: Connection, runs: Sequence[int], *, node: str, now: datetime | None) -> Started:
+    with connection.transaction() as transaction:
+        free = [run_id for (run_id,) in transaction.execute("lock_runs", runs=array(runs))]
+        started = _started(transaction.execute("start_runs", runs=array(free), node=node, now=now))
+    return Started(runs=started.runs, locked=frozenset(runs) - frozenset(free))
+
+
+def _started(rows: Iterable[Row]) -> Started:
+    return Started(runs=frozenset(run_id for (run_id,) in rows))
 
 
 def finish(
-    connection: Connection, *, outcomes: Sequence[Outcome], node: str, clock: int, now: datetime | None = None
+    connection: Connection,
+    *,
+    outcomes: Sequence[Outcome],
+    node: str,
+    clock: int,
+    with_care: bool = False,
+    now: datetime | None = None,
 ) -> Recorded:
     """
     Record outcomes in one transaction, and with them what follows from failures: retries, and jobs that are paused.
 
     ``clock`` is the reading of the monotonic clock that the ages are counted from. Outcomes of runs that are no longer
     this node's change nothing. A failure whose job somebody else has locked is left out, so that the others need not
-    wait for it.
+    wait for it. ``with_care``: so is a run that somebody else has locked, and nothing is counted in roll-ups.
+
+    :raises StatementCancelled: rows are locked by somebody else, or it takes too long: try it with care
     """
     # By id, as a reaper goes through them that takes this node for dead: else each could wait for the other.
     outcomes = sorted(outcomes, key=_run_id)
@@ -136,10 +221,15 @@ def finish(
     locked: frozenset[int] = frozenset()
     retried = 0
     paused: tuple[tuple[str, int], ...] = ()
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=None if with_care else _QUICK_SECONDS) as transaction:
         if failures:
             passed_by = transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
             locked = frozenset(run_id for (run_id,) in passed_by)
+        if with_care:
+            ids = frozenset(outcome.run_id for outcome in outcomes)
+            free = transaction.execute("lock_runs", runs=array(sorted(ids - locked)))
+            locked = ids - frozenset(run_id for (run_id,) in free)
+            outcomes = [outcome for outcome in outcomes if outcome.run_id not in locked]
         plain = [outcome for outcome in outcomes if outcome.is_plain]
         detailed = [outcome for outcome in outcomes if not outcome.is_plain and outcome.run_id not in locked]
         if plain:
@@ -152,7 +242,8 @@ def finish(
         if failures:
             failed = [failures[run_id] for run_id in failures if run_id in recorded]
             retried, paused = _follow_up(transaction, failed=failed, now=now)
-        rollups.roll_up(transaction, runs=recorded, node=node)
+        if not with_care:
+            rollups.roll_up(transaction, runs=recorded, node=node)
         failpoints.hit("finish.before_commit")
     failpoints.hit("finish.after_commit")
     return Recorded(runs=recorded, locked=locked, retried=retried, paused=paused)
@@ -190,7 +281,7 @@ def _follow_up(
         transaction.execute(
             "pause_failing_jobs",
             jobs=texts([job_id for job_id, _ in paused]),
-            reasons=texts([f"Failed {count} times in a row." for _, count in paused]),
+            **reason_columns([reasons.FAILED_IN_A_ROW(number=count) for _, count in paused]),
             now=now,
         )
     return len(delays), paused
@@ -206,7 +297,7 @@ def _retry_policy(max_retries: int, delay: float, backoff: float, cap: float, ji
     )
 
 
-def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
+def _details(outcomes: Sequence[Outcome]) -> dict[str, str | None]:
     return {
         "states": array([outcome.state.value for outcome in outcomes]),
         "results": texts([outcome.result for outcome in outcomes]),
@@ -214,8 +305,19 @@ def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
         "tracebacks": texts([outcome.traceback for outcome in outcomes]),
         "logs": texts([outcome.log for outcome in outcomes]),
         "progress": texts([outcome.progress for outcome in outcomes]),
-        "reasons": texts([outcome.reason for outcome in outcomes]),
+        **reason_columns([outcome.reason for outcome in outcomes]),
     }
+
+
+def set_apart(connection: Connection, *, run: int, state: RunState, error: Exception, node: str | None = None) -> bool:
+    """
+    End a run that makes every statement fail, with values that no column refuses; false: somebody has locked it.
+
+    ``node``: only if it is this node's. It gets no further attempt, and is in no roll-up.
+    """
+    text = f"It could not be dealt with ({type(error).__name__}: {error})."[:_LONGEST_ERROR]
+    text = text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return bool(connection.execute("set_run_apart", run=run, node=node, state=state.value, error=text))
 
 
 def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:
@@ -273,18 +375,9 @@ def give_back(connection: Connection, *, runs: Iterable[int], node: str) -> froz
     return frozenset(run_id for (run_id,) in connection.execute("give_back_runs", runs=array(list(runs)), node=node))
 
 
-def owned(connection: Connection, *, node: str) -> dict[int, RunState]:
-    """Return the active runs that the database believes to be this node's."""
-    return {run_id: RunState(state) for run_id, state in connection.execute("owned_runs", node=node)}
-
-
-def release_held(connection: Connection, *, now: datetime | None = None) -> int:
-    """Let held runs wait in line where their job has room again; return how many."""
-    with connection.transaction() as transaction:
-        jobs = [job_id for (job_id,) in transaction.execute("lock_jobs_with_held_runs", now=now)]
-        if not jobs:
-            return 0
-        return len(transaction.execute("release_held_runs", jobs=texts(jobs), now=now))
+def owned(connection: Connection, *, node: str, since: int = 0) -> dict[int, RunState]:
+    """Return the active runs, from this number on, that the database believes to be this node's."""
+    return {run_id: RunState(state) for run_id, state in connection.execute("owned_runs", node=node, since=since)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,16 +395,25 @@ class NextDue:
     """The end of a pause."""
 
 
-def cancel_orphans(connection: Connection, *, now: datetime | None = None) -> int:
-    """Cancel runs that wait for their turn behind a job that was deleted; return how many."""
-    return len(connection.execute("cancel_orphaned_runs", now=now))
+def cancel_orphans(connection: Connection, *, limit: int, now: datetime | None = None) -> int:
+    """Cancel up to ``limit`` runs that wait for their turn behind a job that was deleted; return how many."""
+    return len(connection.execute("cancel_orphaned_runs", limit=limit, now=now))
 
 
 def next_due(
-    connection: Connection, *, tasks: Collection[str], executors: Collection[str], now: datetime | None = None
+    connection: Connection,
+    *,
+    tasks: Collection[str],
+    executors: Collection[str],
+    since: datetime | None = None,
+    now: datetime | None = None,
 ) -> NextDue:
-    """Ask when the next job is due, the next waiting run may start that this node may take, or a pause ends."""
+    """
+    Ask when the next job is due, the next waiting run may start that this node may take, or a pause ends.
+
+    ``since``: no job is due before this.
+    """
     ((job_seconds, run_seconds, held_seconds, pause_seconds),) = connection.execute(
-        "next_due", tasks=list(tasks), executors=list(executors), now=now
+        "next_due", tasks=list(tasks), executors=list(executors), since=since, now=now
     )
     return NextDue(job=job_seconds, run=run_seconds, held=held_seconds, pause=pause_seconds)

@@ -20,6 +20,7 @@ _FILTERS = {
     "due": "due",
     "due_to_the_second": "due_to_the_second",
     "moment": "moment",
+    "heard": "heard",
     "run_badge": "run_badge",
     "job_badge": "job_badge",
     "mark": "badge",
@@ -60,7 +61,10 @@ def times_in(context: Any) -> dict[str, str]:
     request = context["request"]
     is_asking = request.path == reverse("admin:scheduler_zone")
     back = "" if request.method != "GET" or is_asking else request.get_full_path()
-    return {"zone": display.zone_line(), "back": back, "environment": display.environment_badge()}
+    from scheduler.admin.alerts import alert_text
+
+    bell = alert_text.bell(request) if hasattr(request, "user") else {}
+    return {"zone": display.zone_line(), "back": back, "environment": display.environment_badge(), "bell": bell}
 
 
 @register.filter
@@ -95,3 +99,11 @@ def rows_of(context: Any, changes: Any) -> str:
     with context.push(cl=changes):
         drawn: str = context.template.engine.from_string(source).render(context)
     return drawn
+
+
+@register.simple_tag
+def ages_as_json() -> str:
+    """How distances in time are written, for the script that counts them on."""
+    from scheduler.admin.format import display
+
+    return json.dumps(display.age_texts())

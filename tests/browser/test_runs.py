@@ -62,7 +62,7 @@ class TestALogThatGrows:
         shown = run(job=make(), state=RunState.RUNNING, finished_at=None, node=node().pk)
         page.clock.install()
         page.goto(addresses.run(shown.pk))
-        expect(page.locator("#log-empty")).to_have_text("It has logged nothing yet.")
+        expect(page.locator("#log-empty")).to_have_text("The log is still empty.")
         expect(page.locator("#log-search")).not_to_be_visible()
 
         Run.objects.update(log=entries(1, 3))
@@ -80,7 +80,7 @@ class TestALogThatGrows:
         Run.objects.update(state="succeeded", finished_at=timezone.now())
         page.clock.run_for(5100)
 
-        expect(page.locator("#log-empty")).to_have_text("It logged nothing.")
+        expect(page.locator("#log-empty")).to_have_text("The log is empty.")
         for part in ("#log", "#log-search", "#copy-log", "text=Download"):
             expect(page.locator(part)).not_to_be_visible()
 

@@ -51,7 +51,7 @@ class TestTheTask:
         box = page.locator("#id_task")
 
         box.fill("nothing is like this")
-        expect(page.locator(".ols-combobox [role=status]")).to_have_text("No task is like this.")
+        expect(page.locator(".ols-combobox [role=status]")).to_have_text("No task matches.")
         page.keyboard.press("Escape")
         expect(box).to_have_value("scheduler.cleanup_jobs")
         box.fill("nothing is like this")
@@ -116,7 +116,7 @@ class TestThePreview:
         rules = page.locator("[data-rules]")
 
         page.select_option("[name=overlap]", "queue")
-        expect(rules).to_contain_text("If one is still running: one more waits for its turn.")
+        expect(rules).to_contain_text("If a run is still active: queue one more.")
         page.locator("#id_task").fill("scheduler.cleanup_jobs")
         page.keyboard.press("Enter")
 

@@ -15,13 +15,14 @@ import psycopg2
 import pytest
 
 from scheduler.core.states import JobState, NodeState, RunState
-from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Job, Node, Run
-from scheduler.store import claims, definitions, nodes, runs, statements
-from scheduler.store.connections import Connection
+from scheduler.store import claims, definitions, held_runs, nodes, runs, statements
+from scheduler.store.connections import Connection, array
 from scheduler.store.definitions import Vouched
+from scheduler.store.held_runs import HeldRuns
+from scheduler.store.positions import Positions
 from scheduler.store.runs import Outcome
-from tests.ledger import MINUTE, NOON, SECOND, TASK, add_job, add_node, add_run
+from tests.ledger import ANY_JOB, MINUTE, NOON, SECOND, TASK, add_job, add_node, add_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -66,14 +67,14 @@ def an_outcome_that_comes_too_late_changes_nothing(session: Connection) -> None:
 
 def only_the_owner_passes_the_gate(session: Connection) -> None:
     run = add_run(add_job(), node=add_node())
-    assert not runs.start(session, runs=[run.pk], node=add_node(), now=NOON)
+    assert not runs.start(session, runs=[run.pk], node=add_node(), now=NOON).runs
 
 
 def a_run_passes_the_gate_once(session: Connection) -> None:
     node = add_node()
     run = add_run(add_job(), node=node)
-    assert runs.start(session, runs=[run.pk], node=node, now=NOON)
-    assert not runs.start(session, runs=[run.pk], node=node, now=NOON)
+    assert runs.start(session, runs=[run.pk], node=node, now=NOON).runs
+    assert not runs.start(session, runs=[run.pk], node=node, now=NOON).runs
 
 
 def what_another_node_owns_is_not_taken(session: Connection) -> None:
@@ -128,10 +129,10 @@ def a_claim_does_not_wait_for_another(session: Connection) -> None:
     other = Connection(purpose="other")
     try:
         with other.transaction() as transaction:
-            transaction.execute("claim_due_jobs", now=NOON, tasks=[TASK], limit=1)
-            assert claim(session).jobs == 1
-    except DatabaseUnavailable as error:
-        raise AssertionError("it waited for the lock") from error
+            transaction.execute("claim_due_jobs", now=NOON, tasks=[TASK], limit=1, **ANY_JOB)
+            positions = Positions(whole_seconds=0)
+            assert claim(session, positions=positions).jobs == 1
+            assert not positions.passed_by(), "it waited for the lock"
     finally:
         other.close()
 
@@ -173,6 +174,10 @@ def runs_of_the_living_stay_theirs(session: Connection) -> None:
     queued = add_run(add_job("queued"), node=node)
     running = add_run(add_job("running"), node=node, state=RunState.RUNNING)
     reap(session)
+    # Also one that came back to life since it was found silent.
+    both = array([queued.pk, running.pk])
+    session.execute("requeue_runs_of_ended_nodes", runs=both)
+    session.execute("interrupt_runs_of_ended_nodes", runs=both, max_recoveries=3, now=NOON)
     queued.refresh_from_db()
     running.refresh_from_db()
     assert (str(queued.node), running.state) == (node, RunState.RUNNING)
@@ -224,9 +229,10 @@ def what_another_node_finished_does_not_count_as_recorded(session: Connection) -
 
 def held_runs_wait_for_room(session: Connection) -> None:
     job = add_job(max_instances=1)
-    add_run(job, scheduled_at=NOON - MINUTE)
+    busy = add_run(job, scheduled_at=NOON - MINUTE)
     add_run(job, held=True)
-    assert runs.release_held(session, now=NOON) == 0
+    assert HeldRuns().release(session, now=NOON) == 0
+    assert held_runs.release_behind(session, runs=[busy.pk], now=NOON) == 0
 
 
 def a_definition_that_changed_meanwhile_is_not_vouched_for(session: Connection) -> None:
@@ -282,7 +288,7 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         "AND false AND node.state IN (",
         runs_of_the_living_stay_theirs,
     ),
-    ("requeue_runs_of_ended_nodes", "AND run.state = 'queued'", "", what_had_begun_is_not_handed_on),
+    ("requeue_runs_of_ended_nodes", "AND orphan.state = 'queued'", "", what_had_begun_is_not_handed_on),
     (
         "interrupt_runs_of_ended_nodes",
         "AND node.state IN (",
@@ -300,7 +306,12 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
     ("give_back_runs", "AND run.finished_at IS NULL", "", what_has_finished_is_not_given_back),
     ("settled_runs", "AND run.state <> 'interrupted'", "", what_a_reaper_ended_does_not_count_as_recorded),
     ("settled_runs", "AND run.node = %(node)s::uuid", "", what_another_node_finished_does_not_count_as_recorded),
-    ("release_held_runs", "AND waiting.place <= waiting.room", "", held_runs_wait_for_room),
+    (
+        "release_held_runs",
+        "least(greatest(job.max_instances - active.runs, 0), %(limit)s)",
+        "%(limit)s",
+        held_runs_wait_for_room,
+    ),
     ("vouch_for_jobs", "AND job.version = fit.version", "", a_definition_that_changed_meanwhile_is_not_vouched_for),
 )
 

@@ -25,6 +25,7 @@ from scheduler.models import Job, Run
 from scheduler.services import jobs
 from scheduler.store import claims, nodes, runs
 from scheduler.store.connections import Connection
+from scheduler.store.held_runs import HeldRuns
 from scheduler.store.runs import Outcome
 from tests.ledger import NOON, SECOND
 
@@ -133,7 +134,7 @@ class Protocol(RuleBasedStateMachine):
     def start(self, which: int) -> None:
         """Pass the gate and begin: also long after the lease was looked at, as a frozen node does."""
         node = self.nodes[which]
-        started = runs.start(node.session, runs=node.queued, node=node.id, now=self.now)
+        started = runs.start(node.session, runs=node.queued, node=node.id, now=self.now).runs
         for run in Run.objects.filter(pk__in=started):
             self.begun[run.pk] += 1
             self.begun_at[run.job_key, run.scheduled_at] += 1
@@ -154,7 +155,7 @@ class Protocol(RuleBasedStateMachine):
         )
         recorded = runs.finish(node.session, outcomes=outcomes, node=node.id, clock=1, now=self.now)
         assert recorded.runs == still_its_own
-        runs.release_held(node.session, now=self.now)
+        HeldRuns().release(node.session, now=self.now)
         node.running = []
 
     @rule(which=which_node)

@@ -20,3 +20,12 @@ class TestThePageForContributors:
 
         assert [path for path in paths if not (CHECKOUT / path).exists()] == []
         assert len(paths) > 15
+
+
+class TestTheChangelog:
+    def test_has_each_section_once_and_a_line_for_each_change(self) -> None:
+        unreleased = (CHECKOUT / "CHANGELOG.md").read_text().split("\n## ")[1]
+        lines = [line for line in unreleased.splitlines()[1:] if line]
+
+        assert re.findall(r"^### (\w+)$", unreleased, re.MULTILINE) == ["Added", "Changed", "Fixed"]
+        assert [line for line in lines if not line.startswith(("### ", "- "))] == []

@@ -17,6 +17,7 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.format import display
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.core import error_messages
 from scheduler.core.states import ChangeAction, JobState, Via
 from scheduler.errors import ChangeNotFound, InvalidFilter
 from scheduler.models import Change
@@ -96,13 +97,13 @@ def _effects(change: Change, plan: Restoration) -> list[str]:
     if plan.job is None:
         paused = change.definition.get("state") == JobState.PAUSED
         return [
-            _("It was deleted. It is created again with the id %s, and is a job like any other.") % change.job_key,
-            _("It is paused, as it was.") if paused else _("It is due at its next fire time from now on."),
+            _("The job was deleted. It is created again with the id %s.") % change.job_key,
+            _("It is paused, as before.") if paused else _("It is due at its next fire time after now."),
         ]
     shown = [change_text.difference(each, now=now) for each in plan.differences]
     return [
         *(_("%(label)s: %(old)s → %(new)s") % each for each in shown),
-        _("Whether it is paused stays as it is. It does not run because of this."),
+        _("A pause stays as it is. Restoring does not start a run."),
     ]
 
 
@@ -155,11 +156,11 @@ def _filter(given: dict[str, str]) -> ChangeFilter:
     """:raises InvalidFilter: naming the value"""
     for name, text in given.items():
         if "\x00" in text:
-            raise InvalidFilter("NUL occurs in no text that is kept here.", parameter=name)
+            raise InvalidFilter(error_messages.FILTER_HOLDS_NUL(), parameter=name)
     if given["action"] and given["action"] not in set(ChangeAction):
-        raise InvalidFilter(f"“{given['action'][:64]}” is nothing that is done to jobs.", parameter="action")
+        raise InvalidFilter(error_messages.NOT_AN_ACTION(text=given["action"][:64]), parameter="action")
     if given["via"] and given["via"] not in set(Via):
-        raise InvalidFilter(f"“{given['via'][:64]}” is no way of changing jobs.", parameter="via")
+        raise InvalidFilter(error_messages.NOT_A_WAY(text=given["via"][:64]), parameter="via")
     return ChangeFilter(
         job=given["job"],
         actor=given["actor"],

@@ -36,7 +36,7 @@ ACTIONS = {
     ChangeAction.BROKEN: gettext_lazy("cannot run"),
     ChangeAction.HEALED: gettext_lazy("can run again"),
     ChangeAction.FINISHED: gettext_lazy("ended"),
-    ChangeAction.INITIAL: gettext_lazy("history begins"),
+    ChangeAction.INITIAL: gettext_lazy("start of the history"),
 }
 VIA = {
     Via.ADMIN: gettext_lazy("admin"),
@@ -52,12 +52,12 @@ _DONE = {
     ChangeAction.PAUSED: gettext_lazy("%s paused it"),
     ChangeAction.RESUMED: gettext_lazy("%s resumed it"),
     ChangeAction.DELETED: gettext_lazy("%s deleted it"),
-    ChangeAction.ADOPTED: gettext_lazy("%s took it over from django-apscheduler"),
+    ChangeAction.ADOPTED: gettext_lazy("%s adopted it from django-apscheduler"),
     ChangeAction.RESTORED: gettext_lazy("%s restored a version"),
     ChangeAction.BROKEN: gettext_lazy("%s found that it cannot run"),
     ChangeAction.HEALED: gettext_lazy("%s found that it can run again"),
     ChangeAction.FINISHED: gettext_lazy("%s ended it"),
-    ChangeAction.INITIAL: gettext_lazy("%s began its history"),
+    ChangeAction.INITIAL: gettext_lazy("%s started its history"),
 }
 _STATE = ("state", "paused_until", "next_run_time")
 """No part of the definition: restoring does not touch it."""
@@ -100,7 +100,7 @@ def _row(request: HttpRequest, change: Change, version: int | None, *, now: date
         "job_address": None if version is None else addresses.job(change.job_key),
         "history_address": addresses.changes(job=change.job_key),
         "differences": [difference(each, now=now) for each in shown],
-        "reason": display.plain(change.reason),
+        "reason": display.whole_reason(change.reason),
         "is_definition": _is_definition(differences),
         "restore": reverse("admin:scheduler_change_restore", args=[change.pk])
         if may_restore(request, job_exists=version is not None) and _is_restorable(change, differences, version)
@@ -131,7 +131,7 @@ def sentence(change: Change) -> str:
     if change.via == Via.SCHEDULER:
         who = _("The scheduler")
     elif change.via == Via.DATABASE:
-        who = _("Somebody with the database role “%s”") % change.actor
+        who = _("Database role “%s”") % change.actor
     else:
         who = display.plain(change.actor) or (_("The code") if change.via == Via.CODE else _("Somebody"))
     if change.restored_version is not None:

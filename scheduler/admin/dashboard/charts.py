@@ -81,8 +81,8 @@ def durations(runs: Sequence[Recent]) -> SafeString | None:
     )
     y = f"{88 - middle / longest * 86:.1f}"
     label = ngettext(
-        "Duration of %(count)d run: half took up to %(middle)s, the longest %(longest)s",
-        "Durations of %(count)d runs: half took up to %(middle)s, the longest %(longest)s",
+        "Duration of %(count)d run: median %(middle)s, longest %(longest)s",
+        "Durations of %(count)d runs: median %(middle)s, longest %(longest)s",
         len(timed),
     ) % {"count": len(timed), "middle": took(middle), "longest": took(longest)}
     return format_html(
@@ -100,7 +100,7 @@ def duration(seconds: float | None, *, p95: float | None) -> SafeString | str:
     if seconds is None or not p95:
         return ""
     share = seconds / p95
-    label = _("%(times).1f times what 95 %% of its runs take at most (%(p95)s)") % {"times": share, "p95": took(p95)}
+    label = _("%(times).1f times the p95 of its runs (%(p95)s)") % {"times": share, "p95": took(p95)}
     return format_html(
         '<svg class="ols-strip" role="img" aria-label="{}" width="61" height="9" viewBox="0 0 61 9"><title>{}</title>'
         '<rect class="ols-{}" y="2" width="{}" height="5"/><path d="M30.5 0v9"/></svg>',

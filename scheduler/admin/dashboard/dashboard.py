@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduler.admin import addresses
+from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts, timeline
 from scheduler.admin.format import display, trigger_text
@@ -36,6 +37,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
     now = now or timezone.now()
     found = dashboard.look(now=now)
     see_runs = request.user.has_perm("scheduler.view_run")
+    minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     title = _("Scheduler")
     if found.trouble:
         title = f"({found.trouble}) {title}"
@@ -44,11 +46,12 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "tab_title": title,
         "sentence": sentence(found),
         "tone": _tone(found),
+        "alerts": alert_text.dashboard_part(request),
         "counts": _counts(found, see_runs=see_runs),
         "attention": [_needy(request, job, found, see_runs=see_runs) for job in found.attention],
         "hidden_trouble": found.trouble - len(found.attention),
         "running": [_running(request, run, found, now=now) for run in found.running] if see_runs else [],
-        "timeline": timeline.draw(found.lanes, now=now) if see_runs else None,
+        "timeline": timeline.draw(found.lanes, now=minute) if see_runs else None,
         "timeline_rows": timeline.table(found.lanes, now=now) if see_runs else [],
         "is_failing": any(found.counts[name] for name in _RED),
         "is_silent": not found.alive and bool(found.nodes),
@@ -116,7 +119,7 @@ def sentence(found: Dashboard) -> str:
 def _jobs(counts: dict[str, int]) -> str:
     total = sum(counts.values())
     if not total:
-        return _("There are no jobs yet.")
+        return _("No jobs yet.")
     if counts["ok"] == total:
         return ngettext("%(number)s job is OK.", "All %(number)s jobs are OK.", total) % {
             "number": display.number(total)
@@ -193,7 +196,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
             break
         if run.error:
             failures.append(run)
-    problem = failures[0].error if failures else display.reason(job.state_reason)
+    problem = display.reason(failures[0].error) if failures else display.reason(job.state_reason)
     if not failures:
         problem = _late(job, runs) or problem
     return {
@@ -212,7 +215,7 @@ def _late(job: Any, runs: list[Any]) -> str:
     """Say why a job is late; empty if it is not."""
     if job.condition == "overdue":
         waiting = any(run.state == RunState.QUEUED for run in runs)
-        return _("Its run waits in the queue.") if waiting else _("Not picked up yet. Is a scheduler running?")
+        return _("Its run is queued.") if waiting else _("Not picked up yet. Is a scheduler running?")
     if job.condition == "stalled":
         return job_page.passed(runs)
     return ""

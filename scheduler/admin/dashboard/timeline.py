@@ -26,7 +26,8 @@ def draw(lanes: Sequence[Lane], *, now: datetime) -> SafeString | None:
         return None
     height = _HEAD + _ROW * len(lanes) + 4
     label = _(
-        "Runs of %(count)d jobs in the last 12 hours, and the next 3 hours as planned. A table below says the same."
+        "Runs of %(count)d jobs in the last 12 hours, and the plan for the next 3 hours. A table below has the "
+        "same data."
     )
     return format_html(
         '<svg class="ols-timeline" role="group" aria-label="{}" viewBox="0 0 {} {}">{}{}</svg>',

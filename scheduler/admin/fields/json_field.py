@@ -45,9 +45,9 @@ def _why_not_storable(value: Any) -> StrPromise | None:
     while waiting:
         item, depth = waiting.pop()
         if depth > _DEEPEST:
-            return _("This is nested too deeply.")
+            return _("The value is nested too deeply.")
         if isinstance(item, str) and ("\x00" in item or any("\ud800" <= letter <= "\udfff" for letter in item)):
-            return _("This holds a character that cannot be stored: NUL, or half of a surrogate pair.")
+            return _("The value contains a character that cannot be stored: NUL, or half of a surrogate pair.")
         if isinstance(item, float) and not math.isfinite(item):
             return _("NaN and infinities are not JSON.")
         if isinstance(item, dict):

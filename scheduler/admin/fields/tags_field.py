@@ -53,7 +53,7 @@ class TagsField(forms.CharField):
         options = {
             "label": _("Tags"),
             "required": False,
-            "help_text": _("Words to find it by, with a comma between."),
+            "help_text": _("Separate tags with commas."),
             **options,
         }
         super().__init__(**options)

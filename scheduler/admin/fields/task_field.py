@@ -19,9 +19,9 @@ class TaskSelect(forms.Select):
     def __init__(self) -> None:
         super().__init__(
             attrs={
-                "data-combobox": gettext_lazy("Type a part of its name or of what it does"),
-                "data-none": gettext_lazy("No task is like this."),
-                "data-further": gettext_lazy("%s more: type on to narrow them down."),
+                "data-combobox": gettext_lazy("Search by name or description"),
+                "data-none": gettext_lazy("No task matches."),
+                "data-further": gettext_lazy("%s more. Type more to narrow the list."),
             }
         )
 

@@ -177,7 +177,7 @@ def _every(typed: Typed) -> dict[str, Any]:
     if unit not in UNITS:
         raise ValidationError(_("Choose a unit."), code="required")
     if unit in _CALENDAR and not at:
-        raise ValidationError(_("Every %s: say at what time of day, such as 02:30.") % UNITS[unit], code="required")
+        raise ValidationError(_("Every %s: enter a time of day, such as 02:30.") % UNITS[unit], code="required")
     if at and unit in (*_CALENDAR, "days", "weeks"):
         return {"type": "calendar", unit: number, "at": at[:_LONGEST]}
     return {"type": "interval", unit: number}
@@ -190,14 +190,14 @@ def _days(typed: Typed) -> dict[str, Any]:
         if not text:
             continue
         if not (found := _TIME.match(text)):
-            raise ValidationError(_("“%s” is no time of day. Write it as 14:30.") % text, code="invalid")
+            raise ValidationError(_("“%s” is not a time of day. Write it as 14:30.") % text, code="invalid")
         hours.add(int(found[1]))
         minutes.add(int(found[2]))
     if not hours:
-        raise ValidationError(_("At what time of day? Write it as 14:30, or several: 08:30, 14:30."), code="required")
+        raise ValidationError(_("Enter a time of day such as 14:30, or several: 08:30, 14:30."), code="required")
     if len(minutes) > 1:
         raise ValidationError(
-            _("These times differ in their minutes, which one cron expression cannot say. Make two jobs of it."),
+            _("Times with different minutes do not fit into one cron expression. Create two jobs."),
             code="invalid",
         )
     days, months = (_ticked(typed, part, known) for part, known in (("weekdays", WEEKDAYS), ("months", MONTHS)))
@@ -213,7 +213,7 @@ def _ticked(typed: Typed, part: str, known: Collection[str]) -> str:
 def _cron(typed: Typed) -> dict[str, Any]:
     expression = typed.said("expression")
     if not expression:
-        raise ValidationError(_("A cron expression is missing, such as 0 3 * * *."), code="required")
+        raise ValidationError(_("Enter a cron expression, such as 0 3 * * *."), code="required")
     if len(expression) > _LONGEST:
         raise ValidationError(_("An expression has at most %d characters.") % _LONGEST, code="invalid")
     return {"type": "cron", "expression": expression}
@@ -221,7 +221,7 @@ def _cron(typed: Typed) -> dict[str, Any]:
 
 def _once(typed: Typed) -> dict[str, Any]:
     if not typed.said("run_at"):
-        raise ValidationError(_("Say when: a date and a time."), code="required")
+        raise ValidationError(_("Enter a date and a time."), code="required")
     return {"type": "date", "run_at": typed.said("run_at")[:_LONGEST]}
 
 
@@ -237,7 +237,7 @@ def _number(text: str, name: str) -> int | float:
         return float(text)
     except ValueError:
         raise ValidationError(
-            _("%(name)s: “%(text)s” is no number.") % {"name": name, "text": text[:40]}, code="invalid"
+            _("%(name)s: “%(text)s” is not a number.") % {"name": name, "text": text[:40]}, code="invalid"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
-from scheduler.admin.format.languages import told_again
+from scheduler.admin.format.languages import told
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
 from scheduler.services.masking import masked as masked
+from scheduler.services.queries import overview
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise
@@ -175,12 +177,35 @@ def distance(at: datetime, *, now: datetime) -> str:
     return (_("%s ago") if at <= now else _("in %s")) % span(now - at)
 
 
+def age_texts() -> dict[str, str]:
+    """The messages of ``span``, ``distance`` and ``due``, with “%s” for the number or the length."""
+    return {
+        "s": _("%d s").replace("%d", "%s"),
+        "min": _("%d min").replace("%d", "%s"),
+        "h": _("%d h").replace("%d", "%s"),
+        "d": ngettext("%d day", "%d days", 2).replace("%d", "%s"),
+        "ago": _("%s ago"),
+        "in": _("in %s"),
+        "overdue": _("overdue %s"),
+        "now": _("now"),
+    }
+
+
 def moment(at: datetime | None, *, now: datetime | None = None) -> SafeString | str:
     """An instant with both readings; to the second and with its offset for the one who points at it."""
     if at is None:
         return "–"
     now = now or timezone.now()
-    return _tagged(at, f"{clock(at, now=now)} · {distance(at, now=now)}")
+    return _tagged(at, clock(at, now=now), distance(at, now=now), kind="since")
+
+
+def heard(at: datetime | None, *, now: datetime | None = None) -> SafeString | str:
+    """When a node was heard last. While it is alive that is said once, and not every few seconds anew."""
+    now = now or timezone.now()
+    fresh = overview.fresh_seconds()
+    if at is None or (now - at).total_seconds() > fresh:
+        return moment(at, now=now)
+    return _("less than %s ago") % span(fresh)
 
 
 def due(at: datetime | None, *, now: datetime | None = None, to_the_second: bool = False) -> SafeString | str:
@@ -188,20 +213,30 @@ def due(at: datetime | None, *, now: datetime | None = None, to_the_second: bool
     if at is None:
         return "–"
     now = now or timezone.now()
+    shown = clock(at, now=now, to_the_second=to_the_second)
     if at > now:
-        return _tagged(at, f"{clock(at, now=now, to_the_second=to_the_second)} · {distance(at, now=now)}")
+        return _tagged(at, shown, distance(at, now=now), kind="due")
     late = _("now") if now - at < timedelta(seconds=5) else _("overdue %s") % span(now - at)
-    return _tagged(at, f"{clock(at, now=now, to_the_second=to_the_second)} · {late}")
+    return _tagged(at, shown, late, kind="due")
 
 
 def due_to_the_second(at: datetime) -> SafeString | str:
     return due(at, to_the_second=True)
 
 
-def _tagged(at: datetime, text: str) -> SafeString:
+AGES = re.compile(r'(<span data-age="(?:since|due)">)[^<]*')
+"""How far away instants are, in pages: that changes by itself, and the script counts on."""
+
+
+def _tagged(at: datetime, shown: str, age: str, *, kind: str) -> SafeString:
     local = timezone.localtime(at)
     return format_html(
-        '<time datetime="{}" title="{}">{}</time>', local.isoformat(), f"{local:%Y-%m-%d %H:%M:%S %z}", text
+        '<time datetime="{}" title="{}">{} · <span data-age="{}">{}</span></time>',
+        local.isoformat(),
+        f"{local:%Y-%m-%d %H:%M:%S %z}",
+        shown,
+        kind,
+        age,
     )
 
 
@@ -249,9 +284,9 @@ def first_line(text: str | None, *, most: int = _MOST_CHARS) -> str:
 
 def whole_reason(text: str | None) -> str:
     """Why something is as it is: in the reader's language if the scheduler wrote it."""
-    return plain(told_again(text or ""))
+    return plain(told(text or ""))
 
 
 def reason(text: str | None, *, most: int = _MOST_CHARS) -> str:
     """The same on one line."""
-    return first_line(told_again(text or ""), most=most)
+    return first_line(told(text or ""), most=most)

@@ -19,18 +19,18 @@ from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import Overlap
 from scheduler.errors import InvalidPolicy, UnknownTask
+from scheduler.messages import with_values
 from scheduler.models import Job
-from scheduler.phrases import with_values
 
 LEFT_TO_THE_TASK = tuple(field.name for field in FIELDS if field.default_from is Source.TASK)
 """Policies that a new job takes from its task when nothing is said."""
 
 OVERLAPS = {
     Overlap.SKIP.value: gettext_lazy("skip the fire time"),
-    Overlap.QUEUE.value: gettext_lazy("let one run wait for its turn"),
+    Overlap.QUEUE.value: gettext_lazy("queue one run"),
 }
 RERUNS = (
-    ("unknown", gettext_lazy("as the task says")),
+    ("unknown", gettext_lazy("as the task declares")),
     ("true", gettext_lazy("yes")),
     ("false", gettext_lazy("no")),
 )
@@ -89,7 +89,7 @@ def sentences(rules: Mapping[str, Any], *, task: Task | None) -> list[str]:
         _("On the executor “%(name)s”, priority %(priority)d.")
         % {"name": display.first_line(rules["executor"]), "priority": rules["priority"]}
         if rules["executor"]
-        else _("Where the task says, priority %d.") % rules["priority"],
+        else _("On the executor of the task, priority %d.") % rules["priority"],
     ]
 
 
@@ -97,13 +97,11 @@ def _while_running(rules: Mapping[str, Any]) -> list[str]:
     number = rules["max_instances"]
     waits = rules["overlap"] == Overlap.QUEUE
     if number == 1:
-        return [
-            _("If one is still running: one more waits for its turn.") if waits else _("If one is still running: skip.")
-        ]
+        return [_("If a run is still active: queue one more.") if waits else _("If a run is still active: skip.")]
     text = (
-        _("Up to %(number)d runs at once; if so many are active: one more waits for its turn.")
+        _("Up to %(number)d runs at once. Beyond that: queue one more.")
         if waits
-        else _("Up to %(number)d runs at once; if so many are active: skip.")
+        else _("Up to %(number)d runs at once. Beyond that: skip.")
     )
     return [text % {"number": number}]
 
@@ -132,16 +130,16 @@ def _timeout(rules: Mapping[str, Any], task: Task | None) -> str:
     if rules["timeout"]:
         return _("Stops after %s.") % display.exactly(rules["timeout"])
     if task is None:
-        return _("As long as the task lets it run.")
+        return _("Time limit of the task.")
     if task.timeout is None:
-        return _("As long as it takes.")
-    return _("Stops after %s, as the task says.") % display.exactly(task.timeout)
+        return _("No time limit.")
+    return _("Stops after %s, as the task declares.") % display.exactly(task.timeout)
 
 
 def _if_interrupted(rerun: bool | None) -> str:
     if rerun is None:
-        return _("If its node dies: as the task says.")
-    return _("If its node dies: run again.") if rerun else _("If its node dies: not run again.")
+        return _("If its node dies: as the task declares.")
+    return _("If its node dies: run again.") if rerun else _("If its node dies: do not run again.")
 
 
 def _read(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -59,7 +59,7 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Pause these jobs?"),
-            effect=_("They do not become due until the pause ends. Runs that are queued or running go on."),
+            effect=_("They are not due until the pause ends. Queued and running runs continue."),
             button=_("Pause"),
             asks=pause.asks,
             answer=pause.answer,
@@ -75,7 +75,7 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Resume these jobs?"),
-            effect=_("Each is due again at its next fire time. What passed meanwhile is not made up for."),
+            effect=_("Each is due again at its next fire time. Fire times during the pause are skipped."),
             button=_("Resume"),
             asks={"asks_reason": True},
             answer={"reason": reason},
@@ -89,7 +89,7 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Run these jobs now?"),
-            effect=_("Each is run once more. Where as many runs as allowed are active, it waits for its turn."),
+            effect=_("Each runs once. A run waits while the maximum number of runs is active."),
             button=_("Run them now"),
             act=lambda job: jobs.run_now(job=job, actor=pages.actor(request)),
             tell=_queued,
@@ -103,7 +103,7 @@ class BulkActions(_Admin):
             queryset,
             tags=tags,
             title=_("Add tags to these jobs?"),
-            effect=_("They keep the tags that they have."),
+            effect=_("Existing tags are kept."),
             button=_("Add the tags"),
             act=lambda job: bulk.retag(job=job, **pages.author(request), add=tags),
             tell=lambda done: _with_tags(len(done)),
@@ -117,7 +117,7 @@ class BulkActions(_Admin):
             queryset,
             tags=tags,
             title=_("Remove tags from these jobs?"),
-            effect=_("Their other tags stay."),
+            effect=_("Other tags are kept."),
             button=_("Remove the tags"),
             act=lambda job: bulk.retag(job=job, **pages.author(request), remove=tags),
             tell=lambda done: _without_tags(len(done)),
@@ -129,12 +129,12 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Clone these jobs?"),
-            effect=_("The copies have the same definition, secrets too. They are paused until somebody resumes them."),
+            effect=_("The copies have the same definition, including secrets. They are paused until they are resumed."),
             button=_("Clone"),
             act=lambda job: bulk.clone(
                 job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=None, paused=True
             ),
-            tell=lambda done: ngettext("Made %d copy, paused.", "Made %d copies, paused.", len(done)) % len(done),
+            tell=lambda done: ngettext("Created %d paused copy.", "Created %d paused copies.", len(done)) % len(done),
         )
 
     @admin.action(description=gettext_lazy("Export selected jobs as JSON"), permissions=["view"])
@@ -148,7 +148,7 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Delete these jobs?"),
-            effect=_("Their history stays. Runs that are queued or running go on."),
+            effect=_("Their history is kept. Queued and running runs continue."),
             button=_("Delete"),
             asks={"is_destructive": True, "asks_reason": True},
             answer={"reason": reason},
@@ -212,7 +212,7 @@ class BulkActions(_Admin):
             if told:
                 messages.success(request, told)
             return Question(
-                title=ngettext("Go on with %d more job?", "Go on with %d more jobs?", remaining) % remaining,
+                title=ngettext("Continue with %d more job?", "Continue with %d more jobs?", remaining) % remaining,
                 effects=[effect, *_in_parts(remaining)],
                 button=_("Go on"),
                 back=request.get_full_path(),
@@ -233,7 +233,7 @@ class BulkActions(_Admin):
             self.message_user(request, sentence, messages.ERROR)
         if len(refused) > _MOST_REFUSALS_SHOWN:
             more = len(refused) - _MOST_REFUSALS_SHOWN
-            self.message_user(request, _("%d more jobs were refused.") % more, messages.ERROR)
+            self.message_user(request, _("%d more jobs were rejected.") % more, messages.ERROR)
         return done
 
 
@@ -248,15 +248,15 @@ def _counted(selected: Sequence[Job], number: int) -> str:
 
 
 def _in_parts(number: int) -> list[str]:
-    return [_("%d are done at once; then you are asked to go on.") % AT_ONCE] if number > AT_ONCE else []
+    return [_("%d jobs are changed at once. Then you are asked to continue.") % AT_ONCE] if number > AT_ONCE else []
 
 
 def _with_tags(number: int) -> str:
-    return ngettext("%d job has these tags now.", "%d jobs have these tags now.", number) % number
+    return ngettext("Tagged %d job.", "Tagged %d jobs.", number) % number
 
 
 def _without_tags(number: int) -> str:
-    return ngettext("%d job is without these tags now.", "%d jobs are without these tags now.", number) % number
+    return ngettext("Removed the tags from %d job.", "Removed the tags from %d jobs.", number) % number
 
 
 def _queued(runs: Sequence[Any]) -> str:

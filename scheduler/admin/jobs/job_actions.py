@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.jobs import pausing
+from scheduler.admin.jobs import declared, pausing
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.runs.run_admin import effects_of_active_runs
 from scheduler.core.states import JobSource, JobState
@@ -43,6 +43,8 @@ class JobActions(_Admin):
             "run": self.run_view,
             "clone": self.clone_view,
             "export": self.export_view,
+            "take": self.take_view,
+            "keep": self.keep_view,
         }
         return [
             path(f"<path:object_id>/{name}/", wrap(view), name=f"scheduler_job_{name}") for name, view in views.items()
@@ -73,7 +75,7 @@ class JobActions(_Admin):
         question = Question(
             title=_("Pause “%s”?") % display.first_line(job.name),
             effects=[
-                _("It does not become due until the pause ends, or somebody resumes it."),
+                _("It is not due until the pause ends or it is resumed."),
                 *([pausing.sentence(job, now=pause.now)] if job.state == JobState.PAUSED else []),
                 *_does_not_stop(job),
             ],
@@ -83,6 +85,16 @@ class JobActions(_Admin):
         )
         return pages.confirm(request, question=question, act=act, problem=pause.problem)
 
+    def take_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_change_permission)
+        question, act = declared.taking(request, job)
+        return pages.confirm(request, question=question, act=act)
+
+    def keep_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_change_permission)
+        question, act = declared.keeping(request, job)
+        return pages.confirm(request, question=question, act=act)
+
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_pause_permission)
         back = addresses.job(job.pk)
@@ -90,13 +102,15 @@ class JobActions(_Admin):
         def act() -> Done:
             resumed = jobs.resume(job=job, **pages.author(request), reason=pages.reason(request))
             when = (
-                display.due(resumed.next_run_time) if resumed.next_run_time else _("never: its last fire time is over")
+                display.due(resumed.next_run_time)
+                if resumed.next_run_time
+                else _("never: its last fire time has passed")
             )
             return Done(sentence=format_html(_("“{}” is resumed. Next run: {}"), job.name, when), location=back)
 
         question = Question(
             title=_("Resume “%s”?") % display.first_line(job.name),
-            effects=[_("It is due again at its next fire time. What passed meanwhile is not made up for.")],
+            effects=[_("It is due again at its next fire time. Fire times during the pause are skipped.")],
             button=_("Resume"),
             back=back,
             asks_reason=True,
@@ -116,8 +130,7 @@ class JobActions(_Admin):
         question = Question(
             title=_("Run “%s” now?") % display.first_line(job.name),
             effects=[
-                _("%s is run once, with the job's arguments. When the job is due does not change.")
-                % display.plain(job.task),
+                _("%s runs once with the job's arguments. The schedule does not change.") % display.plain(job.task),
                 *effects_of_active_runs(job.pk),
             ],
             button=_("Run it now"),
@@ -131,7 +144,7 @@ class JobActions(_Admin):
 
         def act() -> Done:
             copy = bulk.clone(job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=name, paused=True)
-            told = _("“%(copy)s” is a copy of “%(name)s”. It is paused until somebody resumes it.")
+            told = _("“%(copy)s” is a copy of “%(name)s”. It is paused until it is resumed.")
             may_edit = self.has_change_permission(request)
             location = addresses.job_form(copy.pk) if may_edit else addresses.job(copy.pk)
             return Done(sentence=told % {"copy": copy.name, "name": job.name}, location=location)
@@ -139,8 +152,8 @@ class JobActions(_Admin):
         question = Question(
             title=_("Clone “%s”?") % display.first_line(job.name),
             effects=[
-                _("The copy has the same definition, secrets and tags too. Its history is its own."),
-                _("It is paused, so that it does not run before somebody has looked at it."),
+                _("The copy has the same definition, including secrets and tags, and a history of its own."),
+                _("It is paused, so that you can check it before it runs."),
             ],
             button=_("Clone"),
             back=addresses.job(job.pk),

@@ -32,15 +32,13 @@ from scheduler.services.queries import job_history, job_queries
 
 
 class JobForm(forms.ModelForm):
-    new_id = forms.CharField(
-        label=_("Id"), required=False, max_length=255, help_text=_("Stays for good. Empty: one is made.")
-    )
+    new_id = forms.CharField(label=_("Id"), required=False, max_length=255, help_text=_("Permanent. Empty: generated."))
     task = forms.ChoiceField(
         label=_("Task"),
         widget=TaskSelect,
         error_messages={
-            "required": _("Choose a task: it is what the job runs."),
-            "invalid_choice": _("No task is called “%(value)s”."),
+            "required": _("Choose the task that the job runs."),
+            "invalid_choice": _("Unknown task “%(value)s”."),
         },
     )
     args = StorableJSONField(
@@ -65,7 +63,7 @@ class JobForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.is_new = self.instance._state.adding
-        self.fields["description"].help_text = _("Shown with each failure: what it does, what to try, whom to call.")
+        self.fields["description"].help_text = _("Shown with each failure: purpose, remedies, contacts.")
         self.fields["description"].widget.attrs["rows"] = 3
         self.fields["executor"].widget.attrs["list"] = "executors"
         arguments: Any = self.fields["kwargs"].widget
@@ -95,10 +93,10 @@ class JobForm(forms.ModelForm):
         self.initial.setdefault("misfire_grace_time", None if grace is None else int(grace))
         self.fields.pop("seen_version", None)
         self.fields["name"].required = False
-        self.fields["name"].help_text = _("Empty: the id, or else the name of the task.")
+        self.fields["name"].help_text = _("Empty: the id, otherwise the name of the task.")
         self.initial["executor"] = ""
         self.fields["executor"].required = False
-        self.fields["executor"].help_text = _("Empty: where the task says.")
+        self.fields["executor"].help_text = _("Empty: the executor of the task.")
         rerun = self.fields["rerun_if_interrupted"]
         self.initial["rerun_if_interrupted"] = None
         self.fields["rerun_if_interrupted"] = forms.NullBooleanField(label=rerun.label, help_text=rerun.help_text)
@@ -159,8 +157,8 @@ class JobForm(forms.ModelForm):
             None,
             ValidationError(
                 _(
-                    "%(who)s changed this %(when)s%(what)s. Your text is kept below; it differs from what is stored "
-                    "now in: %(labels)s. Compare, and save again."
+                    "%(who)s changed this job %(when)s%(what)s. Your input is kept below. It differs from the stored "
+                    "job in: %(labels)s. Compare, and save again."
                 ),
                 code="stale_version",
                 params={
@@ -223,7 +221,7 @@ class JobForm(forms.ModelForm):
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValidationError(_("This holds a character that cannot be printed."), code="not_printable")
+        raise ValidationError(_("The value contains a character that cannot be printed."), code="not_printable")
     return text
 
 

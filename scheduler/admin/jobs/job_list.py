@@ -229,7 +229,7 @@ class ListOfJobs(_Admin):
         )
         error = next((run.error for run in recent if run.finished_at), "")
         if error:
-            shown = format_html('{}<br><span class="ols-error ols-small">{}</span>', shown, display.first_line(error))
+            shown = format_html('{}<br><span class="ols-error ols-small">{}</span>', shown, display.reason(error))
         return shown
 
     @admin.display(description=gettext_lazy("last 20"))

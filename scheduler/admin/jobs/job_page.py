@@ -15,10 +15,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
 from scheduler.admin import addresses
+from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
-from scheduler.admin.jobs import pausing
+from scheduler.admin.jobs import declared, pausing
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.errors import InvalidTrigger
@@ -66,8 +67,10 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "within_a_minute": any(later - earlier < timedelta(minutes=1) for earlier, later in pairwise(coming)),
         "own_zone": zone_of(job.trigger),
         "policies": policy_text.of(job),
+        "declared": declared.context(request, job),
         "changes": change_text.rows(request, newest, now=now, is_newest=True),
         "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
+        "alerts": alert_text.job_part(request, job),
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
         "chart": charts.durations(runs) if see_runs else None,
         "usual": _usual(seconds),
@@ -175,7 +178,7 @@ def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
     error = next((run.error for run in runs if run.error), "")
     success = next((run for run in runs if run.state == RunState.SUCCEEDED), None)
     if error:
-        told += f" {display.first_line(error).rstrip('.')}."
+        told += f" {display.reason(error).rstrip('.')}."
     if success is not None:
         told += " " + _("Last success %s.") % display.clock(success.scheduled_at, now=now)
     return told
@@ -202,7 +205,7 @@ def _usual(seconds: list[float]) -> str:
     middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
     if middle is None or high is None:
         return ""
-    return _("usually %(middle)s, at most %(high)s in 95 of 100") % {
+    return _("median %(middle)s, p95 %(high)s") % {
         "middle": display.took(middle),
         "high": display.took(high),
     }

@@ -75,7 +75,7 @@ def until_of(request: HttpRequest, *, now: datetime | None = None) -> datetime |
         return timezone.make_aware(datetime.combine(day, _MORNING))
     # Whoever types a time means it, with or without the dot before it.
     if chosen not in ("", "at") or (chosen == "at" and not typed):
-        raise InvalidPause(_("Say until when, or choose another end."))
+        raise InvalidPause(_("Enter an end, or choose another option."))
     return _instant(typed, now=now) if typed else None
 
 
@@ -85,12 +85,12 @@ def _instant(typed: str, *, now: datetime) -> datetime:
     except ValueError:
         found = None
     if found is None:
-        raise InvalidPause(_("“%s” is no date with a time; write it as 2027-03-01T08:00.") % display.first_line(typed))
+        raise InvalidPause(_("“%s” is not a date and time. Write it as 2027-03-01T08:00.") % display.first_line(typed))
     if timezone.is_naive(found):
         found = timezone.make_aware(found)
     if found <= now:
         raise InvalidPause(
-            _("%(until)s is over (now %(now)s).")
+            _("%(until)s is in the past (now %(now)s).")
             % {"until": display.clock(found, now=now), "now": display.clock(now, now=now)}
         )
     return found

@@ -36,9 +36,9 @@ _CHECKS = {
     "recorder": gettext_lazy("results"),
     "clocks": gettext_lazy("clocks"),
     "queue": gettext_lazy("queue"),
-    "stalled_jobs": gettext_lazy("jobs that do not run"),
-    "stuck_runs": gettext_lazy("runs that do not end"),
-    "broken_jobs": gettext_lazy("jobs that cannot run"),
+    "stalled_jobs": gettext_lazy("overdue jobs"),
+    "stuck_runs": gettext_lazy("endless runs"),
+    "broken_jobs": gettext_lazy("broken jobs"),
     "stopped_jobs": gettext_lazy("jobs paused after failing"),
     "failing_jobs": gettext_lazy("failing jobs"),
     "transactions": gettext_lazy("open transactions"),
@@ -118,7 +118,9 @@ class NodeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("last heard"), ordering="heartbeat_at")
     def last_heard(self, node: Node) -> SafeString | str:
-        return display.moment(node.heartbeat_at)
+        return (
+            display.heard(node.heartbeat_at) if node.state == NodeState.RUNNING else display.moment(node.heartbeat_at)
+        )
 
     @admin.display(description=gettext_lazy("runs at once"))
     def shown_executors(self, node: Node) -> str:

@@ -72,7 +72,7 @@ class RunAdmin(ReadOnlyAdmin):
 
         def act() -> Done:
             done = runs.cancel(run=run, actor=pages.actor(request))
-            said = _("Run #%d is cancelled.") if done.state == RunState.CANCELLED else _("Run #%d was told to end.")
+            said = _("Run #%d is cancelled.") if done.state == RunState.CANCELLED else _("Run #%d was asked to stop.")
             return Done(sentence=said % done.pk, location=addresses.run(done.pk))
 
         question = Question(
@@ -95,7 +95,7 @@ class RunAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Retry run #%(id)d of “%(job)s”?") % {"id": run.pk, "job": display.first_line(run.job_name)},
             effects=[
-                _("%s is run once more, with the arguments that this run had.") % display.plain(run.task),
+                _("%s runs once more with the arguments of this run.") % display.plain(run.task),
                 *effects_of_active_runs(run.job_id),
             ],
             button=_("Retry"),
@@ -120,7 +120,7 @@ class RunAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Run “%s” with other arguments?") % display.first_line(job.name),
             effects=[
-                _("%s is run once. The job itself and when it is due do not change.") % display.plain(job.task),
+                _("%s runs once. The job and its schedule do not change.") % display.plain(job.task),
                 *effects_of_active_runs(job.pk),
             ],
             button=_("Run it"),
@@ -145,24 +145,24 @@ def effects_of_active_runs(job_id: str | None) -> list[str]:
     running = [run for run in active if run.state == RunState.RUNNING]
     where = ", ".join(sorted({run_page.node_name(run, names) for run in running} - {""}))
     if running:
-        now = _("It is running now on %s.") % where if where else _("It is running now.")
+        now = _("It is running on %s.") % where if where else _("It is running now.")
     else:
-        now = _("A run of it is queued already.")
+        now = _("Another run is queued.")
     waits = len(active) >= limit
-    then = _("This one waits until a run ends.") if waits else _("This starts one more beside it.")
+    then = _("This run waits until another run ends.") if waits else _("This starts a parallel run.")
     return [f"{now} {then}"]
 
 
 def _effects_of_cancelling(run: Run) -> list[str]:
     if run.finished_at is not None:
-        return [_("It has finished already: nothing will change.")]
+        return [_("The run has finished. Cancelling has no effect.")]
     if run.state == RunState.QUEUED:
-        return [_("It has not begun, and will not.")]
+        return [_("The run has not started and will not start.")]
     if run.executor == "processpool":
-        return [_("Its process is ended at once. What it has half done stays half done.")]
+        return [_("Its process is killed at once. Partial effects remain.")]
     return [
         _(
-            "It runs in a thread, which cannot be ended from outside: the code goes on until it looks at "
+            "It runs in a thread, which cannot be killed. The code continues until it checks "
             "current_run().stopping, a coroutine until its next await. Until then the run stays “running”."
         )
     ]

@@ -111,14 +111,14 @@ def forgotten(run: Run, *, now: datetime) -> str:
         return ""
     policy = retention.policy()
     if policy is None:
-        return _("No job deletes old runs: this one stays until “manage.py cleanup_jobs” is run.")
-    said = _("Runs older than %(days)d days are deleted, but for the newest %(keep)d of each job.") % {
+        return _("Automatic clean-up is off. This run is kept until “manage.py cleanup_jobs” runs.")
+    said = _("Runs older than %(days)d days are deleted, except for the newest %(keep)d of each job.") % {
         "days": policy.days,
         "keep": policy.keep,
     }
     at = run.finished_at + timedelta(days=policy.days)
     if at <= now:
-        return " ".join((said, _("This one may go any day.")))
+        return " ".join((said, _("This run may be deleted any day.")))
     local = timezone.localtime(at)
     day = date_format(local, "j M" if local.year == timezone.localtime(now).year else "j M Y")
-    return " ".join((said, _("This one goes on %s at the earliest.") % day))
+    return " ".join((said, _("This run is deleted on %s at the earliest.") % day))

@@ -90,7 +90,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
     """Say of a run whose node is not heard any more what nobody can know."""
-    return _("But %(node)s stopped reporting %(when)s: it may or may not have finished.") % {
+    return _("But %(node)s stopped reporting %(when)s. The run may or may not have finished.") % {
         "node": display.first_line(node),
         "when": display.distance(seen.heartbeat_at, now=now),
     }
@@ -112,7 +112,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
 def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
     """Say in one sentence what became of the run."""
     where = _(" on %s") % node if node else ""
-    error = display.first_line(run.error, most=300)
+    error = display.reason(run.failure, most=300)
     what = f": {error}{f' ({place})' if place else ''}" if error else "."
     after = _(" after %s") % display.run_time(run) if display.run_time(run) else ""
     reason = display.reason(run.reason, most=400)
@@ -126,7 +126,7 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
         case RunState.RUNNING:
             since = display.span(now - run.started_at) if run.started_at else "?"
             said = _("Running for %(since)s%(where)s.") % {"since": since, "where": where}
-            return " ".join((said, _("It was asked to end."))) if run.cancel_requested_at else said
+            return " ".join((said, _("It was asked to stop."))) if run.cancel_requested_at else said
         case RunState.SUCCEEDED:
             return _("Succeeded") + after + where + "."
         case RunState.FAILED:

@@ -38,7 +38,7 @@ BULK_PERMISSIONS = {
     "remove_tags": "change_job",
 }
 
-_VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})"\s*')
+_VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})(?:-[0-9a-f]{1,64})?"\s*')
 
 
 class JobViews(Resource):
@@ -93,7 +93,7 @@ class JobViews(Resource):
 
     @operation(answers.Job, query=shapes.Nothing, problems=(404,))
     def retrieve(self, request: Request, id: str) -> Response:
-        """Read a job. Its ETag stands for the definition; what the scheduler notes does not change it."""
+        """Read a job. Its ETag begins with the version of the definition, which is what If-Match compares."""
         parsing.query(request, shapes.Nothing)
         return _answer(jobs.get(id=id))
 
@@ -312,8 +312,8 @@ def _answer(job: Job, *, status: int = 200, location: bool = False) -> Response:
 
 def _expected(request: Request) -> int | None:
     """Return the version that If-Match names; ``None``: any."""
-    text = request.headers.get("If-Match", "").strip()
-    if text in ("", "*"):
+    text = request.headers.get("If-Match", "*").strip()
+    if text == "*":
         return None
     match = _VERSION.fullmatch(text)
     if match is None:

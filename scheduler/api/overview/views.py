@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler import conf
-from scheduler.api import answers, parsing, problems, shapes
+from scheduler.api import answers, openapi, parsing, problems, shapes
 from scheduler.api.jobs.views import preview_of
 from scheduler.api.pagination import DEFAULT_LIMIT
 from scheduler.api.schema import operation
@@ -63,7 +63,7 @@ kept_windows = _Kept()
 class StatusViews(Resource):
     permissions: ClassVar = {"status": ("view_job",), "metrics": ("view_job",)}
 
-    @operation(answers.Status, query=shapes.Nothing)
+    @operation(answers.SchedulerStatus, query=shapes.Nothing)
     def status(self, request: Request) -> Response:
         """Say how the scheduler is doing, with the first page of its jobs."""
         parsing.query(request, shapes.Nothing)
@@ -173,6 +173,32 @@ class TriggerViews(Resource):
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.TriggerQuestion)
         return Response(preview_of(trigger=body.trigger, count=body.count, after=body.after))
+
+
+class IndexViews(Resource):
+    """Where everything begins. It says nothing about the installation, so that anybody may ask."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @operation(answers.Index, query=shapes.Nothing, problems=(400, 429), open=True)
+    def index(self, request: Request) -> Response:
+        """Name the resources of the API and where its schema is."""
+        parsing.query(request, shapes.Nothing)
+
+        def address(name: str) -> str:
+            return request.build_absolute_uri(reverse(f"scheduler-api:{name}"))
+
+        return Response(
+            {
+                "version": openapi.SETTINGS["VERSION"],
+                "resources": [{"name": name, "href": address(name)} for name in _RESOURCES],
+                "schema": address("schema"),
+            }
+        )
+
+
+_RESOURCES = ("status", "metrics", "health", "jobs", "runs", "changes", "nodes", "tasks", "tokens")
 
 
 class ProblemViews(Resource):

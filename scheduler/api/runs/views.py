@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from threading import BoundedSemaphore
 from typing import Any, ClassVar
 
 from django.urls import reverse
@@ -16,6 +17,10 @@ from scheduler.models import Run
 from scheduler.services import runs
 from scheduler.services.queries import representations, run_queries
 from scheduler.services.queries.run_queries import RunFilter
+from scheduler.services.runs import waiting
+
+_waits = BoundedSemaphore(4)
+"""Requests of this process that wait for a run: half of the threads that gunicorn has here."""
 
 
 class RunViews(Resource):
@@ -47,11 +52,21 @@ class RunViews(Resource):
         page = run_queries.page(filter=filter, limit=query.limit, cursor=query.cursor)
         return Response({"results": representations.runs(rows=page.rows), **pagination.links(request, page)})
 
-    @operation(answers.RunDetail, query=shapes.Nothing, problems=(404,))
+    @operation(answers.RunDetail, query=shapes.RunQuery, problems=(404,))
     def retrieve(self, request: Request, id: str) -> Response:
-        """Read a run. Its arguments and its result are for those who may view the output of runs."""
-        parsing.query(request, shapes.Nothing)
+        """
+        Read a run. Its arguments and its result are for those who may view the output of runs.
+
+        With “wait” the answer comes when the run has ended, or when the time is over. A web process keeps few requests
+        waiting, so that there is room for others: the rest is answered at once.
+        """
+        query = parsing.query(request, shapes.RunQuery)
         run = _get(id)
+        if query.wait and run.finished_at is None and _waits.acquire(blocking=False):
+            try:
+                run = waiting.until_finished(id=run.pk, seconds=query.wait)
+            finally:
+                _waits.release()
         shown = representations.runs(rows=[run])[0]
         output = representations.output(row=run)
         if not may(request, "view_run_output"):
@@ -115,6 +130,7 @@ def _part(query: shapes.RunsOfJobQuery) -> dict[str, Any]:
     return {
         "states": tuple(query.state),
         "kinds": tuple(query.kind),
+        "reasons": run_queries.known_reasons(query.reason_code),
         "since": query.since,
         "until": query.until,
     }

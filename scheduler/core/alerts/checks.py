@@ -1,12 +1,13 @@
-"""The checks of the scheduler itself that a rule of the kind ``system`` watches."""
+"""The checks of the scheduler itself that a rule of the kind ``system`` watches: the health, and the sending."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
-from scheduler.phrases import message
+from scheduler.core import health
+from scheduler.core.health import Limits, Standing, Status
+from scheduler.messages import message
 
 CHANNEL_FAILS_SECONDS = 600.0
 """A channel that fails for longer is an incident, and messages that are due for longer."""
@@ -14,30 +15,28 @@ CHANNEL_FAILS_SECONDS = 600.0
 NODES_GONE_SECONDS = 60.0
 """A restart takes less."""
 
+_BAD: dict[str, tuple[Status, ...]] = {
+    "nodes": (Status.FAIL,),
+    "overdue": (Status.FAIL,),
+    "queue": (Status.FAIL,),
+    "stuck": (Status.FAIL,),
+    "recorder": (Status.FAIL,),
+    "transactions": (Status.FAIL,),
+    "clocks": (Status.FAIL, Status.WARN),
+}
+"""Which checks of the health are incidents. What is wrong with single jobs is for rules about jobs."""
 
-class Scheduling(Protocol):
-    """What is known of the scheduling: see ``store.measures``."""
-
-    @property
-    def overdue(self) -> int: ...
-    @property
-    def max_overdue(self) -> float | None: ...
-    @property
-    def fresh_nodes(self) -> int: ...
-    @property
-    def heartbeat_age(self) -> float | None: ...
-    @property
-    def backlog(self) -> int | None: ...
-    @property
-    def skew(self) -> float | None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """From which values on a check fails."""
-
-    backlog: int
-    skew_seconds: float
+SENTENCES: dict[str, str] = {
+    "nodes": message("No node is alive: no job runs until one is started."),
+    "overdue": message("Jobs are overdue: no node plans them."),
+    "queue": message("Runs wait too long in a queue."),
+    "stuck": message("Threads are stuck in runs that timed out."),
+    "recorder": message("A node has outcomes that it cannot record: see what holds up the database."),
+    "transactions": message("A transaction has been open for too long."),
+    "clocks": message("The clock of a node is wrong. Jobs run on time all the same; set up NTP."),
+    "sender": message("Messages wait to be sent: no sender is running. Start a node, or “manage.py send_alerts”."),
+    "channel": message("A channel does not accept messages."),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +47,11 @@ class FailingCheck:
     """A word of ``SENTENCES``, or ``channel:`` and an id."""
 
     measured: float
+    text: str = ""
+    """What the check found, in English."""
 
 
-SENTENCES: dict[str, str] = {
-    "nodes": message("No node is alive: no job runs until one is started."),
-    "overdue": message("Jobs are overdue: no node plans them."),
-    "recorder": message("A node has outcomes that it cannot record: see what holds up the database."),
-    "clocks": message("The clock of a node is wrong. Jobs run on time all the same; set up NTP."),
-    "sender": message("Messages wait to be sent: no sender is running. Start a node, or “manage.py send_alerts”."),
-    "channel": message("A channel does not accept messages."),
-}
-
-
-def failing_checks(*, scheduling: Scheduling, sending: Mapping[str, float], limits: Limits) -> list[FailingCheck]:
+def failing_checks(*, standing: Standing, sending: Mapping[str, float], limits: Limits) -> list[FailingCheck]:
     """
     Return what is wrong with the scheduler.
 
@@ -68,14 +59,12 @@ def failing_checks(*, scheduling: Scheduling, sending: Mapping[str, float], limi
     oldest message is due.
     """
     found: list[FailingCheck] = []
-    age = scheduling.heartbeat_age
-    if not scheduling.fresh_nodes and age is not None and age >= NODES_GONE_SECONDS:
-        found.append(FailingCheck(name="nodes", measured=age))
-    if scheduling.overdue:
-        found.append(FailingCheck(name="overdue", measured=scheduling.max_overdue or 0.0))
-    if scheduling.backlog is not None and scheduling.backlog > limits.backlog:
-        found.append(FailingCheck(name="recorder", measured=float(scheduling.backlog)))
-    if scheduling.skew is not None and scheduling.skew > limits.skew_seconds:
-        found.append(FailingCheck(name="clocks", measured=scheduling.skew))
+    for check in health.checks(standing, limits=limits):
+        if check.status not in _BAD.get(check.name, ()):
+            continue
+        age = standing.scheduling.heartbeat_age
+        if check.name == "nodes" and (age is None or age < NODES_GONE_SECONDS):
+            continue  # none ever ran, or the last one restarts
+        found.append(FailingCheck(name=check.name, measured=float(check.value or 0.0), text=str(check.text)))
     found += [FailingCheck(name=name, measured=seconds) for name, seconds in sorted(sending.items())]
     return found

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from scheduler.errors import InvalidRule
-from scheduler.phrases import message, phrase
+from scheduler.messages import message, phrase
 
 
 class RuleKind(StrEnum):

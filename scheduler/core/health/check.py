@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scheduler.phrases import Phrase, phrase, phrase_of
+from scheduler.messages import Message, phrase, phrase_of
 
 
 class Status(StrEnum):
@@ -52,7 +52,7 @@ def worst(statuses: Iterable[Status]) -> Status:
     return Status.FAIL if Status.FAIL in found else Status.WARN if Status.WARN in found else Status.PASS
 
 
-def duration(seconds: float) -> Phrase:
+def duration(seconds: float) -> Message:
     """Write a duration in its largest unit."""
     if seconds < 60:
         return phrase("{number:.0f} s", number=max(seconds, 0))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scheduler.core.health.check import Check, Limits, Status, duration, worst
 from scheduler.core.health.standing import NodeView, Standing, Waiting
-from scheduler.phrases import Phrase, phrase, phrase_of, row
+from scheduler.messages import Message, phrase, phrase_of, row
 
 STALLED_FACTOR = 10
 """Runs that wait this many times longer than they should, while nothing begins, are a failure and not a warning."""
@@ -48,7 +48,7 @@ def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
     return Status.WARN
 
 
-def _waiting(queue: Waiting, size: int) -> Phrase:
+def _waiting(queue: Waiting, size: int) -> Message:
     runs = phrase_of(
         "{number:,} run waits in the queue of the executor “{executor}”, the oldest for {age}",
         "{number:,} runs wait in the queue of the executor “{executor}”, the oldest for {age}",
@@ -69,7 +69,7 @@ def _waiting(queue: Waiting, size: int) -> Phrase:
     return phrase("{runs}: {busy} of {size} workers are busy.", runs=runs, busy=queue.running, size=size)
 
 
-def _held(queue: Waiting) -> Phrase:
+def _held(queue: Waiting) -> Message:
     return phrase_of(
         "{number:,} run waits for another run of its job to end, the oldest for {age}.",
         "{number:,} runs wait for other runs of their jobs to end, the oldest for {age}.",

@@ -11,8 +11,8 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from types import TracebackType
 
+from scheduler.core.triggers import error_messages
 from scheduler.errors import InvalidTrigger
-from scheduler.phrases import phrase
 
 SAVE_STEPS = 10_000
 """Whether the triggers of an ``and`` ever agree."""
@@ -39,10 +39,7 @@ class TooCostly(InvalidTrigger):
 
     def __init__(self) -> None:
         super().__init__(
-            phrase(
-                "This trigger takes too long to compute: its triggers agree too rarely, or are too many. "
-                "Make it of fewer or simpler ones."
-            ),
+            error_messages.TOO_COSTLY(),
             pointer="/triggers",
             code="too_costly",
         )

@@ -16,9 +16,10 @@ from typing import cast
 
 from cronsim import CronSim, CronSimError
 
+from scheduler.core.triggers import error_messages
 from scheduler.core.triggers.walls import Days, MatchingDays, TimesOfDay, day_number
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.phrases import message, message_in, phrase, phrase_in, phrase_of, row
+from scheduler.messages import message, message_in, phrase, phrase_in, row
 
 LONGEST = 100
 MOST_ITEMS = 60
@@ -127,11 +128,10 @@ def parse_expression(expression: object) -> Crontab:
     :raises NeverFires: no day matches
     """
     if not isinstance(expression, str):
-        raise _refused(phrase("A cron expression is a text such as “0 2 * * *”."), "wrong_type")
+        raise _refused(error_messages.CRON_IS_TEXT(), "wrong_type")
     if len(expression) > LONGEST:
         raise _refused(
-            phrase(
-                "A cron expression has at most {most} characters; this has {number}.",
+            error_messages.CRON_TOO_LONG(
                 most=LONGEST,
                 number=len(expression),
             ),
@@ -177,12 +177,11 @@ def _expand_nickname(text: str) -> str:
     expanded = NICKNAMES.get(text.lower())
     if expanded is None:
         if text.lower() == "@reboot":
-            problem = phrase(
-                "“{text}” is not supported: a schedule has no boot. Use @hourly, @daily, @weekly, @monthly, @yearly.",
+            problem = error_messages.NO_BOOT(
                 text=text,
             )
         else:
-            problem = phrase("“{text}” is not supported. Use @hourly, @daily, @weekly, @monthly, @yearly.", text=text)
+            problem = error_messages.UNSUPPORTED_SHORTHAND(text=text)
         raise _refused(problem, "unknown_nickname")
     return expanded
 
@@ -194,8 +193,7 @@ def _rewrite(word: str, field: _Field, written: str) -> str:
     items = word.split(",")
     if len(items) > MOST_ITEMS:
         raise _refused(
-            phrase(
-                "{field}: a list has at most {most} items; this has {number}.",
+            error_messages.CRON_LIST_TOO_LONG(
                 field=field.called,
                 most=MOST_ITEMS,
                 number=len(items),
@@ -211,9 +209,7 @@ def _rewrite_item(item: str, field: _Field, written: str) -> str:
     term, slash, step = item.partition("/")
     if slash and (not _NUMBER.fullmatch(step) or int(step) == 0):
         raise _refused(
-            phrase(
-                "{field} “{text}”: after the slash comes a step, a number from 1 on.", field=field.called, text=written
-            ),
+            error_messages.CRON_STEP_NEEDED(field=field.called, text=written),
             "invalid_field",
         )
     if term == "*":
@@ -249,13 +245,11 @@ def _special(item: str, field: _Field) -> str | None:
 def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidTrigger:
     if all(_NUMBER.fullmatch(value) or value.isalpha() for value in values):
         return _refused(
-            phrase("{field} “{text}”: {allowed}.", field=field.called, text=written, allowed=field.allowed),
+            error_messages.CRON_PART_OUT_OF_RANGE(field=field.called, text=written, allowed=field.allowed),
             "invalid_field",
         )
     return _refused(
-        phrase(
-            "{field} “{text}” is not understood: write *, a number, a range (1-5), a step (*/2) "
-            "or a list of these (1,3); {allowed}.",
+        error_messages.CRON_PART_NOT_UNDERSTOOD(
             field=field.called,
             text=written,
             allowed=field.allowed,
@@ -267,13 +261,11 @@ def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidT
 def _wrong_number(text: str, number: int) -> InvalidTrigger:
     if not number:
         return _refused(
-            phrase("The cron expression is empty. It has 5 parts: minute, hour, day of month, month, day of week."),
+            error_messages.CRON_IS_EMPTY(),
             "wrong_number_of_fields",
         )
     return _refused(
-        phrase_of(
-            "“{text}” has {number} part, a cron expression has 5: minute, hour, day of month, month, day of week.",
-            "“{text}” has {number} parts, a cron expression has 5: minute, hour, day of month, month, day of week.",
+        error_messages.CRON_PARTS(
             number=number,
             text=text,
         ),
@@ -289,16 +281,14 @@ def _never(parts: tuple[str, ...]) -> NeverFires:
         which = row(phrase_in("between two days", " and "), [str(day) for day in days])
         names = row(phrase_in("between two months", " or "), [month_name(month) for month in months])
         return NeverFires(
-            phrase_of(
-                "This never runs: {days} {months} does not exist.",
-                "This never runs: {days} {months} do not exist.",
+            error_messages.DATE_DOES_NOT_EXIST(
                 number=len(days) * len(months),
                 days=which,
                 months=names,
             ),
             pointer=POINTER,
         )
-    return NeverFires(phrase("This never runs: no date matches its day, month and day of week."), pointer=POINTER)
+    return NeverFires(error_messages.NO_DATE_MATCHES(), pointer=POINTER)
 
 
 def month_name(month: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from scheduler.phrases import message_in, phrase, phrase_in, row
+from scheduler.messages import message_in, phrase, phrase_in, row
 
 
 def rotate(values: Sequence[int], size: int) -> list[int]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scheduler.core.triggers.lists import join, ranges, rotate
 from scheduler.core.triggers.walls import TimesOfDay
-from scheduler.phrases import messages, phrase, phrase_in, phrase_of
+from scheduler.messages import messages, phrase, phrase_in, phrase_of
 
 MOST_TIMES = 6
 """Up to so many times of day are listed one by one."""

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from scheduler.core.triggers.walls import WallClock
 from scheduler.core.triggers.zones import instant_of, moment_of, zone_named
-from scheduler.phrases import message_in, phrase, phrase_in
+from scheduler.messages import message_in, phrase, phrase_in
 
 MONTH_NAMES = (
     message_in("month of a date", "Jan"),

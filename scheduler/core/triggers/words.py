@@ -20,7 +20,7 @@ from scheduler.core.triggers.reading import parse
 from scheduler.core.triggers.times_of_day import say_at, say_times, so_many
 from scheduler.core.triggers.trigger import Trigger, long_date
 from scheduler.core.triggers.walls import TimesOfDay
-from scheduler.phrases import message_in, messages, phrase, phrase_in, phrase_of, row
+from scheduler.messages import message_in, messages, phrase, phrase_in, phrase_of, row
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from scheduler.core.triggers import error_messages
 from scheduler.errors import InvalidTrigger
-from scheduler.phrases import phrase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -98,7 +98,7 @@ def parse_zone(value: object, *, pointer: str) -> tzinfo:
     except LookupError:
         pass
     raise InvalidTrigger(
-        phrase("“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text=str(value)[:64]),
+        error_messages.UNKNOWN_ZONE(text=str(value)[:64]),
         pointer=pointer,
         code="unknown_timezone",
     )

@@ -8,6 +8,7 @@ pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` say when it is calle
 
 from __future__ import annotations
 
+from scheduler.engine.duties.account import Account
 from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.cancel import Cancel
 from scheduler.engine.duties.claim import Claim
@@ -30,6 +31,7 @@ DUTIES: tuple[type[Duty], ...] = (
     Resume,
     Zones,
     Inspect,
+    Account,
     Sweep,
     Take,
     Claim,

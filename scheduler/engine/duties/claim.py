@@ -42,6 +42,7 @@ class Claim(Duty):
 
     def run(self) -> float:
         began = time.monotonic()
+        self.work.positions.look(self.work.connection)
         claimed = claims.claim_due(
             self.work.connection,
             node=self.work.identity.node,
@@ -49,6 +50,7 @@ class Claim(Duty):
             limit=self.work.settings.claim_batch,
             room=self.work.workload.room(),
             catch_up_limit=self.work.settings.catch_up_limit,
+            positions=self.work.positions,
         )
         self.work.workload.add(claimed.owned)
         self._report(claimed)

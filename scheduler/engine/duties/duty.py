@@ -15,6 +15,7 @@ from scheduler.engine.identity import Identity
 from scheduler.engine.workload import Workload
 from scheduler.store.connections import Connection
 from scheduler.store.notifications import Channel
+from scheduler.store.positions import Positions
 
 AnyDuty = TypeVar("AnyDuty", bound="Duty")
 
@@ -29,6 +30,7 @@ class Work:
     lease: Lease
     events: Events
     connection: Connection
+    positions: Positions
 
 
 class Agenda(Protocol):

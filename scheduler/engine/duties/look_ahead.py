@@ -36,7 +36,9 @@ class LookAhead(Duty):
         claim, take = self.agenda.duty(Claim), self.agenda.duty(Take)
         room = self.work.workload.room()
         has_room = [name for name in room if room[name] > 0]
-        due = runs.next_due(self.work.connection, tasks=registry.names(), executors=has_room)
+        due = runs.next_due(
+            self.work.connection, tasks=registry.names(), executors=has_room, since=self.work.positions.due_from
+        )
         # Whether more waits for a full executor is asked when a place is free again.
         take.look_again(name for name in room if room[name] <= 0)
         longest = self.work.settings.poll_seconds

@@ -17,6 +17,6 @@ class MarkStarted(Duty):
         lasting = workload.lasting_unmarked()
         if lasting:
             started = runs.start(self.work.connection, runs=lasting, node=self.work.identity.node)
-            for run_id in set(lasting) - started:
+            for run_id in set(lasting) - started.runs - started.locked:
                 workload.cancel(run_id)
         return MARK_SECONDS if workload.has_unmarked else math.inf

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
-from scheduler.store import runs
+from scheduler.store.held_runs import HeldRuns
 
 
 class Release(Duty):
@@ -15,6 +15,10 @@ class Release(Duty):
 
     One whose job has no room stays held: its turn comes when another run of the job is recorded.
     """
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._held = HeldRuns()
 
     @property
     def merge_seconds(self) -> float:
@@ -28,5 +32,5 @@ class Release(Duty):
         return max(0.0, self.next_at() - time.monotonic())
 
     def run(self) -> None:
-        if runs.release_held(self.work.connection):
+        if self._held.release(self.work.connection):
             self.agenda.duty(Take).look_again()

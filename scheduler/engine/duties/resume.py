@@ -5,25 +5,29 @@ from __future__ import annotations
 import json
 import logging
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
 from scheduler.core import definitions as rules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Duty
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.messages import Message
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import EndedPause, Vouched
+from scheduler.store.halving import in_halves
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 200
+MOST_JOBS = 100
+"""Jobs that one pass resumes."""
 
 
 class Resume(Duty):
@@ -46,32 +50,47 @@ class Resume(Duty):
         self.due_at = max(at, self.called_at + self.every_seconds)
         return max(0.0, self.due_at - now)
 
-    def run(self) -> None:
-        if end_pauses(self.work.connection, settings=self.work.settings):
+    def run(self) -> float | None:
+        resumed = end_pauses(self.work.connection, settings=self.work.settings)
+        if resumed:
             self.agenda.duty(Claim).soon()
+        return 0.0 if resumed >= MOST_JOBS else None
 
 
-def end_pauses(connection: Connection, *, settings: SchedulerSettings, now: datetime | None = None) -> int:
-    """Resume the jobs whose pause is over, in short transactions; return how many are in the schedule again."""
-    resumed = 0
-    while True:
-        with connection.transaction() as transaction:
-            found = definitions.ended_pauses(transaction, limit=_BATCH, now=now)
-            fit: list[Vouched] = []
-            problems: list[tuple[str, str]] = []
-            for job in found:
-                try:
-                    fit.append(_resumed(job, settings))
-                except (InvalidArguments, InvalidTrigger, ValueError) as error:
-                    problems.append((job.id, str(error)))
-            resumed += definitions.vouch(transaction, fit=fit, now=now)
-            definitions.break_jobs(transaction, problems=problems, now=now)
-        for vouched in fit:
-            logger.info("scheduler.job.resumed", extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
-        for job_id, reason in problems:
-            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
-        if len(found) < _BATCH:
-            return resumed
+def end_pauses(
+    connection: Connection, *, settings: SchedulerSettings, limit: int = MOST_JOBS, now: datetime | None = None
+) -> int:
+    """Resume up to ``limit`` jobs whose pause is over; return how many are in the schedule again."""
+    found = definitions.find_ended_pauses(connection, limit=limit, now=now)
+    resumed = in_halves(
+        found,
+        lambda jobs: _end_pauses(connection, jobs, settings=settings, now=now),
+        lambda job, error: definitions.set_apart(connection, job=job, error=error),
+    )
+    return sum(resumed)
+
+
+def _end_pauses(
+    connection: Connection, jobs: Sequence[str], *, settings: SchedulerSettings, now: datetime | None
+) -> int:
+    with connection.transaction() as transaction:
+        fit: list[Vouched] = []
+        problems: list[tuple[str, Message]] = []
+        for job in definitions.ended_pauses(transaction, jobs=jobs, now=now):
+            try:
+                fit.append(_resumed(job, settings))
+            except (InvalidArguments, InvalidTrigger) as error:
+                problems.append((job.id, reasons.of_error(error)))
+            except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
+                unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
+                problems.append((job.id, unreadable))
+        resumed = definitions.vouch(transaction, fit=fit, now=now)
+        definitions.break_jobs(transaction, problems=problems, now=now)
+    for vouched in fit:
+        logger.info("scheduler.job.resumed", extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
+    for job_id, reason in problems:
+        logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+    return resumed
 
 
 def _resumed(job: EndedPause, settings: SchedulerSettings) -> Vouched:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from scheduler import failpoints
-from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.take import Take
 from scheduler.engine.workload import MARK_SECONDS
@@ -14,14 +15,29 @@ from scheduler.store.runs import OwnedRun
 
 logger = logging.getLogger(__name__)
 
+_CAREFUL_SECONDS = 60.0
+_LOCKED_SECONDS = 0.5
+
 
 class Start(Duty):
     """Hand runs to the executors: those of idempotent tasks at once, all others through the start gate."""
 
     every_pass = True
 
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._locked: list[OwnedRun] = []
+        """Runs that somebody else has locked: they are tried again in a moment."""
+
+        self._locked_until = 0.0
+        self._careful_until = 0.0
+        """Until then locked runs are passed by, which costs a statement more."""
+
     def run(self) -> float | None:
         workload = self.work.workload
+        if self._locked and time.monotonic() >= self._locked_until:
+            workload.put_back(self._locked)
+            self._locked = []
         free, gated = workload.next_to_start()
         if gated:
             try:
@@ -38,15 +54,25 @@ class Start(Duty):
         return 0.0 if self._is_short_of_work() else None
 
     def _pass_the_gate(self, gated: list[OwnedRun]) -> list[OwnedRun]:
-        """Return the runs that may begin; the others are somebody else's by now."""
-        started = runs.start(self.work.connection, runs=[run.id for run in gated], node=self.work.identity.node)
+        """Return the runs that may begin; the others are somebody else's by now, or locked and tried again."""
+        now = time.monotonic()
+        started = runs.start(
+            self.work.connection,
+            runs=[run.id for run in gated],
+            node=self.work.identity.node,
+            with_care=now < self._careful_until,
+        )
         failpoints.hit("run.after_gate")
-        refused = [run.id for run in gated if run.id not in started]
-        if not refused:
+        if len(started.runs) == len(gated):
             return gated
-        logger.warning("scheduler.runs.refused_at_the_gate", extra={"runs": refused[:20], "count": len(refused)})
-        self.work.workload.forget(refused)
-        return [run for run in gated if run.id in started]
+        if started.locked:
+            self._careful_until, self._locked_until = now + _CAREFUL_SECONDS, now + _LOCKED_SECONDS
+            self._locked += [run for run in gated if run.id in started.locked]
+        refused = [run.id for run in gated if run.id not in started.runs | started.locked]
+        if refused:
+            logger.warning("scheduler.runs.refused_at_the_gate", extra={"runs": refused[:20], "count": len(refused)})
+            self.work.workload.forget(refused)
+        return [run for run in gated if run.id in started.runs]
 
     def _is_short_of_work(self) -> bool:
         """Whether the next pass can give an executor more, so that it follows at once."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from scheduler.engine.duties.duty import Duty
-from scheduler.engine.duties.inspection import break_jobs_without_a_task
+from scheduler.engine.duties.inspection import MOST_JOBS, break_jobs_without_a_task
 from scheduler.store import runs
+
+_MOST_RUNS = 500
+"""Runs that one pass cancels; what is left comes with the next one, after the claim."""
 
 
 class Sweep(Duty):
@@ -12,6 +15,7 @@ class Sweep(Duty):
 
     every_seconds = 60.0
 
-    def run(self) -> None:
-        break_jobs_without_a_task(self.work.connection)
-        runs.cancel_orphans(self.work.connection)
+    def run(self) -> float | None:
+        broken = break_jobs_without_a_task(self.work.connection)
+        cancelled = runs.cancel_orphans(self.work.connection, limit=_MOST_RUNS)
+        return 0.0 if broken >= MOST_JOBS or cancelled >= _MOST_RUNS else None

@@ -11,11 +11,14 @@ import tzdata
 
 from scheduler.core import triggers
 from scheduler.core.triggers import zones
-from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.errors import StatementCancelled
 from scheduler.store import installation
 from scheduler.store.connections import Connection
 
 logger = logging.getLogger(__name__)
+
+_LOCKED_SECONDS = 5.0
 
 
 class Zones(Duty):
@@ -23,8 +26,17 @@ class Zones(Duty):
 
     every_seconds = 24 * 3600.0
 
-    def run(self) -> None:
-        compute_by_current_zones(self.work.connection)
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._after = ""
+
+    def run(self) -> float | None:
+        try:
+            self._after = compute_by_current_zones(self.work.connection, after=self._after)
+        except StatementCancelled:  # a job is locked: none may be left out
+            logger.warning("scheduler.tzdata.waits", extra={"after": self._after})
+            return _LOCKED_SECONDS
+        return 0.0 if self._after else None
 
 
 def tzdata_version() -> str:
@@ -40,14 +52,19 @@ def tzdata_version() -> str:
     return str(importlib.reload(tzdata).IANA_VERSION)
 
 
-def compute_by_current_zones(connection: Connection) -> None:
-    """Have next fire times computed anew if this node has other rules than those they were computed by."""
+def compute_by_current_zones(connection: Connection, *, after: str = "") -> str:
+    """
+    Have next fire times computed anew if this node has other rules than those they were computed by.
+
+    Return the job to go on after; empty: all are done.
+    """
     version = tzdata_version()
-    rescheduled = installation.compute_by(connection, tzdata=version)
+    rescheduled = installation.compute_by(connection, tzdata=version, after=after)
     if rescheduled is None:
-        return
+        return ""
     zones.forget()
     triggers.parse_cached.cache_clear()
     # A new database has no jobs yet: then there is nothing to look at.
-    level = logging.WARNING if rescheduled else logging.INFO
-    logger.log(level, "scheduler.tzdata.changed", extra={"version": version, "jobs": rescheduled})
+    level = logging.WARNING if rescheduled.jobs else logging.INFO
+    logger.log(level, "scheduler.tzdata.changed", extra={"version": version, "jobs": rescheduled.jobs})
+    return rescheduled.after

@@ -122,6 +122,8 @@ def sentence(done: CleanUp, *, dry_run: bool) -> str:
     counts = [_count(done.runs, "run"), _count(done.jobs, "ended job"), _count(done.nodes, "gone node")]
     if done.changes:
         counts.append(_count(done.changes, "change") + " of jobs")
+    if done.incidents:
+        counts.append(_count(done.incidents, "closed incident"))
     if done.stock_history:
         counts.append(f"{_count(done.stock_history, 'row')} of django_apscheduler's own history")
     what = f"{', '.join(counts[:-1])} and {counts[-1]}"

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
-from scheduler.management import declared, printing
+from scheduler.management import declared, imported, printing
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -80,9 +80,11 @@ class Command(BaseCommand):
 
         declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
         declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
+        imported.add_crontab_arguments(add("import-crontab", "Print the jobs of a crontab as a file of declared jobs."))
+        imported.add_beat_arguments(add("import-beat", "Print Celery's beat_schedule as a file of declared jobs."))
 
     def handle(self, *, word: str, **options: Any) -> None:
-        printing.guarded(lambda: getattr(self, f"_{word}")(**options))
+        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options))
 
     def _list(
         self,
@@ -197,6 +199,12 @@ class Command(BaseCommand):
 
     def _apply(self, **options: Any) -> None:
         declared.apply(options, actor=_actor(), out=self.stdout, err=self.stderr, style=self.style)
+
+    def _import_crontab(self, *, file: str, timezone: str, **_: Any) -> None:
+        imported.crontab(file=file, timezone=timezone, out=self.stdout, err=self.stderr)
+
+    def _import_beat(self, *, path: str, timezone: str, **_: Any) -> None:
+        imported.beat(path=path, timezone=timezone, out=self.stdout, err=self.stderr)
 
     def _print(self, document: Any, output: str, *, columns: tuple[str, ...] = ()) -> None:
         if output == "json":

@@ -24,6 +24,7 @@ from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironmen
 from scheduler.loops import spawn
 from scheduler.management import declared, log_output, printing
 from scheduler.services import installation
+from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
 from scheduler.store.installation import adopt
 
@@ -66,6 +67,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--apply", action="store_true", help="First create and change the jobs that code and files declare."
         )
+        parser.add_argument(
+            "--no-alerts",
+            dest="alerts",
+            action="store_false",
+            help="Send no alerts from this node: another one does, or “manage.py send_alerts”.",
+        )
         parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
         parser.add_argument(
             "--metrics-port",
@@ -96,6 +103,7 @@ class Command(BaseCommand):
         adopt_environment: bool,
         apply: bool,
         metrics_port: tuple[str, int] | None,
+        alerts: bool,
         **options: Any,
     ) -> None:
         self._stop = threading.Event()
@@ -123,7 +131,7 @@ class Command(BaseCommand):
         scheduler.node.hurry = self._hurry
         if is_plain or self.stdout.isatty():
             self.stdout.write(_banner(scheduler.node))
-        told = self._tell(scheduler.node, settings, server)
+        told = self._tell(scheduler.node, settings, server, Sender() if alerts and not once else None)
         if once:
             self._until_nothing_is_due(scheduler)
         else:
@@ -177,11 +185,10 @@ class Command(BaseCommand):
             raise CommandError(f"Metrics cannot be served on {address[0]}:{address[1]}: {error.strerror}.") from None
 
     def _tell(
-        self, node: Node, settings: conf.SchedulerSettings, server: MetricsServer | None
-    ) -> list[Reporter | MetricsServer]:
-        told: list[Reporter | MetricsServer] = [Reporter(node=node, settings=settings)]
-        if server is not None:
-            told.append(server)
+        self, node: Node, settings: conf.SchedulerSettings, server: MetricsServer | None, sender: Sender | None
+    ) -> list[Reporter | MetricsServer | Sender]:
+        told: list[Reporter | MetricsServer | Sender] = [Reporter(node=node, settings=settings)]
+        told += [part for part in (server, sender) if part is not None]
         for part in told:
             part.start()
         return told

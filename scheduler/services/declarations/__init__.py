@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.declarations import REMOVED, Drift, unflatten
 from scheduler.core.states import Via
-from scheduler.errors import JobNotFound
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services import jobs
@@ -71,7 +71,7 @@ def apply(
     """
     collected = collected or collect()
     release = conf.get().release
-    reason = reason or (f"Declared in release {release}." if release else "Declared.")
+    reason = reason or (reasons.DECLARED_IN(release=release) if release else reasons.DECLARED_AGAIN())
     author = Author(actor=actor, via=Via(via), reason=reason)
     steps = applying.apply(collected=collected, options=options, author=author, on_step=on_step)
     return Synchronisation(steps=steps, errors=collected.errors)
@@ -117,22 +117,18 @@ def keep(*, job: Job, fields: Iterable[str] = ()) -> tuple[str, ...]:
 
 def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | str = Via.CODE) -> Job:
     """
-    Bring fields of a job back to what is declared; without ``fields``, all that drifted.
+    Bring fields of a job back to what was declared at the last synchronisation; without ``fields``, all that drifted.
 
-    :raises JobNotFound: the job has no declaration, or its source no longer declares it
+    A secret is remembered as a digest, and comes back with the next synchronisation that asks for it.
     """
-    collected = collect()
-    row = of_job(id=job.pk)
-    found = next((each for each in collected.declarations if row is not None and each.key == row.key), None)
-    if found is None:
-        raise JobNotFound("The job is not declared, so it has no declared value.")
-    flat = comparing.checked(found)
-    drifted = {each.field for each in drift(job=job)}
-    chosen = drifted & set(fields) if fields else drifted
+    drifted = {each.field: each.declared for each in drift(job=job)}
+    chosen = {
+        name: value
+        for name, value in drifted.items()
+        if (not fields or name in set(fields)) and not comparing.is_digest(value)
+    }
+    if not chosen:
+        return job
     plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
-    changes = unflatten({name: flat[name] for name in chosen if name in flat}, kwargs=plain)
-    return (
-        jobs.update(job=job, actor=actor, via=via, reason="The declared value was taken.", **changes)
-        if changes
-        else job
-    )
+    changes = unflatten(chosen, kwargs=plain)
+    return jobs.update(job=job, actor=actor, via=via, reason=reasons.DECLARED_VALUE_TAKEN(), **changes)

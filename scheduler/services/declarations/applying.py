@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.declarations import Declaration, unflatten
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError
@@ -36,7 +37,7 @@ _NOTED = (
     "synced_at",
 )
 
-DROPPED = "No longer declared."
+DROPPED = reasons.NO_LONGER_DECLARED()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from scheduler import conf
-from scheduler.core.declarations import REMOVED, Declaration, Drift, is_older, merge
+from scheduler.core.declarations import REMOVED, Declaration, Drift, OnConflict, is_older, merge
 from scheduler.core.states import JobState
 from scheduler.errors import SchedulerError
 from scheduler.models import Declaration as Row
@@ -231,7 +231,7 @@ def _merged(
         stored=present,
         default=lambda name: defaults.get(name, REMOVED),
         is_same=lambda name, declared, stored: comparing.is_same(name, declared, stored, now=now),
-        on_conflict=declaration.on_conflict,
+        on_conflict=OnConflict.DECLARED if options.overwrite else declaration.on_conflict,
     )
     drift = () if options.overwrite else merged.drift
     write = {name: flat.get(name, value) for name, value in merged.write.items()}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler import conf
-from scheduler.core import definition, ids, triggers
+from scheduler.core import definition, error_messages, ids, reasons, triggers
 from scheduler.core import policies as policy_rules
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
@@ -24,8 +24,8 @@ from scheduler.errors import (
     NotPaused,
     StaleVersion,
 )
+from scheduler.messages import phrase
 from scheduler.models import Job, Run
-from scheduler.phrases import phrase
 from scheduler.services import masking
 from scheduler.services.queries import job_history, job_queries
 from scheduler.store import database, notifications
@@ -37,12 +37,15 @@ from scheduler.store.notifications import Channel
 _WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")
 
+_MOST_AT_ONCE = 1000
+"""Runs that one transaction cancels."""
+
 
 def get(*, id: str) -> Job:
     """:raises JobNotFound: there is no job with this id"""
     job: Job | None = Job.objects.filter(pk=id).first()
     if job is None:
-        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=f"{id}"))
+        raise JobNotFound(error_messages.NO_SUCH_JOB(id=f"{id}"))
     return job
 
 
@@ -124,7 +127,7 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
         triggers.check_future(normalized, now=now)
     columns = rows.due(triggers.first_fire_time(normalized, now=now))
     if paused:
-        columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": "Created paused."}
+        columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
     return Job(
         id=id,
         name=rows.checked_name(given.get("name") or name),
@@ -170,7 +173,7 @@ def update(
     """
     unknown = sorted(set(changes) - set(definition.NAMES))
     if unknown:
-        raise InvalidPolicy(phrase("A job has no {names} that could be changed.", names=", ".join(unknown)))
+        raise InvalidPolicy(error_messages.UNCHANGEABLE(names=", ".join(unknown)))
     now = now or database_now()
     with database.atomic():
         stored = _lock(job)
@@ -209,14 +212,12 @@ def stale(*, job: Job, version: int) -> StaleVersion:
     }
     if not seen:
         return StaleVersion(
-            phrase(
-                "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}). Look at it again.",
+            error_messages.CHANGED_MEANWHILE(
                 **values,
             )
         )
     return StaleVersion(
-        phrase(
-            "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}): {what}. Look at it again.",
+        error_messages.CHANGED_MEANWHILE_IN(
             what=job_history.brief(change=seen[0]),
             **values,
         )
@@ -253,21 +254,18 @@ def pause(
     until = None if until is None else aware(until)
     if until is not None and until <= now:
         raise InvalidPause(
-            phrase(
-                "until is “{until}”, which is over (now {now}).",
+            error_messages.PAUSE_IS_OVER(
                 until=until.isoformat(),
                 now=now.isoformat(timespec="seconds"),
             )
         )
     if until is not None and until.year > LAST_YEAR:
         # Beyond it, no time zone could show it, and no program of ours read it back.
-        raise InvalidPause(
-            phrase("until is “{until}”; the year is up to {year}.", until=until.isoformat(), year=f"{LAST_YEAR}")
-        )
+        raise InvalidPause(error_messages.PAUSE_TOO_LONG(until=until.isoformat(), year=f"{LAST_YEAR}"))
     with database.atomic():
         stored = _lock(job)
         if stored.state == JobState.PAUSED and stored.paused_until == until:
-            raise AlreadyPaused(phrase("“{name}” is paused already.", name=stored.name))
+            raise AlreadyPaused(error_messages.JOB_IS_PAUSED(name=stored.name))
         changes = rows.pause(job=stored, reason=reason, until=until, now=now)
         author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
         return rows.save(job=stored, changes=changes, author=author, now=now)
@@ -287,9 +285,7 @@ def resume(
     with database.atomic():
         stored = _lock(job)
         if stored.state != JobState.PAUSED:
-            raise NotPaused(
-                phrase("“{name}” is not paused; it is {state}.", name=stored.name, state=phrase(stored.state))
-            )
+            raise NotPaused(error_messages.JOB_IS_NOT_PAUSED(name=stored.name, state=phrase(stored.state)))
         rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.pk)
         normalized = triggers.normalize(stored.trigger, now=now)
         next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
@@ -309,7 +305,7 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
     with database.atomic():
         stored = _lock(job)
         if stored.state == JobState.BROKEN:
-            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))
+            raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))
         if kwargs is not None:
             masking.check_destination(job=stored, changes={"kwargs": kwargs})
         args, checked = rows.check_arguments(
@@ -341,8 +337,11 @@ def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str 
     """
     with database.atomic():
         stored = _lock(job)
-        waiting = Run.objects.active().filter(job=stored, held=True)
-        waiting.update(state=RunState.CANCELLED, reason="The job was deleted.", finished_at=database_now())
+        # Of many, the first: nodes cancel the others, some at a time.
+        waiting = Run.objects.active().filter(job=stored, held=True).order_by("pk").values("pk")[:_MOST_AT_ONCE]
+        Run.objects.filter(pk__in=waiting, finished_at=None).update(
+            state=RunState.CANCELLED, finished_at=database_now(), **reasons.columns(reasons.JOB_DELETED())
+        )
         rows.delete(job=stored, author=_author(actor, via, reason))
 
 
@@ -350,6 +349,4 @@ def _lock(job: Job) -> Job:
     try:
         return rows.lock(id=job.pk)
     except JobNotFound:
-        raise JobNotFound(
-            phrase("The job “{name}” ({id}) was deleted meanwhile.", name=job.name, id=f"{job.pk}")
-        ) from None
+        raise JobNotFound(error_messages.JOB_DELETED_MEANWHILE(name=job.name, id=f"{job.pk}")) from None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
@@ -118,7 +119,7 @@ def clone(
         tags=job.tags,
         actor=actor,
         via=via,
-        reason=f"Copied from “{job.name}” ({job.pk}).",
+        reason=reasons.COPIED_FROM(name=job.name, id=job.pk),
         source=source,
         paused=paused,
         **{policy: getattr(job, policy) for policy in POLICIES},

@@ -8,12 +8,11 @@ from typing import Any
 
 from django.db import transaction
 
-from scheduler.core import triggers
+from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.definition import NAMES
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
 from scheduler.models import Job
-from scheduler.phrases import phrase
 from scheduler.services import masking
 from scheduler.services.jobs import bulk
 from scheduler.store import database
@@ -45,7 +44,7 @@ def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
         found = found.filter(pk__in=ids)
         missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
         if missing:
-            raise JobNotFound(phrase("There is no job with the id “{id}”.", id=missing[0]))
+            raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
     return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
 
 
@@ -67,7 +66,7 @@ def import_jobs(
     :raises InvalidImport: it is no such document; nothing was done
     """
     entries = _entries(document)
-    author = {"actor": actor, "via": Via(via), "reason": reason or "Imported."}
+    author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}
     return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
 
 

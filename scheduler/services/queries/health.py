@@ -17,7 +17,7 @@ from django.db.utils import Error
 from scheduler.core.health import Check, Standing, Status, checks, worst
 from scheduler.errors import SchedulerError
 from scheduler.loops import spawn
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services import installation
 from scheduler.store import measures
 

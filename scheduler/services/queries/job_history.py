@@ -9,12 +9,11 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from scheduler.core import differences
+from scheduler.core import differences, error_messages
 from scheduler.core.differences import Difference
 from scheduler.core.states import ChangeAction
 from scheduler.errors import ChangeNotFound, JobNotFound
 from scheduler.models import Change, Job
-from scheduler.phrases import phrase
 from scheduler.services import masking
 from scheduler.services.queries import paging
 from scheduler.services.queries.paging import Order, Page
@@ -68,14 +67,14 @@ def page(*, filter: ChangeFilter, limit: int, cursor: str = "") -> Page[Change]:
 def check_known(*, job: str) -> None:
     """:raises JobNotFound: there is no job with this id, and none is remembered"""
     if not Job.objects.filter(pk=job).exists() and not Change.objects.filter(job_key=job).exists():
-        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=job))
+        raise JobNotFound(error_messages.NO_SUCH_JOB(id=job))
 
 
 def get(*, id: int) -> Change:
     """:raises ChangeNotFound: there is none with this id"""
     change = Change.objects.filter(pk=id).first() if 0 < id <= _LARGEST_ID else None
     if change is None:
-        raise ChangeNotFound(phrase("There is no change with the id {id}.", id=str(id)[:30]))
+        raise ChangeNotFound(error_messages.NO_SUCH_CHANGE(id=str(id)[:30]))
     return change
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from django.db.models import F, Func, OuterRef, Q, QuerySet, Subquery
 
+from scheduler.core import error_messages
 from scheduler.core.registry import NODE_EXECUTORS, registry
 from scheduler.core.states import NodeState
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Job, Node, Run
-from scheduler.phrases import phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,9 +97,7 @@ def check_executor(*, executor: str) -> None:
     if executor in NODE_EXECUTORS:
         return
     if executor not in (known := executors()):
-        raise UnknownExecutor(
-            phrase("No executor is called “{name}”. There are: {names}.", name=executor, names=", ".join(sorted(known)))
-        )
+        raise UnknownExecutor(error_messages.NO_SUCH_EXECUTOR(name=executor, names=", ".join(sorted(known))))
 
 
 def _newest_first() -> QuerySet[Run]:

@@ -28,6 +28,7 @@ from django.db.models import (
 from django.db.models.functions import Extract, JSONObject, Left
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.health.standing import NotStarted
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.models import Job, Run
@@ -73,6 +74,8 @@ class Recent:
     id: int
     state: str
     error: str
+    """As a message where the scheduler itself says it; cut."""
+
     scheduled_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -83,6 +86,11 @@ class Recent:
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
+
+
+def fresh_seconds() -> float:
+    """Return the age up to which a heartbeat says that its node is alive."""
+    return measures.fresh_seconds()
 
 
 def not_started() -> list[NotStarted]:
@@ -192,6 +200,8 @@ def recent(*, jobs: Iterable[str], count: int) -> dict[str, list[Recent]]:
                 id="id",
                 state="state",
                 error=Left("error", _ERROR_CHARS),
+                reason_code="reason_code",
+                reason_params="reason_params",
                 scheduled_at="scheduled_at",
                 started_at="started_at",
                 finished_at="finished_at",
@@ -224,11 +234,18 @@ def _recent(row: dict[str, Any]) -> Recent:
     return Recent(
         id=row["id"],
         state=row["state"],
-        error=row["error"] or "",
+        error=_error(row),
         scheduled_at=datetime.fromisoformat(row["scheduled_at"]),
         started_at=_instant(row["started_at"]),
         finished_at=_instant(row["finished_at"]),
     )
+
+
+def _error(row: dict[str, Any]) -> str:
+    error = row["error"] or ""
+    if not error or not row["reason_code"]:
+        return error
+    return reasons.read(code=row["reason_code"], params=row["reason_params"], text=error)
 
 
 def _instant(text: str | None) -> datetime | None:

@@ -39,11 +39,13 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         "task": row.task,
         "args": masking.masked(row.args),
         "kwargs": masking.masked(row.kwargs),
-        "trigger": triggers.current_form(row.trigger),
+        "trigger": _form(row.trigger),
         "when": words(row.trigger),
         **{name: getattr(row, name) for name in POLICIES},
         "state": row.state,
         "state_reason": row.state_reason,
+        "reason_code": row.reason_code,
+        "reason_params": row.reason_params or {},
         "state_changed_at": instant(row.state_changed_at),
         "state_changed_by": row.state_changed_by,
         "paused_until": instant(row.paused_until),
@@ -61,16 +63,22 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
 
 def words(trigger: Any) -> str | None:
     """Describe a stored trigger; ``None``: raw SQL wrote something that is none."""
-    return _words(json.dumps(trigger))
+    return _read(json.dumps(trigger))[1]
+
+
+def _form(trigger: Any) -> dict[str, Any] | None:
+    """Return a stored trigger in the form of today; ``None``: raw SQL wrote something that is none."""
+    return _read(json.dumps(trigger))[0]
 
 
 @lru_cache(maxsize=4096)
-def _words(trigger: str) -> str | None:
+def _read(trigger: str) -> tuple[dict[str, Any] | None, str | None]:
     """Kept, because reading the triggers takes half the time of a list of jobs."""
     try:
-        return triggers.describe(json.loads(trigger))
+        compiled = triggers.parse(json.loads(trigger))
+        return compiled.as_json(), triggers.describe(compiled)
     except (InvalidTrigger, TypeError, AttributeError):
-        return None
+        return None, None
 
 
 def _last(run: Run) -> dict[str, Any]:
@@ -96,6 +104,8 @@ def changes(*, rows: Iterable[Change]) -> list[dict[str, Any]]:
             "actor": row.actor,
             "via": row.via,
             "reason": row.reason,
+            "reason_code": row.reason_code,
+            "reason_params": row.reason_params or {},
             "restored_version": row.restored_version,
             "changed_at": instant(row.changed_at),
             "changes": [{"name": each.name, "old": each.old, "new": each.new} for each in job_history.what(change=row)],
@@ -126,6 +136,8 @@ def run(*, row: Run, nodes: Mapping[str, str]) -> dict[str, Any]:
         "attempt": row.attempt,
         "state": row.state,
         "reason": row.reason,
+        "reason_code": row.reason_code,
+        "reason_params": row.reason_params or {},
         "error": row.error,
         "executor": row.executor,
         "priority": row.priority,
@@ -167,6 +179,8 @@ def node(*, row: Node) -> dict[str, Any]:
         "stuck": row.stuck,
         "state": row.state,
         "reason": row.reason,
+        "reason_code": row.reason_code,
+        "reason_params": row.reason_params or {},
         "started_at": instant(row.started_at),
         "heartbeat_at": instant(row.heartbeat_at),
         "stopped_at": instant(row.stopped_at),

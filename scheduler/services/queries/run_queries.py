@@ -9,8 +9,12 @@ from datetime import datetime
 
 from django.db.models import F, QuerySet
 
+from scheduler.core import error_messages
+from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
+from scheduler.errors import InvalidFilter
 from scheduler.models import Job, Node, Run
+from scheduler.models.run import HAS_A_REASON
 from scheduler.services.queries import paging
 from scheduler.services.queries.paging import Order, Page
 from scheduler.store import windows
@@ -48,6 +52,9 @@ class RunFilter:
     error: str = ""
     """Part of the error's text."""
 
+    reasons: tuple[str, ...] = ()
+    """Codes of ``scheduler.core.reasons``."""
+
     since: datetime | None = None
     until: datetime | None = None
     """The window in which the run was entered in the ledger: from the one, before the other."""
@@ -76,6 +83,20 @@ def page(*, filter: RunFilter, limit: int, cursor: str = "") -> Page[Run]:
     """
     rows, order = _find(filter)
     return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor)
+
+
+def known_reasons(codes: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return the codes of reasons to filter by.
+
+    :raises InvalidFilter: one is not the code of a reason of runs
+    """
+    codes = tuple(codes)
+    for code in codes:
+        if code not in RUN_REASONS:
+            message = error_messages.UNKNOWN_REASON(code=code[:64], codes=", ".join(RUN_REASONS))
+            raise InvalidFilter(message, parameter="reason_code")
+    return codes
 
 
 def slowest(*, filter: RunFilter, limit: int) -> list[Run]:
@@ -110,7 +131,7 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
             found = found.filter(error__isnull=False)
             order = LAST_FAILED_FIRST
         elif set(filter.states) <= set(REASONED):
-            found = found.filter(finished_at__isnull=False).exclude(reason="")
+            found = found.filter(finished_at__isnull=False).filter(HAS_A_REASON)
         elif set(filter.states) <= set(FINISHED_STATES):
             found = found.filter(finished_at__isnull=False)
     if filter.error:
@@ -127,6 +148,8 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         if RunKind.SCHEDULED not in filter.kinds:
             # What the kinds imply, as with the states.
             found = found.exclude(kind=RunKind.SCHEDULED)
+    if filter.reasons:
+        found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
     if filter.task:
         found = found.filter(task=filter.task)
     if filter.node:

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import Max
 
-from scheduler.core import triggers
+from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
+from scheduler.messages import phrase
 from scheduler.models import Job, Run
-from scheduler.phrases import phrase
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
 from scheduler.store.clock import aware, database_now
@@ -29,7 +29,7 @@ def get(*, id: int) -> Run:
     """:raises RunNotFound: there is no run with this id"""
     run: Run | None = Run.objects.filter(pk=id).first()
     if run is None:
-        raise RunNotFound(phrase("There is no run with the id {id}.", id=f"{id}"))
+        raise RunNotFound(error_messages.NO_SUCH_RUN(id=f"{id}"))
     return run
 
 
@@ -46,18 +46,15 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     with database.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
-            raise RunNotFound(phrase("The run {id} was deleted meanwhile.", id=f"{run.pk}"))
+            raise RunNotFound(error_messages.RUN_DELETED_MEANWHILE(id=f"{run.pk}"))
         if stored.finished_at is not None:
-            raise RunFinished(
-                phrase("The run {id} has finished already: it {state}.", id=f"{run.pk}", state=phrase(stored.state))
-            )
-        by = f" by {actor}" if actor else ""
+            raise RunFinished(error_messages.RUN_HAS_FINISHED(id=f"{run.pk}", state=phrase(stored.state)))
         if stored.state == RunState.QUEUED:
             stored.state = RunState.CANCELLED
             stored.finished_at = now
-            stored.reason = f"Cancelled{by} before it began."
+            stored.reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
         stored.cancel_requested_at = stored.cancel_requested_at or now
-        stored.save(update_fields=["state", "finished_at", "reason", "cancel_requested_at"])
+        stored.save(update_fields=["state", "finished_at", *reasons.columns(None), "cancel_requested_at"])
         if stored.node is not None:
             notifications.notify(Channel.CANCEL)
     return stored
@@ -73,18 +70,15 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     """
     now = now or database_now()
     if run.job_id is None:
-        raise JobNotFound(
-            phrase("The job “{name}” was deleted: there is nothing that could be run again.", name=run.job_name)
-        )
+        raise JobNotFound(error_messages.DELETED_JOB_CANNOT_RUN(name=run.job_name))
     with database.atomic():
         job = rows.lock(id=run.job_id)
         if job.state == JobState.BROKEN:
-            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=job.name, reason=job.state_reason))
+            raise JobIsBroken(error_messages.CANNOT_RUN(name=job.name, reason=job.state_reason))
         stored = get(id=run.pk)
         if stored.finished_at is None:
             raise RunIsActive(
-                phrase(
-                    "The run {id} is {state}: cancel it before it is run again.",
+                error_messages.CANCEL_RUN_FIRST(
                     id=f"{run.pk}",
                     state=phrase(stored.state),
                 )
@@ -153,13 +147,13 @@ def backfill(
     now = now or database_now()
     since, until = aware(since), aware(until)
     if until < since:
-        raise InvalidWindow(f"The window ends ({until.isoformat()}) before it begins ({since.isoformat()}).")
+        raise InvalidWindow(error_messages.WINDOW_REVERSED(until=until.isoformat(), since=since.isoformat()))
     if until > now:
-        raise InvalidWindow(f"The window ends in the future ({until.isoformat()}); it is {now.isoformat()} now.")
+        raise InvalidWindow(error_messages.WINDOW_IN_THE_FUTURE(until=until.isoformat(), now=now.isoformat()))
     fire_times = triggers.next_fire_times(job.trigger, after=since - _MOMENT, count=limit + 1)
     fire_times = [moment for moment in fire_times if moment <= until]
     if len(fire_times) > limit:
-        raise InvalidWindow(f"The window has more than {limit:,} fire times. Choose a shorter one, or a higher limit.")
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
     queued: list[datetime] = []
     for place in range(0, len(fire_times), _BATCH):
         batch = fire_times[place : place + _BATCH]
@@ -178,7 +172,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
     with database.atomic():
         stored = rows.lock(id=job.pk)
         if stored.state == JobState.BROKEN:
-            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))
+            raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))
         present = set(
             Run.objects.filter(job=stored, scheduled_at__in=fire_times)
             .exclude(state__in=(RunState.MISSED, RunState.SKIPPED))
@@ -198,7 +192,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
                     now=now,
                     kind=RunKind.MANUAL,
                     attempt=attempts.get(moment, 0) + 1,
-                    reason="Backfill.",
+                    **reasons.columns(reasons.BACKFILL()),
                     priority=BACKFILL_PRIORITY,
                     held=True,
                     requested_by=actor,

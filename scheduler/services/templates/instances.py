@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from scheduler import sealing
+from scheduler.core import reasons
 from scheduler.core import templates as rules
 from scheduler.core.declarations import Declaration
 from scheduler.core.states import Via
@@ -158,7 +159,7 @@ def _job(step: Step) -> Job:
 
 
 def _reason(version: TemplateVersion) -> str:
-    return f"Template {version.template.slug}, version {version.number}."
+    return reasons.FROM_TEMPLATE(template=version.template.slug, version=version.number)
 
 
 def _apply(

@@ -26,4 +26,10 @@ else:
 errors: ModuleType = driver.errors
 """The driver's exceptions: ``Error``, ``OperationalError`` and the other names of PEP 249."""
 
-__all__ = ["driver", "errors"]
+
+def sqlstate(error: BaseException | None) -> str:
+    """Return the server's code of an error; empty: it is none of the server's, as when the line broke."""
+    return str(getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or "")
+
+
+__all__ = ["driver", "errors", "sqlstate"]

@@ -4,21 +4,28 @@
 -- Params:  now    timestamptz, or NULL for the database's clock
 --          tasks  text[], the tasks that this node knows
 --          limit  int, the most rows to lock
+--          passed_by  text[]: do not claim these
+--          only   text[] or NULL: claim no others
+--          since  timestamptz or NULL: no job is due before this; what was is passed over, not read
 -- Rows:    id, due_at, now, trigger, coalesce, max_instances, misfire_grace_time, executor, priority,
---          overlap, seconds until the next job is due, whoever may take it; oldest first. Jobs of one instant have
+--          overlap, place (of the row in its table, as long as it is locked), seconds until the next job is due,
+--          whoever may take it; oldest first. Jobs of one instant have
 --          no order: sorting them would read all that are due for every batch, and a midnight can have thousands
 -- Index:   django_apscheduler_djangojob (next_run_time)
 
 -- Python has no year before 1: what was written by hand may be older, and one such row must not stop the others.
 SELECT parent.id, greatest(parent.next_run_time, '0001-01-01 00:00+00'::timestamptz), coalesce(%(now)s::timestamptz, now()),
        job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time, job.executor, job.priority,
-       job.overlap,
+       job.overlap, parent.ctid::text,
        (SELECT extract(epoch FROM min(later.next_run_time) - clock_timestamp())::float8
           FROM django_apscheduler_djangojob AS later
          WHERE later.next_run_time > coalesce(%(now)s::timestamptz, now()))
   FROM django_apscheduler_djangojob AS parent
   JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
  WHERE parent.next_run_time <= coalesce(%(now)s::timestamptz, now())
+   AND parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
+   AND (%(only)s::text[] IS NULL OR parent.id = ANY(%(only)s::text[]))
+   AND parent.id <> ALL(%(passed_by)s::text[])
    AND job.state = 'active'
    AND NOT job.needs_inspection
    AND job.task = ANY(%(tasks)s::text[])

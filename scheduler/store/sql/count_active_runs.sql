@@ -1,17 +1,37 @@
--- Count the active runs of jobs; those that are held aside are told apart.
+-- Count the active runs of jobs, and find the newest that waits for its turn.
 --
 -- Locks:   none; the caller holds the rows of the jobs, so nobody else adds a run meanwhile.
--- Params:  jobs  text[]
+-- Params:  jobs text[], since bigint[] of one length: active runs of a job have this number or a higher one
 -- Rows:    job_id, active, manual ones of them, id and newest fire time of the newest held run that waits for its turn
---          (NULL: none); jobs without an active run are left out
--- Index:   scheduler_run_active_job
+--          (NULL: none), least number of an active run, held ones included; jobs without an active run are left out
+-- Index:   scheduler_run_active_of_job, from “since” on: entries of runs that ended are not read while a transaction
+--          elsewhere keeps them; scheduler_run_held_fire_time
 
-SELECT run.job_id,
-       count(*) FILTER (WHERE NOT run.held),
-       count(*) FILTER (WHERE NOT run.held AND run.kind = 'manual'),
-       (array_agg(run.id ORDER BY run.scheduled_at DESC) FILTER (WHERE run.held AND run.kind = 'scheduled'))[1],
-       max(run.scheduled_at) FILTER (WHERE run.held AND run.kind = 'scheduled')
-  FROM scheduler_run AS run
- WHERE run.job_id = ANY(%(jobs)s::text[])
-   AND run.finished_at IS NULL
- GROUP BY run.job_id
+SELECT wanted.id, active.runs, active.manual, waiting.id, waiting.scheduled_at, least(active.first, held.first)
+  FROM unnest(%(jobs)s::text[], %(since)s::bigint[]) AS wanted (id, since)
+ CROSS JOIN LATERAL (SELECT count(*) AS runs, count(*) FILTER (WHERE run.kind = 'manual') AS manual, min(run.id) AS first
+                       FROM scheduler_run AS run
+                      WHERE run.job_id = wanted.id
+                        AND NOT run.held
+                        AND run.id >= wanted.since
+                        AND run.finished_at IS NULL) AS active
+  LEFT JOIN LATERAL (SELECT run.id AS first
+                       FROM scheduler_run AS run
+                      WHERE run.job_id = wanted.id
+                        AND run.held
+                        AND run.finished_at IS NULL
+                        AND (SELECT EXISTS (SELECT 1 FROM scheduler_run AS any_run
+                                             WHERE any_run.held AND any_run.finished_at IS NULL))
+                      ORDER BY run.id
+                      LIMIT 1) AS held ON true
+  LEFT JOIN LATERAL (SELECT run.id, run.scheduled_at
+                       FROM scheduler_run AS run
+                      WHERE held.first IS NOT NULL
+                        AND run.job_id = wanted.id
+                        AND run.held
+                        AND run.kind = 'scheduled'
+                        AND run.finished_at IS NULL
+                      ORDER BY run.scheduled_at DESC
+                      LIMIT 1) AS waiting ON true
+ WHERE active.runs > 0
+    OR held.first IS NOT NULL

@@ -7,7 +7,7 @@
 
 WITH counted AS (
     UPDATE scheduler_job AS job
-       SET consecutive_failures = job.consecutive_failures + failed.count
+       SET consecutive_failures = least(job.consecutive_failures + failed.count, 2147483647)
       FROM (SELECT failure.id, count(*) AS count FROM unnest(%(jobs)s::text[]) AS failure (id) GROUP BY failure.id) AS failed
      WHERE job.djangojob_ptr_id = failed.id
     RETURNING job.djangojob_ptr_id AS id, job.consecutive_failures, job.state = 'active'

@@ -3,7 +3,7 @@
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; rule bigint, or NULL for all
 -- Rows:    rule id, job id, seconds since it was due, run (NULL: not planned), facts (JSON)
--- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_active_job
+-- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_active_of_job
 
 WITH clock AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now

@@ -7,7 +7,7 @@
 -- Params:  after bigint, the id to go on from; limit int, the rows to look at; cutoff timestamptz; keep int
 -- Rows:    one: the page's last id (NULL: the ledger ends), how many rows it has, whether any of them was created before
 --          the cutoff, ids bigint[]
--- Index:   the primary key; scheduler_run_once_per_fire_time; scheduler_run_active_job
+-- Index:   the primary key; scheduler_run_once_per_fire_time; scheduler_run_active_of_job
 
 WITH page AS MATERIALIZED (
     SELECT run.id, run.job_id, run.scheduled_at, run.attempt, run.created_at, run.finished_at

@@ -3,7 +3,7 @@
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; rule bigint, or NULL for all
 -- Rows:    rule id, job id, seconds since the run began, run, facts (JSON): usual, in seconds
--- Index:   scheduler_run_active_job; scheduler_run_once_per_fire_time for up to 100 rows of each running job
+-- Index:   scheduler_run_active_of_job; scheduler_run_once_per_fire_time for up to 100 rows of each running job
 
 WITH clock AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now

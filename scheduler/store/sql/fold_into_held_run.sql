@@ -3,16 +3,21 @@
 -- Locks:   the rows, until the caller's transaction ends; the caller holds the rows of their jobs.
 -- Params:  arrays of one length: runs bigint[], scheduled_at timestamptz[] (the newest fire time), counts int[]
 --          (how many new ones)
--- Rows:    id; a run that began meanwhile is left out
+-- Rows:    id; a run that began meanwhile is left out, and one whose place a backfill has taken
 -- Index:   the primary key
 
 UPDATE scheduler_run AS run
    SET covers_from = coalesce(run.covers_from, run.scheduled_at),
        scheduled_at = further.scheduled_at,
-       coalesced = run.coalesced + further.count
+       coalesced = least(run.coalesced::bigint + further.count, 2147483647)
   FROM unnest(%(runs)s::bigint[], %(scheduled_at)s::timestamptz[], %(counts)s::int[])
     AS further (id, scheduled_at, count)
  WHERE run.id = further.id
    AND run.held
    AND run.finished_at IS NULL
+   AND NOT EXISTS (SELECT 1
+                     FROM scheduler_run AS other
+                    WHERE other.job_id = run.job_id
+                      AND other.scheduled_at = further.scheduled_at
+                      AND other.attempt = run.attempt)
 RETURNING run.id

@@ -10,7 +10,7 @@ INSERT INTO scheduler_run (
        executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback, log, timeout)
 SELECT run.job_id, run.job_key, run.job_name, run.task, run.args, run.kwargs, run.scheduled_at,
        coalesce(%(now)s::timestamptz, clock_timestamp()) + failed.delay * interval '1 second', run.covers_from, 'retry',
-       run.attempt + 1, 'queued', '', run.executor, run.priority, true, NULL, run.coalesced, run.id, run.requested_by,
+       least(run.attempt, 32766) + 1, 'queued', '', run.executor, run.priority, true, NULL, run.coalesced, run.id, run.requested_by,
        coalesce(%(now)s::timestamptz, clock_timestamp()), '', '', run.timeout
   FROM unnest(%(runs)s::bigint[], %(delays)s::float8[]) AS failed (id, delay)
   JOIN scheduler_run AS run ON run.id = failed.id

@@ -1,25 +1,53 @@
--- End the running runs of nodes that are gone, or that nobody knows any more, and give each a recovery attempt where
--- its job wants one.
+-- End running runs of nodes that are gone, or that nobody knows any more, and give each a recovery attempt where its job
+-- wants one.
 --
--- Locks:   the rows, until the caller's transaction ends.
--- Params:  max_recoveries int; now timestamptz or NULL
+-- Locks:   the parent rows of the jobs, by id, and then the runs: the order that claims and services keep; until the
+--          caller's transaction ends. What somebody else has locked is passed by.
+-- Params:  runs bigint[]; max_recoveries int; reason_code text; error text, with %%s for the name of the
+--          node; now timestamptz or NULL
 -- Rows:    id, job_id, recovered (boolean)
--- Index:   scheduler_run_owned_node
+-- Index:   the primary keys
 
-WITH interrupted AS (
-    UPDATE scheduler_run AS run
-       SET state = 'interrupted',
-           finished_at = coalesce(%(now)s::timestamptz, now()),
-           error = format('The node %%s stopped without recording an outcome. The run may or may not have finished.',
-                          coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
-                                   run.node::text))
-     WHERE run.node IS NOT NULL
+WITH orphan AS MATERIALIZED (
+    SELECT run.id, run.job_id
+      FROM scheduler_run AS run
+     WHERE run.id = ANY(%(runs)s::bigint[])
+       AND run.node IS NOT NULL
        AND run.finished_at IS NULL
        AND run.state = 'running'
        AND NOT EXISTS (SELECT 1
                          FROM scheduler_node AS node
                         WHERE node.id = run.node
                           AND node.state IN ('running', 'stopping'))
+), locked_job AS MATERIALIZED (
+    SELECT parent.id
+      FROM django_apscheduler_djangojob AS parent
+     WHERE parent.id IN (SELECT orphan.job_id FROM orphan)
+     ORDER BY parent.id
+       FOR UPDATE SKIP LOCKED
+), locked AS MATERIALIZED (
+    SELECT run.id
+      FROM orphan
+      JOIN scheduler_run AS run ON run.id = orphan.id
+     WHERE run.finished_at IS NULL
+       AND (orphan.job_id IS NULL
+            OR orphan.job_id IN (SELECT locked_job.id FROM locked_job)
+            OR NOT EXISTS (SELECT 1 FROM django_apscheduler_djangojob AS parent WHERE parent.id = orphan.job_id))
+     ORDER BY run.id
+       FOR UPDATE OF run SKIP LOCKED
+), interrupted AS (
+    UPDATE scheduler_run AS run
+       SET state = 'interrupted',
+           finished_at = coalesce(%(now)s::timestamptz, now()),
+           reason_code = %(reason_code)s,
+           reason_params = jsonb_build_object(
+               'node', coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
+                                run.node::text)),
+           error = format(%(error)s,
+                          coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
+                                   run.node::text))
+      FROM locked
+     WHERE run.id = locked.id
     RETURNING run.*
 ), recovered AS (
     INSERT INTO scheduler_run (
@@ -27,7 +55,7 @@ WITH interrupted AS (
            reason, executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback, log,
            timeout)
     SELECT run.job_id, run.job_key, run.job_name, run.task, run.args, run.kwargs, run.scheduled_at,
-           coalesce(%(now)s::timestamptz, now()), run.covers_from, 'recovery', run.attempt + 1, 'queued',
+           coalesce(%(now)s::timestamptz, now()), run.covers_from, 'recovery', least(run.attempt, 32766) + 1, 'queued',
            '', run.executor, run.priority, false, NULL, run.coalesced, run.id, run.requested_by,
            coalesce(%(now)s::timestamptz, now()), '', '', run.timeout
       FROM interrupted AS run

@@ -5,7 +5,7 @@
 --          fire_times int, how many in a row may pass without a run
 -- Rows:    job id; since when the oldest waits (NULL: nothing waits for too long); how many fire times in a row were
 --          missed or skipped, 0 if fewer than fire_times
--- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_active_job, from one job to the next;
+-- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_active_of_job, from one job to the next;
 --          scheduler_run_once_per_fire_time
 
 WITH RECURSIVE clock AS MATERIALIZED (

@@ -1,7 +1,7 @@
 -- Active jobs whose task no live node knows.
 --
 -- Locks:   none.
--- Params:  tasks text[], what this node knows
+-- Params:  tasks text[], what this node knows; limit int
 -- Rows:    id, task
 -- Index:   scheduler_job_task
 
@@ -13,4 +13,4 @@ SELECT job.djangojob_ptr_id, job.task
                      FROM scheduler_node AS node
                     WHERE node.state = 'running'
                       AND node.tasks ? job.task)
- LIMIT 10000
+ LIMIT %(limit)s

@@ -5,7 +5,7 @@
 --          a queue that are counted
 -- Rows:    executor, queued, running, held, age of the oldest queued run that may start, of the oldest held one, of the
 --          run that began last, all in seconds (NULL: none), runs that go on although they were asked to end
--- Index:   scheduler_run_waiting, from one executor and priority to the next; scheduler_run_owned_node;
+-- Index:   scheduler_run_waiting, from one executor and priority to the next; scheduler_run_owned_by_node;
 --          scheduler_run_held
 
 WITH RECURSIVE clock AS MATERIALIZED (

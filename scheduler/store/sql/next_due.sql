@@ -1,7 +1,7 @@
 -- How long until something is due that this node may take. Of a long line only its head is looked at.
 --
 -- Locks:   none.
--- Params:  now timestamptz or NULL; tasks text[]; executors text[]
+-- Params:  now timestamptz or NULL; tasks text[]; executors text[]; since timestamptz or NULL: no job is due before this
 -- Rows:    one: seconds until the next due job, the next waiting run, the next held run whose time comes, and the end
 --          of the next pause; NULL: none
 -- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting; scheduler_run_held;
@@ -10,7 +10,7 @@
 SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM django_apscheduler_djangojob AS parent
           JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
-         WHERE parent.next_run_time IS NOT NULL
+         WHERE parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
            AND job.state = 'active'
            AND NOT job.needs_inspection
            AND job.task = ANY(%(tasks)s::text[])

@@ -10,6 +10,12 @@ SELECT set_config('timezone', 'UTC', false),
        set_config('extra_float_digits', '1', false),
        set_config('default_transaction_isolation', 'read committed', false),
        set_config('default_transaction_deferrable', 'off', false),
+       -- What somebody else has locked for longer is passed by. Transactions set limits of their own.
+       set_config('lock_timeout', '200ms', false),
+       -- Without the triggers no edit would wake a node, and no history would be kept.
+       CASE WHEN current_setting('session_replication_role') <> 'origin'
+       THEN set_config('session_replication_role', 'origin', false)
+       END,
        -- What was committed must survive a crash of the server: a run whose start is forgotten would run again.
        CASE current_setting('synchronous_commit')
        WHEN 'off' THEN set_config('synchronous_commit', 'on', false)

@@ -1,7 +1,7 @@
 -- Make waiting runs this node's own: highest priority first, then the oldest.
 --
 -- Locks:   the rows that it takes; those that another node is taking are skipped.
--- Params:  node uuid, executor text, tasks text[], limit int, now timestamptz or NULL
+-- Params:  only bigint[] or NULL: take no others; node uuid, executor text, tasks text[], limit int, now timestamptz or NULL
 -- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key; in that order
 -- Index:   scheduler_run_waiting
 
@@ -16,6 +16,7 @@ WITH taken AS (
                AND NOT waiting.held
                AND waiting.due_at <= coalesce(%(now)s::timestamptz, now())
                AND waiting.task = ANY(%(tasks)s::text[])
+               AND (%(only)s::bigint[] IS NULL OR waiting.id = ANY(%(only)s::bigint[]))
              ORDER BY waiting.priority DESC, waiting.due_at, waiting.id
              LIMIT %(limit)s
                FOR UPDATE SKIP LOCKED) AS chosen

@@ -3,8 +3,8 @@
 -- minute after its last such message.
 --
 -- Locks:   the incidents, until the caller's transaction ends; what somebody else has locked is passed by.
--- Params:  quiet, most and pace float8, in seconds; limit int, the most incidents; nobody uuid
--- Rows:    thread, incidents
+-- Params:  quiet, most and pace float8, in seconds; limit int, the most incidents
+-- Rows:    thread, incidents, batch
 -- Index:   scheduler_incident_end_untold; scheduler_notification_thread
 
 WITH waiting AS MATERIALIZED (
@@ -57,4 +57,4 @@ WITH waiting AS MATERIALIZED (
                             AND opened.kind IN ('opened', 'escalated')
                             AND opened.state IN ('pending', 'sent')) AS heard
 )
-SELECT batches.thread::text, batches.incidents FROM batches
+SELECT batches.thread::text, batches.incidents, batches.batch::text FROM batches

@@ -114,7 +114,7 @@ class TestTheJobPage:
             role = cursor.fetchone()[0]
 
         assert shown(client, addresses.job("nightly"))[0] == (
-            f"Somebody with the database role “{role}” edited it | database | Priority: 0 → 1 | "
+            f"Database role “{role}” edited it | database | Priority: 0 → 1 | "
         )
 
     def test_shows_whatever_is_in_them_as_text(self, client: Client) -> None:
@@ -259,7 +259,7 @@ class TestRestore:
         jobs.remove(job=make(paused=True))
         address = addresses.changes(job="nightly")
         assert [bool(row["restore"]) for row in client.get(address).context["rows"]] == [True, True]
-        assert "It is paused, as it was." in client.post(restore(newest())).content.decode()
+        assert "It is paused, as before." in client.post(restore(newest())).content.decode()
 
         client.post(restore(newest()), {"confirmed": "1"})
 
@@ -293,7 +293,7 @@ class TestTheSecondOfTwo:
 
         text = send(client, page("nightly"), name="nightly", seen_version="1").content.decode()
 
-        assert "ben changed this today" in text
+        assert "ben changed this job today" in text
         assert "(cron 0 2 * * * → cron 0 3 * * *)" in text
 
 

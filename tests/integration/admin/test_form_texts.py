@@ -54,7 +54,7 @@ CASES = [
     ),
     ({"executor": "gpu"}, "executor", "No executor is called “gpu”. There are: default, processpool"),
     ({"timeout": "-3"}, "timeout", "Timeout is “-3.0”; it is a number from 0.1 to 31,536,000."),
-    ({"task": "gone.away"}, "task", "No task is called “gone.away”."),
+    ({"task": "gone.away"}, "task", "Unknown task “gone.away”."),
 ]
 
 

@@ -55,11 +55,11 @@ class TestActions:
         for id in ids:
             make(id, paused=True)
 
-        assert said(act(client, "pause", *ids))[5:] == ["3 more jobs were refused."]
+        assert said(act(client, "pause", *ids))[5:] == ["3 more jobs were rejected."]
 
     def test_refuse_to_run_a_broken_job(self, client: Client) -> None:
         make()
-        Job.objects.update(state=JobState.BROKEN, state_reason="No task is registered.")
+        Job.objects.update(state=JobState.BROKEN, reason_text="No task is registered.")
 
         assert said(act(client, "run_now", "nightly")) == ["“nightly” cannot run: No task is registered."]
         assert not Run.objects.exists()
@@ -79,7 +79,7 @@ class TestActions:
 
         act(client, "pause", "a", select_across="1", reason="proxy banned")
 
-        assert set(Job.objects.values_list("state", "state_reason")) == {("paused", "proxy banned")}
+        assert set(Job.objects.values_list("state", "reason_text")) == {("paused", "proxy banned")}
 
     def test_a_second_yes_of_the_same_question_changes_nothing(self, client: Client) -> None:
         make()
@@ -123,11 +123,11 @@ class TestPausingUntil:
     @pytest.mark.parametrize(
         ("answer", "sentence"),
         [
-            ({"ends": "at", "until": "2001-03-01T08:00"}, "1 Mar 2001 08:00 is over (now "),
-            ({"ends": "at", "until": "soon"}, "“soon” is no date with a time"),
-            ({"ends": "at", "until": "2027-02-30T08:00"}, "“2027-02-30T08:00” is no date"),
-            ({"ends": "at", "until": ""}, "Say until when"),
-            ({"ends": "never"}, "Say until when"),
+            ({"ends": "at", "until": "2001-03-01T08:00"}, "1 Mar 2001 08:00 is in the past (now "),
+            ({"ends": "at", "until": "soon"}, "“soon” is not a date and time"),
+            ({"ends": "at", "until": "2027-02-30T08:00"}, "“2027-02-30T08:00” is not a date"),
+            ({"ends": "at", "until": ""}, "Enter an end"),
+            ({"ends": "never"}, "Enter an end"),
         ],
     )
     def test_asks_again_when_it_cannot_end_then_and_keeps_the_reason(
@@ -177,7 +177,7 @@ class TestManyJobs:
         make("a", tags=["old"])
         make("b")
 
-        assert said(act(client, "add_tags", "a", "b", tags="shop, eu,shop")) == ["2 jobs have these tags now."]
+        assert said(act(client, "add_tags", "a", "b", tags="shop, eu,shop")) == ["Tagged 2 jobs."]
         act(client, "remove_tags", "a", "b", tags="old\neu")
 
         assert [job.tags for job in Job.objects.all()] == [["shop"], ["shop"]]
@@ -191,7 +191,7 @@ class TestManyJobs:
     def test_clones_them_paused(self, client: Client) -> None:
         make("a", name="Import", tags=["shop"], max_retries=4)
 
-        assert said(act(client, "clone", "a")) == ["Made 1 copy, paused."]
+        assert said(act(client, "clone", "a")) == ["Created 1 paused copy."]
 
         copy = Job.objects.exclude(pk="a").get()
         assert (copy.name, copy.state, copy.tags, copy.max_retries) == ("Import (copy)", "paused", ["shop"], 4)
@@ -220,7 +220,7 @@ class TestManyJobs:
             LIST, {"action": "pause", "_selected_action": ["a"], "select_across": "1", "index": 0}
         ).content.decode()
         assert "5 jobs: " in asked
-        assert "2 are done at once" in asked
+        assert "2 jobs are changed at once" in asked
 
         answer = act(client, "pause", "a", select_across="1", reason="proxy banned")
         told = [said(answer)]
@@ -229,7 +229,7 @@ class TestManyJobs:
             told.append(said(answer))
 
         assert told[0] == ["“b” is paused already.", "Paused 1 job."]
-        assert [sentence for _first, sentence in Job.objects.values_list("pk", "state_reason")].count(
+        assert [sentence for _first, sentence in Job.objects.values_list("pk", "reason_text")].count(
             "proxy banned"
         ) == 4
         assert len(told) == 3
@@ -250,7 +250,7 @@ class TestManyJobs:
 
         again = act(client, "pause", "a", confirmed="once")
 
-        assert said(again) == ["This was begun already: what is done of it is shown here."]
+        assert said(again) == ["This request was sent already. Its result is shown here."]
         assert Job.objects.get().state == JobState.ACTIVE
 
     def test_names_the_refused_ones_and_why(self, client: Client) -> None:

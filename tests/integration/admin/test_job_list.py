@@ -79,7 +79,7 @@ class TestJobList:
 
         text = client.get(f"{LIST}?{query}", follow=True).content.decode()
 
-        assert "No job is like this." in text
+        assert "No jobs match." in text
         assert "Show all 1." in text
 
     def test_says_of_an_empty_tab_that_nobody_is_like_that(self, client: Client) -> None:

@@ -78,10 +78,10 @@ class TestJobPage:
         assert sentence(client).startswith("Paused by anna since today")
         assert sentence(client).endswith(": “proxy banned”.")
 
-        Job.objects.update(state="broken", state_reason="No task.")
+        Job.objects.update(state="broken", reason_text="No task.")
         assert sentence(client) == "Cannot run: No task."
 
-        Job.objects.update(state="finished", state_reason="It has no further fire time.")
+        Job.objects.update(state="finished", reason_text="It has no further fire time.")
         assert sentence(client) == "Finished. It has no further fire time."
 
     def test_masks_secrets(self, client: Client) -> None:
@@ -132,7 +132,7 @@ class TestJobActions:
         make()
         address = addresses.job_action(name, "nightly")
 
-        assert client.get(address).status_code == 405
+        assert 'name="confirmed"' in client.get(address, {"confirmed": "1"}).content.decode()
         assert 'name="confirmed"' in client.post(address).content.decode()
         assert (Run.objects.count(), Job.objects.get().version) == (0, 1)
 
@@ -158,7 +158,7 @@ class TestJobActions:
 
         text = client.post(addresses.job_action("run", "nightly")).content.decode()
 
-        assert "It is running now on web-2. This starts one more beside it." in text
+        assert "It is running on web-2. This starts a parallel run." in text
 
     @pytest.mark.parametrize(
         ("permissions", "allowed"),

@@ -104,7 +104,7 @@ class TestAddingAJob:
             ("args", "{}7", "valid JSON"),
             ("args", '{"a": 1}', "list"),
             ("args", "[1]", ""),
-            ("task", "os.system", "No task is called “os.system”."),
+            ("task", "os.system", "Unknown task “os.system”."),
             ("new_id", "taken", "exists already"),
             ("new_id", "a\tb", "cannot be printed"),
             ("name", "a\u200bb", "cannot be printed"),
@@ -159,8 +159,8 @@ class TestEditingAJob:
         response = client.post(page("nightly"), data)
 
         told = errors(response)["__all__"][0]
-        assert told.startswith("bert changed this today ")
-        assert "stored now in: Description." in told
+        assert told.startswith("bert changed this job today ")
+        assert "stored job in: Description." in told
         assert response.context["adminform"].form["description"].value() == "mine"
         assert Job.objects.get().description == "theirs"
 
@@ -175,7 +175,7 @@ class TestEditingAJob:
 
     def test_asks_for_another_task_when_the_one_it_has_is_gone(self, client: Client) -> None:
         make()
-        Job.objects.update(task="gone.task", state=JobState.BROKEN, state_reason="No task is registered.")
+        Job.objects.update(task="gone.task", state=JobState.BROKEN, reason_text="No task is registered.")
         data = filled_in(client, page("nightly"))
 
         assert "task" in errors(client.post(page("nightly"), data))

@@ -45,8 +45,8 @@ class TestTheRules:
     def test_stand_in_the_form_before_anybody_typed(self, client: Client) -> None:
         text = client.get(ADD).content.decode()
 
-        assert "If one is still running: skip. After downtime: run once, if not later than 5 min. No retries." in text
-        assert "If its node dies: as the task says. Where the task says, priority 0." in text
+        assert "If a run is still active: skip. After downtime: run once, if not later than 5 min. No retries." in text
+        assert "If its node dies: as the task declares. On the executor of the task, priority 0." in text
 
     def test_follow_what_is_typed(self, client: Client) -> None:
         said = typed(
@@ -56,12 +56,12 @@ class TestTheRules:
         )["rules"]  # fmt: skip
 
         assert said == (
-            "Up to 3 runs at once; if so many are active: one more waits for its turn. "
+            "Up to 3 runs at once. Beyond that: queue one more. "
             "After downtime: run each one, however late. "
             "3 retries, the first after 1 min 30 s, up to 1 h apart. "
             "Stops after 1 h 30 min. "
             "Paused after 5 failures in a row. "
-            "If its node dies: not run again. "
+            "If its node dies: do not run again. "
             "On the executor “processpool”, priority 7."
         )
 
@@ -69,7 +69,7 @@ class TestTheRules:
         said = typed(client, task="scheduler.cleanup_jobs")["rules"]
 
         assert "If its node dies: run again. On the executor “default”, priority 0." in said
-        assert "as the task says" in said
+        assert "as the task declares" in said
 
     def test_are_those_of_the_page_once_they_are_saved(self, client: Client) -> None:
         said = typed(client, task="scheduler.cleanup_jobs", max_retries="2")["rules"]
@@ -88,7 +88,7 @@ class TestTheRules:
         [
             ({"max_instances": "many"}, "Max instances: Enter a whole number."),
             ({"max_instances": "0"}, "Max instances is “0”; it is a whole number from 1 to 10,000."),
-            ({"overlap": "burst"}, "If one is still running: Select a valid choice."),
+            ({"overlap": "burst"}, "If a run is still active: Select a valid choice."),
             ({"timeout": "<b>"}, "Timeout: Enter a number."),
         ],
     )
@@ -110,8 +110,8 @@ class TestTheRules:
         make()
         text = client.get(page("nightly")).content.decode()
 
-        assert '<option value="unknown" selected>as the task says</option>' in new
-        for part in ("If one is still running", ">let one run wait for its turn</option>"):
+        assert '<option value="unknown" selected>as the task declares</option>' in new
+        for part in ("If a run is still active", ">queue one run</option>"):
             assert (part in new, part in text) == (True, True)
         assert "Run again if interrupted</label>" in text
 
@@ -122,7 +122,7 @@ class TestTheRules:
         newest = client.get(addresses.job("nightly")).context["changes"][0]
 
         assert {(each["label"], each["old"], each["new"]) for each in newest["differences"]} == {
-            ("If one is still running", "skip the fire time", "let one run wait for its turn"),
+            ("If a run is still active", "skip the fire time", "queue one run"),
             ("Run again if interrupted", "yes", "no"),
         }
 

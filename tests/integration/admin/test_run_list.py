@@ -122,7 +122,7 @@ class TestRunList:
         response = client.get(f"{RUNS}?order=slowest")
 
         assert [row["run"].pk for row in response.context["rows"]] == [found[1], found[0], found[2]]
-        assert "The slowest among the newest 5,000" in response.content.decode()
+        assert "The slowest of the newest 5,000" in response.content.decode()
 
     def test_draws_how_long_it_took_beside_what_is_usual(self, client: Client) -> None:
         job = jobs.create(id="nightly", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})
@@ -139,7 +139,7 @@ class TestRunList:
 
         rows = client.get(RUNS).context["rows"]
 
-        assert "2.0 times what 95 % of its runs take at most (3.0 s)" in rows[0]["bar"]
+        assert "2.0 times the p95 of its runs (3.0 s)" in rows[0]["bar"]
         assert "1.0 times" in rows[1]["bar"]
 
     def test_offers_windows_that_say_when_they_are_chosen(self, client: Client) -> None:

@@ -56,7 +56,7 @@ class TestTheLog:
 
     @pytest.mark.parametrize(
         ("values", "sentence"),
-        [({}, "It logged nothing."), ({"state": RunState.RUNNING, "finished_at": None}, "It has logged nothing yet.")],
+        [({}, "The log is empty."), ({"state": RunState.RUNNING, "finished_at": None}, "The log is still empty.")],
     )
     def test_that_is_empty_offers_nothing_to_do_with_it(
         self, client: Client, values: dict[str, Any], sentence: str
@@ -83,7 +83,7 @@ class TestTheLog:
         text = client.get(page(shown)).content.decode()
 
         assert numbers(client, page(shown)) == [1, 0, 302]
-        assert "The log was cut at 64.0\xa0KB: 300 lines in its middle were not kept." in text
+        assert "The log was truncated to 64.0\xa0KB: 300 lines in the middle were dropped." in text
 
     @pytest.mark.parametrize("query", ["line=x", "line=-1", "before=9999999999", "line=99999", "q=%00", "line=٣"])
     def test_survives_addresses_that_somebody_made_up(self, client: Client, query: str) -> None:

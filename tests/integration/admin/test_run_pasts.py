@@ -57,7 +57,7 @@ class TestWhatChanged:
         text = client.get(page(shown)).content.decode()
 
         assert changes == [{"what": "Argument token", "before": '"•••"', "after": '"•••"'}]
-        assert "Nothing that was recorded" in text
+        assert "No recorded change" in text
 
     def test_keeps_arguments_from_those_who_may_not_see_them(self, login: Callable[..., Client], job: Job) -> None:
         run(job=job, at=NOW - timedelta(hours=1), kwargs={"days": 1})
@@ -93,9 +93,9 @@ class TestHowLongItStays:
         jobs.pause(job=job)
         paused = client.get(page(shown)).context["forgotten"]
 
-        assert said.startswith("Runs older than 20 days are deleted, but for the newest 10 of each job.")
-        assert f"This one goes on {goes.day} " in said
-        assert "No job deletes old runs" in paused
+        assert said.startswith("Runs older than 20 days are deleted, except for the newest 10 of each job.")
+        assert f"This run is deleted on {goes.day} " in said
+        assert "Automatic clean-up is off" in paused
 
 
 class TestTheReport:
@@ -130,7 +130,7 @@ class TestTheSentence:
 
         sentence = client.get(page(shown)).context["sentence"]
 
-        assert "But web-2 stopped reporting 4 min ago: it may or may not have finished." in sentence
+        assert "But web-2 stopped reporting 4 min ago. The run may or may not have finished." in sentence
 
     def test_costs_no_more_than_twelve_queries(
         self, login: Callable[..., Client], job: Job, django_assert_max_num_queries: Callable[..., Any]

@@ -19,6 +19,7 @@ from tests.integration.api.conftest import BASE, EVERY_HOUR, Caller
 
 JOB = {"task": "sample.nothing", "trigger": EVERY_HOUR}
 NODE = "00000000-0000-0000-0000-000000000000"
+NOT_THERE = 2**40
 VERBS = ("get", "post", "put", "patch", "delete", "options")
 
 
@@ -71,6 +72,31 @@ DOORS = (
     Door("get", "tasks", ("view_job",)),
     Door("get", "tasks/sample.nothing", ("view_job",)),
     Door("post", "triggers/describe", ("view_job",), 200, {"trigger": EVERY_HOUR}),
+    Door("post", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 400, {"until": "2001-01-01T00:00:00Z"}),
+    Door("delete", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 204),
+    Door("get", "incidents", ("view_incident",)),
+    Door("get", "incidents/{run}", ("view_incident",), 404),
+    Door("post", "incidents/{run}/acknowledge", ("view_incident", "acknowledge_incident"), 404, {}),
+    Door("post", "incidents/{run}/close", ("view_incident", "acknowledge_incident"), 404, {}),
+    Door(
+        "post",
+        "incidents/{run}/snooze",
+        ("view_incident", "acknowledge_incident"),
+        404,
+        {"until": "2999-01-01T00:00:00Z"},
+    ),
+    Door("get", "rules", ("view_rule",)),
+    Door("post", "rules", ("add_rule",), 201, {"name": "r", "kind": "failing"}),
+    Door("post", "rules/preview", ("view_rule",), 200, {"kind": "broken"}),
+    Door("get", f"rules/{NOT_THERE}", ("view_rule",), 404),
+    Door("patch", f"rules/{NOT_THERE}", ("change_rule",), 404, {"threshold": 2}),
+    Door("delete", f"rules/{NOT_THERE}", ("delete_rule",), 404),
+    Door("get", "channels", ("view_channel",)),
+    Door("post", "channels", ("add_channel",), 201, {"name": "c", "kind": "mail", "config": {"to": ["a@example.org"]}}),
+    Door("get", f"channels/{NOT_THERE}", ("view_channel",), 404),
+    Door("patch", f"channels/{NOT_THERE}", ("change_channel",), 404, {"per_minute": 2}),
+    Door("delete", f"channels/{NOT_THERE}", ("delete_channel",), 404),
+    Door("post", f"channels/{NOT_THERE}/test", ("change_channel",), 404),
 )
 OPEN = {"health", "health/live", "health/ready", "problems/<word:code>"}
 OWN = {"tokens", "tokens/<word:id>"}
@@ -119,6 +145,7 @@ class TestEachDoor:
             door.path.replace("{run}", "<run_id:id>")
             .replace("/j", "/<job_id:id>")
             .replace(NODE, "<uuid:id>")
+            .replace(f"{NOT_THERE}", "<run_id:id>")
             .replace("sample.nothing", "<word:name>")
             for door in DOORS
         }
@@ -126,13 +153,19 @@ class TestEachDoor:
 
 
 class TestAMethodThatIsNotThere:
-    @pytest.mark.parametrize(
-        ("verb", "path"), [("OPTIONS", "jobs"), ("PUT", "jobs"), ("POST", "/metrics"), ("OPTIONS", "/metrics")]
-    )
+    @pytest.mark.parametrize(("verb", "path"), [("PUT", "jobs"), ("POST", "/metrics"), ("PUT", "/metrics")])
     def test_is_refused_with_those_that_are(self, verb: str, path: str, login: Callable[..., Caller]) -> None:
         answer = login("view_job").generic(verb, path)
 
         assert (answer.status_code, "GET" in answer["Allow"]) == (405, True)
+
+
+class TestOptions:
+    @pytest.mark.parametrize("path", ["jobs", "jobs/none", "/metrics"])
+    def test_name_the_methods_to_anybody(self, path: str, db: None) -> None:
+        answer = Caller().generic("OPTIONS", path)
+
+        assert (answer.status_code, "GET" in answer["Allow"], "OPTIONS" in answer["Allow"]) == (204, True, True)
 
 
 class TestAViewOnlyUser:
@@ -149,7 +182,8 @@ class TestAViewOnlyUser:
         assert (list(Job.objects.values()), list(Run.objects.values())) == before
         assert not {key: status for key, status in answers.items() if status >= 500}
         allowed = {(door.verb, door.path.format(run=run.pk)) for door in DOORS if set(door.needs) <= set(VIEWER)}
-        assert {key for key, status in answers.items() if status not in (403, 405)} <= allowed
+        done = {key for key, status in answers.items() if status not in (403, 405)}
+        assert {(verb, path) for verb, path in done if verb != "options"} <= allowed
 
 
 class TestTokens:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def inspect(session: Connection, *, broken: bool = False) -> int:
-    return inspect_jobs(session, settings=conf.get(), broken=broken)
+    return inspect_jobs(session, settings=conf.get(), broken=broken).healed
 
 
 def add_raw(**changes: Any) -> Job:
@@ -131,7 +131,14 @@ class TestInspection:
         for number in range(205):
             add_raw(id=f"job-{number:03}", **({"kwargs": {"surplus": 1}} if number % 100 == 0 else {}))
 
-        assert inspect(session) == 202
+        after, healed = "", 0
+        while True:
+            done = inspect_jobs(session, settings=conf.get(), broken=False, after=after)
+            healed, after = healed + done.healed, done.after
+            if not after:
+                break
+
+        assert healed == 202
         assert Job.objects.broken().count() == 3
         assert not Job.objects.filter(needs_inspection=True).exists()
 
@@ -144,7 +151,8 @@ class TestInspection:
 
         assert inspect(session) == 1
 
-        state, reason = Job.objects.filter(pk="bottomless").values_list("state", "state_reason").get()
+        bottomless = Job.objects.defer("args", "kwargs", "trigger").get(pk="bottomless")
+        state, reason = bottomless.state, bottomless.state_reason
         assert state == JobState.BROKEN
         # Up to Python 3.11 it is the reading that fails, later versions read it and fail to write it again.
         assert "cannot be read (RecursionError" in reason or "Maximum serialization depth exceeded" in reason

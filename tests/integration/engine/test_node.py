@@ -197,7 +197,12 @@ class TestAFloodOfHints:
         node = start()
         node.run_once()
         looks: list[float] = []
-        monkeypatch.setattr(inspection, "inspect_jobs", lambda *_, **__: looks.append(time.monotonic()))
+
+        def look(*_: object, **__: object) -> inspection.Inspected:
+            looks.append(time.monotonic())
+            return inspection.Inspected(healed=0, after="")
+
+        monkeypatch.setattr(inspection, "inspect_jobs", look)
         began = time.monotonic()
 
         for _ in range(500):
@@ -228,7 +233,7 @@ class TestALostAnswer:
         )
         ids = [run.id for run in claim.owned]
         if passed_the_gate:
-            assert runs.start(session, runs=ids, node=node.identity.node) == set(ids)
+            assert runs.start(session, runs=ids, node=node.identity.node).runs == set(ids)
 
         work(node, until=all_succeeded(1))
 

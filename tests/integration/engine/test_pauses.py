@@ -9,7 +9,7 @@ from django.utils import timezone
 from scheduler import conf
 from scheduler.core.states import JobState
 from scheduler.engine.duties.inspection import break_jobs_without_a_task
-from scheduler.engine.duties.resume import end_pauses
+from scheduler.engine.duties.resume import MOST_JOBS, end_pauses
 from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.store import runs
@@ -71,7 +71,7 @@ class TestEndingAPause:
         pause("a")
         pause("b")
         with session.transaction() as transaction:
-            assert len(transaction.execute("pauses_that_end", now=NOON + MINUTE, limit=1)) == 1
+            assert len(transaction.execute("pauses_that_end", now=NOON + MINUTE, jobs="{a}")) == 1
 
             assert end(other, after=MINUTE) == 1
 
@@ -110,11 +110,11 @@ class TestEndingAPause:
         assert Job.objects.get(pk="resumed").version == resumed.version
         assert Job.objects.get(pk="endless").state == JobState.PAUSED
 
-    def test_resumes_more_than_fit_in_one_transaction(self, session: Connection) -> None:
-        for number in range(201):
+    def test_resumes_some_at_a_time(self, session: Connection) -> None:
+        for number in range(MOST_JOBS + 1):
             add_job(f"job-{number}", due_at=None, task="sample.nothing", state="paused", paused_until=NOON)
 
-        assert end(session, after=MINUTE) == 201
+        assert [end(session, after=MINUTE) for _ in range(3)] == [MOST_JOBS, 1, 0]
 
 
 class TestNextDue:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import gzip
+
 import pytest
 
-from openlearn.scraping import services
+from openlearn.scraping import sentences, services
 from openlearn.scraping.models import Document, Page
 from tests.integration.scraping.scrapes import scrape
+from tests.scraping_inputs import content_of
 from tests.websites import article, item, reply, rss
 
 
@@ -41,12 +44,43 @@ class TestExtractDocuments:
         def end_process(**kwargs):
             raise SystemExit
 
-        monkeypatch.setattr("openlearn.scraping.extraction.extract", end_process)
-        for _ in range(6):
+        monkeypatch.setattr("openlearn.scraping.reading.reader_process.extract_page", end_process)
+        for _ in range(3):
             with pytest.raises(SystemExit):
                 services.extract_documents()
 
         assert services.extract_documents() == services.ExtractionSummary()
+
+    def test_says_at_the_page_why_it_could_not_be_read(self, feed, settings):
+        settings.SCRAPING = {**settings.SCRAPING, "PAGE_SECONDS": 1}
+        scrape(feed)
+        slow = gzip.decompress(content_of("slow-20000-spans-in-a-paragraph.html.gz"))
+        Page.objects.filter(pk=Page.objects.first().pk).update(body=slow)
+
+        summary = services.extract_documents()
+
+        assert (summary.changed, summary.failed) == (1, 1)
+        problem = Page.objects.exclude(extraction_problem={}).get().extraction_problem
+        assert "takes more than 1 seconds of processor time" in str(sentences.from_data(problem))
+        assert services.extract_documents() == services.ExtractionSummary()
+
+    def test_keeps_a_good_text_when_an_error_page_comes_in_its_place(self, feed, allowed):
+        scrape(feed)
+        services.extract_documents()
+        before = Document.objects.get(url=allowed.url("/one"))
+        for error_page in (
+            content_of("overwrite-challenge-page-with-200.html"),
+            b"<html><head><title>Oops</title></head><body><p>Something went wrong.</p></body></html>",
+            b"<html><head><title>x</title><meta http-equiv=refresh content='0; url=/login'></head><body></body></html>",
+        ):
+            allowed.routes["/one"] = reply(error_page)
+            Page.objects.update(is_due=True)
+            scrape(feed)
+
+            assert services.extract_documents().skipped == 1
+            after = Document.objects.get(url=allowed.url("/one"))
+            assert (after.title, after.text) == (before.title, before.text)
+            assert Page.objects.get(url=allowed.url("/one")).extraction_problem
 
     def test_tries_again_when_the_page_changed(self, feed, allowed):
         scrape(feed)

@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from openlearn.scraping import errors, services, tasks
-from openlearn.scraping.models import Document, Source
+from openlearn.scraping.models import Document, Page, Source
 from tests.integration.scraping.scrapes import counts, scrape, writes
 from tests.websites import article, item, reply, reply_if_changed, rss, sitemap
 
@@ -72,14 +72,32 @@ class TestAFeed:
         assert second.not_modified
         assert (second.pages, second.pages_left) == (1, 0)
 
-    def test_gives_a_failing_page_up_after_some_attempts(self, feed, allowed):
+    def test_leaves_a_failing_page_alone_for_a_while_and_never_gives_it_up(self, feed, allowed):
         allowed.routes["/one"] = reply(status=500)
+        failing = Page.objects.filter(url=allowed.url("/one"))
 
-        results = [scrape(feed).failed for _ in range(5)]
+        first, second = scrape(feed), scrape(feed)
+        waits = []
+        for _ in range(12):
+            asked_at, retry_at = failing.values_list("asked_at", "retry_at").get()
+            waits.append((retry_at - asked_at).total_seconds())
+            failing.update(retry_at=timezone.now() - timedelta(seconds=1))
+            assert scrape(feed).failed == 1
 
-        assert results == [1, 1, 1, 0, 0]
-        assert allowed.asked("/one") == 3
-        assert Document.objects.count() == 2
+        assert (first.failed, second.failed, second.failing, second.pages_left) == (1, 0, 1, 1)
+        assert waits[:4] == [900, 1800, 3600, 7200]
+        assert waits[-1] == 86400
+        assert (allowed.asked("/one"), Document.objects.count()) == (13, 2)
+
+    def test_forgets_that_a_page_failed_once_it_can_be_fetched(self, feed, allowed):
+        good, allowed.routes["/one"] = allowed.routes["/one"], reply(status=404)
+        scrape(feed)
+        allowed.routes["/one"] = good
+        Page.objects.update(retry_at=None)
+
+        assert (scrape(feed).pages, Page.objects.failing().count()) == (1, 0)
+        page = Page.objects.get(url=allowed.url("/one"))
+        assert (page.last_error, page.failure_code, page.failure, page.retry_at) == ("", "", {}, None)
 
     def test_may_keep_to_what_it_says_itself(self, feed, allowed):
         Source.objects.update(page_limit=0)
@@ -164,7 +182,7 @@ class TestASitemap:
         assert source.documents.count() == 2
 
     def test_skips_what_is_no_page(self, source, allowed):
-        allowed.routes["/one"] = reply(b"%PDF-1.7", content_type="application/pdf")
+        allowed.routes["/one"] = reply(b"\x89PNG", content_type="image/png")
 
         assert counts(scrape(source)) == (1, 0, 0, 1, 0)
 
@@ -202,7 +220,7 @@ class TestAPage:
     def test_that_is_a_picture_is_refused(self, allowed, save):
         allowed.routes["/one"] = reply(b"\x89PNG", content_type="image/png")
 
-        with pytest.raises(errors.WrongContentType, match="an HTML page was expected"):
+        with pytest.raises(errors.WrongContentType, match="an HTML page, plain text or PDF was expected"):
             scrape(save("page", "/one"))
 
 

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from openlearn.scraping import seeds, services
 from openlearn.scraping.models import Document, Source
+from openlearn.scraping.services import sources
 from scheduler.errors import JobNotFound
 from scheduler.models import Job, Run
 from scheduler.services import jobs
@@ -20,7 +21,7 @@ def save(**fields) -> Source:
 
 
 def seconds_between_runs(source) -> int:
-    return int(services._interval_of(Job.objects.get(pk=source.job_id).trigger).total_seconds())
+    return int(sources._interval_of(Job.objects.get(pk=source.job_id).trigger).total_seconds())
 
 
 class TestSaveSource:

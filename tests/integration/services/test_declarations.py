@@ -131,6 +131,14 @@ class TestFurtherSynchronisations:
         assert (again.steps[0].conflicts, Job.objects.get().kwargs) == (("kwargs.number",), {"number": 8})
         assert [each.field for each in declarations.drift(job=job)] == ["kwargs.number"]
 
+    def test_goes_back_to_the_declared_value_on_request(self) -> None:
+        job = jobs.update(job=Job.objects.get(), actor="ada", kwargs={"number": 8}, priority=5)
+
+        job = declarations.take(job=job, actor="ada")
+
+        assert (job.kwargs, job.priority) == ({"number": 3}, 5)
+        assert declarations.drift(job=job) == ()
+
     def test_takes_the_declared_value_where_the_declaration_asks_for_it(self) -> None:
         jobs.update(job=Job.objects.get(), actor="ada", kwargs={"number": 8})
 

@@ -14,7 +14,7 @@ from scheduler.store import claims
 from scheduler.store.claims import NOTHING, Claim
 from scheduler.store.connections import Connection, texts
 from tests.integration.store.conftest import Open
-from tests.ledger import HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run, rows
+from tests.ledger import ANY_JOB, HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run, rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -86,7 +86,7 @@ class TestClaimDue:
         add_job("free", due_at=NOON - SECOND)
         one, other = open_session(), open_session()
         with one.transaction() as transaction:
-            held = transaction.execute("claim_due_jobs", now=NOON - SECOND, tasks=[TASK], limit=1)
+            held = transaction.execute("claim_due_jobs", now=NOON - SECOND, tasks=[TASK], limit=1, **ANY_JOB)
             assert [row[0] for row in held] == ["free"]
 
             found = claim(other)

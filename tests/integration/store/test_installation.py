@@ -46,13 +46,13 @@ class TestTheEnvironment:
 class TestOtherTimeZoneData:
     def test_computes_anew_what_depends_on_a_zone_and_has_not_come(self, session: Connection) -> None:
         installation.admit(environment="")
-        assert installation.compute_by(session, tzdata="2026a") == 0
+        assert installation.compute_by(session, tzdata="2026a") == (0, "")
         by_old_rules = timezone.now() + timedelta(days=2, minutes=7)
         for id, trigger in (("cron", DAILY), ("interval", {"type": "interval", "hours": 1})):
             jobs.create(id=id, task="sample.nothing", trigger=trigger)
             Job.objects.filter(pk=id).update(next_run_time=by_old_rules)
 
-        assert installation.compute_by(session, tzdata="2026b") == 1
+        assert installation.compute_by(session, tzdata="2026b") == (1, "")
         inspect_jobs(session, settings=conf.get(), broken=False)
 
         assert jobs.get(id="cron").next_run_time < timezone.now() + timedelta(days=1, hours=1)
@@ -65,7 +65,7 @@ class TestOtherTimeZoneData:
         due_at = timezone.now() - timedelta(minutes=1)
         Job.objects.filter(pk="due").update(next_run_time=due_at)
 
-        assert installation.compute_by(session, tzdata="2026b") == 0
+        assert installation.compute_by(session, tzdata="2026b") == (0, "")
 
         assert jobs.get(id="due").next_run_time == due_at
 

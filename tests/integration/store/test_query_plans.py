@@ -77,11 +77,29 @@ def indexes_of(plan: dict[str, Any]) -> set[str]:
     return found
 
 
+ANYTHING = {"only": None, "passed_by": "{}"}
+
 STATEMENTS: dict[str, dict[str, Any]] = {
-    "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON},
-    "count_active_runs": {"jobs": texts([f"job-{n}" for n in range(500)])},
-    "move_next_run_times": {"jobs": texts(["job-1", "job-2"]), "next_run_times": "{2027-03-02,2027-03-02}"},
-    "take_runs": {"node": str(uuid4()), "executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
+    "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, **ANYTHING},
+    "first_due": {"since": NOON - HOUR},
+    "count_active_runs": {"jobs": texts([f"job-{n}" for n in range(500)]), "since": array([0] * 500)},
+    "move_next_run_times": {
+        "jobs": texts(["job-1", "job-2"]),
+        "places": texts(["(0,1)", "(0,2)"]),
+        "next_run_times": "{2027-03-02,2027-03-02}",
+    },
+    "take_runs": {
+        "node": str(uuid4()),
+        "executor": "default",
+        "tasks": [TASK],
+        "limit": 50,
+        "now": NOON,
+        "only": None,
+    },
+    "find_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, "passed_by": "{}"},
+    "find_waiting_runs": {"executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
+    "lock_runs": {"runs": array(range(1, 100))},
+    "set_run_apart": {"run": 1, "node": None, "state": "failed", "error": ""},
     "start_runs": {"runs": array(range(1, 100)), "node": str(NODE), "now": NOON},
     "succeed_runs": {
         "runs": array(range(1, 100)),
@@ -92,26 +110,42 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     },
     "give_back_runs": {"runs": array(range(1, 100)), "node": str(NODE)},
     "settled_runs": {"runs": array(range(1, 100)), "node": str(NODE)},
-    "owned_runs": {"node": str(NODE)},
-    "next_due": {"tasks": [TASK], "executors": ["default"], "now": NOON},
-    "lock_jobs_with_held_runs": {"now": NOON},
-    "release_held_runs": {"jobs": texts([f"job-{n}" for n in range(501, 551)]), "now": NOON},
-    "requeue_runs_of_ended_nodes": {},
-    "interrupt_runs_of_ended_nodes": {"max_recoveries": 3, "now": NOON},
-    "pauses_that_end": {"limit": 200, "now": NOON},
-    "jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
+    "owned_runs": {"node": str(NODE), "since": 0},
+    "next_due": {"tasks": [TASK], "executors": ["default"], "now": NOON, "since": NOON - HOUR},
+    "held_jobs_of_runs": {"runs": array(range(1, 500)), "now": NOON},
+    "held_jobs_newly_due": {"since": NOON - HOUR, "limit": 200, "now": NOON},
+    "held_jobs_after": {"after": "", "limit": 200, "now": NOON},
+    "lock_jobs": {"jobs": texts([f"job-{n}" for n in range(501, 551)])},
+    "release_held_runs": {"jobs": texts([f"job-{n}" for n in range(501, 551)]), "limit": 5, "now": NOON},
+    "cancel_orphaned_runs": {"limit": 500, "now": NOON},
+    "runs_of_ended_nodes": {"limit": 200},
+    "requeue_runs_of_ended_nodes": {"runs": array(range(1, 100))},
+    "interrupt_runs_of_ended_nodes": {
+        "runs": array(range(1, 100)),
+        "max_recoveries": 3,
+        "reason_code": "node_lost",
+        "error": "%s",
+        "now": NOON,
+    },
+    "find_pauses_that_end": {"limit": 200, "now": NOON},
+    "pauses_that_end": {"jobs": "{job-1}", "now": NOON},
+    "find_jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
+    "jobs_to_inspect": {"jobs": "{job-1}", "broken": True},
+    "reschedule_by_zone": {"after": "job-1", "limit": 100},
 }
 
 
 EXPECTED_INDEXES = {
-    "count_active_runs": "scheduler_run_active_job",
+    "count_active_runs": "scheduler_run_active_of_job",
     "take_runs": "scheduler_run_waiting",
     "next_due": "scheduler_run_waiting",
-    "owned_runs": "scheduler_run_owned_node",
-    "requeue_runs_of_ended_nodes": "scheduler_run_owned_node",
-    "interrupt_runs_of_ended_nodes": "scheduler_run_owned_node",
-    "lock_jobs_with_held_runs": "scheduler_run_held",
-    "release_held_runs": "scheduler_run_active_job",
+    "owned_runs": "scheduler_run_owned_by_node",
+    "runs_of_ended_nodes": "scheduler_run_owned_by_node",
+    "held_jobs_of_runs": "scheduler_run_held_of_job",
+    "held_jobs_newly_due": "scheduler_run_held",
+    "held_jobs_after": "scheduler_run_held_of_job",
+    "release_held_runs": "scheduler_run_held_of_job",
+    "cancel_orphaned_runs": "scheduler_run_held_of_job",
 }
 
 

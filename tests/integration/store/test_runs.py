@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ from scheduler.core.states import RunState
 from scheduler.models import Run
 from scheduler.store import runs
 from scheduler.store.connections import Connection
+from scheduler.store.held_runs import HeldRuns
 from scheduler.store.runs import Outcome
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run
@@ -63,7 +65,7 @@ class TestTake:
         one, other = open_session(), open_session()
         with one.transaction() as transaction:
             taken = transaction.execute(
-                "take_runs", node=str(uuid4()), executor="default", tasks=[TASK], limit=1, now=NOON
+                "take_runs", node=str(uuid4()), executor="default", tasks=[TASK], limit=1, now=NOON, only=None
             )
             assert taken[0][0] == first.pk
 
@@ -95,15 +97,15 @@ class TestStart:
         )
 
         mine.refresh_from_db()
-        assert started == {mine.pk}
+        assert started.runs == {mine.pk}
         assert (mine.state, mine.started_at) == (RunState.RUNNING, NOON + SECOND)
         assert {run.state for run in Run.objects.exclude(pk__in=[mine.pk, running.pk, ended.pk])} == {RunState.QUEUED}
 
     def test_opens_once(self, session: Connection, node: str) -> None:
         run = add_run(add_job(), node=node)
 
-        assert runs.start(session, runs=[run.pk], node=node) == {run.pk}
-        assert runs.start(session, runs=[run.pk], node=node) == frozenset()
+        assert runs.start(session, runs=[run.pk], node=node).runs == {run.pk}
+        assert runs.start(session, runs=[run.pk], node=node).runs == frozenset()
 
 
 class TestFinish:
@@ -207,14 +209,19 @@ class TestOwned:
         assert runs.owned(session, node=node) == {queued.pk: RunState.QUEUED, running.pk: RunState.RUNNING}
 
 
+def release(session: Connection, now: datetime = NOON) -> int:
+    """Release as a node does that has looked at nothing before."""
+    return HeldRuns().release(session, now=now)
+
+
 class TestReleaseHeld:
     def test_lets_the_oldest_wait_in_line_as_far_as_there_is_room(self, session: Connection) -> None:
         job = add_job(max_instances=2)
         add_run(job, scheduled_at=NOON - HOUR, state=RunState.RUNNING, node=uuid4())
         held = [add_run(job, scheduled_at=NOON - n * MINUTE, held=True) for n in (3, 1, 2)]
 
-        assert runs.release_held(session, now=NOON) == 1
-        assert runs.release_held(session, now=NOON) == 0
+        assert release(session) == 1
+        assert release(session) == 0
 
         assert set(Run.objects.filter(held=True)) == {held[1], held[2]}
 
@@ -223,7 +230,7 @@ class TestReleaseHeld:
         add_run(job, scheduled_at=NOON - HOUR)
         add_run(job, held=True)
 
-        assert runs.release_held(session, now=NOON) == 0
+        assert release(session) == 0
 
     def test_looks_at_each_job_by_itself(self, session: Connection) -> None:
         for name in ("a", "b"):
@@ -231,7 +238,7 @@ class TestReleaseHeld:
             for number in range(3):
                 add_run(job, scheduled_at=NOON - number * MINUTE, held=True)
 
-        assert runs.release_held(session, now=NOON) == 2
+        assert release(session) == 2
         assert set(Run.objects.filter(held=False).values_list("job_key", "scheduled_at")) == {
             ("a", NOON - 2 * MINUTE),
             ("b", NOON - 2 * MINUTE),
@@ -240,17 +247,17 @@ class TestReleaseHeld:
     def test_waits_until_the_run_is_due(self, session: Connection) -> None:
         add_run(add_job(), due_at=NOON + SECOND, held=True)
 
-        assert runs.release_held(session, now=NOON) == 0
-        assert runs.release_held(session, now=NOON + SECOND) == 1
+        assert release(session) == 0
+        assert release(session, NOON + SECOND) == 1
 
     def test_leaves_a_job_to_the_node_that_has_locked_it(self, open_session: Open) -> None:
         add_run(add_job(), held=True)
         one, other = open_session(), open_session()
         with one.transaction() as transaction:
-            assert transaction.execute("lock_jobs_with_held_runs", now=NOON)
+            assert transaction.execute("lock_jobs", jobs="{job}")
 
-            assert runs.release_held(other, now=NOON) == 0
-        assert runs.release_held(other, now=NOON) == 1
+            assert release(other) == 0
+        assert release(other) == 1
 
 
 class TestNextDue:

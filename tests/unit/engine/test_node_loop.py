@@ -66,6 +66,7 @@ def loop_of(*duties: type[Duty], has_lease: bool = True, poll_seconds: float = 5
         "lease": SimpleNamespace(is_valid=has_lease),
         "events": None,
         "connection": NothingOwned(),
+        "positions": None,
     }
     return NodeLoop(Work(**parts), duties=(Reconcile, Take, *duties))
 

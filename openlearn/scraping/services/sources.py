@@ -1,0 +1,145 @@
+"""Sources and their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from openlearn.scraping.errors import AddressTaken
+from openlearn.scraping.models import Listing, Page, Source
+from scheduler.errors import JobNotFound
+from scheduler.messages import phrase
+from scheduler.models import Job, Run
+from scheduler.services import jobs
+
+SCRAPE_TASK = "scraping.scrape_source"
+EXTRACT_TASK = "scraping.extract_documents"
+EXTRACT_JOB_ID = "scraping.extract_documents"
+
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
+
+
+def save_source(
+    *, source: Source, actor: str = "", origin: str = "code", paused: bool = False, scrape: bool = False
+) -> Job:
+    """
+    Save a source and create or update the job that scrapes it, in one transaction.
+
+    ``origin`` is where the wish came from: ``admin``, ``api`` or ``code``. ``paused`` is for a job that is new; one
+    that exists stays paused or active as it is. A new one that is not paused is scraped at once if ``scrape`` says so.
+    """
+    with transaction.atomic():
+        before = Source.objects.filter(pk=source.pk).first()
+        if before is not None and (before.url, before.kind) != (source.url, source.kind):
+            _forget_address(source)
+        source.save()
+        ensure_extraction_job(actor=actor)
+        definition: dict[str, Any] = {
+            "name": f"Scrape {source.name}"[:255],
+            "trigger": {"type": "interval", "seconds": int(source.interval.total_seconds())},
+            "description": f"Fetch {source.url} and store the documents that changed.",
+        }
+        job = Job.objects.filter(pk=source.job_id).first()
+        if job is None:
+            job = jobs.create(
+                task=SCRAPE_TASK,
+                id=source.job_id,
+                kwargs={"source_id": source.pk},
+                actor=actor,
+                source=origin,
+                paused=paused,
+                **definition,
+            )
+            if scrape and not paused:
+                jobs.run_now(job=job, actor=actor)
+            return job
+        changes = {name: definition[name] for name in ("name", "description") if getattr(job, name) != definition[name]}
+        if _interval_of(job.trigger) != source.interval:
+            changes["trigger"] = definition["trigger"]
+        return jobs.update(job=job, actor=actor, **changes) if changes else job
+
+
+def remove_source(*, source: Source, actor: str = "") -> None:
+    """Delete a source with its pages and its job. Its documents stay, without a source."""
+    with transaction.atomic():
+        job = Job.objects.filter(pk=source.job_id).first()
+        if job is not None:
+            jobs.remove(job=job, actor=actor)
+        source.delete()
+
+
+def scrape_now(*, source: Source, actor: str = "") -> Run:
+    """
+    Ask for a run of the source's job at once, whatever its trigger and its own pace say.
+
+    :raises JobNotFound: somebody deleted the job; saving the source makes it anew
+    """
+    with transaction.atomic():
+        Source.objects.filter(pk=source.pk).update(rest_until=None)
+        return jobs.run_now(job=job_of(source), actor=actor)
+
+
+def ensure_extraction_job(*, actor: str = "") -> Job:
+    """Create the job that extracts the text of fetched pages, every minute, unless it exists. It is never changed."""
+    job = Job.objects.filter(pk=EXTRACT_JOB_ID).first()
+    if job is not None:
+        return job
+    return jobs.create(
+        task=EXTRACT_TASK,
+        id=EXTRACT_JOB_ID,
+        name="Extract the text of fetched pages",
+        description="Turns stored pages into documents, in a process of its own.",
+        trigger={"type": "interval", "minutes": 1},
+        actor=actor,
+        replace_existing=True,
+    )
+
+
+def retry_pages(*, pages: QuerySet[Page]) -> int:
+    """Let failing pages be requested by the next scrape of their source. Returns how many there were."""
+    return pages.filter(failures__gt=0).update(retry_at=None)
+
+
+def take_new_address(*, source: Source, actor: str = "") -> Source:
+    """
+    Give the source the address to which its own one redirects for good.
+
+    :raises AddressTaken: another source has it; nothing was changed
+    """
+    with transaction.atomic():
+        source = Source.objects.select_for_update().get(pk=source.pk)
+        if not source.moved_to:
+            return source
+        if Source.objects.filter(url=source.moved_to).exclude(pk=source.pk).exists():
+            raise AddressTaken(url=source.moved_to)
+        source.url = source.moved_to
+        save_source(source=source, actor=actor)
+    return source
+
+
+def _forget_address(source: Source) -> None:
+    """What the old address said about itself means nothing for the new one."""
+    source.etag = source.last_modified = source.last_error = source.moved_to = ""
+    source.retry_not_before, source.consecutive_failures = None, 0
+    source.rest_until, source.rest_reason, source.quiet_seconds = None, {}, None
+    source.cursor, source.problems = {}, []
+    Listing.objects.filter(source=source).delete()
+
+
+def _interval_of(trigger: Mapping[str, Any]) -> timedelta | None:
+    """The length of an interval trigger, in whatever units it is stored; ``None`` for any other trigger."""
+    if trigger.get("type") != "interval":
+        return None
+    return timedelta(**{unit: trigger[unit] for unit in _UNITS if unit in trigger})
+
+
+def job_of(source: Source) -> Job:
+    """:raises JobNotFound: somebody deleted it"""
+    job = Job.objects.filter(pk=source.job_id).first()
+    if job is None:
+        raise JobNotFound(phrase("“{name}” has no job; save the source to make it anew.", name=source.name))
+    return job

@@ -1,0 +1,1 @@
+"""Items and documents in the database: their identity, whose turn it is, and what changed."""

@@ -1,0 +1,1 @@
+"""Alerts in the admin: rules, channels, incidents, notifications and switches, and their parts of other pages."""

@@ -1,0 +1,70 @@
+"""Where a job is declared, what a person changed since, and the two ways out of it: on the page of a job."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from scheduler.admin import addresses, pages
+from scheduler.admin.pages import Done, Question
+from scheduler.admin.templates import plan_text
+from scheduler.core.declarations import Drift
+from scheduler.models import Job
+from scheduler.services import declarations
+from scheduler.services.templates import instances
+
+
+def context(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """Return the declaration of a job for its page; empty for a job that people made."""
+    row = declarations.of_job(id=job.pk)
+    if row is None:
+        return {}
+    version = row.template_version
+    return {
+        "origin": row.origin,
+        "is_dropped": not row.is_declared,
+        "template": version.template if version else None,
+        "template_address": reverse("admin:scheduler_template_change", args=[version.template_id]) if version else "",
+        "version": version.number if version else None,
+        "parameters": instances.stored_masked(row) if version else None,
+        "drift": _shown(job, declarations.drift(job=job)),
+        "may_change": request.user.has_perm("scheduler.change_job"),
+        "take": addresses.job_action("take", job.pk),
+        "keep": addresses.job_action("keep", job.pk),
+    }
+
+
+def _shown(job: Job, found: tuple[Drift, ...]) -> list[dict[str, Any]]:
+    now = timezone.now()
+    return [plan_text.difference(job.task, each.field, each.declared, each.stored, now=now) for each in found]
+
+
+def taking(request: HttpRequest, job: Job) -> tuple[Question, Any]:
+    """Return the question whether the declared values are taken, and what does it."""
+
+    def act() -> Done:
+        declarations.take(job=job, **pages.author(request))
+        return Done(sentence=_("“%s” has its declared values.") % job.name, location=addresses.job(job.pk))
+
+    return _question(job, title=_("Take the declared values of “%s”?"), button=_("Take them"), act=act)
+
+
+def keeping(request: HttpRequest, job: Job) -> tuple[Question, Any]:
+    """Return the question whether the stored values are kept, and what does it."""
+
+    def act() -> Done:
+        declarations.keep(job=job)
+        return Done(sentence=_("“%s” keeps its own values.") % job.name, location=addresses.job(job.pk))
+
+    return _question(job, title=_("Keep the own values of “%s”?"), button=_("Keep them"), act=act)
+
+
+def _question(job: Job, *, title: str, button: str, act: Any) -> tuple[Question, Any]:
+    shown = _shown(job, declarations.drift(job=job))
+    effects = [_("%(label)s: declared is %(old)s, set is %(new)s") % each for each in shown]
+    question = Question(title=title % job.name, effects=effects, button=button, back=addresses.job(job.pk))
+    return question, act

@@ -1,0 +1,1 @@
+"""Templates of jobs in the admin: the list, the page of one, its instances and upgrades."""

@@ -1,0 +1,121 @@
+"""What is answered about rules, channels and incidents, and sent to webhooks: for the OpenAPI schema."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from scheduler.api.alerts.shapes import KindWord, ScopeWord, SeverityWord
+from scheduler.api.answers import Time, Url
+
+
+class Incident(BaseModel):
+    id: int
+    rule: int | None = Field(description="Null: it was deleted.")
+    rule_name: str
+    kind: KindWord
+    severity: SeverityWord
+    subject: str = Field(description="“job:” and an id, or “system:” and a check.")
+    job: str | None
+    job_name: str | None
+    what: str
+    detail: str = Field(description="First line of the error.")
+    count: int
+    measured: float | None
+    run: int | None
+    opened_at: Time
+    last_at: Time
+    closed_at: Time | None
+    closed_because: (
+        Literal[
+            "recovered",
+            "paused",
+            "resumed",
+            "finished",
+            "edited",
+            "deleted",
+            "rule_changed",
+            "rule_deleted",
+            "closed_by_hand",
+        ]
+        | None
+    )
+    closed_by: str
+    acknowledged_at: Time | None
+    acknowledged_by: str
+    snoozed_until: Time | None
+    note: str
+    url: Url | None = Field(description="Null: SCHEDULER_SITE_URL is not set.")
+
+
+class Incidents(BaseModel):
+    results: list[Incident]
+    next: Url | None
+    previous: Url | None
+
+
+class Rule(BaseModel):
+    id: int
+    name: str
+    description: str
+    enabled: bool
+    severity: SeverityWord
+    kind: KindWord
+    scope: ScopeWord
+    target: str
+    threshold: int | None
+    seconds: float | None
+    factor: float | None
+    samples: int | None
+    path: str
+    operator: str
+    value: Any
+    channels: list[int]
+    escalate_after: float | None
+    escalation_channels: list[int]
+
+
+class Rules(BaseModel):
+    results: list[Rule]
+
+
+class RulePreview(BaseModel):
+    incidents: int | None = Field(description="In the last 7 days. Null: the history does not tell.")
+    jobs: int = Field(description="That it watches now.")
+
+
+class Channel(BaseModel):
+    id: int
+    name: str
+    kind: str
+    config: dict[str, Any] = Field(description="Secrets are masked.")
+    enabled: bool
+    per_minute: int
+    zone: str
+    language: str
+    quiet_from: str | None
+    quiet_until: str | None
+    digest: str
+    digest_at: str
+    tested_at: Time | None
+    failing_since: Time | None
+    last_error: str
+    last_sent_at: Time | None
+    sent: int
+    failed: int
+
+
+class Channels(BaseModel):
+    results: list[Channel]
+
+
+class ChannelAnswer(BaseModel):
+    answer: str = Field(description="Of the receiver.")
+
+
+class Mute(BaseModel):
+    job: str
+    until: Time
+    muted_by: str
+    reason: str

@@ -1,0 +1,103 @@
+"""The ``beat_schedule`` of a Celery app, read as declarations of jobs. Celery itself is not needed for a plain dict."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from scheduler.compat import celery_schedules
+from scheduler.core.registry import registry
+from scheduler.errors import InvalidTrigger, SchedulerError, UnusableDeclaration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One entry of a beat schedule."""
+
+    key: str
+    definition: dict[str, Any] | None = None
+    """A job of a declarations file; ``None``: the entry cannot become one."""
+
+    text: str = ""
+    """Why it cannot, or what is different from now on."""
+
+
+def load(*, path: str) -> Mapping[str, Any]:
+    """
+    Return the schedule that ``module:attribute`` names: a dict, or a Celery app.
+
+    :raises UnusableDeclaration: there is no such thing
+    """
+    module, separator, attribute = path.partition(":")
+    try:
+        found: Any = importlib.import_module(module) if separator else None
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UnusableDeclaration(f"“{path}” cannot be found: {error}. Write module:attribute.") from None
+    found = getattr(getattr(found, "conf", None), "beat_schedule", found)
+    if not isinstance(found, Mapping):
+        raise UnusableDeclaration(f"“{path}” is a {type(found).__name__}; it must be a dict or a Celery app.")
+    return found
+
+
+def read(schedule: Mapping[str, Any], *, timezone: str) -> list[Entry]:
+    """Return each entry of a schedule, in order. ``timezone`` is that of its crontabs."""
+    found = []
+    for key, entry in schedule.items():
+        try:
+            found.append(_entry(str(key), entry, timezone=timezone))
+        except SchedulerError as error:
+            found.append(Entry(key=str(key), text=str(error)))
+    return found
+
+
+def _entry(key: str, entry: Any, *, timezone: str) -> Entry:
+    if not isinstance(entry, Mapping) or not {"task", "schedule"} <= set(entry):
+        raise UnusableDeclaration("An entry is a dict with task and schedule.")
+    definition: dict[str, Any] = {
+        "task": registry.name_of(entry["task"]),
+        "trigger": _trigger(entry["schedule"], timezone=timezone),
+    }
+    if entry.get("args"):
+        definition["args"] = list(entry["args"])
+    if entry.get("kwargs"):
+        definition["kwargs"] = dict(entry["kwargs"])
+    options = dict(entry.get("options") or {})
+    expires = options.pop("expires", None)
+    if isinstance(expires, int | float):
+        definition["misfire_grace_time"] = max(1, int(expires))
+    elif isinstance(expires, timedelta):
+        definition["misfire_grace_time"] = max(1, int(expires.total_seconds()))
+    elif expires is not None:
+        options["expires"] = expires
+    text = f"left out: {', '.join(sorted(map(str, options)))}" if options else ""
+    return Entry(key=key, definition=definition, text=text)
+
+
+def _trigger(schedule: Any, *, timezone: str) -> dict[str, Any]:
+    """
+    Return the trigger of a schedule: seconds, a ``timedelta``, or an object of ``celery.schedules``.
+
+    :raises InvalidTrigger: there is no such trigger here
+    """
+    if isinstance(schedule, int | float) and not isinstance(schedule, bool):
+        return celery_schedules.interval(timedelta(seconds=schedule))
+    if isinstance(schedule, timedelta):
+        return celery_schedules.interval(schedule)
+    kind = type(schedule).__name__
+    if kind == "crontab":
+        fields = {
+            "minute": schedule.minute,
+            "hour": schedule.hour,
+            "day": schedule.day_of_month,
+            "month": schedule.month_of_year,
+            "day_of_week": schedule.day_of_week,
+        }
+        return celery_schedules.crontab(fields, timezone=timezone)
+    if isinstance(getattr(schedule, "run_every", None), timedelta) and kind == "schedule":
+        return celery_schedules.interval(schedule.run_every)
+    raise InvalidTrigger(f"Its schedule is a {kind}. There is no such trigger.")

@@ -1,0 +1,35 @@
+"""Account for what the database noted: fire times that nothing covers, and runs of jobs that were deleted."""
+
+from __future__ import annotations
+
+import logging
+
+from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duties.inspection import Inspect
+from scheduler.store import owed, removals
+
+logger = logging.getLogger(__name__)
+
+
+class Account(Duty):
+    """Enter fire times that are owed as skipped, and detach runs of deleted jobs, some at each call."""
+
+    ends_sleep = False
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._after = 0
+
+    @property
+    def every_seconds(self) -> float:
+        return self.work.settings.poll_seconds
+
+    def run(self) -> float | None:
+        connection, node = self.work.connection, self.work.identity.node
+        windows = owed.find(connection, after=self._after)
+        self._after = windows[-1] if len(windows) == owed.MOST_WINDOWS else 0
+        if windows:
+            owed.account(connection, windows=windows, node=node)
+            self.agenda.duty(Inspect).soon()  # a schedule that was mended is looked at
+        detached = removals.detach(connection)
+        return 0.0 if self._after or detached >= removals.MOST_RUNS else None

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from scheduler.compat import celery_beat
+from scheduler.compat.celery_beat import Taken
+from scheduler.management import printing
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a job of each periodic task in the tables of django-celery-beat, which are not changed. "
+        "Stop Celery beat before, so that tasks are not sent twice. Exit code 1: some were left."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="Show what would be done.")
+
+    def handle(self, *, dry_run: bool, **_options: Any) -> None:
+        printing.guarded(lambda: self._adopt(dry_run=dry_run))
+
+    def _adopt(self, *, dry_run: bool) -> None:
+        found = celery_beat.adopt(dry_run=dry_run, actor="adopt_beat", on_taken=self._tell)
+        taken = sum(each.is_taken for each in found)
+        would = "would be taken over" if dry_run else "taken over"
+        self.stdout.write(f"{taken:,} of {len(found):,} {would}.")
+        if taken < len(found):
+            raise CommandError("Some were left as they are; each line says why.", returncode=printing.REFUSED)
+
+    def _tell(self, taken: Taken) -> None:
+        paint = self.style.SUCCESS if taken.is_taken else self.style.WARNING
+        self.stdout.write(paint(f"{'+' if taken.is_taken else '!'} {taken.name}: {taken.text}"))

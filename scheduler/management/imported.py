@@ -1,0 +1,65 @@
+"""``manage.py jobs import-crontab`` and ``jobs import-beat``: other schedules as a file of declared jobs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.conf import settings
+from django.core.management.base import CommandError, CommandParser, OutputWrapper
+
+from scheduler.compat import beat_schedule, crontab_file
+from scheduler.management import printing
+
+_HINT = "# Name this file in SCHEDULER['DECLARATIONS'], then look at “manage.py jobs plan”.\n"
+
+
+def add_crontab_arguments(parser: CommandParser) -> None:
+    parser.add_argument("file", help="A crontab as “crontab -l” prints it, or “-” for standard input.")
+    _add_timezone(parser)
+
+
+def add_beat_arguments(parser: CommandParser) -> None:
+    parser.add_argument("path", metavar="MODULE:NAME", help="A beat_schedule, or a Celery app that has one.")
+    _add_timezone(parser)
+
+
+def _add_timezone(parser: CommandParser) -> None:
+    parser.add_argument("--timezone", default=settings.TIME_ZONE, metavar="ZONE", help="Default: TIME_ZONE.")
+
+
+def crontab(*, file: str, timezone: str, out: OutputWrapper, err: OutputWrapper) -> None:
+    """Print the jobs of a crontab as a declarations file, and what is left out on standard error."""
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise CommandError(f"{file} cannot be read: {reason}.", returncode=printing.NOT_ASKED) from None
+    lines = crontab_file.read(text, timezone=timezone)
+    jobs = {line.key: line.definition for line in lines if line.definition is not None}
+    notes = [f"line {line.number}: {line.text}" for line in lines if line.text]
+    commands = sorted({definition["kwargs"]["name"] for definition in jobs.values()})
+    if commands:
+        notes.append(f"SCHEDULER['ALLOWED_COMMANDS'] must name: {', '.join(commands)}.")
+    _print(jobs, notes=notes, is_complete=not any(line.is_refused for line in lines), out=out, err=err)
+
+
+def beat(*, path: str, timezone: str, out: OutputWrapper, err: OutputWrapper) -> None:
+    """Print the jobs of a beat schedule as a declarations file, and what is left out on standard error."""
+    entries = beat_schedule.read(beat_schedule.load(path=path), timezone=timezone)
+    jobs = {each.key: each.definition for each in entries if each.definition is not None}
+    notes = [f"{each.key}: {each.text}" for each in entries if each.text]
+    _print(jobs, notes=notes, is_complete=len(jobs) == len(entries), out=out, err=err)
+
+
+def _print(
+    jobs: Mapping[str, Any], *, notes: Iterable[str], is_complete: bool, out: OutputWrapper, err: OutputWrapper
+) -> None:
+    for note in notes:
+        err.write(note)
+    out.write(_HINT + yaml.safe_dump({"jobs": dict(jobs)}, allow_unicode=True, sort_keys=False), ending="")
+    if not is_complete:
+        raise CommandError("Not everything became a job; see above.", returncode=printing.REFUSED)

@@ -1,0 +1,121 @@
+"""Digests: what ran and what did not, once a day or a week."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Sum
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from scheduler.models import Channel, Incident, Job, Notification, Rollup
+from scheduler.services import transactions
+from scheduler.services.alerts import sentences
+from scheduler.services.queries import metrics
+
+_MOST = 10
+_DAYS = {"daily": 1, "weekly": 7}
+
+
+def next_at(*, channel: Channel, now: datetime) -> datetime | None:
+    """Return when the next digest of a channel is due: on its clock, on Mondays if it is weekly."""
+    if channel.digest not in _DAYS:
+        return None
+    zone = ZoneInfo(channel.zone)
+    at = channel.digest_at
+    day = now.astimezone(zone).date()
+    for ahead in range(9):
+        candidate = datetime.combine(day + timedelta(days=ahead), at, tzinfo=zone).astimezone(now.tzinfo)
+        if candidate > now and (channel.digest == "daily" or candidate.astimezone(zone).weekday() == 0):
+            return candidate
+    return None
+
+
+def put_due(*, now: datetime) -> int:
+    """Put the digests that are due into the outbox; return how many."""
+    put = 0
+    for channel in Channel.objects.filter(enabled=True, next_digest_at__lte=now).exclude(digest=""):
+        following = next_at(channel=channel, now=now)
+        # Only one sender changes the row, and only it writes the message, in the same transaction.
+
+        with transactions.atomic():
+            mine = Channel.objects.filter(pk=channel.pk, next_digest_at=channel.next_digest_at).update(
+                next_digest_at=following
+            )
+            if mine:
+                Notification.objects.create(channel=channel, kind="digest", severity="info", due_at=now)
+                put += 1
+    return put
+
+
+def compose(*, channel: Channel, zone: ZoneInfo, now: datetime) -> tuple[str, tuple[str, ...]]:
+    """Return the title and the paragraphs of a digest of the days before."""
+    days = _DAYS.get(channel.digest, 1)
+    since = now - timedelta(days=days)
+    window = metrics.window(since=since, until=now, now=now)
+    total = window.total
+    failed = total.failed + total.timed_out + total.interrupted
+    ran = ngettext(
+        "%(number)d run, %(failed)d of them failed.", "%(number)d runs, %(failed)d of them failed.", total.executed
+    )
+    paragraphs = [
+        _("From %(since)s to %(until)s.")
+        % {"since": sentences.clock(since, zone=zone), "until": sentences.clock(now, zone=zone)},
+        ran % {"number": total.executed, "failed": failed},
+    ]
+    if total.missed or total.skipped:
+        said = _("%(missed)d fire times were missed, %(skipped)d skipped.")
+        paragraphs.append(said % {"missed": total.missed, "skipped": total.skipped})
+    failing = [
+        f"{sentences.one_line(name or key)}: {tally.failed + tally.timed_out + tally.interrupted}"
+        for key, name, tally, _last in window.jobs
+        if tally.failed + tally.timed_out + tally.interrupted
+    ]
+    _add(paragraphs, _("Most failures:"), failing[:_MOST])
+    _add(paragraphs, _("Longest on average:"), _slowest(since))
+    _add(paragraphs, _("Open incidents:"), _open())
+    _add(paragraphs, _("Active, without a run:"), _without_a_run(since))
+    title = _("Weekly digest") if days > 1 else _("Daily digest")
+    return f"{title}: {ran % {'number': total.executed, 'failed': failed}}", tuple(paragraphs)
+
+
+def _add(paragraphs: list[str], title: str, lines: list[str]) -> None:
+    if lines:
+        paragraphs.append("\n".join([title, *(f"- {line}" for line in lines)]))
+
+
+def _slowest(since: datetime) -> list[str]:
+    rows = (
+        Rollup.objects.filter(hour__gte=since)
+        .order_by()
+        .values("job_key")
+        .annotate(seconds=Sum("run_seconds"), runs=Sum(F("succeeded") + F("failed") + F("timed_out")))
+        .filter(runs__gt=0)
+        .annotate(mean=F("seconds") / F("runs"))
+        .order_by("-mean")[:_MOST]
+    )
+    names = dict(Job.objects.filter(pk__in=[row["job_key"] for row in rows]).values_list("pk", "name"))
+    return [
+        f"{sentences.one_line(names.get(row['job_key'], row['job_key']))}: {row['mean']:.1f} s"
+        for row in rows
+        if row["mean"]
+    ]
+
+
+def _open() -> list[str]:
+    found = Incident.objects.open().order_by("opened_at")[: _MOST + 1]
+    lines = [f"{sentences.subject(incident)}: {sentences.what(incident)}" for incident in found[:_MOST]]
+    return [*lines, "…"] if len(found) > _MOST else lines
+
+
+def _without_a_run(since: datetime) -> list[str]:
+    ran = Rollup.objects.filter(hour__gte=since).values("job_key")
+    names = (
+        Job.objects.active()
+        .filter(created_at__lt=since)
+        .exclude(pk__in=ran)
+        .order_by("pk")
+        .values_list("name", flat=True)
+    )
+    return [sentences.one_line(name) for name in names[:_MOST]]

@@ -1,0 +1,299 @@
+"""
+The sender: a thread that judges what depends on time, fills the outbox and empties it.
+
+It alone talks to the database. Each message is sent in a thread of its own, one at a time for each channel, so that a
+channel that hangs holds up no other; the answer comes back through a queue and is recorded here.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from django.db import close_old_connections, connections
+from django.db.models import QuerySet
+from django.db.utils import Error as DatabaseError
+from django.dispatch import Signal
+
+from scheduler import failpoints
+from scheduler.core.alerts import GIVE_UP_AFTER, RuleKind, delay_before_next_try, quiet_until
+from scheduler.errors import DatabaseUnavailable, DeliveryFailed, SchedulerError
+from scheduler.loops import Loop, spawn
+from scheduler.models import Channel, Incident, Notification
+from scheduler.services.alerts import digests, kinds, messages, switches
+from scheduler.services.alerts.kinds.kind import ChannelKind, opened
+from scheduler.services.alerts.messages import Message
+from scheduler.services.alerts.switches import Ping
+from scheduler.signals import incident_closed, incident_opened
+from scheduler.store import alerts
+from scheduler.store.alerts import JUDGED_BY_TIME, Leased
+from scheduler.store.clock import database_now
+from scheduler.store.connections import Connection
+
+logger = logging.getLogger(__name__)
+
+PASS_SECONDS = 0.5
+"""Between two looks: with the moment that openings are gathered, a message leaves about a second after its cause."""
+
+LEASE_SECONDS = 120.0
+"""Longer than any kind of channel may take. A message whose sender died is taken up again after it."""
+
+_AT_ONCE = 8
+"""Channels that are sent to at the same time."""
+
+_QUICK_SECONDS = 10.0
+_SLOW_SECONDS = 60.0
+_JUDGE_SECONDS: dict[RuleKind, float] = {
+    RuleKind.LATE: _QUICK_SECONDS,
+    RuleKind.DEADLINE: _QUICK_SECONDS,
+    RuleKind.SLOW: _QUICK_SECONDS,
+    RuleKind.SYSTEM: _QUICK_SECONDS,
+    RuleKind.RESULT: _QUICK_SECONDS,
+    RuleKind.SILENT: _SLOW_SECONDS,
+    RuleKind.DROPPED: _SLOW_SECONDS,
+}
+_LAST_SECONDS = 4.0
+"""How long a sender that stops waits for answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What became of a message."""
+
+    leased: Leased
+    subject: str
+    text: str
+    is_sent: bool
+    unsure: bool = False
+    gone: bool = False
+
+
+class Sender(Loop):
+    """Sends alerts until it is stopped. Any number of them may run, in nodes and by themselves."""
+
+    longest_backoff_seconds = 10.0
+
+    def __init__(self) -> None:
+        super().__init__(name="scheduler-alerts", fault="scheduler.alerts.failed")
+        self._connection = Connection(purpose="alerts", answer_seconds=90.0)
+        self._answers: SimpleQueue[_Answer | tuple[Ping, str]] = SimpleQueue()
+        self._busy: set[int] = set()
+        self._pinging = 0
+        self._judge_at = dict.fromkeys(JUDGED_BY_TIME, 0.0)
+        self._switches_at = 0.0
+
+    def turn(self) -> float:
+        """:raises DatabaseUnavailable: what was begun is taken up again later"""
+        close_old_connections()
+        try:
+            self.pass_once()
+        except DatabaseError as error:
+            connections.close_all()
+            raise DatabaseUnavailable(str(error).strip()) from error
+        return PASS_SECONDS
+
+    def close(self) -> None:
+        """Wait a moment for what is being sent, and record it; what takes longer is sent again by another sender."""
+        deadline = time.monotonic() + _LAST_SECONDS
+        try:
+            while self._busy and time.monotonic() < deadline:
+                time.sleep(0.05)
+                self._record_answers()
+        except (DatabaseUnavailable, DatabaseError) as error:
+            logger.warning("scheduler.alerts.failed", extra={"error": str(error), "pause": None})
+        self._connection.close()
+        connections.close_all()
+
+    def run_until_empty(self, *, timeout: float) -> bool:
+        """Send what is due now, in the caller's thread; false: something was left when the time was up."""
+        deadline = time.monotonic() + timeout
+        try:
+            while time.monotonic() < deadline:
+                self.pass_once(gather=False)
+                self._stopping.wait(0.05)
+                if not self._busy and not self._has_due():
+                    return True
+            return False
+        finally:
+            self._record_answers()
+            self._connection.close()
+
+    def pass_once(self, *, gather: bool = True) -> None:
+        """
+        Look once at everything.
+
+        :raises DatabaseUnavailable, DatabaseError: what was begun is taken up again later
+        """
+        self._record_answers()
+        self._judge()
+        self._tell(gather=gather)
+        digests.put_due(now=database_now())
+        self._send_due()
+        self._request_switches()
+
+    def _judge(self) -> None:
+        now = time.monotonic()
+        for kind, at in self._judge_at.items():
+            if now < at:
+                continue
+            self._judge_at[kind] = now + _JUDGE_SECONDS[kind]
+            alerts.judge(self._connection, kind=kind)
+            if kind is RuleKind.SYSTEM:
+                alerts.close_orphans(self._connection)
+
+    def _tell(self, *, gather: bool) -> None:
+        told = alerts.tell(self._connection) if gather else alerts.tell(self._connection, quiet=0.0, pace=0.0)
+        if told.opened:
+            logger.info("scheduler.alerts.opened", extra={"incidents": told.opened})
+        if told.closed:
+            logger.info("scheduler.alerts.closed", extra={"incidents": told.closed})
+        _signal(incident_opened, Incident.objects.filter(opened_in__in=told.openings))
+        _signal(incident_closed, Incident.objects.filter(closed_in__in=told.closings))
+
+    def _has_due(self) -> bool:
+        due = Notification.objects.filter(state="pending", due_at__lte=database_now(), channel__enabled=True)
+        return due.exclude(leased_until__gt=database_now()).exists()
+
+    def _quiet_channels(self) -> list[int]:
+        now = database_now()
+        with_quiet_hours = Channel.objects.filter(quiet_from__isnull=False, quiet_until__isnull=False)
+        return [
+            channel.pk
+            for channel in with_quiet_hours
+            if quiet_until(now=now, begins=channel.quiet_from, ends=channel.quiet_until, zone=channel.zone)
+        ]
+
+    def _send_due(self) -> None:
+        free = _AT_ONCE - len(self._busy)
+        if free <= 0:
+            return
+        claimed = alerts.claim(
+            self._connection,
+            busy=self._busy,
+            quiet=self._quiet_channels(),
+            lease_seconds=LEASE_SECONDS,
+            limit=free,
+        )
+        for leased in claimed:
+            self._begin(leased)
+
+    def _begin(self, leased: Leased) -> None:
+        """Render a message and send it in a thread of its own."""
+        try:
+            notification = Notification.objects.select_related("channel").get(pk=leased.id)
+            message = messages.render(notification=notification)
+            kind = kinds.get(notification.channel.kind)
+            config = opened(notification.channel.config)
+        except (DatabaseUnavailable, DatabaseError):
+            raise
+        except SchedulerError as error:
+            self._record(_Answer(leased=leased, subject="", text=str(error), is_sent=False))
+            return
+        except Notification.DoesNotExist:
+            return  # its channel was deleted meanwhile
+        except Exception as error:  # one message that cannot be rendered must not stop the others
+            logger.exception("scheduler.alerts.not_rendered", extra={"notification": leased.id})
+            self._record(_Answer(leased=leased, subject="", text=f"{type(error).__name__}: {error}", is_sent=False))
+            return
+        self._busy.add(leased.channel_id)
+        arguments = (self._answers, leased, message, kind, config)
+        spawn(_send, args=arguments, name="scheduler-alert")
+
+    def _record_answers(self) -> None:
+        pings: list[tuple[Ping, str]] = []
+        while True:
+            try:
+                answer = self._answers.get_nowait()
+            except Empty:
+                break
+            if isinstance(answer, _Answer):
+                self._busy.discard(answer.leased.channel_id)
+                self._record(answer)
+            else:
+                self._pinging -= 1
+                pings.append(answer)
+        switches.record(answers=pings)
+
+    def _record(self, answer: _Answer) -> None:
+        leased = answer.leased
+        about = {"id": leased.id, "channel": leased.channel_id, "answer": answer.text, "subject": answer.subject}
+        facts = {
+            "notification": leased.id,
+            "channel": leased.channel_id,
+            "kind": leased.kind,
+            "attempt": leased.attempts,
+        }
+        if answer.is_sent:
+            alerts.record_sent(self._connection, **about)  # type: ignore[arg-type]
+            logger.info("scheduler.alerts.sent", extra=facts)
+            return
+        chance = random.random()  # noqa: S311 - it spreads load and keeps no secret
+        is_last = leased.attempts >= GIVE_UP_AFTER or answer.gone
+        delay = None if is_last else delay_before_next_try(attempts=leased.attempts, chance=chance)
+        alerts.record_unsent(
+            self._connection,
+            **about,  # type: ignore[arg-type]
+            delay_seconds=None if delay is None else delay.total_seconds(),
+            off=answer.gone,
+            unsure=answer.unsure,
+        )
+        logger.warning("scheduler.alerts.not_sent", extra={**facts, "error": answer.text, "given_up": is_last})
+
+    def _request_switches(self) -> None:
+        now = time.monotonic()
+        if now < self._switches_at or self._pinging:
+            return
+        self._switches_at = now + 5.0
+        for ping in switches.take_due():
+            self._pinging += 1
+            spawn(_request, args=(self._answers, ping), name="scheduler-switch")
+
+
+def _signal(signal: Signal, incidents: QuerySet[Incident]) -> None:
+    """Let the project's own code know, one incident after the other."""
+    if not signal.has_listeners():
+        return
+    for incident in incidents.order_by("pk").iterator(chunk_size=500):
+        for receiver, error in signal.send_robust(sender=Incident, incident=incident):
+            if isinstance(error, Exception):
+                extra = {"receiver": getattr(receiver, "__qualname__", repr(receiver)), "error": str(error)}
+                logger.error("scheduler.alerts.receiver_failed", extra=extra)
+
+
+def _send(
+    answers: SimpleQueue[Any], leased: Leased, message: Message, kind: ChannelKind, config: Mapping[str, Any]
+) -> None:
+    try:
+        failpoints.hit("alerts.send.before")
+        text = kind.send(message=message, config=config)
+        failpoints.hit("alerts.send.after")
+    except DeliveryFailed as error:
+        answer = _Answer(
+            leased=leased,
+            subject=message.subject,
+            text=str(error),
+            is_sent=False,
+            unsure=error.unsure,
+            gone=error.gone,
+        )
+    except Exception as error:  # a kind of channel may be anybody's code
+        logger.exception("scheduler.alerts.channel_failed", extra={"channel": leased.channel_id})
+        text = f"{type(error).__name__}: {error}"
+        answer = _Answer(leased=leased, subject=message.subject, text=text[:2000], is_sent=False, unsure=True)
+    else:
+        answer = _Answer(leased=leased, subject=message.subject, text=str(text or "")[:2000], is_sent=True)
+    answers.put(answer)
+
+
+def _request(answers: SimpleQueue[Any], ping: Ping) -> None:
+    try:
+        answer = switches.send(ping)
+    except Exception as error:  # whatever it was, the next request is planned already
+        logger.exception("scheduler.alerts.switch_failed")
+        answer = f"{type(error).__name__}: {error}"
+    answers.put((ping, answer))

@@ -1,0 +1,93 @@
+"""What an incident is, in a sentence, in the language that is active."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from scheduler.core.alerts import CLOSED_BECAUSE, ClosedBecause, RuleKind
+from scheduler.core.alerts.checks import SENTENCES
+from scheduler.logbook import visible
+from scheduler.models import Incident, Job
+
+_MOST = 200
+
+
+def one_line(text: str, *, most: int = _MOST) -> str:
+    """Return a text as one line without control characters, cut to a length."""
+    line = " ".join(visible(text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def subject(incident: Incident) -> str:
+    """Return the name of what the incident is about."""
+    if incident.job_key:
+        return one_line(incident.job_name or incident.job_key)
+    return _("The scheduler")
+
+
+def what(incident: Incident) -> str:
+    """Say what is wrong; the subject stands before it."""
+    number = int(incident.measured or 0)
+    length = duration(incident.measured or 0.0)
+    said = {
+        RuleKind.FAILING: ngettext("failed %d time in a row", "failed %d times in a row", number) % number,
+        RuleKind.BROKEN: _("cannot run"),
+        RuleKind.LATE: _("is due for %s and has not begun") % length,
+        RuleKind.DEADLINE: _("has not finished %s after its fire time") % length,
+        RuleKind.SILENT: _("has had no success for %s") % length,
+        RuleKind.SLOW: _("runs for %s") % length,
+        RuleKind.DROPPED: ngettext("missed or skipped %d fire time", "missed or skipped %d fire times", number)
+        % number,
+        RuleKind.RESULT: _("returned %s") % one_line(str(incident.facts.get("value", ""))),
+    }
+    if incident.kind == RuleKind.SYSTEM:
+        return _(SENTENCES.get(str(incident.facts.get("check", "")).partition(":")[0], "unwell"))
+    return str(said.get(RuleKind(incident.kind), incident.kind))
+
+
+def detail(incident: Incident) -> str:
+    """Return the first line of the error, or why the job cannot run; may be empty."""
+    facts = incident.facts
+    return one_line(incident.text or str(facts.get("state_reason") or facts.get("text") or ""), most=500)
+
+
+def ended(incident: Incident) -> str:
+    """Say why it ended."""
+    if not incident.closed_because:
+        return ""
+    said = _(CLOSED_BECAUSE[ClosedBecause(incident.closed_because)])
+    return f"{said} ({incident.closed_by})" if incident.closed_by else str(said)
+
+
+def comes_next(job: Job | None, *, zone: ZoneInfo) -> str:
+    """Say what happens to the job by itself."""
+    if job is None:
+        return ""
+    if job.state == "paused":
+        return _("It is paused: nothing happens until somebody resumes it.")
+    if job.state == "broken":
+        return _("It does not run until its definition is mended.")
+    if job.next_run_time is None:
+        return _("It is not going to run by itself.")
+    return _("Its next run is at %s.") % clock(job.next_run_time, zone=zone)
+
+
+def clock(at: datetime, *, zone: ZoneInfo) -> str:
+    """Write an instant on the clock of a zone, to the minute."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration in its largest unit."""
+    if seconds < 60:
+        return _("%d s") % seconds
+    if seconds < 3600:
+        return _("%d min") % (seconds // 60)
+    if seconds < 48 * 3600:
+        return _("%d h") % (seconds // 3600)
+    days = int(seconds // 86400)
+    return ngettext("%d day", "%d days", days) % days

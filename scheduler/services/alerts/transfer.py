@@ -1,0 +1,108 @@
+"""Rules and channels as a document: to keep beside the code, or to bring to another installation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scheduler import sealing
+from scheduler.core.states import Via
+from scheduler.errors import InvalidImport
+from scheduler.messages import phrase
+from scheduler.models import Channel, Rule
+from scheduler.services import masking, transactions
+from scheduler.services.alerts import channels, kinds, rules
+
+_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What an import did."""
+
+    channels: int
+    rules: int
+    without_secrets: tuple[str, ...]
+    """Names of channels that are switched off: the document has no secrets."""
+
+
+def export() -> dict[str, Any]:
+    """Return all rules and channels; secrets are masked, and channels are named instead of numbered."""
+    names = dict(Channel.objects.values_list("pk", "name"))
+    found_channels = [
+        {name: value for name, value in channels.represent(channel).items() if name in channels.FIELDS}
+        for channel in channels.all_channels().order_by("name")
+    ]
+    found_rules = []
+    for rule in rules.all_rules().order_by("name"):
+        document = {name: value for name, value in rules.represent(rule).items() if name != "id"}
+        for field in ("channels", "escalation_channels"):
+            document[field] = [names[key] for key in document[field]]
+        found_rules.append(document)
+    return {"channels": found_channels, "rules": found_rules}
+
+
+@transactions.atomic()
+def load(*, document: Any, actor: str = "", via: Via | str = Via.CODE) -> Loaded:
+    """
+    Create or update the rules and channels of a document, by name; others stay as they are.
+
+    A new channel whose secrets are masked is switched off until somebody enters them.
+
+    :raises InvalidImport, InvalidRule, InvalidChannel: nothing was changed
+    """
+    given_channels, given_rules = _parts(document)
+    without = [_load_channel(given, actor, via) for given in given_channels]
+    keys = dict(Channel.objects.values_list("name", "pk"))
+    for given in given_rules:
+        values = {name: value for name, value in given.items() if name in rules.FIELDS}
+        for field in ("channels", "escalation_channels"):
+            missing = [name for name in values.get(field) or () if name not in keys]
+            if missing:
+                raise InvalidImport(phrase("There is no channel “{name}”.", name=f"{missing[0]}"[:100]))
+            values[field] = [keys[name] for name in values.get(field) or ()]
+        stored = Rule.objects.filter(name=values.get("name")).first()
+        if stored is None:
+            rules.create(**values, actor=actor, via=via)
+        else:
+            rules.update(rule=stored, **values, actor=actor, via=via)
+    return Loaded(
+        channels=len(given_channels), rules=len(given_rules), without_secrets=tuple(name for name in without if name)
+    )
+
+
+def _parts(document: Any) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    if not isinstance(document, Mapping):
+        raise InvalidImport(phrase("The document must be an object with channels and rules."))
+    parts = []
+    for name in ("channels", "rules"):
+        part = document.get(name, [])
+        if not isinstance(part, list) or len(part) > _MOST or not all(isinstance(each, Mapping) for each in part):
+            raise InvalidImport(phrase("{name} must be a list of at most {most} objects.", name=name, most=_MOST))
+        if not all(isinstance(each.get("name"), str) for each in part):
+            raise InvalidImport(phrase("Each of the {name} must have a name.", name=name))
+        parts.append(part)
+    return parts[0], parts[1]
+
+
+def _load_channel(given: Mapping[str, Any], actor: str, via: Via | str) -> str:
+    """Create or update a channel; return its name if its secrets are missing."""
+    values = {name: value for name, value in given.items() if name in channels.FIELDS}
+    stored = Channel.objects.filter(name=values["name"]).first()
+    if stored is not None:
+        channels.update(channel=stored, **values, actor=actor, via=via)
+        return ""
+    config = values.get("config")
+    masked = [name for name, value in config.items() if value == masking.MASK] if isinstance(config, Mapping) else []
+    if not masked:
+        channels.create(**values, actor=actor, via=via)
+        return ""
+    kind = kinds.get(str(values.get("kind")))
+    secret = {field.name for field in kind.fields if field.is_secret}
+    if not set(masked) <= secret:
+        raise InvalidImport(phrase("A mask stands for what is not a secret: {names}.", names=", ".join(masked)))
+    # Sealed emptiness: it is complete, and cannot be sent to before somebody enters the secrets.
+    empty = {name: sealing.seal("") for name in masked}
+    channels.create(**{**values, "config": {**dict(config or {}), **empty}, "enabled": False}, actor=actor, via=via)
+    return str(values["name"])

@@ -1,0 +1,14 @@
+-- How often in the last days a job broke.
+--
+-- Locks:   none.
+-- Params:  scope, target text; days int
+-- Rows:    one: how often
+-- Index:   none: the history of jobs is short
+
+SELECT count(*)
+  FROM scheduler_change AS change
+ WHERE change.action = 'broken'
+   AND change.changed_at >= now() - %(days)s * interval '1 day'
+   AND (%(scope)s = 'everything' OR %(scope)s = 'job' AND change.job_key = %(target)s
+        OR %(scope)s = 'task' AND change.definition ->> 'task' = %(target)s
+        OR %(scope)s = 'tag' AND change.definition -> 'tags' @> to_jsonb(%(target)s::text))

@@ -1,0 +1,226 @@
+"""Templates in the admin: the pages, what they refuse, and who may do what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from scheduler.admin import addresses
+from scheduler.models import Job, Template, TemplateVersion
+from scheduler.services import jobs, templates
+from scheduler.services.templates import instances
+
+pytestmark = pytest.mark.django_db
+
+LIST = "/admin/scheduler/template/"
+PARAMETERS = [
+    {"name": "number", "type": "integer", "description": "What to square."},
+    {"name": "hour", "type": "integer", "default": 5, "minimum": 0, "maximum": 23},
+]
+BODY = {
+    "task": "sample.square",
+    "trigger": "0 {hour} * * *",
+    "timezone": "UTC",
+    "kwargs": {"number": "{number}"},
+    "name": "Square of {number}",
+}
+
+
+@pytest.fixture
+def version() -> TemplateVersion:
+    return templates.create(slug="squares", title="Squares", parameters=PARAMETERS, body=BODY)
+
+
+def address(name: str, version: TemplateVersion) -> str:
+    return reverse(f"admin:scheduler_template_{name}", args=[version.template_id])
+
+
+def text(response: Any) -> str:
+    return str(response.content.decode())
+
+
+class TestPages:
+    def test_list_templates_with_version_and_instances(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="three", values={"number": 3})
+
+        page = text(client.get(LIST))
+
+        assert "Squares" in page
+        assert '<td class="field-instance_count">1</td>' in page
+
+    def test_show_a_template_with_its_instances(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="three", values={"number": 3})
+
+        page = text(client.get(address("change", version)))
+
+        assert "/admin/scheduler/job/three/" in page
+        assert "What to square." in page
+
+    def test_create_a_template(self, client: Client) -> None:
+        sent = {
+            "slug": "new",
+            "title": "New",
+            "parameters": "[]",
+            "body": '{"task": "sample.nothing", "trigger": "* * * * *"}',
+        }
+        response = client.post(f"{LIST}add/", sent)
+
+        assert response.url == reverse("admin:scheduler_template_change", args=[Template.objects.get(slug="new").pk])
+
+    def test_refuse_a_template_with_a_sentence(self, client: Client) -> None:
+        sent = {"slug": "new", "title": "New", "parameters": "[]", "body": '{"task": "{x}", "trigger": "* * * * *"}'}
+
+        page = text(client.post(f"{LIST}add/", sent))
+
+        assert "The body uses {x}, and no parameter has this name." in page
+        assert not Template.objects.exists()
+
+    def test_save_a_new_version_and_leave_the_instances(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="three", values={"number": 3})
+        page = client.get(address("version", version))
+        assert "0 {hour} * * *" in text(page)
+
+        body = '{"task": "sample.square", "trigger": "30 {hour} * * *", "kwargs": {"number": "{number}"}}'
+        client.post(address("version", version), {"parameters": str(PARAMETERS).replace("'", '"'), "body": body})
+
+        assert templates.version(template=version.template).number == 2
+        assert Job.objects.get().trigger["expression"] == "0 5 * * *"
+
+
+class TestInstances:
+    def test_show_what_they_do_before_they_are_created(self, client: Client, version: TemplateVersion) -> None:
+        sent = {"key": "three", "p-number": "3", "p-hour": "", "check": "1"}
+
+        page = text(client.post(address("instance", version), sent))
+
+        assert "Square of 3" in page
+        assert "at 05:00" in page
+        assert not Job.objects.exists()
+
+    def test_are_created_as_jobs(self, client: Client, version: TemplateVersion) -> None:
+        sent = {"key": "three", "p-number": "3", "p-hour": "7", "create": "1"}
+
+        response = client.post(address("instance", version), sent)
+
+        job = Job.objects.get(pk="three")
+        assert (job.trigger["expression"], job.updated_by) == ("0 7 * * *", "anna")
+        assert "/job/three/" in response.url
+
+    @pytest.mark.parametrize(
+        ("sent", "expected"),
+        [
+            ({"key": "three", "p-number": "x"}, "Enter a whole number."),
+            ({"key": "three", "p-number": ""}, "This field is required."),
+            ({"key": "three", "p-number": "3", "p-hour": "24"}, "less than or equal to 23"),
+            ({"key": "", "p-number": "3"}, "This field is required."),
+        ],
+    )
+    def test_are_refused_beside_the_field(
+        self, client: Client, version: TemplateVersion, sent: dict[str, str], expected: str
+    ) -> None:
+        assert expected in text(client.post(address("instance", version), {**sent, "create": "1"}))
+        assert not Job.objects.exists()
+
+    def test_an_id_that_is_taken_is_refused(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="three", values={"number": 3})
+        jobs.create(id="four", task="sample.nothing", trigger={"type": "interval", "hours": 1})
+
+        assert "exists already" in text(
+            client.post(address("instance", version), {"key": "four", "p-number": "4", "create": "1"})
+        )
+
+    def test_come_from_a_table_after_a_plan(self, client: Client, version: TemplateVersion) -> None:
+        table = "key,number\na,1\nb,2\n"
+
+        page = text(client.post(address("table", version), {"table": table, "check": "1"}))
+        assert "is created: 2" in page
+        assert not Job.objects.exists()
+
+        client.post(address("table", version), {"table": table, "create": "1"})
+        assert Job.objects.count() == 2
+        assert "nmber" in text(client.post(address("table", version), {"table": "key,nmber\n", "check": "1"}))
+
+
+class TestUpgrades:
+    def test_show_each_change_and_apply_it(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="three", values={"number": 3})
+        job = instances.create(version=version, key="four", values={"number": 4})
+        jobs.update(job=job, actor="ada", priority=9)
+        body = {**BODY, "trigger": "30 {hour} * * *", "priority": 2}
+        templates.add_version(template=version.template, parameters=PARAMETERS, body=body)
+
+        page = text(client.get(address("upgrade", version)))
+        assert "Next runs" in page
+        assert "9 was set by a person and stays" in page
+
+        client.post(address("upgrade", version), {"to": "2", "apply": "1"})
+        assert dict(Job.objects.values_list("pk", "priority")) == {"three": 2, "four": 9}
+        client.post(address("upgrade", version), {"to": "1", "overwrite": "1", "apply": "1"})
+        assert set(Job.objects.values_list("priority", "trigger__expression")) == {(0, "0 5 * * *")}
+
+    def test_a_version_that_is_not_there_is_not_found(self, client: Client, version: TemplateVersion) -> None:
+        assert client.get(address("upgrade", version), {"to": "7"}).status_code == 404
+
+
+class TestPermissions:
+    PAGES = ("version", "instance", "table", "upgrade")
+
+    def test_a_viewer_sees_and_changes_nothing(self, login: Callable[..., Client], version: TemplateVersion) -> None:
+        viewer = login("view_template", "view_job")
+
+        page = text(viewer.get(address("change", version)))
+
+        assert "New instance" not in page
+        for name in self.PAGES:
+            assert viewer.get(address(name, version)).status_code == 403
+            assert viewer.post(address(name, version), {"create": "1", "apply": "1"}).status_code == 403
+        assert viewer.get(f"{LIST}add/").status_code == 403
+
+    def test_who_may_not_see_templates_sees_none(self, login: Callable[..., Client], version: TemplateVersion) -> None:
+        other = login("view_job", "add_job", "change_job")
+
+        for name in ("change", *self.PAGES):
+            assert other.get(address(name, version)).status_code == 403
+
+    def test_a_template_with_instances_cannot_be_deleted(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="three", values={"number": 3})
+
+        assert client.post(address("delete", version), {"post": "yes"}).status_code == 403
+        assert Template.objects.exists()
+
+
+class TestThePageOfAnInstance:
+    @pytest.fixture
+    def job(self, version: TemplateVersion) -> Job:
+        job = instances.create(version=version, key="three", values={"number": 3})
+        return jobs.update(job=job, actor="ada", name="Mine")
+
+    def test_names_its_template_and_what_a_person_changed(self, client: Client, job: Job) -> None:
+        page = text(client.get(addresses.job("three")))
+
+        assert "Instance of the template" in page
+        assert "declared is Square of 3, set is Mine" in page
+
+    def test_keeps_the_own_values_on_request(self, client: Client, job: Job) -> None:
+        client.post("/admin/scheduler/job/three/keep/", {"confirmed": "1"})
+
+        assert "set is Mine" not in text(client.get(addresses.job("three")))
+        assert Job.objects.get().name == "Mine"
+
+    def test_takes_the_declared_values_on_request(self, client: Client, job: Job) -> None:
+        asked = text(client.post("/admin/scheduler/job/three/take/"))
+        assert "declared is Square of 3, set is Mine" in asked
+
+        client.post("/admin/scheduler/job/three/take/", {"confirmed": "1"})
+        assert Job.objects.get().name == "Square of 3"
+
+    def test_a_viewer_is_offered_neither(self, login: Callable[..., Client], job: Job) -> None:
+        viewer = login("view_job")
+
+        assert "Take the declared values" not in text(viewer.get(addresses.job("three")))
+        for name in ("take", "keep"):
+            assert viewer.post(f"/admin/scheduler/job/three/{name}/", {"confirmed": "1"}).status_code == 403

@@ -1,0 +1,221 @@
+"""Whoever moves, clears or deletes what is due, each fire time gets a row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from scheduler import conf
+from scheduler.core import triggers
+from scheduler.core.states import JobState, RunKind, RunState
+from scheduler.engine.duties.inspection import inspect_jobs
+from scheduler.models import Job, OwedWindow, Run
+from scheduler.services import jobs
+from scheduler.store import claims, definitions, owed, runs
+from scheduler.store.connections import Connection
+from scheduler.store.jobstore import PostgresJobStore
+from scheduler.store.owed import Gap
+from scheduler.store.runs import Outcome
+from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
+
+MINUTES = timedelta(minutes=1)
+
+
+def hours_ago(count: float) -> datetime:
+    return timezone.now().replace(minute=0, second=0, microsecond=0) - count * HOUR
+
+
+def overdue(id: str = "job", *, hours: int = 5, **changes: object) -> Job:
+    """Write an hourly job that nobody has planned for some hours."""
+    return add_job(id, due_at=hours_ago(hours), task="sample.nothing", **changes)
+
+
+def sql(statement: str, *parameters: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+
+
+def settle(session: Connection) -> None:
+    """Let a node do what it does about fire times that are owed, and look at jobs that need it."""
+    node = add_node(beat_at=timezone.now())
+    for _ in range(3):
+        owed.account(session, windows=owed.find(session), node=node)
+        inspect_jobs(session, settings=conf.get(), broken=False)
+        claims.claim_due(
+            session, node=node, tasks={"sample.nothing"}, limit=10, room={"default": 10}, catch_up_limit=100
+        )
+    assert not OwedWindow.objects.exists()
+
+
+def coverage(job: str, since: datetime, until: datetime) -> Counter[datetime]:
+    """Count how many rows cover each hour of a window."""
+    found: Counter[datetime] = Counter()
+    moment = since
+    rows = list(Run.objects.filter(job_key=job, attempt=1))
+    while moment <= until:
+        found[moment] = sum((row.covers_from or row.scheduled_at) <= moment <= row.scheduled_at for row in rows)
+        moment += HOUR
+    return found
+
+
+def fail(session: Connection, job: Job) -> None:
+    node = add_node()
+    run = add_run(job, scheduled_at=hours_ago(9), node=node, state=RunState.RUNNING)
+    outcome = Outcome(run_id=run.pk, state=RunState.FAILED, started=0, finished=1, error="x")
+    runs.finish(session, outcomes=[outcome], node=node, clock=1)
+
+
+WAYS: dict[str, Callable[[Connection, Job], object]] = {
+    "too many failures": fail,
+    "a pause": lambda _, job: jobs.pause(job=job),
+    "a pause with SQL": lambda *_: sql("UPDATE scheduler_job SET state = 'paused'"),
+    "a finish": lambda _, job: PostgresJobStore().finish_job(job.pk),
+    "a deletion": lambda _, job: jobs.remove(job=job),
+    "a deletion with SQL": lambda *_: sql("DELETE FROM scheduler_job; DELETE FROM django_apscheduler_djangojob"),
+    "a next_run_time without SQL's word": lambda *_: sql(
+        "UPDATE django_apscheduler_djangojob SET next_run_time = NULL"
+    ),
+    "a next_run_time in the future": lambda *_: sql(
+        "UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(-3)
+    ),
+    "a next_run_time in the past": lambda *_: sql(
+        "UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(2)
+    ),
+    "another trigger": lambda _, job: jobs.update(job=job, trigger={"type": "interval", "hours": 2}),
+    "another trigger with SQL": lambda *_: sql(
+        """UPDATE scheduler_job SET trigger = '{"type": "interval", "hours": 2}'"""
+    ),
+    "other zones": lambda *_: sql("UPDATE scheduler_job SET needs_inspection = true, needs_rescheduling = true"),
+    "a broken definition": lambda session, job: definitions.break_jobs(session, problems=[(job.pk, "broken")]),
+    "a broken one that is deleted": lambda session, job: (
+        definitions.break_jobs(session, problems=[(job.pk, "broken")]),
+        jobs.remove(job=Job.objects.get(pk=job.pk)),
+    ),
+    "nothing": lambda *_: None,
+}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestFireTimesThatHaveCome:
+    @pytest.mark.parametrize("way", WAYS)
+    def test_each_have_one_row(self, way: str, session: Connection) -> None:
+        job = overdue(pause_after_failures=1, misfire_grace_time=None)
+        if way == "too many failures":
+            job.max_instances = 5
+            job.save()
+
+        WAYS[way](session, job)
+        settle(session)
+        if way.startswith("a broken definition"):  # it goes on from where it broke
+            inspect_jobs(session, settings=conf.get(), broken=True)
+            settle(session)
+
+        found = coverage("job", hours_ago(5), hours_ago(0))
+        assert set(found.values()) == {1}, found
+
+    def test_of_a_job_that_is_active_are_planned_though_its_time_was_cleared(self, session: Connection) -> None:
+        overdue(misfire_grace_time=None)
+        sql("UPDATE django_apscheduler_djangojob SET next_run_time = NULL")
+
+        settle(session)
+
+        assert Run.objects.filter(state=RunState.QUEUED).exists()
+        assert Job.objects.get().next_run_time > timezone.now()
+
+    def test_of_a_job_that_is_not_due_are_left_alone(self, session: Connection) -> None:
+        add_job(due_at=hours_ago(-2), task="sample.nothing")
+        sql("UPDATE django_apscheduler_djangojob SET next_run_time = NULL")
+
+        settle(session)
+
+        assert not Run.objects.exists()
+        assert Job.objects.get().next_run_time == hours_ago(-2)
+
+    def test_are_not_entered_by_a_claim_of_the_release_before(self, session: Connection) -> None:
+        """It writes the rows and moves the job without saying that it claims."""
+        job = overdue()
+        add_run(job, scheduled_at=hours_ago(0), covers_from=hours_ago(5), coalesced=5)
+        sql("UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(-1))
+
+        assert not OwedWindow.objects.exists()
+
+    def test_are_accounted_for_though_the_newest_were_backfilled(self, session: Connection) -> None:
+        job = overdue(misfire_grace_time=None)
+        for hours in (0, 1, 3):
+            add_run(job, scheduled_at=hours_ago(hours), kind=RunKind.MANUAL, held=True)
+
+        settle(session)
+
+        found = coverage("job", hours_ago(5), hours_ago(0))
+        assert set(found.values()) == {1}, found
+
+    def test_are_folded_into_no_fire_time_that_was_backfilled(self, session: Connection) -> None:
+        job = overdue(overlap="queue", misfire_grace_time=None, hours=2)
+        add_run(job, scheduled_at=hours_ago(4), state=RunState.RUNNING, node=uuid4())
+        add_run(job, scheduled_at=hours_ago(3), held=True)
+        add_run(job, scheduled_at=hours_ago(0), held=True, kind=RunKind.MANUAL)
+
+        settle(session)
+
+        found = coverage("job", hours_ago(4), hours_ago(0))
+        assert set(found.values()) == {1}, found
+        assert Job.objects.get().state == JobState.ACTIVE
+
+    def test_are_forgotten_if_nobody_can_say_when_they_were(self, session: Connection) -> None:
+        overdue(trigger={"type": "moon"})
+        sql("UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(-3))
+
+        settle(session)
+
+        assert not Run.objects.exists()
+
+
+class TestGaps:
+    TRIGGER = triggers.parse({"type": "interval", "hours": 1, "timezone": "UTC", "start_at": NOON.isoformat()})
+
+    def at(self, hours: int) -> datetime:
+        return NOON.astimezone(UTC) + hours * HOUR
+
+    def gaps(self, *covered: tuple[int, int], until: int = 5) -> list[tuple[int, int, int]]:
+        found: list[Gap] = owed.gaps(
+            trigger=self.TRIGGER,
+            first=self.at(0),
+            until=self.at(until) + MINUTES,
+            covered=[(self.at(begin), self.at(end)) for begin, end in covered],
+        )
+        return [((gap.first - NOON) // HOUR, (gap.last - NOON) // HOUR, gap.fire_times) for gap in found]
+
+    def test_are_all_that_no_range_covers(self) -> None:
+        assert self.gaps() == [(0, 5, 6)]
+        assert self.gaps((0, 5)) == []
+        assert self.gaps((2, 3)) == [(0, 1, 2), (4, 5, 2)]
+        assert self.gaps((0, 0), (2, 2), (4, 4)) == [(1, 1, 1), (3, 3, 1), (5, 5, 1)]
+        assert self.gaps((-3, 1), (1, 4)) == [(5, 5, 1)]
+        assert self.gaps((5, 9)) == [(0, 4, 5)]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAnOddWindow:
+    def test_stops_no_other(self, session: Connection) -> None:
+        for name in ("odd", "sound"):
+            OwedWindow.objects.create(
+                job_key=name,
+                job_name=name,
+                task=TASK,
+                executor="default",
+                trigger={"type": "interval", "hours": 1, "timezone": "UTC", "start_at": hours_ago(9).isoformat()},
+                first=hours_ago(3),
+                until=hours_ago(1),
+            )
+        sql("UPDATE scheduler_owed SET first = '-infinity' WHERE job_key = 'odd'")
+
+        owed.account(session, windows=owed.find(session), node=add_node())
+
+        assert Run.objects.filter(job_key="sound", state=RunState.SKIPPED, coalesced=2).count() == 1
+        assert not OwedWindow.objects.exists()
