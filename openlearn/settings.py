@@ -1,7 +1,7 @@
 """
-Settings of the project. One file: what differs between places are environment variables (docs/operations.md).
+Settings of the project. Environment variables hold the differences between environments (docs/operations.md).
 
-Reading it connects to nothing and starts nothing.
+Importing it neither connects nor starts a server.
 """
 
 from __future__ import annotations

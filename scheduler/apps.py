@@ -49,7 +49,7 @@ def _prepare_connections() -> None:
 
 
 def _is_there(module: str) -> bool:
-    """Whether it can be found; what goes wrong inside of it is shown where it is imported."""
+    """Whether it can be found. Errors inside of it appear at its import."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ModuleNotFoundError, ValueError):

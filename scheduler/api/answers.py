@@ -279,7 +279,7 @@ class HealthCheck(BaseModel):
     text: str | None
     value: float | None
     limit: float | None
-    """What the value may be at most; how many nodes there must be at least."""
+    """The maximum of the value, or the minimum number of nodes."""
 
     unit: Literal["", "s"]
 

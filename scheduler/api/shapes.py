@@ -66,7 +66,7 @@ Policies: Any = policy_shapes.validated("Policies", base=Body)
 
 
 class JobChange(Policies):
-    """What is not given stays as it is."""
+    """Omitted members are unchanged."""
 
     reason: str = Reason
 
@@ -146,7 +146,7 @@ class TokenCreation(Body):
 
 
 class Query(BaseModel):
-    """Query parameters; what is not known is refused."""
+    """Query parameters. Unknown ones are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -27,7 +27,7 @@ def address_of(request: Request) -> str:
 
 
 class PerMinute(SimpleRateThrottle):
-    """Readings and changes are counted apart, for each user, or each address when nobody is logged in."""
+    """Reads and writes are counted apart, for each user, or for each address of anonymous clients."""
 
     scope = "scheduler"
     rate = "1/min"  # replaced by what the settings say when a request comes

@@ -1,4 +1,4 @@
-"""What every view of the API is: who may ask, how often, in which form it answers, and what becomes of errors."""
+"""The base of all views: authentication, throttling, rendering and errors."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ACTOR_CHARS = 150
 
 
 class Token(TokenAuthentication):
-    """Knox's tokens, sent as Bearer whatever the project's settings of knox say, also in headers that are no text."""
+    """Knox tokens, always sent as Bearer, whatever the project's knox settings. Non-ASCII headers are rejected."""
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -96,7 +96,7 @@ class Resource(ViewSet):
     schema: Any = Schema()
 
     permissions: ClassVar[dict[str, tuple[str, ...]]] = {}
-    """What each action needs, as codenames of the app."""
+    """The permissions of each action, as codenames of the app."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in English, whatever language the pages beside it are read in: programs compare what they get."""

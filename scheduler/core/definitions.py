@@ -13,7 +13,7 @@ from scheduler.errors import InvalidArguments
 
 
 class Vault(Protocol):
-    """Who keeps the values of a job's secret arguments."""
+    """The storage for the values of a job's secret arguments."""
 
     def seal(self, value: Any, *, task: str, argument: str) -> dict[str, str]: ...
 
@@ -30,7 +30,7 @@ def check_arguments(
     """
     Return the arguments as JSON values, after checking that they fit the task. Those marked as secret are sealed.
 
-    :raises InvalidArguments: they do not fit, are no JSON, or are larger than ``max_bytes``
+    :raises InvalidArguments: they do not fit, are not JSON, or are larger than ``max_bytes``
     """
     if isinstance(args, str) or not isinstance(args, Sequence):
         raise InvalidArguments(error_messages.ARGS_IS_A_LIST(value=f"{args}"))

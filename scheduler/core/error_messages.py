@@ -1,4 +1,4 @@
-"""What can be wrong with jobs, their arguments and runs, declared once: the messages of errors."""
+"""The messages of errors about jobs, their arguments and runs, each declared once."""
 
 from __future__ import annotations
 

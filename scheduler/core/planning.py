@@ -1,8 +1,9 @@
 """
-Where each due fire time goes: it runs, it is folded into a run, it is missed, or it is skipped.
+The plan for each due fire time: it runs, is folded into a run, is missed, or is skipped.
 
-The rules are those of APScheduler 3.11 (``BaseScheduler._process_jobs``, ``run_job``), with three differences: nothing
-is lost silently, lateness is judged here and not when a thread becomes free, and no long outage is enumerated.
+The rules are those of APScheduler 3.11 (``BaseScheduler._process_jobs``, ``run_job``), with three differences: every
+fire time is recorded, lateness is judged here instead of when a thread becomes free, and long outages are not
+enumerated.
 """
 
 from __future__ import annotations
@@ -32,11 +33,11 @@ class PlannedRun(NamedTuple):
     """The newest of them."""
 
     covers_from: datetime | None = None
-    """The oldest of them; ``None``: there is only one."""
+    """The oldest of them. ``None``: there is only one."""
 
     coalesced: int = 0
     state: RunState = RunState.QUEUED
-    """``queued``; or ``missed`` or ``skipped``, with a reason."""
+    """``queued``, or ``missed`` or ``skipped``, with a reason."""
 
     reason: Message | None = None
     held: bool = False
@@ -47,18 +48,18 @@ class PlannedRun(NamedTuple):
 
 
 class FirePlan(NamedTuple):
-    """What becomes of all fire times that are due: each is covered by exactly one row."""
+    """The rows for all due fire times: exactly one row covers each."""
 
     rows: tuple[PlannedRun, ...]
     """Oldest first."""
 
     next_fire_time: datetime | None
-    """When the job is due again; ``None`` ends it."""
+    """When the job is due again. ``None`` ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """How a job wants its due fire times to be treated."""
+    """The policies of a job for its due fire times."""
 
     coalesce: bool
     max_instances: int
@@ -94,8 +95,8 @@ def plan(
     """
     Account for every fire time from ``due_at`` to ``now``, both included.
 
-    ``due_at`` is a fire time and not after ``now``; ``active`` are the runs of this job that are not finished.
-    The work is bounded by ``catch_up_limit``, however long the outage was.
+    ``due_at`` is a fire time and not after ``now``. ``active`` are the runs of this job that are not finished. The work
+    is bounded by ``catch_up_limit``, however long the outage was.
 
     :raises TooCostly: its trigger is a combination that has to be searched for too long
     """
@@ -128,7 +129,7 @@ def _into_the_waiting(trigger: Trigger, first: datetime, now: datetime, waiting:
     Let the run that waits for its turn stand for everything that is due, also where there is room again.
 
     It stands for all fire times from its first to its newest: one in between with a row of its own would be covered
-    twice. So nothing overtakes it, and after a pause or another trigger nothing is folded into it.
+    twice. Later fire times never overtake it, and after a pause or another trigger they are not folded into it.
     """
     last = trigger.latest(first=first, until=now)
     row = PlannedRun(
@@ -220,6 +221,6 @@ def _overlap(active: Active, policies: Policies) -> Message:
 
 
 def _seconds(duration: timedelta) -> float:
-    """Return tenths of a second; a whole number where there are none, so that it is written without them."""
+    """Return tenths of a second. A whole number where there are none, so that it is written without them."""
     seconds = round(duration.total_seconds(), 1)
     return int(seconds) if seconds == int(seconds) else seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from scheduler.conf import SchedulerSettings
@@ -14,7 +15,7 @@ from scheduler.messages import Message
 
 
 def defaults(*, task: Task, settings: SchedulerSettings) -> dict[str, Any]:
-    """Return every policy as it is when nobody says anything: from the task, else from the settings."""
+    """Return the default of every policy: from the task, else from the settings."""
     grace = settings.misfire_grace_seconds
     return {
         **{field.name: field.default for field in FIELDS if field.is_policy},
@@ -46,6 +47,8 @@ def refuse_unknown(policies: Mapping[str, Any]) -> None:
 def _checked(field: Field, value: Any) -> Any:
     if value is None and field.may_be_empty:
         return None
+    if field.is_duration and isinstance(value, timedelta):
+        value = value.total_seconds()
     if not _fits(field, value):
         raise InvalidPolicy(_problem(field, value))
     return int(value) if field.kind is Kind.WHOLE_SECONDS else value

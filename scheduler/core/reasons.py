@@ -3,7 +3,7 @@ Every reason that the scheduler itself gives for the state of a run, a job or a 
 
 A reason is stored as its code and its parameters, by Python and by SQL alike, and rendered when it is shown: in English
 by the API, the logs and the command line, in the reader's language by the admin. A text that a person typed is stored
-beside it as text. A code is never changed once it was released; a new one is an entry here and its translation.
+beside it as text. A code is never changed once it was released. A new one is an entry here and its translation.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def of_error(error: SchedulerError) -> Message:
 
 
 def code_of(reason: str | None) -> str:
-    """Return the code under which a reason is stored; empty: there is none, or a person typed it."""
+    """Return the code under which a reason is stored, empty without a code or for a typed text."""
     return reason.code if isinstance(reason, Message) else ""
 
 
@@ -143,7 +143,7 @@ def text_of(reason: str | None) -> str:
 
 
 def columns(reason: str | None, *, text: str = "reason_text") -> dict[str, Any]:
-    """Return the columns of a row that has this reason; ``text`` is the name of the field for what a person typed."""
+    """Return the columns of a row that has this reason. ``text`` is the name of the field for the typed text."""
     return {"reason_code": code_of(reason), "reason_params": params_of(reason), text: text_of(reason)}
 
 

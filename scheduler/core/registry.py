@@ -1,7 +1,7 @@
 """
 The registry of tasks: which functions may be run, under which name, with which arguments.
 
-Nothing else can be executed. A name in the database is looked up here and never imported.
+Only these functions can be executed. A name in the database is looked up here and never imported.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Task:
     """Where its jobs run unless they say otherwise."""
 
     timeout: timedelta | None = None
-    """How long a run may take unless its job says otherwise; ``None``: no limit."""
+    """The time limit of a run unless its job sets one. ``None``: unlimited."""
 
     idempotent: bool = False
     """Running it twice does no harm: it may start without the start gate, and is run again after a crash."""
@@ -63,7 +63,7 @@ class Task:
 
     @property
     def description(self) -> str:
-        """The first line of its docstring; empty if it has none."""
+        """The first line of its docstring. Empty if it has none."""
         return (inspect.getdoc(self.function) or "").partition("\n")[0].strip()
 
     @property
@@ -171,7 +171,7 @@ class Task:
         return self._call(values, rest)
 
     def _call(self, values: dict[str, Any], rest: Iterable[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Split by what the signature wants by position; the rest goes by name."""
+        """Split by what the signature wants by position. The rest goes by name."""
         positional: list[Any] = []
         for parameter in self.signature.parameters.values():
             by_position = parameter.kind is parameter.POSITIONAL_ONLY or (
@@ -238,7 +238,7 @@ _REASONS = {
     "date_from_datetime_parsing": message("is not a date such as 2027-03-01"),
     "datetime_from_date_parsing": message("is not a date and time such as 2027-03-01T09:00+01:00"),
 }
-"""Pydantic's kinds of problems in words for people; it says the others itself."""
+"""Pydantic's kinds of problems in words for people. It says the others itself."""
 
 
 def _shown(value: object) -> str:
@@ -272,7 +272,7 @@ class Registry:
         """
         Let every function of these modules be scheduled by its reference.
 
-        :raises ImportError: there is no such module
+        :raises ImportError: a module does not exist
         """
         self._modules = tuple(modules)
         for module in self._modules:
@@ -297,7 +297,7 @@ class Registry:
         """
         Forget a task.
 
-        :raises UnknownTask: there is none of this name
+        :raises UnknownTask: the name is not registered
         """
         task = self._tasks.pop(name, None)
         if task is None:
@@ -360,6 +360,8 @@ class Registry:
 
 registry = Registry()
 
+_LONGEST_TIMEOUT_SECONDS = 31_536_000
+
 
 @overload
 def task(function: Function) -> Function: ...
@@ -370,7 +372,7 @@ def task(
     *,
     name: str | None = None,
     executor: str = DEFAULT_EXECUTOR,
-    timeout: timedelta | None = None,
+    timeout: timedelta | float | None = None,
     idempotent: bool = False,
     secrets_unaffected_by: Iterable[str] = (),
 ) -> Callable[[Function], Function]: ...
@@ -381,34 +383,37 @@ def task(
     *,
     name: str | None = None,
     executor: str = DEFAULT_EXECUTOR,
-    timeout: timedelta | None = None,
+    timeout: timedelta | float | None = None,
     idempotent: bool = False,
     secrets_unaffected_by: Iterable[str] = (),
 ) -> Function | Callable[[Function], Function]:
     """
     Register a function as a task and return it unchanged, so that it can still be called directly.
 
-    ``name`` is what jobs store; by default ``module.function``. It must stay the same when the code moves.
-    Annotations are the contract for the arguments: they are checked when a job is saved and before it runs.
+    ``name`` is what jobs store. By default ``module.function``. It must stay the same when the code moves. Annotations
+    are the contract for the arguments: they are checked when a job is saved and before it runs.
+
+    ``timeout`` is a ``timedelta`` or a number of seconds.
+
     ``secrets_unaffected_by`` names arguments that do not decide where a secret goes, such as a number of pages. When
     another one changes, a secret that is only known by its mask has to be entered again.
 
-    :raises InvalidTask: a lambda or a nested function, which another process could not find again; its timeout is
-        not a positive ``timedelta``; ``secrets_unaffected_by`` names something else than arguments; or a mark
-        ``Secret`` stands at ``*args`` or ``**kwargs``
+    :raises InvalidTask: a lambda or a nested function, which another process could not find again; its timeout is not
+        positive; ``secrets_unaffected_by`` names something else than arguments; or ``Secret`` marks ``*args`` or
+        ``**kwargs``
     :raises DuplicateTask: another function has the name
     """
 
     def register(function: Function) -> Function:
+        if isinstance(function, str):
+            raise InvalidTask(f"A name is given as @task(name={function!r}).")
         if not inspect.isfunction(function) or "<" in function.__qualname__:
             raise InvalidTask(f"{function!r} cannot be a task: only a function at the top of a module can.")
-        if timeout is not None and (not isinstance(timeout, timedelta) or timeout <= timedelta()):
-            raise InvalidTask(f"The timeout of {function!r} is {timeout!r}; it must be a positive timedelta.")
         new = Task(
             name=name or f"{function.__module__}.{function.__qualname__}",
             function=function,
             executor=executor,
-            timeout=timeout,
+            timeout=_timeout(timeout, function),
             idempotent=idempotent,
             secrets_unaffected_by=frozenset(secrets_unaffected_by),
         )
@@ -427,3 +432,13 @@ def _check_secrets(new: Task) -> None:
     for parameter in new.signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and parameter.name in new.secrets:
             raise InvalidTask(f"“{new.name}” marks {parameter} as Secret: name each secret argument instead.")
+
+
+def _timeout(timeout: timedelta | float | None, function: Callable[..., Any]) -> timedelta | None:
+    if timeout is None or (isinstance(timeout, timedelta) and timeout > timedelta()):
+        return timeout
+    if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 < timeout <= _LONGEST_TIMEOUT_SECONDS:
+        return timedelta(seconds=timeout)
+    raise InvalidTask(
+        f"The timeout of {function!r} is {timeout!r}; it must be a positive timedelta or number of seconds."
+    )

@@ -25,6 +25,7 @@ from scheduler.errors import Retry, UnknownTask
 from scheduler.execution.values import describe_error, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
         return copy_context().run(_execute, run, current, started=started, at_end=at_end)
     except BaseException as fault:
         # What a body raises has code of its own, which may fail while it is looked at: that must not end the thread.
-        logger.exception("scheduler.run.fault", extra={"run": run.id})
+        logger.exception(events.RUN_FAULT, extra={"run": run.id})
         error, traceback = describe_error(fault, limit=conf.get().max_traceback_chars)
         return Outcome(
             run_id=run.id,
@@ -247,6 +248,6 @@ def _return_connections() -> None:
         try:
             connection.close()
         except Error:
-            logger.warning("scheduler.run.connection_not_closed", exc_info=True)
+            logger.warning(events.RUN_CONNECTION_NOT_CLOSED, exc_info=True)
         if connection.in_atomic_block or connection.connection is not None:
             del connections[connection.alias]

@@ -50,8 +50,8 @@ class Job(DjangoJob):
     """
     A task, its arguments, a trigger and the policies for running it.
 
-    The columns here are the truth. The inherited ``job_state`` is derived from them for readers of the stock
-    job store; the inherited ``next_run_time`` alone says when the job is due (``NULL``: paused, finished or broken).
+    The columns here are the truth. The inherited ``job_state`` is derived from them for readers of the stock job store.
+    The inherited ``next_run_time`` alone says when the job is due (``NULL``: paused, finished or broken).
     """
 
     name = models.CharField(**column("name"))

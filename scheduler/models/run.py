@@ -31,7 +31,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(error__isnull=False)
 
     def without_output(self) -> RunQuerySet:
-        """Leave out the columns that may be large, or are not for everybody, and are no part of a list."""
+        """Leave out the columns that may be large, or are confidential, and are not shown in lists."""
         return self.defer("args", "kwargs", "result", "log", "traceback", "progress")
 
 
@@ -200,7 +200,7 @@ class Run(models.Model):
 
     @classmethod
     def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:
-        """Make a queued run of a job, not written yet; ``values`` say what differs from the job."""
+        """Make an unsaved queued run of a job. ``values`` override those of the job."""
         return cls(
             **{
                 "job": job,

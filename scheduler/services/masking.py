@@ -27,9 +27,9 @@ def masked(arguments: Any) -> Any:
 
 def unmasked(*, given: Any, stored: Any, pointer: str = "/kwargs") -> Any:
     """
-    Return what was given, with the stored value wherever the mask stands in for one that is sealed.
+    Return what was given, with the stored value in place of each mask.
 
-    :raises InvalidArguments: something sealed was given, which nobody can have seen
+    :raises InvalidArguments: an encrypted value was given, which users never see
     """
     if sealing.is_sealed(given):
         problem = {

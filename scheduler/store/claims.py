@@ -22,6 +22,7 @@ from scheduler.store.connections import Connection, Transaction, array, concerns
 from scheduler.store.halving import in_halves
 from scheduler.store.positions import Positions
 from scheduler.store.runs import OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ def claim_due(
     except Exception as error:  # whatever one job makes it raise, the others are claimed
         if not concerns_rows(error):
             raise
-        logger.warning("scheduler.claim.divided", extra={"error": str(error)[:500]})
+        logger.warning(events.CLAIM_DIVIDED, extra={"error": str(error)[:500]})
     jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
     claimed = in_halves(
         jobs,
@@ -239,7 +240,7 @@ def _plan_all(
         except InvalidTrigger as error:
             broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
         except Exception as error:
-            logger.exception("scheduler.job.cannot_be_planned", extra={"job": job.id})
+            logger.exception(events.JOB_CANNOT_BE_PLANNED, extra={"job": job.id})
             broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
         else:
             plans.append((job, fire_plan))

@@ -18,6 +18,7 @@ from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefus
 from scheduler.loops import Periodic
 from scheduler.store import database, sessions, statements
 from scheduler.store.drivers import driver, errors, sqlstate
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -119,7 +120,7 @@ class Connection:
             self._asked_at = None
             with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
-        logger.warning("scheduler.database.silent", extra={"session": self.purpose, "seconds": limit})
+        logger.warning(events.DATABASE_SILENT, extra={"session": self.purpose, "seconds": limit})
         return True
 
     @contextmanager
@@ -180,16 +181,16 @@ class Watchdog(Periodic):
     """A thread that ends sessions whose server does not answer, so that no thread waits for it for ever."""
 
     def __init__(self) -> None:
-        super().__init__(name="scheduler-watchdog", fault="scheduler.watchdog.failed", seconds=_WATCH_SECONDS)
+        super().__init__(name="scheduler-watchdog", fault=events.WATCHDOG_FAILED, seconds=_WATCH_SECONDS)
 
     def do(self) -> None:
         for connection in _all_known():
             try:
                 connection.end_silent_session()
             except (OSError, errors.Error):
-                logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
+                logger.debug(events.DATABASE_SESSION_ENDED_BY_ITSELF, exc_info=True)
             except Exception:  # the other sessions must be watched too
-                logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
+                logger.exception(events.WATCHDOG_FAILED, extra={"session": connection.purpose})
 
 
 class Transaction:
@@ -220,11 +221,13 @@ class Transaction:
                 try:
                     self._connection._run("ROLLBACK", {})
                 except DatabaseUnavailable:
-                    logger.debug("scheduler.database.rollback_failed", exc_info=True)
+                    logger.debug(events.DATABASE_ROLLBACK_FAILED, exc_info=True)
 
 
 def concerns_rows(error: Exception) -> bool:
     """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
+    if sqlstate(error).startswith("42"):  # the statement does not fit the tables
+        return False
     return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
 
 

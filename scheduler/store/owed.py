@@ -20,6 +20,7 @@ from scheduler.errors import InvalidTrigger
 from scheduler.store import rollups
 from scheduler.store.connections import Connection, Transaction, array, instants
 from scheduler.store.halving import in_halves
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
             found = gaps(trigger=trigger, first=window.first, until=until, covered=covered)
             rest = None if is_whole else trigger.next_after(until)
     except InvalidTrigger as error:  # nobody can say when it should have fired
-        logger.warning("scheduler.owed.cannot_be_computed", extra={"job": window.job, "error": str(error)})
+        logger.warning(events.OWED_CANNOT_BE_COMPUTED, extra={"job": window.job, "error": str(error)})
         return None
     if found:
         rows = transaction.execute(
@@ -120,7 +121,7 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
         )
         entered += [run_id for (run_id,) in rows]
         logger.warning(
-            "scheduler.run.skipped",
+            events.RUN_SKIPPED,
             extra={
                 "job": window.job,
                 "scheduled_at": found[-1].last,

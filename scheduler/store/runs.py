@@ -19,6 +19,7 @@ from scheduler.messages import Message
 from scheduler.store import rollups
 from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows, reason_columns, texts
 from scheduler.store.halving import in_halves
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -138,7 +139,7 @@ def take(
     except Exception as error:  # whatever one run makes it raise, the others are taken
         if not concerns_rows(error):
             raise
-        logger.warning("scheduler.take.divided", extra={"error": str(error)[:500]})
+        logger.warning(events.TAKE_DIVIDED, extra={"error": str(error)[:500]})
     runs = [run_id for (run_id,) in connection.execute("find_waiting_runs", **waiting)]
     taken = in_halves(
         runs, take_some, lambda run, error: set_apart(connection, run=run, state=RunState.FAILED, error=error)
@@ -173,7 +174,7 @@ def start(
     except Exception as error:  # whatever one run makes it raise, the others begin
         if not concerns_rows(error):
             raise
-        logger.warning("scheduler.gate.divided", extra={"error": str(error)[:500]})
+        logger.warning(events.GATE_DIVIDED, extra={"error": str(error)[:500]})
     parts = in_halves(
         ids,
         lambda part: _start_unlocked(connection, part, node=node, now=now),

@@ -35,7 +35,7 @@ _FILTERS = ("job", "actor", "action", "via")
 @admin.register(Change)
 class ChangeAdmin(ReadOnlyAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Who may see jobs may see how they came about."""
+        """Users who may view jobs may view their history."""
         return request.user.has_perm("scheduler.view_job")
 
     def has_module_permission(self, request: HttpRequest) -> bool:

@@ -188,7 +188,7 @@ def _nodes() -> Any:
 
 
 def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str, str]) -> dict[str, Any]:
-    """What the head of the page offers."""
+    """The filters in the head of the page."""
     return {
         "tabs": [
             {"text": text, "is_current": name == tab, "address": _address(request, tab=name)}
@@ -281,7 +281,7 @@ def _csv_lines(wanted: RunFilter) -> Iterator[str]:
 
 
 def _cell(value: Any) -> str:
-    """What a spreadsheet would take for a formula gets a quote in front."""
+    """Quote cells that a spreadsheet would treat as a formula."""
     if value is None:
         return ""
     if isinstance(value, datetime):

@@ -89,7 +89,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 
 def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
-    """Say of a run whose node is not heard any more what nobody can know."""
+    """Explain that the outcome of a run is unknown while its node is silent."""
     return _("But %(node)s stopped reporting %(when)s. The run may or may not have finished.") % {
         "node": display.first_line(node),
         "when": display.distance(seen.heartbeat_at, now=now),
@@ -97,7 +97,7 @@ def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
 
 
 def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bool]:
-    """What the person may do with this run as it is now: no button is shown that would refuse."""
+    """The permitted actions for the present state of the run. Other buttons are hidden."""
     user = request.user
     is_over = run.finished_at is not None
     see_output = user.has_perm("scheduler.view_run_output")
@@ -146,12 +146,12 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
 
 
 def node_name(run: Run, names: dict[str, str]) -> str:
-    """Return the name of the run's node; the beginning of its id once its row was cleaned up."""
+    """Return the name of the run's node, or the beginning of its id once its row was deleted."""
     return names.get(str(run.node), str(run.node)[:8]) if run.node else ""
 
 
 def progress(reported: Any) -> dict[str, Any] | None:
-    """Return what a task says of its progress; nothing if it is not what tasks say."""
+    """Return the progress of a task, or an empty text if it is malformed."""
     if not isinstance(reported, dict):
         return None
     done, total = reported.get("done"), reported.get("total")

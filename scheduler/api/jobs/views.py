@@ -58,7 +58,7 @@ class JobViews(Resource):
     }
 
     def _author(self, request: Request) -> dict[str, Any]:
-        """Who changes a job, and through what, as the services take it."""
+        """The author of a change, as keywords of the services."""
         return {"actor": self.actor(request), "via": Via.API}
 
     @operation(answers.Jobs, query=shapes.JobsQuery)
@@ -111,7 +111,7 @@ class JobViews(Resource):
 
     @operation(None, status=204, query=shapes.Deletion, problems=(404, 412), headers=("If-Match",))
     def destroy(self, request: Request, id: str) -> Response:
-        """Delete a job. Its history stays; runs that are queued or running go on."""
+        """Delete a job. Its history is kept. Queued and running runs continue."""
         query = parsing.query(request, shapes.Deletion)
         author = self._author(request)
         bulk.remove(job=jobs.get(id=id), **author, version=_expected(request), reason=query.reason)
@@ -141,7 +141,7 @@ class JobViews(Resource):
         headers=("Idempotency-Key",),
     )
     def run(self, request: Request, id: str) -> Response:
-        """Queue one run; when the job is due does not change."""
+        """Queue one run. The schedule does not change."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.RunRequest)
         if body.kwargs is not None and (sentence := lacking(request, "change_job")):
@@ -311,7 +311,7 @@ def _answer(job: Job, *, status: int = 200, location: bool = False) -> Response:
 
 
 def _expected(request: Request) -> int | None:
-    """Return the version that If-Match names; ``None``: any."""
+    """Return the version of If-Match, or ``None`` for any."""
     text = request.headers.get("If-Match", "*").strip()
     if text == "*":
         return None

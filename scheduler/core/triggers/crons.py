@@ -131,7 +131,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _compile(given: dict[str, str]) -> dict[str, BaseField]:
-    """Compile all eight fields with APScheduler's classes; those after the last given one are at their minimum."""
+    """Compile all eight fields with APScheduler's classes. Those after the last given one are at their minimum."""
     compiled: dict[str, BaseField] = {}
     for name in given:
         field_class = StockCronTrigger.FIELDS_MAP[name]
@@ -171,7 +171,7 @@ def _days(compiled: dict[str, BaseField]) -> MatchingDays:
 
 @lru_cache(maxsize=256)
 def _years(text: str) -> frozenset[int]:
-    """List the years of a field that was checked before; APScheduler's classes would be asked 8,000 times."""
+    """List the years of a field that was checked before. APScheduler's classes would be asked 8,000 times."""
     found: set[int] = set()
     for item in text.split(","):
         term, _, step = item.strip().partition("/")

@@ -2,8 +2,7 @@
 Cron expressions: five fields, or six with the seconds first, as crontab(5) has them.
 
 The rewriting here adds what cronsim does not read (nicknames, ranges that wrap such as ``22-2`` or ``fri-mon``, ``?``)
-and says in words what is wrong. Which values a field holds and which days match is cronsim's judgement; what clock
-changes do to them is in ``walls``.
+and explains errors. cronsim parses the values of fields and matches days. ``walls`` handles clock changes.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class _Field:
     lowest: int
     highest: int
     names: tuple[str, ...] = ()
-    """Upper case; the first one is the lowest value."""
+    """Upper case. The first one is the lowest value."""
 
     @property
     def allowed(self) -> str:
@@ -80,7 +79,7 @@ class _Field:
         return phrase(self.label)
 
     def number(self, text: str) -> int | None:
-        """Return the value of a number or a name; ``None``: it is neither or out of range."""
+        """Return the value of a number or a name. ``None``: it is neither or out of range."""
         if text in self.names:
             return self.names.index(text) + self.lowest
         value = int(text) if _NUMBER.fullmatch(text) else -1
@@ -114,7 +113,7 @@ class Crontab:
 
     weekdays: frozenset[int | tuple[int, int]]
     either_day: bool
-    """Day of month *or* day of week; otherwise both must match."""
+    """Day of month *or* day of week. Otherwise both must match."""
 
     @property
     def follows_clock(self) -> bool:
@@ -229,7 +228,7 @@ def _rewrite_item(item: str, field: _Field, written: str) -> str:
 
 
 def _special(item: str, field: _Field) -> str | None:
-    """Return ``L``, ``LW``, ``5L`` or ``1#2`` as cronsim reads them; ``None``: it is none of these."""
+    """Return ``L``, ``LW``, ``5L`` or ``1#2`` as cronsim reads them. ``None`` for other values."""
     if field is _DAY and item in ("L", "LW"):
         return item
     if field is not _WEEKDAY:

@@ -1,4 +1,4 @@
-"""What can be wrong with a trigger, declared once."""
+"""The messages of errors about triggers, each declared once."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ MOST_TRIGGERS = 20
 
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 DEEPEST = 3
-"""How many combinations may lie inside one another."""
+"""The maximum depth of combinations."""
 
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _INSTANT = re.compile(
@@ -175,7 +175,7 @@ def _bounds(form: _Form, zone: tzinfo) -> dict[str, Any]:
 
 
 def _check_bounds(trigger: Trigger, form: _Form) -> None:
-    """:raises NeverFires: nothing lies between a start and an end"""
+    """:raises NeverFires: the end is before the start"""
     if trigger.end_at is None:
         return
     if isinstance(trigger, DateTrigger):
@@ -359,7 +359,7 @@ def _combination(form: _Form) -> Combination:
 
 
 def _size(trigger: object, *, deep: int) -> int:
-    """Count the triggers that are no combinations, before any of them is compiled."""
+    """Count the simple triggers before compiling them."""
     inner = trigger.get("triggers") if isinstance(trigger, Mapping) else None
     if not isinstance(inner, list | tuple) or not deep:
         return 1

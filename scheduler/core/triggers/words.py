@@ -69,7 +69,7 @@ _COUNTED = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _DayWords:
-    """What a cron says about days, each part empty if it says nothing."""
+    """The days of a cron as texts, empty for open fields."""
 
     of_month: str = ""
     """``the 1st and 15th`` or ``the last day``."""
@@ -266,7 +266,7 @@ _MONTH_KEYS = tuple(name[:3].lower() for name in MONTHS)
 
 
 def _default_month(fields: Mapping[str, str]) -> str:
-    """APScheduler's default: January if nothing after the year is given."""
+    """APScheduler's default: January if only the year is given."""
     return "1" if set(fields) == {"year"} else "*"
 
 
@@ -323,7 +323,7 @@ def _month_days(days: Sequence[int]) -> str:
 
 
 def _weekdays(weekdays: set[int]) -> str:
-    """Names of weekdays, 0 being Sunday; a week begins on Monday."""
+    """Names of weekdays, 0 being Sunday. A week begins on Monday."""
     order = rotate(sorted((day - 1) % 7 for day in weekdays), 7)
     said = ranges(
         order,

@@ -16,7 +16,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 DAY_SECONDS = 86_400
 CHUNK_SECONDS = 64 * DAY_SECONDS
-"""How much of a zone is looked at in one go. Long enough that most answers need one look, short enough to probe."""
+"""The stretch of a zone that is probed at once: long enough for most answers, short enough to be cheap."""
 
 FIRST_INSTANT = int((datetime(1, 1, 3, tzinfo=UTC) - EPOCH) // SECOND)
 LAST_INSTANT = int((datetime(9999, 12, 29, tzinfo=UTC) - EPOCH) // SECOND)
@@ -30,7 +30,7 @@ _NOT_PLACES = ("posix", "right", "localtime", "Factory", "posixrules")
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """
-    A time in which the offset does not change; from ``start`` up to but not including ``end``.
+    A time in which the offset does not change. From ``start`` up to but not including ``end``.
 
     All in seconds: instants since 1970 in UTC, offsets east of UTC. Positional, because it is made in a tight loop.
     """
@@ -92,7 +92,7 @@ def forget() -> None:
 
 
 def parse_zone(value: object, *, pointer: str) -> tzinfo:
-    """:raises InvalidTrigger: it is no time zone"""
+    """:raises InvalidTrigger: it is not a time zone"""
     try:
         return zone_named(zone_name(value) if isinstance(value, tzinfo) else str(value))
     except LookupError:
@@ -120,7 +120,7 @@ def zone_name(zone: tzinfo) -> str:
 
 
 def offset_name(seconds: int) -> str:
-    """``+02:00``; nothing east or west of it is ``UTC``."""
+    """``+02:00``. An offset of zero is ``UTC``."""
     if not seconds:
         return "UTC"
     hours, rest = divmod(abs(seconds), 3600)

@@ -23,6 +23,7 @@ from scheduler.store.connections import Connection
 from scheduler.store.definitions import StoredDefinition, Vouched
 from scheduler.store.halving import in_halves
 from scheduler.store.notifications import Channel
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def _inspect(connection: Connection, jobs: Sequence[str], *, settings: Scheduler
         healed = definitions.vouch(transaction, fit=fit)
         definitions.break_jobs(transaction, problems=problems)
     for job_id, reason in problems:
-        logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+        logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": reason})
     return healed
 
 
@@ -118,7 +119,7 @@ def break_jobs_without_a_task(connection: Connection) -> int:
             registry.get(task)  # a function of an allowed module is known although nobody registered it
         except UnknownTask as error:
             problems.append((job_id, reasons.of_error(error)))
-            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": str(error)})
+            logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": str(error)})
     broken = in_halves(
         problems,
         lambda part: definitions.break_jobs(connection, problems=part),

@@ -23,6 +23,7 @@ from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import EndedPause, Vouched
 from scheduler.store.halving import in_halves
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -87,9 +88,9 @@ def _end_pauses(
         resumed = definitions.vouch(transaction, fit=fit, now=now)
         definitions.break_jobs(transaction, problems=problems, now=now)
     for vouched in fit:
-        logger.info("scheduler.job.resumed", extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
+        logger.info(events.JOB_RESUMED, extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
     for job_id, reason in problems:
-        logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+        logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": reason})
     return resumed
 
 

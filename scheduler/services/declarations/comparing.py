@@ -55,7 +55,7 @@ def _plain(task: Task, stated: Mapping[str, Any]) -> tuple[list[Any], dict[str, 
 
 
 def opened(value: Any) -> Any:
-    """Return the value of a sealed argument; ``None`` where the key that sealed it is gone."""
+    """Return the value of a sealed argument. ``None`` where the key that sealed it is gone."""
     if not sealing.is_sealed(value):
         return value
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from scheduler import conf
 from scheduler.core import definition, error_messages, ids, reasons, triggers
@@ -27,6 +27,7 @@ from scheduler.errors import (
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services import masking
+from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
 from scheduler.services.queries import job_history, job_queries
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
@@ -42,7 +43,7 @@ _MOST_AT_ONCE = 1000
 
 
 def get(*, id: str) -> Job:
-    """:raises JobNotFound: there is no job with this id"""
+    """:raises JobNotFound: a job with this id does not exist"""
     job: Job | None = Job.objects.filter(pk=id).first()
     if job is None:
         raise JobNotFound(error_messages.NO_SUCH_JOB(id=f"{id}"))
@@ -51,7 +52,7 @@ def get(*, id: str) -> Job:
 
 def create(
     *,
-    task: str,
+    task: TaskOrName,
     trigger: Mapping[str, Any],
     id: str | None = None,
     name: str | None = None,
@@ -67,26 +68,33 @@ def create(
     paused: bool = False,
     restored_version: int | None = None,
     now: datetime | None = None,
-    **policies: Any,
+    **policies: Unpack[PolicyValues],
 ) -> Job:
     """
     Create a job that becomes due at the first fire time of its trigger, and wake the nodes.
 
-    ``replace_existing``: a job with this id is brought to this definition instead. It keeps its history and its state,
-    and its next fire time as well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not
-    given.
-    ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task. ``actor``,
-    ``via``, ``reason`` and ``restored_version`` go into the history of the job.
+    ``replace_existing``: a job with this id is brought to this definition instead, as APScheduler does it: arguments
+    and policies that are left out get their defaults. It keeps its history and its state, and its next fire time as
+    well if the trigger stays the same. ``name``, ``description`` and ``tags`` stay if they are left out. ``task`` is a
+    function with ``@task`` or its name. Durations are seconds or a ``timedelta``. The settings and the task supply the
+    policies that are left out. ``actor``, ``via``, ``reason`` and ``restored_version`` go into the history of the job.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     :raises JobExists: the id is taken
     """
     policy_rules.refuse_unknown(policies)
     now = now or database_now()
-    given = {"task": task, "args": args or (), "kwargs": kwargs or {}, "trigger": trigger, **policies}
+    given: dict[str, Any] = {
+        "task": task_name(task),
+        "args": args or (),
+        "kwargs": kwargs or {},
+        "trigger": trigger,
+        **policies,
+    }
     given |= {word: text for word, text in (("name", name), ("description", description), ("tags", tags)) if text}
     author = _author(actor, via, reason, restored_version)
-    again: dict[str, Any] = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
+    defaults = policy_rules.defaults(task=registry.get(given["task"]), settings=conf.get())
+    again: dict[str, Any] = {**defaults, **given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), **again)
     job = new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
@@ -152,7 +160,7 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
 
 def update(
     *,
-    job: Job,
+    job: Job | str,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
@@ -162,19 +170,22 @@ def update(
     **changes: Any,
 ) -> Job:
     """
-    Change a job's definition and wake the nodes; return it as it is now.
+    Change a job's definition and wake the nodes. Return it as it is now.
 
-    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and
-    what was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is
-    back in the schedule if it can run now, a finished one if its trigger changed. ``version``: refuse if somebody
-    else changed the job since that version was read.
+    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and what
+    was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is back in
+    the schedule if it can run now, a finished one if its trigger changed. ``job`` is a job or its id. ``changes`` are
+    the parts of a definition that ``create`` takes. ``version``: reject the change if the job changed since that
+    version was read.
 
-    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: no change was made
     """
     unknown = sorted(set(changes) - set(definition.NAMES))
     if unknown:
         raise InvalidPolicy(error_messages.UNCHANGEABLE(names=", ".join(unknown)))
     now = now or database_now()
+    if "task" in changes:
+        changes["task"] = task_name(changes["task"])
     with database.atomic():
         stored = _lock(job)
         if version is not None and stored.version != version:
@@ -235,7 +246,7 @@ def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
 
 def pause(
     *,
-    job: Job,
+    job: Job | str,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
@@ -243,12 +254,13 @@ def pause(
     now: datetime | None = None,
 ) -> Job:
     """
-    Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
+    Stop the job from becoming due. Queued and running runs continue. Fire times that are due but not planned are
+    skipped.
 
-    ``until``: a node resumes it then, as ``resume`` does; without a zone it is meant in the project's. A job that is
-    paused to another end gets this one instead.
+    ``until``: a node resumes it then, as ``resume`` does. Without a zone it is meant in the project's. A job paused
+    with another end gets this end instead.
 
-    :raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed
+    :raises AlreadyPaused, InvalidPause, JobNotFound: no change was made
     """
     now = now or database_now()
     until = None if until is None else aware(until)
@@ -272,14 +284,14 @@ def pause(
 
 
 def resume(
-    *, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
+    *, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
 ) -> Job:
     """
-    Let a paused job become due again, at its first fire time after now; what passed meanwhile is not made up for.
+    Let a paused job become due again, at its first fire time after now. Fire times during the pause are skipped.
 
     A job whose last fire time passed meanwhile is finished.
 
-    :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: nothing was changed
+    :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: no change was made
     """
     now = now or database_now()
     with database.atomic():
@@ -293,13 +305,15 @@ def resume(
         return rows.save(job=stored, changes=changes, author=_author(actor, via, reason), now=now)
 
 
-def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
+def run_now(
+    *, job: Job | str, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None
+) -> Run:
     """
-    Queue one run for the next node that has room; when the job is due does not change.
+    Queue one run for the next node that has room. The schedule does not change.
 
     It waits while ``max_instances`` runs of the job are active. ``kwargs`` replace the job's for this run.
 
-    :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: nothing was queued
+    :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: no run was queued
     """
     now = now or database_now()
     with database.atomic():
@@ -327,11 +341,11 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
     return run
 
 
-def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
+def remove(*, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
     """
-    Delete the job. Its runs that are queued or running go on, those that wait for their turn are cancelled.
+    Delete the job. Its queued and running runs continue, its held runs are cancelled.
 
-    The history stays, with the job's id and name; from it the job can be made again.
+    The history is kept under the job's id and name. The job can be restored from it.
 
     :raises JobNotFound: it is gone already
     """
@@ -345,8 +359,19 @@ def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str 
         rows.delete(job=stored, author=_author(actor, via, reason))
 
 
-def _lock(job: Job) -> Job:
+def _lock(job: Job | str) -> Job:
+    if isinstance(job, str):
+        return rows.lock(id=job)
     try:
         return rows.lock(id=job.pk)
     except JobNotFound:
         raise JobNotFound(error_messages.JOB_DELETED_MEANWHILE(name=job.name, id=f"{job.pk}")) from None
+
+
+aget = asynchronous(get)
+acreate = asynchronous(create)
+aupdate = asynchronous(update)
+apause = asynchronous(pause)
+aresume = asynchronous(resume)
+arun_now = asynchronous(run_now)
+aremove = asynchronous(remove)

@@ -23,7 +23,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of one job of the document."""
+    """The outcome for one job of the document."""
 
     id: str
     what: str
@@ -58,12 +58,12 @@ def import_jobs(
     dry_run: bool = False,
 ) -> tuple[Imported, ...]:
     """
-    Create the jobs of a document; each in a transaction of its own, and what is refused does not stop the others.
+    Create the jobs of a document, each in a transaction of its own. Rejected jobs do not stop the others.
 
-    ``update``: bring those that exist to the document's definition; else they are left alone. ``dry_run``: everything
-    is tried and taken back, so that what would be refused is refused here too.
+    ``update``: existing jobs get the definition of the document. Otherwise they are skipped. ``dry_run``: all changes
+    are tried and rolled back, so that errors are reported.
 
-    :raises InvalidImport: it is no such document; nothing was done
+    :raises InvalidImport: the document is not an export. No change was made
     """
     entries = _entries(document)
     author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}

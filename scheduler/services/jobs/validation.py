@@ -17,7 +17,7 @@ from scheduler.store.clock import database_now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriggerPreview:
-    """What a trigger does from an instant on."""
+    """The effect of a trigger from an instant on."""
 
     trigger: dict[str, Any]
     """Normalized: the form that is stored."""

@@ -26,7 +26,7 @@ _LARGEST_ID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFilter:
-    """Which changes. What is empty does not count."""
+    """A selection of changes. Empty criteria are ignored."""
 
     job: str = ""
     actor: str = ""
@@ -59,13 +59,13 @@ def page(*, filter: ChangeFilter, limit: int, cursor: str = "") -> Page[Change]:
     """
     Return the newest changes, or those beside the cursor of another page.
 
-    :raises InvalidFilter: the cursor is none of this list
+    :raises InvalidFilter: the cursor is not one of this list
     """
     return paging.paginate(rows=changes(filter=filter), order=NEWEST_FIRST, limit=limit, cursor=cursor)
 
 
 def check_known(*, job: str) -> None:
-    """:raises JobNotFound: there is no job with this id, and none is remembered"""
+    """:raises JobNotFound: neither the table nor the history has a job with this id"""
     if not Job.objects.filter(pk=job).exists() and not Change.objects.filter(job_key=job).exists():
         raise JobNotFound(error_messages.NO_SUCH_JOB(id=job))
 
@@ -87,14 +87,14 @@ def since(*, job: Job, version: int) -> list[Change]:
 
 
 def job_version(*, change: Change) -> int | None:
-    """Return the version that the job of a change in a list has now; ``None``: it was deleted."""
+    """Return the present version of the job of a listed change, or ``None`` if it was deleted."""
     found: Any = change
     version: int | None = found.version_now
     return version
 
 
 def what(*, change: Change) -> tuple[Difference, ...]:
-    """Return what a change changed; secrets are masked."""
+    """Return the differences of a change, with masked secrets."""
     return masked(found=differences.read(change.changes))
 
 
@@ -106,5 +106,5 @@ def masked(*, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
 
 
 def brief(*, change: Change) -> str:
-    """``cron 0 2 * * * → cron 0 3 * * *``: what a change changed, in a few words; empty for those without values."""
+    """``cron 0 2 * * * → cron 0 3 * * *``: a change in a few words, or an empty text without values."""
     return differences.brief(what(change=change))

@@ -16,7 +16,7 @@ from scheduler.models import Job, Node, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """What is empty does not count."""
+    """Empty criteria are ignored."""
 
     ids: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def tags() -> list[str]:
 
 
 def with_last_run_at(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """Add ``last_run_at``, the fire time of the newest run; ``None`` if there is none."""
+    """Add ``last_run_at``, the fire time of the newest run, or ``None``."""
     found: QuerySet[Job] = jobs.annotate(last_run_at=Subquery(_newest_first().values("scheduled_at")[:1]))
     return found
 
@@ -90,7 +90,7 @@ def executors() -> set[str]:
 
 def check_executor(*, executor: str) -> None:
     """
-    Refuse an executor that no node has and no task declares: nothing would ever run there.
+    Reject an executor that no node has and no task declares.
 
     :raises UnknownExecutor: naming those that exist
     """

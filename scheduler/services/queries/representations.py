@@ -1,4 +1,4 @@
-"""How jobs, runs and nodes look as JSON; the same for the API, the command line and exports."""
+"""Jobs, runs and nodes as JSON, for the API, the command line and exports."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
 
 
 def words(trigger: Any) -> str | None:
-    """Describe a stored trigger; ``None``: raw SQL wrote something that is none."""
+    """Describe a stored trigger, or return ``None`` if raw SQL made it invalid."""
     return _read(json.dumps(trigger))[1]
 
 
 def _form(trigger: Any) -> dict[str, Any] | None:
-    """Return a stored trigger in the form of today; ``None``: raw SQL wrote something that is none."""
+    """Return a stored trigger in today's form, or ``None`` if raw SQL made it invalid."""
     return _read(json.dumps(trigger))[0]
 
 

@@ -27,10 +27,10 @@ REASONED = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
 
 NEWEST_FIRST = Order(columns=("id",), descending=True)
 NEWEST_FIRST_OF_JOB = Order(columns=("scheduled_at", "attempt", "id"), descending=True)
-"""What the index of a job's runs has."""
+"""The columns in the index of a job's runs."""
 
 LAST_FAILED_FIRST = Order(columns=("finished_at", "id"), descending=True)
-"""What the index of unsuccessful runs has."""
+"""The states in the index of unsuccessful runs."""
 
 MOST_GROUPED = 1000
 MOST_EXPORTED = 10_000
@@ -42,7 +42,7 @@ _DIGITS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """Which runs. What is empty does not count."""
+    """A selection of runs. Empty criteria are ignored."""
 
     job: str = ""
     task: str = ""
@@ -79,7 +79,7 @@ def page(*, filter: RunFilter, limit: int, cursor: str = "") -> Page[Run]:
     """
     Return the newest runs, or those beside the cursor of another page: without their output, in an order of an index.
 
-    :raises InvalidFilter: the cursor is none of this list
+    :raises InvalidFilter: the cursor is not one of this list
     """
     rows, order = _find(filter)
     return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor)
@@ -199,7 +199,7 @@ def export(*, filter: RunFilter) -> Iterator[Run]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSeen:
-    """What is still known of the node of a run."""
+    """The known facts about the node of a run."""
 
     name: str
     version: str
@@ -220,7 +220,7 @@ def nodes(*, runs: Iterable[Run]) -> dict[str, NodeSeen]:
 
 
 def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the names of the runs' nodes by id, as far as they still have any; those not known are asked for."""
+    """Return the names of the runs' nodes by id, as far as they are known."""
     names = dict(known or {})
     ids = {run.node for run in runs if run.node is not None and str(run.node) not in names}
     if ids:
@@ -229,7 +229,7 @@ def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -
 
 
 def attempts(*, run: Run) -> list[Run]:
-    """Return all attempts of the run's fire time, the first one first; of a deleted job, the run alone."""
+    """Return all attempts of the run's fire time, in order. For a deleted job, only the run itself."""
     if run.job_id is None:
         return [run]
     found = Run.objects.without_output().filter(job_id=run.job_id, scheduled_at=run.scheduled_at)

@@ -13,6 +13,7 @@ from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
+from scheduler.services.jobs.calling import asynchronous
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
 from scheduler.store.clock import aware, database_now
@@ -26,23 +27,24 @@ _MOMENT = timedelta(microseconds=1)
 
 
 def get(*, id: int) -> Run:
-    """:raises RunNotFound: there is no run with this id"""
+    """:raises RunNotFound: a run with this id does not exist"""
     run: Run | None = Run.objects.filter(pk=id).first()
     if run is None:
         raise RunNotFound(error_messages.NO_SUCH_RUN(id=f"{id}"))
     return run
 
 
-def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
-    Cancel a run: at once if it is queued, else its node is told to end it, and the run goes on until it obeys.
+    Cancel a run: at once if it is queued. Otherwise its node is notified, and the run continues until it stops.
 
-    A process is ended; code in a thread ends when it looks at ``current_run().stopping``, a coroutine at its next
-    ``await``. Asking again changes nothing.
+    A process is killed. Code in a thread ends when it checks ``current_run().stopping``, a coroutine at its next
+    ``await``. Repeated calls have no effect.
 
-    :raises RunFinished, RunNotFound: nothing was changed
+    :raises RunFinished, RunNotFound: no change was made
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     with database.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
@@ -60,15 +62,16 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
     return stored
 
 
-def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
     Queue another attempt of a finished run, with the arguments that it had.
 
     It waits while ``max_instances`` runs of the job are active.
 
-    :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: nothing was queued
+    :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: no run was queued
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     if run.job_id is None:
         raise JobNotFound(error_messages.DELETED_JOB_CANNOT_RUN(name=run.job_name))
     with database.atomic():
@@ -112,7 +115,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
-    """What a backfill found and queued."""
+    """The result of a backfill."""
 
     fire_times: int
     """In the window."""
@@ -138,11 +141,11 @@ def backfill(
     """
     Queue the fire times of ``since <= t <= until`` that have no run of their own, oldest first, at low priority.
 
-    They run one after the other as far as ``max_instances`` allows; a fire time of the schedule that falls due
-    meanwhile waits for its turn and is not skipped. Running it again queues nothing twice.
+    They run one after the other as far as ``max_instances`` allows. A scheduled fire time that becomes due meanwhile is
+    held, not skipped. The operation is idempotent.
 
     :raises InvalidWindow: it ends before it begins or in the future, or has more than ``limit`` fire times
-    :raises JobNotFound, JobIsBroken, InvalidTrigger: nothing was queued
+    :raises JobNotFound, JobIsBroken, InvalidTrigger: no run was queued
     """
     now = now or database_now()
     since, until = aware(since), aware(until)
@@ -201,3 +204,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
             )
             notifications.notify(Channel.RUNS)
     return missing
+
+
+acancel = asynchronous(cancel)
+aretry = asynchronous(retry)

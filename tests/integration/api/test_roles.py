@@ -48,6 +48,15 @@ DOORS = (
     Door("post", "jobs/bulk", ("view_job", "run_job"), 200, {"action": "run", "ids": ["j"]}),
     Door("post", "jobs/bulk", ("view_job", "change_job"), 200, {"action": "add_tags", "ids": ["j"], "tags": ["a"]}),
     Door("post", "jobs/bulk", ("view_job", "change_job"), 200, {"action": "remove_tags", "ids": ["j"], "tags": ["a"]}),
+    Door("post", "declarations", ("view_job", "add_job", "change_job", "pause_job"), 200, {"dry_run": True}),
+    Door("get", "templates", ("view_template",)),
+    Door("post", "templates", ("add_template",), 201, {"slug": "t", "title": "T", "body": JOB}),
+    Door("get", "templates/nowhere", ("view_template",), 404),
+    Door("delete", "templates/nowhere", ("delete_template",), 404),
+    Door("post", "templates/nowhere/versions", ("change_template",), 404, {"body": JOB}),
+    Door("post", "templates/nowhere/instances", ("view_template", "add_job"), 404, {"key": "k"}),
+    Door("post", "templates/nowhere/upgrade", ("view_template", "change_job"), 404, {}),
+    Door("post", "templates/nowhere/sync", ("view_template", "add_job", "change_job"), 404, {"rows": []}),
     Door("post", "jobs/j/pause", ("pause_job",), 200, {}),
     Door("post", "jobs/j/resume", ("pause_job",), 200, {}),
     Door("post", "jobs/j/run", ("run_job",), 202, {}),
@@ -147,6 +156,7 @@ class TestEachDoor:
             .replace(NODE, "<uuid:id>")
             .replace(f"{NOT_THERE}", "<run_id:id>")
             .replace("sample.nothing", "<word:name>")
+            .replace("nowhere", "<word:slug>")
             for door in DOORS
         }
         assert {route for route, _, _ in urls._ROUTES} - OPEN - OWN == known - {"/metrics"}

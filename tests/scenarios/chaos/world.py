@@ -236,10 +236,14 @@ class World:
                 "SELECT (SELECT count(*) FROM django_apscheduler_djangojob"
                 "         WHERE id = ANY(%s) AND next_run_time <= %s),"
                 "       (SELECT count(*) FROM scheduler_run"
-                "         WHERE finished_at IS NULL AND coalesce(covers_from, scheduled_at) <= %s)",
+                "         WHERE finished_at IS NULL AND job_key = ANY(%s)"
+                "           AND coalesce(covers_from, scheduled_at) <= %s)"
+                "       + (SELECT count(*) FROM scheduler_owed WHERE job_key = ANY(%s))",
                 ids,
                 until,
+                ids,
                 until,
+                ids,
             )[0]
             return not behind and not active
 
