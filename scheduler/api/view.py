@@ -65,7 +65,7 @@ class OnlyJSON(BaseContentNegotiation):
 
 
 def _know(response: Response, known: str) -> None:
-    """Give the answer an ETag of its own when it is rendered; one that the caller knows already has no body."""
+    """Give the answer an ETag of its own when it is rendered. One that the caller knows already has no body."""
 
     def tag(rendered: Response) -> HttpResponseBase | None:
         digest = hashlib.sha256(rendered.content).hexdigest()[:20]

@@ -49,7 +49,7 @@ _FORMER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """How many rows got a code."""
+    """The number of converted rows."""
 
     runs: int
     jobs: int
@@ -60,8 +60,8 @@ def convert(*, progress: Callable[[int], None] | None = None) -> Converted:
     """
     Convert in short transactions, so that nodes go on meanwhile. Running it again converts what came since.
 
-    Texts that a person typed stay as they are: a paused job keeps what stands there unless nobody paused it. The
-    history of changes is never rewritten.
+    Texts that a person typed stay as they are: a paused job keeps its text if a person paused it. The history of
+    changes is never rewritten.
     """
     typed = models.Q(state="paused") & ~models.Q(state_changed_by="")
     return Converted(
@@ -101,7 +101,7 @@ def _batches(rows: models.QuerySet[Any]) -> Iterator[list[Any]]:
 
 
 def parse(text: str) -> Message | None:
-    """Return the reason that a sentence states; ``None``: no release wrote it."""
+    """Return the reason that a sentence states. ``None``: no release wrote it."""
     for declared in _KNOWN:
         for sentence in _FORMER.get(declared.code) or filter(None, (declared.text, declared.many)):
             match = _pattern(sentence).fullmatch(text)

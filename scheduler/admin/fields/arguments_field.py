@@ -120,7 +120,7 @@ def _fits(argument: Argument, value: Any) -> bool:
 
 
 def _as_fields(offered: list[Argument], values: Any) -> dict[str, str] | None:
-    """Return the texts of the fields, by argument. ``None``: there is no field for something, or none that fits it."""
+    """Return the texts of the fields, by argument. ``None``: a value has no field that can show it."""
     known = {argument.name: argument for argument in offered}
     if not isinstance(values, Mapping) or not all(
         name in known and _fits(known[name], value) for name, value in values.items()
