@@ -106,6 +106,7 @@ CONTENT_POLICY = {
     "img-src": ["'self'", "data:"],
     "object-src": ["'none'"],
     "base-uri": ["'none'"],
+    "form-action": ["'self'"],
 }
 if django.VERSION >= (6, 0):
     MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
@@ -137,6 +138,18 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
+
+# Alerts by mail need a server; without one, mails are printed.
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = env.integer("EMAIL_PORT", 25, least=1, most=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "scheduler@localhost"
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+ADMINS = [address if django.VERSION >= (6, 0) else (address, address) for address in env.words("ADMINS")]
 
 LOGGING = logs.configuration(
     form=env.text("LOG_FORMAT", "text", among=("text", "json")),

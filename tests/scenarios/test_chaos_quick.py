@@ -25,6 +25,7 @@ QUICK = {
     "edit": 200,
     "poison": 40,
     "flood": 3000,
+    "alerts": 8,
     "odd": 9,
     "operate": 12,
 }

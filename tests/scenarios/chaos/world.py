@@ -149,9 +149,14 @@ class World:
         wait_until(lambda: self.now() >= first, 60, every=0.1)
 
     def launch(
-        self, *arguments: str, failpoints: str = "", url: str = "", variables: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        command: tuple[str, ...] = ("runscheduler", "--processes", "0"),
+        failpoints: str = "",
+        url: str = "",
+        variables: dict[str, str] | None = None,
     ) -> Process:
-        """Start a node and do not wait for it."""
+        """Start a node, or another command, and do not wait for it."""
         given = {**self._environment(url or self.url), **(variables or {}), effects.VARIABLE: str(self.effects)}
         if failpoints:
             given["SCHEDULER_FAILPOINTS"] = failpoints
@@ -160,7 +165,7 @@ class World:
         prefix = list(given.pop("CHAOS_WRAP", "").split())
         with output.open("wb") as file:
             popen = subprocess.Popen(
-                [*prefix, sys.executable, "manage.py", "runscheduler", "--processes", "0", *arguments],
+                [*prefix, sys.executable, "manage.py", *command, *arguments],
                 cwd=CHECKOUT,
                 env=given,
                 stdin=subprocess.DEVNULL,

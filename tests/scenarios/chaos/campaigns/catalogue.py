@@ -9,6 +9,7 @@ from typing import Any
 from tests.scenarios.chaos.campaigns import (
     Progress,
     Report,
+    alerting,
     clocks,
     databases,
     endurance,
@@ -46,6 +47,7 @@ CAMPAIGNS = {
     ),
     "edit": Campaign(run=loads.edit, cycles=5000),
     "flood": Campaign(run=loads.flood, cycles=100_000),
+    "alerts": Campaign(run=alerting.alerts, cycles=200),
     "odd": Campaign(run=oddities.odd, cycles=90),
     "operate": Campaign(run=operations.operate, cycles=120),
     "soak": Campaign(run=endurance.soak, cycles=480),
