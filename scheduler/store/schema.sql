@@ -211,6 +211,36 @@ AS $$
                               ELSE incident.error_kinds || excluded.error_kinds END
 $$;
 
+-- The failures of a job since its last success, as far back as 100 fire times.
+CREATE OR REPLACE FUNCTION scheduler_failures_in_a_row(of_job text, OUT failures integer, OUT has_success boolean, OUT succeeded_at timestamp with time zone) RETURNS record LANGUAGE sql
+ STABLE
+AS $$
+    WITH latest AS MATERIALIZED (
+        SELECT run.state, run.finished_at
+          FROM scheduler_run AS run
+         WHERE run.job_id = of_job
+           AND run.state IN ('succeeded', 'failed', 'timed_out', 'interrupted')
+           AND run.finished_at > coalesce((SELECT job.state_changed_at
+                                             FROM scheduler_job AS job
+                                            WHERE job.djangojob_ptr_id = of_job AND job.state = 'active'), '-infinity')
+           AND NOT EXISTS (SELECT 1
+                             FROM scheduler_run AS later
+                            WHERE later.job_id = run.job_id
+                              AND later.scheduled_at = run.scheduled_at
+                              AND later.attempt > run.attempt)
+         ORDER BY run.scheduled_at DESC, run.attempt DESC
+         LIMIT 100
+    ), success AS (
+        SELECT max(latest.finished_at) AS at FROM latest WHERE latest.state = 'succeeded'
+    )
+    SELECT (count(*) FILTER (WHERE latest.state <> 'succeeded'
+                               AND latest.finished_at > coalesce(success.at, '-infinity')))::int,
+           success.at IS NOT NULL, success.at
+      FROM success
+      LEFT JOIN latest ON true
+     GROUP BY success.at
+$$;
+
 -- Judge a job by the alert rules when its failures or its state change.
 CREATE OR REPLACE FUNCTION scheduler_judge_job() RETURNS trigger LANGUAGE plpgsql
 AS $$
@@ -222,6 +252,8 @@ DECLARE
     about_run bigint;
     what text := '';
     kinds text[] := '{}';
+    in_a_row record;
+    measure float8;
 BEGIN
     IF said ? 'job' AND said ->> 'job' <> OLD.djangojob_ptr_id THEN
         said := NULL;
@@ -270,6 +302,18 @@ BEGIN
         IF EXISTS (SELECT
                      FROM scheduler_rule AS rule
                     WHERE rule.enabled AND rule.kind = 'failing' AND rule.threshold <= NEW.consecutive_failures) THEN
+            measure := NEW.consecutive_failures;
+            in_a_row := scheduler_failures_in_a_row(NEW.djangojob_ptr_id);
+            IF in_a_row.has_success AND in_a_row.failures < measure THEN
+                -- A node died after it had recorded a success and before it could end the count.
+                measure := in_a_row.failures;
+                UPDATE scheduler_incident AS incident
+                   SET closed_at = greatest(now(), incident.opened_at), closed_because = 'recovered'
+                 WHERE incident.job_key = NEW.djangojob_ptr_id
+                   AND incident.closed_at IS NULL
+                   AND incident.kind = 'failing'
+                   AND incident.last_at < in_a_row.succeeded_at;
+            END IF;
             SELECT run.id, left(split_part(run.error, E'\n', 1), 500), ARRAY[scheduler_error_kind(run.error)]
               INTO about_run, what, kinds
               FROM scheduler_run AS run
@@ -278,7 +322,7 @@ BEGIN
              ORDER BY run.scheduled_at DESC, run.attempt DESC
              LIMIT 1;
             PERFORM scheduler_open_incidents(
-                NEW, 'failing', NEW.consecutive_failures, NEW.consecutive_failures - OLD.consecutive_failures,
+                NEW, 'failing', measure, NEW.consecutive_failures - OLD.consecutive_failures,
                 about_run, coalesce(what, ''), coalesce(kinds, '{}'), '{}');
         END IF;
     END IF;
