@@ -42,6 +42,9 @@ class ScrapingSettings:
     request_seconds: float = 60.0
     """Longest time for one answer, redirects included."""
 
+    feed_entries: int = 10_000
+    """Most entries taken from one reading of a feed; the next scrape continues behind them."""
+
     feed_seconds: int = 20
     """Longest processor time for reading one feed; the largest honest ones take two."""
 
