@@ -26,7 +26,7 @@ SCHEDULER_VARIABLES = {
     "threads": "MAX_CONCURRENT_SCRAPERS",
     "retention_days": "JOB_RETENTION_DAYS",
 }
-"""Settings of the scheduler whose variable has a name of its own; the others are ``SCHEDULER_`` and the name."""
+"""Settings of the scheduler whose variable has a name of its own. The others are ``SCHEDULER_`` and the name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is “{value}”; it must be a number, such as 2.5.") from None
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Read a list with commas; spaces around its items do not count."""
+        """Read a list with commas. Spaces around its items do not count."""
         value = self.variables.get(name, "")
         return tuple(word.strip() for word in value.split(",") if word.strip()) or default
 

@@ -9,6 +9,8 @@ replaced = [
     path("djangojob/", RedirectView.as_view(pattern_name="admin:scheduler_job_changelist")),
     path("djangojobexecution/", RedirectView.as_view(pattern_name="admin:scheduler_run_changelist")),
 ]
+handler403 = "scheduler.admin.errors.forbidden"
+handler404 = "scheduler.admin.errors.not_found"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/django_apscheduler/", include(replaced)),

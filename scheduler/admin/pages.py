@@ -1,4 +1,4 @@
-"""What our own pages share: the frame of the admin, fragments that refresh, and questions before something is done."""
+"""Shared parts of our pages: the admin's frame, live regions and confirmation questions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
@@ -24,6 +26,8 @@ from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
 from scheduler.services import transactions
 
+_gzip = GZipMiddleware(lambda _request: HttpResponse())
+
 PART = "part"
 """The query parameter by which a page asks for its own live region."""
 
@@ -33,12 +37,12 @@ def actor(request: HttpRequest) -> str:
 
 
 def author(request: HttpRequest) -> dict[str, Any]:
-    """Who changes a job, and through what, as the services take it."""
+    """The author of a change, as keywords of the services."""
     return {"actor": actor(request), "via": Via.ADMIN}
 
 
 def reason(request: HttpRequest) -> str:
-    """Why somebody does it, as they answered; empty: they did not say."""
+    """The reason in the form, or an empty text."""
     return display.plain(request.POST.get("reason", "")).strip()[:500]
 
 
@@ -72,17 +76,19 @@ def live_address(request: HttpRequest) -> str:
 def part(request: HttpRequest, context: Mapping[str, Any], *, region: str) -> HttpResponse:
     """Answer with a live region, or with 304 if it has not changed."""
     body = render_to_string(region, dict(context), request=request)
-    tag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    # What only grew older is the same: the page counts on by itself.
+    tag = f'"{hashlib.sha256(display.AGES.sub("", body).encode()).hexdigest()[:32]}"'
     same = tag in request.headers.get("If-None-Match", "")
-    response = HttpResponseNotModified() if same else HttpResponse(body)
+    response: HttpResponseBase = HttpResponseNotModified() if same else HttpResponse(body)
     response["ETag"] = tag
     response["Cache-Control"] = "no-cache, private"
-    return response
+    # A region holds no secret that somebody could guess by the length of the answer: no token, and no echo of input.
+    return _gzip.process_response(request, response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a person is asked before something is done."""
+    """The question before an action."""
 
     title: str
     effects: Sequence[str]
@@ -125,14 +131,17 @@ def confirm(
     one_by_one: bool = False,
 ) -> HttpResponse:
     """
-    Ask, and do it once the answer is yes. Only POST changes or asks anything.
+    Ask, and do it once the answer is yes. Only POST changes anything.
+
+    The question is a page of its own, which can be come back to: after a login, by a reload, by “Back”. Where the
+    selection came by POST, GET leads back to the list.
 
     The answer carries a key that is kept with what was done, in the same transaction: a double click or a reload finds
     it and is led to what the first one did. ``one_by_one``: ``act`` has transactions of its own, and the key is kept
     before it begins. It may answer with another question, whether to go on.
     """
-    if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+    if request.method not in ("GET", "HEAD", "POST"):
+        return HttpResponseNotAllowed(["GET", "POST"])
     key = request.POST.get("confirmed", "")
     if not key or problem:
         return _ask(request, question, problem)
@@ -171,7 +180,7 @@ def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *,
 
 
 def selection(request: HttpRequest) -> list[tuple[str, str]]:
-    """What the list was told: with all that match, one of them stands for the rest."""
+    """The selection of the list. With “all that match”, one row stands for the rest."""
     across = request.POST.get("select_across", "0")
     ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
     chosen = ids[:1] if across == "1" else ids

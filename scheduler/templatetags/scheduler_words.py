@@ -20,6 +20,7 @@ _FILTERS = {
     "due": "due",
     "due_to_the_second": "due_to_the_second",
     "moment": "moment",
+    "heard": "heard",
     "run_badge": "run_badge",
     "job_badge": "job_badge",
     "mark": "badge",
@@ -54,7 +55,7 @@ def beside(at: Any, zone: str) -> Any:
 
 @register.inclusion_tag("scheduler/times_in.html", takes_context=True)
 def times_in(context: Any) -> dict[str, str]:
-    """Whose clock the times of the page are, and a way to change that. Only a page that was got can be come back to."""
+    """The zone of the times on the page, with a link to change it. Only GET pages can be returned to."""
     from scheduler.admin.format import display
 
     request = context["request"]
@@ -98,3 +99,11 @@ def rows_of(context: Any, changes: Any) -> str:
     with context.push(cl=changes):
         drawn: str = context.template.engine.from_string(source).render(context)
     return drawn
+
+
+@register.simple_tag
+def ages_as_json() -> str:
+    """The formats of distances in time, for the script that keeps them up to date."""
+    from scheduler.admin.format import display
+
+    return json.dumps(display.age_texts())

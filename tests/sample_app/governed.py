@@ -12,8 +12,9 @@ import threading
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from scheduler import Retry, Secret, current_run, task
@@ -164,7 +165,7 @@ def grow() -> int:
         kept.append(bytearray(16 * 1024 * 1024))
 
 
-@task(name="governed.use_secret")
+@task(name="governed.use_secret", secrets_unaffected_by=("then",))
 def use_secret(*, token: Annotated[str, Secret], then: str = "return") -> str:
     """Do with a secret what one should not."""
     logger.info("the token is %s", token)
@@ -195,3 +196,25 @@ def start_another(pid: Path) -> None:
     pid.with_suffix(".new").write_text(str(started.pid))
     pid.with_suffix(".new").rename(pid)
     started.wait()
+
+
+class Size(StrEnum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+@task(name="governed.typed")
+def typed(
+    *,
+    text: str = "",
+    number: int = 3,
+    share: float = 0.5,
+    flag: bool = False,
+    size: Size = Size.SMALL,
+    word: Literal["a", "b"] = "a",
+    names: list[str] | None = None,
+    mapping: dict[str, Any] | None = None,
+    maybe: int | None = 7,
+    token: Annotated[str, Secret] = "",
+) -> None:
+    """Take an argument of each type."""

@@ -16,7 +16,7 @@ from openlearn.scraping import charsets, dates, text
 from openlearn.scraping.errors import AnotherKind, MalformedFeed, NotAFeed, WrongContentType
 from openlearn.scraping.reading import entry_identity, json_feeds, kinds, markup, prolog
 from openlearn.scraping.reading.kinds import Found
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 ENTRIES = 10_000
 """Most entries taken from one reading, unless the caller says otherwise."""

@@ -29,7 +29,7 @@ from openlearn.scraping.errors import MalformedFeed, NotForIndexing, UnreadableP
 from openlearn.scraping.reading import articles, feeds
 from openlearn.scraping.reading.articles import Extracted
 from openlearn.scraping.reading.feeds import Entry, Feed, Pace
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _MEMORY_BYTES = 1024**3
 _PATIENCE = 6

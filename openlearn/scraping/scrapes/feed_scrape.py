@@ -16,7 +16,7 @@ from openlearn.scraping.storing import listings, pages
 from openlearn.scraping.storing.documents import Outcome
 from openlearn.scraping.storing.pages import KnownItems
 from scheduler.errors import RequestFailed
-from scheduler.phrases import phrase, phrase_of
+from scheduler.messages import phrase, phrase_of
 
 _AHEAD = "entries"
 """The key of the cursor that says how many entries of the feed were read already."""

@@ -17,7 +17,7 @@ from openlearn.scraping.reading import kinds, reader_process
 from openlearn.scraping.reading.kinds import Found
 from openlearn.scraping.reading.sitemaps import Sitemap
 from scheduler.errors import InvalidArguments, RequestFailed
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _MOST_COUNTED = 1_000
 _SECONDS = 20

@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 from openlearn.scraping.errors import AddressTaken
 from openlearn.scraping.models import Listing, Page, Source
 from scheduler.errors import AlreadyPaused, JobNotFound
+from scheduler.messages import phrase
 from scheduler.models import Job, Run
-from scheduler.phrases import phrase
 from scheduler.services import jobs
 
 SCRAPE_TASK = "scraping.scrape_source"

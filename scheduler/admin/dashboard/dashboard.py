@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
@@ -37,6 +37,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
     now = now or timezone.now()
     found = dashboard.look(now=now)
     see_runs = request.user.has_perm("scheduler.view_run")
+    minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     title = _("Scheduler")
     if found.trouble:
         title = f"({found.trouble}) {title}"
@@ -50,7 +51,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "attention": [_needy(request, job, found, see_runs=see_runs) for job in found.attention],
         "hidden_trouble": found.trouble - len(found.attention),
         "running": [_running(request, run, found, now=now) for run in found.running] if see_runs else [],
-        "timeline": timeline.draw(found.lanes, now=now) if see_runs else None,
+        "timeline": timeline.draw(found.lanes, now=minute) if see_runs else None,
         "timeline_rows": timeline.table(found.lanes, now=now) if see_runs else [],
         "is_failing": any(found.counts[name] for name in _RED),
         "is_silent": not found.alive and bool(found.nodes),
@@ -69,7 +70,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
 
 
 def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
-    """What comes next and why: by its schedule, as another attempt, or because fire times have passed."""
+    """The upcoming runs with their reason: the schedule, a further attempt, or passed fire times."""
     rows: list[dict[str, Any]] = [
         {
             "at": job.next_run_time,
@@ -195,7 +196,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
             break
         if run.error:
             failures.append(run)
-    problem = failures[0].error if failures else display.reason(job.state_reason)
+    problem = display.reason(failures[0].error) if failures else display.reason(job.state_reason)
     if not failures:
         problem = _late(job, runs) or problem
     return {
@@ -211,7 +212,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
 
 
 def _late(job: Any, runs: list[Any]) -> str:
-    """Say why a job is late; empty if it is not."""
+    """Explain why a job is late, or return an empty text."""
     if job.condition == "overdue":
         waiting = any(run.state == RunState.QUEUED for run in runs)
         return _("Its run is queued.") if waiting else _("Not picked up yet. Is a scheduler running?")

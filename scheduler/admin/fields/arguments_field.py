@@ -1,9 +1,14 @@
-"""The arguments of a task as fields of their types, made from its JSON Schema; or as one JSON box."""
+"""
+The arguments of a task as typed fields from its JSON Schema, or as one JSON text.
+
+Both show the same value: what one of them cannot show without changing it is shown by the other. A stored secret is
+never shown: an empty field, or a mask in the JSON, stands for it.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +37,7 @@ class Argument:
 
     is_required: bool
     default: str
-    """What holds when nothing is said, for people; empty if there is none."""
+    """The default value as text, or an empty text."""
 
     hint: str
     choices: tuple[tuple[str, str], ...] = ()
@@ -68,7 +73,9 @@ def _resolved(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[s
 def _argument(name: str, part: Mapping[str, Any], *, is_required: bool) -> Argument:
     kind = part.get("type")
     values = part.get("enum") or ([part["const"]] if "const" in part else None)
-    if values:
+    if part.get("writeOnly"):
+        shown = "secret"
+    elif values:
         shown = "choice"
     elif kind == "string":
         shown = _FORMATS.get(part.get("format", ""), "text")
@@ -98,10 +105,41 @@ def _text(kind: str, value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
+def _fits(argument: Argument, value: Any) -> bool:
+    """Whether the field of an argument gives this value back as it is."""
+    if argument.kind == "secret":
+        return isinstance(value, str)
+    text = _text(argument.kind, value)
+    if not text.strip() or (argument.kind not in ("lines", "json") and any(mark in text for mark in "\r\n")):
+        return False  # an empty field leaves the argument out, and a field of one line joins the lines
+    try:
+        again = _value(argument, text.replace("\r\n", "\n"))
+    except ValidationError:
+        return False
+    return json.dumps(again) == json.dumps(value)
+
+
+def _as_fields(offered: list[Argument], values: Any) -> dict[str, str] | None:
+    """Return the texts of the fields, by argument. ``None``: a value has no field that can show it."""
+    known = {argument.name: argument for argument in offered}
+    if not isinstance(values, Mapping) or not all(
+        name in known and _fits(known[name], value) for name, value in values.items()
+    ):
+        return None
+    return {
+        name: ("" if value == display.MASK else value)
+        if known[name].kind == "secret"
+        else _text(known[name].kind, value)
+        for name, value in values.items()
+    }
+
+
 def _value(argument: Argument, text: str) -> Any:
-    """What a field's text means. What means nothing stays text, for the task's own types to refuse with a sentence."""
+    """The value of a field's text. Invalid text stays text, and the types of the task reject it."""
     if argument.kind == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
+    if argument.kind == "secret":
+        return _secret(text)
     if argument.kind in ("integer", "number", "boolean", "choice", "json"):
         try:
             return json.loads(text)
@@ -113,8 +151,21 @@ def _value(argument: Argument, text: str) -> Any:
     return text
 
 
+def _secret(text: str) -> Any:
+    """A secret is a text, or an object or a list as JSON."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 class TypedArguments(dict[str, Any]):
-    """What was typed: ``mode`` (``fields`` or ``json``), ``task``, ``json``, and ``fields`` by the argument's name."""
+    """
+    The input: ``mode`` (``fields`` or ``json``), ``task``, ``json``, ``fields`` by the argument's name, and ``kept``,
+    the secrets for which an empty field stands.
+    """
 
 
 class ArgumentsWidget(forms.Widget):
@@ -135,7 +186,12 @@ class ArgumentsWidget(forms.Widget):
             task=data.get("task", ""),
             json=data.get(name, ""),
             fields={key.removeprefix(prefix): data.get(key, "") for key in data if key.startswith(prefix)},
+            kept=set(data.get(f"{name}-kept", " ".join(self._secrets)).split()),
         )
+
+    @property
+    def _secrets(self) -> list[str]:
+        return [name for name, value in self.stored.items() if display.masked(value) == display.MASK]
 
     def value_omitted_from_data(self, data: Any, files: Any, name: str) -> bool:
         return name not in data and f"{name}-mode" not in data
@@ -146,18 +202,21 @@ class ArgumentsWidget(forms.Widget):
         offered = arguments_of(task) if task else []
         if isinstance(value, TypedArguments):
             mode, text, fields = value["mode"], value["json"], value["fields"]
+            kept = value["kept"]
         else:
+            kept = {argument.name for argument in offered if argument.kind == "secret" and argument.name in self.stored}
             text, fields, mode = self._stored_parts(value, offered, task)
         context["widget"] |= {
             "mode": mode if task else "json",
             "json": text,
             "task": task,
+            "kept": " ".join(sorted(kept)),
             "rows": [
                 {
                     "argument": argument,
                     "text": fields.get(argument.name, ""),
                     "id": f"id_{name}_{argument.name}",
-                    "is_kept": argument.kind == "secret" and argument.name in self.stored,
+                    "is_kept": argument.kind == "secret" and argument.name in kept,
                     "problem": self.problems.get(argument.name, ""),
                 }
                 for argument in offered
@@ -169,15 +228,8 @@ class ArgumentsWidget(forms.Widget):
         stored = json.loads(value) if isinstance(value, str) and value else value or {}
         masked = display.masked(stored)
         text = json.dumps(masked, ensure_ascii=False, indent=2)
-        names = {argument.name for argument in offered}
-        if task is None or not isinstance(stored, dict) or not set(stored) <= names:
-            return text, {}, "json"
-        fields = {
-            argument.name: _text(argument.kind, stored[argument.name])
-            for argument in offered
-            if argument.name in stored
-        }
-        return text, fields, "fields"
+        fields = None if task is None else _as_fields(offered, masked)
+        return (text, {}, "json") if fields is None else (text, fields, "fields")
 
     def id_for_label(self, id_: str) -> str:
         return ""
@@ -200,22 +252,26 @@ class ArgumentsField(forms.Field):
 
     def clean(self, value: Any) -> Any:
         """Return the arguments, with the sealed values that were left as they are."""
-        typed = value if isinstance(value, TypedArguments) else TypedArguments(mode="json", json=value or "")
+        typed = (
+            value if isinstance(value, TypedArguments) else TypedArguments(mode="json", json=value or "", kept=set())
+        )
         stored: Mapping[str, Any] = self.widget.stored if isinstance(self.widget, ArgumentsWidget) else {}
         if typed["mode"] == "fields" and (task := _known(typed["task"])):
-            return _from_fields(task, typed["fields"], stored)
-        given = StorableJSONField(required=False).clean(typed["json"])
+            given = _from_fields(task, typed["fields"], typed["kept"])
+        else:
+            given = StorableJSONField(required=False).clean(typed["json"])
         if isinstance(given, dict):
             given = unmasked(given, stored)
         return {} if given is None else given
 
 
-def _from_fields(task: Task, fields: Mapping[str, str], stored: Mapping[str, Any]) -> dict[str, Any]:
+def _from_fields(task: Task, fields: Mapping[str, str], kept: Collection[str]) -> dict[str, Any]:
+    """Return what was typed, with a mask for each secret that stays as it is."""
     found: dict[str, Any] = {}
     for argument in arguments_of(task):
         text = fields.get(argument.name, "")
-        if argument.kind == "secret" and not text and argument.name in stored:
-            found[argument.name] = stored[argument.name]
+        if argument.kind == "secret" and not text and argument.name in kept:
+            found[argument.name] = display.MASK
         elif text.strip():
             found[argument.name] = _value(argument, text.replace("\r\n", "\n"))
     return dict(StorableJSONField(required=False).clean(json.dumps(found)) or {})
@@ -223,9 +279,9 @@ def _from_fields(task: Task, fields: Mapping[str, str], stored: Mapping[str, Any
 
 def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Put the values that are kept where their masks were left.
+    Replace masks by the stored values.
 
-    :raises ValidationError: there is a mask and nothing is kept, or something sealed that nobody can have seen
+    :raises ValidationError: a mask has no stored value, or an encrypted value was given
     """
     try:
         found = dict(masking.unmasked(given=given, stored=stored))
@@ -238,27 +294,32 @@ def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, A
 
 
 def switched(data: Any) -> str:
-    """Render the widget for what stands in a form, in the mode that ``want`` names. Secrets are typed again."""
-    field = ArgumentsField(required=False)
+    """Render the widget for what stands in a form, in the mode that ``want`` names, or as JSON where no fields fit."""
     widget = ArgumentsWidget()
     typed = widget.value_from_datadict(data, {}, "kwargs")
-    try:
-        given = field.clean(typed)
-    except ValidationError:
-        given = None
-    wants_fields = data.get("want") == "fields"
     task = _known(typed["task"])
-    offered = {argument.name: argument for argument in arguments_of(task)} if task else {}
-    if not isinstance(given, dict):
-        given = {} if wants_fields else None
+    offered = arguments_of(task) if task else []
+    given = _given(typed, task)
+    wants_fields = data.get("want") == "fields"
+    fields = _as_fields(offered, {} if given is None else given) if wants_fields and task else None
     if given is not None:
-        if wants_fields:
-            typed["fields"] = {
-                name: _text(offered[name].kind, value) for name, value in given.items() if name in offered
-            }
+        typed["kept"] &= {name for name, value in given.items() if value == display.MASK}
         typed["json"] = json.dumps(given, ensure_ascii=False, indent=2)
-    typed["mode"] = "fields" if wants_fields else "json"
+    if fields is not None:
+        typed["fields"] = fields
+    typed["mode"] = "json" if fields is None else "fields"
     return widget.render("kwargs", typed, attrs={"id": "id_kwargs"})
+
+
+def _given(typed: TypedArguments, task: Task | None) -> dict[str, Any] | None:
+    """Return the arguments as they stand in the form, with masks. ``None``: they are not an object."""
+    try:
+        if typed["mode"] == "fields" and task:
+            return _from_fields(task, typed["fields"], typed["kept"])
+        found = StorableJSONField(required=False).clean(typed["json"])
+    except ValidationError:
+        return None
+    return found if isinstance(found, dict) else {} if found is None else None
 
 
 def _known(name: str) -> Task | None:

@@ -1,4 +1,4 @@
-"""What may be done with many jobs at once: those that are ticked in the list, or all that match."""
+"""Bulk actions on selected jobs, or on all jobs that match."""
 
 from __future__ import annotations
 
@@ -184,10 +184,9 @@ class BulkActions(_Admin):
         problem: str = "",
     ) -> HttpResponse | None:
         """
-        Ask, then do it to each job by itself, so many at once; say which ones the services refused.
+        Ask, then change the jobs one by one in batches, and report the rejected ones.
 
-        ``asks``: what else is asked, as fields of the question. ``answer``: hidden fields that say it again when the
-        person goes on with the rest.
+        ``asks``: further fields of the question. ``answer``: hidden fields that repeat the answers for the next batch.
         """
         number = queryset.count()
         if not number:

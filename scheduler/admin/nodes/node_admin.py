@@ -118,7 +118,9 @@ class NodeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("last heard"), ordering="heartbeat_at")
     def last_heard(self, node: Node) -> SafeString | str:
-        return display.moment(node.heartbeat_at)
+        return (
+            display.heard(node.heartbeat_at) if node.state == NodeState.RUNNING else display.moment(node.heartbeat_at)
+        )
 
     @admin.display(description=gettext_lazy("runs at once"))
     def shown_executors(self, node: Node) -> str:

@@ -30,6 +30,7 @@ document.querySelectorAll("select[data-combobox]").forEach((select) => {
 
   const chosen = () => items.find((item) => item.value === select.value);
   const settle = () => { input.value = chosen()?.name || ""; status.textContent = chosen()?.about || ""; typed = false; };
+  select.addEventListener("ols-filled", settle);
   const close = () => {
     list.hidden = true;
     input.setAttribute("aria-expanded", "false");

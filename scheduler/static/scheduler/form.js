@@ -57,15 +57,41 @@
   fold();
   show();
 
+  // What was typed is kept while it is sent, for the case that the session had ended: after the login it comes back.
+  const DRAFT = `ols-draft:${location.pathname}`;
+  const draftable = (item) => item.name && !["hidden", "password", "submit", "file"].includes(item.type);
+  form.addEventListener("submit", () => {
+    const typed = [...form.elements].filter(draftable).map((item) =>
+      [item.name, item.value, ["radio", "checkbox"].includes(item.type) ? item.checked : null]);
+    try { sessionStorage.setItem(DRAFT, JSON.stringify({ at: Date.now(), typed })); } catch { /* it is full, or off */ }
+  });
+  const draft = () => {
+    const kept = sessionStorage.getItem(DRAFT);
+    sessionStorage.removeItem(DRAFT);
+    const wasSentAway = /\/login\//.test(document.referrer) || document.referrer === location.href;
+    if (!kept || !wasSentAway || form.querySelector(".errornote, .errorlist, .ols-error")) return null;
+    if (document.querySelector(".messagelist .success")) return null;
+    const { at, typed } = JSON.parse(kept);
+    return Date.now() - at < 12 * 3600 * 1000 ? typed : null;
+  };
+  const fill = (typed) => {
+    for (const [name, value, checked] of typed) {
+      for (const item of form.querySelectorAll(`[name="${CSS.escape(name)}"]`)) {
+        if (checked === null) item.value = value;
+        else if (item.value === value) item.checked = checked;
+      }
+    }
+  };
+
   const holder = document.querySelector("[data-arguments]")?.parentElement;
   if (!holder) return;
   const reveal = () => holder.querySelectorAll("[data-want]").forEach((button) => { button.hidden = false; });
   let wanted = 0;
-  const refill = async (want) => {
+  const refill = async (want, extra) => {
     const mine = ++wanted;
     const widget = holder.querySelector("[data-arguments]");
     try {
-      const html = await post(widget.dataset.arguments, { want });
+      const html = await post(widget.dataset.arguments, { want, ...extra });
       if (mine === wanted) widget.outerHTML = html;
     } catch {
       // What stands there can be edited and saved all the same.
@@ -78,4 +104,15 @@
   });
   form.querySelector("[name=task]")?.addEventListener("change", () => refill("fields"));
   reveal();
+
+  const typed = draft();
+  if (!typed) return;
+  fill(typed);
+  form.querySelector("[name=task]")?.dispatchEvent(new Event("ols-filled"));
+  const given = Object.fromEntries(typed.filter(([name]) => name.startsWith("kwargs")));
+  const mode = "kwargs" in given ? "json" : "fields";
+  refill(mode, { ...given, "kwargs-mode": mode });
+  fold();
+  later();
+  document.querySelector("[data-draft]").hidden = false;
 })();

@@ -21,6 +21,8 @@
 
   // Rows with a box before them stay, and with them ticks and focus; only the cells that differ are replaced.
   // A theme may give each row a body of its own, with what listens to its box: then bodies are what moves.
+  // Two cells that differ only in how long ago something was are the same.
+  const bare = (cell) => cell.innerHTML.replace(/(<span data-age="\w+">)[^<]*/g, "$1");
   const replaceRows = (table, fresh) => {
     const rowsOf = (one) => [...one.querySelectorAll("tbody > tr")];
     const key = (row) => row.querySelector("input.action-select")?.value;
@@ -32,7 +34,7 @@
       const old = known.get(key(row));
       [...row.cells].forEach((cell, place) => {
         const before = old?.cells[place];
-        if (!before || cell.matches(".action-checkbox") || before.innerHTML === cell.innerHTML) return;
+        if (!before || cell.matches(".action-checkbox") || bare(before) === bare(cell)) return;
         const at = [...before.querySelectorAll("a, button")].indexOf(document.activeElement);
         before.innerHTML = cell.innerHTML;
         before.querySelectorAll("a, button")[at]?.focus({ preventScroll: true });
@@ -44,6 +46,22 @@
     shown.forEach((item) => item.remove());
     place.append(...wanted);
     if (place.contains(focus)) focus.focus({ preventScroll: true });
+  };
+
+  // Where the focus is, for what comes in its place: the same link or button, or the one that stands there now.
+  const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
+  const placeOf = (item) => {
+    const name = ["id", "formaction", "href", "aria-labelledby"].find((one) => item.getAttribute(one));
+    const same = name ? `${item.localName}[${name}="${CSS.escape(item.getAttribute(name))}"]` : item.localName;
+    return [[same, [...region.querySelectorAll(same)].indexOf(item)],
+      [FOCUSABLE, [...region.querySelectorAll(FOCUSABLE)].indexOf(item)]];
+  };
+  const refocus = (places) => {
+    for (const [same, place] of places) {
+      const found = region.querySelectorAll(same);
+      const item = found[Math.min(place, found.length - 1)];
+      if (item) return item.focus({ preventScroll: true });
+    }
   };
 
   const replace = (html) => {
@@ -61,8 +79,10 @@
       item.id, item.scrollTop + item.clientHeight >= item.scrollHeight - 4 ? Infinity : item.scrollTop]));
     const kept = [...region.querySelectorAll("[data-keep]")].map((item) => [item, [...item.querySelectorAll("*")]
       .filter((inner) => inner.scrollTop).map((inner) => [inner, inner.scrollTop])]);
-    const focus = region.contains(document.activeElement) ? document.activeElement.id : "";
+    const focus = region.contains(document.activeElement) ? placeOf(document.activeElement) : [];
+    const aside = new Map([...region.querySelectorAll(".ols-scroll")].map((item, place) => [place, item.scrollLeft]));
     region.replaceChildren(part.content);
+    region.querySelectorAll(".ols-scroll").forEach((item, place) => { item.scrollLeft = aside.get(place) || 0; });
     for (const [item, inner] of kept) {
       document.getElementById(item.id)?.replaceWith(item);
       inner.forEach(([one, top]) => { one.scrollTop = top; });
@@ -72,9 +92,26 @@
       const item = document.getElementById(id);
       if (item) item.scrollTop = top === Infinity ? item.scrollHeight : top;
     });
-    if (focus) document.getElementById(focus)?.focus({ preventScroll: true });
+    refocus(focus);
     name();
+    age();
   };
+
+  // How far away instants are is counted on here, so that the server sends nothing while nothing else changes.
+  const texts = JSON.parse(bar.dataset.ages), ahead = bar.dataset.server * 1000 - Date.now();
+  const long = (seconds) => {
+    const [unit, size] = seconds < 60 ? ["s", 1] : seconds < 3600 ? ["min", 60]
+      : seconds < 48 * 3600 ? ["h", 3600] : ["d", 86400];
+    return texts[unit].replace("%s", Math.floor(seconds / size));
+  };
+  const age = () => region.querySelectorAll("time > [data-age]").forEach((item) => {
+    const seconds = (Date.now() + ahead - Date.parse(item.parentNode.dateTime)) / 1000;
+    const isDue = item.dataset.age === "due";
+    const text = seconds <= -1 ? texts.in.replace("%s", long(-seconds))
+      : seconds < (isDue ? 5 : 1) ? texts.now
+      : (isDue ? texts.overdue : texts.ago).replace("%s", long(seconds));
+    if (item.textContent !== text) item.textContent = text;
+  });
 
   // The tab says that something fails while it is in the background.
   const name = () => {
@@ -122,6 +159,6 @@
   done = region.querySelector("[data-done]") !== null;
   if (done) box.closest("label").hidden = true;
   setInterval(fetchIt, EVERY);
-  setInterval(() => { if (!done) say(); }, 1000);
+  setInterval(() => { if (!done) say(); if (box.checked && !disturbs()) age(); }, 1000);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) fetchIt(); });
 })();
