@@ -23,7 +23,7 @@ from rest_framework.viewsets import ViewSet
 from scheduler.api import problems
 from scheduler.api.permissions import ByAction
 from scheduler.api.schema import Schema
-from scheduler.api.throttling import PerMinute
+from scheduler.api.throttling import PerMinute, Unknown
 
 ACTOR_CHARS = 150
 
@@ -114,7 +114,14 @@ class Resource(ViewSet):
         return problems.handle
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        try:
+            super().initial(request, *args, **kwargs)
+        except (exceptions.AuthenticationFailed, exceptions.NotAuthenticated):
+            # Throttles come after the question who it is: without this one could go on guessing.
+            throttle = Unknown()
+            if not throttle.allow_request(request, self):
+                raise exceptions.Throttled(throttle.wait()) from None
+            raise
         for value in kwargs.values():
             if isinstance(value, str) and "\x00" in value:
                 raise exceptions.NotFound

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 
 from scheduler.core import reasons
 from scheduler.messages import Declared, Message
 from scheduler.models import Job, Node, Run
+from scheduler.store import database
 
 _BATCH = 1000
 
@@ -78,7 +79,7 @@ def _convert(rows: models.QuerySet[Any], progress: Callable[[int], None] | None)
             reason = parse(row.reason_text)
             if reason is not None:
                 found.append((row.pk, reasons.columns(reason)))
-        with transaction.atomic():
+        with database.atomic():
             for pk, columns in found:
                 # Only while it has no code: a node may have written another reason meanwhile.
                 rows.model.objects.filter(pk=pk, reason_code="").update(**columns)
