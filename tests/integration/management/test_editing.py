@@ -156,9 +156,9 @@ class TestAPipe:
         command = f"{sys.executable} manage.py tasks list -o json | head -c 1"
         environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
         for text in (command, f"{sys.executable} manage.py tasks list"):
-            done = subprocess.run(
+            done = subprocess.run(  # noqa: S602 - the pipe of a shell is what is tried
                 text,
-                shell=True,  # noqa: S602 - the pipe of a shell is what is tried
+                shell=True,
                 capture_output=True,
                 text=True,
                 env=environment,
