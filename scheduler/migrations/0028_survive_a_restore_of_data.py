@@ -66,6 +66,6 @@ $$;
 
 class Migration(migrations.Migration):
 
-    dependencies = [('scheduler', '0026_count_interrupted_runs')]
+    dependencies = [('scheduler', '0027_owe_before_deletion')]
 
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
