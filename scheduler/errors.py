@@ -271,6 +271,12 @@ class RunNotFound(SchedulerError):
     code = "run_not_found"
 
 
+class BulkActionNotFound(SchedulerError):
+    """There is no such bulk action."""
+
+    code = "bulk_action_not_found"
+
+
 class InvalidFilter(SchedulerError):
     """What is looked for cannot be looked for."""
 

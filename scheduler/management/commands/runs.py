@@ -1,23 +1,33 @@
 from __future__ import annotations
 
+import getpass
 import threading
 from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from scheduler.core.states import RunState
+from scheduler.core.states import RunState, Via
 from scheduler.management import printing
-from scheduler.services import runs
+from scheduler.services import bulk, runs
+from scheduler.services.bulk import Selection
 from scheduler.services.queries import representations, run_queries
 from scheduler.services.queries.run_queries import RunFilter
 
 _LOOK_SECONDS = 0.5
+_MANY = {
+    "cancel": "Cancel runs: by ids, or all that a filter finds.",
+    "retry": "Run finished runs again: by ids, or all that a filter finds.",
+    "delete": "Delete finished runs: by ids, or all that a filter finds.",
+}
+_FILTERS = ("job", "name", "task", "executor", "tag", "error", "since", "until")
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
 
 
 class Command(BaseCommand):
-    help = "List runs and show their logs. Exit code 0: done; 1: refused; 2: could not ask."
+    help = (
+        "List runs, show their logs, and cancel, retry or delete many. Exit code 0: done; 1: refused; 2: could not ask."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
@@ -33,6 +43,19 @@ class Command(BaseCommand):
         log: CommandParser = words.add_parser("log", help="Show what a run has logged.")
         log.add_argument("run", type=printing.whole(least=1, most=2**63 - 1), help="The id of the run.")
         log.add_argument("-f", "--follow", action="store_true", help="Go on until the run ends.")
+
+        for word, help in _MANY.items():
+            many: CommandParser = words.add_parser(word, help=help)
+            many.add_argument("runs", nargs="*", type=printing.whole(least=1, most=2**63 - 1), metavar="RUN")
+            many.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
+            many.add_argument("--job", default="", help="The id of a job.")
+            many.add_argument("--name", default="", help="Part of the name, the id or the task of the job.")
+            many.add_argument("--task", default="")
+            many.add_argument("--executor", default="")
+            many.add_argument("--tag", default="", help="A tag that the job has now.")
+            many.add_argument("--error", default="", help="Part of the error.")
+            many.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or ISO 8601.")
+            many.add_argument("--until", type=printing.since, metavar="TIME")
 
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
@@ -60,6 +83,39 @@ class Command(BaseCommand):
             self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))
         if len(rows) > limit:
             self.stderr.write(f"There are more than {limit:,} runs: narrow it down, or raise --limit.")
+
+    def _cancel(self, **options: Any) -> None:
+        self._many("cancel", **options)
+
+    def _retry(self, **options: Any) -> None:
+        self._many("retry", **options)
+
+    def _delete(self, **options: Any) -> None:
+        self._many("delete", **options)
+
+    def _many(self, action: str, *, runs: list[int], state: list[str], **options: Any) -> None:
+        named = {name: options[name] for name in _FILTERS if options[name]}
+        if bool(runs) == bool(named or state):
+            raise CommandError("Name runs, or give a filter such as --job.", returncode=printing.NOT_ASKED)
+        filter = None if runs else RunFilter(states=tuple(state), **named)
+        row = bulk.begin(
+            subject="runs",
+            action=action,
+            selection=Selection(ids=tuple(runs), filter=filter),
+            actor=getpass.getuser()[:150],
+            via=Via.COMMAND,
+        )
+        while row.finished_at is None:
+            row = bulk.step(id=row.pk, seconds=0.5)
+            if self.stderr.isatty():
+                self.stderr.write(f"\r{row.done + row.refused:,} of {row.total:,}", ending="")
+        if self.stderr.isatty():
+            self.stderr.write("")
+        for each in row.refusals:
+            self.stderr.write(f"{each['id']}: {each['text']}")
+        self.stdout.write(f"{action}: {row.done:,} of {row.total:,} done, {row.refused:,} refused.")
+        if row.refused:
+            raise CommandError(f"{row.refused:,} runs were refused.", returncode=printing.REFUSED)
 
     def _log(self, *, run: int, follow: bool, **_: Any) -> None:
         shown = 0

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
 from scheduler.models import Job, Node, Run
-from scheduler.services.queries import paging
+from scheduler.services.queries import job_queries, paging
+from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order, Page
 from scheduler.store import windows
 
@@ -30,6 +31,9 @@ LAST_FAILED_FIRST = Order(columns=("finished_at", "id"), descending=True)
 
 MOST_GROUPED = 1000
 MOST_EXPORTED = 10_000
+MOST_NAMED = 1_000
+"""A text that so many jobs match is looked for in the ledger itself."""
+
 MOST_COMPARED = 5_000
 """The slowest are looked for among so many: an index by duration would cost every run to serve a rare question."""
 
@@ -41,7 +45,14 @@ class RunFilter:
     """Which runs. What is empty does not count."""
 
     job: str = ""
+    name: str = ""
+    """Part of the name, the id or the task of its job."""
+
     task: str = ""
+    executor: str = ""
+    tag: str = ""
+    """A tag that its job has now."""
+
     states: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     node: str = ""
@@ -127,11 +138,25 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         if RunKind.SCHEDULED not in filter.kinds:
             # What the kinds imply, as with the states.
             found = found.exclude(kind=RunKind.SCHEDULED)
+    if filter.name:
+        found = _of_jobs(found, job_queries.jobs(filter=JobFilter(text=filter.name)), name=filter.name)
+    if filter.tag:
+        found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
+    if filter.executor:
+        found = found.filter(executor=filter.executor)
     if filter.task:
         found = found.filter(task=filter.task)
     if filter.node:
         found = found.filter(node=filter.node)
     return _within(found, filter, by_id=order is NEWEST_FIRST), order
+
+
+def _of_jobs(found: QuerySet[Run], jobs: QuerySet[Job], *, name: str) -> QuerySet[Run]:
+    """Keep the runs of these jobs; of deleted ones, those of the exact name or id."""
+    ids = list(jobs.values_list("pk", flat=True)[:MOST_NAMED])
+    if len(ids) == MOST_NAMED:
+        return found.filter(job_name__icontains=name)
+    return found.filter(Q(job__in=ids) | Q(job__isnull=True, job_name=name) | Q(job__isnull=True, job_key=name))
 
 
 def _within(found: QuerySet[Run], filter: RunFilter, *, by_id: bool) -> QuerySet[Run]:
