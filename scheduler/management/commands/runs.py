@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core.states import RunState, Via
+from scheduler.logbook import visible
 from scheduler.management import printing
 from scheduler.services import bulk, runs
 from scheduler.services.bulk import Selection
@@ -112,7 +113,7 @@ class Command(BaseCommand):
         if self.stderr.isatty():
             self.stderr.write("")
         for each in row.refusals:
-            self.stderr.write(f"{each['id']}: {each['text']}")
+            self.stderr.write(visible(f"{each['id']}: {each['text']}"))
         self.stdout.write(f"{action}: {row.done:,} of {row.total:,} done, {row.refused:,} refused.")
         if row.refused:
             raise CommandError(f"{row.refused:,} runs were refused.", returncode=printing.REFUSED)
@@ -126,14 +127,14 @@ class Command(BaseCommand):
                 # A long log loses its middle while it grows: what is at its end is still new.
                 shown = 0
                 self.stderr.write("The log was cut in the middle; it begins anew.")
-            self.stdout.write(found.log[shown:], ending="")
+            self.stdout.write(visible(found.log[shown:]), ending="")
             self.stdout.flush()
             shown = len(found.log)
             if found.finished_at is not None or not follow:
                 break
             never.wait(_LOOK_SECONDS)
         if found.traceback:
-            self.stdout.write(found.traceback)
+            self.stdout.write(visible(found.traceback))
         if follow and found.state != RunState.SUCCEEDED:
             text = found.error or found.reason or "no reason was given"
-            raise CommandError(f"The run {run} {found.state}: {text}", returncode=printing.REFUSED)
+            raise CommandError(f"The run {run} {found.state}: {visible(text)}", returncode=printing.REFUSED)
