@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
+from openlearn.scraping.conf import ScrapingSettings
 from scheduler.conf import SchedulerSettings
 
 TRUE = frozenset({"1", "true", "yes", "on"})
@@ -25,7 +26,7 @@ SCHEDULER_VARIABLES = {
     "threads": "MAX_CONCURRENT_SCRAPERS",
     "retention_days": "JOB_RETENTION_DAYS",
 }
-"""Settings of the scheduler whose variable has a name of its own; the others are ``SCHEDULER_`` and the name."""
+"""Settings of the scheduler whose variable has a name of its own. The others are ``SCHEDULER_`` and the name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,7 +88,7 @@ class Environment:
             raise ImproperlyConfigured(f"{name} is “{value}”; it must be a number, such as 2.5.") from None
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Read a list with commas; spaces around its items do not count."""
+        """Read a list with commas. Spaces around its items do not count."""
         value = self.variables.get(name, "")
         return tuple(word.strip() for word in value.split(",") if word.strip()) or default
 
@@ -101,6 +102,17 @@ def scheduler_settings(environment: Environment, **given: Any) -> dict[str, Any]
         if environment.variables.get(variable):
             values[field.name.upper()] = _read(environment, variable, hints[field.name])
     return values
+
+
+def scraping_settings(environment: Environment) -> dict[str, Any]:
+    """Return ``settings.SCRAPING``: what the environment sets as ``SCRAPING_`` and the name of the setting."""
+    hints = get_type_hints(ScrapingSettings)
+    names = [field.name for field in dataclasses.fields(ScrapingSettings)]
+    return {
+        name.upper(): _read(environment, f"SCRAPING_{name.upper()}", hints[name])
+        for name in names
+        if environment.variables.get(f"SCRAPING_{name.upper()}")
+    }
 
 
 def _read(environment: Environment, variable: str, kind: Any) -> Any:

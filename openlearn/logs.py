@@ -1,5 +1,5 @@
 """
-How log records read: one line for each, as text or as JSON.
+The format of log records: one line each, as text or as JSON.
 
 Code logs through ``logging``: the message is the event's dotted name, ``extra`` has its facts. Text shows them as
 ``key=value``, with colour on a terminal and without in a pipe.
@@ -16,7 +16,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 OWN_ATTRIBUTES = ("color_message", "status_code", "request", "server_time")
-"""What Django and others attach for their own formatters: objects and duplicates, not facts."""
+"""Attributes that Django and others attach for their own formatters."""
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -80,7 +80,7 @@ def _rendering(form: str) -> list[Processor]:
 
 
 def _may_color() -> bool:
-    """Whether a person looks at a terminal that shows colour and nobody asked for none (https://no-color.org)."""
+    """Whether a person looks at a terminal that shows colour without NO_COLOR (https://no-color.org)."""
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 

@@ -27,7 +27,7 @@ TCP_OPTIONS: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """How to reach a database. Several hosts and their ports are lists with commas, as in libpq."""
+    """The address of a database. Several hosts and their ports are lists with commas, as in libpq."""
 
     name: str
     host: str = ""
@@ -39,15 +39,15 @@ class Address:
 
     @property
     def is_tcp(self) -> bool:
-        """Whether any of the hosts is reached by TCP; an empty host or a path is a Unix socket."""
+        """Whether any of the hosts is reached by TCP. An empty host or a path is a Unix socket."""
         return any(host and not host.startswith(("/", "@")) for host in self.host.split(","))
 
 
 def databases(environment: Environment, *, data_dir: Path) -> dict[str, dict[str, Any]]:
     """
-    Return DATABASES: ``default``, and ``direct`` with DATABASE_URL_SYNC. Connects to nothing and starts nothing.
+    Return DATABASES: ``default``, and ``direct`` with DATABASE_URL_SYNC. It neither connects nor starts a server.
 
-    :raises ImproperlyConfigured: a URL or a number cannot be used; passwords are not repeated
+    :raises ImproperlyConfigured: a URL or a number cannot be used. Passwords are not repeated
     """
     pool = {
         "POOL_SIZE": environment.integer("DB_POOL_SIZE", 5, least=1, most=10_000),
@@ -96,7 +96,7 @@ def external_address(environment: Environment) -> Address | None:
 
 def parse(url: str, *, variable: str) -> Address:
     """
-    Read a PostgreSQL URL as libpq does, and a driver's suffix (``postgresql+asyncpg://``) as nothing.
+    Read a PostgreSQL URL as libpq does, and ignore a driver's suffix (``postgresql+asyncpg://``).
 
     :raises ImproperlyConfigured: it is not a PostgreSQL URL, or names no database
     """

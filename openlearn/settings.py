@@ -1,7 +1,7 @@
 """
-Settings of the project. One file: what differs between places are environment variables (docs/operations.md).
+Settings of the project. Environment variables hold the differences between environments (docs/operations.md).
 
-Reading it connects to nothing and starts nothing.
+Importing it neither connects nor starts a server.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import django
 
 from openlearn import logs, postgres
-from openlearn.environment import Environment, scheduler_settings, secret_key
+from openlearn.environment import Environment, scheduler_settings, scraping_settings, secret_key
 from scheduler.api import openapi
 
 env = Environment(os.environ)
@@ -106,6 +106,7 @@ CONTENT_POLICY = {
     "img-src": ["'self'", "data:"],
     "object-src": ["'none'"],
     "base-uri": ["'none'"],
+    "form-action": ["'self'"],
 }
 if django.VERSION >= (6, 0):
     MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
@@ -138,9 +139,22 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
+# Alerts by mail need a server; without one, mails are printed.
+EMAIL_HOST = env.text("EMAIL_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+EMAIL_PORT = env.integer("EMAIL_PORT", 25, least=1, most=65_535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "scheduler@localhost"
+SERVER_EMAIL = DEFAULT_FROM_EMAIL
+ADMINS = [address if django.VERSION >= (6, 0) else (address, address) for address in env.words("ADMINS")]
+
 LOGGING = logs.configuration(
     form=env.text("LOG_FORMAT", "text", among=("text", "json")),
     level=env.text("LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")),
 )
 
 SCHEDULER = scheduler_settings(env, database="direct" if "direct" in DATABASES else "default")
+SCRAPING = scraping_settings(env)

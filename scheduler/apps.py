@@ -25,6 +25,7 @@ class SchedulerConfig(AppConfig):
     def ready(self) -> None:
         checks.register(our_checks.admin_base, checks.Tags.admin)
         checks.register(our_checks.project)
+        checks.register(our_checks.tasks)
         _prepare_connections()
         zones.use_default_zone(timezone.get_default_timezone_name)
         autodiscover_modules("tasks")
@@ -48,7 +49,7 @@ def _prepare_connections() -> None:
 
 
 def _is_there(module: str) -> bool:
-    """Whether it can be found; what goes wrong inside of it is shown where it is imported."""
+    """Whether it can be found. Errors inside of it appear at its import."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ModuleNotFoundError, ValueError):

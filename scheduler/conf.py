@@ -1,7 +1,7 @@
 """
 Typed settings: every key of ``settings.SCHEDULER`` with its unit, its default and the reason for it.
 
-Read through ``conf.get()``; an unknown key or a value of the wrong type is refused by name.
+Read through ``conf.get()``. An unknown key or a value of the wrong type is refused by name.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class SchedulerSettings:
     """A child process is replaced after this many runs, so that leaks end."""
 
     child_memory_mb: int | None = None
-    """Address space of a child process; a task that wants more gets a MemoryError. ``None``: no limit."""
+    """Address space of a child process. A task that needs more gets a MemoryError. ``None``: unlimited."""
 
     max_stuck_threads: int = 20
-    """Threads that are replaced because their run timed out and their code goes on; beyond it the pool shrinks."""
+    """Threads that are replaced after a timeout while their code continues. Beyond it the pool shrinks."""
 
     coalesce: bool = True
     """Default for jobs: after an outage run once, not once for each fire time that passed."""
@@ -51,13 +51,13 @@ class SchedulerSettings:
     """Default for jobs: a fire time noticed later than this is recorded as missed. ``None``: never too late."""
 
     heartbeat_seconds: float = 5.0
-    """How often a node says that it is alive."""
+    """The interval of heartbeats."""
 
     lease_seconds: float = 20.0
-    """Without a heartbeat for this long a node starts nothing: well before others may take over its runs."""
+    """A node without a heartbeat for this long starts no more runs, well before others may take over its runs."""
 
     reap_after_seconds: float = 30.0
-    """A node silent for this long is taken for dead; its runs are handed on."""
+    """A node silent for this long is reaped, and its runs are handed over."""
 
     max_recoveries: int = 3
     """A run whose node dies each time may be what kills it: it is started again this often at most."""
@@ -69,7 +69,7 @@ class SchedulerSettings:
     """Longest sleep of a node that has runs at hand."""
 
     reconcile_seconds: float = 10.0
-    """How often a node compares the runs it owns in the database with those in its memory."""
+    """The interval at which a node compares its runs in the database with those in its memory."""
 
     claim_batch: int = 500
     """Most jobs planned in one transaction: short locks, few round trips."""
@@ -78,25 +78,25 @@ class SchedulerSettings:
     """A node takes as many runs as its pools drained in this time: few are stranded when it dies."""
 
     catch_up_limit: int = 100
-    """Most runs that one job gets at once without coalescing; what lies beyond is recorded as one skipped range."""
+    """Most runs that one job gets at once without coalescing. Further ones are recorded as one skipped range."""
 
     flush_seconds: float = 0.02
-    """How long the recorder gathers outcomes before it writes them."""
+    """The time for which the recorder collects outcomes before it writes them."""
 
     flush_rows: int = 500
     """Most outcomes in one write."""
 
     backlog_rows: int = 10_000
-    """Outcomes kept in memory while the database is away; a full backlog makes the executors wait."""
+    """Outcomes kept in memory while the database is away. A full backlog makes the executors wait."""
 
     grace_seconds: float = 25.0
-    """How long running tasks may go on after SIGTERM: below the 30 s of common orchestrators."""
+    """The time for running tasks after SIGTERM, below the 30 s of common orchestrators."""
 
     lock_timeout_seconds: float = 2.0
     """Longest wait for a row lock inside a claim."""
 
     statement_timeout_seconds: float = 5.0
-    """Longest statement of a claim; also the longest that a frozen node can hide rows."""
+    """Longest statement of a claim. Also the longest time for which a frozen node can hide rows."""
 
     answer_timeout_seconds: float = 15.0
     """A server that owes an answer for longer is given up: beyond any statement's time, within the lease."""
@@ -117,7 +117,7 @@ class SchedulerSettings:
     """A result larger than this as JSON is cut and says so."""
 
     run_log_level: str = "INFO"
-    """What a task logs from this level on is kept with its run, where LOGGING sets no level for its logger."""
+    """The level from which logs of a task are kept with its run, unless LOGGING sets a level for its logger."""
 
     max_log_bytes: int = 64 * 1024
     """Of a longer log the first and the last half of this are kept."""
@@ -128,11 +128,15 @@ class SchedulerSettings:
     max_arguments_bytes: int = 64 * 1024
     """Arguments larger than this as JSON are refused when the job is saved."""
 
+    unbound_secrets: bool = True
+    """Whether secrets that were sealed before they were bound to a job, a task and an argument may be used. ``False``
+    once ``manage.py reseal`` has bound them: then no old copy of one can be used elsewhere."""
+
     task_modules: tuple[str, ...] = ()
     """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""
 
     declarations: tuple[str, ...] = ()
-    """Files that declare jobs, in YAML, TOML or JSON; ``manage.py jobs apply`` synchronises them."""
+    """Files that declare jobs, in YAML, TOML or JSON. ``manage.py jobs apply`` synchronises them."""
 
     release: str = ""
     """The release of the code that declares jobs, e.g. ``2026.11.3``: an older release never undoes what a newer one
@@ -148,7 +152,7 @@ class SchedulerSettings:
     """A file of certificates (PEM) that outgoing https requests trust beside the public ones: a private authority."""
 
     overdue_seconds: float = 60.0
-    """What is due for longer than this and has not begun is reported: jobs that no node planned, and runs that wait."""
+    """Jobs and runs that are due for longer than this without a start are reported."""
 
     stalled_fire_times: int = 3
     """A job of which so many fire times in a row were missed or skipped is reported: it does not run."""
@@ -157,24 +161,28 @@ class SchedulerSettings:
     """Node and database clocks further apart than this are reported: people would read wrong times in logs."""
 
     api_reads_per_minute: int = 600
-    """Most reading requests of one user or, when anonymous, of one address, to a web process; 0: no limit."""
+    """Most reading requests of one user or, when anonymous, of one address, to a web process, 0 for unlimited."""
 
     api_writes_per_minute: int = 300
-    """Most changing requests of one user to a web process; 0: no limit."""
+    """Most changing requests of one user to a web process, 0 for unlimited."""
+
+    api_proxies: int = 0
+    """How many proxies of the project's own add to ``X-Forwarded-For``: requests of strangers are counted by the
+    address that the first of them saw. 0: by the address that connects."""
 
     metrics_public: bool = False
     """Whether ``/metrics`` is answered without a login or token: only where the network keeps strangers out."""
 
     environment: str = ""
-    """Where this is: the first node writes it into the database, and nodes of other environments refuse to start, so
-    that a copy of the database fires nothing by accident."""
+    """The name of the environment. The first node writes it into the database, and nodes of other environments refuse
+    to start, so that a copy of the database never fires by accident."""
 
     admin_base: str = "auto"
-    """What the admin classes stand on: ``stock``, ``unfold``, or the dotted path of a ``ModelAdmin``. ``auto`` is
-    unfold where it is installed: without its base, its forms come unstyled."""
+    """The base of the admin classes: ``stock``, ``unfold``, or the dotted path of a ``ModelAdmin``. ``auto`` is unfold
+    where it is installed: without its base, its forms come unstyled."""
 
     admin_register: bool = True
-    """Whether our admin classes are on the default site; without, a project registers them on a site of its own."""
+    """Whether our admin classes are on the default site. Without, a project registers them on a site of its own."""
 
     site_url: str = ""
     """Where people find the admin, such as https://jobs.example.org: links in alerts begin with it. Empty: no links."""
@@ -199,7 +207,7 @@ class SchedulerSettings:
     """Services that channels may name through Apprise, whose requests do not pass our guard."""
 
     node_name: str = ""
-    """The name that people see for this node; empty: the host's name. Identity is a fresh UUID at each start."""
+    """The displayed name of this node, by default the host's name. Identity is a fresh UUID at each start."""
 
     def name(self) -> str:
         return self.node_name or socket.gethostname()
@@ -249,9 +257,10 @@ _RANGES = {
     "rollup_days": (1, 36_500),
     "keep_runs_per_job": (0, 100_000),
     "api_reads_per_minute": (0, 1_000_000_000),
+    "api_proxies": (0, 100),
     "api_writes_per_minute": (0, 1_000_000_000),
 }
-"""Of whole numbers; the others are from 1 on."""
+"""Minimum of whole numbers. Others start at 1."""
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 

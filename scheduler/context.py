@@ -1,4 +1,4 @@
-"""What a running task may know about its own run, and tell it: ``current_run()``."""
+"""The interface of a running task to its run: ``current_run()``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class StopReason(StrEnum):
 
 
 class CurrentRun:
-    """The run that this code belongs to. Made by the executor; tasks get it from ``current_run()``."""
+    """The run of this code. The executor makes it, and tasks get it from ``current_run()``."""
 
     __slots__ = (
         "_on_stop",
@@ -71,7 +71,7 @@ class CurrentRun:
         self.node = node
         """The UUID of the node that runs it."""
         self.secrets: tuple[str, ...] = ()
-        """Values that nothing kept of the run may show."""
+        """Values that the stored output of the run never shows."""
         self.logbook: Logbook | None = None
         self.last_progress: dict[str, Any] | None = None
         self._publish = publish
@@ -99,7 +99,9 @@ class CurrentRun:
             raise RunStopped(f"The run was {self._stop_reason.value.replace('_', ' ')}.")
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
-        """Say how far the run is. It reaches the ledger a few times a second at most; the last word always does."""
+        """
+        Report the progress of the run. It reaches the ledger at most a few times a second. The last report always does.
+        """
         self.last_progress = {"done": done, "total": total, "message": message}
         self.publish()
 
@@ -119,7 +121,7 @@ class CurrentRun:
             self._on_stop()
 
     def on_stop(self, call: Callable[[], None] | None) -> None:
-        """Choose what happens in the moment of ``stop``; it may have come already."""
+        """Set the callback for ``stop``, which may have happened already."""
         self._on_stop = call
         if call is not None and self._stop_reason is not None:
             call()
@@ -141,12 +143,12 @@ def current_run() -> CurrentRun:
 
 
 def running() -> CurrentRun | None:
-    """Return the current run; ``None`` outside of one."""
+    """Return the current run, or ``None`` outside of one."""
     return _current.get()
 
 
 def enter(run: CurrentRun) -> Token[CurrentRun | None]:
-    """Make ``run`` the current one for this context; hand the answer to ``leave``."""
+    """Make ``run`` the current one for this context. Pass the result to ``leave``."""
     return _current.set(run)
 
 

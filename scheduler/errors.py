@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from typing import Any
 
-from scheduler.phrases import phrase
+from scheduler.messages import Declared, declare
 
 
 class SchedulerError(Exception):
     """The scheduler could not do this."""
 
     code = "scheduler_error"
+    _fact: Declared | None = None
+    """The docstring as a message."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls._fact = _declare(cls) if cls.__module__ == __name__ else None
 
     def __init__(self, message: str | None = None, **facts: object) -> None:
         self.facts = facts
-        fact = " ".join((self.__doc__ or "").split())
-        self.message = message or phrase(fact)
-        """What ``str`` says in English; as a phrase it can be put into another language."""
+        if message is None:
+            message = self._fact() if self._fact is not None else _sentence(type(self))
+        self.message = message
+        """What ``str`` says in English. A ``Message`` has a code and parameters, and can be translated."""
         super().__init__(self.message)
+
+
+def _sentence(kind: type[SchedulerError]) -> str:
+    return " ".join((kind.__doc__ or "").split())
+
+
+def _declare(kind: type[SchedulerError]) -> Declared:
+    """Declare the docstring of an error as its message: its code is the name of the class."""
+    code = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", kind.__name__).lower()
+    return declare(f"error.{code}", _sentence(kind))
 
 
 class UnknownTask(SchedulerError):
@@ -278,7 +297,7 @@ class BulkActionNotFound(SchedulerError):
 
 
 class InvalidFilter(SchedulerError):
-    """What is looked for cannot be looked for."""
+    """The filter is invalid."""
 
     code = "invalid_filter"
 

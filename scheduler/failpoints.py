@@ -1,5 +1,5 @@
 """
-Places where tests let a node die, freeze, wait or fail. Off, and nothing but an empty call, unless asked for.
+Places where tests let a node die, freeze, wait or fail. Off by default, at the cost of an empty call.
 
 ``SCHEDULER_FAILPOINTS="claim.before_commit=kill:0.01, beat.before=sleep 3:0.1"``: name, action, and how likely it is
 each time. Actions are ``kill`` (SIGKILL), ``stop`` (SIGSTOP, until somebody continues the process), ``sleep SECONDS``
@@ -49,7 +49,7 @@ NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failpoint:
-    """What happens at a place, and how likely it is."""
+    """The action at a place and its probability."""
 
     action: str
     seconds: float = 0.0
@@ -98,7 +98,7 @@ def armed(points: dict[str, Failpoint], *, seed: str) -> Callable[[str], None]:
 
 
 def _off(name: str) -> None:
-    """Do nothing."""
+    """The default without failpoints."""
 
 
 hit: Callable[[str], None] = _off

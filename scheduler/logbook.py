@@ -14,7 +14,7 @@ MASK = "•••"
 
 
 def visible(text: str) -> str:
-    """Replace control characters by their pictures (ESC by ␛) and lone surrogates by U+FFFD; keep tabs and newlines."""
+    """Replace control characters by their pictures (ESC by ␛) and lone surrogates by U+FFFD. Keep tabs and newlines."""
     return _UNSAFE.sub(_picture, text)
 
 

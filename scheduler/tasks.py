@@ -24,7 +24,7 @@ _OWN_OPTIONS = frozenset({"stdout", "stderr"})
 
 
 class CleanUpCounts(TypedDict):
-    """What ``scheduler.cleanup_jobs`` returns."""
+    """The result of ``scheduler.cleanup_jobs``."""
 
     runs: int
     jobs: int
@@ -43,8 +43,8 @@ def cleanup_jobs(
     """
     Delete finished runs, ended jobs, changes of jobs and gone nodes that are old.
 
-    ``days``: how old they must be; by default SCHEDULER['RETENTION_DAYS']. ``keep``: the newest runs of each job that
-    stay however old they are; by default SCHEDULER['KEEP_RUNS_PER_JOB'].
+    ``days``: the minimum age, by default SCHEDULER['RETENTION_DAYS']. ``keep``: the newest runs of each job that are
+    kept, by default SCHEDULER['KEEP_RUNS_PER_JOB'].
     """
     done = retention.clean_up(older_than_days=days, keep_per_job=keep)
     return CleanUpCounts(
@@ -62,12 +62,12 @@ def call_command(*, name: str, args: list[str] | None = None, options: dict[str,
     """
     Run a management command and return what it wrote.
 
-    Only commands in SCHEDULER['ALLOWED_COMMANDS']. ``args`` are those of the command line, such as ``["--days", "7"]``;
-    ``options`` are the same by name, such as ``{"days": 7}``. What is printed past the command's own ``stdout`` and
+    Only commands in SCHEDULER['ALLOWED_COMMANDS']. ``args`` are those of the command line, such as ``["--days", "7"]``.
+    ``options`` are the same by name, such as ``{"days": 7}``. Output that bypasses the command's ``stdout`` and
     ``stderr`` goes to the node's. A long output keeps its beginning and its end.
 
     :raises CommandNotAllowed: the command is not in the list
-    :raises CommandFailed: it ended with another exit code than 0; its own errors are raised as they are
+    :raises CommandFailed: it ended with another exit code than 0. Its own errors are raised unchanged
     """
     allowed = conf.get().allowed_commands
     if name not in allowed:
@@ -124,7 +124,7 @@ class _Output(io.TextIOBase):
 
 
 class HttpAnswer(TypedDict):
-    """What ``scheduler.http_request`` returns."""
+    """The result of ``scheduler.http_request``."""
 
     status: int
     url: str
@@ -168,7 +168,11 @@ def _checked_headers(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-@task(name="scheduler.http_request", timeout=timedelta(minutes=15))
+@task(
+    name="scheduler.http_request",
+    timeout=timedelta(minutes=15),
+    secrets_unaffected_by=("method", "body", "expected_status", "timeout_seconds"),
+)
 def http_request(
     *,
     url: str,
@@ -182,13 +186,13 @@ def http_request(
     """
     Send an HTTP request and succeed if the answer has an expected status.
 
-    Redirects are followed; ``expected_status`` is that of the last answer, as a list or as text such as "200-299, 404".
-    ``timeout_seconds`` is for everything together. ``token`` is sent as ``Authorization: Bearer …`` to the site of
-    ``url`` alone and is kept sealed; headers are shown to whoever may see the job. Addresses that are not on the public
-    internet are refused unless SCHEDULER['ALLOWED_HOSTS'] names them.
+    Redirects are followed. ``expected_status`` is the status of the last response, as a list or as text such as
+    "200-299, 404". ``timeout_seconds`` is for everything together. ``token`` is sent as ``Authorization: Bearer …`` to
+    the site of ``url`` alone and is stored encrypted. Headers are visible to users who may view the job. Private
+    addresses are rejected unless SCHEDULER['ALLOWED_HOSTS'] names them.
 
     :raises UnexpectedStatus: naming the status and how the answer begins
-    :raises RequestFailed: there was no answer that can be used
+    :raises RequestFailed: the response is missing or unusable
     """
     expected = _statuses(expected_status)
     given = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -219,7 +223,7 @@ def http_request(
 
 
 def _text(answer: outgoing.Answer) -> str:
-    """Decode the beginning of an answer; what is no text shows as U+FFFD."""
+    """Decode the beginning of a response. Invalid bytes become U+FFFD."""
     charset = re.search(r"charset=\"?([\w.:-]+)", answer.headers.get("content-type", ""), re.IGNORECASE)
     beginning = answer.content[: 4 * _MOST_BODY_CHARS]
     try:

@@ -6,11 +6,21 @@ The tables in the docs that come from the code.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+import textwrap
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import scheduler
+from scheduler.conf import SchedulerSettings
+from scheduler.context import CurrentRun
 from scheduler.core.definition import FIELDS, Field, Kind, Source
+from scheduler.core.triggers import next_fire_times
+from scheduler.telemetry.events import EVENTS, Event
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 _FROM = {Source.TASK: "the task's", Source.SETTINGS: "the setting's"}
@@ -51,19 +61,86 @@ def _allowed(field: Field) -> str:
     return ", ".join([*parts, *(["empty"] if field.may_be_empty else [])])
 
 
-PAGES: dict[Path, tuple[str, Callable[[], str]]] = {DOCS / "jobs.md": ("job fields", job_fields)}
-"""Each page with the name of its table, which stands between two comments, and what writes it."""
+def log_events() -> str:
+    """Return the table of what is logged."""
+    rows = ["| event | level | fields | meaning |", "|---|---|---|---|"]
+    rows += [
+        f"| `{event}` | {_levels(event)} | {', '.join(f'`{name}`' for name in event.fields)} | {event.meaning} |"
+        for event in EVENTS
+    ]
+    return "\n".join(rows)
+
+
+def _levels(event: Event) -> str:
+    return " or ".join("error, traceback" if level == "exception" else level for level in event.levels)
+
+
+def settings() -> str:
+    """Return the table of the keys of ``settings.SCHEDULER``, from the fields of ``scheduler/conf.py``."""
+    body = ast.parse(inspect.getsource(SchedulerSettings)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    rows = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for field, text in pairwise(body.body):
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+            assert isinstance(field.target, ast.Name)
+            default = getattr(SchedulerSettings(), field.target.id)
+            meaning = " ".join(ast.literal_eval(text.value).replace("``", "`").split())
+            type_ = ast.unparse(field.annotation).replace("|", "or")
+            rows.append(f"| `{field.target.id.upper()}` | {type_} | `{default!r}` | {meaning} |")
+    return "\n".join(rows)
+
+
+def python_api() -> str:
+    """Return the signatures and docstrings of the functions that a project calls."""
+    from scheduler.services import jobs, runs
+    from scheduler.services.runs import waiting
+
+    functions = [getattr(scheduler, name) for name in ("task", "schedule", "current_run")]
+    functions += [getattr(CurrentRun, name) for name in ("raise_if_stopping", "progress")]
+    functions += [getattr(jobs, name) for name in _JOBS]
+    functions += [runs.get, runs.cancel, runs.retry, runs.backfill, waiting.until_finished, next_fire_times]
+    return "\n\n".join(_function(function) for function in functions)
+
+
+_JOBS = ("get", "create", "update", "pause", "resume", "run_now", "remove")
+
+
+def _function(function: Callable[..., Any]) -> str:
+    module = function.__module__
+    public = "scheduler" if getattr(scheduler, function.__name__, None) is function else module
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    assert isinstance(tree, ast.FunctionDef)
+    result = "" if tree.returns is None else f" -> {ast.unparse(tree.returns)}"
+    arguments = ast.unparse(tree.args)
+    if len(arguments) > 80:
+        arguments = "\n    " + arguments.replace(", ", ",\n    ").replace("[str,\n    Any]", "[str, Any]") + "\n"
+    documentation = (inspect.getdoc(function) or "").replace("``", "`").replace(":raises ", "Raises ")
+    return (
+        f"### `{public}.{function.__qualname__}`\n\n"
+        f"```python\ndef {function.__name__}({arguments}){result}\n```\n\n{documentation}"
+    )
+
+
+PAGES: dict[Path, tuple[tuple[str, Callable[[], str]], ...]] = {
+    DOCS / "jobs.md": (("job fields", job_fields),),
+    DOCS / "operations.md": (("log events", log_events),),
+    DOCS / "reference.md": (("python api", python_api), ("settings", settings)),
+}
+"""Each page with the names of its generated parts, which stand between two comments, and what writes them."""
 
 
 def written(page: Path) -> str:
     """Return the page as it should be."""
-    name, table = PAGES[page]
-    return re.sub(
-        rf"(<!-- {name} -->\n).*?(\n<!-- end of {name} -->)",
-        lambda found: found[1] + table() + found[2],
-        page.read_text(),
-        flags=re.DOTALL,
-    )
+    text = page.read_text()
+    for name, table in PAGES[page]:
+        part = table()
+        text = re.sub(
+            rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)",
+            lambda found, part=part: f"{found[1]}{part}\n{found[2]}",  # type: ignore[misc]
+            text,
+            flags=re.DOTALL,
+        )
+    return text
 
 
 def stale() -> list[str]:
@@ -72,5 +149,8 @@ def stale() -> list[str]:
 
 
 if __name__ == "__main__":
+    import django
+
+    django.setup()
     for page in PAGES:
         page.write_text(written(page))

@@ -115,6 +115,9 @@ class MailServer:
         return "250 OK"
 
     def start(self) -> None:
+        """Start, or go on if it has started."""
+        if self._controller is not None:
+            return
         self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
         self._controller.start()
 

@@ -1,12 +1,13 @@
 """
-One PostgreSQL server for the processes of a checkout: the first to connect starts it, the last one out stops it.
+One PostgreSQL server for the processes of a checkout: the first to connect starts it, the last to leave stops it.
 
 Two files beside the cluster are locked with ``flock``, which the kernel releases whatever ends a process:
 
-* ``postgres.users``: shared, held by every process that uses the server. Who can take it exclusively is the last one.
+* ``postgres.users``: shared, held by every process that uses the server. The process that can lock it exclusively is
+  the last one.
 * ``postgres.lock``: exclusive, held while starting, stopping and counting, so that these never overlap.
 
-A server whose users were all killed runs on; the next process uses it, and stops it when it was the last one.
+A server whose users were all killed runs on. The next process uses it, and stops it when it was the last one.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ SETTINGS = {
 
 
 class EmbeddedServerFailed(Exception):
-    """The embedded PostgreSQL cannot be used; the message says why and what to do."""
+    """The embedded PostgreSQL cannot be used. The message gives the cause and the cure."""
 
 
 class EmbeddedServer:
@@ -99,7 +100,7 @@ class EmbeddedServer:
             return self._host
 
     def stop(self) -> bool:
-        """Let go of the server and stop it if nobody else uses it. Returns whether it was stopped."""
+        """Release the server, and stop it if it is unused. Return whether it was stopped."""
         with self._guard:
             if self._users is None:
                 return False
@@ -257,7 +258,7 @@ _servers_guard = threading.Lock()
 
 
 def server(directory: Path) -> EmbeddedServer:
-    """Return this process's object for the folder. Nothing is started."""
+    """Return this process's object for the folder, without starting a server."""
     with _servers_guard:
         return _servers.setdefault(directory.resolve(), EmbeddedServer(directory.resolve()))
 
@@ -271,7 +272,7 @@ os.register_at_fork(after_in_child=_forget_all)
 
 
 def _is_postgres(pid: int) -> bool:
-    """Say whether the process is a PostgreSQL server; when that cannot be seen, whether there is such a process."""
+    """Say whether the process is a PostgreSQL server. If that is hidden, whether the process exists."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 MAJOR_VERSION = 18
 ACCOUNTS_FOR_ROOT = ("postgres", "nobody")
-"""PostgreSQL refuses to run as root. Each of these exists wherever root installs things; none needs creating."""
+"""PostgreSQL refuses to run as root. These users exist on every system."""
 
 
 class ProgramsMissing(Exception):
@@ -34,7 +34,7 @@ class ProgramsMissing(Exception):
 
 
 class ProgramFailed(Exception):
-    """A PostgreSQL program did not do what was asked; the message ends with its own words."""
+    """A PostgreSQL program failed. The message ends with its output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,5 +206,5 @@ def _account(entry: pwd.struct_passwd) -> Account:
 
 
 def _unnamed(uid: int) -> Account:
-    """Containers run under ids without an entry; PostgreSQL's programs accept that, except ``initdb`` for its name."""
+    """Containers run under ids without an entry. PostgreSQL's programs accept that, except ``initdb`` for its name."""
     return Account(name=str(uid), uid=uid, gid=os.getegid() if uid == os.geteuid() else uid)

@@ -66,7 +66,7 @@ def stop(children: Sequence[Child]) -> tuple[str, ...]:
 
 def lock_folder(folder: Path) -> bool:
     """
-    Take the folder for this process until it ends, whatever ends it; ``False``: another one has it.
+    Lock the folder for this process until it ends. ``False``: another process has it.
 
     Two quickstarts would move the jobs of the sample site to and fro between their addresses.
 
@@ -85,7 +85,7 @@ def lock_folder(folder: Path) -> bool:
 
 class StopSignals:
     """
-    Ctrl-C, a closed terminal and ``kill`` ask for an orderly end; they interrupt nothing.
+    Ctrl-C, a closed terminal and ``kill`` request an orderly stop without an interrupt.
 
     They stay caught until the process is gone: a second Ctrl-C must not tear what is being stopped.
     """

@@ -15,13 +15,13 @@ LONGEST_SUMMARY = 100
 
 
 class Progress:
-    """What the ledger says has finished since ``since``: each run is told once."""
+    """Runs that finished since ``since``, each reported once."""
 
     def __init__(self, *, since: datetime) -> None:
         self._since = since
         self._told: set[int] = set()
         self.succeeded = 0
-        """Scheduled runs that succeeded; those that a person asked for do not count."""
+        """Scheduled runs that succeeded. Manual runs do not count."""
 
         self.last_problem = ""
 

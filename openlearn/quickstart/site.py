@@ -16,7 +16,7 @@ PATHS = ("/sample/", "/robots.txt")
 
 
 class SampleSite(Server):
-    """The pages under /sample/ and nothing else of the web, on the loopback address, in a thread of this process."""
+    """Only the pages under /sample/, on the loopback address, in a thread of this process."""
 
     def __init__(self, *, port: int) -> None:
         self._web = WSGIHandler()
@@ -66,4 +66,4 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 class _QuietHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
-        """The terminal shows runs; a line for each page would bury them."""
+        """The terminal shows runs. A line for each page would hide them."""

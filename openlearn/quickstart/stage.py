@@ -1,4 +1,4 @@
-"""What has to be there before the first run: tables, a user, sources and jobs. Every step may be repeated."""
+"""Preparations for the first run: tables, a user, sources and jobs. Every step is idempotent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ADMIN = "admin"
 
 
 def create_admin() -> str | None:
-    """Create the user ``admin`` with a random password and return it; ``None`` if there is such a user."""
+    """Create the user ``admin`` with a random password and return it, or ``None`` if the user exists."""
     users = get_user_model().objects
     if users.filter(username=ADMIN).exists():
         return None
@@ -23,7 +23,7 @@ def create_admin() -> str | None:
 
 
 def seed(*, base_url: str) -> None:
-    """Create the sources and jobs that are not there yet; those of the sample site move to ``base_url``."""
+    """Create the missing sources and jobs. Those of the sample site move to ``base_url``."""
     seeds.seed_sample(base_url=base_url)
     seeds.seed_public_sources()
     retention.schedule_clean_up()

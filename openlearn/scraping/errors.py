@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 
 class ScrapingError(Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scheduler.phrases import Phrase, parts_of, phrase, phrase_of
+from scheduler.messages import Message, parts_of, phrase, phrase_of
 
 _LONGEST_VALUE = 500
 
@@ -34,6 +34,6 @@ def from_data(data: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Phrase):
+    if isinstance(value, Message):
         return as_data(value)
     return value if isinstance(value, int | float | bool) else str(value)[:_LONGEST_VALUE]

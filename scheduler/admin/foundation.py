@@ -1,4 +1,4 @@
-"""What our admin classes stand on: stock Django's ``ModelAdmin``, or that of the theme the project has installed."""
+"""The base of our admin classes: Django's ``ModelAdmin``, or that of an installed theme."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def chosen(choice: str) -> type[admin.ModelAdmin[Any]]:
     """
     Return the class that ``SCHEDULER['ADMIN_BASE']`` asks for: ``auto``, ``stock``, ``unfold`` or a dotted path.
 
-    :raises Misconfigured: it cannot be imported, or is no ``ModelAdmin``
+    :raises Misconfigured: it cannot be imported, or is not a ``ModelAdmin``
     """
     if choice == "auto":
         choice = "unfold" if apps.is_installed("unfold") else "stock"
@@ -41,7 +41,7 @@ def chosen(choice: str) -> type[admin.ModelAdmin[Any]]:
 
 
 def _chosen_or_stock() -> type[admin.ModelAdmin[Any]]:
-    """A choice that cannot be used is for the system checks to tell: an import is no place for that."""
+    """The system checks report an invalid choice, because an import should not."""
     try:
         return chosen(conf.get().admin_base)
     except Misconfigured:

@@ -1,4 +1,4 @@
-"""What our own pages share: the frame of the admin, fragments that refresh, and questions before something is done."""
+"""Shared parts of our pages: the admin's frame, live regions and confirmation questions."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def actor(request: HttpRequest) -> str:
 
 
 def author(request: HttpRequest) -> dict[str, Any]:
-    """Who changes a job, and through what, as the services take it."""
+    """The author of a change, as keywords of the services."""
     return {"actor": actor(request), "via": Via.ADMIN}
 
 
 def reason(request: HttpRequest) -> str:
-    """Why somebody does it, as they answered; empty: they did not say."""
+    """The reason in the form, or an empty text."""
     return display.plain(request.POST.get("reason", "")).strip()[:500]
 
 
@@ -88,7 +88,7 @@ def part(request: HttpRequest, context: Mapping[str, Any], *, region: str) -> Ht
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What a person is asked before something is done."""
+    """The question before an action."""
 
     title: str
     effects: Sequence[str]
@@ -180,7 +180,7 @@ def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *,
 
 
 def selection(request: HttpRequest) -> list[tuple[str, str]]:
-    """What the list was told: with all that match, one of them stands for the rest."""
+    """The selection of the list. With “all that match”, one row stands for the rest."""
     across = request.POST.get("select_across", "0")
     ids = request.POST.getlist(ACTION_CHECKBOX_NAME)
     chosen = ids[:1] if across == "1" else ids

@@ -1,4 +1,4 @@
-"""Pages that only show: what a node writes is nobody's to edit."""
+"""Read-only pages for rows that nodes write."""
 
 from __future__ import annotations
 

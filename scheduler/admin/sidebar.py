@@ -49,7 +49,7 @@ def _models(app: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _own(app: dict[str, Any]) -> list[tuple[str, str]]:
-    """What is looked at most comes first; the dashboard and the health go with the models whose rights they ask for."""
+    """Frequent pages come first. The dashboard and the health page need the permissions of their models."""
     known = {model["object_name"]: (model["name"], model["admin_url"]) for model in app["models"] if model["admin_url"]}
     beside = {
         "Job": (_("Dashboard"), reverse("admin:scheduler_dashboard")),

@@ -56,6 +56,8 @@ class Job(Policies):
     when: str | None = Field(description="The trigger in words.")
     state: JobStateWord
     state_reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     state_changed_at: Time | None
     state_changed_by: str
     paused_until: Time | None = Field(description="When a paused job resumes by itself.")
@@ -92,6 +94,8 @@ class Change(BaseModel):
     actor: str
     via: ViaWord
     reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     restored_version: int | None
     changed_at: Time
     changes: list[Difference]
@@ -118,6 +122,8 @@ class Run(BaseModel):
     attempt: int
     state: RunStateWord
     reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     error: str | None
     executor: str
     priority: int
@@ -296,7 +302,7 @@ class HealthCheck(BaseModel):
     text: str | None
     value: float | None
     limit: float | None
-    """What the value may be at most; how many nodes there must be at least."""
+    """The maximum of the value, or the minimum number of nodes."""
 
     unit: Literal["", "s"]
 
@@ -326,6 +332,8 @@ class Node(BaseModel):
     stuck: int
     state: str
     reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     started_at: Time
     heartbeat_at: Time
     stopped_at: Time | None

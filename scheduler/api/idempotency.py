@@ -1,8 +1,8 @@
 """
-Requests that are carried out once, however often they arrive, after the IETF's draft of ``Idempotency-Key``.
+Idempotent requests, after the IETF draft of ``Idempotency-Key``.
 
-The key is written in the same transaction as what the request does: a second request with the key waits for the first,
-and then gets its answer, with ``Idempotent-Replay: true``. What was refused is not kept, because nothing was done.
+The key is written in the transaction of the request. A second request with the key waits for the first and gets its
+response with ``Idempotent-Replay: true``. Rejected requests are not stored.
 """
 
 from __future__ import annotations

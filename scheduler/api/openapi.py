@@ -1,4 +1,4 @@
-"""What the OpenAPI schema says about itself, whatever else the project describes with drf-spectacular."""
+"""Metadata of the OpenAPI schema, independent of the project's other drf-spectacular settings."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ APP = "scheduler"
 
 class ByAction(BasePermission):
     """
-    Asks for the permissions that the view names for the action.
+    Requires the permissions that the view lists for the action.
 
-    Whoever is refused is told what lacks: somebody has to ask for it by name. An action that the view does not name
-    is refused: nothing is open because somebody forgot it.
+    An error names the missing permissions. An action that the view does not list is rejected, so that a forgotten one
+    stays closed.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -32,7 +32,7 @@ class ByAction(BasePermission):
 
 
 def lacking(request: Request, *codenames: str) -> str:
-    """Return the sentence that names the permissions which the user lacks; empty: there are none."""
+    """Return a sentence with the missing permissions of the user, or an empty text."""
     missing = [f"{APP}.{codename}" for codename in codenames if not may(request, codename)]
     return f"This needs the permission {' and '.join(missing)}, which {request.user} lacks." if missing else ""
 

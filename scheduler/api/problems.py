@@ -16,6 +16,7 @@ from rest_framework.response import Response
 
 from scheduler import errors
 from scheduler.core.definition import POLICIES
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.RunNotFound: 404,
     errors.BulkActionNotFound: 404,
     errors.ChangeNotFound: 404,
+    errors.TemplateNotFound: 404,
     errors.RuleNotFound: 404,
     errors.ChannelNotFound: 404,
     errors.IncidentNotFound: 404,
@@ -46,7 +48,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.KeyReused: 422,
     errors.DatabaseUnavailable: 503,
 }
-"""By the nearest class; what people can get wrong is 400."""
+"""By the nearest class. Mistakes of clients are 400."""
 
 TITLES = {
     "not_authenticated": "Nobody is logged in, and no token was sent.",
@@ -64,7 +66,7 @@ RETRY_SECONDS = 5
 
 
 def handle(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn what a view raised into a problem; ``None``: it is a mistake of ours."""
+    """Turn an exception of a view into a problem. ``None``: an internal error."""
     error = _translated(error)
     if isinstance(error, errors.SchedulerError):
         response = of(error, request=context.get("request"))
@@ -99,7 +101,7 @@ def status_of(kind: type[errors.SchedulerError]) -> int:
 
 
 def title_of(code: str) -> str:
-    """Return the sentence that is the same for every problem of this type; empty: there is no such type."""
+    """Return the title of this problem type, or an empty text for an unknown type."""
     if code in TITLES:
         return TITLES[code]
     for kind in _kinds():
@@ -122,10 +124,10 @@ def _translated(error: Exception) -> Exception:
     if isinstance(error, RequestDataTooBig):
         return errors.RequestTooLarge()
     if isinstance(error, OperationalError | InterfaceError):
-        logger.warning("scheduler.api.database_unavailable", extra={"error": " ".join(str(error).split())})
+        logger.warning(events.API_DATABASE_UNAVAILABLE, extra={"error": " ".join(str(error).split())})
         return errors.DatabaseUnavailable("The database does not answer, or took too long. Try again in a moment.")
     if isinstance(error, ProgrammingError) and _sqlstate(error) in _OTHER_TABLES:
-        logger.error("scheduler.api.tables_of_another_release", extra={"error": " ".join(str(error).split())})
+        logger.error(events.API_TABLES_OF_ANOTHER_RELEASE, extra={"error": " ".join(str(error).split())})
         return errors.OtherTables(
             "The tables are not those of this release. Run “manage.py init_scheduler_db” to update them."
         )
@@ -135,11 +137,11 @@ def _translated(error: Exception) -> Exception:
 
 
 _OTHER_TABLES = ("42P01", "42703")
-"""What PostgreSQL calls a table or a column that is not there."""
+"""The error codes of PostgreSQL for missing tables and columns."""
 
 
 def _sqlstate(error: Exception) -> str:
-    """Return the code that PostgreSQL gave; psycopg2 and psycopg name it differently."""
+    """Return the error code of PostgreSQL. psycopg2 and psycopg name it differently."""
     cause = error.__cause__
     return str(getattr(cause, "pgcode", None) or getattr(cause, "sqlstate", None) or "")
 
@@ -147,7 +149,7 @@ def _sqlstate(error: Exception) -> str:
 def _details(error: errors.SchedulerError) -> list[dict[str, str]]:
     """Say where in the request each thing is wrong."""
     text = str(error)
-    if isinstance(error, errors.InvalidRequest | errors.InvalidArguments) and error.problems:
+    if isinstance(error, errors.InvalidRequest | errors.InvalidArguments | errors.InvalidParameters) and error.problems:
         return [{"code": error.code, **problem} for problem in error.problems]
     if isinstance(error, errors.InvalidTrigger):
         return [{"pointer": f"/trigger{error.pointer}", "code": error.code, "detail": text}]
@@ -170,6 +172,7 @@ _POINTERS: dict[type[errors.SchedulerError], str] = {
     errors.UnknownExecutor: "/executor",
     errors.JobExists: "/id",
     errors.InvalidPause: "/until",
+    errors.InvalidTemplate: "/body",
 }
 
 

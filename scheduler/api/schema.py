@@ -31,7 +31,7 @@ class Schema(AutoSchema):
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
-    """How a token is sent."""
+    """The authentication scheme of tokens."""
 
     target_class = "scheduler.api.view.Token"
     name = "token"

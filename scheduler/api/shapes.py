@@ -66,7 +66,7 @@ Policies: Any = policy_shapes.validated("Policies", base=Body)
 
 
 class JobChange(Policies):
-    """What is not given stays as it is."""
+    """Omitted members are unchanged."""
 
     reason: str = Reason
 
@@ -167,7 +167,7 @@ class TokenCreation(Body):
 
 
 class Query(BaseModel):
-    """Query parameters; what is not known is refused."""
+    """Query parameters. Unknown ones are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -205,6 +205,7 @@ class JobsQuery(Paging):
 class RunsOfJobQuery(Paging):
     state: list[RunStateWord] = _repeatable("Any of these states.")
     kind: list[RunKindWord] = _repeatable("Any of these kinds.")
+    reason_code: list[str] = _repeatable("Any of these reasons: the codes that runs have as “reason_code”.")
     since: Instant | None = Field(default=None, description="Entered in the ledger at this instant or later.")
     until: Instant | None = Field(default=None, description="Entered in the ledger before this instant.")
 

@@ -26,6 +26,7 @@ from scheduler.api.overview.views import (
     TriggerViews,
 )
 from scheduler.api.runs.views import RunViews
+from scheduler.api.templates.views import DeclarationViews, TemplateViews
 from scheduler.api.throttling import PerMinute
 from scheduler.api.tokens.views import TokenViews
 
@@ -37,7 +38,7 @@ class JobIdConverter(StringConverter):
 
 
 class NumberConverter(StringConverter):
-    """A number of a run; how large it may be is said by the view."""
+    """The number of a run. The view checks its range."""
 
     regex = r"[0-9]{1,30}"
 
@@ -108,6 +109,13 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
         ChannelViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         "channel",
     ),
+    ("declarations", DeclarationViews.as_view({"post": "synchronise"}), "declarations"),
+    ("templates", TemplateViews.as_view({"get": "list", "post": "create"}), "templates"),
+    ("templates/<word:slug>/versions", TemplateViews.as_view({"post": "add_version"}), "template-versions"),
+    ("templates/<word:slug>/instances", TemplateViews.as_view({"post": "instantiate"}), "template-instances"),
+    ("templates/<word:slug>/upgrade", TemplateViews.as_view({"post": "upgrade"}), "template-upgrade"),
+    ("templates/<word:slug>/sync", TemplateViews.as_view({"post": "sync"}), "template-sync"),
+    ("templates/<word:slug>", TemplateViews.as_view({"get": "retrieve", "delete": "destroy"}), "template"),
     ("nodes", NodeViews.as_view({"get": "list"}), "nodes"),
     ("nodes/<uuid:id>", NodeViews.as_view({"get": "retrieve"}), "node"),
     ("tasks", TaskViews.as_view({"get": "list"}), "tasks"),

@@ -1,4 +1,4 @@
-"""What every view of the API is: who may ask, how often, in which form it answers, and what becomes of errors."""
+"""The base of all views: authentication, throttling, rendering and errors."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from rest_framework.viewsets import ViewSet
 from scheduler.api import problems
 from scheduler.api.permissions import ByAction
 from scheduler.api.schema import Schema
-from scheduler.api.throttling import PerMinute
+from scheduler.api.throttling import PerMinute, Unknown
 
 ACTOR_CHARS = 150
 
 
 class Token(TokenAuthentication):
-    """Knox's tokens, sent as Bearer whatever the project's settings of knox say, also in headers that are no text."""
+    """Knox tokens, always sent as Bearer, whatever the project's knox settings. Non-ASCII headers are rejected."""
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -65,7 +65,7 @@ class OnlyJSON(BaseContentNegotiation):
 
 
 def _know(response: Response, known: str) -> None:
-    """Give the answer an ETag of its own when it is rendered; one that the caller knows already has no body."""
+    """Give the answer an ETag of its own when it is rendered. One that the caller knows already has no body."""
 
     def tag(rendered: Response) -> HttpResponseBase | None:
         digest = hashlib.sha256(rendered.content).hexdigest()[:20]
@@ -96,7 +96,7 @@ class Resource(ViewSet):
     schema: Any = Schema()
 
     permissions: ClassVar[dict[str, tuple[str, ...]]] = {}
-    """What each action needs, as codenames of the app."""
+    """The permissions of each action, as codenames of the app."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in English, whatever language the pages beside it are read in: programs compare what they get."""
@@ -114,7 +114,14 @@ class Resource(ViewSet):
         return problems.handle
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        try:
+            super().initial(request, *args, **kwargs)
+        except (exceptions.AuthenticationFailed, exceptions.NotAuthenticated):
+            # Throttles come after the question who it is: without this one could go on guessing.
+            throttle = Unknown()
+            if not throttle.allow_request(request, self):
+                raise exceptions.Throttled(throttle.wait()) from None
+            raise
         for value in kwargs.values():
             if isinstance(value, str) and "\x00" in value:
                 raise exceptions.NotFound

@@ -19,7 +19,7 @@ class Entry:
 
     key: str
     definition: dict[str, Any] | None = None
-    """A job of a declarations file; ``None``: the entry cannot become one."""
+    """A job of a declarations file. ``None``: the entry cannot be converted."""
 
     text: str = ""
     """Why it cannot, or what is different from now on."""
@@ -29,7 +29,7 @@ def load(*, path: str) -> Mapping[str, Any]:
     """
     Return the schedule that ``module:attribute`` names: a dict, or a Celery app.
 
-    :raises UnusableDeclaration: there is no such thing
+    :raises UnusableDeclaration: it does not exist
     """
     module, separator, attribute = path.partition(":")
     try:
@@ -82,7 +82,7 @@ def _trigger(schedule: Any, *, timezone: str) -> dict[str, Any]:
     """
     Return the trigger of a schedule: seconds, a ``timedelta``, or an object of ``celery.schedules``.
 
-    :raises InvalidTrigger: there is no such trigger here
+    :raises InvalidTrigger: the schedule has no equivalent
     """
     if isinstance(schedule, int | float) and not isinstance(schedule, bool):
         return celery_schedules.interval(timedelta(seconds=schedule))

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import ProgrammingError, connections, router, transaction
 
 from scheduler.compat import celery_schedules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidArguments, InvalidTrigger, SchedulerError
@@ -24,12 +24,12 @@ from scheduler.store.clock import database_now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taken:
-    """What became of one periodic task."""
+    """The outcome for one periodic task."""
 
     name: str
     is_taken: bool
     text: str
-    """What the job does and when, with what is different from now on; or why it was left."""
+    """The task and the trigger of the job with the differences, or the reason for leaving it."""
 
 
 class NoBeatTables(SchedulerError):
@@ -44,9 +44,9 @@ def adopt(
     """
     Make a job of each periodic task, each in a transaction of its own. Its id is the task's name.
 
-    A disabled one comes in paused. What cannot be taken is left with a sentence. Repeating it takes what is new.
+    A disabled one comes in paused. Tasks that cannot be adopted are left with a sentence. A repetition adopts new ones.
 
-    :raises NoBeatTables: there is nothing to take over
+    :raises NoBeatTables: the tables do not exist
     """
     now = database_now()
     found = []
@@ -81,7 +81,7 @@ def _take(row: Mapping[str, Any], *, dry_run: bool, actor: str, now: datetime) -
                 source=JobSource.CODE,
                 actor=actor,
                 via=Via.COMMAND,
-                reason="Taken over from django-celery-beat.",
+                reason=reasons.TAKEN_OVER_FROM_BEAT(),
                 paused=not row["enabled"],
                 now=now,
                 **definition,

@@ -1,7 +1,7 @@
 """
 Schedules of Celery as triggers of this scheduler.
 
-A crontab of Celery fires where all five fields match, also day of month and day of week together; a cron expression
+A crontab of Celery fires where all five fields match, also day of month and day of week together. A cron expression
 fires where one of the two matches. It is therefore read as a cron by fields, whose fields must all match. In Celery,
 Sunday is day 0 of the week.
 """
@@ -88,7 +88,7 @@ def _number(name: str, text: str, word: str) -> int:
 
 def interval(every: timedelta, *, last_run_at: datetime | None = None, start: datetime | None = None) -> dict[str, Any]:
     """
-    Return the trigger of an interval; it keeps the phase of the last run.
+    Return the trigger of an interval. It keeps the phase of the last run.
 
     :raises InvalidTrigger: it is shorter than a second
     """

@@ -31,7 +31,7 @@ class Line:
     number: int
     key: str = ""
     definition: dict[str, Any] | None = None
-    """A job of a declarations file; ``None``: the line cannot become one."""
+    """A job of a declarations file. ``None``: the line cannot become one."""
 
     text: str = ""
     """Why it cannot, or what is left out."""
@@ -44,7 +44,7 @@ def read(text: str, *, timezone: str) -> list[Line]:
     """
     Return each line with a job, in order. ``timezone`` counts until a line sets ``CRON_TZ``.
 
-    A line becomes a job if it runs a management command; whatever else a shell would do is refused with a sentence.
+    A line becomes a job if it runs a management command. Other commands of a shell are rejected with a sentence.
     """
     found: list[Line] = []
     zone, keys = timezone, set[str]()
@@ -97,7 +97,7 @@ def _split(line: str) -> tuple[str, str]:
 
 
 def _management_command(command: str) -> list[str] | None:
-    """Return name and arguments of the one management command that a line runs; ``None``: it does something else."""
+    """Return name and arguments of the one management command that a line runs. ``None``: it does something else."""
     match = _BEFORE.fullmatch(_REDIRECTION.sub("", command).strip())
     if match is None or re.search(r"(?<!\\)%", match[1]):
         return None

@@ -22,13 +22,13 @@ from scheduler.core.definition import POLICIES
 from scheduler.errors import UnusableDeclaration
 
 FIELDS = ("task", "args", "trigger", "name", "description", "tags", *POLICIES)
-"""Fields that are compared as a whole; arguments are compared one by one, as ``kwargs.NAME``."""
+"""Fields that are compared as a whole. Arguments are compared one by one, as ``kwargs.NAME``."""
 
 _ARGUMENT = "kwargs."
 
 
 class OnConflict(StrEnum):
-    """Whose value counts where the source and a person both changed a field."""
+    """The value that wins when the source and a person both changed a field."""
 
     KEEP = "keep"
     """The stored value stays, as drift."""
@@ -42,13 +42,13 @@ class Declaration:
     """One job as its source describes it."""
 
     key: str
-    """Stable name of the declaration; also the id of a job that is created for it."""
+    """Stable name of the declaration. Also the id of a job that is created for it."""
 
     definition: Mapping[str, Any]
-    """What the source states, by field: always ``task`` and ``trigger``."""
+    """The fields that the source states: always ``task`` and ``trigger``."""
 
     source: str
-    """Where it comes from: ``code``, or the name of a file. What disappears is judged source by source."""
+    """Where it comes from: ``code``, or the name of a file. Disappeared declarations are detected for each source."""
 
     origin: str
     """The place inside the source, for errors: a function, or a file with its line."""
@@ -59,7 +59,7 @@ class Declaration:
     on_conflict: OnConflict = OnConflict.KEEP
 
     owner: str = ""
-    """What synchronises it: the deployment (empty), a template or a provider of rows. A key has one owner."""
+    """The owner that synchronises it: the deployment (empty), a template or a provider of rows. A key has one owner."""
 
     template_version: int | None = None
     """Of an instance of a template: the primary key of the version that it was rendered with."""
@@ -82,7 +82,7 @@ class Merge:
     """The outcome of merging one declaration with its job."""
 
     write: Mapping[str, Any] = field(default_factory=dict)
-    """New values, by field; empty: the job stays as it is."""
+    """New values, by field. Empty: the job stays as it is."""
 
     drift: tuple[Drift, ...] = ()
     """Fields whose stored value stays although another one is declared."""
@@ -128,7 +128,7 @@ def unflatten(flat: Mapping[str, Any], *, kwargs: Mapping[str, Any]) -> dict[str
     """
     Return the changes of a job that the merged fields amount to.
 
-    ``kwargs`` are the stored arguments, which single arguments are changed in; ``None`` as a value of a field that is
+    ``kwargs`` are the stored arguments, which single arguments are changed in. ``None`` as a value of a field that is
     ``REMOVED`` takes the argument out.
     """
     changes = {name: value for name, value in flat.items() if not name.startswith(_ARGUMENT)}
@@ -162,7 +162,7 @@ def merge(
     Merge one declaration with its job, field by field.
 
     ``base``: declared at the last synchronisation, ``None`` at the first one of a job that exists already, whose fields
-    are all written; ``declared``: now; ``stored``: the job. All are flat. A field that the source does not state counts
+    are all written. ``declared``: now. ``stored``: the job. All are flat. A field that the source does not state counts
     as ``default(field)``. ``is_same(field, declared, stored)`` compares a declared value with a stored one.
     """
     before = base or {}

@@ -50,7 +50,7 @@ class Field:
     name: str
     label: str
     form_label: str = ""
-    """What the form asks, where the label alone would not explain itself."""
+    """The question in the form, where the label alone is unclear."""
 
     help: str = ""
     kind: Kind
@@ -62,6 +62,9 @@ class Field:
     max_length: int | None = None
     choices: tuple[str, ...] = ()
     may_be_empty: bool = False
+    is_duration: bool = False
+    """A number of seconds. Python may give a ``timedelta`` as well."""
+
     is_policy: bool = True
     is_inspected: bool = False
     """A node inspects the job when raw SQL changes it."""
@@ -168,6 +171,7 @@ FIELDS = (
     ),
     Field(
         name="misfire_grace_time",
+        is_duration=True,
         label=_("misfire grace time"),
         help=_("Seconds. A fire time noticed later than this is recorded as missed. Empty: never too late."),
         kind=Kind.WHOLE_SECONDS,
@@ -181,6 +185,7 @@ FIELDS = (
     ),
     Field(
         name="timeout",
+        is_duration=True,
         label=_("timeout"),
         help=_("Seconds a run may take. Empty: what the task declares."),
         kind=Kind.NUMBER,
@@ -201,6 +206,7 @@ FIELDS = (
     ),
     Field(
         name="retry_delay",
+        is_duration=True,
         label=_("retry delay"),
         help=_("Seconds before the first retry."),
         kind=Kind.NUMBER,
@@ -262,6 +268,7 @@ FIELDS = (
     ),
     Field(
         name="retry_delay_cap",
+        is_duration=True,
         label=_("retry delay cap"),
         help=_("Seconds. No delay is longer, before jitter."),
         kind=Kind.NUMBER,

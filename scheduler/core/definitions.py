@@ -7,20 +7,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from scheduler.core import triggers
-from scheduler.core.registry import Task, jsonable, registry
+from scheduler.core import error_messages, triggers
+from scheduler.core.registry import Task, jsonable, registry, revealed
 from scheduler.errors import InvalidArguments
-from scheduler.phrases import phrase
 
 
 class Vault(Protocol):
-    """Who keeps the values of secret arguments."""
+    """The storage for the values of a job's secret arguments."""
 
-    def seal(self, value: str) -> dict[str, str]: ...
+    def seal(self, value: Any, *, task: str, argument: str) -> dict[str, str]: ...
+
+    def unseal(self, value: Mapping[str, str], *, task: str, argument: str) -> Any: ...
 
     def is_sealed(self, value: object) -> bool: ...
 
-    def unseal(self, value: Mapping[str, str]) -> str: ...
+    def is_at_home(self, value: Mapping[str, str], *, task: str, argument: str) -> bool: ...
 
 
 def check_arguments(
@@ -29,40 +30,40 @@ def check_arguments(
     """
     Return the arguments as JSON values, after checking that they fit the task. Those marked as secret are sealed.
 
-    :raises InvalidArguments: they do not fit, are no JSON, or are larger than ``max_bytes``
+    :raises InvalidArguments: they do not fit, are not JSON, or are larger than ``max_bytes``
     """
     if isinstance(args, str) or not isinstance(args, Sequence):
-        raise InvalidArguments(phrase("args is “{value}”; it must be a list.", value=f"{args}"))
+        raise InvalidArguments(error_messages.ARGS_IS_A_LIST(value=f"{args}"))
     if not isinstance(kwargs, Mapping):
-        raise InvalidArguments(
-            phrase("kwargs is “{value}”; it must be an object with a name for each argument.", value=f"{kwargs}")
-        )
-    plain_args, plain_kwargs = jsonable(list(args)), jsonable(dict(kwargs))
+        raise InvalidArguments(error_messages.KWARGS_IS_AN_OBJECT(value=f"{kwargs}"))
+    plain_args, plain_kwargs = jsonable(revealed(list(args))), jsonable(revealed(dict(kwargs)))
     size = len(json.dumps([plain_args, plain_kwargs]).encode())
     if size > max_bytes:
-        raise InvalidArguments(
-            phrase("The arguments take {size:,} bytes as JSON; {most:,} are allowed.", size=size, most=max_bytes)
-        )
-    opened_args = [vault.unseal(value) if vault.is_sealed(value) else value for value in plain_args]
-    opened_kwargs = {
-        name: vault.unseal(value) if vault.is_sealed(value) else value for name, value in plain_kwargs.items()
-    }
-    task.bind(args=opened_args, kwargs=opened_kwargs)
-    return _sealed(task, plain_args, plain_kwargs, vault)
+        raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
+    names = task.names_of(plain_args)
 
+    def opened(name: str, value: Any) -> Any:
+        return vault.unseal(value, task=task.name, argument=name) if vault.is_sealed(value) else value
 
-def _sealed(task: Task, args: list[Any], kwargs: dict[str, Any], vault: Vault) -> tuple[list[Any], dict[str, Any]]:
-    if not task.secrets:
-        return args, kwargs
-    names = list(task.signature.parameters)
-
-    def sealed(name: str, value: Any) -> Any:
-        return vault.seal(value) if name in task.secrets and isinstance(value, str) and value else value
-
-    return (
-        [sealed(names[place], value) if place < len(names) else value for place, value in enumerate(args)],
-        {name: sealed(name, value) for name, value in kwargs.items()},
+    task.bind(
+        args=[opened(name, value) for name, value in zip(names, plain_args, strict=True)],
+        kwargs={name: opened(name, value) for name, value in plain_kwargs.items()},
     )
+    return (
+        [_sealed(task, name, value, vault) for name, value in zip(names, plain_args, strict=True)],
+        {name: _sealed(task, name, value, vault) for name, value in plain_kwargs.items()},
+    )
+
+
+def _sealed(task: Task, name: str, value: Any, vault: Vault) -> Any:
+    """Return a secret value sealed for its place, with the present key."""
+    if name not in task.secrets or value is None or value == "":
+        return value
+    if vault.is_sealed(value):
+        if vault.is_at_home(value, task=task.name, argument=name):
+            return value
+        value = vault.unseal(value, task=task.name, argument=name)
+    return vault.seal(value, task=task.name, argument=name)
 
 
 def inspect(

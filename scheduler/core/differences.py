@@ -1,4 +1,4 @@
-"""What differs between two definitions of a job, and how that is said in a few words."""
+"""The differences between two definitions of a job, in a few words."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Difference,
 
 
 def brief(differences: Iterable[Difference], *, most: int = 3) -> str:
-    """``cron 0 2 * * * → cron 0 3 * * *, priority: 0 → 5``; empty: nothing differs."""
+    """``cron 0 2 * * * → cron 0 3 * * *, priority: 0 → 5``. Empty if they are equal."""
     found = list(differences)
     said = []
     for difference in found[:most]:
@@ -69,7 +69,7 @@ def brief(differences: Iterable[Difference], *, most: int = 3) -> str:
 
 
 def notation(trigger: Any) -> str:
-    """The shortest form in which people write a trigger: ``cron 0 2 * * *``; else its words, or the JSON."""
+    """The shortest form in which people write a trigger: ``cron 0 2 * * *``, else its words, or the JSON."""
     if isinstance(trigger, Mapping) and trigger.get("type") == "cron" and isinstance(trigger.get("expression"), str):
         return f"cron {trigger['expression']}"
     return _words(trigger)

@@ -1,10 +1,10 @@
 """
 Which destinations outgoing requests may reach: the rule alone, without sockets or name look-ups.
 
-People type addresses here, and pages redirect to addresses that nobody typed. Whatever the deployer has not allowed
-must therefore be on the public internet. ``ipaddress.is_global`` does not decide this: it calls 6to4 and NAT64
-spellings of 127.0.0.1 global, and what it says differs between versions of Python. The lists below follow the
-special-purpose address registries of IANA and refuse what is in doubt.
+People type addresses here, and pages redirect to other addresses. Addresses that the deployer has not allowed must
+therefore be on the public internet. ``ipaddress.is_global`` does not decide this: it calls 6to4 and NAT64 spellings of
+127.0.0.1 global, and its results differ between versions of Python. The lists below follow the special-purpose address
+registries of IANA and reject addresses in doubt.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def check_address(*, address: str, host: str, port: int) -> None:
 
 
 def why_refused(address: str) -> str | None:
-    """Say what keeps an address from being public; ``None`` if nothing does."""
+    """Return why an address is not public, or ``None``."""
     parsed = _as_address(address)
     if parsed is None:
         return "not an address"

@@ -1,8 +1,9 @@
 """
-Where each due fire time goes: it runs, it is folded into a run, it is missed, or it is skipped.
+The plan for each due fire time: it runs, is folded into a run, is missed, or is skipped.
 
-The rules are those of APScheduler 3.11 (``BaseScheduler._process_jobs``, ``run_job``), with three differences: nothing
-is lost silently, lateness is judged here and not when a thread becomes free, and no long outage is enumerated.
+The rules are those of APScheduler 3.11 (``BaseScheduler._process_jobs``, ``run_job``), with three differences: every
+fire time is recorded, lateness is judged here instead of when a thread becomes free, and long outages are not
+enumerated.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from scheduler.core import reasons
 from scheduler.core.states import Overlap, RunState
 from scheduler.core.triggers import Trigger, budget
 from scheduler.core.triggers.budget import Budget
 from scheduler.core.triggers.combinations import Combination
+from scheduler.messages import Message
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -30,13 +33,13 @@ class PlannedRun(NamedTuple):
     """The newest of them."""
 
     covers_from: datetime | None = None
-    """The oldest of them; ``None``: there is only one."""
+    """The oldest of them. ``None``: there is only one."""
 
     coalesced: int = 0
     state: RunState = RunState.QUEUED
-    """``queued``; or ``missed`` or ``skipped``, with a reason."""
+    """``queued``, or ``missed`` or ``skipped``, with a reason."""
 
-    reason: str = ""
+    reason: Message | None = None
     held: bool = False
     """Waits until another run of its job has ended."""
 
@@ -45,18 +48,18 @@ class PlannedRun(NamedTuple):
 
 
 class FirePlan(NamedTuple):
-    """What becomes of all fire times that are due: each is covered by exactly one row."""
+    """The rows for all due fire times: exactly one row covers each."""
 
     rows: tuple[PlannedRun, ...]
     """Oldest first."""
 
     next_fire_time: datetime | None
-    """When the job is due again; ``None`` ends it."""
+    """When the job is due again. ``None`` ends it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """How a job wants its due fire times to be treated."""
+    """The policies of a job for its due fire times."""
 
     coalesce: bool
     max_instances: int
@@ -92,8 +95,8 @@ def plan(
     """
     Account for every fire time from ``due_at`` to ``now``, both included.
 
-    ``due_at`` is a fire time and not after ``now``; ``active`` are the runs of this job that are not finished.
-    The work is bounded by ``catch_up_limit``, however long the outage was.
+    ``due_at`` is a fire time and not after ``now``. ``active`` are the runs of this job that are not finished. The work
+    is bounded by ``catch_up_limit``, however long the outage was.
 
     :raises TooCostly: its trigger is a combination that has to be searched for too long
     """
@@ -126,7 +129,7 @@ def _into_the_waiting(trigger: Trigger, first: datetime, now: datetime, waiting:
     Let the run that waits for its turn stand for everything that is due, also where there is room again.
 
     It stands for all fire times from its first to its newest: one in between with a row of its own would be covered
-    twice. So nothing overtakes it, and after a pause or another trigger nothing is folded into it.
+    twice. Later fire times never overtake it, and after a pause or another trigger they are not folded into it.
     """
     last = trigger.latest(first=first, until=now)
     row = PlannedRun(
@@ -187,17 +190,17 @@ def _each(
             first = following
     if oldest_kept is not None and first < oldest_kept:
         dropped_last = trigger.latest(first=first, until=oldest_kept - _INSTANT)
-        reason = f"More than {catch_up_limit} fire times were due at once; only the newest {catch_up_limit} are run."
+        reason = reasons.TOO_MANY_DUE(most=catch_up_limit)
         rows.append(_range(trigger, first, dropped_last, RunState.SKIPPED, reason))
     slots = policies.max_instances - active.runs
     if slots <= 0 and in_time:
-        rows.append(_placed(_range(trigger, in_time[0], in_time[-1], RunState.QUEUED, ""), policies, active))
+        rows.append(_placed(_range(trigger, in_time[0], in_time[-1], RunState.QUEUED, None), policies, active))
     else:
         rows += [PlannedRun(scheduled_at=at, held=place >= slots) for place, at in enumerate(in_time)]
     return tuple(rows)
 
 
-def _range(trigger: Trigger, first: datetime, last: datetime, state: RunState, reason: str) -> PlannedRun:
+def _range(trigger: Trigger, first: datetime, last: datetime, state: RunState, reason: Message | None) -> PlannedRun:
     if first == last:
         return PlannedRun(scheduled_at=first, state=state, reason=reason)
     coalesced = trigger.count(first=first, until=last) - 1
@@ -208,18 +211,16 @@ def _is_late(fire_time: datetime, now: datetime, policies: Policies) -> bool:
     return policies.misfire_grace_time is not None and now - fire_time > policies.misfire_grace_time
 
 
-def _late(fire_time: datetime, now: datetime, policies: Policies) -> str:
+def _late(fire_time: datetime, now: datetime, policies: Policies) -> Message:
     assert policies.misfire_grace_time is not None  # noqa: S101 - only called when it was judged late
-    return (
-        f"Noticed {_seconds(now - fire_time)} s late; "
-        f"the misfire grace time is {_seconds(policies.misfire_grace_time)} s."
-    )
+    return reasons.TOO_LATE(late=_seconds(now - fire_time), grace=_seconds(policies.misfire_grace_time))
 
 
-def _overlap(active: Active, policies: Policies) -> str:
-    plural = "s" if active.runs != 1 else ""
-    return f"{active.runs} run{plural} of this job still active; max_instances is {policies.max_instances}."
+def _overlap(active: Active, policies: Policies) -> Message:
+    return reasons.STILL_ACTIVE(number=active.runs, most=policies.max_instances)
 
 
-def _seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():.1f}".removesuffix(".0")
+def _seconds(duration: timedelta) -> float:
+    """Return tenths of a second. A whole number where there are none, so that it is written without them."""
+    seconds = round(duration.total_seconds(), 1)
+    return int(seconds) if seconds == int(seconds) else seconds

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from scheduler.conf import SchedulerSettings
+from scheduler.core import error_messages
 from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Field, Kind
 from scheduler.core.registry import DEFAULT_EXECUTOR, Task
 from scheduler.errors import InvalidPolicy
-from scheduler.phrases import Phrase, phrase
+from scheduler.messages import Message
 
 
 def defaults(*, task: Task, settings: SchedulerSettings) -> dict[str, Any]:
-    """Return every policy as it is when nobody says anything: from the task, else from the settings."""
+    """Return the default of every policy: from the task, else from the settings."""
     grace = settings.misfire_grace_seconds
     return {
         **{field.name: field.default for field in FIELDS if field.is_policy},
@@ -39,14 +41,14 @@ def refuse_unknown(policies: Mapping[str, Any]) -> None:
     """:raises InvalidPolicy: naming those that do not exist"""
     unknown = sorted(set(policies) - set(POLICIES))
     if unknown:
-        raise InvalidPolicy(
-            phrase("A job has no policy {names}. There are: {all}.", names=", ".join(unknown), all=", ".join(POLICIES))
-        )
+        raise InvalidPolicy(error_messages.UNKNOWN_POLICY(names=", ".join(unknown), all=", ".join(POLICIES)))
 
 
 def _checked(field: Field, value: Any) -> Any:
     if value is None and field.may_be_empty:
         return None
+    if field.is_duration and isinstance(value, timedelta):
+        value = value.total_seconds()
     if not _fits(field, value):
         raise InvalidPolicy(_problem(field, value))
     return int(value) if field.kind is Kind.WHOLE_SECONDS else value
@@ -69,27 +71,22 @@ def _fits(field: Field, value: Any) -> bool:
     return (field.low is None or field.low <= value) and (field.high is None or value <= field.high)
 
 
-def _problem(field: Field, value: Any) -> Phrase:
+def _problem(field: Field, value: Any) -> Message:
     given = {"name": field.name, "value": f"{value}"}
     match field.kind:
         case Kind.YES_NO:
-            return phrase("{name} is “{value}”; it is true or false.", **given)
+            return error_messages.POLICY_IS_A_BOOLEAN(**given)
         case Kind.CHOICE:
-            return phrase("{name} is “{value}”; it is {allowed}.", allowed=" or ".join(field.choices), **given)
+            return error_messages.POLICY_IS_A_CHOICE(allowed=" or ".join(field.choices), **given)
         case Kind.TEXT:
-            return phrase(
-                "{name} is “{value}”; it is a name of at most {most} characters.", most=field.max_length, **given
-            )
+            return error_messages.POLICY_IS_A_NAME(most=field.max_length, **given)
         case Kind.WHOLE_NUMBER:
-            return phrase(
-                "{name} is “{value}”; it is a whole number from {low:,} to {high:,}.",
+            return error_messages.POLICY_IS_A_WHOLE_NUMBER(
                 low=field.low,
                 high=field.high,
                 **given,
             )
         case Kind.WHOLE_SECONDS:
-            return phrase("{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.", **given)
+            return error_messages.POLICY_IS_SECONDS(**given)
         case _:
-            return phrase(
-                "{name} is “{value}”; it is a number from {low:,} to {high:,}.", low=field.low, high=field.high, **given
-            )
+            return error_messages.POLICY_IS_A_NUMBER(low=field.low, high=field.high, **given)

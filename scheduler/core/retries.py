@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 ASKED_FOR_RETRIES = 3
-"""How often a task of a job without retries may ask for one itself, by raising ``Retry``."""
+"""The number of retries that a task may request by raising ``Retry`` in a job without retries."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
-    """How a job wants failed runs to be tried again."""
+    """The retry policy of a job."""
 
     max_retries: int = 0
     delay: timedelta = timedelta(seconds=30)
@@ -31,7 +31,7 @@ def delay_before_retry(
     *, policy: RetryPolicy, attempt: int, asked_after: timedelta | None = None, chance: float
 ) -> timedelta | None:
     """
-    Return how long to wait before the attempt after ``attempt``; ``None``: there is none.
+    Return how long to wait before the attempt after ``attempt``. ``None``: there is none.
 
     ``attempt`` is the number of the one that failed, from 1. ``asked_after``: the task raised ``Retry`` with this
     delay. ``chance`` is a random number from 0 to 1.

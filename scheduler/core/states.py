@@ -2,7 +2,7 @@
 The states of jobs, runs and nodes.
 
 A run goes ``queued → running → succeeded | failed | timed_out | cancelled | interrupted``, or is born finished as
-``missed`` or ``skipped``. There is no way out of a finished state: a retry or a recovery is a new attempt.
+``missed`` or ``skipped``. Finished states are final: a retry or a recovery is a new attempt.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class _Choices(StrEnum):
-    """Stored value, API value and metric label are one word; ``pairs`` are for Django's fields."""
+    """Stored value, API value and metric label are one word. ``pairs`` are for Django's fields."""
 
     @classmethod
     def pairs(cls) -> list[tuple[str, str]]:
@@ -58,7 +58,7 @@ class JobSource(_Choices):
 
 
 class ChangeAction(_Choices):
-    """What was done to a job."""
+    """The action on a job."""
 
     CREATED = "created"
     EDITED = "edited"
@@ -71,7 +71,7 @@ class ChangeAction(_Choices):
     HEALED = "healed"
     FINISHED = "finished"
     INITIAL = "initial"
-    """How it was when the history began."""
+    """The state at the start of the history."""
 
 
 class Via(_Choices):
@@ -82,18 +82,18 @@ class Via(_Choices):
     COMMAND = "command"
     CODE = "code"
     SCHEDULER = "scheduler"
-    """By itself: a node that found the job broken, healed, or failing too often; the clean-up."""
+    """By itself: a node that found the job broken, healed, or failing too often. The clean-up."""
 
     DATABASE = "database"
-    """Past the services, with SQL or the models: nobody said who."""
+    """Past the services, with SQL or the models: the author is unknown."""
 
 
 class Overlap(_Choices):
-    """What becomes of a fire time while ``max_instances`` runs of the job are active."""
+    """The handling of a fire time while ``max_instances`` runs of the job are active."""
 
     SKIP = "skip"
     QUEUE = "queue"
-    """One run waits for its turn; further fire times are folded into it."""
+    """One run waits for its turn. Further fire times are folded into it."""
 
 
 ACTIVE_STATES = (RunState.QUEUED, RunState.RUNNING)

@@ -11,8 +11,8 @@ Templates: a job definition with typed parameters.
 A parameter without a default is required.
 
 **The body** is a job definition whose texts may hold ``{name}``, in values and in the names of tags. A text that is one
-placeholder alone takes the value with its type; inside a longer text the value is written as text. ``{{`` and ``}}``
-stand for braces. There is no expression language.
+placeholder alone takes the value with its type. Inside a longer text the value is written as text. ``{{`` and ``}}``
+stand for braces. Expressions are not supported.
 """
 
 from __future__ import annotations

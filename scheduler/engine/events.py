@@ -23,6 +23,7 @@ from scheduler.core.states import RunState
 from scheduler.loops import Loop
 from scheduler.store.claims import DueJob
 from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class EventDispatcher(Loop):
     """Turns what the node does into APScheduler's events, as long as somebody listens."""
 
     def __init__(self, *, dispatch: Callable[[JobEvent], None], has_listeners: Callable[[], bool]) -> None:
-        super().__init__(name="scheduler-events", fault="scheduler.events.failed")
+        super().__init__(name="scheduler-events", fault=events.EVENTS_FAILED)
         self._dispatch = dispatch
         self._has_listeners = has_listeners
         self._queue: queue.Queue[JobEvent | None] = queue.Queue(_LONGEST_QUEUE)
@@ -123,4 +124,4 @@ class EventDispatcher(Loop):
         except queue.Full:
             self.dropped += 1
             if self.dropped % 1000 == 1:
-                logger.warning("scheduler.events.dropped", extra={"count": self.dropped})
+                logger.warning(events.EVENTS_DROPPED, extra={"count": self.dropped})

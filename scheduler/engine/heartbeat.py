@@ -15,6 +15,7 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
 from scheduler.store import nodes
 from scheduler.store.connections import Connection
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -56,9 +57,7 @@ class Heartbeat(Periodic):
         wake: Callable[[], None],
         stuck: Callable[[], int],
     ) -> None:
-        super().__init__(
-            name="scheduler-heartbeat", fault="scheduler.heartbeat.failed", seconds=settings.heartbeat_seconds
-        )
+        super().__init__(name="scheduler-heartbeat", fault=events.HEARTBEAT_FAILED, seconds=settings.heartbeat_seconds)
         self.first_pause_seconds = settings.heartbeat_seconds
         self.lease = Lease(seconds=settings.lease_seconds)
         self._identity = identity
@@ -101,7 +100,7 @@ class Heartbeat(Periodic):
                 self._reap()
 
     def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
-        logger.warning("scheduler.heartbeat.failed", extra={"error": str(error), "lease": self.lease.is_valid})
+        logger.warning(events.HEARTBEAT_FAILED, extra={"error": str(error), "lease": self.lease.is_valid})
 
     def _beat(self) -> bool:
         """Beat; true if the silence of other nodes can be judged by the database's clock."""
@@ -128,7 +127,7 @@ class Heartbeat(Periodic):
         self.skew_seconds = (clock - datetime.now(UTC)).total_seconds() + took / 2
         is_skewed = abs(self.skew_seconds) > _SKEW_SECONDS + took
         if is_skewed and not self._is_skewed:
-            logger.warning("scheduler.clock.skewed", extra={"seconds": round(self.skew_seconds, 1)})
+            logger.warning(events.CLOCK_SKEWED, extra={"seconds": round(self.skew_seconds, 1)})
         self._is_skewed = is_skewed
 
     def _may_judge(self, clock: datetime, began: float, took: float) -> bool:
@@ -145,7 +144,7 @@ class Heartbeat(Periodic):
         else:
             drift = (clock - earlier[0]).total_seconds() - (began - earlier[1])
             if abs(drift) > self._settings.reap_after_seconds / 2 + max(took, earlier[2]):
-                logger.warning("scheduler.clock.jumped", extra={"seconds": round(drift, 1)})
+                logger.warning(events.CLOCK_JUMPED, extra={"seconds": round(drift, 1)})
                 self._may_judge_at = began + self._settings.reap_after_seconds
         return began >= self._may_judge_at
 
@@ -159,9 +158,9 @@ class Heartbeat(Periodic):
         if reaped is None or reaped.is_empty:
             return
         for node, name in reaped.nodes:
-            logger.warning("scheduler.node.lost", extra={"node": node, "node_name": name})
+            logger.warning(events.NODE_LOST, extra={"node": node, "node_name": name})
         logger.warning(
-            "scheduler.runs.recovered",
+            events.RUNS_RECOVERED,
             extra={"requeued": reaped.requeued, "interrupted": reaped.interrupted, "recovered": reaped.recovered},
         )
         self._wake()

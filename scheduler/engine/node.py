@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
+from scheduler.core import reasons
 from scheduler.core.registry import registry
 from scheduler.core.states import NodeState
 from scheduler.engine.duties import Work
@@ -30,6 +31,7 @@ from scheduler.store.connections import Connection, Watchdog
 from scheduler.store.notifications import Channel
 from scheduler.store.positions import Positions
 from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Timekeeper(Periodic):
     """Compares runs with their timeouts."""
 
     def __init__(self, *, pools: Iterable[Pool]) -> None:
-        super().__init__(name="scheduler-timekeeper", fault="scheduler.timekeeper.failed", seconds=_LOOK_SECONDS)
+        super().__init__(name="scheduler-timekeeper", fault=events.TIMEKEEPER_FAILED, seconds=_LOOK_SECONDS)
         self._pools = tuple(pools)
 
     def do(self) -> None:
@@ -55,7 +57,7 @@ class Timekeeper(Periodic):
             try:
                 pool.end_overdue()
             except Exception:  # one executor must not keep the others from their timeouts
-                logger.exception("scheduler.timekeeper.failed", extra={"executor": pool.name})
+                logger.exception(events.TIMEKEEPER_FAILED, extra={"executor": pool.name})
 
 
 class Node:
@@ -135,9 +137,9 @@ class Node:
         self.wakeups.start()
         unadopted = definitions.count_unadopted(self._connection)
         if unadopted:
-            logger.warning("scheduler.jobs.unadopted", extra={"count": unadopted, "mend": "manage.py adopt_jobs"})
+            logger.warning(events.JOBS_UNADOPTED, extra={"count": unadopted, "mend": "manage.py adopt_jobs"})
         logger.info(
-            "scheduler.node.started",
+            events.NODE_STARTED,
             extra={"node": self.identity.node, "node_name": self.name, "pid": os.getpid(), **self.executors},
         )
 
@@ -181,7 +183,7 @@ class Node:
         self._connection.close()
         self._watchdog.stop()
         logger.info(
-            "scheduler.node.stopped",
+            events.NODE_STOPPED,
             extra={
                 "node": self.identity.node,
                 "given_back": len(unbegun),
@@ -230,7 +232,7 @@ class Node:
         self.heartbeat.beat_now()
         self.loop.look_for_runs()
         logger.warning(
-            "scheduler.node.returned",
+            events.NODE_RETURNED,
             extra={"node": self.identity.node, "former": former, "dropped": len(dropped)},
         )
 
@@ -247,7 +249,7 @@ class Node:
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         few = len(outcomes) <= _MOST_LINES
         if not few:
-            logger.info("scheduler.runs.finished", extra={"count": len(outcomes)})
+            logger.info(events.RUNS_FINISHED, extra={"count": len(outcomes)})
         for outcome in outcomes:
             if few or outcome.is_failure:
                 self._log(outcome)
@@ -257,7 +259,7 @@ class Node:
         run = self.workload.get(outcome.run_id)
         logger.log(
             logging.WARNING if outcome.is_failure else logging.INFO,
-            "scheduler.run.finished",
+            events.RUN_FINISHED,
             extra={
                 "run": outcome.run_id,
                 "job": run.job_id if run else None,
@@ -292,7 +294,7 @@ class Node:
         return left
 
     def _say_stopped(self, interrupted: int) -> None:
-        reason = f"Stopped while {interrupted} runs went on." if interrupted else ""
+        reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
@@ -310,4 +312,4 @@ class Node:
             do()
         except DatabaseUnavailable as error:
             # The others will find this node silent and do the same for it.
-            logger.warning("scheduler.node.stop_incomplete", extra={"step": step, "error": str(error)})
+            logger.warning(events.NODE_STOP_INCOMPLETE, extra={"step": step, "error": str(error)})

@@ -37,6 +37,7 @@ from scheduler.execution.processes import ProcessPool
 from scheduler.execution.threads import ThreadPool
 from scheduler.loops import Loop
 from scheduler.store.jobstore import PostgresJobStore
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ class Passes(Loop):
     """The thread in which a node does its passes, as long as the scheduler is not paused."""
 
     def __init__(self, *, node: Node, is_running: Callable[[], bool]) -> None:
-        super().__init__(name="scheduler-tick", fault="scheduler.tick.failed")
+        super().__init__(name="scheduler-tick", fault=events.TICK_FAILED)
         self.longest_backoff_seconds = _LONGEST_PAUSE_SECONDS
         self._node = node
         self._is_running = is_running
@@ -64,7 +65,7 @@ class Passes(Loop):
         self._node.wakeups.wake()
 
     def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
-        logger.warning("scheduler.tick.waits_for_the_database", extra={"error": str(error), "pause": pause})
+        logger.warning(events.TICK_WAITS_FOR_THE_DATABASE, extra={"error": str(error), "pause": pause})
 
 
 class DurableScheduler(BackgroundScheduler):

@@ -9,6 +9,7 @@ from scheduler import failpoints
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop
 from scheduler.store.notifications import Channel, Listener
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ class Wakeups(Loop):
     first_backoff_seconds = 0.1
 
     def __init__(self) -> None:
-        super().__init__(name="scheduler-listener", fault="scheduler.listener.failed")
+        super().__init__(name="scheduler-listener", fault=events.LISTENER_FAILED)
         self._event = threading.Event()
         self._listener = Listener()
         self._channels: set[Channel] = set()
@@ -58,7 +59,7 @@ class Wakeups(Loop):
         return 0.0
 
     def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
-        logger.warning("scheduler.listener.lost", extra={"error": str(error)})
+        logger.warning(events.LISTENER_LOST, extra={"error": str(error)})
 
     def close(self) -> None:
         self._listener.close()

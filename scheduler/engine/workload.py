@@ -71,6 +71,11 @@ class Workload:
             wanted = min(pool.wants(ahead_seconds=_AHEAD_SECONDS), len(pending)) if pending else 0
             for _ in range(wanted):
                 run = pending.popleft()
+                if run.id not in self._owned:
+                    continue  # an earlier body of it has ended meanwhile: it is recorded
+                if pool.holds(run.id):
+                    pending.append(run)  # its body lives from when this node was taken for dead: it ends first
+                    continue
                 (free if _is_idempotent(run.task) else gated).append(run)
         return free, gated
 

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Batcher(Loop, Generic[Item]):
         group_weight: int = 0,
         backlog_weight: int = 1,
     ) -> None:
-        super().__init__(name=name, fault="scheduler.recorder.failed")
+        super().__init__(name=name, fault=events.RECORDER_FAILED)
         self._flush = flush
         self._gather_seconds = gather_seconds
         self._rows = rows
@@ -119,7 +120,7 @@ class Batcher(Loop, Generic[Item]):
         self._abandon.wait(seconds)
 
     def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
-        logger.warning("scheduler.recorder.waits", extra={"backlog": len(self._items), "error": str(error)})
+        logger.warning(events.RECORDER_WAITS, extra={"backlog": len(self._items), "error": str(error)})
 
     def turn(self) -> float:
         self._arrived.wait()

@@ -94,7 +94,9 @@ def decode_request(message: bytes) -> tuple[Any, str]:
 
 
 def encode_outcome(outcome: Any) -> bytes:
-    return json.dumps({"outcome": outcome._replace(value=None)._asdict()}).encode()
+    from scheduler.messages import encode
+
+    return json.dumps({"outcome": outcome._replace(value=None, reason=encode(outcome.reason))._asdict()}).encode()
 
 
 def encode_note(note: Any) -> bytes:
@@ -103,6 +105,7 @@ def encode_note(note: Any) -> bytes:
 
 def decode_answer(message: bytes) -> Any:
     """Return the ``Outcome`` or the ``Note`` that a child sent."""
+    from scheduler.messages import decode
     from scheduler.store.runs import Note, Outcome
 
     answer = json.loads(message)
@@ -110,4 +113,6 @@ def decode_answer(message: bytes) -> Any:
         return Note(**answer["note"])
     values = answer["outcome"]
     values["state"] = RunState(values["state"])
+    if values["reason"] is not None:
+        values["reason"] = decode(values["reason"]["code"], values["reason"]["params"])
     return Outcome(**values)

@@ -127,11 +127,18 @@ class Pool(ABC):
         with self._count:
             self._ended += 1
         self._flow.finished()
-        self._report(run, outcome)
+        try:
+            self._report(run, outcome)
+        except MemoryError:  # what the run said may be what takes the memory: how it ended is kept
+            self._report(run, outcome._replace(result=None, traceback="", log="", value=None))
 
     @abstractmethod
     def begun(self) -> Collection[int]:
         """Return the ids of the runs whose bodies run."""
+
+    def holds(self, run_id: int) -> bool:
+        """Whether a body of this run still lives here, be it recorded already: it is not begun a second time."""
+        return run_id in self.begun()
 
     @property
     def stuck(self) -> int:

@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import os
 import signal
+import struct
 import threading
 import time
 from collections.abc import Callable, Collection
@@ -15,6 +16,7 @@ from multiprocessing.connection import wait
 
 from django.conf import settings as django_settings
 
+from scheduler.core import reasons
 from scheduler.core.states import RunState
 from scheduler.errors import SchedulerError
 from scheduler.execution import child as child_process
@@ -22,7 +24,9 @@ from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
 from scheduler.loops import spawn
+from scheduler.messages import Message
 from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +34,12 @@ _spawn = multiprocessing.get_context("spawn")
 
 _LOOK_SECONDS = 1.0
 """How often a child that says nothing is looked at."""
+
+_STALL_SECONDS = 5.0
+"""A message that stops in its middle for so long is none."""
+
+_MOST_BYTES = 256 * 1024 * 1024
+"""More than the longest log, result and traceback take that a setting allows for in practice."""
 
 _TRIES = 3
 """How many children may die before one of them takes a run up."""
@@ -45,6 +55,10 @@ class ChildDied(SchedulerError):
 
 class ChildNeverBegan(ChildDied):
     """The process ended before it took the run up: another one may."""
+
+
+class ChildTalkedNonsense(SchedulerError):
+    """The process of this run wrote something else into its pipe than answers."""
 
 
 class Child:
@@ -96,14 +110,14 @@ class Child:
         try:
             self._pipe.send_bytes(child_process.encode_request(run, node=node))
             while self._has_answer(ends_at=ends_at):
-                message = self._pipe.recv_bytes()
+                message = self._receive()
                 if message == child_process.BEGUN:
                     has_begun = True
                     continue
                 answer = child_process.decode_answer(message)
                 if answer.run_id != run.id:
                     # What a task left behind, a copy of its process or a thread, speaks for a run that is over.
-                    logger.warning("scheduler.child.answered_for_another_run", extra={"run": run.id})
+                    logger.warning(events.CHILD_ANSWERED_FOR_ANOTHER_RUN, extra={"run": run.id})
                 elif isinstance(answer, Outcome):
                     return answer
                 else:
@@ -111,6 +125,31 @@ class Child:
         except (EOFError, OSError) as error:
             raise (ChildDied if has_begun else ChildNeverBegan)(self._end()) from error
         return None
+
+    def _receive(self) -> bytes:
+        """
+        Read one message as ``send_bytes`` writes it: its size, and so many bytes.
+
+        A task may write anything into the pipe. What cannot be a message, or stops in the middle of one, is no answer.
+
+        :raises EOFError: the pipe is closed
+        :raises ChildTalkedNonsense: it is no message
+        """
+        (size,) = struct.unpack("!i", self._read(4))
+        if not 0 <= size <= _MOST_BYTES:
+            raise ChildTalkedNonsense(f"{ChildTalkedNonsense.__doc__} A message of {size} bytes was announced.")
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < size:
+            if not wait([self._pipe], _STALL_SECONDS):
+                raise ChildTalkedNonsense(f"{ChildTalkedNonsense.__doc__} It stopped in the middle of a message.")
+            part = os.read(self._pipe.fileno(), min(size - len(parts), 2**20))
+            if not part:
+                raise EOFError
+            parts += part
+        return bytes(parts)
 
     def _has_answer(self, *, ends_at: float | None) -> bool:
         """
@@ -246,9 +285,9 @@ class ProcessPool(Pool):
             try:
                 return self._run(child, run, may_try_again=tries > 0)
             except ChildNeverBegan as died:
-                logger.warning("scheduler.child.never_began", extra={"run": run.id, "error": str(died)})
+                logger.warning(events.CHILD_NEVER_BEGAN, extra={"run": run.id, "error": str(died)})
             except Exception as fault:  # what a child answers is anybody's, and must not cost the pool a place
-                logger.exception("scheduler.child.answered_nonsense", extra={"run": run.id})
+                logger.exception(events.CHILD_ANSWERED_NONSENSE, extra={"run": run.id})
                 child.kill()
                 return _unusable(run, fault)
         return None
@@ -263,24 +302,25 @@ class ProcessPool(Pool):
             last = note
             self._publish(note)
 
-        state, error, reason = RunState.CANCELLED, None, "Cancelled before it began."
+        state, error = RunState.CANCELLED, None
+        reason: Message | None = reasons.CANCELLED_BEFORE_IT_BEGAN()
         if run.id not in self._to_cancel:
             timeout = timeout_of(run)
             try:
                 outcome = child.run(run, node=self._identity.node, timeout=timeout, publish=publish)
             except ChildDied as died:
                 if run.id in self._to_cancel:
-                    reason = "Cancelled while it ran; its process was ended."
+                    reason = reasons.PROCESS_ENDED()
                 elif isinstance(died, ChildNeverBegan) and may_try_again:
                     raise
                 else:
-                    state, error, reason = RunState.FAILED, f"ChildDied: {died}", ""
+                    state, error, reason = RunState.FAILED, f"ChildDied: {died}", None
             else:
                 if outcome is not None:
                     return outcome
                 child.kill()
-                state, reason = RunState.TIMED_OUT, ""
-                error = f"TimedOut: it took longer than its timeout of {timeout:g} s; its process was ended."
+                state, reason = RunState.TIMED_OUT, reasons.TIMED_OUT_PROCESS(seconds=timeout)
+                error = f"TimedOut: {reason}"
         return Outcome(
             run_id=run.id,
             state=state,
@@ -301,12 +341,14 @@ class ProcessPool(Pool):
             child.close()
         pause = 0.5
         while not self._stopping.is_set():
-            child = self._children[place] = Child(memory_mb=self._memory_mb)
+            child = None
             try:
+                child = self._children[place] = Child(memory_mb=self._memory_mb)
                 child.await_ready()
-            except ChildDidNotStart as error:
-                logger.error("scheduler.child.failed_to_start", extra={"executor": self.name, "error": str(error)})
-                child.close()
+            except (ChildDidNotStart, OSError) as error:  # the system may have no room for another process
+                logger.error(events.CHILD_FAILED_TO_START, extra={"executor": self.name, "error": str(error)})
+                if child is not None:
+                    child.close()
                 self._stopping.wait(pause)
                 pause = min(pause * 2, 30.0)
             else:

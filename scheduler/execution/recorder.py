@@ -14,6 +14,7 @@ from scheduler.store import held_runs, rollups, runs
 from scheduler.store.connections import Connection, concerns_rows
 from scheduler.store.halving import in_halves
 from scheduler.store.runs import Note, Outcome, Recorded
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class Recorder:
         except Exception as error:  # what a run shows meanwhile is not worth holding up what became of others
             if not concerns_rows(error):
                 raise
-            logger.warning("scheduler.runs.notes_refused", extra={"count": len(notes), "error": str(error)})
+            logger.warning(events.RUNS_NOTES_REFUSED, extra={"count": len(notes), "error": str(error)})
 
     def _record(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         if self._to_reset:  # before failures are counted that came later
@@ -128,7 +129,7 @@ class Recorder:
             missing = [run_id for run_id in missing if run_id not in recorded]
         if missing:
             self.refused += len(missing)
-            logger.warning("scheduler.runs.outcome_too_late", extra={"runs": missing[:20], "count": len(missing)})
+            logger.warning(events.RUNS_OUTCOME_TOO_LATE, extra={"runs": missing[:20], "count": len(missing)})
         self._settled(outcomes)
         self._follow(recorded)
         return again
@@ -142,7 +143,7 @@ class Recorder:
             if held_runs.release_behind(self.connection, runs=recorded):
                 self._released()
         except Exception as error:  # noqa: BLE001 - the outcomes are in the ledger: they must not be written again
-            logger.warning("scheduler.recorder.follows_later", extra={"error": str(error)[:500]})
+            logger.warning(events.RECORDER_FOLLOWS_LATER, extra={"error": str(error)[:500]})
 
     def _write(self, outcomes: Sequence[Outcome]) -> Recorded:
         """Write a batch; if any row of it makes that fail, write it with care."""
@@ -154,7 +155,7 @@ class Recorder:
                     raise
                 if isinstance(error, StatementCancelled):  # somebody has locked a row, and may go on to
                     self._careful_until = time.monotonic() + _CAREFUL_SECONDS
-                logger.warning("scheduler.recorder.careful", extra={"rows": len(outcomes), "error": str(error)[:500]})
+                logger.warning(events.RECORDER_CAREFUL, extra={"rows": len(outcomes), "error": str(error)[:500]})
         left: list[int] = []
         written = in_halves(
             outcomes,
@@ -192,7 +193,7 @@ class Recorder:
             with_care=with_care,
         )
         for job_id, failures in recorded.paused:
-            logger.warning("scheduler.job.paused", extra={"job": job_id, "failures_in_a_row": failures})
+            logger.warning(events.JOB_PAUSED, extra={"job": job_id, "failures_in_a_row": failures})
         if recorded.retried:
             self._released()
         return recorded
@@ -214,5 +215,5 @@ def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
         traceback="",
         log=note,
         progress=None,
-        reason="",
+        reason=None,
     )

@@ -18,12 +18,14 @@ from django.db.backends.signals import connection_created
 
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
+from scheduler.core import reasons
 from scheduler.core.registry import registry
 from scheduler.core.states import RunState
 from scheduler.errors import Retry, UnknownTask
 from scheduler.execution.values import describe_error, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
         return copy_context().run(_execute, run, current, started=started, at_end=at_end)
     except BaseException as fault:
         # What a body raises has code of its own, which may fail while it is looked at: that must not end the thread.
-        logger.exception("scheduler.run.fault", extra={"run": run.id})
+        logger.exception(events.RUN_FAULT, extra={"run": run.id})
         error, traceback = describe_error(fault, limit=conf.get().max_traceback_chars)
         return Outcome(
             run_id=run.id,
@@ -120,7 +122,7 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         result=result,
         error=None if state is RunState.CANCELLED else error,
         traceback=traceback,
-        reason="Cancelled while it ran." if state is RunState.CANCELLED else "",
+        reason=reasons.CANCELLED_WHILE_IT_RAN() if state is RunState.CANCELLED else None,
         retry_after_seconds=retry_after,
         value=value,
         log=current.logbook.text() if current.logbook is not None else "",
@@ -151,9 +153,16 @@ def _call(run: OwnedRun, current: CurrentRun) -> Any:
     if task.takes_nothing and run.args == "[]" and run.kwargs == "{}":
         value = task.function()
     else:
-        opened = sealing.open_arguments(args=json.loads(run.args), kwargs=json.loads(run.kwargs))
+        stored_args = json.loads(run.args)
+        opened = sealing.open_arguments(
+            args=stored_args,
+            kwargs=json.loads(run.kwargs),
+            job=run.job_key or run.job_id or "",
+            task=run.task,
+            names=task.names_of(stored_args),
+        )
         current.secrets = opened.secrets
-        args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs)
+        args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs, shows_values=False)
         value = task.function(*args, **kwargs)
     return None if value is None else _carried_out(value, current)
 
@@ -239,6 +248,6 @@ def _return_connections() -> None:
         try:
             connection.close()
         except Error:
-            logger.warning("scheduler.run.connection_not_closed", exc_info=True)
+            logger.warning(events.RUN_CONNECTION_NOT_CLOSED, exc_info=True)
         if connection.in_atomic_block or connection.connection is not None:
             del connections[connection.alias]

@@ -11,12 +11,14 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from scheduler.context import CurrentRun, StopReason
+from scheduler.core import reasons
 from scheduler.core.states import RunState
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
 from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,9 @@ class ThreadPool(Pool):
         self._max_stuck = max_stuck
         self._threads: list[threading.Thread] = []
         self._begun: dict[int, _Begun] = {}
-        self._stuck: set[int] = set()
+        self._stuck: dict[int, int] = {}
+        """The run that keeps each thread that is stuck."""
+
         self._to_cancel: set[int] = set()
         self._numbers = 0
         self._vacant = 0
@@ -72,6 +76,9 @@ class ThreadPool(Pool):
 
     def begun(self) -> Collection[int]:
         return tuple(self._begun)
+
+    def holds(self, run_id: int) -> bool:
+        return run_id in self._begun or run_id in tuple(self._stuck.values())
 
     def cancel(self, run_id: int) -> None:
         begun = self._begun.get(run_id)
@@ -102,44 +109,63 @@ class ThreadPool(Pool):
         try:
             thread = spawn(self._work, name=f"{self.name}-{self._numbers}")
         except RuntimeError as error:
-            logger.warning("scheduler.pool.no_thread", extra={"executor": self.name, "error": str(error)})
+            logger.warning(events.POOL_NO_THREAD, extra={"executor": self.name, "error": str(error)})
             return False
         self._threads = [*(known for known in self._threads if known.is_alive()), thread]
         return True
 
     def _work(self) -> None:
-        thread = threading.get_ident()
         while (run := self._queue.get()) is not None:
-            current = begin(run, node=self._identity.node, publish=self._publish_note)
-            timeout = timeout_of(run)
-            begun = self._begun[run.id] = _Begun(
-                run=run,
-                current=current,
-                thread=thread,
-                started=now_microseconds(),
-                ends_at=None if timeout is None else time.monotonic() + timeout,
-            )
-            if run.id in self._to_cancel:
-                current.stop(StopReason.CANCELLED)
-                outcome = _never_begun(begun)
-            else:
-                outcome = execute(run, current)
-            if self._to_cancel:
-                self._to_cancel.discard(run.id)
-            if self._begun.pop(run.id, None) is None:
-                if self._comes_back(thread):
-                    continue
-                return  # it was reported without this thread, which has a successor
-            self._ended_run(run, outcome)
+            try:
+                goes_on = self._run(run)
+            except BaseException as fault:  # whatever it is, as no memory for an outcome: the place is needed
+                logger.exception(events.POOL_FAULT, extra={"executor": self.name, "run": run.id})
+                goes_on = self._abandon(run, fault)
+            if not goes_on:
+                return
+
+    def _run(self, run: OwnedRun) -> bool:
+        """Run one body; false: it was reported without this thread, which has a successor."""
+        thread = threading.get_ident()
+        current = begin(run, node=self._identity.node, publish=self._publish_note)
+        timeout = timeout_of(run)
+        begun = self._begun[run.id] = _Begun(
+            run=run,
+            current=current,
+            thread=thread,
+            started=now_microseconds(),
+            ends_at=None if timeout is None else time.monotonic() + timeout,
+        )
+        if run.id in self._to_cancel:
+            current.stop(StopReason.CANCELLED)
+            outcome = _never_begun(begun)
+        else:
+            outcome = execute(run, current)
+        if self._to_cancel:
+            self._to_cancel.discard(run.id)
+        if self._begun.pop(run.id, None) is None:
+            return self._comes_back(thread)
+        self._ended_run(run, outcome)
+        return True
+
+    def _abandon(self, run: OwnedRun, fault: BaseException) -> bool:
+        """Report a run that this thread could not run to its end; false: the thread has a successor."""
+        thread = threading.get_ident()
+        if self._begun.pop(run.id, None) is None and thread in self._stuck:
+            return self._comes_back(thread)
+        now = now_microseconds()
+        error = f"{type(fault).__name__}: its thread could not go on."
+        self._ended_run(run, Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error))
+        return True
 
     def _comes_back(self, thread: int) -> bool:
         """Say whether a thread that was stuck has a place to go on in."""
         with self._changing_places:
-            self._stuck.discard(thread)
+            self._stuck.pop(thread, None)
             if not self._vacant:
                 return False
             self._vacant -= 1
-        logger.warning("scheduler.pool.grows_again", extra={"executor": self.name, "places": self.places})
+        logger.warning(events.POOL_GROWS_AGAIN, extra={"executor": self.name, "places": self.places})
         return True
 
     def _publish_note(self, current: CurrentRun) -> None:
@@ -151,7 +177,7 @@ class ThreadPool(Pool):
         with self._changing_places:
             if self._begun.pop(begun.run.id, None) is None:
                 return False
-            self._stuck.add(begun.thread)
+            self._stuck[begun.thread] = begun.run.id
             return True
 
     def _time_out(self, begun: _Begun) -> None:
@@ -165,8 +191,8 @@ class ThreadPool(Pool):
                 is_vacant = True
                 self._vacant += 1
         if is_vacant:
-            logger.error("scheduler.pool.shrinks", extra={"executor": self.name, "stuck": len(self._stuck)})
-        seconds = timeout_of(begun.run)
+            logger.error(events.POOL_SHRINKS, extra={"executor": self.name, "stuck": len(self._stuck)})
+        reason = reasons.TIMED_OUT(seconds=timeout_of(begun.run))
         logbook = begun.current.logbook
         self._ended_run(
             begun.run,
@@ -175,8 +201,8 @@ class ThreadPool(Pool):
                 state=RunState.TIMED_OUT,
                 started=begun.started,
                 finished=now_microseconds(),
-                error=f"TimedOut: it took longer than its timeout of {seconds:g} s. A thread cannot be ended: "
-                "the code goes on until it returns or looks at current_run().stopping.",
+                error=f"TimedOut: {reason}",
+                reason=reason,
                 traceback=clean(cut_middle(where, limit=32_768)),
                 log=logbook.text() if logbook is not None else "",
                 progress=progress_of(begun.current),
@@ -190,7 +216,7 @@ def _never_begun(begun: _Begun) -> Outcome:
         state=RunState.CANCELLED,
         started=begun.started,
         finished=begun.started,
-        reason="Cancelled before it began.",
+        reason=reasons.CANCELLED_BEFORE_IT_BEGAN(),
     )
 
 

@@ -10,14 +10,12 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.core.management.color import Style
 
-from scheduler import sealing
 from scheduler.core import differences
 from scheduler.core.declarations import REMOVED
-from scheduler.core.registry import registry
 from scheduler.core.states import Via
 from scheduler.management import printing
-from scheduler.services import declarations, masking
-from scheduler.services.declarations import Action, Options, Step, Synchronisation
+from scheduler.services import declarations
+from scheduler.services.declarations import Action, Options, Step, Synchronisation, representing
 
 CHANGES = 2
 """Exit code of a plan that has changes, for pipelines."""
@@ -93,47 +91,12 @@ def report(found: Synchronisation, *, as_json: bool, out: OutputWrapper, err: Ou
     if found.errors:
         err.write(style.WARNING("Jobs that are no longer declared are left alone until every source can be read."))
     if as_json:
-        out.write(printing.as_json(document(found)))
+        out.write(printing.as_json(representing.document(found)))
         return
     for step in found.steps:
         for line in _lines(step, style):
             out.write(line)
     out.write(_summary(found.steps))
-
-
-def document(found: Synchronisation) -> dict[str, Any]:
-    """Return a synchronisation as JSON: the same for the command line and the API."""
-    return {
-        "has_changes": found.has_changes,
-        "steps": [_as_json(step) for step in found.steps],
-        "errors": [{"source": each.source, "origin": each.origin, "error": each.text} for each in found.errors],
-    }
-
-
-def _as_json(step: Step) -> dict[str, Any]:
-    return {
-        "key": step.key,
-        "action": step.action.value,
-        "source": step.source,
-        "origin": step.origin,
-        "job": step.job or None,
-        "changes": {
-            name: {"old": _shown(step, name, step.before.get(name, REMOVED)), "new": _shown(step, name, value)}
-            for name, value in step.write.items()
-        },
-        "drift": [
-            {
-                "field": each.field,
-                "declared": _shown(step, each.field, each.declared),
-                "stored": _shown(step, each.field, each.stored),
-            }
-            for each in step.drift
-        ],
-        "conflicts": list(step.conflicts),
-        "renamed_from": step.renames or None,
-        "resumes": step.resumes,
-        "text": step.text,
-    }
 
 
 def _lines(step: Step, style: Style) -> Iterable[str]:
@@ -162,24 +125,10 @@ def _text(step: Step, name: str, value: Any) -> str:
     """Return a value on one line."""
     if value is REMOVED:
         return "–"
-    shown = _shown(step, name, value)
+    shown = representing.shown(step, name, value)
     if name == "trigger":
         return differences.notation(shown)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, default=str)
-
-
-def _shown(step: Step, name: str, value: Any) -> Any:
-    """Return a value as people may see it: secrets are masked."""
-    if value is REMOVED:
-        return None
-    if name.startswith("kwargs.") and name.removeprefix("kwargs.") in _secrets(step):
-        return masking.MASK
-    return masking.MASK if sealing.is_sealed(value) else value
-
-
-def _secrets(step: Step) -> frozenset[str]:
-    task = step.flat.get("task")
-    return registry.get(task).secrets if task else frozenset()
 
 
 def _summary(steps: Iterable[Step]) -> str:

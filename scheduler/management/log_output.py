@@ -1,4 +1,4 @@
-"""What a node prints in a project whose LOGGING does not show it, or shows only the names of events."""
+"""The log output of a node in a project whose LOGGING hides it, or shows only the names of events."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class WithFacts(logging.Formatter):
 
 
 def facts(record: logging.LogRecord) -> list[str]:
-    """Return the ``extra`` of a record as ``name=value``; values with blanks are quoted."""
+    """Return the ``extra`` of a record as ``name=value``. Values with blanks are quoted."""
     found = {name: value for name, value in vars(record).items() if name not in _OWN}
     return [f"{name}={_value(value)}" for name, value in found.items()]
 
@@ -40,10 +40,10 @@ def _value(value: Any) -> str:
 
 def ensure() -> bool:
     """
-    Let the events of a node be seen, and return whether LOGGING alone would have shown none.
+    Let the events of a node be seen, and return whether LOGGING alone would hide them.
 
     Without any handler they go to stderr. Where the project has handlers, its levels count, and plain formatters get
-    the facts of each event, which are no part of its message.
+    the values of each event, which are not in its message.
     """
     handlers = _handlers_of(logging.getLogger("scheduler"))
     for handler in handlers:

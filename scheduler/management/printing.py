@@ -1,4 +1,4 @@
-"""How commands answer: data on stdout as a table or JSON, talk on stderr, and an exit code that says how it went."""
+"""The output of commands: data on stdout as a table or JSON, messages on stderr, and exit codes."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def whole(*, least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
 
 
 def seconds(text: str) -> float:
-    """:raises ArgumentTypeError: it is no number, or one that nobody would wait for"""
+    """:raises ArgumentTypeError: it is not a number, or too large"""
     try:
         number = float(text)
     except ValueError:
@@ -113,9 +113,9 @@ def seconds(text: str) -> float:
 
 def since(text: str) -> datetime:
     """
-    Read ``12h``, ``90s``, ``7d``, or an instant; one without an offset is meant in the project's zone.
+    Read ``12h``, ``90s``, ``7d``, or an instant. One without an offset is meant in the project's zone.
 
-    :raises ArgumentTypeError: it is neither, or lies before all calendars
+    :raises ArgumentTypeError: it is neither, or out of range
     """
     found = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
     try:
@@ -131,7 +131,7 @@ def since(text: str) -> datetime:
 
 def until(text: str) -> datetime:
     """
-    Read how long from now, as ``12h`` or ``7d``, or an instant; one without an offset is in the project's zone.
+    Read how long from now, as ``12h`` or ``7d``, or an instant. One without an offset is in the project's zone.
 
     :raises ArgumentTypeError: it is neither
     """

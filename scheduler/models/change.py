@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.states import ChangeAction, Via
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
 class Change(models.Model):
@@ -21,7 +22,9 @@ class Change(models.Model):
     action = models.CharField(_("action"), max_length=16, choices=ChangeAction.pairs())
     actor = models.CharField(_("who"), max_length=150, blank=True, default="", db_default="")
     via = models.CharField(_("via"), max_length=16, choices=Via.pairs())
-    reason = models.TextField(_("reason"), blank=True, default="", db_default="")
+    reason_text = models.TextField(_("reason"), db_column="reason", blank=True, default="", db_default="")
+    reason_code = reason_code()
+    reason_params = reason_params()
     restored_version = models.PositiveIntegerField(_("restored version"), null=True, blank=True)
     changes = models.JSONField(
         _("changes"), default=dict, help_text=_("Old and new value by field. Secrets are sealed as in the job.")
@@ -30,6 +33,8 @@ class Change(models.Model):
         _("definition"), help_text=_("The job's definition after the change; of a deleted job, its last one.")
     )
     changed_at = models.DateTimeField(_("changed at"), db_default=Now())
+
+    reason = property(get_reason, set_reason)
 
     class Meta:
         verbose_name = _("change")

@@ -117,7 +117,7 @@ class Incident(models.Model):
 
 
 class Mute(models.Model):
-    """A job of which nobody is told until an instant. Its incidents are kept all the same."""
+    """A job without messages until an instant. Its incidents are recorded nevertheless."""
 
     job_key = models.CharField(_("job id"), max_length=255, unique=True)
     until = models.DateTimeField(_("until"))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Installation(models.Model):
-    """What the nodes of this database have in common: one row, written by the first of them."""
+    """Facts shared by the nodes of this database: one row, written by the first node."""
 
     ONLY = 1
 

@@ -12,6 +12,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduler.core.definition import BY_NAME
 from scheduler.core.states import JobSource, JobState
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
 def column(name: str) -> dict[str, Any]:
@@ -49,8 +50,8 @@ class Job(DjangoJob):
     """
     A task, its arguments, a trigger and the policies for running it.
 
-    The columns here are the truth. The inherited ``job_state`` is derived from them for readers of the stock
-    job store; the inherited ``next_run_time`` alone says when the job is due (``NULL``: paused, finished or broken).
+    The columns here are the truth. The inherited ``job_state`` is derived from them for readers of the stock job store.
+    The inherited ``next_run_time`` alone says when the job is due (``NULL``: paused, finished or broken).
     """
 
     name = models.CharField(**column("name"))
@@ -83,7 +84,9 @@ class Job(DjangoJob):
     state = models.CharField(
         _("state"), max_length=16, choices=JobState.pairs(), default=JobState.ACTIVE, db_default=JobState.ACTIVE
     )
-    state_reason = models.TextField(_("reason"), blank=True, default="", db_default="")
+    reason_text = models.TextField(_("reason"), db_column="state_reason", blank=True, default="", db_default="")
+    reason_code = reason_code()
+    reason_params = reason_params()
     paused_until = models.DateTimeField(
         _("paused until"),
         null=True,
@@ -122,6 +125,8 @@ class Job(DjangoJob):
     )
 
     objects = JobQuerySet.as_manager()
+
+    state_reason = property(get_reason, set_reason)
 
     class Meta:
         verbose_name = _("job")

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class NodeMeasure(models.Model):
-    """What a node says of itself with every heartbeat, for health and metrics. One row for each node."""
+    """Measurements of a node with every heartbeat, for health and metrics. One row for each node."""
 
     node = models.OneToOneField(
         "scheduler.Node", primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="measure"

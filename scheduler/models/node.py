@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.states import NodeState
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
 class Node(models.Model):
@@ -25,10 +26,16 @@ class Node(models.Model):
     )
     tasks = models.JSONField(_("tasks"), default=list, help_text=_("The names of the tasks that it knows."))
     state = models.CharField(_("state"), max_length=16, choices=NodeState.pairs(), default=NodeState.RUNNING)
-    reason = models.TextField(_("reason"), blank=True, default="")
+    reason_text = models.TextField(
+        _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")
+    )
+    reason_code = reason_code()
+    reason_params = reason_params()
     started_at = models.DateTimeField(_("started at"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
     stopped_at = models.DateTimeField(_("stopped at"), null=True)
+
+    reason = property(get_reason, set_reason)
 
     class Meta:
         verbose_name = _("node")

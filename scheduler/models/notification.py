@@ -14,11 +14,11 @@ from scheduler.models.rule import Rule
 
 class Notification(models.Model):
     """
-    One message to one channel, and what became of it: the outbox of alerts.
+    One message to one channel with its outcome: the outbox of alerts.
 
     Its id stays the same over all tries, so that a receiver can tell a repetition. ``batch`` says which incidents it is
-    about: those whose ``opened_in`` (or, for "recovered", ``closed_in``) it is. What it says is rendered when it is
-    sent, so that a message that waited says how things are now.
+    about: those whose ``opened_in`` (or, for "recovered", ``closed_in``) it is. The text is rendered when it is sent,
+    so that a delayed message is up to date.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

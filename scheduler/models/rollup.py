@@ -11,7 +11,7 @@ from scheduler.core.states import RunState
 
 
 class Rollup(models.Model):
-    """What became of a job's runs in one hour: written with the outcomes, so that nobody has to count the ledger."""
+    """The outcomes of a job's runs in one hour, written with the outcomes, so that queries never count the ledger."""
 
     pk = models.CompositePrimaryKey("job_key", "hour")
     job_key = models.CharField(_("job id"), max_length=255)
@@ -39,9 +39,9 @@ class Rollup(models.Model):
 
 class Counter(models.Model):
     """
-    How many runs of a task ended in a state on a node, and how long they took: totals that never shrink.
+    Numbers and durations of a task's runs by state and node: totals that never shrink.
 
-    A row for each node, so that nodes never wait for each other; readers add them up.
+    A row for each node, so that nodes never wait for each other. Readers add them up.
     """
 
     node = models.UUIDField(_("node"))

@@ -14,7 +14,7 @@ def _pairs(words: type[RuleKind] | type[Scope] | type[Severity] | type[Operator]
 
 
 class Rule(models.Model):
-    """What is watched, and who is told. Which parameters a kind takes is in ``core.alerts.KINDS``."""
+    """The condition to watch, and the channels. ``core.alerts.KINDS`` lists the parameters of a kind."""
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     description = models.TextField(_("description"), blank=True, default="")

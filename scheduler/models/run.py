@@ -9,9 +9,14 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.states import ACTIVE_STATES, RunKind, RunState
+from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 if TYPE_CHECKING:
     from scheduler.models.job import Job
+
+
+HAS_A_REASON = ~Q(reason_code="") | ~Q(reason_text="")
+"""The condition of the index of such runs: a query has to ask for it in the same words."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -26,7 +31,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(error__isnull=False)
 
     def without_output(self) -> RunQuerySet:
-        """Leave out the columns that may be large, or are not for everybody, and are no part of a list."""
+        """Leave out the columns that may be large, or are confidential, and are not shown in lists."""
         return self.defer("args", "kwargs", "result", "log", "traceback", "progress")
 
 
@@ -58,7 +63,11 @@ class Run(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=RunKind.pairs(), default=RunKind.SCHEDULED)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1)
     state = models.CharField(_("state"), max_length=16, choices=RunState.pairs(), default=RunState.QUEUED)
-    reason = models.TextField(_("reason"), blank=True, default="", help_text=_("Why it was missed or skipped."))
+    reason_text = models.TextField(
+        _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")
+    )
+    reason_code = reason_code()
+    reason_params = reason_params()
     executor = models.CharField(_("executor"), max_length=64)
     priority = models.SmallIntegerField(_("priority"), default=0)
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
@@ -88,6 +97,8 @@ class Run(models.Model):
     traceback = models.TextField(_("traceback"), blank=True, default="")
 
     objects = RunQuerySet.as_manager()
+
+    reason = property(get_reason, set_reason)
 
     class Meta:
         verbose_name = _("run")
@@ -154,8 +165,11 @@ class Run(models.Model):
             # What is missed, skipped or cancelled says why; most other runs do not.
             models.Index(
                 models.F("id").desc(),
-                condition=Q(finished_at__isnull=False) & ~Q(reason=""),
-                name="scheduler_run_with_a_reason",
+                condition=Q(finished_at__isnull=False) & HAS_A_REASON,
+                name="scheduler_run_reasoned",
+            ),
+            models.Index(
+                "reason_code", models.F("id").desc(), condition=~Q(reason_code=""), name="scheduler_run_of_reason"
             ),
             # Few runs are others than scheduled ones, and those are what somebody looks for.
             models.Index(
@@ -179,9 +193,14 @@ class Run(models.Model):
     def __str__(self) -> str:
         return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
 
+    @property
+    def failure(self) -> str | None:
+        """The error, as a message where the scheduler words it, or ``None``."""
+        return self.reason if self.error and self.reason_code else self.error
+
     @classmethod
     def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:
-        """Make a queued run of a job, not written yet; ``values`` say what differs from the job."""
+        """Make an unsaved queued run of a job. ``values`` override those of the job."""
         return cls(
             **{
                 "job": job,

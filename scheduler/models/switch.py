@@ -9,8 +9,8 @@ class Switch(models.Model):
     """
     A dead-man's switch: an address of another service that is requested while all is well.
 
-    That service alerts when the requests stop, so that it also notices the end of the last node. With a job, it is
-    told how each run of the job went; without one, that the scheduler is healthy.
+    That service alerts when the requests stop, so that it also notices the end of the last node. With a job, it is told
+    how each run of the job went. Without one, that the scheduler is healthy.
     """
 
     name = models.CharField(_("name"), max_length=100, unique=True)

@@ -1,10 +1,10 @@
 """
-Outgoing HTTP that cannot be talked into harm: the one way in which tasks reach the network.
+Guarded outgoing HTTP: the one way in which tasks reach the network.
 
 A name is looked up once, every address it has is checked (``scheduler.core.network``), and the connection goes to the
-address that was checked, so a second look-up cannot change the answer; each redirect goes through the same gate.
+address that was checked, so a second look-up cannot change the answer. Each redirect goes through the same gate.
 Answers are bounded: bytes on the wire, bytes after decompression, header, redirects, and the time for all of it.
-Nothing is taken from the environment: no proxies, no netrc; no cookies are kept.
+Proxies and netrc of the environment are ignored. Cookies are not kept.
 """
 
 from scheduler.outgoing.limits import Limits

@@ -1,4 +1,4 @@
-"""How much of an answer is taken."""
+"""Limits of a response."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much of an answer is taken, and how long it may take."""
+    """Limits of a response in size and time."""
 
     body_bytes: int = 10 * 1024 * 1024
     """On the wire and after decompression."""

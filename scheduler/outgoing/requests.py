@@ -50,16 +50,16 @@ class Answer:
 
     @property
     def media_type(self) -> str:
-        """Such as ``text/html``; empty if the server did not say."""
+        """Such as ``text/html``, empty if the server omitted it."""
         return str(self.headers.get("content-type", "")).partition(";")[0].strip().lower()
 
 
 def client(*, allowed_hosts: Iterable[str] | None = None, limits: Limits | None = None) -> httpx.Client:
     """
-    Make a client for one piece of work; close it afterwards.
+    Make a client for one piece of work. Close it afterwards.
 
-    ``allowed_hosts``: ``host`` or ``host:port`` that may be reached although they are not public; by default what
-    ``SCHEDULER['ALLOWED_HOSTS']`` says.
+    ``allowed_hosts``: ``host`` or ``host:port`` that may be reached although they are not public. By default
+    ``SCHEDULER['ALLOWED_HOSTS']``.
     """
     hosts = tuple(conf.get().allowed_hosts if allowed_hosts is None else allowed_hosts)
     bounds = limits or Limits()
@@ -85,13 +85,13 @@ def request(
     into: decoding.Sink | None = None,
 ) -> Answer:
     """
-    Ask once and read the answer to its end, following redirects.
+    Send one request and read the whole response, following redirects.
 
     ``through``: a client made by ``client()``, to keep connections over several requests. ``before_each`` is called
-    with each address before it is asked, those of redirects included; it may raise to stop. ``into``: where the body of
-    an answer with status 200 goes instead of ``Answer.content``, for bodies that are not to be held in memory.
+    with each address before its request, including redirects. It may raise to stop. ``into``: where the body of an
+    answer with status 200 goes instead of ``Answer.content``, for bodies that are not to be held in memory.
 
-    An answer of any status is returned: what 404 means is the caller's business.
+    A response of any status is returned. The caller interprets a 404.
 
     :raises DestinationRefused: for the address itself, a redirect, or what its name resolves to
     :raises Unreachable:
@@ -110,14 +110,14 @@ def request(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
-    """What is sent to each address."""
+    """The request to each address."""
 
     method: str
     headers: dict[str, str]
     content: bytes | None
 
     def for_redirect(self, status_code: int, *, leaves_origin: bool) -> _Message:
-        """What is sent to the next address."""
+        """The request to the next address."""
         headers = self.headers
         if leaves_origin:
             headers = {name: value for name, value in headers.items() if name in _HARMLESS_HEADERS}

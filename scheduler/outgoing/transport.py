@@ -169,7 +169,7 @@ class GuardedTransport(httpx.BaseTransport):
 
 @contextmanager
 def _httpx_errors() -> Iterator[None]:
-    """httpx promises its own exceptions; it names each like the one of httpcore that it stands for."""
+    """httpx promises its own exceptions. It names each like the one of httpcore that it stands for."""
     try:
         yield
     except (

@@ -1,1 +1,1 @@
-"""What a person, the API or other code asks for: one call, one transaction, an answer that says what was done."""
+"""The use cases for people, the API and other code: one call, one transaction, an answer with what was done."""

@@ -11,11 +11,12 @@ from django.db.models.functions import Length
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
-from scheduler.core import policies, triggers
+from scheduler.core import policies, reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
+from scheduler.services.queries import job_queries
 from scheduler.store import database, stock_state
 from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
@@ -24,16 +25,16 @@ from scheduler.store.clock import database_now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one row."""
+    """The outcome for one row."""
 
     id: str
     is_taken: bool
     text: str
-    """What the job does and when; or why the row was left as it is."""
+    """The task and the trigger of the job, or the reason why the row was left as it is."""
 
 
 def unadopted_count() -> int:
-    """Return how many rows of stock django-apscheduler are no jobs of ours."""
+    """Return how many rows of stock django-apscheduler are not jobs of the scheduler."""
     count: int = DjangoJob.objects.filter(job__isnull=True).count()
     return count
 
@@ -47,10 +48,10 @@ def adopt(
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> tuple[Outcome, ...]:
     """
-    Make a job of every row that stock django-apscheduler wrote, each in a transaction of its own; by id.
+    Make a job of every row of stock django-apscheduler, by id, each in a transaction of its own.
 
-    It keeps its id, when it is due next and its stored state. What cannot be taken stays as it is: no row is deleted
-    and no function is imported because a row names it. ``on_outcome`` hears of each as it happens.
+    It keeps its id, its next run time and its stored state. Rows that cannot be adopted stay as they are. Functions
+    named by a row are never imported. ``on_outcome`` is called for each row.
     """
     now = now or database_now()
     outcomes = []
@@ -65,7 +66,7 @@ def adopt(
 
 
 def _adopt_one(job_id: str, *, dry_run: bool, actor: str, via: Via, now: datetime) -> Outcome | None:
-    """Take one row; ``None`` if somebody else took or deleted it meanwhile."""
+    """Adopt one row. ``None`` if it was adopted or deleted meanwhile."""
     with database.atomic():
         if not rows.is_unadopted(id=job_id):
             return None
@@ -102,7 +103,8 @@ def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
     if state.id != row.pk:
         raise UnreadableState(f"Its state belongs to another job, {state.id[:64]!a}.")
     task = registry.get(registry.name_of(state.func))
-    args, kwargs = rows.check_arguments(task=task.name, args=state.args, kwargs=state.kwargs)
+    args, kwargs = rows.check_arguments(task=task.name, args=state.args, kwargs=state.kwargs, job=row.pk)
+    job_queries.check_executor(executor=state.executor)
     given = {
         "executor": state.executor,
         "coalesce": state.coalesce,
@@ -132,8 +134,8 @@ def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
 
 def _state(row: DjangoJob) -> dict[str, Any]:
     if row.next_run_time is None:
-        return {"state": JobState.PAUSED, "state_reason": "It was paused when it was adopted."}
-    return {"state": JobState.ACTIVE, "state_reason": ""}
+        return {"state": JobState.PAUSED, **reasons.columns(reasons.ADOPTED_PAUSED())}
+    return {"state": JobState.ACTIVE, **reasons.columns(None)}
 
 
 def _printable(name: str) -> str:

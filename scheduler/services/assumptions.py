@@ -1,7 +1,8 @@
 """
-What the scheduler relies on and cannot set by itself: refused by ``manage.py check`` and at every start, by a sentence.
+Settings of the server that the scheduler relies on and cannot change: ``manage.py check`` and every start reject
+others.
 
-What it can set is set: by ``sql/prepare_session.sql`` in every session of a node, and by ``store.database.atomic`` in
+Other settings are made by ``sql/prepare_session.sql`` in every session of a node, and by ``store.database.atomic`` in
 every transaction of the web. ``docs/assumptions.md`` lists both.
 """
 
@@ -48,7 +49,7 @@ def of_project() -> list[Refusal]:
 
 
 def of_server() -> str | None:
-    """Ask the server what it is set to; return a sentence about the first thing that is wrong."""
+    """Read the settings of the server. Return a sentence about the first wrong one."""
     tables, sessions = database.tables_alias(), database.sessions_alias()
     encoding, replication_role, started_at, oid = _facts(tables)
     if encoding != "UTF8":

@@ -21,7 +21,7 @@ TABLES = frozenset({"django_apscheduler_djangojob", "scheduler_job", "scheduler_
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """What was found. ``error`` is a sentence that says what to do, or ``None`` when nothing is wrong."""
+    """The state of the installation. ``error`` is a sentence with the remedy, or ``None``."""
 
     connection_valid: bool
     table_exists: bool = False
@@ -40,7 +40,7 @@ class Health:
 
 
 def check() -> Health:
-    """Look at the database and change nothing. Never raises for what is wrong with it."""
+    """Check the database without changing it. Faults are reported, never raised."""
     refused = assumptions.of_project()
     if refused:
         return Health(connection_valid=False, error=refused[0].sentence)

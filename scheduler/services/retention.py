@@ -1,4 +1,4 @@
-"""Forgetting what is old, a little at a time, so that nobody waits for it."""
+"""Delete old rows in small batches, so that other sessions never wait."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ _LONGEST_DELETE_SECONDS = 0.5
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CleanUp:
-    """What was deleted, or would be."""
+    """The deleted rows, or those that would be deleted."""
 
     cutoff: datetime
-    """What ended before this instant was old."""
+    """Rows that ended before this instant were deleted."""
 
     runs: int = 0
     jobs: int = 0
@@ -72,7 +72,7 @@ class CleanUp:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What the job that cleans up will do."""
+    """The settings of the clean-up job."""
 
     days: int
     keep: int
@@ -80,7 +80,7 @@ class Policy:
 
 
 def policy() -> Policy | None:
-    """Return how long runs are kept by the job that deletes them; ``None`` if no active job does."""
+    """Return how long the clean-up job keeps runs, or ``None`` without an active one."""
     kwargs = (
         Job.objects.filter(task=CLEAN_UP_JOB, state=JobState.ACTIVE).order_by("pk").values_list("kwargs", flat=True)
     )
@@ -104,22 +104,22 @@ def clean_up(
     now: datetime | None = None,
 ) -> CleanUp:
     """
-    Delete what ended longer ago than this, and return how much that was.
+    Delete rows that ended longer ago than this, and return their numbers.
 
     * Finished runs, but for the newest ``keep_per_job`` of each job. A job that was deleted, or ended that long ago,
       keeps none. Queued and running runs are never touched.
     * Jobs that ended (their last fire time is over) and have no active run. Newer runs of theirs stay as history.
     * Changes of jobs, but for the newest of each job that exists (setting ``keep_changes_per_job``).
     * Nodes that stopped or were lost and own no active run.
-    * What stock django-apscheduler noted in its own table.
+    * Executions of stock django-apscheduler in its own table.
     * Hourly roll-ups older than the setting ``rollup_days``, and answers kept for repeated requests for a day.
-    * Incidents that closed that long ago, and the messages about them.
-    * Counters of forgotten nodes are added to those of no node: totals never shrink.
+    * Incidents that closed that long ago, and their messages.
+    * Counters of deleted nodes are added to those without a node, so totals never shrink.
 
-    Each batch is a transaction of its own; what somebody else has locked is left for the next time. ``progress`` is
-    called after each batch with what was done so far. The defaults are those of the settings.
+    Each batch is a transaction of its own. Locked rows are left for the next time. ``progress`` is called after each
+    batch with the numbers so far. The defaults are those of the settings.
 
-    :raises InvalidRetention: a number is out of its range; nothing was deleted
+    :raises InvalidRetention: a number is out of its range. No row was deleted
     """
     settings = conf.get()
     days = settings.retention_days if older_than_days is None else older_than_days
@@ -226,7 +226,7 @@ def check(*, older_than_days: int, keep_per_job: int, batch_size: int) -> None:
 
 
 class _Batch:
-    """How many rows the next batch has: fewer after one that took long."""
+    """The size of the next batch, smaller after a slow one."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -248,7 +248,7 @@ def _sweep(
     batch: _Batch,
     dry_run: bool,
 ) -> Iterator[dict[str, int]]:
-    """Go through rows by id; each page is looked at once, whether its rows could be deleted or not."""
+    """Go through rows by id. Each page is read once, even if its rows could not be deleted."""
     while page := find(after=after, limit=batch.size):
         after = page[-1]
         yield {what: len(page) if dry_run else batch.time(partial(delete, page))}

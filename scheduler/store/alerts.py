@@ -40,8 +40,11 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 QUIET_SECONDS = 0.5
 """A message goes out when no further incident of its rule has opened for so long …"""
 
-GATHER_SECONDS = 60.0
-"""… or when the first of them has waited for this long. Between two messages of a rule lies the same time."""
+GATHER_SECONDS = 15.0
+"""… or when the first of them has waited for this long."""
+
+PACE_SECONDS = 60.0
+"""Between two messages about openings of one rule: what opens meanwhile goes together."""
 
 CHUNK = 2000
 """Most incidents that one transaction marks as told: recording an outcome may wait for it."""
@@ -223,6 +226,10 @@ def _settle(
         runs=array([each.run for each in found]),
         facts=texts([each.facts for each in found]),
     )
+    return _sorted(rows)
+
+
+def _sorted(rows: Sequence[Row]) -> Settled:
     return Settled(
         opened=tuple(incident for incident, is_opened in rows if is_opened),
         closed=tuple(incident for incident, is_opened in rows if not is_opened),
@@ -261,12 +268,26 @@ def preview(*, columns: Mapping[str, Any], days: int) -> int | None:
         return None
 
 
+def settle_interrupted(connection: Connection, *, now: datetime | None = None) -> Settled | None:
+    """
+    Count interrupted runs as the failures that they are, and close what a node died over.
+
+    ``None``: another node is doing it right now.
+    """
+    with connection.transaction() as transaction:
+        if not transaction.execute("try_lock", lock=_JUDGE_LOCK)[0][0]:
+            return None
+        transaction.execute("allow_long_statements")
+        rows = transaction.execute("settle_interrupted", now=now)
+    return _sorted(rows)
+
+
 def close_orphans(connection: Connection, *, now: datetime | None = None) -> int:
     """Close incidents whose rule is gone, or off; return how many."""
     return len(connection.execute("close_orphaned_incidents", now=now))
 
 
-def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = GATHER_SECONDS) -> Told:
+def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = PACE_SECONDS) -> Told:
     """
     Put what people are to be told into the outbox, in short transactions.
 

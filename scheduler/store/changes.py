@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from scheduler.core import reasons
 from scheduler.core.states import ChangeAction, Via
 from scheduler.store import database, statements
 
-_MOST_CHARS = {"actor": 150, "reason": 2000}
+_MOST_ACTOR_CHARS = 150
+_MOST_REASON_CHARS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,8 @@ class Author:
     actor: str = ""
     via: Via = Via.CODE
     reason: str = ""
+    """What a person typed, or a message of ``scheduler.core.reasons``."""
+
     action: ChangeAction | None = None
     """``None``: what the change itself looks like."""
 
@@ -49,11 +53,13 @@ def of_many(*, author: Author) -> Iterator[None]:
 
 
 def _document(author: Author) -> dict[str, Any]:
-    document: dict[str, Any] = {"via": Via(author.via).value}
-    for name, most in _MOST_CHARS.items():
-        # JSON could say NUL and halves of surrogate pairs; PostgreSQL cannot store them.
-        text: str = getattr(author, name).replace("\x00", "")
-        document[name] = text.encode("utf-8", "replace").decode()[:most]
+    document: dict[str, Any] = {
+        "via": Via(author.via).value,
+        "actor": _storable(author.actor)[:_MOST_ACTOR_CHARS],
+        "reason": _storable(reasons.text_of(author.reason))[:_MOST_REASON_CHARS],
+    }
+    if code := reasons.code_of(author.reason):
+        document |= {"reason_code": code, "reason_params": reasons.params_of(author.reason)}
     if author.action is not None:
         document["action"] = author.action.value
     if author.restored_version is not None:
@@ -61,6 +67,11 @@ def _document(author: Author) -> dict[str, Any]:
     if author.also:
         document["also"] = dict(author.also)
     return document
+
+
+def _storable(text: str) -> str:
+    """JSON could hold NUL and halves of surrogate pairs; PostgreSQL cannot store them."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _say(said: str) -> None:

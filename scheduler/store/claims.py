@@ -12,15 +12,17 @@ from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
+from scheduler.messages import Message
 from scheduler.store import definitions, rollups
-from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, texts
+from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, reason_columns, texts
 from scheduler.store.halving import in_halves
 from scheduler.store.positions import Positions
 from scheduler.store.runs import OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +73,7 @@ class Claim:
     next_seconds: float | None
     """How long until the next job was due when this began, whoever may take it; ``None``: nothing was due, or is."""
 
-    broken: tuple[tuple[str, str], ...]
+    broken: tuple[tuple[str, Message], ...]
     """Jobs whose trigger cannot be used, each with the reason."""
 
 
@@ -112,7 +114,7 @@ def claim_due(
     except Exception as error:  # whatever one job makes it raise, the others are claimed
         if not concerns_rows(error):
             raise
-        logger.warning("scheduler.claim.divided", extra={"error": str(error)[:500]})
+        logger.warning(events.CLAIM_DIVIDED, extra={"error": str(error)[:500]})
     jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
     claimed = in_halves(
         jobs,
@@ -218,10 +220,10 @@ def _policies(coalesce: bool, max_instances: int, grace_seconds: int | None, ove
 
 def _plan_all(
     jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
-) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, str]]]:
+) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, Message]]]:
     """Plan as many of the jobs as a slice of time allows, in their order, and at least one."""
     plans: list[tuple[DueJob, FirePlan]] = []
-    broken: list[tuple[str, str]] = []
+    broken: list[tuple[str, Message]] = []
     until = time.monotonic() + SLICE_SECONDS
     for job in jobs:
         if (plans or broken) and time.monotonic() > until:
@@ -236,10 +238,10 @@ def _plan_all(
                 catch_up_limit=catch_up_limit,
             )
         except InvalidTrigger as error:
-            broken.append((job.id, f"Its trigger cannot be used: {error}"))
+            broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
         except Exception as error:
-            logger.exception("scheduler.job.cannot_be_planned", extra={"job": job.id})
-            broken.append((job.id, f"Its trigger cannot be computed ({type(error).__name__}: {error})."))
+            logger.exception(events.JOB_CANNOT_BE_PLANNED, extra={"job": job.id})
+            broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
         else:
             plans.append((job, fire_plan))
     return plans, broken
@@ -287,7 +289,7 @@ def _write(
         covers_from=instants([row.covers_from for row in rows]),
         coalesced=array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
         states=array([row.state.value for row in rows]),
-        reasons=texts([row.reason for row in rows]),
+        **reason_columns([row.reason for row in rows]),
         held=array([row.held for row in rows]),
         owned=array(owned),
     )
@@ -334,7 +336,7 @@ def _move(
     transaction: Transaction,
     *,
     plans: list[tuple[DueJob, FirePlan]],
-    broken: list[tuple[str, str]],
+    broken: list[tuple[str, Message]],
     now: datetime | None,
 ) -> None:
     if plans:
@@ -352,7 +354,7 @@ def _move(
         transaction.execute(
             "break_jobs",
             jobs=texts([job_id for job_id, _ in broken]),
-            reasons=texts([reason for _, reason in broken]),
+            **reason_columns([reason for _, reason in broken]),
             now=now,
         )
 
@@ -364,7 +366,7 @@ def _claim(
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
     written: dict[int, OwnedRun],
-    broken: list[tuple[str, str]],
+    broken: list[tuple[str, Message]],
 ) -> Claim:
     mine, waiting, born_finished = [], 0, []
     for place, (job, row) in enumerate(planned):

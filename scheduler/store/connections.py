@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
 from scheduler.store import database, sessions, statements
 from scheduler.store.drivers import driver, errors, sqlstate
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -118,7 +120,7 @@ class Connection:
             self._asked_at = None
             with socket.socket(fileno=os.dup(self._connection.fileno())) as line:
                 line.shutdown(socket.SHUT_RDWR)
-        logger.warning("scheduler.database.silent", extra={"session": self.purpose, "seconds": limit})
+        logger.warning(events.DATABASE_SILENT, extra={"session": self.purpose, "seconds": limit})
         return True
 
     @contextmanager
@@ -179,16 +181,16 @@ class Watchdog(Periodic):
     """A thread that ends sessions whose server does not answer, so that no thread waits for it for ever."""
 
     def __init__(self) -> None:
-        super().__init__(name="scheduler-watchdog", fault="scheduler.watchdog.failed", seconds=_WATCH_SECONDS)
+        super().__init__(name="scheduler-watchdog", fault=events.WATCHDOG_FAILED, seconds=_WATCH_SECONDS)
 
     def do(self) -> None:
         for connection in _all_known():
             try:
                 connection.end_silent_session()
             except (OSError, errors.Error):
-                logger.debug("scheduler.database.session_ended_by_itself", exc_info=True)
+                logger.debug(events.DATABASE_SESSION_ENDED_BY_ITSELF, exc_info=True)
             except Exception:  # the other sessions must be watched too
-                logger.exception("scheduler.watchdog.failed", extra={"session": connection.purpose})
+                logger.exception(events.WATCHDOG_FAILED, extra={"session": connection.purpose})
 
 
 class Transaction:
@@ -219,11 +221,13 @@ class Transaction:
                 try:
                     self._connection._run("ROLLBACK", {})
                 except DatabaseUnavailable:
-                    logger.debug("scheduler.database.rollback_failed", exc_info=True)
+                    logger.debug(events.DATABASE_ROLLBACK_FAILED, exc_info=True)
 
 
 def concerns_rows(error: Exception) -> bool:
     """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
+    if sqlstate(error).startswith("42"):  # the statement does not fit the tables
+        return False
     return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
 
 
@@ -249,6 +253,16 @@ def texts(values: Sequence[str | None]) -> str:
         if "\\" not in plain and plain.count('"') == 2 * (len(values) - 1):
             return f'{{"{plain}"}}'
     return "{" + ",".join("NULL" if value is None else _quoted(value) for value in values) + "}"
+
+
+def reason_columns(given: Sequence[str | None]) -> dict[str, str | None]:
+    """Return ``reason_codes`` and ``reason_params`` of a statement, an array each; what no reason has is ``NULL``."""
+    if not any(given):  # most runs have no reason
+        return {"reason_codes": None, "reason_params": None}
+    return {
+        "reason_codes": texts([reasons.code_of(reason) for reason in given]),
+        "reason_params": texts([reasons.params_json(reason) for reason in given]),
+    }
 
 
 def _quoted(text: str) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from scheduler.core import reasons
 from scheduler.core.states import JobState
-from scheduler.store.connections import Connection, Transaction, array, instants, texts
+from scheduler.messages import Message
+from scheduler.store.connections import Connection, Transaction, array, instants, reason_columns, texts
 
 _LONGEST_REASON = 2000
 
@@ -115,7 +117,7 @@ def vouch(transaction: Transaction, *, fit: Sequence[Vouched], now: datetime | N
 
 
 def break_jobs(
-    executor: Connection | Transaction, *, problems: Sequence[tuple[str, str]], now: datetime | None = None
+    executor: Connection | Transaction, *, problems: Sequence[tuple[str, Message]], now: datetime | None = None
 ) -> int:
     """Take jobs, given as ids with reasons, out of the schedule; return how many."""
     if not problems:
@@ -123,7 +125,7 @@ def break_jobs(
     rows = executor.execute(
         "break_jobs",
         jobs=texts([job for job, _ in problems]),
-        reasons=texts([reason for _, reason in problems]),
+        **reason_columns([reason for _, reason in problems]),
         now=now,
     )
     return len(rows)
@@ -131,8 +133,9 @@ def break_jobs(
 
 def set_apart(connection: Connection, *, job: str, error: Exception) -> None:
     """Take a job out of the schedule whose rows make every statement fail."""
-    text = f"It cannot be read ({type(error).__name__}: {error}).".replace("\x00", "")[:_LONGEST_REASON]
-    break_jobs(connection, problems=[(job, text.encode("utf-8", "replace").decode())])
+    text = f"{error}".replace("\x00", "")[:_LONGEST_REASON].encode("utf-8", "replace").decode()
+    reason = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=text)
+    break_jobs(connection, problems=[(job, reason)])
 
 
 def count_unadopted(connection: Connection) -> int:

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 
 from scheduler.errors import StatementCancelled
 from scheduler.store.connections import concerns_rows
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -67,14 +68,14 @@ class _Halving(Generic[Item, Result]):
     def _leave_out(self, item: Item, error: Exception) -> None:
         row = {"row": str(item)[:200], "error": str(error)[:500]}
         if isinstance(error, StatementCancelled):
-            logger.warning("scheduler.row.passed_by", extra=row)
+            logger.warning(events.ROW_PASSED_BY, extra=row)
             self.pass_by(item)
             return
-        logger.warning("scheduler.row.set_apart", extra=row)
+        logger.warning(events.ROW_SET_APART, extra=row)
         try:
             self.set_apart(item, error)
         except Exception as fault:  # somebody has locked it, or a trigger of somebody else refuses it: it comes back
             if not concerns_rows(fault):
                 raise
-            logger.exception("scheduler.row.stays", extra=row)
+            logger.exception(events.ROW_STAYS, extra=row)
             self.pass_by(item)

@@ -17,13 +17,12 @@ from django.db import IntegrityError, OperationalError
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf, sealing
-from scheduler.core import definitions, triggers
+from scheduler.core import definitions, error_messages, reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidArguments, InvalidName, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
-from scheduler.phrases import phrase
 from scheduler.store import changes as history
 from scheduler.store import database, legacy_state, overdue
 from scheduler.store.changes import Author
@@ -31,8 +30,6 @@ from scheduler.store.drivers import sqlstate
 
 _IN_USE = "55006"
 """What the database answers while the former runs of an id are being put aside."""
-
-NO_FURTHER_FIRE_TIME = "It has no further fire time."
 
 
 def lock(*, id: str) -> Job:
@@ -46,7 +43,7 @@ def lock(*, id: str) -> Job:
     list(DjangoJob.objects.select_for_update().filter(pk=id).values_list("pk"))
     stored: Job | None = Job.objects.select_for_update().filter(pk=id).first()
     if stored is None:
-        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=f"{id}"))
+        raise JobNotFound(error_messages.NO_SUCH_JOB(id=f"{id}"))
     return stored
 
 
@@ -70,17 +67,9 @@ def insert(*, job: Job, author: Author) -> None:
     except OperationalError as error:
         if sqlstate(error.__cause__) != _IN_USE:
             raise
-        raise JobExists(
-            phrase(
-                "The runs of the former job with the id “{id}” are still being put aside. "
-                "Choose another id, or try again in a minute.",
-                id=f"{job.id}",
-            )
-        ) from error
+        raise JobExists(error_messages.FORMER_JOB_GOES_ON(id=f"{job.id}")) from error
     except IntegrityError as error:
-        raise JobExists(
-            phrase("A job with the id “{id}” exists already. Choose another id, or update it.", id=f"{job.id}")
-        ) from error
+        raise JobExists(error_messages.JOB_ID_TAKEN(id=f"{job.id}")) from error
 
 
 def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
@@ -160,40 +149,33 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
     return job
 
 
-def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def check_arguments(
+    *, task: str, args: Sequence[Any], kwargs: Mapping[str, Any], job: str = ""
+) -> tuple[list[Any], dict[str, Any]]:
     """
-    Return the arguments as they are stored.
+    Return the arguments as they are stored for the job. Without one they are only checked: their secrets would be of
+    no use to any job.
 
     :raises UnknownTask, InvalidArguments: naming what does not fit
     """
     checked = definitions.check_arguments(
-        task=registry.get(task), args=args, kwargs=kwargs, max_bytes=conf.get().max_arguments_bytes, vault=sealing
+        task=registry.get(task),
+        args=args,
+        kwargs=kwargs,
+        max_bytes=conf.get().max_arguments_bytes,
+        vault=sealing.Vault(job=job),
     )
     text = json.dumps(checked, ensure_ascii=False)
     if "\\u0000" in text or not _is_utf8(text):
-        raise InvalidArguments(
-            phrase(
-                "The arguments hold a character that PostgreSQL cannot store as JSON: NUL, or half of a surrogate pair."
-            )
-        )
+        raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
     return checked
-
-
-def checked_id(id: Any) -> str:
-    """:raises InvalidName: it cannot be an id"""
-    if not isinstance(id, str) or not 0 < len(id) <= 255 or not id.isprintable():
-        raise InvalidName(
-            phrase("The id “{id}” cannot be used: an id has 1 to 255 characters that can be printed.", id=str(id)[:64])
-        )
-    return id
 
 
 def checked_name(name: Any) -> str:
     """:raises InvalidName: it cannot be a name"""
     if not isinstance(name, str) or not 0 < len(name.strip()) <= 255 >= len(name) or not name.isprintable():
         raise InvalidName(
-            phrase(
-                "The name “{name}” cannot be used: a name has 1 to 255 characters that can be printed.",
+            error_messages.UNUSABLE_NAME(
                 name=str(name)[:64],
             )
         )
@@ -207,21 +189,17 @@ def checked_tags(tags: Any) -> list[str]:
     :raises InvalidName: one cannot be a tag, or there are more than 20
     """
     if isinstance(tags, str) or not isinstance(tags, Sequence) or len(tags) > 20:
-        raise InvalidName(phrase("tags is “{value}”; it is a list of at most 20 words.", value=str(tags)[:64]))
+        raise InvalidName(error_messages.TAGS_IS_A_LIST(value=str(tags)[:64]))
     for tag in tags:
         if not isinstance(tag, str) or not 0 < len(tag) <= 50 or not tag.isprintable() or tag != tag.strip():
-            raise InvalidName(
-                phrase(
-                    "The tag “{tag}” cannot be used: it has 1 to 50 characters that can be printed.", tag=str(tag)[:64]
-                )
-            )
+            raise InvalidName(error_messages.UNUSABLE_TAG(tag=str(tag)[:64]))
     return sorted(set(tags))
 
 
 def checked_description(description: Any) -> str:
     """:raises InvalidName: it cannot be a description"""
     if not isinstance(description, str) or "\x00" in description or not _is_utf8(description):
-        raise InvalidName(phrase("The description cannot be used: it is text without NUL characters."))
+        raise InvalidName(error_messages.DESCRIPTION_HOLDS_NUL())
     return description
 
 
@@ -236,8 +214,8 @@ def _is_utf8(text: str) -> bool:
 def due(next_fire_time: datetime | None) -> dict[str, Any]:
     """Return the columns of a job that is due then; ``None``: it is finished."""
     if next_fire_time is None:
-        return {"next_run_time": None, "state": JobState.FINISHED, "state_reason": NO_FURTHER_FIRE_TIME}
-    return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, "state_reason": ""}
+        return {"next_run_time": None, "state": JobState.FINISHED, **reasons.columns(reasons.NO_FURTHER_FIRE_TIME())}
+    return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, **reasons.columns(None)}
 
 
 def pause(*, job: Job, reason: str, now: datetime, until: datetime | None = None) -> dict[str, Any]:
@@ -246,9 +224,9 @@ def pause(*, job: Job, reason: str, now: datetime, until: datetime | None = None
 
     ``until``: a node resumes it then.
     """
-    overdue.skip(job=job, reason="The job was paused before this could start.", now=now)
-    columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": reason, "interrupted_at": None}
-    return {**columns, "paused_until": until}
+    overdue.skip(job=job, reason=reasons.JOB_PAUSED(), now=now)
+    columns = {"next_run_time": None, "state": JobState.PAUSED, "interrupted_at": None, "paused_until": until}
+    return {**columns, **reasons.columns(reason)}
 
 
 def schedule(*, job: Job, at: datetime, now: datetime) -> dict[str, Any]:
@@ -273,7 +251,7 @@ def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime) -> dict[s
     new: dict[str, Any] = {"trigger": normalized, "interrupted_at": None}
     next_fire_time = triggers.check_future(normalized, now=now)
     if job.state == JobState.BROKEN:
-        overdue.skip(job=job, reason=f"The job was broken: {job.state_reason}", now=now)
+        overdue.skip(job=job, reason=reasons.JOB_BROKEN(reason=job.state_reason), now=now)
     elif job.state != JobState.PAUSED:
         overdue.settle(job=job, now=now)
         new |= due(next_fire_time)
@@ -289,12 +267,12 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
     after = {name: changes.get(name, getattr(job, name)) for name in ("task", "args", "kwargs", "trigger")}
     trigger = after.pop("trigger")
     try:
-        check_arguments(**after)
+        check_arguments(**after, job=job.pk)
         normalized = triggers.normalize(trigger, now=now)
         owed_from = changes.get("interrupted_at", job.interrupted_at)
         next_fire_time = owed_from or triggers.first_fire_time(normalized, now=now)
     except (UnknownTask, InvalidArguments, InvalidTrigger) as error:
-        return {"state_reason": str(error)}
+        return reasons.columns(reasons.of_error(error))
     return {"trigger": normalized, **due(next_fire_time), "interrupted_at": None}
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler import failpoints
+from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunState
+from scheduler.messages import Message
 from scheduler.store import rollups, runs
 from scheduler.store.connections import Connection, Row, array
 from scheduler.store.halving import in_halves
@@ -81,10 +83,18 @@ def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | N
 
 
 def change_state(
-    connection: Connection, *, node: str, state: NodeState, reason: str = "", now: datetime | None = None
+    connection: Connection, *, node: str, state: NodeState, reason: Message | None = None, now: datetime | None = None
 ) -> bool:
     """Mark the node as stopping or stopped; false: it was taken for dead before."""
-    return bool(connection.execute("change_node_state", node=node, state=state.value, reason=reason, now=now))
+    rows = connection.execute(
+        "change_node_state",
+        node=node,
+        state=state.value,
+        reason_code=reasons.code_of(reason),
+        reason_params=reasons.params_json(reason),
+        now=now,
+    )
+    return bool(rows)
 
 
 def reap(
@@ -107,7 +117,9 @@ def reap(
     with connection.transaction() as transaction:
         if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:
             return None
-        lost = transaction.execute("mark_lost_nodes", reap_after=reap_after_seconds, now=now)
+        lost = transaction.execute(
+            "mark_lost_nodes", reap_after=reap_after_seconds, reason_code=reasons.NO_HEARTBEAT.code, now=now
+        )
     total = Reaped(nodes=tuple((node, name) for node, name in lost), requeued=0, interrupted=0, recovered=0)
     for _ in range(_MOST_BATCHES):
         found = [run_id for (run_id,) in connection.execute("runs_of_ended_nodes", limit=_BATCH)]
@@ -130,7 +142,12 @@ def _hand_on(
     with connection.transaction() as transaction:
         requeued = transaction.execute("requeue_runs_of_ended_nodes", runs=array(orphans))
         interrupted: list[Row] = transaction.execute(
-            "interrupt_runs_of_ended_nodes", runs=array(orphans), max_recoveries=max_recoveries, now=now
+            "interrupt_runs_of_ended_nodes",
+            runs=array(orphans),
+            max_recoveries=max_recoveries,
+            reason_code=reasons.NODE_LOST.code,
+            error=reasons.NODE_LOST(node="%s"),
+            now=now,
         )
         rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
         failpoints.hit("reap.before_commit")

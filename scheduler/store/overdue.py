@@ -8,10 +8,11 @@ from django.db.models import Exists, F, OuterRef
 from django.db.models.functions import Coalesce
 
 from scheduler import conf
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.planning import Active, PlannedRun, Policies, plan
 from scheduler.core.states import JobState, Overlap, RunKind, RunState
 from scheduler.errors import InvalidTrigger
+from scheduler.messages import Message
 from scheduler.models import Job, OwedWindow, Run
 from scheduler.store import notifications
 from scheduler.store.notifications import Channel
@@ -46,7 +47,7 @@ def settle(*, job: Job, now: datetime) -> int:
     return _enter(job, fire_plan.rows, now)
 
 
-def skip(*, job: Job, reason: str, now: datetime) -> int:
+def skip(*, job: Job, reason: Message, now: datetime) -> int:
     """
     Enter what is due, or what is owed since the job broke, as one skipped range; return how many rows that made.
 
@@ -127,7 +128,7 @@ def _run(job: Job, row: PlannedRun, now: datetime) -> Run:
         covers_from=row.covers_from,
         coalesced=row.coalesced,
         state=row.state,
-        reason=row.reason,
+        **reasons.columns(row.reason),
         held=row.held or row.folded_into is not None,
         finished_at=None if row.state is RunState.QUEUED else now,
     )

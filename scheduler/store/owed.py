@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.triggers import Trigger
 from scheduler.core.triggers.budget import PLAN_STEPS, Budget
 from scheduler.errors import InvalidTrigger
 from scheduler.store import rollups
 from scheduler.store.connections import Connection, Transaction, array, instants
 from scheduler.store.halving import in_halves
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +34,10 @@ _INSTANT = timedelta(microseconds=1)
 _MOST_COALESCED = 2**31 - 1
 
 _REASONS = {
-    "": "The job was deleted before this could start.",
-    "paused": "The job was paused before this could start.",
-    "finished": "The job was finished before this could start.",
+    "": reasons.JOB_DELETED_BEFORE,
+    "paused": reasons.JOB_PAUSED,
+    "finished": reasons.JOB_FINISHED,
 }
-_MOVED = "When the job is due was moved past this, or this was folded into a run that exists already."
 
 
 class Window(NamedTuple):
@@ -108,7 +108,7 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
             found = gaps(trigger=trigger, first=window.first, until=until, covered=covered)
             rest = None if is_whole else trigger.next_after(until)
     except InvalidTrigger as error:  # nobody can say when it should have fired
-        logger.warning("scheduler.owed.cannot_be_computed", extra={"job": window.job, "error": str(error)})
+        logger.warning(events.OWED_CANNOT_BE_COMPUTED, extra={"job": window.job, "error": str(error)})
         return None
     if found:
         rows = transaction.execute(
@@ -117,11 +117,11 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
             scheduled_at=instants([gap.last for gap in found]),
             covers_from=instants([gap.first if gap.fire_times > 1 else None for gap in found]),
             coalesced=array([min(gap.fire_times - 1, _MOST_COALESCED) for gap in found]),
-            reason=_REASONS.get(window.state if window.exists else "", _MOVED),
+            reason_code=_REASONS.get(window.state if window.exists else "", reasons.MOVED_PAST).code,
         )
         entered += [run_id for (run_id,) in rows]
         logger.warning(
-            "scheduler.run.skipped",
+            events.RUN_SKIPPED,
             extra={
                 "job": window.job,
                 "scheduled_at": found[-1].last,

@@ -11,6 +11,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
+from scheduler.core import reasons
 from scheduler.core.states import JobState, NodeState, Via
 from scheduler.models import Change, Job, Node, Run
 from scheduler.models.idempotency import IdempotencyKey
@@ -21,7 +22,7 @@ from scheduler.store.changes import Author
 from scheduler.store.connections import array
 
 _GONE = (NodeState.STOPPED, NodeState.LOST)
-_CLEAN_UP = Author(via=Via.SCHEDULER, reason="It ended longer ago than is kept.")
+_CLEAN_UP = Author(via=Via.SCHEDULER, reason=reasons.NO_LONGER_KEPT())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,11 +12,14 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
+from scheduler.core import reasons
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
+from scheduler.messages import Message
 from scheduler.store import rollups
-from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows, texts
+from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows, reason_columns, texts
 from scheduler.store.halving import in_halves
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +49,9 @@ class OwnedRun(NamedTuple):
     timeout_seconds: float | None = None
     """What its job says; ``None``: what the task declares."""
 
+    job_key: str | None = None
+    """The id of the job, also once it was deleted; ``None``: it is ``job_id``."""
+
 
 class Outcome(NamedTuple):
     """How a run ended. Times are readings of the node's monotonic clock, in microseconds."""
@@ -59,7 +65,7 @@ class Outcome(NamedTuple):
 
     error: str | None = None
     traceback: str = ""
-    reason: str = ""
+    reason: Message | None = None
     log: str = ""
     progress: str | None = None
     """JSON; ``None``: as it was."""
@@ -133,7 +139,7 @@ def take(
     except Exception as error:  # whatever one run makes it raise, the others are taken
         if not concerns_rows(error):
             raise
-        logger.warning("scheduler.take.divided", extra={"error": str(error)[:500]})
+        logger.warning(events.TAKE_DIVIDED, extra={"error": str(error)[:500]})
     runs = [run_id for (run_id,) in connection.execute("find_waiting_runs", **waiting)]
     taken = in_halves(
         runs, take_some, lambda run, error: set_apart(connection, run=run, state=RunState.FAILED, error=error)
@@ -168,7 +174,7 @@ def start(
     except Exception as error:  # whatever one run makes it raise, the others begin
         if not concerns_rows(error):
             raise
-        logger.warning("scheduler.gate.divided", extra={"error": str(error)[:500]})
+        logger.warning(events.GATE_DIVIDED, extra={"error": str(error)[:500]})
     parts = in_halves(
         ids,
         lambda part: _start_unlocked(connection, part, node=node, now=now),
@@ -276,7 +282,7 @@ def _follow_up(
         transaction.execute(
             "pause_failing_jobs",
             jobs=texts([job_id for job_id, _ in paused]),
-            reasons=texts([f"Failed {count} times in a row." for _, count in paused]),
+            **reason_columns([reasons.FAILED_IN_A_ROW(number=count) for _, count in paused]),
             now=now,
         )
     return len(delays), paused
@@ -292,7 +298,7 @@ def _retry_policy(max_retries: int, delay: float, backoff: float, cap: float, ji
     )
 
 
-def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
+def _details(outcomes: Sequence[Outcome]) -> dict[str, str | None]:
     return {
         "states": array([outcome.state.value for outcome in outcomes]),
         "results": texts([outcome.result for outcome in outcomes]),
@@ -300,7 +306,7 @@ def _details(outcomes: Sequence[Outcome]) -> dict[str, str]:
         "tracebacks": texts([outcome.traceback for outcome in outcomes]),
         "logs": texts([outcome.log for outcome in outcomes]),
         "progress": texts([outcome.progress for outcome in outcomes]),
-        "reasons": texts([outcome.reason for outcome in outcomes]),
+        **reason_columns([outcome.reason for outcome in outcomes]),
     }
 
 

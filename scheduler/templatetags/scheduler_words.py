@@ -55,7 +55,7 @@ def beside(at: Any, zone: str) -> Any:
 
 @register.inclusion_tag("scheduler/times_in.html", takes_context=True)
 def times_in(context: Any) -> dict[str, str]:
-    """Whose clock the times of the page are, and a way to change that. Only a page that was got can be come back to."""
+    """The zone of the times on the page, with a link to change it. Only GET pages can be returned to."""
     from scheduler.admin.format import display
 
     request = context["request"]
@@ -103,7 +103,7 @@ def rows_of(context: Any, changes: Any) -> str:
 
 @register.simple_tag
 def ages_as_json() -> str:
-    """How distances in time are written, for the script that counts them on."""
+    """The formats of distances in time, for the script that keeps them up to date."""
     from scheduler.admin.format import display
 
     return json.dumps(display.age_texts())

@@ -43,7 +43,7 @@ def measure(*, task: str, rate: int, seconds: int, threads: int) -> None:
     while time.monotonic() < ends_at:
         pause = node.run_once()
         if pause > 0:
-            node.wakeups.wait(timeout=pause)
+            node.wakeups.sleep(timeout=pause)
     cpu = time.process_time() - cpu
     node.stop(grace_seconds=5)
     with connection.cursor() as cursor:

@@ -28,7 +28,7 @@ def main() -> None:
         while Run.objects.filter(state="succeeded").count() < options.runs:
             pause = node.run_once()
             if pause > 0:
-                node.wakeups.wait(timeout=min(pause, 0.05))
+                node.wakeups.sleep(timeout=min(pause, 0.05))
         node.stop(grace_seconds=1)
         kept = Run.objects.filter(log__contains=f"line {options.lines - 1}").count()
     print(f"{options.runs:,} runs, {options.lines} lines each; {kept:,} logs are whole")

@@ -44,7 +44,7 @@ def measure(task: str, jobs: int, threads: int) -> float:
         while time.perf_counter() < deadline:
             pause = node.run_once()
             if pause > 0:
-                node.wakeups.wait(timeout=min(pause, 0.01))
+                node.wakeups.sleep(timeout=min(pause, 0.01))
     took = time.perf_counter() - began
     node.stop(grace_seconds=1)
     finished = Run.objects.filter(state="succeeded", attempt=1)

@@ -32,7 +32,7 @@ class TestPausingAllThatMatch:
         page.click("button:text-is('Pause')")
 
         expect(page.get_by_text("Paused 60 jobs until tomorrow 08:00.")).to_be_visible()
-        paused = Job.objects.paused().filter(state_reason="proxy banned", paused_until__isnull=False)
+        paused = Job.objects.paused().filter(reason_text="proxy banned", paused_until__isnull=False)
         assert (paused.count(), Job.objects.get(pk="other").state) == (60, "active")
 
 

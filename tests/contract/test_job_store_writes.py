@@ -305,7 +305,7 @@ class TestReplacing:
 
     def test_mends_a_broken_job(self, store: PostgresJobStore, hourly: Callable[..., Job]) -> None:
         hourly()
-        models.Job.objects.update(state=JobState.BROKEN, state_reason="gone", version=2)
+        models.Job.objects.update(state=JobState.BROKEN, reason_text="gone", version=2)
         DjangoJob.objects.update(next_run_time=None)
 
         store.update_job(hourly(is_added=False))

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +126,12 @@ def chatter() -> None:
     effects.note("begin")
     while True:
         print("…")
+
+
+@task(name="sample.garble")
+def garble(text: str) -> str:
+    """Write something into every file that this process has open, its pipe included."""
+    for number in range(3, 64):
+        with suppress(OSError):
+            os.write(number, text.encode())
+    return "garbled"

@@ -16,7 +16,19 @@ import pytest
 
 from tests.scenarios.site import CHECKOUT
 
-QUICK = {"kill": 10, "stop": 8, "pause": 4, "pg": 4, "net": 10, "edit": 200, "poison": 40, "flood": 3000}
+QUICK = {
+    "kill": 10,
+    "stop": 8,
+    "pause": 4,
+    "pg": 4,
+    "net": 10,
+    "edit": 200,
+    "poison": 40,
+    "flood": 3000,
+    "alerts": 8,
+    "odd": 9,
+    "operate": 12,
+}
 
 
 class TestACampaign:

@@ -1,1 +1,1 @@
-"""Django's PostgreSQL backend with a pool, and with the embedded server behind it when nothing else is configured."""
+"""Django's PostgreSQL backend with a pool, and with the embedded server as its default."""

@@ -15,7 +15,7 @@ from openlearn.db.postgresql.client import DatabaseClient
 
 
 class ForgettingDialect(base.DatabaseWrapper.SQLAlchemyDialect):
-    """What the pool does with a connection that is given back."""
+    """The reset of a connection that returns to the pool."""
 
     def do_rollback(self, dbapi_connection: Any) -> None:
         """
@@ -39,14 +39,14 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
     A pooled connection. With the key ``EMBEDDED`` (a folder) in its settings it first starts the server in there.
 
-    Nothing starts before the first connection, so that commands that need no database leave no server behind.
+    The server starts at the first connection, so that commands without a database do not start it.
     """
 
     client_class = DatabaseClient
     SQLAlchemyDialect = ForgettingDialect
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return the driver's parameters; the embedded server runs when this returns."""
+        """Return the driver's parameters. The embedded server runs when this returns."""
         self.ensure_server()
         return super().get_connection_params()
 

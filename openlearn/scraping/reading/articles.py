@@ -14,7 +14,7 @@ from openlearn.scraping.addresses import Claim
 from openlearn.scraping.errors import NotForIndexing, WrongContentType
 from openlearn.scraping.reading import markup, portable_documents
 from openlearn.scraping.reading.similarity import fingerprint
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 HTML_TYPES = frozenset({"text/html", "application/xhtml+xml"})
 TEXT_TYPES = frozenset({"text/plain", "text/markdown"})

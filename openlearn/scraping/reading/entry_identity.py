@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from openlearn.scraping import addresses, text
-from scheduler.phrases import phrase_of
+from scheduler.messages import phrase_of
 
 _LONGEST_GUID = 200
 

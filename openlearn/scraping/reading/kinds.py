@@ -10,7 +10,7 @@ from lxml import etree, html
 
 from openlearn.scraping import charsets, text
 from openlearn.scraping.reading import prolog
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _START = 4096
 _HTML = re.compile(r"<(?:html|head|body|title|meta|div|p|h1)\b", re.I)

@@ -15,7 +15,7 @@ from openlearn.scraping.reading import kinds
 from openlearn.scraping.reading.feeds import Entry
 from openlearn.scraping.reading.kinds import Found
 from openlearn.scraping.reading.xml_stream import XmlStream
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _DOI = re.compile(r"(?:doi:\s*|info:doi/)(10\.\S+)", re.I)
 _TOKEN_BYTES = 2000

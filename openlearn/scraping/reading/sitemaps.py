@@ -14,7 +14,7 @@ from openlearn.scraping.errors import AnotherKind, MalformedSitemap
 from openlearn.scraping.reading import kinds
 from openlearn.scraping.reading.kinds import Found
 from openlearn.scraping.reading.xml_stream import XmlStream
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 MOST_BYTES = 50 * 1024 * 1024
 """The largest sitemap by the standard, unpacked."""

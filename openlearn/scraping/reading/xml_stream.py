@@ -19,7 +19,7 @@ from lxml import etree
 
 from openlearn.scraping import charsets, text
 from openlearn.scraping.reading import prolog
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _PIECE = 64 * 1024
 _HEAD = prolog.LONGEST

@@ -12,7 +12,7 @@ from openlearn.scraping.fetching.fetcher import Fetched, Fetcher
 from openlearn.scraping.models import Source
 from openlearn.scraping.scrapes.summary import Tally, Wishes
 from scheduler.errors import RequestFailed
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _MOST_HOSTS = 10
 """Most other hosts whose robots.txt is asked whether the sitemap may speak for them, in one scrape."""

@@ -16,7 +16,7 @@ from openlearn.scraping.storing import listings, pages
 from openlearn.scraping.storing.documents import Outcome
 from openlearn.scraping.storing.pages import KnownItems
 from scheduler.errors import RequestFailed
-from scheduler.phrases import phrase, phrase_of
+from scheduler.messages import phrase, phrase_of
 
 _AHEAD = "entries"
 """The key of the cursor that says how many entries of the feed were read already."""
@@ -103,6 +103,7 @@ def _parse(context: Context, fetched: Fetched, *, start: int = 0) -> Feed:
         url=fetched.url,
         content_type=fetched.content_type,
         start=start,
+        most=context.settings.feed_entries,
         seconds=context.settings.feed_seconds,
     )
     context.tally.count("skipped", feed.skipped)

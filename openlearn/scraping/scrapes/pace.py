@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from openlearn.scraping.models import Source
 from openlearn.scraping.scrapes.summary import Scraped, Wishes
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _LONGEST_WISH = timedelta(days=1)
 """A wish beyond this is cut to it, so that a mistake there does not end a source."""

@@ -21,7 +21,7 @@ from openlearn.scraping.scrapes.context import Context
 from openlearn.scraping.storing import pages
 from openlearn.scraping.storing.documents import Outcome
 from scheduler.errors import RequestFailed
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 
 def fetch_pages(context: Context, *, are_items: bool) -> int:

@@ -18,7 +18,7 @@ from openlearn.scraping.scrapes.context import Context
 from openlearn.scraping.scrapes.feed_scrape import store_entries
 from openlearn.scraping.scrapes.page_fetching import fetch_pages
 from openlearn.scraping.storing import pages
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 
 def scrape_repository(context: Context) -> Fetched:

@@ -17,7 +17,7 @@ from openlearn.scraping.scrapes.context import Context
 from openlearn.scraping.scrapes.page_fetching import fetch_pages
 from openlearn.scraping.storing import listings, pages
 from scheduler.errors import RequestFailed
-from scheduler.phrases import phrase, phrase_of
+from scheduler.messages import phrase, phrase_of
 
 
 def scrape_sitemap(context: Context) -> Fetched:

@@ -20,7 +20,7 @@ from openlearn.scraping.scrapes.scrape import scrape
 from openlearn.scraping.scrapes.summary import Scraped, ScrapeSummary
 from openlearn.scraping.services.sources import job_of
 from scheduler.errors import AlreadyPaused, InvalidArguments, JobNotFound, RequestFailed
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services import jobs
 
 

@@ -12,7 +12,7 @@ from openlearn.scraping.reading.articles import Extracted
 from openlearn.scraping.reading.similarity import is_near
 from openlearn.scraping.storing import copies, documents
 from openlearn.scraping.storing.documents import Content, Outcome
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 
 _GOOD_TEXT = 600
 """A stored text of so many characters is not given up for a remnant of it."""

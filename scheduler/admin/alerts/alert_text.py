@@ -89,7 +89,7 @@ def row(incident: Incident) -> dict[str, Any]:
 
 
 def bell(request: HttpRequest) -> dict[str, Any]:
-    """Return the open incidents for the bar of every page; empty: this person may not see them."""
+    """Return the open incidents for the bar of every page. Empty: this person may not see them."""
     if not request.user.has_perm("scheduler.view_incident"):
         return {}
     return {

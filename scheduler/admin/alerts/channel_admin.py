@@ -36,7 +36,7 @@ _OFF = Mark(word=gettext_lazy("off"), shape="■", tone="mute")
 
 
 class ChannelForm(forms.ModelForm):
-    """The form of one kind; a new channel shows the fields of all of them, by kind."""
+    """The form of one kind. A new channel shows the fields of all of them, by kind."""
 
     user: Any = None
 

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
-from scheduler.admin.format.languages import told_again
 from scheduler.admin.foundation import register
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.errors import BulkActionNotFound
@@ -109,7 +108,7 @@ def _context(request: HttpRequest, row: BulkAction) -> dict[str, Any]:
             {
                 "name": display.first_line(str(each["name"])),
                 "address": addresses.job(each["id"]) if row.subject == "jobs" else addresses.run(each["id"]),
-                "text": told_again(each["text"]),
+                "text": display.plain(str(each["text"])),
             }
             for each in row.refusals
         ],

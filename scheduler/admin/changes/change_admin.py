@@ -17,6 +17,7 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.format import display
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.core import error_messages
 from scheduler.core.states import ChangeAction, JobState, Via
 from scheduler.errors import ChangeNotFound, InvalidFilter
 from scheduler.models import Change
@@ -34,7 +35,7 @@ _FILTERS = ("job", "actor", "action", "via")
 @admin.register(Change)
 class ChangeAdmin(ReadOnlyAdmin):
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Who may see jobs may see how they came about."""
+        """Users who may view jobs may view their history."""
         return request.user.has_perm("scheduler.view_job")
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -155,11 +156,11 @@ def _filter(given: dict[str, str]) -> ChangeFilter:
     """:raises InvalidFilter: naming the value"""
     for name, text in given.items():
         if "\x00" in text:
-            raise InvalidFilter("NUL occurs in no text that is kept here.", parameter=name)
+            raise InvalidFilter(error_messages.FILTER_HOLDS_NUL(), parameter=name)
     if given["action"] and given["action"] not in set(ChangeAction):
-        raise InvalidFilter(f"“{given['action'][:64]}” is nothing that is done to jobs.", parameter="action")
+        raise InvalidFilter(error_messages.NOT_AN_ACTION(text=given["action"][:64]), parameter="action")
     if given["via"] and given["via"] not in set(Via):
-        raise InvalidFilter(f"“{given['via'][:64]}” is no way of changing jobs.", parameter="via")
+        raise InvalidFilter(error_messages.NOT_A_WAY(text=given["via"][:64]), parameter="via")
     return ChangeFilter(
         job=given["job"],
         actor=given["actor"],

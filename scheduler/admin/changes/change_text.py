@@ -100,7 +100,7 @@ def _row(request: HttpRequest, change: Change, version: int | None, *, now: date
         "job_address": None if version is None else addresses.job(change.job_key),
         "history_address": addresses.changes(job=change.job_key),
         "differences": [difference(each, now=now) for each in shown],
-        "reason": display.plain(change.reason),
+        "reason": display.whole_reason(change.reason),
         "is_definition": _is_definition(differences),
         "restore": reverse("admin:scheduler_change_restore", args=[change.pk])
         if may_restore(request, job_exists=version is not None) and _is_restorable(change, differences, version)
@@ -122,7 +122,7 @@ def _is_restorable(change: Change, differences: tuple[Difference, ...], version:
 
 
 def _is_definition(differences: tuple[Difference, ...]) -> bool:
-    """Whether more than a state was changed; what has no old values was created or deleted."""
+    """Whether more than a state changed. Changes without old values are creations and deletions."""
     return not differences or any(each.name not in _STATE for each in differences)
 
 
@@ -173,7 +173,7 @@ def label(name: str) -> str:
 
 
 def told(changes: Iterable[Change]) -> str:
-    """What these changes changed, in a few words."""
+    """These changes in a few words."""
     return "; ".join(text for change in changes if (text := brief(job_history.what(change=change))))
 
 
@@ -200,7 +200,7 @@ def _yes_or_no(value: Any, text: str) -> str:
 
 
 def _line_diff(old: Any, new: Any) -> str:
-    """What differs line by line, if a line is too short to show it; else nothing."""
+    """The differences line by line for long values, otherwise an empty text."""
     before, after = _long(old), _long(new)
     if not any("\n" in text or len(text) > _DIFFED_CHARS for text in (before, after)):
         return ""

@@ -18,7 +18,7 @@ _BAD = ("failed", "timed_out", "interrupted")
 
 
 def strip(runs: Sequence[Recent], *, size: int) -> SafeString:
-    """The newest ``size`` runs, the newest at the right. What failed is taller and carries a cross."""
+    """The newest ``size`` runs, the newest at the right. Failed runs are taller and have a cross."""
     shown = list(reversed(runs[:size]))
     if not shown:
         return format_html('<span class="ols-mute">{}</span>', _("no runs yet"))
@@ -58,7 +58,7 @@ def _tally(runs: Sequence[Recent]) -> str:
 
 
 def durations(runs: Sequence[Recent]) -> SafeString | None:
-    """How long the runs took, oldest first, with a line at the median; nothing when none has taken any time."""
+    """The durations of the runs, oldest first, with a line at the median. Empty without durations."""
     timed = [(run, run.seconds) for run in reversed(runs) if run.seconds is not None]
     longest = max((seconds for _run, seconds in timed), default=0.0)
     if len(timed) < 2 or longest <= 0:
@@ -96,7 +96,7 @@ def durations(runs: Sequence[Recent]) -> SafeString | None:
 
 
 def duration(seconds: float | None, *, p95: float | None) -> SafeString | str:
-    """How long a run took beside what 19 of 20 runs of its job do not exceed: the line in the middle."""
+    """The duration of a run beside the p95 of its job: the line in the middle."""
     if seconds is None or not p95:
         return ""
     share = seconds / p95

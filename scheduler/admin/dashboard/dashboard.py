@@ -71,7 +71,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
 
 
 def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
-    """What comes next and why: by its schedule, as another attempt, or because fire times have passed."""
+    """The upcoming runs with their reason: the schedule, a further attempt, or passed fire times."""
     rows: list[dict[str, Any]] = [
         {
             "at": job.next_run_time,
@@ -197,7 +197,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
             break
         if run.error:
             failures.append(run)
-    problem = failures[0].error if failures else display.reason(job.state_reason)
+    problem = display.reason(failures[0].error) if failures else display.reason(job.state_reason)
     if not failures:
         problem = _late(job, runs) or problem
     return {
@@ -213,7 +213,7 @@ def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) 
 
 
 def _late(job: Any, runs: list[Any]) -> str:
-    """Say why a job is late; empty if it is not."""
+    """Explain why a job is late, or return an empty text."""
     if job.condition == "overdue":
         waiting = any(run.state == RunState.QUEUED for run in runs)
         return _("Its run is queued.") if waiting else _("Not picked up yet. Is a scheduler running?")

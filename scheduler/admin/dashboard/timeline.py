@@ -1,4 +1,4 @@
-"""What ran and what is planned, a lane for each job, as SVG."""
+"""Past and planned runs as SVG, with a lane for each job."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """
-The arguments of a task as fields of their types, made from its JSON Schema; or as one JSON box.
+The arguments of a task as typed fields from its JSON Schema, or as one JSON text.
 
 Both show the same value: what one of them cannot show without changing it is shown by the other. A stored secret is
 never shown: an empty field, or a mask in the JSON, stands for it.
@@ -37,7 +37,7 @@ class Argument:
 
     is_required: bool
     default: str
-    """What holds when nothing is said, for people; empty if there is none."""
+    """The default value as text, or an empty text."""
 
     hint: str
     choices: tuple[tuple[str, str], ...] = ()
@@ -73,7 +73,9 @@ def _resolved(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[s
 def _argument(name: str, part: Mapping[str, Any], *, is_required: bool) -> Argument:
     kind = part.get("type")
     values = part.get("enum") or ([part["const"]] if "const" in part else None)
-    if values:
+    if part.get("writeOnly"):
+        shown = "secret"
+    elif values:
         shown = "choice"
     elif kind == "string":
         shown = _FORMATS.get(part.get("format", ""), "text")
@@ -118,7 +120,7 @@ def _fits(argument: Argument, value: Any) -> bool:
 
 
 def _as_fields(offered: list[Argument], values: Any) -> dict[str, str] | None:
-    """Return the texts of the fields, by argument; ``None``: there is no field for something, or none that fits it."""
+    """Return the texts of the fields, by argument. ``None``: a value has no field that can show it."""
     known = {argument.name: argument for argument in offered}
     if not isinstance(values, Mapping) or not all(
         name in known and _fits(known[name], value) for name, value in values.items()
@@ -133,9 +135,11 @@ def _as_fields(offered: list[Argument], values: Any) -> dict[str, str] | None:
 
 
 def _value(argument: Argument, text: str) -> Any:
-    """What a field's text means. What means nothing stays text, for the task's own types to refuse with a sentence."""
+    """The value of a field's text. Invalid text stays text, and the types of the task reject it."""
     if argument.kind == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
+    if argument.kind == "secret":
+        return _secret(text)
     if argument.kind in ("integer", "number", "boolean", "choice", "json"):
         try:
             return json.loads(text)
@@ -147,10 +151,20 @@ def _value(argument: Argument, text: str) -> Any:
     return text
 
 
+def _secret(text: str) -> Any:
+    """A secret is a text, or an object or a list as JSON."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
 class TypedArguments(dict[str, Any]):
     """
-    What was typed: ``mode`` (``fields`` or ``json``), ``task``, ``json``, ``fields`` by the argument's name, and
-    ``kept``, the secrets for which an empty field stands.
+    The input: ``mode`` (``fields`` or ``json``), ``task``, ``json``, ``fields`` by the argument's name, and ``kept``,
+    the secrets for which an empty field stands.
     """
 
 
@@ -265,9 +279,9 @@ def _from_fields(task: Task, fields: Mapping[str, str], kept: Collection[str]) -
 
 def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Put the values that are kept where their masks were left.
+    Replace masks by the stored values.
 
-    :raises ValidationError: there is a mask and nothing is kept, or something sealed that nobody can have seen
+    :raises ValidationError: a mask has no stored value, or an encrypted value was given
     """
     try:
         found = dict(masking.unmasked(given=given, stored=stored))
@@ -298,7 +312,7 @@ def switched(data: Any) -> str:
 
 
 def _given(typed: TypedArguments, task: Task | None) -> dict[str, Any] | None:
-    """Return the arguments as they stand in the form, with masks; ``None``: they are not an object."""
+    """Return the arguments as they stand in the form, with masks. ``None``: they are not an object."""
     try:
         if typed["mode"] == "fields" and task:
             return _from_fields(task, typed["fields"], typed["kept"])

@@ -1,4 +1,4 @@
-"""The choice of a task: by its name, with what it says about itself; with JavaScript it can be searched."""
+"""The choice of a task by its name and description, with a search in JavaScript."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TaskSelect(forms.Select):
 
 
 def choices(current: str | None) -> list[tuple[str, str]]:
-    """Every task; the one of a stored job also if it is gone, so that the rest of the job can be edited."""
+    """All tasks, including a missing one of a stored job, so that the rest of the job can be edited."""
     found = [(task.name, f"{task.name}: {task.description}".removesuffix(": ")) for task in registry.all()]
     if current is None:
         return [("", "---------"), *found]

@@ -47,7 +47,7 @@ WEEKDAYS = {
     "sun": gettext_lazy("Sun"),
 }
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-"""As cron names them; what they are called is Django's to say."""
+"""The names in cron. Django translates them."""
 
 _OWN = {
     "every": ("number", "unit", "at"),
@@ -63,7 +63,7 @@ _CALENDAR = ("months", "years")
 
 
 class Typed(dict[str, Any]):
-    """What stands in the parts of the field, as text. What is not said is absent or empty."""
+    """The texts in the parts of the field. Missing parts are absent or empty."""
 
     def said(self, name: str) -> str:
         return str(self.get(name) or "").strip()
@@ -205,7 +205,7 @@ def _days(typed: Typed) -> dict[str, Any]:
 
 
 def _ticked(typed: Typed, part: str, known: Collection[str]) -> str:
-    """A field of a cron expression; to tick none or all is to leave it open."""
+    """A field of a cron expression. Ticking none or all means every value."""
     chosen = typed.get(part) or []
     return ",".join(chosen) if 0 < len(chosen) < len(known) else "*"
 
@@ -242,7 +242,7 @@ def _number(text: str, name: str) -> int | float:
 
 
 def taken_apart(trigger: Any) -> Typed:
-    """Return a stored trigger as the parts of the field; what they cannot say stays JSON."""
+    """Return a stored trigger as the parts of the field, or as JSON if they cannot express it."""
     if trigger is None or trigger == "":
         return Typed(kind="every", number="1", unit="hours")
     if isinstance(trigger, str):

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
-from scheduler.admin.format.languages import told_again
+from scheduler.admin.format.languages import told
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
@@ -91,7 +91,7 @@ def job_badge(condition: str) -> SafeString:
 
 
 def environment_badge() -> SafeString | str:
-    """Where this is, as ``SCHEDULER['ENVIRONMENT']`` says; nothing if it does not say. Production stands out."""
+    """The environment of ``SCHEDULER['ENVIRONMENT']``, or an empty text. Production stands out."""
     name = first_line(conf.get().environment, most=40)
     if not name:
         return ""
@@ -123,7 +123,7 @@ def span(length: timedelta | float) -> str:
 
 
 def took(length: timedelta | float) -> str:
-    """How long something took, exactly enough to compare: ``4 ms``, ``59.9 s``, ``2 min 0 s``, ``3 h 2 min``."""
+    """A duration, exact enough to compare: ``4 ms``, ``59.9 s``, ``2 min 0 s``, ``3 h 2 min``."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
     if seconds < 1:
         return _("%d ms") % round(seconds * 1000)
@@ -137,7 +137,7 @@ def took(length: timedelta | float) -> str:
 
 
 def exactly(length: timedelta | float) -> str:
-    """A length that somebody chose, with nothing left off: ``90 s`` is ``1 min 30 s``, and ``5 min`` just that."""
+    """A configured length in full: ``90 s`` is ``1 min 30 s``, and ``5 min`` stays so."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(int(minutes), 60)
@@ -152,7 +152,7 @@ def exactly(length: timedelta | float) -> str:
 
 
 def run_time(run: Any) -> str:
-    """How long the body of a run took; empty if it never began or has not ended."""
+    """The duration of a run, empty if it did not start or has not ended."""
     if run.started_at is None or run.finished_at is None:
         return ""
     return took(run.finished_at - run.started_at)
@@ -192,7 +192,7 @@ def age_texts() -> dict[str, str]:
 
 
 def moment(at: datetime | None, *, now: datetime | None = None) -> SafeString | str:
-    """An instant with both readings; to the second and with its offset for the one who points at it."""
+    """An instant with both readings, and to the second with its offset in the tooltip."""
     if at is None:
         return "–"
     now = now or timezone.now()
@@ -209,7 +209,7 @@ def heard(at: datetime | None, *, now: datetime | None = None) -> SafeString | s
 
 
 def due(at: datetime | None, *, now: datetime | None = None, to_the_second: bool = False) -> SafeString | str:
-    """When a job is due; what is over is overdue, and never “in 0 minutes”."""
+    """The next run of a job. A passed one is overdue, never “in 0 minutes”."""
     if at is None:
         return "–"
     now = now or timezone.now()
@@ -225,7 +225,7 @@ def due_to_the_second(at: datetime) -> SafeString | str:
 
 
 AGES = re.compile(r'(<span data-age="(?:since|due)">)[^<]*')
-"""How far away instants are, in pages: that changes by itself, and the script counts on."""
+"""Distances of instants in pages, which the script keeps up to date."""
 
 
 def _tagged(at: datetime, shown: str, age: str, *, kind: str) -> SafeString:
@@ -241,7 +241,7 @@ def _tagged(at: datetime, shown: str, age: str, *, kind: str) -> SafeString:
 
 
 def beside(at: datetime, zone: str) -> str:
-    """``02:00 Europe/Berlin``: the same instant on another clock; empty if that shows what the page's does."""
+    """``02:00 Europe/Berlin``: the same instant on another clock, empty if both clocks agree."""
     try:
         local, there = timezone.localtime(at), at.astimezone(zone_named(zone))
     except LookupError:
@@ -284,9 +284,9 @@ def first_line(text: str | None, *, most: int = _MOST_CHARS) -> str:
 
 def whole_reason(text: str | None) -> str:
     """Why something is as it is: in the reader's language if the scheduler wrote it."""
-    return plain(told_again(text or ""))
+    return plain(told(text or ""))
 
 
 def reason(text: str | None, *, most: int = _MOST_CHARS) -> str:
     """The same on one line."""
-    return first_line(told_again(text or ""), most=most)
+    return first_line(told(text or ""), most=most)

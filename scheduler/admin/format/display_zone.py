@@ -54,7 +54,7 @@ def in_display_zone(view: Callable[..., HttpResponseBase]) -> Callable[..., Http
 
 
 def chosen(request: HttpRequest) -> tzinfo | None:
-    """The zone that this browser keeps; ``None``: the project's, also if what is kept is no zone."""
+    """The zone of this browser. ``None``: the project's zone, also for an invalid cookie."""
     try:
         return zone_named(request.COOKIES[COOKIE])
     except LookupError:

@@ -1,36 +1,14 @@
-"""The languages of people: phrases, errors and stored reasons as the reader's language says them."""
+"""The reader's language: messages and errors rendered with the catalogues of Django."""
 
 from __future__ import annotations
 
-import re
-from functools import cache
 from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext, ngettext, pgettext
 
 from scheduler.errors import SchedulerError
-from scheduler.phrases import message, phrase, put
-
-_STORED = (
-    message("It has no further fire time."),
-    message("The job was paused before this could start."),
-    message("The job was broken: {reason}"),
-    message("The job was deleted."),
-    message("Created paused."),
-    message("It was paused when it was adopted."),
-    message("Backfill."),
-    message("Cancelled before it began."),
-    message("Cancelled by {who} before it began."),
-    message("Cancelled while it ran."),
-    message("Failed {number} times in a row."),
-    message("More than {most} fire times were due at once; only the newest {most} are run."),
-    message("Noticed {late} s late; the misfire grace time is {grace} s."),
-    message("{number} run of this job still active; max_instances is {most}."),
-    message("{number} runs of this job still active; max_instances is {most}."),
-    message("No task is registered as “{name}”. Is its app in INSTALLED_APPS?"),
-)
-"""Sentences that nodes and services write into the tables, in English as the API gives them."""
+from scheduler.messages import translate
 
 
 class _Translations:
@@ -55,31 +33,7 @@ _translations = _Translations()
 
 
 def told(said: str | Exception) -> str:
-    """Say a text or an error in the reader's language, as far as it is made of phrases."""
+    """Say a text or an error in the reader's language, as far as it is made of messages."""
     if isinstance(said, SchedulerError):
-        return put(said.message, _translations)
-    return put(said, _translations) if isinstance(said, str) else str(said)
-
-
-def told_again(stored: str) -> str:
-    """Say a sentence that was stored in English in the reader's language. What a person wrote stays as it is."""
-    for template in _STORED:
-        if found := _pattern(template).fullmatch(stored):
-            return told(phrase(template, **{name: told_again(value) for name, value in found.groupdict().items()}))
-    return stored
-
-
-@cache
-def _pattern(template: str) -> re.Pattern[str]:
-    """What a sentence made from the template looks like."""
-    seen: set[str] = set()
-    made = ""
-    for place, part in enumerate(re.split(r"\{(\w+)\}", template)):
-        if place % 2 == 0:
-            made += re.escape(part)
-        elif part in seen:
-            made += f"(?P={part})"
-        else:
-            seen.add(part)
-            made += f"(?P<{part}>.+)"
-    return re.compile(made, re.DOTALL)
+        return translate(said.message, _translations)
+    return translate(said, _translations) if isinstance(said, str) else str(said)

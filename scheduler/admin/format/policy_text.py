@@ -1,4 +1,4 @@
-"""How a job is run, in words: one way of saying it for its page, its form and its history."""
+"""The policies of a job as sentences, for its page, its form and its history."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import Overlap
 from scheduler.errors import InvalidPolicy, UnknownTask
+from scheduler.messages import with_values
 from scheduler.models import Job
-from scheduler.phrases import with_values
 
 LEFT_TO_THE_TASK = tuple(field.name for field in FIELDS if field.default_from is Source.TASK)
-"""Policies that a new job takes from its task when nothing is said."""
+"""Policies that a new job takes from its task by default."""
 
 OVERLAPS = {
     Overlap.SKIP.value: gettext_lazy("skip the fire time"),
@@ -43,9 +43,9 @@ def of(job: Job) -> list[str]:
 
 def of_typed(data: Mapping[str, Any]) -> dict[str, str]:
     """
-    The rules as they stand in the form in one paragraph, or what is wrong with one; nothing if the form has none.
+    The rules of the form in one paragraph, or the problem of one. Empty if the form has no rules.
 
-    What they leave to the task is as the task says, once one is chosen.
+    Rules left to the task are those of the chosen task.
     """
     if "max_instances" not in data:
         return {}
@@ -63,13 +63,13 @@ def of_typed(data: Mapping[str, Any]) -> dict[str, str]:
 
 
 def label(name: str) -> str:
-    """What people read for the name of a policy."""
+    """The label of a policy."""
     field = BY_NAME[name]
     return capfirst(_(field.form_label or field.label))
 
 
 def problem(name: str, value: Any) -> str:
-    """What is wrong with a policy, under the name that the form has for it; empty: nothing is."""
+    """The problem of a policy under its label in the form, or an empty text."""
     try:
         policies.check({name: value})
     except InvalidPolicy as error:
@@ -78,7 +78,7 @@ def problem(name: str, value: Any) -> str:
 
 
 def sentences(rules: Mapping[str, Any], *, task: Task | None) -> list[str]:
-    """Say each of the rules; ``rules`` has every policy, empty where that is left to a task nobody knows yet."""
+    """Describe each rule. ``rules`` has every policy, empty where a task decides that is not chosen yet."""
     return [
         *_while_running(rules),
         _after_downtime(rules),

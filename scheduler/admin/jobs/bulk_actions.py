@@ -1,4 +1,4 @@
-"""What may be done with many jobs at once: those that are ticked in the list, or all that match."""
+"""Bulk actions on selected jobs, or on all jobs that match."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from scheduler.services.templates import instances
 
 
 def context(request: HttpRequest, job: Job) -> dict[str, Any]:
-    """Return the declaration of a job for its page; empty for a job that people made."""
+    """Return the declaration of a job for its page. Empty for a job that people made."""
     row = declarations.of_job(id=job.pk)
     if row is None:
         return {}

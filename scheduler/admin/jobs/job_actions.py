@@ -1,4 +1,4 @@
-"""What may be done with a job: each is asked for first, and done by the services."""
+"""The actions on one job: each asks for confirmation and calls the services."""
 
 from __future__ import annotations
 

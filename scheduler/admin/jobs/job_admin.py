@@ -88,13 +88,13 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
         )
 
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """The admin's own log knows nothing of what was done elsewhere; our history knows it all."""
+        """The admin's own log lacks changes from elsewhere. Our change history has all of them."""
         return redirect(addresses.changes(job=unquote(object_id)))
 
     # The form
 
     def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """What the trigger in the form would do. Nothing is saved."""
+        """The effect of the trigger in the form, without saving."""
         self._refuse_who_may_not_write(request)
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])

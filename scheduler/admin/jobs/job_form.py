@@ -104,7 +104,7 @@ class JobForm(forms.ModelForm):
         choice.choices = RERUNS
 
     def _get_validation_exclusions(self) -> set[str]:
-        """What is left to the task is not for the model to judge: it is known once the services have asked the task."""
+        """The model does not validate policies left to the task. The services fill them in."""
         exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
         return {*exclusions, *(LEFT_TO_THE_TASK if self.is_new else ())}
 
@@ -171,7 +171,7 @@ class JobForm(forms.ModelForm):
         )
 
     def policies(self) -> dict[str, Any]:
-        """What was said about how the job is run; a task's or a setting's own say is left out."""
+        """The policies given in the form, without defaults of tasks and settings."""
         return {
             name: self.cleaned_data[name]
             for name in POLICIES
@@ -191,7 +191,12 @@ class JobForm(forms.ModelForm):
 
     def _check_arguments(self, cleaned: dict[str, Any]) -> None:
         try:
-            validation.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
+            validation.check_arguments(
+                task=cleaned["task"],
+                args=cleaned["args"],
+                kwargs=cleaned["kwargs"],
+                job=None if self.is_new else self.instance,
+            )
         except UnknownTask as error:
             self.add_error("task", told(error))
         except InvalidArguments as error:

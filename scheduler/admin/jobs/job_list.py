@@ -64,7 +64,7 @@ class ConditionFilter(admin.SimpleListFilter):
 
 
 class ValueFilter(admin.SimpleListFilter):
-    """One of the values that jobs have. What is chosen stays offered, also when no job has it any more."""
+    """One of the values that jobs have. A chosen value stays in the list even when its last job is gone."""
 
     lookup: ClassVar[str]
     among: ClassVar[str]
@@ -117,11 +117,11 @@ class JobList(ChangeList):
             job.recent = runs.get(job.pk, [])
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Job]) -> list[Any]:
-        """What has no value comes last in either direction."""
+        """Empty values come last in both directions."""
         return [_missing_last(part) for part in super().get_ordering(request, queryset)]
 
     def orders(self) -> Iterator[dict[str, Any]]:
-        """The orders that can be chosen above the list; the columns' heads know more of them."""
+        """The orders in the menu above the list. The headers of the columns offer more."""
         chosen = self.params.get(ORDER_VAR, "")
         offered = [
             ("", "", _("worst first")),
@@ -142,7 +142,7 @@ class JobList(ChangeList):
 
 
 class ListOfJobs(_Admin):
-    """What the admin of jobs needs for its list."""
+    """The list part of the admin of jobs."""
 
     list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
     list_display_links = None
@@ -229,7 +229,7 @@ class ListOfJobs(_Admin):
         )
         error = next((run.error for run in recent if run.finished_at), "")
         if error:
-            shown = format_html('{}<br><span class="ols-error ols-small">{}</span>', shown, display.first_line(error))
+            shown = format_html('{}<br><span class="ols-error ols-small">{}</span>', shown, display.reason(error))
         return shown
 
     @admin.display(description=gettext_lazy("last 20"))
@@ -298,7 +298,7 @@ def _labelled(label: str, value: str) -> SafeString:
 
 
 def _not_started(request: Any) -> Sequence[NotStarted]:
-    """The jobs whose runs do not begin; looked up once a request."""
+    """The jobs whose runs do not start, read once a request."""
     known: Sequence[NotStarted] | None = getattr(request, "scheduler_not_started", None)
     if known is None:
         known = request.scheduler_not_started = overview.not_started()
@@ -306,7 +306,7 @@ def _not_started(request: Any) -> Sequence[NotStarted]:
 
 
 def _survey(request: Any) -> Survey:
-    """What there is among the jobs; looked up once a request, for the filters and the tabs."""
+    """The values that exist among the jobs, read once a request for the filters and the tabs."""
     known: Survey | None = getattr(request, "scheduler_survey", None)
     if known is None:
         known = request.scheduler_survey = overview.survey(now=timezone.now(), not_started=_not_started(request))

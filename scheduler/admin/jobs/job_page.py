@@ -98,7 +98,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
 
 
 def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
-    """What the person may do with this job as it is: no button is shown that would refuse."""
+    """The permitted actions for the present state of the job. Other buttons are hidden."""
     user = request.user
     may_pause = user.has_perm("scheduler.pause_job")
     return {
@@ -181,20 +181,20 @@ def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
     error = next((run.error for run in runs if run.error), "")
     success = next((run for run in runs if run.state == RunState.SUCCEEDED), None)
     if error:
-        told += f" {display.first_line(error).rstrip('.')}."
+        told += f" {display.reason(error).rstrip('.')}."
     if success is not None:
         told += " " + _("Last success %s.") % display.clock(success.scheduled_at, now=now)
     return told
 
 
 def zone_of(trigger: Any) -> str:
-    """The zone whose clock the trigger follows; empty if it names none."""
+    """The zone of the trigger, or an empty text."""
     zone = trigger.get("timezone") if isinstance(trigger, Mapping) else None
     return zone if isinstance(zone, str) else ""
 
 
 def upcoming(job: Job, *, now: datetime) -> list[datetime]:
-    """The next fire times as the engine will find them; none for a job that is not in the schedule."""
+    """The next fire times as the engine will compute them. Empty for a job that is not scheduled."""
     if job.state != JobState.ACTIVE or job.next_run_time is None or not isinstance(job.trigger, Mapping):
         return []
     try:

@@ -35,7 +35,7 @@ class Pause:
     """Why it cannot be: its end was not understood."""
 
     asks: ClassVar[dict[str, Any]] = {"asks_reason": True, "asks_until": True}
-    """What the question about it asks."""
+    """The fields of the question."""
 
     @property
     def answer(self) -> dict[str, str]:
@@ -47,7 +47,7 @@ class Pause:
         return "" if self.until is None else display.clock(self.until, now=self.now)
 
     def begin(self, request: HttpRequest, job: Job) -> Job:
-        """:raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed"""
+        """:raises AlreadyPaused, InvalidPause, JobNotFound: no change was made"""
         return jobs.pause(job=job, **pages.author(request), reason=self.reason, until=self.until)
 
 
@@ -62,7 +62,7 @@ def asked(request: HttpRequest) -> Pause:
 
 def until_of(request: HttpRequest, *, now: datetime | None = None) -> datetime | None:
     """
-    Read when a pause shall end, on the clock of the page; ``None``: when somebody resumes it.
+    Parse the end of a pause on the clock of the page. ``None``: until it is resumed.
 
     :raises InvalidPause: naming the value
     """
@@ -97,7 +97,7 @@ def _instant(typed: str, *, now: datetime) -> datetime:
 
 
 def as_typed(until: datetime | None) -> str:
-    """Write an end as the field for it does; empty: there is none."""
+    """Format an end for its field, or return an empty text."""
     return "" if until is None else f"{timezone.localtime(until):%Y-%m-%dT%H:%M:%S}"
 
 
@@ -115,7 +115,7 @@ def sentence(job: Job, *, now: datetime) -> str:
 
 
 def cost(job: Job, *, now: datetime) -> str:
-    """Say how many fire times are skipped until the pause ends; empty: nobody can say."""
+    """Describe the number of fire times skipped until the pause ends, or return an empty text if unknown."""
     number = pauses.fire_times_ahead(job=job, now=now)
     if number is None:
         return ""

@@ -1,4 +1,4 @@
-"""What a trigger that somebody types would do: in words, and its next fire times by the engine's own rules."""
+"""The preview of a trigger in the form: its description and next fire times by the engine's rules."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ _NOTES = {
 
 
 def context(data: Any) -> dict[str, Any]:
-    """Return sentence, warning and rows, or what is wrong; and the rules in words. ``data``: what the form sent."""
+    """Return sentence, warning and rows, or the problem, and the rules as text. ``data``: the form data."""
     typed = TriggerWidget().value_from_datadict(data, {}, "trigger")
     return _said(typed, data) | policy_text.of_typed(data)
 
 
 def before_typing(form: forms.ModelForm[Job]) -> dict[str, Any]:
-    """The same for a form that nobody has sent yet."""
+    """The same for a new form."""
     rules = {name: form[name].value() for name in (*POLICIES, "task", "seen_version") if name in form.fields}
     typed = Typed({"timezone": timezone.get_default_timezone_name()} | taken_apart(form["trigger"].value()))
     return _said(typed, rules) | policy_text.of_typed(rules)
@@ -70,7 +70,7 @@ def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def warning(*, trigger: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
-    """What is allowed and still looks like a mistake; empty if nothing does. ``rules``: task and policies."""
+    """A warning about valid input that looks like a mistake, or an empty text. ``rules``: task and policies."""
     return _overlapping(validation.preview(trigger=trigger, count=COUNT).fire_times, rules)
 
 

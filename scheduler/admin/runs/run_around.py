@@ -1,4 +1,4 @@
-"""What lies around a run: its neighbours, what changed since the last success, and when it will be forgotten."""
+"""The surroundings of a run: its neighbours, changes since the last success, and its deletion."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def neighbours(run: Run, found: Neighbours) -> Sequence[dict[str, Any]]:
 def changes(
     run: Run, success: Run | None, *, nodes: Mapping[str, NodeSeen], see_output: bool, see_job: bool
 ) -> list[dict[str, str]] | None:
-    """Return what is not as it was at the last success; ``None`` if there is nothing to compare."""
+    """Return the differences to the last success, or ``None`` without one."""
     if not run.error or success is None:
         return None
     found = run_differences.between(before=run_queries.with_arguments(run=success), after=run, nodes=nodes)
@@ -58,7 +58,7 @@ def changes(
 
 
 def _changes_of_job(run: Run, success: Run) -> list[dict[str, str]]:
-    """What people changed about the job between the two runs, oldest first; arguments the runs have recorded."""
+    """Changes of the job between the two runs, oldest first. The runs record the arguments."""
     between = ChangeFilter(job=run.job_key, since=success.created_at, until=run.created_at)
     newest = job_history.changes(filter=between).exclude(changes={})[:_MOST_CHANGES]
     return [

@@ -21,9 +21,12 @@ from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.admin.runs import run_many
 from scheduler.admin.runs.run_page import node_name
+from scheduler.core import error_messages
+from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.registry import registry
 from scheduler.core.states import RunKind, RunState
 from scheduler.errors import InvalidFilter
+from scheduler.messages import phrase
 from scheduler.models import Node, Run
 from scheduler.services.queries import overview, run_queries
 from scheduler.services.queries.paging import Page
@@ -81,22 +84,32 @@ def read(request: HttpRequest) -> tuple[str, RunFilter]:
     tabs = [name for name, (_text, states) in _TABS.items() if state in states]
     tab = given.get("tab") or next(iter(tabs), "all")
     if tab not in _TABS:
-        raise InvalidFilter(f"“{tab[:64]}” is no state of runs.", parameter="tab")
+        raise InvalidFilter(error_messages.NOT_A_RUN_STATE(text=tab[:64]), parameter="tab")
     node = given.get("node", "").strip()
     try:
         node = str(uuid.UUID(node)) if node else ""
     except ValueError:
-        raise InvalidFilter(f"“{node[:64]}” is no node.", parameter="node") from None
+        raise InvalidFilter(error_messages.NOT_A_NODE(text=node[:64]), parameter="node") from None
     kind = given.get("kind") or given.get("kind__exact", "")
     if kind and kind not in set(RunKind):
-        raise InvalidFilter(f"“{kind[:64]}” is no kind of run.", parameter="kind")
+        raise InvalidFilter(error_messages.NOT_A_RUN_KIND(text=kind[:64]), parameter="kind")
+    reason = given.get("reason_code", "").strip()
     texts = {name: given.get(name, "").strip() for name in ("job", "name", "executor", "tag", "task", "error")}
     for name, text in texts.items():
         if "\x00" in text:
-            raise InvalidFilter("NUL occurs in no text that is kept here.", parameter=name)
+            raise InvalidFilter(error_messages.FILTER_HOLDS_NUL(), parameter=name)
     since, until = _instant(given, "since"), _instant(given, "until")
     kinds = (kind,) if kind else ()
-    return tab, RunFilter(states=_TABS[tab][1], node=node, kinds=kinds, since=since, until=until, **texts)
+    wanted = RunFilter(
+        states=_TABS[tab][1],
+        node=node,
+        kinds=kinds,
+        reasons=run_queries.known_reasons([reason] if reason else []),
+        since=since,
+        until=until,
+        **texts,
+    )
+    return tab, wanted
 
 
 def _instant(given: Any, name: str) -> datetime | None:
@@ -107,7 +120,7 @@ def _instant(given: Any, name: str) -> datetime | None:
         at = datetime.fromisoformat(text)
         return at if timezone.is_aware(at) else timezone.make_aware(at)
     except (ValueError, OverflowError):
-        raise InvalidFilter(f"“{text[:64]}” is no time. Write it as 2027-03-01T09:00.", parameter=name) from None
+        raise InvalidFilter(error_messages.NOT_AN_INSTANT(text=text[:64]), parameter=name) from None
 
 
 def _page(request: HttpRequest, wanted: RunFilter) -> tuple[Page[Run], str]:
@@ -182,7 +195,7 @@ def _nodes() -> Any:
 
 
 def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str, str]) -> dict[str, Any]:
-    """What the head of the page offers."""
+    """The filters in the head of the page."""
     return {
         "tabs": [
             {"text": text, "is_current": name == tab, "address": _address(request, tab=name)}
@@ -194,6 +207,10 @@ def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str,
         "nodes": [
             {"pk": pk, "name": f"{display.plain(name)} ({pk[:8]})", "is_chosen": pk == wanted.node}
             for pk, name in nodes.items()
+        ],
+        "reasons": [
+            {"code": code, "text": told(phrase(title)), "is_chosen": code in wanted.reasons}
+            for code, title in RUN_REASONS.items()
         ],
         "since": _local(wanted.since),
         "until": _local(wanted.until),
@@ -279,7 +296,7 @@ def _csv_lines(wanted: RunFilter) -> Iterator[str]:
 
 
 def _cell(value: Any) -> str:
-    """What a spreadsheet would take for a formula gets a quote in front."""
+    """Quote cells that a spreadsheet would treat as a formula."""
     if value is None:
         return ""
     if isinstance(value, datetime):

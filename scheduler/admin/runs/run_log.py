@@ -21,7 +21,7 @@ _ENTRY = re.compile(r"^(?P<hours>\d\d):(?P<minutes>\d\d):(?P<seconds>\d\d\.\d{3}
 _LEFT_OUT = re.compile(r"^… (?P<number>\d+) lines? left out here …$")
 _LEVELS = {"DEBUG": "mute", "INFO": "", "WARNING": "warn", "ERROR": "bad", "CRITICAL": "bad"}
 _COLOURS = re.compile(r"␛\[[0-9;:]*m")
-"""What a terminal takes for colours; the levels have their own here."""
+"""Escape sequences for colours. The page colours the levels itself."""
 
 _DAY = 86_400.0
 _OUT_OF_ORDER = 60.0
@@ -30,12 +30,12 @@ _OUT_OF_ORDER = 60.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     number: int
-    """Its place in all that was logged, the first is 1; 0 for the note where lines were left out."""
+    """Its number in the whole log, from 1. 0 for the note about dropped lines."""
 
     text: str
     tone: str
     since: str
-    """Seconds since the run began; empty for what does not begin an entry."""
+    """Seconds since the start of the run. Empty for continuation lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,9 @@ from scheduler.models import Job, Run
 from scheduler.services.queries import dashboard, run_queries
 from scheduler.services.queries.run_queries import NodeSeen
 
+RUN_WITH_OTHER_ARGUMENTS = ("scheduler.run_job", "scheduler.change_job", "scheduler.view_run_output")
+"""Other arguments are another definition, if only for once."""
+
 
 def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     """Return all that page and live region show. Twelve queries at most."""
@@ -86,7 +89,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 
 def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
-    """Say of a run whose node is not heard any more what nobody can know."""
+    """Explain that the outcome of a run is unknown while its node is silent."""
     return _("But %(node)s stopped reporting %(when)s. The run may or may not have finished.") % {
         "node": display.first_line(node),
         "when": display.distance(seen.heartbeat_at, now=now),
@@ -94,14 +97,14 @@ def silence(node: str, seen: NodeSeen, *, now: datetime) -> str:
 
 
 def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bool]:
-    """What the person may do with this run as it is now: no button is shown that would refuse."""
+    """The permitted actions for the present state of the run. Other buttons are hidden."""
     user = request.user
     is_over = run.finished_at is not None
     see_output = user.has_perm("scheduler.view_run_output")
     return {
         "see_output": see_output,
         "retry": job is not None and is_over and user.has_perm("scheduler.retry_run"),
-        "again": job is not None and see_output and user.has_perm("scheduler.run_job"),
+        "again": job is not None and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
         "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
     }
 
@@ -109,7 +112,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
 def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
     """Say in one sentence what became of the run."""
     where = _(" on %s") % node if node else ""
-    error = display.first_line(run.error, most=300)
+    error = display.reason(run.failure, most=300)
     what = f": {error}{f' ({place})' if place else ''}" if error else "."
     after = _(" after %s") % display.run_time(run) if display.run_time(run) else ""
     reason = display.reason(run.reason, most=400)
@@ -143,12 +146,12 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
 
 
 def node_name(run: Run, names: dict[str, str]) -> str:
-    """Return the name of the run's node; the beginning of its id once its row was cleaned up."""
+    """Return the name of the run's node, or the beginning of its id once its row was deleted."""
     return names.get(str(run.node), str(run.node)[:8]) if run.node else ""
 
 
 def progress(reported: Any) -> dict[str, Any] | None:
-    """Return what a task says of its progress; nothing if it is not what tasks say."""
+    """Return the progress of a task, or an empty text if it is malformed."""
     if not isinstance(reported, dict):
         return None
     done, total = reported.get("done"), reported.get("total")

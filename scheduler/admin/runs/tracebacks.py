@@ -15,18 +15,18 @@ _FOREIGN = re.compile(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
     own: str
-    """The frames of the project's own code, as they were called; empty if there are none."""
+    """The frames of the project's own code in the order of calls, or an empty tuple."""
 
     end: str
-    """What was raised."""
+    """The exception."""
 
     frames: int
     place: str
-    """``shop.py:118``, the innermost of the own frames; empty if there are none."""
+    """``shop.py:118``, the innermost own frame, or an empty text."""
 
 
 def read(text: str) -> Trace:
-    """Split the last traceback in a text; those that led to it stay in the whole text alone."""
+    """Parse the last traceback in a text. Earlier ones stay in the whole text only."""
     lines = text.splitlines()
     start = max((number for number, line in enumerate(lines) if line.startswith("Traceback (")), default=-1)
     own: list[str] = []

@@ -67,7 +67,7 @@ def _row(step: Step, *, now: datetime) -> dict[str, Any]:
 
 
 def difference(task: str, name: str, old: Any, new: Any, *, now: datetime) -> dict[str, Any]:
-    """Return one field with both values for a person; secrets are masked."""
+    """Return one field with both values for a person. Secrets are masked."""
     if name.startswith("kwargs.") and name.removeprefix("kwargs.") in _secrets(task):
         old, new = masking.MASK, masking.MASK
     plain = Difference(name=name, old=None if old is REMOVED else old, new=None if new is REMOVED else new)

@@ -73,7 +73,7 @@ class TemplateForm(forms.Form):
 
 
 class InstanceForm(forms.Form):
-    """One instance: the id of the job, and a field for each parameter. What is left empty is the default."""
+    """One instance: the id of the job, and a field for each parameter. An empty field means the default."""
 
     key = forms.CharField(
         label=gettext_lazy("Job id"), max_length=255, help_text=gettext_lazy("How the job is addressed from now on.")

@@ -25,7 +25,7 @@ class ChangeViews(Resource):
 
     @operation(answers.Changes, query=shapes.ChangesQuery)
     def list(self, request: Request) -> Response:
-        """List the changes of all jobs, the newest first; those of deleted jobs too."""
+        """List the changes of all jobs, newest first, including deleted jobs."""
         query = parsing.query(request, shapes.ChangesQuery)
         return self._page(request, query, job=query.job)
 

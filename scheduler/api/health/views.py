@@ -12,7 +12,7 @@ from rest_framework.exceptions import APIException, NotAuthenticated, Permission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from scheduler import conf, telemetry
+from scheduler import conf
 from scheduler.api import answers, parsing, shapes
 from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
@@ -20,6 +20,8 @@ from scheduler.api.throttling import PerMinute
 from scheduler.api.view import Resource
 from scheduler.services.queries import health
 from scheduler.services.queries.health import Report
+from scheduler.telemetry import metrics
+from scheduler.telemetry.exporter import Exporter
 
 logger = logging.getLogger(__name__)
 
@@ -28,9 +30,9 @@ HEALTH_JSON = "application/health+json"
 
 class HealthViews(Resource):
     """
-    Nobody has to log in, and nothing is throttled: an orchestrator that gets 429 would restart what is well.
+    The views are public and not throttled, because an orchestrator would restart healthy processes after a 429.
 
-    Who asks is found out after the database was looked at, because it is the database that knows.
+    The user is authenticated after the check of the database, which stores the users.
     """
 
     permission_classes = ()
@@ -41,7 +43,7 @@ class HealthViews(Resource):
 
     @operation(answers.Live, query=shapes.Nothing, problems=(400,), open=True)
     def live(self, request: Request) -> Response:
-        """Say that this web process answers. It asks nobody else."""
+        """Report that this web process responds, without any query."""
         parsing.query(request, shapes.Nothing)
         return _uncached(request, {"status": "pass"}, 200)
 
@@ -63,7 +65,7 @@ class HealthViews(Resource):
 
 
 def _may_see_details(request: Request, found: Report) -> bool:
-    """Whether somebody who may view jobs asks. A token or session that is not good for that is nobody's."""
+    """Whether the user may view jobs. An invalid token or session counts as anonymous."""
     try:
         return bool(request.user.is_authenticated) and may(request, "view_job")
     except (APIException, Error):
@@ -76,7 +78,7 @@ def _uncached(request: Request, document: dict[str, Any], status: int) -> Respon
     return Response(document, status=status, content_type=content_type, headers={"Cache-Control": "no-store"})
 
 
-exporter = telemetry.Exporter(telemetry.read)
+exporter = Exporter(metrics.read)
 
 
 class MetricsText(Resource):
@@ -103,5 +105,5 @@ class MetricsText(Resource):
 
 @csrf_exempt
 def metrics_text(request: HttpRequest) -> Any:
-    """Answer with the metrics of all nodes; Prometheus needs a token, unless ``SCHEDULER_METRICS_PUBLIC`` is set."""
+    """Return the metrics of all nodes. Prometheus needs a token, unless ``SCHEDULER_METRICS_PUBLIC`` is set."""
     return MetricsText.as_view({"get": "text"})(request)

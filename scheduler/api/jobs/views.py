@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +15,7 @@ from scheduler.api.permissions import lacking
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core.states import JobSource, JobState, Via
-from scheduler.errors import InvalidName, InvalidRequest
+from scheduler.errors import InvalidRequest
 from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.services.jobs import bulk, validation
@@ -37,8 +38,6 @@ BULK_PERMISSIONS = {
     "remove_tags": "change_job",
 }
 
-_RESERVED = ("preview", "bulk")
-_ACTION_WORDS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
 _VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})(?:-[0-9a-f]{1,64})?"\s*')
 
 
@@ -59,7 +58,7 @@ class JobViews(Resource):
     }
 
     def _author(self, request: Request) -> dict[str, Any]:
-        """Who changes a job, and through what, as the services take it."""
+        """The author of a change, as keywords of the services."""
         return {"actor": self.actor(request), "via": Via.API}
 
     @operation(answers.Jobs, query=shapes.JobsQuery)
@@ -84,7 +83,6 @@ class JobViews(Resource):
         """Create a job that becomes due at the first fire time of its trigger."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.JobCreation)
-        _refuse_unaddressable(body.id)
 
         def do() -> Response:
             given = body.model_dump(exclude_unset=True)
@@ -113,7 +111,7 @@ class JobViews(Resource):
 
     @operation(None, status=204, query=shapes.Deletion, problems=(404, 412), headers=("If-Match",))
     def destroy(self, request: Request, id: str) -> Response:
-        """Delete a job. Its history stays; runs that are queued or running go on."""
+        """Delete a job. Its history is kept. Queued and running runs continue."""
         query = parsing.query(request, shapes.Deletion)
         author = self._author(request)
         bulk.remove(job=jobs.get(id=id), **author, version=_expected(request), reason=query.reason)
@@ -143,9 +141,12 @@ class JobViews(Resource):
         headers=("Idempotency-Key",),
     )
     def run(self, request: Request, id: str) -> Response:
-        """Queue one run; when the job is due does not change."""
+        """Queue one run. The schedule does not change."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.RunRequest)
+        if body.kwargs is not None and (sentence := lacking(request, "change_job")):
+            # Other arguments are another definition, if only for once.
+            raise PermissionDenied(sentence)
 
         def do() -> Response:
             run = bulk.run_now(job=jobs.get(id=id), actor=self.actor(request), kwargs=body.kwargs)
@@ -169,7 +170,6 @@ class JobViews(Resource):
         """Copy a job, its secrets included."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.Cloning)
-        _refuse_unaddressable(body.id)
 
         def do() -> Response:
             author = self._author(request)
@@ -311,7 +311,7 @@ def _answer(job: Job, *, status: int = 200, location: bool = False) -> Response:
 
 
 def _expected(request: Request) -> int | None:
-    """Return the version that If-Match names; ``None``: any."""
+    """Return the version of If-Match, or ``None`` for any."""
     text = request.headers.get("If-Match", "*").strip()
     if text == "*":
         return None
@@ -319,12 +319,3 @@ def _expected(request: Request) -> int | None:
     if match is None:
         raise InvalidRequest('If-Match is not one ETag of this API, such as "3".')
     return int(match[1])
-
-
-def _refuse_unaddressable(id: str | None) -> None:
-    """Refuse an id that has no address of its own here: code may use it, but nobody could reach it over HTTP."""
-    if id is None:
-        return
-    ends_in_action = any(id.endswith(f"/{word}") for word in _ACTION_WORDS)
-    if id in _RESERVED or ends_in_action or id[0] in "/." or id[-1] in "/.":
-        raise InvalidName(f"The id “{id[:64]}” cannot be used over HTTP, where it means something else.")

@@ -36,7 +36,7 @@ class RunViews(Resource):
 
     @operation(answers.Runs, query=shapes.RunsQuery)
     def list(self, request: Request) -> Response:
-        """List runs, newest first; if only failures are asked for, those that ended last."""
+        """List runs, newest first. Failures alone are ordered by their end."""
         query = parsing.query(request, shapes.RunsQuery)
         return self._page(
             request, query, RunFilter(job=query.job, task=query.task, node=str(query.node or ""), **_part(query))
@@ -80,7 +80,7 @@ class RunViews(Resource):
 
     @operation(answers.RunText, query=shapes.TextQuery, problems=(404,))
     def traceback(self, request: Request, id: str) -> Response:
-        """Read the traceback of a run that raised; empty otherwise."""
+        """Read the traceback of a failed run, empty for others."""
         return self._text(request, id, "traceback")
 
     def _text(self, request: Request, id: str, column: str) -> Response:
@@ -130,6 +130,7 @@ def _part(query: shapes.RunsOfJobQuery) -> dict[str, Any]:
     return {
         "states": tuple(query.state),
         "kinds": tuple(query.kind),
+        "reasons": run_queries.known_reasons(query.reason_code),
         "since": query.since,
         "until": query.until,
     }

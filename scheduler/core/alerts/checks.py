@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scheduler.core import health
 from scheduler.core.health import Limits, Standing, Status
-from scheduler.phrases import message
+from scheduler.messages import message
 
 CHANNEL_FAILS_SECONDS = 600.0
 """A channel that fails for longer is an incident, and messages that are due for longer."""
@@ -24,7 +24,7 @@ _BAD: dict[str, tuple[Status, ...]] = {
     "transactions": (Status.FAIL,),
     "clocks": (Status.FAIL, Status.WARN),
 }
-"""Which checks of the health are incidents. What is wrong with single jobs is for rules about jobs."""
+"""Which checks of the health are incidents. Rules about jobs cover faults of single jobs."""
 
 SENTENCES: dict[str, str] = {
     "nodes": message("No node is alive: no job runs until one is started."),
@@ -48,7 +48,7 @@ class FailingCheck:
 
     measured: float
     text: str = ""
-    """What the check found, in English."""
+    """The finding of the check, in English."""
 
 
 def failing_checks(*, standing: Standing, sending: Mapping[str, float], limits: Limits) -> list[FailingCheck]:

@@ -31,7 +31,7 @@ def delay_before_reminder(*, reminders: int) -> timedelta:
 
 def quiet_until(*, now: datetime, begins: time | None, ends: time | None, zone: str) -> datetime | None:
     """
-    Return when the quiet hours end in which ``now`` lies; ``None``: it lies in none.
+    Return the end of the quiet hours around ``now``, or ``None`` outside of them.
 
     ``begins`` and ``ends`` are times on the clock of ``zone``. They may span midnight, and are off when equal or empty.
     """

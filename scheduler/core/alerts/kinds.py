@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from scheduler.errors import InvalidRule
-from scheduler.phrases import message, phrase
+from scheduler.messages import message, phrase
 
 
 class RuleKind(StrEnum):
@@ -59,7 +59,7 @@ class Severity(StrEnum):
 
 
 class Operator(StrEnum):
-    """How a rule of the kind ``result`` compares."""
+    """The comparisons of a rule of the kind ``result``."""
 
     EQUAL = "="
     UNEQUAL = "!="
@@ -136,7 +136,7 @@ _DURATION = (1.0, 366 * 86_400.0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """The parameters of a kind of rules; each name is a column of the rule."""
+    """The parameters of a kind of rules. Each name is a column of the rule."""
 
     sentence: str
     parameters: Mapping[str, Parameter]

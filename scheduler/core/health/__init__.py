@@ -1,8 +1,8 @@
 """
-Health: what was measured, and what it means.
+Health: measurements and their judgement.
 
-One judgement for the dashboard, the health page, the API, the command line and the metrics, so that none of them can
-be greener than another. ``standing`` has the facts, the other modules judge a part of them each.
+One judgement for the dashboard, the health page, the API, the command line and the metrics, so that all of them agree.
+``standing`` has the facts, the other modules judge a part of them each.
 """
 
 from __future__ import annotations

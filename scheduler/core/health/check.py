@@ -1,4 +1,4 @@
-"""What a check is, and when something is not well."""
+"""A check and its statuses."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from scheduler.phrases import Phrase, phrase, phrase_of
+from scheduler.messages import Message, phrase, phrase_of
 
 
 class Status(StrEnum):
@@ -27,10 +27,10 @@ class Check:
     value: float | int | None = None
 
     limit: float | int | None = None
-    """The most that the value may be; for nodes the fewest that there must be."""
+    """The most that the value may be. For nodes the fewest that there must be."""
 
     unit: str = ""
-    """Of both: ``s``, or nothing for what is counted."""
+    """Of both: ``s``, or empty for counts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +47,12 @@ class Limits:
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """Return the worst of them; of none, that all is well."""
+    """Return the worst status, or “pass” without checks."""
     found = set(statuses)
     return Status.FAIL if Status.FAIL in found else Status.WARN if Status.WARN in found else Status.PASS
 
 
-def duration(seconds: float) -> Phrase:
+def duration(seconds: float) -> Message:
     """Write a duration in its largest unit."""
     if seconds < 60:
         return phrase("{number:.0f} s", number=max(seconds, 0))

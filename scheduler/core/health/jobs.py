@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.core.health.check import Check, Limits, Status, duration
 from scheduler.core.health.standing import Standing
-from scheduler.phrases import Phrase, messages, phrase, phrase_of
+from scheduler.messages import Message, messages, phrase, phrase_of
 
 _BROKEN = messages(
     "{number:,} job cannot run: open it to see why. It recovers by itself once that is fixed.",
@@ -69,7 +69,7 @@ def unadopted(found: Standing) -> Check:
     return _counted("unadopted_jobs", found.unadopted, well=well, texts=_UNADOPTED)
 
 
-def _counted(name: str, count: int, *, well: Phrase, texts: tuple[str, str]) -> Check:
+def _counted(name: str, count: int, *, well: Message, texts: tuple[str, str]) -> Check:
     """Judge a count of what should not be there."""
     if not count:
         return Check(name=name, status=Status.PASS, text=well, value=0, limit=0)

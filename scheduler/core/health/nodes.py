@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from scheduler.core.health.check import Check, Limits, Status, duration
 from scheduler.core.health.standing import OpenTransaction, Scheduling, Standing
-from scheduler.phrases import phrase, phrase_of, row
+from scheduler.messages import phrase, phrase_of, row
 
 LONG_TRANSACTION_SECONDS = 60.0
-"""While a transaction is open, nothing that it could see is cleaned up: queues slow down after about a minute."""
+"""An open transaction delays the clean-up of rows that it could see: queues slow down after about a minute."""
 
 
 def nodes(found: Scheduling, limits: Limits) -> Check:

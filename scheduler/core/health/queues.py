@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 from scheduler.core.health.check import Check, Limits, Status, duration, worst
 from scheduler.core.health.standing import NodeView, Standing, Waiting
-from scheduler.phrases import Phrase, phrase, phrase_of, row
+from scheduler.messages import Message, phrase, phrase_of, row
 
 STALLED_FACTOR = 10
-"""Runs that wait this many times longer than they should, while nothing begins, are a failure and not a warning."""
+"""
+Runs that wait this many times longer than they should, while the executor starts no run, are a failure instead of a
+warning.
+"""
 
 
 def queue(found: Standing, limits: Limits) -> Check:
@@ -40,7 +43,7 @@ def queue(found: Standing, limits: Limits) -> Check:
 
 
 def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
-    """A queue that moves is late; one that does not move, or that no node serves, has failed."""
+    """A queue that moves is late. One that does not move, or that no node serves, has failed."""
     most = STALLED_FACTOR * limit
     is_still = queue.youngest_running is None or queue.youngest_running > most
     if not size or (queue.oldest is not None and queue.oldest > most and is_still):
@@ -48,7 +51,7 @@ def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
     return Status.WARN
 
 
-def _waiting(queue: Waiting, size: int) -> Phrase:
+def _waiting(queue: Waiting, size: int) -> Message:
     runs = phrase_of(
         "{number:,} run waits in the queue of the executor “{executor}”, the oldest for {age}",
         "{number:,} runs wait in the queue of the executor “{executor}”, the oldest for {age}",
@@ -69,7 +72,7 @@ def _waiting(queue: Waiting, size: int) -> Phrase:
     return phrase("{runs}: {busy} of {size} workers are busy.", runs=runs, busy=queue.running, size=size)
 
 
-def _held(queue: Waiting) -> Phrase:
+def _held(queue: Waiting) -> Message:
     return phrase_of(
         "{number:,} run waits for another run of its job to end, the oldest for {age}.",
         "{number:,} runs wait for other runs of their jobs to end, the oldest for {age}.",
@@ -79,7 +82,7 @@ def _held(queue: Waiting) -> Phrase:
 
 
 def _sizes(nodes: Sequence[NodeView]) -> dict[str, int]:
-    """How many runs at once all live nodes have places for, by executor."""
+    """The number of places of all living nodes, by executor."""
     sizes: dict[str, int] = {}
     for node in nodes:
         if node.is_fresh and node.state == "running":

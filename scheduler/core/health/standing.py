@@ -1,4 +1,4 @@
-"""What is measured of the scheduling, at one time and by the database's clock."""
+"""Measurements of the scheduling, at one time and by the database's clock."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheduling:
-    """Everything that is read in one row. Ages are in seconds; ``None``: there is nothing that has one."""
+    """Everything that is read in one row. Ages are in seconds. ``None``: without such a row."""
 
     now: datetime
     due: int
@@ -50,7 +50,7 @@ class Scheduling:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """The queue of one executor. Ages are in seconds; ``None``: there is nothing that has one."""
+    """The queue of one executor. Ages are in seconds. ``None``: without such a row."""
 
     executor: str
     queued: int
@@ -63,7 +63,7 @@ class Waiting:
     """For how long the oldest run has waited for another run of its job."""
 
     youngest_running: float | None
-    """How long ago the last of the runs that are running began."""
+    """The age of the newest start among the running runs."""
 
     unheeded: int
     """Runs that go on although they were asked to end a while ago."""
@@ -71,7 +71,7 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
-    """A node that is meant to be alive, and its own measures; ``None``: it reported none."""
+    """A node that is meant to be alive, and its own measures. ``None``: it reported none."""
 
     id: str
     name: str
@@ -95,10 +95,10 @@ class NotStarted:
 
     job: str
     since: datetime | None
-    """Since when the oldest that should have begun has waited; ``None``: nothing has waited too long."""
+    """Since when the oldest late run has waited, or ``None``."""
 
     fire_times: int
-    """How many fire times in a row passed without a run; 0: fewer than are worth a warning."""
+    """The number of fire times in a row without a run, 0 if below the warning level."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +122,6 @@ class Standing:
     not_started: Sequence[NotStarted]
     transaction: OpenTransaction | None
     jobs: dict[str, int]
-    """How many by state."""
+    """Numbers by state."""
 
     unadopted: int

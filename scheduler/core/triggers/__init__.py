@@ -37,7 +37,10 @@ An expression with seconds obeys the same rules. Intervals are absolute time and
 out altogether (Samoa, 30 December 2011) is a gap as any other.
 
 **Cron.** Day of month and day of week are alternatives unless one of them begins with ``*``, as in crontab(5); Sunday
-is 0 and 7. A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last
+is 0 and 7.
+``L``, ``LW``, ``L-2``, ``15W``, ``friL`` and ``fri#2`` are those of Quartz.
+
+A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last
 one given are at their minimum. APScheduler 3.11's own ``CronTrigger`` decides nothing here: it loses whole days after
 clocks went forward. cronsim judges which days match an expression; the clock is ours, because cronsim steps through
 gaps minute by minute and leaves expressions with seconds out of its rules.
@@ -58,7 +61,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scheduler.core.triggers import budget
+from scheduler.core.triggers import budget, error_messages
 from scheduler.core.triggers.budget import Budget, TooCostly
 from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.combinations import AndTrigger, Combination
@@ -67,7 +70,6 @@ from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
 from scheduler.core.triggers.words import describe
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.phrases import phrase
 
 __all__ = [
     "ClockChange",
@@ -119,9 +121,7 @@ def _check_search(settled: Combination, *, now: datetime) -> None:
     """
     with Budget(budget.SAVE_STEPS):
         if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
-            raise NeverFires(
-                phrase("This never runs: there is no instant at which all of its triggers fire."), pointer="/triggers"
-            )
+            raise NeverFires(error_messages.NEVER_TOGETHER(), pointer="/triggers")
     for season in range(4):
         with Budget(budget.OUTAGE_STEPS):
             settled.search_as_a_plan_does(since=now + season * _SEASON, until=now + season * _SEASON + _OUTAGE)
@@ -177,8 +177,7 @@ def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> date
         return first
     if over is not None and over <= now:
         raise NeverFires(
-            phrase(
-                "{date} in {timezone} is over (now {now}).",
+            error_messages.DATE_IS_OVER(
                 date=long_date(over, compiled.timezone),
                 timezone=compiled.timezone,
                 now=time_now(now, compiled.timezone, than=over),
@@ -187,7 +186,7 @@ def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> date
         )
     if over is not None:
         raise ends_too_early(compiled, first=replace(compiled, end_at=None).first_after(now))
-    raise NeverFires(phrase("This never runs again: its last fire time is over."))
+    raise NeverFires(error_messages.LAST_FIRE_TIME_IS_OVER())
 
 
 def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) -> list[datetime]:

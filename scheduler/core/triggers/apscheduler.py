@@ -1,7 +1,7 @@
 """
-To and from APScheduler's trigger objects, so that ``add_job(func, IntervalTrigger(…))`` works as it always did.
+Conversion to and from APScheduler's trigger objects, so that ``add_job(func, IntervalTrigger(…))`` keeps working.
 
-What our JSON cannot hold (a subclass, a trigger class of somebody else) is refused by name rather than changed.
+Objects that our JSON cannot express (subclasses, foreign trigger classes) are rejected by name.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def from_apscheduler(trigger: BaseTrigger) -> dict[str, Any]:
     """
     Return the JSON of an APScheduler trigger.
 
-    :raises InvalidTrigger: it cannot be written as JSON; its class is named
+    :raises InvalidTrigger: it cannot be written as JSON. Its class is named
     :raises NeverFires: it has no fire time
     """
     if type(trigger) is JsonTrigger:

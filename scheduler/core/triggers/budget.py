@@ -1,7 +1,7 @@
 """
-How much searching a question about triggers may cost, counted in steps and not in time: the same everywhere.
+The cost limit of a question about triggers, counted in steps instead of time, so that it is the same everywhere.
 
-A step is one search of a trigger inside a combination, one stretch of a zone or one month that is looked at; it takes
+A step is one search of a trigger inside a combination, one stretch of a zone or one month that is looked at. It takes
 some 10 to 20 microseconds. A question (a plan, a preview, saving) has one budget for all of its searches. A budget
 inside another one has at most what that has left.
 """
@@ -11,24 +11,27 @@ from __future__ import annotations
 from contextvars import ContextVar, Token
 from types import TracebackType
 
+from scheduler.core.triggers import error_messages
 from scheduler.errors import InvalidTrigger
-from scheduler.phrases import phrase
 
 SAVE_STEPS = 10_000
 """Whether the triggers of an ``and`` ever agree."""
 
 OUTAGE_STEPS = 2_000
-"""What the plan after a week's outage may cost when a trigger is saved."""
+"""The cost limit of the plan after a week's outage when a trigger is saved."""
 
 PLAN_STEPS = 6_000
-"""What any plan of the engine may cost: three times as much, so that no season makes a saved trigger too costly."""
+"""
+The cost limit of any plan of the engine: three times as much, so that a saved trigger stays cheap enough in every
+season.
+"""
 
 PREVIEW_STEPS = 6_000
 FIRE_TIME_STEPS = 60
 """For each fire time of a preview besides."""
 
 COUNT_STEPS = 10_000
-"""For counting one by one, apart from all others: beyond, there is an estimate, and nothing is refused."""
+"""For counting one by one, apart from all others: beyond, the count is an estimate, and triggers are not rejected."""
 
 REQUEST_STEPS = 30_000
 """All that one request asks about a trigger."""
@@ -39,10 +42,7 @@ class TooCostly(InvalidTrigger):
 
     def __init__(self) -> None:
         super().__init__(
-            phrase(
-                "This trigger takes too long to compute: its triggers agree too rarely, or are too many. "
-                "Make it of fewer or simpler ones."
-            ),
+            error_messages.TOO_COSTLY(),
             pointer="/triggers",
             code="too_costly",
         )
@@ -53,6 +53,7 @@ class Budget:
 
     __slots__ = ("_outer", "_steps", "_token", "is_apart", "left")
 
+    is_apart: bool
     left: int
 
     def __init__(self, steps: int, *, is_apart: bool = False) -> None:

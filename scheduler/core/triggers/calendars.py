@@ -13,7 +13,7 @@ from scheduler.core.triggers.walls import Days, TimesOfDay, WallClock, date_of, 
 from scheduler.core.triggers.zones import resolve, zone_named
 
 CHAIN_YEARS = 200
-"""How far a chain of months is followed from its anchor."""
+"""The limit of a chain of months from its anchor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +138,7 @@ class CalendarTrigger(WallClockTrigger):
 def calendar_trigger(
     *, at: time, timezone: str, start_at: datetime | None, start_wall: datetime | None, **rest: Any
 ) -> CalendarTrigger:
-    """Return a calendar trigger; without ``start_at`` its clock knows the time of day, but no date yet."""
+    """Return a calendar trigger. Without ``start_at`` its clock knows the time of day, but no date yet."""
     clock = WallClock(
         days=ListedDays(listed=()),
         times=TimesOfDay(hours=(at.hour,), minutes=(at.minute,), seconds=(at.second,)),

@@ -1,4 +1,4 @@
-"""What a change of clocks does to a fire time, for those who wonder why it is at that hour."""
+"""The effect of a clock change on a fire time, as an explanation for people."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ClockChange:
 
 
 def clock_change(trigger: Trigger, *, fire_time: datetime) -> ClockChange | None:
-    """Say what clocks do at a fire time of the trigger; ``None``: nothing that anybody would notice."""
+    """Return the effect of a clock change at a fire time of the trigger, or ``None`` without a visible one."""
     if isinstance(trigger, Combination):
         try:
             with budget.share(8):

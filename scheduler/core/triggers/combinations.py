@@ -12,7 +12,7 @@ from scheduler.core.triggers.budget import Budget, TooCostly
 from scheduler.core.triggers.trigger import MOMENT, Trigger
 
 MOST_STEPS = 1_000
-"""How often the triggers of an ``and`` may disagree before the search for an instant ends."""
+"""The limit of disagreements of an ``and`` in the search for an instant."""
 
 MOST_STEPS_INSIDE = 30
 """The same for an ``and`` somewhere inside another one, where searches multiply."""
@@ -21,7 +21,7 @@ _MOST_RUNS = 100
 """As many runs as a job gets at once after an outage, unless the settings say otherwise."""
 
 FARTHEST = timedelta(days=366 * 50)
-"""How far an ``and`` is searched; as far as a single cron is."""
+"""The search limit of an ``and``, equal to that of a single cron."""
 
 MOST_COUNTED = 2_000
 """Up to here a combination counts one by one, and exactly, if its budget allows that."""
@@ -64,7 +64,7 @@ class Combination(Trigger):
 
     def count_after(self, after: datetime, *, until: datetime) -> int:
         """
-        Exact up to ``MOST_COUNTED``, and as far as a budget for counting goes; beyond, the most that there can be.
+        Exact up to ``MOST_COUNTED``, and as far as a budget for counting goes. Beyond, the most that there can be.
 
         A closed form would need every pair of rules to know when they coincide.
         """
@@ -118,7 +118,7 @@ class Combination(Trigger):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrTrigger(Combination):
-    """Fires when any of the triggers does; once where several do."""
+    """Fires when any of the triggers does. Once where several do."""
 
     def _first(self, moment: datetime) -> datetime | None:
         budget.spend(len(self.triggers))
@@ -155,7 +155,7 @@ class AndTrigger(Combination):
         return self._agreed(moment, forward=False)
 
     def _agreed(self, moment: datetime, *, forward: bool) -> datetime | None:
-        """Let each trigger in turn move the instant to a fire time of its own, until none of them has to."""
+        """Let each trigger in turn move the instant to a fire time of its own, until all of them agree."""
         start = moment
         for _ in range(self.most_steps):
             agreed = moment

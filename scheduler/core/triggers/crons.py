@@ -12,11 +12,12 @@ from apscheduler.triggers.cron import CronTrigger as StockCronTrigger
 from apscheduler.triggers.cron.expressions import LastDayOfMonthExpression, WeekdayPositionExpression
 from apscheduler.triggers.cron.fields import BaseField
 
+from scheduler.core.triggers import error_messages
 from scheduler.core.triggers.crontab import Crontab, parse_expression
 from scheduler.core.triggers.trigger import WallClockTrigger
 from scheduler.core.triggers.walls import MatchingDays, TimesOfDay, WallClock, day_number
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.phrases import message, phrase
+from scheduler.messages import message, phrase
 
 FIELD_NAMES: tuple[str, ...] = StockCronTrigger.FIELD_NAMES
 DAY_FIELDS = ("year", "month", "day", "week", "day_of_week")
@@ -86,16 +87,14 @@ def cron_by_fields(values: object, *, zone: tzinfo, **bounds: Any) -> FieldsTrig
     """
     if not isinstance(values, Mapping) or not any(value is not None for value in values.values()):
         raise InvalidTrigger(
-            phrase("The fields are an object with one or more of: {names}.", names=", ".join(FIELD_NAMES)),
+            error_messages.CRON_FIELDS_NEEDED(names=", ".join(FIELD_NAMES)),
             pointer="/fields",
             code="wrong_type",
         )
     for name in values:
         if name not in FIELD_NAMES:
             raise InvalidTrigger(
-                phrase(
-                    "A cron has no field “{name}”. It has: {names}.", name=str(name)[:64], names=", ".join(FIELD_NAMES)
-                ),
+                error_messages.UNKNOWN_CRON_FIELD(name=str(name)[:64], names=", ".join(FIELD_NAMES)),
                 pointer=f"/fields/{str(name)[:64]}",
                 code="unknown_key",
             )
@@ -120,8 +119,7 @@ def _text(name: str, value: object) -> str:
     text = str(value).strip()
     if len(text) > LONGEST_FIELD or text.count(",") >= MOST_ITEMS:
         raise InvalidTrigger(
-            phrase(
-                "{field} has at most {characters} characters and {items} items.",
+            error_messages.CRON_FIELD_TOO_LONG(
                 field=phrase(_LABELS[name]),
                 characters=LONGEST_FIELD,
                 items=MOST_ITEMS,
@@ -133,7 +131,7 @@ def _text(name: str, value: object) -> str:
 
 
 def _compile(given: dict[str, str]) -> dict[str, BaseField]:
-    """Compile all eight fields with APScheduler's classes; those after the last given one are at their minimum."""
+    """Compile all eight fields with APScheduler's classes. Those after the last given one are at their minimum."""
     compiled: dict[str, BaseField] = {}
     for name in given:
         field_class = StockCronTrigger.FIELDS_MAP[name]
@@ -167,13 +165,13 @@ def _days(compiled: dict[str, BaseField]) -> MatchingDays:
     rules = tuple(_rule(compiled[name]) for name in ("day", "week", "day_of_week") if str(compiled[name]) != "*")
     days = MatchingDays(accepts=partial(_matches, rules), months=months, years=years)
     if days.at_or_after(day_number(date(FIRST_YEAR, 1, 1))) is None:
-        raise NeverFires(phrase("This never runs: no date matches its fields."), pointer="/fields")
+        raise NeverFires(error_messages.NO_DATE_MATCHES_FIELDS(), pointer="/fields")
     return days
 
 
 @lru_cache(maxsize=256)
 def _years(text: str) -> frozenset[int]:
-    """List the years of a field that was checked before; APScheduler's classes would be asked 8,000 times."""
+    """List the years of a field that was checked before. APScheduler's classes would be asked 8,000 times."""
     found: set[int] = set()
     for item in text.split(","):
         term, _, step = item.strip().partition("/")
@@ -202,8 +200,7 @@ def _rule(field: BaseField) -> Callable[[date], bool]:
 
 def _bad_field(name: str, text: str) -> InvalidTrigger:
     return InvalidTrigger(
-        phrase(
-            "{field} “{text}”: allowed are {allowed}.",
+        error_messages.CRON_FIELD_OUT_OF_RANGE(
             field=phrase(_LABELS[name]),
             text=text,
             allowed=phrase(_ALLOWED[name]),

@@ -2,23 +2,26 @@
 Cron expressions: five fields, or six with the seconds first, as crontab(5) has them.
 
 The rewriting here adds what cronsim does not read (nicknames, ranges that wrap such as ``22-2`` or ``fri-mon``, ``?``)
-and says in words what is wrong. Which values a field holds and which days match is cronsim's judgement; what clock
-changes do to them is in ``walls``.
+and explains errors. cronsim parses the values of fields and matches days. ``walls`` handles clock changes.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import cast
 
 from cronsim import CronSim, CronSimError
 
+from scheduler.core.triggers import error_messages
+from scheduler.core.triggers.special_days import SpecialDay
 from scheduler.core.triggers.walls import Days, MatchingDays, TimesOfDay, day_number
+from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.phrases import message, message_in, phrase, phrase_in, phrase_of, row
+from scheduler.messages import message, message_in, phrase, phrase_in, row
 
 LONGEST = 100
 MOST_ITEMS = 60
@@ -60,10 +63,24 @@ class _Field:
     lowest: int
     highest: int
     names: tuple[str, ...] = ()
-    """Upper case; the first one is the lowest value."""
+    """Upper case. The first one is the lowest value."""
 
     @property
     def allowed(self) -> str:
+        if self.lowest == 1 and not self.names:
+            return phrase(
+                "allowed are {lowest} to {highest}, L, LW, L-1 to L-30 and 1W to 31W",
+                lowest=self.lowest,
+                highest=self.highest,
+            )
+        if self.highest == 7:
+            return phrase(
+                "allowed are {lowest} to {highest}, {first} to {last}, friL for the last and 1#2 for the second one",
+                lowest=self.lowest,
+                highest=self.highest,
+                first=self.names[0].lower(),
+                last=self.names[-1].lower(),
+            )
         if not self.names:
             return phrase("allowed are {lowest} to {highest}", lowest=self.lowest, highest=self.highest)
         return phrase(
@@ -79,7 +96,7 @@ class _Field:
         return phrase(self.label)
 
     def number(self, text: str) -> int | None:
-        """Return the value of a number or a name; ``None``: it is neither or out of range."""
+        """Return the value of a number or a name. ``None``: it is neither or out of range."""
         if text in self.names:
             return self.names.index(text) + self.lowest
         value = int(text) if _NUMBER.fullmatch(text) else -1
@@ -111,9 +128,12 @@ class Crontab:
     month_days: frozenset[int]
     """Negative values stand for the last day and the last weekday of the month."""
 
+    special_days: tuple[SpecialDay, ...]
+    """``15W`` and ``L-2``."""
+
     weekdays: frozenset[int | tuple[int, int]]
     either_day: bool
-    """Day of month *or* day of week; otherwise both must match."""
+    """Day of month *or* day of week. Otherwise both must match."""
 
     @property
     def follows_clock(self) -> bool:
@@ -127,11 +147,10 @@ def parse_expression(expression: object) -> Crontab:
     :raises NeverFires: no day matches
     """
     if not isinstance(expression, str):
-        raise _refused(phrase("A cron expression is a text such as “0 2 * * *”."), "wrong_type")
+        raise _refused(error_messages.CRON_IS_TEXT(), "wrong_type")
     if len(expression) > LONGEST:
         raise _refused(
-            phrase(
-                "A cron expression has at most {most} characters; this has {number}.",
+            error_messages.CRON_TOO_LONG(
                 most=LONGEST,
                 number=len(expression),
             ),
@@ -139,6 +158,7 @@ def parse_expression(expression: object) -> Crontab:
         )
     words = expression.split()
     text = " ".join(words)
+    _refuse_zone(words)
     if text.startswith("@"):
         words = _expand_nickname(text).split()
     if len(words) not in (5, 6):
@@ -149,14 +169,38 @@ def parse_expression(expression: object) -> Crontab:
     return _compile(text, cast("tuple[str, str, str, str, str, str]", parts))
 
 
-def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
+def _refuse_zone(words: list[str]) -> None:
+    """:raises InvalidTrigger: a zone stands where cronie or a cloud wants it: here it is a field of its own"""
+    first, is_setting, zone = words[0].partition("=") if words else ("", "", "")
+    rest = words[1:]
+    if not (is_setting and first.upper() in ("CRON_TZ", "TZ")):
+        zone, rest = (words[-1], words[:-1]) if len(words) > 5 and _is_zone(words[-1]) else ("", words)
+    if zone:
+        raise _refused(error_messages.ZONE_IN_CRON(zone=zone[:64], expression=" ".join(rest)), "timezone_in_expression")
+
+
+def _is_zone(word: str) -> bool:
     try:
-        rule = CronSim(" ".join(parts), datetime(2000, 1, 1, tzinfo=UTC))
+        zone_named(word)
+    except LookupError:
+        return False
+    return word.upper() not in _WEEKDAY.names
+
+
+def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
+    found = [(item, SpecialDay.read(item)) for item in parts[3].split(",")]
+    special = tuple(day for _, day in found if day is not None)
+    plain = ",".join(item for item, day in found if day is None)
+    # Without a plain day of the month cronsim judges the weekdays alone.
+    read = (*parts[:3], plain or "*", *parts[4:])
+    try:
+        rule = CronSim(" ".join(read), datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError:
         # Every field was checked before, so what is left is cronsim's test for days that no month has.
         raise _never(parts) from None
     months = frozenset(rule.months)
-    days = MatchingDays(accepts=partial(CronSim.match_day, rule), months=months)
+    accepts = _accepts(parts, plain, special) if special else partial(CronSim.match_day, rule)
+    days = MatchingDays(accepts=accepts, months=months)
     if days.at_or_after(day_number(datetime(2000, 1, 1, tzinfo=UTC).date())) is None:
         raise _never(parts)
     return Crontab(
@@ -167,22 +211,36 @@ def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
         ),
         days=days,
         months=months,
-        month_days=frozenset(rule.days),
+        month_days=frozenset(rule.days) if plain else frozenset(),
+        special_days=special,
         weekdays=frozenset(rule.weekdays),
-        either_day=not rule.day_and,
+        either_day=not parts[5].startswith("*") if special else not rule.day_and,
     )
+
+
+def _accepts(parts: tuple[str, ...], plain: str, special: tuple[SpecialDay, ...]) -> Callable[[date], bool]:
+    """Return whether a day matches: days of the month, special ones among them, and weekdays as crontab joins them."""
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    weekdays = CronSim(f"0 0 * * {parts[5]}", start)
+    days = CronSim(f"0 0 {plain} * *", start) if plain else None
+    both = parts[5].startswith("*")
+
+    def accepts(day: date) -> bool:
+        in_month = any(each.matches(day) for each in special) or (days is not None and days.match_day(day))
+        return (in_month and weekdays.match_day(day)) if both else (in_month or weekdays.match_day(day))
+
+    return accepts
 
 
 def _expand_nickname(text: str) -> str:
     expanded = NICKNAMES.get(text.lower())
     if expanded is None:
         if text.lower() == "@reboot":
-            problem = phrase(
-                "“{text}” is not supported: a schedule has no boot. Use @hourly, @daily, @weekly, @monthly, @yearly.",
+            problem = error_messages.NO_BOOT(
                 text=text,
             )
         else:
-            problem = phrase("“{text}” is not supported. Use @hourly, @daily, @weekly, @monthly, @yearly.", text=text)
+            problem = error_messages.UNSUPPORTED_SHORTHAND(text=text)
         raise _refused(problem, "unknown_nickname")
     return expanded
 
@@ -194,8 +252,7 @@ def _rewrite(word: str, field: _Field, written: str) -> str:
     items = word.split(",")
     if len(items) > MOST_ITEMS:
         raise _refused(
-            phrase(
-                "{field}: a list has at most {most} items; this has {number}.",
+            error_messages.CRON_LIST_TOO_LONG(
                 field=field.called,
                 most=MOST_ITEMS,
                 number=len(items),
@@ -211,9 +268,7 @@ def _rewrite_item(item: str, field: _Field, written: str) -> str:
     term, slash, step = item.partition("/")
     if slash and (not _NUMBER.fullmatch(step) or int(step) == 0):
         raise _refused(
-            phrase(
-                "{field} “{text}”: after the slash comes a step, a number from 1 on.", field=field.called, text=written
-            ),
+            error_messages.CRON_STEP_NEEDED(field=field.called, text=written),
             "invalid_field",
         )
     if term == "*":
@@ -233,14 +288,16 @@ def _rewrite_item(item: str, field: _Field, written: str) -> str:
 
 
 def _special(item: str, field: _Field) -> str | None:
-    """Return ``L``, ``LW``, ``5L`` or ``1#2`` as cronsim reads them; ``None``: it is none of these."""
-    if field is _DAY and item in ("L", "LW"):
+    """Return ``L``, ``LW``, ``15W``, ``L-2``, ``5L`` or ``1#2`` in one spelling. ``None`` for other values."""
+    if field is _DAY and (item in ("L", "LW") or SpecialDay.read(item)):
         return item
     if field is not _WEEKDAY:
         return None
     day, mark, position = item.partition("#")
     if mark:
         number = field.number(day)
+        if number is not None and position == "L":
+            return f"{number}L"
         return f"{number}#{position}" if number is not None and position in ("1", "2", "3", "4", "5") else None
     number = field.number(item[:-1]) if item.endswith("L") else None
     return None if number is None else f"{number}L"
@@ -249,13 +306,11 @@ def _special(item: str, field: _Field) -> str | None:
 def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidTrigger:
     if all(_NUMBER.fullmatch(value) or value.isalpha() for value in values):
         return _refused(
-            phrase("{field} “{text}”: {allowed}.", field=field.called, text=written, allowed=field.allowed),
+            error_messages.CRON_PART_OUT_OF_RANGE(field=field.called, text=written, allowed=field.allowed),
             "invalid_field",
         )
     return _refused(
-        phrase(
-            "{field} “{text}” is not understood: write *, a number, a range (1-5), a step (*/2) "
-            "or a list of these (1,3); {allowed}.",
+        error_messages.CRON_PART_NOT_UNDERSTOOD(
             field=field.called,
             text=written,
             allowed=field.allowed,
@@ -267,13 +322,11 @@ def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidT
 def _wrong_number(text: str, number: int) -> InvalidTrigger:
     if not number:
         return _refused(
-            phrase("The cron expression is empty. It has 5 parts: minute, hour, day of month, month, day of week."),
+            error_messages.CRON_IS_EMPTY(),
             "wrong_number_of_fields",
         )
     return _refused(
-        phrase_of(
-            "“{text}” has {number} part, a cron expression has 5: minute, hour, day of month, month, day of week.",
-            "“{text}” has {number} parts, a cron expression has 5: minute, hour, day of month, month, day of week.",
+        error_messages.CRON_PARTS(
             number=number,
             text=text,
         ),
@@ -289,16 +342,14 @@ def _never(parts: tuple[str, ...]) -> NeverFires:
         which = row(phrase_in("between two days", " and "), [str(day) for day in days])
         names = row(phrase_in("between two months", " or "), [month_name(month) for month in months])
         return NeverFires(
-            phrase_of(
-                "This never runs: {days} {months} does not exist.",
-                "This never runs: {days} {months} do not exist.",
+            error_messages.DATE_DOES_NOT_EXIST(
                 number=len(days) * len(months),
                 days=which,
                 months=names,
             ),
             pointer=POINTER,
         )
-    return NeverFires(phrase("This never runs: no date matches its day, month and day of week."), pointer=POINTER)
+    return NeverFires(error_messages.NO_DATE_MATCHES(), pointer=POINTER)
 
 
 def month_name(month: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from scheduler.phrases import message_in, phrase, phrase_in, row
+from scheduler.messages import message_in, phrase, phrase_in, row
 
 
 def rotate(values: Sequence[int], size: int) -> list[int]:
@@ -27,7 +27,7 @@ def ranges(
     size: int = 0,
 ) -> str:
     """
-    ``1, 3 to 5 and 9``, or ``1, 3, … 31``; with a size, the value after the last one is the first one.
+    ``1, 3 to 5 and 9``, or ``1, 3, … 31``. With a size, the value after the last one is the first one.
 
     ``within`` names the ends of a range, if they are not named as what stands alone.
     """

@@ -11,6 +11,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
+from scheduler.core import hints
+from scheduler.core.triggers import error_messages
 from scheduler.core.triggers.calendars import CalendarTrigger, calendar_trigger
 from scheduler.core.triggers.combinations import MOST_STEPS, MOST_STEPS_INSIDE, AndTrigger, Combination, OrTrigger
 from scheduler.core.triggers.crons import cron_by_expression, cron_by_fields
@@ -27,7 +29,7 @@ from scheduler.core.triggers.zones import (
     zone_named,
 )
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.phrases import phrase, row
+from scheduler.messages import phrase, row
 
 BOUNDS = ("timezone", "start_at", "end_at", "jitter_seconds")
 CALENDAR_UNITS = ("years", "months", "weeks", "days")
@@ -47,7 +49,7 @@ MOST_TRIGGERS = 20
 
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 DEEPEST = 3
-"""How many combinations may lie inside one another."""
+"""The maximum depth of combinations."""
 
 _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?", re.ASCII)
 _INSTANT = re.compile(
@@ -90,14 +92,14 @@ def parse_cached(text: str) -> Trigger:
     try:
         trigger = json.loads(text)
     except ValueError:
-        raise InvalidTrigger(phrase("The trigger is not JSON."), code="wrong_type") from None
+        raise InvalidTrigger(error_messages.TRIGGER_IS_NOT_JSON(), code="wrong_type") from None
     return parse(trigger)
 
 
 def _parse(trigger: object, *, place: str, depth: int, within_and: bool) -> Trigger:
     if not isinstance(trigger, Mapping):
         raise InvalidTrigger(
-            phrase("A trigger is an object such as {example}.", example="{“type”: “interval”, “minutes”: 30}"),
+            error_messages.TRIGGER_IS_AN_OBJECT(example="{“type”: “interval”, “minutes”: 30}"),
             pointer=place,
             code="wrong_type",
         )
@@ -127,18 +129,14 @@ def _below(place: str, pointer: str) -> str:
 def _unknown_type(kind: object) -> str:
     types = ", ".join(KEYS)
     if kind is None:
-        return phrase("A trigger has a type: {types}.", types=types)
-    return phrase("“{kind}” is no type. Types are: {types}.", kind=str(kind)[:64], types=types)
+        return error_messages.TYPE_NEEDED(types=types)
+    return error_messages.UNKNOWN_TYPE(kind=str(kind)[:64], types=types)
 
 
 def _unknown_key(kind: str, key: str, allowed: tuple[str, ...]) -> str:
     close = difflib.get_close_matches(key, allowed, n=1)
-    hint = (
-        phrase("Did you mean “{name}”?", name=close[0])
-        if close
-        else phrase("It takes: {names}.", names=", ".join(allowed[1:]))
-    )
-    return row(" ", [phrase("{trigger} has no “{key}”.", trigger=_called(kind), key=key), hint])
+    hint = hints.DID_YOU_MEAN(name=close[0]) if close else hints.TAKES(names=", ".join(allowed[1:]))
+    return row(" ", [error_messages.UNKNOWN_KEY(trigger=_called(kind), key=key), hint])
 
 
 def _called(kind: str) -> str:
@@ -159,13 +157,13 @@ def _bounds(form: _Form, zone: tzinfo) -> dict[str, Any]:
     if isinstance(jitter, bool) or not isinstance(jitter, int) or not 0 <= jitter <= LONGEST_JITTER_SECONDS:
         raise form.refuse(
             "jitter_seconds",
-            phrase("The jitter is a whole number of seconds from 0 to {most}.", most=LONGEST_JITTER_SECONDS),
+            error_messages.JITTER_OUT_OF_RANGE(most=LONGEST_JITTER_SECONDS),
             "invalid",
         )
     start_at, start_wall = _time_of(form, "start_at", zone)
     end_at, end_wall = _time_of(form, "end_at", zone)
     if start_at is not None and end_at is not None and end_at < start_at:
-        raise form.refuse("end_at", phrase("It ends before it starts."), "ends_before_start")
+        raise form.refuse("end_at", error_messages.ENDS_BEFORE_IT_STARTS(), "ends_before_start")
     return {
         "timezone": zone_name(zone),
         "start_at": start_at,
@@ -177,7 +175,7 @@ def _bounds(form: _Form, zone: tzinfo) -> dict[str, Any]:
 
 
 def _check_bounds(trigger: Trigger, form: _Form) -> None:
-    """:raises NeverFires: nothing lies between a start and an end"""
+    """:raises NeverFires: the end is before the start"""
     if trigger.end_at is None:
         return
     if isinstance(trigger, DateTrigger):
@@ -191,9 +189,9 @@ def _check_bounds(trigger: Trigger, form: _Form) -> None:
 def ends_too_early(trigger: Trigger, *, first: datetime | None, place: str = "") -> NeverFires:
     """The error for an end before the first run, with the time of that run if it is known."""
     problem = (
-        phrase("It ends before its first run ({date}).", date=short_date(first, trigger.timezone))
+        error_messages.ENDS_BEFORE_FIRST_RUN_ON(date=short_date(first, trigger.timezone))
         if first is not None
-        else phrase("It ends before its first run.")
+        else error_messages.ENDS_BEFORE_FIRST_RUN()
     )
     return NeverFires(problem, pointer=f"{place}/end_at")
 
@@ -220,7 +218,7 @@ def _in_utc(form: _Form, key: str, moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise form.refuse(
-            key, phrase("{key}: the year {year} is out of range.", key=key, year=f"{moment.year}"), "invalid_time"
+            key, error_messages.YEAR_OUT_OF_RANGE(key=key, year=f"{moment.year}"), "invalid_time"
         ) from None
 
 
@@ -238,8 +236,7 @@ def _moment(form: _Form, key: str) -> datetime:
         except ValueError:
             raise form.refuse(
                 key,
-                phrase(
-                    "{key}: “{text}” is not a time. Write it as 2027-03-01T09:00:00+01:00.",
+                error_messages.NOT_A_TIME(
                     key=key,
                     text=str(value)[:64],
                 ),
@@ -247,7 +244,7 @@ def _moment(form: _Form, key: str) -> datetime:
             ) from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         years = {"first": f"{FIRST_YEAR}", "last": f"{LAST_YEAR}"}
-        raise form.refuse(key, phrase("{key}: the year is from {first} to {last}.", key=key, **years), "invalid_time")
+        raise form.refuse(key, error_messages.YEAR_LIMITS(key=key, **years), "invalid_time")
     return moment
 
 
@@ -256,13 +253,13 @@ def _numbers(form: _Form, units: tuple[str, ...], *, fractions: tuple[str, ...] 
     for name, number in numbers.items():
         fits = isinstance(number, int | float) if name in fractions else isinstance(number, int)
         if isinstance(number, bool) or not fits or not 0 <= number <= MOST_SECONDS:
-            problem = phrase("{name}: “{text}” is not a whole number from 0 on.", name=name, text=str(number)[:64])
+            problem = error_messages.NOT_A_WHOLE_NUMBER(name=name, text=str(number)[:64])
             raise form.refuse(name, problem, "invalid_number")
     if not any(numbers.values()):
         called = _called(form.values["type"])
-        needed = phrase("{trigger} needs one or more of {units}.", trigger=called, units=", ".join(units))
+        needed = error_messages.UNIT_NEEDED(trigger=called, units=", ".join(units))
         if zero := next(iter(numbers), ""):
-            too_short = phrase("{name}: 0 is too short.", name=zero)
+            too_short = error_messages.TOO_SHORT(name=zero)
             raise form.refuse(zero, row(" ", [too_short, needed]), "too_short")
         raise form.refuse("", needed, "missing")
     return numbers
@@ -272,9 +269,9 @@ def _cron(form: _Form) -> Trigger:
     given = [key for key in KEYS["cron"] if key in form.values]
     if len(given) != 1:
         if given:
-            both = phrase("A cron trigger has an expression or fields, not both.")
+            both = error_messages.CRON_HAS_BOTH()
             raise form.refuse("expression", both, "ambiguous")
-        neither = phrase("A cron trigger has an expression or fields, and this has neither.")
+        neither = error_messages.CRON_HAS_NEITHER()
         raise form.refuse("expression", neither, "missing")
     zone = _zone(form)
     bounds = _bounds(form, zone)
@@ -290,17 +287,13 @@ def _interval(form: _Form) -> IntervalTrigger:
     except OverflowError:
         interval = timedelta.max
     if not SHORTEST <= interval <= LONGEST:
-        raise form.refuse(
-            next(iter(numbers)), phrase("An interval is from one second to a hundred years."), "out_of_range"
-        )
+        raise form.refuse(next(iter(numbers)), error_messages.INTERVAL_OUT_OF_RANGE(), "out_of_range")
     return IntervalTrigger(interval=interval, **_bounds(form, _zone(form)))
 
 
 def _date(form: _Form) -> DateTrigger:
     if "run_at" not in form.values:
-        raise form.refuse(
-            "run_at", phrase("A date trigger has a run_at, such as 2027-03-01T09:00:00+01:00."), "missing"
-        )
+        raise form.refuse("run_at", error_messages.DATE_NEEDED(), "missing")
     moment = _moment(form, "run_at")
     zone = _zone(form, _own_zone(moment))
     run_at, run_wall = _time_of(form, "run_at", zone)
@@ -318,9 +311,7 @@ def _calendar(form: _Form) -> CalendarTrigger:
     numbers = _numbers(form, CALENDAR_UNITS)
     for name, number in numbers.items():
         if number > MOST_CALENDAR_UNITS:
-            raise form.refuse(
-                name, phrase("{name}: at most {most}.", name=name, most=MOST_CALENDAR_UNITS), "out_of_range"
-            )
+            raise form.refuse(name, error_messages.TOO_LARGE(name=name, most=MOST_CALENDAR_UNITS), "out_of_range")
     zone = _zone(form)
     return calendar_trigger(**numbers, at=_time(form), **_bounds(form, zone))
 
@@ -331,7 +322,7 @@ def _time(form: _Form) -> time:
         value = value.isoformat(timespec="seconds")
     match = _TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
-        problem = phrase("at: “{text}” is not a time of day. Write it as 02:30.", text=str(value)[:64])
+        problem = error_messages.NOT_A_TIME_OF_DAY(text=str(value)[:64])
         raise form.refuse("at", problem, "invalid_time")
     hour, minute, second = match.groups()
     return time(int(hour), int(minute), int(second or 0))
@@ -343,14 +334,14 @@ def _combination(form: _Form) -> Combination:
     if not isinstance(triggers, list | tuple) or not 1 <= len(triggers) <= MOST_TRIGGERS:
         raise form.refuse(
             "triggers",
-            phrase("“{kind}” has a list of 1 to {most} triggers.", kind=kind, most=MOST_TRIGGERS),
+            error_messages.TRIGGERS_NEEDED(kind=kind, most=MOST_TRIGGERS),
             "wrong_type",
         )
     if form.depth >= DEEPEST:
-        problem = phrase("At most {most} combinations may lie inside one another.", most=DEEPEST)
+        problem = error_messages.TOO_DEEP(most=DEEPEST)
         raise form.refuse("triggers", problem, "too_deep")
     if form.depth == 0 and _size(form.values, deep=DEEPEST) > MOST_TRIGGERS:
-        problem = phrase("A trigger is made of at most {most} others.", most=MOST_TRIGGERS)
+        problem = error_messages.TOO_MANY_TRIGGERS(most=MOST_TRIGGERS)
         raise form.refuse("triggers", problem, "too_long")
     inner = tuple(
         _parse(
@@ -368,7 +359,7 @@ def _combination(form: _Form) -> Combination:
 
 
 def _size(trigger: object, *, deep: int) -> int:
-    """Count the triggers that are no combinations, before any of them is compiled."""
+    """Count the simple triggers before compiling them."""
     inner = trigger.get("triggers") if isinstance(trigger, Mapping) else None
     if not isinstance(inner, list | tuple) or not deep:
         return 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scheduler.core.triggers.lists import join, ranges, rotate
 from scheduler.core.triggers.walls import TimesOfDay
-from scheduler.phrases import messages, phrase, phrase_in, phrase_of
+from scheduler.messages import messages, phrase, phrase_in, phrase_of
 
 MOST_TIMES = 6
 """Up to so many times of day are listed one by one."""
@@ -26,7 +26,7 @@ _UNITS = {
 
 
 def so_many(number: int | float, unit: str) -> str:
-    """``30 minutes``; one of a unit is just ``minute``."""
+    """``30 minutes``. One of a unit is just ``minute``."""
     return phrase_of(*_UNITS[unit], number=number)
 
 
@@ -60,7 +60,7 @@ def _hour(values: Sequence[int]) -> str:
 
 
 def _minutes(times: TimesOfDay) -> str:
-    """Words for regular times on whole minutes; empty if they are not regular."""
+    """Words for regular times on whole minutes. Empty if they are not regular."""
     step = _step(times.minutes, 60)
     if times.hours == ALL_HOURS:
         if step:
@@ -93,7 +93,7 @@ def _past_every_hour(minutes: Sequence[int]) -> str:
 
 
 def _step(values: Sequence[int], size: int) -> int:
-    """Return the even distance of values that go all the way round, from 0; 0 if there is none."""
+    """Return the even distance of values that go all the way round, from 0. 0 if there is none."""
     step = values[1] if len(values) > 1 else 0
     return step if step and size % step == 0 and tuple(values) == tuple(range(0, size, step)) else 0
 

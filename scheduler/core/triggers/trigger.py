@@ -1,4 +1,4 @@
-"""What every trigger answers."""
+"""The interface of all triggers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from scheduler.core.triggers.walls import WallClock
 from scheduler.core.triggers.zones import instant_of, moment_of, zone_named
-from scheduler.phrases import message_in, phrase, phrase_in
+from scheduler.messages import message_in, phrase, phrase_in
 
 MONTH_NAMES = (
     message_in("month of a date", "Jan"),
@@ -34,7 +34,7 @@ MOMENT = timedelta(microseconds=1)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trigger(ABC):
     """
-    A rule that says when, checked and compiled. Immutable; equal if it means the same now, however it is written.
+    A rule for fire times, validated and compiled. Immutable. Equal if it means the same now, however it is written.
 
     All datetimes in and out are aware and in UTC. ``first`` is always a fire time that is known already (a job's
     ``next_run_time``): it counts, whatever the rule would say, and a rule without an anchor of its own goes on from it.
@@ -53,7 +53,7 @@ class Trigger(ABC):
     end_wall: datetime | None = field(default=None, compare=False)
 
     jitter_seconds: int = 0
-    """How far at most the engine delays a run. It never moves a fire time."""
+    """The maximum delay of a run by the engine. It never moves a fire time."""
 
     @abstractmethod
     def at_or_after(self, moment: datetime) -> datetime | None:
@@ -80,7 +80,7 @@ class Trigger(ABC):
         return self
 
     def next_after(self, after: datetime) -> datetime | None:
-        """Return the first fire time strictly after ``after``; ``None``: there is none."""
+        """Return the first fire time strictly after ``after``. ``None``: there is none."""
         return self.at_or_after(after + MOMENT)
 
     def first_after(self, now: datetime) -> datetime | None:
@@ -171,7 +171,7 @@ def written(moment: datetime, wall: datetime | None, zone: tzinfo) -> str:
 
 
 def rfc3339(moment: datetime, zone: tzinfo) -> str:
-    """Write an instant on the clock of a zone, with its offset; ``Z`` in UTC."""
+    """Write an instant on the clock of a zone, with its offset. ``Z`` in UTC."""
     return moment.astimezone(zone).isoformat().replace("+00:00", "Z")
 
 

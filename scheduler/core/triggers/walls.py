@@ -1,8 +1,8 @@
 """
-Fire times on a wall clock: which days, which times of day, and what happens when clocks change.
+Fire times on a wall clock: days, times of day, and clock changes.
 
 Everything is arithmetic on whole seconds. A *wall* time counts the seconds since 1970 that a local clock shows, an
-*instant* those of UTC. A day is its number since 1970. Nothing here walks from one fire time to the next, so that a
+*instant* those of UTC. A day is its number since 1970. The arithmetic never walks from one fire time to the next, so a
 year of downtime costs what a minute does.
 """
 
@@ -20,7 +20,7 @@ from scheduler.core.triggers.zones import DAY_SECONDS, FIRST_INSTANT, LAST_INSTA
 
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 HORIZON_DAYS = 366 * 50
-"""How far to look for the next day. 29 February on a given weekday comes at least every 40 years."""
+"""The search limit for the next day. 29 February on a given weekday comes at least every 40 years."""
 
 MONTHS_KEPT = 640
 """As many as are looked at for one search."""
@@ -43,7 +43,7 @@ class Days(ABC):
 
     @abstractmethod
     def at_or_after(self, day: int) -> int | None:
-        """Return the first of them from ``day`` on; ``None``: there is none for a lifetime."""
+        """Return the first of them from ``day`` on. ``None``: beyond the search limit."""
 
     @abstractmethod
     def at_or_before(self, day: int) -> int | None:
@@ -121,7 +121,7 @@ class MatchingDays(Days):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimesOfDay:
-    """Every combination of these hours, minutes and seconds, each sorted; a time is its second of the day."""
+    """Every combination of these hours, minutes and seconds, each sorted. A time is its second of the day."""
 
     hours: tuple[int, ...]
     minutes: tuple[int, ...]
@@ -160,8 +160,9 @@ class WallClock:
     zone: tzinfo
     follows_clock: bool
     """
-    What clock changes do. True (an hour or minute is a wildcard): it fires whenever the clock shows such a time, twice
-    in a repeated hour and never in one that is left out. False (a fixed time): once in both cases, right after the gap.
+    The effect of clock changes. True (an hour or minute is a wildcard): it fires whenever the clock shows such a time,
+    twice in a repeated hour and never in one that is left out. False (a fixed time): once in both cases, right after
+    the gap.
     """
 
     def at_or_after(self, instant: int) -> int | None:
@@ -210,7 +211,9 @@ class WallClock:
         return total
 
     def left_out(self, instant: int) -> int | None:
-        """Return the wall time in a gap that fires at ``instant``, right after it; ``None``: nothing is moved there."""
+        """
+        Return the wall time in a gap that fires at ``instant``, right after it. ``None``: the instant is not moved.
+        """
         stretch = stretch_at(self.zone, instant)
         after_gap = stretch.start + stretch.offset
         if self.follows_clock or instant != stretch.start or stretch.before >= stretch.offset:

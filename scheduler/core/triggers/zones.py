@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
+from scheduler.core.triggers import error_messages
 from scheduler.errors import InvalidTrigger
-from scheduler.phrases import phrase
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 DAY_SECONDS = 86_400
 CHUNK_SECONDS = 64 * DAY_SECONDS
-"""How much of a zone is looked at in one go. Long enough that most answers need one look, short enough to probe."""
+"""The stretch of a zone that is probed at once: long enough for most answers, short enough to be cheap."""
 
 FIRST_INSTANT = int((datetime(1, 1, 3, tzinfo=UTC) - EPOCH) // SECOND)
 LAST_INSTANT = int((datetime(9999, 12, 29, tzinfo=UTC) - EPOCH) // SECOND)
@@ -30,7 +31,7 @@ _NOT_PLACES = ("posix", "right", "localtime", "Factory", "posixrules")
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """
-    A time in which the offset does not change; from ``start`` up to but not including ``end``.
+    A time in which the offset does not change. From ``start`` up to but not including ``end``.
 
     All in seconds: instants since 1970 in UTC, offsets east of UTC. Positional, because it is made in a tight loop.
     """
@@ -92,16 +93,32 @@ def forget() -> None:
 
 
 def parse_zone(value: object, *, pointer: str) -> tzinfo:
-    """:raises InvalidTrigger: it is no time zone"""
+    """:raises InvalidTrigger: it is not a time zone"""
     try:
         return zone_named(zone_name(value) if isinstance(value, tzinfo) else str(value))
     except LookupError:
         pass
-    raise InvalidTrigger(
-        phrase("“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text=str(value)[:64]),
-        pointer=pointer,
-        code="unknown_timezone",
+    text = str(value)[:64]
+    close = _closest(text)
+    problem = (
+        error_messages.UNKNOWN_ZONE_BUT(text=text, close=close) if close else error_messages.UNKNOWN_ZONE(text=text)
     )
+    raise InvalidTrigger(problem, pointer=pointer, code="unknown_timezone")
+
+
+def _closest(text: str) -> str:
+    """Return the zone that was probably meant; empty: none is near."""
+    plain = text.strip().casefold()
+    if offset := re.fullmatch(r"(?:gmt|utc)?([+-])(\d{1,2})(?::?([0-5]\d))?", plain, re.ASCII):
+        return f"{offset[1]}{int(offset[2]):02}:{offset[3] or '00'}" if int(offset[2]) < 24 else ""
+    if plain == "z":
+        return "UTC"
+    names = {name.casefold(): name for name in available_timezones() if name.partition("/")[0] not in _NOT_PLACES}
+    if plain in names:
+        return names[plain]
+    # An abbreviation is near to others that mean another time.
+    near = difflib.get_close_matches(plain, [name for name in names if "/" in name], n=1, cutoff=0.8)
+    return names[near[0]] if near else ""
 
 
 def zone_name(zone: tzinfo) -> str:
@@ -120,7 +137,7 @@ def zone_name(zone: tzinfo) -> str:
 
 
 def offset_name(seconds: int) -> str:
-    """``+02:00``; nothing east or west of it is ``UTC``."""
+    """``+02:00``. An offset of zero is ``UTC``."""
     if not seconds:
         return "UTC"
     hours, rest = divmod(abs(seconds), 3600)

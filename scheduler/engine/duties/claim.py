@@ -12,6 +12,7 @@ from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
 from scheduler.store import claims
 from scheduler.store.claims import Claim as Claimed
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ class Claim(Duty):
 
     def _report(self, claimed: Claimed) -> None:
         for job, row in claimed.born_finished:
-            event = "scheduler.run.missed" if row.state is RunState.MISSED else "scheduler.run.skipped"
+            event = events.RUN_MISSED if row.state is RunState.MISSED else events.RUN_SKIPPED
             logger.warning(
                 event,
                 extra={
@@ -79,4 +80,4 @@ class Claim(Duty):
             )
             self.work.events.born_finished(job, row)
         for job_id, reason in claimed.broken:
-            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+            logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": reason})

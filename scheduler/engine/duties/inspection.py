@@ -11,17 +11,19 @@ from typing import Any, NamedTuple
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
 from scheduler.core import definitions as rules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.messages import Message
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import StoredDefinition, Vouched
 from scheduler.store.halving import in_halves
 from scheduler.store.notifications import Channel
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -88,22 +90,23 @@ def _inspect(connection: Connection, jobs: Sequence[str], *, settings: Scheduler
     with connection.transaction() as transaction:
         found = definitions.to_inspect(transaction, jobs=jobs, broken=broken)
         fit: list[Vouched] = []
-        problems: list[tuple[str, str]] = []
+        problems: list[tuple[str, Message]] = []
         offered = definitions.offered_by_live_nodes(transaction, tasks={job.task for job in found})
         for job in found:
             try:
                 fit.append(_vouch(job, settings))
             except UnknownTask as error:
                 if job.task not in offered:  # else it is for a node of the other release to judge
-                    problems.append((job.id, str(error)))
+                    problems.append((job.id, reasons.of_error(error)))
             except (InvalidArguments, InvalidTrigger) as error:
-                problems.append((job.id, str(error)))
+                problems.append((job.id, reasons.of_error(error)))
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
-                problems.append((job.id, f"Its definition cannot be read ({type(error).__name__}: {error})."))
+                unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
+                problems.append((job.id, unreadable))
         healed = definitions.vouch(transaction, fit=fit)
         definitions.break_jobs(transaction, problems=problems)
     for job_id, reason in problems:
-        logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+        logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": reason})
     return healed
 
 
@@ -115,8 +118,8 @@ def break_jobs_without_a_task(connection: Connection) -> int:
         try:
             registry.get(task)  # a function of an allowed module is known although nobody registered it
         except UnknownTask as error:
-            problems.append((job_id, str(error)))
-            logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": str(error)})
+            problems.append((job_id, reasons.of_error(error)))
+            logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": str(error)})
     broken = in_halves(
         problems,
         lambda part: definitions.break_jobs(connection, problems=part),
@@ -133,7 +136,7 @@ def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:
         trigger=json.loads(job.trigger),
         now=job.now,
         max_bytes=settings.max_arguments_bytes,
-        vault=sealing,
+        vault=sealing.Vault(job=job.id),
     )
     state = JobState.ACTIVE if job.state is JobState.BROKEN else job.state
     next_run_time: datetime | None = None

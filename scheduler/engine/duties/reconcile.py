@@ -9,6 +9,7 @@ from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.take import Take
 from scheduler.store import runs
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +34,13 @@ class Reconcile(Duty):
         connection, workload, node = self.work.connection, self.work.workload, self.work.identity.node
         skipped = runs.skip_numbers(connection, seen=workload.highest)
         if skipped:
-            logger.warning("scheduler.database.forgot", extra={"runs": skipped})
+            logger.warning(events.DATABASE_FORGOT, extra={"runs": skipped})
         unbegun, gone = workload.differences(runs.owned(connection, node=node))
         if unbegun:
             given_back = runs.give_back(connection, runs=unbegun, node=node)
-            logger.warning("scheduler.runs.reconciled", extra={"given_back": len(given_back)})
+            logger.warning(events.RUNS_RECONCILED, extra={"given_back": len(given_back)})
             self.agenda.duty(Take).look_again()
             self.agenda.duty(LookAhead).soon()
         if gone:
-            logger.warning("scheduler.runs.taken_away", extra={"count": len(gone)})
+            logger.warning(events.RUNS_TAKEN_AWAY, extra={"count": len(gone)})
             workload.forget(gone)

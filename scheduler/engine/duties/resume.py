@@ -12,16 +12,18 @@ from datetime import datetime
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
 from scheduler.core import definitions as rules
-from scheduler.core import triggers
+from scheduler.core import reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Duty
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.messages import Message
 from scheduler.store import definitions
 from scheduler.store.connections import Connection
 from scheduler.store.definitions import EndedPause, Vouched
 from scheduler.store.halving import in_halves
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -74,20 +76,21 @@ def _end_pauses(
 ) -> int:
     with connection.transaction() as transaction:
         fit: list[Vouched] = []
-        problems: list[tuple[str, str]] = []
+        problems: list[tuple[str, Message]] = []
         for job in definitions.ended_pauses(transaction, jobs=jobs, now=now):
             try:
                 fit.append(_resumed(job, settings))
             except (InvalidArguments, InvalidTrigger) as error:
-                problems.append((job.id, str(error)))
+                problems.append((job.id, reasons.of_error(error)))
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
-                problems.append((job.id, f"Its definition cannot be read ({type(error).__name__}: {error})."))
+                unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
+                problems.append((job.id, unreadable))
         resumed = definitions.vouch(transaction, fit=fit, now=now)
         definitions.break_jobs(transaction, problems=problems, now=now)
     for vouched in fit:
-        logger.info("scheduler.job.resumed", extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
+        logger.info(events.JOB_RESUMED, extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
     for job_id, reason in problems:
-        logger.warning("scheduler.job.broken", extra={"job": job_id, "reason": reason})
+        logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": reason})
     return resumed
 
 
@@ -104,7 +107,7 @@ def _resumed(job: EndedPause, settings: SchedulerSettings) -> Vouched:
             args=json.loads(job.args),
             kwargs=json.loads(job.kwargs),
             max_bytes=settings.max_arguments_bytes,
-            vault=sealing,
+            vault=sealing.Vault(job=job.id),
         )
     trigger = triggers.normalize(json.loads(job.trigger), now=job.now)
     next_run_time = triggers.fire_time_when_resumed(trigger, now=job.now)

@@ -12,6 +12,7 @@ from scheduler.engine.duties.take import Take
 from scheduler.engine.workload import MARK_SECONDS
 from scheduler.store import runs
 from scheduler.store.runs import OwnedRun
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Start(Duty):
             self._locked += [run for run in gated if run.id in started.locked]
         refused = [run.id for run in gated if run.id not in started.runs | started.locked]
         if refused:
-            logger.warning("scheduler.runs.refused_at_the_gate", extra={"runs": refused[:20], "count": len(refused)})
+            logger.warning(events.RUNS_REFUSED_AT_THE_GATE, extra={"runs": refused[:20], "count": len(refused)})
             self.work.workload.forget(refused)
         return [run for run in gated if run.id in started.runs]
 

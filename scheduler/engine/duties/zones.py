@@ -15,6 +15,7 @@ from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
 from scheduler.store import installation
 from scheduler.store.connections import Connection
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Zones(Duty):
         try:
             self._after = compute_by_current_zones(self.work.connection, after=self._after)
         except StatementCancelled:  # a job is locked: none may be left out
-            logger.warning("scheduler.tzdata.waits", extra={"after": self._after})
+            logger.warning(events.TZDATA_WAITS, extra={"after": self._after})
             return _LOCKED_SECONDS
         return 0.0 if self._after else None
 
@@ -66,5 +67,5 @@ def compute_by_current_zones(connection: Connection, *, after: str = "") -> str:
     triggers.parse_cached.cache_clear()
     # A new database has no jobs yet: then there is nothing to look at.
     level = logging.WARNING if rescheduled.jobs else logging.INFO
-    logger.log(level, "scheduler.tzdata.changed", extra={"version": version, "jobs": rescheduled.jobs})
+    logger.log(level, events.TZDATA_CHANGED, extra={"version": version, "jobs": rescheduled.jobs})
     return rescheduled.after

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import RunState, Via
 from scheduler.logbook import visible
 from scheduler.management import printing
@@ -36,6 +37,7 @@ class Command(BaseCommand):
         printing.add_output(found)
         found.add_argument("--failed", action="store_true", help="Only failed, timed out and interrupted runs.")
         found.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
+        found.add_argument("--reason", action="append", choices=sorted(RUN_REASONS), default=[], metavar="CODE")
         found.add_argument("--job", default="", help="The id of a job.")
         found.add_argument("--task", default="")
         found.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
@@ -67,6 +69,7 @@ class Command(BaseCommand):
         output: str,
         failed: bool,
         state: list[str],
+        reason: list[str],
         job: str,
         task: str,
         since: datetime | None,
@@ -75,7 +78,9 @@ class Command(BaseCommand):
         **_: Any,
     ) -> None:
         states = {*state, *(state.value for state in run_queries.UNSUCCESSFUL if failed)}
-        filter = RunFilter(job=job, task=task, states=tuple(sorted(states)), since=since, until=until)
+        filter = RunFilter(
+            job=job, task=task, states=tuple(sorted(states)), reasons=tuple(reason), since=since, until=until
+        )
         rows = list(run_queries.runs(filter=filter)[: limit + 1])
         shown = representations.runs(rows=rows[:limit])
         if output == "json":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _thread
 import atexit
 import dataclasses
 import gc
@@ -17,8 +18,8 @@ from django.db.utils import Error
 
 from scheduler import __version__, conf
 from scheduler.core.registry import registry
-from scheduler.engine.exporter import MetricsServer, Reporter
 from scheduler.engine.node import Node
+from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
 from scheduler.loops import spawn
@@ -27,13 +28,15 @@ from scheduler.services import installation
 from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
 from scheduler.store.installation import adopt
+from scheduler.telemetry import events
+from scheduler.telemetry.exporter import MetricsServer
 
 logger = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 5.0
 
 _EXIT_SECONDS = 1.0
-"""How long a process whose node has stopped may wait for threads that tasks have left behind."""
+"""The time that a stopped process waits for threads that tasks left behind."""
 _MOST_AT_ONCE = 10_000
 """Threads or processes: more are a slip of the finger, and would take the machine down."""
 
@@ -89,7 +92,7 @@ class Command(BaseCommand):
         )
 
     def run_from_argv(self, argv: list[str]) -> None:
-        """Run from the command line; when the node has stopped, its process ends, whatever its tasks left behind."""
+        """Run from the command line. When the node has stopped, its process ends, whatever its tasks left behind."""
         super().run_from_argv(argv)
         is_ending = threading.Event()
         atexit.register(is_ending.set)  # called once Python waits for no thread any more
@@ -143,7 +146,7 @@ class Command(BaseCommand):
         scheduler.shutdown()
 
     def _apply(self) -> None:
-        """Synchronise declared jobs. A refused declaration is reported; the node starts all the same."""
+        """Synchronise declared jobs. A refused declaration is reported. The node starts nevertheless."""
         try:
             declared.apply_at_start(out=self.stderr, style=self.style)
         except Error as error:
@@ -151,7 +154,7 @@ class Command(BaseCommand):
 
     def _start(self, settings: conf.SchedulerSettings, deadline: float) -> DurableScheduler | None:
         """
-        Start a node; ``None``: it was asked to stop before.
+        Start a node. ``None``: it was asked to stop before.
 
         One session was enough to look at the database, and a node needs several: a server may have no room for these.
 
@@ -211,6 +214,9 @@ class Command(BaseCommand):
     def _catch_signals(self) -> None:
         """First of all, so that a signal during start-up stops the node as well."""
 
+        # A signal that a task makes up is none: it concerns that task, not the node.
+        _thread.interrupt_main = _refuse_to_interrupt  # type: ignore[assignment]
+
         def stop(_number: int, _frame: object) -> None:
             if self._stop.is_set():
                 self._hurry.set()
@@ -223,7 +229,7 @@ class Command(BaseCommand):
 
     def _await_database(self, deadline: float) -> None:
         """
-        Wait while the server is starting; refuse at once what waiting does not mend.
+        Wait while the server is starting. Reject at once faults that waiting does not cure.
 
         :raises CommandError: with what to do
         """
@@ -250,9 +256,9 @@ class Command(BaseCommand):
         while not self._stop.wait(_WATCH_SECONDS):
             stalled = scheduler.stalled_seconds
             if stalled and not was_stalled:
-                logger.error("scheduler.node.stalled", extra={"seconds": round(stalled)})
+                logger.error(events.NODE_STALLED, extra={"seconds": round(stalled)})
             elif was_stalled and not stalled:
-                logger.warning("scheduler.node.goes_on")
+                logger.warning(events.NODE_GOES_ON)
             was_stalled = bool(stalled)
 
     def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
@@ -269,7 +275,7 @@ def _leave(is_ending: threading.Event) -> None:
     if is_ending.wait(_EXIT_SECONDS):
         return
     left = sorted({thread.name for thread in threading.enumerate()} - {"MainThread", "scheduler-exit"})
-    logger.warning("scheduler.node.left_threads_behind", extra={"threads": left})
+    logger.warning(events.NODE_LEFT_THREADS_BEHIND, extra={"threads": left})
     atexit._run_exitfuncs()
     os._exit(0)
 
@@ -289,3 +295,8 @@ def _address(text: str) -> tuple[str, int]:
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
         raise ArgumentTypeError(f"“{text[:64]}” is not a port, or a host and a port such as 0.0.0.0:9100.")
     return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _refuse_to_interrupt(signum: int = signal.SIGINT, /) -> None:
+    """Stand in for ``_thread.interrupt_main`` in a node."""
+    raise RuntimeError(f"A task cannot stop its node: interrupt_main({signum}) was refused.")

@@ -2,7 +2,7 @@
 The sender: a thread that judges what depends on time, fills the outbox and empties it.
 
 It alone talks to the database. Each message is sent in a thread of its own, one at a time for each channel, so that a
-channel that hangs holds up no other; the answer comes back through a queue and is recorded here.
+channel that hangs holds up no other. The answer comes back through a queue and is recorded here.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from scheduler.store import alerts
 from scheduler.store.alerts import JUDGED_BY_TIME, Leased
 from scheduler.store.clock import database_now
 from scheduler.store.connections import Connection
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -58,12 +59,12 @@ _JUDGE_SECONDS: dict[RuleKind, float] = {
     RuleKind.DROPPED: _SLOW_SECONDS,
 }
 _LAST_SECONDS = 4.0
-"""How long a sender that stops waits for answers."""
+"""The time that a stopping sender waits for responses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What became of a message."""
+    """The outcome of a message."""
 
     leased: Leased
     subject: str
@@ -79,7 +80,7 @@ class Sender(Loop):
     longest_backoff_seconds = 10.0
 
     def __init__(self) -> None:
-        super().__init__(name="scheduler-alerts", fault="scheduler.alerts.failed")
+        super().__init__(name="scheduler-alerts", fault=events.ALERTS_FAILED)
         self._connection = Connection(purpose="alerts", answer_seconds=90.0)
         self._answers: SimpleQueue[_Answer | tuple[Ping, str]] = SimpleQueue()
         self._busy: set[int] = set()
@@ -98,19 +99,19 @@ class Sender(Loop):
         return PASS_SECONDS
 
     def close(self) -> None:
-        """Wait a moment for what is being sent, and record it; what takes longer is sent again by another sender."""
+        """Wait a moment for what is being sent, and record it. What takes longer is sent again by another sender."""
         deadline = time.monotonic() + _LAST_SECONDS
         try:
             while self._busy and time.monotonic() < deadline:
                 time.sleep(0.05)
                 self._record_answers()
         except (DatabaseUnavailable, DatabaseError) as error:
-            logger.warning("scheduler.alerts.failed", extra={"error": str(error), "pause": None})
+            logger.warning(events.ALERTS_FAILED, extra={"error": str(error), "pause": None})
         self._connection.close()
         connections.close_all()
 
     def run_until_empty(self, *, timeout: float) -> bool:
-        """Send what is due now, in the caller's thread; false: something was left when the time was up."""
+        """Send what is due now, in the caller's thread. False: something was left when the time was up."""
         deadline = time.monotonic() + timeout
         try:
             while time.monotonic() < deadline:
@@ -144,14 +145,15 @@ class Sender(Loop):
             self._judge_at[kind] = now + _JUDGE_SECONDS[kind]
             alerts.judge(self._connection, kind=kind)
             if kind is RuleKind.SYSTEM:
+                alerts.settle_interrupted(self._connection)
                 alerts.close_orphans(self._connection)
 
     def _tell(self, *, gather: bool) -> None:
         told = alerts.tell(self._connection) if gather else alerts.tell(self._connection, quiet=0.0, pace=0.0)
         if told.opened:
-            logger.info("scheduler.alerts.opened", extra={"incidents": told.opened})
+            logger.info(events.ALERTS_OPENED, extra={"incidents": told.opened})
         if told.closed:
-            logger.info("scheduler.alerts.closed", extra={"incidents": told.closed})
+            logger.info(events.ALERTS_CLOSED, extra={"incidents": told.closed})
         _signal(incident_opened, Incident.objects.filter(opened_in__in=told.openings))
         _signal(incident_closed, Incident.objects.filter(closed_in__in=told.closings))
 
@@ -197,7 +199,7 @@ class Sender(Loop):
         except Notification.DoesNotExist:
             return  # its channel was deleted meanwhile
         except Exception as error:  # one message that cannot be rendered must not stop the others
-            logger.exception("scheduler.alerts.not_rendered", extra={"notification": leased.id})
+            logger.exception(events.ALERTS_NOT_RENDERED, extra={"notification": leased.id})
             self._record(_Answer(leased=leased, subject="", text=f"{type(error).__name__}: {error}", is_sent=False))
             return
         self._busy.add(leased.channel_id)
@@ -230,7 +232,7 @@ class Sender(Loop):
         }
         if answer.is_sent:
             alerts.record_sent(self._connection, **about)  # type: ignore[arg-type]
-            logger.info("scheduler.alerts.sent", extra=facts)
+            logger.info(events.ALERTS_SENT, extra=facts)
             return
         chance = random.random()  # noqa: S311 - it spreads load and keeps no secret
         is_last = leased.attempts >= GIVE_UP_AFTER or answer.gone
@@ -242,7 +244,7 @@ class Sender(Loop):
             off=answer.gone,
             unsure=answer.unsure,
         )
-        logger.warning("scheduler.alerts.not_sent", extra={**facts, "error": answer.text, "given_up": is_last})
+        logger.warning(events.ALERTS_NOT_SENT, extra={**facts, "error": answer.text, "given_up": is_last})
 
     def _request_switches(self) -> None:
         now = time.monotonic()
@@ -262,7 +264,7 @@ def _signal(signal: Signal, incidents: QuerySet[Incident]) -> None:
         for receiver, error in signal.send_robust(sender=Incident, incident=incident):
             if isinstance(error, Exception):
                 extra = {"receiver": getattr(receiver, "__qualname__", repr(receiver)), "error": str(error)}
-                logger.error("scheduler.alerts.receiver_failed", extra=extra)
+                logger.error(events.ALERTS_RECEIVER_FAILED, extra=extra)
 
 
 def _send(
@@ -282,7 +284,7 @@ def _send(
             gone=error.gone,
         )
     except Exception as error:  # a kind of channel may be anybody's code
-        logger.exception("scheduler.alerts.channel_failed", extra={"channel": leased.channel_id})
+        logger.exception(events.ALERTS_CHANNEL_FAILED, extra={"channel": leased.channel_id})
         text = f"{type(error).__name__}: {error}"
         answer = _Answer(leased=leased, subject=message.subject, text=text[:2000], is_sent=False, unsure=True)
     else:
@@ -294,6 +296,6 @@ def _request(answers: SimpleQueue[Any], ping: Ping) -> None:
     try:
         answer = switches.send(ping)
     except Exception as error:  # whatever it was, the next request is planned already
-        logger.exception("scheduler.alerts.switch_failed")
+        logger.exception(events.ALERTS_SWITCH_FAILED)
         answer = f"{type(error).__name__}: {error}"
     answers.put((ping, answer))

@@ -1,4 +1,4 @@
-"""What an incident is, in a sentence, in the language that is active."""
+"""Incidents as sentences in the active language."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduler.core import reasons
 from scheduler.core.alerts import CLOSED_BECAUSE, ClosedBecause, RuleKind
 from scheduler.core.alerts.checks import SENTENCES
 from scheduler.logbook import visible
@@ -30,7 +31,7 @@ def subject(incident: Incident) -> str:
 
 
 def what(incident: Incident) -> str:
-    """Say what is wrong; the subject stands before it."""
+    """Say what is wrong. The subject stands before it."""
     number = int(incident.measured or 0)
     length = duration(incident.measured or 0.0)
     said = {
@@ -50,9 +51,14 @@ def what(incident: Incident) -> str:
 
 
 def detail(incident: Incident) -> str:
-    """Return the first line of the error, or why the job cannot run; may be empty."""
+    """Return the first line of the error, or why the job cannot run. May be empty."""
     facts = incident.facts
-    return one_line(incident.text or str(facts.get("state_reason") or facts.get("text") or ""), most=500)
+    reason = reasons.read(
+        code=str(facts.get("reason_code") or ""),
+        params=facts.get("reason_params"),
+        text=str(facts.get("state_reason") or facts.get("text") or ""),
+    )
+    return one_line(incident.text or reason, most=500)
 
 
 def ended(incident: Incident) -> str:

@@ -20,8 +20,8 @@ from django.db import connections, transaction
 from scheduler.core.states import Via
 from scheduler.errors import BulkActionNotFound
 from scheduler.loops import spawn
+from scheduler.messages import phrase
 from scheduler.models import BulkAction
-from scheduler.phrases import phrase
 from scheduler.services.bulk import on_jobs, on_runs
 from scheduler.services.bulk.selection import Refusal, Selection
 from scheduler.store import database

@@ -6,8 +6,8 @@ from typing import Any
 
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidRequest, InvalidTrigger
+from scheduler.messages import phrase
 from scheduler.models import Job
-from scheduler.phrases import phrase
 from scheduler.services.queries import job_queries
 
 FIELDS = ("executor", "timeout", "timezone", "interval_seconds")

@@ -1,8 +1,8 @@
 """
-Declared jobs: what code and files describe, synchronised into the table of jobs.
+Declared jobs: definitions in code and files, synchronised into the table of jobs.
 
-``plan`` reports what a synchronisation would change; ``apply`` carries it out. A person's edit is never overwritten
-unless the declaration asks for it, a deleted job stays deleted, and what disappears from its source is paused.
+``plan`` reports what a synchronisation would change. ``apply`` carries it out. A person's edit is never overwritten
+unless the declaration asks for it, a deleted job stays deleted, and a job that disappears from its source is paused.
 The rules are in ``scheduler.core.declarations``.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.declarations import REMOVED, Drift, unflatten
 from scheduler.core.states import Via
 from scheduler.models import Declaration as Row
@@ -32,7 +33,7 @@ class Synchronisation:
 
     steps: tuple[Step, ...]
     errors: tuple[LoadError, ...]
-    """What could not be read. While there is one, no job counts as dropped."""
+    """Errors while reading. As long as one exists, jobs never count as dropped."""
 
     @property
     def has_changes(self) -> bool:
@@ -44,7 +45,7 @@ class Synchronisation:
 
 
 def plan(*, options: Options = Options(), collected: Collected | None = None) -> Synchronisation:  # noqa: B008
-    """Return what ``apply`` would do now; changes nothing."""
+    """Return what ``apply`` would do now, without doing it."""
     collected = collected or collect()
     now = database_now()
     steps = list(planning.decide(declarations=collected.declarations, options=options, now=now))
@@ -66,11 +67,11 @@ def apply(
     """
     Bring the jobs to what code and files declare, and return what was done.
 
-    Repeating it changes nothing. ``on_step`` is called after each batch with its steps.
+    It is idempotent. ``on_step`` is called after each batch with its steps.
     """
     collected = collected or collect()
     release = conf.get().release
-    reason = reason or (f"Declared in release {release}." if release else "Declared.")
+    reason = reason or (reasons.DECLARED_IN(release=release) if release else reasons.DECLARED_AGAIN())
     author = Author(actor=actor, via=Via(via), reason=reason)
     steps = applying.apply(collected=collected, options=options, author=author, on_step=on_step)
     return Synchronisation(steps=steps, errors=collected.errors)
@@ -82,7 +83,7 @@ def of_job(*, id: str) -> Row | None:
 
 
 def drift(*, job: Job) -> tuple[Drift, ...]:
-    """Return the fields that a person changed since the last synchronisation; empty for jobs without a declaration."""
+    """Return the fields that a person changed since the last synchronisation. Empty for jobs without a declaration."""
     row = of_job(id=job.pk)
     if row is None or not row.is_declared:
         return ()
@@ -116,7 +117,7 @@ def keep(*, job: Job, fields: Iterable[str] = ()) -> tuple[str, ...]:
 
 def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | str = Via.CODE) -> Job:
     """
-    Bring fields of a job back to what was declared at the last synchronisation; without ``fields``, all that drifted.
+    Bring fields of a job back to their values at the last synchronisation. Without ``fields``, all that drifted.
 
     A secret is remembered as a digest, and comes back with the next synchronisation that asks for it.
     """
@@ -130,4 +131,4 @@ def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | st
         return job
     plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
     changes = unflatten(chosen, kwargs=plain)
-    return jobs.update(job=job, actor=actor, via=via, reason="The declared value was taken.", **changes)
+    return jobs.update(job=job, actor=actor, via=via, reason=reasons.DECLARED_VALUE_TAKEN(), **changes)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.declarations import Declaration, unflatten
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError
@@ -36,12 +37,12 @@ _NOTED = (
     "synced_at",
 )
 
-DROPPED = "No longer declared."
+DROPPED = reasons.NO_LONGER_DECLARED()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who synchronises."""
+    """The actor of the synchronisation."""
 
     actor: str
     via: Via
@@ -55,7 +56,7 @@ def apply(
     Carry out what a plan of these declarations says, and return each step as it was done.
 
     Each batch is a transaction under an advisory lock, planned anew inside it: two synchronisations at once never mix
-    within a job. Nothing is dropped while a source could not be read.
+    within a job. Jobs are dropped only if all sources could be read.
     """
     done: list[Step] = []
     for batch in _batches(collected.declarations):
@@ -85,7 +86,7 @@ def _told(steps: Iterable[Step], on_step: Callable[[Step], None] | None) -> list
 
 
 def _create(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str, Step]:
-    """Create the jobs of a batch in a few statements; return each step as it was done, by key."""
+    """Create the jobs of a batch in a few statements. Return each step as it was done, by key."""
     definitions = {step.key: {"name": step.key, **unflatten(step.flat, kwargs={})} for step in steps}
     done = create_many(definitions=definitions, source=JobSource.CODE, now=now, **facts_of(author))
     errors = {each.id: each.error for each in done}
@@ -190,7 +191,7 @@ def _dropped(step: Step, *, author: Author) -> Step:
 
 
 def _paused_at(step: Step, *, author: Author) -> datetime | None:
-    """Pause the job of a dropped declaration, unless it is paused, over or gone; return when."""
+    """Pause the job of a dropped declaration, unless it is paused, over or gone. Return when."""
     try:
         job = jobs.get(id=step.job)
         if job.state == JobState.PAUSED or job.state == JobState.FINISHED:

@@ -1,4 +1,4 @@
-"""Collecting declarations from code and files; what cannot be read is an error of its source."""
+"""Collect declarations from code and files. Unreadable ones become errors of their source."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class LoadError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collected:
-    """What all sources declare."""
+    """The declarations of all sources."""
 
     declarations: tuple[Declaration, ...]
     errors: tuple[LoadError, ...]
     """While there is one, what is missing does not count as dropped."""
 
     owner: str = ""
-    """Whose declarations these are: only jobs of the same owner can be dropped."""
+    """The owner of these declarations. Only jobs of the same owner can be dropped."""
 
     is_complete: bool = True
     """Whether jobs of this owner that are missing here count as dropped."""

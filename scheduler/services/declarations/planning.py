@@ -19,7 +19,7 @@ from scheduler.store import jobs as rows
 
 
 class Action(StrEnum):
-    """What becomes of one declared job."""
+    """The action for one declared job."""
 
     CREATE = "create"
     ADOPT = "adopt"
@@ -37,7 +37,7 @@ class Action(StrEnum):
     """A person deleted the job: it stays deleted."""
 
     NEWER = "newer"
-    """A newer release declares it: this one changes nothing."""
+    """A newer release declares it, so this release leaves it unchanged."""
 
     REFUSED = "refused"
 
@@ -47,7 +47,7 @@ CHANGES = frozenset({Action.CREATE, Action.ADOPT, Action.UPDATE, Action.PAUSE, A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How to synchronise."""
+    """Options of a synchronisation."""
 
     prune: str = "pause"
     """Of jobs that their source dropped: ``pause`` them, or ``keep`` them as ordinary jobs."""
@@ -67,14 +67,14 @@ class Options:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """What a synchronisation does to one declaration."""
+    """The effect of a synchronisation on one declaration."""
 
     key: str
     action: Action
     source: str
     origin: str = ""
     job: str = ""
-    """The id of the job; empty: there is none yet."""
+    """The id of the job, empty if it does not exist yet."""
 
     write: Mapping[str, Any] = field(default_factory=dict)
     """New values of the job, by flat field. Secrets are in plain text: see ``comparing.remembered``."""
@@ -91,13 +91,13 @@ class Step:
     """The former key."""
 
     text: str = ""
-    """Why nothing is done, or what is wrong."""
+    """The reason for doing no change, or the error."""
 
     flat: Mapping[str, Any] = field(default_factory=dict)
     """All that is declared, flat, to be remembered."""
 
     declaration: Declaration | None = None
-    """``None`` where nothing is declared any more."""
+    """``None`` if the declaration is gone."""
 
     @property
     def has_changes(self) -> bool:
@@ -110,7 +110,7 @@ def decide(
     """
     Return one step for each declaration. With ``lock`` their jobs stay locked until the transaction ends.
 
-    What is wrong with one declaration refuses that one.
+    An invalid declaration is rejected by itself.
     """
     wanted = list(declarations)
     keys = {name for each in wanted for name in (each.key, *each.previous_keys)}

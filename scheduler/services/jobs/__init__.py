@@ -5,10 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Unpack
 
 from scheduler import conf
-from scheduler.core import definition, triggers
+from scheduler.core import definition, error_messages, ids, reasons, triggers
 from scheduler.core import policies as policy_rules
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
@@ -24,9 +24,11 @@ from scheduler.errors import (
     NotPaused,
     StaleVersion,
 )
+from scheduler.messages import phrase
 from scheduler.models import Job, Run
-from scheduler.phrases import phrase
-from scheduler.services.queries import job_history
+from scheduler.services import masking
+from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
+from scheduler.services.queries import job_history, job_queries
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
@@ -41,16 +43,16 @@ _MOST_AT_ONCE = 1000
 
 
 def get(*, id: str) -> Job:
-    """:raises JobNotFound: there is no job with this id"""
+    """:raises JobNotFound: a job with this id does not exist"""
     job: Job | None = Job.objects.filter(pk=id).first()
     if job is None:
-        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=f"{id}"))
+        raise JobNotFound(error_messages.NO_SUCH_JOB(id=f"{id}"))
     return job
 
 
 def create(
     *,
-    task: str,
+    task: TaskOrName,
     trigger: Mapping[str, Any],
     id: str | None = None,
     name: str | None = None,
@@ -66,26 +68,33 @@ def create(
     paused: bool = False,
     restored_version: int | None = None,
     now: datetime | None = None,
-    **policies: Any,
+    **policies: Unpack[PolicyValues],
 ) -> Job:
     """
     Create a job that becomes due at the first fire time of its trigger, and wake the nodes.
 
-    ``replace_existing``: a job with this id is brought to this definition instead. It keeps its history and its state,
-    and its next fire time as well if the trigger stays the same; ``name``, ``description`` and ``tags`` stay if not
-    given.
-    ``policies`` are those of ``POLICIES``; what is not said comes from the settings and from the task. ``actor``,
-    ``via``, ``reason`` and ``restored_version`` go into the history of the job.
+    ``replace_existing``: a job with this id is brought to this definition instead, as APScheduler does it: arguments
+    and policies that are left out get their defaults. It keeps its history and its state, and its next fire time as
+    well if the trigger stays the same. ``name``, ``description`` and ``tags`` stay if they are left out. ``task`` is a
+    function with ``@task`` or its name. Durations are seconds or a ``timedelta``. The settings and the task supply the
+    policies that are left out. ``actor``, ``via``, ``reason`` and ``restored_version`` go into the history of the job.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     :raises JobExists: the id is taken
     """
     policy_rules.refuse_unknown(policies)
     now = now or database_now()
-    given = {"task": task, "args": args or (), "kwargs": kwargs or {}, "trigger": trigger, **policies}
+    given: dict[str, Any] = {
+        "task": task_name(task),
+        "args": args or (),
+        "kwargs": kwargs or {},
+        "trigger": trigger,
+        **policies,
+    }
     given |= {word: text for word, text in (("name", name), ("description", description), ("tags", tags)) if text}
     author = _author(actor, via, reason, restored_version)
-    again: dict[str, Any] = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
+    defaults = policy_rules.defaults(task=registry.get(given["task"]), settings=conf.get())
+    again: dict[str, Any] = {**defaults, **given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), **again)
     job = new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
@@ -115,17 +124,21 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     """
     task = registry.get(given["task"])
-    args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"])
-    policies = {name: given[name] for name in POLICIES if name in given}
+    name = id or task.name
+    id = uuid.uuid4().hex if id is None else ids.checked(id)
+    args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"], job=id)
+    policies = policy_rules.check({name: given[name] for name in POLICIES if name in given})
+    if "executor" in policies:
+        job_queries.check_executor(executor=policies["executor"])
     normalized = triggers.normalize(given["trigger"], now=now)
     if source is not JobSource.CODE:
         triggers.check_future(normalized, now=now)
     columns = rows.due(triggers.first_fire_time(normalized, now=now))
     if paused:
-        columns = {"next_run_time": None, "state": JobState.PAUSED, "state_reason": "Created paused."}
+        columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
     return Job(
-        id=uuid.uuid4().hex if id is None else rows.checked_id(id),
-        name=rows.checked_name(given.get("name") or id or task.name),
+        id=id,
+        name=rows.checked_name(given.get("name") or name),
         description=rows.checked_description(given.get("description", "")),
         tags=rows.checked_tags(given.get("tags", ())),
         task=task.name,
@@ -141,13 +154,13 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
         updated_by=actor,
         needs_inspection=False,
         **columns,
-        **{**policy_rules.defaults(task=task, settings=conf.get()), **policy_rules.check(policies)},
+        **{**policy_rules.defaults(task=task, settings=conf.get()), **policies},
     )
 
 
 def update(
     *,
-    job: Job,
+    job: Job | str,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
@@ -157,19 +170,22 @@ def update(
     **changes: Any,
 ) -> Job:
     """
-    Change a job's definition and wake the nodes; return it as it is now.
+    Change a job's definition and wake the nodes. Return it as it is now.
 
-    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and
-    what was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is
-    back in the schedule if it can run now, a finished one if its trigger changed. ``version``: refuse if somebody
-    else changed the job since that version was read.
+    Another trigger makes the job due at that trigger's first fire time after now: an edit never fires at once, and what
+    was due already is planned by the old trigger. Any other change leaves when it fires alone. A broken job is back in
+    the schedule if it can run now, a finished one if its trigger changed. ``job`` is a job or its id. ``changes`` are
+    the parts of a definition that ``create`` takes. ``version``: reject the change if the job changed since that
+    version was read.
 
-    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: nothing was changed
+    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, StaleVersion: no change was made
     """
     unknown = sorted(set(changes) - set(definition.NAMES))
     if unknown:
-        raise InvalidPolicy(phrase("A job has no {names} that could be changed.", names=", ".join(unknown)))
+        raise InvalidPolicy(error_messages.UNCHANGEABLE(names=", ".join(unknown)))
     now = now or database_now()
+    if "task" in changes:
+        changes["task"] = task_name(changes["task"])
     with database.atomic():
         stored = _lock(job)
         if version is not None and stored.version != version:
@@ -182,7 +198,11 @@ def update(
         if "tags" in new:
             new["tags"] = rows.checked_tags(new["tags"])
         new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
+        if changes.get("executor", stored.executor) != stored.executor:
+            job_queries.check_executor(executor=changes["executor"])
         if any(name in changes for name in _CALL):
+            if restored_version is None:
+                masking.check_destination(job=stored, changes=changes)
             new |= _call(stored, changes)
         if "trigger" in changes:
             new |= rows.reschedule(job=stored, trigger=changes["trigger"], now=now)
@@ -203,14 +223,12 @@ def stale(*, job: Job, version: int) -> StaleVersion:
     }
     if not seen:
         return StaleVersion(
-            phrase(
-                "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}). Look at it again.",
+            error_messages.CHANGED_MEANWHILE(
                 **values,
             )
         )
     return StaleVersion(
-        phrase(
-            "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}): {what}. Look at it again.",
+        error_messages.CHANGED_MEANWHILE_IN(
             what=job_history.brief(change=seen[0]),
             **values,
         )
@@ -221,14 +239,14 @@ def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Check task and arguments together, those that stay included."""
     task = changes.get("task", job.task)
     args, kwargs = rows.check_arguments(
-        task=task, args=changes.get("args", job.args), kwargs=changes.get("kwargs", job.kwargs)
+        task=task, args=changes.get("args", job.args), kwargs=changes.get("kwargs", job.kwargs), job=job.pk
     )
     return {"task": task, "args": args, "kwargs": kwargs}
 
 
 def pause(
     *,
-    job: Job,
+    job: Job | str,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
@@ -236,76 +254,76 @@ def pause(
     now: datetime | None = None,
 ) -> Job:
     """
-    Stop the job from becoming due. Runs that are queued or running go on; what is due but not planned is skipped.
+    Stop the job from becoming due. Queued and running runs continue. Fire times that are due but not planned are
+    skipped.
 
-    ``until``: a node resumes it then, as ``resume`` does; without a zone it is meant in the project's. A job that is
-    paused to another end gets this one instead.
+    ``until``: a node resumes it then, as ``resume`` does. Without a zone it is meant in the project's. A job paused
+    with another end gets this end instead.
 
-    :raises AlreadyPaused, InvalidPause, JobNotFound: nothing was changed
+    :raises AlreadyPaused, InvalidPause, JobNotFound: no change was made
     """
     now = now or database_now()
     until = None if until is None else aware(until)
     if until is not None and until <= now:
         raise InvalidPause(
-            phrase(
-                "until is “{until}”, which is over (now {now}).",
+            error_messages.PAUSE_IS_OVER(
                 until=until.isoformat(),
                 now=now.isoformat(timespec="seconds"),
             )
         )
     if until is not None and until.year > LAST_YEAR:
         # Beyond it, no time zone could show it, and no program of ours read it back.
-        raise InvalidPause(
-            phrase("until is “{until}”; the year is up to {year}.", until=until.isoformat(), year=f"{LAST_YEAR}")
-        )
+        raise InvalidPause(error_messages.PAUSE_TOO_LONG(until=until.isoformat(), year=f"{LAST_YEAR}"))
     with database.atomic():
         stored = _lock(job)
         if stored.state == JobState.PAUSED and stored.paused_until == until:
-            raise AlreadyPaused(phrase("“{name}” is paused already.", name=stored.name))
+            raise AlreadyPaused(error_messages.JOB_IS_PAUSED(name=stored.name))
         changes = rows.pause(job=stored, reason=reason, until=until, now=now)
         author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
         return rows.save(job=stored, changes=changes, author=author, now=now)
 
 
 def resume(
-    *, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
+    *, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
 ) -> Job:
     """
-    Let a paused job become due again, at its first fire time after now; what passed meanwhile is not made up for.
+    Let a paused job become due again, at its first fire time after now. Fire times during the pause are skipped.
 
     A job whose last fire time passed meanwhile is finished.
 
-    :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: nothing was changed
+    :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: no change was made
     """
     now = now or database_now()
     with database.atomic():
         stored = _lock(job)
         if stored.state != JobState.PAUSED:
-            raise NotPaused(
-                phrase("“{name}” is not paused; it is {state}.", name=stored.name, state=phrase(stored.state))
-            )
-        rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
+            raise NotPaused(error_messages.JOB_IS_NOT_PAUSED(name=stored.name, state=phrase(stored.state)))
+        rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.pk)
         normalized = triggers.normalize(stored.trigger, now=now)
         next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
         changes = {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
         return rows.save(job=stored, changes=changes, author=_author(actor, via, reason), now=now)
 
 
-def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None) -> Run:
+def run_now(
+    *, job: Job | str, actor: str = "", kwargs: Mapping[str, Any] | None = None, now: datetime | None = None
+) -> Run:
     """
-    Queue one run for the next node that has room; when the job is due does not change.
+    Queue one run for the next node that has room. The schedule does not change.
 
     It waits while ``max_instances`` runs of the job are active. ``kwargs`` replace the job's for this run.
 
-    :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: nothing was queued
+    :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: no run was queued
     """
     now = now or database_now()
     with database.atomic():
         stored = _lock(job)
         if stored.state == JobState.BROKEN:
-            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))
+            raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))
+        if kwargs is not None:
+            masking.check_destination(job=stored, changes={"kwargs": kwargs})
         args, checked = rows.check_arguments(
-            task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs
+            task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs, job=stored.pk
         )
         active = Run.objects.active().filter(job=stored, held=False).count()
         run = Run.of(
@@ -323,11 +341,11 @@ def run_now(*, job: Job, actor: str = "", kwargs: Mapping[str, Any] | None = Non
     return run
 
 
-def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
+def remove(*, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason: str = "") -> None:
     """
-    Delete the job. Its runs that are queued or running go on, those that wait for their turn are cancelled.
+    Delete the job. Its queued and running runs continue, its held runs are cancelled.
 
-    The history stays, with the job's id and name; from it the job can be made again.
+    The history is kept under the job's id and name. The job can be restored from it.
 
     :raises JobNotFound: it is gone already
     """
@@ -336,15 +354,24 @@ def remove(*, job: Job, actor: str = "", via: Via | str = Via.CODE, reason: str 
         # Of many, the first: nodes cancel the others, some at a time.
         waiting = Run.objects.active().filter(job=stored, held=True).order_by("pk").values("pk")[:_MOST_AT_ONCE]
         Run.objects.filter(pk__in=waiting, finished_at=None).update(
-            state=RunState.CANCELLED, reason="The job was deleted.", finished_at=database_now()
+            state=RunState.CANCELLED, finished_at=database_now(), **reasons.columns(reasons.JOB_DELETED())
         )
         rows.delete(job=stored, author=_author(actor, via, reason))
 
 
-def _lock(job: Job) -> Job:
+def _lock(job: Job | str) -> Job:
+    if isinstance(job, str):
+        return rows.lock(id=job)
     try:
         return rows.lock(id=job.pk)
     except JobNotFound:
-        raise JobNotFound(
-            phrase("The job “{name}” ({id}) was deleted meanwhile.", name=job.name, id=f"{job.pk}")
-        ) from None
+        raise JobNotFound(error_messages.JOB_DELETED_MEANWHILE(name=job.name, id=f"{job.pk}")) from None
+
+
+aget = asynchronous(get)
+acreate = asynchronous(create)
+aupdate = asynchronous(update)
+apause = asynchronous(pause)
+aresume = asynchronous(resume)
+arun_now = asynchronous(run_now)
+aremove = asynchronous(remove)

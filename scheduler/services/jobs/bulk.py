@@ -1,4 +1,4 @@
-"""What the API and the command line do to jobs beyond the single call: clone, select in bulk, check a version."""
+"""Operations of the API and the command line on jobs: clone, change many, check a version."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
@@ -24,7 +25,7 @@ ACTIONS = ("pause", "resume", "run", "delete", "add_tags", "remove_tags")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What became of one job."""
+    """The outcome for one job."""
 
     id: str
     error: SchedulerError | None = None
@@ -32,7 +33,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changes:
-    """What became of the selected jobs."""
+    """The outcomes for the selected jobs."""
 
     results: tuple[Change, ...]
     is_cut: bool
@@ -41,9 +42,9 @@ class Changes:
 
 def create(*, actor: str, via: Via | str = Via.CODE, source: JobSource, reason: str = "", **definition: Any) -> Job:
     """
-    Create a job as ``jobs.create`` does, and refuse what only people get wrong: executors that nobody has, masks.
+    Create a job as ``jobs.create`` does, and reject mistakes of people: unknown executors and masks.
 
-    :raises UnknownExecutor, InvalidArguments: nothing was created; and what ``jobs.create`` raises
+    :raises UnknownExecutor, InvalidArguments: the job was not created, and the errors of ``jobs.create``
     """
     _check(task=definition["task"], changes=definition, stored=None)
     return jobs.create(actor=actor, via=via, reason=reason, source=source, **definition)
@@ -53,9 +54,9 @@ def update(
     *, job: Job, actor: str, via: Via | str = Via.CODE, version: int | None, reason: str = "", **changes: Any
 ) -> Job:
     """
-    Change a job as ``jobs.update`` does; secrets that come back masked stay.
+    Change a job as ``jobs.update`` does. Masked secrets keep their value.
 
-    :raises UnknownExecutor, InvalidArguments: nothing was changed; and what ``jobs.update`` raises
+    :raises UnknownExecutor, InvalidArguments: no change was made, and the errors of ``jobs.update``
     """
     with database.atomic():
         stored = rows.lock(id=job.pk)
@@ -68,9 +69,9 @@ def update(
 
 def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
     """
-    Queue a run as ``jobs.run_now`` does; secrets that come back masked are the job's.
+    Queue a run as ``jobs.run_now`` does. Masked secrets keep the value of the job.
 
-    :raises InvalidArguments: nothing was queued; and what ``jobs.run_now`` raises
+    :raises InvalidArguments: no run was queued, and the errors of ``jobs.run_now``
     """
     if kwargs is not None:
         kwargs = masking.unmasked(given=kwargs, stored=job.kwargs)
@@ -80,9 +81,9 @@ def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
 
 def remove(*, job: Job, actor: str, via: Via | str = Via.CODE, version: int | None, reason: str = "") -> None:
     """
-    Delete a job, if nobody changed it since that version was read.
+    Delete a job unless it changed since that version was read.
 
-    :raises StaleVersion, JobNotFound: nothing was deleted
+    :raises StaleVersion, JobNotFound: no row was deleted
     """
     with database.atomic():
         stored = rows.lock(id=job.pk)
@@ -104,20 +105,21 @@ def clone(
     """
     Create a job with the same definition, secrets included.
 
-    :raises JobExists, InvalidName, UnknownTask, InvalidArguments, InvalidTrigger: nothing was created
+    :raises JobExists, InvalidName, UnknownTask, InvalidArguments, InvalidTrigger: the job was not created
     """
+    call = masking.opened(job)
     return jobs.create(
         task=job.task,
         trigger=job.trigger,
         id=id,
         name=name or f"{job.name[:246]} (copy)",
-        args=job.args,
-        kwargs=job.kwargs,
+        args=call.args,
+        kwargs=call.kwargs,
         description=job.description,
         tags=job.tags,
         actor=actor,
         via=via,
-        reason=f"Copied from “{job.name}” ({job.pk}).",
+        reason=reasons.COPIED_FROM(name=job.name, id=job.pk),
         source=source,
         paused=paused,
         **{policy: getattr(job, policy) for policy in POLICIES},
@@ -126,9 +128,9 @@ def clone(
 
 def pause(*, job: Job, actor: str, via: Via | str = Via.CODE, reason: str = "", until: datetime | None = None) -> Job:
     """
-    Pause a job; one that is paused until then already stays as it is.
+    Pause a job. A job that is paused until then already is unchanged.
 
-    :raises InvalidPause, JobNotFound: nothing was changed
+    :raises InvalidPause, JobNotFound: no change was made
     """
     try:
         return jobs.pause(job=job, actor=actor, via=via, reason=reason, until=until)
@@ -138,7 +140,7 @@ def pause(*, job: Job, actor: str, via: Via | str = Via.CODE, reason: str = "", 
 
 def resume(*, job: Job, actor: str, via: Via | str = Via.CODE, reason: str = "") -> Job:
     """
-    Resume a job; one that is active stays as it is.
+    Resume a job. An active job is unchanged.
 
     :raises NotPaused: it is finished or broken
     """
@@ -161,9 +163,9 @@ def retag(
     remove: Sequence[str] = (),
 ) -> Job:
     """
-    Give a job tags and take others from it; one that has just these already stays as it is.
+    Add tags to a job and remove others. A job with exactly these tags is unchanged.
 
-    :raises InvalidName: one cannot be a tag, or there would be too many; nothing was changed
+    :raises InvalidName: one cannot be a tag, or there would be too many. No change was made
     """
     with database.atomic():
         stored = rows.lock(id=job.pk)
@@ -226,8 +228,6 @@ def _deed(
 
 
 def _check(*, task: str, changes: Mapping[str, Any], stored: Job | None) -> None:
-    if "executor" in changes and (stored is None or changes["executor"] != stored.executor):
-        job_queries.check_executor(executor=changes["executor"])
     if stored is None:
         for name in ("args", "kwargs"):
             masking.unmasked(given=changes.get(name), stored=None, pointer=f"/{name}")

@@ -56,7 +56,7 @@ def create_many(
 
 
 def _insert(*, new: Sequence[Job], author: Author) -> Iterable[str]:
-    """Write the jobs; one by one where another process took an id in this very moment."""
+    """Write the jobs. One by one if another process took an id meanwhile."""
     try:
         with transactions.atomic():
             return rows.insert_many(jobs=new, author=author)

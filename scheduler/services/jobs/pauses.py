@@ -14,7 +14,7 @@ def fire_times_ahead(*, job: Job, now: datetime) -> int | None:
     """
     Return how many fire times a paused job will still skip until its pause ends.
 
-    ``None``: nobody can say, because it has no end, or raw SQL wrote a trigger that is none.
+    ``None``: unknown, because the pause has no end or the trigger is invalid.
     """
     if job.state != JobState.PAUSED or job.paused_until is None:
         return None

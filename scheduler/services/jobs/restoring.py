@@ -1,4 +1,4 @@
-"""Bringing a job back to how it was after one of its changes; a deleted one too."""
+"""Restore a version of a job, also of a deleted one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound, NothingToRestore
 from scheduler.models import Change, Job
 from scheduler.services import jobs
-from scheduler.services.queries import job_history, job_queries
+from scheduler.services.queries import job_history
 from scheduler.store import database
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
@@ -21,13 +21,13 @@ from scheduler.store.clock import database_now
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restoration:
-    """What restoring would do."""
+    """The effect of restoring."""
 
     job: Job | None
-    """As it is now; ``None``: it was deleted, and would be created again."""
+    """The present job. ``None``: it was deleted and would be created again."""
 
     differences: tuple[Difference, ...]
-    """From how it is now to how it was then; secrets are masked."""
+    """From the present to the restored version, with masked secrets."""
 
 
 def preview(*, change: Change) -> Restoration:
@@ -40,14 +40,14 @@ def restore(
     *, change: Change, actor: str, via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
 ) -> Job:
     """
-    Bring a job back to how it was after this change: an edit like any other, checked like one.
+    Restore the version after this change, as an ordinary edit with the same validation.
 
-    Its secrets are those of then. Whether it is paused stays as it is now; a job that was deleted is created again with
-    its id, paused if it was paused.
+    Secrets are those of that version. A pause stays as it is now. A deleted job is created again with its id, paused if
+    it was paused.
 
-    :raises NothingToRestore: it is like that now
-    :raises UnknownTask, UnknownExecutor, InvalidArguments, InvalidTrigger, NeverFires, InvalidPolicy: it could not be
-        saved like that today; nothing was changed
+    :raises NothingToRestore: the job is in this version already
+    :raises UnknownTask, UnknownExecutor, InvalidArguments, InvalidTrigger, NeverFires, InvalidPolicy: the version is
+        invalid today. No change was made
     """
     now = now or database_now()
     author: dict[str, Any] = {"actor": actor, "via": via, "reason": reason, "restored_version": change.version}
@@ -59,14 +59,11 @@ def restore(
         changed = {difference.name.partition(".")[0] for difference in _differences(job, change)}
         if not changed:
             raise NothingToRestore(f"“{job.name}” is now as it was in version {change.version}.")
-        if "executor" in changed:
-            job_queries.check_executor(executor=change.definition["executor"])
         return jobs.update(job=job, **author, now=now, **{name: change.definition[name] for name in changed})
 
 
 def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
     definition = {name: change.definition[name] for name in NAMES if name in change.definition}
-    job_queries.check_executor(executor=definition["executor"])
     triggers.check_future(triggers.normalize(definition["trigger"], now=now), now=now)
     return jobs.create(
         id=change.job_key,

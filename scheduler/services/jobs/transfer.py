@@ -8,12 +8,11 @@ from typing import Any
 
 from django.db import transaction
 
-from scheduler.core import triggers
+from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.definition import NAMES
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
 from scheduler.models import Job
-from scheduler.phrases import phrase
 from scheduler.services import masking
 from scheduler.services.jobs import bulk
 from scheduler.store import database
@@ -24,7 +23,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of one job of the document."""
+    """The outcome for one job of the document."""
 
     id: str
     what: str
@@ -45,7 +44,7 @@ def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
         found = found.filter(pk__in=ids)
         missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
         if missing:
-            raise JobNotFound(phrase("There is no job with the id “{id}”.", id=missing[0]))
+            raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
     return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
 
 
@@ -59,15 +58,15 @@ def import_jobs(
     dry_run: bool = False,
 ) -> tuple[Imported, ...]:
     """
-    Create the jobs of a document; each in a transaction of its own, and what is refused does not stop the others.
+    Create the jobs of a document, each in a transaction of its own. Rejected jobs do not stop the others.
 
-    ``update``: bring those that exist to the document's definition; else they are left alone. ``dry_run``: everything
-    is tried and taken back, so that what would be refused is refused here too.
+    ``update``: existing jobs get the definition of the document. Otherwise they are skipped. ``dry_run``: all changes
+    are tried and rolled back, so that errors are reported.
 
-    :raises InvalidImport: it is no such document; nothing was done
+    :raises InvalidImport: the document is not an export. No change was made
     """
     entries = _entries(document)
-    author = {"actor": actor, "via": Via(via), "reason": reason or "Imported."}
+    author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}
     return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
 
 

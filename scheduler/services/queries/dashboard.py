@@ -25,7 +25,7 @@ from scheduler.store import measures
 PAST = timedelta(hours=12)
 PLANNED = timedelta(hours=3)
 LANE_RUNS = 60
-"""So many runs of a job are drawn one by one; of one that runs more often, its hours are."""
+"""The maximum number of runs drawn one by one. More frequent jobs are drawn by hours."""
 
 _LANES = 20
 _ROWS = 10
@@ -44,12 +44,12 @@ class SeenNode:
     """That of its row, or ``silent`` when it says that it runs and has not been heard for too long."""
 
     skew_seconds: float | None
-    """How far its clock is ahead of the database's; ``None``: it has not said."""
+    """Its clock ahead of the database's, or ``None`` if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hour:
-    """What became of a job's runs that ended in this hour."""
+    """The outcomes of a job's runs in this hour."""
 
     begins_at: datetime
     succeeded: int
@@ -64,7 +64,7 @@ class Lane:
     """Of the last hours, newest first."""
 
     hours: list[Hour]
-    """The oldest first; empty unless there are more runs than can be drawn one by one."""
+    """The oldest first. Empty unless there are more runs than can be drawn one by one."""
 
     planned: list[datetime]
 
@@ -72,7 +72,7 @@ class Lane:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dashboard:
     report: Report
-    """What health found: the dashboard says the same."""
+    """The health report. The dashboard agrees with it."""
 
     counts: dict[str, int]
     attention: list[Job]
@@ -114,7 +114,7 @@ class Dashboard:
 
     @property
     def trouble(self) -> int:
-        """How many jobs need somebody."""
+        """The number of jobs that need attention."""
         return sum(self.counts[name] for name in overview.TROUBLES)
 
 
@@ -147,7 +147,7 @@ def look(*, now: datetime) -> Dashboard:
 
 
 def nodes(*, now: datetime) -> list[SeenNode]:
-    """Return the nodes that run, and those that ended within a day; at most 50."""
+    """Return the nodes that run, and those that ended within a day. At most 50."""
     is_shown = Q(state__in=(NodeState.RUNNING, NodeState.STOPPING)) | Q(heartbeat_at__gte=now - timedelta(days=1))
     found = Node.objects.select_related("measure").filter(is_shown).order_by("-heartbeat_at", "pk")[:50]
     return [SeenNode(node=node, state=state_of(node, now=now), skew_seconds=_skew(node)) for node in found]

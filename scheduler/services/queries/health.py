@@ -17,14 +17,15 @@ from django.db.utils import Error
 from scheduler.core.health import Check, Standing, Status, checks, worst
 from scheduler.errors import SchedulerError
 from scheduler.loops import spawn
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services import installation
 from scheduler.store import measures
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
 PATIENCE_SECONDS = 1.5
-"""How long a caller waits for the database before it is told that the database does not answer."""
+"""The time that a caller waits for the database."""
 
 _INSTALLED_SECONDS = 15.0
 
@@ -33,7 +34,7 @@ _NO_ANSWER = phrase("The database did not answer within {seconds:g} seconds.", s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All checks. What was not looked at, because an earlier one failed, is not in it."""
+    """All checks, except for those after a failed precondition."""
 
     checks: tuple[Check, ...]
     connection_valid: bool
@@ -57,7 +58,7 @@ class Report:
 
     @property
     def error(self) -> str | None:
-        """What the failed checks say, in one text; ``None`` when none failed."""
+        """The texts of the failed checks, or ``None``."""
         return " ".join(check.text for check in self.checks if check.status is Status.FAIL) or None
 
     def as_dict(self, *, details: bool) -> dict[str, Any]:
@@ -106,7 +107,7 @@ class Probe:
         self._asked_at = 0.0
 
     def report(self) -> Report:
-        """Return what is found, or that the database does not answer; after the patience at the latest."""
+        """Return the report, or a failure to reach the database, within the patience."""
         with self._lock:
             if self._asked is None or self._asked.done():
                 self._asked, self._asked_at = Future(), time.monotonic()
@@ -123,7 +124,7 @@ class Probe:
         try:
             found = self._ask()
         except (Error, SchedulerError) as error:
-            logger.warning("scheduler.health.not_checked", extra={"error": str(error)})
+            logger.warning(events.HEALTH_NOT_CHECKED, extra={"error": str(error)})
             found = _unreachable(
                 phrase("The database went away meanwhile: {reason}", reason=" ".join(str(error).split()))
             )

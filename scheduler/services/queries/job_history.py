@@ -9,12 +9,11 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from scheduler.core import differences
+from scheduler.core import differences, error_messages
 from scheduler.core.differences import Difference
 from scheduler.core.states import ChangeAction
 from scheduler.errors import ChangeNotFound, JobNotFound
 from scheduler.models import Change, Job
-from scheduler.phrases import phrase
 from scheduler.services import masking
 from scheduler.services.queries import paging
 from scheduler.services.queries.paging import Order, Page
@@ -27,7 +26,7 @@ _LARGEST_ID = 2**63 - 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeFilter:
-    """Which changes. What is empty does not count."""
+    """A selection of changes. Empty criteria are ignored."""
 
     job: str = ""
     actor: str = ""
@@ -60,22 +59,22 @@ def page(*, filter: ChangeFilter, limit: int, cursor: str = "") -> Page[Change]:
     """
     Return the newest changes, or those beside the cursor of another page.
 
-    :raises InvalidFilter: the cursor is none of this list
+    :raises InvalidFilter: the cursor is not one of this list
     """
     return paging.paginate(rows=changes(filter=filter), order=NEWEST_FIRST, limit=limit, cursor=cursor)
 
 
 def check_known(*, job: str) -> None:
-    """:raises JobNotFound: there is no job with this id, and none is remembered"""
+    """:raises JobNotFound: neither the table nor the history has a job with this id"""
     if not Job.objects.filter(pk=job).exists() and not Change.objects.filter(job_key=job).exists():
-        raise JobNotFound(phrase("There is no job with the id “{id}”.", id=job))
+        raise JobNotFound(error_messages.NO_SUCH_JOB(id=job))
 
 
 def get(*, id: int) -> Change:
     """:raises ChangeNotFound: there is none with this id"""
     change = Change.objects.filter(pk=id).first() if 0 < id <= _LARGEST_ID else None
     if change is None:
-        raise ChangeNotFound(phrase("There is no change with the id {id}.", id=str(id)[:30]))
+        raise ChangeNotFound(error_messages.NO_SUCH_CHANGE(id=str(id)[:30]))
     return change
 
 
@@ -88,14 +87,14 @@ def since(*, job: Job, version: int) -> list[Change]:
 
 
 def job_version(*, change: Change) -> int | None:
-    """Return the version that the job of a change in a list has now; ``None``: it was deleted."""
+    """Return the present version of the job of a listed change, or ``None`` if it was deleted."""
     found: Any = change
     version: int | None = found.version_now
     return version
 
 
 def what(*, change: Change) -> tuple[Difference, ...]:
-    """Return what a change changed; secrets are masked."""
+    """Return the differences of a change, with masked secrets."""
     return masked(found=differences.read(change.changes))
 
 
@@ -107,5 +106,5 @@ def masked(*, found: tuple[Difference, ...]) -> tuple[Difference, ...]:
 
 
 def brief(*, change: Change) -> str:
-    """``cron 0 2 * * * → cron 0 3 * * *``: what a change changed, in a few words; empty for those without values."""
+    """``cron 0 2 * * * → cron 0 3 * * *``: a change in a few words, or an empty text without values."""
     return differences.brief(what(change=change))

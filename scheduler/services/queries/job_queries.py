@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from django.db.models import F, Func, OuterRef, Q, QuerySet, Subquery
 
-from scheduler.core.registry import DEFAULT_EXECUTOR, registry
+from scheduler.core import error_messages
+from scheduler.core.registry import NODE_EXECUTORS, registry
 from scheduler.core.states import NodeState
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Job, Node, Run
-from scheduler.phrases import phrase
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFilter:
-    """What is empty does not count."""
+    """Empty criteria are ignored."""
 
     ids: tuple[str, ...] = ()
     states: tuple[str, ...] = ()
@@ -68,7 +68,7 @@ def tags() -> list[str]:
 
 
 def with_last_run_at(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """Add ``last_run_at``, the fire time of the newest run; ``None`` if there is none."""
+    """Add ``last_run_at``, the fire time of the newest run, or ``None``."""
     found: QuerySet[Job] = jobs.annotate(last_run_at=Subquery(_newest_first().values("scheduled_at")[:1]))
     return found
 
@@ -82,7 +82,7 @@ def last_runs(*, jobs: Iterable[str]) -> dict[str, Run]:
 
 def executors() -> set[str]:
     """Return the names of the executors that a node has or a task declares."""
-    known = {DEFAULT_EXECUTOR, "processpool", *(task.executor for task in registry.all())}
+    known = {*NODE_EXECUTORS, *(task.executor for task in registry.all())}
     for those in Node.objects.filter(state=NodeState.RUNNING).values_list("executors", flat=True):
         known |= set(those)
     return known
@@ -90,14 +90,14 @@ def executors() -> set[str]:
 
 def check_executor(*, executor: str) -> None:
     """
-    Refuse an executor that no node has and no task declares: nothing would ever run there.
+    Reject an executor that no node has and no task declares.
 
     :raises UnknownExecutor: naming those that exist
     """
+    if executor in NODE_EXECUTORS:
+        return
     if executor not in (known := executors()):
-        raise UnknownExecutor(
-            phrase("No executor is called “{name}”. There are: {names}.", name=executor, names=", ".join(sorted(known)))
-        )
+        raise UnknownExecutor(error_messages.NO_SUCH_EXECUTOR(name=executor, names=", ".join(sorted(known))))
 
 
 def _newest_first() -> QuerySet[Run]:

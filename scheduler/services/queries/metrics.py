@@ -27,7 +27,9 @@ _EXECUTED = (RunState.SUCCEEDED, RunState.FAILED, RunState.TIMED_OUT, RunState.I
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How runs ended. ``executed``: those that began; the others are the parts of it, and what did not begin."""
+    """
+    Numbers of runs by outcome. ``executed`` counts started runs. The others are its parts and runs that did not start.
+    """
 
     executed: int = 0
     succeeded: int = 0
@@ -55,17 +57,17 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """What ended in whole hours from ``since`` on, before ``until``."""
+    """Runs that ended in whole hours from ``since`` on, before ``until``."""
 
     since: datetime
     until: datetime
     total: Tally
     jobs: tuple[tuple[str, str | None, Tally, datetime], ...]
-    """Id, name (``None``: deleted), tally and last end of each job that had runs, worst first; cut to a limit."""
+    """Id, name (``None``: deleted), tally and last end of each job that had runs, worst first. Cut to a limit."""
 
     is_cut: bool
     series: tuple[tuple[datetime, Tally], ...] = field(default=())
-    """By the start of each hour or day that had runs; empty unless it was asked for."""
+    """By the start of each hour or day that had runs. Empty unless it was asked for."""
 
 
 def totals() -> Tally:
@@ -91,7 +93,7 @@ def last_execution_at(*, now: datetime | None = None) -> datetime | None:
 
 
 def uptime_seconds() -> float:
-    """Return for how long the oldest of the nodes that are alive has been running; 0: none is."""
+    """Return the uptime of the oldest living node, or 0."""
     return measures.scheduling().uptime or 0.0
 
 
@@ -105,7 +107,7 @@ def window(
     now: datetime | None = None,
 ) -> Window:
     """
-    Add up the roll-ups of a window; by default the last 24 hours. Its start is cut to the hour.
+    Add up the roll-ups of a window. By default the last 24 hours. Its start is cut to the hour.
 
     :raises InvalidFilter: it ends before it begins, is longer than 400 days, or has too many buckets
     """

@@ -1,4 +1,4 @@
-"""How the jobs are doing, as one word each, and what their newest runs were: for lists, pages and the dashboard."""
+"""The condition of each job as one word, and its newest runs, for lists, pages and the dashboard."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from django.db.models import (
 from django.db.models.functions import Extract, JSONObject, Left
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.health.standing import NotStarted
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.models import Job, Run
@@ -35,7 +36,7 @@ from scheduler.store import measures
 
 CONDITIONS = ("broken", "stopped", "failing", "overdue", "stalled", "ok", "paused", "finished")
 """
-From worst to best; a job has the first that is true of it.
+From worst to best. A job has the first condition that applies.
 
 ``stopped``: the scheduler paused it because it failed too often. ``overdue``: something is due and has not begun.
 ``stalled``: its last fire times were all missed or skipped.
@@ -52,10 +53,10 @@ _BETWEEN_TAGS = "\x1f"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What there is among the jobs, for tabs and filters."""
+    """The values that exist among the jobs, for tabs and filters."""
 
     counts: dict[str, int]
-    """How many jobs are in each condition, all of them named."""
+    """The number of jobs in each condition."""
 
     tasks: list[str]
     executors: list[str]
@@ -73,13 +74,15 @@ class Recent:
     id: int
     state: str
     error: str
+    """As a message where the scheduler itself says it. Cut."""
+
     scheduled_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
 
     @property
     def seconds(self) -> float | None:
-        """How long it took; ``None`` if it never began or has not ended."""
+        """The duration, or ``None`` if it did not start or has not ended."""
         if self.started_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.started_at).total_seconds()
@@ -134,7 +137,7 @@ def with_condition(
 
 
 def condition_of(*, job: Job, now: datetime) -> str:
-    """Return the condition of one job; of one that is gone, that it ended."""
+    """Return the condition of one job. A deleted job has ended."""
     row = with_condition(
         jobs=Job.objects.filter(pk=job.pk), now=now, not_started=measures.not_started(jobs=[job.pk])
     ).values_list("condition", flat=True)
@@ -174,7 +177,9 @@ def survey(*, now: datetime, not_started: Sequence[NotStarted] | None = None) ->
 
 
 def with_last_run(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
-    """Let the jobs be ordered by ``last_run_at`` and ``last_seconds`` of their newest run; else it costs nothing."""
+    """
+    Let the jobs be ordered by ``last_run_at`` and ``last_seconds`` of their newest run, or leave the query as it is.
+    """
     newest = Run.objects.filter(job=OuterRef("pk")).order_by("-scheduled_at", "-attempt")
     took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
     found: QuerySet[Job] = jobs.alias(
@@ -197,6 +202,8 @@ def recent(*, jobs: Iterable[str], count: int) -> dict[str, list[Recent]]:
                 id="id",
                 state="state",
                 error=Left("error", _ERROR_CHARS),
+                reason_code="reason_code",
+                reason_params="reason_params",
                 scheduled_at="scheduled_at",
                 started_at="started_at",
                 finished_at="finished_at",
@@ -211,7 +218,7 @@ def p95(*, jobs: Iterable[str], count: int = 50) -> dict[str, float | None]:
     """
     Return the seconds that 19 of 20 runs did not exceed, for those of the jobs that exist: one query.
 
-    Looked at are the successes among the newest ``count`` runs; ``None``: there is none.
+    It considers the successes among the newest ``count`` runs. ``None``: no success.
     """
     ids = list(jobs)
     if not ids:
@@ -229,11 +236,18 @@ def _recent(row: dict[str, Any]) -> Recent:
     return Recent(
         id=row["id"],
         state=row["state"],
-        error=row["error"] or "",
+        error=_error(row),
         scheduled_at=datetime.fromisoformat(row["scheduled_at"]),
         started_at=_instant(row["started_at"]),
         finished_at=_instant(row["finished_at"]),
     )
+
+
+def _error(row: dict[str, Any]) -> str:
+    error = row["error"] or ""
+    if not error or not row["reason_code"]:
+        return error
+    return reasons.read(code=row["reason_code"], params=row["reason_params"], text=error)
 
 
 def _instant(text: str | None) -> datetime | None:
@@ -241,7 +255,7 @@ def _instant(text: str | None) -> datetime | None:
 
 
 def percentile(seconds: Iterable[float], share: float) -> float | None:
-    """Return the smallest value that at least this share of them does not exceed; ``None`` of nothing."""
+    """Return the smallest value that at least this share of them does not exceed, or ``None`` without values."""
     ordered = sorted(seconds)
     if not ordered:
         return None

@@ -21,7 +21,7 @@ Row = TypeVar("Row", bound=Model)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """By which columns, all in one direction; the last one tells rows apart. ``NULL`` comes last in both."""
+    """The columns, all in one direction. The last one is unique. ``NULL`` comes last in both."""
 
     columns: tuple[str, ...]
     descending: bool = False
@@ -47,7 +47,7 @@ class _Place:
 
 def paginate(*, rows: QuerySet[Row], order: Order, limit: int, cursor: str = "") -> Page[Row]:
     """
-    Return the rows after the cursor, or before it if it is one of a page before; without one, the first rows.
+    Return the rows after the cursor, or before it if it is one of a page before. Without one, the first rows.
 
     :raises InvalidFilter: the cursor is not one of ours, or of another order
     """

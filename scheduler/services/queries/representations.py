@@ -1,4 +1,4 @@
-"""How jobs, runs and nodes look as JSON; the same for the API, the command line and exports."""
+"""Jobs, runs and nodes as JSON, for the API, the command line and exports."""
 
 from __future__ import annotations
 
@@ -44,6 +44,8 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
         **{name: getattr(row, name) for name in POLICIES},
         "state": row.state,
         "state_reason": row.state_reason,
+        "reason_code": row.reason_code,
+        "reason_params": row.reason_params or {},
         "state_changed_at": instant(row.state_changed_at),
         "state_changed_by": row.state_changed_by,
         "paused_until": instant(row.paused_until),
@@ -60,12 +62,12 @@ def job(*, row: Job, last_run: Run | None) -> dict[str, Any]:
 
 
 def words(trigger: Any) -> str | None:
-    """Describe a stored trigger; ``None``: raw SQL wrote something that is none."""
+    """Describe a stored trigger, or return ``None`` if raw SQL made it invalid."""
     return _read(json.dumps(trigger))[1]
 
 
 def _form(trigger: Any) -> dict[str, Any] | None:
-    """Return a stored trigger in the form of today; ``None``: raw SQL wrote something that is none."""
+    """Return a stored trigger in today's form, or ``None`` if raw SQL made it invalid."""
     return _read(json.dumps(trigger))[0]
 
 
@@ -102,6 +104,8 @@ def changes(*, rows: Iterable[Change]) -> list[dict[str, Any]]:
             "actor": row.actor,
             "via": row.via,
             "reason": row.reason,
+            "reason_code": row.reason_code,
+            "reason_params": row.reason_params or {},
             "restored_version": row.restored_version,
             "changed_at": instant(row.changed_at),
             "changes": [{"name": each.name, "old": each.old, "new": each.new} for each in job_history.what(change=row)],
@@ -132,6 +136,8 @@ def run(*, row: Run, nodes: Mapping[str, str]) -> dict[str, Any]:
         "attempt": row.attempt,
         "state": row.state,
         "reason": row.reason,
+        "reason_code": row.reason_code,
+        "reason_params": row.reason_params or {},
         "error": row.error,
         "executor": row.executor,
         "priority": row.priority,
@@ -173,6 +179,8 @@ def node(*, row: Node) -> dict[str, Any]:
         "stuck": row.stuck,
         "state": row.state,
         "reason": row.reason,
+        "reason_code": row.reason_code,
+        "reason_params": row.reason_params or {},
         "started_at": instant(row.started_at),
         "heartbeat_at": instant(row.heartbeat_at),
         "stopped_at": instant(row.stopped_at),

@@ -1,4 +1,4 @@
-"""What differs between two runs of a job, from what the runs themselves recorded."""
+"""The differences between two runs of a job, as the runs recorded them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Difference:
 
 
 def between(*, before: Run, after: Run, nodes: Mapping[str, NodeSeen]) -> list[Difference]:
-    """Return what was not as it had been; arguments are as they were stored, sealed where they are secret."""
+    """Return the differences. Arguments are as stored, with encrypted secrets."""
     found = [
         Difference(what=column, before=getattr(before, column), after=getattr(after, column))
         for column in ("task", "kind", "executor", "timeout")
@@ -57,7 +57,7 @@ def _arguments(before: Run, after: Run) -> list[Difference]:
 
 
 def _by_name(run: Run) -> dict[str, Any]:
-    """The arguments by name or place; raw SQL may have written anything."""
+    """The arguments by name or place. Raw SQL may have written anything."""
     args = run.args if isinstance(run.args, list) else []
     kwargs = run.kwargs if isinstance(run.kwargs, dict) else {}
     return {**{str(place + 1): value for place, value in enumerate(args)}, **kwargs}

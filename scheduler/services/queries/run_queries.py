@@ -9,8 +9,12 @@ from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
+from scheduler.core import error_messages
+from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
+from scheduler.errors import InvalidFilter
 from scheduler.models import Job, Node, Run
+from scheduler.models.run import HAS_A_REASON
 from scheduler.services.queries import job_queries, paging
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order, Page
@@ -24,10 +28,10 @@ REASONED = (RunState.MISSED, RunState.SKIPPED, RunState.CANCELLED)
 
 NEWEST_FIRST = Order(columns=("id",), descending=True)
 NEWEST_FIRST_OF_JOB = Order(columns=("scheduled_at", "attempt", "id"), descending=True)
-"""What the index of a job's runs has."""
+"""The columns in the index of a job's runs."""
 
 LAST_FAILED_FIRST = Order(columns=("finished_at", "id"), descending=True)
-"""What the index of unsuccessful runs has."""
+"""The states in the index of unsuccessful runs."""
 
 MOST_GROUPED = 1000
 MOST_EXPORTED = 10_000
@@ -42,7 +46,7 @@ _DIGITS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
-    """Which runs. What is empty does not count."""
+    """A selection of runs. Empty criteria are ignored."""
 
     job: str = ""
     name: str = ""
@@ -58,6 +62,9 @@ class RunFilter:
     node: str = ""
     error: str = ""
     """Part of the error's text."""
+
+    reasons: tuple[str, ...] = ()
+    """Codes of ``scheduler.core.reasons``."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -83,10 +90,24 @@ def page(*, filter: RunFilter, limit: int, cursor: str = "") -> Page[Run]:
     """
     Return the newest runs, or those beside the cursor of another page: without their output, in an order of an index.
 
-    :raises InvalidFilter: the cursor is none of this list
+    :raises InvalidFilter: the cursor is not one of this list
     """
     rows, order = _find(filter)
     return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor)
+
+
+def known_reasons(codes: Iterable[str]) -> tuple[str, ...]:
+    """
+    Return the codes of reasons to filter by.
+
+    :raises InvalidFilter: one is not the code of a reason of runs
+    """
+    codes = tuple(codes)
+    for code in codes:
+        if code not in RUN_REASONS:
+            message = error_messages.UNKNOWN_REASON(code=code[:64], codes=", ".join(RUN_REASONS))
+            raise InvalidFilter(message, parameter="reason_code")
+    return codes
 
 
 def slowest(*, filter: RunFilter, limit: int) -> list[Run]:
@@ -121,7 +142,7 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
             found = found.filter(error__isnull=False)
             order = LAST_FAILED_FIRST
         elif set(filter.states) <= set(REASONED):
-            found = found.filter(finished_at__isnull=False).exclude(reason="")
+            found = found.filter(finished_at__isnull=False).filter(HAS_A_REASON)
         elif set(filter.states) <= set(FINISHED_STATES):
             found = found.filter(finished_at__isnull=False)
     if filter.error:
@@ -144,6 +165,8 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
     if filter.executor:
         found = found.filter(executor=filter.executor)
+    if filter.reasons:
+        found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
     if filter.task:
         found = found.filter(task=filter.task)
     if filter.node:
@@ -201,7 +224,7 @@ def export(*, filter: RunFilter) -> Iterator[Run]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeSeen:
-    """What is still known of the node of a run."""
+    """The known facts about the node of a run."""
 
     name: str
     version: str
@@ -222,7 +245,7 @@ def nodes(*, runs: Iterable[Run]) -> dict[str, NodeSeen]:
 
 
 def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the names of the runs' nodes by id, as far as they still have any; those not known are asked for."""
+    """Return the names of the runs' nodes by id, as far as they are known."""
     names = dict(known or {})
     ids = {run.node for run in runs if run.node is not None and str(run.node) not in names}
     if ids:
@@ -231,7 +254,7 @@ def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -
 
 
 def attempts(*, run: Run) -> list[Run]:
-    """Return all attempts of the run's fire time, the first one first; of a deleted job, the run alone."""
+    """Return all attempts of the run's fire time, in order. For a deleted job, only the run itself."""
     if run.job_id is None:
         return [run]
     found = Run.objects.without_output().filter(job_id=run.job_id, scheduled_at=run.scheduled_at)

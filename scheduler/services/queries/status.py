@@ -15,7 +15,7 @@ from scheduler.services.queries.metrics import Tally
 
 
 class Word(StrEnum):
-    """How the scheduler is doing, in one word."""
+    """The condition of the scheduler in one word."""
 
     RUNNING = "running"
     DEGRADED = "degraded"

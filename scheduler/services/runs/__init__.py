@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from django.db.models import Max, Value
 from django.db.models.functions import Coalesce
 
-from scheduler.core import triggers
+from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinished, RunIsActive, RunNotFound
+from scheduler.messages import phrase
 from scheduler.models import Job, Run
-from scheduler.phrases import phrase
+from scheduler.services.jobs.calling import asynchronous
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
 from scheduler.store.clock import aware, database_now
@@ -27,38 +28,36 @@ _MOMENT = timedelta(microseconds=1)
 
 
 def get(*, id: int) -> Run:
-    """:raises RunNotFound: there is no run with this id"""
+    """:raises RunNotFound: a run with this id does not exist"""
     run: Run | None = Run.objects.filter(pk=id).first()
     if run is None:
-        raise RunNotFound(phrase("There is no run with the id {id}.", id=f"{id}"))
+        raise RunNotFound(error_messages.NO_SUCH_RUN(id=f"{id}"))
     return run
 
 
-def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
-    Cancel a run: at once if it is queued, else its node is told to end it, and the run goes on until it obeys.
+    Cancel a run: at once if it is queued. Otherwise its node is notified, and the run continues until it stops.
 
-    A process is ended; code in a thread ends when it looks at ``current_run().stopping``, a coroutine at its next
-    ``await``. Asking again changes nothing.
+    A process is killed. Code in a thread ends when it checks ``current_run().stopping``, a coroutine at its next
+    ``await``. Repeated calls have no effect.
 
-    :raises RunFinished, RunNotFound: nothing was changed
+    :raises RunFinished, RunNotFound: no change was made
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     with database.atomic():
         stored = Run.objects.select_for_update().filter(pk=run.pk).first()
         if stored is None:
-            raise RunNotFound(phrase("The run {id} was deleted meanwhile.", id=f"{run.pk}"))
+            raise RunNotFound(error_messages.RUN_DELETED_MEANWHILE(id=f"{run.pk}"))
         if stored.finished_at is not None:
-            raise RunFinished(
-                phrase("The run {id} has finished already: it {state}.", id=f"{run.pk}", state=phrase(stored.state))
-            )
-        by = f" by {actor}" if actor else ""
+            raise RunFinished(error_messages.RUN_HAS_FINISHED(id=f"{run.pk}", state=phrase(stored.state)))
         if stored.state == RunState.QUEUED:
             stored.state = RunState.CANCELLED
             stored.finished_at = now
-            stored.reason = f"Cancelled{by} before it began."
+            stored.reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
         stored.cancel_requested_at = stored.cancel_requested_at or now
-        stored.save(update_fields=["state", "finished_at", "reason", "cancel_requested_at"])
+        stored.save(update_fields=["state", "finished_at", *reasons.columns(None), "cancel_requested_at"])
         if stored.node is not None:
             notifications.notify(Channel.CANCEL)
     return stored
@@ -67,14 +66,14 @@ def cancel(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
 def cancel_queued(*, ids: Collection[int], actor: str = "", now: datetime | None = None) -> int:
     """Cancel those of the runs that have not begun; return how many. Those that a node takes just now go on."""
     now = now or database_now()
-    by = f" by {actor}" if actor else ""
+    reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
     with database.atomic():
         waiting = Run.objects.select_for_update(skip_locked=True).filter(pk__in=ids, state=RunState.QUEUED)
         taken = dict(waiting.order_by("pk").values_list("pk", "node"))
         changed = Run.objects.filter(pk__in=taken, state=RunState.QUEUED).update(
             state=RunState.CANCELLED,
             finished_at=now,
-            reason=f"Cancelled{by} before it began.",
+            **reasons.columns(reason),
             cancel_requested_at=Coalesce("cancel_requested_at", Value(now)),
         )
         if any(taken.values()):
@@ -88,33 +87,33 @@ def refuse_active(run: Run) -> None:
         raise RunIsActive(phrase("The run {id} has not ended: cancel it first.", id=f"{run.pk}"))
 
 
-def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
+def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:
     """
     Queue another attempt of a finished run, with the arguments that it had.
 
     It waits while ``max_instances`` runs of the job are active.
 
-    :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: nothing was queued
+    :raises RunIsActive, RunNotFound, JobNotFound, JobIsBroken, UnknownTask, InvalidArguments: no run was queued
     """
     now = now or database_now()
+    run = get(id=run) if isinstance(run, int) else run
     if run.job_id is None:
-        raise JobNotFound(
-            phrase("The job “{name}” was deleted: there is nothing that could be run again.", name=run.job_name)
-        )
+        raise JobNotFound(error_messages.DELETED_JOB_CANNOT_RUN(name=run.job_name))
     with database.atomic():
         job = rows.lock(id=run.job_id)
         if job.state == JobState.BROKEN:
-            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=job.name, reason=job.state_reason))
+            raise JobIsBroken(error_messages.CANNOT_RUN(name=job.name, reason=job.state_reason))
         stored = get(id=run.pk)
         if stored.finished_at is None:
             raise RunIsActive(
-                phrase(
-                    "The run {id} is {state}: cancel it before it is run again.",
+                error_messages.CANCEL_RUN_FIRST(
                     id=f"{run.pk}",
                     state=phrase(stored.state),
                 )
             )
-        args, kwargs = rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
+        args, kwargs = rows.check_arguments(
+            task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.job_key
+        )
         attempts = Run.objects.filter(job=job, scheduled_at=stored.scheduled_at)
         last_attempt = attempts.aggregate(last=Max("attempt"))["last"]
         active = Run.objects.active().filter(job=job, held=False).count()
@@ -141,7 +140,7 @@ def retry(*, run: Run, actor: str = "", now: datetime | None = None) -> Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
-    """What a backfill found and queued."""
+    """The result of a backfill."""
 
     fire_times: int
     """In the window."""
@@ -167,22 +166,22 @@ def backfill(
     """
     Queue the fire times of ``since <= t <= until`` that have no run of their own, oldest first, at low priority.
 
-    They run one after the other as far as ``max_instances`` allows; a fire time of the schedule that falls due
-    meanwhile waits for its turn and is not skipped. Running it again queues nothing twice.
+    They run one after the other as far as ``max_instances`` allows. A scheduled fire time that becomes due meanwhile is
+    held, not skipped. The operation is idempotent.
 
     :raises InvalidWindow: it ends before it begins or in the future, or has more than ``limit`` fire times
-    :raises JobNotFound, JobIsBroken, InvalidTrigger: nothing was queued
+    :raises JobNotFound, JobIsBroken, InvalidTrigger: no run was queued
     """
     now = now or database_now()
     since, until = aware(since), aware(until)
     if until < since:
-        raise InvalidWindow(f"The window ends ({until.isoformat()}) before it begins ({since.isoformat()}).")
+        raise InvalidWindow(error_messages.WINDOW_REVERSED(until=until.isoformat(), since=since.isoformat()))
     if until > now:
-        raise InvalidWindow(f"The window ends in the future ({until.isoformat()}); it is {now.isoformat()} now.")
+        raise InvalidWindow(error_messages.WINDOW_IN_THE_FUTURE(until=until.isoformat(), now=now.isoformat()))
     fire_times = triggers.next_fire_times(job.trigger, after=since - _MOMENT, count=limit + 1)
     fire_times = [moment for moment in fire_times if moment <= until]
     if len(fire_times) > limit:
-        raise InvalidWindow(f"The window has more than {limit:,} fire times. Choose a shorter one, or a higher limit.")
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
     queued: list[datetime] = []
     for place in range(0, len(fire_times), _BATCH):
         batch = fire_times[place : place + _BATCH]
@@ -201,7 +200,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
     with database.atomic():
         stored = rows.lock(id=job.pk)
         if stored.state == JobState.BROKEN:
-            raise JobIsBroken(phrase("“{name}” cannot run: {reason}", name=stored.name, reason=stored.state_reason))
+            raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))
         present = set(
             Run.objects.filter(job=stored, scheduled_at__in=fire_times)
             .exclude(state__in=(RunState.MISSED, RunState.SKIPPED))
@@ -221,7 +220,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
                     now=now,
                     kind=RunKind.MANUAL,
                     attempt=attempts.get(moment, 0) + 1,
-                    reason="Backfill.",
+                    **reasons.columns(reasons.BACKFILL()),
                     priority=BACKFILL_PRIORITY,
                     held=True,
                     requested_by=actor,
@@ -230,3 +229,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
             )
             notifications.notify(Channel.RUNS)
     return missing
+
+
+acancel = asynchronous(cancel)
+aretry = asynchronous(retry)

@@ -1,9 +1,9 @@
 """
 Templates: job definitions with parameters and versions, and their instances.
 
-A version is never changed: editing a template adds one. An instance is an ordinary job; it is remembered as a
-declaration of its template, so that a new version is applied by the same three-way merge as jobs from code: what a
-person changed in an instance stays unless the upgrade asks for it.
+A version is never changed: editing a template adds one. An instance is an ordinary job. It is remembered as a
+declaration of its template, so that a new version is applied by the same three-way merge as jobs from code: changes by
+people stay unless the upgrade asks for it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["add_version", "check", "create", "current", "get", "parameters", "re
 
 
 def get(*, slug: str) -> Template:
-    """:raises TemplateNotFound: there is no template with this slug"""
+    """:raises TemplateNotFound: a template with this slug does not exist"""
     found = Template.objects.filter(slug=slug).first()
     if found is None:
         raise TemplateNotFound(f"There is no template “{slug[:100]}”.")
@@ -33,9 +33,9 @@ def get(*, slug: str) -> Template:
 
 def version(*, template: Template, number: int | None = None) -> TemplateVersion:
     """
-    Return one version of a template; without a number its newest.
+    Return one version of a template. Without a number its newest.
 
-    :raises TemplateNotFound: there is no such version
+    :raises TemplateNotFound: the version does not exist
     """
     versions: QuerySet[TemplateVersion] = template.versions.order_by("-number")
     found = versions.filter(number=number).first() if number is not None else versions.first()
@@ -45,7 +45,7 @@ def version(*, template: Template, number: int | None = None) -> TemplateVersion
 
 
 def current(*, slug: str) -> TemplateVersion:
-    """:raises TemplateNotFound: there is no template with this slug"""
+    """:raises TemplateNotFound: a template with this slug does not exist"""
     return version(template=get(slug=slug))
 
 
@@ -109,7 +109,7 @@ def add_version(
     actor: str = "",
 ) -> TemplateVersion:
     """
-    Add a version, or return the newest one if nothing changed. Instances stay as they are until they are upgraded.
+    Add a version, or return the newest one if it is equal. Instances stay as they are until they are upgraded.
 
     :raises InvalidTemplate: naming what is wrong
     """
@@ -133,7 +133,7 @@ def remove(*, template: Template) -> None:
     """
     Delete a template that has no instances.
 
-    :raises InvalidTemplate: it has some; nothing was deleted
+    :raises InvalidTemplate: it has some. No row was deleted
     """
     from scheduler.services.templates import instances
 

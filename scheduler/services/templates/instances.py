@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from scheduler import sealing
+from scheduler.core import reasons
 from scheduler.core import templates as rules
 from scheduler.core.declarations import Declaration
 from scheduler.core.states import Via
@@ -47,6 +48,7 @@ def declaration(
     :raises InvalidParameters: naming the parameter
     """
     known = templates.parameters(of=version)
+    _check_destination(values, known, stored or {})
     plain = {name: _unmasked(name, value, known, stored or {}) for name, value in values.items()}
     checked = rules.check_values(known, plain)
     return Declaration(
@@ -58,6 +60,20 @@ def declaration(
         template_version=version.pk,
         parameters=_sealed(checked, known),
     )
+
+
+def _check_destination(values: Mapping[str, Any], known: Iterable[Parameter], stored: Mapping[str, Any]) -> None:
+    """:raises InvalidParameters: a secret stays masked while another parameter, which may say where it goes, changes"""
+    secret = {each.name for each in known if each.is_secret}
+    kept = sorted(name for name in secret if values.get(name) == masking.MASK and sealing.is_sealed(stored.get(name)))
+    changed = sorted(
+        name for name in {*values, *stored} - secret if stored.get(name) != values.get(name, stored.get(name))
+    )
+    if kept and changed:
+        raise InvalidParameters(
+            f"{kept[0]} stays masked while {', '.join(changed)} changes, and could be sent to another place. "
+            f"Enter {kept[0]} again."
+        )
 
 
 def _unmasked(name: str, value: Any, known: Iterable[Parameter], stored: Mapping[str, Any]) -> Any:
@@ -92,7 +108,7 @@ def create(
     Create one instance: an ordinary job with the id ``key``.
 
     :raises InvalidParameters: naming the parameter
-    :raises UnusableDeclaration: the job cannot be created; the sentence says why
+    :raises UnusableDeclaration: the job cannot be created. The sentence says why
     """
     found = declaration(version=version, key=key, values=values, owner=owner_of(template=version.template))
     done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason or _reason(version))
@@ -111,7 +127,7 @@ def change(
     Give an instance other values of its parameters.
 
     :raises JobNotFound: the job is not an instance
-    :raises InvalidParameters: naming the parameter; nothing was changed
+    :raises InvalidParameters: naming the parameter. No change was made
     """
     row = _row(job)
     version = row.template_version
@@ -143,7 +159,7 @@ def _job(step: Step) -> Job:
 
 
 def _reason(version: TemplateVersion) -> str:
-    return f"Template {version.template.slug}, version {version.number}."
+    return reasons.FROM_TEMPLATE(template=version.template.slug, version=version.number)
 
 
 def _apply(
@@ -165,7 +181,7 @@ def _apply(
 
 
 def upgrade_plan(*, version: TemplateVersion, overwrite: bool = False) -> Synchronisation:
-    """Return what ``upgrade`` would do to each instance; changes nothing."""
+    """Return what ``upgrade`` would do to each instance, without doing it."""
     found = _upgraded(version)
     steps: list[Step] = list(found.refused)
     for owner, group in found.by_owner.items():
@@ -185,8 +201,7 @@ def upgrade(
     """
     Bring every instance of a template to one of its versions, a newer or a former one, in batches.
 
-    What a person changed in an instance stays, unless ``overwrite``. An instance whose values do not fit the version is
-    refused by itself.
+    Changes by people stay, unless ``overwrite``. An instance whose values do not fit the version is refused by itself.
     """
     found = _upgraded(version)
     steps: list[Step] = list(found.refused)
@@ -239,7 +254,7 @@ def detach(*, job: Job) -> None:
 def rows_plan(
     *, version: TemplateVersion, rows: str, given: Iterable[tuple[str, Mapping[str, Any]]]
 ) -> Synchronisation:
-    """Return what ``rows_apply`` would do; changes nothing."""
+    """Return what ``rows_apply`` would do, without doing it."""
     return declarations.plan(collected=_collected(version, rows, given), options=Options())
 
 
@@ -255,8 +270,8 @@ def rows_apply(
     """
     Bring the instances of one set of rows to what the rows say: create, update, and pause what vanished.
 
-    ``rows`` names the set: a provider, or a table. ``given`` are keys with the values of the parameters. One row that
-    cannot be used is an error, and while there is one nothing counts as vanished.
+    ``rows`` names the set: a provider, or a table. ``given`` are keys with the values of the parameters. An invalid row
+    is an error, and as long as one exists no row counts as vanished.
     """
     collected = _collected(version, rows, given)
     return declarations.apply(collected=collected, actor=actor, via=via, reason=_reason(version), on_step=on_step)
@@ -282,7 +297,7 @@ def _collected(version: TemplateVersion, rows: str, given: Iterable[tuple[str, M
 def _numbered(
     given: Iterable[tuple[str, Mapping[str, Any]]], rows: str, errors: list[LoadError]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Pass rows on; a provider that fails half-way is an error, and what it gave so far counts."""
+    """Pass rows on. A provider that fails half-way is an error, and what it gave so far counts."""
     try:
         yield from given
     except Exception as error:  # noqa: BLE001 - a provider is the project's code

@@ -2,7 +2,7 @@
 -- “said” is how the history of jobs learns who changed them, and that nothing is passed over: the job owes it.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends.
--- Params:  jobs text[], reasons text[] of one length; now timestamptz or NULL
+-- Params:  jobs text[], reason_codes text[], reason_params jsonb as text[] of one length; now timestamptz or NULL
 -- Rows:    id
 -- Index:   the primary key
 
@@ -10,8 +10,9 @@ WITH said AS MATERIALIZED (
     SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via,
            set_config('scheduler.accounts', 'claim', true) AS by
 ), broken AS MATERIALIZED (
-    SELECT problem.id, problem.reason, parent.next_run_time
-      FROM said, unnest(%(jobs)s::text[], %(reasons)s::text[]) AS problem (id, reason)
+    SELECT problem.id, problem.reason_code, problem.reason_params, parent.next_run_time
+      FROM said, unnest(%(jobs)s::text[], %(reason_codes)s::text[], %(reason_params)s::text[])
+           AS problem (id, reason_code, reason_params)
       JOIN django_apscheduler_djangojob AS parent ON parent.id = problem.id
 ), stopped AS (
     UPDATE django_apscheduler_djangojob AS parent
@@ -20,7 +21,8 @@ WITH said AS MATERIALIZED (
      WHERE parent.id = broken.id
 )
 UPDATE scheduler_job AS job
-   SET state = 'broken', state_reason = broken.reason, state_changed_by = '', needs_inspection = false,
+   SET state = 'broken', state_reason = '', reason_code = broken.reason_code,
+       reason_params = broken.reason_params::jsonb, state_changed_by = '', needs_inspection = false,
        paused_until = NULL,
        state_changed_at = coalesce(%(now)s::timestamptz, now()),
        interrupted_at = coalesce(job.interrupted_at, broken.next_run_time)

@@ -6,7 +6,7 @@
 -- Index:   scheduler_run_held_of_job
 
 UPDATE scheduler_run AS run
-   SET state = 'cancelled', reason = 'The job was deleted.', finished_at = coalesce(%(now)s::timestamptz, now())
+   SET state = 'cancelled', reason_code = 'job_deleted', finished_at = coalesce(%(now)s::timestamptz, now())
  WHERE run.id = ANY(ARRAY(SELECT orphan.id
                             FROM scheduler_run AS orphan
                            WHERE orphan.held

@@ -9,7 +9,8 @@ WITH said AS MATERIALIZED (
     SELECT set_config('scheduler.change', 'none', true) AS via
 )
 UPDATE scheduler_job AS job
-   SET state = 'finished', state_reason = 'It has no further fire time.', state_changed_by = '',
+   SET state = 'finished', state_reason = '', reason_code = 'no_further_fire_time', reason_params = NULL,
+       state_changed_by = '',
        state_changed_at = coalesce(%(now)s::timestamptz, now())
   FROM said
  WHERE job.djangojob_ptr_id = ANY(%(jobs)s::text[])

@@ -3,7 +3,8 @@
 -- Locks:   the rows, until the caller's transaction ends.
 -- Params:  node uuid, now timestamptz or NULL; arrays of one length: runs bigint[], states text[],
 --          started_ages and finished_ages bigint[] (microseconds before now), results jsonb as text[], errors text[]
---          (NULL: none), tracebacks, logs, progress (JSON, NULL: as it was), reasons: text[]
+--          (NULL: none), tracebacks, logs, progress (JSON, NULL: as it was): text[];
+--          reason_codes text[] and reason_params jsonb as text[]: NULL, or of the same length
 -- Rows:    id
 -- Index:   the primary key
 
@@ -21,11 +22,13 @@ UPDATE scheduler_run AS run
        traceback = done.traceback,
        log = done.log,
        progress = coalesce(done.progress::jsonb, run.progress),
-       reason = done.reason
+       reason = '',
+       reason_code = coalesce(done.reason_code, ''),
+       reason_params = done.reason_params::jsonb
   FROM unnest(%(runs)s::bigint[], %(states)s::text[], %(started_ages)s::bigint[], %(finished_ages)s::bigint[],
               %(results)s::text[], %(errors)s::text[], %(tracebacks)s::text[], %(logs)s::text[], %(progress)s::text[],
-              %(reasons)s::text[])
-    AS done (id, state, started_age, finished_age, result, error, traceback, log, progress, reason)
+              %(reason_codes)s::text[], %(reason_params)s::text[])
+    AS done (id, state, started_age, finished_age, result, error, traceback, log, progress, reason_code, reason_params)
  WHERE run.id = done.id
    AND run.node = %(node)s::uuid
    AND run.finished_at IS NULL

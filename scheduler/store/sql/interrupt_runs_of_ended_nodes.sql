@@ -3,7 +3,8 @@
 --
 -- Locks:   the parent rows of the jobs, by id, and then the runs: the order that claims and services keep; until the
 --          caller's transaction ends. What somebody else has locked is passed by.
--- Params:  runs bigint[]; max_recoveries int; now timestamptz or NULL
+-- Params:  runs bigint[]; max_recoveries int; reason_code text; error text, with %%s for the name of the
+--          node; now timestamptz or NULL
 -- Rows:    id, job_id, recovered (boolean)
 -- Index:   the primary keys
 
@@ -38,7 +39,11 @@ WITH orphan AS MATERIALIZED (
     UPDATE scheduler_run AS run
        SET state = 'interrupted',
            finished_at = coalesce(%(now)s::timestamptz, now()),
-           error = format('The node %%s stopped without recording an outcome. The run may or may not have finished.',
+           reason_code = %(reason_code)s,
+           reason_params = jsonb_build_object(
+               'node', coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
+                                run.node::text)),
+           error = format(%(error)s,
                           coalesce((SELECT node.name FROM scheduler_node AS node WHERE node.id = run.node),
                                    run.node::text))
       FROM locked

@@ -1,13 +1,14 @@
 -- Mark nodes that were silent for too long as lost.
 --
 -- Locks:   the rows of the nodes, until the caller's transaction ends.
--- Params:  reap_after float8, seconds, NULL: nobody is too silent; now timestamptz or NULL
+-- Params:  reap_after float8, seconds, NULL: nobody is too silent; reason_code text; now timestamptz or NULL
 -- Rows:    id, name
 -- Index:   scheduler_node_state_beat
 
 UPDATE scheduler_node AS node
    SET state = 'lost',
-       reason = format('No heartbeat since %%s.', node.heartbeat_at),
+       reason_code = %(reason_code)s,
+       reason_params = jsonb_build_object('since', to_char(node.heartbeat_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')),
        stopped_at = coalesce(%(now)s::timestamptz, now())
   FROM (SELECT silent.id
           FROM scheduler_node AS silent

@@ -1,7 +1,7 @@
 -- Pause jobs that failed too often in a row. “said” is how the history of jobs learns who changed them.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends; it holds their parent rows.
--- Params:  jobs text[], reasons text[] of one length; now timestamptz or NULL
+-- Params:  jobs text[], reason_codes text[], reason_params jsonb as text[] of one length; now timestamptz or NULL
 -- Rows:    none
 -- Index:   the primary key
 
@@ -9,7 +9,9 @@ WITH said AS MATERIALIZED (
     SELECT set_config('scheduler.change', '{"via": "scheduler"}', true) AS via
 )
 UPDATE scheduler_job AS job
-   SET state = 'paused', state_reason = failing.reason, state_changed_by = '', version = least(job.version, 2147483646) + 1,
+   SET state = 'paused', state_reason = '', reason_code = failing.reason_code,
+       reason_params = failing.reason_params::jsonb, state_changed_by = '', version = least(job.version, 2147483646) + 1,
        paused_until = NULL, state_changed_at = coalesce(%(now)s::timestamptz, now())
-  FROM unnest(%(jobs)s::text[], %(reasons)s::text[]) AS failing (id, reason), said
+  FROM unnest(%(jobs)s::text[], %(reason_codes)s::text[], %(reason_params)s::text[])
+       AS failing (id, reason_code, reason_params), said
  WHERE job.djangojob_ptr_id = failing.id

@@ -2,27 +2,28 @@
 --
 -- Locks:   the rows that it inserts; the caller holds the rows of their jobs.
 -- Params:  now    timestamptz or NULL; node uuid, the owner of rows with owned = true
---          jobs, scheduled_at, delays (seconds), covers_from, coalesced, states, reasons, held, owned: arrays of
---          one length
--- Rows:    place (from 1); id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, as the
---          job has them now that it is locked; a row that is missing conflicted with scheduler_run_once_per_fire_time
+--          jobs, scheduled_at, delays (seconds), covers_from, coalesced, states, held, owned: arrays of one length;
+--          reason_codes text[] and reason_params jsonb as text[]: NULL, or of the same length
+-- Rows:    place (from 1); id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout,
+--          job_key, as the job has them now that it is locked; a row that is missing conflicted with scheduler_run_once_per_fire_time
 -- Index:   scheduler_run_once_per_fire_time
 
 WITH plan AS (
     SELECT *
       FROM unnest(%(jobs)s::text[], %(scheduled_at)s::timestamptz[], %(delays)s::float8[],
-                  %(covers_from)s::timestamptz[], %(coalesced)s::int[], %(states)s::text[], %(reasons)s::text[],
-                  %(held)s::boolean[], %(owned)s::boolean[])
+                  %(covers_from)s::timestamptz[], %(coalesced)s::int[], %(states)s::text[], %(reason_codes)s::text[],
+                  %(reason_params)s::text[], %(held)s::boolean[], %(owned)s::boolean[])
            WITH ORDINALITY
-        AS plan (job_id, scheduled_at, delay, covers_from, coalesced, state, reason, held, owned, place)
+        AS plan (job_id, scheduled_at, delay, covers_from, coalesced, state, reason_code, reason_params, held,
+                 owned, place)
 ), inserted AS (
     INSERT INTO scheduler_run (
            job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
-           reason, executor, priority, held, node, coalesced, requested_by, created_at, finished_at, traceback, log,
-           timeout)
+           reason, reason_code, reason_params, executor, priority, held, node, coalesced, requested_by, created_at,
+           finished_at, traceback, log, timeout)
     SELECT plan.job_id, plan.job_id, job.name, job.task, job.args, job.kwargs, plan.scheduled_at,
            plan.scheduled_at + plan.delay * interval '1 second', plan.covers_from, 'scheduled', 1, plan.state,
-           plan.reason, job.executor, job.priority, plan.held, CASE WHEN plan.owned THEN %(node)s::uuid END,
+           '', coalesce(plan.reason_code, ''), plan.reason_params::jsonb, job.executor, job.priority, plan.held, CASE WHEN plan.owned THEN %(node)s::uuid END,
            plan.coalesced, '', coalesce(%(now)s::timestamptz, now()),
            CASE WHEN plan.state <> 'queued' THEN coalesce(%(now)s::timestamptz, now()) END, '', '',
            job.timeout
@@ -30,9 +31,10 @@ WITH plan AS (
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = plan.job_id
      ORDER BY plan.place
         ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
-    RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout
+    RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key
 )
 SELECT plan.place, inserted.id, inserted.job_id, inserted.job_name, inserted.task, inserted.args::text,
-       inserted.kwargs::text, inserted.scheduled_at, inserted.attempt, inserted.executor, inserted.timeout
+       inserted.kwargs::text, inserted.scheduled_at, inserted.attempt, inserted.executor, inserted.timeout,
+       inserted.job_key
   FROM inserted
   JOIN plan ON plan.job_id = inserted.job_id AND plan.scheduled_at = inserted.scheduled_at

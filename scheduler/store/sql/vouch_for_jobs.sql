@@ -19,6 +19,8 @@ WITH said AS MATERIALIZED (
            consecutive_failures = CASE WHEN job.state = 'paused' AND fit.state <> 'paused' THEN 0
                                        ELSE job.consecutive_failures END,
            state_reason = CASE WHEN fit.state = job.state THEN job.state_reason ELSE '' END,
+           reason_code = CASE WHEN fit.state = job.state THEN job.reason_code ELSE '' END,
+           reason_params = CASE WHEN fit.state = job.state THEN job.reason_params END,
            state_changed_by = CASE WHEN fit.state = job.state THEN job.state_changed_by ELSE '' END,
            state_changed_at = CASE WHEN fit.state = job.state THEN job.state_changed_at
                                    ELSE coalesce(%(now)s::timestamptz, now()) END,

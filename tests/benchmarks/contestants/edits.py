@@ -47,7 +47,7 @@ def _loop(node: Any, over: threading.Event) -> None:
     while not over.is_set():
         pause = node.run_once()
         if pause > 0:
-            node.wakeups.wait(timeout=pause)
+            node.wakeups.sleep(timeout=pause)
 
 
 def _edit(job_id: str) -> datetime:

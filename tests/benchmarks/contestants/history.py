@@ -35,7 +35,7 @@ def _measure(threads: int) -> float:
         while time.perf_counter() < deadline:
             pause = node.run_once()
             if pause > 0:
-                node.wakeups.wait(timeout=min(pause, 0.01))
+                node.wakeups.sleep(timeout=min(pause, 0.01))
     node.stop(grace_seconds=1)
     with connection.cursor() as cursor:
         cursor.execute(

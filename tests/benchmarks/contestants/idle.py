@@ -27,7 +27,7 @@ def run(*, jobs: int, threads: int) -> dict[str, Any]:
         started = time.perf_counter() - began
         cpu, began = time.process_time(), time.perf_counter()
         while (elapsed := time.perf_counter() - began) < _WATCHED_SECONDS:
-            node.wakeups.wait(timeout=min(pause, _WATCHED_SECONDS - elapsed))
+            node.wakeups.sleep(timeout=min(pause, _WATCHED_SECONDS - elapsed))
             pause = node.run_once()
         share = (time.process_time() - cpu) / (time.perf_counter() - began)
         resident = memory_mb()

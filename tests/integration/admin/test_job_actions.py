@@ -59,7 +59,7 @@ class TestActions:
 
     def test_refuse_to_run_a_broken_job(self, client: Client) -> None:
         make()
-        Job.objects.update(state=JobState.BROKEN, state_reason="No task is registered.")
+        Job.objects.update(state=JobState.BROKEN, reason_text="No task is registered.")
 
         assert said(act(client, "run_now", "nightly")) == ["“nightly” cannot run: No task is registered."]
         assert not Run.objects.exists()
@@ -79,7 +79,7 @@ class TestActions:
 
         act(client, "pause", "a", select_across="1", reason="proxy banned")
 
-        assert set(Job.objects.values_list("state", "state_reason")) == {("paused", "proxy banned")}
+        assert set(Job.objects.values_list("state", "reason_text")) == {("paused", "proxy banned")}
 
     def test_a_second_yes_of_the_same_question_changes_nothing(self, client: Client) -> None:
         make()
@@ -229,7 +229,7 @@ class TestManyJobs:
             told.append(said(answer))
 
         assert told[0] == ["“b” is paused already.", "Paused 1 job."]
-        assert [sentence for _first, sentence in Job.objects.values_list("pk", "state_reason")].count(
+        assert [sentence for _first, sentence in Job.objects.values_list("pk", "reason_text")].count(
             "proxy banned"
         ) == 4
         assert len(told) == 3

@@ -78,10 +78,10 @@ class TestJobPage:
         assert sentence(client).startswith("Paused by anna since today")
         assert sentence(client).endswith(": “proxy banned”.")
 
-        Job.objects.update(state="broken", state_reason="No task.")
+        Job.objects.update(state="broken", reason_text="No task.")
         assert sentence(client) == "Cannot run: No task."
 
-        Job.objects.update(state="finished", state_reason="It has no further fire time.")
+        Job.objects.update(state="finished", reason_text="It has no further fire time.")
         assert sentence(client) == "Finished. It has no further fire time."
 
     def test_masks_secrets(self, client: Client) -> None:
@@ -240,7 +240,13 @@ class TestContentPolicy:
         response = client.get(address)
 
         policy = {part.strip() for part in response["Content-Security-Policy"].split(";")}
-        assert policy == {"default-src 'self'", "img-src 'self' data:", "object-src 'none'", "base-uri 'none'"}
+        assert policy == {
+            "default-src 'self'",
+            "img-src 'self' data:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        }
         assert not [part for part in (" style=", "<script>", " onclick=", "javascript:") if part in response.text]
 
     @pytest.mark.parametrize(

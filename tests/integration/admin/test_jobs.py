@@ -175,7 +175,7 @@ class TestEditingAJob:
 
     def test_asks_for_another_task_when_the_one_it_has_is_gone(self, client: Client) -> None:
         make()
-        Job.objects.update(task="gone.task", state=JobState.BROKEN, state_reason="No task is registered.")
+        Job.objects.update(task="gone.task", state=JobState.BROKEN, reason_text="No task is registered.")
         data = filled_in(client, page("nightly"))
 
         assert "task" in errors(client.post(page("nightly"), data))

@@ -125,7 +125,7 @@ def things(db: None) -> dict[str, Any]:
     values = {"started_at": now, "finished_at": None, "progress": {"done": 4, "total": 10, "message": "⟨pages⟩"}}
     running = run(job=busy, job_name=busy.name, job_key="busy", at=now, state="running", node=web.pk, **values)
     make("broken", name="⟨broken⟩")
-    Job.objects.filter(pk="broken").update(state="broken", state_reason="⟨reason⟩", next_run_time=None)
+    Job.objects.filter(pk="broken").update(state="broken", reason_text="⟨reason⟩", next_run_time=None)
     source = Source.objects.create(name="⟨source⟩", url="https://learn.example/feed")
     return {"job": job, "failed": failed, "running": running, "source": source}
 

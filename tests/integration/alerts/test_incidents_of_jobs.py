@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 
 import psycopg2
 import pytest
 from django.db import connection as web
 
+from scheduler.core import reasons
 from scheduler.core.states import RunState
 from scheduler.models import Incident, Job, Rule
 from scheduler.services import jobs
-from scheduler.store import definitions
+from scheduler.services.alerts import sentences
+from scheduler.store import alerts, definitions
+from scheduler.store.clock import database_now
 from scheduler.store.connections import Connection
 from tests.contract import tasks  # noqa: F401 - registers the tasks
 from tests.integration.alerts.happenings import end, fail, incidents, job, rule, succeed
+from tests.ledger import add_node, add_run
 
 
 class TestAFailingRule:
@@ -222,10 +227,11 @@ class TestABrokenRule:
     def test_opens_when_a_job_cannot_run_and_closes_when_it_heals(self, session: Connection) -> None:
         rule("broken")
         nightly = jobs.create(id="nightly", task="contract.first", trigger={"type": "cron", "expression": "0 1 * * *"})
-        definitions.break_jobs(session, problems=[(nightly.pk, "Its task is gone.")])
+        gone = reasons.DEFINITION_UNREADABLE(type="ValueError", error="its task is gone")
+        definitions.break_jobs(session, problems=[(nightly.pk, gone)])
         (incident,) = incidents()
         assert (incident.kind, incident.closed_at) == ("broken", None)
-        assert incident.facts
+        assert "its task is gone" in sentences.detail(incident)
 
         jobs.update(job=nightly, actor="ada", kwargs={})
 
@@ -247,3 +253,99 @@ def _judging_forbidden() -> Iterator[None]:
             yield
         finally:
             cursor.execute(function)
+
+
+class TestAnInterruptedRun:
+    def test_is_a_failure(self, session: Connection) -> None:
+        rule("failing", threshold=2)
+        nightly = job()
+        _interrupt(nightly)
+        alerts.settle_interrupted(session)
+        assert incidents() == []
+
+        _interrupt(nightly)
+        alerts.settle_interrupted(session)
+        alerts.settle_interrupted(session)
+
+        (incident,) = incidents()
+        assert (incident.measured, incident.text) == (2, "The node stopped.")
+
+    def test_makes_up_a_row_with_other_failures(self, session: Connection, node: str) -> None:
+        rule("failing", threshold=2)
+        nightly = job()
+        fail(session, node, nightly)
+        _interrupt(nightly)
+
+        alerts.settle_interrupted(session)
+
+        assert len(incidents()) == 1
+
+    def test_is_over_with_a_success(self, session: Connection, node: str) -> None:
+        rule("failing")
+        nightly = job()
+        _interrupt(nightly)
+        alerts.settle_interrupted(session)
+
+        succeed(session, node, nightly)
+        alerts.settle_interrupted(session)
+
+        (incident,) = incidents()
+        assert incident.closed_because == "recovered"
+        alerts.settle_interrupted(session)
+        assert len(incidents()) == 1
+
+    def test_does_not_count_when_it_is_run_again(self, session: Connection) -> None:
+        rule("failing")
+        nightly = job()
+        at = _interrupt(nightly)
+        add_run(nightly, scheduled_at=at, attempt=2)
+
+        alerts.settle_interrupted(session)
+
+        assert incidents() == []
+
+
+class TestASuccessWhoseNodeDied:
+    """It is in the ledger, and the count of failures before it was not ended."""
+
+    def test_does_not_let_failures_before_it_count(self, session: Connection, node: str) -> None:
+        rule("failing", threshold=3)
+        nightly = job()
+        fail(session, node, nightly, 2)
+        _succeed_and_die(nightly)
+
+        fail(session, node, nightly)
+        assert incidents() == []
+        fail(session, node, nightly, 2)
+
+        assert [incident.measured for incident in incidents()] == [3]
+
+    def test_closes_the_incident_all_the_same(self, session: Connection, node: str) -> None:
+        rule("failing")
+        nightly = job()
+        fail(session, node, nightly)
+        _succeed_and_die(nightly)
+        add_node(state="lost", stopped_at=database_now())
+
+        alerts.settle_interrupted(session)
+
+        assert [incident.closed_because for incident in incidents()] == ["recovered"]
+
+    def test_parts_the_incident_before_it_from_the_one_after_it(self, session: Connection, node: str) -> None:
+        rule("failing")
+        nightly = job()
+        fail(session, node, nightly)
+        _succeed_and_die(nightly)
+        fail(session, node, nightly)
+
+        assert [incident.closed_because for incident in incidents()] == ["recovered", ""]
+
+
+def _interrupt(of: Job) -> datetime:
+    at = database_now()
+    add_run(of, scheduled_at=at, state=RunState.INTERRUPTED, error="The node stopped.")
+    return at
+
+
+def _succeed_and_die(of: Job) -> None:
+    add_run(of, scheduled_at=database_now(), state=RunState.SUCCEEDED)

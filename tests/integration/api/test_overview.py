@@ -11,7 +11,6 @@ from django.utils import timezone
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from scheduler import telemetry
 from scheduler.api.health import views as health_views
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.models import Counter, Job, Node, NodeMeasure, Rollup
@@ -19,6 +18,8 @@ from scheduler.services import jobs
 from scheduler.services.queries import health
 from scheduler.services.queries.health import Probe, Report, Status
 from scheduler.store import retention
+from scheduler.telemetry import metrics
+from scheduler.telemetry.exporter import Exporter
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 
 
@@ -279,7 +280,7 @@ class TestTablesOfAnotherRelease:
 class TestPrometheus:
     @pytest.fixture(autouse=True)
     def _fresh(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(health_views, "exporter", telemetry.Exporter(telemetry.read))
+        monkeypatch.setattr(health_views, "exporter", Exporter(metrics.read))
 
     def test_reads_it_with_its_own_parser(self, api: Caller) -> None:
         node(backlog=3, clock_at=timezone.now() + timedelta(seconds=1))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from knox.models import AuthToken
 
 from scheduler.api import urls
+from scheduler.api.throttling import address_of
 from scheduler.models import BulkAction, Job, Run
 from scheduler.services import bulk, jobs
 from scheduler.services.bulk import Selection
@@ -48,9 +49,19 @@ DOORS = (
     Door("post", "jobs/bulk", ("view_job", "run_job"), 200, {"action": "run", "ids": ["j"]}),
     Door("post", "jobs/bulk", ("view_job", "change_job"), 200, {"action": "add_tags", "ids": ["j"], "tags": ["a"]}),
     Door("post", "jobs/bulk", ("view_job", "change_job"), 200, {"action": "remove_tags", "ids": ["j"], "tags": ["a"]}),
+    Door("post", "declarations", ("view_job", "add_job", "change_job", "pause_job"), 200, {"dry_run": True}),
+    Door("get", "templates", ("view_template",)),
+    Door("post", "templates", ("add_template",), 201, {"slug": "t", "title": "T", "body": JOB}),
+    Door("get", "templates/nowhere", ("view_template",), 404),
+    Door("delete", "templates/nowhere", ("delete_template",), 404),
+    Door("post", "templates/nowhere/versions", ("change_template",), 404, {"body": JOB}),
+    Door("post", "templates/nowhere/instances", ("view_template", "add_job"), 404, {"key": "k"}),
+    Door("post", "templates/nowhere/upgrade", ("view_template", "change_job"), 404, {}),
+    Door("post", "templates/nowhere/sync", ("view_template", "add_job", "change_job"), 404, {"rows": []}),
     Door("post", "jobs/j/pause", ("pause_job",), 200, {}),
     Door("post", "jobs/j/resume", ("pause_job",), 200, {}),
     Door("post", "jobs/j/run", ("run_job",), 202, {}),
+    Door("post", "jobs/j/run", ("run_job", "change_job"), 202, {"kwargs": {}}),
     Door("post", "jobs/j/clone", ("add_job",), 201, {}),
     Door("get", "jobs/j/next", ("view_job",)),
     Door("get", "jobs/j/changes", ("view_job",)),
@@ -160,6 +171,7 @@ class TestEachDoor:
             .replace(NODE, "<uuid:id>")
             .replace(f"{NOT_THERE}", "<run_id:id>")
             .replace("sample.nothing", "<word:name>")
+            .replace("nowhere", "<word:slug>")
             for door in DOORS
         }
         assert {route for route, _, _ in urls._ROUTES} - OPEN - OWN == known - {"/metrics"}
@@ -217,6 +229,14 @@ class TestTokens:
         assert login("view_job", name="vera").send("delete", f"tokens/{token['id']}").status_code == 404
         assert caller.send("delete", f"tokens/{token['id']}").status_code == 204
         assert caller.get("jobs").status_code == 401
+
+    def test_make_no_other_tokens_that_would_outlive_them(self, login: Callable[..., Caller]) -> None:
+        token = login("view_job").send("post", "tokens", {"days": 1}).json()["token"]
+
+        answer = Caller(headers={"Authorization": f"Bearer {token}"}).send("post", "tokens", {"days": 3650})
+
+        assert (answer.status_code, AuthToken.objects.count()) == (403, 1)
+        assert "A token cannot make tokens" in answer.json()["detail"]
 
     def test_are_refused_when_they_are_over_or_nonsense(self, login: Callable[..., Caller]) -> None:
         token = login("view_job").send("post", "tokens", {}).json()["token"]
@@ -312,3 +332,30 @@ class TestThrottling:
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert 0 < int(answers[-1]["Retry-After"]) <= 60
         assert api.get("health/live").status_code == 200
+
+    def test_counts_those_who_are_not_known_by_their_address(self, db: None) -> None:
+        answers = [Caller().get("jobs", headers={"Authorization": "Bearer ols_guess"}).status_code for _ in range(61)]
+
+        assert answers == [401] * 60 + [429]
+
+    def test_lets_strangers_choose_no_address(self, db: None) -> None:
+        answers = [
+            Caller().get("problems/not-found", headers={"X-Forwarded-For": f"192.0.2.{n}"}).status_code
+            for n in range(62)
+        ]
+
+        assert answers == [200] * 60 + [429] * 2
+
+    def test_believes_as_many_proxies_as_the_project_has(self, settings: Any) -> None:
+        settings.SCHEDULER = {**settings.SCHEDULER, "API_PROXIES": 1}
+        request = RequestFactory().get("/", headers={"X-Forwarded-For": "192.0.2.1, 198.51.100.7"})
+
+        assert address_of(request) == "198.51.100.7"
+
+
+class TestArgumentsOfARun:
+    def test_need_the_right_to_change_the_job(self, login: Callable[..., Caller], run: Run) -> None:
+        answer = login("run_job").send("post", "jobs/j/run", {"kwargs": {"days": 1}})
+
+        assert answer.status_code == 403
+        assert "scheduler.change_job" in answer.json()["detail"]

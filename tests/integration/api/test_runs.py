@@ -150,4 +150,4 @@ class TestStatesThatAreRare:
             with connection.cursor() as cursor:
                 cursor.execute("SET LOCAL enable_seqscan = off")
                 cursor.execute("SET LOCAL enable_sort = off")
-            assert "scheduler_run_with_a_reason" in found.explain()
+            assert "scheduler_run_reasoned" in found.explain()

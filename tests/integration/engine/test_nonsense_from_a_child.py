@@ -5,6 +5,7 @@ from unittest import mock
 import pytest
 
 from scheduler.core.states import RunState
+from scheduler.execution import processes
 from scheduler.execution.processes import Child
 from tests.integration.engine.test_process_pool import Bench
 
@@ -23,3 +24,30 @@ class TestAnAnswerThatCannotBeUsed:
 
         assert (failed.state, "cannot be used" in (failed.error or "")) == (RunState.FAILED, True)
         assert bench.run("sample.square", number=2).state == RunState.SUCCEEDED
+
+    @pytest.mark.parametrize("text", ["garbage" * 100, "\x00\x00\x00\x05{}", "\x7f\xff"], ids=["many", "few", "a size"])
+    def test_is_garbage_in_every_file_that_the_process_has_open(
+        self, text: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(processes, "_STALL_SECONDS", 0.5)
+
+        failed = bench.run("sample.garble", text=text)
+
+        assert failed.state == RunState.FAILED
+        assert bench.run("sample.square", number=2).state == RunState.SUCCEEDED
+
+
+class TestASystemWithoutRoomForAProcess:
+    def test_costs_the_pool_no_place(self, bench: Bench) -> None:
+        assert bench.run("sample.square", number=2).state == RunState.SUCCEEDED
+        begin = Child.__init__
+        refused = iter([OSError("Resource temporarily unavailable")])
+
+        def refuse_once(self: Child, **options: object) -> None:
+            for error in refused:
+                raise error
+            begin(self, **options)  # type: ignore[arg-type]
+
+        with mock.patch.object(Child, "__init__", refuse_once):
+            assert bench.run("sample.crash", number=9).state == RunState.FAILED
+            assert bench.run("sample.square", number=2).state == RunState.SUCCEEDED

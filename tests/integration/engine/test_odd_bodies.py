@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import queue
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from datetime import UTC, datetime
@@ -15,9 +16,14 @@ from django.utils import timezone, translation
 
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import RunState
+from scheduler.engine.identity import Identity
 from scheduler.errors import Retry
+from scheduler.execution import threads
+from scheduler.execution.pools import Deadline
 from scheduler.execution.runner import begin, execute
+from scheduler.execution.threads import ThreadPool
 from scheduler.store.runs import Outcome, OwnedRun
+from tests.integration.engine.test_process_pool import run_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -122,6 +128,35 @@ def leaves_the_generator() -> None:
 
 def is_cancelled_by_itself() -> None:
     raise asyncio.CancelledError
+
+
+class TestAThreadThatCannotGoOn:
+    def test_fails_its_run_and_keeps_its_place(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        outcomes: queue.Queue[Outcome] = queue.Queue()
+        pool = ThreadPool(
+            name="default",
+            size=1,
+            report=lambda _, outcome: outcomes.put(outcome),
+            publish=lambda _: None,
+            identity=Identity(),
+            max_stuck=0,
+        )
+        begin = threads.begin
+        faults = iter([MemoryError()])
+
+        def begin_or_fail(*args: Any, **options: Any) -> Any:
+            for fault in faults:
+                raise fault
+            return begin(*args, **options)
+
+        monkeypatch.setattr(threads, "begin", begin_or_fail)
+        pool.start()
+        for _ in range(2):
+            pool.submit(run_of("sample.nothing"))
+
+        assert [outcomes.get(timeout=10).state for _ in range(2)] == [RunState.FAILED, RunState.SUCCEEDED]
+        assert pool.busy == 0
+        pool.stop(deadline=Deadline(seconds=5, hurry=threading.Event()))
 
 
 class TestABodyThatRaises:

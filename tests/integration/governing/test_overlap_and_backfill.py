@@ -31,8 +31,8 @@ class TestOverlap:
 
         until.touch()
         assert Run.objects.filter(job=job, state=RunState.RUNNING).count() <= 1
-        reasons = set(Run.objects.filter(job=job, state=RunState.SKIPPED).values_list("reason", flat=True))
-        assert reasons == {"1 run of this job still active; max_instances is 1."}
+        reasons = {run.reason for run in Run.objects.filter(job=job, state=RunState.SKIPPED)}
+        assert reasons == {"1 run of this job is still active; max_instances is 1."}
 
     def test_queue_lets_one_run_wait_that_stands_for_all(self, start_node: StartNode, tmp_path: Path) -> None:
         until = tmp_path / "until"

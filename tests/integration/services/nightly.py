@@ -37,7 +37,7 @@ def break_job(job: Job, *, interrupted_at: datetime | None) -> None:
     """As a node does."""
     DjangoJob.objects.filter(pk=job.pk).update(next_run_time=None)
     Job.objects.filter(pk=job.pk).update(
-        state=JobState.BROKEN, state_reason="Its task is gone.", interrupted_at=interrupted_at, needs_inspection=False
+        state=JobState.BROKEN, reason_text="Its task is gone.", interrupted_at=interrupted_at, needs_inspection=False
     )
 
 

@@ -57,10 +57,7 @@ class TestRuns:
 
         assert (after_one.done, after_one.finished_at) == (500, None)
         assert (row.total, row.done, row.refused) == (620, 620, 0)
-        assert (
-            Run.objects.filter(job="j", state=RunState.CANCELLED, reason="Cancelled by a before it began.").count()
-            == 620
-        )
+        assert Run.objects.filter(job="j", state=RunState.CANCELLED, reason_code="cancelled_by").count() == 620
         assert Run.objects.filter(job="other", state=RunState.QUEUED).count() == 2
 
     def test_are_retried_once_each_although_the_retries_match_as_well(self) -> None:
@@ -221,7 +218,7 @@ class TestTheAdmin:
         answer = yes(client, reverse("admin:scheduler_job_pause_all"), reason="release", ends="hour")
         through(BulkAction.objects.get())
 
-        assert Job.objects.filter(state=JobState.PAUSED, state_reason="release").count() == 3
+        assert Job.objects.filter(state=JobState.PAUSED, reason_text="release").count() == 3
         assert client.get(answer.url).status_code == 200
 
     def test_works_off_many_jobs_in_the_background(self, client: Client) -> None:

@@ -21,12 +21,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from scheduler import conf, telemetry
+from scheduler import conf
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Node, NodeMeasure, Run
 from scheduler.services.queries import health, overview
 from scheduler.services.queries.status import status
 from scheduler.store.clock import database_now
+from scheduler.telemetry import metrics
 from tests.ledger import add_job, add_node, add_run
 
 LATE = timedelta(seconds=conf.get().overdue_seconds)
@@ -105,7 +106,7 @@ def look(client: Client) -> Views:
         command=_command(),
         metrics={
             sample.labels["check"]
-            for family in telemetry.Collector(telemetry.read()).collect()
+            for family in metrics.Collector(metrics.read()).collect()
             if family.name == "scheduler_health_status"
             for sample in family.samples
             if sample.value

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
+from scheduler.core import reasons
 from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
@@ -22,7 +23,7 @@ from scheduler.services.queries import job_history
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import claims, definitions
-from scheduler.store.connections import Connection
+from scheduler.store.connections import Connection, reason_columns
 from scheduler.store.jobstore import PostgresJobStore
 from tests.integration.services.nightly import NOW, at, daily, make, newest
 from tests.ledger import add_node
@@ -172,6 +173,7 @@ class TestWhatIsNoted:
         noted_elsewhere = {
             *("djangojob_ptr_id", "state_changed_at", "state_changed_by", "created_at", "created_by", "updated_at"),
             *("updated_by", "needs_inspection", "needs_rescheduling", "interrupted_at", "consecutive_failures"),
+            *("reason_code", "reason_params"),
         }
 
         assert columns - watched == noted_elsewhere
@@ -192,7 +194,7 @@ class TestPastTheServices:
 
     def test_notes_models_and_querysets(self) -> None:
         job = make()
-        Job.objects.filter(pk=job.pk).update(state="paused", state_reason="By hand.")
+        Job.objects.filter(pk=job.pk).update(state="paused", reason_text="By hand.")
         assert (newest().action, newest().via, newest().reason) == ("paused", "database", "By hand.")
 
         job.refresh_from_db()
@@ -264,15 +266,22 @@ class TestNodes:
     def test_note_what_was_broken_without_a_transaction(self, session: Connection) -> None:
         make()
 
-        definitions.break_jobs(session, problems=[("nightly", "Its disk is full.")])
+        definitions.break_jobs(
+            session, problems=[("nightly", reasons.TRIGGER_UNCOMPUTABLE(type="OSError", error="full"))]
+        )
 
-        assert said(newest()) == ("broken", "", "scheduler", "Its disk is full.")
+        assert said(newest()) == ("broken", "", "scheduler", "Its trigger cannot be computed (OSError: full).")
+        assert (newest().reason_code, newest().reason_params) == (
+            "trigger_uncomputable",
+            {"type": "OSError", "error": "full"},
+        )
 
     def test_note_that_they_paused_a_failing_job(self, session: Connection) -> None:
         make(pause_after_failures=1)
-        session.execute("pause_failing_jobs", jobs="{nightly}", reasons='{"Failed once."}', now=None)
+        columns = reason_columns([reasons.FAILED_IN_A_ROW(number=2)])
+        session.execute("pause_failing_jobs", jobs="{nightly}", **columns, now=None)
 
-        assert said(newest()) == ("paused", "", "scheduler", "Failed once.")
+        assert said(newest()) == ("paused", "", "scheduler", "Failed 2 times in a row.")
 
 
 @pytest.mark.django_db

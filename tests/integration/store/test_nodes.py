@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunKind, RunState
 from scheduler.models import Node, Run
 from scheduler.store import nodes, runs
@@ -63,11 +64,14 @@ class TestBeat:
 class TestChangeState:
     def test_says_when_the_node_has_stopped(self, session: Connection) -> None:
         node = add_node()
+        why = reasons.STOPPED_EARLY(number=2)
 
         assert nodes.change_state(session, node=node, state=NodeState.STOPPING, now=NOON)
         assert Node.objects.get().stopped_at is None
-        assert nodes.change_state(session, node=node, state=NodeState.STOPPED, reason="why", now=LATER)
-        assert Node.objects.values_list("state", "reason", "stopped_at").get() == (NodeState.STOPPED, "why", LATER)
+        assert nodes.change_state(session, node=node, state=NodeState.STOPPED, reason=why, now=LATER)
+        row = Node.objects.get()
+        assert (row.state, row.reason, row.stopped_at) == (NodeState.STOPPED, why, LATER)
+        assert (row.reason_code, row.reason_params) == ("stopped_early", {"number": 2})
 
     def test_does_not_bring_a_lost_node_back(self, session: Connection) -> None:
         node = add_node(state=NodeState.LOST)

@@ -7,7 +7,7 @@ import signal
 import threading
 from datetime import timedelta
 
-from scheduler import task
+from scheduler import current_run, task
 from tests.scenarios.chaos import effects
 
 
@@ -70,3 +70,13 @@ def add(number: int) -> int:
     effects.note("begin")
     effects.note("end")
     return number + 1
+
+
+@task(name="chaos.fail_by_the_clock")
+def fail_by_the_clock(period: int) -> None:
+    """Fail in every second stretch of so many seconds."""
+    effects.note("begin")
+    number = int(current_run().scheduled_at.timestamp()) // period
+    effects.note("end")
+    if number % 2:
+        raise RuntimeError(f"Stretch {number} is a bad one.")

@@ -149,9 +149,14 @@ class World:
         wait_until(lambda: self.now() >= first, 60, every=0.1)
 
     def launch(
-        self, *arguments: str, failpoints: str = "", url: str = "", variables: dict[str, str] | None = None
+        self,
+        *arguments: str,
+        command: tuple[str, ...] = ("runscheduler", "--processes", "0"),
+        failpoints: str = "",
+        url: str = "",
+        variables: dict[str, str] | None = None,
     ) -> Process:
-        """Start a node and do not wait for it."""
+        """Start a node, or another command, and do not wait for it."""
         given = {**self._environment(url or self.url), **(variables or {}), effects.VARIABLE: str(self.effects)}
         if failpoints:
             given["SCHEDULER_FAILPOINTS"] = failpoints
@@ -160,7 +165,7 @@ class World:
         prefix = list(given.pop("CHAOS_WRAP", "").split())
         with output.open("wb") as file:
             popen = subprocess.Popen(
-                [*prefix, sys.executable, "manage.py", "runscheduler", "--processes", "0", *arguments],
+                [*prefix, sys.executable, "manage.py", *command, *arguments],
                 cwd=CHECKOUT,
                 env=given,
                 stdin=subprocess.DEVNULL,
@@ -236,10 +241,14 @@ class World:
                 "SELECT (SELECT count(*) FROM django_apscheduler_djangojob"
                 "         WHERE id = ANY(%s) AND next_run_time <= %s),"
                 "       (SELECT count(*) FROM scheduler_run"
-                "         WHERE finished_at IS NULL AND coalesce(covers_from, scheduled_at) <= %s)",
+                "         WHERE finished_at IS NULL AND job_key = ANY(%s)"
+                "           AND coalesce(covers_from, scheduled_at) <= %s)"
+                "       + (SELECT count(*) FROM scheduler_owed WHERE job_key = ANY(%s))",
                 ids,
                 until,
+                ids,
                 until,
+                ids,
             )[0]
             return not behind and not active
 

@@ -52,7 +52,7 @@ class TestASingleFireTime:
 
         (row,) = found.rows
         assert (row.scheduled_at, row.covers_from, row.coalesced) == (NOON, None, 0)
-        assert (row.state, row.reason, row.held) == (RunState.QUEUED, "", False)
+        assert (row.state, row.reason, row.held) == (RunState.QUEUED, None, False)
         assert found.next_fire_time == NOON + MINUTE
 
     def test_runs_at_the_very_end_of_its_grace_time(self) -> None:
@@ -77,7 +77,7 @@ class TestASingleFireTime:
 
         (row,) = found.rows
         assert row.state is RunState.SKIPPED
-        assert row.reason == "2 runs of this job still active; max_instances is 2."
+        assert row.reason == "2 runs of this job are still active; max_instances is 2."
 
     def test_runs_beside_active_runs_that_leave_room(self) -> None:
         assert plan_of(every_minute(), active=1, max_instances=2).rows[0].state is RunState.QUEUED
@@ -277,7 +277,7 @@ class TestEveryDueFireTime:
             covered += stands_for
             late = policies.misfire_grace_time is not None and now - row.scheduled_at > policies.misfire_grace_time
             assert (row.state is RunState.MISSED) == late
-            assert (row.state is RunState.QUEUED) == (row.reason == "")
+            assert (row.state is RunState.QUEUED) == (row.reason is None)
         assert covered == fire_times
         queued = [row for row in found.rows if row.state is RunState.QUEUED]
         assert len([row for row in queued if not row.held]) <= max(0, policies.max_instances - active)

@@ -45,6 +45,21 @@ class TestNextToStart:
         assert (free, [run.id for run in gated]) == ([], [0, 1])
         assert workload.has_pending("idle")
 
+    def test_begins_no_run_whose_earlier_body_still_lives_here(
+        self, workload: Workload, pool: Idle, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As one that skipped the gate, before the node was taken for dead and took it again."""
+        workload.add([owned(1), owned(2)])
+        monkeypatch.setattr(pool, "begun", lambda: (1,))
+
+        _, gated = workload.next_to_start()
+        assert [run.id for run in gated] == [2]
+        assert workload.has_pending("idle")
+
+        workload.forget([1])  # that body has ended, and is recorded
+        assert workload.next_to_start() == ([], [])
+        assert not workload.has_pending("idle")
+
     def test_is_undone_in_order(self, workload: Workload) -> None:
         workload.add([owned(number) for number in range(3)])
         free, gated = workload.next_to_start()

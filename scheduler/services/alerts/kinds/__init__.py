@@ -12,7 +12,7 @@ from django.utils.module_loading import import_string
 
 from scheduler import conf
 from scheduler.errors import InvalidChannel, Misconfigured
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services.alerts.kinds.apprise import AppriseKind
 from scheduler.services.alerts.kinds.kind import ChannelKind
 from scheduler.services.alerts.kinds.mail import MailKind
@@ -42,7 +42,7 @@ def installed() -> dict[str, ChannelKind]:
 
 
 def get(name: str) -> ChannelKind:
-    """:raises InvalidChannel: there is no such kind"""
+    """:raises InvalidChannel: the kind does not exist"""
     kinds = installed()
     if name not in kinds:
         raise InvalidChannel(

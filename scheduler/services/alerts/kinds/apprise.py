@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from scheduler import conf, phrases
+from scheduler import conf, messages
 from scheduler.errors import DeliveryFailed, InvalidChannel
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 
 if TYPE_CHECKING:
@@ -22,12 +22,12 @@ class AppriseKind(ChannelKind):
     """
 
     name = "apprise"
-    label = phrases.message("Chat or pager, through Apprise")
+    label = messages.message("Chat or pager, through Apprise")
     fields = (
         Field(
             name="url",
-            label=phrases.message("Apprise address"),
-            help=phrases.message(
+            label=messages.message("Apprise address"),
+            help=messages.message(
                 "Such as slack://…, mmost://…, msteams://…, discord://…, ntfy://…, pagerduty://…, tgram://…"
             ),
             is_required=True,
@@ -47,7 +47,7 @@ class AppriseKind(ChannelKind):
         return super().check(config)
 
     def send(self, *, message: Message, config: Mapping[str, Any]) -> str:
-        """:raises DeliveryFailed: Apprise says only that it failed; its log says more"""
+        """:raises DeliveryFailed: Apprise says only that it failed. Its log says more"""
         import apprise
 
         try:

@@ -1,4 +1,4 @@
-"""What a kind of channels is."""
+"""The interface of a kind of channels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scheduler import sealing
 from scheduler.errors import DeliveryFailed, InvalidChannel
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services.masking import MASK
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class ChannelKind:
 
         ``config`` has the values of ``fields`` with secrets opened. A message may come again with the same ``id``.
 
-        :raises DeliveryFailed: it is tried again later; ``unsure=True``: it may have arrived all the same;
+        :raises DeliveryFailed: it is tried again later. ``unsure=True``: it may have arrived all the same.
             ``gone=True``: the channel does not exist any more and is switched off
         """
         raise NotImplementedError

@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.core.validators import validate_email
 
-from scheduler import phrases
+from scheduler import messages
 from scheduler.errors import DeliveryFailed, InvalidChannel
-from scheduler.phrases import phrase
+from scheduler.messages import phrase
 from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 
 if TYPE_CHECKING:
@@ -24,18 +24,18 @@ _SECONDS = 30
 
 
 class MailKind(ChannelKind):
-    """HTML and text to some addresses; the messages about one incident are one thread."""
+    """HTML and text to some addresses. The messages about one incident are one thread."""
 
     name = "mail"
-    label = phrases.message("Mail")
+    label = messages.message("Mail")
     fields = (
         Field(
             name="to",
-            label=phrases.message("Addresses"),
-            help=phrases.message("With commas between them."),
+            label=messages.message("Addresses"),
+            help=messages.message("With commas between them."),
             is_list=True,
         ),
-        Field(name="admins", label=phrases.message("And those of ADMINS"), is_flag=True),
+        Field(name="admins", label=messages.message("And those of ADMINS"), is_flag=True),
     )
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class MailKind(ChannelKind):
 
 
 def _admins() -> list[str]:
-    """Django 6 lists addresses; before it was pairs of name and address."""
+    """Django 6 lists addresses. Before it was pairs of name and address."""
     return [entry if isinstance(entry, str) else entry[1] for entry in settings.ADMINS]
 
 

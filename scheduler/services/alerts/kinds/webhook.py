@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from scheduler import outgoing, phrases, sealing
+from scheduler import messages, outgoing, sealing
 from scheduler.errors import DeliveryFailed, DestinationRefused, InvalidChannel, RequestFailed
+from scheduler.messages import phrase
 from scheduler.outgoing.transport import deadline_in
-from scheduler.phrases import phrase
 from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 
 if TYPE_CHECKING:
@@ -34,19 +34,19 @@ class WebhookKind(ChannelKind):
     """JSON to an address, with a signature that proves where it comes from."""
 
     name = "webhook"
-    label = phrases.message("Webhook")
+    label = messages.message("Webhook")
     fields = (
-        Field(name="url", label=phrases.message("Address"), is_required=True, is_secret=True),
+        Field(name="url", label=messages.message("Address"), is_required=True, is_secret=True),
         Field(
             name="secret",
-            label=phrases.message("Secret"),
-            help=phrases.message("“whsec_” and 24 to 64 bytes as base64. Empty: one is made."),
+            label=messages.message("Secret"),
+            help=messages.message("“whsec_” and 24 to 64 bytes as base64. Empty: one is made."),
             is_secret=True,
         ),
         Field(
             name="former_secret",
-            label=phrases.message("Former secret"),
-            help=phrases.message("Signs as well, while the receiver changes over."),
+            label=messages.message("Former secret"),
+            help=messages.message("Signs as well, while the receiver changes over."),
             is_secret=True,
         ),
     )
@@ -93,7 +93,7 @@ def new_secret() -> str:
 
 
 def signature(*, id: str, at: int, body: bytes, keys: list[str]) -> dict[str, str]:
-    """Return the headers that identify, date and sign a message; ``at`` is in Unix time."""
+    """Return the headers that identify, date and sign a message. ``at`` is in Unix time."""
     signed = f"{id}.{at}.".encode() + body
     digests = [hmac.new(_key(key), signed, hashlib.sha256).digest() for key in keys]
     return {
@@ -119,7 +119,7 @@ def _post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
     """
     Send and read the beginning of the answer: a receiver may answer with as much as it likes.
 
-    :raises DeliveryFailed: there was no answer
+    :raises DeliveryFailed: the server did not respond
     """
     try:
         with (

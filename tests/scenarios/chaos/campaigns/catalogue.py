@@ -6,7 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.scenarios.chaos.campaigns import Progress, Report, clocks, databases, endurance, freezes, loads, processes
+from tests.scenarios.chaos.campaigns import (
+    Progress,
+    Report,
+    alerting,
+    clocks,
+    databases,
+    endurance,
+    freezes,
+    loads,
+    oddities,
+    operations,
+    processes,
+)
 from tests.scenarios.chaos.world import World
 
 
@@ -35,5 +47,8 @@ CAMPAIGNS = {
     ),
     "edit": Campaign(run=loads.edit, cycles=5000),
     "flood": Campaign(run=loads.flood, cycles=100_000),
+    "alerts": Campaign(run=alerting.alerts, cycles=200),
+    "odd": Campaign(run=oddities.odd, cycles=90),
+    "operate": Campaign(run=operations.operate, cycles=120),
     "soak": Campaign(run=endurance.soak, cycles=480),
 }

@@ -2,17 +2,14 @@
 Every metric, declared once: its name, its labels, what it means and what it is read from.
 
 All are read from the database when they are asked for, so that every web process and every node says the same, and
-counters never fall when a process ends. Labels are tasks, states, executors, nodes and channels; never a job or a run.
+counters never fall when a process ends. Labels are tasks, states, executors, nodes and channels. Never a job or a run.
 """
 
 from __future__ import annotations
 
-import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from prometheus_client.core import (
     CounterMetricFamily,
@@ -30,9 +27,6 @@ from scheduler.core.states import JobState, RunState
 from scheduler.store import alerts, measures
 from scheduler.store.alerts import AlertMeasures
 from scheduler.store.measures import Execute, Total
-
-CACHE_SECONDS = 5.0
-"""For how long an answer is given again: several scrapers cost what one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +210,7 @@ _OF_POOLS: tuple[tuple[str, str, Callable[[NodeView], dict[str, int]]], ...] = (
 
 
 def _by_label(nodes: Sequence[NodeView]) -> Iterable[tuple[str, NodeView]]:
-    """Name each node; those of one name get a number, because no two series may be the same."""
+    """Name each node. Those of one name get a number, because no two series may be the same."""
     seen: dict[str, int] = defaultdict(int)
     for node in nodes:
         seen[node.name] += 1
@@ -244,22 +238,3 @@ def render(*, sources: Sources, accept: str = "") -> Exposition:
     """Write the metrics as Prometheus or OpenMetrics text."""
     encode, content_type = choose_encoder(accept)
     return Exposition(content_type=content_type, body=encode(Collector(sources)))
-
-
-class Exporter:
-    """Reads and renders at most once in ``CACHE_SECONDS`` for each format, however many ask."""
-
-    def __init__(self, read: Callable[[], Sources], *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._read = read
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._kept: dict[Any, tuple[float, Exposition]] = {}
-
-    def exposition(self, *, accept: str = "") -> Exposition:
-        format = choose_encoder(accept)[1]
-        with self._lock:
-            made_at, kept = self._kept.get(format, (0.0, None))
-            if kept is None or self._clock() - made_at >= CACHE_SECONDS:
-                kept = render(sources=self._read(), accept=accept)
-                self._kept[format] = (self._clock(), kept)
-            return kept

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0023_account_for_every_writer'),
+        ('scheduler', '0026_count_interrupted_runs'),
     ]
 
     operations = [

@@ -1,4 +1,4 @@
-"""Sentences that can be said in other languages."""
+"""Messages: data that is English text, and text in other languages."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import pickle
 import pytest
 from django.utils import translation
 
-from scheduler.admin.format.languages import told, told_again
+from scheduler.admin.format.languages import told
 from scheduler.core.triggers import describe, normalize
 from scheduler.errors import InvalidTrigger, NeverFires, SchedulerError
-from scheduler.phrases import Phrase, phrase, phrase_of, row, with_values
+from scheduler.messages import Message, phrase, phrase_of, row, with_values
 from tests.unit.triggers.oracle import utc
 
 NOW = utc(2026, 11, 23, 4)
@@ -46,7 +46,7 @@ class TestAPhrase:
 
         again = pickle.loads(pickle.dumps(said))  # noqa: S301 - our own
 
-        assert isinstance(again, Phrase)
+        assert isinstance(again, Message)
         with translation.override("es"):
             assert told(again) == told(said) == "cada 5 minutos, UTC"
 
@@ -71,23 +71,6 @@ class TestAnError:
 
     def test_without_a_phrase_stays_as_it_is(self) -> None:
         assert told(SchedulerError("The server said: no.")) == "The server said: no."
-
-
-class TestAStoredReason:
-    @pytest.mark.parametrize(
-        ("stored", "words"),
-        [
-            ("Failed 5 times in a row.", "Falló 5 veces seguidas."),
-            ("The job was broken: Created paused.", "El trabajo estaba averiado: Creado en pausa."),
-            ("The proxy is banned.", "The proxy is banned."),
-            ("", ""),
-        ],
-    )
-    def test_is_said_in_spanish_if_the_scheduler_wrote_it(self, stored: str, words: str) -> None:
-        with translation.override("es"):
-            assert told_again(stored) == words
-
-        assert told_again(stored) == stored
 
 
 class TestTriggersInSpanish:

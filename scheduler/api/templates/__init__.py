@@ -1,0 +1,1 @@
+"""Templates and declared jobs over HTTP."""

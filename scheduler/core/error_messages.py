@@ -1,0 +1,167 @@
+"""The messages of errors about jobs, their arguments and runs, each declared once."""
+
+from __future__ import annotations
+
+from scheduler.messages import declare
+
+ARGUMENTS_TOO_LARGE = declare(
+    "arguments_too_large", "The arguments take {size:,} bytes as JSON; {most:,} are allowed.", size=int, most=int
+)
+ARGS_IS_A_LIST = declare("args_is_a_list", "args is “{value}”; it must be a list.", value=str)
+KWARGS_IS_AN_OBJECT = declare(
+    "kwargs_is_an_object", "kwargs is “{value}”; it must be an object with a name for each argument.", value=str
+)
+UNKNOWN_POLICY = declare("unknown_policy", "A job has no policy {names}. There are: {all}.", names=str, all=str)
+POLICY_IS_A_NAME = declare(
+    "policy_is_a_name", "{name} is “{value}”; it is a name of at most {most} characters.", name=str, value=str, most=int
+)
+POLICY_IS_A_NUMBER = declare(
+    "policy_is_a_number",
+    "{name} is “{value}”; it is a number from {low:,} to {high:,}.",
+    name=str,
+    value=str,
+    low=int,
+    high=int,
+)
+POLICY_IS_SECONDS = declare(
+    "policy_is_seconds",
+    "{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.",
+    name=str,
+    value=str,
+)
+POLICY_IS_A_WHOLE_NUMBER = declare(
+    "policy_is_a_whole_number",
+    "{name} is “{value}”; it is a whole number from {low:,} to {high:,}.",
+    name=str,
+    value=str,
+    low=int,
+    high=int,
+)
+POLICY_IS_A_BOOLEAN = declare("policy_is_a_boolean", "{name} is “{value}”; it is true or false.", name=str, value=str)
+POLICY_IS_A_CHOICE = declare(
+    "policy_is_a_choice", "{name} is “{value}”; it is {allowed}.", name=str, value=str, allowed=str
+)
+NOT_A_TASK = declare(
+    "not_a_task",
+    "“{name}” is not a task. Decorate it with @task, or list its module in SCHEDULER['TASK_MODULES'].",
+    name=str,
+)
+IS_ITS_APP_INSTALLED = declare("is_its_app_installed", "Is its app in INSTALLED_APPS?")
+UNREGISTERED_TASK = declare("unregistered_task", "No task is registered as “{name}”.", name=str)
+ARGUMENT_REQUIRED = declare("argument_required", "{name} is required by {task}.", name=str, task=str)
+ARGUMENT_DOES_NOT_FIT = declare(
+    "argument_does_not_fit", "{name}: {value} does not fit: {reason}.", name=str, value=str, reason=str
+)
+ARGUMENT_HAS_ANOTHER_TYPE = declare(
+    "argument_has_another_type", "{name}: {value} {reason}.", name=str, value=str, reason=str
+)
+UNKNOWN_ARGUMENT = declare("unknown_argument", "{task} has no argument “{name}”.", task=str, name=str)
+NOT_JSON = declare("not_json", "{value} cannot be stored as JSON: {reason}.", value=str, reason=str)
+UNCHANGEABLE = declare("unchangeable", "A job has no {names} that could be changed.", names=str)
+JOB_DELETED_MEANWHILE = declare(
+    "job_deleted_meanwhile", "The job “{name}” ({id}) was deleted meanwhile.", name=str, id=str
+)
+NO_SUCH_JOB = declare("no_such_job", "There is no job with the id “{id}”.", id=str)
+PAUSE_IS_OVER = declare("pause_is_over", "until is “{until}”, which is over (now {now}).", until=str, now=str)
+PAUSE_TOO_LONG = declare("pause_too_long", "until is “{until}”; the year is up to {year}.", until=str, year=str)
+CANNOT_RUN = declare("cannot_run", "“{name}” cannot run: {reason}", name=str, reason=str)
+JOB_IS_NOT_PAUSED = declare("job_is_not_paused", "“{name}” is not paused; it is {state}.", name=str, state=str)
+JOB_IS_PAUSED = declare("job_is_paused", "“{name}” is paused already.", name=str)
+CHANGED_MEANWHILE = declare(
+    "changed_meanwhile",
+    "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}). Look at it again.",
+    name=str,
+    who=str,
+    version=int,
+    yours=int,
+)
+CHANGED_MEANWHILE_IN = declare(
+    "changed_meanwhile_in",
+    "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}): {what}. Look at it again.",
+    name=str,
+    who=str,
+    version=int,
+    yours=int,
+    what=str,
+)
+SEALED_VALUE_SENT = declare("sealed_value_sent", "Sealed values cannot be sent: send the secret.")
+NOTHING_MASKED = declare(
+    "nothing_masked", "{name} is masked, and there is no stored value that it stands for: send the secret.", name=str
+)
+NO_SUCH_CHANGE = declare("no_such_change", "There is no change with the id {id}.", id=str)
+NO_SUCH_EXECUTOR = declare(
+    "no_such_executor", "No executor is called “{name}”. There are: {names}.", name=str, names=str
+)
+DELETED_JOB_CANNOT_RUN = declare(
+    "deleted_job_cannot_run", "The job “{name}” was deleted: there is nothing that could be run again.", name=str
+)
+RUN_HAS_FINISHED = declare("run_has_finished", "The run {id} has finished already: it {state}.", id=str, state=str)
+CANCEL_RUN_FIRST = declare(
+    "cancel_run_first", "The run {id} is {state}: cancel it before it is run again.", id=str, state=str
+)
+RUN_DELETED_MEANWHILE = declare("run_deleted_meanwhile", "The run {id} was deleted meanwhile.", id=str)
+NO_SUCH_RUN = declare("no_such_run", "There is no run with the id {id}.", id=str)
+JOB_ID_TAKEN = declare(
+    "job_id_taken", "A job with the id “{id}” exists already. Choose another id, or update it.", id=str
+)
+ARGUMENTS_HOLD_NUL = declare(
+    "arguments_hold_nul",
+    "The arguments hold a character that PostgreSQL cannot store as JSON: NUL, or half of a surrogate pair.",
+)
+DESCRIPTION_HOLDS_NUL = declare(
+    "description_holds_nul", "The description cannot be used: it is text without NUL characters."
+)
+UNUSABLE_ID = declare(
+    "unusable_id", "The id “{id}” cannot be used: an id has 1 to 255 characters that can be printed.", id=str
+)
+ID_WITHOUT_A_WORD = declare(
+    "id_without_a_word",
+    "The id “{id}” cannot be used: between slashes it needs a word that is neither “.” nor “..”.",
+    id=str,
+)
+ID_IS_TAKEN_BY_ADDRESSES = declare(
+    "id_is_taken_by_addresses",
+    "The id “{id}” cannot be used: in addresses, “{word}” means something else.",
+    id=str,
+    word=str,
+)
+SECRET_NEEDED = declare(
+    "secret_needed",
+    "{secret} stays masked while {names} changes, and could be sent to another place. Enter {secret} again.",
+    secret=str,
+    names=str,
+)
+UNUSABLE_NAME = declare(
+    "unusable_name", "The name “{name}” cannot be used: a name has 1 to 255 characters that can be printed.", name=str
+)
+UNUSABLE_TAG = declare(
+    "unusable_tag", "The tag “{tag}” cannot be used: it has 1 to 50 characters that can be printed.", tag=str
+)
+TAGS_IS_A_LIST = declare("tags_is_a_list", "tags is “{value}”; it is a list of at most 20 words.", value=str)
+UNKNOWN_REASON = declare(
+    "unknown_reason", "“{code}” is not the code of a reason of runs. Codes are: {codes}.", code=str, codes=str
+)
+WINDOW_REVERSED = declare(
+    "window_reversed", "The window ends ({until}) before it begins ({since}).", until=str, since=str
+)
+WINDOW_IN_THE_FUTURE = declare(
+    "window_in_the_future", "The window ends in the future ({until}); it is {now} now.", until=str, now=str
+)
+WINDOW_TOO_FULL = declare(
+    "window_too_full",
+    "The window has more than {most:,} fire times. Choose a shorter one, or a higher limit.",
+    most=int,
+)
+FILTER_HOLDS_NUL = declare("filter_holds_nul", "NUL occurs in no text that is kept here.")
+NOT_A_RUN_STATE = declare("not_a_run_state", "“{text}” is not a run state.", text=str)
+NOT_A_NODE = declare("not_a_node", "“{text}” is not the id of a node.", text=str)
+NOT_A_RUN_KIND = declare("not_a_run_kind", "“{text}” is not a kind of run.", text=str)
+NOT_AN_INSTANT = declare("not_an_instant", "“{text}” is not a time. Write it as 2027-03-01T09:00.", text=str)
+NOT_AN_ACTION = declare("not_an_action", "“{text}” is not an action on jobs.", text=str)
+NOT_A_WAY = declare("not_a_way", "“{text}” is not a way of changing jobs.", text=str)
+FORMER_JOB_GOES_ON = declare(
+    "former_job_goes_on",
+    "The runs of the former job with the id “{id}” are still being put aside. "
+    "Choose another id, or try again in a minute.",
+    id=str,
+)

@@ -1,0 +1,62 @@
+"""Measures that a node reports about itself, with every heartbeat."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+
+from dj_db_conn_pool.core import pool_container
+
+from scheduler.conf import SchedulerSettings
+from scheduler.engine.node import Node
+from scheduler.errors import DatabaseUnavailable
+from scheduler.loops import Periodic
+from scheduler.store import measures
+from scheduler.store.connections import Connection
+from scheduler.telemetry import events
+
+logger = logging.getLogger(__name__)
+
+
+class Reporter(Periodic):
+    """A thread that writes the node's measures into the database, as often as the node says that it is alive."""
+
+    def __init__(self, *, node: Node, settings: SchedulerSettings) -> None:
+        super().__init__(name="scheduler-measures", fault=events.MEASURES_FAILED, seconds=settings.heartbeat_seconds)
+        self._node = node
+        self._connection = Connection(purpose="measures")
+
+    def do(self) -> None:
+        """
+        Say how things are now.
+
+        :raises DatabaseUnavailable: nothing was said
+        """
+        node = self._node
+        pools = node.workload.pools
+        begun = {name: len(pool.begun()) for name, pool in pools.items()}
+        measures.report(
+            self._connection,
+            node=node.identity.node,
+            clock=datetime.now(UTC),
+            backlog=len(node.recorder.batcher),
+            backlog_seconds=node.recorder.oldest_seconds,
+            tick_seconds=node.pass_seconds,
+            busy=begun,
+            waiting={name: max(0, pool.busy - begun[name]) for name, pool in pools.items()},
+            connections=_pooled_connections(),
+        )
+
+    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
+        logger.debug(events.MEASURES_NOT_REPORTED, extra={"error": str(error)})
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _pooled_connections() -> int:
+    """Return how many connections of the pool for tasks are in use."""
+    if not pool_container.has("default"):
+        return 0
+    in_use: int = pool_container.get("default").checkedout()
+    return in_use

@@ -1,0 +1,59 @@
+"""Further argument types that the services of jobs and runs accept from Python, and their names for async code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from functools import wraps
+from typing import Any, ParamSpec, TypedDict, TypeVar
+
+from asgiref.sync import sync_to_async
+
+from scheduler.core.registry import registry
+
+P = ParamSpec("P")
+Result = TypeVar("Result")
+
+TaskOrName = str | Callable[..., Any]
+"""A function with ``@task``, or the name of one."""
+
+Seconds = float | timedelta
+
+
+class PolicyValues(TypedDict, total=False):
+    """The policies of a job. Their defaults and limits are in ``docs/jobs.md``."""
+
+    executor: str
+    priority: int
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: Seconds | None
+    overlap: str
+    timeout: Seconds | None
+    max_retries: int
+    retry_delay: Seconds
+    retry_backoff: float
+    retry_delay_cap: Seconds
+    retry_jitter: float
+    pause_after_failures: int | None
+    rerun_if_interrupted: bool
+
+
+def task_name(task: TaskOrName) -> str:
+    """
+    Return the name under which a task is stored.
+
+    :raises UnknownTask: the function is not a task
+    """
+    return task if isinstance(task, str) else registry.name_of(task)
+
+
+def asynchronous(function: Callable[P, Result]) -> Callable[P, Coroutine[Any, Any, Result]]:
+    """Return the function for async code: it runs in Django's thread for synchronous code."""
+
+    @wraps(function)
+    async def call(*args: P.args, **kwargs: P.kwargs) -> Result:
+        return await sync_to_async(function)(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = f"a{function.__name__}"
+    return call
