@@ -169,7 +169,7 @@ def _run_counts(found: Dashboard) -> list[dict[str, Any]]:
     waiting = str(display.RUN_MARKS["queued"].word)
     if queued and ages and max(ages) >= 1:
         waiting = _("queued, oldest %s") % display.span(max(ages))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": display.number(running),
             "text": display.RUN_MARKS["running"].word,
