@@ -82,8 +82,8 @@ def part(request: HttpRequest, context: Mapping[str, Any], *, region: str) -> Ht
     response["ETag"] = tag
     response["Cache-Control"] = "no-cache, private"
     # A region holds no secret that somebody could guess by the length of the answer: no token, and no echo of input.
-    _gzip.process_response(request, response)
-    return response
+    packed: HttpResponse = _gzip.process_response(request, response)  # type: ignore[assignment]
+    return packed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -253,6 +253,6 @@ class TestTheCommand:
 
         queued(job(), 3)
 
-        call_command("runs", "cancel", "--job", "j", "--state", "queued")
+        call_command("runs", "bulk", "cancel", "--job", "j", "--state", "queued")
 
         assert "cancel: 3 of 3 done, 0 refused." in capsys.readouterr().out

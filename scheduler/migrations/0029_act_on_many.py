@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0026_count_interrupted_runs'),
+        ('scheduler', '0028_survive_a_restore_of_data'),
     ]
 
     operations = [
