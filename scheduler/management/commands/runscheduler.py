@@ -215,7 +215,7 @@ class Command(BaseCommand):
         """First of all, so that a signal during start-up stops the node as well."""
 
         # A signal that a task makes up is none: it concerns that task, not the node.
-        _thread.interrupt_main = _refuse_to_interrupt  # type: ignore[assignment]
+        _thread.interrupt_main = _refuse_to_interrupt
 
         def stop(_number: int, _frame: object) -> None:
             if self._stop.is_set():
@@ -246,7 +246,7 @@ class Command(BaseCommand):
     def _wait_for_the_database(self, deadline: float, why: str) -> None:
         """Let a moment pass, and say once what is waited for."""
         if not self._told:
-            self.stderr.write(f"Waiting up to {self._patience:g} s for the database: {why}")
+            printing.note(self.stderr, f"Waiting up to {self._patience:g} s for the database: {why}")
             self._told = True
         self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
 
