@@ -54,7 +54,13 @@ class TestJobList:
     )
     def test_finds_jobs(self, client: Client, query: str) -> None:
         make(tags=["shop", "eu"], source="api")
-        make("other", task="scheduler.http_request", kwargs={"url": "https://example.org/"}, paused=True, executor="processpool")
+        make(
+            "other",
+            task="scheduler.http_request",
+            kwargs={"url": "https://example.org/"},
+            paused=True,
+            executor="processpool",
+        )
 
         found = client.get(f"{LIST}?{query}").context["cl"].queryset
 
