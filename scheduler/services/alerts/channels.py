@@ -85,7 +85,9 @@ def check(*, channel: Channel | None, name: str, kind: str, config: Mapping[str,
 
     :raises InvalidChannel, NameTaken: as ``create`` and ``update``
     """
-    taken = Channel.objects.filter(name=_name(name)).exclude(pk=channel.pk if channel else None)
+    taken = Channel.objects.filter(name=_name(name))
+    if channel is not None:
+        taken = taken.exclude(pk=channel.pk)
     if taken.exists():
         raise NameTaken(phrase("There is a channel “{name}” already. Choose another name.", name=name))
     if channel is not None:
