@@ -26,8 +26,8 @@ def main() -> None:
     options = parser.parse_args()
     with scratch.database():
         compare(jobs=options.jobs, rounds=options.rounds)
-        if options.failing:
-            flood(jobs=options.failing)
+        for rules in (0, 1) if options.failing else ():
+            flood(jobs=options.failing, rules=rules)
 
 
 def compare(*, jobs: int, rounds: int) -> None:
@@ -56,12 +56,12 @@ def watch(count: int) -> None:
         Rule.objects.create(name=f"rule {number}", **check_rule(given))
 
 
-def flood(*, jobs: int) -> None:
+def flood(*, jobs: int, rules: int) -> None:
     """Let many jobs fail at once, and tell of it: how long does that take, and in how much memory?"""
     from scheduler.models import Incident, Notification, Run
     from scheduler.services.alerts.sender import Sender
 
-    watch(1)
+    watch(rules)
     scratch.empty()
     scratch.add_jobs(task="benchmarks.fail", count=jobs)
     Incident.objects.all().delete()
@@ -84,7 +84,7 @@ def flood(*, jobs: int) -> None:
     told = time.perf_counter() - began
     untold = Incident.objects.filter(opened_in__isnull=True).count()
     print(
-        f"{jobs} jobs failed at once: recorded in {recorded:.1f} s, told in {told:.1f} s, {untold} untold, "
+        f"{jobs} jobs failed at once, {rules} rules: recorded in {recorded:.1f} s, told in {told:.1f} s, {untold} untold, "
         f"{Notification.objects.count()} messages, memory {before} → {memory_mb()} MB",
         flush=True,
     )
