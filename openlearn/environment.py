@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django.conf import global_settings
 from django.core.exceptions import ImproperlyConfigured
 
+from openlearn.scraping.conf import ScrapingSettings
 from scheduler.conf import SchedulerSettings
 
 TRUE = frozenset({"1", "true", "yes", "on"})
@@ -101,6 +102,17 @@ def scheduler_settings(environment: Environment, **given: Any) -> dict[str, Any]
         if environment.variables.get(variable):
             values[field.name.upper()] = _read(environment, variable, hints[field.name])
     return values
+
+
+def scraping_settings(environment: Environment) -> dict[str, Any]:
+    """Return ``settings.SCRAPING``: what the environment sets as ``SCRAPING_`` and the name of the setting."""
+    hints = get_type_hints(ScrapingSettings)
+    names = [field.name for field in dataclasses.fields(ScrapingSettings)]
+    return {
+        name.upper(): _read(environment, f"SCRAPING_{name.upper()}", hints[name])
+        for name in names
+        if environment.variables.get(f"SCRAPING_{name.upper()}")
+    }
 
 
 def _read(environment: Environment, variable: str, kind: Any) -> Any:

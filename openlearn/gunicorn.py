@@ -1,7 +1,7 @@
 """
 Gunicorn's settings: ``gunicorn --config python:openlearn.gunicorn openlearn.wsgi``.
 
-What the command line says goes before them. WEB_BIND, WEB_WORKERS and WEB_THREADS differ between places.
+The command line overrides them. WEB_BIND, WEB_WORKERS and WEB_THREADS differ between places.
 """
 
 import os

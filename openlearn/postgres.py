@@ -96,7 +96,7 @@ def external_address(environment: Environment) -> Address | None:
 
 def parse(url: str, *, variable: str) -> Address:
     """
-    Read a PostgreSQL URL as libpq does, and a driver's suffix (``postgresql+asyncpg://``) as nothing.
+    Read a PostgreSQL URL as libpq does, and ignore a driver's suffix (``postgresql+asyncpg://``).
 
     :raises ImproperlyConfigured: it is not a PostgreSQL URL, or names no database
     """

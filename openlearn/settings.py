@@ -14,7 +14,7 @@ from pathlib import Path
 import django
 
 from openlearn import logs, postgres
-from openlearn.environment import Environment, scheduler_settings, secret_key
+from openlearn.environment import Environment, scheduler_settings, scraping_settings, secret_key
 from scheduler.api import openapi
 
 env = Environment(os.environ)
@@ -106,6 +106,7 @@ CONTENT_POLICY = {
     "img-src": ["'self'", "data:"],
     "object-src": ["'none'"],
     "base-uri": ["'none'"],
+    "form-action": ["'self'"],
 }
 if django.VERSION >= (6, 0):
     MIDDLEWARE.insert(1, "django.middleware.csp.ContentSecurityPolicyMiddleware")
@@ -156,3 +157,4 @@ LOGGING = logs.configuration(
 )
 
 SCHEDULER = scheduler_settings(env, database="direct" if "direct" in DATABASES else "default")
+SCRAPING = scraping_settings(env)

@@ -1,9 +1,9 @@
 """
 Run Python functions on a schedule, and account for every time they should have run.
 
-The public names: ``task`` registers a function; inside one, ``current_run`` tells about its own run, and raising
+The public names: ``task`` registers a function. Inside one, ``current_run`` tells about its own run, and raising
 ``Retry`` asks to be run again later. ``schedule`` declares a job for a task. ``Secret`` marks arguments whose values
-nobody should see.
+stay hidden.
 """
 
 from scheduler.context import current_run

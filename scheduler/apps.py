@@ -25,6 +25,7 @@ class SchedulerConfig(AppConfig):
     def ready(self) -> None:
         checks.register(our_checks.admin_base, checks.Tags.admin)
         checks.register(our_checks.project)
+        checks.register(our_checks.tasks)
         _prepare_connections()
         zones.use_default_zone(timezone.get_default_timezone_name)
         autodiscover_modules("tasks")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Error
+from django.core.checks import CheckMessage, Error, Warning
 
 from scheduler import conf
+from scheduler.core.registry import NODE_EXECUTORS, registry
 from scheduler.errors import Misconfigured
 
 
@@ -19,6 +20,22 @@ def admin_base(**_facts: Any) -> list[CheckMessage]:
     except Misconfigured as error:
         return [Error(str(error), id="scheduler.E001")]
     return []
+
+
+def tasks(**_facts: Any) -> list[CheckMessage]:
+    """Refuse tasks that no job could ever run: an argument that nobody can give, an executor that no node has."""
+    found: list[CheckMessage] = []
+    for task in registry.all():
+        is_required = {p.name for p in task.signature.parameters.values() if p.default is p.empty}
+        for name, reason in sorted(task.odd_arguments.items()):
+            sentence = f"The argument {name} of the task “{task.name}” cannot be given by a job: {reason}."
+            kind, code = (Error, "scheduler.E006") if name in is_required else (Warning, "scheduler.W006")
+            found.append(kind(sentence, hint="Take an id, a number, a text or another type that JSON has.", id=code))
+        if task.executor not in NODE_EXECUTORS and ":" not in task.executor:
+            names = ", ".join(sorted(NODE_EXECUTORS))
+            sentence = f"The task “{task.name}” runs on the executor “{task.executor}”. Nodes have: {names}."
+            found.append(Error(sentence, id="scheduler.E007"))
+    return found
 
 
 def project(**_facts: Any) -> list[CheckMessage]:

@@ -128,6 +128,10 @@ class SchedulerSettings:
     max_arguments_bytes: int = 64 * 1024
     """Arguments larger than this as JSON are refused when the job is saved."""
 
+    unbound_secrets: bool = True
+    """Whether secrets that were sealed before they were bound to a job, a task and an argument may be used. ``False``
+    once ``manage.py reseal`` has bound them: then no old copy of one can be used elsewhere."""
+
     task_modules: tuple[str, ...] = ()
     """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""
 
@@ -161,6 +165,10 @@ class SchedulerSettings:
 
     api_writes_per_minute: int = 300
     """Most changing requests of one user to a web process, 0 for unlimited."""
+
+    api_proxies: int = 0
+    """How many proxies of the project's own add to ``X-Forwarded-For``: requests of strangers are counted by the
+    address that the first of them saw. 0: by the address that connects."""
 
     metrics_public: bool = False
     """Whether ``/metrics`` is answered without a login or token: only where the network keeps strangers out."""
@@ -249,6 +257,7 @@ _RANGES = {
     "rollup_days": (1, 36_500),
     "keep_runs_per_job": (0, 100_000),
     "api_reads_per_minute": (0, 1_000_000_000),
+    "api_proxies": (0, 100),
     "api_writes_per_minute": (0, 1_000_000_000),
 }
 """Minimum of whole numbers. Others start at 1."""

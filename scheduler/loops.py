@@ -17,14 +17,14 @@ class Loop(ABC):
     """
     A thread that takes turn after turn until it is stopped.
 
-    Whatever a turn raises is logged, waited for and survived: a node that goes on is worth more than a thread that
-    ends. Pauses between failing turns double up to ``longest_backoff_seconds``.
+    Exceptions of a turn are logged and survived after a pause: a working node matters more than a clean thread. Pauses
+    between failing turns double up to ``longest_backoff_seconds``.
     """
 
     first_backoff_seconds: float = 0.2
     longest_backoff_seconds: float = 5.0
     first_pause_seconds: float = 0.0
-    """How long the thread waits before its first turn."""
+    """The delay of the first turn."""
 
     def __init__(self, *, name: str, fault: str) -> None:
         self.name = name
@@ -36,7 +36,7 @@ class Loop(ABC):
 
     @abstractmethod
     def turn(self) -> float:
-        """Do the work once, in the loop's thread; return how many seconds to wait before the next turn."""
+        """Do the work once, in the loop's thread. Return how many seconds to wait before the next turn."""
 
     @property
     def is_alive(self) -> bool:
@@ -48,7 +48,7 @@ class Loop(ABC):
 
     def stop(self, *, timeout: float | None = 5.0) -> bool:
         """
-        End after the present turn, however often it is called; return whether the thread has ended.
+        End after the present turn, however often it is called. Return whether the thread has ended.
 
         Safe before ``start`` and in the loop's own thread.
         """

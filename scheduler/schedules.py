@@ -1,5 +1,5 @@
 """
-Jobs declared in code: ``@schedule`` above ``@task``, or ``register(…)``; ``manage.py jobs apply`` creates them.
+Jobs declared in code: ``@schedule`` above ``@task``, or ``register(…)``. ``manage.py jobs apply`` creates them.
 
 ``@rows`` registers a provider of rows: the instances of a template, for ``manage.py templates sync``.
 """
@@ -58,10 +58,10 @@ def register(
     """
     Declare a job for a task: its function or its name.
 
-    ``trigger`` is a cron expression, a ``timedelta`` or a trigger as JSON; ``timezone`` belongs to a cron expression.
-    ``key`` names the declaration for good and is the id of its job; without one it is the task's name.
-    ``stated`` are ``args``, ``kwargs``, ``name``, ``description``, ``tags`` and the policies of a job.
-    ``on_conflict``: whose value counts where both the code and a person changed a field, ``keep`` or ``declared``.
+    ``trigger`` is a cron expression, a ``timedelta`` or a trigger as JSON. ``timezone`` belongs to a cron expression.
+    ``key`` names the declaration for good and is the id of its job. Without one it is the task's name. ``stated`` are
+    ``args``, ``kwargs``, ``name``, ``description``, ``tags`` and the policies of a job. ``on_conflict``: whose value
+    counts where both the code and a person changed a field, ``keep`` or ``declared``.
 
     Errors are reported by ``manage.py jobs plan`` and by ``manage.py check``, with the name of the function.
     """
@@ -88,7 +88,7 @@ def schedule(
     **stated: Any,
 ) -> Callable[[Function], Function]:
     """
-    Declare a job for the task below; several are allowed, each with a ``key`` of its own.
+    Declare a job for the task below. Several are allowed, each with a ``key`` of its own.
 
     The function is returned unchanged. The parameters are those of ``register``.
     """

@@ -168,7 +168,11 @@ def _checked_headers(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
-@task(name="scheduler.http_request", timeout=timedelta(minutes=15))
+@task(
+    name="scheduler.http_request",
+    timeout=timedelta(minutes=15),
+    secrets_unaffected_by=("method", "body", "expected_status", "timeout_seconds"),
+)
 def http_request(
     *,
     url: str,

@@ -10,6 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 PRODUCT = "OpenLearnBot"
 
+_MAY_BE_ZERO = frozenset({"host_delay_seconds", "robots_seconds", "listing_limit"})
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ScrapingSettings:
@@ -42,6 +44,9 @@ class ScrapingSettings:
     request_seconds: float = 60.0
     """Longest time for one answer, redirects included."""
 
+    feed_entries: int = 10_000
+    """Most entries taken from one reading of a feed; the next scrape continues behind them."""
+
     feed_seconds: int = 20
     """Longest processor time for reading one feed; the largest honest ones take two."""
 
@@ -71,10 +76,14 @@ class ScrapingSettings:
 
 
 def get() -> ScrapingSettings:
-    """:raises ImproperlyConfigured: for an unknown key"""
+    """:raises ImproperlyConfigured: for an unknown key, or a value out of range"""
     given: dict[str, Any] = getattr(settings, "SCRAPING", {})
     known = {field.name for field in dataclasses.fields(ScrapingSettings)}
     unknown = sorted(key for key in given if key.lower() not in known)
     if unknown:
         raise ImproperlyConfigured(f"settings.SCRAPING has unknown keys: {', '.join(unknown)}.")
+    for key, value in given.items():
+        least = 0 if key.lower() in _MAY_BE_ZERO else 0.001
+        if isinstance(value, int | float) and not isinstance(value, bool) and value < least:
+            raise ImproperlyConfigured(f"settings.SCRAPING[{key!r}] is {value}; it must be more than 0.")
     return ScrapingSettings(**{key.lower(): value for key, value in given.items()})

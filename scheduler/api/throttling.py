@@ -9,7 +9,21 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from scheduler import conf
 
-_ANONYMOUS_PER_MINUTE = 60
+ANONYMOUS_PER_MINUTE = 60
+
+
+def address_of(request: Request) -> str:
+    """
+    Return where a request comes from.
+
+    ``X-Forwarded-For`` is what a client likes to say, but for the entries that proxies of the project's own have added:
+    ``SCHEDULER["API_PROXIES"]`` says how many there are.
+    """
+    proxies = conf.get().api_proxies
+    forwarded = [entry.strip() for entry in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",") if entry.strip()]
+    if proxies and forwarded:
+        return str(forwarded[-min(proxies, len(forwarded))])
+    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 class PerMinute(SimpleRateThrottle):
@@ -25,12 +39,24 @@ class PerMinute(SimpleRateThrottle):
         if not limit:
             return True
         if not request.user.is_authenticated:
-            limit = min(limit, _ANONYMOUS_PER_MINUTE)
+            limit = min(limit, ANONYMOUS_PER_MINUTE)
         self.num_requests, self.duration = limit, 60
         self.scope = "reads" if is_reading else "writes"
         return bool(super().allow_request(request, view))
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         user = request.user
-        who = f"user-{user.pk}" if user.is_authenticated else f"address-{self.get_ident(request)}"
+        who = f"user-{user.pk}" if user.is_authenticated else f"address-{address_of(request)}"
         return f"scheduler-api-{self.scope}-{who}"
+
+
+class Unknown(SimpleRateThrottle):
+    """Requests of an address whose token or session was not accepted, or that brought neither."""
+
+    rate = f"{ANONYMOUS_PER_MINUTE}/min"
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        return not conf.get().api_reads_per_minute or bool(super().allow_request(request, view))
+
+    def get_cache_key(self, request: Request, view: Any) -> str:
+        return f"scheduler-api-unknown-address-{address_of(request)}"

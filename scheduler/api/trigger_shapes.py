@@ -1,7 +1,7 @@
 """
 The shapes of triggers for the OpenAPI schema: one for each type, told apart by ``type``.
 
-They describe and check nothing: ``core/triggers`` reads what arrives, and says what is wrong with it.
+They only describe: ``core/triggers`` reads what arrives, and says what is wrong with it.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from rest_framework.viewsets import ViewSet
 from scheduler.api import problems
 from scheduler.api.permissions import ByAction
 from scheduler.api.schema import Schema
-from scheduler.api.throttling import PerMinute
+from scheduler.api.throttling import PerMinute, Unknown
 
 ACTOR_CHARS = 150
 
@@ -65,7 +65,7 @@ class OnlyJSON(BaseContentNegotiation):
 
 
 def _know(response: Response, known: str) -> None:
-    """Give the answer an ETag of its own when it is rendered; one that the caller knows already has no body."""
+    """Give the answer an ETag of its own when it is rendered. One that the caller knows already has no body."""
 
     def tag(rendered: Response) -> HttpResponseBase | None:
         digest = hashlib.sha256(rendered.content).hexdigest()[:20]
@@ -114,7 +114,14 @@ class Resource(ViewSet):
         return problems.handle
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        try:
+            super().initial(request, *args, **kwargs)
+        except (exceptions.AuthenticationFailed, exceptions.NotAuthenticated):
+            # Throttles come after the question who it is: without this one could go on guessing.
+            throttle = Unknown()
+            if not throttle.allow_request(request, self):
+                raise exceptions.Throttled(throttle.wait()) from None
+            raise
         for value in kwargs.values():
             if isinstance(value, str) and "\x00" in value:
                 raise exceptions.NotFound

@@ -8,18 +8,20 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from scheduler.core import error_messages, triggers
-from scheduler.core.registry import Task, jsonable, registry
+from scheduler.core.registry import Task, jsonable, registry, revealed
 from scheduler.errors import InvalidArguments
 
 
 class Vault(Protocol):
-    """The storage for values of secret arguments."""
+    """The storage for the values of a job's secret arguments."""
 
-    def seal(self, value: str) -> dict[str, str]: ...
+    def seal(self, value: Any, *, task: str, argument: str) -> dict[str, str]: ...
+
+    def unseal(self, value: Mapping[str, str], *, task: str, argument: str) -> Any: ...
 
     def is_sealed(self, value: object) -> bool: ...
 
-    def unseal(self, value: Mapping[str, str]) -> str: ...
+    def is_at_home(self, value: Mapping[str, str], *, task: str, argument: str) -> bool: ...
 
 
 def check_arguments(
@@ -34,30 +36,34 @@ def check_arguments(
         raise InvalidArguments(error_messages.ARGS_IS_A_LIST(value=f"{args}"))
     if not isinstance(kwargs, Mapping):
         raise InvalidArguments(error_messages.KWARGS_IS_AN_OBJECT(value=f"{kwargs}"))
-    plain_args, plain_kwargs = jsonable(list(args)), jsonable(dict(kwargs))
+    plain_args, plain_kwargs = jsonable(revealed(list(args))), jsonable(revealed(dict(kwargs)))
     size = len(json.dumps([plain_args, plain_kwargs]).encode())
     if size > max_bytes:
         raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
-    opened_args = [vault.unseal(value) if vault.is_sealed(value) else value for value in plain_args]
-    opened_kwargs = {
-        name: vault.unseal(value) if vault.is_sealed(value) else value for name, value in plain_kwargs.items()
-    }
-    task.bind(args=opened_args, kwargs=opened_kwargs)
-    return _sealed(task, plain_args, plain_kwargs, vault)
+    names = task.names_of(plain_args)
 
+    def opened(name: str, value: Any) -> Any:
+        return vault.unseal(value, task=task.name, argument=name) if vault.is_sealed(value) else value
 
-def _sealed(task: Task, args: list[Any], kwargs: dict[str, Any], vault: Vault) -> tuple[list[Any], dict[str, Any]]:
-    if not task.secrets:
-        return args, kwargs
-    names = list(task.signature.parameters)
-
-    def sealed(name: str, value: Any) -> Any:
-        return vault.seal(value) if name in task.secrets and isinstance(value, str) and value else value
-
-    return (
-        [sealed(names[place], value) if place < len(names) else value for place, value in enumerate(args)],
-        {name: sealed(name, value) for name, value in kwargs.items()},
+    task.bind(
+        args=[opened(name, value) for name, value in zip(names, plain_args, strict=True)],
+        kwargs={name: opened(name, value) for name, value in plain_kwargs.items()},
     )
+    return (
+        [_sealed(task, name, value, vault) for name, value in zip(names, plain_args, strict=True)],
+        {name: _sealed(task, name, value, vault) for name, value in plain_kwargs.items()},
+    )
+
+
+def _sealed(task: Task, name: str, value: Any, vault: Vault) -> Any:
+    """Return a secret value sealed for its place, with the present key."""
+    if name not in task.secrets or value is None or value == "":
+        return value
+    if vault.is_sealed(value):
+        if vault.is_at_home(value, task=task.name, argument=name):
+            return value
+        value = vault.unseal(value, task=task.name, argument=name)
+    return vault.seal(value, task=task.name, argument=name)
 
 
 def inspect(

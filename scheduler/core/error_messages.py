@@ -114,6 +114,23 @@ DESCRIPTION_HOLDS_NUL = declare(
 UNUSABLE_ID = declare(
     "unusable_id", "The id “{id}” cannot be used: an id has 1 to 255 characters that can be printed.", id=str
 )
+ID_WITHOUT_A_WORD = declare(
+    "id_without_a_word",
+    "The id “{id}” cannot be used: between slashes it needs a word that is neither “.” nor “..”.",
+    id=str,
+)
+ID_IS_TAKEN_BY_ADDRESSES = declare(
+    "id_is_taken_by_addresses",
+    "The id “{id}” cannot be used: in addresses, “{word}” means something else.",
+    id=str,
+    word=str,
+)
+SECRET_NEEDED = declare(
+    "secret_needed",
+    "{secret} stays masked while {names} changes, and could be sent to another place. Enter {secret} again.",
+    secret=str,
+    names=str,
+)
 UNUSABLE_NAME = declare(
     "unusable_name", "The name “{name}” cannot be used: a name has 1 to 255 characters that can be printed.", name=str
 )

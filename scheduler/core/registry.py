@@ -10,34 +10,37 @@ import difflib
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, TypeVar, get_type_hints, overload
+from typing import Any, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from scheduler.core import error_messages, hints
+from scheduler.core import error_messages, hints, signatures
+from scheduler.core.secrets import Secret, is_secret, revealed
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
 from scheduler.messages import message, phrase, row
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+__all__ = [
+    "DEFAULT_EXECUTOR",
+    "NODE_EXECUTORS",
+    "Registry",
+    "Secret",
+    "Task",
+    "jsonable",
+    "registry",
+    "revealed",
+    "task",
+]
+
 DEFAULT_EXECUTOR = "default"
-
-
-class Secret:
-    """
-    Marks an argument whose value stays hidden: ``Annotated[str, Secret]``.
-
-    It is stored sealed, shown as a mask, and masked in the logs, errors and results of its run.
-    """
-
-    @classmethod
-    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        return {**handler(schema), "writeOnly": True, "format": "password"}
+NODE_EXECUTORS = frozenset({DEFAULT_EXECUTOR, "processpool"})
+"""Those that every node can have."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,9 @@ class Task:
 
     idempotent: bool = False
     """Running it twice does no harm: it may start without the start gate, and is run again after a crash."""
+
+    secrets_unaffected_by: frozenset[str] = frozenset()
+    """Arguments that do not decide where a secret goes: a masked secret stays when only these change."""
 
     @property
     def description(self) -> str:
@@ -86,41 +92,59 @@ class Task:
         return None
 
     @cached_property
+    def _hints(self) -> tuple[dict[str, Any], dict[str, str]]:
+        return signatures.hints_of(self.function)
+
+    @cached_property
+    def odd_arguments(self) -> dict[str, str]:
+        """Arguments whose annotations no job can satisfy, and why."""
+        hints, unresolved = self._hints
+        model = signatures.model_of(name="any", signature=self.signature, hints={}, odd=unresolved)
+        try:
+            model = signatures.model_of(name="any", signature=self.signature, hints=hints, odd=unresolved)
+            model.model_json_schema()
+        except Exception:  # noqa: BLE001 - a type brings code of its own
+            return {**unresolved, **signatures.odd_hints(hints)}
+        return unresolved
+
+    @cached_property
     def arguments(self) -> type[BaseModel]:
         """The pydantic model of the function's named arguments, made from its annotations."""
-        hints = get_type_hints(self.function, include_extras=True)
-        fields: dict[str, Any] = {}
-        extra: Any = "forbid"
-        for parameter in self.signature.parameters.values():
-            if parameter.kind is parameter.VAR_KEYWORD:
-                extra = "allow"
-            elif parameter.kind is not parameter.VAR_POSITIONAL:
-                default = ... if parameter.default is parameter.empty else parameter.default
-                field = Field(default, alias=parameter.name)
-                fields[_field_name(parameter.name)] = (hints.get(parameter.name, Any), field)
-        config = ConfigDict(extra=extra, arbitrary_types_allowed=True)
-        return create_model(f"{self.function.__name__}_arguments", __config__=config, **fields)
+        return signatures.model_of(
+            name=self.function.__name__, signature=self.signature, hints=self._hints[0], odd=self.odd_arguments
+        )
 
     @cached_property
     def secrets(self) -> frozenset[str]:
-        """The names of the arguments that are marked as ``Secret``."""
-        hints = get_type_hints(self.function, include_extras=True)
-        return frozenset(
-            name
-            for name, hint in hints.items()
-            if any(mark is Secret or isinstance(mark, Secret) for mark in getattr(hint, "__metadata__", ()))
-        )
+        """The names of the arguments that are marked as ``Secret``, in any spelling."""
+        return frozenset(name for name, hint in self._hints[0].items() if is_secret(hint))
 
     @cached_property
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the arguments: an object with one property for each."""
-        return self.arguments.model_json_schema()
+        found = self.arguments.model_json_schema()
+        for name in self.secrets & set(found.get("properties", {})):
+            # The whole argument is secret, and its default as well.
+            part = {key: value for key, value in found["properties"][name].items() if key != "default"}
+            found["properties"][name] = {**part, "writeOnly": True, "format": "password"}
+        return found
 
-    def bind(self, *, args: Iterable[Any], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def names_of(self, args: Sequence[Any]) -> list[str]:
+        """Return the names of arguments that are given by position; empty for those of ``*args``."""
+        names = [
+            parameter.name
+            for parameter in self.signature.parameters.values()
+            if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+        ]
+        return [names[place] if place < len(names) else "" for place in range(len(args))]
+
+    def bind(
+        self, *, args: Iterable[Any], kwargs: dict[str, Any], shows_values: bool = True
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """
         Check the arguments and convert them to what the annotations say.
 
-        Returns what to call the function with.
+        Returns what to call the function with. ``shows_values``: errors repeat what does not fit.
 
         :raises InvalidArguments: naming each argument, its value and the reason
         """
@@ -138,9 +162,11 @@ class Task:
         try:
             model = self.arguments.model_validate(named)
         except ValidationError as error:
-            raise self._problems(error) from None
+            raise self._problems(error, shows_values=shows_values) from None
         given = model.model_fields_set
-        values = {name: getattr(model, _field_name(name)) for name in named if _field_name(name) in given}
+        values = {
+            name: getattr(model, signatures.field_name(name)) for name in named if signatures.field_name(name) in given
+        }
         values |= model.model_extra or {}
         return self._call(values, rest)
 
@@ -179,18 +205,20 @@ class Task:
             )
         return InvalidArguments(row(" ", [problem["detail"] for problem in problems]), problems=tuple(problems))
 
-    def _problems(self, error: ValidationError) -> InvalidArguments:
+    def _problems(self, error: ValidationError, *, shows_values: bool) -> InvalidArguments:
         problems = []
         for item in error.errors(include_url=False):
             place = "/".join(str(part) for part in item["loc"])
             if item["type"] == "missing":
                 detail = error_messages.ARGUMENT_REQUIRED(name=place, task=self.name)
             else:
-                value = "•••" if item["loc"][0] in self.secrets else _shown(item["input"])
+                is_shown = shows_values and item["loc"][0] not in self.secrets
+                value = _shown(item["input"]) if is_shown else "•••"
                 if known := _REASONS.get(item["type"]):
                     detail = error_messages.ARGUMENT_HAS_ANOTHER_TYPE(name=place, value=value, reason=phrase(known))
                 else:
-                    detail = error_messages.ARGUMENT_DOES_NOT_FIT(name=place, value=value, reason=item["msg"])
+                    reason = item["msg"] if is_shown else item["type"]
+                    detail = error_messages.ARGUMENT_DOES_NOT_FIT(name=place, value=value, reason=reason)
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
         return InvalidArguments(row(" ", [problem["detail"] for problem in problems]), problems=tuple(problems))
 
@@ -211,11 +239,6 @@ _REASONS = {
     "datetime_from_date_parsing": message("is not a date and time such as 2027-03-01T09:00+01:00"),
 }
 """Pydantic's kinds of problems in words for people. It says the others itself."""
-
-
-def _field_name(name: str) -> str:
-    """Keep clear of the names that pydantic has or refuses: ``json``, ``model_config``, ``_private``."""
-    return f"argument_{name}"
 
 
 def _shown(value: object) -> str:
@@ -351,6 +374,7 @@ def task(
     executor: str = DEFAULT_EXECUTOR,
     timeout: timedelta | float | None = None,
     idempotent: bool = False,
+    secrets_unaffected_by: Iterable[str] = (),
 ) -> Callable[[Function], Function]: ...
 
 
@@ -361,6 +385,7 @@ def task(
     executor: str = DEFAULT_EXECUTOR,
     timeout: timedelta | float | None = None,
     idempotent: bool = False,
+    secrets_unaffected_by: Iterable[str] = (),
 ) -> Function | Callable[[Function], Function]:
     """
     Register a function as a task and return it unchanged, so that it can still be called directly.
@@ -370,8 +395,12 @@ def task(
 
     ``timeout`` is a ``timedelta`` or a number of seconds.
 
-    :raises InvalidTask: a lambda or a nested function, which another process could not find again, or its timeout is
-        not positive
+    ``secrets_unaffected_by`` names arguments that do not decide where a secret goes, such as a number of pages. When
+    another one changes, a secret that is only known by its mask has to be entered again.
+
+    :raises InvalidTask: a lambda or a nested function, which another process could not find again; its timeout is not
+        positive; ``secrets_unaffected_by`` names something else than arguments; or ``Secret`` marks ``*args`` or
+        ``**kwargs``
     :raises DuplicateTask: another function has the name
     """
 
@@ -380,18 +409,29 @@ def task(
             raise InvalidTask(f"A name is given as @task(name={function!r}).")
         if not inspect.isfunction(function) or "<" in function.__qualname__:
             raise InvalidTask(f"{function!r} cannot be a task: only a function at the top of a module can.")
-        registry.add(
-            Task(
-                name=name or f"{function.__module__}.{function.__qualname__}",
-                function=function,
-                executor=executor,
-                timeout=_timeout(timeout, function),
-                idempotent=idempotent,
-            )
+        new = Task(
+            name=name or f"{function.__module__}.{function.__qualname__}",
+            function=function,
+            executor=executor,
+            timeout=_timeout(timeout, function),
+            idempotent=idempotent,
+            secrets_unaffected_by=frozenset(secrets_unaffected_by),
         )
+        _check_secrets(new)
+        registry.add(new)
         return function
 
     return register(function) if function is not None else register
+
+
+def _check_secrets(new: Task) -> None:
+    """:raises InvalidTask: what the task says of its secrets cannot be kept"""
+    unknown = sorted(new.secrets_unaffected_by - set(new.signature.parameters))
+    if unknown:
+        raise InvalidTask(f"secrets_unaffected_by of “{new.name}” names {', '.join(unknown)}; it has no such argument.")
+    for parameter in new.signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and parameter.name in new.secrets:
+            raise InvalidTask(f"“{new.name}” marks {parameter} as Secret: name each secret argument instead.")
 
 
 def _timeout(timeout: timedelta | float | None, function: Callable[..., Any]) -> timedelta | None:

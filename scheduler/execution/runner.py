@@ -153,9 +153,16 @@ def _call(run: OwnedRun, current: CurrentRun) -> Any:
     if task.takes_nothing and run.args == "[]" and run.kwargs == "{}":
         value = task.function()
     else:
-        opened = sealing.open_arguments(args=json.loads(run.args), kwargs=json.loads(run.kwargs))
+        stored_args = json.loads(run.args)
+        opened = sealing.open_arguments(
+            args=stored_args,
+            kwargs=json.loads(run.kwargs),
+            job=run.job_key or run.job_id or "",
+            task=run.task,
+            names=task.names_of(stored_args),
+        )
         current.secrets = opened.secrets
-        args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs)
+        args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs, shows_values=False)
         value = task.function(*args, **kwargs)
     return None if value is None else _carried_out(value, current)
 

@@ -119,7 +119,7 @@ class ThreadPool(Pool):
             try:
                 goes_on = self._run(run)
             except BaseException as fault:  # whatever it is, as no memory for an outcome: the place is needed
-                logger.exception("scheduler.pool.fault", extra={"executor": self.name, "run": run.id})
+                logger.exception(events.POOL_FAULT, extra={"executor": self.name, "run": run.id})
                 goes_on = self._abandon(run, fault)
             if not goes_on:
                 return

@@ -1,4 +1,4 @@
-"""What triggers of the database note for the nodes: fire times without a row, and jobs whose runs are still theirs."""
+"""Notes of database triggers for the nodes: fire times without a row, and jobs whose runs are still theirs."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ class Run(models.Model):
 
     @property
     def failure(self) -> str | None:
-        """What went wrong, as a message where the scheduler itself says it; ``None``: nothing did."""
+        """The error, as a message where the scheduler words it, or ``None``."""
         return self.reason if self.error and self.reason_code else self.error
 
     @classmethod

@@ -15,8 +15,8 @@ _FIRST_MEBIBYTE = 1024 * 1024
 
 _PACKINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _OTHER_PACKINGS = frozenset({"br", "zstd", "compress", "x-compress", "bzip2", "xz", "dcb", "dcz"})
-"""Content codings that were not asked for. Other names, such as “utf-8” or “aws-chunked”, pack nothing: as browsers do,
-the body is taken as it is."""
+"""Content codings that were not asked for. Other names, such as “utf-8” or “aws-chunked”, are ignored: as in browsers,
+the body is used as it is."""
 
 
 class Sink(Protocol):

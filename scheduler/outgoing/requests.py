@@ -110,14 +110,14 @@ def request(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Message:
-    """What is sent to each address."""
+    """The request to each address."""
 
     method: str
     headers: dict[str, str]
     content: bytes | None
 
     def for_redirect(self, status_code: int, *, leaves_origin: bool) -> _Message:
-        """What is sent to the next address."""
+        """The request to the next address."""
         headers = self.headers
         if leaves_origin:
             headers = {name: value for name, value in headers.items() if name in _HARMLESS_HEADERS}

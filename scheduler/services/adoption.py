@@ -16,6 +16,7 @@ from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
+from scheduler.services.queries import job_queries
 from scheduler.store import database, stock_state
 from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
@@ -102,7 +103,8 @@ def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
     if state.id != row.pk:
         raise UnreadableState(f"Its state belongs to another job, {state.id[:64]!a}.")
     task = registry.get(registry.name_of(state.func))
-    args, kwargs = rows.check_arguments(task=task.name, args=state.args, kwargs=state.kwargs)
+    args, kwargs = rows.check_arguments(task=task.name, args=state.args, kwargs=state.kwargs, job=row.pk)
+    job_queries.check_executor(executor=state.executor)
     given = {
         "executor": state.executor,
         "coalesce": state.coalesce,

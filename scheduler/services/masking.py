@@ -7,7 +7,9 @@ from typing import Any
 
 from scheduler import sealing
 from scheduler.core import error_messages
+from scheduler.core.registry import registry
 from scheduler.errors import InvalidArguments
+from scheduler.models import Job
 
 MASK = "•••"
 
@@ -65,3 +67,48 @@ def refuse_masks(*, kwargs: Mapping[str, Any], secrets: frozenset[str]) -> None:
             raise InvalidArguments(
                 detail, problems=({"pointer": f"/kwargs/{name}", "code": "masked", "detail": detail},)
             )
+
+
+def check_destination(*, job: Job, changes: Mapping[str, Any]) -> None:
+    """
+    Refuse to keep a secret that nobody entered again beside arguments that may send it somewhere else.
+
+    ``changes``: the new ``task``, ``args`` or ``kwargs``, sealed values where the stored ones stay.
+
+    :raises InvalidArguments: naming the secret and what was changed
+    """
+    before, after = _by_name(job, {}), _by_name(job, changes)
+    kept = sorted(name for name, value in after.items() if sealing.is_sealed(value))
+    if not kept:
+        return
+    task = registry.get(changes.get("task", job.task))
+    changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+    others = sorted(changed - task.secrets - task.secrets_unaffected_by)
+    if task.name != job.task:
+        others = ["task", *others]
+    if not others:
+        return
+    detail = error_messages.SECRET_NEEDED(secret=kept[0], names=", ".join(others))
+    raise InvalidArguments(
+        detail, problems=({"pointer": f"/kwargs/{kept[0]}", "code": "secret_needed", "detail": detail},)
+    )
+
+
+def _by_name(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return every argument under its name, those of ``*args`` under their numbers."""
+    args, kwargs = changes.get("args", job.args), changes.get("kwargs", job.kwargs)
+    names = registry.get(changes.get("task", job.task)).names_of(args)
+    by_position = {name or f"args[{place}]": args[place] for place, name in enumerate(names)}
+    return {**by_position, **kwargs}
+
+
+def opened(job: Job) -> sealing.Opened:
+    """
+    Return the arguments of a job with its secrets in plain text, for a copy that seals them for itself.
+
+    :raises UnknownTask, InvalidArguments: the secrets cannot be opened
+    """
+    if not any(sealing.is_sealed(value) for value in (*job.args, *job.kwargs.values())):
+        return sealing.Opened(args=job.args, kwargs=job.kwargs, secrets=())
+    names = registry.get(job.task).names_of(job.args)
+    return sealing.open_arguments(args=job.args, kwargs=job.kwargs, job=job.pk, task=job.task, names=names)

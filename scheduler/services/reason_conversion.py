@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models
 
 from scheduler.core import reasons
 from scheduler.messages import Declared, Message
 from scheduler.models import Job, Node, Run
+from scheduler.store import database
 
 _BATCH = 1000
 
@@ -48,7 +49,7 @@ _FORMER = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Converted:
-    """How many rows got a code."""
+    """The number of converted rows."""
 
     runs: int
     jobs: int
@@ -59,8 +60,8 @@ def convert(*, progress: Callable[[int], None] | None = None) -> Converted:
     """
     Convert in short transactions, so that nodes go on meanwhile. Running it again converts what came since.
 
-    Texts that a person typed stay as they are: a paused job keeps what stands there unless nobody paused it. The
-    history of changes is never rewritten.
+    Texts that a person typed stay as they are: a paused job keeps its text if a person paused it. The history of
+    changes is never rewritten.
     """
     typed = models.Q(state="paused") & ~models.Q(state_changed_by="")
     return Converted(
@@ -78,7 +79,7 @@ def _convert(rows: models.QuerySet[Any], progress: Callable[[int], None] | None)
             reason = parse(row.reason_text)
             if reason is not None:
                 found.append((row.pk, reasons.columns(reason)))
-        with transaction.atomic():
+        with database.atomic():
             for pk, columns in found:
                 # Only while it has no code: a node may have written another reason meanwhile.
                 rows.model.objects.filter(pk=pk, reason_code="").update(**columns)
@@ -100,7 +101,7 @@ def _batches(rows: models.QuerySet[Any]) -> Iterator[list[Any]]:
 
 
 def parse(text: str) -> Message | None:
-    """Return the reason that a sentence states; ``None``: no release wrote it."""
+    """Return the reason that a sentence states. ``None``: no release wrote it."""
     for declared in _KNOWN:
         for sentence in _FORMER.get(declared.code) or filter(None, (declared.text, declared.many)):
             match = _pattern(sentence).fullmatch(text)

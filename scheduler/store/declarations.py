@@ -18,7 +18,7 @@ from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from scheduler import conf
-from scheduler.core import policies, reasons, triggers
+from scheduler.core import ids, policies, reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState
 from scheduler.core.triggers.apscheduler import from_apscheduler
@@ -69,7 +69,9 @@ class Declaration:
 
     def call(self, *, task: str) -> dict[str, Any]:
         """:raises UnknownTask, InvalidArguments: naming what does not fit"""
-        args, kwargs = rows.check_arguments(task=task, args=list(self.job.args), kwargs=dict(self.job.kwargs))
+        args, kwargs = rows.check_arguments(
+            task=task, args=list(self.job.args), kwargs=dict(self.job.kwargs), job=self.job.id
+        )
         return {"task": task, "args": args, "kwargs": kwargs}
 
     def policies(self, names: Collection[str] = _POLICIES) -> dict[str, Any]:
@@ -126,7 +128,7 @@ def new_job(*, declaration: Declaration, now: datetime) -> Job:
     elif declaration.next_run_time is None and columns["state"] == JobState.ACTIVE:
         columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
     return Job(
-        id=rows.checked_id(job.id),
+        id=ids.checked(job.id),
         name=rows.checked_name(job.name),
         trigger=normalized,
         state_changed_at=now,
@@ -190,7 +192,7 @@ def _when(row: Job, new: dict[str, Any], declaration: Declaration, now: datetime
     """Say when a job is due whose ``next_run_time`` was changed: paused, resumed, or moved."""
     if declaration.next_run_time is None:
         return rows.pause(job=row, reason="", now=now)
-    rows.check_arguments(**{name: new.get(name, getattr(row, name)) for name in ("task", "args", "kwargs")})
+    rows.check_arguments(**{name: new.get(name, getattr(row, name)) for name in ("task", "args", "kwargs")}, job=row.pk)
     if not declaration.is_computed(now=now):
         return _at(row, declaration, now)
     trigger = new.get("trigger", row.trigger)

@@ -149,26 +149,26 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
     return job
 
 
-def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+def check_arguments(
+    *, task: str, args: Sequence[Any], kwargs: Mapping[str, Any], job: str = ""
+) -> tuple[list[Any], dict[str, Any]]:
     """
-    Return the arguments as they are stored.
+    Return the arguments as they are stored for the job. Without one they are only checked: their secrets would be of
+    no use to any job.
 
     :raises UnknownTask, InvalidArguments: naming what does not fit
     """
     checked = definitions.check_arguments(
-        task=registry.get(task), args=args, kwargs=kwargs, max_bytes=conf.get().max_arguments_bytes, vault=sealing
+        task=registry.get(task),
+        args=args,
+        kwargs=kwargs,
+        max_bytes=conf.get().max_arguments_bytes,
+        vault=sealing.Vault(job=job),
     )
     text = json.dumps(checked, ensure_ascii=False)
     if "\\u0000" in text or not _is_utf8(text):
         raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
     return checked
-
-
-def checked_id(id: Any) -> str:
-    """:raises InvalidName: it cannot be an id"""
-    if not isinstance(id, str) or not 0 < len(id) <= 255 or not id.isprintable():
-        raise InvalidName(error_messages.UNUSABLE_ID(id=str(id)[:64]))
-    return id
 
 
 def checked_name(name: Any) -> str:
@@ -267,7 +267,7 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
     after = {name: changes.get(name, getattr(job, name)) for name in ("task", "args", "kwargs", "trigger")}
     trigger = after.pop("trigger")
     try:
-        check_arguments(**after)
+        check_arguments(**after, job=job.pk)
         normalized = triggers.normalize(trigger, now=now)
         owed_from = changes.get("interrupted_at", job.interrupted_at)
         next_fire_time = owed_from or triggers.first_fire_time(normalized, now=now)

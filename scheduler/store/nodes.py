@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from scheduler import failpoints
 from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunState
 from scheduler.messages import Message
 from scheduler.store import rollups, runs
-from scheduler.store.connections import Connection, Row, array
+from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows
 from scheduler.store.halving import in_halves
 
 _BATCH = 200
@@ -114,18 +115,22 @@ def reap(
 
     Returns ``None`` if another node is doing it right now.
     """
-    with connection.transaction() as transaction:
-        if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:
-            return None
-        lost = transaction.execute(
-            "mark_lost_nodes", reap_after=reap_after_seconds, reason_code=reasons.NO_HEARTBEAT.code, now=now
-        )
-    total = Reaped(nodes=tuple((node, name) for node, name in lost), requeued=0, interrupted=0, recovered=0)
+    hand_on = partial(_hand_on, reaper=reaper, max_recoveries=max_recoveries, now=now)
+    mark = partial(_mark_lost, connection, reap_after_seconds=reap_after_seconds, now=now)
+    try:
+        # Together, so that a node that is given up records nothing between the two.
+        total = mark(then=hand_on)
+    except Exception as error:  # one run may make it fail: the others are dealt with by themselves
+        if not concerns_rows(error):
+            raise
+        total = mark(then=None)
+    if total is None:
+        return None
     for _ in range(_MOST_BATCHES):
         found = [run_id for (run_id,) in connection.execute("runs_of_ended_nodes", limit=_BATCH)]
         done = in_halves(
             found,
-            lambda ids: _hand_on(connection, ids, reaper=reaper, max_recoveries=max_recoveries, now=now),
+            lambda ids: _in_one_transaction(connection, ids, hand_on),
             lambda run_id, error: runs.set_apart(connection, run=run_id, state=RunState.INTERRUPTED, error=error),
         )
         for batch in done:
@@ -135,22 +140,48 @@ def reap(
     return total
 
 
-def _hand_on(
-    connection: Connection, orphans: Sequence[int], *, reaper: str, max_recoveries: int, now: datetime | None
-) -> Reaped:
-    """Deal with runs of nodes that are gone, in one transaction; which of two nodes does it, their locks decide."""
+def _mark_lost(
+    connection: Connection,
+    *,
+    reap_after_seconds: float | None,
+    then: Callable[[Transaction, Sequence[int]], Reaped] | None,
+    now: datetime | None,
+) -> Reaped | None:
     with connection.transaction() as transaction:
-        requeued = transaction.execute("requeue_runs_of_ended_nodes", runs=array(orphans))
-        interrupted: list[Row] = transaction.execute(
-            "interrupt_runs_of_ended_nodes",
-            runs=array(orphans),
-            max_recoveries=max_recoveries,
-            reason_code=reasons.NODE_LOST.code,
-            error=reasons.NODE_LOST(node="%s"),
-            now=now,
+        if not transaction.execute("try_lock", lock=_REAPER_LOCK)[0][0]:
+            return None
+        lost = transaction.execute(
+            "mark_lost_nodes", reap_after=reap_after_seconds, reason_code=reasons.NO_HEARTBEAT.code, now=now
         )
-        rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
-        failpoints.hit("reap.before_commit")
+        marked = Reaped(nodes=tuple((node, name) for node, name in lost), requeued=0, interrupted=0, recovered=0)
+        if then is None:
+            return marked
+        orphans = [run_id for (run_id,) in transaction.execute("runs_of_ended_nodes", limit=_BATCH)]
+        return marked.plus(then(transaction, orphans)) if orphans else marked
+
+
+def _in_one_transaction(
+    connection: Connection, orphans: Sequence[int], hand_on: Callable[[Transaction, Sequence[int]], Reaped]
+) -> Reaped:
+    with connection.transaction() as transaction:
+        return hand_on(transaction, orphans)
+
+
+def _hand_on(
+    transaction: Transaction, orphans: Sequence[int], *, reaper: str, max_recoveries: int, now: datetime | None
+) -> Reaped:
+    """Deal with runs of nodes that are gone; which of two nodes does it, their locks decide."""
+    requeued = transaction.execute("requeue_runs_of_ended_nodes", runs=array(orphans))
+    interrupted: list[Row] = transaction.execute(
+        "interrupt_runs_of_ended_nodes",
+        runs=array(orphans),
+        max_recoveries=max_recoveries,
+        reason_code=reasons.NODE_LOST.code,
+        error=reasons.NODE_LOST(node="%s"),
+        now=now,
+    )
+    rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
+    failpoints.hit("reap.before_commit")
     return Reaped(
         nodes=(),
         requeued=len(requeued),

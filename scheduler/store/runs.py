@@ -49,6 +49,9 @@ class OwnedRun(NamedTuple):
     timeout_seconds: float | None = None
     """What its job says; ``None``: what the task declares."""
 
+    job_key: str | None = None
+    """The id of the job, also once it was deleted; ``None``: it is ``job_id``."""
+
 
 class Outcome(NamedTuple):
     """How a run ended. Times are readings of the node's monotonic clock, in microseconds."""

@@ -190,8 +190,15 @@ def _read_instructions(data: bytes) -> None:
         raise UnreadableState(f"Its state is damaged: {_shown(error)}.") from None
 
 
-class _Unpickler(pickle.Unpickler):
-    """Answers every name with a stand-in made for this one pickle, so that nothing it does to them lasts."""
+class _Unpickler(pickle._Unpickler):
+    """
+    Answers every name with a stand-in made for this one pickle, so that nothing it does to them lasts.
+
+    Python's own implementation, whose steps can be looked at: a tuple of shared tuples as a key, 90 bytes long, would
+    keep the other one busy with its hash for ever.
+    """
+
+    dispatch = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file)
@@ -224,6 +231,36 @@ class _Unpickler(pickle.Unpickler):
                 "Create the job again with the triggers that it combines."
             )
         raise UnreadableState(f"Its state asks for {_shown(f'{module}.{name}')}, which no job needs.")
+
+
+def _key(value: Any) -> None:
+    if not isinstance(value, str | bytes | int | float | type(None)):
+        raise UnreadableState("Its state has a key or a member of a set that no job needs.")
+
+
+def _with_plain_keys(load: Callable[[Any], None], keys_of: Callable[[Any], list[Any]]) -> Callable[[Any], None]:
+    def checked(unpickler: Any) -> None:
+        for key in keys_of(unpickler.stack):
+            _key(key)
+        load(unpickler)
+
+    return checked
+
+
+def _refuse_other_keys() -> None:
+    """Check what is about to be hashed, in each instruction that hashes anything."""
+    for instruction, keys_of in (
+        (pickle.SETITEM, lambda stack: stack[-2:-1]),
+        (pickle.SETITEMS, lambda stack: stack[::2]),
+        (pickle.DICT, lambda stack: stack[::2]),
+        (pickle.ADDITEMS, lambda stack: stack),
+        (pickle.FROZENSET, lambda stack: stack),
+    ):
+        load = _Unpickler.dispatch[instruction[0]]
+        _Unpickler.dispatch[instruction[0]] = _with_plain_keys(load, keys_of)
+
+
+_refuse_other_keys()
 
 
 class _Callable:

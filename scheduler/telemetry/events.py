@@ -274,6 +274,12 @@ OWED_CANNOT_BE_COMPUTED = _event(
     fields="job error",
     meaning="Fire times that nothing accounts for cannot be computed: the trigger is unusable.",
 )
+POOL_FAULT = _event(
+    "scheduler.pool.fault",
+    level="exception",
+    fields="executor run",
+    meaning="The code around a run failed in an executor's thread; the thread goes on.",
+)
 POOL_GROWS_AGAIN = _event(
     "scheduler.pool.grows_again",
     level="warning",

@@ -2,7 +2,7 @@
 Every metric, declared once: its name, its labels, what it means and what it is read from.
 
 All are read from the database when they are asked for, so that every web process and every node says the same, and
-counters never fall when a process ends. Labels are tasks, states, executors, nodes and channels; never a job or a run.
+counters never fall when a process ends. Labels are tasks, states, executors, nodes and channels. Never a job or a run.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ _OF_POOLS: tuple[tuple[str, str, Callable[[NodeView], dict[str, int]]], ...] = (
 
 
 def _by_label(nodes: Sequence[NodeView]) -> Iterable[tuple[str, NodeView]]:
-    """Name each node; those of one name get a number, because no two series may be the same."""
+    """Name each node. Those of one name get a number, because no two series may be the same."""
     seen: dict[str, int] = defaultdict(int)
     for node in nodes:
         seen[node.name] += 1

@@ -103,7 +103,7 @@ def rows_of(context: Any, changes: Any) -> str:
 
 @register.simple_tag
 def ages_as_json() -> str:
-    """How distances in time are written, for the script that counts them on."""
+    """The formats of distances in time, for the script that keeps them up to date."""
     from scheduler.admin.format import display
 
     return json.dumps(display.age_texts())

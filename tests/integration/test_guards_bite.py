@@ -177,7 +177,7 @@ def runs_of_the_living_stay_theirs(session: Connection) -> None:
     # Also one that came back to life since it was found silent.
     both = array([queued.pk, running.pk])
     session.execute("requeue_runs_of_ended_nodes", runs=both)
-    session.execute("interrupt_runs_of_ended_nodes", runs=both, max_recoveries=3, now=NOON)
+    session.execute("interrupt_runs_of_ended_nodes", runs=both, max_recoveries=3, reason_code="", error="%s", now=NOON)
     queued.refresh_from_db()
     running.refresh_from_db()
     assert (str(queued.node), running.state) == (node, RunState.RUNNING)
@@ -272,7 +272,7 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         "",
         a_fire_time_that_is_in_the_ledger_is_an_answer,
     ),
-    ("count_active_runs", "AND run.finished_at IS NULL", "", only_active_runs_count_against_max_instances),
+    ("count_active_runs", "AND active.finished_at IS NULL", "", only_active_runs_count_against_max_instances),
     ("mark_lost_nodes", "- %(reap_after)s::float8 * interval '1 second'", "", the_living_are_not_reaped),
     ("mark_lost_nodes", "silent.state IN ('running', 'stopping')", "true", a_node_that_has_stopped_is_not_lost),
     ("beat", "AND node.state IN ('running', 'stopping')", "", a_node_that_was_given_up_cannot_beat),

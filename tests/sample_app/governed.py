@@ -165,7 +165,7 @@ def grow() -> int:
         kept.append(bytearray(16 * 1024 * 1024))
 
 
-@task(name="governed.use_secret")
+@task(name="governed.use_secret", secrets_unaffected_by=("then",))
 def use_secret(*, token: Annotated[str, Secret], then: str = "return") -> str:
     """Do with a secret what one should not."""
     logger.info("the token is %s", token)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from openlearn.environment import Environment, scheduler_settings, secret_key
+from openlearn.environment import Environment, scheduler_settings, scraping_settings, secret_key
 from scheduler.conf import SchedulerSettings
 
 
@@ -112,3 +112,15 @@ class TestSecretKey:
 
         with pytest.raises(ImproperlyConfigured, match="one cannot be kept"):
             secret_key(Environment({}), data_dir=tmp_path / "file" / "data", may_generate=True)
+
+
+class TestScrapingSettings:
+    def test_come_from_the_environment_with_their_types(self) -> None:
+        variables = {"SCRAPING_USER_AGENT": "Reader/2.0 (+https://x.example)", "SCRAPING_RUN_SECONDS": "60",
+                     "SCRAPING_PAGE_SECONDS": "5"}  # fmt: skip
+
+        assert scraping_settings(Environment(variables)) == {
+            "USER_AGENT": "Reader/2.0 (+https://x.example)",
+            "RUN_SECONDS": 60.0,
+            "PAGE_SECONDS": 5,
+        }

@@ -7,10 +7,10 @@ import pytest
 from tests import prose
 
 LIMITS = {
-    "docstrings": {"negation": 9.0, "question word": 9.5, "semicolon": 15.5},
-    "docs": {"negation": 6.0, "question word": 4.0, "semicolon": 18.5},
+    "docstrings": {"negation": 3.5, "question word": 3.5, "semicolon": 6.0},
+    "docs": {"negation": 1.0, "question word": 1.0, "semicolon": 4.0},
 }
-"""Percent of the sentences. The goal is 1, 1 and 2."""
+"""Percent of the sentences, to be lowered to 1, 1 and 2. ``python -m tests.prose -v`` lists what is left."""
 
 
 @pytest.mark.parametrize("pattern", prose.PATTERNS)

@@ -1,3 +1,5 @@
+"""The pages of sources."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -7,14 +9,18 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Field, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.urls import path, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from openlearn.scraping import services
-from openlearn.scraping.models import Document, Page, Source
+from openlearn.scraping import sentences, services
+from openlearn.scraping.admin import source_health, source_lists
+from openlearn.scraping.admin.read_only import link_out
+from openlearn.scraping.admin.source_form import TEST, SourceForm
+from openlearn.scraping.errors import ScrapingError
+from openlearn.scraping.models import Page, Source
 from scheduler.admin import addresses
 from scheduler.admin.format import display, trigger_text
 from scheduler.admin.format.display_zone import InDisplayZone
@@ -25,13 +31,36 @@ from scheduler.errors import SchedulerError
 from scheduler.models import Job
 
 _STATE = (
-    "last_attempt_at",
-    "last_success_at",
+    "last_attempt",
+    "last_success",
     "consecutive_failures",
-    "last_error",
-    "retry_not_before",
-    "created_at",
+    "what_is_wrong",
+    "notes",
+    "moved",
+    "pages_known",
+    "pages_failing",
+    "waits_until",
+    "created",
 )
+_FORM = (
+    "name",
+    "url",
+    "kind",
+    "tier",
+    "interval_seconds",
+    "learns_pace",
+    "page_limit",
+    "robots_agreement",
+    "username",
+    "password",
+    "headers",
+    "forget_access",
+)
+
+
+def _said(source: Source) -> str:
+    """What was wrong with the last scrape, in the reader's language."""
+    return told(sentences.from_data(source.failure)) if source.failure else source.last_error
 
 
 class SourceList(ChangeList):
@@ -52,7 +81,10 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     list_filter = ("kind", "tier")
     list_per_page = 50
     search_fields = ("name", "url")
-    actions = ("scrape_now",)
+    actions = ("scrape_now", "pause", "try_pages_again", "take_new_address")
+    form = SourceForm
+    change_form_template = "admin/scraping/source/change_form.html"
+    change_list_template = "admin/scraping/source/change_list.html"
 
     class Media:
         css = {"all": ("scheduler/scheduler.css",)}
@@ -62,6 +94,39 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> tuple[str, ...]:
         return ("links",) if obj is None else ("links", *_STATE)
+
+    def get_fields(self, request: HttpRequest, obj: Source | None = None) -> tuple[str, ...]:
+        if not self.has_change_permission(request, obj):
+            return ("links", *(name for name in _FORM if name not in {"password", "headers", "forget_access"}), *_STATE)
+        return ("links", *_FORM) if obj is None else ("links", *_FORM, *_STATE)
+
+    def get_urls(self) -> list[Any]:
+        own = [
+            path("import/", self.admin_site.admin_view(source_lists.import_page), name="scraping_source_import"),
+            path("export/", self.admin_site.admin_view(source_lists.export_page), name="scraping_source_export"),
+            path("health/", self.admin_site.admin_view(source_health.health_page), name="scraping_source_health"),
+        ]
+        return own + super().get_urls()
+
+    def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
+        """With the button “test” the source is requested and shown again; its form refuses to be saved then."""
+        if request.method == "POST" and TEST in request.POST:
+            self._test(request, object_id)
+        return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def _test(self, request: HttpRequest, object_id: str | None) -> None:
+        source = self.get_object(request, object_id) if object_id else None
+        form = self.get_form(request, source, change=source is not None)(request.POST, instance=source)
+        form.is_valid()
+        is_allowed = self.has_change_permission(request, source) if source else self.has_add_permission(request)
+        if not is_allowed or set(form.errors) - {"__all__"} or not form.instance.url:
+            return
+        found = services.examine(form.instance)
+        level = messages.SUCCESS if found.is_fine else messages.ERROR
+        self.message_user(request, told(found.sentence), level)
+        for title, named in ((gettext("feeds"), found.feeds), (gettext("sitemaps"), found.sitemaps)):
+            if named:
+                self.message_user(request, f"{title}: {', '.join(named)}", messages.INFO)
 
     def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
@@ -81,6 +146,12 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
             gettext("its job: when, last runs, run now"),
             documents,
             gettext("its documents"),
+        ) + format_html(
+            ' · <a href="{}?source__id__exact={}&failing=yes">{}</a> · {}',
+            reverse("admin:scraping_page_changelist"),
+            source.pk,
+            gettext("its failing pages"),
+            link_out(source.url),
         )
 
     @admin.display(description=_("source"), ordering="name")
@@ -109,10 +180,46 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
             badge, reason = display.job_badge("paused"), display.reason(job.state_reason)
         elif source.consecutive_failures:
             badge = format_html("{} ×{}", display.job_badge("failing"), source.consecutive_failures)
-            reason = source.last_error
+            reason = _said(source)
         else:
-            badge, reason = display.job_badge("ok"), ""
+            badge, reason = display.job_badge("ok"), self._remark(source)
         return format_html('{} <span class="ols-under">{}</span>', badge, display.first_line(reason))
+
+    def _remark(self, source: Source) -> str:
+        """What a person should know of a source that is fine."""
+        if source.pages_failing:
+            return gettext("%(failing)d of %(known)d pages fail") % {
+                "failing": source.pages_failing,
+                "known": source.pages_known,
+            }
+        return told(sentences.from_data(source.problems[0])) if source.problems else ""
+
+    @admin.display(description=_("last error"))
+    def what_is_wrong(self, source: Source) -> str:
+        return _said(source) or "–"
+
+    @admin.display(description=_("notes of the last scrape"))
+    def notes(self, source: Source) -> SafeString | str:
+        said = [(told(sentences.from_data(problem)),) for problem in source.problems]
+        return format_html_join(mark_safe("<br>"), "{}", said) or "–"
+
+    @admin.display(description=_("moved permanently to"))
+    def moved(self, source: Source) -> SafeString | str:
+        return link_out(source.moved_to) if source.moved_to else "–"
+
+    @admin.display(description=_("no scrape before"))
+    def waits_until(self, source: Source) -> SafeString | str:
+        """The later of what its host and its own pace want."""
+        waits = [at for at in (source.retry_not_before, source.rest_until) if at is not None]
+        return display.moment(max(waits)) if waits else "–"
+
+    @admin.display(description=_("last attempt at"))
+    def last_attempt(self, source: Source) -> SafeString | str:
+        return display.moment(source.last_attempt_at)
+
+    @admin.display(description=_("created at"))
+    def created(self, source: Source) -> SafeString | str:
+        return display.moment(source.created_at)
 
     @admin.display(description=_("next scrape"))
     def next_scrape(self, source: Any) -> SafeString | str:
@@ -126,7 +233,9 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         return display.moment(source.last_success_at)
 
     def save_model(self, request: HttpRequest, obj: Source, form: ModelForm, change: bool) -> None:
-        services.save_source(source=obj, actor=request.user.get_username(), origin="admin")
+        services.save_source(source=obj, actor=request.user.get_username(), origin="admin", scrape=not change)
+        if not change:
+            self.message_user(request, gettext("Its first scrape begins as soon as a node has room."), messages.INFO)
 
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
         services.remove_source(source=obj, actor=request.user.get_username())
@@ -156,6 +265,37 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         )
         return confirm(request, question=question, act=lambda: self._scrape(request, selected))
 
+    @admin.action(description=_("Pause the selected sources"), permissions=["pause"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        """The jobs of the sources stop becoming due; each can be resumed on its page."""
+        number = services.pause_sources(sources=queryset, actor=request.user.get_username())
+        self.message_user(request, ngettext("%d source is paused.", "%d sources are paused.", number) % number)
+
+    def has_pause_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("scheduler.pause_job")
+
+    @admin.action(description=_("Try their failing pages again"), permissions=["run"])
+    def try_pages_again(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        number = services.retry_pages(pages=Page.objects.filter(source__in=queryset))
+        sentence = ngettext(
+            "%d failing page is requested by the next scrape of its source.",
+            "%d failing pages are requested by the next scrapes of their sources.",
+            number,
+        )
+        self.message_user(request, sentence % number)
+
+    @admin.action(description=_("Take over the new address of moved sources"), permissions=["change"])
+    def take_new_address(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
+        number = 0
+        for source in queryset.exclude(moved_to=""):
+            try:
+                services.take_new_address(source=source, actor=request.user.get_username())
+            except ScrapingError as error:
+                self.message_user(request, f"{source}: {told(error.message)}", messages.ERROR)
+            else:
+                number += 1
+        self.message_user(request, ngettext("%d source moved.", "%d sources moved.", number) % number)
+
     def _scrape(self, request: HttpRequest, selected: list[Source]) -> Done:
         asked = 0
         for source in selected:
@@ -167,105 +307,3 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
                 asked += 1
         sentence = ngettext("%d source is scraped now.", "%d sources are scraped now.", asked) % asked if asked else ""
         return Done(sentence=sentence, location=request.get_full_path())
-
-
-class ReadOnlyAdmin(InDisplayZone, ModelAdmin):
-    """What the tasks write is there to be read."""
-
-    class Media:
-        css = {"all": ("scheduler/scheduler.css",)}
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: object | None = None) -> bool:
-        return False
-
-
-@admin.register(Document)
-class DocumentAdmin(ReadOnlyAdmin):
-    list_display = ("titled", "language", "published", "changed")
-    list_filter = ("source", "language")
-    list_select_related = ("source",)
-    search_fields = ("title", "url", "summary")
-    search_help_text = _("Part of the title, the address or the summary.")
-    show_full_result_count = False
-    fields = (
-        "source",
-        "url",
-        "title",
-        "shown_authors",
-        "summary",
-        "text",
-        "language",
-        "published",
-        "content_hash",
-        "first_seen",
-        "changed",
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
-        return super().get_queryset(request).defer("text")
-
-    @admin.display(description=_("document"), ordering="title")
-    def titled(self, document: Document) -> SafeString:
-        """Its title, and under it where it comes from."""
-        return format_html(
-            '<bdi>{}</bdi> <span class="ols-under"><bdi>{}</bdi> · <bdi>{}</bdi></span>',
-            display.first_line(str(document)),
-            display.first_line(document.source.name if document.source else gettext("source deleted"), most=60),
-            display.first_line(document.url, most=80),
-        )
-
-    @admin.display(description=_("authors"))
-    def shown_authors(self, document: Document) -> str:
-        names = document.authors if isinstance(document.authors, list) else []
-        return ", ".join(display.first_line(str(name)) for name in names) or "–"
-
-    @admin.display(description=_("first seen at"))
-    def first_seen(self, document: Document) -> SafeString | str:
-        return display.moment(document.first_seen_at)
-
-    @admin.display(description=_("published"), ordering="published_at")
-    def published(self, document: Document) -> SafeString | str:
-        return display.moment(document.published_at)
-
-    @admin.display(description=_("changed"), ordering="changed_at")
-    def changed(self, document: Document) -> SafeString | str:
-        return display.moment(document.changed_at)
-
-
-@admin.register(Page)
-class PageAdmin(ReadOnlyAdmin):
-    list_display = ("addressed", "waits", "failures", "fetched", "extracted")
-    list_filter = ("is_due", "source")
-    list_select_related = ("source",)
-    search_fields = ("url",)
-    search_help_text = _("Part of the address.")
-    exclude = ("body",)
-    show_full_result_count = False
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Page]:
-        return super().get_queryset(request).defer("body", "hints")
-
-    @admin.display(description=_("address"), ordering="url")
-    def addressed(self, page: Page) -> SafeString:
-        """Where it is, and under it the source that named it."""
-        return format_html(
-            '<bdi class="ols-words">{}</bdi> <span class="ols-under"><bdi>{}</bdi></span>',
-            display.first_line(page.url),
-            display.first_line(page.source.name, most=60),
-        )
-
-    @admin.display(description=_("to be fetched"), ordering="is_due")
-    def waits(self, page: Page) -> str:
-        """A word: the mark that the admin has for “no” is that of an error, and a fetched page is none."""
-        return gettext("yes") if page.is_due else gettext("no")
-
-    @admin.display(description=_("fetched"), ordering="fetched_at")
-    def fetched(self, page: Page) -> SafeString | str:
-        return display.moment(page.fetched_at)
-
-    @admin.display(description=_("extracted"), ordering="extracted_at")
-    def extracted(self, page: Page) -> SafeString | str:
-        return display.moment(page.extracted_at)

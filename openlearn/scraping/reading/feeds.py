@@ -19,7 +19,7 @@ from openlearn.scraping.reading.kinds import Found
 from scheduler.messages import phrase
 
 ENTRIES = 10_000
-"""Most entries taken from one reading; the next reading of the feed continues behind them."""
+"""Most entries taken from one reading, unless the caller says otherwise."""
 
 _SUMMARY_CHARACTERS = 5_000
 _REFERENCE = re.compile(r"&#(?:[xX]0*([0-9a-fA-F]{1,6})|0*([0-9]{1,7}));")
@@ -96,9 +96,10 @@ class Feed:
     pace: Pace = Pace()
 
 
-def parse(*, content: bytes, url: str, content_type: str = "", start: int = 0) -> Feed:
+def parse(*, content: bytes, url: str, content_type: str = "", start: int = 0, most: int = ENTRIES) -> Feed:
     """
-    Read a feed. ``url`` is what relative links are relative to; ``start`` is how many entries to pass over.
+    Read a feed. ``url`` is what relative links are relative to; ``start`` is how many entries to pass over, and
+    ``most`` how many to take then.
 
     :raises NotAFeed: it is an HTML page
     :raises AnotherKind: it is a sitemap, a list of feeds or a repository
@@ -106,7 +107,7 @@ def parse(*, content: bytes, url: str, content_type: str = "", start: int = 0) -
     :raises MalformedFeed: no entry of it can be read
     """
     check(content=content, url=url, content_type=content_type)
-    return read(content=content, url=url, content_type=content_type, start=start)
+    return read(content=content, url=url, content_type=content_type, start=start, most=most)
 
 
 def check(*, content: bytes, url: str, content_type: str = "") -> None:
@@ -126,7 +127,7 @@ def check(*, content: bytes, url: str, content_type: str = "") -> None:
         raise AnotherKind(url=url, advice=advice)
 
 
-def read(*, content: bytes, url: str, content_type: str = "", start: int = 0) -> Feed:
+def read(*, content: bytes, url: str, content_type: str = "", start: int = 0, most: int = ENTRIES) -> Feed:
     """
     Read what ``check`` let pass. Feeds can be made for which this takes hours: see ``reader_process``.
 
@@ -136,21 +137,21 @@ def read(*, content: bytes, url: str, content_type: str = "", start: int = 0) ->
     broken = document.count("\ufffd") - content.count(b"\xef\xbf\xbd")
     problem = phrase("{number} characters fit no charset", number=broken) if broken > 0 else ""
     if kinds.recognise(document) is Found.JSON_FEED:
-        return _read_json(document, url, start, problem)
-    return _read_xml(document, url, start, problem)
+        return _read_json(document, url, slice(start, start + most), problem)
+    return _read_xml(document, url, slice(start, start + most), problem)
 
 
-def _read_json(document: str, url: str, start: int, problem: str) -> Feed:
+def _read_json(document: str, url: str, window: slice, problem: str) -> Feed:
     try:
         feed, raw = json_feeds.raw_entries(document)
     except (ValueError, RecursionError) as error:
         raise MalformedFeed(url=url, reason=text.line(error, most=300)) from error
     following = entry_identity.address(feed["next"], base=url)
     about = _About(url=url, language=text.language(feed["language"]), titles_are_text=True)
-    return _gather(raw, about, start=start, problem=problem, next_url=following, pace=Pace())
+    return _gather(raw, about, window, problem=problem, next_url=following, pace=Pace())
 
 
-def _read_xml(document: str, url: str, start: int, problem: str) -> Feed:
+def _read_xml(document: str, url: str, window: slice, problem: str) -> Feed:
     before = prolog.read(document)
     letters = "".join(f'<!ENTITY {name} "{value}">' for name, value in before.letters.items())
     head = f'<?xml version="1.0" encoding="utf-8"?>\n<!DOCTYPE feed [{letters}]>\n' if letters else ""
@@ -174,12 +175,12 @@ def _read_xml(document: str, url: str, start: int, problem: str) -> Feed:
     feed = _gather(
         parsed.entries,
         about,
-        start=start,
+        window,
         problem=problem,
         next_url=_next_of(parsed, url),
         pace=_pace(before.rest),
     )
-    if feed.problem and not feed.entries and not start:
+    if feed.problem and not feed.entries and not window.start:
         raise MalformedFeed(url=url, reason=feed.problem)
     return feed
 
@@ -200,9 +201,10 @@ class _About:
     """Atom and JSON Feed say whether a title is markup. RSS does not."""
 
 
-def _gather(raw: list[Any], about: _About, *, start: int, problem: str, next_url: str, pace: Pace) -> Feed:
-    start = start if start < len(raw) else 0
-    taken = raw[start : start + ENTRIES]
+def _gather(raw: list[Any], about: _About, window: slice, *, problem: str, next_url: str, pace: Pace) -> Feed:
+    # A feed that became shorter than what was read of it is read from its beginning.
+    start = window.start if window.start < len(raw) else 0
+    taken = raw[start : start + window.stop - window.start]
     identities = entry_identity.identify(taken, base=about.url, language=about.language)
     entries = [
         _entry(given, identity, about)

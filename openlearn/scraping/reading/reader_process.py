@@ -40,7 +40,9 @@ _MOST_READ = 500
 """Then a reader has done its work: what its parsers leave behind in memory must not add up."""
 
 
-def parse_feed(*, content: bytes, url: str, content_type: str = "", start: int = 0, seconds: int) -> Feed:
+def parse_feed(
+    *, content: bytes, url: str, content_type: str = "", start: int = 0, most: int = feeds.ENTRIES, seconds: int
+) -> Feed:
     """
     Do what ``feeds.parse`` does, for at most that many seconds of processor time.
 
@@ -48,7 +50,7 @@ def parse_feed(*, content: bytes, url: str, content_type: str = "", start: int =
     :raises MalformedFeed: as there, or reading it costs too much
     """
     feeds.check(content=content, url=url, content_type=content_type)
-    answer = _ask("feed", content, seconds, url=url, content_type=content_type, start=start)
+    answer = _ask("feed", content, seconds, url=url, content_type=content_type, start=start, most=most)
     if "reason" in answer:
         raise MalformedFeed(url=url, reason=sentences.from_data(answer["reason"]))
     facts = answer["found"]
@@ -244,8 +246,8 @@ def _answer(content: bytes, *, operation: str, seconds: int, **values: Any) -> d
         return {"reason": sentences.as_data(f"{type(error).__name__}: {error}"[:300])}
 
 
-def _read_feed(content: bytes, *, url: str, content_type: str, start: int) -> dict[str, Any]:
-    feed = feeds.read(content=content, url=url, content_type=content_type, start=start)
+def _read_feed(content: bytes, *, url: str, content_type: str, start: int, most: int) -> dict[str, Any]:
+    feed = feeds.read(content=content, url=url, content_type=content_type, start=start, most=most)
     notes = [sentences.as_data(note) for note in feed.notes]
     return asdict(feed) | {"problem": sentences.as_data(feed.problem) if feed.problem else {}, "notes": notes}
 

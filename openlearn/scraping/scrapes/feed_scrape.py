@@ -103,6 +103,7 @@ def _parse(context: Context, fetched: Fetched, *, start: int = 0) -> Feed:
         url=fetched.url,
         content_type=fetched.content_type,
         start=start,
+        most=context.settings.feed_entries,
         seconds=context.settings.feed_seconds,
     )
     context.tally.count("skipped", feed.skipped)

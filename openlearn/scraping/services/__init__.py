@@ -1,30 +1,42 @@
 """What people and jobs ask of scraping: each is one call."""
 
+from openlearn.scraping.services.discovery import Examination, examine
 from openlearn.scraping.services.extraction import ExtractionSummary, extract_documents
+from openlearn.scraping.services.health import SourceHealth, source_health
 from openlearn.scraping.services.scraping import scrape_source
 from openlearn.scraping.services.sources import (
     EXTRACT_JOB_ID,
     EXTRACT_TASK,
     SCRAPE_TASK,
     ensure_extraction_job,
+    pause_sources,
     remove_source,
     retry_pages,
     save_source,
     scrape_now,
     take_new_address,
 )
+from openlearn.scraping.services.subscriptions import Imported, export_list, import_list
 
 __all__ = [
     "EXTRACT_JOB_ID",
     "EXTRACT_TASK",
     "SCRAPE_TASK",
+    "Examination",
     "ExtractionSummary",
+    "Imported",
+    "SourceHealth",
     "ensure_extraction_job",
+    "examine",
+    "export_list",
     "extract_documents",
+    "import_list",
+    "pause_sources",
     "remove_source",
     "retry_pages",
     "save_source",
     "scrape_now",
     "scrape_source",
+    "source_health",
     "take_new_address",
 ]

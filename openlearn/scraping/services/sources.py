@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from openlearn.scraping.errors import AddressTaken
 from openlearn.scraping.models import Listing, Page, Source
-from scheduler.errors import JobNotFound
+from scheduler.errors import AlreadyPaused, JobNotFound
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services import jobs
@@ -97,6 +97,21 @@ def ensure_extraction_job(*, actor: str = "") -> Job:
         actor=actor,
         replace_existing=True,
     )
+
+
+def pause_sources(*, sources: QuerySet[Source], actor: str = "") -> int:
+    """Pause the jobs of sources. Returns how many were active."""
+    number = 0
+    for source in sources:
+        job = Job.objects.filter(pk=source.job_id).first()
+        if job is None:
+            continue
+        try:
+            jobs.pause(job=job, actor=actor)
+        except AlreadyPaused:
+            continue
+        number += 1
+    return number
 
 
 def retry_pages(*, pages: QuerySet[Page]) -> int:

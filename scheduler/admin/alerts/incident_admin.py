@@ -175,7 +175,7 @@ class IncidentAdmin(ReadOnlyAdmin):
         return pages.confirm(request, question=question, act=act)
 
     def mute_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask until when nobody is to be told of a job."""
+        """Ask for the end of muting a job."""
         if not request.user.has_perm(_PERMISSION):
             raise PermissionDenied
         job = Job.objects.filter(pk=request.GET.get("job", "")).first()

@@ -73,7 +73,9 @@ def _resolved(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[s
 def _argument(name: str, part: Mapping[str, Any], *, is_required: bool) -> Argument:
     kind = part.get("type")
     values = part.get("enum") or ([part["const"]] if "const" in part else None)
-    if values:
+    if part.get("writeOnly"):
+        shown = "secret"
+    elif values:
         shown = "choice"
     elif kind == "string":
         shown = _FORMATS.get(part.get("format", ""), "text")
@@ -118,7 +120,7 @@ def _fits(argument: Argument, value: Any) -> bool:
 
 
 def _as_fields(offered: list[Argument], values: Any) -> dict[str, str] | None:
-    """Return the texts of the fields, by argument. ``None``: there is no field for something, or none that fits it."""
+    """Return the texts of the fields, by argument. ``None``: a value has no field that can show it."""
     known = {argument.name: argument for argument in offered}
     if not isinstance(values, Mapping) or not all(
         name in known and _fits(known[name], value) for name, value in values.items()
@@ -136,6 +138,8 @@ def _value(argument: Argument, text: str) -> Any:
     """The value of a field's text. Invalid text stays text, and the types of the task reject it."""
     if argument.kind == "lines":
         return [line.strip() for line in text.splitlines() if line.strip()]
+    if argument.kind == "secret":
+        return _secret(text)
     if argument.kind in ("integer", "number", "boolean", "choice", "json"):
         try:
             return json.loads(text)
@@ -145,6 +149,16 @@ def _value(argument: Argument, text: str) -> Any:
                     _("%s: this is not JSON.") % argument.name, code="invalid", params={"argument": argument.name}
                 ) from None
     return text
+
+
+def _secret(text: str) -> Any:
+    """A secret is a text, or an object or a list as JSON."""
+    if not text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 class TypedArguments(dict[str, Any]):

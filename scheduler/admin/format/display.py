@@ -225,7 +225,7 @@ def due_to_the_second(at: datetime) -> SafeString | str:
 
 
 AGES = re.compile(r'(<span data-age="(?:since|due)">)[^<]*')
-"""How far away instants are, in pages: that changes by itself, and the script counts on."""
+"""Distances of instants in pages, which the script keeps up to date."""
 
 
 def _tagged(at: datetime, shown: str, age: str, *, kind: str) -> SafeString:

@@ -191,7 +191,12 @@ class JobForm(forms.ModelForm):
 
     def _check_arguments(self, cleaned: dict[str, Any]) -> None:
         try:
-            validation.check_arguments(task=cleaned["task"], args=cleaned["args"], kwargs=cleaned["kwargs"])
+            validation.check_arguments(
+                task=cleaned["task"],
+                args=cleaned["args"],
+                kwargs=cleaned["kwargs"],
+                job=None if self.is_new else self.instance,
+            )
         except UnknownTask as error:
             self.add_error("task", told(error))
         except InvalidArguments as error:

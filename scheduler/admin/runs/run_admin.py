@@ -104,14 +104,14 @@ class RunAdmin(ReadOnlyAdmin):
         return pages.confirm(request, question=question, act=act)
 
     def again_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
-        run = self._open(request, run_id, "scheduler.run_job", "scheduler.view_run_output")
+        run = self._open(request, run_id, *run_page.RUN_WITH_OTHER_ARGUMENTS)
         job = Job.objects.filter(pk=run.job_id).first() if run.job_id else None
         if job is None:
             raise Http404
         shown = request.POST.get("arguments")
         if shown is None:
             shown = json.dumps(display.masked(run.kwargs), ensure_ascii=False, indent=2)
-        kwargs, problem = _arguments(run, shown) if "confirmed" in request.POST else ({}, "")
+        kwargs, problem = _arguments(job, run, shown) if "confirmed" in request.POST else ({}, "")
 
         def act() -> Done:
             created = jobs.run_now(job=job, actor=pages.actor(request), kwargs=kwargs)
@@ -168,7 +168,7 @@ def _effects_of_cancelling(run: Run) -> list[str]:
     ]
 
 
-def _arguments(run: Run, text: str) -> tuple[dict[str, Any], str]:
+def _arguments(job: Job, run: Run, text: str) -> tuple[dict[str, Any], str]:
     """Read arguments that somebody typed. A mask that was left as it is stands for the value that is kept."""
     try:
         given = json.loads(text)
@@ -181,7 +181,7 @@ def _arguments(run: Run, text: str) -> tuple[dict[str, Any], str]:
     except ValidationError as error:
         return {}, " ".join(error.messages)
     try:
-        validation.check_arguments(task=run.task, args=run.args, kwargs=kwargs)
+        validation.check_arguments(task=job.task, args=job.args, kwargs=kwargs, job=job)
     except (InvalidArguments, UnknownTask) as error:
         return {}, told(error)
     return kwargs, ""

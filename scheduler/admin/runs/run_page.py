@@ -21,6 +21,9 @@ from scheduler.models import Job, Run
 from scheduler.services.queries import dashboard, run_queries
 from scheduler.services.queries.run_queries import NodeSeen
 
+RUN_WITH_OTHER_ARGUMENTS = ("scheduler.run_job", "scheduler.change_job", "scheduler.view_run_output")
+"""Other arguments are another definition, if only for once."""
+
 
 def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     """Return all that page and live region show. Twelve queries at most."""
@@ -101,7 +104,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
     return {
         "see_output": see_output,
         "retry": job is not None and is_over and user.has_perm("scheduler.retry_run"),
-        "again": job is not None and see_output and user.has_perm("scheduler.run_job"),
+        "again": job is not None and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
         "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
     }
 

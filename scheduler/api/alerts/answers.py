@@ -1,4 +1,4 @@
-"""What is answered about rules, channels and incidents, and sent to webhooks: for the OpenAPI schema."""
+"""Responses about rules, channels and incidents, and bodies of webhooks, for the OpenAPI schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is sent about rules, channels and incidents."""
+"""Requests about rules, channels and incidents."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Muting(Body):
 
 
 class RuleChange(Body):
-    """What is not given stays as it is."""
+    """Omitted members are unchanged."""
 
     name: str = Field(default="", min_length=1, max_length=100)
     description: str = Field(default="", max_length=10_000)
@@ -74,7 +74,7 @@ class RuleQuestion(RuleChange):
 
 
 class ChannelChange(Body):
-    """What is not given stays as it is."""
+    """Omitted members are unchanged."""
 
     name: str = Field(default="", min_length=1, max_length=100)
     kind: str = Field(default="", min_length=1, max_length=64, description="mail, webhook, apprise, or an own one.")

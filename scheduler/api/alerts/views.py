@@ -94,7 +94,7 @@ class IncidentViews(Resource):
 
     @operation(answers.Mute, body=shapes.Muting, query=Nothing, problems=(404,))
     def mute(self, request: Request, id: str) -> Response:
-        """Tell nobody of a job until a time. Its incidents are kept, and told of then if they are still open."""
+        """Mute a job until a time. Its incidents are kept, and told of then if they are still open."""
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.Muting)
         muted = incidents.mute(job=jobs.get(id=id), until=body.until, actor=self.actor(request), reason=body.reason)
@@ -138,7 +138,7 @@ class RuleViews(Resource):
         answers.Rule, status=201, body=shapes.RuleCreation, query=Nothing, problems=(409,), headers=("Idempotency-Key",)
     )
     def create(self, request: Request) -> Response:
-        """Create a rule. What it finds already opens incidents at once."""
+        """Create a rule. Conditions that hold already open incidents at once."""
         parsing.query(request, Nothing)
         given = parsing.body(request, shapes.RuleCreation).model_dump(exclude_unset=True)
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.urls import reverse
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,7 +15,7 @@ from scheduler.api.permissions import lacking
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core.states import JobSource, JobState, Via
-from scheduler.errors import InvalidName, InvalidRequest
+from scheduler.errors import InvalidRequest
 from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.services.jobs import bulk, validation
@@ -37,8 +38,6 @@ BULK_PERMISSIONS = {
     "remove_tags": "change_job",
 }
 
-_RESERVED = ("preview", "bulk")
-_ACTION_WORDS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
 _VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})(?:-[0-9a-f]{1,64})?"\s*')
 
 
@@ -84,7 +83,6 @@ class JobViews(Resource):
         """Create a job that becomes due at the first fire time of its trigger."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.JobCreation)
-        _refuse_unaddressable(body.id)
 
         def do() -> Response:
             given = body.model_dump(exclude_unset=True)
@@ -146,6 +144,9 @@ class JobViews(Resource):
         """Queue one run. The schedule does not change."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.RunRequest)
+        if body.kwargs is not None and (sentence := lacking(request, "change_job")):
+            # Other arguments are another definition, if only for once.
+            raise PermissionDenied(sentence)
 
         def do() -> Response:
             run = bulk.run_now(job=jobs.get(id=id), actor=self.actor(request), kwargs=body.kwargs)
@@ -169,7 +170,6 @@ class JobViews(Resource):
         """Copy a job, its secrets included."""
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, shapes.Cloning)
-        _refuse_unaddressable(body.id)
 
         def do() -> Response:
             author = self._author(request)
@@ -319,12 +319,3 @@ def _expected(request: Request) -> int | None:
     if match is None:
         raise InvalidRequest('If-Match is not one ETag of this API, such as "3".')
     return int(match[1])
-
-
-def _refuse_unaddressable(id: str | None) -> None:
-    """Reject an id that collides with other addresses: code may use it, but HTTP cannot address it."""
-    if id is None:
-        return
-    ends_in_action = any(id.endswith(f"/{word}") for word in _ACTION_WORDS)
-    if id in _RESERVED or ends_in_action or id[0] in "/." or id[-1] in "/.":
-        raise InvalidName(f"The id “{id[:64]}” cannot be used over HTTP, where it means something else.")

@@ -176,7 +176,7 @@ class TriggerViews(Resource):
 
 
 class IndexViews(Resource):
-    """Where everything begins. It says nothing about the installation, so that anybody may ask."""
+    """Where everything begins. It reveals nothing about the installation, so it is public."""
 
     authentication_classes = ()
     permission_classes = ()

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from knox.models import get_token_model
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -31,8 +31,11 @@ class TokenViews(Resource):
 
     @operation(answers.NewToken, status=201, body=shapes.TokenCreation, query=shapes.Nothing)
     def create(self, request: Request) -> Response:
-        """Make a token. Its text is shown this once."""
+        """Make a token, in a session. Its text is shown this once."""
         parsing.query(request, shapes.Nothing)
+        if request.auth is not None:
+            # Else a token that got lost could be kept alive for ever, by tokens that outlive it.
+            raise PermissionDenied("A token cannot make tokens: log in, or use “manage.py create_api_token”.")
         body = parsing.body(request, shapes.TokenCreation)
         token, text = get_token_model().objects.create(user=request.user, expiry=timedelta(days=body.days))
         return Response({**_shown(token), "token": text}, status=201, headers={"Cache-Control": "no-store"})

@@ -37,7 +37,10 @@ An expression with seconds obeys the same rules. Intervals are absolute time and
 out altogether (Samoa, 30 December 2011) is a gap as any other.
 
 **Cron.** Day of month and day of week are alternatives unless one of them begins with ``*``, as in crontab(5); Sunday
-is 0 and 7. A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last
+is 0 and 7.
+``L``, ``LW``, ``L-2``, ``15W``, ``friL`` and ``fri#2`` are those of Quartz.
+
+A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last
 one given are at their minimum. APScheduler 3.11's own ``CronTrigger`` decides nothing here: it loses whole days after
 clocks went forward. cronsim judges which days match an expression; the clock is ours, because cronsim steps through
 gaps minute by minute and leaves expressions with seconds out of its rules.

@@ -8,15 +8,18 @@ and explains errors. cronsim parses the values of fields and matches days. ``wal
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import cast
 
 from cronsim import CronSim, CronSimError
 
 from scheduler.core.triggers import error_messages
+from scheduler.core.triggers.special_days import SpecialDay
 from scheduler.core.triggers.walls import Days, MatchingDays, TimesOfDay, day_number
+from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
 from scheduler.messages import message, message_in, phrase, phrase_in, row
 
@@ -64,6 +67,20 @@ class _Field:
 
     @property
     def allowed(self) -> str:
+        if self.lowest == 1 and not self.names:
+            return phrase(
+                "allowed are {lowest} to {highest}, L, LW, L-1 to L-30 and 1W to 31W",
+                lowest=self.lowest,
+                highest=self.highest,
+            )
+        if self.highest == 7:
+            return phrase(
+                "allowed are {lowest} to {highest}, {first} to {last}, friL for the last and 1#2 for the second one",
+                lowest=self.lowest,
+                highest=self.highest,
+                first=self.names[0].lower(),
+                last=self.names[-1].lower(),
+            )
         if not self.names:
             return phrase("allowed are {lowest} to {highest}", lowest=self.lowest, highest=self.highest)
         return phrase(
@@ -111,6 +128,9 @@ class Crontab:
     month_days: frozenset[int]
     """Negative values stand for the last day and the last weekday of the month."""
 
+    special_days: tuple[SpecialDay, ...]
+    """``15W`` and ``L-2``."""
+
     weekdays: frozenset[int | tuple[int, int]]
     either_day: bool
     """Day of month *or* day of week. Otherwise both must match."""
@@ -138,6 +158,7 @@ def parse_expression(expression: object) -> Crontab:
         )
     words = expression.split()
     text = " ".join(words)
+    _refuse_zone(words)
     if text.startswith("@"):
         words = _expand_nickname(text).split()
     if len(words) not in (5, 6):
@@ -148,14 +169,38 @@ def parse_expression(expression: object) -> Crontab:
     return _compile(text, cast("tuple[str, str, str, str, str, str]", parts))
 
 
-def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
+def _refuse_zone(words: list[str]) -> None:
+    """:raises InvalidTrigger: a zone stands where cronie or a cloud wants it: here it is a field of its own"""
+    first, is_setting, zone = words[0].partition("=") if words else ("", "", "")
+    rest = words[1:]
+    if not (is_setting and first.upper() in ("CRON_TZ", "TZ")):
+        zone, rest = (words[-1], words[:-1]) if len(words) > 5 and _is_zone(words[-1]) else ("", words)
+    if zone:
+        raise _refused(error_messages.ZONE_IN_CRON(zone=zone[:64], expression=" ".join(rest)), "timezone_in_expression")
+
+
+def _is_zone(word: str) -> bool:
     try:
-        rule = CronSim(" ".join(parts), datetime(2000, 1, 1, tzinfo=UTC))
+        zone_named(word)
+    except LookupError:
+        return False
+    return word.upper() not in _WEEKDAY.names
+
+
+def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
+    found = [(item, SpecialDay.read(item)) for item in parts[3].split(",")]
+    special = tuple(day for _, day in found if day is not None)
+    plain = ",".join(item for item, day in found if day is None)
+    # Without a plain day of the month cronsim judges the weekdays alone.
+    read = (*parts[:3], plain or "*", *parts[4:])
+    try:
+        rule = CronSim(" ".join(read), datetime(2000, 1, 1, tzinfo=UTC))
     except CronSimError:
         # Every field was checked before, so what is left is cronsim's test for days that no month has.
         raise _never(parts) from None
     months = frozenset(rule.months)
-    days = MatchingDays(accepts=partial(CronSim.match_day, rule), months=months)
+    accepts = _accepts(parts, plain, special) if special else partial(CronSim.match_day, rule)
+    days = MatchingDays(accepts=accepts, months=months)
     if days.at_or_after(day_number(datetime(2000, 1, 1, tzinfo=UTC).date())) is None:
         raise _never(parts)
     return Crontab(
@@ -166,10 +211,25 @@ def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
         ),
         days=days,
         months=months,
-        month_days=frozenset(rule.days),
+        month_days=frozenset(rule.days) if plain else frozenset(),
+        special_days=special,
         weekdays=frozenset(rule.weekdays),
-        either_day=not rule.day_and,
+        either_day=not parts[5].startswith("*") if special else not rule.day_and,
     )
+
+
+def _accepts(parts: tuple[str, ...], plain: str, special: tuple[SpecialDay, ...]) -> Callable[[date], bool]:
+    """Return whether a day matches: days of the month, special ones among them, and weekdays as crontab joins them."""
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    weekdays = CronSim(f"0 0 * * {parts[5]}", start)
+    days = CronSim(f"0 0 {plain} * *", start) if plain else None
+    both = parts[5].startswith("*")
+
+    def accepts(day: date) -> bool:
+        in_month = any(each.matches(day) for each in special) or (days is not None and days.match_day(day))
+        return (in_month and weekdays.match_day(day)) if both else (in_month or weekdays.match_day(day))
+
+    return accepts
 
 
 def _expand_nickname(text: str) -> str:
@@ -228,14 +288,16 @@ def _rewrite_item(item: str, field: _Field, written: str) -> str:
 
 
 def _special(item: str, field: _Field) -> str | None:
-    """Return ``L``, ``LW``, ``5L`` or ``1#2`` as cronsim reads them. ``None`` for other values."""
-    if field is _DAY and item in ("L", "LW"):
+    """Return ``L``, ``LW``, ``15W``, ``L-2``, ``5L`` or ``1#2`` in one spelling. ``None`` for other values."""
+    if field is _DAY and (item in ("L", "LW") or SpecialDay.read(item)):
         return item
     if field is not _WEEKDAY:
         return None
     day, mark, position = item.partition("#")
     if mark:
         number = field.number(day)
+        if number is not None and position == "L":
+            return f"{number}L"
         return f"{number}#{position}" if number is not None and position in ("1", "2", "3", "4", "5") else None
     number = field.number(item[:-1]) if item.endswith("L") else None
     return None if number is None else f"{number}L"

@@ -72,6 +72,12 @@ CRON_PARTS = declare_counted(
     "“{text}” has {number} parts, a cron expression has 5: minute, hour, day of month, month, day of week.",
     text=str,
 )
+ZONE_IN_CRON = declare(
+    "zone_in_cron",
+    "The time zone has a field of its own: set timezone to “{zone}”, and the expression to “{expression}”.",
+    zone=str,
+    expression=str,
+)
 CRON_HAS_NEITHER = declare("cron_has_neither", "A cron trigger has an expression or fields, and this has neither.")
 CRON_HAS_BOTH = declare("cron_has_both", "A cron trigger has an expression or fields, not both.")
 DATE_NEEDED = declare("date_needed", "A date trigger has a run_at, such as 2027-03-01T09:00:00+01:00.")
@@ -103,6 +109,9 @@ UNIT_NEEDED = declare("unit_needed", "{trigger} needs one or more of {units}.", 
 TRIGGERS_NEEDED = declare("triggers_needed", "“{kind}” has a list of 1 to {most} triggers.", kind=str, most=int)
 UNKNOWN_TYPE = declare("unknown_type", "“{kind}” is no type. Types are: {types}.", kind=str, types=str)
 UNKNOWN_ZONE = declare("unknown_zone", "“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text=str)
+UNKNOWN_ZONE_BUT = declare(
+    "unknown_zone_but", "“{text}” is not a time zone. Did you mean “{close}”?", text=str, close=str
+)
 TOO_COSTLY = declare(
     "too_costly",
     "This trigger takes too long to compute: its triggers agree too rarely, or are too many. "

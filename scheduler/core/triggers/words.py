@@ -17,6 +17,7 @@ from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.core.triggers.lists import begins_with_a_range, join, ranges, rotate
 from scheduler.core.triggers.reading import parse
+from scheduler.core.triggers.special_days import SpecialDay
 from scheduler.core.triggers.times_of_day import say_at, say_times, so_many
 from scheduler.core.triggers.trigger import Trigger, long_date
 from scheduler.core.triggers.walls import TimesOfDay
@@ -86,6 +87,8 @@ class _DayWords:
 
     either: bool = False
     more: str = ""
+    is_often_missing: bool = False
+    """The only day is one that some months have not: the 29th, 30th or 31st."""
 
 
 def describe(trigger: Mapping[str, Any] | Trigger) -> str:
@@ -151,6 +154,8 @@ def _calendar(trigger: CalendarTrigger) -> str:
                 "every {interval} on the {day} of {month} {at}", interval=interval, day=day, month=month, at=at
             )
         if "weeks" not in given:
+            if local.day > 28:
+                return phrase("every {interval} that has a {day} on that day {at}", interval=interval, day=day, at=at)
             return phrase("every {interval} on the {day} {at}", interval=interval, day=day, at=at)
         if len(given) == 1:
             weekday = phrase_in(*_WEEKDAY[(local.weekday() + 1) % 7])
@@ -176,7 +181,8 @@ def _days(days: _DayWords) -> str:
     if days.of_month and days.weekday:
         text = _both_days(days)
     elif days.of_month:
-        months = days.months or phrase("every month")
+        every = phrase("every month that has it") if days.is_often_missing else phrase("every month")
+        months = days.months or every
         text = phrase("on {days} of {months}", days=days.of_month, months=months)
     elif days.weekday:
         text = _with_months(phrase("on {weekday}", weekday=days.weekday), days)
@@ -208,6 +214,7 @@ def _with_months(text: str, days: _DayWords) -> str:
 def _crontab_days(crontab: Crontab) -> _DayWords:
     plain = sorted(day for day in crontab.month_days if day > 0)
     of_month = [_month_days(plain)] if plain and len(plain) < 31 else []
+    of_month += [_special_day(day) for day in crontab.special_days]
     if CronSim.LAST in crontab.month_days:
         of_month.append(phrase_in("day of the month", "last day"))
     if CronSim.LAST_WEEKDAY in crontab.month_days:
@@ -226,7 +233,15 @@ def _crontab_days(crontab: Crontab) -> _DayWords:
         months=months,
         in_months=_in_months(months),
         either=crontab.either_day,
+        is_often_missing=len(plain) == len(of_month) == 1 and plain[0] > 28,
     )
+
+
+def _special_day(day: SpecialDay) -> str:
+    if not day.is_before_last:
+        return phrase("weekday nearest to the {day}", day=_ordinal(day.number))
+    days = phrase_of(*_COUNTED["days"], number=day.number)
+    return phrase("day that is {days} before the last", days=days)
 
 
 def _field_days(fields: Mapping[str, str]) -> _DayWords:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from scheduler.core.triggers import error_messages
 from scheduler.errors import InvalidTrigger
@@ -97,11 +98,27 @@ def parse_zone(value: object, *, pointer: str) -> tzinfo:
         return zone_named(zone_name(value) if isinstance(value, tzinfo) else str(value))
     except LookupError:
         pass
-    raise InvalidTrigger(
-        error_messages.UNKNOWN_ZONE(text=str(value)[:64]),
-        pointer=pointer,
-        code="unknown_timezone",
+    text = str(value)[:64]
+    close = _closest(text)
+    problem = (
+        error_messages.UNKNOWN_ZONE_BUT(text=text, close=close) if close else error_messages.UNKNOWN_ZONE(text=text)
     )
+    raise InvalidTrigger(problem, pointer=pointer, code="unknown_timezone")
+
+
+def _closest(text: str) -> str:
+    """Return the zone that was probably meant; empty: none is near."""
+    plain = text.strip().casefold()
+    if offset := re.fullmatch(r"(?:gmt|utc)?([+-])(\d{1,2})(?::?([0-5]\d))?", plain, re.ASCII):
+        return f"{offset[1]}{int(offset[2]):02}:{offset[3] or '00'}" if int(offset[2]) < 24 else ""
+    if plain == "z":
+        return "UTC"
+    names = {name.casefold(): name for name in available_timezones() if name.partition("/")[0] not in _NOT_PLACES}
+    if plain in names:
+        return names[plain]
+    # An abbreviation is near to others that mean another time.
+    near = difflib.get_close_matches(plain, [name for name in names if "/" in name], n=1, cutoff=0.8)
+    return names[near[0]] if near else ""
 
 
 def zone_name(zone: tzinfo) -> str:

@@ -136,7 +136,7 @@ def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:
         trigger=json.loads(job.trigger),
         now=job.now,
         max_bytes=settings.max_arguments_bytes,
-        vault=sealing,
+        vault=sealing.Vault(job=job.id),
     )
     state = JobState.ACTIVE if job.state is JobState.BROKEN else job.state
     next_run_time: datetime | None = None

@@ -107,7 +107,7 @@ def _resumed(job: EndedPause, settings: SchedulerSettings) -> Vouched:
             args=json.loads(job.args),
             kwargs=json.loads(job.kwargs),
             max_bytes=settings.max_arguments_bytes,
-            vault=sealing,
+            vault=sealing.Vault(job=job.id),
         )
     trigger = triggers.normalize(json.loads(job.trigger), now=job.now)
     next_run_time = triggers.fire_time_when_resumed(trigger, now=job.now)

@@ -19,7 +19,7 @@ def note(
     actor: str,
     via: Via | str,
 ) -> None:
-    """Write what differs, with secrets masked. An edit that changes nothing is not noted."""
+    """Write what differs, with secrets masked. An edit without a change is not recorded."""
     changes = {
         name: [masking.masked(before.get(name)), masking.masked(after.get(name))]
         for name in sorted({*before, *after})

@@ -34,7 +34,7 @@ def all_channels() -> QuerySet[Channel]:
 
 
 def get(*, id: int) -> Channel:
-    """:raises ChannelNotFound: there is no channel with this id"""
+    """:raises ChannelNotFound: a channel with this id does not exist"""
     channel = all_channels().filter(pk=id).first()
     if channel is None:
         raise ChannelNotFound(phrase("There is no channel with the id {id}.", id=f"{id}"))
@@ -50,7 +50,7 @@ def create(*, name: str, kind: str, actor: str = "", via: Via | str = Via.CODE, 
     """
     Create a channel.
 
-    ``given`` are fields of ``FIELDS``; ``config`` has what its kind asks for.
+    ``given`` are fields of ``FIELDS``. ``config`` has what its kind asks for.
 
     :raises InvalidChannel, NameTaken: naming the field, its value and what is allowed
     """
@@ -64,7 +64,7 @@ def update(*, channel: Channel, actor: str = "", via: Via | str = Via.CODE, **gi
     """
     Change a channel. A mask in place of a secret leaves the secret as it is.
 
-    :raises InvalidChannel, NameTaken: nothing was changed
+    :raises InvalidChannel, NameTaken: no change was made
     """
     with transactions.atomic():
         stored = Channel.objects.select_for_update().filter(pk=channel.pk).first()
@@ -81,7 +81,7 @@ def update(*, channel: Channel, actor: str = "", via: Via | str = Via.CODE, **gi
 
 def check(*, channel: Channel | None, name: str, kind: str, config: Mapping[str, Any], **given: Any) -> None:
     """
-    Check a channel without saving it; ``channel``: the one that is changed.
+    Check a channel without saving it. ``channel``: the one that is changed.
 
     :raises InvalidChannel, NameTaken: as ``create`` and ``update``
     """

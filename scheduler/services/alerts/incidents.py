@@ -20,7 +20,7 @@ LONGEST = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentFilter:
-    """Which incidents are wanted; what is empty does not matter."""
+    """Which incidents are wanted. What is empty does not matter."""
 
     state: str = ""
     """``open``, ``closed`` or ``unacknowledged``."""
@@ -50,7 +50,7 @@ def find(*, filter: IncidentFilter) -> QuerySet[Incident]:
 
 
 def get(*, id: int) -> Incident:
-    """:raises IncidentNotFound: there is no incident with this id"""
+    """:raises IncidentNotFound: an incident with this id does not exist"""
     incident = Incident.objects.filter(pk=id).first()
     if incident is None:
         raise IncidentNotFound(phrase("There is no incident with the id {id}.", id=f"{id}"))
@@ -76,7 +76,7 @@ def acknowledge(*, incident: Incident, actor: str, note: str = "") -> Incident:
     """
     Say that somebody takes care: no reminders, no escalation.
 
-    :raises IncidentIsClosed: nothing was changed
+    :raises IncidentIsClosed: no change was made
     """
     stored = _locked(incident)
     if stored.acknowledged_at is None:
@@ -93,7 +93,7 @@ def snooze(*, incident: Incident, until: datetime, actor: str, note: str = "") -
     """
     Hold back reminders and escalation until then.
 
-    :raises IncidentIsClosed, InvalidPause: nothing was changed
+    :raises IncidentIsClosed, InvalidPause: no change was made
     """
     _check(until)
     stored = _locked(incident)
@@ -109,7 +109,7 @@ def close(*, incident: Incident, actor: str, note: str = "") -> Incident:
     """
     Close an incident by hand. If its condition still holds, the next failure or the next look opens another one.
 
-    :raises IncidentIsClosed: nothing was changed
+    :raises IncidentIsClosed: no change was made
     """
     stored = _locked(incident)
     stored.closed_at, stored.closed_because = database_now(), ClosedBecause.CLOSED_BY_HAND
@@ -122,9 +122,9 @@ def close(*, incident: Incident, actor: str, note: str = "") -> Incident:
 
 def mute(*, job: Job, until: datetime, actor: str, reason: str = "") -> Mute:
     """
-    Tell nobody of a job until then. Its incidents are kept; those that are open then are told of.
+    Mute a job until then. Its incidents are kept. Those that are open then are told of.
 
-    :raises InvalidPause: nothing was changed
+    :raises InvalidPause: no change was made
     """
     _check(until)
     muted, _created = Mute.objects.update_or_create(
@@ -134,7 +134,7 @@ def mute(*, job: Job, until: datetime, actor: str, reason: str = "") -> Mute:
 
 
 def unmute(*, job: Job) -> bool:
-    """Let people be told of a job again; false: it was not muted."""
+    """Let people be told of a job again. False: it was not muted."""
     deleted, _rows = Mute.objects.filter(job_key=job.pk).delete()
     return bool(deleted)
 

@@ -18,7 +18,7 @@ _LIFE_SECONDS = 30 * 24 * 3600
 
 
 def absolute(name: str, args: Sequence[Any] = ()) -> str:
-    """Return the address of a page of the admin; empty: ``SITE_URL`` is not set, or the admin is not there."""
+    """Return the address of a page of the admin. Empty: ``SITE_URL`` is not set, or the admin is not there."""
     base = conf.get().site_url.rstrip("/")
     if not base:
         return ""
@@ -46,7 +46,7 @@ def silence(*, thread: str) -> str:
 
 
 def read(token: str) -> str | None:
-    """Return the thread of a link; ``None``: it was changed, or is older than 30 days."""
+    """Return the thread of a link. ``None``: it was changed, or is older than 30 days."""
     try:
         thread = signing.loads(token, salt=_SALT, max_age=_LIFE_SECONDS)
     except signing.BadSignature:

@@ -1,4 +1,4 @@
-"""What a notification says: rendered when it is sent, in the language and on the clock of its channel."""
+"""The text of a notification, rendered when it is sent, in the language and on the clock of its channel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from scheduler.services.queries.representations import instant
 from scheduler.store.clock import database_now
 
 MOST_NAMED = 20
-"""Incidents that a message describes; it counts the rest."""
+"""Incidents that a message describes. It counts the rest."""
 
 _MOST_RUNBOOK = 2000
 
@@ -47,7 +47,7 @@ class Message:
     """As JSON: what a webhook sends."""
 
     answers: str = ""
-    """The id of the message that opened the conversation; empty: this one does."""
+    """The id of the message that opened the conversation. Empty: this one does."""
 
     domain: str = "localhost"
 

@@ -29,10 +29,10 @@ PREVIEW_DAYS = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preview:
-    """What a rule would have done."""
+    """The past effect that a rule would have had."""
 
     incidents: int | None
-    """In the last days; ``None``: the history does not tell."""
+    """In the last days. ``None``: the history does not tell."""
 
     jobs: int
     """That it watches now."""
@@ -45,7 +45,7 @@ def all_rules() -> QuerySet[Rule]:
 
 
 def get(*, id: int) -> Rule:
-    """:raises RuleNotFound: there is no rule with this id"""
+    """:raises RuleNotFound: a rule with this id does not exist"""
     rule = all_rules().filter(pk=id).first()
     if rule is None:
         raise RuleNotFound(phrase("There is no rule with the id {id}.", id=f"{id}"))
@@ -56,7 +56,7 @@ def create(*, name: str, actor: str = "", via: Via | str = Via.CODE, **given: An
     """
     Create a rule, and open incidents for what it finds already.
 
-    ``given`` are fields of ``FIELDS``; ``channels`` and ``escalation_channels`` are channels or their ids.
+    ``given`` are fields of ``FIELDS``. ``channels`` and ``escalation_channels`` are channels or their ids.
 
     :raises InvalidRule, NameTaken: naming the field, its value and what is allowed
     """
@@ -70,7 +70,7 @@ def update(*, rule: Rule, actor: str = "", via: Via | str = Via.CODE, **given: A
     """
     Change a rule. Incidents that are open and do not fit it any more are closed, those that fit now are opened.
 
-    :raises InvalidRule, NameTaken: nothing was changed
+    :raises InvalidRule, NameTaken: no change was made
     """
     with transactions.atomic():
         stored = Rule.objects.select_for_update().filter(pk=rule.pk).first()

@@ -2,7 +2,7 @@
 The sender: a thread that judges what depends on time, fills the outbox and empties it.
 
 It alone talks to the database. Each message is sent in a thread of its own, one at a time for each channel, so that a
-channel that hangs holds up no other; the answer comes back through a queue and is recorded here.
+channel that hangs holds up no other. The answer comes back through a queue and is recorded here.
 """
 
 from __future__ import annotations
@@ -59,12 +59,12 @@ _JUDGE_SECONDS: dict[RuleKind, float] = {
     RuleKind.DROPPED: _SLOW_SECONDS,
 }
 _LAST_SECONDS = 4.0
-"""How long a sender that stops waits for answers."""
+"""The time that a stopping sender waits for responses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Answer:
-    """What became of a message."""
+    """The outcome of a message."""
 
     leased: Leased
     subject: str
@@ -101,7 +101,7 @@ class Sender(Loop):
         return max(0.0, ends_at - time.monotonic())
 
     def close(self) -> None:
-        """Wait a moment for what is being sent, and record it; what takes longer is sent again by another sender."""
+        """Wait a moment for what is being sent, and record it. What takes longer is sent again by another sender."""
         deadline = time.monotonic() + _LAST_SECONDS
         try:
             while self._busy and time.monotonic() < deadline:
@@ -113,7 +113,7 @@ class Sender(Loop):
         connections.close_all()
 
     def run_until_empty(self, *, timeout: float) -> bool:
-        """Send what is due now, in the caller's thread; false: something was left when the time was up."""
+        """Send what is due now, in the caller's thread. False: something was left when the time was up."""
         deadline = time.monotonic() + timeout
         try:
             while time.monotonic() < deadline:

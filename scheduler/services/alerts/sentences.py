@@ -1,4 +1,4 @@
-"""What an incident is, in a sentence, in the language that is active."""
+"""Incidents as sentences in the active language."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def subject(incident: Incident) -> str:
 
 
 def what(incident: Incident) -> str:
-    """Say what is wrong; the subject stands before it."""
+    """Say what is wrong. The subject stands before it."""
     number = int(incident.measured or 0)
     length = duration(incident.measured or 0.0)
     said = {
@@ -51,7 +51,7 @@ def what(incident: Incident) -> str:
 
 
 def detail(incident: Incident) -> str:
-    """Return the first line of the error, or why the job cannot run; may be empty."""
+    """Return the first line of the error, or why the job cannot run. May be empty."""
     facts = incident.facts
     reason = reasons.read(
         code=str(facts.get("reason_code") or ""),

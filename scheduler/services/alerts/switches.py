@@ -40,7 +40,7 @@ def all_switches() -> QuerySet[Switch]:
 
 def check(*, url: str, every_seconds: float, is_kept: bool = False) -> None:
     """
-    Check what a switch is made of; ``is_kept``: its address stays.
+    Check what a switch is made of. ``is_kept``: its address stays.
 
     :raises InvalidChannel: naming the field, its value and what is allowed
     """
@@ -58,7 +58,7 @@ def check(*, url: str, every_seconds: float, is_kept: bool = False) -> None:
 
 def create(*, name: str, url: str, job: str = "", every_seconds: float = 60.0, enabled: bool = True) -> Switch:
     """
-    Create a switch; ``job`` is the id of the job whose runs it reports, empty: it reports the health.
+    Create a switch. ``job`` is the id of the job whose runs it reports, empty: it reports the health.
 
     :raises InvalidChannel, NameTaken: naming the field, its value and what is allowed
     """
@@ -83,9 +83,9 @@ def create(*, name: str, url: str, job: str = "", every_seconds: float = 60.0, e
 
 def update(*, switch: Switch, url: str = "") -> Switch:
     """
-    Save what was changed of a switch; ``url`` is its new address, empty: it stays.
+    Save what was changed of a switch. ``url`` is its new address, empty: it stays.
 
-    :raises InvalidChannel: nothing was changed
+    :raises InvalidChannel: no change was made
     """
     check(url=url, every_seconds=switch.every_seconds, is_kept=not url)
     if url:
@@ -106,8 +106,8 @@ def take_due() -> list[Ping]:
     """
     Return the requests that are due, each to one caller, and plan the next.
 
-    What a run of a job did is reported once by each caller that takes it; a crash before the request was sent loses
-    it, and the next one says how things are.
+    The outcome of a run is reported once by each caller that takes it. A crash before the request was sent loses it,
+    and the next one says how things are.
     """
     now = database_now()
     pings: list[Ping] = []
@@ -133,7 +133,7 @@ def _urls(switch: Switch) -> list[str]:
 
 
 def _of_job(switch: Switch) -> list[str]:
-    """Return what is added to the address for what happened since; remembers what it has seen."""
+    """Return what is added to the address for what happened since. Remembers what it has seen."""
     runs = Run.objects.filter(job_key=switch.job_key, job_id=switch.job_key)
     words: list[str] = []
     running = runs.filter(state=RunState.RUNNING, id__gt=switch.seen_start or 0).order_by("-id").first()

@@ -19,7 +19,7 @@ _MOST = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What an import did."""
+    """The result of an import."""
 
     channels: int
     rules: int
@@ -28,7 +28,7 @@ class Loaded:
 
 
 def export() -> dict[str, Any]:
-    """Return all rules and channels; secrets are masked, and channels are named instead of numbered."""
+    """Return all rules and channels. Secrets are masked, and channels are named instead of numbered."""
     names = dict(Channel.objects.values_list("pk", "name"))
     found_channels = [
         {name: value for name, value in channels.represent(channel).items() if name in channels.FIELDS}
@@ -46,11 +46,11 @@ def export() -> dict[str, Any]:
 @transactions.atomic()
 def load(*, document: Any, actor: str = "", via: Via | str = Via.CODE) -> Loaded:
     """
-    Create or update the rules and channels of a document, by name; others stay as they are.
+    Create or update the rules and channels of a document, by name. Others stay as they are.
 
     A new channel whose secrets are masked is switched off until somebody enters them.
 
-    :raises InvalidImport, InvalidRule, InvalidChannel: nothing was changed
+    :raises InvalidImport, InvalidRule, InvalidChannel: no change was made
     """
     given_channels, given_rules = _parts(document)
     without = [_load_channel(given, actor, via) for given in given_channels]
@@ -87,7 +87,7 @@ def _parts(document: Any) -> tuple[list[Mapping[str, Any]], list[Mapping[str, An
 
 
 def _load_channel(given: Mapping[str, Any], actor: str, via: Via | str) -> str:
-    """Create or update a channel; return its name if its secrets are missing."""
+    """Create or update a channel. Return its name if its secrets are missing."""
     values = {name: value for name, value in given.items() if name in channels.FIELDS}
     stored = Channel.objects.filter(name=values["name"]).first()
     if stored is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from scheduler import conf, sealing
-from scheduler.core import policies
+from scheduler.core import ids, policies
 from scheduler.core.declarations import REMOVED, Declaration, flatten
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import Task, registry
@@ -33,7 +33,7 @@ def checked(declaration: Declaration) -> dict[str, Any]:
     :raises UnknownTask, InvalidArguments, InvalidPolicy, InvalidName: naming the value
     """
     stated = dict(declaration.definition)
-    rows.checked_id(declaration.key)
+    ids.checked(declaration.key)
     task = registry.get(registry.name_of(stated["task"]))
     stated["task"] = task.name
     stated["args"], stated["kwargs"] = _plain(task, stated)

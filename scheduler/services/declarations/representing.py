@@ -48,7 +48,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def shown(step: Step, name: str, value: Any) -> Any:
-    """Return a value of a step as people may see it; ``None`` where there is none."""
+    """Return a value of a step as people may see it. ``None`` where there is none."""
     if value is REMOVED:
         return None
     if name.startswith("kwargs.") and name.removeprefix("kwargs.") in _secrets(step):

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from scheduler import conf
-from scheduler.core import definition, error_messages, reasons, triggers
+from scheduler.core import definition, error_messages, ids, reasons, triggers
 from scheduler.core import policies as policy_rules
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
@@ -26,8 +26,9 @@ from scheduler.errors import (
 )
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
+from scheduler.services import masking
 from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
-from scheduler.services.queries import job_history
+from scheduler.services.queries import job_history, job_queries
 from scheduler.store import database, notifications
 from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
@@ -123,8 +124,12 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     """
     task = registry.get(given["task"])
-    args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"])
-    policies = {name: given[name] for name in POLICIES if name in given}
+    name = id or task.name
+    id = uuid.uuid4().hex if id is None else ids.checked(id)
+    args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"], job=id)
+    policies = policy_rules.check({name: given[name] for name in POLICIES if name in given})
+    if "executor" in policies:
+        job_queries.check_executor(executor=policies["executor"])
     normalized = triggers.normalize(given["trigger"], now=now)
     if source is not JobSource.CODE:
         triggers.check_future(normalized, now=now)
@@ -132,8 +137,8 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
     if paused:
         columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
     return Job(
-        id=uuid.uuid4().hex if id is None else rows.checked_id(id),
-        name=rows.checked_name(given.get("name") or id or task.name),
+        id=id,
+        name=rows.checked_name(given.get("name") or name),
         description=rows.checked_description(given.get("description", "")),
         tags=rows.checked_tags(given.get("tags", ())),
         task=task.name,
@@ -149,7 +154,7 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
         updated_by=actor,
         needs_inspection=False,
         **columns,
-        **{**policy_rules.defaults(task=task, settings=conf.get()), **policy_rules.check(policies)},
+        **{**policy_rules.defaults(task=task, settings=conf.get()), **policies},
     )
 
 
@@ -193,7 +198,11 @@ def update(
         if "tags" in new:
             new["tags"] = rows.checked_tags(new["tags"])
         new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
+        if changes.get("executor", stored.executor) != stored.executor:
+            job_queries.check_executor(executor=changes["executor"])
         if any(name in changes for name in _CALL):
+            if restored_version is None:
+                masking.check_destination(job=stored, changes=changes)
             new |= _call(stored, changes)
         if "trigger" in changes:
             new |= rows.reschedule(job=stored, trigger=changes["trigger"], now=now)
@@ -230,7 +239,7 @@ def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
     """Check task and arguments together, those that stay included."""
     task = changes.get("task", job.task)
     args, kwargs = rows.check_arguments(
-        task=task, args=changes.get("args", job.args), kwargs=changes.get("kwargs", job.kwargs)
+        task=task, args=changes.get("args", job.args), kwargs=changes.get("kwargs", job.kwargs), job=job.pk
     )
     return {"task": task, "args": args, "kwargs": kwargs}
 
@@ -289,7 +298,7 @@ def resume(
         stored = _lock(job)
         if stored.state != JobState.PAUSED:
             raise NotPaused(error_messages.JOB_IS_NOT_PAUSED(name=stored.name, state=phrase(stored.state)))
-        rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
+        rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.pk)
         normalized = triggers.normalize(stored.trigger, now=now)
         next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
         changes = {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
@@ -311,8 +320,10 @@ def run_now(
         stored = _lock(job)
         if stored.state == JobState.BROKEN:
             raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))
+        if kwargs is not None:
+            masking.check_destination(job=stored, changes={"kwargs": kwargs})
         args, checked = rows.check_arguments(
-            task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs
+            task=stored.task, args=stored.args, kwargs=stored.kwargs if kwargs is None else kwargs, job=stored.pk
         )
         active = Run.objects.active().filter(job=stored, held=False).count()
         run = Run.of(

@@ -1,4 +1,4 @@
-"""What the services of jobs and runs accept from Python beside the stored form, and their names for async code."""
+"""Further argument types that the services of jobs and runs accept from Python, and their names for async code."""
 
 from __future__ import annotations
 

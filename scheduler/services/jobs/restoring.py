@@ -13,7 +13,7 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound, NothingToRestore
 from scheduler.models import Change, Job
 from scheduler.services import jobs
-from scheduler.services.queries import job_history, job_queries
+from scheduler.services.queries import job_history
 from scheduler.store import database
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
@@ -59,14 +59,11 @@ def restore(
         changed = {difference.name.partition(".")[0] for difference in _differences(job, change)}
         if not changed:
             raise NothingToRestore(f"“{job.name}” is now as it was in version {change.version}.")
-        if "executor" in changed:
-            job_queries.check_executor(executor=change.definition["executor"])
         return jobs.update(job=job, **author, now=now, **{name: change.definition[name] for name in changed})
 
 
 def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
     definition = {name: change.definition[name] for name in NAMES if name in change.definition}
-    job_queries.check_executor(executor=definition["executor"])
     triggers.check_future(triggers.normalize(definition["trigger"], now=now), now=now)
     return jobs.create(
         id=change.job_key,

@@ -9,6 +9,8 @@ from typing import Any
 
 from scheduler.core import triggers
 from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
+from scheduler.models import Job
+from scheduler.services import masking
 from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
 
@@ -25,9 +27,15 @@ class TriggerPreview:
     now: datetime
 
 
-def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-    """:raises UnknownTask, InvalidArguments: naming the argument that does not fit"""
-    rows.check_arguments(task=task, args=args, kwargs=kwargs)
+def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any], job: Job | None = None) -> None:
+    """
+    Check the arguments of a new job, or of one that has some already.
+
+    :raises UnknownTask, InvalidArguments: naming the argument that does not fit
+    """
+    if job is not None:
+        masking.check_destination(job=job, changes={"task": task, "args": args, "kwargs": kwargs})
+    rows.check_arguments(task=task, args=args, kwargs=kwargs, job="" if job is None else job.pk)
 
 
 def check_tags(*, tags: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import F, Func, OuterRef, Q, QuerySet, Subquery
 
 from scheduler.core import error_messages
-from scheduler.core.registry import DEFAULT_EXECUTOR, registry
+from scheduler.core.registry import NODE_EXECUTORS, registry
 from scheduler.core.states import NodeState
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Job, Node, Run
@@ -82,7 +82,7 @@ def last_runs(*, jobs: Iterable[str]) -> dict[str, Run]:
 
 def executors() -> set[str]:
     """Return the names of the executors that a node has or a task declares."""
-    known = {DEFAULT_EXECUTOR, "processpool", *(task.executor for task in registry.all())}
+    known = {*NODE_EXECUTORS, *(task.executor for task in registry.all())}
     for those in Node.objects.filter(state=NodeState.RUNNING).values_list("executors", flat=True):
         known |= set(those)
     return known
@@ -94,6 +94,8 @@ def check_executor(*, executor: str) -> None:
 
     :raises UnknownExecutor: naming those that exist
     """
+    if executor in NODE_EXECUTORS:
+        return
     if executor not in (known := executors()):
         raise UnknownExecutor(error_messages.NO_SUCH_EXECUTOR(name=executor, names=", ".join(sorted(known))))
 

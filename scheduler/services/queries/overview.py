@@ -74,7 +74,7 @@ class Recent:
     id: int
     state: str
     error: str
-    """As a message where the scheduler itself says it; cut."""
+    """As a message where the scheduler itself says it. Cut."""
 
     scheduled_at: datetime
     started_at: datetime | None

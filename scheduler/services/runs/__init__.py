@@ -86,7 +86,9 @@ def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Ru
                     state=phrase(stored.state),
                 )
             )
-        args, kwargs = rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs)
+        args, kwargs = rows.check_arguments(
+            task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.job_key
+        )
         attempts = Run.objects.filter(job=job, scheduled_at=stored.scheduled_at)
         last_attempt = attempts.aggregate(last=Max("attempt"))["last"]
         active = Run.objects.active().filter(job=job, held=False).count()

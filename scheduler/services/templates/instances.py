@@ -48,6 +48,7 @@ def declaration(
     :raises InvalidParameters: naming the parameter
     """
     known = templates.parameters(of=version)
+    _check_destination(values, known, stored or {})
     plain = {name: _unmasked(name, value, known, stored or {}) for name, value in values.items()}
     checked = rules.check_values(known, plain)
     return Declaration(
@@ -59,6 +60,20 @@ def declaration(
         template_version=version.pk,
         parameters=_sealed(checked, known),
     )
+
+
+def _check_destination(values: Mapping[str, Any], known: Iterable[Parameter], stored: Mapping[str, Any]) -> None:
+    """:raises InvalidParameters: a secret stays masked while another parameter, which may say where it goes, changes"""
+    secret = {each.name for each in known if each.is_secret}
+    kept = sorted(name for name in secret if values.get(name) == masking.MASK and sealing.is_sealed(stored.get(name)))
+    changed = sorted(
+        name for name in {*values, *stored} - secret if stored.get(name) != values.get(name, stored.get(name))
+    )
+    if kept and changed:
+        raise InvalidParameters(
+            f"{kept[0]} stays masked while {', '.join(changed)} changes, and could be sent to another place. "
+            f"Enter {kept[0]} again."
+        )
 
 
 def _unmasked(name: str, value: Any, known: Iterable[Parameter], stored: Mapping[str, Any]) -> Any:

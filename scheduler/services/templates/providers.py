@@ -72,7 +72,7 @@ def _row(line: Mapping[str | Any, Any], known: Mapping[str, Parameter], number: 
 
 
 def _value(text: str, parameter: Parameter) -> Any:
-    """Return a cell as its type takes it. What does not fit is refused with the other values."""
+    """Return a cell as its type takes it. Misfits are rejected together with the other values."""
     if parameter.type == "list":
         return [part.strip() for part in text.split("|") if part.strip()]
     if parameter.type == "boolean":

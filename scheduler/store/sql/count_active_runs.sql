@@ -10,11 +10,15 @@
 SELECT wanted.id, active.runs, active.manual, waiting.id, waiting.scheduled_at, least(active.first, held.first)
   FROM unnest(%(jobs)s::text[], %(since)s::bigint[]) AS wanted (id, since)
  CROSS JOIN LATERAL (SELECT count(*) AS runs, count(*) FILTER (WHERE run.kind = 'manual') AS manual, min(run.id) AS first
-                       FROM scheduler_run AS run
-                      WHERE run.job_id = wanted.id
-                        AND NOT run.held
-                        AND run.id >= wanted.since
-                        AND run.finished_at IS NULL) AS active
+                       FROM (SELECT active.id, active.kind
+                               FROM scheduler_run AS active
+                              WHERE active.job_id = wanted.id
+                                AND NOT active.held
+                                AND active.id >= wanted.since
+                                AND active.finished_at IS NULL
+                              -- In the order of the index, so that no other is taken where there are no statistics.
+                              ORDER BY active.id
+                              LIMIT 20000) AS run) AS active
   LEFT JOIN LATERAL (SELECT run.id AS first
                        FROM scheduler_run AS run
                       WHERE run.job_id = wanted.id

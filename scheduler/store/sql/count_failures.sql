@@ -1,7 +1,7 @@
 -- Count final failures of jobs, and pause those that reached their limit.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends; it holds their parent rows.
--- Params:  jobs text[], one entry for each failure; now timestamptz or NULL
+-- Params:  jobs text[], one entry for each failure
 -- Rows:    id of each job that was paused, and how many failures in a row it had
 -- Index:   the primary keys
 

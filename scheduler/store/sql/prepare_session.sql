@@ -1,6 +1,8 @@
 -- Set what the node's statements rely on, whatever the server, the database and the role have as their defaults.
 --
+-- Locks:   none
 -- Rows:    one, which nobody reads
+-- Index:   none
 
 SELECT set_config('timezone', 'UTC', false),
        set_config('datestyle', 'ISO, MDY', false),

@@ -4,8 +4,8 @@
 -- Params:  now    timestamptz or NULL; node uuid, the owner of rows with owned = true
 --          jobs, scheduled_at, delays (seconds), covers_from, coalesced, states, held, owned: arrays of one length;
 --          reason_codes text[] and reason_params jsonb as text[]: NULL, or of the same length
--- Rows:    place (from 1); id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, as the
---          job has them now that it is locked; a row that is missing conflicted with scheduler_run_once_per_fire_time
+-- Rows:    place (from 1); id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout,
+--          job_key, as the job has them now that it is locked; a row that is missing conflicted with scheduler_run_once_per_fire_time
 -- Index:   scheduler_run_once_per_fire_time
 
 WITH plan AS (
@@ -31,9 +31,10 @@ WITH plan AS (
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = plan.job_id
      ORDER BY plan.place
         ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
-    RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout
+    RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key
 )
 SELECT plan.place, inserted.id, inserted.job_id, inserted.job_name, inserted.task, inserted.args::text,
-       inserted.kwargs::text, inserted.scheduled_at, inserted.attempt, inserted.executor, inserted.timeout
+       inserted.kwargs::text, inserted.scheduled_at, inserted.attempt, inserted.executor, inserted.timeout,
+       inserted.job_key
   FROM inserted
   JOIN plan ON plan.job_id = inserted.job_id AND plan.scheduled_at = inserted.scheduled_at

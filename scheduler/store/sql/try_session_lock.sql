@@ -3,5 +3,6 @@
 -- Locks:   an advisory lock, until the session ends.
 -- Params:  lock bigint
 -- Rows:    one: whether the lock was had
+-- Index:   none
 
 SELECT pg_try_advisory_lock(%(lock)s)

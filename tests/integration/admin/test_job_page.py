@@ -240,7 +240,13 @@ class TestContentPolicy:
         response = client.get(address)
 
         policy = {part.strip() for part in response["Content-Security-Policy"].split(";")}
-        assert policy == {"default-src 'self'", "img-src 'self' data:", "object-src 'none'", "base-uri 'none'"}
+        assert policy == {
+            "default-src 'self'",
+            "img-src 'self' data:",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+        }
         assert not [part for part in (" style=", "<script>", " onclick=", "javascript:") if part in response.text]
 
     @pytest.mark.parametrize(

@@ -95,7 +95,8 @@ class TestRunActions:
             (("view_run", "retry_run"), {"retry"}),
             (("view_run", "cancel_run"), {"cancel"}),
             (("view_run", "run_job"), set()),
-            (("view_run", "run_job", "view_run_output"), {"again"}),
+            (("view_run", "run_job", "view_run_output"), set()),
+            (("view_run", "run_job", "view_run_output", "change_job"), {"again"}),
             (("retry_run", "cancel_run", "run_job", "view_run_output"), set()),
         ],
     )

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from knox.models import AuthToken
 
 from scheduler.api import urls
+from scheduler.api.throttling import address_of
 from scheduler.models import Job, Run
 from scheduler.services import jobs
 from tests.integration.api.conftest import BASE, EVERY_HOUR, Caller
@@ -59,6 +60,7 @@ DOORS = (
     Door("post", "jobs/j/pause", ("pause_job",), 200, {}),
     Door("post", "jobs/j/resume", ("pause_job",), 200, {}),
     Door("post", "jobs/j/run", ("run_job",), 202, {}),
+    Door("post", "jobs/j/run", ("run_job", "change_job"), 202, {"kwargs": {}}),
     Door("post", "jobs/j/clone", ("add_job",), 201, {}),
     Door("get", "jobs/j/next", ("view_job",)),
     Door("get", "jobs/j/changes", ("view_job",)),
@@ -210,6 +212,14 @@ class TestTokens:
         assert caller.send("delete", f"tokens/{token['id']}").status_code == 204
         assert caller.get("jobs").status_code == 401
 
+    def test_make_no_other_tokens_that_would_outlive_them(self, login: Callable[..., Caller]) -> None:
+        token = login("view_job").send("post", "tokens", {"days": 1}).json()["token"]
+
+        answer = Caller(headers={"Authorization": f"Bearer {token}"}).send("post", "tokens", {"days": 3650})
+
+        assert (answer.status_code, AuthToken.objects.count()) == (403, 1)
+        assert "A token cannot make tokens" in answer.json()["detail"]
+
     def test_are_refused_when_they_are_over_or_nonsense(self, login: Callable[..., Caller]) -> None:
         token = login("view_job").send("post", "tokens", {}).json()["token"]
         AuthToken.objects.update(expiry="2020-01-01T00:00:00Z")
@@ -304,3 +314,30 @@ class TestThrottling:
         assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
         assert 0 < int(answers[-1]["Retry-After"]) <= 60
         assert api.get("health/live").status_code == 200
+
+    def test_counts_those_who_are_not_known_by_their_address(self, db: None) -> None:
+        answers = [Caller().get("jobs", headers={"Authorization": "Bearer ols_guess"}).status_code for _ in range(61)]
+
+        assert answers == [401] * 60 + [429]
+
+    def test_lets_strangers_choose_no_address(self, db: None) -> None:
+        answers = [
+            Caller().get("problems/not-found", headers={"X-Forwarded-For": f"192.0.2.{n}"}).status_code
+            for n in range(62)
+        ]
+
+        assert answers == [200] * 60 + [429] * 2
+
+    def test_believes_as_many_proxies_as_the_project_has(self, settings: Any) -> None:
+        settings.SCHEDULER = {**settings.SCHEDULER, "API_PROXIES": 1}
+        request = RequestFactory().get("/", headers={"X-Forwarded-For": "192.0.2.1, 198.51.100.7"})
+
+        assert address_of(request) == "198.51.100.7"
+
+
+class TestArgumentsOfARun:
+    def test_need_the_right_to_change_the_job(self, login: Callable[..., Caller], run: Run) -> None:
+        answer = login("run_job").send("post", "jobs/j/run", {"kwargs": {"days": 1}})
+
+        assert answer.status_code == 403
+        assert "scheduler.change_job" in answer.json()["detail"]

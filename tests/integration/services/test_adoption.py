@@ -22,9 +22,10 @@ from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState
 from scheduler.core.triggers import parse
 from scheduler.core.triggers.apscheduler import from_apscheduler
+from scheduler.errors import UnreadableState
 from scheduler.models import Job
 from scheduler.services import adoption
-from scheduler.store import legacy_state
+from scheduler.store import legacy_state, stock_state
 from tests.contract import tasks  # noqa: F401 - registers the tasks
 from tests.integration.services import stock_rows
 from tests.integration.services.stock_rows import DUE, state, write
@@ -91,6 +92,23 @@ class TestRead:
         found = legacy_state.read(legacy_state.dump(job))
 
         assert (found.trigger, found.func) == (job.trigger, "tests.contract.tasks:add")
+
+
+class TestAHostileKey:
+    @pytest.mark.parametrize(
+        "program",
+        [
+            b"\x80\x02}N" + b"2\x86" * 60 + b"Ns.",
+            b"\x80\x02}(N" + b"2\x86" * 60 + b"Nu.",
+            b"\x80\x04\x8f(N" + b"2\x86" * 60 + b"\x90.",
+            b"\x80\x02}N" + b"q\x01h\x01\x86" * 60 + b"Ns.",
+        ],
+    )
+    @pytest.mark.timeout(20)
+    def test_is_refused_before_it_is_hashed(self, program: bytes) -> None:
+        """A tuple of shared tuples is small, and its hash takes longer than the world will last."""
+        with pytest.raises(UnreadableState, match="a key or a member of a set that no job needs"):
+            stock_state.read(program)
 
 
 class TestAdopt:

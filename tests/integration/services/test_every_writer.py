@@ -135,7 +135,7 @@ READERS = {
     restoring: {"preview"},
     retention: {"check", "policy"},
     rows: {
-        *("lock", "is_unadopted", "check_arguments", "checked_id", "checked_name", "checked_tags"),
+        *("lock", "is_unadopted", "check_arguments", "checked_name", "checked_tags"),
         *("checked_description", "due", "pause", "schedule", "reschedule", "heal", "is_same_trigger"),
     },
     stored_retention: {

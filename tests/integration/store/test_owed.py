@@ -78,6 +78,14 @@ WAYS: dict[str, Callable[[Connection, Job], object]] = {
     "a finish": lambda _, job: PostgresJobStore().finish_job(job.pk),
     "a deletion": lambda _, job: jobs.remove(job=job),
     "a deletion with SQL": lambda *_: sql("DELETE FROM scheduler_job; DELETE FROM django_apscheduler_djangojob"),
+    "a deletion of both with SQL at once": lambda *_: sql(
+        "WITH gone AS (DELETE FROM scheduler_job RETURNING djangojob_ptr_id)"
+        " DELETE FROM django_apscheduler_djangojob WHERE id IN (SELECT djangojob_ptr_id FROM gone)"
+    ),
+    "a deletion that begins with the other table": lambda *_: sql(
+        "BEGIN; SET CONSTRAINTS ALL DEFERRED; DELETE FROM django_apscheduler_djangojob;"
+        " DELETE FROM scheduler_job; COMMIT"
+    ),
     "a next_run_time without SQL's word": lambda *_: sql(
         "UPDATE django_apscheduler_djangojob SET next_run_time = NULL"
     ),

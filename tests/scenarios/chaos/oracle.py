@@ -114,8 +114,10 @@ def judge(world: World, specs: list[Spec], *, until: datetime) -> Verdict:
 
 def _ledger(world: World) -> list[Row]:
     found = world.query(
-        "SELECT id, job_key, scheduled_at, coalesce(covers_from, scheduled_at), coalesced, kind, attempt, state,"
-        " finished_at IS NOT NULL FROM scheduler_run ORDER BY id"
+        # Rows of odd jobs may have times that Python has not.
+        "SELECT id, job_key, greatest(least(scheduled_at, '9999-01-01'), '0001-01-02'),"
+        " greatest(least(coalesce(covers_from, scheduled_at), '9999-01-01'), '0001-01-02'), coalesced, kind, attempt,"
+        " state, finished_at IS NOT NULL FROM scheduler_run ORDER BY id"
     )
     names = ("id", "job", "scheduled_at", "covers_from", "coalesced", "kind", "attempt", "state", "is_finished")
     return [Row(**dict(zip(names, row, strict=True))) for row in found]

@@ -212,11 +212,10 @@ class TestIdentity:
 
 
 class TestBounds:
-    def test_entries_beyond_the_limit_are_read_from_where_the_last_reading_stopped(self, monkeypatch):
-        monkeypatch.setattr(feeds, "ENTRIES", 3)
+    def test_entries_beyond_the_limit_are_read_from_where_the_last_reading_stopped(self):
         content = rss(*(item(str(number), f"/{number}") for number in range(8)))
 
-        first, second, third, again = (parse(content, start=start) for start in (0, 3, 6, 9))
+        first, second, third, again = (parse(content, start=start, most=3) for start in (0, 3, 6, 9))
 
         assert [[entry.title for entry in feed.entries] for feed in (first, second, third, again)] == [
             ["0", "1", "2"],

@@ -30,9 +30,12 @@ class TestExpressions:
             ),
             ("0 25 * * *", "Hour “25”: allowed are 0 to 23."),
             ("60 * * * *", "Minute “60”: allowed are 0 to 59."),
-            ("0 0 0 * *", "Day of month “0”: allowed are 1 to 31."),
+            ("0 0 0 * *", "Day of month “0”: allowed are 1 to 31, L, LW, L-1 to L-30 and 1W to 31W."),
             ("0 0 * 13 *", "Month “13”: allowed are 1 to 12, or jan to dec."),
-            ("0 0 * * monday", "Day of week “monday”: allowed are 0 to 7, or sun to sat."),
+            (
+                "0 0 * * monday",
+                "Day of week “monday”: allowed are 0 to 7, sun to sat, friL for the last and 1#2 for the second one.",
+            ),
             ("*/0 * * * *", "Minute “*/0”: after the slash comes a step, a number from 1 on."),
             (
                 "@reboot",
@@ -57,7 +60,7 @@ class TestExpressions:
             "1,,2 * * * *",
             "1- * * * *",
             "5--3 * * * *",
-            "0 0 15W * *",
+            "0 0 15WL * *",
             "0 0 * * 1#6",
             "0 0 * * 1-5L",
             "٣ * * * *",

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import re
+from calendar import monthrange
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from cronsim import CronSim
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
-from scheduler.core.triggers import InvalidTrigger, NeverFires, first_fire_time, next_fire_times, normalize, parse
+from scheduler.core.triggers import (
+    InvalidTrigger,
+    NeverFires,
+    describe,
+    first_fire_time,
+    next_fire_times,
+    normalize,
+    parse,
+)
+from scheduler.core.triggers.special_days import SpecialDay
 from tests.unit.triggers.oracle import utc
 
 NOW = utc(2026, 11, 23, 4)
@@ -84,6 +97,52 @@ class TestCron:
         form = cron("0 * * * *", timezone="Europe/Berlin", start_at="2026-11-24T08:00", end_at="2026-11-24T09:00")
 
         assert next_fire_times(form, after=NOW, count=9) == [utc(2026, 11, 24, 7), utc(2026, 11, 24, 8)]
+
+
+class TestSpecialDays:
+    @pytest.mark.parametrize(
+        ("expression", "expected"),
+        [
+            ("0 0 15W * *", ["2026-12-15", "2027-01-15", "2027-02-15", "2027-03-15", "2027-04-15", "2027-05-14"]),
+            ("0 0 1W * *", ["2026-12-01", "2027-01-01", "2027-02-01", "2027-03-01", "2027-04-01", "2027-05-03"]),
+            ("0 0 31W * *", ["2026-12-31", "2027-01-29", "2027-03-31", "2027-05-31"]),
+            ("0 0 L-2 * *", ["2026-11-28", "2026-12-29", "2027-01-29", "2027-02-26"]),
+            ("0 0 L-30 * *", ["2026-12-01", "2027-01-01", "2027-03-01"]),
+            ("0 0 15W,L * *", ["2026-11-30", "2026-12-15", "2026-12-31"]),
+            ("0 0 15w,20 * *", ["2026-12-15", "2026-12-20", "2027-01-15"]),
+            ("0 0 15W * sun", ["2026-11-29", "2026-12-06", "2026-12-13", "2026-12-15", "2026-12-20"]),
+            ("0 0 L-2 2 *", ["2027-02-26", "2028-02-27"]),
+            ("0 0 * * FRI#L", ["2026-11-27", "2026-12-25"]),
+        ],
+    )
+    def test_are_those_of_quartz(self, expression, expected):
+        assert days(cron(expression), len(expected)) == expected
+
+    @pytest.mark.parametrize(
+        ("expression", "words"),
+        [
+            ("0 2 15W * *", "at 02:00 on the weekday nearest to the 15th of every month, UTC"),
+            ("0 2 L-2 * *", "at 02:00 on the day that is 2 days before the last of every month, UTC"),
+            ("0 2 31 * *", "at 02:00 on the 31st of every month that has it, UTC"),
+            ("0 2 28 * *", "at 02:00 on the 28th of every month, UTC"),
+            ("0 2 31 1,3 *", "at 02:00 on the 31st of January and March, UTC"),
+            ("0 2 * * fri#L", "at 02:00 on the last Friday of the month, UTC"),
+        ],
+    )
+    def test_are_described(self, expression, words):
+        assert describe(cron(expression)) == words
+
+    @settings(max_examples=200, deadline=None)
+    @given(number=st.integers(1, 31), month=st.dates(date(2000, 1, 1), date(2100, 1, 1)))
+    def test_is_the_weekday_at_the_least_distance_in_its_month(self, number, month):
+        last = monthrange(month.year, month.month)[1]
+        assume(number <= last)
+        weekdays = [day for day in range(1, last + 1) if month.replace(day=day).weekday() < 5]
+        nearest = SpecialDay.read(f"{number}W")
+
+        matching = [day for day in range(1, last + 1) if nearest.matches(month.replace(day=day))]
+
+        assert matching == [min(weekdays, key=lambda day: abs(day - number))]
 
 
 class TestFields:
@@ -316,6 +375,39 @@ class TestTimeZones:
     def test_are_nothing_else(self, zone):
         with pytest.raises(InvalidTrigger, match="is not a time zone"):
             parse(cron("@daily", timezone=zone))
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            *(
+                ("europe/berlin", "Europe/Berlin"),
+                ("Europe/Berlin ", "Europe/Berlin"),
+                ("Europe/Berln", "Europe/Berlin"),
+            ),
+            *(("utc", "UTC"), ("Z", "UTC"), ("GMT+5", "+05:00"), ("UTC-3:30", "-03:30"), ("+2", "+02:00")),
+        ],
+    )
+    def test_that_are_nearly_right_are_suggested(self, written, meant):
+        with pytest.raises(InvalidTrigger, match=f"Did you mean “{re.escape(meant)}”") as caught:
+            parse(cron("@daily", timezone=written))
+
+        assert parse(cron("@daily", timezone=meant))
+        assert caught.value.code == "unknown_timezone"
+
+    @pytest.mark.parametrize(
+        ("expression", "zone", "rest"),
+        [
+            ("CRON_TZ=Europe/Berlin 0 0 * * *", "Europe/Berlin", "0 0 * * *"),
+            ("TZ=UTC 0 0 * * *", "UTC", "0 0 * * *"),
+            ("0 6 * * 1-5 Europe/Stockholm", "Europe/Stockholm", "0 6 * * 1-5"),
+            ("0 0 6 * * 1-5 UTC", "UTC", "0 0 6 * * 1-5"),
+        ],
+    )
+    def test_are_not_part_of_an_expression(self, expression, zone, rest):
+        with pytest.raises(
+            InvalidTrigger, match=re.escape(f"set timezone to “{zone}”, and the expression to “{rest}”")
+        ):
+            parse(cron(expression))
 
     def test_of_no_offset_are_utc(self):
         assert normalize(cron("@daily", timezone="+00:00"), now=NOW)["timezone"] == "UTC"

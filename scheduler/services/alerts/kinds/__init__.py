@@ -42,7 +42,7 @@ def installed() -> dict[str, ChannelKind]:
 
 
 def get(name: str) -> ChannelKind:
-    """:raises InvalidChannel: there is no such kind"""
+    """:raises InvalidChannel: the kind does not exist"""
     kinds = installed()
     if name not in kinds:
         raise InvalidChannel(

@@ -47,7 +47,7 @@ class AppriseKind(ChannelKind):
         return super().check(config)
 
     def send(self, *, message: Message, config: Mapping[str, Any]) -> str:
-        """:raises DeliveryFailed: Apprise says only that it failed; its log says more"""
+        """:raises DeliveryFailed: Apprise says only that it failed. Its log says more"""
         import apprise
 
         try:

@@ -1,4 +1,4 @@
-"""What a kind of channels is."""
+"""The interface of a kind of channels."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ChannelKind:
 
         ``config`` has the values of ``fields`` with secrets opened. A message may come again with the same ``id``.
 
-        :raises DeliveryFailed: it is tried again later; ``unsure=True``: it may have arrived all the same;
+        :raises DeliveryFailed: it is tried again later. ``unsure=True``: it may have arrived all the same.
             ``gone=True``: the channel does not exist any more and is switched off
         """
         raise NotImplementedError

@@ -24,7 +24,7 @@ _SECONDS = 30
 
 
 class MailKind(ChannelKind):
-    """HTML and text to some addresses; the messages about one incident are one thread."""
+    """HTML and text to some addresses. The messages about one incident are one thread."""
 
     name = "mail"
     label = messages.message("Mail")
@@ -80,7 +80,7 @@ class MailKind(ChannelKind):
 
 
 def _admins() -> list[str]:
-    """Django 6 lists addresses; before it was pairs of name and address."""
+    """Django 6 lists addresses. Before it was pairs of name and address."""
     return [entry if isinstance(entry, str) else entry[1] for entry in settings.ADMINS]
 
 

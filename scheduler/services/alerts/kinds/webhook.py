@@ -93,7 +93,7 @@ def new_secret() -> str:
 
 
 def signature(*, id: str, at: int, body: bytes, keys: list[str]) -> dict[str, str]:
-    """Return the headers that identify, date and sign a message; ``at`` is in Unix time."""
+    """Return the headers that identify, date and sign a message. ``at`` is in Unix time."""
     signed = f"{id}.{at}.".encode() + body
     digests = [hmac.new(_key(key), signed, hashlib.sha256).digest() for key in keys]
     return {
@@ -119,7 +119,7 @@ def _post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
     """
     Send and read the beginning of the answer: a receiver may answer with as much as it likes.
 
-    :raises DeliveryFailed: there was no answer
+    :raises DeliveryFailed: the server did not respond
     """
     try:
         with (

@@ -1,0 +1,454 @@
+-- What lives in the database beside the tables: functions and triggers, as they are now.
+--
+-- Migrations create them step by step, so that nodes of the release before go on; this file is what they add up to. To
+-- change one, edit it here and write a migration with the same text: tests/integration/store/test_schema.py builds one
+-- database from the migrations and one from the models and this file, and compares the two.
+
+-- Definitions written past the services: a node inspects them.
+CREATE OR REPLACE FUNCTION scheduler_job_changed() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- The services raise the version with every change; whoever does not is inspected by a node.
+    IF NEW.version = OLD.version AND NOT NEW.needs_inspection THEN
+        IF NEW.trigger IS DISTINCT FROM OLD.trigger THEN
+            NEW.needs_rescheduling := true;
+        END IF;
+        NEW.needs_inspection := NEW.trigger IS DISTINCT FROM OLD.trigger
+            OR NEW.task IS DISTINCT FROM OLD.task
+            OR NEW.args IS DISTINCT FROM OLD.args
+            OR NEW.kwargs IS DISTINCT FROM OLD.kwargs
+            OR (NEW.state IS DISTINCT FROM OLD.state AND NEW.state IN ('active', 'paused'));
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER scheduler_job_changed
+    BEFORE UPDATE OF trigger, task, args, kwargs, state ON scheduler_job
+    FOR EACH ROW EXECUTE FUNCTION scheduler_job_changed();
+
+-- Wake the nodes when definitions change.
+CREATE OR REPLACE FUNCTION scheduler_notify_jobs() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM pg_notify('scheduler_jobs', '');
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_notify_jobs
+    AFTER INSERT OR DELETE OR UPDATE OF task, args, kwargs, trigger, state, executor, priority, "coalesce",
+          max_instances, misfire_grace_time, overlap, needs_inspection, version ON scheduler_job
+    FOR EACH STATEMENT EXECUTE FUNCTION scheduler_notify_jobs();
+
+-- Keep the runs of a deleted job, without the job.
+CREATE OR REPLACE FUNCTION scheduler_keep_history() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    due_at timestamptz;
+BEGIN
+    SELECT CASE OLD.state WHEN 'broken' THEN OLD.interrupted_at ELSE parent.next_run_time END
+      INTO due_at
+      FROM django_apscheduler_djangojob AS parent
+     WHERE parent.id = OLD.djangojob_ptr_id;
+    IF due_at <= clock_timestamp() THEN
+        PERFORM scheduler_owe(OLD, due_at, clock_timestamp());
+    END IF;
+    -- Most jobs have no more runs than this. Those of the others are detached by nodes, a thousand at a time.
+    UPDATE scheduler_run AS run
+       SET job_id = NULL
+     WHERE run.id = ANY(ARRAY(SELECT own.id
+                                FROM scheduler_run AS own
+                               WHERE own.job_id = OLD.djangojob_ptr_id
+                               ORDER BY own.scheduled_at DESC, own.attempt DESC
+                               LIMIT 2000
+                                 FOR NO KEY UPDATE SKIP LOCKED));
+    IF EXISTS (SELECT 1 FROM scheduler_run AS run WHERE run.job_id = OLD.djangojob_ptr_id) THEN
+        INSERT INTO scheduler_removed (job_key) VALUES (OLD.djangojob_ptr_id) ON CONFLICT DO NOTHING;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_keep_history
+    AFTER DELETE ON scheduler_job
+    FOR EACH ROW EXECUTE FUNCTION scheduler_keep_history();
+
+-- The history of jobs: one row for each change, whoever makes it.
+CREATE OR REPLACE FUNCTION scheduler_note_change() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- What whoever writes has said of itself, see store/changes.py. Nothing: it wrote past the services.
+    said jsonb := nullif(nullif(current_setting('scheduler.change', true), ''), 'none')::jsonb;
+    -- Everything else is part of the definition, columns of later migrations included.
+    noted_elsewhere CONSTANT text[] := ARRAY[
+        'djangojob_ptr_id', 'version', 'state_reason', 'reason_code', 'reason_params', 'state_changed_at',
+        'state_changed_by', 'created_at', 'created_by', 'updated_at', 'updated_by', 'needs_inspection',
+        'needs_rescheduling', 'interrupted_at', 'consecutive_failures'];
+    current_row scheduler_job%ROWTYPE;
+    definition jsonb;
+    differences jsonb := '{}';
+    has_state_reason boolean := false;
+    what text;
+BEGIN
+    IF TG_OP = 'DELETE' THEN current_row := OLD; ELSE current_row := NEW; END IF;
+    IF said ? 'job' THEN
+        IF said ->> 'job' = current_row.djangojob_ptr_id THEN
+            -- It was said of one write, not of the rest of the transaction.
+            PERFORM set_config('scheduler.change', '', true);
+        ELSE
+            said := NULL;
+        END IF;
+    END IF;
+    definition := to_jsonb(current_row) - noted_elsewhere;
+    what := CASE TG_OP WHEN 'INSERT' THEN 'created' WHEN 'DELETE' THEN 'deleted' ELSE 'edited' END;
+    IF TG_OP = 'UPDATE' THEN
+        SELECT coalesce(jsonb_object_agg(fresh.key, jsonb_build_array(former.value, fresh.value)), '{}')
+          INTO differences
+          FROM jsonb_each(definition) AS fresh
+          JOIN jsonb_each(to_jsonb(OLD) - noted_elsewhere) AS former ON former.key = fresh.key
+         WHERE fresh.value IS DISTINCT FROM former.value;
+        IF NEW.state <> OLD.state THEN
+            has_state_reason := true;
+            what := CASE
+                WHEN NEW.state IN ('paused', 'broken', 'finished') THEN NEW.state
+                WHEN OLD.state = 'paused' THEN 'resumed'
+                WHEN OLD.state = 'broken' THEN 'healed'
+                ELSE what END;
+        ELSIF NEW.state = 'broken' AND differences = '{}'
+              AND (NEW.state_reason, NEW.reason_code, NEW.reason_params)
+                  IS DISTINCT FROM (OLD.state_reason, OLD.reason_code, OLD.reason_params) THEN
+            has_state_reason := true;
+            what := 'broken';
+        END IF;
+        differences := differences || coalesce(said -> 'also', '{}');
+        IF differences = '{}' AND what <> 'broken' THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    -- Whoever writes may have given a reason; otherwise it is that of the new state.
+    has_state_reason := has_state_reason AND coalesce(said ->> 'reason', '') = '' AND NOT coalesce(said ? 'reason_code', false);
+    INSERT INTO scheduler_change
+           (job_key, job_name, version, action, actor, via, reason, reason_code, reason_params, restored_version,
+            changes, definition, changed_at)
+    VALUES (current_row.djangojob_ptr_id, current_row.name, current_row.version, coalesce(said ->> 'action', what),
+            CASE WHEN said IS NULL THEN session_user::text ELSE coalesce(said ->> 'actor', '') END,
+            coalesce(said ->> 'via', 'database'),
+            CASE WHEN has_state_reason THEN NEW.state_reason ELSE coalesce(said ->> 'reason', '') END,
+            CASE WHEN has_state_reason THEN NEW.reason_code ELSE coalesce(said ->> 'reason_code', '') END,
+            CASE WHEN has_state_reason THEN NEW.reason_params ELSE nullif(said -> 'reason_params', 'null') END,
+            (said ->> 'restored_version')::int, differences, definition, now());
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_note_existence
+    AFTER INSERT OR DELETE ON scheduler_job
+    FOR EACH ROW EXECUTE FUNCTION scheduler_note_change();
+
+CREATE TRIGGER scheduler_note_change
+    AFTER UPDATE OF version, name, tags, description, task, args, kwargs, trigger, executor, priority,
+        "coalesce", max_instances, misfire_grace_time, rerun_if_interrupted, overlap, timeout, max_retries,
+        retry_delay, retry_backoff, retry_delay_cap, retry_jitter, pause_after_failures, state, state_reason,
+        source, paused_until ON scheduler_job
+        FOR EACH ROW WHEN ((current_setting('scheduler.change'::text, true) IS DISTINCT FROM 'none'::text))
+        EXECUTE FUNCTION scheduler_note_change();
+
+-- The history of jobs is never changed.
+CREATE OR REPLACE FUNCTION scheduler_refuse_rewriting() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION 'The history of jobs is never changed.' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE TRIGGER scheduler_refuse_rewriting
+    BEFORE UPDATE ON scheduler_change
+    FOR EACH ROW EXECUTE FUNCTION scheduler_refuse_rewriting();
+
+-- Whether an alert rule watches a job.
+CREATE OR REPLACE FUNCTION scheduler_rule_watches(rule scheduler_rule, job_id text, task text, tags text[]) RETURNS boolean LANGUAGE sql
+ IMMUTABLE
+AS $$
+    SELECT CASE rule.scope
+           WHEN 'everything' THEN true
+           WHEN 'job' THEN rule.target = job_id
+           WHEN 'task' THEN rule.target = task
+           WHEN 'tag' THEN rule.target = ANY(tags)
+           ELSE false END
+$$;
+
+-- The kind of an error: what failures with one cause have in common.
+CREATE OR REPLACE FUNCTION scheduler_error_kind(error text) RETURNS text LANGUAGE sql
+ IMMUTABLE
+AS $$
+    SELECT left(regexp_replace(split_part(error, E'\n', 1),
+                               '''[^'']*''|"[^"]*"|“[^”]*”|\m[0-9a-f]{8,}(-[0-9a-f]+)*\M|[0-9]+', '#', 'g'), 200)
+$$;
+
+-- Open incidents of alert rules, or count what belongs to an open one.
+CREATE OR REPLACE FUNCTION scheduler_open_incidents(job scheduler_job, watched text, measure double precision, grown integer, about_run bigint, what text, kinds text[], known jsonb) RETURNS void LANGUAGE sql
+AS $$
+    INSERT INTO scheduler_incident AS incident (
+           rule_id, rule_name, kind, severity, subject, job_key, job_name, opened_at, last_at, count, measured, text,
+           facts, run, error_kinds)
+    SELECT rule.id, rule.name, rule.kind, rule.severity, 'job:' || job.djangojob_ptr_id, job.djangojob_ptr_id,
+           job.name, now(), now(), greatest(measure, 1), measure, what, known, about_run, kinds
+      FROM scheduler_rule AS rule
+     WHERE rule.enabled
+       AND rule.kind = watched
+       AND coalesce(rule.threshold, 0) <= measure
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+     ORDER BY rule.id
+        ON CONFLICT (rule_id, subject) WHERE closed_at IS NULL DO UPDATE
+       SET count = incident.count + grown,
+           last_at = greatest(incident.last_at, now()),
+           measured = excluded.measured,
+           text = excluded.text,
+           facts = excluded.facts,
+           run = coalesce(excluded.run, incident.run),
+           changed_at = CASE WHEN incident.error_kinds @> excluded.error_kinds OR cardinality(incident.error_kinds) >= 20
+                             THEN incident.changed_at
+                             ELSE coalesce(incident.changed_at, now()) END,
+           error_kinds = CASE WHEN incident.error_kinds @> excluded.error_kinds
+                                OR cardinality(incident.error_kinds) >= 20
+                              THEN incident.error_kinds
+                              ELSE incident.error_kinds || excluded.error_kinds END
+$$;
+
+-- The failures of a job since its last success, as far back as 100 fire times.
+CREATE OR REPLACE FUNCTION scheduler_failures_in_a_row(of_job text, OUT failures integer, OUT has_success boolean, OUT succeeded_at timestamp with time zone) RETURNS record LANGUAGE sql
+ STABLE
+AS $$
+    WITH latest AS MATERIALIZED (
+        SELECT run.state, run.finished_at
+          FROM scheduler_run AS run
+         WHERE run.job_id = of_job
+           AND run.state IN ('succeeded', 'failed', 'timed_out', 'interrupted')
+           AND run.finished_at > coalesce((SELECT job.state_changed_at
+                                             FROM scheduler_job AS job
+                                            WHERE job.djangojob_ptr_id = of_job AND job.state = 'active'), '-infinity')
+           AND NOT EXISTS (SELECT 1
+                             FROM scheduler_run AS later
+                            WHERE later.job_id = run.job_id
+                              AND later.scheduled_at = run.scheduled_at
+                              AND later.attempt > run.attempt)
+         ORDER BY run.scheduled_at DESC, run.attempt DESC
+         LIMIT 100
+    ), success AS (
+        SELECT max(latest.finished_at) AS at FROM latest WHERE latest.state = 'succeeded'
+    )
+    SELECT (count(*) FILTER (WHERE latest.state <> 'succeeded'
+                               AND latest.finished_at > coalesce(success.at, '-infinity')))::int,
+           success.at IS NOT NULL, success.at
+      FROM success
+      LEFT JOIN latest ON true
+     GROUP BY success.at
+$$;
+
+-- Judge a job by the alert rules when its failures or its state change.
+CREATE OR REPLACE FUNCTION scheduler_judge_job() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- What whoever writes has said of itself, see store/changes.py.
+    said jsonb := nullif(nullif(current_setting('scheduler.change', true), ''), 'none')::jsonb;
+    is_by_the_scheduler boolean;
+    because text;
+    about_run bigint;
+    what text := '';
+    kinds text[] := '{}';
+    in_a_row record;
+    measure float8;
+BEGIN
+    IF said ? 'job' AND said ->> 'job' <> OLD.djangojob_ptr_id THEN
+        said := NULL;
+    END IF;
+    is_by_the_scheduler := coalesce(said ->> 'via', '') = 'scheduler';
+    IF TG_OP = 'DELETE' THEN
+        because := 'deleted';
+    ELSIF NEW.state <> OLD.state AND NEW.state = 'paused' AND NOT is_by_the_scheduler THEN
+        because := 'paused';  -- one that the scheduler pauses because it fails is still failing
+    ELSIF OLD.state = 'paused' AND NEW.state <> 'paused' THEN
+        because := 'resumed';
+    ELSIF NOT is_by_the_scheduler
+          AND (NEW.task, NEW.args, NEW.kwargs, NEW.trigger, NEW.timeout)
+              IS DISTINCT FROM (OLD.task, OLD.args, OLD.kwargs, OLD.trigger, OLD.timeout) THEN
+        because := 'edited';
+    END IF;
+    IF because IS NOT NULL THEN
+        UPDATE scheduler_incident AS incident
+           SET closed_at = greatest(now(), incident.opened_at), closed_because = because,
+               closed_by = coalesce(said ->> 'actor', '')
+         WHERE incident.job_key = OLD.djangojob_ptr_id
+           AND incident.closed_at IS NULL
+           AND (because = 'deleted' OR NEW.state <> 'broken' OR incident.kind <> 'broken')
+           AND (because <> 'edited' OR incident.kind <> 'broken');
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        RETURN NULL;
+    END IF;
+    IF OLD.state = 'broken' AND NEW.state <> 'broken' OR NEW.consecutive_failures = 0 AND OLD.consecutive_failures > 0 THEN
+        UPDATE scheduler_incident AS incident
+           SET closed_at = greatest(now(), incident.opened_at), closed_because = 'recovered',
+               closed_by = coalesce(said ->> 'actor', '')
+         WHERE incident.job_key = OLD.djangojob_ptr_id
+           AND incident.closed_at IS NULL
+           AND (incident.kind = 'broken' AND NEW.state <> 'broken'
+                OR incident.kind = 'failing' AND NEW.consecutive_failures = 0);
+    END IF;
+    IF NEW.state = 'broken' AND OLD.state <> 'broken' THEN
+        PERFORM scheduler_open_incidents(
+            NEW, 'broken', 1, 1, NULL, '', '{}',
+            jsonb_strip_nulls(jsonb_build_object('state_reason', to_jsonb(NEW) -> 'state_reason',
+                                                 'reason_code', to_jsonb(NEW) -> 'reason_code',
+                                                 'reason_params', to_jsonb(NEW) -> 'reason_params')));
+    END IF;
+    IF NEW.consecutive_failures > OLD.consecutive_failures THEN
+        IF EXISTS (SELECT
+                     FROM scheduler_rule AS rule
+                    WHERE rule.enabled AND rule.kind = 'failing' AND rule.threshold <= NEW.consecutive_failures) THEN
+            measure := NEW.consecutive_failures;
+            in_a_row := scheduler_failures_in_a_row(NEW.djangojob_ptr_id);
+            IF in_a_row.has_success AND in_a_row.failures < measure THEN
+                -- A node died after it had recorded a success and before it could end the count.
+                measure := in_a_row.failures;
+                UPDATE scheduler_incident AS incident
+                   SET closed_at = greatest(now(), incident.opened_at), closed_because = 'recovered'
+                 WHERE incident.job_key = NEW.djangojob_ptr_id
+                   AND incident.closed_at IS NULL
+                   AND incident.kind = 'failing'
+                   AND incident.last_at < in_a_row.succeeded_at;
+            END IF;
+            SELECT run.id, left(split_part(run.error, E'\n', 1), 500), ARRAY[scheduler_error_kind(run.error)]
+              INTO about_run, what, kinds
+              FROM scheduler_run AS run
+             WHERE run.job_id = NEW.djangojob_ptr_id
+               AND run.error IS NOT NULL
+             ORDER BY run.scheduled_at DESC, run.attempt DESC
+             LIMIT 1;
+            PERFORM scheduler_open_incidents(
+                NEW, 'failing', measure, NEW.consecutive_failures - OLD.consecutive_failures,
+                about_run, coalesce(what, ''), coalesce(kinds, '{}'), '{}');
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_judge_job
+    AFTER UPDATE OF consecutive_failures, state, task, args, kwargs, trigger, timeout ON scheduler_job
+        FOR EACH ROW WHEN (((old.consecutive_failures IS DISTINCT FROM new.consecutive_failures) OR
+        ((old.state)::text IS DISTINCT FROM (new.state)::text) OR ((old.task)::text IS DISTINCT FROM
+        (new.task)::text) OR (old.args IS DISTINCT FROM new.args) OR (old.kwargs IS DISTINCT FROM new.kwargs) OR
+        (old.trigger IS DISTINCT FROM new.trigger) OR (old.timeout IS DISTINCT FROM new.timeout))) EXECUTE
+        FUNCTION scheduler_judge_job();
+
+CREATE TRIGGER scheduler_judge_deletion
+    AFTER DELETE ON scheduler_job
+    FOR EACH ROW EXECUTE FUNCTION scheduler_judge_job();
+
+-- Note a window of fire times that nothing accounts for.
+CREATE OR REPLACE FUNCTION scheduler_owe(job scheduler_job, first timestamp with time zone, until timestamp with time zone) RETURNS void LANGUAGE plpgsql
+AS $$
+#variable_conflict use_variable
+BEGIN
+    -- What an attempt covers already is accounted for.
+    IF first <= until AND EXISTS (
+        SELECT 1
+          FROM scheduler_run AS run
+         WHERE run.job_id = job.djangojob_ptr_id
+           AND run.scheduled_at >= first
+           AND coalesce(run.covers_from, run.scheduled_at) <= first
+           AND run.attempt = 1)
+    THEN
+        RETURN;
+    END IF;
+    -- It was noted already, by the trigger that the job had then.
+    IF EXISTS (
+        SELECT 1
+          FROM scheduler_owed AS owed
+         WHERE owed.job_key = job.djangojob_ptr_id
+           AND owed.first = scheduler_owe.first)
+    THEN
+        RETURN;
+    END IF;
+    INSERT INTO scheduler_owed (job_key, job_name, task, executor, priority, trigger, first, until)
+    VALUES (job.djangojob_ptr_id, job.name, job.task, job.executor, job.priority, job.trigger, first, until);
+END $$;
+
+-- Note fire times that a change of next_run_time passes over.
+CREATE OR REPLACE FUNCTION scheduler_note_owed() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    job scheduler_job%ROWTYPE;
+    due_at timestamptz := OLD.next_run_time;
+BEGIN
+    SELECT * INTO job FROM scheduler_job AS candidate WHERE candidate.djangojob_ptr_id = OLD.id;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        -- The parent row goes first when somebody deletes with SQL: afterwards nobody knows when the job was due.
+        IF job.state = 'broken' THEN
+            due_at := job.interrupted_at;
+        END IF;
+        IF due_at <= clock_timestamp() THEN
+            PERFORM scheduler_owe(job, due_at, clock_timestamp());
+        END IF;
+    ELSIF NEW.next_run_time IS NULL THEN
+        -- Also one that is not due yet: if nothing else has been said of the job, a node puts it back into the schedule.
+        PERFORM scheduler_owe(job, due_at, clock_timestamp());
+    ELSIF due_at <= clock_timestamp() THEN
+        PERFORM scheduler_owe(job, due_at, least(clock_timestamp(), NEW.next_run_time - interval '1 microsecond'));
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_note_owed
+    AFTER UPDATE OF next_run_time ON django_apscheduler_djangojob
+        FOR EACH ROW WHEN (((old.next_run_time IS NOT NULL) AND ((new.next_run_time IS NULL) OR
+        (new.next_run_time > old.next_run_time)) AND (current_setting('scheduler.accounts'::text, true) IS
+        DISTINCT FROM 'claim'::text))) EXECUTE FUNCTION scheduler_note_owed();
+
+CREATE TRIGGER scheduler_note_owed_of_deleted
+    AFTER DELETE ON django_apscheduler_djangojob
+    FOR EACH ROW EXECUTE FUNCTION scheduler_note_owed();
+
+-- Note fire times that a change of the trigger passes over.
+CREATE OR REPLACE FUNCTION scheduler_note_other_trigger() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    due_at timestamptz;
+BEGIN
+    SELECT parent.next_run_time INTO due_at
+      FROM django_apscheduler_djangojob AS parent
+     WHERE parent.id = OLD.djangojob_ptr_id;
+    IF OLD.state = 'active' AND due_at <= clock_timestamp() THEN
+        PERFORM scheduler_owe(OLD, due_at, clock_timestamp());
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_note_other_trigger
+    AFTER UPDATE OF trigger ON scheduler_job
+    FOR EACH ROW WHEN ((new.trigger IS DISTINCT FROM old.trigger)) EXECUTE FUNCTION scheduler_note_other_trigger();
+
+-- Put the runs of a former job with the same id aside.
+CREATE OR REPLACE FUNCTION scheduler_begin_anew() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM scheduler_removed AS removed WHERE removed.job_key = NEW.djangojob_ptr_id) THEN
+        RETURN NEW;
+    END IF;
+    UPDATE scheduler_run AS run
+       SET job_id = NULL
+     WHERE run.id = ANY(ARRAY(SELECT former.id
+                                FROM scheduler_run AS former
+                               WHERE former.job_id = NEW.djangojob_ptr_id
+                               LIMIT 20000
+                                 FOR NO KEY UPDATE SKIP LOCKED));
+    IF EXISTS (SELECT 1 FROM scheduler_run AS run WHERE run.job_id = NEW.djangojob_ptr_id) THEN
+        RAISE EXCEPTION 'The runs of the former job % are still being put aside. Try again in a minute.',
+              NEW.djangojob_ptr_id USING ERRCODE = 'object_in_use';
+    END IF;
+    DELETE FROM scheduler_removed AS removed WHERE removed.job_key = NEW.djangojob_ptr_id;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER scheduler_begin_anew
+    BEFORE INSERT ON scheduler_job
+    FOR EACH ROW EXECUTE FUNCTION scheduler_begin_anew();

@@ -1,0 +1,131 @@
+"""While a transaction elsewhere stays open, the statements of a claim read what is there and not what has passed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from scheduler.core.states import RunState
+from scheduler.store import claims, positions, runs, statements
+from scheduler.store.connections import Connection, array, texts
+from scheduler.store.positions import Positions
+from scheduler.store.runs import Outcome
+from tests.integration.store.conftest import Open
+from tests.ledger import ANY_JOB, TASK, add_node
+
+JOBS = 50
+ROUNDS = 20
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture
+def held(open_session: Open) -> Iterator[None]:
+    """A transaction that sees the database as it is now, as a dump does."""
+    session = open_session().raw()
+    session.autocommit = False
+    with session.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+    yield
+    session.rollback()
+    session.autocommit = True
+
+
+class Past:
+    """Some jobs that have fired many times a moment ago."""
+
+    def __init__(self, session: Connection) -> None:
+        self.session = session
+        self.node = add_node(beat_at=timezone.now())
+        self.positions = Positions(whole_seconds=3600)
+        self.begin = timezone.now() - timedelta(seconds=ROUNDS + 10)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "WITH parent AS (INSERT INTO django_apscheduler_djangojob (id, next_run_time, job_state)"
+                " SELECT 'job-' || n, %s, '' FROM generate_series(1, %s) AS n RETURNING id)"
+                " INSERT INTO scheduler_job (djangojob_ptr_id, name, task, trigger, needs_inspection)"
+                " SELECT id, id, %s, jsonb_build_object('type', 'interval', 'seconds', 1, 'timezone', 'UTC',"
+                " 'start_at', %s::text), false FROM parent",
+                [self.begin, JOBS, TASK, self.begin.isoformat()],
+            )
+
+    def go_by(self) -> None:
+        for second in range(ROUNDS):
+            now = self.begin + timedelta(seconds=second, milliseconds=1)
+            claimed = claims.claim_due(
+                self.session,
+                node=self.node,
+                tasks={TASK},
+                limit=JOBS,
+                room={"default": JOBS},
+                catch_up_limit=5,
+                positions=self.positions,
+                now=now,
+            )
+            clock = time.monotonic_ns() // 1000
+            outcomes = [
+                Outcome(run_id=run.id, state=RunState.SUCCEEDED, started=clock, finished=clock) for run in claimed.owned
+            ]
+            assert len(outcomes) == JOBS
+            runs.finish(self.session, outcomes=outcomes, node=self.node, clock=clock, now=now)
+        self.positions.forget_due()
+        self.positions.look(self.session)
+
+    def blocks(self, statement: str, **parameters: Any) -> int:
+        """Return how many blocks a statement reads."""
+        with self.session.raw().cursor() as cursor:
+            cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statements.load(statement), parameters)
+            ((found,),) = cursor.fetchall()
+        plan = found[0]["Plan"]
+        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
+
+
+@pytest.fixture
+def past(held: None, session: Connection, monkeypatch: pytest.MonkeyPatch) -> Past:
+    monkeypatch.setattr(positions, "_FORGET_SECONDS", 3600.0)  # on a busy machine the past may take minutes
+    past = Past(session)
+    past.go_by()
+    return past
+
+
+class TestWhatAClaimReads:
+    def test_does_not_grow_with_what_has_passed(self, past: Past) -> None:
+        names = [f"job-{number}" for number in range(1, JOBS + 1)]
+        since = past.positions.first_active(names)
+        now = past.begin + timedelta(seconds=ROUNDS, milliseconds=1)
+        due = {"now": now, "tasks": [TASK], "limit": JOBS}
+
+        counted = past.blocks("count_active_runs", jobs=texts(names), since=array(since))
+        counted_from_the_first = past.blocks("count_active_runs", jobs=texts(names), since=array([0] * JOBS))
+        claimed = past.blocks("claim_due_jobs", **due, **{**ANY_JOB, "since": past.positions.due_from})
+        claimed_from_the_first = past.blocks("claim_due_jobs", **due, **ANY_JOB)
+
+        # Without positions, the entries of all that has passed are read: that is what the others are held against.
+        assert counted_from_the_first > 5 * counted
+        assert claimed_from_the_first > 3 * claimed
+        assert counted < 6 * JOBS
+
+    def test_of_the_jobs_finds_the_runs_that_are_active_all_the_same(self, past: Past) -> None:
+        names = [f"job-{number}" for number in range(1, JOBS + 1)]
+        claimed = claims.claim_due(
+            past.session,
+            node=past.node,
+            tasks={TASK},
+            limit=JOBS,
+            room={"default": JOBS},
+            catch_up_limit=5,
+            positions=past.positions,
+            now=past.begin + timedelta(seconds=ROUNDS, milliseconds=1),
+        )
+
+        found = past.session.execute(
+            "count_active_runs", jobs=texts(names), since=array(past.positions.first_active(names))
+        )
+
+        assert sorted(row[-1] for row in found) == sorted(run.id for run in claimed.owned)
