@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+
+_PR_SET_PDEATHSIG = 1
 
 STOP_TIMEOUT_SECONDS = 40.0
 """Longer than a node's own grace period, so that it ends by itself."""
@@ -28,6 +32,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,
+                preexec_fn=_ending_with(os.getpid()),
             )
 
     @property
@@ -54,6 +59,24 @@ class Child:
             output.seek(self._start_of_log)
             written = output.read().decode(errors="replace")
         return "\n".join(written.rstrip().splitlines()[-lines:])
+
+
+def _ending_with(parent: int) -> Callable[[], None] | None:
+    """
+    Return what lets a new process end when this one does, however it ends. Only Linux can do that.
+
+    Else a quickstart that was killed would leave a web and a node behind, which go on with the settings of before.
+    """
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # before the fork: loading a library takes locks
+
+    def end_with_parent() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(0)  # it has ended in this very moment
+
+    return end_with_parent
 
 
 def stop(children: Sequence[Child]) -> tuple[str, ...]:

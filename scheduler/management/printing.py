@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import getpass
 import json
+import os
 import re
+import sys
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.db.utils import Error
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -32,6 +36,9 @@ REFUSED = 1
 NOT_ASKED = 2
 """It could not be asked: wrong usage, no such job or run, no database."""
 
+INTERRUPTED = 130
+"""Ctrl-C, as shells count it."""
+
 MOST_ROWS = 100_000
 """Rows that one command prints at most: they are held in memory."""
 
@@ -46,6 +53,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 def add_output(parser: CommandParser) -> None:
     parser.add_argument("-o", "--output", choices=("table", "json"), default="table", help="Default: table.")
+    parser.add_argument("--json", dest="output", action="store_const", const="json", help="The same as -o json.")
 
 
 def as_json(document: Any) -> str:
@@ -74,8 +82,18 @@ def guarded(work: Callable[[], None]) -> None:
 
     :raises CommandError: with the exit code
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that has no “–” shows a question mark instead of a traceback.
+            stream.reconfigure(errors="replace")
     try:
         work()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has seen enough, as “| head” does. What is still buffered has no place to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
     except _NOT_FOUND as error:
         raise CommandError(str(error), returncode=NOT_ASKED) from None
     except SchedulerError as error:
@@ -85,6 +103,34 @@ def guarded(work: Callable[[], None]) -> None:
         found = installation.check().error
         text = found or explain(error=error)
         raise CommandError(text, returncode=NOT_ASKED) from None
+
+
+def note(stream: OutputWrapper, text: str, *, ending: str | None = None) -> None:
+    """Write a message beside the data. Django colours all of stderr as errors, which this is not."""
+    stream.write(text, style_func=str, ending=ending)
+
+
+def json_object(text: str, *, option: str) -> dict[str, Any]:
+    """:raises CommandError: it is not a JSON object"""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise CommandError(f"{option} is no JSON: {error}.", returncode=NOT_ASKED) from None
+    if not isinstance(found, dict):
+        raise CommandError(f"{option} is not a JSON object.", returncode=NOT_ASKED)
+    return found
+
+
+def span(text: str) -> dict[str, int]:
+    """
+    Read ``30m`` as the parts of an interval.
+
+    :raises CommandError: it is not a span
+    """
+    found = re.fullmatch(r"([1-9][0-9]{0,8})([smhdw])", text, re.ASCII)
+    if found is None:
+        raise CommandError(f"“{text[:64]}” is not a span. Write it as 90s, 30m, 12h, 7d or 2w.", returncode=NOT_ASKED)
+    return {{**_UNITS, "w": "weeks"}[found[2]]: int(found[1])}
 
 
 def whole(*, least: int, most: int = 2**31 - 1) -> Callable[[str], int]:
@@ -158,3 +204,12 @@ def _cell(value: Any, *, widest: int = _WIDEST) -> str:
         text = str(value)
     text = " ".join(text.split())
     return text if len(text) <= widest else f"{text[: widest - 1]}…"
+
+
+def actor() -> str:
+    """Return who works at this shell."""
+    try:
+        return getpass.getuser()[:150]
+    except (OSError, KeyError):
+        # A container may run under a number that no user has.
+        return "shell"

@@ -127,8 +127,21 @@ def clean_up(
     check(older_than_days=days, keep_per_job=keep, batch_size=batch_size)
     cutoff = (now or database_now()) - timedelta(days=days)
     done = CleanUp(cutoff=cutoff)
+    sweeps = _sweeps(cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run)
+    if not dry_run:
+        sweeps = itertools.chain(
+            sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days))
+        )
+    for counts in sweeps:
+        done = done.plus(**counts)
+        if progress is not None:
+            progress(done)
+    return done
+
+
+def _sweeps(*, cutoff: datetime, keep_per_job: int, batch_size: int, dry_run: bool) -> Iterator[dict[str, int]]:
     # Runs go before their jobs: deleting a job detaches its runs, in one transaction however many there are.
-    sweeps = itertools.chain(
+    return itertools.chain(
         _sweep(
             what="stock_history",
             find=partial(retention.find_stock_history, cutoff=cutoff),
@@ -137,7 +150,7 @@ def clean_up(
             batch=_Batch(batch_size),
             dry_run=dry_run,
         ),
-        _sweep_runs(cutoff=cutoff, keep_per_job=keep, batch=_Batch(batch_size), dry_run=dry_run),
+        _sweep_runs(cutoff=cutoff, keep_per_job=keep_per_job, batch=_Batch(batch_size), dry_run=dry_run),
         _sweep(
             what="jobs",
             find=partial(retention.find_ended_jobs, cutoff=cutoff),
@@ -148,7 +161,7 @@ def clean_up(
         ),
         _sweep(
             what="changes",
-            find=partial(retention.find_old_changes, cutoff=cutoff, keep_per_job=settings.keep_changes_per_job),
+            find=partial(retention.find_old_changes, cutoff=cutoff, keep_per_job=conf.get().keep_changes_per_job),
             delete=lambda page: retention.delete_changes(changes=page),
             after=0,
             batch=_Batch(batch_size),
@@ -163,15 +176,6 @@ def clean_up(
             dry_run=dry_run,
         ),
     )
-    if not dry_run:
-        sweeps = itertools.chain(
-            sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days))
-        )
-    for counts in sweeps:
-        done = done.plus(**counts)
-        if progress is not None:
-            progress(done)
-    return done
 
 
 def schedule_clean_up() -> bool:

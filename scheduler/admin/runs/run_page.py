@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -67,15 +68,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "progress": progress(run.progress) if run.finished_at is None else None,
         "links": _links(run, job),
         "run_address": addresses.run(run.pk),
-        "attempts": [
-            {
-                "run": attempt,
-                "address": addresses.run(attempt.pk),
-                "waited": display.took(attempt.started_at - attempt.due_at) if attempt.started_at else "",
-                "node": node_name(attempt, names),
-            }
-            for attempt in attempts
-        ],
+        "attempts": [_attempt(attempt, names) for attempt in attempts],
         "around": run_around.neighbours(run, near),
         "changes": run_around.changes(
             run,
@@ -85,6 +78,15 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
             see_job=request.user.has_perm("scheduler.view_job"),
         ),
         "forgotten": run_around.forgotten(run, now=now),
+    }
+
+
+def _attempt(attempt: Run, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "run": attempt,
+        "address": addresses.run(attempt.pk),
+        "waited": display.took(attempt.started_at - attempt.due_at) if attempt.started_at else "",
+        "node": node_name(attempt, names),
     }
 
 

@@ -63,14 +63,14 @@ class Command(BaseCommand):
 
         for id in incidents:
             service.acknowledge(incident=service.get(id=id), actor=_user(), note=note)
-            self.stderr.write(f"The incident {id} is acknowledged.")
+            printing.note(self.stderr, f"The incident {id} is acknowledged.")
 
     def _snooze(self, *, incidents: list[int], until: datetime, note: str, **_: Any) -> None:
         from scheduler.services.alerts import incidents as service
 
         for id in incidents:
             service.snooze(incident=service.get(id=id), until=until, actor=_user(), note=note)
-            self.stderr.write(f"The incident {id} is snoozed until {until.isoformat(timespec='seconds')}.")
+            printing.note(self.stderr, f"The incident {id} is snoozed until {until.isoformat(timespec='seconds')}.")
 
     def _test(self, *, channel: str, **_: Any) -> None:
         found = Channel.objects.filter(name=channel).first()
@@ -96,9 +96,9 @@ class Command(BaseCommand):
         except (OSError, ValueError) as error:
             raise CommandError(f"{file} cannot be read: {error}", returncode=printing.NOT_ASKED) from None
         done = transfer.load(document=document, actor=_user(), via=Via.COMMAND)
-        self.stderr.write(f"{done.channels} channels and {done.rules} rules were created or updated.")
+        printing.note(self.stderr, f"{done.channels} channels and {done.rules} rules were created or updated.")
         for name in done.without_secrets:
-            self.stderr.write(f"The channel “{name}” is switched off until its secrets are entered.")
+            printing.note(self.stderr, f"The channel “{name}” is switched off until its secrets are entered.")
 
     def _print(self, rows: list[dict[str, Any]], output: str, columns: tuple[str, ...]) -> None:
         text = printing.as_json(rows) if output == "json" else printing.table(rows=rows, columns=columns)

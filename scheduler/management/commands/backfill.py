@@ -52,7 +52,7 @@ class Command(BaseCommand):
             progress=self._progress,
         )
         if self.stderr.isatty():
-            self.stderr.write("")
+            printing.note(self.stderr, "")
         if not found.fire_times:
             self.stdout.write("Nothing to queue: the job has no fire time in the window.")
         elif not found.queued:
@@ -65,4 +65,4 @@ class Command(BaseCommand):
 
     def _progress(self, done: int) -> None:
         if self.stderr.isatty():
-            self.stderr.write(f"\r{done:,} fire times looked at", ending="")
+            printing.note(self.stderr, f"\r{done:,} fire times looked at", ending="")

@@ -25,4 +25,4 @@ class Command(BaseCommand):
 
     def _show(self, number: int) -> None:
         if number % 100_000 == 0:
-            self.stderr.write(f"{number:,} rows so far …")
+            printing.note(self.stderr, f"{number:,} rows so far …")

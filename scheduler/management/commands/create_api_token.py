@@ -35,5 +35,5 @@ class Command(BaseCommand):
         if found is None:
             raise CommandError(f"There is no user “{user}”.", returncode=printing.NOT_ASKED)
         token, text = get_token_model().objects.create(user=found, expiry=timedelta(days=days))
-        self.stderr.write(f"Token {token.token_key} of {user} is good until {token.expiry:%Y-%m-%d}.")
+        printing.note(self.stderr, f"Token {token.token_key} of {user} is good until {token.expiry:%Y-%m-%d}.")
         self.stdout.write(text)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from scheduler.management import printing
 from scheduler.services import installation
 
 
@@ -17,11 +18,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--check", action="store_true", help="Change nothing, only say what is missing.")
-        parser.add_argument("--json", action="store_true", help="Print the health as one JSON object.")
+        printing.add_output(parser)
 
-    def handle(self, *, check: bool, json: bool, **options: Any) -> None:
+    def handle(self, *, check: bool, output: str, **options: Any) -> None:
         health = installation.check() if check else installation.install()
-        self.stdout.write(_as_json(health) if json else _as_text(health))
+        self.stdout.write(_as_json(health) if output == "json" else _as_text(health))
         if health.error:
             raise CommandError(health.error, returncode=1)
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import getpass
 import json
 import sys
 import threading
@@ -15,7 +14,7 @@ from django.utils import timezone
 
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
-from scheduler.management import declared, imported, printing
+from scheduler.management import declared, edited, imported, printing
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -31,7 +30,7 @@ _COLUMNS = ("id", "name", "state", "task", "when", "next_run_time")
 
 class Command(BaseCommand):
     help = (
-        "List, show, run, pause, resume, export and import jobs, and show their history. "
+        "List, show, create, edit, clone, delete, run, pause, resume, export and import jobs, and show their history. "
         "Exit code 0: done; 1: refused; 2: could not ask."
     )
 
@@ -55,7 +54,7 @@ class Command(BaseCommand):
         coming = add("next", "Say when a job fires next.", printing.add_output)
         coming.add_argument("job", nargs="?", help="The id of the job; or --cron.")
         coming.add_argument("--cron", metavar="EXPRESSION", help="A crontab expression that is not saved.")
-        coming.add_argument("--tz", default="UTC", metavar="ZONE", help="Its time zone. Default: UTC.")
+        coming.add_argument("--tz", metavar="ZONE", help="Its time zone. Default: TIME_ZONE.")
         coming.add_argument("-n", dest="count", type=printing.whole(least=1, most=1000), default=10, metavar="N")
         run = add("run", "Run a job now.", _one, printing.add_output)
         run.add_argument("--kwargs", metavar="JSON", help="In place of the job's.")
@@ -63,6 +62,13 @@ class Command(BaseCommand):
         run.add_argument(
             "--timeout", type=printing.seconds, default=3600.0, metavar="SECONDS", help="Longest wait. Default: 3600."
         )
+        edited.add_definition_arguments(add("create", "Create a job.", printing.add_output), is_new=True)
+        edited.add_definition_arguments(
+            add("edit", "Change what is given of a job.", printing.add_output), is_new=False
+        )
+        edited.add_clone_arguments(add("clone", "Copy a job, its secrets included.", printing.add_output))
+        deletion = add("delete", "Delete jobs; their history stays.", _many, printing.add_output)
+        deletion.add_argument("--reason", default="")
         pause = add("pause", "Pause jobs.", _many, printing.add_output)
         pause.add_argument("--reason", default="")
         pause.add_argument("--until", metavar="INSTANT", help="When they resume by themselves.")
@@ -103,12 +109,12 @@ class Command(BaseCommand):
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)
         if len(rows) > limit:
-            self.stderr.write(f"There are more than {limit:,} jobs: narrow it down, or raise --limit.")
+            printing.note(self.stderr, f"There are more than {limit:,} jobs: narrow it down, or raise --limit.")
 
     def _show(self, *, job: str, output: str, **_: Any) -> None:
         self._print(representations.jobs(rows=[jobs.get(id=job)])[0], output)
 
-    def _next(self, *, job: str | None, cron: str | None, tz: str, count: int, output: str, **_: Any) -> None:
+    def _next(self, *, job: str | None, cron: str | None, tz: str | None, count: int, output: str, **_: Any) -> None:
         if (job is None) == (cron is None):
             raise CommandError("Name a job, or give --cron.", returncode=printing.NOT_ASKED)
         # An expression alone is computed here: it needs no database.
@@ -117,15 +123,15 @@ class Command(BaseCommand):
         else:
             trigger, now = jobs.get(id=job).trigger, database_now()
         moments = triggers.next_fire_times(trigger, after=now, count=count)
-        self.stderr.write(triggers.describe(trigger))
+        printing.note(self.stderr, triggers.describe(trigger))
         times = [representations.instant(moment) for moment in moments]
         self.stdout.write(printing.as_json(times) if output == "json" else "\n".join(str(time) for time in times))
 
     def _run(self, *, job: str, output: str, kwargs: str | None, wait: bool, timeout: float, **_: Any) -> None:
-        given = None if kwargs is None else _object(kwargs)
-        run = bulk.run_now(job=jobs.get(id=job), actor=_actor(), kwargs=given)
+        given = None if kwargs is None else printing.json_object(kwargs, option="--kwargs")
+        run = bulk.run_now(job=jobs.get(id=job), actor=printing.actor(), kwargs=given)
         if wait:
-            self.stderr.write(f"Run {run.pk} is queued; waiting for its end.")
+            printing.note(self.stderr, f"Run {run.pk} is queued; waiting for its end.")
             run = self._ended(run, timeout)
         self._print(representations.runs(rows=[run])[0], output)
         if wait and run.state != RunState.SUCCEEDED:
@@ -143,6 +149,18 @@ class Command(BaseCommand):
             never.wait(_LOOK_SECONDS)
             run = runs.get(id=run.pk)
         return run
+
+    def _create(self, *, output: str, **options: Any) -> None:
+        self._print(representations.jobs(rows=[edited.create(options, actor=printing.actor())])[0], output)
+
+    def _edit(self, *, output: str, **options: Any) -> None:
+        self._print(representations.jobs(rows=[edited.edit(options, actor=printing.actor())])[0], output)
+
+    def _clone(self, *, output: str, **options: Any) -> None:
+        self._print(representations.jobs(rows=[edited.clone(options, actor=printing.actor())])[0], output)
+
+    def _delete(self, *, jobs: list[str], reason: str, output: str, **_: Any) -> None:
+        self._each("delete", jobs, output, reason=reason)
 
     def _pause(self, *, jobs: list[str], reason: str, until: str | None, output: str, **_: Any) -> None:
         self._each("pause", jobs, output, reason=reason, until=None if until is None else _instant(until))
@@ -162,7 +180,7 @@ class Command(BaseCommand):
 
     def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
         done = bulk.change_many(
-            action=action, ids=tuple(ids), filter=JobFilter(), actor=_actor(), via=Via.COMMAND, **how
+            action=action, ids=tuple(ids), filter=JobFilter(), actor=printing.actor(), via=Via.COMMAND, **how
         )
         rows = [
             {"id": change.id, "ok": change.error is None, "detail": str(change.error) if change.error else None}
@@ -187,7 +205,7 @@ class Command(BaseCommand):
             sentence = f"{file} is no export of jobs: it is nested too deeply."
             raise CommandError(sentence, returncode=printing.NOT_ASKED) from None
         done = transfer.import_jobs(
-            document=document, actor=_actor(), via=Via.COMMAND, reason=reason, update=update, dry_run=dry_run
+            document=document, actor=printing.actor(), via=Via.COMMAND, reason=reason, update=update, dry_run=dry_run
         )
         rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]
         self._print(rows, output, columns=("id", "what", "detail"))
@@ -198,7 +216,7 @@ class Command(BaseCommand):
         declared.plan(options, out=self.stdout, err=self.stderr, style=self.style)
 
     def _apply(self, **options: Any) -> None:
-        declared.apply(options, actor=_actor(), out=self.stdout, err=self.stderr, style=self.style)
+        declared.apply(options, actor=printing.actor(), out=self.stdout, err=self.stderr, style=self.style)
 
     def _import_crontab(self, *, file: str, timezone: str, **_: Any) -> None:
         imported.crontab(file=file, timezone=timezone, out=self.stdout, err=self.stderr)
@@ -236,22 +254,3 @@ def _instant(text: str) -> datetime:
         sentence = f"--until is “{text}”, no instant; write it as 2027-03-01T09:00:00+01:00, with an offset."
         raise CommandError(sentence, returncode=printing.NOT_ASKED)
     return found
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise CommandError(f"--kwargs is no JSON: {error}.", returncode=printing.NOT_ASKED) from None
-    if not isinstance(found, dict):
-        raise CommandError("--kwargs is not a JSON object.", returncode=printing.NOT_ASKED)
-    return found
-
-
-def _actor() -> str:
-    """Return who works at this shell."""
-    try:
-        return getpass.getuser()[:150]
-    except (OSError, KeyError):
-        # A container may run under a number that no user has.
-        return "shell"

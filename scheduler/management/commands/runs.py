@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import RunState
+from scheduler.errors import SchedulerError
 from scheduler.management import printing
+from scheduler.models import Run
 from scheduler.services import runs
 from scheduler.services.queries import representations, run_queries
 from scheduler.services.queries.run_queries import RunFilter
@@ -18,7 +21,7 @@ _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", 
 
 
 class Command(BaseCommand):
-    help = "List runs and show their logs. Exit code 0: done; 1: refused; 2: could not ask."
+    help = "List, cancel and retry runs, and show their logs. Exit code 0: done; 1: refused; 2: could not ask."
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
@@ -35,6 +38,17 @@ class Command(BaseCommand):
         log: CommandParser = words.add_parser("log", help="Show what a run has logged.")
         log.add_argument("run", type=printing.whole(least=1, most=2**63 - 1), help="The id of the run.")
         log.add_argument("-f", "--follow", action="store_true", help="Go on until the run ends.")
+
+        for word, help in (("cancel", "Cancel runs."), ("retry", "Queue another attempt of finished runs.")):
+            part: CommandParser = words.add_parser(word, help=f"{help} Those named, or all that match.")
+            part.add_argument("runs", nargs="*", metavar="RUN", type=printing.whole(least=1, most=2**63 - 1))
+            part.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
+            part.add_argument("--job", default="", help="The id of a job.")
+            part.add_argument("--task", default="")
+            part.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
+            part.add_argument("--until", type=printing.since, metavar="TIME")
+            part.add_argument("--limit", type=printing.whole(least=1, most=10_000), default=1000, metavar="N")
+            printing.add_output(part)
 
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
@@ -64,7 +78,31 @@ class Command(BaseCommand):
         else:
             self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))
         if len(rows) > limit:
-            self.stderr.write(f"There are more than {limit:,} runs: narrow it down, or raise --limit.")
+            printing.note(self.stderr, f"There are more than {limit:,} runs: narrow it down, or raise --limit.")
+
+    def _cancel(self, **options: Any) -> None:
+        self._each(runs.cancel, "cancelled", among=(RunState.QUEUED, RunState.RUNNING), **options)
+
+    def _retry(self, **options: Any) -> None:
+        self._each(runs.retry, "retried", among=run_queries.UNSUCCESSFUL, **options)
+
+    def _each(
+        self, do: Callable[..., Run], done: str, *, among: Collection[RunState], output: str, limit: int, **which: Any
+    ) -> None:
+        ids = _chosen(among=among, limit=limit, **which)
+        rows = []
+        for id in ids:
+            try:
+                run = do(run=id, actor=printing.actor())
+                rows.append({"id": id, "ok": True, "run": run.pk, "state": run.state, "detail": None})
+            except SchedulerError as error:
+                rows.append({"id": id, "ok": False, "run": None, "state": None, "detail": str(error)})
+        if output == "json":
+            self.stdout.write(printing.as_json(rows))
+        else:
+            self.stdout.write(printing.table(rows=rows, columns=("id", "ok", "run", "state", "detail")))
+        if not all(row["ok"] for row in rows):
+            raise CommandError(f"Not every run could be {done}.", returncode=printing.REFUSED)
 
     def _log(self, *, run: int, follow: bool, **_: Any) -> None:
         shown = 0
@@ -74,7 +112,7 @@ class Command(BaseCommand):
             if len(found.log) < shown:
                 # A long log loses its middle while it grows: what is at its end is still new.
                 shown = 0
-                self.stderr.write("The log was cut in the middle; it begins anew.")
+                printing.note(self.stderr, "The log was cut in the middle; it begins anew.")
             self.stdout.write(found.log[shown:], ending="")
             self.stdout.flush()
             shown = len(found.log)
@@ -86,3 +124,15 @@ class Command(BaseCommand):
         if follow and found.state != RunState.SUCCEEDED:
             text = found.error or found.reason or "no reason was given"
             raise CommandError(f"The run {run} {found.state}: {text}", returncode=printing.REFUSED)
+
+
+def _chosen(*, among: Collection[RunState], limit: int, runs: list[int], state: list[str], **filter: Any) -> list[int]:
+    """Return the runs that were named, or the oldest of those that match."""
+    given = {name: filter[name] for name in ("job", "task", "since", "until") if filter[name]}
+    if bool(runs) == bool(given or state):
+        raise CommandError("Name runs, or say which: --job, --task, --state, --since.", returncode=printing.NOT_ASKED)
+    if runs:
+        return runs
+    states = tuple(sorted(state or (each.value for each in among)))
+    found = run_queries.runs(filter=RunFilter(states=states, **given))
+    return list(found.order_by("pk").values_list("pk", flat=True)[:limit])

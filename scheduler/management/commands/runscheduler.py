@@ -246,7 +246,7 @@ class Command(BaseCommand):
     def _wait_for_the_database(self, deadline: float, why: str) -> None:
         """Let a moment pass, and say once what is waited for."""
         if not self._told:
-            self.stderr.write(f"Waiting up to {self._patience:g} s for the database: {why}")
+            printing.note(self.stderr, f"Waiting up to {self._patience:g} s for the database: {why}")
             self._told = True
         self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
 

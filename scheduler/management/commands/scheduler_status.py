@@ -14,10 +14,10 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+        printing.add_output(parser)
 
-    def handle(self, *, json: bool, **options: Any) -> None:
-        printing.guarded(lambda: self._handle(as_json=json))
+    def handle(self, *, output: str, **options: Any) -> None:
+        printing.guarded(lambda: self._handle(as_json=output == "json"))
 
     def _handle(self, *, as_json: bool) -> None:
         report = health.check()

@@ -10,6 +10,7 @@ from typing import Any
 
 from scheduler.core import triggers
 from scheduler.core.definition import POLICIES
+from scheduler.core.health.standing import NodeView, Waiting
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Node, Run
 from scheduler.services import masking
@@ -201,39 +202,41 @@ def status(*, found: Status) -> dict[str, Any]:
         "total_jobs": found.total_jobs,
         "jobs_by_state": found.jobs_by_state,
         "metrics": totals(found.totals, uptime=now.uptime, last=found.last_execution_at),
-        "nodes": [
-            {
-                "id": node.id,
-                "name": node.name,
-                "state": node.state,
-                "is_alive": node.is_fresh,
-                "heartbeat_age_seconds": round(node.heartbeat_age, 3),
-                "uptime_seconds": round(node.uptime, 3),
-                "stuck": node.stuck,
-                "executors": node.executors,
-                "busy": node.busy,
-                "backlog": node.backlog,
-                "tick_seconds": node.tick_seconds,
-                "clock_skew_seconds": node.skew,
-            }
-            for node in found.nodes
-        ],
-        "queues": [
-            {
-                "executor": queue.executor,
-                "queued": queue.queued,
-                "running": queue.running,
-                "held": queue.held,
-                "oldest_seconds": queue.oldest,
-                "oldest_held_seconds": queue.oldest_held,
-            }
-            for queue in found.queues
-        ],
+        "nodes": [_living_node(node) for node in found.nodes],
+        "queues": [_queue(queue) for queue in found.queues],
         "due_jobs": now.due,
         "overdue_jobs": now.overdue,
         "max_overdue_seconds": round(now.max_overdue or 0.0, 3),
         "next_run_time": instant(now.next_run_time),
         "checked_at": instant(now.now),
+    }
+
+
+def _living_node(node: NodeView) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "name": node.name,
+        "state": node.state,
+        "is_alive": node.is_fresh,
+        "heartbeat_age_seconds": round(node.heartbeat_age, 3),
+        "uptime_seconds": round(node.uptime, 3),
+        "stuck": node.stuck,
+        "executors": node.executors,
+        "busy": node.busy,
+        "backlog": node.backlog,
+        "tick_seconds": node.tick_seconds,
+        "clock_skew_seconds": node.skew,
+    }
+
+
+def _queue(queue: Waiting) -> dict[str, Any]:
+    return {
+        "executor": queue.executor,
+        "queued": queue.queued,
+        "running": queue.running,
+        "held": queue.held,
+        "oldest_seconds": queue.oldest,
+        "oldest_held_seconds": queue.oldest_held,
     }
 
 

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from scheduler.core.registry import registry
+from scheduler.management import printing
+
+_COLUMNS = ("name", "arguments", "executor", "timeout_seconds", "idempotent", "description")
+
+
+class Command(BaseCommand):
+    help = "List the tasks that jobs may run. Exit code 0: done."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        found: CommandParser = words.add_parser("list", help="List tasks by name.")
+        found.add_argument("--search", default="", metavar="TEXT", help="Part of the name or the description.")
+        printing.add_output(found)
+
+    def handle(self, *, search: str, output: str, **options: Any) -> None:
+        printing.guarded(lambda: self._list(search=search.casefold(), output=output))
+
+    def _list(self, *, search: str, output: str) -> None:
+        rows = [
+            {
+                "name": task.name,
+                "arguments": list(task.schema.get("properties", {})),
+                "executor": task.executor,
+                "timeout_seconds": None if task.timeout is None else task.timeout.total_seconds(),
+                "idempotent": task.idempotent,
+                "description": task.description,
+            }
+            for task in registry.all()
+            if search in f"{task.name} {task.description}".casefold()
+        ]
+        if output == "json":
+            self.stdout.write(printing.as_json(rows))
+        else:
+            shown = [{**row, "arguments": ", ".join(row["arguments"]) or None} for row in rows]  # type: ignore[arg-type]
+            self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.postgres import Cluster
+from tests.scenarios.own_project import OwnProject
+from tests.waiting import wait_until
+
+ROUTER = '''
+class Jobs:
+    """Sends the scheduler's tables to a database of their own."""
+
+    apps = ("scheduler", "django_apscheduler")
+
+    def db_for_read(self, model, **hints):
+        return "jobs" if model._meta.app_label in self.apps else None
+
+    db_for_write = db_for_read
+
+    def allow_migrate(self, db, app_label, **hints):
+        return (db == "jobs") == (app_label in self.apps)
+'''
+
+SETTINGS = """
+DATABASES["jobs"] = {{**DATABASES["default"], "NAME": "{name}"}}
+DATABASE_ROUTERS = ["catalog.routing.Jobs"]
+"""
+
+WORK = """
+from scheduler.services import jobs, runs
+job = jobs.create(id="tick", task="reports.send_report", kwargs={"recipient": "a"},
+                  trigger={"type": "interval", "hours": 1})
+jobs.pause(job=job)
+jobs.resume(job=job)
+jobs.update(job=job, kwargs={"recipient": "b"})
+jobs.run_now(job=job)
+"""
+
+RUNS = """
+import json
+from scheduler.models import Run
+print(json.dumps(list(Run.objects.filter(job_key="tick").values_list("state", flat=True))))
+"""
+
+PAGES = """
+from django.contrib.auth import get_user_model
+from django.test import Client
+from django.conf import settings
+settings.ALLOWED_HOSTS = ["testserver"]
+user = get_user_model().objects.create_superuser("root", "root@example.org", "secret")
+client = Client()
+client.force_login(user)
+for page in ("/admin/scheduler/job/", "/admin/scheduler/job/tick/change/", "/admin/scheduler/run/",
+             "/api/v1/scheduler/status"):
+    print(page, client.get(page).status_code)
+key = {"HTTP_IDEMPOTENCY_KEY": "once"}
+print("run", client.post("/api/v1/scheduler/jobs/tick/run", "{}", content_type="application/json", **key).status_code)
+user.delete()
+print("deleted", 200)
+"""
+
+
+@pytest.fixture
+def project(cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
+    if not cluster.is_running:
+        cluster.start()
+    for name in ("people", "their_jobs"):
+        cluster.psql(f"CREATE DATABASE {name}")
+    project = OwnProject(
+        directory=tmp_path / "own",
+        python=sys.executable,
+        database=cluster.url("people"),
+        settings=SETTINGS.format(name="their_jobs"),
+    )
+    yield project
+    for name in ("people", "their_jobs"):
+        cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.timeout(400)
+class TestTablesThatARouterSendsElsewhere:
+    def test_work_as_those_of_the_default_database(self, project: OwnProject) -> None:
+        project.make()
+        project.append("catalog/routing.py", ROUTER)
+
+        assert "no issues" in project.manage("check").stdout
+        assert "error: none" in project.manage("init_scheduler_db").stdout
+        project.shell(WORK)
+        node = project.start_node("--processes", "0")
+        try:
+            wait_until(lambda: json.loads(project.shell(RUNS)) == ["succeeded"], 60)
+            answers = project.shell(PAGES).splitlines()
+            status = project.manage("scheduler_status")
+        finally:
+            node.send_signal(signal.SIGTERM)
+            assert node.wait(40) == 0
+
+        assert [line for line in answers if line.split()[-1] not in ("200", "202")] == []
+        assert status.returncode == 0
+
+    def test_are_missed_where_the_nodes_look_elsewhere(self, project: OwnProject) -> None:
+        project.make()
+        project.append("catalog/routing.py", ROUTER)
+        project.append("shop/settings.py", 'SCHEDULER["DATABASE"] = "default"\n')
+
+        refused = project.manage("init_scheduler_db", check=False)
+
+        assert refused.returncode == 1
+        assert "which is another database than “jobs”" in refused.stderr
