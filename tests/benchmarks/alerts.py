@@ -84,7 +84,8 @@ def flood(*, jobs: int, rules: int) -> None:
     told = time.perf_counter() - began
     untold = Incident.objects.filter(opened_in__isnull=True).count()
     print(
-        f"{jobs} jobs failed at once, {rules} rules: recorded in {recorded:.1f} s, told in {told:.1f} s, {untold} untold, "
+        f"{jobs} jobs failed at once, {rules} rules: recorded in {recorded:.1f} s, told in {told:.1f} s, "
+        f"{untold} untold, "
         f"{Notification.objects.count()} messages, memory {before} → {memory_mb()} MB",
         flush=True,
     )

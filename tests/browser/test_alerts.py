@@ -48,7 +48,7 @@ class TestAChannel:
             page.goto(reverse("admin:scheduler_channel_add"))
             page.get_by_label("Name").fill("Hook")
             page.get_by_label("Kind").select_option("webhook")
-            page.get_by_label("Address", exact=True).fill(receiver.url)
+            page.locator('[name="webhook.url"]').fill(receiver.url)
             page.get_by_role("button", name="Save and continue editing").click()
             expect(page.get_by_text("It was not tested yet.")).to_be_visible()
             page.get_by_role("button", name="Send a test").click()
