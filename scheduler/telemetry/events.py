@@ -86,6 +86,12 @@ API_TABLES_OF_ANOTHER_RELEASE = _event(
     fields="error",
     meaning="The API answered 503: the migrations of this release are missing.",
 )
+BULK_FAILED = _event(
+    "scheduler.bulk.failed",
+    level="exception",
+    fields="bulk_action",
+    meaning="A bulk action failed for a job; it goes on with the others.",
+)
 CHILD_ANSWERED_FOR_ANOTHER_RUN = _event(
     "scheduler.child.answered_for_another_run",
     level="warning",

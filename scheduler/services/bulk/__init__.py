@@ -26,6 +26,7 @@ from scheduler.services.bulk import on_jobs, on_runs
 from scheduler.services.bulk.selection import Refusal, Selection
 from scheduler.store import database
 from scheduler.store.clock import database_now
+from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
@@ -121,7 +122,7 @@ def _work_off(id: int) -> None:
         while _chunk(id):
             pass
     except Exception:  # the thread ends here, and whoever looks at the action goes on with it
-        logger.exception("scheduler.bulk.failed", extra={"bulk_action": id})
+        logger.exception(events.BULK_FAILED, extra={"bulk_action": id})
     finally:
         connections.close_all()
 
