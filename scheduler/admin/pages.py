@@ -13,7 +13,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified, HttpResponseRedirect
-from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -79,11 +78,12 @@ def part(request: HttpRequest, context: Mapping[str, Any], *, region: str) -> Ht
     # What only grew older is the same: the page counts on by itself.
     tag = f'"{hashlib.sha256(display.AGES.sub("", body).encode()).hexdigest()[:32]}"'
     same = tag in request.headers.get("If-None-Match", "")
-    response: HttpResponseBase = HttpResponseNotModified() if same else HttpResponse(body)
+    response: HttpResponse = HttpResponseNotModified() if same else HttpResponse(body)
     response["ETag"] = tag
     response["Cache-Control"] = "no-cache, private"
     # A region holds no secret that somebody could guess by the length of the answer: no token, and no echo of input.
-    return _gzip.process_response(request, response)
+    packed: HttpResponse = _gzip.process_response(request, response)  # type: ignore[assignment]
+    return packed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

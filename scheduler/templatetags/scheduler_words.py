@@ -54,7 +54,7 @@ def beside(at: Any, zone: str) -> Any:
 
 
 @register.inclusion_tag("scheduler/times_in.html", takes_context=True)
-def times_in(context: Any) -> dict[str, str]:
+def times_in(context: Any) -> dict[str, Any]:
     """The zone of the times on the page, with a link to change it. Only GET pages can be returned to."""
     from scheduler.admin.format import display
 

@@ -60,11 +60,13 @@ def _fetch_page(context: Context, page: Page, *, is_item: bool) -> bool:
         context.tally.note(error.message)
         return False
     except AskedToWait as error:
-        context.retry_not_before = error.until_at
         context.tally.note(error.message)
         # Its turn is over all the same: otherwise one page that always answers so would be the first for ever.
-        Page.objects.filter(pk=page.pk).update(asked_at=context.now())
-        return not addresses.same_site(page.url, context.source.url)
+        Page.objects.filter(pk=page.pk).update(asked_at=context.now(), retry_at=error.until_at)
+        if not addresses.same_site(page.url, context.source.url):
+            return True
+        context.retry_not_before = error.until_at
+        return False
     except (ForbiddenByRobots, NotForIndexing, WrongContentType) as error:
         _record_failure(context, page, error, count="skipped")
     except (ScrapingError, RequestFailed, DataError, ValueError) as error:

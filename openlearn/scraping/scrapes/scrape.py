@@ -30,7 +30,8 @@ def scrape(*, source: Source, fetcher: Fetcher, now: Callable[[], datetime]) -> 
     numbers: dict[str, Any] = dict(counts)
     summary = ScrapeSummary(
         **numbers,
-        failing=own.failing().count(),
+        # With a limit of 0 no page is requested: what failed before says nothing any more.
+        failing=own.failing().count() if source.page_limit else 0,
         not_modified=context.not_modified,
         retry_not_before=context.retry_not_before,
         problems=context.tally.problems,

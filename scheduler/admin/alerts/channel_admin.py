@@ -133,7 +133,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["fields"] = ChannelForm.Meta.fields
-        made = super().get_form(request, obj, change=change, **kwargs)
+        made: Any = super().get_form(request, obj, change=change, **kwargs)
         made.user = request.user
         return made
 

@@ -61,6 +61,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
             for job in found.paused
         ],
         "nodes": node_rows(found.nodes),
+        "pause_all": reverse("admin:scheduler_job_pause_all") if request.user.has_perm("scheduler.pause_job") else "",
         "changed": change_text.rows(request, found.changed, now=now),
         "all_changes": addresses.changes(),
         "has_jobs": sum(found.counts.values()) > 0,
@@ -169,7 +170,7 @@ def _run_counts(found: Dashboard) -> list[dict[str, Any]]:
     waiting = str(display.RUN_MARKS["queued"].word)
     if queued and ages and max(ages) >= 1:
         waiting = _("queued, oldest %s") % display.span(max(ages))
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": display.number(running),
             "text": display.RUN_MARKS["running"].word,

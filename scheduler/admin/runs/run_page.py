@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -81,7 +80,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     }
 
 
-def _attempt(attempt: Run, names: Mapping[str, str]) -> dict[str, Any]:
+def _attempt(attempt: Run, names: dict[str, str]) -> dict[str, Any]:
     return {
         "run": attempt,
         "address": addresses.run(attempt.pk),

@@ -20,13 +20,14 @@ def delay_before_next_try(*, attempts: int, chance: float) -> timedelta:
 
     ``chance``, from 0 to 1, adds up to a tenth, so that messages that failed together are not tried together.
     """
-    delay = min(_FIRST_DELAY * 2 ** min(attempts - 1, 20), _LONGEST_DELAY)
+    delay: timedelta = min(_FIRST_DELAY * 2 ** min(attempts - 1, 20), _LONGEST_DELAY)
     return delay * (1 + 0.1 * chance)
 
 
 def delay_before_reminder(*, reminders: int) -> timedelta:
     """Return how long after the message before it a reminder comes, of which there were so many: 1 hour, doubling."""
-    return min(_FIRST_REMINDER * 2 ** min(reminders, 10), _LONGEST_REMINDER)
+    delay: timedelta = min(_FIRST_REMINDER * 2 ** min(reminders, 10), _LONGEST_REMINDER)
+    return delay
 
 
 def quiet_until(*, now: datetime, begins: time | None, ends: time | None, zone: str) -> datetime | None:

@@ -215,7 +215,7 @@ class Command(BaseCommand):
         """First of all, so that a signal during start-up stops the node as well."""
 
         # A signal that a task makes up is none: it concerns that task, not the node.
-        _thread.interrupt_main = _refuse_to_interrupt  # type: ignore[assignment]
+        _thread.interrupt_main = _refuse_to_interrupt
 
         def stop(_number: int, _frame: object) -> None:
             if self._stop.is_set():

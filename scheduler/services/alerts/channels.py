@@ -85,8 +85,8 @@ def check(*, channel: Channel | None, name: str, kind: str, config: Mapping[str,
 
     :raises InvalidChannel, NameTaken: as ``create`` and ``update``
     """
-    taken = Channel.objects.filter(name=_name(name)).exclude(pk=channel.pk if channel else None)
-    if taken.exists():
+    taken = Channel.objects.filter(name=_name(name))
+    if (taken if channel is None else taken.exclude(pk=channel.pk)).exists():
         raise NameTaken(phrase("There is a channel “{name}” already. Choose another name.", name=name))
     if channel is not None:
         config = {**channel.config, **masking.unmasked(given=config, stored=channel.config, pointer="/config")}

@@ -12,13 +12,13 @@ from django.db import IntegrityError
 from django.db.models import QuerySet
 
 from scheduler import outgoing, sealing
+from scheduler.core.health import Status
 from scheduler.core.states import RunState
 from scheduler.errors import DestinationRefused, InvalidArguments, InvalidChannel, NameTaken, RequestFailed
 from scheduler.messages import phrase
 from scheduler.models import Run, Switch
 from scheduler.services import transactions
 from scheduler.services.queries import health
-from scheduler.services.queries.health import Status
 from scheduler.store.clock import database_now
 
 _LIMITS = outgoing.Limits(redirects=3, connect_seconds=5.0, read_seconds=5.0, total_seconds=10.0)

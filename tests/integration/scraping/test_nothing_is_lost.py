@@ -9,8 +9,9 @@ import pytest
 from django.utils import timezone
 
 from openlearn.scraping import errors, sentences, services
-from openlearn.scraping.fetching import access
+from openlearn.scraping.fetching import access, politeness
 from openlearn.scraping.models import Document, Listing, Page, Source
+from scheduler import conf
 from scheduler.services import jobs
 from tests.integration.scraping.scrapes import counts, scrape
 from tests.websites import article, item, reply, reply_if_changed, rss, sitemap
@@ -236,8 +237,31 @@ class TestASourceMostOfWhosePagesFail:
         source.refresh_from_db()
         assert (source.consecutive_failures, source.last_error) == (0, "")
 
+    def test_is_fine_once_it_wants_no_pages(self, allowed, save):
+        allowed.routes["/feed"] = reply(rss(item("One", "/one")))
+        source = save("feed", "/feed")
+        with pytest.raises(errors.MostPagesFail):
+            scrape(source)
+        Source.objects.update(page_limit=0)
+
+        assert counts(scrape(source)) == (0, 0, 1, 0, 0)
+
 
 class TestAHost:
+    def test_of_a_page_that_asks_to_wait_does_not_stop_a_source_elsewhere(self, allowed, save, settings):
+        other = allowed.root.replace("127.0.0.1", "localhost")
+        allowed.routes["/feed"] = reply(rss(item("One", f"{other}/one"), item("Two", "/two")))
+        allowed.routes["/two"] = reply(article("Two"))
+        politeness.close(host=other.removeprefix("http://"), until_at=timezone.now() + timedelta(hours=1))
+        settings.SCHEDULER = {**settings.SCHEDULER, "ALLOWED_HOSTS": (allowed.host, other.removeprefix("http://"))}
+        conf.get.cache_clear()
+        source = save("feed", "/feed")
+
+        summary = scrape(source)
+
+        assert (summary.pages, summary.pages_left, summary.retry_not_before) == (1, 1, None)
+        assert allowed.asked("/one") == 0
+
     def test_that_asks_to_wait_is_left_alone_by_all_its_sources(self, allowed, save):
         first, second = save("feed", "/a"), save("feed", "/b")
         allowed.routes["/a"] = reply(status=429, Retry_After="600")
