@@ -290,6 +290,12 @@ class RunNotFound(SchedulerError):
     code = "run_not_found"
 
 
+class BulkActionNotFound(SchedulerError):
+    """There is no such bulk action."""
+
+    code = "bulk_action_not_found"
+
+
 class InvalidFilter(SchedulerError):
     """The filter is invalid."""
 

@@ -13,6 +13,7 @@ from scheduler.admin.alerts.channel_admin import ChannelAdmin
 from scheduler.admin.alerts.incident_admin import IncidentAdmin
 from scheduler.admin.alerts.notification_admin import NotificationAdmin, SwitchAdmin
 from scheduler.admin.alerts.rule_admin import RuleAdmin
+from scheduler.admin.bulk.bulk_admin import BulkActionAdmin
 from scheduler.admin.changes.change_admin import ChangeAdmin
 from scheduler.admin.jobs.job_admin import JobAdmin
 from scheduler.admin.nodes.node_admin import NodeAdmin
@@ -24,6 +25,7 @@ for model in (DjangoJob, DjangoJobExecution):
         admin.site.unregister(model)
 
 __all__ = [
+    "BulkActionAdmin",
     "ChangeAdmin",
     "ChannelAdmin",
     "IncidentAdmin",

@@ -16,6 +16,11 @@ def runs(**wanted: str) -> str:
     return f"{reverse('admin:scheduler_run_changelist')}?{urlencode(wanted)}"
 
 
+def runs_many(**wanted: str) -> str:
+    """Where something is done with many runs."""
+    return f"{reverse('admin:scheduler_run_many')}?{urlencode(wanted)}"
+
+
 def jobs(**wanted: str) -> str:
     """The list of jobs."""
     address = reverse("admin:scheduler_job_changelist")

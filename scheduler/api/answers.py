@@ -184,6 +184,29 @@ class BulkAnswer(BaseModel):
     results: list[BulkResult]
 
 
+class Refusal(BaseModel):
+    id: Any
+    name: str
+    code: str
+    text: str
+
+
+class BulkProgress(BaseModel):
+    """An action on many, which goes on by itself."""
+
+    id: int
+    subject: Literal["jobs", "runs"]
+    action: str
+    total: int = Field(description="How many were selected when it began.")
+    done: int
+    refused: int
+    refusals: list[Refusal] = Field(description="Of the first 50 that were refused.")
+    requested_by: str
+    created_at: Time
+    stop_requested_at: Time | None
+    finished_at: Time | None
+
+
 class Tally(BaseModel):
     jobs_executed: int
     jobs_succeeded: int

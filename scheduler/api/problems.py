@@ -26,6 +26,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.SchedulerError: 400,
     errors.JobNotFound: 404,
     errors.RunNotFound: 404,
+    errors.BulkActionNotFound: 404,
     errors.ChangeNotFound: 404,
     errors.TemplateNotFound: 404,
     errors.RuleNotFound: 404,

@@ -141,6 +141,27 @@ class Bulk(Body):
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="To add or to remove.")
 
 
+class RunSelection(Body):
+    state: list[RunStateWord] = Field(default_factory=list, max_length=9)
+    kind: list[RunKindWord] = Field(default_factory=list, max_length=4)
+    job: str = Field(default="", max_length=255)
+    name: str = Field(default="", max_length=255, description="Part of the name, the id or the task of the job.")
+    task: str = Field(default="", max_length=255)
+    executor: str = Field(default="", max_length=64)
+    tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
+    error: str = Field(default="", max_length=255, description="Part of the error.")
+    since: Instant | None = None
+    until: Instant | None = None
+
+
+class BulkRuns(Body):
+    """Either ids, or a filter that names something."""
+
+    action: Literal["cancel", "retry", "delete"]
+    ids: list[int] = Field(default_factory=list, max_length=10_000)
+    filter: RunSelection | None = None
+
+
 class TokenCreation(Body):
     days: int = Field(default=90, ge=1, le=3650, description="How long the token is good for. Not given: 90.")
 

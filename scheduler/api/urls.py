@@ -12,6 +12,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from scheduler.api import openapi
 from scheduler.api.alerts.views import ChannelViews, IncidentViews, RuleViews
+from scheduler.api.bulk.views import BulkViews
 from scheduler.api.changes.views import ChangeViews
 from scheduler.api.health.views import HealthViews
 from scheduler.api.jobs.views import JobViews
@@ -81,6 +82,9 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ),
     ("changes", ChangeViews.as_view({"get": "list"}), "changes"),
     ("runs", RunViews.as_view({"get": "list"}), "runs"),
+    ("runs/bulk", BulkViews.as_view({"post": "runs"}), "bulk-runs"),
+    ("bulk/<run_id:id>", BulkViews.as_view({"get": "retrieve"}), "bulk-action"),
+    ("bulk/<run_id:id>/stop", BulkViews.as_view({"post": "stop"}), "stop-bulk-action"),
     ("runs/<run_id:id>", RunViews.as_view({"get": "retrieve"}), "run"),
     ("runs/<run_id:id>/log", RunViews.as_view({"get": "log"}), "log"),
     ("runs/<run_id:id>/traceback", RunViews.as_view({"get": "traceback"}), "traceback"),

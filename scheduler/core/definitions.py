@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from scheduler.core import error_messages, triggers
+from scheduler.core import error_messages, text, triggers
 from scheduler.core.registry import Task, jsonable, registry, revealed
 from scheduler.errors import InvalidArguments
 
@@ -49,10 +49,14 @@ def check_arguments(
         args=[opened(name, value) for name, value in zip(names, plain_args, strict=True)],
         kwargs={name: opened(name, value) for name, value in plain_kwargs.items()},
     )
-    return (
+    checked = (
         [_sealed(task, name, value, vault) for name, value in zip(names, plain_args, strict=True)],
         {name: _sealed(task, name, value, vault) for name, value in plain_kwargs.items()},
     )
+    as_json = json.dumps(checked, ensure_ascii=False)
+    if "\\u0000" in as_json or not text.is_storable(as_json):
+        raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
+    return checked
 
 
 def _sealed(task: Task, name: str, value: Any, vault: Vault) -> Any:

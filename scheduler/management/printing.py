@@ -27,6 +27,7 @@ from scheduler.errors import (
     RunNotFound,
     SchedulerError,
 )
+from scheduler.logbook import visible
 from scheduler.services import installation
 from scheduler.services.database_errors import explain
 
@@ -202,7 +203,7 @@ def _cell(value: Any, *, widest: int = _WIDEST) -> str:
         text = json.dumps(value, ensure_ascii=False)
     else:
         text = str(value)
-    text = " ".join(text.split())
+    text = " ".join(visible(text).split())
     return text if len(text) <= widest else f"{text[: widest - 1]}…"
 
 

@@ -1,4 +1,5 @@
 from scheduler.models.accounting import OwedWindow, RemovedJob
+from scheduler.models.bulk import BulkAction
 from scheduler.models.change import Change
 from scheduler.models.channel import Channel
 from scheduler.models.declaration import Declaration
@@ -17,6 +18,7 @@ from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [
     "AlertChange",
+    "BulkAction",
     "Change",
     "Channel",
     "Counter",

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from scheduler.core import reasons
+from scheduler.core import reasons, text
 from scheduler.core.states import ChangeAction, Via
 from scheduler.store import database, statements
 
@@ -55,8 +55,8 @@ def of_many(*, author: Author) -> Iterator[None]:
 def _document(author: Author) -> dict[str, Any]:
     document: dict[str, Any] = {
         "via": Via(author.via).value,
-        "actor": _storable(author.actor)[:_MOST_ACTOR_CHARS],
-        "reason": _storable(reasons.text_of(author.reason))[:_MOST_REASON_CHARS],
+        "actor": text.storable(author.actor, most=_MOST_ACTOR_CHARS),
+        "reason": text.storable(reasons.text_of(author.reason), most=_MOST_REASON_CHARS),
     }
     if code := reasons.code_of(author.reason):
         document |= {"reason_code": code, "reason_params": reasons.params_of(author.reason)}
@@ -67,11 +67,6 @@ def _document(author: Author) -> dict[str, Any]:
     if author.also:
         document["also"] = dict(author.also)
     return document
-
-
-def _storable(text: str) -> str:
-    """JSON could hold NUL and halves of surrogate pairs; PostgreSQL cannot store them."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _say(said: str) -> None:

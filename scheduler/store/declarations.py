@@ -18,14 +18,14 @@ from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from scheduler import conf
-from scheduler.core import ids, policies, reasons, triggers
+from scheduler.core import ids, names, policies, reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState
 from scheduler.core.triggers.apscheduler import from_apscheduler
 from scheduler.errors import InvalidTask, UnknownTask
 from scheduler.models import Job
 from scheduler.store import jobs as rows
-from scheduler.store.stored_jobs import MissingTask
+from scheduler.store.stock.stored_jobs import MissingTask
 
 _POLICIES = ("executor", "misfire_grace_time", "coalesce", "max_instances")
 _ROUNDING = timedelta(milliseconds=1)
@@ -129,7 +129,7 @@ def new_job(*, declaration: Declaration, now: datetime) -> Job:
         columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
     return Job(
         id=ids.checked(job.id),
-        name=rows.checked_name(job.name),
+        name=names.checked_name(job.name),
         trigger=normalized,
         state_changed_at=now,
         source=JobSource.CODE,
@@ -151,7 +151,7 @@ def edit_columns(*, row: Job, changed: Collection[str], declaration: Declaration
     job = declaration.job
     new = declaration.policies(changed)
     if "name" in changed:
-        new["name"] = rows.checked_name(job.name)
+        new["name"] = names.checked_name(job.name)
     if "func" in changed or "args" in changed or "kwargs" in changed:
         new |= declaration.call(task=row.task if _is_task_of(row, job.func) else declaration.task())
     if "trigger" in changed:
@@ -174,7 +174,7 @@ def replacement_columns(*, row: Job, declaration: Declaration, now: datetime) ->
     """
     new = declaration.policies() | declaration.call(task=declaration.task())
     if not _keeps_name(row, declaration.job):
-        new["name"] = rows.checked_name(declaration.job.name)
+        new["name"] = names.checked_name(declaration.job.name)
     form = declaration.unanchored(now=now)
     if declaration.next_run_time is None:
         return new | _pause_or_finish(row, form, now)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from scheduler.core import reasons
+from scheduler.core import reasons, text
 from scheduler.core.states import JobState
 from scheduler.messages import Message
 from scheduler.store.connections import Connection, Transaction, array, instants, reason_columns, texts
@@ -133,8 +133,8 @@ def break_jobs(
 
 def set_apart(connection: Connection, *, job: str, error: Exception) -> None:
     """Take a job out of the schedule whose rows make every statement fail."""
-    text = f"{error}".replace("\x00", "")[:_LONGEST_REASON].encode("utf-8", "replace").decode()
-    reason = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=text)
+    said = text.storable(f"{error}", most=_LONGEST_REASON)
+    reason = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=said)
     break_jobs(connection, problems=[(job, reason)])
 
 

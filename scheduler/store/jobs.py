@@ -8,7 +8,6 @@ write say who does, for the history.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -20,13 +19,14 @@ from scheduler import conf, sealing
 from scheduler.core import definitions, error_messages, reasons, triggers
 from scheduler.core.registry import registry
 from scheduler.core.states import ChangeAction, JobState
-from scheduler.errors import InvalidArguments, InvalidName, InvalidTrigger, JobExists, JobNotFound, UnknownTask
+from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
 from scheduler.store import changes as history
-from scheduler.store import database, legacy_state, overdue
+from scheduler.store import database, overdue
 from scheduler.store.changes import Author
 from scheduler.store.drivers import sqlstate
+from scheduler.store.stock import legacy_state
 
 _IN_USE = "55006"
 """What the database answers while the former runs of an id are being put aside."""
@@ -158,57 +158,13 @@ def check_arguments(
 
     :raises UnknownTask, InvalidArguments: naming what does not fit
     """
-    checked = definitions.check_arguments(
+    return definitions.check_arguments(
         task=registry.get(task),
         args=args,
         kwargs=kwargs,
         max_bytes=conf.get().max_arguments_bytes,
         vault=sealing.Vault(job=job),
     )
-    text = json.dumps(checked, ensure_ascii=False)
-    if "\\u0000" in text or not _is_utf8(text):
-        raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
-    return checked
-
-
-def checked_name(name: Any) -> str:
-    """:raises InvalidName: it cannot be a name"""
-    if not isinstance(name, str) or not 0 < len(name.strip()) <= 255 >= len(name) or not name.isprintable():
-        raise InvalidName(
-            error_messages.UNUSABLE_NAME(
-                name=str(name)[:64],
-            )
-        )
-    return name
-
-
-def checked_tags(tags: Any) -> list[str]:
-    """
-    Return the tags as they are stored: each once, in order.
-
-    :raises InvalidName: one cannot be a tag, or there are more than 20
-    """
-    if isinstance(tags, str) or not isinstance(tags, Sequence) or len(tags) > 20:
-        raise InvalidName(error_messages.TAGS_IS_A_LIST(value=str(tags)[:64]))
-    for tag in tags:
-        if not isinstance(tag, str) or not 0 < len(tag) <= 50 or not tag.isprintable() or tag != tag.strip():
-            raise InvalidName(error_messages.UNUSABLE_TAG(tag=str(tag)[:64]))
-    return sorted(set(tags))
-
-
-def checked_description(description: Any) -> str:
-    """:raises InvalidName: it cannot be a description"""
-    if not isinstance(description, str) or "\x00" in description or not _is_utf8(description):
-        raise InvalidName(error_messages.DESCRIPTION_HOLDS_NUL())
-    return description
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def due(next_fire_time: datetime | None) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
 from scheduler.store.declarations import Declaration, edit_columns, new_job, replacement_columns
-from scheduler.store.stored_jobs import StoredJob, build
+from scheduler.store.stock.stored_jobs import StoredJob, build
 
 logger = logging.getLogger(__name__)
 

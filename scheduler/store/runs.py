@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
-from scheduler.core import reasons
+from scheduler.core import reasons, text
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
 from scheduler.messages import Message
@@ -316,9 +316,8 @@ def set_apart(connection: Connection, *, run: int, state: RunState, error: Excep
 
     ``node``: only if it is this node's. It gets no further attempt, and is in no roll-up.
     """
-    text = f"It could not be dealt with ({type(error).__name__}: {error})."[:_LONGEST_ERROR]
-    text = text.replace("\x00", "").encode("utf-8", "replace").decode()
-    return bool(connection.execute("set_run_apart", run=run, node=node, state=state.value, error=text))
+    said = text.storable(f"It could not be dealt with ({type(error).__name__}: {error}).", most=_LONGEST_ERROR)
+    return bool(connection.execute("set_run_apart", run=run, node=node, state=state.value, error=said))
 
 
 def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:

@@ -61,6 +61,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
             for job in found.paused
         ],
         "nodes": node_rows(found.nodes),
+        "pause_all": reverse("admin:scheduler_job_pause_all") if request.user.has_perm("scheduler.pause_job") else "",
         "changed": change_text.rows(request, found.changed, now=now),
         "all_changes": addresses.changes(),
         "has_jobs": sum(found.counts.values()) > 0,

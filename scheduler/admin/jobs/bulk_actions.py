@@ -13,16 +13,18 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses, pages
+from scheduler.admin.bulk import bulk_admin
 from scheduler.admin.fields import tags_field
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import pausing
 from scheduler.admin.jobs.job_actions import as_file
 from scheduler.admin.pages import Done, Question
-from scheduler.core.states import JobSource
+from scheduler.core.states import JobSource, Via
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs
+from scheduler.services.bulk import Selection, begin, work_off
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
 
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 else:
     _Admin = object
 
-AT_ONCE = 500
-"""So many jobs are changed by one request, each in a transaction of its own, well within a web server's patience."""
+AT_ONCE = 50
+"""So many jobs are changed while the person waits; more are changed in the background, with a page that follows it."""
 
 _MOST_REFUSALS_SHOWN = 5
 _MOST_LINKS = 10
@@ -59,10 +61,10 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Pause these jobs?"),
+            background=("pause", {"reason": pause.reason, "until": pause.until.isoformat() if pause.until else None}),
             effect=_("They are not due until the pause ends. Queued and running runs continue."),
             button=_("Pause"),
             asks=pause.asks,
-            answer=pause.answer,
             problem=pause.problem,
             act=lambda job: pause.begin(request, job),
             tell=tell,
@@ -75,10 +77,10 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Resume these jobs?"),
+            background=("resume", {"reason": reason}),
             effect=_("Each is due again at its next fire time. Fire times during the pause are skipped."),
             button=_("Resume"),
             asks={"asks_reason": True},
-            answer={"reason": reason},
             act=lambda job: jobs.resume(job=job, **pages.author(request), reason=reason),
             tell=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
         )
@@ -89,6 +91,7 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Run these jobs now?"),
+            background=("run", {}),
             effect=_("Each runs once. A run waits while the maximum number of runs is active."),
             button=_("Run them now"),
             act=lambda job: jobs.run_now(job=job, actor=pages.actor(request)),
@@ -103,6 +106,7 @@ class BulkActions(_Admin):
             queryset,
             tags=tags,
             title=_("Add tags to these jobs?"),
+            background=("add_tags", {"tags": tags}),
             effect=_("Existing tags are kept."),
             button=_("Add the tags"),
             act=lambda job: bulk.retag(job=job, **pages.author(request), add=tags),
@@ -117,6 +121,7 @@ class BulkActions(_Admin):
             queryset,
             tags=tags,
             title=_("Remove tags from these jobs?"),
+            background=("remove_tags", {"tags": tags}),
             effect=_("Other tags are kept."),
             button=_("Remove the tags"),
             act=lambda job: bulk.retag(job=job, **pages.author(request), remove=tags),
@@ -129,6 +134,7 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Clone these jobs?"),
+            background=("clone", {}),
             effect=_("The copies have the same definition, including secrets. They are paused until they are resumed."),
             button=_("Clone"),
             act=lambda job: bulk.clone(
@@ -148,10 +154,10 @@ class BulkActions(_Admin):
             request,
             queryset,
             title=_("Delete these jobs?"),
+            background=("delete", {"reason": reason}),
             effect=_("Their history is kept. Queued and running runs continue."),
             button=_("Delete"),
             asks={"is_destructive": True, "asks_reason": True},
-            answer={"reason": reason},
             act=lambda job: jobs.remove(job=job, **pages.author(request), reason=reason),
             tell=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
         )
@@ -164,7 +170,6 @@ class BulkActions(_Admin):
             request,
             queryset,
             asks={"tag_suggestions": job_queries.tags()},
-            answer={"tags": tags_field.written(tags)},
             problem=_("Name a tag.") if is_answer and not tags else "",
             **what,
         )
@@ -177,48 +182,52 @@ class BulkActions(_Admin):
         title: str,
         effect: str,
         button: str,
+        background: tuple[str, dict[str, Any]],
         act: Callable[[Job], Any],
         tell: Callable[[Sequence[Any]], str],
         asks: dict[str, Any] | None = None,
-        answer: dict[str, str] | None = None,
         problem: str = "",
     ) -> HttpResponse | None:
         """
-        Ask, then change the jobs one by one in batches, and report the rejected ones.
+        Ask, then do it to each job by itself; say which ones the services refused.
 
-        ``asks``: further fields of the question. ``answer``: hidden fields that repeat the answers for the next batch.
+        ``asks``: what else is asked, as fields of the question. ``background``: the action and its parameters as
+        ``services.bulk`` takes them, for more jobs than a person waits for.
         """
         number = queryset.count()
         if not number:
             return None
-        ordered = queryset.order_by("pk").filter(pk__gt=request.POST.get("after", ""))
-        selected = list(ordered[:AT_ONCE])
+        ordered = queryset.order_by("pk")
         question = Question(
             title=title,
-            effects=[_counted(selected, number), effect, *_in_parts(number)],
+            effects=[_counted(list(ordered[:_MOST_NAMES]), number), effect],
             button=button,
             back=request.get_full_path(),
             fields=pages.selection(request),
             **(asks or {}),
         )
 
-        def do() -> Done | Question:
-            remaining = ordered.count() - len(selected)
-            done = self._each(request, selected, act)
-            told = tell(done) if done else ""
-            if remaining <= 0:
-                return Done(sentence=told, location=request.get_full_path())
-            if told:
-                messages.success(request, told)
-            return Question(
-                title=ngettext("Continue with %d more job?", "Continue with %d more jobs?", remaining) % remaining,
-                effects=[effect, *_in_parts(remaining)],
-                button=_("Go on"),
-                back=request.get_full_path(),
-                fields=[*pages.selection(request), *(answer or {}).items(), ("after", selected[-1].pk)],
-            )
+        def do() -> Done:
+            if number > AT_ONCE:
+                return self._in_background(request, ordered, background)
+            done = self._each(request, list(ordered), act)
+            return Done(sentence=tell(done) if done else "", location=request.get_full_path())
 
         return pages.confirm(request, question=question, act=do, problem=problem, one_by_one=True)
+
+    def _in_background(self, request: HttpRequest, ordered: QuerySet[Job], what: tuple[str, dict[str, Any]]) -> Done:
+        action, parameters = what
+        ids = tuple(ordered.values_list("pk", flat=True))
+        row = begin(
+            subject="jobs",
+            action=action,
+            selection=Selection(ids=ids),
+            parameters=parameters,
+            actor=pages.actor(request),
+            via=Via.ADMIN,
+        )
+        work_off(id=row.pk)
+        return Done(sentence="", location=bulk_admin.address(row.pk))
 
     def _each(self, request: HttpRequest, selected: Sequence[Job], act: Callable[[Job], Any]) -> list[Any]:
         done, refused = [], []

@@ -13,18 +13,23 @@ from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from scheduler.admin import addresses, pages
+from scheduler.admin.bulk import bulk_admin
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import declared, pausing
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.runs.run_admin import effects_of_active_runs
-from scheduler.core.states import JobSource, JobState
+from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound
 from scheduler.models import Job, Run
 from scheduler.services import jobs
+from scheduler.services.bulk import Selection, begin, work_off
 from scheduler.services.jobs import bulk, transfer
+from scheduler.services.queries import job_queries
+from scheduler.services.queries.job_queries import JobFilter
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Job]
@@ -47,7 +52,11 @@ class JobActions(_Admin):
             "keep": self.keep_view,
         }
         return [
-            path(f"<path:object_id>/{name}/", wrap(view), name=f"scheduler_job_{name}") for name, view in views.items()
+            path("pause-all/", wrap(self.pause_all_view), name="scheduler_job_pause_all"),
+            *(
+                path(f"<path:object_id>/{name}/", wrap(view), name=f"scheduler_job_{name}")
+                for name, view in views.items()
+            ),
         ]
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
@@ -94,6 +103,45 @@ class JobActions(_Admin):
         job = self._open(request, object_id, self.has_change_permission)
         question, act = declared.keeping(request, job)
         return pages.confirm(request, question=question, act=act)
+
+    def pause_all_view(self, request: HttpRequest) -> HttpResponse:
+        """Pause every active job, or those with a tag or of an executor, which the address may name."""
+        if not self.has_view_permission(request) or not self.has_pause_permission(request):
+            raise PermissionDenied
+        pause = pausing.asked(request)
+        tag, executor = request.GET.get("tag", ""), request.GET.get("executor", "")
+        filter = JobFilter(
+            states=(JobState.ACTIVE,), tags=(tag,) if tag else (), executors=(executor,) if executor else ()
+        )
+        number = job_queries.jobs(filter=filter).count()
+
+        def act() -> Done:
+            row = begin(
+                subject="jobs",
+                action="pause",
+                selection=Selection(filter=filter),
+                parameters={"reason": pause.reason, "until": pause.until.isoformat() if pause.until else None},
+                actor=pages.actor(request),
+                via=Via.ADMIN,
+            )
+            work_off(id=row.pk)
+            return Done(sentence="", location=bulk_admin.address(row.pk))
+
+        which = [_("Only jobs with the tag “%s”.") % display.first_line(tag)] if tag else []
+        which += [_("Only jobs of the executor “%s”.") % display.first_line(executor)] if executor else []
+        question = Question(
+            title=_("Pause everything?"),
+            effects=[
+                ngettext("%(number)s active job is paused.", "%(number)s active jobs are paused.", number)
+                % {"number": display.number(number)},
+                *which,
+                _("Runs already queued or running are not stopped."),
+            ],
+            button=_("Pause"),
+            back=addresses.jobs(),
+            **pause.asks,
+        )
+        return pages.confirm(request, question=question, act=act, problem=pause.problem)
 
     def resume_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_pause_permission)

@@ -60,7 +60,10 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "condition": condition,
         "sentence": sentence(job, runs, condition=condition, now=now),
         "running": [{"run": run, "address": addresses.run(run.pk)} for run in active if run.state == RunState.RUNNING],
-        "queued": sum(run.state == RunState.QUEUED for run in active),
+        "queued": Run.objects.active().filter(job_id=job.pk, state=RunState.QUEUED).count(),
+        "cancel_queued": addresses.runs_many(action="cancel", select_across="1", job=job.pk, tab="queued")
+        if request.user.has_perm("scheduler.cancel_run") and see_runs
+        else "",
         "when": trigger_text.describe(job.trigger),
         "tags": [{"text": tag, "address": addresses.jobs(tag=tag)} for tag in job.tags],
         "upcoming": (coming := upcoming(job, now=now)),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import path
@@ -19,9 +20,9 @@ from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
-from scheduler.admin.runs import run_list, run_log, run_page
+from scheduler.admin.runs import run_list, run_log, run_many, run_page
 from scheduler.core.states import RunState
-from scheduler.errors import InvalidArguments, RunNotFound, UnknownTask
+from scheduler.errors import InvalidArguments, InvalidFilter, RunNotFound, UnknownTask
 from scheduler.models import Job, Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import validation
@@ -36,7 +37,8 @@ class RunAdmin(ReadOnlyAdmin):
         own = [
             path(f"<int:run_id>/{name}/", wrap(view), name=f"scheduler_run_{name}") for name, view in actions.items()
         ]
-        return [*own, *super().get_urls()]
+        many = path("many/", wrap(self.many_view), name="scheduler_run_many")
+        return [many, *own, *super().get_urls()]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:  # type: ignore[override]
         if not self.has_view_permission(request):
@@ -44,6 +46,21 @@ class RunAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             return HttpResponseNotAllowed(["GET"])
         return run_list.show(request)
+
+    def many_view(self, request: HttpRequest) -> HttpResponse:
+        """Do something with many runs; the filter is in the address, as in that of the list."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        query = request.GET.copy()
+        for name in ("action", "select_across"):
+            query.pop(name, None)
+        back = f"{addresses.runs()}{query.urlencode()}"
+        try:
+            _tab, wanted = run_list.read(request)
+        except InvalidFilter as error:
+            messages.error(request, told(error))
+            return HttpResponseRedirect(back)
+        return run_many.ask(request, wanted, back=back)
 
     def changeform_view(
         self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None

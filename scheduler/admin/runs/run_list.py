@@ -19,6 +19,7 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
+from scheduler.admin.runs import run_many
 from scheduler.admin.runs.run_page import node_name
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
@@ -93,7 +94,7 @@ def read(request: HttpRequest) -> tuple[str, RunFilter]:
     if kind and kind not in set(RunKind):
         raise InvalidFilter(error_messages.NOT_A_RUN_KIND(text=kind[:64]), parameter="kind")
     reason = given.get("reason_code", "").strip()
-    texts = {name: given.get(name, "").strip() for name in ("job", "task", "error")}
+    texts = {name: given.get(name, "").strip() for name in ("job", "name", "executor", "tag", "task", "error")}
     for name, text in texts.items():
         if "\x00" in text:
             raise InvalidFilter(error_messages.FILTER_HOLDS_NUL(), parameter=name)
@@ -175,12 +176,18 @@ def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
             {
                 "group": group,
                 "address": addresses.run(group.sample),
+                "runs": _address(request, group="", error=_common(group.text)),
                 "jobs": ", ".join(sorted(map(display.first_line, group.jobs.values()))[:5])
                 + (f" … ({len(group.jobs)})" if len(group.jobs) > 5 else ""),
             }
             for group in groups[:100]
         ],
     }
+
+
+def _common(text: str) -> str:
+    """Return what all errors of a group have in common: the longest part between their numbers."""
+    return max(run_queries.fingerprint(text).split("#"), key=len).strip()[:200]
 
 
 def _nodes() -> Any:
@@ -194,6 +201,8 @@ def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str,
             {"text": text, "is_current": name == tab, "address": _address(request, tab=name)}
             for name, (text, _states) in _TABS.items()
         ],
+        "actions": run_many.offered(request),
+        "many_address": addresses.runs_many(**_kept(request)),
         "tasks": sorted(registry.names()),
         "nodes": [
             {"pk": pk, "name": f"{display.plain(name)} ({pk[:8]})", "is_chosen": pk == wanted.node}
@@ -218,6 +227,12 @@ def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str,
             "csv": _address(request, format="csv", group=""),
         },
     }
+
+
+def _kept(request: HttpRequest) -> dict[str, str]:
+    """Return the filters of the address, without the place in the list and the form of the answer."""
+    left_out = ("cursor", "order", "group", "format", pages.PART, "action", "select_across")
+    return {name: str(value) for name, value in request.GET.items() if name not in left_out}
 
 
 def _windows(request: HttpRequest) -> list[dict[str, Any]]:

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from scheduler.compat import adoption
+from scheduler.compat.adoption import Outcome
 from scheduler.core.states import Via
 from scheduler.management import printing
-from scheduler.services import adoption
-from scheduler.services.adoption import Outcome
 
 
 class Command(BaseCommand):

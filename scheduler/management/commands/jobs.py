@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
+from scheduler.logbook import visible
 from scheduler.management import declared, edited, imported, printing
 from scheduler.models import Run
 from scheduler.services import jobs, runs
@@ -136,7 +137,7 @@ class Command(BaseCommand):
         self._print(representations.runs(rows=[run])[0], output)
         if wait and run.state != RunState.SUCCEEDED:
             text = run.error or run.reason or "no reason was given"
-            raise CommandError(f"The run {run.pk} {run.state}: {text}", returncode=printing.REFUSED)
+            raise CommandError(f"The run {run.pk} {run.state}: {visible(text)}", returncode=printing.REFUSED)
 
     def _ended(self, run: Run, timeout: float) -> Run:
         deadline = time.monotonic() + timeout

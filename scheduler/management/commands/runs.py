@@ -8,15 +8,18 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core.reasons import RUN_REASONS
-from scheduler.core.states import RunState
+from scheduler.core.states import RunState, Via
 from scheduler.errors import SchedulerError
+from scheduler.logbook import visible
 from scheduler.management import printing
 from scheduler.models import Run
-from scheduler.services import runs
+from scheduler.services import bulk, runs
+from scheduler.services.bulk import Selection
 from scheduler.services.queries import representations, run_queries
 from scheduler.services.queries.run_queries import RunFilter
 
 _LOOK_SECONDS = 0.5
+_FILTERS = ("job", "name", "task", "executor", "tag", "error", "since", "until")
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
 
 
@@ -49,6 +52,18 @@ class Command(BaseCommand):
             part.add_argument("--until", type=printing.since, metavar="TIME")
             part.add_argument("--limit", type=printing.whole(least=1, most=10_000), default=1000, metavar="N")
             printing.add_output(part)
+
+        many: CommandParser = words.add_parser("bulk", help="Act on all runs that a filter finds, with progress.")
+        many.add_argument("action", choices=("cancel", "retry", "delete"))
+        many.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
+        many.add_argument("--job", default="", help="The id of a job.")
+        many.add_argument("--name", default="", help="Part of the name, the id or the task of the job.")
+        many.add_argument("--task", default="")
+        many.add_argument("--executor", default="")
+        many.add_argument("--tag", default="", help="A tag that the job has now.")
+        many.add_argument("--error", default="", help="Part of the error.")
+        many.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or ISO 8601.")
+        many.add_argument("--until", type=printing.since, metavar="TIME")
 
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
@@ -104,6 +119,27 @@ class Command(BaseCommand):
         if not all(row["ok"] for row in rows):
             raise CommandError(f"Not every run could be {done}.", returncode=printing.REFUSED)
 
+    def _bulk(self, *, action: str, state: list[str], **options: Any) -> None:
+        named = {name: options[name] for name in _FILTERS if options[name]}
+        if not named and not state:
+            raise CommandError("Give a filter, such as --job or --state.", returncode=printing.NOT_ASKED)
+        row = bulk.begin(
+            subject="runs",
+            action=action,
+            selection=Selection(filter=RunFilter(states=tuple(state), **named)),
+            actor=printing.actor(),
+            via=Via.COMMAND,
+        )
+        while row.finished_at is None:
+            row = bulk.step(id=row.pk, seconds=0.5)
+            if self.stderr.isatty():
+                self.stderr.write(f"\r{row.done + row.refused:,} of {row.total:,}", ending="")
+        for each in row.refusals:
+            self.stderr.write(visible(f"{each['id']}: {each['text']}"))
+        self.stdout.write(f"{action}: {row.done:,} of {row.total:,} done, {row.refused:,} refused.")
+        if row.refused:
+            raise CommandError(f"{row.refused:,} runs were refused.", returncode=printing.REFUSED)
+
     def _log(self, *, run: int, follow: bool, **_: Any) -> None:
         shown = 0
         never = threading.Event()
@@ -113,17 +149,17 @@ class Command(BaseCommand):
                 # A long log loses its middle while it grows: what is at its end is still new.
                 shown = 0
                 printing.note(self.stderr, "The log was cut in the middle; it begins anew.")
-            self.stdout.write(found.log[shown:], ending="")
+            self.stdout.write(visible(found.log[shown:]), ending="")
             self.stdout.flush()
             shown = len(found.log)
             if found.finished_at is not None or not follow:
                 break
             never.wait(_LOOK_SECONDS)
         if found.traceback:
-            self.stdout.write(found.traceback)
+            self.stdout.write(visible(found.traceback))
         if follow and found.state != RunState.SUCCEEDED:
             text = found.error or found.reason or "no reason was given"
-            raise CommandError(f"The run {run} {found.state}: {text}", returncode=printing.REFUSED)
+            raise CommandError(f"The run {run} {found.state}: {visible(text)}", returncode=printing.REFUSED)
 
 
 def _chosen(*, among: Collection[RunState], limit: int, runs: list[int], state: list[str], **filter: Any) -> list[int]:

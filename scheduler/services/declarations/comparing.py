@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 
 from scheduler import conf, sealing
-from scheduler.core import ids, policies
+from scheduler.core import ids, names, policies
 from scheduler.core.declarations import REMOVED, Declaration, flatten
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import Task, registry
@@ -38,11 +38,11 @@ def checked(declaration: Declaration) -> dict[str, Any]:
     stated["task"] = task.name
     stated["args"], stated["kwargs"] = _plain(task, stated)
     if "name" in stated:
-        rows.checked_name(stated["name"])
+        names.checked_name(stated["name"])
     if "description" in stated:
-        rows.checked_description(stated["description"])
+        names.checked_description(stated["description"])
     if "tags" in stated:
-        stated["tags"] = rows.checked_tags(stated["tags"])
+        stated["tags"] = names.checked_tags(stated["tags"])
     known = {"task", "args", "kwargs", "trigger", "name", "description", "tags"}
     stated |= policies.check({name: value for name, value in stated.items() if name not in known})
     return flatten(stated)

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from scheduler import conf
-from scheduler.core import definition, error_messages, ids, reasons, triggers
+from scheduler.core import definition, error_messages, ids, names, reasons, triggers
 from scheduler.core import policies as policy_rules
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
@@ -138,9 +138,9 @@ def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: 
         columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
     return Job(
         id=id,
-        name=rows.checked_name(given.get("name") or name),
-        description=rows.checked_description(given.get("description", "")),
-        tags=rows.checked_tags(given.get("tags", ())),
+        name=names.checked_name(given.get("name") or name),
+        description=names.checked_description(given.get("description", "")),
+        tags=names.checked_tags(given.get("tags", ())),
         task=task.name,
         args=args,
         kwargs=kwargs,
@@ -192,11 +192,11 @@ def update(
             raise stale(job=stored, version=version)
         new: dict[str, Any] = {name: changes[name] for name in _WORDS if name in changes}
         if "name" in new:
-            rows.checked_name(new["name"])
+            names.checked_name(new["name"])
         if "description" in new:
-            rows.checked_description(new["description"])
+            names.checked_description(new["description"])
         if "tags" in new:
-            new["tags"] = rows.checked_tags(new["tags"])
+            new["tags"] = names.checked_tags(new["tags"])
         new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
         if changes.get("executor", stored.executor) != stored.executor:
             job_queries.check_executor(executor=changes["executor"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import reasons
+from scheduler.core import names, reasons
 from scheduler.core.definition import POLICIES
 from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
@@ -169,7 +169,7 @@ def retag(
     """
     with database.atomic():
         stored = rows.lock(id=job.pk)
-        tags = rows.checked_tags(sorted({*stored.tags, *add} - set(remove)))
+        tags = names.checked_tags(sorted({*stored.tags, *add} - set(remove)))
         if tags == stored.tags:
             return stored
         return jobs.update(job=stored, actor=actor, via=via, reason=reason, tags=tags)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import triggers
+from scheduler.core import names, triggers
 from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
 from scheduler.models import Job
 from scheduler.services import masking
@@ -44,7 +44,7 @@ def check_tags(*, tags: Sequence[str]) -> list[str]:
 
     :raises InvalidName: a tag is invalid, or there are too many
     """
-    return rows.checked_tags(tags)
+    return names.checked_tags(tags)
 
 
 def preview(*, trigger: Any, count: int, after: datetime | None = None, must_fire: bool = False) -> TriggerPreview:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
@@ -15,7 +15,8 @@ from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunSt
 from scheduler.errors import InvalidFilter
 from scheduler.models import Job, Node, Run
 from scheduler.models.run import HAS_A_REASON
-from scheduler.services.queries import paging
+from scheduler.services.queries import job_queries, paging
+from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order, Page
 from scheduler.store import windows
 
@@ -34,6 +35,9 @@ LAST_FAILED_FIRST = Order(columns=("finished_at", "id"), descending=True)
 
 MOST_GROUPED = 1000
 MOST_EXPORTED = 10_000
+MOST_NAMED = 1_000
+"""A text that so many jobs match is looked for in the ledger itself."""
+
 MOST_COMPARED = 5_000
 """The slowest are looked for among so many: an index by duration would cost every run to serve a rare question."""
 
@@ -45,7 +49,14 @@ class RunFilter:
     """A selection of runs. Empty criteria are ignored."""
 
     job: str = ""
+    name: str = ""
+    """Part of the name, the id or the task of its job."""
+
     task: str = ""
+    executor: str = ""
+    tag: str = ""
+    """A tag that its job has now."""
+
     states: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     node: str = ""
@@ -148,6 +159,12 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         if RunKind.SCHEDULED not in filter.kinds:
             # What the kinds imply, as with the states.
             found = found.exclude(kind=RunKind.SCHEDULED)
+    if filter.name:
+        found = _of_jobs(found, job_queries.jobs(filter=JobFilter(text=filter.name)), name=filter.name)
+    if filter.tag:
+        found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
+    if filter.executor:
+        found = found.filter(executor=filter.executor)
     if filter.reasons:
         found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
     if filter.task:
@@ -155,6 +172,14 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
     if filter.node:
         found = found.filter(node=filter.node)
     return _within(found, filter, by_id=order is NEWEST_FIRST), order
+
+
+def _of_jobs(found: QuerySet[Run], jobs: QuerySet[Job], *, name: str) -> QuerySet[Run]:
+    """Keep the runs of these jobs; of deleted ones, those of the exact name or id."""
+    ids = list(jobs.values_list("pk", flat=True)[:MOST_NAMED])
+    if len(ids) == MOST_NAMED:
+        return found.filter(job_name__icontains=name)
+    return found.filter(Q(job__in=ids) | Q(job__isnull=True, job_name=name) | Q(job__isnull=True, job_key=name))
 
 
 def _within(found: QuerySet[Run], filter: RunFilter, *, by_id: bool) -> QuerySet[Run]:

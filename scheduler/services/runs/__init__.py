@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max
+from django.db.models import Max, Value
+from django.db.models.functions import Coalesce
 
 from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.states import JobState, RunKind, RunState
@@ -60,6 +61,30 @@ def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> R
         if stored.node is not None:
             notifications.notify(Channel.CANCEL)
     return stored
+
+
+def cancel_queued(*, ids: Collection[int], actor: str = "", now: datetime | None = None) -> int:
+    """Cancel those of the runs that have not begun; return how many. Those that a node takes just now go on."""
+    now = now or database_now()
+    reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
+    with database.atomic():
+        waiting = Run.objects.select_for_update(skip_locked=True).filter(pk__in=ids, state=RunState.QUEUED)
+        taken = dict(waiting.order_by("pk").values_list("pk", "node"))
+        changed = Run.objects.filter(pk__in=taken, state=RunState.QUEUED).update(
+            state=RunState.CANCELLED,
+            finished_at=now,
+            **reasons.columns(reason),
+            cancel_requested_at=Coalesce("cancel_requested_at", Value(now)),
+        )
+        if any(taken.values()):
+            notifications.notify(Channel.CANCEL)
+    return changed
+
+
+def refuse_active(run: Run) -> None:
+    """:raises RunIsActive: it has not ended"""
+    if run.finished_at is None:
+        raise RunIsActive(phrase("The run {id} has not ended: cancel it first.", id=f"{run.pk}"))
 
 
 def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Run:

@@ -13,8 +13,9 @@ from knox.models import AuthToken
 
 from scheduler.api import urls
 from scheduler.api.throttling import address_of
-from scheduler.models import Job, Run
-from scheduler.services import jobs
+from scheduler.models import BulkAction, Job, Run
+from scheduler.services import bulk, jobs
+from scheduler.services.bulk import Selection
 from tests.integration.api.conftest import BASE, EVERY_HOUR, Caller
 
 JOB = {"task": "sample.nothing", "trigger": EVERY_HOUR}
@@ -76,6 +77,11 @@ DOORS = (
     Door("get", "runs/{run}/traceback", ("view_run", "view_run_output")),
     Door("post", "runs/{run}/cancel", ("cancel_run",), 202),
     Door("post", "runs/{run}/retry", ("retry_run",), 409),
+    Door("post", "runs/bulk", ("view_run", "cancel_run"), 202, {"action": "cancel", "ids": [1]}),
+    Door("post", "runs/bulk", ("view_run", "retry_run"), 202, {"action": "retry", "ids": [1]}),
+    Door("post", "runs/bulk", ("view_run", "delete_run"), 202, {"action": "delete", "ids": [1]}),
+    Door("get", "bulk/{many}", ("view_run",)),
+    Door("post", "bulk/{many}/stop", ("view_run", "delete_job")),
     Door("get", "nodes", ("view_node",)),
     Door("get", f"nodes/{NODE}", ("view_node",), 404),
     Door("get", "tasks", ("view_job",)),
@@ -122,8 +128,16 @@ def run(db: None) -> Run:
     return jobs.run_now(job=jobs.create(id="j", **JOB))
 
 
+def many() -> int:
+    """An action on many that somebody else has begun."""
+    found = BulkAction.objects.first() or bulk.begin(
+        subject="runs", action="cancel", selection=Selection(ids=(1,)), actor="somebody"
+    )
+    return int(found.pk)
+
+
 def knock(caller: Caller, door: Door, run: Run) -> Any:
-    return caller.send(door.verb, door.path.format(run=run.pk), door.body)
+    return caller.send(door.verb, door.path.format(run=run.pk, many=many()), door.body)
 
 
 class TestEachDoor:
@@ -152,6 +166,7 @@ class TestEachDoor:
         """An address that somebody adds is here, or it is said to be open."""
         known = {
             door.path.replace("{run}", "<run_id:id>")
+            .replace("{many}", "<run_id:id>")
             .replace("/j", "/<job_id:id>")
             .replace(NODE, "<uuid:id>")
             .replace(f"{NOT_THERE}", "<run_id:id>")
@@ -184,14 +199,17 @@ class TestAViewOnlyUser:
         before = (list(Job.objects.values()), list(Run.objects.values()))
 
         answers = {}
-        for path in {door.path.format(run=run.pk) for door in DOORS}:
+        for path in {door.path.format(run=run.pk, many=many()) for door in DOORS}:
             for verb in VERBS:
-                body = {"action": "delete", "ids": ["j"]} if "bulk" in path else JOB
+                ids: list[Any] = [1] if "runs" in path else ["j"]
+                body = {"action": "delete", "ids": ids} if "bulk" in path else JOB
                 answers[verb, path] = caller.send(verb, path, body).status_code
 
         assert (list(Job.objects.values()), list(Run.objects.values())) == before
         assert not {key: status for key, status in answers.items() if status >= 500}
-        allowed = {(door.verb, door.path.format(run=run.pk)) for door in DOORS if set(door.needs) <= set(VIEWER)}
+        allowed = {
+            (door.verb, door.path.format(run=run.pk, many=many())) for door in DOORS if set(door.needs) <= set(VIEWER)
+        }
         done = {key for key, status in answers.items() if status not in (403, 405)}
         assert {(verb, path) for verb, path in done if verb != "options"} <= allowed
 
@@ -248,7 +266,7 @@ def browser(caller: Caller) -> Client:
 
 
 def write(client: Client, door: Door, run: Run, **headers: str) -> Any:
-    path = f"{BASE}/{door.path.format(run=run.pk)}"
+    path = f"{BASE}/{door.path.format(run=run.pk, many=many())}"
     body = json.dumps(door.body if door.body is not None else {})
     return client.generic(door.verb.upper(), path, body, content_type="application/json", headers=headers)
 
@@ -291,7 +309,7 @@ class TestSessions:
 
         answer = client.generic(
             door.verb.upper(),
-            f"{BASE}/{door.path.format(run=run.pk)}",
+            f"{BASE}/{door.path.format(run=run.pk, many=many())}",
             "a=b",
             content_type="application/x-www-form-urlencoded",
             headers={"X-CSRFToken": client.cookies["csrftoken"].value},

@@ -298,3 +298,32 @@ class TestCreateApiToken:
         assert code == 0
         assert text.startswith("ols_")
         assert text.strip() not in str(AuthToken.objects.values())
+
+
+class TestTheTerminal:
+    """Errors quote pages that were scraped: a site must not write into an operator's terminal."""
+
+    def test_is_sent_no_escape_sequences(self, db: None) -> None:
+        from scheduler.models import Run
+
+        job = jobs.create(id="j", task="sample.nothing", trigger={"type": "interval", "hours": 1})
+        queued = jobs.run_now(job=job)
+        now = timezone.now()
+        Run.objects.update(
+            state="failed",
+            started_at=now,
+            finished_at=now,
+            error="E \u001b[31mred",
+            log="\u001b[2J",
+            traceback="\u001b]0;t\u0007",
+        )
+
+        printed = [
+            run("runs", "list")[1],
+            run("runs", "log", str(queued.pk))[1],
+            run("jobs", "show", "j")[1],
+            run("jobs", "list")[1],
+        ]
+
+        assert [text for text in printed if "\u001b" in text or "\u0007" in text] == []
+        assert "␛[31mred" in printed[0]

@@ -18,14 +18,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_apscheduler.models import DjangoJob
 
+from scheduler.compat import adoption
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState
 from scheduler.core.triggers import parse
 from scheduler.core.triggers.apscheduler import from_apscheduler
 from scheduler.errors import UnreadableState
 from scheduler.models import Job
-from scheduler.services import adoption
-from scheduler.store import legacy_state, stock_state
+from scheduler.store.stock import legacy_state, stock_state
 from tests.contract import tasks  # noqa: F401 - registers the tasks
 from tests.integration.services import stock_rows
 from tests.integration.services.stock_rows import DUE, state, write

@@ -13,9 +13,10 @@ from apscheduler.job import Job as ApschedulerJob
 from apscheduler.triggers.date import DateTrigger
 from django.utils import timezone
 
+from scheduler.compat import adoption
 from scheduler.core.states import JobSource, JobState
 from scheduler.models import Change, Job
-from scheduler.services import adoption, jobs, retention
+from scheduler.services import jobs, retention
 from scheduler.services.jobs import bulk, restoring, transfer
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import jobs as rows

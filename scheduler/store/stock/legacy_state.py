@@ -12,7 +12,7 @@ from scheduler.core.registry import registry
 from scheduler.core.triggers.apscheduler import to_apscheduler
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job
-from scheduler.store.stock_state import StockState, read
+from scheduler.store.stock.stock_state import StockState, read
 
 __all__ = ["StockState", "dump", "read"]
 

@@ -20,8 +20,8 @@ from typing import Any, NoReturn
 from scheduler.core.triggers.apscheduler import from_apscheduler
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnreadableState
-from scheduler.store import stock_triggers
-from scheduler.store.stock_triggers import Recorded
+from scheduler.store.stock import stock_triggers
+from scheduler.store.stock.stock_triggers import Recorded
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000

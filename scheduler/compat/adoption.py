@@ -17,10 +17,11 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
 from scheduler.services.queries import job_queries
-from scheduler.store import database, stock_state
+from scheduler.store import database
 from scheduler.store import jobs as rows
 from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.stock import stock_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

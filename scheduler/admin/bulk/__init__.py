@@ -1,0 +1,1 @@
+"""Pages of one action on many jobs or runs: the question, the progress, the stop."""

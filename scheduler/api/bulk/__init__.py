@@ -1,0 +1,1 @@
+"""Actions on many runs, and how far actions on many are."""

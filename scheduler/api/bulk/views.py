@@ -1,0 +1,106 @@
+"""Actions on many runs at once, which go on in the background, and how far they are."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.urls import reverse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from scheduler.api import answers, parsing, shapes
+from scheduler.api.idempotency import once
+from scheduler.api.permissions import lacking, may
+from scheduler.api.schema import operation
+from scheduler.api.view import Resource
+from scheduler.core.states import Via
+from scheduler.errors import BulkActionNotFound, InvalidRequest
+from scheduler.models import BulkAction
+from scheduler.services import bulk
+from scheduler.services.bulk import Selection
+from scheduler.services.queries.representations import instant
+from scheduler.services.queries.run_queries import RunFilter
+
+PERMISSIONS = {"cancel": "cancel_run", "retry": "retry_run", "delete": "delete_run"}
+
+
+class BulkViews(Resource):
+    permissions: ClassVar = {"runs": ("view_run",), "retrieve": ("view_run",), "stop": ("view_run",)}
+
+    @operation(
+        answers.BulkProgress,
+        status=202,
+        body=shapes.BulkRuns,
+        query=shapes.Nothing,
+        problems=(422,),
+        headers=("Idempotency-Key",),
+    )
+    def runs(self, request: Request) -> Response:
+        """
+        Cancel, retry or delete many runs: by ids, or those that a filter finds.
+
+        It goes on in the background. The answer says where its progress is.
+        """
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.BulkRuns)
+        if message := lacking(request, PERMISSIONS[body.action]):
+            self.permission_denied(request, message=message)
+        selection = _selection(body)
+
+        def do() -> Response:
+            row = bulk.begin(
+                subject="runs", action=body.action, selection=selection, actor=self.actor(request), via=Via.API
+            )
+            bulk.work_off(id=row.pk)
+            headers = {"Location": reverse("scheduler-api:bulk-action", args=[row.pk])}
+            return Response(_progress(row), status=202, headers=headers)
+
+        return once(request, do)
+
+    @operation(answers.BulkProgress, query=shapes.Nothing, problems=(404,))
+    def retrieve(self, request: Request, id: str) -> Response:
+        """Say how far an action on many is."""
+        parsing.query(request, shapes.Nothing)
+        return Response(_progress(bulk.go_on(row=_get(id))), headers={"Cache-Control": "no-store"})
+
+    @operation(answers.BulkProgress, query=shapes.Nothing, problems=(404,))
+    def stop(self, request: Request, id: str) -> Response:
+        """Stop an action of one's own after the rows at hand; with the right to delete jobs, anybody's."""
+        parsing.query(request, shapes.Nothing)
+        row = _get(id)
+        if row.requested_by != self.actor(request) and not may(request, "delete_job"):
+            self.permission_denied(request, message=lacking(request, "delete_job"))
+        return Response(_progress(bulk.stop(id=row.pk)))
+
+
+def _selection(body: shapes.BulkRuns) -> Selection:
+    given: dict[str, Any] = {} if body.filter is None else body.filter.model_dump()
+    named = {name: value for name, value in given.items() if value}
+    if bool(body.ids) == bool(named):
+        raise InvalidRequest("Give ids, or a filter that names something.")
+    if body.ids:
+        return Selection(ids=tuple(body.ids))
+    states, kinds = tuple(named.pop("state", ())), tuple(named.pop("kind", ()))
+    return Selection(filter=RunFilter(states=states, kinds=kinds, **named))
+
+
+def _get(id: str) -> BulkAction:
+    if int(id) > shapes.LARGEST_ID:
+        raise BulkActionNotFound(f"There is no bulk action with the id {id[:30]}.")
+    return bulk.get(id=int(id))
+
+
+def _progress(row: BulkAction) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "subject": row.subject,
+        "action": row.action,
+        "total": row.total,
+        "done": row.done,
+        "refused": row.refused,
+        "refusals": row.refusals,
+        "requested_by": row.requested_by,
+        "created_at": instant(row.created_at),
+        "stop_requested_at": instant(row.stop_requested_at),
+        "finished_at": instant(row.finished_at),
+    }

@@ -1,0 +1,71 @@
+"""The same edit of many jobs: executor, time limit, time zone, interval, tags."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from scheduler.core.triggers.zones import zone_named
+from scheduler.errors import InvalidRequest, InvalidTrigger
+from scheduler.messages import phrase
+from scheduler.models import Job
+from scheduler.services.queries import job_queries
+
+FIELDS = ("executor", "timeout", "timezone", "interval_seconds")
+
+
+def check(changes: dict[str, Any]) -> None:
+    """:raises InvalidRequest, UnknownExecutor: nothing can be changed so"""
+    unknown = sorted(set(changes) - set(FIELDS))
+    if unknown or not changes:
+        raise InvalidRequest(f"Change some of: {', '.join(FIELDS)}.")
+    if "executor" in changes:
+        job_queries.check_executor(executor=changes["executor"])
+    for name in ("timeout", "interval_seconds"):
+        value = changes.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
+            raise InvalidRequest(f"{name} must be more than 0 seconds, not “{value}”.")
+    if changes.get("interval_seconds", 1) is None:
+        raise InvalidRequest("interval_seconds must be more than 0 seconds.")
+    if "timezone" in changes:
+        try:
+            zone_named(str(changes["timezone"]))
+        except LookupError:
+            raise InvalidRequest(f"“{changes['timezone']}” is not a time zone.") from None
+
+
+def changed(*, job: Job, changes: dict[str, Any]) -> dict[str, Any]:
+    """
+    Return the fields of the job that become others, with their new values.
+
+    :raises InvalidTrigger: the job's trigger has no interval, or no time zone
+    """
+    found: dict[str, Any] = {}
+    if "executor" in changes and changes["executor"] != job.executor:
+        found["executor"] = changes["executor"]
+    if "timeout" in changes and changes["timeout"] != job.timeout:
+        found["timeout"] = changes["timeout"]
+    trigger = job.trigger
+    if "interval_seconds" in changes:
+        trigger = _with_interval(trigger, changes["interval_seconds"])
+    if "timezone" in changes:
+        trigger = _in_zone(trigger, changes["timezone"])
+    if trigger != job.trigger:
+        found["trigger"] = trigger
+    return found
+
+
+def _with_interval(trigger: Any, seconds: float) -> dict[str, Any]:
+    if not isinstance(trigger, dict) or trigger.get("type") != "interval" or "months" in trigger:
+        raise InvalidTrigger(phrase("It does not run at an interval."))
+    others = {name: value for name, value in trigger.items() if name not in ("weeks", "days", "hours", "minutes")}
+    return {**others, "seconds": seconds}
+
+
+def _in_zone(trigger: Any, zone: str) -> dict[str, Any]:
+    if not isinstance(trigger, dict):
+        raise InvalidTrigger(phrase("It has no trigger that follows a time zone."))
+    if "triggers" in trigger:
+        return {**trigger, "triggers": [_in_zone(each, zone) for each in trigger["triggers"]]}
+    if trigger.get("type") == "date":
+        raise InvalidTrigger(phrase("It runs once, at an instant."))
+    return {**trigger, "timezone": zone}
