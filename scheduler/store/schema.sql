@@ -404,10 +404,6 @@ CREATE TRIGGER scheduler_note_owed
         (new.next_run_time > old.next_run_time)) AND (current_setting('scheduler.accounts'::text, true) IS
         DISTINCT FROM 'claim'::text))) EXECUTE FUNCTION scheduler_note_owed();
 
-CREATE TRIGGER scheduler_note_owed_of_deleted
-    AFTER DELETE ON django_apscheduler_djangojob
-    FOR EACH ROW EXECUTE FUNCTION scheduler_note_owed();
-
 -- Note fire times that a change of the trigger passes over.
 CREATE OR REPLACE FUNCTION scheduler_note_other_trigger() RETURNS trigger LANGUAGE plpgsql
 AS $$
@@ -452,3 +448,63 @@ END $$;
 CREATE TRIGGER scheduler_begin_anew
     BEFORE INSERT ON scheduler_job
     FOR EACH ROW EXECUTE FUNCTION scheduler_begin_anew();
+
+-- Note fire times that a deletion passes over.
+CREATE OR REPLACE FUNCTION scheduler_note_owed_of_deleted() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    job scheduler_job%ROWTYPE;
+    key text := coalesce(to_jsonb(OLD) ->> 'djangojob_ptr_id', to_jsonb(OLD) ->> 'id');
+    due_at timestamptz;
+BEGIN
+    SELECT * INTO job FROM scheduler_job AS candidate WHERE candidate.djangojob_ptr_id = key;
+    SELECT CASE job.state WHEN 'broken' THEN job.interrupted_at ELSE parent.next_run_time END
+      INTO due_at
+      FROM django_apscheduler_djangojob AS parent
+     WHERE parent.id = key;
+    IF job.djangojob_ptr_id IS NOT NULL AND due_at <= clock_timestamp() THEN
+        PERFORM scheduler_owe(job, due_at, clock_timestamp());
+    END IF;
+    RETURN OLD;
+END $$;
+
+-- A job that is restored together with its history gets no second first line.
+CREATE OR REPLACE FUNCTION scheduler_note_once() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- Of a job that is made anew, the newest line says that it was deleted.
+    IF (SELECT action FROM scheduler_change WHERE job_key = NEW.job_key ORDER BY id DESC LIMIT 1) <> 'deleted'
+    THEN
+        RETURN NULL;
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER scheduler_note_owed_of_deleted
+    BEFORE DELETE ON django_apscheduler_djangojob
+    FOR EACH ROW EXECUTE FUNCTION scheduler_note_owed_of_deleted();
+
+CREATE TRIGGER scheduler_note_owed_of_deleted
+    BEFORE DELETE ON scheduler_job
+    FOR EACH ROW EXECUTE FUNCTION scheduler_note_owed_of_deleted();
+
+CREATE TRIGGER scheduler_change_noted_once
+    BEFORE INSERT ON scheduler_change
+    FOR EACH ROW WHEN ((((new.action)::text = 'created'::text) AND ((new.via)::text = 'database'::text))) EXECUTE FUNCTION scheduler_note_once();
+
+-- Programs such as pg_restore empty the search path: trigger functions bring their own.
+DO $$
+DECLARE
+    found regprocedure;
+BEGIN
+    FOR found IN
+        SELECT routine.oid::regprocedure
+          FROM pg_proc AS routine
+         WHERE routine.pronamespace = current_schema()::regnamespace
+           AND routine.proname LIKE 'scheduler\_%' AND routine.prorettype = 'trigger'::regtype
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s SET search_path TO %I, pg_temp', found, current_schema());
+    END LOOP;
+END
+$$;

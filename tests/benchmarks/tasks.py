@@ -32,3 +32,9 @@ def listen() -> None:
     while True:
         current_run().raise_if_stopping()
         pause.wait(0.005)
+
+
+@task(name="benchmarks.fail")
+def fail() -> None:
+    """Fail at once."""
+    raise RuntimeError("It fails.")

@@ -91,12 +91,14 @@ class Sender(Loop):
     def turn(self) -> float:
         """:raises DatabaseUnavailable: what was begun is taken up again later"""
         close_old_connections()
+        ends_at = time.monotonic() + PASS_SECONDS
         try:
             self.pass_once()
+            self._send_one_after_the_other(ends_at)
         except DatabaseError as error:
             connections.close_all()
             raise DatabaseUnavailable(str(error).strip()) from error
-        return PASS_SECONDS
+        return max(0.0, ends_at - time.monotonic())
 
     def close(self) -> None:
         """Wait a moment for what is being sent, and record it. What takes longer is sent again by another sender."""
@@ -183,6 +185,17 @@ class Sender(Loop):
         )
         for leased in claimed:
             self._begin(leased)
+
+    def _send_one_after_the_other(self, ends_at: float) -> None:
+        """Take up a channel's next message as soon as the one before is over, until the next pass."""
+        while self._busy and not self._stopping.is_set() and (left := ends_at - time.monotonic()) > 0:
+            try:
+                answer = self._answers.get(timeout=left)
+            except Empty:
+                return
+            self._answers.put(answer)
+            self._record_answers()
+            self._send_due()
 
     def _begin(self, leased: Leased) -> None:
         """Render a message and send it in a thread of its own."""

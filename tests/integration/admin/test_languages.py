@@ -16,7 +16,7 @@ from django.utils.translation import trans_real
 
 from openlearn.scraping.models import Source
 from scheduler.admin import addresses
-from scheduler.models import Job
+from scheduler.models import Job, Rule
 from scheduler.services import jobs
 from tests.catalogues import CATALOGUES, read
 from tests.integration.admin.runs import TRACEBACK, node, run
@@ -103,6 +103,8 @@ def in_brackets() -> Iterator[None]:
 def things(db: None) -> dict[str, Any]:
     """One of each thing, in states that make the pages say what they can."""
     now = timezone.now()
+    Rule.objects.filter(name="Any job cannot run").delete()
+    Rule.objects.filter(kind="failing").update(name="⟨rule⟩")
     web = node()
     trigger = {"type": "cron", "expression": "*/15 9-17 * * mon-fri", "timezone": "Europe/Berlin"}
     job = make("nightly", name="⟨name⟩", description="⟨runbook⟩", trigger=trigger, kwargs={"days": 7}, max_retries=3)

@@ -38,7 +38,20 @@ class TestTheSidebar:
 
         assert next(iter(found.items())) == (
             "Scheduler",
-            ["Dashboard", "Jobs", "Runs", "Nodes", "Health", "Changes"],
+            [
+                "Dashboard",
+                "Jobs",
+                "Templates",
+                "Runs",
+                "Incidents",
+                "Nodes",
+                "Health",
+                "Changes",
+                "Rules",
+                "Channels",
+                "Notifications",
+                "Dead-man&#x27;s switches",
+            ],
         )
         assert found["OpenLearn scraping"] == ["Documents", "Pages", "Sources"]
 

@@ -56,7 +56,9 @@ def read(schema: str) -> Found:
         for what, question in QUESTIONS.items():
             cursor.execute(question, [schema])
             found[what] = {
-                tuple(re.sub(rf"\b{schema}\.", "", part) if isinstance(part, str) else part for part in row)
+                tuple(
+                    re.sub(rf"\b{schema}\.|'{schema}', ", "", part) if isinstance(part, str) else part for part in row
+                )
                 for row in cursor.fetchall()
             }
     return found

@@ -47,6 +47,8 @@ def odd(world: World, cycles: int, tell: Progress) -> Report:
     specs = [Spec(id=f"good-{number:02d}", start_at=world.soon(), every_seconds=1) for number in range(20)]
     load.create(specs)
     jobs.create(id="odd", task="chaos.work", trigger={"type": "interval", "seconds": 1}, misfire_grace_time=None)
+    every = {"type": "interval", "seconds": 1}
+    jobs.create(id="locked", task="chaos.work", trigger=every, kwargs={"seconds": 0.7})
     nodes = [world.launch() for _ in range(2)]
     for node in nodes:
         world.started(node)
@@ -145,7 +147,7 @@ def _odd_run_of_a_lost_node(world: World) -> str:
         world,
         "UPDATE scheduler_run"
         "   SET node = gen_random_uuid(), state = 'running', started_at = '-infinity', attempt = 32767"
-        " WHERE id = (SELECT max(id) FROM scheduler_run WHERE job_key = 'odd')",
+        " WHERE id = (SELECT max(id) FROM scheduler_run WHERE job_key = 'odd') AND state = 'queued'",
     )
     return "odd runs of lost nodes"
 
@@ -157,11 +159,10 @@ def _flood(world: World) -> str:
 
 
 def _locked_run(world: World) -> str:
-    """Keep a run of a healthy job locked, as in an open psql."""
+    """Keep a run that is active locked, as in an open psql."""
     _hold(
         world,
-        "SELECT id FROM scheduler_run WHERE job_key LIKE 'good-%' AND finished_at IS NULL"
-        " LIMIT 1 FOR UPDATE SKIP LOCKED",
+        "SELECT id FROM scheduler_run WHERE job_key = 'locked' AND finished_at IS NULL LIMIT 1 FOR UPDATE SKIP LOCKED",
     )
     return "locked runs"
 
