@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 _MONTHS = {
@@ -94,49 +95,40 @@ def _numeric(written: str) -> datetime | None:
     if (found := _NUMERIC.fullmatch(written)) is None:
         return None
     year, _, month, day, *clock = found.groups()
-    return _made(int(year), int(month), int(day), *clock)
+    return _made(int(year), int(month), int(day), clock)
 
 
 def _mail(written: str) -> datetime | None:
     if (found := _MAIL.fullmatch(written)) is None:
         return None
     day, month, year, *clock = found.groups()
-    return _made(_full(year), _MONTHS[month.lower()], int(day), *clock)
+    return _made(_full(year), _MONTHS[month.lower()], int(day), clock)
 
 
 def _month_first(written: str) -> datetime | None:
     if (found := _MONTH_FIRST.fullmatch(written)) is None:
         return None
     month, day, year, *clock = found.groups()
-    return _made(int(year), _MONTHS[month.lower()], int(day), *clock)
+    return _made(int(year), _MONTHS[month.lower()], int(day), clock)
 
 
 def _unix(written: str) -> datetime | None:
     if (found := _UNIX.fullmatch(written)) is None:
         return None
     month, day, hour, minute, second, zone, year = found.groups()
-    return _made(int(year), _MONTHS[month.lower()], int(day), hour, minute, second, None, None, None, zone)
+    return _made(int(year), _MONTHS[month.lower()], int(day), (hour, minute, second, None, None, None, zone))
 
 
 def _east_asian(written: str) -> datetime | None:
     if (found := _EAST_ASIAN.fullmatch(written)) is None:
         return None
     year, month, day, *clock = found.groups()
-    return _made(int(year), int(month), int(day), *clock)
+    return _made(int(year), int(month), int(day), clock)
 
 
-def _made(
-    year: int,
-    month: int,
-    day: int,
-    hour: str | None,
-    minute: str | None,
-    second: str | None,
-    sign: str | None,
-    east_hours: str | None,
-    east_minutes: str | None,
-    zone: str | None,
-) -> datetime:
+def _made(year: int, month: int, day: int, clock: Sequence[str | None]) -> datetime:
+    """``clock``: hour, minute, second, sign, hours and minutes east, name of a zone; each as far as it is known."""
+    hour, minute, second, sign, east_hours, east_minutes, zone = clock
     if sign:
         east = timedelta(hours=int(east_hours or 0), minutes=int(east_minutes or 0)) * (1 if sign == "+" else -1)
     else:

@@ -19,6 +19,7 @@ from openlearn.scraping import sentences, services
 from openlearn.scraping.admin import source_health, source_lists
 from openlearn.scraping.admin.read_only import link_out
 from openlearn.scraping.admin.source_form import TEST, SourceForm
+from openlearn.scraping.admin.source_list import SourceList
 from openlearn.scraping.errors import ScrapingError
 from openlearn.scraping.models import Page, Source
 from scheduler.admin import addresses
@@ -28,7 +29,6 @@ from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
-from scheduler.models import Job
 
 _STATE = (
     "last_attempt",
@@ -61,18 +61,6 @@ _FORM = (
 def _said(source: Source) -> str:
     """What was wrong with the last scrape, in the reader's language."""
     return told(sentences.from_data(source.failure)) if source.failure else source.last_error
-
-
-class SourceList(ChangeList):
-    """Sources of one page with the jobs that scrape them, in one query more."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        ids = [source.job_id for source in self.result_list]
-        found = {job.pk: job for job in Job.objects.defer("job_state").filter(pk__in=ids)}
-        for source in self.result_list:
-            source.job = found.get(source.job_id)
 
 
 @admin.register(Source)

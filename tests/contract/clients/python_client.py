@@ -40,7 +40,7 @@ def main(address: str, token: str) -> None:
     assert isinstance(run, Run)
     ended = runs_retrieve.sync(run.id, client=client, wait=30)
     assert isinstance(ended, RunDetail)
-    assert (ended.state, ended.result) == ("succeeded", 9)
+    assert (ended.state, ended.result["square"]) == ("succeeded", 9)
 
     read = jobs_retrieve.sync("generated", client=client)
     assert isinstance(read, Job)

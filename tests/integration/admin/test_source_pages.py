@@ -15,7 +15,7 @@ from openlearn.scraping.errors import UnexpectedStatus
 from openlearn.scraping.fetching import access
 from openlearn.scraping.models import Document, Page, Source
 from scheduler.models import Job, Run
-from tests.integration.admin.test_sources import SOURCES, add_source
+from tests.integration.admin.sources import SOURCES, add_source
 
 ADD = reverse("admin:scraping_source_add")
 PAGES = reverse("admin:scraping_page_changelist")

@@ -10,20 +10,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from openlearn.scraping import services
 from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses
 from scheduler.models import Job, Run
 from scheduler.services import jobs
+from tests.integration.admin.sources import SOURCES, add_source
 
-SOURCES = reverse("admin:scraping_source_changelist")
 DOCUMENTS = reverse("admin:scraping_document_changelist")
-
-
-def add_source(name: str = "Planet", **values: Any) -> Source:
-    source = Source(name=name, url=f"https://example.org/{name}", **values)
-    services.save_source(source=source)
-    return source
 
 
 def act(client: Client, *sources: Source, **answer: str) -> Any:
