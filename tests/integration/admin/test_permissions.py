@@ -51,6 +51,8 @@ MATRIX = [
     ("pause", "post", lambda: job_action("pause"), {"operator"}),
     ("resume", "post", lambda: job_action("resume"), {"operator"}),
     ("clone", "post", lambda: job_action("clone"), {"editor"}),
+    ("take the declared values", "post", lambda: job_action("take"), {"editor"}),
+    ("keep the own values", "post", lambda: job_action("keep"), {"editor"}),
     ("export", "get", lambda: job_action("export"), {"viewer", "operator", "editor"}),
     ("run now", "post", lambda: job_action("run"), {"operator"}),
     ("changes", "get", addresses.changes, {"viewer", "operator", "editor"}),

@@ -17,7 +17,7 @@ from scheduler.compat import adoption
 from scheduler.core.states import JobSource, JobState
 from scheduler.models import Change, Job
 from scheduler.services import jobs, retention
-from scheduler.services.jobs import bulk, restoring, transfer
+from scheduler.services.jobs import bulk, creation, restoring, transfer
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import jobs as rows
 from scheduler.store import retention as stored_retention
@@ -110,9 +110,17 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
         ),
         "restored",
     ),
+    (creation, "create_many"): (
+        lambda _: creation.create_many(definitions={"many": {"task": "contract.first", "trigger": daily(2)}}),
+        "created",
+    ),
     (retention, "clean_up"): (lambda _: (ended(), retention.clean_up()), "deleted"),
     (retention, "schedule_clean_up"): (lambda _: retention.schedule_clean_up(), "created"),
     (rows, "insert"): (lambda store: store.add_job(scheduled()), "created"),
+    (rows, "insert_many"): (
+        lambda _: creation.create_many(definitions={"many": {"task": "contract.first", "trigger": daily(2)}}),
+        "created",
+    ),
     (rows, "adopt"): (lambda _: (store_row("stock"), adoption.adopt()), "adopted"),
     (rows, "take_over"): (
         lambda store: (store_row("declared"), store.update_job(scheduled())),
@@ -129,20 +137,21 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
     (PostgresJobStore, "remove_all_jobs"): (lambda store: store.remove_all_jobs(), "deleted"),
 }
 READERS = {
-    jobs: {"get", "run_now", "stale"},
+    jobs: {"get", "new", "run_now", "stale"},
     bulk: {"run_now"},
     transfer: {"export"},
     adoption: {"unadopted_count"},
     restoring: {"preview"},
+    creation: set(),
     retention: {"check", "policy"},
     rows: {
-        *("lock", "is_unadopted", "check_arguments", "checked_name", "checked_tags"),
+        *("lock", "lock_many", "is_unadopted", "check_arguments", "checked_name", "checked_tags"),
         *("checked_description", "due", "pause", "schedule", "reschedule", "heal", "is_same_trigger"),
     },
     stored_retention: {
         *("find_old_runs", "delete_runs", "find_ended_jobs", "find_old_changes", "delete_changes", "find_gone_nodes"),
         *("delete_nodes", "find_stock_history", "delete_stock_history", "delete_rollups", "fold_counters"),
-        "delete_idempotency_keys",
+        *("delete_idempotency_keys", "delete_incidents", "delete_notifications"),
     },
     PostgresJobStore: {
         *("start", "shutdown", "lookup_job", "get_due_jobs", "get_next_run_time", "get_all_jobs"),
