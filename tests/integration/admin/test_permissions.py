@@ -56,6 +56,8 @@ MATRIX = [
     ("export", "get", lambda: job_action("export"), {"viewer", "operator", "editor"}),
     ("run now", "post", lambda: job_action("run"), {"operator"}),
     ("changes", "get", addresses.changes, {"viewer", "operator", "editor"}),
+    ("pause everything", "get", lambda: reverse("admin:scheduler_job_pause_all"), {"operator"}),
+    ("many runs", "get", lambda: reverse("admin:scheduler_run_many") + "?action=cancel&select_across=1", {"operator"}),
     ("restore", "post", restore, {"editor"}),
     ("runs", "get", addresses.runs, {"viewer", "operator", "editor"}),
     ("runs as CSV", "get", lambda: addresses.runs(format="csv"), {"viewer", "operator", "editor"}),
