@@ -95,9 +95,11 @@ def check_destination(*, job: Job, changes: Mapping[str, Any]) -> None:
 
 
 def _by_name(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return every argument under its name, those of ``*args`` under their numbers."""
+    """Return every argument under its name, those of ``*args`` and of a task that is gone under their numbers."""
     args, kwargs = changes.get("args", job.args), changes.get("kwargs", job.kwargs)
-    names = registry.get(changes.get("task", job.task)).names_of(args)
+    task = changes.get("task", job.task)
+    is_gone = "task" not in changes and task not in registry.names()
+    names = [""] * len(args) if is_gone else registry.get(task).names_of(args)
     by_position = {name or f"args[{place}]": args[place] for place, name in enumerate(names)}
     return {**by_position, **kwargs}
 

@@ -179,7 +179,7 @@ class TestShortcuts:
         page.goto(LIST)
 
         page.keyboard.press("?")
-        expect(page.get_by_role("dialog")).to_contain_text("None of them runs, pauses or changes anything.")
+        expect(page.get_by_role("dialog")).to_contain_text("They work outside of fields and only navigate.")
         page.evaluate(AXE)
         found = page.evaluate("rules => axe.run('dialog', {runOnly: rules})", RULES)
         page.uncheck("[data-keys-on]")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from scheduler import telemetry
 from scheduler.models import Channel, Incident
+from scheduler.telemetry import metrics
 from tests.integration.services import ledger
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
@@ -28,7 +28,7 @@ def exposed(db: None) -> set[str]:
     ledger.node(ledger.NodeState.RUNNING, days_ago=0)
     Channel.objects.create(name="hook", kind="webhook")
     Incident.objects.create(rule_name="r", kind="failing", severity="warning", subject="job:daily")
-    text = telemetry.render(sources=telemetry.read()).body.decode()
+    text = metrics.render(sources=metrics.read()).body.decode()
     declared = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
     suffixes = ("", "_total", "_bucket", "_sum", "_count")
     return {f"{name}{suffix}" for name in declared for suffix in suffixes}
@@ -67,7 +67,7 @@ def test_a_real_answer_is_valid(db: None) -> None:
     promtool = shutil.which("promtool")
     if promtool is None:
         pytest.skip("promtool is not installed: apt-get install prometheus")
-    body = telemetry.render(sources=telemetry.read()).body
+    body = metrics.render(sources=metrics.read()).body
 
     done = subprocess.run([promtool, "check", "metrics"], input=body, capture_output=True, check=False)
 

@@ -255,10 +255,6 @@ def _counted(selected: Sequence[Job], number: int) -> str:
     }
 
 
-def _in_parts(number: int) -> list[str]:
-    return [_("%d jobs are changed at once. Then you are asked to continue.") % AT_ONCE] if number > AT_ONCE else []
-
-
 def _with_tags(number: int) -> str:
     return ngettext("Tagged %d job.", "Tagged %d jobs.", number) % number
 
