@@ -85,7 +85,7 @@ class TestTheReadme:
 
         assert "no issues" in project.manage("check").stdout
         assert "error: none" in project.manage("init_scheduler_db").stdout
-        project.shell(block(section="Schedule it", begins="from scheduler.services import jobs"))
+        project.shell(block(section="Schedule a job", begins="from scheduler.services import jobs"))
         project.shell(
             "from scheduler.services import jobs\n"
             "for task in ('catalog.talk', 'catalog.whisper'):\n"
