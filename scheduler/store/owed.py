@@ -18,7 +18,7 @@ from scheduler.core.triggers import Trigger
 from scheduler.core.triggers.budget import PLAN_STEPS, Budget
 from scheduler.errors import InvalidTrigger
 from scheduler.store import rollups
-from scheduler.store.connections import Connection, Transaction, array, instants
+from scheduler.store.connections import Connection, Transaction, array, instants, texts
 from scheduler.store.halving import in_halves
 from scheduler.telemetry import events
 
@@ -81,8 +81,7 @@ def _account(connection: Connection, windows: Sequence[int], *, node: str, now: 
     entered: list[int] = []
     done: list[int] = []
     with connection.transaction() as transaction:
-        for row in transaction.execute("lock_owed", windows=array(windows), now=now):
-            window = Window._make(row)
+        for window in _locked(transaction, windows, now=now):
             if window.needs_mending:
                 transaction.execute("mend_schedule", job=window.job, first=window.first)
             elif not window.is_jobs_debt and window.first <= window.until:
@@ -95,6 +94,20 @@ def _account(connection: Connection, windows: Sequence[int], *, node: str, now: 
             transaction.execute("forget_owed", windows=array(done))
         rollups.roll_up(transaction, runs=entered, node=node)
     return len(entered)
+
+
+def _locked(transaction: Transaction, windows: Sequence[int], *, now: datetime | None) -> list[Window]:
+    """
+    Lock windows with their jobs, and return them as they stand under these locks.
+
+    Without the lock on its job, a claim, or the account of another window that mends its schedule, could cover the same
+    fire times. A window whose job somebody else has locked comes with the next look.
+    """
+    seen = [Window._make(row) for row in transaction.execute("lock_owed", windows=array(windows), now=now)]
+    jobs = sorted({window.job for window in seen if window.exists})
+    held = {job for (job,) in transaction.execute("lock_jobs", jobs=texts(jobs))} if jobs else set()
+    free = [window.id for window in seen if not window.exists or window.job in held]
+    return [Window._make(row) for row in transaction.execute("lock_owed", windows=array(free), now=now)]
 
 
 def _enter(transaction: Transaction, window: Window, entered: list[int]) -> datetime | None:
