@@ -141,7 +141,8 @@ def _judge_cover(verdict: Verdict, spec: Spec, rows: list[Row], until: datetime)
             if not covered[moment]:
                 verdict.note("lost", f"{spec.id} at {moment}")
         if covered[moment] > 1:
-            verdict.note("doubled", f"{spec.id} at {moment}")
+            twice = [row for row in rows if row.covers_from <= moment <= row.scheduled_at and row.attempt == 1]
+            verdict.note("doubled", f"{spec.id} at {moment}: {twice}")
 
 
 def _judge_executions(
