@@ -140,13 +140,23 @@ SPECTACULAR_SETTINGS = {
 }
 
 # Alerts by mail need a server; without one, mails are printed.
-EMAIL_HOST = env.text("EMAIL_HOST")
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
-EMAIL_PORT = env.integer("EMAIL_PORT", 25, least=1, most=65_535)
-EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
-EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
-EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
-EMAIL_TIMEOUT = 20
+_mail_host = env.text("EMAIL_HOST")
+_mail = {
+    "host": _mail_host,
+    "port": env.integer("EMAIL_PORT", 25, least=1, most=65_535),
+    "username": env.text("EMAIL_HOST_USER"),
+    "password": env.text("EMAIL_HOST_PASSWORD"),
+    "use_tls": env.flag("EMAIL_USE_TLS"),
+    "timeout": 20,
+}
+_mail_backend = f"django.core.mail.backends.{'smtp' if _mail_host else 'console'}.EmailBackend"
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _mail_backend, "OPTIONS": _mail if _mail_host else {}}}
+else:
+    EMAIL_BACKEND = _mail_backend
+    EMAIL_HOST, EMAIL_PORT = _mail_host, _mail["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["username"], _mail["password"]
+    EMAIL_USE_TLS, EMAIL_TIMEOUT = _mail["use_tls"], _mail["timeout"]
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL") or "scheduler@localhost"
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
 ADMINS = [address if django.VERSION >= (6, 0) else (address, address) for address in env.words("ADMINS")]

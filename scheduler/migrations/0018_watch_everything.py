@@ -15,7 +15,10 @@ def watch(apps, schema_editor):
     Rule = apps.get_model('scheduler', 'Rule')
     Channel = apps.get_model('scheduler', 'Channel')
     channels = []
-    backend = settings.EMAIL_BACKEND.split('.')[-2] if '.' in settings.EMAIL_BACKEND else ''
+    # Django 6.1 has MAILERS, beside which EMAIL_BACKEND cannot be read.
+    mailers = getattr(settings, 'MAILERS', None)
+    path = settings.EMAIL_BACKEND if mailers is None else mailers.get('default', {}).get('BACKEND', 'dummy.')
+    backend = path.split('.')[-2] if '.' in path else ''
     if settings.ADMINS and backend not in SILENT_BACKENDS:
         channels = [Channel.objects.create(name='Admins by mail', kind='mail', config={'to': [], 'admins': True})]
     for name, values in RULES:

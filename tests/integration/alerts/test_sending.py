@@ -8,6 +8,7 @@ import hmac
 from collections.abc import Iterator
 from typing import Any
 
+import django
 import pytest
 from django.test import override_settings
 
@@ -36,16 +37,19 @@ def receiver() -> Iterator[WebhookReceiver]:
         yield receiver
 
 
+def _sent_to(server: MailServer) -> dict[str, Any]:
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION >= (6, 1):
+        options = {"host": "127.0.0.1", "port": server.port}
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    return {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": server.port}
+
+
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
     with (
         MailServer() as server,
-        override_settings(
-            EMAIL_BACKEND="django.core.mail.backends.smtp.EmailBackend",
-            EMAIL_HOST="127.0.0.1",
-            EMAIL_PORT=server.port,
-            DEFAULT_FROM_EMAIL="scheduler@example.org",
-        ),
+        override_settings(**_sent_to(server), DEFAULT_FROM_EMAIL="scheduler@example.org"),
     ):
         yield server
 

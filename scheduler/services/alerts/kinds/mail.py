@@ -66,7 +66,8 @@ class MailKind(ChannelKind):
         )
         mail.attach_alternative(message.html, "text/html")
         try:
-            mail.connection = get_connection(timeout=settings.EMAIL_TIMEOUT or _SECONDS)
+            if not hasattr(settings, "MAILERS"):  # from Django 6.1 on, MAILERS sets the time limit with the rest
+                mail.connection = get_connection(timeout=settings.EMAIL_TIMEOUT or _SECONDS)
             mail.send()
         except smtplib.SMTPRecipientsRefused as error:
             raise DeliveryFailed(_short(str(error.recipients))) from error
