@@ -151,7 +151,8 @@ _mail = {
 }
 _mail_backend = f"django.core.mail.backends.{'smtp' if _mail_host else 'console'}.EmailBackend"
 if django.VERSION >= (6, 1):
-    MAILERS = {"default": {"BACKEND": _mail_backend, "OPTIONS": _mail if _mail_host else {}}}
+    # Django's deployment check refuses the console: without a host, sending says that there is no mailer.
+    MAILERS = {"default": {"BACKEND": _mail_backend, "OPTIONS": _mail}} if _mail_host else {}
 else:
     EMAIL_BACKEND = _mail_backend
     EMAIL_HOST, EMAIL_PORT = _mail_host, _mail["port"]
