@@ -41,7 +41,7 @@ def reseal(*, actor: str = "", via: Via | str = Via.COMMAND, dry_run: bool = Fal
         yield from _guarded("job", id, lambda id=id: _reseal_job(id, author, dry_run))
     for id in _ids(Run.objects.active()):
         yield from _guarded("run", id, lambda id=id: _reseal_run(id, dry_run))
-    for row in Declaration.objects.exclude(parameters=None).iterator():
+    for row in Declaration.objects.filter(parameters__isnull=False).iterator():
         yield from _guarded("instance", row.job_key, lambda row=row: _reseal_instance(row, dry_run))
 
 

@@ -160,7 +160,8 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
             # What the kinds imply, as with the states.
             found = found.exclude(kind=RunKind.SCHEDULED)
     if filter.name:
-        found = _of_jobs(found, job_queries.jobs(filter=JobFilter(text=filter.name)), name=filter.name)
+        named = job_queries.jobs(filter=JobFilter(text=filter.name))
+        found = _of_jobs(found, named, name=filter.name)  # type: ignore[assignment]
     if filter.tag:
         found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
     if filter.executor:
