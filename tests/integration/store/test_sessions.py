@@ -109,6 +109,8 @@ class TestATransactionOfTheWeb:
 
     def test_within_one_of_the_projects_own_leaves_it_as_it_is(self) -> None:
         with transaction.atomic(), database.cursor() as cursor:
+            # Said here: the session may be an older one, whose default is another.
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE")
             cursor.execute("SELECT 1")
             with database.atomic():
                 cursor.execute("SHOW transaction_isolation")
