@@ -13,7 +13,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 from pydantic import BaseModel
 from pydantic.json_schema import model_json_schema
 
-from scheduler.api import answers
+from scheduler.api import answers, idempotency
 from scheduler.api.openapi import PREFIX
 from scheduler.api.problems import CONTENT_TYPE
 
@@ -91,7 +91,15 @@ def operation(
     """Declare what an action reads and answers. ``problems``: statuses beside those that all have."""
     problem = {
         (code, CONTENT_TYPE): OpenApiResponse(answers.Problem, description="A problem.")
-        for code in sorted({*problems, *(() if open else (400, 401, 403, 429)), 503, *((413, 415) if body else ())})
+        for code in sorted(
+            {
+                *problems,
+                *(() if open else (400, 401, 403, 429)),
+                503,
+                *((413, 415) if body else ()),
+                *((422,) if idempotency.HEADER in headers else ()),
+            }
+        )
     }
     responses: dict[Any, Any] = {status: answer if answer else OpenApiResponse(description="Done.")}
     responses |= also or {}
@@ -138,7 +146,7 @@ def _parameters(query: type[BaseModel]) -> list[OpenApiParameter]:
 
 
 _HEADERS = {
-    "Idempotency-Key": "The same key gives the same answer once, for 24 hours.",
+    idempotency.HEADER: "The same key gives the same answer once, for 24 hours.",
     "If-Match": "The ETag that was read, or its version alone: refuse if somebody changed the job since.",
 }
 

@@ -170,6 +170,19 @@ class TestIds:
         assert set(parameters) == {found["components"]["schemas"]["Run"]["properties"]["id"]["type"]} == {"integer"}
 
 
+class TestIdempotencyKeys:
+    def test_that_came_with_another_request_are_answered_as_documented(self) -> None:
+        taking = [
+            operation
+            for item in document()["paths"].values()
+            for operation in item.values()
+            if any(parameter["name"] == "Idempotency-Key" for parameter in operation.get("parameters", ()))
+        ]
+        assert len(taking) > 10
+
+        assert [operation["operationId"] for operation in taking if "422" not in operation["responses"]] == []
+
+
 @pytest.fixture
 def header(db: None, settings: Any) -> Iterator[dict[str, str]]:
     """The token of somebody who may do everything, as often as they like; there is a job with a run."""

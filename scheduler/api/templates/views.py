@@ -120,11 +120,11 @@ class TemplateViews(Resource):
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.Upgrade)
         version = templates.version(template=templates.get(slug=slug), number=body.version)
-        if body.dry_run:
-            plan = instances.upgrade_plan(version=version, overwrite=body.overwrite)
-            return Response(representing.document(plan))
 
         def do() -> Response:
+            if body.dry_run:
+                plan = instances.upgrade_plan(version=version, overwrite=body.overwrite)
+                return Response(representing.document(plan))
             done = instances.upgrade(version=version, overwrite=body.overwrite, actor=self.actor(request), via=Via.API)
             return Response(representing.document(done))
 
@@ -140,10 +140,10 @@ class TemplateViews(Resource):
             "rows": body.name,
             "given": [(row.key, row.parameters) for row in body.rows],
         }
-        if body.dry_run:
-            return Response(representing.document(instances.rows_plan(**given)))
 
         def do() -> Response:
+            if body.dry_run:
+                return Response(representing.document(instances.rows_plan(**given)))
             done = instances.rows_apply(**given, actor=self.actor(request), via=Via.API)
             return Response(representing.document(done))
 
@@ -159,10 +159,10 @@ class DeclarationViews(Resource):
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.Synchronise)
         options = Options(**body.model_dump(exclude={"dry_run"}))
-        if body.dry_run:
-            return Response(representing.document(declarations.plan(options=options)))
 
         def do() -> Response:
+            if body.dry_run:
+                return Response(representing.document(declarations.plan(options=options)))
             done = declarations.apply(options=options, actor=self.actor(request), via=Via.API)
             return Response(representing.document(done))
 
