@@ -18,9 +18,9 @@ from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
 from scheduler.services.queries import job_queries
 from scheduler.store import database
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
 from scheduler.store.stock import stock_state
 
 

@@ -24,7 +24,7 @@ from scheduler.core.states import RunState
 from scheduler.errors import Retry, UnknownTask
 from scheduler.execution.values import describe_error, progress_as_json, result_as_json
 from scheduler.logbook import masked
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -17,8 +17,8 @@ from scheduler import models
 from scheduler.core.registry import registry
 from scheduler.core.states import JobState
 from scheduler.errors import InvalidTrigger, UnknownTask
-from scheduler.store.connections import Connection
 from scheduler.store.jobstore import PostgresJobStore
+from scheduler.store.sessions.connections import Connection
 from tests.contract import tasks
 
 Add = Callable[..., Job]

@@ -13,8 +13,8 @@ from scheduler.core import triggers
 from scheduler.core.triggers import zones
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
-from scheduler.store import installation
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import installation
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from scheduler.management import declared, log_output, printing
 from scheduler.services import installation
 from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
-from scheduler.store.installation import adopt
+from scheduler.store.liveness.installation import adopt
 from scheduler.telemetry import events
 from scheduler.telemetry.exporter import MetricsServer
 

@@ -18,7 +18,7 @@ from scheduler.core.definition import POLICIES
 from scheduler.core.registry import Task, registry
 from scheduler.errors import InvalidArguments, SchedulerError
 from scheduler.models import Job
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 _DIGEST = "$digest"
 """The one key of an object that stands for a secret in what is remembered of a declaration."""

@@ -29,11 +29,12 @@ from scheduler.models import Job, Run
 from scheduler.services import masking
 from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
 from scheduler.services.queries import job_history, job_queries
-from scheduler.store import database, notifications
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
+from scheduler.store import database
 from scheduler.store.clock import aware, database_now
-from scheduler.store.notifications import Channel
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
 
 _WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")

@@ -17,7 +17,7 @@ from scheduler.services import jobs, masking
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import database
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 MOST_AT_ONCE = 1000
 ACTIONS = ("pause", "resume", "run", "delete", "add_tags", "remove_tags")

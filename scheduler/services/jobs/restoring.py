@@ -15,8 +15,8 @@ from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.services.queries import job_history
 from scheduler.store import database
-from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from scheduler.core import names, triggers
 from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
 from scheduler.models import Job
 from scheduler.services import masking
-from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

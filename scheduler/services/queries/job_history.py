@@ -1,4 +1,4 @@
-"""The history of jobs: who changed what, when, through what and why. The database writes it (``store/changes.py``)."""
+"""The history of jobs: who changed what, when, through what and why. The database writes it."""
 
 from __future__ import annotations
 

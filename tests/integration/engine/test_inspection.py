@@ -13,7 +13,7 @@ from scheduler.core.states import JobState
 from scheduler.engine.duties import inspection
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import HOUR, NOON, add_job, add_node
 
 pytestmark = pytest.mark.django_db(transaction=True)

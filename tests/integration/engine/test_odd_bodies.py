@@ -22,7 +22,7 @@ from scheduler.execution import threads
 from scheduler.execution.pools import Deadline
 from scheduler.execution.runner import begin, execute
 from scheduler.execution.threads import ThreadPool
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.recording.runs import Outcome, OwnedRun
 from tests.integration.engine.test_process_pool import run_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

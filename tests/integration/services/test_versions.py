@@ -22,9 +22,10 @@ from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_history
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.job_queries import JobFilter
-from scheduler.store import claims, definitions
-from scheduler.store.connections import Connection, reason_columns
+from scheduler.store.claiming import claims
+from scheduler.store.jobs import definitions
 from scheduler.store.jobstore import PostgresJobStore
+from scheduler.store.sessions.connections import Connection, reason_columns
 from tests.integration.services.nightly import NOW, at, daily, make, newest
 from tests.ledger import add_node
 

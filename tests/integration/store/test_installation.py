@@ -13,8 +13,8 @@ from scheduler.engine.duties.inspection import inspect_jobs
 from scheduler.errors import WrongEnvironment
 from scheduler.models import Installation, Job
 from scheduler.services import jobs
-from scheduler.store import installation
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import installation
+from scheduler.store.sessions.connections import Connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

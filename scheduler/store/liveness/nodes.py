@@ -12,9 +12,9 @@ from scheduler import failpoints
 from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunState
 from scheduler.messages import Message
-from scheduler.store import rollups, runs
-from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows
-from scheduler.store.halving import in_halves
+from scheduler.store.recording import rollups, runs
+from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
+from scheduler.store.sessions.halving import in_halves
 
 _BATCH = 200
 _MOST_BATCHES = 10

@@ -9,7 +9,7 @@ from datetime import datetime
 from scheduler.core import reasons, text
 from scheduler.core.states import JobState
 from scheduler.messages import Message
-from scheduler.store.connections import Connection, Transaction, array, instants, reason_columns, texts
+from scheduler.store.sessions.connections import Connection, Transaction, array, instants, reason_columns, texts
 
 _LONGEST_REASON = 2000
 

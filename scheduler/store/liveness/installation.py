@@ -11,7 +11,7 @@ from scheduler.errors import DatabaseUnavailable, WrongEnvironment
 from scheduler.models import Installation
 from scheduler.store import database
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 _BATCH = 500
 _PASS_SECONDS = 0.1

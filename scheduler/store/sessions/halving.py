@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from scheduler.errors import StatementCancelled
-from scheduler.store.connections import concerns_rows
+from scheduler.store.sessions.connections import concerns_rows
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -17,9 +17,9 @@ from scheduler.models import Change, Job, Node, Run
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.job import JobQuerySet
 from scheduler.store import database, statements
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
-from scheduler.store.connections import array
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.sessions.connections import array
 
 _GONE = (NodeState.STOPPED, NodeState.LOST)
 _CLEAN_UP = Author(via=Via.SCHEDULER, reason=reasons.NO_LONGER_KEPT())

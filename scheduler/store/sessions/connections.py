@@ -16,8 +16,9 @@ from scheduler import conf
 from scheduler.core import reasons
 from scheduler.errors import DatabaseUnavailable, StatementCancelled, ValueRefused
 from scheduler.loops import Periodic
-from scheduler.store import database, sessions, statements
-from scheduler.store.drivers import driver, errors, sqlstate
+from scheduler.store import database, statements
+from scheduler.store.sessions import opening
+from scheduler.store.sessions.drivers import driver, errors, sqlstate
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ class Connection:
     def _open(self) -> None:
         with self._awaiting_an_answer():
             try:
-                sessions.open_session(alias=database.sessions_alias(), purpose=self.purpose, opened=self._hold)
+                opening.open_session(alias=database.sessions_alias(), purpose=self.purpose, opened=self._hold)
             except DatabaseUnavailable:
                 self.close()
                 raise

@@ -16,9 +16,17 @@ from scheduler.core import reasons, text
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
 from scheduler.messages import Message
-from scheduler.store import rollups
-from scheduler.store.connections import Connection, Row, Transaction, array, concerns_rows, reason_columns, texts
-from scheduler.store.halving import in_halves
+from scheduler.store.recording import rollups
+from scheduler.store.sessions.connections import (
+    Connection,
+    Row,
+    Transaction,
+    array,
+    concerns_rows,
+    reason_columns,
+    texts,
+)
+from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

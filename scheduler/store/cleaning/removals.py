@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 MOST_RUNS = 1000
 """Runs that are detached together: some ten milliseconds."""

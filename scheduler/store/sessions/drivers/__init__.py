@@ -19,9 +19,9 @@ from django.db.backends.postgresql.psycopg_any import is_psycopg3
 
 driver: ModuleType
 if is_psycopg3:
-    from scheduler.store.drivers import psycopg3_driver as driver
+    from scheduler.store.sessions.drivers import psycopg3_driver as driver
 else:
-    from scheduler.store.drivers import psycopg2_driver as driver
+    from scheduler.store.sessions.drivers import psycopg2_driver as driver
 
 errors: ModuleType = driver.errors
 """The driver's exceptions: ``Error``, ``OperationalError`` and the other names of PEP 249."""

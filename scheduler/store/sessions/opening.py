@@ -16,7 +16,7 @@ from django.db.utils import Error
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import statements
-from scheduler.store.drivers import driver, errors
+from scheduler.store.sessions.drivers import driver, errors
 
 
 def open_session(*, alias: str, purpose: str, opened: Callable[[Any], None]) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from scheduler.store.connections import Connection, array, texts
+from scheduler.store.sessions.connections import Connection, array, texts
 
 _MOST_JOBS = 200
 """Jobs that are looked at together, and locked together for some milliseconds."""

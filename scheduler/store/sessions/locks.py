@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scheduler.errors import DatabaseUnavailable
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 INSTALL = 0x6F6C_735F_696E
 """Preparing the database: migrations and what a new installation gets."""

@@ -9,7 +9,7 @@ import psycopg2 as errors
 from psycopg2.extensions import new_array_type, new_type, register_type
 from psycopg2.extras import register_default_jsonb
 
-from scheduler.store.drivers.timestamps import clamped, nearest
+from scheduler.store.sessions.drivers.timestamps import clamped, nearest
 
 __all__ = ["errors", "fetch", "open_cursor", "prepare", "prepare_for_django", "take_notifications"]
 

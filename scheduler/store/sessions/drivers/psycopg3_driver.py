@@ -14,7 +14,7 @@ from psycopg.adapt import Loader
 from psycopg.pq import Format
 from psycopg.types.json import JsonbLoader
 
-from scheduler.store.drivers.timestamps import clamped, nearest
+from scheduler.store.sessions.drivers.timestamps import clamped, nearest
 
 __all__ = ["errors", "fetch", "open_cursor", "prepare", "prepare_for_django", "take_notifications"]
 

@@ -22,10 +22,11 @@ from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
-from scheduler.store import changes as history
-from scheduler.store import database, overdue
-from scheduler.store.changes import Author
-from scheduler.store.drivers import sqlstate
+from scheduler.store import database
+from scheduler.store.accounting import overdue
+from scheduler.store.jobs import authorship
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.sessions.drivers import sqlstate
 from scheduler.store.stock import legacy_state
 
 _IN_USE = "55006"
@@ -62,7 +63,7 @@ def insert(*, job: Job, author: Author) -> None:
     job.job_state = legacy_state.dump(job)
     try:
         with database.atomic():
-            history.announce(author=author, job=job.id)
+            authorship.announce(author=author, job=job.id)
             job.save(force_insert=(DjangoJob,))
     except OperationalError as error:
         if sqlstate(error.__cause__) != _IN_USE:
@@ -79,7 +80,7 @@ def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
     One author is noted for all of them.
     """
     parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
-    with history.of_many(author=author):
+    with authorship.of_many(author=author):
         before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
         new = [parent for parent in parents if parent.id not in before]
         DjangoJob.objects.bulk_create(new)
@@ -101,7 +102,7 @@ def is_unadopted(*, id: str) -> bool:
 def adopt(*, job: Job, author: Author) -> None:
     """Make a job of the stock row with its id. That row itself stays as it is."""
     job.djangojob_ptr_id = job.id
-    history.announce(author=dataclasses.replace(author, action=ChangeAction.ADOPTED), job=job.id)
+    authorship.announce(author=dataclasses.replace(author, action=ChangeAction.ADOPTED), job=job.id)
     job.save_base(raw=True, force_insert=True)
 
 
@@ -114,13 +115,13 @@ def take_over(*, job: Job, author: Author) -> None:
 
 def delete(*, job: Job, author: Author) -> None:
     """Delete a job. Its runs and its changes stay, with its id and name."""
-    history.announce(author=author, job=job.pk)
+    authorship.announce(author=author, job=job.pk)
     job.delete()
 
 
 def delete_many(*, jobs: JobQuerySet, author: Author) -> int:
     """Delete jobs in one go; return how many."""
-    with history.of_many(author=author):
+    with authorship.of_many(author=author):
         return jobs.delete()[1].get(Job._meta.label, 0)
 
 
@@ -144,7 +145,7 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
     job.version += 1
     job.updated_at, job.updated_by = now, author.actor
     job.job_state = legacy_state.dump(job)
-    history.announce(author=author, job=job.pk)
+    authorship.announce(author=author, job=job.pk)
     job.save()
     return job
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 _FORGET_SECONDS = 60.0
 """Positions of jobs are looked up anew after this: what past the services was inserted out of turn is counted then."""

@@ -24,7 +24,7 @@ from scheduler.core.states import JobSource, JobState
 from scheduler.core.triggers.apscheduler import from_apscheduler
 from scheduler.errors import InvalidTask, UnknownTask
 from scheduler.models import Job
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 from scheduler.store.stock.stored_jobs import MissingTask
 
 _POLICIES = ("executor", "misfire_grace_time", "coalesce", "max_instances")

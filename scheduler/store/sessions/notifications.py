@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import database, statements
-from scheduler.store.connections import Connection
-from scheduler.store.drivers import driver, errors
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.drivers import driver, errors
 
 _PROBE_SECONDS = 5.0
 """How long the server may take to answer the listener."""

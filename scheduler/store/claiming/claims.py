@@ -17,11 +17,20 @@ from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, P
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.messages import Message
-from scheduler.store import definitions, rollups
-from scheduler.store.connections import Connection, Transaction, array, concerns_rows, instants, reason_columns, texts
-from scheduler.store.halving import in_halves
-from scheduler.store.positions import Positions
-from scheduler.store.runs import OwnedRun
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.jobs import definitions
+from scheduler.store.recording import rollups
+from scheduler.store.recording.runs import OwnedRun
+from scheduler.store.sessions.connections import (
+    Connection,
+    Transaction,
+    array,
+    concerns_rows,
+    instants,
+    reason_columns,
+    texts,
+)
+from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

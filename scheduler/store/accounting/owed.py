@@ -17,9 +17,9 @@ from scheduler.core import reasons, triggers
 from scheduler.core.triggers import Trigger
 from scheduler.core.triggers.budget import PLAN_STEPS, Budget
 from scheduler.errors import InvalidTrigger
-from scheduler.store import rollups
-from scheduler.store.connections import Connection, Transaction, array, instants, texts
-from scheduler.store.halving import in_halves
+from scheduler.store.recording import rollups
+from scheduler.store.sessions.connections import Connection, Transaction, array, instants, texts
+from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

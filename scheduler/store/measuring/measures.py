@@ -12,7 +12,7 @@ from scheduler import conf
 from scheduler.core.health import Limits
 from scheduler.core.health.standing import NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
 from scheduler.store import database, statements
-from scheduler.store.connections import Connection, Row
+from scheduler.store.sessions.connections import Connection, Row
 
 FRESH_BEATS = 2
 """A node is alive while its heartbeat is younger than this many of its periods."""

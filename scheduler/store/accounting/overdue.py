@@ -14,8 +14,8 @@ from scheduler.core.states import JobState, Overlap, RunKind, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.messages import Message
 from scheduler.models import Job, OwedWindow, Run
-from scheduler.store import notifications
-from scheduler.store.notifications import Channel
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
 
 
 def settle(*, job: Job, now: datetime) -> int:
