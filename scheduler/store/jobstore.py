@@ -124,13 +124,14 @@ class PostgresJobStore(DjangoJobStore):
         :raises JobLookupError: there is no such job
         :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: nothing was changed
         """
-        now = _ask(database_now)
+        _ask(database_now)
         with database.atomic():
             try:
                 row = rows.lock(id=job.id)
             except JobNotFound:
-                self._take_over(job, now)
+                self._take_over(job, database_now())
                 return
+            now = database_now()
             if isinstance(job, StoredJob):
                 changes = edit_columns(row=row, changed=job.changed(), declaration=self._declaration(job), now=now)
             else:
@@ -144,12 +145,13 @@ class PostgresJobStore(DjangoJobStore):
 
         :raises JobLookupError: there is no such job
         """
-        now = _ask(database_now)
+        _ask(database_now)
         with database.atomic():
             try:
                 row = rows.lock(id=job_id)
             except JobNotFound:
                 raise JobLookupError(job_id) from None
+            now = database_now()
             rows.save(job=row, changes=rows.due(None), author=Author(), now=now)
 
     def remove_job(self, job_id: str) -> None:

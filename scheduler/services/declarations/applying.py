@@ -122,9 +122,9 @@ def _update(step: Step, author: Author, now: datetime) -> str:
     job = jobs.get(id=step.job)
     if step.write:
         plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
-        job = jobs.update(job=job, **facts_of(author), now=now, **unflatten(step.write, kwargs=plain))
+        job = jobs.update(job=job, **facts_of(author), **unflatten(step.write, kwargs=plain))
     if step.resumes and job.state == JobState.PAUSED:
-        jobs.resume(job=job, **facts_of(author), now=now)
+        jobs.resume(job=job, **facts_of(author))
     return str(job.pk)
 
 

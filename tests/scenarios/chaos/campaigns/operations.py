@@ -208,7 +208,7 @@ def operate(world: World, cycles: int, tell: Progress) -> Report:
     until = world.settle([*specs, *own], timeout=120)
     verdict = judge(world, specs, until=until)
     checked = sum(_judge(world, verdict, operator, until) for operator in operators)
-    for name in sorted({example.split()[1] for example in verdict.examples if example.startswith("lost")}):
+    for name in sorted({example.split()[1] for example in verdict.examples if example.startswith(("lost", "doubled"))}):
         _tell_history(world, name, tell)
     problems = [problem for operator in operators for problem in operator.problems]
     return Report(
@@ -229,18 +229,19 @@ def _judge(world: World, verdict: Verdict, operator: _Operator, until: datetime)
     for name in operator.names:
         covered: Counter[datetime] = Counter()
         rows = world.query(
-            "SELECT coalesce(covers_from, scheduled_at), scheduled_at FROM scheduler_run"
-            " WHERE job_key = %s AND attempt = 1",
+            "SELECT coalesce(covers_from, scheduled_at), scheduled_at, id, kind, state, coalesced, reason_code,"
+            " created_at FROM scheduler_run WHERE job_key = %s AND attempt = 1 ORDER BY id",
             name,
         )
-        for begin, end in rows:
+        for begin, end, *_ in rows:
             moment = begin
             while moment <= end:
                 covered[moment] += 1
                 moment += load.SECOND
         for moment, count in covered.items():
             if count > 1:
-                verdict.note("doubled", f"{name} at {moment}")
+                twice = [[str(value) for value in row] for row in rows if row[0] <= moment <= row[1]]
+                verdict.note("doubled", f"{name} at {moment}: {twice}")
         for begin, end in operator.in_schedule[name]:
             moment = begin.replace(microsecond=0) + load.SECOND
             while moment <= min(end or until, until):
