@@ -217,6 +217,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
             .order_by("scheduled_at")
             .values_list("covers_from", "scheduled_at")[: len(fire_times)]
         )
+        covered = {at for at in fire_times if any(first is not None and first <= at <= last for first, last in ranges)}
         missing = [moment for moment in fire_times if moment not in present]
         if missing and not dry_run:
             Run.objects.bulk_create(
@@ -226,7 +227,7 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
                     now=now,
                     kind=RunKind.MANUAL,
                     # A fire time that a range stands for was accounted for by that: this is another attempt.
-                    attempt=max(attempts.get(moment, 0), any(first <= moment <= last for first, last in ranges)) + 1,
+                    attempt=max(attempts.get(moment, 0), moment in covered) + 1,
                     **reasons.columns(reasons.BACKFILL()),
                     priority=BACKFILL_PRIORITY,
                     held=True,

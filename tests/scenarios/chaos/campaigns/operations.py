@@ -156,7 +156,8 @@ class _Operator:
         from scheduler.store.jobstore import PostgresJobStore
 
         def come_back() -> None:
-            start_at = self.world.now().replace(microsecond=0) - timedelta(hours=1)  # not the one that it has
+            # Never the trigger that it has: that would leave it finished.
+            start_at = self.world.now().replace(microsecond=0) - timedelta(days=self.done["finish"])
             trigger = {"type": "interval", "seconds": 1, "start_at": start_at.isoformat(), "timezone": "UTC"}
             jobs.update(job=jobs.get(id=name), trigger=trigger)
 
