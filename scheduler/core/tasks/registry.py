@@ -131,7 +131,7 @@ class Task:
         return found
 
     def names_of(self, args: Sequence[Any]) -> list[str]:
-        """Return the names of arguments that are given by position; empty for those of ``*args``."""
+        """Return the names of arguments that are given by position, with empty strings for those of ``*args``."""
         names = [
             parameter.name
             for parameter in self.signature.parameters.values()

@@ -57,7 +57,7 @@ def compute_by_current_zones(connection: Connection, *, after: str = "") -> str:
     """
     Have next fire times computed anew if this node has other rules than those they were computed by.
 
-    Return the job to go on after; empty: all are done.
+    Return the job to continue after, or an empty string when all are done.
     """
     version = tzdata_version()
     rescheduled = installation.compute_by(connection, tzdata=version, after=after)
