@@ -127,7 +127,7 @@ class DurableScheduler(BackgroundScheduler):
 
     def start(self, paused: bool = False) -> None:
         """
-        Start the node in threads of its own and return. ``paused``: claim nothing until ``resume``.
+        Start the node in threads of its own and return. If ``paused``, it claims jobs after ``resume`` only.
 
         :raises SchedulerAlreadyRunningError: it runs
         :raises DatabaseUnavailable: the node was not started

@@ -123,7 +123,7 @@ class PostgresJobStore(DjangoJobStore):
         written, so that concurrent edits of others stay.
 
         :raises JobLookupError: the job does not exist
-        :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: nothing was changed
+        :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: the job is unchanged
         """
         now = _ask(database_now)
         with database.atomic():

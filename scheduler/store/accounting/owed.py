@@ -147,7 +147,7 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
 def gaps(
     *, trigger: Trigger, first: datetime, until: datetime, covered: Sequence[tuple[datetime, datetime]]
 ) -> list[Gap]:
-    """Return the fire times from ``first`` to ``until`` that are in none of the ranges, which are in order."""
+    """Return the fire times from ``first`` to ``until`` outside the ranges, which are in order."""
     found: list[Gap] = []
     at: datetime | None = first
     for begin, end in covered:

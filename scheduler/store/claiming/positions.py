@@ -70,7 +70,7 @@ class Positions:
         return list(self._passed_by)
 
     def first_active(self, jobs: Iterable[str]) -> list[int]:
-        """Return for each job the number before which none of its runs is active."""
+        """Return for each job the lowest number that an active run of it may have."""
         if time.monotonic() >= self._forget_at or len(self._first_active) > _MOST_JOBS:
             self._first_active.clear()
             self._forget_at = time.monotonic() + _FORGET_SECONDS

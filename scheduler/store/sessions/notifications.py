@@ -49,7 +49,7 @@ class Listener:
 
     def wait(self, *, timeout: float) -> frozenset[Channel]:
         """
-        Wait for hints and return the channels they came from, none of them when the time is up.
+        Wait for hints and return the channels they came from. The set is empty when the time is up.
 
         :raises DatabaseUnavailable: the session is lost, and the next call makes a new one
         """
