@@ -11,9 +11,10 @@ from django.db.models.functions import Length
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
-from scheduler.core import policies, reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core import reasons, triggers
+from scheduler.core.jobs import policies
 from scheduler.core.states import JobSource, JobState, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
 from scheduler.services.queries import job_queries

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons
-from scheduler.core.registry import registry
 from scheduler.core.states import NodeState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties import Work
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat

@@ -7,8 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from scheduler.conf import SchedulerSettings
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import UnknownTask
 from scheduler.execution.pools import Pool
 from scheduler.store.recording.runs import OwnedRun

@@ -19,8 +19,8 @@ from django.db.backends.signals import connection_created
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import Retry, Skip, UnknownTask
 from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked

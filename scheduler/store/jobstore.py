@@ -19,8 +19,8 @@ from django.db.models import F
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.util import get_django_internal_datetime
 
-from scheduler.core.registry import registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet

@@ -14,8 +14,8 @@ from django.db import connection
 from django_apscheduler.models import DjangoJob
 
 from scheduler import models
-from scheduler.core.registry import registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.store.jobstore import PostgresJobStore
 from scheduler.store.sessions.connections import Connection

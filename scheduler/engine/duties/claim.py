@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import time
 
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take

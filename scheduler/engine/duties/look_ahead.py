@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.release import Release

@@ -11,10 +11,10 @@ from datetime import datetime
 
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
-from scheduler.core import definitions as rules
 from scheduler.core import reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Duty
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask

@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.utils import Error
 
 from scheduler import __version__, conf
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler

@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from scheduler import conf
-from scheduler.core import definition, error_messages, ids, names, reasons, triggers
-from scheduler.core import policies as policy_rules
+from scheduler.core import definition, error_messages, reasons, triggers
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import registry
+from scheduler.core.jobs import ids, names
+from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.reading import LAST_YEAR
 from scheduler.errors import (
     AlreadyPaused,

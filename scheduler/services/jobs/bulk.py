@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import names, reasons
+from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import registry
+from scheduler.core.jobs import names
 from scheduler.core.states import JobSource, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
 from scheduler.models import Job, Run
 from scheduler.services import jobs, masking

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import differences, triggers
+from scheduler.core import triggers
 from scheduler.core.definition import NAMES
-from scheduler.core.differences import Difference
+from scheduler.core.jobs import differences
+from scheduler.core.jobs.differences import Difference
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound, NothingToRestore
 from scheduler.models import Change, Job

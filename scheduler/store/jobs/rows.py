@@ -16,9 +16,10 @@ from django.db import IntegrityError, OperationalError
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf, sealing
-from scheduler.core import definitions, error_messages, reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core import error_messages, reasons, triggers
+from scheduler.core.jobs import definitions
 from scheduler.core.states import ChangeAction, JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet

@@ -18,9 +18,10 @@ from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from scheduler import conf
-from scheduler.core import ids, names, policies, reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core import reasons, triggers
+from scheduler.core.jobs import ids, names, policies
 from scheduler.core.states import JobSource, JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.apscheduler import from_apscheduler
 from scheduler.errors import InvalidTask, UnknownTask
 from scheduler.models import Job

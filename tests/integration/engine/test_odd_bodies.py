@@ -14,8 +14,8 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone, translation
 
-from scheduler.core.registry import Task, registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.engine.identity import Identity
 from scheduler.errors import Retry
 from scheduler.execution import threads

@@ -9,7 +9,7 @@ from django.core.management import CommandError, call_command
 from pydantic import BaseModel, SecretStr
 
 from scheduler import conf, sealing
-from scheduler.core.registry import Secret, registry, task
+from scheduler.core.tasks.registry import Secret, registry, task
 from scheduler.errors import InvalidArguments, UnknownExecutor
 from scheduler.models import Change, Job
 from scheduler.services import jobs

@@ -8,8 +8,8 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.alerts import MessageKind, NotificationState, Severity
-from scheduler.models.channel import Channel
-from scheduler.models.rule import Rule
+from scheduler.models.alerts.channel import Channel
+from scheduler.models.alerts.rule import Rule
 
 
 class Notification(models.Model):

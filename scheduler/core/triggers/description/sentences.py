@@ -14,13 +14,13 @@ from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
 from scheduler.core.triggers.crontab import MONTHS, Crontab, month_name
 from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.description.lists import begins_with_a_range, join, ranges, rotate
+from scheduler.core.triggers.description.times_of_day import say_at, say_times, so_many
 from scheduler.core.triggers.intervals import IntervalTrigger
-from scheduler.core.triggers.lists import begins_with_a_range, join, ranges, rotate
 from scheduler.core.triggers.reading import parse
 from scheduler.core.triggers.special_days import SpecialDay
-from scheduler.core.triggers.times_of_day import say_at, say_times, so_many
 from scheduler.core.triggers.trigger import Trigger, long_date
-from scheduler.core.triggers.walls import TimesOfDay
+from scheduler.core.triggers.wall_time import TimesOfDay
 from scheduler.messages import message_in, messages, phrase, phrase_in, phrase_of, row
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

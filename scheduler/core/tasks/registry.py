@@ -19,8 +19,9 @@ from typing import Any, TypeVar, overload
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from scheduler.core import error_messages, hints, signatures
-from scheduler.core.secrets import Secret, is_secret, revealed
+from scheduler.core import error_messages, hints
+from scheduler.core.tasks import signatures
+from scheduler.core.tasks.secrets import Secret, is_secret, revealed
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
 from scheduler.messages import message, phrase, row
 

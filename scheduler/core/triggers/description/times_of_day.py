@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scheduler.core.triggers.lists import join, ranges, rotate
-from scheduler.core.triggers.walls import TimesOfDay
+from scheduler.core.triggers.description.lists import join, ranges, rotate
+from scheduler.core.triggers.wall_time import TimesOfDay
 from scheduler.messages import messages, phrase, phrase_in, phrase_of
 
 MOST_TIMES = 6

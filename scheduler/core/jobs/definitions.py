@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from scheduler.core import error_messages, text, triggers
-from scheduler.core.registry import Task, jsonable, registry, revealed
+from scheduler.core.tasks.registry import Task, jsonable, registry, revealed
 from scheduler.errors import InvalidArguments
 
 

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.alerts import ClosedBecause
-from scheduler.models.rule import Rule
+from scheduler.models.alerts.rule import Rule
 
 
 class IncidentQuerySet(models.QuerySet["Incident"]):

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.alerts import Operator, RuleKind, Scope, Severity
-from scheduler.models.channel import Channel
+from scheduler.models.alerts.channel import Channel
 
 
 def _pairs(words: type[RuleKind] | type[Scope] | type[Severity] | type[Operator]) -> list[tuple[str, str]]:
