@@ -7,7 +7,7 @@ stay hidden.
 """
 
 from scheduler.context import current_run
-from scheduler.core.registry import Secret, task
+from scheduler.core.tasks.registry import Secret, task
 from scheduler.errors import Retry, RunStopped
 from scheduler.schedules import rows, schedule
 

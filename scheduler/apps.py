@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from scheduler import checks as our_checks
 from scheduler import conf
 from scheduler.core import triggers, zone_rules
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers import zones
 from scheduler.errors import Misconfigured
 

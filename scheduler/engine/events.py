@@ -21,8 +21,8 @@ from apscheduler.events import (
 from scheduler.core.planning import PlannedRun
 from scheduler.core.states import RunState
 from scheduler.loops import Loop
-from scheduler.store.claims import DueJob
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.claiming.claims import DueJob
+from scheduler.store.recording.runs import Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -19,12 +19,12 @@ from django.db.backends.signals import connection_created
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import Retry, UnknownTask
 from scheduler.execution.values import describe_error, progress_as_json, result_as_json
 from scheduler.logbook import masked
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

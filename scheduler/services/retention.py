@@ -18,7 +18,7 @@ from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidRetention, JobExists
 from scheduler.models import Change, Installation, Job
 from scheduler.services import jobs
-from scheduler.store import retention
+from scheduler.store.cleaning import retention
 from scheduler.store.clock import database_now
 
 BATCH_SIZE = 1000

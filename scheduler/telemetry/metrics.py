@@ -25,9 +25,10 @@ from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.core.health import Check, Standing, Status
 from scheduler.core.health.standing import NodeView
 from scheduler.core.states import JobState, RunState
-from scheduler.store import alerts, measures
+from scheduler.store import alerts
 from scheduler.store.alerts import AlertMeasures
-from scheduler.store.measures import Execute, Total
+from scheduler.store.measuring import measures
+from scheduler.store.measuring.measures import Execute, Total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

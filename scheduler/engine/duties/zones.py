@@ -8,8 +8,8 @@ from scheduler.core import triggers, zone_rules
 from scheduler.core.triggers import zones
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
-from scheduler.store import installation, nodes
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import installation, nodes
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -13,8 +13,8 @@ from scheduler.engine.duties.zones import compute_by_current_zones
 from scheduler.errors import WrongEnvironment
 from scheduler.models import Installation, Job, Node
 from scheduler.services import jobs
-from scheduler.store import installation
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import installation
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
