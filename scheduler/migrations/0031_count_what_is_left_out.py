@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0029_act_on_many")]
+    dependencies = [("scheduler", "0030_note_time_zone_rules")]
 
     operations = [
         # The default is the database's: nodes of the release before go on inserting rows without the column.
