@@ -96,7 +96,7 @@ class EventDispatcher(Loop):
     def ended(self, run: OwnedRun, outcome: Outcome) -> None:
         if not self._has_listeners():
             return
-        succeeded = outcome.state is RunState.SUCCEEDED
+        succeeded = outcome.state in (RunState.SUCCEEDED, RunState.SKIPPED)
         self._put(
             JobExecutionEvent(
                 EVENT_JOB_EXECUTED if succeeded else EVENT_JOB_ERROR,

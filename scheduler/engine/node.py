@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
-from scheduler.core import reasons
+from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties import Work
@@ -222,6 +222,7 @@ class Node:
             version=__version__,
             executors=self.executors,
             tasks=registry.names(),
+            tzdata=zone_rules.release(),
         )
 
     def _become_another(self) -> None:

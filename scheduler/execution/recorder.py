@@ -211,7 +211,7 @@ def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
     note = f"(what this run reported could not be stored: {type(reason).__name__})"
     return outcome._replace(
         result=None,
-        error=None if outcome.state is RunState.SUCCEEDED else note,
+        error=None if outcome.state in (RunState.SUCCEEDED, RunState.SKIPPED) else note,
         traceback="",
         log=note,
         progress=None,

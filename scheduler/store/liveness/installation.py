@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db import Error, transaction
 
+from scheduler.core import zone_rules
 from scheduler.errors import DatabaseUnavailable, WrongEnvironment
 from scheduler.models import Installation
 from scheduler.store import database
@@ -69,7 +70,8 @@ class Rescheduled(NamedTuple):
 def compute_by(connection: Connection, *, tzdata: str, after: str = "") -> Rescheduled | None:
     """
     If next fire times were computed by other time zone data, have those that depend on a zone and have not come yet
-    computed anew, some thousand at a time. ``None``: the data is the same as before.
+    computed anew, some thousand at a time. ``None``: the data is the same as before, or older than that of another
+    node.
 
     The version is noted when all are done, so that a node that ends meanwhile leaves the rest to the next one.
     """
@@ -77,6 +79,10 @@ def compute_by(connection: Connection, *, tzdata: str, after: str = "") -> Resch
     if not recorded or recorded[0][0] == tzdata:
         return None
     ((former,),) = recorded
+    if zone_rules.is_older(tzdata, than=former):
+        ((is_used,),) = connection.execute("has_node_with_tzdata", tzdata=former)
+        if is_used:
+            return None
     jobs, ends_at = 0, time.monotonic() + _PASS_SECONDS
     while former and time.monotonic() < ends_at:
         with connection.transaction() as transaction:

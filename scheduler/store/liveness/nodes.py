@@ -61,9 +61,10 @@ def register(
     version: str,
     executors: Mapping[str, int],
     tasks: Collection[str],
+    tzdata: str = "",
     now: datetime | None = None,
 ) -> None:
-    """Announce a node that has just started."""
+    """Announce a node that has just started. ``tzdata``: the release of its time zone rules."""
     connection.execute(
         "register_node",
         node=node,
@@ -73,8 +74,14 @@ def register(
         version=version,
         executors=json.dumps(dict(executors)),
         tasks=json.dumps(sorted(tasks)),
+        tzdata=tzdata,
         now=now,
     )
+
+
+def note_tzdata(connection: Connection, *, node: str, tzdata: str) -> None:
+    """Say by which release of the time zone rules a node computes now."""
+    connection.execute("note_tzdata_of_node", node=node, tzdata=tzdata)
 
 
 def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | None = None) -> datetime | None:

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import zone_rules
 from scheduler.core.health import Limits
-from scheduler.core.health.standing import NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
+from scheduler.core.health.standing import CleanUp, NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
 from scheduler.store import database, statements
 from scheduler.store.sessions.connections import Connection, Row
 
@@ -19,6 +20,8 @@ FRESH_BEATS = 2
 
 _MOST_COUNTED = 100_000
 """Runs of a queue, and held runs, that are counted: a longer queue is reported as this long."""
+
+CLEAN_UP_TASK = "scheduler.cleanup_jobs"
 
 Execute = Callable[..., list[Row]]
 """Runs ``sql/<statement>.sql`` with parameters: a node's ``Connection.execute``, or ``execute`` of this module."""
@@ -91,8 +94,14 @@ def unadopted(*, execute: Execute = execute) -> int:
     return count
 
 
+def clean_up(*, execute: Execute = execute) -> CleanUp:
+    """Look whether something deletes old rows."""
+    row = execute("measure_clean_up", task=CLEAN_UP_TASK)[0]
+    return CleanUp(**dict(zip(CleanUp.__dataclass_fields__, row, strict=True)))
+
+
 def standing(*, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: seven statements."""
+    """Measure everything that health is judged by: eight statements."""
     return Standing(
         scheduling=scheduling(execute=execute),
         nodes=nodes(execute=execute),
@@ -101,6 +110,8 @@ def standing(*, execute: Execute = execute) -> Standing:
         transaction=oldest_transaction(execute=execute),
         jobs=jobs(execute=execute),
         unadopted=unadopted(execute=execute),
+        clean_up=clean_up(execute=execute),
+        tzdata=zone_rules.release(),
     )
 
 
