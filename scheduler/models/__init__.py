@@ -7,6 +7,7 @@ from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.incident import Incident, Mute
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
+from scheduler.models.limit import LimitedRun, RateLimit
 from scheduler.models.measure import NodeMeasure
 from scheduler.models.node import Node
 from scheduler.models.notification import AlertChange, Notification
@@ -27,11 +28,13 @@ __all__ = [
     "Incident",
     "Installation",
     "Job",
+    "LimitedRun",
     "Mute",
     "Node",
     "NodeMeasure",
     "Notification",
     "OwedWindow",
+    "RateLimit",
     "RemovedJob",
     "Rollup",
     "Rule",

@@ -10,7 +10,7 @@ from typing import Any
 
 from scheduler import conf
 from scheduler.core.health import Limits
-from scheduler.core.health.standing import NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
+from scheduler.core.health.standing import Limited, NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
 from scheduler.store import database, statements
 from scheduler.store.connections import Connection, Row
 
@@ -91,8 +91,15 @@ def unadopted(*, execute: Execute = execute) -> int:
     return count
 
 
+def limited(*, execute: Execute = execute) -> list[Limited]:
+    """Count the runs that wait for limits; those of the limit with the most come first."""
+    names = Limited.__dataclass_fields__
+    rows = execute("measure_limits", most=_MOST_COUNTED)
+    return [Limited(**dict(zip(names, row, strict=True))) for row in rows]
+
+
 def standing(*, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: seven statements."""
+    """Measure everything that health is judged by: eight statements."""
     return Standing(
         scheduling=scheduling(execute=execute),
         nodes=nodes(execute=execute),
@@ -101,6 +108,7 @@ def standing(*, execute: Execute = execute) -> Standing:
         transaction=oldest_transaction(execute=execute),
         jobs=jobs(execute=execute),
         unadopted=unadopted(execute=execute),
+        limits=limited(execute=execute),
     )
 
 

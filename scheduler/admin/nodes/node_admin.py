@@ -36,6 +36,7 @@ _CHECKS = {
     "recorder": gettext_lazy("results"),
     "clocks": gettext_lazy("clocks"),
     "queue": gettext_lazy("queue"),
+    "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
     "broken_jobs": gettext_lazy("broken jobs"),
