@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0029_act_on_many'),
+        ('scheduler', "0031_count_what_is_left_out"),
     ]
 
     operations = [
