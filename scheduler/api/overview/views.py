@@ -19,9 +19,9 @@ from scheduler.api.jobs.views import preview_of
 from scheduler.api.pagination import DEFAULT_LIMIT
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
-from scheduler.core import policies
-from scheduler.core.limits import Limit
-from scheduler.core.registry import Task, registry
+from scheduler.core.jobs import policies
+from scheduler.core.tasks.limits import Limit
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.models import Node
 from scheduler.services.queries import job_queries, metrics, paging, representations
 from scheduler.services.queries.job_queries import JobFilter
@@ -183,7 +183,7 @@ class TriggerViews(Resource):
 
 
 class IndexViews(Resource):
-    """Where everything begins. It reveals nothing about the installation, so it is public."""
+    """The entry point of the API. It is public, because it reveals no facts about the installation."""
 
     authentication_classes = ()
     permission_classes = ()

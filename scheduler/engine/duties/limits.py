@@ -8,7 +8,7 @@ from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.take import Take
-from scheduler.store import limits
+from scheduler.store.claiming import limits
 
 _WAITING_SECONDS = 1.0
 """Between two decisions while runs wait: places are freed by other nodes as well."""

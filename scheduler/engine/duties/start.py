@@ -11,8 +11,9 @@ from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.take import Take
 from scheduler.engine.workload import MARK_SECONDS
-from scheduler.store import limits, runs
-from scheduler.store.runs import OwnedRun
+from scheduler.store.claiming import limits
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ class Start(Duty):
         return frozenset(shares) - granted
 
     def _pass_the_gate(self, gated: list[OwnedRun]) -> list[OwnedRun]:
-        """Return the runs that may begin; the others are somebody else's by now, or locked and tried again."""
+        """Return the runs that may begin. The others belong to another node by now, or are locked and tried again."""
         now = time.monotonic()
         started = runs.start(
             self.work.connection,

@@ -19,7 +19,7 @@ from scheduler.services.declarations.collecting import Collected
 from scheduler.services.declarations.planning import Action, Options, Step
 from scheduler.services.jobs.creation import create_many
 from scheduler.store.clock import database_now
-from scheduler.store.declared import lock
+from scheduler.store.jobs.declared import lock
 
 _BATCH = 200
 

@@ -13,9 +13,9 @@ from scheduler.core.states import JobSource, Via
 from scheduler.errors import JobExists, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs, transactions
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

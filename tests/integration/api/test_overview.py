@@ -17,7 +17,7 @@ from scheduler.models import Counter, Job, Node, NodeMeasure, Rollup
 from scheduler.services import jobs
 from scheduler.services.queries import health
 from scheduler.services.queries.health import Probe, Report, Status
-from scheduler.store import retention
+from scheduler.store.cleaning import retention
 from scheduler.telemetry import metrics
 from scheduler.telemetry.exporter import Exporter
 from tests.integration.api.conftest import EVERY_HOUR, Caller

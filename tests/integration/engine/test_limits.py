@@ -17,8 +17,8 @@ from scheduler.engine.node import Node
 from scheduler.models import LimitedRun, RateLimit, Run
 from scheduler.services import runs as run_services
 from scheduler.services.queries import health
-from scheduler.store import limits
-from scheduler.store.connections import Connection
+from scheduler.store.claiming import limits
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_run
 from tests.nodes import make_node, work
 

@@ -19,8 +19,8 @@ from scheduler.models import Change, Job
 from scheduler.services import jobs, retention
 from scheduler.services.jobs import bulk, creation, restoring, transfer
 from scheduler.services.queries.job_queries import JobFilter
-from scheduler.store import jobs as rows
-from scheduler.store import retention as stored_retention
+from scheduler.store.cleaning import retention as stored_retention
+from scheduler.store.jobs import rows
 from scheduler.store.jobstore import PostgresJobStore
 from tests.contract import tasks
 from tests.integration.services.nightly import NOW, at, daily, make, newest

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scheduler.core.limits import Head, Limits, Share, grant, parse_concurrency, parse_rate, share_of
-from scheduler.core.registry import Secret, task
+from scheduler.core.tasks.limits import Head, Limits, Share, grant, parse_concurrency, parse_rate, share_of
+from scheduler.core.tasks.registry import Secret, task
 from scheduler.errors import InvalidTask
 
 
@@ -79,7 +79,7 @@ class TestAKey:
 
 class TestATask:
     def test_declares_limits(self) -> None:
-        from scheduler.core.registry import registry
+        from scheduler.core.tasks.registry import registry
 
         found = registry.get("sample.crowded").limits
         assert found is not None
