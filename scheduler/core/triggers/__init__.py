@@ -66,7 +66,7 @@ from scheduler.core.triggers.budget import Budget, TooCostly
 from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
-from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
+from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
 from scheduler.core.triggers.words import describe
 from scheduler.errors import InvalidTrigger, NeverFires
@@ -89,6 +89,7 @@ __all__ = [
     "normalize",
     "parse",
     "parse_cached",
+    "parsing_once",
 ]
 
 _OUTAGE = timedelta(weeks=1)
