@@ -7,7 +7,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning
 
 from scheduler import conf
-from scheduler.core.registry import NODE_EXECUTORS, registry
+from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.errors import Misconfigured
 
 

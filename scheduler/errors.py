@@ -356,6 +356,12 @@ class Retry(SchedulerError):
         self.after = timedelta(seconds=min(max(seconds, 0.0), 7 * 24 * 3600.0))
 
 
+class Skip(SchedulerError):
+    """The task has nothing to do."""
+
+    code = "skip"
+
+
 class WrongEnvironment(SchedulerError):
     """This database belongs to another environment."""
 

@@ -13,7 +13,7 @@ from django.core.management import call_command as django_call_command
 from pydantic import AfterValidator, Field
 
 from scheduler import conf, outgoing
-from scheduler.core.registry import Secret, task
+from scheduler.core.tasks.registry import Secret, task
 from scheduler.errors import CommandFailed, CommandNotAllowed, InvalidArguments, UnexpectedStatus
 from scheduler.outgoing import Limits
 from scheduler.services import retention

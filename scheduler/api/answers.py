@@ -246,6 +246,7 @@ class LivingNode(BaseModel):
     backlog: int | None
     tick_seconds: float | None
     clock_skew_seconds: float | None
+    time_zone_rules: str = Field(description="Release by which it computes, such as 2026c. Empty: unknown.")
 
 
 class Trouble(BaseModel):
@@ -327,6 +328,7 @@ class Node(BaseModel):
     host: str
     pid: int
     version: str
+    time_zone_rules: str = Field(description="Release by which it computes, such as 2026c. Empty: unknown.")
     executors: dict[str, int]
     tasks: list[str]
     stuck: int

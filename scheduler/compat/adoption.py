@@ -11,16 +11,17 @@ from django.db.models.functions import Length
 from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
-from scheduler.core import policies, reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core import reasons, triggers
+from scheduler.core.jobs import policies
 from scheduler.core.states import JobSource, JobState, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
 from scheduler.services.queries import job_queries
 from scheduler.store import database
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
 from scheduler.store.stock import stock_state
 
 

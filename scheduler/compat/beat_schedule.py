@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from scheduler.compat import celery_schedules
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger, SchedulerError, UnusableDeclaration
 
 

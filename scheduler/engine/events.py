@@ -21,8 +21,8 @@ from apscheduler.events import (
 from scheduler.core.planning import PlannedRun
 from scheduler.core.states import RunState
 from scheduler.loops import Loop
-from scheduler.store.claims import DueJob
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.claiming.claims import DueJob
+from scheduler.store.recording.runs import Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class EventDispatcher(Loop):
     def ended(self, run: OwnedRun, outcome: Outcome) -> None:
         if not self._has_listeners():
             return
-        succeeded = outcome.state is RunState.SUCCEEDED
+        succeeded = outcome.state in (RunState.SUCCEEDED, RunState.SKIPPED)
         self._put(
             JobExecutionEvent(
                 EVENT_JOB_EXECUTED if succeeded else EVENT_JOB_ERROR,

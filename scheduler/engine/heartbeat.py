@@ -13,8 +13,8 @@ from scheduler.conf import SchedulerSettings
 from scheduler.engine.identity import Identity
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
-from scheduler.store import nodes
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import nodes
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import time
 from scheduler.engine.duties import DUTIES, LookAhead, Reconcile, Take, Work
 from scheduler.engine.duties.duty import AnyDuty, Duty
 from scheduler.errors import DatabaseUnavailable
-from scheduler.store.notifications import Channel
+from scheduler.store.sessions.notifications import Channel
 
 
 class NodeLoop:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
-from scheduler.core import reasons
-from scheduler.core.registry import registry
+from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties import Work
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
@@ -26,11 +26,14 @@ from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Publish, Report
 from scheduler.execution.recorder import Recorder
 from scheduler.loops import Periodic, spawn
-from scheduler.store import definitions, installation, nodes, notifications, runs
-from scheduler.store.connections import Connection, Watchdog
-from scheduler.store.notifications import Channel
-from scheduler.store.positions import Positions
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.jobs import definitions
+from scheduler.store.liveness import installation, nodes
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.connections import Connection, Watchdog
+from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -218,6 +221,7 @@ class Node:
             version=__version__,
             executors=self.executors,
             tasks=registry.names(),
+            tzdata=zone_rules.release(),
         )
 
     def _become_another(self) -> None:

@@ -11,8 +11,8 @@ from scheduler.conf import SchedulerSettings
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
-from scheduler.store import measures
-from scheduler.store.connections import Connection
+from scheduler.store.measuring import measures
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

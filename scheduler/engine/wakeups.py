@@ -8,7 +8,7 @@ import threading
 from scheduler import failpoints
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop
-from scheduler.store.notifications import Channel, Listener
+from scheduler.store.sessions.notifications import Channel, Listener
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 from scheduler.conf import SchedulerSettings
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import UnknownTask
 from scheduler.execution.pools import Pool
-from scheduler.store.runs import OwnedRun
+from scheduler.store.recording.runs import OwnedRun
 
 _AHEAD_SECONDS = 0.03
 """How much work is handed to a pool beyond its free places: about what it drains during one claim."""

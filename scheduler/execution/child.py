@@ -86,7 +86,7 @@ def encode_request(run: Any, *, node: str) -> bytes:
 
 
 def decode_request(message: bytes) -> tuple[Any, str]:
-    from scheduler.store.runs import OwnedRun
+    from scheduler.store.recording.runs import OwnedRun
 
     values, node = json.loads(message)
     values["scheduled_at"] = datetime.fromisoformat(values["scheduled_at"])
@@ -106,7 +106,7 @@ def encode_note(note: Any) -> bytes:
 def decode_answer(message: bytes) -> Any:
     """Return the ``Outcome`` or the ``Note`` that a child sent."""
     from scheduler.messages import decode
-    from scheduler.store.runs import Note, Outcome
+    from scheduler.store.recording.runs import Note, Outcome
 
     answer = json.loads(message)
     if "note" in answer:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
 
 Report = Callable[[OwnedRun, Outcome], None]
 """Called by the executor, in any thread, once for each run that ended."""

@@ -25,7 +25,7 @@ from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
 from scheduler.loops import spawn
 from scheduler.messages import Message
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ from scheduler.core.states import RunState
 from scheduler.errors import StatementCancelled
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
-from scheduler.store import held_runs, rollups, runs
-from scheduler.store.connections import Connection, concerns_rows
-from scheduler.store.halving import in_halves
-from scheduler.store.runs import Note, Outcome, Recorded
+from scheduler.store.recording import held_runs, rollups, runs
+from scheduler.store.recording.runs import Note, Outcome, Recorded
+from scheduler.store.sessions.connections import Connection, concerns_rows
+from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -211,7 +211,7 @@ def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
     note = f"(what this run reported could not be stored: {type(reason).__name__})"
     return outcome._replace(
         result=None,
-        error=None if outcome.state is RunState.SUCCEEDED else note,
+        error=None if outcome.state in (RunState.SUCCEEDED, RunState.SKIPPED) else note,
         traceback="",
         log=note,
         progress=None,

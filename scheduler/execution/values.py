@@ -15,6 +15,9 @@ _MOST_PROGRESS = 10**15
 _LONGEST_PROGRESS = 2000
 """Characters of the message of a progress."""
 
+_LONGEST_SKIP = 2000
+"""Characters of the text with which a task skips its run."""
+
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -101,6 +104,11 @@ def describe_error(error: BaseException, *, limit: int) -> tuple[str, str]:
         place = "".join(tracebacks.format_tb(error.__traceback__))
         text = f"{place}{line}\n(more could not be read: {type(broken).__name__})\n"
     return clean(cut_middle(line, limit=2000)), clean(cut_middle(text, limit=limit))
+
+
+def describe_skip(raised: BaseException) -> str:
+    """Return the text with which a task skips its run, bounded and fit to be stored."""
+    return clean(cut_middle(message_of(raised), limit=_LONGEST_SKIP)).strip() or "–"
 
 
 def _name(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from scheduler import sealing
 from scheduler.core import error_messages
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments
 from scheduler.models import Job
 

@@ -11,9 +11,9 @@ from scheduler.core.states import Via
 from scheduler.errors import JobNotFound, SchedulerError
 from scheduler.models import Declaration, Job, Run
 from scheduler.store import database
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
 
 _CALL = ("args", "kwargs")
 

@@ -25,10 +25,10 @@ from django.db.utils import OperationalError
 from scheduler import failpoints
 from scheduler.core.alerts import ClosedBecause, RuleKind, delay_before_reminder
 from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, failing_checks
-from scheduler.store import measures
-from scheduler.store.connections import Connection, Row, array, texts
 from scheduler.store.database import atomic
-from scheduler.store.measures import Execute
+from scheduler.store.measuring import measures
+from scheduler.store.measuring.measures import Execute
+from scheduler.store.sessions.connections import Connection, Row, array, texts
 
 _JUDGE_LOCK = 0x5C4ED0A1
 _TELL_LOCK = 0x5C4ED0A2

@@ -19,16 +19,16 @@ from django.db.models import F
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.util import get_django_internal_datetime
 
-from scheduler.core.registry import registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
 from scheduler.store import database
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
-from scheduler.store.declarations import Declaration, edit_columns, new_job, replacement_columns
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.stock.apscheduler_jobs import Declaration, edit_columns, new_job, replacement_columns
 from scheduler.store.stock.stored_jobs import StoredJob, build
 
 logger = logging.getLogger(__name__)

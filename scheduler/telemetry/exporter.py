@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Server
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events, metrics
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin.fields.json_field import StorableJSONField
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.core.registry import Task, registry
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.errors import InvalidArguments, UnknownTask
 from scheduler.services import masking
 

@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from scheduler import conf
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.core import policies
 from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
-from scheduler.core.registry import Task, registry
+from scheduler.core.jobs import policies
 from scheduler.core.states import Overlap
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.errors import InvalidPolicy, UnknownTask
 from scheduler.messages import with_values
 from scheduler.models import Job

@@ -14,8 +14,8 @@ from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.core import triggers
 from scheduler.core.declarations import REMOVED
-from scheduler.core.differences import Difference
-from scheduler.core.registry import registry
+from scheduler.core.jobs.differences import Difference
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError
 from scheduler.services import masking
 from scheduler.services.declarations import Action, Step, Synchronisation

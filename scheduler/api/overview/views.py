@@ -19,8 +19,8 @@ from scheduler.api.jobs.views import preview_of
 from scheduler.api.pagination import DEFAULT_LIMIT
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
-from scheduler.core import policies
-from scheduler.core.registry import Task, registry
+from scheduler.core.jobs import policies
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.models import Node
 from scheduler.services.queries import job_queries, metrics, paging, representations
 from scheduler.services.queries.job_queries import JobFilter

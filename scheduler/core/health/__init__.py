@@ -27,6 +27,8 @@ def checks(found: Standing, *, limits: Limits) -> tuple[Check, ...]:
         jobs.stopped(found),
         jobs.failing(found),
         nodes.clocks(found.scheduling, limits),
+        nodes.time_zones(found),
         nodes.transactions(found.transaction),
         jobs.unadopted(found),
+        jobs.clean_up(found),
     )

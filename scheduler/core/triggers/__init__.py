@@ -63,12 +63,12 @@ from typing import Any
 
 from scheduler.core.triggers import budget, error_messages
 from scheduler.core.triggers.budget import Budget, TooCostly
-from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
+from scheduler.core.triggers.description.sentences import describe
 from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
-from scheduler.core.triggers.words import describe
 from scheduler.errors import InvalidTrigger, NeverFires
 
 __all__ = [

@@ -18,7 +18,7 @@ from cronsim import CronSim, CronSimError
 
 from scheduler.core.triggers import error_messages
 from scheduler.core.triggers.special_days import SpecialDay
-from scheduler.core.triggers.walls import Days, MatchingDays, TimesOfDay, day_number
+from scheduler.core.triggers.wall_time import Days, MatchingDays, TimesOfDay, day_number
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
 from scheduler.messages import message, message_in, phrase, phrase_in, row

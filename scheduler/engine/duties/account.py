@@ -6,7 +6,8 @@ import logging
 
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.inspection import Inspect
-from scheduler.store import owed, removals
+from scheduler.store.accounting import owed
+from scheduler.store.cleaning import removals
 
 logger = logging.getLogger(__name__)
 

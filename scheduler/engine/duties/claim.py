@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
-from scheduler.store import claims
-from scheduler.store.claims import Claim as Claimed
+from scheduler.store.claiming import claims
+from scheduler.store.claiming.claims import Claim as Claimed
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

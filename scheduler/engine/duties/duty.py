@@ -13,9 +13,9 @@ from scheduler.engine.events import Events
 from scheduler.engine.heartbeat import Lease
 from scheduler.engine.identity import Identity
 from scheduler.engine.workload import Workload
-from scheduler.store.connections import Connection
-from scheduler.store.notifications import Channel
-from scheduler.store.positions import Positions
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.notifications import Channel
 
 AnyDuty = TypeVar("AnyDuty", bound="Duty")
 

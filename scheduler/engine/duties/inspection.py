@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
-from scheduler.core import definitions as rules
 from scheduler.core import reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
-from scheduler.store import definitions
-from scheduler.store.connections import Connection
-from scheduler.store.definitions import StoredDefinition, Vouched
-from scheduler.store.halving import in_halves
-from scheduler.store.notifications import Channel
+from scheduler.store.jobs import definitions
+from scheduler.store.jobs.definitions import StoredDefinition, Vouched
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
 from scheduler.engine.duties.take import Take
-from scheduler.store import runs
-from scheduler.store.notifications import Channel
-from scheduler.store.runs import NextDue
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import NextDue
+from scheduler.store.sessions.notifications import Channel
 
 _LOCKED_SECONDS = 0.05
 """How soon to ask again for due work that somebody else has locked: another node for a moment, a person for longer."""

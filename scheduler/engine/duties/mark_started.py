@@ -6,7 +6,7 @@ import math
 
 from scheduler.engine.duties.duty import Duty
 from scheduler.engine.workload import MARK_SECONDS
-from scheduler.store import runs
+from scheduler.store.recording import runs
 
 
 class MarkStarted(Duty):

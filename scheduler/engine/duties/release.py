@@ -6,7 +6,7 @@ import time
 
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
-from scheduler.store.held_runs import HeldRuns
+from scheduler.store.recording.held_runs import HeldRuns
 
 
 class Release(Duty):

@@ -10,8 +10,8 @@ from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.take import Take
 from scheduler.engine.workload import MARK_SECONDS
-from scheduler.store import runs
-from scheduler.store.runs import OwnedRun
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

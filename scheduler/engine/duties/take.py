@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.duty import Agenda, Duty, Work
-from scheduler.store import runs
-from scheduler.store.notifications import Channel
+from scheduler.store.recording import runs
+from scheduler.store.sessions.notifications import Channel
 
 
 class Take(Duty):

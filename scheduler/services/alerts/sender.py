@@ -33,7 +33,7 @@ from scheduler.signals import incident_closed, incident_opened
 from scheduler.store import alerts
 from scheduler.store.alerts import JUDGED_BY_TIME, Leased
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -21,8 +21,8 @@ from scheduler.services import jobs
 from scheduler.services.declarations import applying, comparing, planning
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
 from scheduler.services.declarations.planning import Action, Options, Step
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs.authorship import Author
 
 __all__ = ["Action", "Options", "Step", "Synchronisation", "apply", "drift", "keep", "of_job", "plan", "take"]
 

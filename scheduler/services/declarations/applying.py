@@ -21,12 +21,11 @@ from scheduler.services.declarations.collecting import Collected
 from scheduler.services.declarations.planning import Action, Options, Step
 from scheduler.services.jobs import editing
 from scheduler.services.jobs.creation import create_many
-from scheduler.store import job_batches
-from scheduler.store import jobs as stored_jobs
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
-from scheduler.store.declared import lock
-from scheduler.store.job_batches import Edit
+from scheduler.store.jobs import batches, rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.jobs.batches import Edit
+from scheduler.store.jobs.declared import lock
 
 _BATCH = 200
 
@@ -104,7 +103,7 @@ def _outcome(step: Step, *, job: str, error: SchedulerError | None) -> Step:
 
 def _change(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str, Step]:
     """Change the jobs of a batch in a few statements. What is refused leaves the others alone."""
-    found = job_batches.locked(ids=[step.job for step in steps])
+    found = batches.locked(ids=[step.job for step in steps])
     edits: list[Edit] = []
     resumptions: list[Edit] = []
     errors: dict[str, SchedulerError | None] = {}
@@ -118,7 +117,7 @@ def _change(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str
         edits += [edit] if edit.changes else []
         resumptions += [resumption] if resumption.changes else []
     for each in (edits, resumptions):
-        job_batches.save_many(edits=each, author=author, now=now)
+        batches.save_many(edits=each, author=author, now=now)
     _remember([(step, step.job) for step in steps if errors[step.key] is None], now=now)
     return {step.key: _outcome(step, job=step.job, error=errors[step.key]) for step in steps}
 
@@ -191,8 +190,8 @@ def _drop(
 def _dropped(steps: Sequence[Step], *, author: Author, now: datetime) -> list[Step]:
     """Carry out what happens to declarations that are gone: jobs are paused, or go on as ordinary ones."""
     release = conf.get().release
-    rows = Row.objects.filter(key__in=[step.key for step in steps if step.has_changes], is_declared=True)
-    present = {row.key: row for row in rows}
+    found = Row.objects.filter(key__in=[step.key for step in steps if step.has_changes], is_declared=True)
+    present = {row.key: row for row in found}
     paused = _pause([present[step.key].job_key for step in steps if _pauses(step, present)], author=author, now=now)
     for row in present.values():
         row.is_declared, row.release = False, release or row.release
@@ -210,12 +209,12 @@ def _pauses(step: Step, present: Mapping[str, Row]) -> bool:
 
 def _pause(ids: Sequence[str], *, author: Author, now: datetime) -> frozenset[str]:
     """Pause the jobs of dropped declarations, unless they are paused, over or gone. Return those that were paused."""
-    found = job_batches.locked(ids=ids).values()
+    found = batches.locked(ids=ids).values()
     edits = [
-        Edit(job, stored_jobs.pause(job=job, reason=DROPPED, now=now))
+        Edit(job, rows.pause(job=job, reason=DROPPED, now=now))
         for job in found
         if job.state not in (JobState.PAUSED, JobState.FINISHED)
     ]
     pausing = replace(author, reason=DROPPED, action=ChangeAction.PAUSED)
-    job_batches.save_many(edits=edits, author=pausing, now=now)
+    batches.save_many(edits=edits, author=pausing, now=now)
     return frozenset(edit.job.pk for edit in edits)

@@ -16,7 +16,7 @@ from scheduler.errors import SchedulerError, UnusableDeclaration
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services.declarations import comparing
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 
 class Action(StrEnum):

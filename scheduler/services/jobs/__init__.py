@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from scheduler import conf
-from scheduler.core import definition, error_messages, ids, names, reasons, triggers
-from scheduler.core import policies as policy_rules
+from scheduler.core import definition, error_messages, reasons, triggers
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import registry
+from scheduler.core.jobs import ids, names
+from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.reading import LAST_YEAR
 from scheduler.errors import (
     AlreadyPaused,
@@ -30,11 +31,12 @@ from scheduler.services import masking
 from scheduler.services.jobs import editing
 from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
 from scheduler.services.queries import job_history, job_queries
-from scheduler.store import database, notifications
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
+from scheduler.store import database
 from scheduler.store.clock import aware, database_now
-from scheduler.store.notifications import Channel
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
 
 _MOST_AT_ONCE = 1000
 """Runs that one transaction cancels."""

@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import names, reasons
+from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import registry
+from scheduler.core.jobs import names
 from scheduler.core.states import JobSource, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
 from scheduler.models import Job, Run
 from scheduler.services import jobs, masking
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import database
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 MOST_AT_ONCE = 1000
 ACTIONS = ("pause", "resume", "run", "delete", "add_tags", "remove_tags")

@@ -14,10 +14,9 @@ from scheduler.core.states import JobSource, Via
 from scheduler.errors import JobExists, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs, transactions
-from scheduler.store import job_batches
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import batches, rows
+from scheduler.store.jobs.authorship import Author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ def _insert(*, new: Sequence[Job], author: Author) -> dict[str, SchedulerError]:
     """Write the jobs. One by one if another process took an id meanwhile. Return the error of each that was not."""
     try:
         with transactions.atomic():
-            taken = job_batches.insert_many(jobs=new, author=author)
+            taken = batches.insert_many(jobs=new, author=author)
     except (IntegrityError, OperationalError):
         found = {job.id: _inserted(job, author) for job in new}
         return {id: error for id, error in found.items() if error is not None}

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import names, triggers
-from scheduler.core import policies as policy_rules
+from scheduler.core import triggers
 from scheduler.core.definition import POLICIES
+from scheduler.core.jobs import names
+from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import JobState
 from scheduler.models import Job
 from scheduler.services import masking
 from scheduler.services.queries import job_queries
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 _WORDS = ("name", "description", "tags")
 _CALL = ("task", "args", "kwargs")

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import names, triggers
+from scheduler.core import triggers
+from scheduler.core.jobs import names
 from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
 from scheduler.models import Job
 from scheduler.services import masking
-from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from scheduler.errors import SchedulerError
 from scheduler.loops import spawn
 from scheduler.messages import phrase
 from scheduler.services import installation
-from scheduler.store import measures
+from scheduler.store.measuring import measures
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -175,6 +175,7 @@ def node(*, row: Node) -> dict[str, Any]:
         "host": row.host,
         "pid": row.pid,
         "version": row.version,
+        "time_zone_rules": row.tzdata,
         "executors": row.executors,
         "tasks": row.tasks,
         "stuck": row.stuck,
@@ -226,6 +227,7 @@ def _living_node(node: NodeView) -> dict[str, Any]:
         "backlog": node.backlog,
         "tick_seconds": node.tick_seconds,
         "clock_skew_seconds": node.skew,
+        "time_zone_rules": node.tzdata,
     }
 
 

@@ -18,7 +18,7 @@ from scheduler.models.run import HAS_A_REASON
 from scheduler.services.queries import job_queries, paging
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order, Page
-from scheduler.store import windows
+from scheduler.store.measuring import windows
 
 UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
 """States of runs that have an error, and so are in the index of those."""

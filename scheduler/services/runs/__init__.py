@@ -15,10 +15,11 @@ from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinishe
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services.jobs.calling import asynchronous
-from scheduler.store import database, notifications
-from scheduler.store import jobs as rows
+from scheduler.store import database
 from scheduler.store.clock import aware, database_now
-from scheduler.store.notifications import Channel
+from scheduler.store.jobs import rows
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
 
 BACKFILL_PRIORITY = -100
 """Backfills wait behind everything else."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pickle
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.apscheduler import to_apscheduler
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from apscheduler.job import Job as ApschedulerJob
 from apscheduler.triggers.base import BaseTrigger
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.apscheduler import to_apscheduler
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job

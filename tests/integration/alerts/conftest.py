@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from scheduler.models import Channel, Incident, Mute, Notification, Rule
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ from django.db import connection as web
 from scheduler.core.alerts import check_rule
 from scheduler.core.states import RunState
 from scheduler.models import Channel, Incident, Job, Notification, Rule
-from scheduler.store import alerts, runs
+from scheduler.store import alerts
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
-from scheduler.store.runs import Outcome
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_run
 
 _numbers = count(1)

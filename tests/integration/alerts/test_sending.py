@@ -19,7 +19,7 @@ from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 from scheduler.services.alerts.messages import Message
 from scheduler.services.alerts.sender import Sender
 from scheduler.signals import incident_closed, incident_opened
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import fail, job, notifications, pass_time, rule, succeed
 from tests.receivers import MailServer, WebhookReceiver, status
 

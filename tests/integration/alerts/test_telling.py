@@ -9,7 +9,7 @@ from scheduler.models import Incident, Mute, Notification
 from scheduler.store import alerts
 from scheduler.store.alerts import Leased
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import (
     channel,
     fail,

@@ -8,12 +8,12 @@ from django.db import connection
 from django.utils import timezone
 
 from scheduler import conf
-from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.engine.duties import inspection
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import HOUR, NOON, add_job, add_node
 
 pytestmark = pytest.mark.django_db(transaction=True)

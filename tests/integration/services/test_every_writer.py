@@ -21,9 +21,8 @@ from scheduler.services import declarations, jobs, retention
 from scheduler.services.declarations.collecting import Collected
 from scheduler.services.jobs import bulk, creation, restoring, transfer
 from scheduler.services.queries.job_queries import JobFilter
-from scheduler.store import job_batches
-from scheduler.store import jobs as rows
-from scheduler.store import retention as stored_retention
+from scheduler.store.cleaning import retention as stored_retention
+from scheduler.store.jobs import batches, rows
 from scheduler.store.jobstore import PostgresJobStore
 from tests.contract import tasks
 from tests.integration.services.nightly import NOW, at, daily, make, newest
@@ -127,11 +126,11 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
     (retention, "clean_up"): (lambda _: (ended(), retention.clean_up()), "deleted"),
     (retention, "schedule_clean_up"): (lambda _: retention.schedule_clean_up(), "created"),
     (rows, "insert"): (lambda store: store.add_job(scheduled()), "created"),
-    (job_batches, "insert_many"): (
+    (batches, "insert_many"): (
         lambda _: creation.create_many(definitions={"many": {"task": "contract.first", "trigger": daily(2)}}),
         "created",
     ),
-    (job_batches, "save_many"): (lambda _: redeclared(), "edited"),
+    (batches, "save_many"): (lambda _: redeclared(), "edited"),
     (rows, "adopt"): (lambda _: (store_row("stock"), adoption.adopt()), "adopted"),
     (rows, "take_over"): (
         lambda store: (store_row("declared"), store.update_job(scheduled())),
@@ -159,7 +158,7 @@ READERS = {
         *("lock", "lock_many", "is_unadopted", "check_arguments"),
         *("set_columns", "due", "pause", "schedule", "reschedule", "heal", "is_same_trigger"),
     },
-    job_batches: {"locked"},
+    batches: {"locked"},
     stored_retention: {
         *("find_old_runs", "delete_runs", "find_ended_jobs", "find_old_changes", "delete_changes", "find_gone_nodes"),
         *("delete_nodes", "find_stock_history", "delete_stock_history", "delete_rollups", "fold_counters"),

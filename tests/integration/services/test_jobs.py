@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django_apscheduler.models import DjangoJob
 
-from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, RunKind, RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import (
     AlreadyPaused,
     InvalidArguments,

@@ -14,8 +14,8 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel, Field
 
-from scheduler.core import registry as module
-from scheduler.core.registry import Registry, Task, jsonable, task
+from scheduler.core.tasks import registry as module
+from scheduler.core.tasks.registry import Registry, Task, jsonable, task
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
 
 
