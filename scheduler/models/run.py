@@ -76,7 +76,7 @@ class Run(models.Model):
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
     node = models.UUIDField(_("node"), null=True)
     coalesced = models.PositiveIntegerField(
-        _("coalesced"), default=0, help_text=_("How many earlier fire times were folded into this row.")
+        _("coalesced"), default=0, help_text=_("Number of earlier fire times folded into this row.")
     )
     previous = models.ForeignKey(
         "self",
