@@ -115,7 +115,7 @@ class TestInstances:
         [
             ({"key": "three", "p-number": "x"}, "Enter a whole number."),
             ({"key": "three", "p-number": ""}, "This field is required."),
-            ({"key": "three", "p-number": "3", "p-hour": "24"}, "less than or equal to 23"),
+            ({"key": "three", "p-number": "3", "p-hour": "24"}, "must be at most 23"),
             ({"key": "", "p-number": "3"}, "This field is required."),
         ],
     )
