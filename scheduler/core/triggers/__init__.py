@@ -66,7 +66,7 @@ from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.description.sentences import describe
-from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
+from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
 from scheduler.errors import InvalidTrigger, NeverFires
 
@@ -88,6 +88,7 @@ __all__ = [
     "normalize",
     "parse",
     "parse_cached",
+    "parsing_once",
 ]
 
 _OUTAGE = timedelta(weeks=1)

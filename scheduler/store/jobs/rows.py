@@ -74,26 +74,6 @@ def insert(*, job: Job, author: Author) -> None:
         raise JobExists(error_messages.JOB_ID_TAKEN(id=f"{job.id}")) from error
 
 
-def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
-    """
-    Write new jobs in a few statements and return the ids that are taken: those jobs were not written.
-
-    One author is noted for all of them.
-    """
-    parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
-    with authorship.of_many(author=author):
-        before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
-        new = [parent for parent in parents if parent.id not in before]
-        DjangoJob.objects.bulk_create(new)
-        children = [job for job in jobs if job.id not in before]
-        for job in children:
-            job.djangojob_ptr_id = job.id
-        # ``bulk_create`` refuses models with a parent table, whose rows exist by now.
-        queryset = Job.objects.all()
-        queryset._batched_insert(children, Job._meta.local_concrete_fields, batch_size=500)  # type: ignore[attr-defined]
-    return frozenset(before)
-
-
 def is_unadopted(*, id: str) -> bool:
     """Whether stock django-apscheduler wrote a row with this id that is not adopted yet. Locks that row."""
     found = list(DjangoJob.objects.select_for_update().filter(pk=id).values_list("pk"))
@@ -132,11 +112,18 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
 
     ``needs_inspection`` stays: what was written past the services is still looked at by a node.
     """
-    moved = {name: new for name, new in changes.items() if getattr(job, name) != new}
+    moved = set_columns(job=job, changes=changes, author=author, now=now)
     if set(moved) - {"interrupted_at"} == {"next_run_time"}:
-        times = [job.next_run_time, changes["next_run_time"]]
-        also = {"next_run_time": [None if at is None else at.isoformat() for at in times]}
+        also = {"next_run_time": [None if at is None else at.isoformat() for at in moved["next_run_time"]]}
         author = dataclasses.replace(author, also=also)
+    authorship.announce(author=author, job=job.pk)
+    job.save()
+    return job
+
+
+def set_columns(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime) -> dict[str, tuple[Any, Any]]:
+    """Set changed columns as a new version that is not written yet. Return old and new of those that moved."""
+    moved = {name: (getattr(job, name), new) for name, new in changes.items() if getattr(job, name) != new}
     if "state" in moved or "paused_until" in moved:
         job.state_changed_at, job.state_changed_by = now, author.actor
     for name, value in changes.items():
@@ -146,9 +133,7 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
     job.version += 1
     job.updated_at, job.updated_by = now, author.actor
     job.job_state = legacy_state.dump(job)
-    authorship.announce(author=author, job=job.pk)
-    job.save()
-    return job
+    return moved
 
 
 def check_arguments(
