@@ -90,7 +90,11 @@ class TestCreate:
             ({"trigger": {"type": "interval"}}, InvalidTrigger, ""),
             ({"trigger": {"type": "cron", "expression": "0 0 31 2 *"}}, NeverFires, "31 February does not exist"),
             ({"max_instances": 0}, InvalidPolicy, "max_instances is “0”. It must be a whole number from 1 to 10,000."),
-            ({"misfire_grace_time": 0}, InvalidPolicy, "It must be a number of seconds from 1 on, or empty for no limit."),
+            (
+                {"misfire_grace_time": 0},
+                InvalidPolicy,
+                "It must be a number of seconds from 1 on, or empty for no limit.",
+            ),
             ({"coalesce": "yes"}, InvalidPolicy, "coalesce is “yes”. It must be true or false."),
             ({"executor": ""}, InvalidPolicy, "It must be a name of at most 64 characters."),
             ({"executor": None}, InvalidPolicy, "It must be a name of at most 64 characters."),

@@ -110,7 +110,11 @@ class TestKeys:
                 "/minute",
                 "An interval trigger has no “minute”. Did you mean “minutes”?",
             ),
-            ({"type": "weekly"}, "/type", "“weekly” is not a trigger type. Types are: cron, interval, date, calendar, or, and."),
+            (
+                {"type": "weekly"},
+                "/type",
+                "“weekly” is not a trigger type. Types are: cron, interval, date, calendar, or, and.",
+            ),
             ({}, "/type", "A trigger has a type: cron, interval, date, calendar, or, and."),
             ({"type": "cron"}, "/expression", "A cron trigger has an expression or fields, and this has neither."),
             (
