@@ -22,7 +22,7 @@ from scheduler.store.sessions.notifications import Channel
 
 def settle(*, job: Job, now: datetime) -> int:
     """
-    Plan what is due by the definition as it still is, as a claim would; return how many rows that made.
+    Plan the due fire times by the stored definition, as a claim would, and return the number of new rows.
 
     So an edit close to a fire time does not swallow it. The caller holds the lock on the job.
     """
@@ -53,7 +53,8 @@ def settle(*, job: Job, now: datetime) -> int:
 
 def skip(*, job: Job, reason: Message, now: datetime) -> int:
     """
-    Enter what is due, or what is owed since the job broke, as one skipped range; return how many rows that made.
+    Enter the fire times that are due, or owed since the job broke, as one skipped range, and return the number of new
+    rows.
 
     The caller holds the lock on the job.
     """

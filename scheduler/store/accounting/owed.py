@@ -1,5 +1,5 @@
 """
-Fire times that are owed: the database noted that nothing accounts for them, whoever made it so.
+Fire times that are owed: the database noted that the ledger does not account for them.
 
 A trigger notes a window when ``next_run_time`` is moved past a fire time, or a job is paused or deleted, without rows
 for it. Whoever enters a range notes one when a part of it has a row already. The fire times of the window that no row
@@ -28,7 +28,7 @@ MOST_WINDOWS = 20
 """Windows that are dealt with together."""
 
 _MOST_ROWS = 500
-"""Rows that one look reads or writes; the rest of the window comes with the next one."""
+"""Rows that one step reads or writes. The next step continues with the rest of the window."""
 
 _LOCK = 0x5C4ED0E
 """One node at a time: two windows of a job that is gone may overlap, and there is no job to lock."""
@@ -70,7 +70,7 @@ def find(connection: Connection, *, after: int = 0, limit: int = MOST_WINDOWS) -
 
 
 def account(connection: Connection, *, windows: Sequence[int], node: str, now: datetime | None = None) -> int:
-    """Account for these windows, or for as much of them as one look allows; return how many rows that made."""
+    """Account for these windows, or for as much of them as one step allows, and return the number of new rows."""
     entered = in_halves(
         windows,
         lambda part: _account(connection, part, node=node, now=now),
@@ -113,7 +113,7 @@ def _locked(transaction: Transaction, windows: Sequence[int], *, now: datetime |
 
 
 def _enter(transaction: Transaction, window: Window, entered: list[int]) -> datetime | None:
-    """Enter what no row covers; return from where on the rest of the window is owed, ``None``: all is done."""
+    """Enter the fire times without a row. Return where the rest of the window begins, or ``None`` when all is done."""
     covered = transaction.execute("covered", job=window.job, first=window.first, until=window.until, limit=_MOST_ROWS)
     is_whole = len(covered) < _MOST_ROWS
     until = window.until if is_whole else min(window.until, covered[-1][1])
@@ -149,7 +149,7 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
 def gaps(
     *, trigger: Trigger, first: datetime, until: datetime, covered: Sequence[tuple[datetime, datetime]]
 ) -> list[Gap]:
-    """Return the fire times from ``first`` to ``until`` that are in none of the ranges, which are in order."""
+    """Return the fire times from ``first`` to ``until`` outside the ranges, which are in order."""
     found: list[Gap] = []
     at: datetime | None = first
     for begin, end in covered:

@@ -1,4 +1,4 @@
-"""What the nodes of one database have in common: the environment they belong to, and the zones they compute by."""
+"""The facts that all nodes of a database share: their environment, and the rules of time zones they compute by."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.db import Error, transaction
 
+from scheduler.core import zone_rules
 from scheduler.errors import DatabaseUnavailable, WrongEnvironment
 from scheduler.models import Installation
 from scheduler.store import database
@@ -15,15 +16,15 @@ from scheduler.store.sessions.connections import Connection
 
 _BATCH = 500
 _PASS_SECONDS = 0.1
-"""What one call may take: claims go on in between."""
+"""The longest time of one call. Claims go on between calls."""
 
 
 def admit(*, environment: str) -> None:
     """
-    Let nodes of this environment work here: the first one says what it is called.
+    Admit nodes of this environment. The first node gives the database its environment.
 
     :raises WrongEnvironment: the database belongs to another one
-    :raises DatabaseUnavailable: nobody can say
+    :raises DatabaseUnavailable: the environment cannot be read
     """
     rows = Installation.objects.using(database.sessions_alias())
     try:
@@ -41,7 +42,7 @@ def admit(*, environment: str) -> None:
 
 
 def adopt(*, environment: str) -> str | None:
-    """Make this database belong to another environment; return the former one, or ``None`` if nothing was changed."""
+    """Assign this database to another environment and return the former one, or ``None`` if it is the same."""
     alias = database.sessions_alias()
     with transaction.atomic(using=alias):
         found, is_new = (
@@ -60,16 +61,17 @@ class Rescheduled(NamedTuple):
     """Some of the jobs that depend on a time zone."""
 
     jobs: int
-    """How many are computed anew."""
+    """Number of jobs whose next fire time is computed anew."""
 
     after: str
-    """Where to go on; empty: all are done, and the version is noted."""
+    """The job to continue after. Empty: all are done, and the version is noted."""
 
 
 def compute_by(connection: Connection, *, tzdata: str, after: str = "") -> Rescheduled | None:
     """
     If next fire times were computed by other time zone data, have those that depend on a zone and have not come yet
-    computed anew, some thousand at a time. ``None``: the data is the same as before.
+    computed anew, some thousand at a time. ``None``: the data is the same as before, or older than that of another
+    node.
 
     The version is noted when all are done, so that a node that ends meanwhile leaves the rest to the next one.
     """
@@ -77,6 +79,10 @@ def compute_by(connection: Connection, *, tzdata: str, after: str = "") -> Resch
     if not recorded or recorded[0][0] == tzdata:
         return None
     ((former,),) = recorded
+    if zone_rules.is_older(tzdata, than=former):
+        ((is_used,),) = connection.execute("has_node_with_tzdata", tzdata=former)
+        if is_used:
+            return None
     jobs, ends_at = 0, time.monotonic() + _PASS_SECONDS
     while former and time.monotonic() < ends_at:
         with connection.transaction() as transaction:

@@ -9,8 +9,18 @@ from datetime import datetime
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import zone_rules
 from scheduler.core.health import Limits
-from scheduler.core.health.standing import NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
+from scheduler.core.health.standing import (
+    CleanUp,
+    Limited,
+    NodeView,
+    NotStarted,
+    OpenTransaction,
+    Scheduling,
+    Standing,
+    Waiting,
+)
 from scheduler.store import database, statements
 from scheduler.store.sessions.connections import Connection, Row
 
@@ -19,6 +29,8 @@ FRESH_BEATS = 2
 
 _MOST_COUNTED = 100_000
 """Runs of a queue, and held runs, that are counted: a longer queue is reported as this long."""
+
+CLEAN_UP_TASK = "scheduler.cleanup_jobs"
 
 Execute = Callable[..., list[Row]]
 """Runs ``sql/<statement>.sql`` with parameters: a node's ``Connection.execute``, or ``execute`` of this module."""
@@ -66,7 +78,7 @@ def waiting(*, execute: Execute = execute) -> list[Waiting]:
 
 
 def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute) -> list[NotStarted]:
-    """Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass; in no order."""
+    """Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass, in any order."""
     settings = conf.get()
     names = NotStarted.__dataclass_fields__
     rows = execute(
@@ -91,8 +103,21 @@ def unadopted(*, execute: Execute = execute) -> int:
     return count
 
 
+def limited(*, execute: Execute = execute) -> list[Limited]:
+    """Count the runs that wait for limits; those of the limit with the most come first."""
+    names = Limited.__dataclass_fields__
+    rows = execute("measure_limits", most=_MOST_COUNTED)
+    return [Limited(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def clean_up(*, execute: Execute = execute) -> CleanUp:
+    """Look whether something deletes old rows."""
+    row = execute("measure_clean_up", task=CLEAN_UP_TASK)[0]
+    return CleanUp(**dict(zip(CleanUp.__dataclass_fields__, row, strict=True)))
+
+
 def standing(*, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: seven statements."""
+    """Measure everything that health is judged by: nine statements."""
     return Standing(
         scheduling=scheduling(execute=execute),
         nodes=nodes(execute=execute),
@@ -101,6 +126,9 @@ def standing(*, execute: Execute = execute) -> Standing:
         transaction=oldest_transaction(execute=execute),
         jobs=jobs(execute=execute),
         unadopted=unadopted(execute=execute),
+        limits=limited(execute=execute),
+        clean_up=clean_up(execute=execute),
+        tzdata=zone_rules.release(),
     )
 
 
@@ -117,7 +145,7 @@ def limits() -> Limits:
 
 
 def nodes(*, execute: Execute = execute) -> list[NodeView]:
-    """Look at the nodes that run or stop; by name."""
+    """Return the nodes that run or stop, by name."""
     found = []
     for row in execute("measure_nodes", fresh=fresh_seconds()):
         values: dict[str, Any] = dict(zip(NodeView.__dataclass_fields__, row, strict=True))
@@ -128,7 +156,7 @@ def nodes(*, execute: Execute = execute) -> list[NodeView]:
 
 
 def totals(*, execute: Execute = execute) -> list[Total]:
-    """Add up the counters of all nodes; by task and state."""
+    """Add up the counters of all nodes, by task and state."""
     names = Total.__dataclass_fields__
     return [Total(**dict(zip(names, row, strict=True))) for row in execute("measure_counters")]
 

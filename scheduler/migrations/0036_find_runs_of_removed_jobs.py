@@ -8,7 +8,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("scheduler", "0030_let_jobs_owe")]
+    dependencies = [("scheduler", "0035_let_jobs_owe")]
 
     operations = [
         AddIndexConcurrently(

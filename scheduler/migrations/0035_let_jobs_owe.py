@@ -309,7 +309,7 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0029_act_on_many")]
+    dependencies = [("scheduler", "0034_reword_help_texts")]
 
     operations = [
         migrations.RunSQL(FORWARD + SEARCH_PATH, BACKWARD + SEARCH_PATH),
