@@ -167,8 +167,11 @@ class SchedulerSettings:
     """Most changing requests of one user to a web process, 0 for unlimited."""
 
     api_proxies: int = 0
-    """How many proxies of the project's own add to ``X-Forwarded-For``: requests of strangers are counted by the
-    address that the first of them saw. 0: by the address that connects."""
+    """
+    Number of the project's own proxies that add to ``X-Forwarded-For``.
+
+    Anonymous requests are counted by the address that the first of them saw. 0: by the address that connects.
+    """
 
     metrics_public: bool = False
     """Whether ``/metrics`` is answered without a login or token: only where the network keeps strangers out."""

@@ -1,4 +1,4 @@
-"""What can go wrong, named for the fact. A docstring is the message that people read."""
+"""Errors, named for the fact. The docstring is the message that people read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SchedulerError(Exception):
         if message is None:
             message = self._fact() if self._fact is not None else _sentence(type(self))
         self.message = message
-        """What ``str`` says in English. A ``Message`` has a code and parameters, and can be translated."""
+        """The English text. A ``Message`` has a code and parameters, and can be translated."""
         super().__init__(self.message)
 
 
@@ -76,7 +76,7 @@ class InvalidTrigger(SchedulerError):
     def __init__(self, message: str, *, pointer: str = "", code: str = "invalid_trigger") -> None:
         super().__init__(message)
         self.pointer = pointer
-        """JSON pointer inside the trigger, such as ``/expression``; empty for the whole of it."""
+        """JSON pointer inside the trigger, such as ``/expression``, or an empty string for all of it."""
         self.code = code
 
 
@@ -128,7 +128,7 @@ class InvalidTemplate(SchedulerError):
 
 
 class TemplateNotFound(SchedulerError):
-    """There is no such template."""
+    """The template does not exist."""
 
     code = "template_not_found"
 
@@ -151,7 +151,7 @@ class InvalidPolicy(SchedulerError):
 
 
 class InvalidRetention(SchedulerError):
-    """What is to be kept, or for how long, has a value that cannot be used."""
+    """A setting of the retention has a value that cannot be used."""
 
     code = "invalid_retention"
 
@@ -163,13 +163,13 @@ class InvalidName(SchedulerError):
 
 
 class UnreadableState(SchedulerError):
-    """What django-apscheduler stored about this job cannot be read safely."""
+    """The data that django-apscheduler stored about this job cannot be read safely."""
 
     code = "unreadable_state"
 
 
 class JobNotFound(SchedulerError):
-    """There is no such job."""
+    """The job does not exist."""
 
     code = "job_not_found"
 
@@ -181,7 +181,7 @@ class JobExists(SchedulerError):
 
 
 class AlreadyPaused(SchedulerError):
-    """The job is paused already. Nothing was changed."""
+    """The job is already paused. It was not changed."""
 
     code = "already_paused"
 
@@ -193,13 +193,13 @@ class InvalidPause(SchedulerError):
 
 
 class NotPaused(SchedulerError):
-    """The job is not paused. Nothing was changed."""
+    """The job is not paused. It was not changed."""
 
     code = "not_paused"
 
 
 class StaleVersion(SchedulerError):
-    """Somebody else changed this meanwhile. Nothing was changed; look at it again."""
+    """Somebody else changed this meanwhile. Your change was not saved. Load the page again."""
 
     code = "stale_version"
 
@@ -277,13 +277,13 @@ class RunStopped(SchedulerError):
 
 
 class RunFinished(SchedulerError):
-    """The run has finished already. Nothing was changed."""
+    """The run has already finished. It was not changed."""
 
     code = "run_finished"
 
 
 class RunIsActive(SchedulerError):
-    """The run has not finished. Nothing was changed."""
+    """The run has not finished. It was not changed."""
 
     code = "run_is_active"
 
@@ -295,7 +295,7 @@ class InvalidWindow(SchedulerError):
 
 
 class ChangeNotFound(SchedulerError):
-    """There is no change with this id."""
+    """A change with this id does not exist."""
 
     code = "change_not_found"
 
@@ -307,13 +307,13 @@ class NothingToRestore(SchedulerError):
 
 
 class RunNotFound(SchedulerError):
-    """There is no such run."""
+    """The run does not exist."""
 
     code = "run_not_found"
 
 
 class BulkActionNotFound(SchedulerError):
-    """There is no such bulk action."""
+    """The bulk action does not exist."""
 
     code = "bulk_action_not_found"
 
@@ -372,7 +372,7 @@ class Retry(SchedulerError):
     after = timedelta(seconds=30)
 
     def __init__(self, message: str | None = None, *, after: timedelta | float = 30.0) -> None:
-        """``after``: how long to wait, as a ``timedelta`` or in seconds; longer than a week is cut to it."""
+        """``after`` is the delay, as a ``timedelta`` or in seconds, at most a week."""
         super().__init__(message)
         seconds = after.total_seconds() if isinstance(after, timedelta) else float(after)
         self.after = timedelta(seconds=min(max(seconds, 0.0), 7 * 24 * 3600.0))
@@ -433,25 +433,25 @@ class InvalidChannel(SchedulerError):
 
 
 class RuleNotFound(SchedulerError):
-    """There is no rule with this id."""
+    """A rule with this id does not exist."""
 
     code = "rule_not_found"
 
 
 class ChannelNotFound(SchedulerError):
-    """There is no channel with this id."""
+    """A channel with this id does not exist."""
 
     code = "channel_not_found"
 
 
 class IncidentNotFound(SchedulerError):
-    """There is no incident with this id."""
+    """An incident with this id does not exist."""
 
     code = "incident_not_found"
 
 
 class IncidentIsClosed(SchedulerError):
-    """The incident is closed already. Nothing was changed."""
+    """The incident is already closed. It was not changed."""
 
     code = "incident_is_closed"
 
@@ -473,7 +473,7 @@ class DeliveryFailed(SchedulerError):
         """It may have arrived all the same."""
 
         self.gone = gone
-        """There is no such channel any more."""
+        """The channel no longer exists."""
 
 
 class Misconfigured(SchedulerError):

@@ -1,4 +1,4 @@
-"""APScheduler's events: listeners hear of runs in a thread of their own, so that none of them can hold up the tick."""
+"""APScheduler's events: a thread of its own reports runs to listeners, so that they cannot hold up the node's loop."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Events(Protocol):
 
 
 class NoEvents:
-    """Listens to nothing."""
+    """Stands in where the scheduler has no listeners."""
 
     def submitted(self, run: OwnedRun) -> None: ...
 
@@ -52,7 +52,7 @@ class NoEvents:
 
 
 class RunFailed(Exception):
-    """What listeners get for the exception of a run: its type and message, as the ledger has them."""
+    """The exception of a run for listeners: its type and message, as the ledger has them."""
 
 
 class EventDispatcher(Loop):

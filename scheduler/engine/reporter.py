@@ -28,9 +28,9 @@ class Reporter(Periodic):
 
     def do(self) -> None:
         """
-        Say how things are now.
+        Report the current state.
 
-        :raises DatabaseUnavailable: nothing was said
+        :raises DatabaseUnavailable: the report was not written
         """
         node = self._node
         pools = node.workload.pools

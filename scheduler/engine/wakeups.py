@@ -14,7 +14,7 @@ from scheduler.telemetry import events
 logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 10.0
-"""How often the silent session is asked for a sign of life."""
+"""Interval at which a silent session is probed."""
 
 
 class Wakeups(Loop):

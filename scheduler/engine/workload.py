@@ -14,7 +14,7 @@ from scheduler.execution.pools import Pool
 from scheduler.store.recording.runs import OwnedRun
 
 _AHEAD_SECONDS = 0.03
-"""How much work is handed to a pool beyond its free places: about what it drains during one claim."""
+"""Work handed to a pool beyond its free places, in seconds: about as much as it drains during one claim."""
 
 
 MARK_SECONDS = 0.1
@@ -22,7 +22,7 @@ MARK_SECONDS = 0.1
 
 
 class Workload:
-    """Only the tick's thread adds and starts runs; the recorder's thread settles them."""
+    """The runs of this node. The loop's thread adds and starts them, the recorder's thread settles them."""
 
     def __init__(self, *, pools: Mapping[str, Pool], settings: SchedulerSettings) -> None:
         self.pools = pools
@@ -80,7 +80,7 @@ class Workload:
         return free, gated
 
     def submit(self, runs: Iterable[OwnedRun], *, marked: bool) -> None:
-        """Hand runs to their executors; ``marked``: the database shows them as running."""
+        """Submit runs to their executors. ``marked``: the database shows them as running."""
         if not marked:
             now = time.monotonic()
             self._unmarked.update((run.id, now) for run in runs)

@@ -17,7 +17,7 @@ from scheduler.core.states import RunState
 
 READY = b"ready"
 BEGUN = b"begun"
-"""The request is understood and the task is called next: a child that dies before it says so has done nothing."""
+"""The request is understood and the task is called next. A child that dies before this message has not called it."""
 
 
 def main(connection: Connection, settings_module: str, memory_mb: int | None) -> None:

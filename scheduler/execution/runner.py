@@ -195,7 +195,7 @@ async def _result_of(awaitable: Awaitable[Any]) -> Any:
 
 
 def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
-    """Run a coroutine in an event loop of its own; a stop cancels it."""
+    """Run a coroutine in an event loop of its own. A stop cancels it."""
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         task = loop.create_task(coroutine)
@@ -212,7 +212,11 @@ def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
 
 
 def _state_after(raised: BaseException, current: CurrentRun) -> RunState:
-    """A body that ends by an exception after it was told to stop has obeyed; otherwise it failed, or has skipped."""
+    """
+    Return the state after an exception.
+
+    A body that raises after a request to stop has obeyed. Any other one failed, or has skipped.
+    """
     if current.stop_reason is not None:
         return _STOPPED_STATES[current.stop_reason]
     return RunState.SKIPPED if isinstance(raised, Skip) else RunState.FAILED

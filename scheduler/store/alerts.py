@@ -1,12 +1,13 @@
 """
-Alerts: incidents are opened, counted and closed by the database; messages about them go through an outbox.
+Alerts: the database opens, counts and closes incidents, and messages about them go through an outbox.
 
 1. **Open and close.** A trigger on the table of jobs (``scheduler_judge_job``) opens, counts and closes incidents of
-   the kinds ``failing`` and ``broken`` in the statement that records what happened, whoever writes it. A success of a
-   job that does not fail touches none of this. The kinds that depend on time are judged by ``judge``, on any node, one
-   at a time under an advisory lock, by the database's clock.
+   the kinds ``failing`` and ``broken`` in the statement that records what happened, whoever writes it. The success of a
+   healthy job does not touch these tables. The kinds that depend on time are judged by ``judge``, on any node, one at a
+   time under an advisory lock, by the database's clock.
 2. **Tell** (``tell``). Under another advisory lock, what has opened, changed or closed becomes rows of
-   ``scheduler_notification``. The same statement marks the incident as told, so a crash loses and doubles nothing.
+   ``scheduler_notification``. The same statement marks the incident as told, so a crash neither loses nor doubles a
+   message.
 3. **Claim, send, record** (``claim``, ``record_sent``, ``record_unsent``). A sender leases a row with SKIP LOCKED,
    sends it outside of any transaction, and records the answer. A lease that ends without an answer is taken up again,
    under the same id: delivery is at least once.
@@ -35,7 +36,7 @@ _TELL_LOCK = 0x5C4ED0A2
 """Any numbers that other users of advisory locks in the database are unlikely to use."""
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The batch of incidents that nobody is told of."""
+"""The batch of incidents that are opened and closed without a message."""
 
 QUIET_SECONDS = 0.5
 """A message goes out when no further incident of its rule has opened for so long …"""
@@ -111,7 +112,7 @@ class Leased(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
-    """What was put into the outbox."""
+    """The messages that were written into the outbox."""
 
     opened: int = 0
     """Incidents, as below."""
@@ -131,13 +132,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertMeasures:
-    """How alerts stand."""
+    """The figures of alerts, for metrics and health."""
 
     open: dict[tuple[str, str], int] = field(default_factory=dict)
     """Open incidents by kind and severity."""
 
     messages: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Messages by channel and what became of them: sent; failed, for each try."""
+    """Messages by channel and outcome: sent, or failed for each attempt."""
 
     oldest: dict[str, float] = field(default_factory=dict)
     """Age of the oldest message that was not sent, by channel, in seconds."""
@@ -283,15 +284,13 @@ def settle_interrupted(connection: Connection, *, now: datetime | None = None) -
 
 
 def close_orphans(connection: Connection, *, now: datetime | None = None) -> int:
-    """Close incidents whose rule is gone, or off; return how many."""
+    """Close incidents whose rule was deleted or disabled, and return their number."""
     return len(connection.execute("close_orphaned_incidents", now=now))
 
 
 def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = PACE_SECONDS) -> Told:
     """
-    Put what people are to be told into the outbox, in short transactions.
-
-    Nothing is done while another sender does it.
+    Write the messages that are due into the outbox, in short transactions, unless another sender does so now.
     """
     openings = _tell_openings(connection, quiet=quiet, pace=pace)
     closings = _tell_some(
@@ -317,9 +316,9 @@ def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = 
 
 def _tell_openings(connection: Connection, *, quiet: float, pace: float) -> dict[str, int]:
     """
-    Tell of what opened and return the batches with the number of their incidents.
+    Write messages about opened incidents, and return the batches with the number of their incidents.
 
-    What is too much for one transaction joins the batch that the first one made.
+    Incidents beyond the limit of one transaction join the batch that the first one made.
     """
     told: dict[str, int] = {}
     batches: list[Row] = []
@@ -353,7 +352,7 @@ def _counted(connection: Connection, statement: str, failpoint: str, **parameter
 
 
 def _tell_some(connection: Connection, statement: str, failpoint: str, **parameters: object) -> list[Row]:
-    """Run a statement that fills the outbox, unless another sender does it; its rows have a thread and a number."""
+    """Run a statement that fills the outbox, unless another sender does so now. Its rows have a thread and a number."""
     with connection.transaction() as transaction:
         if not transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
             return []

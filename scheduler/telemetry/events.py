@@ -16,10 +16,10 @@ class Event(str):
     __slots__ = ("fields", "levels", "meaning")
 
     levels: tuple[str, ...]
-    """The methods of a logger that log it; ``exception`` is an error with a traceback."""
+    """The methods of a logger that log it. ``exception`` is an error with a traceback."""
 
     fields: tuple[str, ...]
-    """Extra attributes that it can have; ``*``: those that name the row."""
+    """Extra attributes that it can have. ``*``: those that name the row."""
 
     meaning: str
 

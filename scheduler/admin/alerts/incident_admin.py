@@ -180,7 +180,7 @@ class IncidentAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         job = Job.objects.filter(pk=request.GET.get("job", "")).first()
         if job is None:
-            raise Http404(_("There is no such job."))
+            raise Http404(_("The job does not exist."))
         back = addresses.job(job.pk)
 
         def act(until: datetime) -> Done:

@@ -15,6 +15,7 @@ from scheduler import conf
 from scheduler.admin.changes import change_text
 from scheduler.admin.fields import task_field
 from scheduler.admin.fields.arguments_field import ArgumentsField
+from scheduler.admin.fields.duration_field import fields_of_policies
 from scheduler.admin.fields.json_field import StorableJSONField
 from scheduler.admin.fields.tags_field import TagsField
 from scheduler.admin.fields.task_field import TaskSelect
@@ -62,6 +63,9 @@ class JobForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        for name, field in fields_of_policies().items():
+            field.initial = self.fields[name].initial
+            self.fields[name] = field
         self.is_new = self.instance._state.adding
         self.fields["description"].help_text = _("Shown with each failure: purpose, remedies, contacts.")
         self.fields["description"].widget.attrs["rows"] = 3
@@ -74,6 +78,8 @@ class JobForm(forms.ModelForm):
         for field in FIELDS:
             if field.form_label:
                 self.fields[field.name].label = _(field.form_label)
+            if field.form_help:
+                self.fields[field.name].help_text = _(field.form_help)
         tasks: Any = self.fields["task"]
         tasks.choices = task_field.choices(None if self.is_new else self.instance.task)
         if self.is_new:

@@ -176,7 +176,7 @@ class TriggerViews(Resource):
 
 
 class IndexViews(Resource):
-    """Where everything begins. It reveals nothing about the installation, so it is public."""
+    """The entry point of the API. It is public, because it reveals no facts about the installation."""
 
     authentication_classes = ()
     permission_classes = ()

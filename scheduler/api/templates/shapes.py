@@ -1,4 +1,4 @@
-"""What is sent about templates and declared jobs."""
+"""Request bodies about templates and declared jobs."""
 
 from __future__ import annotations
 

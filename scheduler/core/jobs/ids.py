@@ -8,10 +8,10 @@ from scheduler.core import error_messages
 from scheduler.errors import InvalidName
 
 ACTIONS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
-"""What follows the id of a job in an address."""
+"""Words that follow the id of a job in an address."""
 
 RESERVED = ("preview", "bulk", "add")
-"""What stands where an id would stand."""
+"""Words that take the place of an id in an address."""
 
 
 def checked(id: Any) -> str:

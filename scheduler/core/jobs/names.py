@@ -1,4 +1,4 @@
-"""What a job may be called, described and tagged with."""
+"""The rules for names, descriptions and tags of jobs."""
 
 from __future__ import annotations
 

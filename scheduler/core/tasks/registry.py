@@ -131,7 +131,7 @@ class Task:
         return found
 
     def names_of(self, args: Sequence[Any]) -> list[str]:
-        """Return the names of arguments that are given by position; empty for those of ``*args``."""
+        """Return the names of arguments that are given by position, with empty strings for those of ``*args``."""
         names = [
             parameter.name
             for parameter in self.signature.parameters.values()
@@ -399,8 +399,8 @@ def task(
     ``secrets_unaffected_by`` names arguments that do not decide where a secret goes, such as a number of pages. When
     another one changes, a secret that is only known by its mask has to be entered again.
 
-    :raises InvalidTask: a lambda or a nested function, which another process could not find again; its timeout is not
-        positive; ``secrets_unaffected_by`` names something else than arguments; or ``Secret`` marks ``*args`` or
+    :raises InvalidTask: it is a lambda or a nested function, which another process could not find again, its timeout is
+        not positive, ``secrets_unaffected_by`` names something else than arguments, or ``Secret`` marks ``*args`` or
         ``**kwargs``
     :raises DuplicateTask: another function has the name
     """
@@ -426,7 +426,7 @@ def task(
 
 
 def _check_secrets(new: Task) -> None:
-    """:raises InvalidTask: what the task says of its secrets cannot be kept"""
+    """:raises InvalidTask: the declaration of its secrets cannot be kept"""
     unknown = sorted(new.secrets_unaffected_by - set(new.signature.parameters))
     if unknown:
         raise InvalidTask(f"secrets_unaffected_by of “{new.name}” names {', '.join(unknown)}; it has no such argument.")

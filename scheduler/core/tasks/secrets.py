@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 class Secret:
     """
-    Marks an argument whose value nobody should see: ``Annotated[str, Secret]``.
+    Marks an argument whose value stays hidden: ``Annotated[str, Secret]``.
 
     It is stored sealed, shown as a mask, and masked in the logs, errors and results of its run. A mark anywhere within
     an annotation (``| None``, a list, a model with a ``SecretStr``) makes the whole argument secret.

@@ -1,4 +1,4 @@
-"""What a function's annotations say about its arguments, also where some of them cannot be used."""
+"""The arguments of a function according to its annotations, also where some of them cannot be used."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ The whole of it may have ``only_on`` and ``not_on``, lists of names of calendars
 ``calendars``, and under ``windows`` the maintenance windows of the job's tags; ``without_pins`` takes them out.
 
 Each may have ``timezone`` (an IANA name or an offset such as ``+02:00``), ``start_at``, ``end_at`` and
-``jitter_seconds``. Without a ``timezone`` a trigger has the default one, which is the project's (``TIME_ZONE``); a
-date has the offset that its ``run_at`` is written with, a combination the zone of its first trigger. Jitter delays a
-run; it never moves a fire time, so nothing here computes with it.
+``jitter_seconds``. Without a ``timezone`` a trigger has the default one, which is the project's (``TIME_ZONE``). A date
+has the offset that its ``run_at`` is written with, a combination the zone of its first trigger. Jitter delays a run and
+never moves a fire time, so that triggers ignore it.
 
 **Times are stored as they are meant**: a date and a time of day on the clocks of the trigger's zone, without an offset.
 Their instants are computed when they are needed, so that another ``timezone`` alone moves no date, and new rules of a
@@ -26,28 +26,27 @@ times keep their offset because they are instants: the ``start_at`` of an interv
 and a time that clocks show twice, if the second one is meant.
 
 ``parse`` checks it and compiles it into a ``Trigger``. ``normalize`` returns the form that is stored: defaults are
-filled in, keys have an order, and what has no anchor gets one, so that the phase survives restarts and edits of other
-things. Normalizing again changes nothing.
+filled in, keys have an order, and triggers without an anchor get one, so that the phase survives restarts and edits of
+other things. Normalizing twice gives the same form.
 
 **Clock changes.** The rules are those of Debian's cron, for every kind of wall clock trigger:
 
-* a fixed time of day that is left out when clocks go forward fires once, right after the gap. Several times in one
-  gap, or one in it and one at its end, are one fire time;
-* a fixed time that is shown twice when clocks go back fires the first time only;
-* a cron with a wildcard (``*``, ``*/5``) in the minute or the hour follows the clock: what a clock never shows does
-  not fire, what it shows twice fires twice.
+* a fixed time of day that is left out when clocks go forward fires once, right after the gap. Several times in one gap,
+  or one in it and one at its end, are one fire time.
+* a fixed time that is shown twice when clocks go back fires the first time only.
+* a cron with a wildcard (``*``, ``*/5``) in the minute or the hour follows the clock: a time that it never shows does
+  not fire, a time that it shows twice fires twice.
 
 An expression with seconds obeys the same rules. Intervals are absolute time and do not care. A day that a zone leaves
 out altogether (Samoa, 30 December 2011) is a gap as any other.
 
-**Cron.** Day of month and day of week are alternatives unless one of them begins with ``*``, as in crontab(5); Sunday
-is 0 and 7.
-``L``, ``LW``, ``L-2``, ``15W``, ``friL`` and ``fri#2`` are those of Quartz.
+**Cron.** Day of month and day of week are alternatives unless one of them begins with ``*``, as in crontab(5). Sunday
+is 0 and 7. ``L``, ``LW``, ``L-2``, ``15W``, ``friL`` and ``fri#2`` are those of Quartz.
 
-A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last
-one given are at their minimum. APScheduler 3.11's own ``CronTrigger`` decides nothing here: it loses whole days after
-clocks went forward. cronsim judges which days match an expression; the clock is ours, because cronsim steps through
-gaps minute by minute and leaves expressions with seconds out of its rules.
+A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last one given are
+at their minimum. APScheduler 3.11's own ``CronTrigger`` is not used, because it loses whole days after clocks went
+forward. cronsim judges which days match an expression. The clock is ours, because cronsim steps through gaps minute by
+minute and leaves expressions with seconds out of its rules.
 
 **Calendar.** From the date of ``start_at`` on, months and years are added until that day exists (31 January, then
 31 March), then weeks and days: as APScheduler's ``CalendarIntervalTrigger``. Unlike there, a time in a gap is not left
@@ -72,7 +71,7 @@ from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.description.sentences import describe
-from scheduler.core.triggers.reading import PINS, ends_too_early, parse, parse_cached
+from scheduler.core.triggers.reading import PINS, ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import MOMENT, Trigger, long_date, time_now
 from scheduler.errors import InvalidTrigger, NeverFires
 from scheduler.messages import Message
@@ -97,6 +96,7 @@ __all__ = [
     "normalize",
     "parse",
     "parse_cached",
+    "parsing_once",
     "upcoming",
     "without_pins",
 ]
@@ -127,9 +127,9 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
 
 def _check_search(settled: Combination, *, now: datetime) -> None:
     """
-    Check that the triggers ever agree, and that planning them takes no longer than the engine may take.
+    Check that the triggers agree at some instant, and that planning them takes no longer than the engine may take.
 
-    :raises NeverFires: there is no instant at which they agree
+    :raises NeverFires: they never agree
     :raises TooCostly: the plan after a week's outage exceeds its budget, now or in another season
     """
     with Budget(budget.SAVE_STEPS):
@@ -186,7 +186,7 @@ def without_pins(trigger: Any) -> Any:
 
 
 def current_form(trigger: Any) -> Any:
-    """Return a stored trigger as it is written today; what cannot be read is returned as it is."""
+    """Return a stored trigger in its present form. A trigger that cannot be read is returned unchanged."""
     try:
         return without_pins(parse(trigger).as_json())
     except (InvalidTrigger, TypeError, AttributeError):
@@ -205,11 +205,11 @@ def is_same(one: Any, other: Any) -> bool:
 
 def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:
     """
-    Return when a job that is created or resumed ``now`` is due first; ``None``: never again.
+    Return the first due time of a job that is created or resumed ``now``, or ``None`` if it never fires again.
 
-    That is strictly after ``now``, with two exceptions: an interval's ``start_at`` or a date's ``run_at`` that is
-    just ``now`` counts, and a date that is over is returned all the same, as APScheduler does. Whether it is too late
-    to run is then for the misfire grace time to say. For people's input there is ``check_future``.
+    That is strictly after ``now``, with two exceptions: an interval's ``start_at`` or a date's ``run_at`` that is just
+    ``now`` counts, and a date that is over is returned all the same, as APScheduler does. The misfire grace time then
+    decides whether it is too late to run. ``check_future`` checks people's input.
     """
     return _compiled(trigger).first_after(now)
 
@@ -254,7 +254,7 @@ def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> date
 
 def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) -> list[datetime]:
     """
-    Return the next ``count`` fire times strictly after ``after``, in UTC; fewer if it ends before.
+    Return the next ``count`` fire times strictly after ``after``, in UTC, or fewer if it ends before.
 
     Those that calendars leave out are not among them. A trigger without an anchor is taken as if it were created at
     ``after``.

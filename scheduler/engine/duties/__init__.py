@@ -1,9 +1,9 @@
 """
-What a node does again and again, one file each.
+The duties of a node, repeated for as long as it runs, one file each.
 
 A new duty is a subclass of ``Duty`` in a file of its own and an entry in ``DUTIES``, at its place in the order of a
-pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` say when it is called; everything it needs is in
-``self.work``, other duties are found with ``self.agenda.duty(Take)``.
+pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` decide when it is called. Its means are in ``self.work``,
+and ``self.agenda.duty(Take)`` finds another duty.
 """
 
 from __future__ import annotations

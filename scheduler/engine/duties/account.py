@@ -1,4 +1,4 @@
-"""Account for what the database noted: fire times that nothing covers, and runs of jobs that were deleted."""
+"""Account for notes of the database: fire times without a row, and runs of deleted jobs."""
 
 from __future__ import annotations
 

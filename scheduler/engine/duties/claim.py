@@ -36,7 +36,7 @@ class Claim(Duty):
         return 0.0  # a claim that failed is repeated in the next pass
 
     def due_again(self, *, seconds: float, knows_until: float) -> None:
-        """Claim in so many seconds; ``knows_until``: when to look ahead again at the latest."""
+        """Claim in this many seconds. ``knows_until`` is the latest time to look ahead again."""
         self.due_at = time.monotonic() + seconds
         self.knows_until = knows_until
         self.is_blind = False

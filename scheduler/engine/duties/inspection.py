@@ -63,10 +63,10 @@ class Inspected(NamedTuple):
     """One batch of jobs."""
 
     healed: int
-    """How many are in the schedule (again)."""
+    """Number of jobs that were entered into the schedule or restored."""
 
     after: str
-    """Where the next batch begins; empty: this was the last one."""
+    """The start of the next batch. Empty: this was the last one."""
 
 
 def inspect_jobs(
@@ -111,7 +111,7 @@ def _inspect(connection: Connection, jobs: Sequence[str], *, settings: Scheduler
 
 
 def break_jobs_without_a_task(connection: Connection) -> int:
-    """Take jobs whose task no live node knows out of the schedule, some at a time; return how many."""
+    """Remove jobs whose task no live node knows from the schedule, some at a time, and return their number."""
     missing = definitions.without_a_task(connection, tasks=registry.names(), limit=MOST_JOBS)
     problems = []
     for job_id, task in missing:

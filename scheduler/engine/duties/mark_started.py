@@ -10,7 +10,7 @@ from scheduler.store.recording import runs
 
 
 class MarkStarted(Duty):
-    """Pass the gate late for runs of idempotent tasks; those that were taken away meanwhile are told to end."""
+    """Pass the gate late for runs of idempotent tasks. Those that were taken away meanwhile are asked to end."""
 
     def run(self) -> float:
         workload = self.work.workload

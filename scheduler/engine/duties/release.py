@@ -25,7 +25,7 @@ class Release(Duty):
         return self.work.settings.busy_poll_seconds
 
     def plan(self, *, seconds: float) -> float:
-        """Release what is due in so many seconds; return how long until that may be."""
+        """Release runs that are due in this many seconds, and return the time until then."""
         if seconds > 0:
             return seconds
         self.soon()

@@ -42,9 +42,9 @@ class Resume(Duty):
 
     def plan(self, *, seconds: float) -> float:
         """
-        Resume the job whose pause ends in so many seconds; return how long until that is tried.
+        Resume the job whose pause ends in this many seconds, and return the time until then.
 
-        Another node may be at it just now: it is not tried again at once.
+        Another node may be at it just now, so that it is not tried again at once.
         """
         now = time.monotonic()
         at = now + min(seconds, self.work.settings.poll_seconds)
@@ -61,7 +61,7 @@ class Resume(Duty):
 def end_pauses(
     connection: Connection, *, settings: SchedulerSettings, limit: int = MOST_JOBS, now: datetime | None = None
 ) -> int:
-    """Resume up to ``limit`` jobs whose pause is over; return how many are in the schedule again."""
+    """Resume up to ``limit`` jobs whose pause is over, and return how many are in the schedule again."""
     found = definitions.find_ended_pauses(connection, limit=limit, now=now)
     resumed = in_halves(
         found,

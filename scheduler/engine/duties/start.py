@@ -55,7 +55,7 @@ class Start(Duty):
         return 0.0 if self._is_short_of_work() else None
 
     def _pass_the_gate(self, gated: list[OwnedRun]) -> list[OwnedRun]:
-        """Return the runs that may begin; the others are somebody else's by now, or locked and tried again."""
+        """Return the runs that may begin. The others belong to another node by now, or are locked and tried again."""
         now = time.monotonic()
         started = runs.start(
             self.work.connection,

@@ -21,7 +21,11 @@ class Take(Duty):
         super().__init__(work, agenda)
         self._more = dict.fromkeys(work.workload.pools, True)
         self.complete_at: float | None = None
-        """When this pass asked for the waiting runs of every executor with room; ``None``: not of every one."""
+        """
+        The time when this pass asked for the waiting runs of every executor with room.
+
+        ``None``: not of every one.
+        """
 
     @property
     def expects_more(self) -> bool:

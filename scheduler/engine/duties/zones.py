@@ -41,8 +41,8 @@ def compute_by_current_zones(connection: Connection, *, node: str, after: str = 
     """
     Have next fire times computed anew if this node has other rules than those they were computed by.
 
-    Rules of an older release count only when no other node has those of the newer one. Return the job to go on after;
-    empty: all are done.
+    Rules of an older release count only when no other node has those of the newer one. Return the job to continue
+    after, or an empty string when all are done.
     """
     release = zone_rules.use_newest()
     nodes.note_tzdata(connection, node=node, tzdata=release)

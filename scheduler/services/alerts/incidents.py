@@ -20,7 +20,7 @@ LONGEST = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentFilter:
-    """Which incidents are wanted. What is empty does not matter."""
+    """A filter of incidents. Empty fields match all."""
 
     state: str = ""
     """``open``, ``closed`` or ``unacknowledged``."""

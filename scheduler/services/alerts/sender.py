@@ -101,7 +101,11 @@ class Sender(Loop):
         return max(0.0, ends_at - time.monotonic())
 
     def close(self) -> None:
-        """Wait a moment for what is being sent, and record it. What takes longer is sent again by another sender."""
+        """
+        Wait a moment for messages that are being sent, and record them.
+
+        Another sender repeats those that take longer.
+        """
         deadline = time.monotonic() + _LAST_SECONDS
         try:
             while self._busy and time.monotonic() < deadline:

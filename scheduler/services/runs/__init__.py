@@ -65,7 +65,7 @@ def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> R
 
 
 def cancel_queued(*, ids: Collection[int], actor: str = "", now: datetime | None = None) -> int:
-    """Cancel those of the runs that have not begun; return how many. Those that a node takes just now go on."""
+    """Cancel those of the runs that have not begun and return their number. Those that a node takes just now go on."""
     now = now or database_now()
     reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
     with database.atomic():

@@ -20,7 +20,7 @@ from scheduler.store.sessions.notifications import Channel
 
 def settle(*, job: Job, now: datetime) -> int:
     """
-    Plan what is due by the definition as it still is, as a claim would; return how many rows that made.
+    Plan the due fire times by the stored definition, as a claim would, and return the number of new rows.
 
     So an edit close to a fire time does not swallow it. The caller holds the lock on the job.
     """
@@ -49,7 +49,8 @@ def settle(*, job: Job, now: datetime) -> int:
 
 def skip(*, job: Job, reason: Message, now: datetime) -> int:
     """
-    Enter what is due, or what is owed since the job broke, as one skipped range; return how many rows that made.
+    Enter the fire times that are due, or owed since the job broke, as one skipped range, and return the number of new
+    rows.
 
     The caller holds the lock on the job.
     """
@@ -109,7 +110,7 @@ def _owed(job: Job, *, first: datetime, until: datetime) -> OwedWindow:
 
 
 def _fold(row: PlannedRun) -> bool:
-    """Let the waiting run stand for these fire times as well; false: it was cancelled meanwhile."""
+    """Fold these fire times into the waiting run. Return false if it was cancelled meanwhile."""
     taken = Run.objects.filter(job=OuterRef("job"), scheduled_at=row.scheduled_at, attempt=OuterRef("attempt"))
     return bool(
         Run.objects.filter(~Exists(taken), pk=row.folded_into or 0, held=True, finished_at=None).update(

@@ -1,8 +1,8 @@
 """
-Fire times that are owed: the database noted that nothing accounts for them, whoever made it so.
+Fire times that are owed: the database noted that the ledger does not account for them.
 
 A trigger notes a window when ``next_run_time`` is cleared or moved past a fire time, or a job is deleted, without rows
-for it; a claim notes one when a part of a range has a row already. The fire times of the window that no row covers are
+for it. A claim notes one when a part of a range has a row already. The fire times of the window that no row covers are
 entered as skipped here.
 """
 
@@ -28,7 +28,7 @@ MOST_WINDOWS = 20
 """Windows that are dealt with together."""
 
 _MOST_ROWS = 500
-"""Rows that one look reads or writes; the rest of the window comes with the next one."""
+"""Rows that one step reads or writes. The next step continues with the rest of the window."""
 
 _INSTANT = timedelta(microseconds=1)
 _MOST_COALESCED = 2**31 - 1
@@ -68,7 +68,7 @@ def find(connection: Connection, *, after: int = 0, limit: int = MOST_WINDOWS) -
 
 
 def account(connection: Connection, *, windows: Sequence[int], node: str, now: datetime | None = None) -> int:
-    """Account for these windows, or for as much of them as one look allows; return how many rows that made."""
+    """Account for these windows, or for as much of them as one step allows, and return the number of new rows."""
     entered = in_halves(
         windows,
         lambda part: _account(connection, part, node=node, now=now),
@@ -111,7 +111,7 @@ def _locked(transaction: Transaction, windows: Sequence[int], *, now: datetime |
 
 
 def _enter(transaction: Transaction, window: Window, entered: list[int]) -> datetime | None:
-    """Enter what no row covers; return from where on the rest of the window is owed, ``None``: all is done."""
+    """Enter the fire times without a row. Return where the rest of the window begins, or ``None`` when all is done."""
     covered = transaction.execute("covered", job=window.job, first=window.first, until=window.until, limit=_MOST_ROWS)
     is_whole = len(covered) < _MOST_ROWS
     until = window.until if is_whole else min(window.until, covered[-1][1])
@@ -147,7 +147,7 @@ def _enter(transaction: Transaction, window: Window, entered: list[int]) -> date
 def gaps(
     *, trigger: Trigger, first: datetime, until: datetime, covered: Sequence[tuple[datetime, datetime]]
 ) -> list[Gap]:
-    """Return the fire times from ``first`` to ``until`` that are in none of the ranges, which are in order."""
+    """Return the fire times from ``first`` to ``until`` outside the ranges, which are in order."""
     found: list[Gap] = []
     at: datetime | None = first
     for begin, end in covered:

@@ -37,13 +37,13 @@ logger = logging.getLogger(__name__)
 
 
 _QUICK_SECONDS = 0.2
-"""How long one job of many may wait for rows that somebody else has locked."""
+"""The longest wait of one job among many for rows that others have locked."""
 
 SLICE_SECONDS = 0.1
-"""How long one transaction plans: as long as that, other edits of its jobs wait."""
+"""The longest time that one transaction plans. Edits of its jobs wait as long."""
 
 _MOST_COALESCED = 2**31 - 1
-"""What the column holds: 68 years of seconds."""
+"""The largest value of the column: 68 years of seconds."""
 
 
 class DueJob(NamedTuple):
@@ -65,10 +65,10 @@ class DueJob(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """What one claim wrote."""
+    """The rows that one claim wrote, and the jobs that it found broken."""
 
     jobs: int
-    """How many due jobs were planned; as many as the limit: there may be more, or planning them took too long."""
+    """Number of due jobs that were planned. If it equals the limit, more may be due, or planning took too long."""
 
     owned: tuple[OwnedRun, ...]
     """Queued runs of this node, to be started: highest priority first, then the oldest."""
@@ -80,7 +80,7 @@ class Claim:
     """Missed and skipped fire times."""
 
     next_seconds: float | None
-    """How long until the next job was due when this began, whoever may take it; ``None``: nothing was due, or is."""
+    """Seconds from the start of the claim until the next job of any node is due. ``None``: no job is scheduled."""
 
     broken: tuple[tuple[str, Message], ...]
     """Jobs whose trigger cannot be used, each with the reason."""
@@ -103,11 +103,11 @@ def claim_due(
     """
     Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
 
-    ``room`` says for each executor how many runs this node may own; what goes beyond waits for any node. Fire times
-    that exist in the ledger already are left alone. ``positions`` spare reading what has passed.
+    ``room`` is the number of runs that this node may own for each executor. Further runs wait for any node. Fire times
+    that exist in the ledger already are left alone. ``positions`` skip index entries of the past.
 
-    :raises DatabaseUnavailable: nothing was written, or, if the answer to COMMIT was lost, all of it: the rows that
-        this node owns tell
+    :raises DatabaseUnavailable: the transaction was rolled back or, if the answer to COMMIT was lost, committed. The
+        rows that this node owns show which
     """
     positions = positions or Positions(whole_seconds=0.0)
     passed_by = texts(positions.passed_by())
@@ -258,9 +258,9 @@ def _plan_all(
 
 def _choose(planned: list[tuple[DueJob, PlannedRun]], delays: list[float], room: Mapping[str, int]) -> list[bool]:
     """
-    Say which rows this node owns: as far as it has room, highest priority first, then the oldest.
+    Choose the rows that this node owns: as far as it has room, highest priority first, then the oldest.
 
-    What starts later, by its jitter, is anybody's until then.
+    Runs that jitter delays stay without an owner until they are due.
     """
     owned = [False] * len(planned)
     left = dict(room)
@@ -284,7 +284,11 @@ def _write(
     owned: list[bool],
     now: datetime | None,
 ) -> dict[int, OwnedRun]:
-    """Insert the rows; return what was written by place, from 0. What the ledger had already is left out."""
+    """
+    Insert the rows and return the written ones by their place, from 0.
+
+    Rows that the ledger had already are left out.
+    """
     if not planned:
         return {}
     rows = [row for _, row in planned]
@@ -306,7 +310,7 @@ def _write(
 
 
 def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
-    """Return the runs that stand for more fire times now; one that was cancelled meanwhile is not among them."""
+    """Fold rows into waiting runs and return the ids of these runs, without those that were cancelled meanwhile."""
     if not rows:
         return set()
     found = transaction.execute(
@@ -331,7 +335,7 @@ def _owe(transaction: Transaction, planned: list[tuple[DueJob, PlannedRun]], wri
 
 
 def _on_its_own(row: PlannedRun) -> PlannedRun:
-    """What could not be folded into a run gets a row, and waits for its turn as that run did."""
+    """Return a row of its own for a fire time that could not be folded, waiting for its turn as that run did."""
     return row if row.folded_into is None else row._replace(folded_into=None, held=True)
 
 

@@ -1,9 +1,9 @@
 """
-Where the queues of a node begin.
+Positions: the place in the indexes at which a node begins to read.
 
-A job that was claimed and a run that ended leave entries behind in the indexes through which they were found. While any
-transaction of the server is older than that, nothing removes these entries, and a reader that began with the oldest
-would go through all of them again and again. So a node notes how far the past reaches, and begins there.
+A job that was claimed and a run that ended leave entries in the indexes through which they were found. The server keeps
+these entries while any transaction is older than that, and a reader that began with the oldest would visit all of them
+again and again. So a node notes how far the past reaches, and begins there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Positions:
     def __init__(self, *, whole_seconds: float) -> None:
         """``whole_seconds``: how often jobs that were made due in the past, with SQL, are looked for."""
         self.due_from: datetime | None = None
-        """No job is due before this; ``None``: nobody knows."""
+        """No job is due before this instant. ``None``: unknown."""
 
         self._whole_seconds = whole_seconds
         self._whole_at = 0.0
@@ -43,7 +43,7 @@ class Positions:
         self._forget_at = time.monotonic() + _FORGET_SECONDS
 
     def look(self, connection: Connection) -> None:
-        """Move on from what has passed; now and then look at the whole past."""
+        """Move past entries that are done, and search the whole past now and then."""
         began = time.monotonic()
         if self.due_from is None or began >= self._whole_at:
             self.due_from = _first_due(connection, since=None)
@@ -70,7 +70,7 @@ class Positions:
         return list(self._passed_by)
 
     def first_active(self, jobs: Iterable[str]) -> list[int]:
-        """Return for each job the number before which none of its runs is active."""
+        """Return for each job the lowest number that an active run of it may have."""
         if time.monotonic() >= self._forget_at or len(self._first_active) > _MOST_JOBS:
             self._first_active.clear()
             self._forget_at = time.monotonic() + _FORGET_SECONDS

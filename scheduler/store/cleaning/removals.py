@@ -1,4 +1,4 @@
-"""Jobs that were deleted and had many runs: these are detached in the background, and stay as history."""
+"""Deleted jobs that had many runs: the runs are detached in the background, and stay as history."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MOST_RUNS = 1000
 
 
 def detach(connection: Connection) -> int:
-    """Detach some of the runs of jobs that were deleted; return how many."""
+    """Detach some of the runs of deleted jobs and return their number."""
     detached = len(connection.execute("detach_runs", limit=MOST_RUNS))
     if detached < MOST_RUNS:
         connection.execute("forget_removed")

@@ -1,4 +1,4 @@
-"""What may be forgotten: old runs, jobs that ended, nodes that are gone. Found and deleted a page at a time."""
+"""Retention: old runs, jobs that ended and nodes that are gone are found and deleted a page at a time."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class RunPage:
     """One look at the ledger."""
 
     last_id: int | None
-    """Where the next page begins; ``None``: there was nothing left."""
+    """The start of the next page. ``None``: this was the last one."""
 
     seen: int
     holds_old_rows: bool
@@ -52,7 +52,7 @@ def find_old_runs(*, after: int, cutoff: datetime, keep_per_job: int, limit: int
 
 
 def delete_runs(*, runs: Sequence[int]) -> int:
-    """Delete those of the runs that are finished and that nobody else has locked; return how many."""
+    """Delete those of the runs that are finished and not locked, and return their number."""
     if not runs:
         return 0
     with database.atomic(), database.cursor() as cursor:
@@ -67,9 +67,9 @@ def find_ended_jobs(*, after: str, cutoff: datetime, limit: int) -> tuple[str, .
 
 def delete_ended_jobs(*, jobs: Sequence[str], cutoff: datetime) -> int:
     """
-    Delete those of the jobs that still are as ``find_ended_jobs`` found them; return how many.
+    Delete those of the jobs that still are as ``find_ended_jobs`` found them, and return their number.
 
-    Runs that they have left stay in the ledger, with the job's id and name.
+    Their remaining runs stay in the ledger, with the job's id and name.
     """
     with database.atomic():
         # The parent row comes first, as in a claim and in an edit.
@@ -107,7 +107,7 @@ def find_old_changes(*, after: int, cutoff: datetime, keep_per_job: int, limit: 
 
 
 def delete_changes(*, changes: Sequence[int]) -> int:
-    """Delete these changes; return how many."""
+    """Delete these changes and return their number."""
     deleted: int = Change.objects.filter(pk__in=changes).delete()[0]
     return deleted
 
@@ -124,7 +124,7 @@ def find_gone_nodes(*, after: UUID, cutoff: datetime, limit: int) -> tuple[UUID,
 
 
 def delete_nodes(*, nodes: Sequence[UUID]) -> int:
-    """Delete those of the nodes that are gone, with what they measured of themselves; return how many nodes."""
+    """Delete those of the nodes that are gone, with their measures, and return the number of nodes."""
     deleted = Node.objects.filter(pk__in=nodes, state__in=_GONE).delete()[1]
     return deleted.get(Node._meta.label, 0)
 
@@ -136,39 +136,39 @@ def find_stock_history(*, after: int, cutoff: datetime, limit: int) -> tuple[int
 
 
 def delete_stock_history(*, rows: Sequence[int]) -> int:
-    """Delete rows of stock django-apscheduler's history; return how many."""
+    """Delete rows of stock django-apscheduler's history and return their number."""
     deleted: int = DjangoJobExecution.objects.filter(pk__in=rows).delete()[0]
     return deleted
 
 
 def delete_rollups(*, cutoff: datetime, limit: int) -> int:
-    """Delete up to ``limit`` hourly roll-ups from before the cutoff; return how many."""
+    """Delete up to ``limit`` hourly roll-ups from before the cutoff and return their number."""
     with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("delete_old_rollups"), {"cutoff": cutoff, "limit": limit})
         return len(cursor.fetchall())
 
 
 def delete_incidents(*, cutoff: datetime, limit: int) -> int:
-    """Delete some of the incidents that closed before the cutoff; return how many."""
+    """Delete some of the incidents that closed before the cutoff and return their number."""
     with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("delete_old_incidents"), {"cutoff": cutoff, "limit": limit})
         return len(cursor.fetchall())
 
 
 def delete_notifications(*, cutoff: datetime, limit: int) -> int:
-    """Delete some of the messages from before the cutoff whose incidents are gone; return how many."""
+    """Delete some of the messages from before the cutoff whose incidents are gone, and return their number."""
     with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("delete_old_notifications"), {"cutoff": cutoff, "limit": limit})
         return len(cursor.fetchall())
 
 
 def fold_counters() -> int:
-    """Add the counters of nodes that are forgotten to those of no node; return how many of these grew."""
+    """Add the counters of deleted nodes to those without a node, and return how many of these grew."""
     with database.atomic(), database.cursor() as cursor:
         cursor.execute(statements.load("fold_counters"))
         return len(cursor.fetchall())
 
 
 def delete_idempotency_keys(*, cutoff: datetime) -> int:
-    """Delete the answers that were kept for repeated requests before the cutoff; return how many."""
+    """Delete the responses that were kept for repeated requests before the cutoff, and return their number."""
     return IdempotencyKey.objects.filter(created_at__lt=cutoff).delete()[0]

@@ -1,8 +1,9 @@
 """
-Who changes jobs, told to the database.
+The author of changes to jobs, reported to the database.
 
-A trigger on the table of jobs writes the history, in the statement that changes a job. What it cannot see is told to
-it before, in a setting that lasts no longer than the transaction. Who says nothing is noted as the database's role.
+A trigger on the table of jobs writes the history, in the statement that changes a job. The author, the way in and the
+reason reach it in a setting that lasts until the transaction ends. Without that setting the database's role is noted as
+the author.
 """
 
 from __future__ import annotations
@@ -23,19 +24,19 @@ _MOST_REASON_CHARS = 2000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Author:
-    """Who changes a job, through what, and why."""
+    """The person or program that changes a job, its way in, and the reason."""
 
     actor: str = ""
     via: Via = Via.CODE
     reason: str = ""
-    """What a person typed, or a message of ``scheduler.core.reasons``."""
+    """A text that a person typed, or a message of ``scheduler.core.reasons``."""
 
     action: ChangeAction | None = None
     """``None``: what the change itself looks like."""
 
     restored_version: int | None = None
     also: Mapping[str, Any] = field(default_factory=dict)
-    """Old and new value of what is no column of the definition, by name."""
+    """Old and new values of facts outside the columns of the definition, by name."""
 
 
 def announce(*, author: Author, job: str) -> None:

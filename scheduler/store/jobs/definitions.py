@@ -58,7 +58,7 @@ class Vouched:
 
 
 def find_to_inspect(connection: Connection, *, broken: bool, after: str, limit: int) -> tuple[str, ...]:
-    """Return the next jobs to inspect, by id from ``after`` on; with ``broken`` also those that may have healed."""
+    """Return the next jobs to inspect, by id from ``after`` on. ``broken`` includes those that may have healed."""
     found = connection.execute("find_jobs_to_inspect", broken=broken, after=after, limit=limit)
     return tuple(id_ for (id_,) in found)
 
@@ -101,7 +101,7 @@ def ended_pauses(
 
 
 def vouch(transaction: Transaction, *, fit: Sequence[Vouched], now: datetime | None = None) -> int:
-    """Put inspected jobs (back) into the schedule; return how many."""
+    """Enter inspected jobs into the schedule, or restore them, and return their number."""
     if not fit:
         return 0
     rows = transaction.execute(
@@ -119,7 +119,7 @@ def vouch(transaction: Transaction, *, fit: Sequence[Vouched], now: datetime | N
 def break_jobs(
     executor: Connection | Transaction, *, problems: Sequence[tuple[str, Message]], now: datetime | None = None
 ) -> int:
-    """Take jobs, given as ids with reasons, out of the schedule; return how many."""
+    """Remove jobs, given as ids with reasons, from the schedule and return their number."""
     if not problems:
         return 0
     rows = executor.execute(
@@ -139,7 +139,7 @@ def set_apart(connection: Connection, *, job: str, error: Exception) -> None:
 
 
 def count_unadopted(connection: Connection) -> int:
-    """Return how many rows stock django-apscheduler wrote that are no jobs of ours: nodes leave them alone."""
+    """Count the rows of stock django-apscheduler that are not adopted. Nodes leave them alone."""
     count: int = connection.execute("count_unadopted_jobs")[0][0]
     return count
 

@@ -31,7 +31,7 @@ from scheduler.store.sessions.drivers import sqlstate
 from scheduler.store.stock import legacy_state
 
 _IN_USE = "55006"
-"""What the database answers while the former runs of an id are being put aside."""
+"""SQLSTATE that the database raises while the former runs of an id are being detached."""
 
 
 def lock(*, id: str) -> Job:
@@ -74,28 +74,8 @@ def insert(*, job: Job, author: Author) -> None:
         raise JobExists(error_messages.JOB_ID_TAKEN(id=f"{job.id}")) from error
 
 
-def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
-    """
-    Write new jobs in a few statements and return the ids that are taken: those jobs were not written.
-
-    One author is noted for all of them.
-    """
-    parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
-    with authorship.of_many(author=author):
-        before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
-        new = [parent for parent in parents if parent.id not in before]
-        DjangoJob.objects.bulk_create(new)
-        children = [job for job in jobs if job.id not in before]
-        for job in children:
-            job.djangojob_ptr_id = job.id
-        # ``bulk_create`` refuses models with a parent table, whose rows exist by now.
-        queryset = Job.objects.all()
-        queryset._batched_insert(children, Job._meta.local_concrete_fields, batch_size=500)  # type: ignore[attr-defined]
-    return frozenset(before)
-
-
 def is_unadopted(*, id: str) -> bool:
-    """Whether stock django-apscheduler wrote a row with this id that is no job of ours yet. Locks that row."""
+    """Whether stock django-apscheduler wrote a row with this id that is not adopted yet. Locks that row."""
     found = list(DjangoJob.objects.select_for_update().filter(pk=id).values_list("pk"))
     return bool(found) and not Job.objects.filter(pk=id).exists()
 
@@ -121,7 +101,7 @@ def delete(*, job: Job, author: Author) -> None:
 
 
 def delete_many(*, jobs: JobQuerySet, author: Author) -> int:
-    """Delete jobs in one go; return how many."""
+    """Delete jobs in one statement and return their number."""
     with authorship.of_many(author=author):
         return jobs.delete()[1].get(Job._meta.label, 0)
 
@@ -132,11 +112,18 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
 
     ``needs_inspection`` stays: what was written past the services is still looked at by a node.
     """
-    moved = {name: new for name, new in changes.items() if getattr(job, name) != new}
+    moved = set_columns(job=job, changes=changes, author=author, now=now)
     if set(moved) - {"interrupted_at"} == {"next_run_time"}:
-        times = [job.next_run_time, changes["next_run_time"]]
-        also = {"next_run_time": [None if at is None else at.isoformat() for at in times]}
+        also = {"next_run_time": [None if at is None else at.isoformat() for at in moved["next_run_time"]]}
         author = dataclasses.replace(author, also=also)
+    authorship.announce(author=author, job=job.pk)
+    job.save()
+    return job
+
+
+def set_columns(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime) -> dict[str, tuple[Any, Any]]:
+    """Set changed columns as a new version that is not written yet. Return old and new of those that moved."""
+    moved = {name: (getattr(job, name), new) for name, new in changes.items() if getattr(job, name) != new}
     if "state" in moved or "paused_until" in moved:
         job.state_changed_at, job.state_changed_by = now, author.actor
     for name, value in changes.items():
@@ -146,9 +133,7 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
     job.version += 1
     job.updated_at, job.updated_by = now, author.actor
     job.job_state = legacy_state.dump(job)
-    authorship.announce(author=author, job=job.pk)
-    job.save()
-    return job
+    return moved
 
 
 def check_arguments(
@@ -170,7 +155,7 @@ def check_arguments(
 
 
 def due(next_fire_time: datetime | None) -> dict[str, Any]:
-    """Return the columns of a job that is due then; ``None``: it is finished."""
+    """Return the columns of a job that is due then, or is finished (``None``)."""
     if next_fire_time is None:
         return {"next_run_time": None, "state": JobState.FINISHED, **reasons.columns(reasons.NO_FURTHER_FIRE_TIME())}
     return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, **reasons.columns(None)}
@@ -178,9 +163,9 @@ def due(next_fire_time: datetime | None) -> dict[str, Any]:
 
 def pause(*, job: Job, reason: str, now: datetime, until: datetime | None = None) -> dict[str, Any]:
     """
-    Return the columns of a job that is paused. What was due already is entered as skipped.
+    Return the columns of a paused job.
 
-    ``until``: a node resumes it then.
+    Fire times that were due already are entered as skipped. A node resumes the job at ``until``.
     """
     overdue.skip(job=job, reason=reasons.JOB_PAUSED(), now=now)
     columns = {"next_run_time": None, "state": JobState.PAUSED, "interrupted_at": None, "paused_until": until}
@@ -188,20 +173,24 @@ def pause(*, job: Job, reason: str, now: datetime, until: datetime | None = None
 
 
 def schedule(*, job: Job, at: datetime, now: datetime) -> dict[str, Any]:
-    """Return the columns of a job that is due then, whatever its trigger says. What was due already is planned."""
+    """
+    Return the columns of a job that is due then, regardless of its trigger.
+
+    Fire times that were due already are planned.
+    """
     overdue.settle(job=job, now=now)
     return {**due(at), "interrupted_at": None}
 
 
 def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """
-    Return what a trigger changes about when the job is due: nothing if it has this trigger already.
+    Return the columns that a new trigger changes.
 
-    It is due at the first fire time strictly after now: an edit never fires at once. What was due already by the old
-    trigger is planned by it. A paused job stays paused.
+    An equal trigger changes none. The job is due at the first fire time strictly after now: an edit never fires at
+    once. Fire times that were due by the old trigger are planned by it. A paused job stays paused.
 
     :raises InvalidTrigger: it cannot be used
-    :raises NeverFires: all of it is over
+    :raises NeverFires: its last fire time has passed
     """
     if is_same_trigger(trigger=trigger, stored=job.trigger, now=now):
         return {}

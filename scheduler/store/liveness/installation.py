@@ -1,4 +1,4 @@
-"""What the nodes of one database have in common: the environment they belong to, and the zones they compute by."""
+"""The facts that all nodes of a database share: their environment, and the rules of time zones they compute by."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from scheduler.store.sessions.connections import Connection
 
 _BATCH = 500
 _PASS_SECONDS = 0.1
-"""What one call may take: claims go on in between."""
+"""The longest time of one call. Claims go on between calls."""
 
 
 def admit(*, environment: str) -> None:
     """
-    Let nodes of this environment work here: the first one says what it is called.
+    Admit nodes of this environment. The first node gives the database its environment.
 
     :raises WrongEnvironment: the database belongs to another one
-    :raises DatabaseUnavailable: nobody can say
+    :raises DatabaseUnavailable: the environment cannot be read
     """
     rows = Installation.objects.using(database.sessions_alias())
     try:
@@ -42,7 +42,7 @@ def admit(*, environment: str) -> None:
 
 
 def adopt(*, environment: str) -> str | None:
-    """Make this database belong to another environment; return the former one, or ``None`` if nothing was changed."""
+    """Assign this database to another environment and return the former one, or ``None`` if it is the same."""
     alias = database.sessions_alias()
     with transaction.atomic(using=alias):
         found, is_new = (
@@ -61,10 +61,10 @@ class Rescheduled(NamedTuple):
     """Some of the jobs that depend on a time zone."""
 
     jobs: int
-    """How many are computed anew."""
+    """Number of jobs whose next fire time is computed anew."""
 
     after: str
-    """Where to go on; empty: all are done, and the version is noted."""
+    """The job to continue after. Empty: all are done, and the version is noted."""
 
 
 def compute_by(connection: Connection, *, tzdata: str, after: str = "") -> Rescheduled | None:

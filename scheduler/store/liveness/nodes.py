@@ -18,7 +18,7 @@ from scheduler.store.sessions.halving import in_halves
 
 _BATCH = 200
 _MOST_BATCHES = 10
-"""What one call deals with: the heartbeat goes on meanwhile by itself, and the rest comes with the next one."""
+"""Batches that one call handles. The heartbeat goes on meanwhile, and the next call handles the rest."""
 
 _REAPER_LOCK = 0x5C4ED01
 """Any number that other users of advisory locks in the database are unlikely to use."""
@@ -26,7 +26,7 @@ _REAPER_LOCK = 0x5C4ED01
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
-    """What was done about nodes that are gone."""
+    """The runs that were returned to the queue or interrupted because their nodes are gone."""
 
     nodes: tuple[tuple[str, str], ...]
     """Id and name of each node that was marked as lost."""
@@ -85,7 +85,7 @@ def note_tzdata(connection: Connection, *, node: str, tzdata: str) -> None:
 
 
 def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | None = None) -> datetime | None:
-    """Say that the node is alive and return the database's clock; ``None``: it was taken for dead."""
+    """Record that the node is alive and return the database's clock, or ``None`` if the node was marked lost."""
     rows = connection.execute("beat", node=node, stuck=stuck, now=now)
     return rows[0][0] if rows else None
 
@@ -93,7 +93,7 @@ def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | N
 def change_state(
     connection: Connection, *, node: str, state: NodeState, reason: Message | None = None, now: datetime | None = None
 ) -> bool:
-    """Mark the node as stopping or stopped; false: it was taken for dead before."""
+    """Mark the node as stopping or stopped. Return false if it was marked lost before."""
     rows = connection.execute(
         "change_node_state",
         node=node,
@@ -114,11 +114,11 @@ def reap(
     now: datetime | None = None,
 ) -> Reaped | None:
     """
-    Mark silent nodes as lost and deal with the runs of all nodes that are gone, in short transactions.
+    Mark silent nodes as lost and settle the runs of all nodes that are gone, in short transactions.
 
-    Queued runs go back to the queue; running ones become interrupted and, where their job wants it, get a recovery
-    attempt. ``reaper`` is the node that does this; with ``reap_after_seconds=None`` it marks nobody as lost. What
-    somebody else has locked is left for the next time.
+    Queued runs go back to the queue. Running ones become interrupted and, where their job wants it, get a recovery
+    attempt. ``reaper`` is the node that does this. With ``reap_after_seconds=None`` it marks no node as lost. Locked
+    rows are left for the next call.
 
     Returns ``None`` if another node is doing it right now.
     """
@@ -177,7 +177,7 @@ def _in_one_transaction(
 def _hand_on(
     transaction: Transaction, orphans: Sequence[int], *, reaper: str, max_recoveries: int, now: datetime | None
 ) -> Reaped:
-    """Deal with runs of nodes that are gone; which of two nodes does it, their locks decide."""
+    """Settle the runs of nodes that are gone. Locks decide which of two reapers does so."""
     requeued = transaction.execute("requeue_runs_of_ended_nodes", runs=array(orphans))
     interrupted: list[Row] = transaction.execute(
         "interrupt_runs_of_ended_nodes",

@@ -69,7 +69,7 @@ def waiting(*, execute: Execute = execute) -> list[Waiting]:
 
 
 def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute) -> list[NotStarted]:
-    """Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass; in no order."""
+    """Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass, in any order."""
     settings = conf.get()
     names = NotStarted.__dataclass_fields__
     rows = execute(
@@ -128,7 +128,7 @@ def limits() -> Limits:
 
 
 def nodes(*, execute: Execute = execute) -> list[NodeView]:
-    """Look at the nodes that run or stop; by name."""
+    """Return the nodes that run or stop, by name."""
     found = []
     for row in execute("measure_nodes", fresh=fresh_seconds()):
         values: dict[str, Any] = dict(zip(NodeView.__dataclass_fields__, row, strict=True))
@@ -139,7 +139,7 @@ def nodes(*, execute: Execute = execute) -> list[NodeView]:
 
 
 def totals(*, execute: Execute = execute) -> list[Total]:
-    """Add up the counters of all nodes; by task and state."""
+    """Add up the counters of all nodes, by task and state."""
     names = Total.__dataclass_fields__
     return [Total(**dict(zip(names, row, strict=True))) for row in execute("measure_counters")]
 

@@ -17,8 +17,8 @@ def ids(*, since: datetime | None, until: datetime | None) -> tuple[int | None, 
     """
     Return the first id that a run entered since then may have, and the first that one entered before ``until`` cannot.
 
-    ``None``: there is no such bound, or none is worth its search. The range is a little wider than the window, which
-    has to be asked for as well.
+    ``None``: the window is open on that side, or a bound is not worth its search. The range is a little wider than the
+    window, which has to be filtered for as well.
     """
     low = None if since is None else _earlier(since)
     high = None if until is None else _later(until)

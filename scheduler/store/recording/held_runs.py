@@ -1,9 +1,9 @@
 """
 Held runs: those that wait until their job has room. They are released a few at a time, however many there are.
 
-A run is released when another one of its job is recorded, or when its own time comes. What neither sees (a limit that
-was raised, a run that somebody cancelled, a job that was locked at that moment) is found by going round all jobs that
-hold any, some at each pass.
+A run is released when another one of its job is recorded, or when its own time comes. Other causes (a limit that was
+raised, a run that somebody cancelled, a job that was locked at that moment) are found by visiting all jobs with held
+runs, a few at each pass.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _MOST_RUNS = 1000
 """Runs that are released together, or one for each job."""
 
 _ROUND_SECONDS = 0.05
-"""What going round may take of a pass."""
+"""Share of a pass for visiting jobs with held runs."""
 
 
 def release_behind(connection: Connection, *, runs: Iterable[int], now: datetime | None = None) -> int:
-    """Let held runs of the same jobs wait in line instead of these, which have ended; return how many do."""
+    """Queue held runs of the same jobs in place of these, which have ended, and return their number."""
     found = connection.execute("held_jobs_of_runs", runs=array(list(runs)), now=now)
     return _release(connection, [job_id for (job_id,) in found if job_id is not None], now)
 
@@ -38,7 +38,7 @@ class HeldRuns:
         self._after = ""
 
     def release(self, connection: Connection, *, now: datetime | None = None) -> int:
-        """Let held runs wait in line where their job has room; return how many. The work is bounded."""
+        """Queue held runs whose job has room, a bounded number, and return their number."""
         return self._release_due(connection, now) + self._go_round(connection, now)
 
     def _release_due(self, connection: Connection, now: datetime | None) -> int:

@@ -26,9 +26,10 @@ def roll_up(transaction: Transaction, *, runs: Iterable[int], node: str) -> None
 
 def count(connection: Connection, *, runs: Iterable[int], node: str) -> frozenset[int]:
     """
-    Count runs that were recorded without; return those that cannot be counted now, because a roll-up is locked.
+    Count recorded runs that are in no roll-up yet.
 
-    A run whose times are too odd to be added up is in no roll-up.
+    Return those that cannot be counted now, because a roll-up is locked. A run whose times cannot be added up is never
+    counted.
     """
     left: set[int] = set()
 

@@ -32,7 +32,7 @@ from scheduler.telemetry import events
 logger = logging.getLogger(__name__)
 
 _QUICK_SECONDS = 0.2
-"""How long recording waits for rows: then it passes those by that are locked."""
+"""The longest wait of recording for rows, after which it passes locked rows by."""
 
 _LONGEST_ERROR = 2000
 """Characters that are kept of why a run was set apart."""
@@ -55,14 +55,14 @@ class OwnedRun(NamedTuple):
     attempt: int
     executor: str
     timeout_seconds: float | None = None
-    """What its job says; ``None``: what the task declares."""
+    """The timeout of its job. ``None``: that of the task."""
 
     job_key: str | None = None
-    """The id of the job, also once it was deleted; ``None``: it is ``job_id``."""
+    """The id of the job, kept after its deletion. ``None``: it is ``job_id``."""
 
 
 class Outcome(NamedTuple):
-    """How a run ended. Times are readings of the node's monotonic clock, in microseconds."""
+    """The end of a run. Times are readings of the node's monotonic clock, in microseconds."""
 
     run_id: int
     state: RunState
@@ -82,11 +82,11 @@ class Outcome(NamedTuple):
     """The task asked to be run again after so long."""
 
     value: Any = None
-    """What the body returned, for listeners in this process; not recorded."""
+    """The return value of the body, for listeners in this process. It is not recorded."""
 
     @property
     def is_plain(self) -> bool:
-        """A success with nothing to tell."""
+        """Whether it is a success without a result, a log or other details."""
         return self.state is RunState.SUCCEEDED and self.result is None and not self.log and self.progress is None
 
     @property
@@ -97,7 +97,7 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
-    """What a run that still runs has to show."""
+    """Progress and log lines of a run that still runs."""
 
     run_id: int
     progress: str | None
@@ -108,7 +108,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of a batch of outcomes."""
+    """The result of recording a batch of outcomes."""
 
     runs: frozenset[int]
     """Those that were still this node's."""
@@ -157,7 +157,7 @@ def take(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """What became of runs at the start gate."""
+    """The result of the start gate."""
 
     runs: frozenset[int]
     """Those that may begin."""
@@ -215,13 +215,13 @@ def finish(
     now: datetime | None = None,
 ) -> Recorded:
     """
-    Record outcomes in one transaction, and with them what follows from failures: retries, and jobs that are paused.
+    Record outcomes in one transaction, with the consequences of failures: retries, and jobs that are paused.
 
     ``clock`` is the reading of the monotonic clock that the ages are counted from. Outcomes of runs that are no longer
-    this node's change nothing. A failure whose job somebody else has locked is left out, so that the others need not
-    wait for it. ``with_care``: so is a run that somebody else has locked, and nothing is counted in roll-ups.
+    this node's are dropped. A failure whose job is locked is left out, so that the others need not wait for it.
+    ``with_care`` leaves locked runs out as well, and does not count in roll-ups.
 
-    :raises StatementCancelled: rows are locked by somebody else, or it takes too long: try it with care
+    :raises StatementCancelled: rows are locked or it takes too long: try it with care
     """
     # By id, as a reaper goes through them that takes this node for dead: else each could wait for the other.
     outcomes = sorted(outcomes, key=_run_id)
@@ -264,7 +264,7 @@ _run_id = attrgetter("run_id")
 def _follow_up(
     transaction: Transaction, *, failed: Sequence[Outcome], now: datetime | None
 ) -> tuple[int, tuple[tuple[str, int], ...]]:
-    """Queue retries; count the failures that are final, and pause the jobs that had too many in a row."""
+    """Queue retries, count the failures that are final, and pause jobs with too many in a row."""
     asked = {outcome.run_id: outcome.retry_after_seconds for outcome in failed}
     delays: dict[int, float] = {}
     final: list[str] = []
@@ -320,9 +320,10 @@ def _details(outcomes: Sequence[Outcome]) -> dict[str, str | None]:
 
 def set_apart(connection: Connection, *, run: int, state: RunState, error: Exception, node: str | None = None) -> bool:
     """
-    End a run that makes every statement fail, with values that no column refuses; false: somebody has locked it.
+    End a run that makes every statement fail, with values that every column accepts.
 
-    ``node``: only if it is this node's. It gets no further attempt, and is in no roll-up.
+    Return false if it is locked. With ``node``, only if it is this node's. It gets no further attempt, and is left out
+    of roll-ups.
     """
     said = text.storable(f"It could not be dealt with ({type(error).__name__}: {error}).", most=_LONGEST_ERROR)
     return bool(connection.execute("set_run_apart", run=run, node=node, state=state.value, error=said))
@@ -364,10 +365,10 @@ def _ages(outcomes: Sequence[Outcome], clock: int) -> dict[str, str]:
 
 def skip_numbers(connection: Connection, *, seen: int) -> int:
     """
-    Keep numbers of runs from being given twice after commits were lost; return how many were left out.
+    Keep run numbers from being used twice after commits were lost, and return how many were left out.
 
-    They are, in a failover to a standby that lagged: it knows neither the runs nor that their numbers are used. A body
-    that still runs under such a number must not be taken for another one's.
+    A failover to a standby that lagged loses commits: it knows neither the runs nor that their numbers are used. A body
+    that still runs under such a number must not be mistaken for another one.
     """
     ((skipped,),) = connection.execute("skip_numbers", seen=seen)
     return int(skipped)
@@ -390,7 +391,7 @@ def owned(connection: Connection, *, node: str, since: int = 0) -> dict[int, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextDue:
-    """How long until something is due, in seconds; negative: it is overdue; ``None``: there is nothing."""
+    """Seconds until something is due. Negative: it is overdue. ``None``: the queue is empty."""
 
     job: float | None
     run: float | None
@@ -404,7 +405,7 @@ class NextDue:
 
 
 def cancel_orphans(connection: Connection, *, limit: int, now: datetime | None = None) -> int:
-    """Cancel up to ``limit`` runs that wait for their turn behind a job that was deleted; return how many."""
+    """Cancel up to ``limit`` held runs of deleted jobs and return their number."""
     return len(connection.execute("cancel_orphaned_runs", limit=limit, now=now))
 
 

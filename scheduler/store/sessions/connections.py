@@ -54,10 +54,10 @@ class Connection:
 
     def execute(self, statement: str, **parameters: Any) -> list[Row]:
         """
-        Run ``sql/<statement>.sql`` and return its rows; empty when it has none.
+        Run ``sql/<statement>.sql`` and return its rows.
 
-        :raises DatabaseUnavailable: the session is gone; what was begun is rolled back
-        :raises StatementCancelled: it took too long, or waited too long for rows that are locked; rolled back as well
+        :raises DatabaseUnavailable: the session is lost, and its transaction is rolled back
+        :raises StatementCancelled: it took too long or waited too long for locked rows, and is rolled back
         :raises ValueRefused: PostgreSQL cannot store one of the parameters
         """
         return self._run(statements.load(statement), parameters)
@@ -67,9 +67,9 @@ class Connection:
         """
         Open a transaction at the first statement, bounded by the claim's time limits, and commit it at the end.
 
-        ``lock_seconds``: the longest wait for a row, if it is not that of a claim.
+        ``lock_seconds`` is the longest wait for a row. By default it is that of a claim.
 
-        :raises DatabaseUnavailable: as ``execute``; a lost answer to COMMIT is among them
+        :raises DatabaseUnavailable: as ``execute``, also when the answer to COMMIT is lost
         """
         transaction = Transaction(self, lock_seconds=lock_seconds)
         try:
@@ -107,10 +107,10 @@ class Connection:
 
     def end_silent_session(self) -> bool:
         """
-        Cut the session off if the server owes an answer for too long; called by another thread.
+        Close the session if the server has owed an answer for too long.
 
-        Whoever waits for the answer gets ``DatabaseUnavailable``. A half-open connection is noticed by nobody else
-        while its other end, or a proxy, acknowledges what is sent to it.
+        Called by another thread. The thread that waits for the answer gets ``DatabaseUnavailable``. Other checks miss a
+        half-open connection as long as its other end, or a proxy, acknowledges the packets.
         """
         with self._asking:
             if self._asked_at is None or not self.is_open:
@@ -203,7 +203,7 @@ class Transaction:
         self._is_open = False
 
     def execute(self, statement: str, **parameters: Any) -> list[Row]:
-        """Run ``sql/<statement>.sql``; the first one opens the transaction in the same round trip."""
+        """Run ``sql/<statement>.sql``. The first statement opens the transaction in the same round trip."""
         sql = statements.load(statement)
         if not self._is_open:
             sql = self._connection.limits(lock_seconds=self._lock_seconds) + sql
@@ -226,7 +226,7 @@ class Transaction:
 
 
 def concerns_rows(error: Exception) -> bool:
-    """Whether the rows of a statement may be at fault, so that others succeed; else the session or the program is."""
+    """Whether an error may come from single rows, so that others succeed, and not from the session or the program."""
     if sqlstate(error).startswith("42"):  # the statement does not fit the tables
         return False
     return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)
@@ -257,7 +257,9 @@ def texts(values: Sequence[str | None]) -> str:
 
 
 def reason_columns(given: Sequence[str | None]) -> dict[str, str | None]:
-    """Return ``reason_codes`` and ``reason_params`` of a statement, an array each; what no reason has is ``NULL``."""
+    """
+    Return ``reason_codes`` and ``reason_params`` of a statement, an array each, with ``NULL`` for missing reasons.
+    """
     if not any(given):  # most runs have no reason
         return {"reason_codes": None, "reason_params": None}
     return {

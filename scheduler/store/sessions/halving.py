@@ -1,9 +1,9 @@
 """
-One bad row does not stop the others.
+Halving: one bad row does not stop the others.
 
-What fails with many rows is tried with each half of them, down to the one row that makes it fail. A row that somebody
-has locked is passed by and comes back; one whose values no statement can deal with is set apart. A lost session ends it
-all: then nothing is known of any row. A fault of the program is not put down to rows either.
+Work that fails with many rows is tried with each half of them, down to the one row that makes it fail. A locked row is
+passed by and comes back. A row whose values make every statement fail is set apart. A lost session ends the work,
+because the outcome of every row is then unknown. Faults of the program are raised and not attributed to rows.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scheduler.telemetry import events
 logger = logging.getLogger(__name__)
 
 _MOST_SECONDS = 10.0
-"""A server that is too slow for every row is no matter of rows."""
+"""Limit of one pass: a server that is too slow for every row is not a fault of the rows."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,12 +35,12 @@ def in_halves(
     pass_by: Callable[[Item], object] = lambda _: None,
 ) -> list[Result]:
     """
-    Do the work with all items at once, else with their halves; return the results.
+    Do the work with all items at once, or else with their halves, and return the results.
 
     ``set_apart`` gets each item that makes the work fail, ``pass_by`` each that is locked or takes too long.
 
-    :raises DatabaseUnavailable: the session is lost; some of the work may have been done
-    :raises Exception: what the work raised, if it goes on to fail for longer than a pass may take
+    :raises DatabaseUnavailable: the session is lost, and some of the work may be done
+    :raises Exception: the error of the work, if it still fails when the time of a pass is over
     """
     halving = _Halving(work=work, set_apart=set_apart, pass_by=pass_by, ends_at=time.monotonic() + _MOST_SECONDS)
     return halving.run(items) if items else []

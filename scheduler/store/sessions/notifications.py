@@ -1,4 +1,4 @@
-"""Wake-ups: hints between processes. Polling is the promise; a hint only makes it quick."""
+"""Wake-ups: hints between processes. Polling keeps the promise, and hints make it quick."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.drivers import driver, errors
 
 _PROBE_SECONDS = 5.0
-"""How long the server may take to answer the listener."""
+"""Time limit for the server's answer to the listener."""
 
 
 class Channel(StrEnum):
-    """What a hint is about."""
+    """The subject of a hint."""
 
     JOBS = "scheduler_jobs"
     """Definitions changed. The database itself sends it, also for raw SQL: see the migration of that name."""
@@ -49,9 +49,9 @@ class Listener:
 
     def wait(self, *, timeout: float) -> frozenset[Channel]:
         """
-        Wait for hints and return the channels they came from; empty: the time is up.
+        Wait for hints and return the channels they came from. The set is empty when the time is up.
 
-        :raises DatabaseUnavailable: the session is gone; the next call makes a new one
+        :raises DatabaseUnavailable: the session is lost, and the next call makes a new one
         """
         if not self._connection.is_open:
             self._connection.execute("listen")
@@ -82,7 +82,7 @@ class Listener:
             self._connection.execute("probe")
 
     def interrupt(self) -> None:
-        """End the wait of another thread at once, and every later one. Whoever has closed this waits no more."""
+        """End the wait of another thread at once, and every later one."""
         with contextlib.suppress(OSError):
             self._interrupt.send(b".")
 

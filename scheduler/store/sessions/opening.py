@@ -1,9 +1,9 @@
 """
 Sessions of a node: opened through Django's backend, prepared so that the defaults of the server do not matter.
 
-Whatever makes Django's own connection work makes these work: a driver's options, a service file, a role to assume, a
-backend that fetches short-lived passwords, receivers of ``connection_created``. Only its pools are left out: a node
-listens, beats and claims in sessions that are its own.
+Every means by which Django's own connection works serves these too: a driver's options, a service file, a role to
+assume, a backend that fetches short-lived passwords, receivers of ``connection_created``. Only its pools are left out:
+a node listens, beats and claims in sessions of its own.
 """
 
 from __future__ import annotations

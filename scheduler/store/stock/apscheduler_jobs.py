@@ -1,9 +1,9 @@
 """
-What a ``Job`` object of APScheduler says about one of our rows.
+``Job`` objects of APScheduler, read as the definition of one of our rows.
 
-APScheduler tells its store only the outcome: a job whose ``next_run_time`` it computed looks like one whose
-``next_run_time`` was given. They are told apart by asking its trigger again: what that would say is left to our own
-trigger, anything else is what the caller wants.
+APScheduler gives its store only the outcome: a ``next_run_time`` that it computed looks like one that the caller gave.
+To tell them apart, its trigger is computed again. A time that the trigger gives as well is left to our own trigger, any
+other one is what the caller wants.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _ROUNDING = timedelta(milliseconds=1)
 """APScheduler computes with floats."""
 
 _LATENCY = timedelta(minutes=1)
-"""What has no anchor yet counts from now: on the scheduler's clock then, on the database's clock here."""
+"""Allowed distance of the scheduler's clock from the database's. A trigger without an anchor counts from now."""
 
 _CONSTRUCTION = timedelta(minutes=10)
-"""How long ago a trigger may have been made when its job reaches the store, or how far apart clocks may be."""
+"""Longest time from making a trigger to storing its job, and largest distance between clocks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,7 @@ class Declaration:
 
     job: ApschedulerJob
     next_run_time: datetime | None
-    """In UTC; ``None``: paused."""
+    """In UTC. ``None``: paused."""
 
     @property
     def trigger(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def new_job(*, declaration: Declaration, now: datetime) -> Job:
 
 def edit_columns(*, row: Job, changed: Collection[str], declaration: Declaration, now: datetime) -> dict[str, Any]:
     """
-    Return what changes about a row of which these attributes were changed; empty: nothing.
+    Return the columns that change when these attributes of a job are changed.
 
     :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming what is wrong
     """
@@ -166,10 +166,10 @@ def edit_columns(*, row: Job, changed: Collection[str], declaration: Declaration
 
 def replacement_columns(*, row: Job, declaration: Declaration, now: datetime) -> dict[str, Any]:
     """
-    Return what changes about a row that is declared anew, as with ``replace_existing``.
+    Return the columns that change when a job is declared anew, as with ``replace_existing``.
 
-    If the trigger is the same its phase and its next fire time stay. What code paused is active again, what a person
-    paused stays paused.
+    If the trigger is the same, its phase and its next fire time stay. A job that code paused becomes active again. A
+    job that a person paused stays paused.
 
     :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming what is wrong
     """

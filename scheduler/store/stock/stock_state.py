@@ -1,10 +1,10 @@
 """
 Reading what stock django-apscheduler stored about a job, as data.
 
-A pickle is a program. This one runs with no function and no class of anybody but the stand-ins below, which hold what
-they are given and do nothing: not APScheduler's classes, whose ``__setstate__`` imports modules by name, and not
-``Job.__setstate__``, which imports the function. Before that its instructions are read one by one, without being
-carried out, and refused if stock never writes them. The result is checked field by field.
+A pickle is a program. This one can reach only the stand-ins below, which hold their arguments and have no behaviour:
+not APScheduler's classes, whose ``__setstate__`` imports modules by name, and not ``Job.__setstate__``, which imports
+the function. Before that its instructions are read one by one, without being carried out, and refused if stock never
+writes them. The result is checked field by field.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from scheduler.store.stock.stock_triggers import Recorded
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
-"""How many values may be reached from the state, those reached twice counted twice."""
+"""Limit of the values reached from the state. Those reached twice count twice."""
 
 MAX_DEPTH = 50
 
@@ -77,7 +77,9 @@ _INSTRUCTIONS = frozenset(
         "BUILD",
     }
 )
-"""What protocols 2 to 5 need for values, lists and the classes below. No extension registry, no persistent ids."""
+"""
+The instructions of protocols 2 to 5 for values, lists and the classes below, without extensions or persistent ids.
+"""
 
 _FAILURES = (
     pickle.UnpicklingError,
@@ -90,7 +92,7 @@ _FAILURES = (
     MemoryError,
     RecursionError,
 )
-"""What the unpickler raises on nonsense; nothing but its own code and the stand-ins runs."""
+"""Errors that the unpickler raises on nonsense. Only its own code and the stand-ins run."""
 
 _TRIGGERS = {
     ("apscheduler.triggers.cron", "CronTrigger"): "cron",
@@ -135,7 +137,7 @@ _KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockState:
-    """What stock knew about a job. Nothing of it has been looked up or imported."""
+    """The facts that stock stored about a job, without any look-up or import."""
 
     id: str
     func: str
@@ -147,7 +149,7 @@ class StockState:
     executor: str
     args: list[Any]
     kwargs: dict[str, Any]
-    """As they were; whether JSON can hold them is not checked yet."""
+    """As stored. Whether JSON can hold them is not checked yet."""
 
     name: str
     misfire_grace_time: int | None
@@ -192,10 +194,10 @@ def _read_instructions(data: bytes) -> None:
 
 class _Unpickler(pickle._Unpickler):
     """
-    Answers every name with a stand-in made for this one pickle, so that nothing it does to them lasts.
+    Resolve every name to a stand-in made for this one pickle, so that changes to them do not last.
 
-    Python's own implementation, whose steps can be looked at: a tuple of shared tuples as a key, 90 bytes long, would
-    keep the other one busy with its hash for ever.
+    This is Python's own implementation, whose steps can be observed: in the C one, a key of 90 bytes made of shared
+    tuples would be hashed for ever.
     """
 
     dispatch = dict(pickle._Unpickler.dispatch)

@@ -45,7 +45,7 @@ def rebuild(recorded: Recorded) -> BaseTrigger:
     """
     Return the trigger, made by APScheduler's own constructors from checked values.
 
-    :raises UnreadableState: it is no trigger, or something in it has another type than it should
+    :raises UnreadableState: it is not a trigger, or a value in it has the wrong type
     """
     makers = {"cron": _cron, "interval": _interval, "date": _date, "calendar": _calendar}
     maker = makers.get(recorded.kind)

@@ -58,7 +58,7 @@ class MissingTask:
 
 
 class UnusableTrigger(BaseTrigger):
-    """Stands where the trigger of a job would be that cannot be used; it refuses to be asked, with the reason."""
+    """A placeholder for a trigger that cannot be used. Computing with it raises the reason."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

@@ -5,23 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from cronsim import CronSim
 
 from scheduler.core.triggers.calendar_intervals import CalendarTrigger
 from scheduler.core.triggers.calendared import CalendaredTrigger, Otherwise
-from scheduler.core.triggers.combinations import AndTrigger, Combination
+from scheduler.core.triggers.combinations import AndTrigger, Combination, OrTrigger
 from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
 from scheduler.core.triggers.crontab import MONTHS, Crontab, month_name
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.description.lists import begins_with_a_range, join, ranges, rotate
-from scheduler.core.triggers.description.times_of_day import say_at, say_times, so_many
+from scheduler.core.triggers.description.times_of_day import MOST_TIMES, say_at, say_times, so_many
 from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.core.triggers.reading import parse
 from scheduler.core.triggers.special_days import SpecialDay
 from scheduler.core.triggers.trigger import Trigger, long_date
-from scheduler.core.triggers.wall_time import TimesOfDay
 from scheduler.messages import message_in, messages, phrase, phrase_in, phrase_of, row
 
 WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -128,15 +128,45 @@ def _rule(trigger: Trigger) -> str:
         return row(", ", [_calendar(trigger), zone])
     if isinstance(trigger, CronTrigger):
         crontab = trigger.crontab
-        return row(", ", [_cron(crontab.times, _crontab_days(crontab)), zone])
+        return row(", ", [_cron(say_times(crontab.times), _crontab_days(crontab)), zone])
     if isinstance(trigger, FieldsTrigger):
-        return row(", ", [_cron(trigger.clock.times, _field_days(dict(trigger.fields))), zone])
+        return row(", ", [_cron(say_times(trigger.clock.times), _field_days(dict(trigger.fields))), zone])
     if isinstance(trigger, Combination):
+        if isinstance(trigger, OrTrigger) and (said := _together(trigger)):
+            return row(", ", [said, zone])
         inner = [describe(part) for part in trigger.triggers]
         if isinstance(trigger, AndTrigger):
             return phrase("when all of these agree: {rules}", rules=row("; ", inner))
         return row(phrase_in("between two triggers", "; or "), inner)
     raise TypeError(f"There are no words for {type(trigger).__name__}.")
+
+
+def _together(trigger: OrTrigger) -> str:
+    """Say times of the same days, or days every few weeks, in one sentence. Empty: the triggers share too little."""
+    parts = trigger.triggers
+    if any(part.timezone != trigger.timezone or part.end_at or part.jitter_seconds for part in parts):
+        return ""
+    crons = [part for part in parts if isinstance(part, CronTrigger) and part.start_at is None]
+    if len(crons) == len(parts):
+        times = sorted({cron.crontab.times.ranked(rank) for cron in crons for rank in range(cron.crontab.times.size)})
+        days = {_crontab_days(cron.crontab) for cron in crons}
+        return _cron(say_at(times), days.pop()) if len(days) == 1 and len(times) <= MOST_TIMES else ""
+    weekly = [part for part in parts if isinstance(part, CalendarTrigger) and part.weeks and part.start_at is not None]
+    return _weeks_together(weekly) if len(weekly) == len(parts) else ""
+
+
+def _weeks_together(parts: Sequence[CalendarTrigger]) -> str:
+    if len({(part.weeks, part.years, part.months, part.days) for part in parts}) > 1 or parts[0].months:
+        return ""
+    starts = {(part.start_at.astimezone(part.clock.zone).date(), part.at) for part in parts if part.start_at}
+    days, times = {day for day, _ in starts}, {at for _, at in starts}
+    mondays = {day - timedelta(days=day.weekday()) for day in days}
+    if len(mondays) > 1 or len(starts) != len(days) * len(times) or parts[0].years or parts[0].days:
+        return ""
+    interval = so_many(parts[0].weeks, "weeks")
+    weekdays = join([phrase_in(*_WEEKDAY[(day.weekday() + 1) % 7]) for day in sorted(days)])
+    at = say_at(sorted(at.hour * 3600 + at.minute * 60 + at.second for at in times))
+    return phrase("every {interval} on {weekday} {at}", interval=interval, weekday=weekdays, at=at)
 
 
 def _limits(trigger: Trigger) -> list[str]:
@@ -179,8 +209,7 @@ def _calendar(trigger: CalendarTrigger) -> str:
     return phrase("every {interval} {at}", interval=interval, at=at)
 
 
-def _cron(times: TimesOfDay, days: _DayWords) -> str:
-    time = say_times(times)
+def _cron(time: str, days: _DayWords) -> str:
     day = _days(days)
     if not day:
         is_whole = time.startswith("every") or time.endswith("every hour")
@@ -229,7 +258,10 @@ def _with_months(text: str, days: _DayWords) -> str:
 
 def _crontab_days(crontab: Crontab) -> _DayWords:
     plain = sorted(day for day in crontab.month_days if day > 0)
-    of_month = [_month_days(plain)] if plain and len(plain) < 31 else []
+    is_mixed = crontab.special_days or min(crontab.month_days, default=0) < 0
+    of_month = [] if not plain or len(plain) == 31 else [_month_days(plain)]
+    if is_mixed and 1 < len(plain) <= MOST_TIMES:
+        of_month = [_ordinal(day) for day in plain]
     of_month += [_special_day(day) for day in crontab.special_days]
     if CronSim.LAST in crontab.month_days:
         of_month.append(phrase_in("day of the month", "last day"))
@@ -254,6 +286,8 @@ def _crontab_days(crontab: Crontab) -> _DayWords:
 
 
 def _special_day(day: SpecialDay) -> str:
+    if day == SpecialDay(number=1, is_before_last=False):
+        return phrase_in("day of the month", "first weekday")
     if not day.is_before_last:
         return phrase("weekday nearest to the {day}", day=_ordinal(day.number))
     days = phrase_of(*_COUNTED["days"], number=day.number)

@@ -28,7 +28,7 @@ errors: ModuleType = driver.errors
 
 
 def sqlstate(error: BaseException | None) -> str:
-    """Return the server's code of an error; empty: it is none of the server's, as when the line broke."""
+    """Return the server's code of an error, or an empty string for other errors, such as a broken connection."""
     return str(getattr(error, "pgcode", None) or getattr(error, "sqlstate", None) or "")
 
 
