@@ -168,7 +168,7 @@ def each_row(
     if policies.misfire_grace_time is not None:
         cutoff = now - policies.misfire_grace_time - _INSTANT
         if first <= cutoff:
-            missed_last = trigger.latest(first=first, until=cutoff)
+            missed_last = trigger.latest(first=first, until=min(cutoff, last))
             rows.append(range_row(trigger, first, missed_last, RunState.MISSED, lateness(missed_last, now, policies)))
             following = trigger.next_after(missed_last)
             if following is None or following > last:

@@ -91,6 +91,7 @@ __all__ = [
     "describe",
     "fire_time_when_resumed",
     "first_fire_time",
+    "has_calendars",
     "is_same",
     "next_fire_times",
     "normalize",
@@ -169,6 +170,11 @@ def check_calendars(settled: CalendaredTrigger, *, now: datetime) -> None:
             moment = settled.next_after(since)
             if moment is not None and moment <= since + _OUTAGE:
                 settled.latest(first=moment, until=since + _OUTAGE)
+
+
+def has_calendars(trigger: Any) -> bool:
+    """Whether a stored trigger has calendars or maintenance windows."""
+    return isinstance(trigger, Mapping) and not trigger.keys().isdisjoint(("only_on", "not_on", *PINS))
 
 
 def without_digests(trigger: Any) -> Any:

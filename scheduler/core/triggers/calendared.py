@@ -197,6 +197,17 @@ class CalendaredTrigger(Trigger):
             yield from ends
             moment = self.rule.at_or_after(max([self.unchanged_until(moment), moment + MOMENT, *ends]))
 
+    def window_open_at(self, moment: datetime) -> tuple[datetime, datetime] | None:
+        """Return the last fire time left out by a window that is still open and runs once afterwards, and its end."""
+        last = self.rule.at_or_before(moment)
+        ends = [
+            end
+            for window in self.windows
+            if last is not None and window.during is During.ONCE_AFTERWARDS
+            if (end := _end(window, last)) is not None and end > moment
+        ]
+        return None if last is None or not ends else (last, min(ends))
+
     def _moved(self, first: datetime, last: datetime) -> Iterator[datetime]:
         """Where the fire times go that calendars leave out, as far as it may be from ``first`` to ``last``."""
         forward = self.otherwise is Otherwise.NEXT_DAY

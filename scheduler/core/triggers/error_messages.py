@@ -122,9 +122,9 @@ UNKNOWN_CALENDAR_BUT = declare(
     "unknown_calendar_but", "There is no calendar “{name}”. Did you mean “{close}”?", name=str, close=str
 )
 CALENDARS_ARE_NAMES = declare(
-    "calendars_are_names", "{key} is a list of one to {most} names of calendars.", key=str, most=int
+    "calendars_are_names", "{name} is a list of one to {most} names of calendars.", name=str, most=int
 )
-CALENDARS_ON_PARTS = declare("calendars_on_parts", "{key} belongs to the whole trigger, not to a part of it.", key=str)
+CALENDARS_ON_PARTS = declare("calendars_on_parts", "{name} belongs to the whole trigger, not to one part.", name=str)
 OTHERWISE_UNKNOWN = declare("otherwise_unknown", "otherwise is one of: {choices}.", choices=str)
 OTHERWISE_ALONE = declare("otherwise_alone", "otherwise needs only_on or not_on.")
 TOO_OFTEN_TO_MOVE = declare(

@@ -157,7 +157,7 @@ def _with_calendars(values: dict[str, Any], *, place: str, depth: int) -> Trigge
     form = _Form(values=given, place=place, depth=depth, within_and=False)
     if depth:
         key = next(iter(given))
-        raise form.refuse(key, error_messages.CALENDARS_ON_PARTS(key=key), "unknown_key")
+        raise form.refuse(key, error_messages.CALENDARS_ON_PARTS(name=key), "unknown_key")
     rule = _parse(values, place=place, depth=0, within_and=False)
     only_on, not_on = _names(form, "only_on"), _names(form, "not_on")
     otherwise = _otherwise(form, is_of_use=bool(only_on or not_on))
@@ -183,7 +183,7 @@ def _names(form: _Form, key: str) -> tuple[str, ...]:
     given = form.values.get(key, ())
     names = [given] if isinstance(given, str) else given
     if not isinstance(names, list | tuple) or len(names) > MOST_CALENDARS or not all(map(contents.is_name, names)):
-        raise form.refuse(key, error_messages.CALENDARS_ARE_NAMES(key=key, most=MOST_CALENDARS), "wrong_type")
+        raise form.refuse(key, error_messages.CALENDARS_ARE_NAMES(name=key, most=MOST_CALENDARS), "wrong_type")
     return tuple(dict.fromkeys(names))
 
 
@@ -217,7 +217,7 @@ def _windows(form: _Form, timezone: str) -> tuple[Named, ...]:
         pinned = [(name, str(digest), During(during)) for name, (digest, during) in given.items()]
     except (AttributeError, TypeError, ValueError):
         raise form.refuse(
-            "windows", error_messages.CALENDARS_ARE_NAMES(key="windows", most=MOST_CALENDARS), "wrong_type"
+            "windows", error_messages.CALENDARS_ARE_NAMES(name="windows", most=MOST_CALENDARS), "wrong_type"
         ) from None
     return tuple(
         Named(

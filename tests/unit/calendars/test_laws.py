@@ -84,6 +84,11 @@ class TestFireTimes:
         forward = _forward(trigger, begin, end)
         assert [(at, trigger.left_out(at) is None) for at in forward] == expected
 
+        for hour in range(0, 12 * 24, 5):
+            at = begin + timedelta(hours=hour)
+            assert trigger.at_or_after(at) == next((each for each in forward if each >= at), trigger.at_or_after(end))
+            before = [each for each in forward if each <= at]
+            assert trigger.at_or_before(at) == (before[-1] if before else trigger.at_or_before(begin - MOMENT))
         back = []
         moment = trigger.at_or_before(end)
         while moment is not None and moment >= begin:

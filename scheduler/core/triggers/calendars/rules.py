@@ -102,7 +102,7 @@ def clean(lines: Iterable[str]) -> list[str]:
     try:
         given = list(lines)
     except TypeError:
-        given = [None]
+        raise InvalidCalendar(error_messages.RULES_ARE_TEXT(), field="rules") from None
     if not all(isinstance(line, str) for line in given):
         raise InvalidCalendar(error_messages.RULES_ARE_TEXT(), field="rules")
     kept = [" ".join(line.split()) for text in given for line in text.splitlines() if line.strip()]
