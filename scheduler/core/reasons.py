@@ -62,6 +62,13 @@ TOO_MANY_DUE = declare(
     most=int,
 )
 
+WAITS_FOR_LIMIT = declare(
+    "waits_for_limit",
+    "Waits for its turn under the limit “{limit}”, with priority {priority}.",
+    limit=str,
+    priority=int,
+)
+
 # Jobs.
 CALENDAR_CHANGED = declare("calendar_changed", "The calendar {calendar} was changed.", calendar=str)
 CREATED_PAUSED = declare("created_paused", "Created paused.")
@@ -114,6 +121,7 @@ RUN_REASONS = {
     TIMED_OUT_PROCESS.code: message("Timeout in a process"),
     NODE_LOST.code: message("Node lost"),
     BACKFILL.code: message("Backfill"),
+    WAITS_FOR_LIMIT.code: message("Waits for a limit"),
     LEFT_OUT_BY_TASK.code: message("Skipped by its task"),
     LEFT_OUT_BY_CALENDAR.code: message("On a calendar"),
     LEFT_OUT_OFF_CALENDAR.code: message("Not on a calendar"),

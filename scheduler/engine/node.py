@@ -14,7 +14,7 @@ from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.registry import registry
-from scheduler.engine.duties import Work
+from scheduler.engine.duties import Grant, Work
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
 from scheduler.engine.identity import Identity
@@ -175,14 +175,14 @@ class Node:
         began = time.monotonic()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
-        self._try("stopping", self._say_stopping)
+        self._try("stopping", self._mark_stopping)
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
         left = self._stop_pools(deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
         self.heartbeat.stop()
-        self._try("stopped", lambda: self._say_stopped(len(left)))
+        self._try("stopped", lambda: self._mark_stopped(len(left)))
         self._session.close()
         self._connection.close()
         self._watchdog.stop()
@@ -243,9 +243,9 @@ class Node:
 
     def _report(self, run: OwnedRun, outcome: Outcome) -> None:
         # What the body returned is for listeners only: the backlog must not keep it while the database is away.
-        self.recorder.put(outcome if outcome.value is None else outcome._replace(value=None))
+        self.recorder.add(outcome if outcome.value is None else outcome._replace(value=None))
         self._events.ended(run, outcome)
-        if self.loop.is_hungry(run.executor):
+        if self.loop.wants_runs(run.executor):
             self.wakeups.wake()
 
     def _note(self, note: Note) -> None:
@@ -258,7 +258,11 @@ class Node:
         for outcome in outcomes:
             if few or outcome.is_failure:
                 self._log(outcome)
-        self.workload.forget(outcome.run_id for outcome in outcomes)
+        ended = [outcome.run_id for outcome in outcomes]
+        self.workload.forget(ended)
+        if self.workload.end_limited(ended):
+            self.loop.duty(Grant).soon()
+            self.wakeups.wake()
 
     def _log(self, outcome: Outcome) -> None:
         run = self.workload.get(outcome.run_id)
@@ -279,7 +283,7 @@ class Node:
         self.loop.look_for_runs()
         self.wakeups.wake()
 
-    def _say_stopping(self) -> None:
+    def _mark_stopping(self) -> None:
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPING)
 
     def _give_back(self, unbegun: Sequence[OwnedRun]) -> None:
@@ -298,7 +302,7 @@ class Node:
             thread.join()
         return left
 
-    def _say_stopped(self, interrupted: int) -> None:
+    def _mark_stopped(self, interrupted: int) -> None:
         reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.

@@ -37,6 +37,7 @@ _CHECKS = {
     "clocks": gettext_lazy("clocks"),
     "time_zones": gettext_lazy("time zone rules"),
     "queue": gettext_lazy("queue"),
+    "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
     "broken_jobs": gettext_lazy("broken jobs"),
@@ -100,7 +101,10 @@ class NodeAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return pages.show_live(
-            request, "scheduler/nodes/health.html", _health(health.look()), region="scheduler/nodes/health_region.html"
+            request,
+            "scheduler/nodes/health.html",
+            _health(health.check_now()),
+            region="scheduler/nodes/health_region.html",
         )
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
