@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("scheduler", "0033_add_calendars")]
+    dependencies = [("scheduler", "0037_add_calendars")]
 
     operations = [
         AddIndexConcurrently(

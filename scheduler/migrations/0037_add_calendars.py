@@ -42,7 +42,7 @@ DROP FUNCTION scheduler_spare_calendars();
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0032_help_of_policies'),
+        ('scheduler', '0036_find_runs_of_removed_jobs'),
     ]
 
     operations = [
