@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from scheduler import conf
 from scheduler.core import reasons, triggers
@@ -18,8 +19,9 @@ from scheduler.core.states import Via
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.services.declarations import applying, comparing, planning
+from scheduler.services.declarations import applying, comparing, objects, planning
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
+from scheduler.services.declarations.instancing import with_instances
 from scheduler.services.declarations.planning import Action, Options, Step
 from scheduler.store.clock import database_now
 from scheduler.store.jobs.authorship import Author
@@ -48,12 +50,21 @@ def plan(*, options: Options = Options(), collected: Collected | None = None) ->
     """Return what ``apply`` would do now, without doing it."""
     collected = collected or collect()
     now = database_now()
+    about: dict[str, Any] = {"options": options, "owner": collected.owner, "release": release_of(collected.owner)}
+    steps = list(objects.plan(declared=collected.objects, **about))
+    collected = with_instances(collected, steps=steps)
     keys = frozenset(declaration.key for declaration in collected.declarations)
     with triggers.parsing_once():
-        steps = list(planning.decide(declarations=collected.declarations, keys=keys, options=options, now=now))
+        steps += planning.decide(declarations=collected.declarations, keys=keys, options=options, now=now)
     if collected.is_complete and not collected.errors:
         steps += planning.dropped(declarations=collected.declarations, options=options, owner=collected.owner)
+        steps += objects.dropped(declared=collected.objects, **about)
     return Synchronisation(steps=tuple(steps), errors=collected.errors)
+
+
+def release_of(owner: str) -> str:
+    """Return the release that synchronises for an owner: only the deployment has one."""
+    return "" if owner else conf.get().release
 
 
 def apply(
@@ -74,7 +85,12 @@ def apply(
     release = conf.get().release
     reason = reason or (reasons.DECLARED_IN(release=release) if release else reasons.DECLARED_AGAIN())
     author = Author(actor=actor, via=Via(via), reason=reason)
-    steps = applying.apply(collected=collected, options=options, author=author, on_step=on_step)
+    about: dict[str, Any] = {"options": options, "owner": collected.owner, "release": release_of(collected.owner)}
+    steps = objects.apply(declared=collected.objects, author=author, **about)
+    collected = with_instances(collected)
+    steps += applying.apply(collected=collected, options=options, author=author, on_step=on_step)
+    if collected.is_complete and not collected.errors:
+        steps += objects.drop(declared=collected.objects, author=author, **about)
     return Synchronisation(steps=steps, errors=collected.errors)
 
 
