@@ -140,6 +140,12 @@ class InvalidName(SchedulerError):
     code = "invalid_name"
 
 
+class NodesAreRunning(SchedulerError):
+    """A node is running, which would go on with the jobs. Stop all nodes first."""
+
+    code = "nodes_are_running"
+
+
 class UnreadableState(SchedulerError):
     """The data that django-apscheduler stored about this job cannot be read safely."""
 

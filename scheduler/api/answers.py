@@ -352,6 +352,8 @@ class TaskDescription(BaseModel):
     executor: str
     timeout_seconds: float | None
     idempotent: bool
+    rate: str | None = Field(description="The limit of its starts by a key, such as “host:{host} 1/s”.")
+    concurrency: str | None = Field(description="The limit of its runs at once by a key, such as “host:{host} 2”.")
     arguments: dict[str, Any] = Field(description="JSON Schema of the arguments.")
     defaults: dict[str, Any] = Field(description="Policies of a job that says nothing else.")
 

@@ -58,6 +58,13 @@ TOO_MANY_DUE = declare(
     most=int,
 )
 
+WAITS_FOR_LIMIT = declare(
+    "waits_for_limit",
+    "Waits for its turn under the limit “{limit}”, with priority {priority}.",
+    limit=str,
+    priority=int,
+)
+
 # Jobs.
 CREATED_PAUSED = declare("created_paused", "Created paused.")
 ADOPTED_PAUSED = declare("adopted_paused", "It was paused when it was adopted.")
@@ -109,6 +116,7 @@ RUN_REASONS = {
     TIMED_OUT_PROCESS.code: message("Timeout in a process"),
     NODE_LOST.code: message("Node lost"),
     BACKFILL.code: message("Backfill"),
+    WAITS_FOR_LIMIT.code: message("Waits for a limit"),
     LEFT_OUT_BY_TASK.code: message("Skipped by its task"),
 }
 """The reasons that a run can have, each with a title for lists to choose from."""

@@ -14,7 +14,7 @@ from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.registry import registry
-from scheduler.engine.duties import Work
+from scheduler.engine.duties import Grant, Work
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
 from scheduler.engine.identity import Identity
@@ -258,7 +258,11 @@ class Node:
         for outcome in outcomes:
             if few or outcome.is_failure:
                 self._log(outcome)
-        self.workload.forget(outcome.run_id for outcome in outcomes)
+        ended = [outcome.run_id for outcome in outcomes]
+        self.workload.forget(ended)
+        if self.workload.end_limited(ended):
+            self.loop.duty(Grant).soon()
+            self.wakeups.wake()
 
     def _log(self, outcome: Outcome) -> None:
         run = self.workload.get(outcome.run_id)

@@ -9,6 +9,7 @@ from scheduler.models.declaration import Declaration, DeclaredObject
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
+from scheduler.models.limit import LimitedRun, RateLimit
 from scheduler.models.measure import NodeMeasure
 from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
@@ -28,11 +29,13 @@ __all__ = [
     "Incident",
     "Installation",
     "Job",
+    "LimitedRun",
     "Mute",
     "Node",
     "NodeMeasure",
     "Notification",
     "OwedWindow",
+    "RateLimit",
     "RemovedJob",
     "Rollup",
     "Rule",

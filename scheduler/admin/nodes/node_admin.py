@@ -37,6 +37,7 @@ _CHECKS = {
     "clocks": gettext_lazy("clocks"),
     "time_zones": gettext_lazy("time zone rules"),
     "queue": gettext_lazy("queue"),
+    "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
     "broken_jobs": gettext_lazy("broken jobs"),

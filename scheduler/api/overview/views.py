@@ -20,6 +20,7 @@ from scheduler.api.pagination import DEFAULT_LIMIT
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core.jobs import policies
+from scheduler.core.tasks.limits import Limit
 from scheduler.core.tasks.registry import Task, registry
 from scheduler.models import Node
 from scheduler.services.queries import job_queries, metrics, paging, representations
@@ -159,9 +160,15 @@ def _task(task: Task) -> dict[str, Any]:
         "executor": task.executor,
         "timeout_seconds": None if task.timeout is None else task.timeout.total_seconds(),
         "idempotent": task.idempotent,
+        "rate": _declared(task.limits.rate) if task.limits else None,
+        "concurrency": _declared(task.limits.concurrency) if task.limits else None,
         "arguments": task.schema,
         "defaults": policies.defaults(task=task, settings=conf.get()),
     }
+
+
+def _declared(limit: Limit | None) -> str | None:
+    return None if limit is None else f"{limit.key} {limit.amount}"
 
 
 class TriggerViews(Resource):

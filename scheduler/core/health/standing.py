@@ -70,6 +70,18 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limited:
+    """The runs that wait for one limit."""
+
+    label: str
+    """As people read it: ``host:example.org 1/s``."""
+
+    runs: int
+    oldest: float
+    """For how many seconds the oldest has waited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
     """A node that is meant to be alive, and its own measures. ``None``: it reported none."""
 
@@ -144,3 +156,5 @@ class Standing:
     clean_up: CleanUp
     tzdata: str
     """The release of the time zone rules of the process that measured."""
+    limits: Sequence[Limited] = ()
+    """Those that runs wait for, the most first."""

@@ -1,1 +1,1 @@
-"""Tasks: the registry of functions that may run, their signatures, and their secret arguments."""
+"""Tasks: the registry of functions that may run, their signatures, secret arguments, and limits by key."""

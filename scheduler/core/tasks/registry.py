@@ -10,7 +10,7 @@ import difflib
 import importlib
 import inspect
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -20,7 +20,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler.core import error_messages, hints
-from scheduler.core.tasks import signatures
+from scheduler.core.tasks import limits, signatures
+from scheduler.core.tasks.limits import Limits
 from scheduler.core.tasks.secrets import Secret, is_secret, revealed
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
 from scheduler.messages import message, phrase, row
@@ -61,6 +62,9 @@ class Task:
 
     secrets_unaffected_by: frozenset[str] = frozenset()
     """Arguments that do not decide where a secret goes: a masked secret stays when only these change."""
+
+    limits: Limits | None = None
+    """Limits that its runs share with others by a key. ``None``: it has none, and costs nothing."""
 
     @property
     def description(self) -> str:
@@ -138,6 +142,16 @@ class Task:
             if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
         ]
         return [names[place] if place < len(names) else "" for place in range(len(args))]
+
+    def named(self, *, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the arguments by name, with the defaults of the signature; what fits nowhere is left out."""
+        defaults = {
+            parameter.name: parameter.default
+            for parameter in self.signature.parameters.values()
+            if parameter.default is not parameter.empty
+        }
+        given = {name: value for name, value in zip(self.names_of(args), args, strict=True) if name}
+        return {**defaults, **given, **kwargs}
 
     def bind(
         self, *, args: Iterable[Any], kwargs: dict[str, Any], shows_values: bool = True
@@ -376,6 +390,8 @@ def task(
     timeout: timedelta | float | None = None,
     idempotent: bool = False,
     secrets_unaffected_by: Iterable[str] = (),
+    rate: str | None = None,
+    concurrency: str | None = None,
 ) -> Callable[[Function], Function]: ...
 
 
@@ -387,6 +403,8 @@ def task(
     timeout: timedelta | float | None = None,
     idempotent: bool = False,
     secrets_unaffected_by: Iterable[str] = (),
+    rate: str | None = None,
+    concurrency: str | None = None,
 ) -> Function | Callable[[Function], Function]:
     """
     Register a function as a task and return it unchanged, so that it can still be called directly.
@@ -399,9 +417,12 @@ def task(
     ``secrets_unaffected_by`` names arguments that do not decide where a secret goes, such as a number of pages. When
     another one changes, a secret that is only known by its mask has to be entered again.
 
-    :raises InvalidTask: it is a lambda or a nested function, which another process could not find again, its timeout is
-        not positive, ``secrets_unaffected_by`` names something else than arguments, or ``Secret`` marks ``*args`` or
-        ``**kwargs``
+    ``rate`` and ``concurrency`` limit runs by a key, over all jobs and nodes: ``rate="host:{host} 1/s"`` (also ``min``,
+    ``h``, ``d``), ``concurrency="host:{host} 2"``. The names in braces are arguments. Tasks with equal keys share them.
+
+    :raises InvalidTask: a lambda or a nested function, which another process could not find again; its timeout is not
+        positive; ``secrets_unaffected_by`` names something else than arguments; ``Secret`` marks ``*args`` or
+        ``**kwargs``; or a limit cannot be read, or names something else than arguments that are shown
     :raises DuplicateTask: another function has the name
     """
 
@@ -417,8 +438,10 @@ def task(
             timeout=_timeout(timeout, function),
             idempotent=idempotent,
             secrets_unaffected_by=frozenset(secrets_unaffected_by),
+            limits=_limits(rate, concurrency, function),
         )
         _check_secrets(new)
+        _check_limits(new)
         registry.add(new)
         return function
 
@@ -433,6 +456,28 @@ def _check_secrets(new: Task) -> None:
     for parameter in new.signature.parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) and parameter.name in new.secrets:
             raise InvalidTask(f"“{new.name}” marks {parameter} as Secret: name each secret argument instead.")
+
+
+def _limits(rate: str | None, concurrency: str | None, function: Callable[..., Any]) -> Limits | None:
+    if rate is None and concurrency is None:
+        return None
+    try:
+        return Limits(
+            rate=None if rate is None else limits.parse_rate(rate),
+            concurrency=None if concurrency is None else limits.parse_concurrency(concurrency),
+        )
+    except (ValueError, AttributeError) as error:
+        raise InvalidTask(f"{function!r}: {error}") from None
+
+
+def _check_limits(new: Task) -> None:
+    """:raises InvalidTask: a key names no argument, or one whose value stays hidden"""
+    names = new.limits.names if new.limits else frozenset()
+    unknown = sorted(names - set(new.signature.parameters))
+    if unknown:
+        raise InvalidTask(f"A limit of “{new.name}” names {', '.join(unknown)}; it has no such argument.")
+    if hidden := sorted(names & new.secrets):
+        raise InvalidTask(f"A limit of “{new.name}” names {', '.join(hidden)}, which is secret: keys are shown.")
 
 
 def _timeout(timeout: timedelta | float | None, function: Callable[..., Any]) -> timedelta | None:

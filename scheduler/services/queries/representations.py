@@ -141,7 +141,7 @@ def run(*, row: Run, nodes: Mapping[str, str]) -> dict[str, Any]:
         "reason_params": row.reason_params or {},
         "error": row.error,
         "executor": row.executor,
-        "priority": row.priority,
+        "priority": row.own_priority,
         "held": row.held,
         "node": None if node is None else {"id": node, "name": nodes.get(node)},
         "scheduled_at": instant(row.scheduled_at),

@@ -1,1 +1,1 @@
-"""Claiming: due jobs are locked and planned, and their fire times are written into the ledger."""
+"""Claiming: due jobs are planned, their fire times written into the ledger; and which runs limits let start."""

@@ -11,7 +11,16 @@ from typing import Any
 from scheduler import conf
 from scheduler.core import zone_rules
 from scheduler.core.health import Limits
-from scheduler.core.health.standing import CleanUp, NodeView, NotStarted, OpenTransaction, Scheduling, Standing, Waiting
+from scheduler.core.health.standing import (
+    CleanUp,
+    Limited,
+    NodeView,
+    NotStarted,
+    OpenTransaction,
+    Scheduling,
+    Standing,
+    Waiting,
+)
 from scheduler.store import database, statements
 from scheduler.store.sessions.connections import Connection, Row
 
@@ -94,6 +103,13 @@ def unadopted(*, execute: Execute = execute) -> int:
     return count
 
 
+def limited(*, execute: Execute = execute) -> list[Limited]:
+    """Count the runs that wait for limits; those of the limit with the most come first."""
+    names = Limited.__dataclass_fields__
+    rows = execute("measure_limits", most=_MOST_COUNTED)
+    return [Limited(**dict(zip(names, row, strict=True))) for row in rows]
+
+
 def clean_up(*, execute: Execute = execute) -> CleanUp:
     """Look whether something deletes old rows."""
     row = execute("measure_clean_up", task=CLEAN_UP_TASK)[0]
@@ -101,7 +117,7 @@ def clean_up(*, execute: Execute = execute) -> CleanUp:
 
 
 def standing(*, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: eight statements."""
+    """Measure everything that health is judged by: nine statements."""
     return Standing(
         scheduling=scheduling(execute=execute),
         nodes=nodes(execute=execute),
@@ -110,6 +126,7 @@ def standing(*, execute: Execute = execute) -> Standing:
         transaction=oldest_transaction(execute=execute),
         jobs=jobs(execute=execute),
         unadopted=unadopted(execute=execute),
+        limits=limited(execute=execute),
         clean_up=clean_up(execute=execute),
         tzdata=zone_rules.release(),
     )
