@@ -1,13 +1,27 @@
-"""Remember what files declare of templates and alert rules, and what the scheduler ships."""
+"""Remember declared templates and alert rules, those that ship, and which jobs may have drifted."""
 
 from django.db import migrations, models
 from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0032_help_of_policies")]
+    dependencies = [("scheduler", "0033_limit_runs_by_key")]
 
     operations = [
+        migrations.AddField(
+            model_name="declaration",
+            name="job_version",
+            field=models.PositiveIntegerField(
+                "version of the job", help_text="After the last synchronisation: another one may be drift.", null=True
+            ),
+        ),
+        migrations.AddField(
+            model_name="declaration",
+            name="has_drift",
+            field=models.BooleanField(
+                "has drift", db_default=False, default=False, help_text="At the last synchronisation."
+            ),
+        ),
         migrations.CreateModel(
             name="DeclaredObject",
             fields=[

@@ -47,6 +47,12 @@ class Declaration(models.Model):
         db_default=Value([], models.JSONField()),
         help_text=_("Fields whose stored value a person chose to keep: they do not count as drift."),
     )
+    job_version = models.PositiveIntegerField(
+        _("version of the job"), null=True, help_text=_("After the last synchronisation: another one may be drift.")
+    )
+    has_drift = models.BooleanField(
+        _("has drift"), default=False, db_default=False, help_text=_("At the last synchronisation.")
+    )
     release = models.CharField(_("release"), max_length=64, blank=True, default="", db_default="")
     is_declared = models.BooleanField(
         _("is declared"), default=True, db_default=True, help_text=_("Whether the source still declares it.")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -86,6 +87,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "pause": addresses.job_action("pause", job.pk),
             "resume": addresses.job_action("resume", job.pk),
             "clone": addresses.job_action("clone", job.pk),
+            "template": f"{reverse('admin:scheduler_template_add')}?{urlencode({'job': job.pk})}",
             "export": addresses.job_action("export", job.pk),
             "run": addresses.job_action("run", job.pk),
             "edit": addresses.job_form(job.pk),
@@ -108,6 +110,7 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
         "run": user.has_perm("scheduler.run_job") and job.state != JobState.BROKEN,
         "edit": user.has_perm("scheduler.change_job"),
         "clone": user.has_perm("scheduler.add_job"),
+        "template": user.has_perm("scheduler.add_template"),
         "delete": user.has_perm("scheduler.delete_job"),
     }
 

@@ -270,6 +270,7 @@ def _filter(query: shapes.JobsQuery) -> JobFilter:
         sources=tuple(query.source),
         last_outcomes=tuple(query.last_outcome),
         failing=query.failing == "true",
+        drift=query.drift == "true",
         text=query.q,
     )
 
@@ -292,6 +293,7 @@ def _selection(body: shapes.Bulk) -> JobFilter:
         sources=tuple(chosen.source),
         last_outcomes=tuple(chosen.last_outcome),
         failing=chosen.failing,
+        drift=chosen.drift,
         text=chosen.q,
     )
     if filter == JobFilter():

@@ -50,6 +50,7 @@ class Command(BaseCommand):
         found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
         found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
         found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+        found.add_argument("--drift", action="store_true", help="Only declared jobs that a person changed.")
         found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=200, metavar="N")
         add("show", "Show a job.", _one, printing.add_output)
         coming = add("next", "Say when a job fires next.", printing.add_output)
@@ -102,10 +103,18 @@ class Command(BaseCommand):
         tag: list[str],
         search: str,
         failing: bool,
+        drift: bool,
         limit: int,
         **_: Any,
     ) -> None:
-        filter = JobFilter(states=tuple(state or ()), tasks=tuple(task), tags=tuple(tag), failing=failing, text=search)
+        filter = JobFilter(
+            states=tuple(state or ()),
+            tasks=tuple(task),
+            tags=tuple(tag),
+            failing=failing,
+            drift=drift,
+            text=search,
+        )
         rows = list(_jobs(filter)[: limit + 1])
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)

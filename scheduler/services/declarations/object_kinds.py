@@ -59,7 +59,7 @@ class _Templates:
         templates.create(slug=key, **words, **fields["definition"], actor=author.actor)
 
     def change(self, *, key: str, changes: Fields, author: Author) -> None:
-        template = templates.get(slug=key)
+        template = Template.objects.get(slug=key)
         words = {name: changes[name] for name in ("title", "description") if name in changes}
         if words:
             Template.objects.filter(pk=template.pk).update(**words)

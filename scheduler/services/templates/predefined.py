@@ -25,7 +25,7 @@ OWNER = "shipped"
 
 _KIND = "template"
 _CRON = {"name": "trigger", "title": "When", "description": "A cron expression.", "type": "text"}
-_ZONE = {"name": "timezone", "title": "Time zone", "default": "UTC"}
+_ZONE = {"name": "timezone", "title": "Time zone", "default": None, "description": "Empty: the project's."}
 _NAME = {"name": "name", "title": "Name of the job"}
 
 SHIPPED = (
