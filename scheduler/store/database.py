@@ -17,6 +17,7 @@ from knox.models import get_token_model
 
 from scheduler import conf
 from scheduler.models import Job
+from scheduler.store import statements
 from scheduler.store.sessions.drivers import driver
 
 
@@ -44,6 +45,16 @@ def connection() -> Any:
 
 def cursor() -> Any:
     return connection().cursor()
+
+
+class Statements:
+    """The transaction that is open on Django's connection, for statements that nodes execute as well."""
+
+    def execute(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run ``sql/<statement>.sql`` and return its rows; empty when it has none."""
+        with cursor() as opened:
+            opened.execute(statements.load(statement), parameters)
+            return list(opened.fetchall()) if opened.description else []
 
 
 @contextmanager

@@ -20,11 +20,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler.core import error_messages, hints
-from scheduler.core.tasks import limits, signatures
+from scheduler.core.tasks import docstrings, limits, misfits, signatures
 from scheduler.core.tasks.limits import Limits
 from scheduler.core.tasks.secrets import Secret, is_secret, revealed
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
-from scheduler.messages import message, phrase, row
+from scheduler.messages import row
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -128,6 +128,9 @@ class Task:
     def schema(self) -> dict[str, Any]:
         """The JSON Schema of the arguments: an object with one property for each."""
         found = self.arguments.model_json_schema()
+        for name, text in docstrings.help_of_arguments(self.documentation).items():
+            if name in found.get("properties", {}):
+                found["properties"][name] = {"description": text, **found["properties"][name]}
         for name in self.secrets & set(found.get("properties", {})):
             # The whole argument is secret, and its default as well.
             part = {key: value for key, value in found["properties"][name].items() if key != "default"}
@@ -229,31 +232,13 @@ class Task:
             else:
                 is_shown = shows_values and item["loc"][0] not in self.secrets
                 value = _shown(item["input"]) if is_shown else "•••"
-                if known := _REASONS.get(item["type"]):
-                    detail = error_messages.ARGUMENT_HAS_ANOTHER_TYPE(name=place, value=value, reason=phrase(known))
+                if reason := misfits.reason_of(item):
+                    detail = error_messages.ARGUMENT_HAS_ANOTHER_TYPE(name=place, value=value, reason=reason)
                 else:
-                    reason = item["msg"] if is_shown else item["type"]
+                    reason = misfits.own_words(item) if is_shown else item["type"]
                     detail = error_messages.ARGUMENT_DOES_NOT_FIT(name=place, value=value, reason=reason)
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
         return InvalidArguments(row(" ", [problem["detail"] for problem in problems]), problems=tuple(problems))
-
-
-_REASONS = {
-    "int_parsing": message("is not a whole number"),
-    "int_type": message("is not a whole number"),
-    "int_from_float": message("is not a whole number"),
-    "float_parsing": message("is not a number"),
-    "float_type": message("is not a number"),
-    "decimal_parsing": message("is not a number"),
-    "decimal_type": message("is not a number"),
-    "bool_parsing": message("is neither true nor false"),
-    "bool_type": message("is neither true nor false"),
-    "string_type": message("is not a text"),
-    "uuid_parsing": message("is not a UUID"),
-    "date_from_datetime_parsing": message("is not a date such as 2027-03-01"),
-    "datetime_from_date_parsing": message("is not a date and time such as 2027-03-01T09:00+01:00"),
-}
-"""Pydantic's kinds of problems in words for people. It says the others itself."""
 
 
 def _shown(value: object) -> str:
@@ -486,5 +471,5 @@ def _timeout(timeout: timedelta | float | None, function: Callable[..., Any]) ->
     if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 < timeout <= _LONGEST_TIMEOUT_SECONDS:
         return timedelta(seconds=timeout)
     raise InvalidTask(
-        f"The timeout of {function!r} is {timeout!r}; it must be a positive timedelta or number of seconds."
+        f"The timeout of {function!r} is {timeout!r}. It must be a positive timedelta or number of seconds."
     )

@@ -156,9 +156,10 @@ def check_arguments(
 
 def due(next_fire_time: datetime | None) -> dict[str, Any]:
     """Return the columns of a job that is due then, or is finished (``None``)."""
+    columns = {"next_run_time": next_fire_time, "interrupted_at": None}
     if next_fire_time is None:
-        return {"next_run_time": None, "state": JobState.FINISHED, **reasons.columns(reasons.NO_FURTHER_FIRE_TIME())}
-    return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, **reasons.columns(None)}
+        return {**columns, "state": JobState.FINISHED, **reasons.columns(reasons.NO_FURTHER_FIRE_TIME())}
+    return {**columns, "state": JobState.ACTIVE, **reasons.columns(None)}
 
 
 def pause(*, job: Job, reason: str, now: datetime, until: datetime | None = None) -> dict[str, Any]:
@@ -179,7 +180,7 @@ def schedule(*, job: Job, at: datetime, now: datetime) -> dict[str, Any]:
     Fire times that were due already are planned.
     """
     overdue.settle(job=job, now=now)
-    return {**due(at), "interrupted_at": None}
+    return due(at)
 
 
 def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -220,7 +221,7 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
         next_fire_time = owed_from or triggers.first_fire_time(normalized, now=now)
     except (UnknownTask, InvalidArguments, InvalidTrigger) as error:
         return reasons.columns(reasons.of_error(error))
-    return {"trigger": normalized, **due(next_fire_time), "interrupted_at": None}
+    return {"trigger": normalized, **due(next_fire_time)}
 
 
 def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any], now: datetime) -> bool:

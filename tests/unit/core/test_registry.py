@@ -347,7 +347,7 @@ class TestBind:
 
     def test_respects_bounds(self) -> None:
         assert bind(bounded, pages=9) == ((), {"pages": 9})
-        with pytest.raises(InvalidArguments, match="less than or equal to 9"):
+        with pytest.raises(InvalidArguments, match="must be at most 9"):
             bind(bounded, pages=10)
 
 
