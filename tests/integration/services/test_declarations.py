@@ -442,7 +442,7 @@ class TestBatches:
             synchronise(*changed)
 
         assert len([query for query in queries if query["sql"].startswith("UPDATE scheduler_job ")]) == 2
-        assert len(queries) < 50
+        assert len(queries) < 60
 
     def test_enter_fire_times_that_are_due_by_the_former_trigger(self) -> None:
         synchronise(declared())

@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0033_limit_runs_by_key")]
+    dependencies = [("scheduler", "0036_find_runs_of_removed_jobs")]
 
     operations = [
         migrations.AddField(
