@@ -20,6 +20,7 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import declared, pausing
+from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.errors import InvalidTrigger
@@ -88,6 +89,8 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "clone": addresses.job_action("clone", job.pk),
             "export": addresses.job_action("export", job.pk),
             "run": addresses.job_action("run", job.pk),
+            "run_with": addresses.job_action("run_with", job.pk),
+            "backfill": addresses.job_action("backfill", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
             "changes": addresses.changes(job=job.pk),
@@ -106,6 +109,7 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
         "change_pause": may_pause and job.state == JobState.PAUSED,
         "resume": may_pause and job.state == JobState.PAUSED,
         "run": user.has_perm("scheduler.run_job") and job.state != JobState.BROKEN,
+        "run_with": user.has_perms(RUN_WITH_OTHER_ARGUMENTS) and job.state != JobState.BROKEN,
         "edit": user.has_perm("scheduler.change_job"),
         "clone": user.has_perm("scheduler.add_job"),
         "delete": user.has_perm("scheduler.delete_job"),
