@@ -35,7 +35,7 @@ _JUDGE_LOCK = 0x5C4ED0A1
 _TELL_LOCK = 0x5C4ED0A2
 """Any numbers that other users of advisory locks in the database are unlikely to use."""
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+NO_BATCH = "00000000-0000-0000-0000-000000000000"
 """The batch of incidents that are opened and closed without a message."""
 
 QUIET_SECONDS = 0.5
@@ -302,7 +302,7 @@ def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = 
         pace=pace,
         limit=CHUNK,
     )
-    connection.execute("forget_untold_incidents", nobody=NOBODY, limit=CHUNK)
+    connection.execute("forget_untold_incidents", nobody=NO_BATCH, limit=CHUNK)
     return Told(
         opened=sum(openings.values()),
         closed=sum(row[1] for row in closings),

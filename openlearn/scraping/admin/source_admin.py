@@ -162,7 +162,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         """Return the state of its scrapes, and the problem of the last one."""
         job = source.job
         if job is None:
-            missing = _("It has no job; save it to make it anew.")
+            missing = _("It has no job. Save it to create one.")
             return format_html('{} <span class="ols-under">{}</span>', display.job_badge("broken"), missing)
         if job.state == "paused":
             badge, reason = display.job_badge("paused"), display.reason(job.state_reason)

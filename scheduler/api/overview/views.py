@@ -232,4 +232,4 @@ class NowhereViews(Resource):
     schema = None
 
     def nowhere(self, request: Request, **kwargs: Any) -> Response:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("This address does not exist.")

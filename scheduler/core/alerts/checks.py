@@ -33,7 +33,7 @@ SENTENCES: dict[str, str] = {
     "stuck": message("Threads are stuck in runs that timed out."),
     "recorder": message("A node has outcomes that it cannot record: see what holds up the database."),
     "transactions": message("A transaction has been open for too long."),
-    "clocks": message("The clock of a node is wrong. Jobs run on time all the same; set up NTP."),
+    "clocks": message("The clock of a node is wrong. Jobs run on time all the same. Set up NTP."),
     "sender": message("Messages wait to be sent: no sender is running. Start a node, or “manage.py send_alerts”."),
     "channel": message("A channel does not accept messages."),
 }

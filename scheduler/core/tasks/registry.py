@@ -471,5 +471,5 @@ def _timeout(timeout: timedelta | float | None, function: Callable[..., Any]) ->
     if isinstance(timeout, int | float) and not isinstance(timeout, bool) and 0 < timeout <= _LONGEST_TIMEOUT_SECONDS:
         return timedelta(seconds=timeout)
     raise InvalidTask(
-        f"The timeout of {function!r} is {timeout!r}; it must be a positive timedelta or number of seconds."
+        f"The timeout of {function!r} is {timeout!r}. It must be a positive timedelta or number of seconds."
     )

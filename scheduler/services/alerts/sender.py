@@ -139,7 +139,7 @@ class Sender(Loop):
         self._record_answers()
         self._judge()
         self._tell(gather=gather)
-        digests.put_due(now=database_now())
+        digests.write_due(now=database_now())
         self._send_due()
         self._request_switches()
 

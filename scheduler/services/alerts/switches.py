@@ -51,7 +51,7 @@ def check(*, url: str, every_seconds: float, is_kept: bool = False) -> None:
             raise InvalidChannel(error.message, field="url") from None
     if not _SHORTEST_SECONDS <= every_seconds <= 86_400:
         raise InvalidChannel(
-            phrase("every_seconds is “{value}”; it is a number from 10 to 86,400.", value=f"{every_seconds}"),
+            phrase("every_seconds is “{value}”. It must be a number from 10 to 86,400.", value=f"{every_seconds}"),
             field="every_seconds",
         )
 
@@ -128,7 +128,7 @@ def _urls(switch: Switch) -> list[str]:
         return []
     if not switch.job_key:
         # A warning is no reason to call somebody.
-        return [url if health.look().status is not Status.FAIL else f"{url}/fail"]
+        return [url if health.check_now().status is not Status.FAIL else f"{url}/fail"]
     return [f"{url}{word}" for word in _of_job(switch)]
 
 

@@ -66,7 +66,7 @@ def apply(
             now = database_now()
             steps = list(planning.decide(declarations=batch, keys=keys, options=options, now=now, lock=True))
             created = _create([step for step in steps if step.action is Action.CREATE], author=author, now=now)
-            changed = _change([step for step in steps if step.action in _CHANGING], author=author, now=now)
+            changed = _change([step for step in steps if step.action in _CHANGING], author=author)
             steps = [created.get(step.key) or changed.get(step.key) or step for step in steps]
         done += _told(steps, on_step)
     if collected.is_complete and not collected.errors:
@@ -101,9 +101,10 @@ def _outcome(step: Step, *, job: str, error: SchedulerError | None) -> Step:
     return replace(step, job=job) if error is None else replace(step, action=Action.REFUSED, text=str(error))
 
 
-def _change(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str, Step]:
+def _change(steps: Sequence[Step], *, author: Author) -> dict[str, Step]:
     """Change the jobs of a batch in a few statements. What is refused leaves the others alone."""
     found = batches.locked(ids=[step.job for step in steps])
+    now = database_now()  # until they are locked, nodes may account for fire times up to their own now
     edits: list[Edit] = []
     resumptions: list[Edit] = []
     errors: dict[str, SchedulerError | None] = {}

@@ -119,7 +119,7 @@ def _entries(document: Any) -> list[dict[str, Any]]:
                 raise InvalidImport(f"“{entry['id'][:64]}” has no {name}.")
             if name in entry and not isinstance(entry[name], kind):
                 word = _IN_JSON[kind]
-                raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”; it must be {word}.")
+                raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”. It must be {word}.")
     return entries
 
 

@@ -234,6 +234,12 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
             .values_list("scheduled_at")
             .annotate(last=Max("attempt"))
         )
+        ranges = list(
+            Run.objects.filter(job=stored, attempt=1, scheduled_at__gte=fire_times[0], covers_from__lte=fire_times[-1])
+            .order_by("scheduled_at")
+            .values_list("covers_from", "scheduled_at")[: len(fire_times)]
+        )
+        covered = {at for at in fire_times if any(first is not None and first <= at <= last for first, last in ranges)}
         missing = [moment for moment in fire_times if moment not in present]
         if missing and not dry_run:
             Run.objects.bulk_create(
@@ -242,7 +248,8 @@ def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, n
                     scheduled_at=moment,
                     now=now,
                     kind=RunKind.MANUAL,
-                    attempt=attempts.get(moment, 0) + 1,
+                    # A fire time that a range stands for was accounted for by that: this is another attempt.
+                    attempt=max(attempts.get(moment, 0), moment in covered) + 1,
                     **reasons.columns(reasons.BACKFILL()),
                     priority=BACKFILL_PRIORITY,
                     held=True,

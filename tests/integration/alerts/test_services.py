@@ -119,8 +119,8 @@ class TestADigest:
         now = database_now()
         made = channel(digest="daily", next_digest_at=now - timedelta(minutes=1))
 
-        assert digests.put_due(now=now) == 1
-        assert digests.put_due(now=now) == 0
+        assert digests.write_due(now=now) == 1
+        assert digests.write_due(now=now) == 0
         made.refresh_from_db()
         assert made.next_digest_at is not None
         assert made.next_digest_at > now
@@ -289,7 +289,7 @@ class TestTheCleanUp:
         fail(session, node, nightly)
         tell(session)
         Notification.objects.update(state="sent", sent_at=database_now())
-        Incident.objects.update(closed_at=database_now(), closed_in=alerts.NOBODY)
+        Incident.objects.update(closed_at=database_now(), closed_in=alerts.NO_BATCH)
         fail(session, node, job())
         pass_time(days=40)
 

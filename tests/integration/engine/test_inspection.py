@@ -48,8 +48,8 @@ class TestInspection:
         [
             ({"task": "sample.vanished"}, "No task is registered as “sample.vanished”"),
             ({"kwargs": {"surplus": 1}}, "no argument “surplus”"),
-            ({"args": "text"}, "it must be a list"),
-            ({"kwargs": [1]}, "it must be an object"),
+            ({"args": "text"}, "It must be a list"),
+            ({"kwargs": [1]}, "It must be an object"),
             ({"trigger": {"type": "cron", "expression": "no"}}, "no"),
             ({"trigger": {"type": "moon"}}, "moon"),
             ({"trigger": {}}, "type"),
