@@ -142,6 +142,34 @@ class Bulk(Body):
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="To add or to remove.")
 
 
+class Edit(Body):
+    """The same edit of many jobs. What is not given stays."""
+
+    timezone: str | None = Field(default=None, max_length=64, description="Of jobs whose trigger follows a zone.")
+    interval_seconds: float | None = Field(default=None, gt=0, description="Of jobs that run at an interval.")
+    timeout: float | None = Field(default=None, gt=0, le=31_536_000)
+    executor: str | None = Field(default=None, min_length=1, max_length=64)
+    add_tags: list[Tag] = Field(default_factory=list, max_length=20)
+    remove_tags: list[Tag] = Field(default_factory=list, max_length=20)
+
+
+class BulkJobs(Body):
+    """Either ids, or a filter that names something."""
+
+    action: Literal["pause", "resume", "run", "delete", "add_tags", "remove_tags", "clone", "edit"]
+    ids: list[Id] = Field(default_factory=list, max_length=10_000)
+    filter: JobSelection | None = None
+    reason: str = Reason
+    until: Instant | None = Field(default=None, description="When the pause ends by itself.")
+    tags: list[Tag] = Field(default_factory=list, max_length=20, description="To add or to remove.")
+    changes: Edit | None = Field(default=None, description="With the action edit.")
+
+
+class BackfillWindow(Body):
+    since: Instant
+    until: Instant
+
+
 class RunSelection(Body):
     state: list[RunStateWord] = Field(default_factory=list, max_length=9)
     kind: list[RunKindWord] = Field(default_factory=list, max_length=4)

@@ -67,6 +67,8 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("jobs", JobViews.as_view({"get": "list", "post": "create"}), "jobs"),
     ("jobs/preview", JobViews.as_view({"post": "preview"}), "preview"),
     ("jobs/bulk", JobViews.as_view({"post": "bulk"}), "bulk"),
+    ("jobs/bulk/background", BulkViews.as_view({"post": "jobs"}), "bulk-jobs"),
+    ("jobs/<job_id:id>/backfill", BulkViews.as_view({"post": "backfill"}), "backfill"),
     ("jobs/<job_id:id>/pause", JobViews.as_view({"post": "pause"}), "pause"),
     ("jobs/<job_id:id>/resume", JobViews.as_view({"post": "resume"}), "resume"),
     ("jobs/<job_id:id>/run", JobViews.as_view({"post": "run"}), "run-now"),

@@ -4,6 +4,7 @@ from scheduler.models.alerts.incident import Incident, Mute
 from scheduler.models.alerts.notification import AlertChange, Notification
 from scheduler.models.alerts.rule import Rule
 from scheduler.models.bulk import BulkAction
+from scheduler.models.calendar import Calendar, CalendarVersion
 from scheduler.models.change import Change
 from scheduler.models.declaration import Declaration, DeclaredObject
 from scheduler.models.idempotency import IdempotencyKey
@@ -20,6 +21,8 @@ from scheduler.models.template import Template, TemplateVersion
 __all__ = [
     "AlertChange",
     "BulkAction",
+    "Calendar",
+    "CalendarVersion",
     "Change",
     "Channel",
     "Counter",

@@ -15,7 +15,7 @@ from django.utils import timezone
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
 from scheduler.logbook import visible
-from scheduler.management import declared, edited, imported, printing
+from scheduler.management import bulk_jobs, declared, edited, imported, printing
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -86,6 +86,7 @@ class Command(BaseCommand):
         importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
         importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
 
+        bulk_jobs.add_arguments(add("bulk", "Act on all jobs that a filter finds, with progress."))
         declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
         declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
         imported.add_crontab_arguments(add("import-crontab", "Print the jobs of a crontab as a file of declared jobs."))
@@ -221,6 +222,9 @@ class Command(BaseCommand):
         self._print(rows, output, columns=("id", "what", "detail"))
         if any(item.what == "refused" for item in done):
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
+
+    def _bulk(self, **options: Any) -> None:
+        bulk_jobs.run(options, actor=printing.actor(), out=self.stdout, err=self.stderr)
 
     def _plan(self, **options: Any) -> None:
         declared.plan(options, out=self.stdout, err=self.stderr, style=self.style)
