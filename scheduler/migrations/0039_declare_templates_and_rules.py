@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0036_find_runs_of_removed_jobs")]
+    dependencies = [("scheduler", "0038_find_jobs_with_calendars")]
 
     operations = [
         migrations.AddField(
