@@ -404,6 +404,16 @@ class InvalidChannel(SchedulerError):
         self.field = field
 
 
+class InvalidSwitch(SchedulerError):
+    """A dead-man's switch has a value that cannot be used."""
+
+    code = "invalid_switch"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class RuleNotFound(SchedulerError):
     """There is no rule with this id."""
 
@@ -414,6 +424,12 @@ class ChannelNotFound(SchedulerError):
     """There is no channel with this id."""
 
     code = "channel_not_found"
+
+
+class SwitchNotFound(SchedulerError):
+    """There is no dead-man's switch with this id."""
+
+    code = "switch_not_found"
 
 
 class IncidentNotFound(SchedulerError):
