@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from scheduler import checks as our_checks
 from scheduler import conf
-from scheduler.core import triggers
-from scheduler.core.registry import registry
+from scheduler.core import triggers, zone_rules
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers import zones
 from scheduler.errors import Misconfigured
 
@@ -27,6 +27,8 @@ class SchedulerConfig(AppConfig):
         checks.register(our_checks.project)
         checks.register(our_checks.tasks)
         _prepare_connections()
+        zone_rules.use_newest()
+        zones.forget()
         zones.use_default_zone(timezone.get_default_timezone_name)
         autodiscover_modules("tasks")
         try:

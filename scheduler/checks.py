@@ -7,7 +7,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning
 
 from scheduler import conf
-from scheduler.core.registry import NODE_EXECUTORS, registry
+from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.errors import Misconfigured
 
 
@@ -23,7 +23,7 @@ def admin_base(**_facts: Any) -> list[CheckMessage]:
 
 
 def tasks(**_facts: Any) -> list[CheckMessage]:
-    """Refuse tasks that no job could ever run: an argument that nobody can give, an executor that no node has."""
+    """Reject tasks that could never run: an argument that cannot be given, an executor that nodes do not have."""
     found: list[CheckMessage] = []
     for task in registry.all():
         is_required = {p.name for p in task.signature.parameters.values() if p.default is p.empty}

@@ -167,8 +167,11 @@ class SchedulerSettings:
     """Most changing requests of one user to a web process, 0 for unlimited."""
 
     api_proxies: int = 0
-    """How many proxies of the project's own add to ``X-Forwarded-For``: requests of strangers are counted by the
-    address that the first of them saw. 0: by the address that connects."""
+    """
+    Number of the project's own proxies that add to ``X-Forwarded-For``.
+
+    Anonymous requests are counted by the address that the first of them saw. 0: by the address that connects.
+    """
 
     metrics_public: bool = False
     """Whether ``/metrics`` is answered without a login or token: only where the network keeps strangers out."""
@@ -289,7 +292,7 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
         fits = isinstance(value, int if kinds == [int] else int | float) and not isinstance(value, bool)
         word = "a whole number" if kinds == [int] else "a number"
     if not fits:
-        raise Misconfigured(f"SCHEDULER[{key!r}] is {value!r}; it must be {word}.")
+        raise Misconfigured(f"SCHEDULER[{key!r}] is {value!r}. It must be {word}.")
     return value
 
 
@@ -313,4 +316,4 @@ def _check(name: str, value: Any) -> None:
         problem = "a file of certificates in PEM form that this process can read"
     if problem:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
-        raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}; it must be {problem}.")
+        raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}. It must be {problem}.")

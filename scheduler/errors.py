@@ -1,4 +1,4 @@
-"""What can go wrong, named for the fact. A docstring is the message that people read."""
+"""Errors, named for the fact. The docstring is the message that people read."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SchedulerError(Exception):
         if message is None:
             message = self._fact() if self._fact is not None else _sentence(type(self))
         self.message = message
-        """What ``str`` says in English. A ``Message`` has a code and parameters, and can be translated."""
+        """The English text. A ``Message`` has a code and parameters, and can be translated."""
         super().__init__(self.message)
 
 
@@ -76,7 +76,7 @@ class InvalidTrigger(SchedulerError):
     def __init__(self, message: str, *, pointer: str = "", code: str = "invalid_trigger") -> None:
         super().__init__(message)
         self.pointer = pointer
-        """JSON pointer inside the trigger, such as ``/expression``; empty for the whole of it."""
+        """JSON pointer inside the trigger, such as ``/expression``, or an empty string for all of it."""
         self.code = code
 
 
@@ -106,7 +106,7 @@ class InvalidTemplate(SchedulerError):
 
 
 class TemplateNotFound(SchedulerError):
-    """There is no such template."""
+    """The template does not exist."""
 
     code = "template_not_found"
 
@@ -129,7 +129,7 @@ class InvalidPolicy(SchedulerError):
 
 
 class InvalidRetention(SchedulerError):
-    """What is to be kept, or for how long, has a value that cannot be used."""
+    """A setting of the retention has a value that cannot be used."""
 
     code = "invalid_retention"
 
@@ -140,14 +140,20 @@ class InvalidName(SchedulerError):
     code = "invalid_name"
 
 
+class NodesAreRunning(SchedulerError):
+    """A node is running, which would go on with the jobs. Stop all nodes first."""
+
+    code = "nodes_are_running"
+
+
 class UnreadableState(SchedulerError):
-    """What django-apscheduler stored about this job cannot be read safely."""
+    """The data that django-apscheduler stored about this job cannot be read safely."""
 
     code = "unreadable_state"
 
 
 class JobNotFound(SchedulerError):
-    """There is no such job."""
+    """The job does not exist."""
 
     code = "job_not_found"
 
@@ -159,7 +165,7 @@ class JobExists(SchedulerError):
 
 
 class AlreadyPaused(SchedulerError):
-    """The job is paused already. Nothing was changed."""
+    """The job is already paused. It was not changed."""
 
     code = "already_paused"
 
@@ -171,13 +177,13 @@ class InvalidPause(SchedulerError):
 
 
 class NotPaused(SchedulerError):
-    """The job is not paused. Nothing was changed."""
+    """The job is not paused. It was not changed."""
 
     code = "not_paused"
 
 
 class StaleVersion(SchedulerError):
-    """Somebody else changed this meanwhile. Nothing was changed; look at it again."""
+    """Somebody else changed this meanwhile. Your change was not saved. Load the page again."""
 
     code = "stale_version"
 
@@ -255,13 +261,13 @@ class RunStopped(SchedulerError):
 
 
 class RunFinished(SchedulerError):
-    """The run has finished already. Nothing was changed."""
+    """The run has already finished. It was not changed."""
 
     code = "run_finished"
 
 
 class RunIsActive(SchedulerError):
-    """The run has not finished. Nothing was changed."""
+    """The run has not finished. It was not changed."""
 
     code = "run_is_active"
 
@@ -273,7 +279,7 @@ class InvalidWindow(SchedulerError):
 
 
 class ChangeNotFound(SchedulerError):
-    """There is no change with this id."""
+    """A change with this id does not exist."""
 
     code = "change_not_found"
 
@@ -285,13 +291,13 @@ class NothingToRestore(SchedulerError):
 
 
 class RunNotFound(SchedulerError):
-    """There is no such run."""
+    """The run does not exist."""
 
     code = "run_not_found"
 
 
 class BulkActionNotFound(SchedulerError):
-    """There is no such bulk action."""
+    """The bulk action does not exist."""
 
     code = "bulk_action_not_found"
 
@@ -350,10 +356,16 @@ class Retry(SchedulerError):
     after = timedelta(seconds=30)
 
     def __init__(self, message: str | None = None, *, after: timedelta | float = 30.0) -> None:
-        """``after``: how long to wait, as a ``timedelta`` or in seconds; longer than a week is cut to it."""
+        """``after`` is the delay, as a ``timedelta`` or in seconds, at most a week."""
         super().__init__(message)
         seconds = after.total_seconds() if isinstance(after, timedelta) else float(after)
         self.after = timedelta(seconds=min(max(seconds, 0.0), 7 * 24 * 3600.0))
+
+
+class Skip(SchedulerError):
+    """The task has nothing to do."""
+
+    code = "skip"
 
 
 class WrongEnvironment(SchedulerError):
@@ -415,13 +427,13 @@ class InvalidSwitch(SchedulerError):
 
 
 class RuleNotFound(SchedulerError):
-    """There is no rule with this id."""
+    """A rule with this id does not exist."""
 
     code = "rule_not_found"
 
 
 class ChannelNotFound(SchedulerError):
-    """There is no channel with this id."""
+    """A channel with this id does not exist."""
 
     code = "channel_not_found"
 
@@ -433,13 +445,13 @@ class SwitchNotFound(SchedulerError):
 
 
 class IncidentNotFound(SchedulerError):
-    """There is no incident with this id."""
+    """An incident with this id does not exist."""
 
     code = "incident_not_found"
 
 
 class IncidentIsClosed(SchedulerError):
-    """The incident is closed already. Nothing was changed."""
+    """The incident is already closed. It was not changed."""
 
     code = "incident_is_closed"
 
@@ -461,7 +473,7 @@ class DeliveryFailed(SchedulerError):
         """It may have arrived all the same."""
 
         self.gone = gone
-        """There is no such channel any more."""
+        """The channel no longer exists."""
 
 
 class Misconfigured(SchedulerError):

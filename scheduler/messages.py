@@ -1,14 +1,14 @@
 """
-Messages: English text that is data as well, so that it can be stored, filtered and said in another language.
+Messages: English text that is data as well, so that it can be stored, filtered and translated.
 
 A ``Message`` is plain English wherever text is wanted: in answers of the API, in logs, on the command line. It also has
-a ``code`` and ``params``. What the scheduler itself gives as a reason, and what an error says, is declared once with
-``declare``; the reasons are in ``scheduler.core.reasons``. ``encode`` and ``decode`` take a message to JSON and back,
-``translate`` renders it with the catalogue of a language.
+a ``code`` and ``params``. Each reason and each error message is declared once with ``declare``. The reasons are in
+``scheduler.core.reasons``. ``encode`` and ``decode`` take a message to JSON and back, ``translate`` renders it with the
+catalogue of a language.
 
 Parts of sentences, such as “every 5 minutes”, are phrases: messages without a code.
 
-``makemessages`` looks for the names of the functions below; their texts are literals.
+``makemessages`` finds the texts by the names of the functions below, so that they must be literals.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any, Protocol, Self
 
 
 class Catalogue(Protocol):
-    """What a language offers."""
+    """The texts of a language."""
 
     def message(self, text: str, *, context: str | None) -> str: ...
 
     def plural(self, one: str, many: str, *, number: int) -> str: ...
 
     def value(self, value: Any, *, form: str) -> str:
-        """A value as this language writes it; ``form`` is what stands after the colon in the message."""
+        """Return a value as this language writes it. ``form`` is the format after the colon in the message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +65,14 @@ class Message(str):
 
     @property
     def code(self) -> str:
-        """What was declared; empty for a phrase."""
+        """The code that was declared, or an empty string for a phrase."""
         if isinstance(self.made_from, _Row):
             return SENTENCES if self.made_from.separator == " " else ""
         return self.made_from.code
 
     @property
     def params(self) -> dict[str, Any]:
-        """The values in the text, by name; messages among them."""
+        """The values in the text, by name. Some of them are messages."""
         if isinstance(self.made_from, _Row):
             return {"parts": list(self.made_from.parts)}
         return dict(self.made_from.values)
@@ -148,7 +148,7 @@ def _encoded(value: Any) -> Any:
 
 
 def decode(code: str, params: Mapping[str, Any] | None) -> Message | None:
-    """Return the message that was encoded; ``None``: this release does not know its code or its parameters."""
+    """Return the message that was encoded, or ``None`` if this release does not know its code or its parameters."""
     values = {name: _decoded(value) for name, value in (params or {}).items()}
     if code == SENTENCES:
         return row(" ", [str(part) if not isinstance(part, str) else part for part in values.get("parts", ())])
@@ -181,12 +181,12 @@ def phrase(message: str, /, **values: Any) -> Message:
 
 
 def phrase_in(context: str, message: str, /, **values: Any) -> Message:
-    """A message that means different things in different places; the context is for translators only."""
+    """Return a message that means different things in different places. The context is for translators only."""
     return Message.of(_Sentence(text=message, values=values, context=context))
 
 
 def phrase_of(one: str, many: str, /, *, number: float, **values: Any) -> Message:
-    """A message that depends on a number, which is a value of it too. What is no whole number counts as many."""
+    """Return a message that depends on a number, which is a value of it too. Fractions count as many."""
     exact = int(number) if number == int(number) else 2
     return Message.of(_Sentence(text=one, values={"number": number, **values}, many=many, number=exact))
 
@@ -197,7 +197,7 @@ def row(separator: str, parts: Sequence[str]) -> Message:
 
 
 def with_values(text: str, /, **values: Any) -> str:
-    """The same message about other values; a text that was made from no message stays as it is."""
+    """Return the same message with other values. A plain text stays as it is."""
     made_from = getattr(text, "made_from", None)
     if not isinstance(made_from, _Sentence):
         return text

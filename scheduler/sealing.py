@@ -1,8 +1,8 @@
 """
-Sealing the values of secret arguments: what the database holds cannot be read without the project's key.
+Sealing: the values of secret arguments in the database cannot be read without the project's key.
 
 A sealed value is bound to its place: the job, the task and the argument that it was saved for. Copied to another job,
-or left under another task, it cannot be opened. Values that were sealed before there were places are unbound; they open
+or left under another task, it cannot be opened. Values that were sealed before there were places are unbound. They open
 until ``manage.py reseal`` has bound them and ``SCHEDULER["UNBOUND_SECRETS"]`` is False.
 """
 
@@ -40,7 +40,7 @@ _SHORTEST_MASKED = 4
 """Shorter secrets are not looked for in texts: they would mask every other word."""
 
 _BOUND = "\x00bound:"
-"""How the text inside begins where a place is noted: no argument can, as JSON in PostgreSQL holds no NUL."""
+"""Prefix of a sealed text with a place. Arguments cannot begin so, as JSON in PostgreSQL cannot hold NUL."""
 
 
 class Place(NamedTuple):

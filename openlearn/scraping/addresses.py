@@ -19,7 +19,7 @@ _TRACKING = frozenset(
         "wickedid", "yclid",
     }
 )  # fmt: skip
-"""Parameters of advertising and mailing systems; they choose no page."""
+"""Parameters of advertising and mailing systems, which do not select a page."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PARTS = re.compile(r"(https?)://(?:[^@/?#]*@)?(\[[^\]]*\]|[^:/?#]+)(:\d+)?(/[^?#]*)(?:\?([^#]*))?")
@@ -59,7 +59,7 @@ def canonical(*, url: str, base: str = "") -> str | None:
 
 
 def with_fragment(address: str, part: str) -> str | None:
-    """Return the address of one part of a page; ``None`` if it becomes too long."""
+    """Return the address of one part of a page, or ``None`` if it becomes too long."""
     named = f"{address}#{quote(part, safe='-._~!$&()*+,;=:@/?%')}"
     return named if is_short_enough(named) else None
 
@@ -76,8 +76,8 @@ def variants(address: str) -> list[str]:
     """
     Return the spellings under which a canonical address may be stored, itself first.
 
-    Sites move between http and https, to and from ``www.``, and add or drop the slash at the end; none of that makes
-    another page. Addresses stored by earlier releases kept letters that are percent-encoded now.
+    Sites move between http and https, to and from ``www.``, and add or drop the slash at the end. All of these lead to
+    the same page. Addresses stored by earlier releases kept letters that are percent-encoded now.
     """
     parts = urlsplit(address)
     host = parts.netloc

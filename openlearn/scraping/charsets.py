@@ -8,14 +8,14 @@ import re
 import webencodings
 
 _PRESCAN_BYTES = 64 * 1024
-"""How far into a page its declaration is looked for: the standard says 1,024, browsers go on."""
+"""Length of the part of a page in which its declaration is searched. The standard requires 1,024, browsers go on."""
 
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16le"), (codecs.BOM_UTF16_BE, "utf-16be"))
 _UTF_32 = ((codecs.BOM_UTF32_LE, "utf-32-le"), (codecs.BOM_UTF32_BE, "utf-32-be"))
-"""Not in the standard; a mark of four bytes is unmistakable, and some tools still write it."""
+"""Not in the standard, but a mark of four bytes is unmistakable, and some tools still write it."""
 
 _BARE_UTF_16 = ((b"<\x00?\x00x\x00", "utf-16le"), (b"\x00<\x00?\x00x", "utf-16be"))
-"""How the XML standard (appendix F) recognises UTF-16 without a mark."""
+"""The bytes by which the XML standard (appendix F) recognises UTF-16 without a mark."""
 
 _COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.S)
 _DECLARED = re.compile(
@@ -28,7 +28,7 @@ _SUPERSETS = {"gbk": "gb18030"}
 
 _GUESSED = ("cp1251", "shift_jis", "euc_jp", "gb18030", "big5", "cp949", "koi8_r", "cp1250", "cp1253", "cp1254",
             "cp1255", "cp1256", "cp874", "cp1252")  # fmt: skip
-"""What undeclared pages may be guessed as."""
+"""The candidates for undeclared pages."""
 
 
 def decode(*, content: bytes, charset: str = "") -> str:
@@ -43,7 +43,7 @@ def decode(*, content: bytes, charset: str = "") -> str:
 
 
 def name_of(*, content: bytes, charset: str = "") -> str:
-    """Return the Python codec that decodes the content; the beginning of the content is enough."""
+    """Return the Python codec that decodes the content, of which the beginning is enough."""
     for mark, name in (*_UTF_32, *_MARKS):
         if content.startswith(mark) and not (name == "utf-32-le" and len(content) % 4):
             return name if name.startswith("utf-32") else codec_of(name) or "utf-8"
@@ -57,7 +57,9 @@ def name_of(*, content: bytes, charset: str = "") -> str:
 
 
 def codec_of(label: str) -> str | None:
-    """Return the Python codec for a label of the standard; ``None`` for anything else, such as “rot13” or “utf-7”."""
+    """
+    Return the Python codec for a label of the standard, or ``None`` for anything else, such as “rot13” or “utf-7”.
+    """
     found = webencodings.lookup(label) if label else None
     if found is None or found.name in {"replacement", "x-user-defined"}:
         return None
@@ -65,7 +67,7 @@ def codec_of(label: str) -> str | None:
 
 
 def charset_of(content_type: str) -> str:
-    """The charset that a Content-Type header names; empty if none."""
+    """Return the charset that a Content-Type header names, or an empty string."""
     for part in content_type.split(";")[1:]:
         name, _, value = part.partition("=")
         if name.strip().lower() == "charset":

@@ -56,9 +56,9 @@ _YEAR_MONTH = re.compile(r"(\d{4})-(\d{2})")
 
 def instant(value: str) -> datetime | None:
     """
-    Read a date of RFC 822, W3C or one of the common mistakes; ``None`` if it cannot be read for certain.
+    Read a date of RFC 822, W3C or one of the common mistakes. Return ``None`` if it cannot be read for certain.
 
-    Without a zone it is taken as UTC. Unknown or ambiguous zones, and years in which nobody published, give ``None``.
+    Without a zone it is taken as UTC. Unknown or ambiguous zones, and impossible years of publication, give ``None``.
     """
     written = " ".join(value.split())[:100]
     for read in (_iso, _numeric, _mail, _month_first, _unix, _east_asian):
@@ -82,7 +82,7 @@ def w3c(value: str) -> datetime | None:
 
 
 def plausible(moment: datetime | None) -> datetime | None:
-    """``None`` for years in which nobody published: some cannot even be shown in every time zone."""
+    """Return ``None`` for impossible years of publication: some cannot even be shown in every time zone."""
     return moment if moment is not None and 1900 < moment.year < 2200 else None
 
 
@@ -127,7 +127,7 @@ def _east_asian(written: str) -> datetime | None:
 
 
 def _made(year: int, month: int, day: int, clock: Sequence[str | None]) -> datetime:
-    """``clock``: hour, minute, second, sign, hours and minutes east, name of a zone; each as far as it is known."""
+    """``clock``: hour, minute, second, sign, hours and minutes east, name of a zone, each as far as it is known."""
     hour, minute, second, sign, east_hours, east_minutes, zone = clock
     if sign:
         east = timedelta(hours=int(east_hours or 0), minutes=int(east_minutes or 0)) * (1 if sign == "+" else -1)

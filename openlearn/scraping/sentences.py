@@ -21,7 +21,7 @@ def as_data(sentence: str) -> dict[str, Any]:
 
 
 def from_data(data: Mapping[str, Any]) -> str:
-    """Return the sentence that ``as_data`` described; empty for an empty object."""
+    """Return the sentence that ``as_data`` described, or an empty string for an empty object."""
     if not data:
         return ""
     values: dict[str, Any] = {

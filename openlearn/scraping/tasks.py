@@ -1,4 +1,4 @@
-"""What the scheduler may run of this app."""
+"""The tasks of this app that the scheduler may run."""
 
 from __future__ import annotations
 

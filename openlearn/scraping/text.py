@@ -21,6 +21,6 @@ def line(value: object, *, most: int) -> str:
 
 
 def language(value: object) -> str:
-    """A language tag in lower case, such as ``en-us``; empty if it is none."""
+    """A language tag in lower case, such as ``en-us``, or an empty string for other values."""
     tag = line(value, most=16).lower().replace("_", "-")
     return tag if _LANGUAGE.fullmatch(tag) else ""

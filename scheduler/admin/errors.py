@@ -40,7 +40,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     if not _is_admin(request):
         return defaults.page_not_found(request, exception or LookupError())
     said = exception.args[0] if exception is not None and exception.args else ""
-    sentences = [said if isinstance(said, str) and said else _("There is nothing at this address.")]
+    sentences = [said if isinstance(said, str) and said else _("This address does not exist.")]
     links = []
     if "/scheduler/run/" in request.path:
         sentences.append(
@@ -64,8 +64,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         status=HTTPStatus.FORBIDDEN,
         title=_("This page was opened before you logged in"),
         sentences=[
-            _("Nothing was changed. The form is protected by a token that ended with the login it belonged to."),
-            _("Go back and reload the page. What was typed into the form of a job is filled in again."),
+            _("The change was not saved. The form is protected by a token that ended with the login it belonged to."),
+            _("Go back and reload the page. The form of a job is filled in again."),
         ],
         links=[{"address": request.get_full_path(), "text": _("Open the page again")}],
     )

@@ -32,7 +32,7 @@ def chosen(choice: str) -> type[admin.ModelAdmin[Any]]:
         found = import_string(_NAMED.get(choice, choice))
     except ImportError as error:
         raise Misconfigured(
-            f"SCHEDULER['ADMIN_BASE'] is “{choice}”; it must be auto, stock, unfold, "
+            f"SCHEDULER['ADMIN_BASE'] is “{choice}”. It must be auto, stock, unfold, "
             f"or the dotted path of a ModelAdmin ({error})."
         ) from None
     if not (isinstance(found, type) and issubclass(found, admin.ModelAdmin)):

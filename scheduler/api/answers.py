@@ -197,7 +197,7 @@ class BulkProgress(BaseModel):
     id: int
     subject: Literal["jobs", "runs"]
     action: str
-    total: int = Field(description="How many were selected when it began.")
+    total: int = Field(description="Number of rows selected when it began.")
     done: int
     refused: int
     refusals: list[Refusal] = Field(description="Of the first 50 that were refused.")
@@ -246,6 +246,7 @@ class LivingNode(BaseModel):
     backlog: int | None
     tick_seconds: float | None
     clock_skew_seconds: float | None
+    time_zone_rules: str = Field(description="Release by which it computes, such as 2026c. Empty: unknown.")
 
 
 class Trouble(BaseModel):
@@ -327,6 +328,7 @@ class Node(BaseModel):
     host: str
     pid: int
     version: str
+    time_zone_rules: str = Field(description="Release by which it computes, such as 2026c. Empty: unknown.")
     executors: dict[str, int]
     tasks: list[str]
     stuck: int
@@ -350,6 +352,8 @@ class TaskDescription(BaseModel):
     executor: str
     timeout_seconds: float | None
     idempotent: bool
+    rate: str | None = Field(description="The limit of its starts by a key, such as “host:{host} 1/s”.")
+    concurrency: str | None = Field(description="The limit of its runs at once by a key, such as “host:{host} 2”.")
     arguments: dict[str, Any] = Field(description="JSON Schema of the arguments.")
     defaults: dict[str, Any] = Field(description="Policies of a job that says nothing else.")
 

@@ -13,8 +13,8 @@ from django.db import ProgrammingError, connections, router, transaction
 
 from scheduler.compat import celery_schedules
 from scheduler.core import reasons, triggers
-from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments, InvalidTrigger, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs

@@ -4,8 +4,8 @@ Declared jobs, and the three-way merge that keeps a person's edits.
 A declaration is a job that code or a file describes. Synchronising compares, for each field, the value declared at the
 last synchronisation, the value declared now, and the value stored in the job:
 
-* only the source changed it: the new value is written;
-* only a person changed it: the stored value stays, and the field is reported as drift;
+* only the source changed it: the new value is written.
+* only a person changed it: the stored value stays, and the field is reported as drift.
 * both changed it: ``on_conflict`` of the declaration decides, and the plan reports the conflict.
 """
 

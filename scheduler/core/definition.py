@@ -53,6 +53,9 @@ class Field:
     """The question in the form, where the label alone is unclear."""
 
     help: str = ""
+    form_help: str = ""
+    """The help in the form, where units or names differ from those of the API."""
+
     kind: Kind
     group: Group
     default: Any = None
@@ -138,8 +141,8 @@ FIELDS = (
     Field(
         name="overlap",
         label=_("overlap"),
+        help=_("When the maximum number of runs is active: skip this run, or queue one run."),
         form_label=_("If a run is still active"),
-        help=_("When max instances are active: skip the fire time, or let one run wait for its turn."),
         kind=Kind.CHOICE,
         group=Group.RULES,
         default=Overlap.SKIP,
@@ -150,7 +153,9 @@ FIELDS = (
     Field(
         name="max_instances",
         label=_("max instances"),
-        help=_("How many runs may be active at once, over all nodes."),
+        help=_("Most runs that may be active at once, over all nodes."),
+        form_label=_("Parallel runs"),
+        form_help=_("Most runs that may be active at once, over all nodes. APScheduler calls it max_instances."),
         kind=Kind.WHOLE_NUMBER,
         group=Group.RULES,
         default=1,
@@ -163,6 +168,8 @@ FIELDS = (
         name="coalesce",
         label=_("coalesce"),
         help=_("After an outage run once, not once for each fire time that passed."),
+        form_label=_("Combine missed runs"),
+        form_help=_("After an outage run once, not once for each scheduled time. APScheduler calls it coalesce."),
         kind=Kind.YES_NO,
         group=Group.RULES,
         default=True,
@@ -173,7 +180,12 @@ FIELDS = (
         name="misfire_grace_time",
         is_duration=True,
         label=_("misfire grace time"),
-        help=_("Seconds. A fire time noticed later than this is recorded as missed. Empty: never too late."),
+        help=_("Seconds. A run that starts later than this is recorded as missed. Empty: no limit."),
+        form_label=_("Allowed lateness"),
+        form_help=_(
+            "A run that starts later than this, such as 15 min, is recorded as missed. Leave empty for no limit. "
+            "APScheduler calls it misfire_grace_time."
+        ),
         kind=Kind.WHOLE_SECONDS,
         group=Group.RULES,
         default=300,
@@ -188,6 +200,8 @@ FIELDS = (
         is_duration=True,
         label=_("timeout"),
         help=_("Seconds a run may take. Empty: what the task declares."),
+        form_label=_("Time limit"),
+        form_help=_("Longest time that a run may take, such as 90 s or 2 h. Leave empty for the limit of the task."),
         kind=Kind.NUMBER,
         group=Group.RULES,
         low=0.1,
@@ -197,7 +211,8 @@ FIELDS = (
     Field(
         name="max_retries",
         label=_("max retries"),
-        help=_("How often a run that failed or timed out is tried again."),
+        help=_("Number of times that a run that failed or timed out is tried again."),
+        form_label=_("Retries"),
         kind=Kind.WHOLE_NUMBER,
         group=Group.FAILURES,
         default=0,
@@ -209,6 +224,8 @@ FIELDS = (
         is_duration=True,
         label=_("retry delay"),
         help=_("Seconds before the first retry."),
+        form_label=_("Delay before the first retry"),
+        form_help=_("Such as 30 s or 5 min."),
         kind=Kind.NUMBER,
         group=Group.FAILURES,
         default=30.0,
@@ -218,7 +235,9 @@ FIELDS = (
     Field(
         name="pause_after_failures",
         label=_("pause after failures"),
-        help=_("Pause the job after so many failures in a row, retries not counted. Empty: never."),
+        help=_("Pause the job after this many consecutive failures, retries excluded. Empty: never."),
+        form_label=_("Pause after failures"),
+        form_help=_("Pause the job after this many consecutive failures, retries excluded. Leave empty for never."),
         kind=Kind.WHOLE_NUMBER,
         group=Group.FAILURES,
         low=1,
@@ -228,8 +247,8 @@ FIELDS = (
     Field(
         name="rerun_if_interrupted",
         label=_("rerun if interrupted"),
-        form_label=_("Run again if interrupted"),
         help=_("Run again when a node dies in the middle of a run."),
+        form_label=_("Rerun if the node crashes"),
         kind=Kind.YES_NO,
         group=Group.FAILURES,
         default=False,
@@ -260,6 +279,7 @@ FIELDS = (
         name="retry_backoff",
         label=_("retry backoff"),
         help=_("Each further delay is this many times longer."),
+        form_label=_("Growth of the delay"),
         kind=Kind.NUMBER,
         group=Group.RARE,
         default=2.0,
@@ -270,7 +290,9 @@ FIELDS = (
         name="retry_delay_cap",
         is_duration=True,
         label=_("retry delay cap"),
-        help=_("Seconds. No delay is longer, before jitter."),
+        help=_("Seconds. Upper limit for the delay, before the random part."),
+        form_label=_("Longest delay"),
+        form_help=_("Upper limit for the delay before a retry, such as 1 h, before the random part."),
         kind=Kind.NUMBER,
         group=Group.RARE,
         default=3600.0,
@@ -280,7 +302,8 @@ FIELDS = (
     Field(
         name="retry_jitter",
         label=_("retry jitter"),
-        help=_("Each delay is longer by a random part of up to this share."),
+        help=_("A random part of up to this fraction is added to each delay."),
+        form_label=_("Random extra delay"),
         kind=Kind.NUMBER,
         group=Group.RARE,
         default=0.1,

@@ -21,6 +21,7 @@ CANCELLED_BEFORE_IT_BEGAN = declare("cancelled_before_it_began", "Cancelled befo
 CANCELLED_BY = declare("cancelled_by", "Cancelled by {who} before it began.", who=str)
 CANCELLED_WHILE_IT_RAN = declare("cancelled_while_it_ran", "Cancelled while it ran.")
 PROCESS_ENDED = declare("process_ended", "Cancelled while it ran; its process was ended.")
+LEFT_OUT_BY_TASK = declare("left_out_by_task", "{text}", text=str)
 JOB_BROKEN = declare("job_broken", "The job was broken: {reason}", reason=Message)
 JOB_DELETED = declare("job_deleted", "The job was deleted.")
 JOB_DELETED_BEFORE = declare("job_deleted_before", "The job was deleted before this could start.")
@@ -55,6 +56,13 @@ TOO_MANY_DUE = declare(
     "too_many_due",
     "More than {most} fire times were due at once; only the newest {most} are run.",
     most=int,
+)
+
+WAITS_FOR_LIMIT = declare(
+    "waits_for_limit",
+    "Waits for its turn under the limit “{limit}”, with priority {priority}.",
+    limit=str,
+    priority=int,
 )
 
 # Jobs.
@@ -108,8 +116,13 @@ RUN_REASONS = {
     TIMED_OUT_PROCESS.code: message("Timeout in a process"),
     NODE_LOST.code: message("Node lost"),
     BACKFILL.code: message("Backfill"),
+    WAITS_FOR_LIMIT.code: message("Waits for a limit"),
+    LEFT_OUT_BY_TASK.code: message("Skipped by its task"),
 }
 """The reasons that a run can have, each with a title for lists to choose from."""
+
+LEFT_OUT = "left_out"
+"""Codes that begin so are of runs that were skipped on purpose: no alert counts them. SQL asks for the same prefix."""
 
 
 def of_error(error: SchedulerError) -> Message:

@@ -1,4 +1,4 @@
-"""What text PostgreSQL can store: no NUL, and no half of a surrogate pair."""
+"""Text that PostgreSQL can store, without NUL and halves of surrogate pairs."""
 
 from __future__ import annotations
 

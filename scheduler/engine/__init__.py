@@ -1,5 +1,6 @@
 """
-One node: the loop of duties that claims and starts, the heartbeat, the wake-ups, and how they start and stop together.
+One node: the loop of duties that claims and starts, the heartbeat, the wake-ups, and the start and stop of all
+together.
 
 The protocol between nodes is described in ``scheduler.store``. Inside a node::
 
@@ -7,7 +8,7 @@ The protocol between nodes is described in ``scheduler.store``. Inside a node::
                         ↑                                            │
     heartbeat: lease ───┘ (no lease, no start)       room again ─────┘
 
-Each box is one thread (a pool is several) with its own database session; every one is a ``scheduler.loops.Loop``. What
-the loop does is listed in ``duties``, one file each. It is the only thread that takes runs, so what the database says
-this node owns and what its memory says can be compared between two passes.
+Each box is one thread (a pool is several) with its own database session, and a ``scheduler.loops.Loop``. The duties of
+the loop are in ``duties``, one file each. The loop is the only thread that takes runs, so that the runs of this node in
+the database and in its memory can be compared between two passes.
 """

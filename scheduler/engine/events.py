@@ -1,4 +1,4 @@
-"""APScheduler's events: listeners hear of runs in a thread of their own, so that none of them can hold up the tick."""
+"""APScheduler's events: a thread of its own reports runs to listeners, so that they cannot hold up the node's loop."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from apscheduler.events import (
 from scheduler.core.planning import PlannedRun
 from scheduler.core.states import RunState
 from scheduler.loops import Loop
-from scheduler.store.claims import DueJob
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.claiming.claims import DueJob
+from scheduler.store.recording.runs import Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Events(Protocol):
 
 
 class NoEvents:
-    """Listens to nothing."""
+    """Stands in where the scheduler has no listeners."""
 
     def submitted(self, run: OwnedRun) -> None: ...
 
@@ -52,7 +52,7 @@ class NoEvents:
 
 
 class RunFailed(Exception):
-    """What listeners get for the exception of a run: its type and message, as the ledger has them."""
+    """The exception of a run for listeners: its type and message, as the ledger has them."""
 
 
 class EventDispatcher(Loop):
@@ -96,7 +96,7 @@ class EventDispatcher(Loop):
     def ended(self, run: OwnedRun, outcome: Outcome) -> None:
         if not self._has_listeners():
             return
-        succeeded = outcome.state is RunState.SUCCEEDED
+        succeeded = outcome.state in (RunState.SUCCEEDED, RunState.SKIPPED)
         self._put(
             JobExecutionEvent(
                 EVENT_JOB_EXECUTED if succeeded else EVENT_JOB_ERROR,

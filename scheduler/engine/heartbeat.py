@@ -13,8 +13,8 @@ from scheduler.conf import SchedulerSettings
 from scheduler.engine.identity import Identity
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
-from scheduler.store import nodes
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import nodes
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Lease:
 
 
 class Heartbeat(Periodic):
-    """A thread with a session of its own, so that nothing else can hold it up."""
+    """A thread with a session of its own, so that other work cannot hold it up."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Heartbeat(Periodic):
         self._may_judge_at = 0.0
         self._is_skewed = False
         self.skew_seconds = 0.0
-        """How far the database's clock is ahead of this machine's, at the last heartbeat."""
+        """Seconds by which the database's clock was ahead of this machine's at the last heartbeat."""
 
     def start(self) -> None:
         """Beat once in this thread, so that there is a lease, and go on in another."""
@@ -103,7 +103,7 @@ class Heartbeat(Periodic):
         logger.warning(events.HEARTBEAT_FAILED, extra={"error": str(error), "lease": self.lease.is_valid})
 
     def _beat(self) -> bool:
-        """Beat; true if the silence of other nodes can be judged by the database's clock."""
+        """Beat. Return true if the silence of other nodes can be judged by the database's clock."""
         failpoints.hit("beat.before")
         began = time.monotonic()
         clock = nodes.beat(self.connection, node=self._identity.node, stuck=self._stuck())
@@ -120,9 +120,9 @@ class Heartbeat(Periodic):
 
     def _compare_clocks(self, clock: datetime, *, took: float) -> None:
         """
-        Measure by how much this machine's clock is wrong, and say so when it begins.
+        Measure the error of this machine's clock, and log when it becomes too large.
 
-        Nothing is decided by it: jobs are due by the database's clock. Timestamps in logs are off by as much.
+        Jobs are due by the database's clock all the same. Only timestamps in logs are off by the error.
         """
         self.skew_seconds = (clock - datetime.now(UTC)).total_seconds() + took / 2
         is_skewed = abs(self.skew_seconds) > _SKEW_SECONDS + took
@@ -132,11 +132,11 @@ class Heartbeat(Periodic):
 
     def _may_judge(self, clock: datetime, began: float, took: float) -> bool:
         """
-        Whether no heartbeat can have been stamped before a jump of the database's clock by a node that lives.
+        Whether the heartbeats of all live nodes are from after the last jump of the database's clock.
 
-        After a jump the others get as long as silence is forgiven to beat by the new time. Whether the clock jumped
-        just before its own first heartbeat a node cannot know: it lets the others beat first. An answer that took long
-        says only roughly when the clock was read, and is no jump.
+        After a jump the others get as long as silence is forgiven to beat by the new time. A node cannot know whether
+        the clock jumped just before its own first heartbeat, and lets the others beat first. An answer that took long
+        gives the time only roughly, and is not taken for a jump.
         """
         earlier, self._clocks = self._clocks, (clock, began, took)
         if earlier is None:

@@ -1,4 +1,4 @@
-"""Who this node is at the moment: it becomes another one after it was taken for dead."""
+"""The id of this node, which changes after the node was marked lost."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ import time
 from scheduler.engine.duties import DUTIES, LookAhead, Reconcile, Take, Work
 from scheduler.engine.duties.duty import AnyDuty, Duty
 from scheduler.errors import DatabaseUnavailable
-from scheduler.store.notifications import Channel
+from scheduler.store.sessions.notifications import Channel
 
 
 class NodeLoop:
@@ -17,7 +17,7 @@ class NodeLoop:
         self._work = work
         self._duties: dict[type[Duty], Duty] = {kind: kind(work, self) for kind in duties}
         self.found_nothing = False
-        """Whether the last pass saw that nothing was due, waiting or at hand."""
+        """Whether the last pass had no due, waiting or owned runs."""
 
         self.progressed_at = time.monotonic()
         """When a pass last ended well, on the monotonic clock."""

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
-from scheduler.core import reasons
-from scheduler.core.registry import registry
+from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
-from scheduler.engine.duties import Work
+from scheduler.core.tasks.registry import registry
+from scheduler.engine.duties import Grant, Work
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
 from scheduler.engine.identity import Identity
@@ -26,11 +26,14 @@ from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Publish, Report
 from scheduler.execution.recorder import Recorder
 from scheduler.loops import Periodic, spawn
-from scheduler.store import definitions, installation, nodes, notifications, runs
-from scheduler.store.connections import Connection, Watchdog
-from scheduler.store.notifications import Channel
-from scheduler.store.positions import Positions
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.jobs import definitions
+from scheduler.store.liveness import installation, nodes
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.connections import Connection, Watchdog
+from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -39,10 +42,10 @@ PoolFactory = Callable[[str, Report, Publish, Identity], Pool]
 """Makes the pool of an executor, given its name, whom to report and to show things to, and who the node is."""
 
 _LOOK_SECONDS = 0.2
-"""How often runs are compared with their timeouts."""
+"""Interval at which runs are compared with their timeouts."""
 
 _MOST_LINES = 10
-"""Runs that are logged one by one when they are recorded together; of more, only the failures are."""
+"""Most runs of one batch that are logged one by one. Of larger batches only the failures are."""
 
 
 class Timekeeper(Periodic):
@@ -75,10 +78,10 @@ class Node:
         self._stop_once = threading.Lock()
         self._stopped = False
         self.hurry = threading.Event()
-        """Set: stopping waits for nothing any more."""
+        """Set when stopping must no longer wait."""
 
         self.pass_seconds: float | None = None
-        """How long the latest pass of the loop took."""
+        """Duration of the latest pass of the loop."""
 
         pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
@@ -120,9 +123,9 @@ class Node:
 
     def start(self) -> None:
         """
-        Announce the node and start its parts; the caller then calls ``run_once`` again and again.
+        Announce the node and start its parts. The caller then calls ``run_once`` repeatedly.
 
-        :raises WrongEnvironment, DatabaseUnavailable: nothing was started
+        :raises WrongEnvironment, DatabaseUnavailable: the node was not started
         """
         installation.admit(environment=self._settings.environment)
         self._open_sessions()
@@ -145,7 +148,7 @@ class Node:
 
     def run_once(self) -> float:
         """
-        Do one pass of the loop; return how many seconds to sleep.
+        Do one pass of the loop and return the seconds to sleep.
 
         :raises DatabaseUnavailable: the next pass goes on
         """
@@ -159,10 +162,11 @@ class Node:
 
     def stop(self, *, grace_seconds: float) -> None:
         """
-        Stop: give back what has not begun, wait for what runs up to the grace time, record everything, say so.
+        Stop: release runs that have not begun, wait for the others up to the grace time, record everything, mark the
+        node.
 
-        What does not end in time becomes ``interrupted``, and is run again elsewhere if its job wants that. Call it
-        from the thread that called ``run_once``, or after that thread has ended.
+        Runs that do not end in time become ``interrupted``, and are run again elsewhere if their jobs want that. Call
+        it from the thread that called ``run_once``, or after that thread has ended.
         """
         with self._stop_once:
             if self._stopped:
@@ -195,9 +199,9 @@ class Node:
 
     def _open_sessions(self) -> None:
         """
-        Open what the node cannot do without, before it announces itself: a server that is full later stops nothing.
+        Open the sessions that the node needs, before it announces itself: a server that is full later cannot stop it.
 
-        :raises DatabaseUnavailable: there is no room for all of them, and none was kept
+        :raises DatabaseUnavailable: the server has too little room, and all sessions were closed
         """
         sessions = (self._connection, self.heartbeat.connection, self._session, self.recorder.connection)
         try:
@@ -218,6 +222,7 @@ class Node:
             version=__version__,
             executors=self.executors,
             tasks=registry.names(),
+            tzdata=zone_rules.release(),
         )
 
     def _become_another(self) -> None:
@@ -253,7 +258,11 @@ class Node:
         for outcome in outcomes:
             if few or outcome.is_failure:
                 self._log(outcome)
-        self.workload.forget(outcome.run_id for outcome in outcomes)
+        ended = [outcome.run_id for outcome in outcomes]
+        self.workload.forget(ended)
+        if self.workload.end_limited(ended):
+            self.loop.duty(Grant).soon()
+            self.wakeups.wake()
 
     def _log(self, outcome: Outcome) -> None:
         run = self.workload.get(outcome.run_id)
@@ -283,7 +292,7 @@ class Node:
             notifications.notify_from(self._connection, Channel.RUNS)
 
     def _stop_pools(self, deadline: Deadline) -> list[OwnedRun]:
-        """Stop all pools side by side; return the runs that did not end."""
+        """Stop all pools side by side and return the runs that did not end."""
         left: list[OwnedRun] = []
         threads = [
             spawn(lambda pool=pool: left.extend(pool.stop(deadline=deadline)), name=f"stop-{pool.name}")

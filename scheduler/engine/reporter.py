@@ -11,8 +11,8 @@ from scheduler.conf import SchedulerSettings
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
-from scheduler.store import measures
-from scheduler.store.connections import Connection
+from scheduler.store.measuring import measures
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -28,9 +28,9 @@ class Reporter(Periodic):
 
     def do(self) -> None:
         """
-        Say how things are now.
+        Report the current state.
 
-        :raises DatabaseUnavailable: nothing was said
+        :raises DatabaseUnavailable: the report was not written
         """
         node = self._node
         pools = node.workload.pools

@@ -25,7 +25,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from scheduler import conf
-from scheduler.core.registry import DEFAULT_EXECUTOR
+from scheduler.core.tasks.registry import DEFAULT_EXECUTOR
 from scheduler.core.triggers.apscheduler import from_apscheduler, to_apscheduler
 from scheduler.core.triggers.zones import default_zone
 from scheduler.engine.events import EventDispatcher
@@ -73,8 +73,8 @@ class DurableScheduler(BackgroundScheduler):
     Runs jobs as one node of possibly many.
 
     ``add_job``, ``modify_job``, ``pause_job`` and their like work as in APScheduler 3.11, in this process at once and
-    in every other node through the database. What APScheduler calls job store and executors are here the tables and
-    the pools of the node; ``max_instances``, ``coalesce`` and ``misfire_grace_time`` are honoured over all nodes.
+    in every other node through the database. The tables and the pools of the node take the place of APScheduler's job
+    store and executors. ``max_instances``, ``coalesce`` and ``misfire_grace_time`` are honoured over all nodes.
     """
 
     state: int
@@ -109,15 +109,15 @@ class DurableScheduler(BackgroundScheduler):
 
     @property
     def is_done(self) -> bool:
-        """Whether the last pass found nothing due and no run is left in this node's hands."""
+        """Whether the last pass found no due work and this node owns no runs."""
         return self._node is not None and self._node.loop.found_nothing and self._node.workload.is_idle
 
     @property
     def stalled_seconds(self) -> float:
         """
-        For how long no pass of the loop has ended well although it should have; 0: all is well.
+        The seconds for which the loop should have ended a pass and has not, or 0 while all is well.
 
-        That its thread exists would prove nothing.
+        An existing thread alone would not prove that the loop works.
         """
         if self._node is None or self.state != STATE_RUNNING:
             return 0.0
@@ -127,10 +127,10 @@ class DurableScheduler(BackgroundScheduler):
 
     def start(self, paused: bool = False) -> None:
         """
-        Start the node in threads of its own and return. ``paused``: claim nothing until ``resume``.
+        Start the node in threads of its own and return. If ``paused``, it claims jobs after ``resume`` only.
 
         :raises SchedulerAlreadyRunningError: it runs
-        :raises DatabaseUnavailable: nothing was started
+        :raises DatabaseUnavailable: the node was not started
         """
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
@@ -194,9 +194,10 @@ class DurableScheduler(BackgroundScheduler):
 
     def resume_job(self, job_id: str, jobstore: str | None = None) -> ApschedulerJob | None:
         """
-        Let a paused job become due again. One whose trigger is over is finished; APScheduler would delete it.
+        Let a paused job become due again. A job whose trigger has ended becomes finished, where APScheduler would
+        delete it.
 
-        :raises JobLookupError: there is no such job
+        :raises JobLookupError: the job does not exist
         """
         with self._jobstores_lock:
             job, alias = self._lookup_job(job_id, jobstore)
@@ -210,12 +211,12 @@ class DurableScheduler(BackgroundScheduler):
         return None
 
     def _create_trigger(self, trigger: Any, trigger_args: dict[str, Any]) -> BaseTrigger:
-        """Let our own rules decide when a cron fires; APScheduler's would search to the year 9999 for 31 February."""
+        """Let our own rules decide when a cron fires. APScheduler's would search to the year 9999 for 31 February."""
         made = super()._create_trigger(trigger, trigger_args)
         return to_apscheduler(from_apscheduler(made)) if isinstance(made, CronTrigger) else made
 
     def run_once(self) -> float:
-        """Do one pass of the node in the caller's thread; return how long to sleep."""
+        """Do one pass of the node in the caller's thread and return the seconds to sleep."""
         assert self._node is not None  # noqa: S101 - only called while it runs
         return self._node.run_once()
 

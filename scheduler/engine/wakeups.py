@@ -8,13 +8,13 @@ import threading
 from scheduler import failpoints
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop
-from scheduler.store.notifications import Channel, Listener
+from scheduler.store.sessions.notifications import Channel, Listener
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 10.0
-"""How often the silent session is asked for a sign of life."""
+"""Interval at which a silent session is probed."""
 
 
 class Wakeups(Loop):

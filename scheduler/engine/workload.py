@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 
 from scheduler.conf import SchedulerSettings
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.limits import Limits, Share, share_of
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.errors import UnknownTask
 from scheduler.execution.pools import Pool
-from scheduler.store.runs import OwnedRun
+from scheduler.store.recording.runs import OwnedRun
 
 _AHEAD_SECONDS = 0.03
-"""How much work is handed to a pool beyond its free places: about what it drains during one claim."""
+"""Work handed to a pool beyond its free places, in seconds: about as much as it drains during one claim."""
 
 
 MARK_SECONDS = 0.1
@@ -22,7 +24,7 @@ MARK_SECONDS = 0.1
 
 
 class Workload:
-    """Only the tick's thread adds and starts runs; the recorder's thread settles them."""
+    """The runs of this node. The loop's thread adds and starts them, the recorder's thread settles them."""
 
     def __init__(self, *, pools: Mapping[str, Pool], settings: SchedulerSettings) -> None:
         self.pools = pools
@@ -30,6 +32,7 @@ class Workload:
         self._owned: dict[int, OwnedRun] = {}
         self._pending: dict[str, deque[OwnedRun]] = {name: deque() for name in pools}
         self._unmarked: dict[int, float] = {}
+        self._limited: set[int] = set()
         self.highest = 0
         """The highest number of a run that this node has ever owned."""
 
@@ -79,8 +82,22 @@ class Workload:
                 (free if _is_idempotent(run.task) else gated).append(run)
         return free, gated
 
+    def shares(self, runs: Iterable[OwnedRun]) -> dict[int, Share]:
+        """Return what limits say of those runs whose tasks have any."""
+        return {run.id: _share(task, run) for run in runs if (task := _task(run.task)) is not None and task.limits}
+
+    def note_limited(self, run_ids: Iterable[int]) -> None:
+        """These runs start, and hold a place that others may wait for."""
+        self._limited.update(run_ids)
+
+    def end_limited(self, run_ids: Iterable[int]) -> bool:
+        """Whether any of these held such a place. Safe in any thread."""
+        ended = self._limited.intersection(run_ids) if self._limited else set()
+        self._limited.difference_update(ended)
+        return bool(ended)
+
     def submit(self, runs: Iterable[OwnedRun], *, marked: bool) -> None:
-        """Hand runs to their executors; ``marked``: the database shows them as running."""
+        """Submit runs to their executors. ``marked``: the database shows them as running."""
         if not marked:
             now = time.monotonic()
             self._unmarked.update((run.id, now) for run in runs)
@@ -159,8 +176,18 @@ class Workload:
         return unbegun, gone
 
 
-def _is_idempotent(task: str) -> bool:
+def _is_idempotent(name: str) -> bool:
+    task = _task(name)
+    return task is not None and task.idempotent
+
+
+def _task(name: str) -> Task | None:
     try:
-        return registry.get(task).idempotent
+        return registry.get(name)
     except UnknownTask:
-        return False
+        return None
+
+
+def _share(task: Task, run: OwnedRun) -> Share:
+    arguments = task.named(args=json.loads(run.args), kwargs=json.loads(run.kwargs))
+    return share_of(limits=task.limits or Limits(), arguments=arguments)

@@ -1,4 +1,4 @@
-"""A bounded batch writer: many threads put, one thread flushes. It knows a sink with one method and nothing of SQL."""
+"""A bounded batch writer: many threads add items, one thread flushes them into a sink, which may be anything."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Batcher(Loop, Generic[Item]):
     Gather items and hand them to ``flush`` in groups.
 
     A flush that fails for want of a database is kept and retried, and so are the items that it returns, behind those
-    that came since; a full backlog makes ``put`` wait. ``stop`` writes what is left. ``weigh`` says how much memory an
-    item takes, roughly: groups and backlog are bounded by it as well.
+    that came since. ``put`` waits while the backlog is full. ``stop`` writes the rest. ``weigh`` says how much memory
+    an item takes, roughly: groups and backlog are bounded by it as well.
     """
 
     first_backoff_seconds = 0.05
@@ -58,7 +58,7 @@ class Batcher(Loop, Generic[Item]):
         self._abandon = threading.Event()
         self._refused_in_a_row = 0
         self.progressed_at = time.monotonic()
-        """When a flush last succeeded or there was nothing to write, on the monotonic clock."""
+        """The last time that a flush succeeded or the backlog was empty, on the monotonic clock."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -68,13 +68,13 @@ class Batcher(Loop, Generic[Item]):
         return list(self._items.copy())
 
     def put(self, item: Item) -> None:
-        """Add an item; wait while the backlog is full."""
+        """Add an item, waiting while the backlog is full."""
         if len(self._items) >= self._backlog or self._weight >= self._backlog_weight:
             self._wait_for_room()
         self._add(item)
 
     def offer(self, item: Item) -> bool:
-        """Add an item that may as well be left out; false: the backlog is full, and it was."""
+        """Add an optional item. Return false if it was left out because the backlog is full."""
         if self._is_full:
             return False
         self._add(item)
@@ -102,7 +102,7 @@ class Batcher(Loop, Generic[Item]):
                 self._drained.wait(timeout=1)
 
     def stop(self, *, timeout: float | None = 5.0) -> bool:
-        """Write what is left and end; false: it was not all written in time and is given up."""
+        """Write the rest and end. Return false if some of it was not written in time and is dropped."""
         super().stop(timeout=timeout)
         self._abandon.set()
         super().stop(timeout=1.0)
@@ -141,7 +141,7 @@ class Batcher(Loop, Generic[Item]):
         return self.backoff_seconds(failures=self._refused_in_a_row)
 
     def _flush_once(self) -> bool:
-        """Write a group; false: all of it is to be written again."""
+        """Write a group. Return false if all of it must be written again."""
         batch, weight = self._next_group()
         again = self._flush(batch)
         for _ in batch:
@@ -155,7 +155,7 @@ class Batcher(Loop, Generic[Item]):
         return len(again) < len(batch)
 
     def _next_group(self) -> tuple[list[Item], int]:
-        """Return the oldest items, as many as are flushed together, and what they weigh; a heavy one goes alone."""
+        """Return the oldest items, as many as are flushed together, and their weight. A heavy one goes alone."""
         if not self._weight:  # an item is weighed before it is put: these weigh nothing
             return [self._items[place] for place in range(min(self._rows, len(self._items)))], 0
         group: list[Item] = []

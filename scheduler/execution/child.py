@@ -17,7 +17,7 @@ from scheduler.core.states import RunState
 
 READY = b"ready"
 BEGUN = b"begun"
-"""The request is understood and the task is called next: a child that dies before it says so has done nothing."""
+"""The request is understood and the task is called next. A child that dies before this message has not called it."""
 
 
 def main(connection: Connection, settings_module: str, memory_mb: int | None) -> None:
@@ -86,7 +86,7 @@ def encode_request(run: Any, *, node: str) -> bytes:
 
 
 def decode_request(message: bytes) -> tuple[Any, str]:
-    from scheduler.store.runs import OwnedRun
+    from scheduler.store.recording.runs import OwnedRun
 
     values, node = json.loads(message)
     values["scheduled_at"] = datetime.fromisoformat(values["scheduled_at"])
@@ -106,7 +106,7 @@ def encode_note(note: Any) -> bytes:
 def decode_answer(message: bytes) -> Any:
     """Return the ``Outcome`` or the ``Note`` that a child sent."""
     from scheduler.messages import decode
-    from scheduler.store.runs import Note, Outcome
+    from scheduler.store.recording.runs import Note, Outcome
 
     answer = json.loads(message)
     if "note" in answer:

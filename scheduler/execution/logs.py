@@ -111,7 +111,7 @@ class PrintedLines(io.TextIOBase):
 
     @property
     def buffer(self) -> BinaryIO:
-        """Bytes are no lines: they go where the node's own output goes."""
+        """The node's own output, for bytes, which are not part of the run's log."""
         return self._original.buffer
 
     def writable(self) -> bool:

@@ -1,4 +1,4 @@
-"""What every executor of a node is to the engine, and how much work it has room for."""
+"""The interface of executors to the engine, and the amount of work that they have room for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
 
 Report = Callable[[OwnedRun, Outcome], None]
 """Called by the executor, in any thread, once for each run that ended."""
@@ -21,7 +21,7 @@ Publish = Callable[[Note], None]
 
 
 class Identity(Protocol):
-    """Who this node is at the moment."""
+    """The current id of this node."""
 
     @property
     def node(self) -> str: ...
@@ -42,7 +42,7 @@ class Deadline:
 
 
 class Flow:
-    """How fast a pool drains: an estimate that rises at once and fades within a second."""
+    """The rate at which a pool drains: an estimate that rises at once and fades within a second."""
 
     def __init__(self) -> None:
         self._finished = 0
@@ -88,11 +88,11 @@ class Pool(ABC):
 
     @property
     def places(self) -> int:
-        """Runs that it can have at once now; fewer than its size while places are lost."""
+        """Number of runs that it can have at once now. Less than its size while places are lost."""
         return self.size
 
     def wants(self, *, ahead_seconds: float) -> int:
-        """How many more runs to submit now: the free places, and what drains within ``ahead_seconds``."""
+        """Number of runs to submit now: the free places, and those that drain within ``ahead_seconds``."""
         return max(0, self.capacity(prefetch_seconds=ahead_seconds) - self.busy)
 
     def runs_dry(self, *, ahead_seconds: float) -> bool:
@@ -101,7 +101,7 @@ class Pool(ABC):
         return busy < places or (places > 0 and busy <= self.capacity(prefetch_seconds=ahead_seconds) // 2)
 
     def capacity(self, *, prefetch_seconds: float) -> int:
-        """How many runs the node may own for this pool: its places, and what drains in the prefetch time."""
+        """Number of runs that the node may own for this pool: its places, and those that drain in the prefetch time."""
         places = self.places
         return places + int(self._flow.rate() * prefetch_seconds) if places else 0
 
@@ -158,4 +158,4 @@ class Pool(ABC):
 
     @abstractmethod
     def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
-        """Wait for the bodies that run, no longer than the deadline; return the runs that did not end."""
+        """Wait for the bodies that run until the deadline, and return the runs that did not end."""

@@ -25,7 +25,7 @@ from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
 from scheduler.loops import spawn
 from scheduler.messages import Message
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 _spawn = multiprocessing.get_context("spawn")
 
 _LOOK_SECONDS = 1.0
-"""How often a child that says nothing is looked at."""
+"""Interval between two checks of a silent child."""
 
 _STALL_SECONDS = 5.0
 """A message that stops in its middle for so long is none."""
@@ -42,7 +42,7 @@ _MOST_BYTES = 256 * 1024 * 1024
 """More than the longest log, result and traceback take that a setting allows for in practice."""
 
 _TRIES = 3
-"""How many children may die before one of them takes a run up."""
+"""Number of children that may die before one of them begins a run."""
 
 
 class ChildDidNotStart(SchedulerError):
@@ -85,7 +85,7 @@ class Child:
         raise ChildDidNotStart(f"{ChildDidNotStart.__doc__} {self._end()}")
 
     def belongs_to(self, run_id: int | None) -> None:
-        """Note whose the child is from now on; ``None``: nobody's."""
+        """Note the run that the child belongs to from now on, or ``None`` if it is free."""
         with self._changing_runs:
             self._run_id = run_id
 
@@ -99,7 +99,7 @@ class Child:
         self, run: OwnedRun, *, node: str, timeout: float | None, publish: Callable[[Note], None]
     ) -> Outcome | None:
         """
-        Run a body and return its outcome; ``None``: the timeout is over, and the body goes on.
+        Run a body and return its outcome, or ``None`` if the timeout is over and the body goes on.
 
         :raises ChildNeverBegan: the task was not called
         :raises ChildDied: with its exit code or signal
@@ -130,10 +130,10 @@ class Child:
         """
         Read one message as ``send_bytes`` writes it: its size, and so many bytes.
 
-        A task may write anything into the pipe. What cannot be a message, or stops in the middle of one, is no answer.
+        A task may write anything into the pipe. Bytes that are not a whole message are rejected.
 
         :raises EOFError: the pipe is closed
-        :raises ChildTalkedNonsense: it is no message
+        :raises ChildTalkedNonsense: it is not a message
         """
         (size,) = struct.unpack("!i", self._read(4))
         if not 0 <= size <= _MOST_BYTES:
@@ -153,9 +153,10 @@ class Child:
 
     def _has_answer(self, *, ends_at: float | None) -> bool:
         """
-        Wait until the child says something; false: the time is over.
+        Wait until the child sends something.
 
-        A copy of itself that it left behind keeps its pipe open when it dies: so it is looked at as well.
+        Return false when the time is over. A copy of itself that a dying child leaves behind keeps its pipe open. So
+        the process is checked as well.
 
         :raises EOFError: it is dead
         """
@@ -181,13 +182,17 @@ class Child:
             self._process.kill()
 
     def _end_group(self) -> None:
-        """End what its tasks started. Only while it lives or has just died: then nobody else can have its number."""
+        """
+        End the processes that its tasks started.
+
+        Call it only while the child lives or has just died, so that its number still is its own.
+        """
         if self._process.pid is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def close(self) -> None:
-        """Close the pipe, upon which the child ends by itself; insist if it does not."""
+        """Close the pipe, upon which the child ends by itself, and kill it if it does not."""
         self._pipe.close()
         self._process.join(1)
         self.kill()
@@ -276,7 +281,7 @@ class ProcessPool(Pool):
             child.close()
 
     def _outcome(self, place: int, run: OwnedRun) -> Outcome | None:
-        """Run a body in the child of this place; ``None``: the pool stops."""
+        """Run a body in the child of this place. Return ``None`` if the pool stops."""
         tries = _TRIES
         while (child := self._ready_child(place)) is not None:  # it may have died while it was idle
             child.belongs_to(run.id)
@@ -333,7 +338,7 @@ class ProcessPool(Pool):
         )
 
     def _ready_child(self, place: int) -> Child | None:
-        """Return the child of this place, a new one if it is worn out or dead; ``None``: the pool stops."""
+        """Return the child of this place, a new one if it is worn out or dead, or ``None`` if the pool stops."""
         child = self._children.get(place)
         if child is not None and child.is_alive and child.runs < self._runs_per_child:
             return child

@@ -10,10 +10,10 @@ from scheduler.core.states import RunState
 from scheduler.errors import StatementCancelled
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
-from scheduler.store import held_runs, rollups, runs
-from scheduler.store.connections import Connection, concerns_rows
-from scheduler.store.halving import in_halves
-from scheduler.store.runs import Note, Outcome, Recorded
+from scheduler.store.recording import held_runs, rollups, runs
+from scheduler.store.recording.runs import Note, Outcome, Recorded
+from scheduler.store.sessions.connections import Connection, concerns_rows
+from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -76,15 +76,15 @@ class Recorder:
 
     def note(self, note: Note) -> None:
         """
-        Show something of a run that still runs, together with the next outcomes.
+        Record progress or log lines of a run that still runs, together with the next outcomes.
 
-        Nothing waits for it: a task that logs must not stand still because the database is away.
+        It never blocks: a task that logs must not stand still because the database is away.
         """
         self.batcher.offer(note)
 
     @property
     def oldest_seconds(self) -> float:
-        """Return how long ago the run ended whose outcome has waited longest; 0 if none waits."""
+        """Return the seconds since the end of the run whose outcome has waited longest, or 0 if none waits."""
         ended = [item.finished for item in self.batcher.snapshot() if isinstance(item, Outcome)]
         return max(0.0, time.monotonic_ns() / 1e9 - min(ended) / 1e6) if ended else 0.0
 
@@ -97,7 +97,7 @@ class Recorder:
         return everything_written
 
     def _flush(self, items: Sequence[Outcome | Note]) -> Sequence[Outcome]:
-        """Write all that can be written now; return the rest."""
+        """Write all that can be written now and return the rest."""
         outcomes = [item for item in items if isinstance(item, Outcome)]
         if len(outcomes) < len(items):
             ended = {outcome.run_id for outcome in outcomes}
@@ -146,7 +146,7 @@ class Recorder:
             logger.warning(events.RECORDER_FOLLOWS_LATER, extra={"error": str(error)[:500]})
 
     def _write(self, outcomes: Sequence[Outcome]) -> Recorded:
-        """Write a batch; if any row of it makes that fail, write it with care."""
+        """Write a batch, with care if one of its rows makes that fail."""
         if time.monotonic() >= self._careful_until:
             try:
                 return self._finish(outcomes)
@@ -169,7 +169,7 @@ class Recorder:
         )
 
     def _finish_with_care(self, outcomes: Sequence[Outcome]) -> Recorded:
-        """Record the runs that nobody has locked, and count them afterwards: uncounted ones have ended all the same."""
+        """Record the runs that are not locked, and count them afterwards: uncounted ones have ended all the same."""
         written = self._finish(outcomes, with_care=True)
         self._uncounted |= rollups.count(self.connection, runs=written.runs, node=self._identity.node)
         return written
@@ -207,11 +207,11 @@ def _characters(item: Outcome | Note) -> int:
 
 
 def _placeholder(outcome: Outcome, reason: Exception) -> Outcome:
-    """Keep how the run ended; say that its words could not be stored."""
+    """Keep the state of an outcome, and replace its texts by the reason why they could not be stored."""
     note = f"(what this run reported could not be stored: {type(reason).__name__})"
     return outcome._replace(
         result=None,
-        error=None if outcome.state is RunState.SUCCEEDED else note,
+        error=None if outcome.state in (RunState.SUCCEEDED, RunState.SKIPPED) else note,
         traceback="",
         log=note,
         progress=None,

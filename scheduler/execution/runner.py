@@ -19,12 +19,13 @@ from django.db.backends.signals import connection_created
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
-from scheduler.errors import Retry, UnknownTask
-from scheduler.execution.values import describe_error, progress_as_json, result_as_json
+from scheduler.core.tasks.registry import registry
+from scheduler.errors import Retry, Skip, UnknownTask
+from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked
-from scheduler.store.runs import Note, Outcome, OwnedRun
+from scheduler.messages import Message
+from scheduler.store.recording.runs import Note, Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
     error: str | None = None
     traceback = ""
     retry_after: float | None = None
+    reason: Message | None = None
     state = RunState.SUCCEEDED
     token = context.enter(current)
     try:
@@ -100,7 +102,9 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
             result = result_as_json(value, limit=conf.get().max_result_bytes)
     except BaseException as raised:  # noqa: BLE001 - the body is anybody's code; SystemExit must not end the pool
         state = _state_after(raised, current)
-        error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
+        reason = _reason_for(state, raised, current)
+        if state is not RunState.SKIPPED:
+            error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
         if isinstance(raised, Retry):
             retry_after = raised.after.total_seconds()
     finally:
@@ -120,9 +124,9 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         started=started,
         finished=now_microseconds(),
         result=result,
-        error=None if state is RunState.CANCELLED else error,
+        error=error if reason is None else None,
         traceback=traceback,
-        reason=reasons.CANCELLED_WHILE_IT_RAN() if state is RunState.CANCELLED else None,
+        reason=reason,
         retry_after_seconds=retry_after,
         value=value,
         log=current.logbook.text() if current.logbook is not None else "",
@@ -191,7 +195,7 @@ async def _result_of(awaitable: Awaitable[Any]) -> Any:
 
 
 def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
-    """Run a coroutine in an event loop of its own; a stop cancels it."""
+    """Run a coroutine in an event loop of its own. A stop cancels it."""
     with asyncio.Runner() as runner:
         loop = runner.get_loop()
         task = loop.create_task(coroutine)
@@ -208,10 +212,23 @@ def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
 
 
 def _state_after(raised: BaseException, current: CurrentRun) -> RunState:
-    """A body that ends by an exception after it was told to stop has obeyed; otherwise it failed."""
+    """
+    Return the state after an exception.
+
+    A body that raises after a request to stop has obeyed. Any other one failed, or has skipped.
+    """
     if current.stop_reason is not None:
         return _STOPPED_STATES[current.stop_reason]
-    return RunState.FAILED
+    return RunState.SKIPPED if isinstance(raised, Skip) else RunState.FAILED
+
+
+def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> Message | None:
+    """Return the reason of a state that is no failure."""
+    if state is RunState.CANCELLED:
+        return reasons.CANCELLED_WHILE_IT_RAN()
+    if state is RunState.SKIPPED:
+        return reasons.LEFT_OUT_BY_TASK(text=masked(describe_skip(raised), current.secrets))
+    return None
 
 
 def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:

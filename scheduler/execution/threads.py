@@ -17,14 +17,14 @@ from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.recording.runs import Outcome, OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
 
 class _Begun(NamedTuple):
-    """A body that runs. Whoever takes it out of the pool's table reports its outcome; whoever comes late does not."""
+    """A body that runs. The thread that removes it from the pool's table reports its outcome, and no other does."""
 
     run: OwnedRun
     current: CurrentRun
@@ -38,8 +38,8 @@ class ThreadPool(Pool):
     """
     Threads of this process.
 
-    Nobody can end a thread. A run that passes its timeout is recorded as timed out, its code is told to stop, its
-    thread is replaced by a new one, and what it returns later is not looked at.
+    Threads cannot be killed. A run that passes its timeout is recorded as timed out, its code is asked to stop, its
+    thread is replaced by a new one, and its later return value is ignored.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class ThreadPool(Pool):
                 return
 
     def _run(self, run: OwnedRun) -> bool:
-        """Run one body; false: it was reported without this thread, which has a successor."""
+        """Run one body. Return false if it was reported without this thread, which has a successor."""
         thread = threading.get_ident()
         current = begin(run, node=self._identity.node, publish=self._publish_note)
         timeout = timeout_of(run)
@@ -149,7 +149,7 @@ class ThreadPool(Pool):
         return True
 
     def _abandon(self, run: OwnedRun, fault: BaseException) -> bool:
-        """Report a run that this thread could not run to its end; false: the thread has a successor."""
+        """Report a run that this thread could not run to its end. Return false if the thread has a successor."""
         thread = threading.get_ident()
         if self._begun.pop(run.id, None) is None and thread in self._stuck:
             return self._comes_back(thread)
@@ -173,7 +173,7 @@ class ThreadPool(Pool):
             self._publish(note_of(current))
 
     def _take_out(self, begun: _Begun) -> bool:
-        """Say that its thread is stuck; false: it has just ended by itself."""
+        """Mark its thread as stuck. Return false if it has just ended by itself."""
         with self._changing_places:
             if self._begun.pop(begun.run.id, None) is None:
                 return False

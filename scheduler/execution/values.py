@@ -15,6 +15,9 @@ _MOST_PROGRESS = 10**15
 _LONGEST_PROGRESS = 2000
 """Characters of the message of a progress."""
 
+_LONGEST_SKIP = 2000
+"""Characters of the text with which a task skips its run."""
+
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -34,9 +37,9 @@ def cut_middle(text: str, *, limit: int) -> str:
 
 def progress_as_json(progress: Mapping[str, Any]) -> str:
     """
-    Return what a task says of its progress as JSON that PostgreSQL accepts.
+    Return a task's progress as JSON that PostgreSQL accepts.
 
-    A number that is none, or a message that is no text, becomes a short text: what a task shows never fails its run.
+    A value of another type than number or text becomes a short text: progress never fails a run.
     """
     return json.dumps({name: _shown(value) for name, value in progress.items()}, ensure_ascii=False, allow_nan=False)
 
@@ -51,9 +54,9 @@ def _shown(value: object) -> object:
 
 def result_as_json(value: Any, *, limit: int) -> str | None:
     """
-    Return a task's result as JSON; ``None`` for no result.
+    Return a task's result as JSON, or ``None`` without a result.
 
-    What JSON cannot hold, or what is longer than ``limit`` bytes, becomes an object that says so: a result never
+    A value that JSON cannot hold, or longer than ``limit`` bytes, becomes an object with the reason: a result never
     fails a run.
     """
     if value is None:
@@ -79,7 +82,7 @@ def _cut(text: str, *, size: int, limit: int) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Spell NaN and the infinities, which JSON does not have; clean texts before JSON writes them as escapes."""
+    """Spell NaN and the infinities, which JSON does not have, and clean texts before JSON writes them as escapes."""
     if isinstance(value, str):
         return clean(value)
     if isinstance(value, float) and not math.isfinite(value):
@@ -101,6 +104,11 @@ def describe_error(error: BaseException, *, limit: int) -> tuple[str, str]:
         place = "".join(tracebacks.format_tb(error.__traceback__))
         text = f"{place}{line}\n(more could not be read: {type(broken).__name__})\n"
     return clean(cut_middle(line, limit=2000)), clean(cut_middle(text, limit=limit))
+
+
+def describe_skip(raised: BaseException) -> str:
+    """Return the text with which a task skips its run, bounded and fit to be stored."""
+    return clean(cut_middle(message_of(raised), limit=_LONGEST_SKIP)).strip() or "–"
 
 
 def _name(error: BaseException) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.core.management.color import Style
 
-from scheduler.core import differences
 from scheduler.core.declarations import REMOVED
+from scheduler.core.jobs import differences
 from scheduler.core.states import Via
 from scheduler.management import printing
 from scheduler.services import declarations

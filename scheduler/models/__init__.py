@@ -1,17 +1,18 @@
 from scheduler.models.accounting import OwedWindow, RemovedJob
+from scheduler.models.alerts.channel import Channel
+from scheduler.models.alerts.incident import Incident, Mute
+from scheduler.models.alerts.notification import AlertChange, Notification
+from scheduler.models.alerts.rule import Rule
 from scheduler.models.bulk import BulkAction
 from scheduler.models.change import Change
-from scheduler.models.channel import Channel
 from scheduler.models.declaration import Declaration
 from scheduler.models.idempotency import IdempotencyKey
-from scheduler.models.incident import Incident, Mute
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
+from scheduler.models.limit import LimitedRun, RateLimit
 from scheduler.models.measure import NodeMeasure
 from scheduler.models.node import Node
-from scheduler.models.notification import AlertChange, Notification
 from scheduler.models.rollup import Counter, Rollup
-from scheduler.models.rule import Rule
 from scheduler.models.run import Run
 from scheduler.models.switch import Switch
 from scheduler.models.template import Template, TemplateVersion
@@ -27,11 +28,13 @@ __all__ = [
     "Incident",
     "Installation",
     "Job",
+    "LimitedRun",
     "Mute",
     "Node",
     "NodeMeasure",
     "Notification",
     "OwedWindow",
+    "RateLimit",
     "RemovedJob",
     "Rollup",
     "Rule",

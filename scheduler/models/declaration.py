@@ -21,7 +21,7 @@ class Declaration(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text=_("What synchronises it: the deployment (empty), a template or a provider of rows."),
+        help_text=_("The source that synchronises it: the deployment (empty), a template or a provider of rows."),
     )
     template_version = models.ForeignKey(
         "scheduler.TemplateVersion",

@@ -25,6 +25,9 @@ class Installation(models.Model):
         default="",
         help_text=_("By which next fire times were computed."),
     )
+    cleaned_up_at = models.DateTimeField(
+        _("cleaned up at"), null=True, help_text=_("When old rows were deleted the last time.")
+    )
 
     class Meta:
         verbose_name = _("installation")

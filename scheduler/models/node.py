@@ -25,6 +25,14 @@ class Node(models.Model):
         help_text=_("Threads whose run has timed out and whose code still goes on."),
     )
     tasks = models.JSONField(_("tasks"), default=list, help_text=_("The names of the tasks that it knows."))
+    tzdata = models.CharField(
+        _("time zone data"),
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("The release of the time zone rules by which it computes fire times."),
+    )
     state = models.CharField(_("state"), max_length=16, choices=NodeState.pairs(), default=NodeState.RUNNING)
     reason_text = models.TextField(
         _("reason"), db_column="reason", blank=True, default="", help_text=_("As earlier releases wrote it.")

@@ -23,6 +23,9 @@ class Rollup(models.Model):
     interrupted = models.PositiveIntegerField(default=0)
     missed = models.PositiveIntegerField(default=0, help_text=_("Fire times, not rows."))
     skipped = models.PositiveIntegerField(default=0, help_text=_("Fire times, not rows."))
+    left_out = models.PositiveIntegerField(
+        default=0, db_default=0, help_text=_("Of those that were skipped: on purpose, by a calendar or the task.")
+    )
     run_seconds = models.FloatField(_("run seconds"), default=0, help_text=_("Sum over the runs that began."))
     last_finished_at = models.DateTimeField(_("last finished at"))
 

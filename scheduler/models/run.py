@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from scheduler.models.job import Job
 
 
+PARKED = -32_768
+"""The priority in the queue of runs that wait for a limit: behind all others."""
+
 HAS_A_REASON = ~Q(reason_code="") | ~Q(reason_text="")
 """The condition of the index of such runs: a query has to ask for it in the same words."""
 
@@ -73,7 +76,7 @@ class Run(models.Model):
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
     node = models.UUIDField(_("node"), null=True)
     coalesced = models.PositiveIntegerField(
-        _("coalesced"), default=0, help_text=_("How many earlier fire times were folded into this row.")
+        _("coalesced"), default=0, help_text=_("Number of earlier fire times folded into this row.")
     )
     previous = models.ForeignKey(
         "self",
@@ -192,6 +195,11 @@ class Run(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
+
+    @property
+    def own_priority(self) -> int:
+        """Its priority, also while it waits for a limit behind all others."""
+        return self.priority if self.priority != PARKED else (self.reason_params or {}).get("priority", 0)
 
     @property
     def failure(self) -> str | None:

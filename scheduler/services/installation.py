@@ -13,8 +13,9 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Job
 from scheduler.services import assumptions, retention
 from scheduler.services.database_errors import connect, explain, is_transient
-from scheduler.store import database, locks
-from scheduler.store.connections import Connection
+from scheduler.store import database
+from scheduler.store.sessions import locks
+from scheduler.store.sessions.connections import Connection
 
 TABLES = frozenset({"django_apscheduler_djangojob", "scheduler_job", "scheduler_run", "scheduler_node"})
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from scheduler import sealing
 from scheduler.core import error_messages
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments
 from scheduler.models import Job
 
@@ -71,7 +71,7 @@ def refuse_masks(*, kwargs: Mapping[str, Any], secrets: frozenset[str]) -> None:
 
 def check_destination(*, job: Job, changes: Mapping[str, Any]) -> None:
     """
-    Refuse to keep a secret that nobody entered again beside arguments that may send it somewhere else.
+    Refuse to keep a secret, unless it is entered again, beside arguments that may send it somewhere else.
 
     ``changes``: the new ``task``, ``args`` or ``kwargs``, sealed values where the stored ones stay.
 

@@ -11,30 +11,31 @@ from scheduler.core.states import Via
 from scheduler.errors import JobNotFound, SchedulerError
 from scheduler.models import Declaration, Job, Run
 from scheduler.store import database
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
 
 _CALL = ("args", "kwargs")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resealed:
-    """What became of the secrets of one job, run or instance of a template."""
+    """The result of resealing the secrets of one job, run or instance of a template."""
 
     what: str
     """``job``, ``run`` or ``instance``."""
 
     id: str
     error: SchedulerError | None = None
-    """Why its secrets could not be opened; they are as they were."""
+    """The reason why its secrets could not be opened and are unchanged."""
 
 
 def reseal(*, actor: str = "", via: Via | str = Via.COMMAND, dry_run: bool = False) -> Iterator[Resealed]:
     """
-    Seal what is sealed with a former key, or not bound to its place; each job and run in a transaction of its own.
+    Seal anew the values sealed with a former key or not bound to their place, each job and run in a transaction of its
+    own.
 
-    Runs that have ended keep what they have: a retry of one needs the key of then, or runs the job instead.
+    Runs that have ended keep their values: a retry of one needs the former key, or runs the job instead.
     """
     author = Author(actor=actor, via=Via(via), reason="Secrets sealed anew.")
     for id in _ids(Job):

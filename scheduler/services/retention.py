@@ -16,9 +16,9 @@ from django.utils import timezone
 from scheduler import conf
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidRetention, JobExists
-from scheduler.models import Change, Job
+from scheduler.models import Change, Installation, Job
 from scheduler.services import jobs
-from scheduler.store import retention
+from scheduler.store.cleaning import retention
 from scheduler.store.clock import database_now
 
 BATCH_SIZE = 1000
@@ -136,6 +136,8 @@ def clean_up(
         done = done.plus(**counts)
         if progress is not None:
             progress(done)
+    if not dry_run:
+        Installation.objects.update(cleaned_up_at=database_now())
     return done
 
 
@@ -226,7 +228,7 @@ def check(*, older_than_days: int, keep_per_job: int, batch_size: int) -> None:
         ("batch_size", batch_size, 1, 10_000),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise InvalidRetention(f"{name} is “{value}”; it is a whole number from {low:,} to {high:,}.")
+            raise InvalidRetention(f"{name} is “{value}”. It must be a whole number from {low:,} to {high:,}.")
 
 
 class _Batch:

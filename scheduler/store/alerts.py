@@ -1,12 +1,13 @@
 """
-Alerts: incidents are opened, counted and closed by the database; messages about them go through an outbox.
+Alerts: the database opens, counts and closes incidents, and messages about them go through an outbox.
 
 1. **Open and close.** A trigger on the table of jobs (``scheduler_judge_job``) opens, counts and closes incidents of
-   the kinds ``failing`` and ``broken`` in the statement that records what happened, whoever writes it. A success of a
-   job that does not fail touches none of this. The kinds that depend on time are judged by ``judge``, on any node, one
-   at a time under an advisory lock, by the database's clock.
+   the kinds ``failing`` and ``broken`` in the statement that records what happened, whoever writes it. The success of a
+   healthy job does not touch these tables. The kinds that depend on time are judged by ``judge``, on any node, one at a
+   time under an advisory lock, by the database's clock.
 2. **Tell** (``store.outbox.tell``). Under another advisory lock, what has opened, changed or closed becomes rows of
-   ``scheduler_notification``. The same statement marks the incident as told, so a crash loses and doubles nothing.
+   ``scheduler_notification``. The same statement marks the incident as told, so a crash neither loses nor doubles a
+   message.
 3. **Claim, send, record** (``store.outbox``). A sender leases a row with SKIP LOCKED,
    sends it outside of any transaction, and records the answer. A lease that ends without an answer is taken up again,
    under the same id: delivery is at least once.
@@ -25,10 +26,10 @@ from django.db.utils import OperationalError
 from scheduler import failpoints, messages
 from scheduler.core.alerts import ClosedBecause, RuleKind
 from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, FailingCheck, failing_checks
-from scheduler.store import measures
-from scheduler.store.connections import Connection, Row, array, texts
 from scheduler.store.database import atomic
-from scheduler.store.measures import Execute
+from scheduler.store.measuring import measures
+from scheduler.store.measuring.measures import Execute
+from scheduler.store.sessions.connections import Connection, Row, array, texts
 
 _JUDGE_LOCK = 0x5C4ED0A1
 """Any number that other users of advisory locks in the database are unlikely to use."""
@@ -79,13 +80,13 @@ class Settled(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertMeasures:
-    """How alerts stand."""
+    """The figures of alerts, for metrics and health."""
 
     open: dict[tuple[str, str], int] = field(default_factory=dict)
     """Open incidents by kind and severity."""
 
     messages: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Messages by channel and what became of them: sent; failed, for each try."""
+    """Messages by channel and outcome: sent, or failed for each attempt."""
 
     oldest: dict[str, float] = field(default_factory=dict)
     """Age of the oldest message that was not sent, by channel, in seconds."""
@@ -238,7 +239,7 @@ def settle_interrupted(connection: Connection, *, now: datetime | None = None) -
 
 
 def close_orphans(connection: Connection, *, now: datetime | None = None) -> int:
-    """Close incidents whose rule is gone, or off; return how many."""
+    """Close incidents whose rule was deleted or disabled, and return their number."""
     return len(connection.execute("close_orphaned_incidents", now=now))
 
 

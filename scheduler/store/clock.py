@@ -19,5 +19,5 @@ def database_now() -> datetime:
 
 
 def aware(moment: datetime) -> datetime:
-    """Return an instant; a time without a zone is meant in the project's, as in triggers."""
+    """Return an aware instant. A time without a zone is read in the project's zone, as in triggers."""
     return moment if timezone.is_aware(moment) else resolve(moment, timezone.get_default_timezone())

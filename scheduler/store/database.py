@@ -17,7 +17,7 @@ from knox.models import get_token_model
 
 from scheduler import conf
 from scheduler.models import Job
-from scheduler.store.drivers import driver
+from scheduler.store.sessions.drivers import driver
 
 
 def tables_alias() -> str:

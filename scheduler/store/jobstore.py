@@ -1,8 +1,8 @@
 """
-APScheduler's job store on our tables: what it writes are jobs, what it reads is built from their JSON columns.
+APScheduler's job store on our tables: it writes jobs, and builds the objects that it returns from their JSON columns.
 
-Nothing is unpickled and nothing is imported by a name from the database. ``job_state`` is written all the same, for
-readers of the stock job store.
+It never unpickles data or imports a name from the database. ``job_state`` is written for readers of the stock job
+store.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from django.db.models import F
 from django_apscheduler.jobstores import DjangoJobStore
 from django_apscheduler.util import get_django_internal_datetime
 
-from scheduler.core.registry import registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import JobExists, JobNotFound, UnknownTask
 from scheduler.models import Job
 from scheduler.models.job import JobQuerySet
 from scheduler.store import database
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
-from scheduler.store.declarations import Declaration, edit_columns, new_job, replacement_columns
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.stock.apscheduler_jobs import Declaration, edit_columns, new_job, replacement_columns
 from scheduler.store.stock.stored_jobs import StoredJob, build
 
 logger = logging.getLogger(__name__)
@@ -38,11 +38,11 @@ Answer = TypeVar("Answer")
 
 class PostgresJobStore(DjangoJobStore):
     """
-    The job store of ``DurableScheduler``; it serves a stock ``BackgroundScheduler`` as well.
+    The job store of ``DurableScheduler``, which serves a stock ``BackgroundScheduler`` as well.
 
-    Beyond APScheduler's contract: functions must be registered tasks and arguments must be JSON; a job that cannot run
-    is returned with a function or a trigger that says so, and is never deleted; ``replace_existing`` keeps a job's
-    history, its phase if the trigger is the same, and the pause that a person asked for.
+    Beyond APScheduler's contract, functions must be registered tasks and arguments must be JSON. A job that cannot run
+    is returned with a function or a trigger that raises the reason, and is never deleted. ``replace_existing`` keeps a
+    job's history, its phase if the trigger is the same, and a pause that a person requested.
     """
 
     _is_shut_down = False
@@ -54,10 +54,10 @@ class PostgresJobStore(DjangoJobStore):
 
     def shutdown(self) -> None:
         """
-        Give back this thread's connection, unless the caller is in the middle of a transaction.
+        Close this thread's connection, unless the caller is in the middle of a transaction.
 
-        From now on nothing is due: the thread of a ``BackgroundScheduler`` asks once more before it ends, and would
-        leave a connection behind.
+        From now on the store reports no due jobs: the thread of a ``BackgroundScheduler`` asks once more before it
+        ends, and would leave a connection behind.
         """
         self._is_shut_down = True
         if not database.connection().in_atomic_block:
@@ -97,7 +97,7 @@ class PostgresJobStore(DjangoJobStore):
             unknown.append(task)
 
     def get_all_jobs(self) -> list[StoredJob]:
-        """Return every job by when it is due; those that are paused, finished or broken come last."""
+        """Return every job in the order of due times. Paused, finished and broken jobs come last."""
         query = _without_pickles().order_by(F("next_run_time").asc(nulls_last=True), "pk")
         return [self._build(row) for row in _ask(lambda: list(query))]
 
@@ -117,12 +117,13 @@ class PostgresJobStore(DjangoJobStore):
 
     def update_job(self, job: ApschedulerJob) -> None:
         """
-        Write what was changed about a job that this store returned; replace all of one that it did not.
+        Write the changes of a job that this store returned.
 
-        Only what differs from what was read is written, so that an edit which somebody else made meanwhile stays.
+        A job object from elsewhere replaces all columns. Only columns that differ from those that were read are
+        written, so that concurrent edits of others stay.
 
-        :raises JobLookupError: there is no such job
-        :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: nothing was changed
+        :raises JobLookupError: the job does not exist
+        :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: the job is unchanged
         """
         now = _ask(database_now)
         with database.atomic():
@@ -142,7 +143,7 @@ class PostgresJobStore(DjangoJobStore):
         """
         Mark a job as finished: it has no further fire time, and stays visible.
 
-        :raises JobLookupError: there is no such job
+        :raises JobLookupError: the job does not exist
         """
         now = _ask(database_now)
         with database.atomic():
@@ -154,9 +155,9 @@ class PostgresJobStore(DjangoJobStore):
 
     def remove_job(self, job_id: str) -> None:
         """
-        Delete the job; its history stays.
+        Delete the job. Its history stays.
 
-        :raises JobLookupError: there is no such job
+        :raises JobLookupError: the job does not exist
         """
         _ask(database_now)
         with database.atomic():
@@ -166,7 +167,7 @@ class PostgresJobStore(DjangoJobStore):
                 raise JobLookupError(job_id) from None
 
     def remove_all_jobs(self) -> None:
-        """Delete every job. Rows that stock django-apscheduler wrote and nobody adopted are not among them."""
+        """Delete every job. Rows of stock django-apscheduler that are not adopted stay."""
         _ask(database_now)
         with database.atomic():
             rows.delete_many(jobs=Job.objects.all(), author=Author())
@@ -190,7 +191,7 @@ class PostgresJobStore(DjangoJobStore):
 
 
 def _without_pickles() -> JobQuerySet:
-    """Every job, without the one column that nothing here reads."""
+    """Return every job without the pickle, which this module never reads."""
     rows: JobQuerySet = Job.objects.defer("job_state")
     return rows
 
@@ -214,9 +215,9 @@ def _is_known(task: str) -> bool:
 
 def _ask(question: Callable[[], Answer]) -> Answer:
     """
-    Ask the database; once more if this thread's connection had gone stale meanwhile.
+    Query the database, a second time if this thread's connection had become stale.
 
-    For questions only: what was written when the connection broke, nobody knows.
+    For reading only: whether a write took effect when the connection broke is unknown.
     """
     try:
         return question()

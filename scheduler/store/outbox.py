@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from scheduler import failpoints
 from scheduler.core.alerts import delay_before_reminder
-from scheduler.store.connections import Connection, Row, array
+from scheduler.store.sessions.connections import Connection, Row, array
 
 _TELL_LOCK = 0x5C4ED0A2
 """Any number that other users of advisory locks in the database are unlikely to use."""

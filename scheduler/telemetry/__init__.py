@@ -1,1 +1,1 @@
-"""What can be observed from outside: every log event, every metric, and the server that exports the metrics."""
+"""Telemetry: every log event, every metric, and the server that exports the metrics."""

@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Server
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events, metrics
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ CACHE_SECONDS = 5.0
 """For how long an answer is given again: several scrapers cost what one does."""
 
 _CLIENT_SECONDS = 5.0
-"""A client that sends nothing for this long is left alone: the next one waits for it."""
+"""Time limit for a silent client, because the next one waits for it."""
 
 
 class Exporter:
@@ -63,7 +63,7 @@ class MetricsServer(Server):
 
     @property
     def address(self) -> tuple[str, int]:
-        """Where it listens; with port 0 a free one was chosen."""
+        """The address of the server. With port 0 it is a port that was free."""
         host, port = self._server.server_address[:2]
         return str(host), int(port)
 

@@ -2,7 +2,8 @@
 Every metric, declared once: its name, its labels, what it means and what it is read from.
 
 All are read from the database when they are asked for, so that every web process and every node says the same, and
-counters never fall when a process ends. Labels are tasks, states, executors, nodes and channels. Never a job or a run.
+counters never fall when a process ends. Labels are tasks, states, executors, nodes, channels and releases. Never a job
+or a run.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.core.health import Check, Standing, Status
 from scheduler.core.health.standing import NodeView
 from scheduler.core.states import JobState, RunState
-from scheduler.store import alerts, measures
+from scheduler.store import alerts
 from scheduler.store.alerts import AlertMeasures
-from scheduler.store.measures import Execute, Total
+from scheduler.store.measuring import measures
+from scheduler.store.measuring.measures import Execute, Total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Sources:
 
 
 def read(*, execute: Execute = measures.execute) -> Sources:
-    """Ask the database: nine queries."""
+    """Ask the database: ten queries."""
     standing = measures.standing(execute=execute)
     return Sources(
         standing=standing,
@@ -138,6 +140,13 @@ class Collector:
                 if value is not None:
                     family.add_metric([label], value)
             yield family
+        rules = GaugeMetricFamily(
+            "scheduler_node_time_zone_rules", "1, by the release by which it computes.", labels=["node", "release"]
+        )
+        for label, node in _by_label(self._standing.nodes):
+            if node.tzdata:
+                rules.add_metric([label, node.tzdata], 1)
+        yield rules
         for name, text, of in _OF_POOLS:
             family = GaugeMetricFamily(name, text, labels=["node", "executor"])
             for label, node in _by_label(self._standing.nodes):
@@ -198,7 +207,7 @@ _OF_NODES: tuple[tuple[str, str, Callable[[NodeView], float | None]], ...] = (
     ("scheduler_node_uptime_seconds", "Since it started.", lambda node: node.uptime),
     ("scheduler_node_stuck_threads", "Threads whose run timed out and goes on.", lambda node: node.stuck),
     ("scheduler_node_recorder_backlog", "Outcomes in memory, not recorded yet.", lambda node: node.backlog),
-    ("scheduler_node_tick_seconds", "How long its latest pass took.", lambda node: node.tick_seconds),
+    ("scheduler_node_tick_seconds", "Duration of its latest pass.", lambda node: node.tick_seconds),
     ("scheduler_node_clock_skew_seconds", "Its clock, ahead of the database's.", lambda node: node.skew),
     ("scheduler_node_database_connections", "Pooled connections in use.", lambda node: node.connections),
 )

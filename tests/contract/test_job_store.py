@@ -14,11 +14,11 @@ from django.db import connection
 from django_apscheduler.models import DjangoJob
 
 from scheduler import models
-from scheduler.core.registry import registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger, UnknownTask
-from scheduler.store.connections import Connection
 from scheduler.store.jobstore import PostgresJobStore
+from scheduler.store.sessions.connections import Connection
 from tests.contract import tasks
 
 Add = Callable[..., Job]

@@ -13,7 +13,7 @@ from django.core import management
 from django.core.management import BaseCommand, CommandError
 
 from scheduler import conf
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import (
     AnswerTooSlow,
     CommandFailed,

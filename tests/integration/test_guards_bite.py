@@ -16,12 +16,16 @@ import pytest
 
 from scheduler.core.states import JobState, NodeState, RunState
 from scheduler.models import Job, Node, Run
-from scheduler.store import claims, definitions, held_runs, nodes, runs, statements
-from scheduler.store.connections import Connection, array
-from scheduler.store.definitions import Vouched
-from scheduler.store.held_runs import HeldRuns
-from scheduler.store.positions import Positions
-from scheduler.store.runs import Outcome
+from scheduler.store import statements
+from scheduler.store.claiming import claims
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.jobs import definitions
+from scheduler.store.jobs.definitions import Vouched
+from scheduler.store.liveness import nodes
+from scheduler.store.recording import held_runs, runs
+from scheduler.store.recording.held_runs import HeldRuns
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection, array
 from tests.ledger import ANY_JOB, MINUTE, NOON, SECOND, TASK, add_job, add_node, add_run
 
 pytestmark = pytest.mark.django_db(transaction=True)

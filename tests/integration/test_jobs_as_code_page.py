@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from scheduler import conf, schedules
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.models import Job
 from scheduler.services import declarations
 from scheduler.services.declarations import files

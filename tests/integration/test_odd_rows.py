@@ -26,11 +26,13 @@ from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspec
 from scheduler.engine.duties.resume import end_pauses
 from scheduler.execution.recorder import Recorder
 from scheduler.models import Job, Run
-from scheduler.store import claims, nodes, runs
-from scheduler.store.connections import Connection
-from scheduler.store.held_runs import HeldRuns
-from scheduler.store.positions import Positions
-from scheduler.store.runs import Outcome
+from scheduler.store.claiming import claims
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.liveness import nodes
+from scheduler.store.recording import runs
+from scheduler.store.recording.held_runs import HeldRuns
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_node, add_run
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]

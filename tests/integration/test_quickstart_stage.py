@@ -9,7 +9,7 @@ from openlearn.tasks import SampleFailure
 from openlearn.tasks import fail as fail_task
 from scheduler.models import Incident, Job, Rule
 from scheduler.services import jobs
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import fail
 
 pytestmark = pytest.mark.django_db(transaction=True)

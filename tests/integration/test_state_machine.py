@@ -23,10 +23,12 @@ from scheduler.core.states import NodeState, RunState
 from scheduler.errors import AlreadyPaused, NotPaused
 from scheduler.models import Job, Run
 from scheduler.services import jobs
-from scheduler.store import claims, nodes, runs
-from scheduler.store.connections import Connection
-from scheduler.store.held_runs import HeldRuns
-from scheduler.store.runs import Outcome
+from scheduler.store.claiming import claims
+from scheduler.store.liveness import nodes
+from scheduler.store.recording import runs
+from scheduler.store.recording.held_runs import HeldRuns
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import NOON, SECOND
 
 TASK = "sample.nothing"

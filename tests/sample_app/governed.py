@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from scheduler import Retry, Secret, current_run, task
+from scheduler import Retry, Secret, Skip, current_run, task
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +75,26 @@ def come_back(after: float, attempt: int) -> str:
     if current_run().attempt < attempt:
         raise Retry("the site asks to wait", after=after)
     return "done"
+
+
+@task(name="governed.have_nothing_to_do")
+def have_nothing_to_do(text: str = "nothing new") -> None:
+    """Skip, after a line in the log."""
+    current_run().log.info("looked")
+    raise Skip(text)
+
+
+@task(name="governed.have_nothing_to_await")
+async def have_nothing_to_await() -> None:
+    """Skip in a coroutine."""
+    await asyncio.sleep(0)
+    raise Skip("nothing new")
+
+
+@task(name="governed.keep_the_secret")
+def keep_the_secret(token: Annotated[str, Secret]) -> None:
+    """Skip with a text that has a secret."""
+    raise Skip(f"nothing new for {token}")
 
 
 @task(name="governed.report")

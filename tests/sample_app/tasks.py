@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import task
-from tests.sample_app import effects, governed
+from tests.sample_app import effects, governed, limited
 
-__all__ = ["governed"]
+__all__ = ["governed", "limited"]
 
 
 @task(name="sample.nothing")

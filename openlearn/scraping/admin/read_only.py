@@ -1,4 +1,4 @@
-"""What the pages of documents and of fetched pages share."""
+"""The parts that the pages of documents and of fetched pages share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReadOnlyAdmin(InDisplayZone, ModelAdmin):
 
 
 def link_out(url: str) -> SafeString | str:
-    """An address of the web as a link; anything but http and https stays text."""
+    """Return an address of the web as a link. Other schemes than http and https stay text."""
     shown = display.first_line(url, most=200)
     if not url.startswith(("http://", "https://")):
         return shown

@@ -59,7 +59,7 @@ _FORM = (
 
 
 def _said(source: Source) -> str:
-    """What was wrong with the last scrape, in the reader's language."""
+    """Return the problem of the last scrape, in the reader's language."""
     return told(sentences.from_data(source.failure)) if source.failure else source.last_error
 
 
@@ -97,7 +97,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         return own + super().get_urls()
 
     def changeform_view(self, request: HttpRequest, object_id: str | None = None, *args: Any, **kwargs: Any) -> Any:
-        """With the button “test” the source is requested and shown again; its form refuses to be saved then."""
+        """With the button “test” the source is requested and shown again, and its form is not saved."""
         if request.method == "POST" and TEST in request.POST:
             self._test(request, object_id)
         return super().changeform_view(request, object_id, *args, **kwargs)
@@ -159,10 +159,10 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
 
     @admin.display(description=_("health"), ordering="consecutive_failures")
     def health(self, source: Any) -> SafeString:
-        """How its scrapes go, and what was wrong with the last one."""
+        """Return the state of its scrapes, and the problem of the last one."""
         job = source.job
         if job is None:
-            missing = _("It has no job; save it to make it anew.")
+            missing = _("It has no job. Save it to create one.")
             return format_html('{} <span class="ols-under">{}</span>', display.job_badge("broken"), missing)
         if job.state == "paused":
             badge, reason = display.job_badge("paused"), display.reason(job.state_reason)
@@ -174,7 +174,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         return format_html('{} <span class="ols-under">{}</span>', badge, display.first_line(reason))
 
     def _remark(self, source: Source) -> str:
-        """What a person should know of a source that is fine."""
+        """Return a remark for people on a source without problems."""
         if source.pages_failing:
             return gettext("%(failing)d of %(known)d pages fail") % {
                 "failing": source.pages_failing,
@@ -255,7 +255,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
 
     @admin.action(description=_("Pause the selected sources"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
-        """The jobs of the sources stop becoming due; each can be resumed on its page."""
+        """Pause the jobs of the sources. Each can be resumed on its page."""
         number = services.pause_sources(sources=queryset, actor=request.user.get_username())
         self.message_user(request, ngettext("%d source is paused.", "%d sources are paused.", number) % number)
 

@@ -25,7 +25,7 @@ class ListForm(forms.Form):
         label=gettext_lazy("paused"),
         required=False,
         initial=True,
-        help_text=gettext_lazy("The sources ask nothing before somebody resumes them."),
+        help_text=gettext_lazy("The sources make no requests until somebody resumes them."),
     )
 
 

@@ -19,12 +19,12 @@ _RESERVED = frozenset(
 
 
 def set_password(source: Source, password: str) -> None:
-    """Seal the password; an empty one removes it."""
+    """Seal the password. An empty one removes it."""
     source.access = {**source.access, "password": secrets.seal(password)} if password else _without(source, "password")
 
 
 def set_headers(source: Source, headers: Mapping[str, str]) -> None:
-    """Seal the headers; none removes them."""
+    """Seal the headers. An empty mapping removes them."""
     sealed = secrets.seal(json.dumps(dict(headers)))
     source.access = {**source.access, "headers": sealed} if headers else _without(source, "headers")
 

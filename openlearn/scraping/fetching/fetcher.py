@@ -51,7 +51,7 @@ class Fetched:
     """Where the answer came from after redirects."""
 
     not_modified: bool
-    """The server says that nothing changed since ``etag`` or ``last_modified``; ``content`` is empty."""
+    """The server reports no change since ``etag`` or ``last_modified``, and ``content`` is empty."""
 
     content: bytes
     """Empty if the body went into ``file``."""
@@ -62,13 +62,13 @@ class Fetched:
 
     last_modified: str
     moved_to: str = ""
-    """Where permanent redirects led; empty if there were others, or none."""
+    """The target of permanent redirects. Empty without redirects, or with others among them."""
 
     no_index: bool = False
     """A header asks that the content is not collected."""
 
     max_age_seconds: int = 0
-    """How long the server calls it fresh."""
+    """The time for which the server calls it fresh."""
 
     file: BinaryIO | None = None
 
@@ -83,7 +83,7 @@ class Fetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guest:
-    """Who asks, and with which leave."""
+    """The identity of the requests, and the access that it has."""
 
     origin: str = ""
     """The only one that ``headers`` are for."""
@@ -135,11 +135,12 @@ class Fetcher:
         """
         Request a page, a feed, a sitemap or a list of records.
 
-        :raises RequestFailed: nothing usable came, or the address may not be requested
+        :raises RequestFailed: the answer is unusable, or the address may not be requested
         :raises ForbiddenByRobots, RobotsUnavailable: the site is closed to programs
         :raises PageNotFound, PageGone, UnexpectedStatus: the answer carries no content
-        :raises AskedToWait: the server wants no requests for a while; its host is closed for all nodes
-        :raises OutOfTime: nothing was requested
+        :raises AskedToWait: the server wants no requests for a while, and its host is closed for all nodes
+
+        :raises OutOfTime: the request was not made
         """
         return self._fetch(url, kind, etag, last_modified, limits=self._limits, into=None)
 
@@ -263,7 +264,7 @@ def _fetched(answer: outgoing.Answer, file: BinaryIO | None) -> Fetched:
 
 
 def _forbids_indexing(values: list[str]) -> bool:
-    """``X-Robots-Tag: noindex``, for everybody or for us; rules for another robot are not ours."""
+    """``X-Robots-Tag: noindex``, for all robots or for us. Rules for another robot do not apply."""
     for value in values:
         agent, colon, rules = value.partition(":")
         named = colon and "," not in agent and agent.strip().lower() not in {"unavailable_after"}

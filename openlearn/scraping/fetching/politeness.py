@@ -24,7 +24,7 @@ class Turn:
     """When a request may be sent."""
 
     wait_seconds: float | None
-    """``None``: not within the caller's patience, or not before ``closed_until``. Nothing was taken."""
+    """``None``: not within the caller's patience, or not before ``closed_until``. The turn was not taken."""
 
     closed_until: datetime | None = None
     """The host wants no requests before this."""
@@ -32,9 +32,9 @@ class Turn:
 
 def take_turn(*, host: str, delay_seconds: float, patience_seconds: float) -> Turn:
     """
-    Take the next turn at a host; the caller waits for it.
+    Take the next turn at a host, for which the caller waits.
 
-    A host without a pace (``delay_seconds`` is 0) is only asked whether it is closed.
+    A host without a pace (``delay_seconds`` is 0) is only checked for being closed.
     """
     if delay_seconds <= 0:
         closed_until = Host.objects.filter(name=host).values_list("closed_until", flat=True).first()

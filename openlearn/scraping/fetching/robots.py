@@ -22,20 +22,20 @@ from scheduler.errors import RequestFailed
 from scheduler.outgoing import Answer
 
 _LARGEST_BYTES = 500 * 1024
-"""RFC 9309: at least this much of the file has to be read; more is ignored."""
+"""Part of the file that is read. RFC 9309 requires at least this much."""
 
 _UNAVAILABLE_SECONDS = 300.0
-"""How long a site counts as closed after its robots.txt could not be read."""
+"""Time for which a site counts as closed after its robots.txt could not be read."""
 
 _PARSED_SECONDS = 300.0
-"""How long a parsed file is used before the table is asked again."""
+"""Time for which a parsed file is used before the table is read again."""
 
 _ORIGINS = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What one site asks of programs."""
+    """The rules of one site for programs."""
 
     robots_url: str
     parsed: Protego | None
@@ -47,7 +47,7 @@ class Rules:
         return self.parsed is not None and bool(self.parsed.can_fetch(url, agent))
 
     def delay_seconds(self, *, agent: str) -> float | None:
-        """Between two requests; ``None`` if the site does not care."""
+        """Seconds between two requests, or ``None`` if the site does not set a delay."""
         if self.parsed is None:
             return None
         rate = self.parsed.request_rate(agent)
@@ -68,7 +68,7 @@ class RobotsCache:
         self._known: OrderedDict[str, tuple[float, Rules]] = OrderedDict()
 
     def rules_for(self, *, url: str, fetch: Callable[[str], Answer], keep_seconds: float) -> Rules:
-        """Return the rules of the site; ``fetch`` asks for its robots.txt if no node knows it, or it is too old."""
+        """Return the rules of the site. ``fetch`` requests its robots.txt if the stored one is missing or too old."""
         origin = addresses.origin_of(url)
         with self._lock:
             known = self._known.get(origin)

@@ -42,7 +42,7 @@ class Document(models.Model):
     fingerprint = ArrayField(
         models.IntegerField(), verbose_name=_("fingerprint"), null=True, blank=True, editable=False
     )
-    """The bands of the text's similarity hash; see ``storing.similarity``."""
+    """The bands of the text's similarity hash (see ``reading.similarity``)."""
 
     class Meta:
         verbose_name = _("document")

@@ -98,7 +98,7 @@ class Page(Turn):
     extracted_at = models.DateTimeField(_("text extracted at"), null=True)
     extraction_attempts = models.PositiveSmallIntegerField(_("attempts to extract text"), default=0)
     extraction_problem = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
-    """Why the text of its body was not taken, as data of a sentence; empty if it was."""
+    """The reason why the text of its body was not extracted, as data of a sentence. Empty if it was."""
 
     objects = PageQuerySet.as_manager()
 

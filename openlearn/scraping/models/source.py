@@ -42,7 +42,7 @@ class Source(models.Model):
         Tier.MEDIUM: timedelta(minutes=360),
         Tier.LOW: timedelta(days=7),
     }
-    """How rarely a source of the tier is scraped at least, if its pace is learned."""
+    """The longest pause of a source of the tier if its pace is learned."""
 
     name = models.CharField(_("name"), max_length=200)
     # A host without a dot is an address too: “http://localhost:8000/…”. The guard decides what is asked.
@@ -76,7 +76,7 @@ class Source(models.Model):
         _("user name"), max_length=255, blank=True, default="", db_default="", help_text=_("For HTTP Basic access.")
     )
     access = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
-    """``password`` and ``headers``, each sealed; see ``fetching.access``."""
+    """``password`` and ``headers``, each sealed (see ``fetching.access``)."""
 
     robots_agreement = models.CharField(
         _("robots.txt agreement"),

@@ -1,1 +1,1 @@
-"""Bytes into facts: feeds, sitemaps, pages. Nothing here asks the network or the database."""
+"""Bytes into facts: feeds, sitemaps, pages. These modules do not use the network or the database."""

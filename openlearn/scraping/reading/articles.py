@@ -40,7 +40,7 @@ _PARSER_FAILURES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Extracted:
-    """What a page says. Empty text and ``None`` mean that it does not say."""
+    """The facts of a page. Empty text and ``None`` mean that they are missing."""
 
     canonical_url: str
     title: str
@@ -50,7 +50,7 @@ class Extracted:
     language: str
     published_at: datetime | None
     fingerprint: list[int] | None = None
-    """Of the text, for finding copies; ``None`` if it is too short for that."""
+    """The fingerprint of the text, for finding copies. ``None`` if the text is too short."""
 
 
 def check_type(*, url: str, media_type: str, content: bytes) -> None:
@@ -126,7 +126,7 @@ def _with_fingerprint(found: Extracted) -> Extracted:
 
 
 def _read_article(decoded: str, url: str) -> tuple[Any, str]:
-    """What trafilatura makes of a page: its metadata, or ``None``, and the text of its main part."""
+    """Return trafilatura's reading of a page: its metadata, or ``None``, and the text of its main part."""
     # Loaded here: it brings tens of megabytes, which the web and the threads that only fetch never need.
     import trafilatura
     from trafilatura.metadata import extract_metadata

@@ -1,7 +1,7 @@
 """
 The identity of a feed's entries: where each leads, how the feed identifies it, and which are one.
 
-Feeds identify entries by guid, by link, by the fragment of a link, or by nothing. Several entries may share one link
+Feeds identify entries by guid, by link, by the fragment of a link, or not at all. Several entries may share one link
 (all lectures of a course, all versions of a changelog): each then gets an address of its own on that page.
 """
 
@@ -20,7 +20,7 @@ _LONGEST_GUID = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What makes an entry the one that it is."""
+    """The marks by which an entry is recognised."""
 
     url: str
     guid: str
@@ -30,7 +30,7 @@ class Identity:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identities:
     found: tuple[Identity | None, ...]
-    """One for each entry, in their order; ``None``: the entry is left out."""
+    """One for each entry, in their order. ``None``: the entry is left out."""
 
     notes: tuple[str, ...]
     """A sentence for each reason why entries were left out."""
@@ -62,7 +62,7 @@ def identify(entries: list[Any], *, base: str, language: str) -> Identities:
 
 
 def address(url: object, *, base: str) -> str:
-    """Return a canonical address; empty if it is none."""
+    """Return a canonical address, or an empty string if it is not an address."""
     return (addresses.canonical(url=str(url), base=base) or "") if url else ""
 
 
@@ -111,7 +111,7 @@ def _enclosure(raw: Any) -> str:
 
 
 def _without_shared_guids(candidates: list[_Candidate | None]) -> list[_Candidate | None]:
-    """A guid that stands for several pages identifies none of them."""
+    """Remove guids that stand for several pages and so identify no single one."""
     pages: dict[str, set[str]] = defaultdict(set)
     for candidate in candidates:
         if candidate is not None and candidate.guid:
@@ -123,7 +123,7 @@ def _without_shared_guids(candidates: list[_Candidate | None]) -> list[_Candidat
 
 
 def _named_apart(sharing: list[_Candidate]) -> list[Identity | None]:
-    """Tell entries of one page apart: by guid, else by fragment. What is the same by both is one entry."""
+    """Tell entries of one page apart: by guid, else by fragment. Entries that are equal in both are one."""
     keys = [candidate.guid or candidate.fragment for candidate in sharing]
     distinct = len(set(keys))
     fragments = Counter(candidate.fragment for candidate in sharing)

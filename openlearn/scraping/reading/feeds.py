@@ -41,7 +41,7 @@ class Entry:
 
     url: str
     guid: str = ""
-    """How the feed identifies it; empty if it does not, or uses one guid twice."""
+    """The guid in the feed. Empty if it is missing or used twice."""
 
     title: str
     authors: tuple[str, ...]
@@ -63,7 +63,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often the feed wants to be read."""
+    """The pace at which the feed wants to be read."""
 
     ttl_seconds: int = 0
     skipped_hours: tuple[int, ...] = ()
@@ -82,7 +82,7 @@ class Feed:
     """Entries without an address or guid, or that came before in the feed."""
 
     problem: str
-    """What is wrong with the feed although its entries could be read; empty if nothing is."""
+    """The fault of a feed whose entries could be read all the same. Empty for a valid feed."""
 
     notes: tuple[str, ...] = ()
     """A sentence for each kind of entry that was skipped."""
@@ -98,8 +98,8 @@ class Feed:
 
 def parse(*, content: bytes, url: str, content_type: str = "", start: int = 0, most: int = ENTRIES) -> Feed:
     """
-    Read a feed. ``url`` is what relative links are relative to; ``start`` is how many entries to pass over, and
-    ``most`` how many to take then.
+    Read a feed. ``url`` is the base of relative links, ``start`` the number of entries to pass over, and ``most`` the
+    number to take then.
 
     :raises NotAFeed: it is an HTML page
     :raises AnotherKind: it is a sitemap, a list of feeds or a repository
@@ -112,7 +112,7 @@ def parse(*, content: bytes, url: str, content_type: str = "", start: int = 0, m
 
 def check(*, content: bytes, url: str, content_type: str = "") -> None:
     """
-    Reject what is no feed at its first sight. The time it takes grows with the size and no faster, whatever comes.
+    Reject content that is not a feed at first sight, in time that is linear in its size for every input.
 
     :raises NotAFeed, AnotherKind, WrongContentType:
     """
@@ -193,7 +193,7 @@ def _mended(reference: re.Match[str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _About:
-    """What holds for all entries of a feed."""
+    """The facts that hold for all entries of a feed."""
 
     url: str
     language: str
@@ -287,7 +287,7 @@ def _pace(document: str) -> Pace:
 
 
 def _reason(parsed: Any) -> str:
-    """What was wrong with the feed; another charset than declared, which was found, is not."""
+    """Return the fault of the feed. A wrongly declared charset that was found does not count."""
     problem = parsed.get("bozo_exception") if parsed.bozo else None
     if problem is None or isinstance(problem, feedparser.CharacterEncodingOverride):
         return ""

@@ -8,9 +8,9 @@ from typing import Any
 
 def raw_entries(document: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """
-    Return what the feed says about itself, and its entries in the words of feedparser.
+    Return the facts about the feed, and its entries with the keys of feedparser.
 
-    :raises ValueError: it is no JSON Feed
+    :raises ValueError: it is not a JSON Feed
     """
     given = json.loads(document.lstrip("\ufeff"))
     items = given.get("items") if isinstance(given, dict) else None

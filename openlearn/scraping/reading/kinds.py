@@ -20,7 +20,7 @@ FEED_TYPES = frozenset({"application/rss+xml", "application/atom+xml", "applicat
 
 
 class Found(StrEnum):
-    """What an answer can be."""
+    """The kinds of answers."""
 
     FEED = "feed"
     JSON_FEED = "json_feed"
@@ -58,7 +58,7 @@ def recognise(document: str) -> Found:
 
 
 def advice(found: Found, *, wanted: str) -> str:
-    """What to do when an answer is something else than the source says; empty if there is nothing to say."""
+    """Return advice for an answer of another kind than the source has, or an empty string."""
     if found in {Found.FEED, Found.JSON_FEED} and wanted != "feed":
         return phrase("this is a feed. Set the kind of the source to “feed”.")
     if found in {Found.SITEMAP, Found.ADDRESSES} and wanted != "sitemap":

@@ -30,7 +30,7 @@ _KEPT = re.compile("\ue000(\\d+)\ue001")
 
 
 def plain(markup: str) -> str:
-    """Return the text of a fragment; paragraphs, rows and the lines of code stay apart."""
+    """Return the text of a fragment, with paragraphs, rows and lines of code kept apart."""
     markup = text.storable(markup)
     if "<" not in markup and "&" not in markup:
         return markup.strip()

@@ -1,8 +1,8 @@
 """
-The part of an XML document before its root: what may stand there, and what is dropped.
+The part of an XML document before its root, and the declarations in it that are kept or dropped.
 
 Feeds and sitemaps need no document type. The declarations in one are either letters (``nbsp``), which are kept, or an
-attempt to exhaust memory or to read files, which are dropped. What stands inside the root is text about XML, not XML.
+attempt to exhaust memory or to read files, which are dropped. Declarations inside the root are text about XML, not XML.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NAME = re.compile(r"<([A-Za-z_][\w.:-]*)")
 
 
 class Prolog:
-    """What stands before the root of a document that was decoded already."""
+    """The part before the root of a document that is already decoded."""
 
     def __init__(self, *, rest: str, letters: dict[str, str], root: str, had_noise: bool) -> None:
         self.rest = rest
@@ -29,7 +29,7 @@ class Prolog:
         """Entities that stand for a letter or a short text without markup."""
 
         self.root = root
-        """The name of the root as it is written, such as ``rss`` or ``rdf:RDF``; empty if there is none."""
+        """The name of the root as it is written, such as ``rss`` or ``rdf:RDF``. Empty without a root."""
 
         self.had_noise = had_noise
         """Something stood before the document that does not belong there."""

@@ -33,7 +33,7 @@ from scheduler.messages import phrase
 
 _MEMORY_BYTES = 1024**3
 _PATIENCE = 6
-"""How many times longer than its processor time it may take: the machine may be busy with something else."""
+"""Limit of its elapsed time as a multiple of its processor time, because the machine may be busy."""
 
 _MOST_KEPT = 2
 _MOST_READ = 500
@@ -103,7 +103,11 @@ def _tuple(value: Any) -> Any:
 
 
 class Reader:
-    """A process that reads documents: a line that says what comes, then the content; it answers with one line."""
+    """
+    A process that reads documents.
+
+    It receives a line that describes the content and the content, and answers with a line.
+    """
 
     def __init__(self) -> None:
         self.documents_read = 0
@@ -127,7 +131,7 @@ class Reader:
         return self._process.poll() is None
 
     def read(self, content: bytes, *, seconds: int, **values: Any) -> dict[str, Any] | None:
-        """Return its answer; ``None``: it has ended, by itself or because it took too long."""
+        """Return its answer, or ``None`` if it has ended, by itself or because it took too long."""
         head = {**values, "seconds": seconds, "bytes": len(content)}
         too_long = threading.Timer(seconds * _PATIENCE, self._process.kill)
         too_long.daemon = True
@@ -147,7 +151,7 @@ class Reader:
         return answer
 
     def cause_of_death(self, seconds: int) -> str:
-        """Why there was no answer."""
+        """Return the reason why it did not answer."""
         code = self.close()
         if code < 0:
             return phrase(
@@ -161,7 +165,7 @@ class Reader:
         self._process.returncode = 0
 
     def close(self) -> int:
-        """Let it end; return its exit code, negative if a signal ended it."""
+        """Let it end and return its exit code, negative if a signal ended it."""
         self._close_pipes()
         try:
             return self._process.wait(timeout=5)

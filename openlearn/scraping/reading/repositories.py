@@ -33,10 +33,10 @@ class Records:
     """Records without an identifier or metadata."""
 
     token: str
-    """Asks for the next page; empty after the last one."""
+    """The token for the next page. Empty after the last one."""
 
     error: str
-    """The code of the protocol, such as ``noRecordsMatch``; empty if there was none."""
+    """The code of the protocol, such as ``noRecordsMatch``. Empty without an error."""
 
     error_text: str
     problem: str
@@ -46,7 +46,7 @@ def request_url(*, base: str, token: str, since: str) -> str:
     """
     Return the address of the next page of records.
 
-    ``base`` may name a set and a format (``?set=physics&metadataPrefix=oai_dc``); ``since`` is a day, or empty.
+    ``base`` may name a set and a format (``?set=physics&metadataPrefix=oai_dc``). ``since`` is a day, or empty.
     """
     parts = urlsplit(base)
     wanted = {name: value for name, value in parse_qsl(parts.query) if name in {"set", "metadataPrefix"}}
@@ -63,7 +63,7 @@ def read(*, file: BinaryIO, url: str, charset: str = "", most_bytes: int) -> Rec
     Read one answer.
 
     :raises AnotherKind: it is a feed, a sitemap or a page
-    :raises MalformedRepository: it is nothing that is known
+    :raises MalformedRepository: its format is unknown
     """
     stream = XmlStream(file=file, charset=charset, most_bytes=most_bytes)
     found = kinds.recognise(stream.head)

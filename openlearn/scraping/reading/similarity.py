@@ -13,7 +13,7 @@ _SHORTEST_WORDS = 40
 
 _BANDS, _BAND_BITS = 4, 16
 _NEAR_BITS = 3
-"""Hashes that differ in no more bits are of nearly the same text; then at least one of four quarters is equal."""
+"""Hashes of nearly the same text differ in at most so many bits. Then at least one of four quarters is equal."""
 
 
 def fingerprint(words: str) -> list[int] | None:

@@ -24,7 +24,7 @@ MOST_BYTES = 50 * 1024 * 1024
 class Location:
     url: str
     changed_at: datetime | None
-    """What ``lastmod`` says; ``None`` if it says nothing that can be read."""
+    """The time in ``lastmod``, or ``None`` if it cannot be read."""
 
     is_sitemap: bool = False
     """Another sitemap, which an index names."""
@@ -36,13 +36,13 @@ class Sitemap:
     def __init__(self, *, file: BinaryIO, url: str, charset: str = "", most_bytes: int = MOST_BYTES) -> None:
         """
         :raises AnotherKind: it is a page, a list of feeds or a repository
-        :raises MalformedSitemap: it is nothing that is known
+        :raises MalformedSitemap: its format is unknown
         """
         self._url = url
         self._stream = XmlStream(file=file, charset=charset, most_bytes=most_bytes)
         self._found = kinds.recognise(self._stream.head)
         self.skipped = 0
-        """Places that are no address of a page."""
+        """Number of entries without a valid address of a page."""
 
         self.count = 0
         if self._found in {Found.SITEMAP, Found.ADDRESSES, Found.FEED, Found.JSON_FEED}:
@@ -56,12 +56,12 @@ class Sitemap:
 
     @property
     def is_feed(self) -> bool:
-        """It is RSS, Atom or JSON Feed, which the standard allows as well; iterating gives nothing."""
+        """Whether it is RSS, Atom or JSON Feed, which the standard allows as well. Iterating then yields no entries."""
         return self._found in {Found.FEED, Found.JSON_FEED}
 
     @property
     def problem(self) -> str:
-        """What was wrong with it although it could be read; empty if nothing was."""
+        """The fault of a sitemap that could be read all the same. Empty for a valid one."""
         return self._stream.problem
 
     @property

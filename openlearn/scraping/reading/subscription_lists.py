@@ -26,7 +26,7 @@ def read(content: bytes) -> tuple[Subscription, ...]:
     """
     Return the feeds of a list, each address once, in their order.
 
-    :raises ValueError: it is no OPML
+    :raises ValueError: it is not OPML
     """
     document = charsets.decode(content=content)
     if recognise(document) is not Found.OPML:

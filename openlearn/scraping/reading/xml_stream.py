@@ -1,8 +1,8 @@
 """
 Large XML documents piece by piece: from a file, packed or not, in any charset, well-formed or not, with flat memory.
 
-What is wrong at one place costs that place: lone ampersands are mended, forbidden characters dropped, and what was read
-before a cut end is given out.
+A fault at one place costs that place only: lone ampersands are mended, forbidden characters dropped, and the elements
+before a cut end are returned.
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ class XmlStream:
     """
     A document that is read once, from its beginning to its end.
 
-    ``head`` is known at once; ``elements`` gives the rest. ``problem`` is complete after the last element.
+    ``head`` is known at once. ``elements`` yields the rest. ``problem`` is complete after the last element.
     """
 
     def __init__(self, *, file: BinaryIO, charset: str = "", most_bytes: int) -> None:
         self.problem = ""
-        """What was wrong with the document although it could be read; empty if nothing was."""
+        """The fault of a document that could be read all the same. Empty for a valid one."""
 
         self.is_incomplete = False
         """Something at its end is missing, or was not read."""
@@ -164,7 +164,7 @@ class XmlStream:
 
 
 class _Pieces:
-    """What gzip needs of a file, over pieces."""
+    """The part of a file's interface that gzip needs, over pieces."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
         self._iterator = pieces

@@ -1,1 +1,1 @@
-"""A small site of lessons, written for this project: what the quickstart scrapes where there is no internet."""
+"""A small site of lessons, written for this project. The quickstart scrapes it where the internet cannot be reached."""

@@ -1,4 +1,4 @@
-"""What the sample site holds. The texts are templates under ``templates/sample/``."""
+"""The contents of the sample site. The texts are templates under ``templates/sample/``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sample site and the robots.txt of its host; included at the root of the project's addresses."""
+"""The sample site and the robots.txt of its host, included at the root of the project's addresses."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def atom(request: HttpRequest) -> HttpResponse:
 @require_safe
 @conditional_page
 def sitemap(request: HttpRequest) -> HttpResponse:
-    """What no feed lists, and one address that robots.txt closes to programs."""
+    """Serve a sitemap of the pages outside the feeds, and one address that robots.txt closes to programs."""
     return _xml(request, "sample/sitemap.xml", catalogue.REFERENCE, "application/xml")
 
 

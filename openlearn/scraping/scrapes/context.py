@@ -1,4 +1,4 @@
-"""What the parts of one scrape share."""
+"""The data that the parts of one scrape share."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Context:
         """
         Whether a sitemap may name this page: one on its own host, ``www.`` or not, or of a host that names the sitemap.
 
-        The standard lets a host say in its robots.txt that its sitemap is elsewhere; no other may speak for it.
+        The standard lets a host name a sitemap elsewhere in its robots.txt. Other hosts may not speak for it.
         """
         if addresses.same_site(url, self.source.url) or addresses.same_site(url, listed_by):
             return True

@@ -24,7 +24,7 @@ _AHEAD = "entries"
 
 def scrape_feed(context: Context) -> Fetched:
     """
-    :raises ScrapingError, RequestFailed: for the feed itself; for its entries and pages errors are counted
+    :raises ScrapingError, RequestFailed: for the feed itself. Errors of its entries and pages are counted
     """
     fetched = context.fetch_source()
     if not fetched.not_modified:
@@ -63,7 +63,7 @@ def _read_first(context: Context, fetched: Fetched) -> None:
 
 
 def _read_further(context: Context) -> None:
-    """Read further pages of the feed, older and older, until nothing new comes."""
+    """Read further, older pages of the feed until they bring no new entries."""
     for _ in range(context.settings.listing_limit):
         chosen = listings.to_fetch(source=context.source, now=context.now(), limit=1, recheck=False)
         if not chosen or not context.may_list_further or not _read_listing(context, chosen[0]):

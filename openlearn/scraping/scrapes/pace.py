@@ -1,8 +1,8 @@
 """
-When a source is read next: not before it wants to be, and more seldom if it seldom changes.
+The next time that a source is read: not before it wants to be, and more rarely if it rarely changes.
 
-The job of a source fires at the pace of its tier. A scrape before ``rest_until`` requests nothing and says why, so that
-the ledger still accounts for every fire time.
+The job of a source fires at the pace of its tier. A scrape before ``rest_until`` makes no requests and reports why, so
+that the ledger still accounts for every fire time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _SLACK = 0.9
 """Of the pause: a fire time just before the end of a whole one would leave the source alone until the next one."""
 
 _GROWTH = 1.5
-"""How much longer the pause becomes with each scrape that brings nothing."""
+"""Factor by which the pause grows with each scrape without new material."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

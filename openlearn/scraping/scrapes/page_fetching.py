@@ -28,7 +28,7 @@ def fetch_pages(context: Context, *, are_items: bool) -> int:
     """
     Fetch the pages that are due and, if the pages are the items, some that may have changed unnoticed.
 
-    Returns how many of the latter there were; those that were not reached are counted as skipped.
+    Returns the number of the latter. Those that were not reached are counted as skipped.
     """
     source = context.source
     due = pages.to_fetch(source=source, now=context.now())
@@ -78,7 +78,7 @@ def store_page(context: Context, page: Page, fetched: Fetched, *, is_item: bool)
     """
     Store the body of a page if it is another one than before.
 
-    :raises WrongContentType, NotForIndexing: it holds no material; what was stored before stays
+    :raises WrongContentType, NotForIndexing: it does not hold material, and the stored content stays
     """
     if not fetched.not_modified:
         _check(page, fetched)

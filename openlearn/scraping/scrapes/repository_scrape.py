@@ -23,7 +23,7 @@ from scheduler.messages import phrase
 
 def scrape_repository(context: Context) -> Fetched:
     """
-    :raises ScrapingError, RequestFailed: for the first request; later ones end this harvest, and the next continues
+    :raises ScrapingError, RequestFailed: for the first request. Later ones end this harvest, and the next continues
     """
     context.is_complete = False
     began = context.now().astimezone(UTC).date().isoformat()

@@ -20,7 +20,7 @@ def scrape(*, source: Source, fetcher: Fetcher, now: Callable[[], datetime]) -> 
     """
     Fetch the source and its pages, and store what changed.
 
-    :raises ScrapingError, RequestFailed: for the source itself; for its items errors are counted
+    :raises ScrapingError, RequestFailed: for the source itself. Errors of its items are counted
     """
     context = Context(source=source, fetcher=fetcher, now=now)
     fetched = _STEPS[Source.Kind(source.kind)](context)
@@ -59,7 +59,7 @@ def scrape_page(context: Context) -> Fetched:
 
 
 def _validators(context: Context, fetched: Fetched) -> tuple[str, str]:
-    """What makes the next request for the source conditional: nothing, if some of what it lists is missing."""
+    """Return the validators for the next request, empty if some items of the source are missing."""
     if fetched.not_modified:
         return context.source.etag, context.source.last_modified
     if not context.is_complete:

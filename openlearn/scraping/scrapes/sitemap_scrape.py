@@ -22,7 +22,7 @@ from scheduler.messages import phrase, phrase_of
 
 def scrape_sitemap(context: Context) -> Fetched:
     """
-    :raises ScrapingError, RequestFailed: for the sitemap itself; for those under it and for pages errors are counted
+    :raises ScrapingError, RequestFailed: for the sitemap itself. Errors of those under it and of pages are counted
     """
     fetched = context.fetch_source(to_file=True)
     if not fetched.not_modified:

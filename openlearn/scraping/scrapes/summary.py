@@ -32,7 +32,7 @@ class ScrapeSummary:
     """Records that their repository declared deleted."""
 
     pages: int = 0
-    """Pages whose body is new and was stored; their text is extracted by another task."""
+    """Pages whose body is new and was stored. Another task extracts their text."""
 
     pages_left: int = 0
     """Pages that the next scrapes continue with, those behind a back-off included."""
@@ -44,7 +44,7 @@ class ScrapeSummary:
     """Pages of the source that could not be fetched when they were requested last, by this scrape or an earlier one."""
 
     not_modified: bool = False
-    """The source itself says that nothing changed."""
+    """Whether the source itself reports no change."""
 
     retry_not_before: datetime | None = None
     """The server asked to be left alone until then."""
@@ -78,7 +78,7 @@ class Scraped:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How often the source wants to be read, as far as it says so."""
+    """The pace at which the source wants to be read, as far as it gives one."""
 
     fresh_seconds: int = 0
     skipped_hours: tuple[int, ...] = ()

@@ -1,4 +1,4 @@
-"""What people and jobs ask of scraping: each is one call."""
+"""Services of scraping for people and jobs, one call each."""
 
 from openlearn.scraping.services.discovery import Examination, examine
 from openlearn.scraping.services.extraction import ExtractionSummary, extract_documents

@@ -25,7 +25,7 @@ _SECONDS = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examination:
-    """What an address answered."""
+    """The answer of an address."""
 
     is_fine: bool
     """It is what the source says that it is."""
@@ -38,9 +38,9 @@ class Examination:
 
 def examine(source: Source) -> Examination:
     """
-    Request the address of a source, saved or not, and say what is there. Nothing is stored but politeness.
+    Request the address of a source, saved or not, and report its content.
 
-    No error is raised for what the web answers: the sentence says it.
+    Only the host's turns are stored. Errors of the web are reported in the sentence and not raised.
     """
     try:
         guest = Guest(

@@ -32,7 +32,7 @@ class ExtractionSummary:
     """Pages without title and text, that ask not to be collected, and documents of other sources."""
 
     failed: int = 0
-    """Pages that could not be read within the limits; each page says why."""
+    """Pages that could not be read within the limits. Each page has the reason."""
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

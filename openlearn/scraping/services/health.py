@@ -1,4 +1,4 @@
-"""How all sources do, in numbers and by name."""
+"""The health of all sources, in numbers and by name."""
 
 from __future__ import annotations
 

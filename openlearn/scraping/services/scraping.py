@@ -28,13 +28,13 @@ def scrape_source(*, source_id: int, now: Callable[[], datetime] = timezone.now)
     """
     Fetch one source and store what changed.
 
-    A source whose server asked for a pause is not requested before its end; the summary says so. One that is gone (410)
-    gets its job paused, with the reason.
+    A source whose server asked for a pause is not requested before its end, and the summary reports the pause. One that
+    is gone (410) gets its job paused, with the reason.
 
-    :raises SourceNotFound: nothing was done
-    :raises MostPagesFail: everything was stored; more than half of its pages cannot be fetched
-    :raises ScrapingError: what is wrong with the answer; it is noted at the source, and everything stored stays
-    :raises RequestFailed: likewise, when there was no usable answer
+    :raises SourceNotFound: the source was deleted
+    :raises MostPagesFail: everything was stored, but more than half of its pages cannot be fetched
+    :raises ScrapingError: the answer has a fault, which is noted at the source. Stored material stays
+    :raises RequestFailed: as above, without a usable answer
     """
     source = Source.objects.filter(pk=source_id).first()
     if source is None:
@@ -53,7 +53,7 @@ def scrape_source(*, source_id: int, now: Callable[[], datetime] = timezone.now)
 
 
 def _resting(source: Source, now: datetime) -> ScrapeSummary | None:
-    """The summary of a scrape that requests nothing; ``None``: there is no reason not to."""
+    """Return the summary of a scrape that makes no requests, or ``None`` if the source may be requested."""
     if source.retry_not_before is not None and source.retry_not_before > now:
         sentence = phrase("Nothing was requested: {url} wants to be left alone until then.", url=source.url)
         return ScrapeSummary(retry_not_before=source.retry_not_before, problems=(sentence,))

@@ -29,8 +29,8 @@ def save_source(
     """
     Save a source and create or update the job that scrapes it, in one transaction.
 
-    ``origin`` is where the wish came from: ``admin``, ``api`` or ``code``. ``paused`` is for a job that is new; one
-    that exists stays paused or active as it is. A new one that is not paused is scraped at once if ``scrape`` says so.
+    ``origin`` is the way in: ``admin``, ``api`` or ``code``. ``paused`` is for a new job. An existing one stays paused
+    or active. A new source that is not paused is scraped at once if ``scrape`` is true.
     """
     with transaction.atomic():
         before = Source.objects.filter(pk=source.pk).first()
@@ -74,9 +74,9 @@ def remove_source(*, source: Source, actor: str = "") -> None:
 
 def scrape_now(*, source: Source, actor: str = "") -> Run:
     """
-    Ask for a run of the source's job at once, whatever its trigger and its own pace say.
+    Request a run of the source's job at once, regardless of its trigger and its pace.
 
-    :raises JobNotFound: somebody deleted the job; saving the source makes it anew
+    :raises JobNotFound: somebody deleted the job, and saving the source creates it again
     """
     with transaction.atomic():
         Source.objects.filter(pk=source.pk).update(rest_until=None)
@@ -123,7 +123,7 @@ def take_new_address(*, source: Source, actor: str = "") -> Source:
     """
     Give the source the address to which its own one redirects for good.
 
-    :raises AddressTaken: another source has it; nothing was changed
+    :raises AddressTaken: another source has it, and this one is unchanged
     """
     with transaction.atomic():
         source = Source.objects.select_for_update().get(pk=source.pk)
@@ -137,7 +137,7 @@ def take_new_address(*, source: Source, actor: str = "") -> Source:
 
 
 def _forget_address(source: Source) -> None:
-    """What the old address said about itself means nothing for the new one."""
+    """Forget the facts about the old address, which do not hold for the new one."""
     source.etag = source.last_modified = source.last_error = source.moved_to = ""
     source.retry_not_before, source.consecutive_failures = None, 0
     source.rest_until, source.rest_reason, source.quiet_seconds = None, {}, None
@@ -146,7 +146,7 @@ def _forget_address(source: Source) -> None:
 
 
 def _interval_of(trigger: Mapping[str, Any]) -> timedelta | None:
-    """The length of an interval trigger, in whatever units it is stored; ``None`` for any other trigger."""
+    """The length of an interval trigger, in whatever units it is stored, or ``None`` for other triggers."""
     if trigger.get("type") != "interval":
         return None
     return timedelta(**{unit: trigger[unit] for unit in _UNITS if unit in trigger})
@@ -156,5 +156,5 @@ def job_of(source: Source) -> Job:
     """:raises JobNotFound: somebody deleted it"""
     job = Job.objects.filter(pk=source.job_id).first()
     if job is None:
-        raise JobNotFound(phrase("“{name}” has no job; save the source to make it anew.", name=source.name))
+        raise JobNotFound(phrase("“{name}” has no job. Save the source to create one.", name=source.name))
     return job

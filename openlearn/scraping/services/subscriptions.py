@@ -13,20 +13,20 @@ from openlearn.scraping.services.sources import save_source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imported:
-    """What became of a list."""
+    """The result of importing a list."""
 
     created: tuple[Source, ...]
     known: int
-    """Feeds that are sources already; they stay as they are."""
+    """Feeds that are already sources and stay unchanged."""
 
 
 def import_list(*, content: bytes, tier: str = Source.Tier.MEDIUM, paused: bool = True, actor: str = "") -> Imported:
     """
-    Make a source of each feed of an OPML list that is none yet, each with its job.
+    Create a source with its job for each new feed of an OPML list.
 
-    ``paused``: the jobs are paused, so that somebody decides which sites are asked.
+    ``paused``: the jobs are paused, so that a person decides which sites are requested.
 
-    :raises ValueError: it is no OPML; nothing was done
+    :raises ValueError: it is not OPML, and no source was created
     """
     created: list[Source] = []
     known = 0

@@ -1,4 +1,4 @@
-"""How long to leave a page alone that could not be fetched. It is never given up."""
+"""The pause before a page that could not be fetched is requested again. It is never given up."""
 
 from __future__ import annotations
 

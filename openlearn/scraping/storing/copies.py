@@ -9,7 +9,7 @@ _CANDIDATES = 200
 
 
 def original_of(*, document_id: int, fingerprint: list[int]) -> int | None:
-    """Return the oldest other document with nearly the same text that is itself no copy; ``None`` if there is none."""
+    """Return the oldest other document with nearly the same text that is not a copy itself, or ``None``."""
     likely = Document.objects.filter(fingerprint__overlap=fingerprint, duplicate_of__isnull=True, pk__lt=document_id)
     for candidate, other in likely.order_by("pk").values_list("pk", "fingerprint")[:_CANDIDATES]:
         if other is not None and is_near(fingerprint, other):

@@ -20,12 +20,12 @@ class Outcome(StrEnum):
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     FOREIGN = "foreign"
-    """The document came from another source, which goes on to look after it. Nothing was written."""
+    """The document came from another source, which keeps updating it. It was not written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """What is known about a document. Empty text, no names and ``None`` mean that it is not known."""
+    """The known facts of a document. Empty text, no names and ``None`` mean unknown."""
 
     title: str = ""
     authors: tuple[str, ...] = ()
@@ -58,11 +58,11 @@ def upsert(
     document_id: int | None = None,
 ) -> Stored:
     """
-    Store what is known about a document, in a transaction that locks its row.
+    Store the known facts of a document, in a transaction that locks its row.
 
-    ``document_id``: the document that the item is known to be, wherever it was; otherwise it is found under the
-    spellings of its address. What is not known now keeps its stored value. ``keep_text``: a text that is stored already
-    stays, because the one given is a poorer one. A document without a source is taken over.
+    ``document_id`` is the document that the item is known to be, wherever it was. Otherwise it is found under the
+    spellings of its address. Unknown facts keep their stored values. ``keep_text`` keeps a stored text, because the
+    given one is poorer. A document without a source is taken over.
     """
     with transaction.atomic():
         document = _locked(document_id, url)
@@ -107,7 +107,7 @@ def _locked(document_id: int | None, url: str) -> Document | None:
 
 
 def _created(source_id: int, url: str, content: Content, now: datetime) -> tuple[Document, bool]:
-    """Create the document; somebody else may have done so at the same time."""
+    """Create the document, which another scrape may have created at the same time."""
     return Document.objects.select_for_update().get_or_create(
         url=url,
         defaults={

@@ -16,7 +16,7 @@ MOST = 50_000
 
 
 def sync(*, source: Source, locations: list[Location]) -> int:
-    """Note the sitemaps that an index names; those new or changed are due. Returns how many are beyond the limit."""
+    """Store the sitemaps that an index names. New and changed ones are due. Returns how many are beyond the limit."""
     by_url = {location.url: location for location in locations if location.url != source.url}
     known = dict(Listing.objects.filter(source=source, url__in=by_url).values_list("url", "marker"))
     unknown = [location for url, location in by_url.items() if url not in known]
@@ -46,7 +46,9 @@ def add_next(*, source: Source, url: str, again: bool) -> None:
 
 
 def to_fetch(*, source: Source, now: datetime, limit: int, recheck: bool) -> list[Listing]:
-    """Choose listings whose turn it is; then, for ``recheck``, those that say nothing about changes, longest first."""
+    """
+    Choose listings whose turn it is and then, for ``recheck``, those without a date of change, longest unread first.
+    """
     own = Listing.objects.filter(source=source)
     chosen = list(own.due(now)[:limit])
     if recheck and len(chosen) < limit:
@@ -56,7 +58,7 @@ def to_fetch(*, source: Source, now: datetime, limit: int, recheck: bool) -> lis
 
 
 def left(*, source: Source) -> int:
-    """How many wait for their turn."""
+    """Return how many wait for their turn."""
     return Listing.objects.filter(source=source).waiting().count()
 
 

@@ -27,7 +27,7 @@ _LIGHT = ("id", "url", "marker", "is_due", "failures", "etag", "last_modified", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownItem:
-    """What is stored of an item."""
+    """The stored facts of an item."""
 
     id: int
     url: str
@@ -181,9 +181,9 @@ def to_fetch(*, source: Source, now: datetime) -> list[Page]:
 
 def to_recheck(*, source: Source, after_id: int, limit: int) -> list[Page]:
     """
-    Choose pages of which the source never says whether they changed, behind the one that was chosen last.
+    Choose pages whose changes the source never reports, behind the one that was chosen last.
 
-    All of them get their turn, and nothing is written for those that did not change.
+    All of them get their turn, without a write for those that did not change.
     """
     if limit <= 0:
         return []
@@ -195,12 +195,12 @@ def to_recheck(*, source: Source, after_id: int, limit: int) -> list[Page]:
 
 
 def at_rest(*, source: Source) -> int:
-    """How many pages are neither to be fetched nor failing."""
+    """Return how many pages are neither to be fetched nor failing."""
     return Page.objects.filter(source=source, is_due=False, failures=0).count()
 
 
 def store_body(*, page: Page, fetched: Fetched, now: datetime) -> Outcome:
-    """Keep what was fetched if it is another body than before. Nothing is written for a page that did not change."""
+    """Store the fetched body if it differs from the former one. An unchanged page is not written."""
     body_hash = hashlib.sha256(fetched.content).hexdigest()
     fine = {"is_due": False, "failures": 0, "last_error": "", "failure_code": "", "failure": {}, "retry_at": None}
     if fetched.not_modified or body_hash == page.body_hash:

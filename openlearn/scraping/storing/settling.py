@@ -28,7 +28,7 @@ class Settled:
     document_id: int | None
     outcome: Outcome
     problem: str = ""
-    """Why the text was not taken; what was stored before stays."""
+    """The reason why the text was not taken. The stored one stays."""
 
 
 def settle(*, page: Page, found: Extracted, now: datetime) -> Settled:
@@ -55,7 +55,7 @@ def settle(*, page: Page, found: Extracted, now: datetime) -> Settled:
 
 
 def _content(page: Page, found: Extracted) -> Content:
-    """What the feed said comes before what the page says, but for the text."""
+    """Return the facts of the feed before those of the page, but the text of the page."""
     hints = page.hints
     return Content(
         title=hints.get("title") or found.title,

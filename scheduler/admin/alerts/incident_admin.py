@@ -132,7 +132,7 @@ class IncidentAdmin(ReadOnlyAdmin):
 
         question = Question(
             title=_("Acknowledge “%s”?") % _title(incident),
-            effects=[_("There are no reminders and no escalation. The end is told as usual.")],
+            effects=[_("Reminders and escalation stop. The end is reported as usual.")],
             button=_("Acknowledge"),
             back=alert_text.incident_address(incident.pk),
             asks_reason=True,
@@ -180,7 +180,7 @@ class IncidentAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         job = Job.objects.filter(pk=request.GET.get("job", "")).first()
         if job is None:
-            raise Http404(_("There is no such job."))
+            raise Http404(_("The job does not exist."))
         back = addresses.job(job.pk)
 
         def act(until: datetime) -> Done:
@@ -203,8 +203,8 @@ class IncidentAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Mute “%s”?") % display.first_line(job.name),
             effects=[
-                _("Nobody is told of it until then. Its incidents are kept."),
-                _("What is still open then is told of."),
+                _("It sends no messages until then. Its incidents are kept."),
+                _("Incidents that are still open then are reported."),
             ],
             button=_("Mute"),
             back=back,

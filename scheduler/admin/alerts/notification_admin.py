@@ -97,7 +97,7 @@ class NotificationAdmin(ReadOnlyAdmin):
             return HttpResponseNotAllowed(["POST"])
         found = Notification.objects.filter(pk=notification_id).first()
         if found is None:
-            raise Http404(_("There is no such message."))
+            raise Http404(_("The message does not exist."))
         channels.send_again(notification=found)
         messages.success(request, _("It is sent as soon as a sender has room."))
         return HttpResponseRedirect(reverse("admin:scheduler_notification_change", args=[found.pk]))

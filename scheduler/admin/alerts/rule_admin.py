@@ -42,7 +42,7 @@ class RuleForm(forms.ModelForm):
         label=gettext_lazy("Severity"),
         choices=[(severity.value, SEVERITIES[severity].word) for severity in Severity],
         initial=Severity.WARNING,
-        help_text=gettext_lazy("What is critical passes quiet hours."),
+        help_text=gettext_lazy("Critical incidents pass quiet hours."),
     )
     value = forms.CharField(
         label=gettext_lazy("with"),

@@ -79,7 +79,7 @@ class BulkActionAdmin(ReadOnlyAdmin):
         if not _may_stop(request, row):
             raise PermissionDenied
         bulk.stop(id=row.pk)
-        messages.success(request, _("Stopping. What was done stays done."))
+        messages.success(request, _("Stopping. Changes that were made are kept."))
         return HttpResponseRedirect(address(row.pk))
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from scheduler.admin import addresses
 from scheduler.admin.format import display, policy_text
 from scheduler.core.definition import POLICIES
-from scheduler.core.differences import Difference, brief, notation
+from scheduler.core.jobs.differences import Difference, brief, notation
 from scheduler.core.states import ChangeAction, Via
 from scheduler.core.triggers import describe
 from scheduler.errors import InvalidTrigger

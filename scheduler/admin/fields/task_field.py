@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin.format import display
-from scheduler.core.registry import DEFAULT_EXECUTOR, Task, registry
+from scheduler.core.tasks.registry import DEFAULT_EXECUTOR, Task, registry
 from scheduler.errors import UnknownTask
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from datetime import date
 from functools import cache
 from typing import Any
 from zoneinfo import available_timezones
@@ -14,17 +14,22 @@ from django.core.exceptions import ValidationError
 from django.forms.renderers import TemplatesSetting
 from django.utils import timezone
 from django.utils.dates import MONTHS as NAMES_OF_MONTHS
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from scheduler.admin.fields import days_parts
+from scheduler.admin.fields.days_parts import MONTHS, WEEKDAYS, InPart
+from scheduler.admin.fields.duration_field import not_a_duration
 from scheduler.admin.fields.json_field import StorableJSONField
-from scheduler.core import triggers
+from scheduler.core import durations, triggers
+from scheduler.core.triggers.zones import parse_zone
+from scheduler.errors import InvalidTrigger
 
 KINDS = {
     "every": gettext_lazy("Every …"),
-    "days": gettext_lazy("On days at"),
-    "cron": gettext_lazy("Cron"),
+    "days": gettext_lazy("On certain days"),
+    "cron": gettext_lazy("Cron expression"),
     "once": gettext_lazy("Once"),
     "json": gettext_lazy("Other, as JSON"),
 }
@@ -37,29 +42,24 @@ UNITS = {
     "months": gettext_lazy("months"),
     "years": gettext_lazy("years"),
 }
-WEEKDAYS = {
-    "mon": gettext_lazy("Mon"),
-    "tue": gettext_lazy("Tue"),
-    "wed": gettext_lazy("Wed"),
-    "thu": gettext_lazy("Thu"),
-    "fri": gettext_lazy("Fri"),
-    "sat": gettext_lazy("Sat"),
-    "sun": gettext_lazy("Sun"),
-}
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-"""The names in cron. Django translates them."""
-
 _OWN = {
     "every": ("number", "unit", "at"),
-    "days": ("weekdays", "months", "times"),
+    "days": days_parts.OWN,
     "cron": ("expression",),
     "once": ("run_at",),
     "json": ("json",),
 }
+_FIRST = {"every": "number", "days": "times", "cron": "expression", "once": "run_at"}
 _LIMITS = ("start_at", "end_at", "jitter_seconds")
+_TICKS = {"weekdays": WEEKDAYS, "months": MONTHS}
+_TEXTS = tuple(
+    part
+    for part in ("number", "unit", "at", "expression", "run_at", "timezone", *days_parts.OWN, *_LIMITS)
+    if part not in _TICKS
+)
 _LONGEST = 200
-_TIME = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
 _CALENDAR = ("months", "years")
+_DAYS_OF_POSITIONS = {**WEEKDAYS, days_parts.WORKDAY: gettext_lazy("working day (Mon–Fri)")}
 
 
 class Typed(dict[str, Any]):
@@ -82,16 +82,33 @@ class TriggerWidget(forms.Widget):
 
     template_name = "scheduler/fields/trigger_widget.html"
 
+    invalid: str | None = None
+    """The part that has a problem, empty for the JSON."""
+
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """With the project's template engine, which finds the templates of apps whatever FORM_RENDERER is."""
-        return super().render(name, value, attrs, TemplatesSetting())
+        html = super().render(name, value, attrs, TemplatesSetting())
+        if self.invalid is None:
+            return html
+        # What people typed has its quotes escaped: this is the attribute alone.
+        part = f'name="{name}-{self.invalid}"' if self.invalid else f'name="{name}"'
+        marked = f'{part} aria-invalid="true" aria-describedby="id_{name}_error"'
+        return mark_safe(html.replace(part, marked))  # noqa: S308 - rendered by a template
+
+    def mark(self, error: ValidationError, *, kind: str) -> None:
+        """Mark the part that an error is about; of several possible ones, the first of the kind that was chosen."""
+        part = getattr(error, "part", "")
+        of_kind = _OWN.get(kind, ("json",))
+        is_shown = part in (*of_kind, "timezone", *_LIMITS)
+        shown = part if is_shown else _FIRST.get(kind, "json")
+        self.invalid = "" if shown == "json" else shown
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Typed:
         kind = data.get(f"{name}-kind") or "json"
         typed = Typed(kind=kind, json=data.get(name, ""))
-        for part in ("number", "unit", "at", "times", "expression", "run_at", "timezone", *_LIMITS):
+        for part in _TEXTS:
             typed[part] = data.get(f"{name}-{part}", "")
-        for part, known in (("weekdays", WEEKDAYS), ("months", MONTHS)):
+        for part, known in _TICKS.items():
             ticked = data.getlist(f"{name}-{part}") if hasattr(data, "getlist") else ()
             typed[part] = [each for each in known if each in ticked]
         return typed
@@ -108,6 +125,18 @@ class TriggerWidget(forms.Widget):
             "timezone": zone,
             "kinds": [(kind, text, kind == typed.said("kind")) for kind, text in KINDS.items()],
             "units": [(unit, text, unit == (typed.said("unit") or "hours")) for unit, text in UNITS.items()],
+            "choices_of_days": [
+                (choice, text, choice == (typed.said("on") or "week"))
+                for choice, text in days_parts.CHOICES_OF_DAYS.items()
+            ],
+            "weeks": _choices_of_weeks(typed.said("weeks") or "1"),
+            "positions": [
+                (position, text, position == (typed.said("position") or "1"))
+                for position, text in days_parts.POSITIONS.items()
+            ],
+            "days_of_positions": [
+                (day, text, day == (typed.said("weekday") or "mon")) for day, text in _DAYS_OF_POSITIONS.items()
+            ],
             "weekdays": [(day, text, day in typed.get("weekdays", ())) for day, text in WEEKDAYS.items()],
             "months": [
                 (month, NAMES_OF_MONTHS[number], month in typed.get("months", ()))
@@ -147,11 +176,11 @@ class TriggerField(forms.Field):
             except (ValueError, RecursionError):
                 return True
         stored = taken_apart(initial)
-        if stored.said("kind") == data.said("kind"):
+        if stored.said("kind") == data.said("kind") != "days":
             return stored.relevant() != data.relevant()
         try:
-            # The same cron may be said in two ways.
-            return bool(self.clean(stored) != self.clean(data))
+            # The same trigger may be said in several ways.
+            return not triggers.is_same(self.clean(stored), self.clean(data))
         except ValidationError:
             return True
 
@@ -161,71 +190,65 @@ class TriggerField(forms.Field):
         kind = typed.said("kind")
         if kind == "json" or kind not in KINDS:
             return StorableJSONField(required=self.required).clean(typed.said("json"))
-        trigger = _PUT_TOGETHER[kind](typed)
-        if zone := typed.said("timezone"):
-            trigger["timezone"] = zone[:_LONGEST]
-        for limit in ("start_at", "end_at"):
-            if text := typed.said(limit):
-                trigger[limit] = text[:_LONGEST]
-        if text := typed.said("jitter_seconds"):
-            trigger["jitter_seconds"] = _number(text, _("Jitter"))
-        return trigger
+        limits = _limits(typed)
+        if kind == "days":
+            return _days(typed, limits)
+        return _PUT_TOGETHER[kind](typed) | limits
+
+
+def _limits(typed: Typed) -> dict[str, Any]:
+    limits: dict[str, Any] = {}
+    for name in ("timezone", "start_at", "end_at"):
+        if text := typed.said(name):
+            limits[name] = text[:_LONGEST]
+    if text := typed.said("jitter_seconds"):
+        limits["jitter_seconds"] = _jitter(text)
+    return limits
 
 
 def _every(typed: Typed) -> dict[str, Any]:
     number, unit, at = _number(typed.said("number"), _("How many")), typed.said("unit"), typed.said("at")
     if unit not in UNITS:
-        raise ValidationError(_("Choose a unit."), code="required")
+        raise InPart(_("Choose a unit."), part="unit", code="required")
     if unit in _CALENDAR and not at:
-        raise ValidationError(_("Every %s: enter a time of day, such as 02:30.") % UNITS[unit], code="required")
+        raise InPart(_("Every %s: choose a time of day, such as 02:30.") % UNITS[unit], part="at", code="required")
     if at and unit in (*_CALENDAR, "days", "weeks"):
         return {"type": "calendar", unit: number, "at": at[:_LONGEST]}
     return {"type": "interval", unit: number}
 
 
-def _days(typed: Typed) -> dict[str, Any]:
-    hours: set[int] = set()
-    minutes: set[int] = set()
-    for text in re.split(r"[\s,;]+", typed.said("times")[:_LONGEST]):
-        if not text:
-            continue
-        if not (found := _TIME.match(text)):
-            raise ValidationError(_("“%s” is not a time of day. Write it as 14:30.") % text, code="invalid")
-        hours.add(int(found[1]))
-        minutes.add(int(found[2]))
-    if not hours:
-        raise ValidationError(_("Enter a time of day such as 14:30, or several: 08:30, 14:30."), code="required")
-    if len(minutes) > 1:
-        raise ValidationError(
-            _("Times with different minutes do not fit into one cron expression. Create two jobs."),
-            code="invalid",
-        )
-    days, months = (_ticked(typed, part, known) for part, known in (("weekdays", WEEKDAYS), ("months", MONTHS)))
-    return {"type": "cron", "expression": f"{minutes.pop()} {','.join(map(str, sorted(hours)))} * {months} {days}"}
+def _days(typed: Typed, limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Several triggers are combined with ``or``, and so is a phase with a limit of its own."""
+    zone = {"timezone": limits["timezone"]} if "timezone" in limits else {}
+    parts = days_parts.put_together(typed, today=_today(typed.said("timezone")))
+    if len(parts) == 1 and not ("start_at" in parts[0] and "start_at" in limits):
+        return {**parts[0], **limits}
+    return {"type": "or", "triggers": [{**part, **zone} for part in parts], **limits}
 
 
-def _ticked(typed: Typed, part: str, known: Collection[str]) -> str:
-    """A field of a cron expression. Ticking none or all means every value."""
-    chosen = typed.get(part) or []
-    return ",".join(chosen) if 0 < len(chosen) < len(known) else "*"
+def _today(zone: str) -> date:
+    try:
+        return timezone.now().astimezone(parse_zone(zone or timezone.get_default_timezone_name(), pointer="")).date()
+    except InvalidTrigger:  # the rules of triggers say so
+        return timezone.now().date()
 
 
 def _cron(typed: Typed) -> dict[str, Any]:
     expression = typed.said("expression")
     if not expression:
-        raise ValidationError(_("Enter a cron expression, such as 0 3 * * *."), code="required")
+        raise InPart(_("Enter a cron expression, such as 0 3 * * *."), part="expression", code="required")
     if len(expression) > _LONGEST:
-        raise ValidationError(_("An expression has at most %d characters.") % _LONGEST, code="invalid")
+        raise InPart(_("An expression has at most %d characters.") % _LONGEST, part="expression")
     return {"type": "cron", "expression": expression}
 
 
 def _once(typed: Typed) -> dict[str, Any]:
     if not typed.said("run_at"):
-        raise ValidationError(_("Enter a date and a time."), code="required")
+        raise InPart(_("Enter a date and a time."), part="run_at", code="required")
     return {"type": "date", "run_at": typed.said("run_at")[:_LONGEST]}
 
 
-_PUT_TOGETHER = {"every": _every, "days": _days, "cron": _cron, "once": _once}
+_PUT_TOGETHER = {"every": _every, "cron": _cron, "once": _once}
 
 
 def _number(text: str, name: str) -> int | float:
@@ -236,8 +259,8 @@ def _number(text: str, name: str) -> int | float:
     try:
         return float(text)
     except ValueError:
-        raise ValidationError(
-            _("%(name)s: “%(text)s” is not a number.") % {"name": name, "text": text[:40]}, code="invalid"
+        raise InPart(
+            _("%(name)s: “%(text)s” is not a number.") % {"name": name, "text": text[:40]}, part="number"
         ) from None
 
 
@@ -254,12 +277,18 @@ def taken_apart(trigger: Any) -> Typed:
     whole = Typed(kind="json", json=json.dumps(trigger, ensure_ascii=False, indent=2))
     if not isinstance(trigger, Mapping) or not isinstance(trigger.get("type"), str):
         return whole
+    if days := _days_apart(trigger):
+        return Typed(whole | days)
     rest = {name: value for name, value in trigger.items() if name not in ("type", "timezone", *_LIMITS)}
     parts = _parts(trigger["type"], rest)
-    if parts is None:
-        return whole
+    return whole if parts is None else Typed(whole | parts | _limits_apart(trigger))
+
+
+def _limits_apart(trigger: Mapping[str, Any]) -> dict[str, str]:
     limits = {name: str(trigger[name]) for name in ("timezone", *_LIMITS) if trigger.get(name) not in (None, "")}
-    return Typed(whole | parts | limits)
+    if "jitter_seconds" in limits:
+        limits["jitter_seconds"] = durations.say(trigger["jitter_seconds"])
+    return limits
 
 
 def _parts(kind: str, rest: dict[str, Any]) -> dict[str, Any] | None:
@@ -270,26 +299,44 @@ def _parts(kind: str, rest: dict[str, Any]) -> dict[str, Any] | None:
         unit, number = next((name, value) for name, value in rest.items() if name != "at")
         return {"kind": "every", "number": str(number), "unit": unit, "at": str(rest["at"])}
     if kind == "cron" and set(rest) == {"expression"}:
-        expression = str(rest["expression"])
-        return {"kind": "cron", "expression": expression} | (_days_apart(expression) or {})
+        return {"kind": "cron", "expression": str(rest["expression"])}
     if kind == "date" and set(rest) == {"run_at"}:
         return {"kind": "once", "run_at": str(rest["run_at"])}
     return None
 
 
-def _days_apart(expression: str) -> dict[str, Any] | None:
-    """An expression as days and times of day, if that is all it says: then they make the very same one again."""
-    fields = expression.split(" ")
-    if len(fields) != 5:
+def _days_apart(trigger: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A trigger as days and times of day, if that is all it says: then they make the very same one again."""
+    limits = {name: value for name, value in trigger.items() if name in ("timezone", *_LIMITS)}
+    parts = trigger["triggers"] if trigger["type"] == "or" else [trigger]
+    if trigger["type"] == "calendar":
+        limits.pop("start_at", None)
+    bare = [_without_limits(part, keep_phase=part.get("type") == "calendar") for part in parts]
+    found = days_parts.taken_apart(bare)
+    if found is None:
         return None
-    minute, hours, _day, months, weekdays = fields
-    typed = Typed(
-        kind="days",
-        times=", ".join(f"{hour:0>2}:{minute:0>2}" for hour in hours.split(",")),
-        weekdays=[day for day in WEEKDAYS if day in weekdays.split(",")],
-        months=[month for month in MONTHS if month in months.split(",")],
-    )
+    typed = Typed(kind="days", **found) | _limits_apart(limits)
+    if triggers.current_form(_days(Typed(typed), limits)) != trigger:
+        return None
+    return typed | ({"expression": trigger["expression"]} if trigger["type"] == "cron" else {})
+
+
+def _without_limits(part: Mapping[str, Any], *, keep_phase: bool) -> dict[str, Any]:
+    dropped = {"timezone", "end_at", "jitter_seconds"} | (set() if keep_phase else {"start_at"})
+    return {name: value for name, value in part.items() if name not in dropped}
+
+
+def _choices_of_weeks(chosen: str) -> list[tuple[str, str, bool]]:
+    texts = {"1": _("every week"), "2": _("every other week"), "3": _("every 3 weeks"), "4": _("every 4 weeks")}
+    if chosen not in texts:
+        texts[chosen] = _("every %s weeks") % chosen
+    return [(number, text, number == chosen) for number, text in texts.items()]
+
+
+def _jitter(text: str) -> int | float:
     try:
-        return typed if _days(typed)["expression"] == expression else None
-    except ValidationError:
-        return None
+        seconds = durations.seconds(text)
+    except durations.NotADuration:
+        problem = not_a_duration(text, label=_("Random delay"))
+        raise InPart(problem.message, part="jitter_seconds") from None
+    return int(seconds) if seconds == int(seconds) else seconds

@@ -12,12 +12,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
+from scheduler.admin.fields.duration_field import fields_of_policies
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.core import policies
 from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
-from scheduler.core.registry import Task, registry
+from scheduler.core.jobs import policies
 from scheduler.core.states import Overlap
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.errors import InvalidPolicy, UnknownTask
 from scheduler.messages import with_values
 from scheduler.models import Job
@@ -145,7 +146,7 @@ def _if_interrupted(rerun: bool | None) -> str:
 def _read(data: Mapping[str, Any]) -> dict[str, Any]:
     """:raises ValidationError: naming the field"""
     rules: dict[str, Any] = {}
-    for name, field in fields_for_model(Job, POLICIES).items():
+    for name, field in {**fields_for_model(Job, POLICIES), **fields_of_policies()}.items():
         if "seen_version" not in data and _is_left(name, data.get(name)):
             rules[name] = None
             continue

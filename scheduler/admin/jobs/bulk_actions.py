@@ -34,7 +34,11 @@ else:
     _Admin = object
 
 AT_ONCE = 50
-"""So many jobs are changed while the person waits; more are changed in the background, with a page that follows it."""
+"""
+Most jobs that are changed while the person waits.
+
+Larger numbers are changed in the background, with a progress page.
+"""
 
 _MOST_REFUSALS_SHOWN = 5
 _MOST_LINKS = 10
@@ -189,9 +193,9 @@ class BulkActions(_Admin):
         problem: str = "",
     ) -> HttpResponse | None:
         """
-        Ask, then do it to each job by itself; say which ones the services refused.
+        Ask for confirmation, then change each job by itself and report the refused ones.
 
-        ``asks``: what else is asked, as fields of the question. ``background``: the action and its parameters as
+        ``asks`` are further fields of the question. ``background`` is the action and its parameters as
         ``services.bulk`` takes them, for more jobs than a person waits for.
         """
         number = queryset.count()

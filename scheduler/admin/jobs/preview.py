@@ -19,8 +19,8 @@ from scheduler.admin.format import display, policy_text
 from scheduler.admin.format.languages import told
 from scheduler.core import triggers
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import registry
 from scheduler.core.states import Overlap
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers import ClockEffect, Trigger
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnknownTask

@@ -35,7 +35,9 @@ _CHECKS = {
     "overdue": gettext_lazy("overdue"),
     "recorder": gettext_lazy("results"),
     "clocks": gettext_lazy("clocks"),
+    "time_zones": gettext_lazy("time zone rules"),
     "queue": gettext_lazy("queue"),
+    "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
     "broken_jobs": gettext_lazy("broken jobs"),
@@ -43,6 +45,7 @@ _CHECKS = {
     "failing_jobs": gettext_lazy("failing jobs"),
     "transactions": gettext_lazy("open transactions"),
     "unadopted_jobs": gettext_lazy("jobs left from django-apscheduler"),
+    "clean_up": gettext_lazy("clean-up"),
 }
 _MARKS = {
     Status.PASS: Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
@@ -66,7 +69,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @register(Node)
 class NodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "shown_state", "host", "pid", "version", "began", "last_heard", "ended")
+    list_display = ("name", "shown_state", "host", "pid", "version", "tzdata", "began", "last_heard", "ended")
     list_filter = (StateFilter,)
     fields = (
         "id",
@@ -76,6 +79,7 @@ class NodeAdmin(ReadOnlyAdmin):
         "host",
         "pid",
         "version",
+        "tzdata",
         "shown_executors",
         "shown_tasks",
         "stuck",

@@ -48,7 +48,7 @@ class RunAdmin(ReadOnlyAdmin):
         return run_list.show(request)
 
     def many_view(self, request: HttpRequest) -> HttpResponse:
-        """Do something with many runs; the filter is in the address, as in that of the list."""
+        """Act on many runs. The address has the filter, as in the list."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         query = request.GET.copy()

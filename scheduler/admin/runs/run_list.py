@@ -23,8 +23,8 @@ from scheduler.admin.runs import run_many
 from scheduler.admin.runs.run_page import node_name
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
-from scheduler.core.registry import registry
 from scheduler.core.states import RunKind, RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidFilter
 from scheduler.messages import phrase
 from scheduler.models import Node, Run

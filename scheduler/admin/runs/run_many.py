@@ -1,4 +1,4 @@
-"""What may be done with many runs: those that are ticked, all that match, or everything queued of a job or executor."""
+"""Actions on many runs: those that are ticked, all that match, or everything queued of a job or executor."""
 
 from __future__ import annotations
 

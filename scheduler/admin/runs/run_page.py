@@ -120,6 +120,8 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
     match run.state:
         case RunState.QUEUED if run.held:
             return _("Waiting for another run of its job to end.")
+        case RunState.QUEUED if run.reason:
+            return reason
         case RunState.QUEUED if run.due_at > now:
             return _("Waiting: it is due %s.") % display.distance(run.due_at, now=now)
         case RunState.QUEUED:

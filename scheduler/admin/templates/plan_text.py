@@ -14,8 +14,8 @@ from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.core import triggers
 from scheduler.core.declarations import REMOVED
-from scheduler.core.differences import Difference
-from scheduler.core.registry import registry
+from scheduler.core.jobs.differences import Difference
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError
 from scheduler.services import masking
 from scheduler.services.declarations import Action, Step, Synchronisation
@@ -104,4 +104,4 @@ def _counts(steps: Iterable[Step]) -> list[dict[str, Any]]:
 def sentence(done: Synchronisation) -> str:
     """Return what was done, for the message above the next page."""
     parts = [f"{each['text']}: {each['number']:,}" for each in _counts(done.steps)]
-    return ", ".join(parts) or _("Nothing had to be changed.")
+    return ", ".join(parts) or _("No changes were necessary.")

@@ -65,7 +65,7 @@ class BulkViews(Resource):
 
     @operation(answers.BulkProgress, query=shapes.Nothing, problems=(404,))
     def stop(self, request: Request, id: str) -> Response:
-        """Stop an action of one's own after the rows at hand; with the right to delete jobs, anybody's."""
+        """Stop one's own action after the rows at hand. With the right to delete jobs, anybody's."""
         parsing.query(request, shapes.Nothing)
         row = _get(id)
         if row.requested_by != self.actor(request) and not may(request, "delete_job"):

@@ -19,8 +19,9 @@ from scheduler.api.jobs.views import preview_of
 from scheduler.api.pagination import DEFAULT_LIMIT
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
-from scheduler.core import policies
-from scheduler.core.registry import Task, registry
+from scheduler.core.jobs import policies
+from scheduler.core.tasks.limits import Limit
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.models import Node
 from scheduler.services.queries import job_queries, metrics, paging, representations
 from scheduler.services.queries.job_queries import JobFilter
@@ -159,9 +160,15 @@ def _task(task: Task) -> dict[str, Any]:
         "executor": task.executor,
         "timeout_seconds": None if task.timeout is None else task.timeout.total_seconds(),
         "idempotent": task.idempotent,
+        "rate": _declared(task.limits.rate) if task.limits else None,
+        "concurrency": _declared(task.limits.concurrency) if task.limits else None,
         "arguments": task.schema,
         "defaults": policies.defaults(task=task, settings=conf.get()),
     }
+
+
+def _declared(limit: Limit | None) -> str | None:
+    return None if limit is None else f"{limit.key} {limit.amount}"
 
 
 class TriggerViews(Resource):
@@ -176,7 +183,7 @@ class TriggerViews(Resource):
 
 
 class IndexViews(Resource):
-    """Where everything begins. It reveals nothing about the installation, so it is public."""
+    """The entry point of the API. It is public, because it reveals no facts about the installation."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -225,4 +232,4 @@ class NowhereViews(Resource):
     schema = None
 
     def nowhere(self, request: Request, **kwargs: Any) -> Response:
-        raise NotFound("There is nothing at this address.")
+        raise NotFound("This address does not exist.")

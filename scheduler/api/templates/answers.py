@@ -1,4 +1,4 @@
-"""What is answered about templates and declared jobs: for the OpenAPI schema."""
+"""Answers about templates and declared jobs, for the OpenAPI schema."""
 
 from __future__ import annotations
 

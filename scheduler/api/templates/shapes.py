@@ -1,4 +1,4 @@
-"""What is sent about templates and declared jobs."""
+"""Request bodies about templates and declared jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class TemplateVersionCreation(Body):
         default_factory=list, max_length=50, description="Objects with name, type, default, choices, minimum, maximum."
     )
     body: dict[str, Any] = Field(description="The definition of a job; {name} stands for a parameter.")
-    note: str = Field(default="", max_length=500, description="What changed, and why.")
+    note: str = Field(default="", max_length=500, description="The change and its reason.")
 
 
 class TemplateCreation(TemplateVersionCreation):

@@ -116,7 +116,7 @@ class TemplateViews(Resource):
 
     @operation(answers.Plan, body=shapes.Upgrade, query=Nothing, problems=(404,), headers=("Idempotency-Key",))
     def upgrade(self, request: Request, slug: str) -> Response:
-        """Bring all instances to a version. What a person changed in one stays, unless it is overwritten."""
+        """Bring all instances to a version. Fields that a person changed stay, unless they are overwritten."""
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.Upgrade)
         version = templates.version(template=templates.get(slug=slug), number=body.version)

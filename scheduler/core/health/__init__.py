@@ -20,6 +20,7 @@ def checks(found: Standing, *, limits: Limits) -> tuple[Check, ...]:
         nodes.nodes(found.scheduling, limits),
         jobs.overdue(found, limits),
         queues.queue(found, limits),
+        queues.limits(found),
         jobs.stalled(found, limits),
         nodes.stuck(found),
         nodes.recorder(found.scheduling, limits),
@@ -27,6 +28,8 @@ def checks(found: Standing, *, limits: Limits) -> tuple[Check, ...]:
         jobs.stopped(found),
         jobs.failing(found),
         nodes.clocks(found.scheduling, limits),
+        nodes.time_zones(found),
         nodes.transactions(found.transaction),
         jobs.unadopted(found),
+        jobs.clean_up(found),
     )

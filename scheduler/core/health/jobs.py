@@ -6,6 +6,9 @@ from scheduler.core.health.check import Check, Limits, Status, duration
 from scheduler.core.health.standing import Standing
 from scheduler.messages import Message, messages, phrase, phrase_of
 
+CLEANED_SECONDS = 2 * 86400.0
+"""A clean-up that is younger shows that something cleans up, be it no job."""
+
 _BROKEN = messages(
     "{number:,} job cannot run: open it to see why. It recovers by itself once that is fixed.",
     "{number:,} jobs cannot run: open each to see why. They recover by themselves once that is fixed.",
@@ -67,6 +70,24 @@ def failing(found: Standing) -> Check:
 def unadopted(found: Standing) -> Check:
     well = phrase("Every job of django-apscheduler is imported.")
     return _counted("unadopted_jobs", found.unadopted, well=well, texts=_UNADOPTED)
+
+
+def clean_up(found: Standing) -> Check:
+    """An active job deletes old rows, or somebody did in the last days, or there is nothing to delete yet."""
+    known = found.clean_up
+    is_done = known.age is not None and known.age < CLEANED_SECONDS
+    if known.is_scheduled or is_done or not known.is_needed:
+        text = (
+            phrase("Old runs are deleted.")
+            if known.is_scheduled or is_done
+            else phrase("There are no old runs to delete yet.")
+        )
+        return Check(name="clean_up", status=Status.PASS, text=text, value=known.age, limit=CLEANED_SECONDS, unit="s")
+    text = phrase(
+        "No active job deletes old runs, so that the tables grow: resume or create a job of the task "
+        "“scheduler.cleanup_jobs”, or let cron run “manage.py cleanup_jobs”."
+    )
+    return Check(name="clean_up", status=Status.WARN, text=text, value=known.age, limit=CLEANED_SECONDS, unit="s")
 
 
 def _counted(name: str, count: int, *, well: Message, texts: tuple[str, str]) -> Check:

@@ -100,6 +100,29 @@ def clocks(found: Scheduling, limits: Limits) -> Check:
     return Check(name="clocks", status=Status.WARN, text=text, value=skew, limit=limit, unit="s")
 
 
+def time_zones(found: Standing) -> Check:
+    """Compare the rules of the nodes and of this process: with different ones a job may run twice, or an hour off."""
+    releases: dict[str, list[str]] = {}
+    for node in found.nodes:
+        if node.tzdata and node.is_fresh:
+            releases.setdefault(node.tzdata, []).append(node.name)
+    if releases and found.tzdata not in releases:
+        releases[found.tzdata] = [phrase("this process")]
+    count = len(releases)
+    if count < 2:
+        text = phrase("The nodes compute by the same time zone rules.")
+        if count:
+            text = phrase("The nodes compute by the time zone rules {release}.", release=next(iter(releases)))
+        return Check(name="time_zones", status=Status.PASS, text=text, value=count, limit=1)
+    listed = "; ".join(f"{release}: {', '.join(sorted(set(names)))}" for release, names in sorted(releases.items()))
+    text = phrase(
+        "Processes compute by different time zone rules ({releases}): a job may run twice, or an hour off. Install the "
+        "same release of the package tzdata everywhere.",
+        releases=listed,
+    )
+    return Check(name="time_zones", status=Status.WARN, text=text, value=count, limit=1)
+
+
 def transactions(found: OpenTransaction | None) -> Check:
     limit = LONG_TRANSACTION_SECONDS
     if found is None or found.seconds <= limit:

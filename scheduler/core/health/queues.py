@@ -42,6 +42,22 @@ def queue(found: Standing, limits: Limits) -> Check:
     return Check(name="queue", status=worst(statuses), text=text, value=oldest, limit=limit, unit="s")
 
 
+def limits(found: Standing) -> Check:
+    """Runs that wait for a limit of their task. They wait because somebody wanted it, so it is never a failure."""
+    number = sum(limit.runs for limit in found.limits)
+    if not number:
+        return Check(name="limits", status=Status.PASS, text=phrase("No run waits for a limit."), value=0)
+    text = phrase_of(
+        "{number:,} run waits for a limit: “{limit}”, for {age}.",
+        "{number:,} runs wait for limits, {most:,} of them for “{limit}”, the oldest of these for {age}.",
+        number=number,
+        most=found.limits[0].runs,
+        limit=found.limits[0].label,
+        age=duration(found.limits[0].oldest),
+    )
+    return Check(name="limits", status=Status.PASS, text=text, value=number)
+
+
 def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
     """A queue that moves is late. One that does not move, or that no node serves, has failed."""
     most = STALLED_FACTOR * limit

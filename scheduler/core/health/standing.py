@@ -70,6 +70,18 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limited:
+    """The runs that wait for one limit."""
+
+    label: str
+    """As people read it: ``host:example.org 1/s``."""
+
+    runs: int
+    oldest: float
+    """For how many seconds the oldest has waited."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeView:
     """A node that is meant to be alive, and its own measures. ``None``: it reported none."""
 
@@ -87,6 +99,8 @@ class NodeView:
     waiting: dict[str, int]
     connections: int | None
     skew: float | None
+    tzdata: str
+    """The release of its time zone rules; empty: it is of an earlier release of the scheduler."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +127,20 @@ class OpenTransaction:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CleanUp:
+    """What is known of the deletion of old rows."""
+
+    is_scheduled: bool
+    """An active job does it."""
+
+    age: float | None
+    """Seconds since it was done, by whomever. ``None``: never."""
+
+    is_needed: bool
+    """Runs ended more than a day ago."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """Everything that was measured at one time."""
 
@@ -125,3 +153,8 @@ class Standing:
     """Numbers by state."""
 
     unadopted: int
+    clean_up: CleanUp
+    tzdata: str
+    """The release of the time zone rules of the process that measured."""
+    limits: Sequence[Limited] = ()
+    """Those that runs wait for, the most first."""

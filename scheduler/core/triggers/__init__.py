@@ -11,9 +11,9 @@ Triggers: the rules that say when. One module for form, serializer, model, previ
     {"type": "or", "triggers": [...]}      {"type": "and", "triggers": [...]}
 
 Each may have ``timezone`` (an IANA name or an offset such as ``+02:00``), ``start_at``, ``end_at`` and
-``jitter_seconds``. Without a ``timezone`` a trigger has the default one, which is the project's (``TIME_ZONE``); a
-date has the offset that its ``run_at`` is written with, a combination the zone of its first trigger. Jitter delays a
-run; it never moves a fire time, so nothing here computes with it.
+``jitter_seconds``. Without a ``timezone`` a trigger has the default one, which is the project's (``TIME_ZONE``). A date
+has the offset that its ``run_at`` is written with, a combination the zone of its first trigger. Jitter delays a run and
+never moves a fire time, so that triggers ignore it.
 
 **Times are stored as they are meant**: a date and a time of day on the clocks of the trigger's zone, without an offset.
 Their instants are computed when they are needed, so that another ``timezone`` alone moves no date, and new rules of a
@@ -22,28 +22,27 @@ times keep their offset because they are instants: the ``start_at`` of an interv
 and a time that clocks show twice, if the second one is meant.
 
 ``parse`` checks it and compiles it into a ``Trigger``. ``normalize`` returns the form that is stored: defaults are
-filled in, keys have an order, and what has no anchor gets one, so that the phase survives restarts and edits of other
-things. Normalizing again changes nothing.
+filled in, keys have an order, and triggers without an anchor get one, so that the phase survives restarts and edits of
+other things. Normalizing twice gives the same form.
 
 **Clock changes.** The rules are those of Debian's cron, for every kind of wall clock trigger:
 
-* a fixed time of day that is left out when clocks go forward fires once, right after the gap. Several times in one
-  gap, or one in it and one at its end, are one fire time;
-* a fixed time that is shown twice when clocks go back fires the first time only;
-* a cron with a wildcard (``*``, ``*/5``) in the minute or the hour follows the clock: what a clock never shows does
-  not fire, what it shows twice fires twice.
+* a fixed time of day that is left out when clocks go forward fires once, right after the gap. Several times in one gap,
+  or one in it and one at its end, are one fire time.
+* a fixed time that is shown twice when clocks go back fires the first time only.
+* a cron with a wildcard (``*``, ``*/5``) in the minute or the hour follows the clock: a time that it never shows does
+  not fire, a time that it shows twice fires twice.
 
 An expression with seconds obeys the same rules. Intervals are absolute time and do not care. A day that a zone leaves
 out altogether (Samoa, 30 December 2011) is a gap as any other.
 
-**Cron.** Day of month and day of week are alternatives unless one of them begins with ``*``, as in crontab(5); Sunday
-is 0 and 7.
-``L``, ``LW``, ``L-2``, ``15W``, ``friL`` and ``fri#2`` are those of Quartz.
+**Cron.** Day of month and day of week are alternatives unless one of them begins with ``*``, as in crontab(5). Sunday
+is 0 and 7. ``L``, ``LW``, ``L-2``, ``15W``, ``friL`` and ``fri#2`` are those of Quartz.
 
-A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last
-one given are at their minimum. APScheduler 3.11's own ``CronTrigger`` decides nothing here: it loses whole days after
-clocks went forward. cronsim judges which days match an expression; the clock is ours, because cronsim steps through
-gaps minute by minute and leaves expressions with seconds out of its rules.
+A cron by fields has APScheduler's language: all fields must match, Monday is 0, and fields after the last one given are
+at their minimum. APScheduler 3.11's own ``CronTrigger`` is not used, because it loses whole days after clocks went
+forward. cronsim judges which days match an expression. The clock is ours, because cronsim steps through gaps minute by
+minute and leaves expressions with seconds out of its rules.
 
 **Calendar.** From the date of ``start_at`` on, months and years are added until that day exists (31 January, then
 31 March), then weeks and days: as APScheduler's ``CalendarIntervalTrigger``. Unlike there, a time in a gap is not left
@@ -63,12 +62,12 @@ from typing import Any
 
 from scheduler.core.triggers import budget, error_messages
 from scheduler.core.triggers.budget import Budget, TooCostly
-from scheduler.core.triggers.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
-from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached
+from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
+from scheduler.core.triggers.description.sentences import describe
+from scheduler.core.triggers.reading import ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import Trigger, long_date, time_now
-from scheduler.core.triggers.words import describe
 from scheduler.errors import InvalidTrigger, NeverFires
 
 __all__ = [
@@ -89,6 +88,7 @@ __all__ = [
     "normalize",
     "parse",
     "parse_cached",
+    "parsing_once",
 ]
 
 _OUTAGE = timedelta(weeks=1)
@@ -114,9 +114,9 @@ def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
 
 def _check_search(settled: Combination, *, now: datetime) -> None:
     """
-    Check that the triggers ever agree, and that planning them takes no longer than the engine may take.
+    Check that the triggers agree at some instant, and that planning them takes no longer than the engine may take.
 
-    :raises NeverFires: there is no instant at which they agree
+    :raises NeverFires: they never agree
     :raises TooCostly: the plan after a week's outage exceeds its budget, now or in another season
     """
     with Budget(budget.SAVE_STEPS):
@@ -128,7 +128,7 @@ def _check_search(settled: Combination, *, now: datetime) -> None:
 
 
 def current_form(trigger: Any) -> Any:
-    """Return a stored trigger as it is written today; what cannot be read is returned as it is."""
+    """Return a stored trigger in its present form. A trigger that cannot be read is returned unchanged."""
     try:
         return parse(trigger).as_json()
     except (InvalidTrigger, TypeError, AttributeError):
@@ -147,11 +147,11 @@ def is_same(one: Any, other: Any) -> bool:
 
 def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:
     """
-    Return when a job that is created or resumed ``now`` is due first; ``None``: never again.
+    Return the first due time of a job that is created or resumed ``now``, or ``None`` if it never fires again.
 
-    That is strictly after ``now``, with two exceptions: an interval's ``start_at`` or a date's ``run_at`` that is
-    just ``now`` counts, and a date that is over is returned all the same, as APScheduler does. Whether it is too late
-    to run is then for the misfire grace time to say. For people's input there is ``check_future``.
+    That is strictly after ``now``, with two exceptions: an interval's ``start_at`` or a date's ``run_at`` that is just
+    ``now`` counts, and a date that is over is returned all the same, as APScheduler does. The misfire grace time then
+    decides whether it is too late to run. ``check_future`` checks people's input.
     """
     return _compiled(trigger).first_after(now)
 
@@ -191,7 +191,7 @@ def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> date
 
 def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) -> list[datetime]:
     """
-    Return the next ``count`` fire times strictly after ``after``, in UTC; fewer if it ends before.
+    Return the next ``count`` fire times strictly after ``after``, in UTC, or fewer if it ends before.
 
     A trigger without an anchor is taken as if it were created at ``after``.
 

@@ -19,10 +19,10 @@ from apscheduler.triggers.date import DateTrigger as StockDateTrigger
 from apscheduler.triggers.interval import IntervalTrigger as StockIntervalTrigger
 
 from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.description.sentences import describe
 from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.core.triggers.reading import parse
 from scheduler.core.triggers.trigger import rfc3339
-from scheduler.core.triggers.words import describe
 from scheduler.core.triggers.zones import offset_name, zone_name, zone_named
 from scheduler.errors import InvalidTrigger
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, Self
 
 from scheduler.core.triggers.trigger import WallClockTrigger
-from scheduler.core.triggers.walls import Days, TimesOfDay, WallClock, date_of, day_number
+from scheduler.core.triggers.wall_time import Days, TimesOfDay, WallClock, date_of, day_number
 from scheduler.core.triggers.zones import resolve, zone_named
 
 CHAIN_YEARS = 200

@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import cast
 
 from cronsim import CronSim, CronSimError
 
 from scheduler.core.triggers import error_messages
 from scheduler.core.triggers.special_days import SpecialDay
-from scheduler.core.triggers.walls import Days, MatchingDays, TimesOfDay, day_number
+from scheduler.core.triggers.wall_time import Days, MatchingDays, TimesOfDay, day_number
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
 from scheduler.messages import message, message_in, phrase, phrase_in, row
@@ -156,8 +156,13 @@ def parse_expression(expression: object) -> Crontab:
             ),
             "too_long",
         )
-    words = expression.split()
-    text = " ".join(words)
+    return _parsed(" ".join(expression.split()))
+
+
+@lru_cache(maxsize=8192)
+def _parsed(text: str) -> Crontab:
+    """Compile an expression with single spaces. Many jobs share one, and saving a job reads it several times."""
+    words = text.split()
     _refuse_zone(words)
     if text.startswith("@"):
         words = _expand_nickname(text).split()

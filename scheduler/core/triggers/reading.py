@@ -5,7 +5,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
@@ -78,7 +80,26 @@ def parse(trigger: Mapping[str, Any]) -> Trigger:
     :raises InvalidTrigger: saying which part cannot be used, and why
     :raises NeverFires: it is well formed, but has no fire time
     """
-    return _parse(trigger, place="", depth=0, within_and=False)
+    seen = _seen.get()
+    if seen is None:
+        return _parse(trigger, place="", depth=0, within_and=False)
+    text = repr(trigger)
+    if text not in seen:
+        seen[text] = _parse(trigger, place="", depth=0, within_and=False)
+    return seen[text]
+
+
+_seen: ContextVar[dict[str, Trigger] | None] = ContextVar("scheduler_triggers_seen", default=None)
+
+
+@contextmanager
+def parsing_once() -> Iterator[None]:
+    """Within this block, compile each trigger once: for many jobs in one transaction."""
+    token = _seen.set({})
+    try:
+        yield
+    finally:
+        _seen.reset(token)
 
 
 @lru_cache(maxsize=8192)

@@ -1,7 +1,7 @@
 """
 Days of a month that a cron expression names by a rule that cronsim does not read.
 
-``15W`` is the weekday nearest to the 15th, in the same month; ``L-2`` is two days before the last day. Both are as in
+``15W`` is the weekday nearest to the 15th, in the same month. ``L-2`` is two days before the last day. Both are as in
 Quartz (``CronExpression.getNextValidTimeAfter``). A month without the 31st has no ``31W``.
 """
 
@@ -22,11 +22,11 @@ _SATURDAY, _SUNDAY = 5, 6
 class SpecialDay:
     number: int
     is_before_last: bool
-    """``L-2``; else ``15W``."""
+    """True for ``L-2``, false for ``15W``."""
 
     @classmethod
     def read(cls, item: str) -> Self | None:
-        """Return the day that an item in capitals names; ``None``: it is another kind of item."""
+        """Return the day that an item in capitals names, or ``None`` for other kinds of items."""
         if found := _NEAREST.fullmatch(item):
             return cls(number=int(found[1]), is_before_last=False)
         if found := _BEFORE_LAST.fullmatch(item):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
 
-from scheduler.core.triggers.walls import WallClock
+from scheduler.core.triggers.wall_time import WallClock
 from scheduler.core.triggers.zones import instant_of, moment_of, zone_named
 from scheduler.messages import message_in, phrase, phrase_in
 

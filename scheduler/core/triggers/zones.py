@@ -107,7 +107,7 @@ def parse_zone(value: object, *, pointer: str) -> tzinfo:
 
 
 def _closest(text: str) -> str:
-    """Return the zone that was probably meant; empty: none is near."""
+    """Return the zone that was probably meant, or an empty string if none is near."""
     plain = text.strip().casefold()
     if offset := re.fullmatch(r"(?:gmt|utc)?([+-])(\d{1,2})(?::?([0-5]\d))?", plain, re.ASCII):
         return f"{offset[1]}{int(offset[2]):02}:{offset[3] or '00'}" if int(offset[2]) < 24 else ""

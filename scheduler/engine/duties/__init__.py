@@ -1,9 +1,9 @@
 """
-What a node does again and again, one file each.
+The duties of a node, repeated for as long as it runs, one file each.
 
 A new duty is a subclass of ``Duty`` in a file of its own and an entry in ``DUTIES``, at its place in the order of a
-pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` say when it is called; everything it needs is in
-``self.work``, other duties are found with ``self.agenda.duty(Take)``.
+pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` decide when it is called. Its means are in ``self.work``,
+and ``self.agenda.duty(Take)`` finds another duty.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from scheduler.engine.duties.cancel import Cancel
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.inspection import Inspect
+from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.reconcile import Reconcile
@@ -33,6 +34,7 @@ DUTIES: tuple[type[Duty], ...] = (
     Inspect,
     Account,
     Sweep,
+    Grant,
     Take,
     Claim,
     Announce,
@@ -42,4 +44,4 @@ DUTIES: tuple[type[Duty], ...] = (
 )
 """In the order of a pass."""
 
-__all__ = ["DUTIES", "Agenda", "Claim", "Duty", "LookAhead", "Reconcile", "Take", "Work"]
+__all__ = ["DUTIES", "Agenda", "Claim", "Duty", "Grant", "LookAhead", "Reconcile", "Take", "Work"]

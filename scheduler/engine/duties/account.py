@@ -1,4 +1,4 @@
-"""Account for what the database noted: fire times that nothing covers, and runs of jobs that were deleted."""
+"""Account for notes of the database: fire times without a row, and runs of deleted jobs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import logging
 
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.inspection import Inspect
-from scheduler.store import owed, removals
+from scheduler.store.accounting import owed
+from scheduler.store.cleaning import removals
 
 logger = logging.getLogger(__name__)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from scheduler.engine.duties.duty import Duty
-from scheduler.store import notifications
-from scheduler.store.notifications import Channel
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
 
 
 class Announce(Duty):

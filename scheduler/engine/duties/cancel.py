@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from scheduler.engine.duties.duty import Duty
-from scheduler.store import runs
-from scheduler.store.notifications import Channel
+from scheduler.store.recording import runs
+from scheduler.store.sessions.notifications import Channel
 
 
 class Cancel(Duty):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 
-from scheduler.core.registry import registry
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
-from scheduler.store import claims
-from scheduler.store.claims import Claim as Claimed
+from scheduler.store.claiming import claims
+from scheduler.store.claiming.claims import Claim as Claimed
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Claim(Duty):
         return 0.0  # a claim that failed is repeated in the next pass
 
     def due_again(self, *, seconds: float, knows_until: float) -> None:
-        """Claim in so many seconds; ``knows_until``: when to look ahead again at the latest."""
+        """Claim in this many seconds. ``knows_until`` is the latest time to look ahead again."""
         self.due_at = time.monotonic() + seconds
         self.knows_until = knows_until
         self.is_blind = False

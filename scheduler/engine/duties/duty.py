@@ -13,9 +13,9 @@ from scheduler.engine.events import Events
 from scheduler.engine.heartbeat import Lease
 from scheduler.engine.identity import Identity
 from scheduler.engine.workload import Workload
-from scheduler.store.connections import Connection
-from scheduler.store.notifications import Channel
-from scheduler.store.positions import Positions
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.notifications import Channel
 
 AnyDuty = TypeVar("AnyDuty", bound="Duty")
 
@@ -67,17 +67,23 @@ class Duty(ABC):
 
     @property
     def every_seconds(self) -> float:
-        """How long after a call it is due again, unless ``run`` returns something else; infinite: when asked for."""
+        """
+        Seconds after a call until it is due again, unless ``run`` returns something else.
+
+        Infinite: on request only.
+        """
         return math.inf
 
     @property
     def merge_seconds(self) -> float:
-        """Requests that come sooner after a call than this are followed together: a flood of hints is no storm."""
+        """
+        Requests that come sooner after a call than this are served together, so that a flood of hints stays cheap.
+        """
         return 0.0
 
     @abstractmethod
     def run(self) -> float | None:
-        """Do it once; return in how many seconds it is due again, ``None``: after ``every_seconds``."""
+        """Do it once. Return the seconds until it is due again, ``None`` for ``every_seconds``."""
 
     def soon(self) -> None:
         """Ask for a call in the present or the next pass. Safe in any thread."""

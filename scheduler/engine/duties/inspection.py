@@ -10,19 +10,19 @@ from typing import Any, NamedTuple
 
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
-from scheduler.core import definitions as rules
 from scheduler.core import reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
-from scheduler.store import definitions
-from scheduler.store.connections import Connection
-from scheduler.store.definitions import StoredDefinition, Vouched
-from scheduler.store.halving import in_halves
-from scheduler.store.notifications import Channel
+from scheduler.store.jobs import definitions
+from scheduler.store.jobs.definitions import StoredDefinition, Vouched
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -63,10 +63,10 @@ class Inspected(NamedTuple):
     """One batch of jobs."""
 
     healed: int
-    """How many are in the schedule (again)."""
+    """Number of jobs that were entered into the schedule or restored."""
 
     after: str
-    """Where the next batch begins; empty: this was the last one."""
+    """The start of the next batch. Empty: this was the last one."""
 
 
 def inspect_jobs(
@@ -111,7 +111,7 @@ def _inspect(connection: Connection, jobs: Sequence[str], *, settings: Scheduler
 
 
 def break_jobs_without_a_task(connection: Connection) -> int:
-    """Take jobs whose task no live node knows out of the schedule, some at a time; return how many."""
+    """Remove jobs whose task no live node knows from the schedule, some at a time, and return their number."""
     missing = definitions.without_a_task(connection, tasks=registry.names(), limit=MOST_JOBS)
     problems = []
     for job_id, task in missing:

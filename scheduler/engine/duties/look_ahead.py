@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
 from scheduler.engine.duties.take import Take
-from scheduler.store import runs
-from scheduler.store.notifications import Channel
-from scheduler.store.runs import NextDue
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import NextDue
+from scheduler.store.sessions.notifications import Channel
 
 _LOCKED_SECONDS = 0.05
-"""How soon to ask again for due work that somebody else has locked: another node for a moment, a person for longer."""
+"""Delay before the next query for due work that is locked: by another node for a moment, by a person for longer."""
 
 
 class LookAhead(Duty):
@@ -28,7 +28,7 @@ class LookAhead(Duty):
         self.soon()
 
     def is_due(self, now: float) -> bool:
-        """Due when asked for, and after a claim that cannot tell when the next one is due; not between full claims."""
+        """Due on request, and after a claim that cannot tell when the next one is due, but not between full claims."""
         claim = self.agenda.duty(Claim)
         return not claim.has_more and (claim.is_blind or super().is_due(now))
 
@@ -53,7 +53,10 @@ class LookAhead(Duty):
         claim.due_again(seconds=seconds, knows_until=time.monotonic() + self._holds(due, seconds, others))
 
     def _holds(self, due: NextDue, seconds: float, others: float) -> float:
-        """Return for how many seconds the answer holds while claims go on: none of the others may be slept over."""
+        """
+        Return the seconds for which the answer holds while claims go on, so that the loop does not sleep over other due
+        work.
+        """
         holds = max(seconds, self.work.settings.busy_poll_seconds)
         if due.run or due.held or due.pause:  # neither absent nor due already
             return min(holds, others)
@@ -62,10 +65,10 @@ class LookAhead(Duty):
 
 def _until(seconds: float, *, asked_at: float | None) -> float:
     """
-    Return how long to wait for what is due in so many seconds.
+    Return the seconds to wait for work that is due in this many seconds.
 
-    What was due when it was asked for at ``asked_at``, and was not had, is locked by somebody else: to ask for it again
-    at once would keep a processor and the database busy for nothing.
+    Work that was due at ``asked_at`` and could not be had is locked by others. A query at once would only keep a
+    processor and the database busy.
     """
     if seconds >= 0:
         return seconds

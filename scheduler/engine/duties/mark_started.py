@@ -6,11 +6,11 @@ import math
 
 from scheduler.engine.duties.duty import Duty
 from scheduler.engine.workload import MARK_SECONDS
-from scheduler.store import runs
+from scheduler.store.recording import runs
 
 
 class MarkStarted(Duty):
-    """Pass the gate late for runs of idempotent tasks; those that were taken away meanwhile are told to end."""
+    """Pass the gate late for runs of idempotent tasks. Those that were taken away meanwhile are asked to end."""
 
     def run(self) -> float:
         workload = self.work.workload

@@ -8,7 +8,7 @@ import time
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.take import Take
-from scheduler.store import runs
+from scheduler.store.recording import runs
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

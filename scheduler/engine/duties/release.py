@@ -6,7 +6,7 @@ import time
 
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
-from scheduler.store.held_runs import HeldRuns
+from scheduler.store.recording.held_runs import HeldRuns
 
 
 class Release(Duty):
@@ -25,7 +25,7 @@ class Release(Duty):
         return self.work.settings.busy_poll_seconds
 
     def plan(self, *, seconds: float) -> float:
-        """Release what is due in so many seconds; return how long until that may be."""
+        """Release runs that are due in this many seconds, and return the time until then."""
         if seconds > 0:
             return seconds
         self.soon()

@@ -11,18 +11,18 @@ from datetime import datetime
 
 from scheduler import sealing
 from scheduler.conf import SchedulerSettings
-from scheduler.core import definitions as rules
 from scheduler.core import reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Duty
 from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
-from scheduler.store import definitions
-from scheduler.store.connections import Connection
-from scheduler.store.definitions import EndedPause, Vouched
-from scheduler.store.halving import in_halves
+from scheduler.store.jobs import definitions
+from scheduler.store.jobs.definitions import EndedPause, Vouched
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class Resume(Duty):
 
     def plan(self, *, seconds: float) -> float:
         """
-        Resume the job whose pause ends in so many seconds; return how long until that is tried.
+        Resume the job whose pause ends in this many seconds, and return the time until then.
 
-        Another node may be at it just now: it is not tried again at once.
+        Another node may be at it just now, so that it is not tried again at once.
         """
         now = time.monotonic()
         at = now + min(seconds, self.work.settings.poll_seconds)
@@ -61,7 +61,7 @@ class Resume(Duty):
 def end_pauses(
     connection: Connection, *, settings: SchedulerSettings, limit: int = MOST_JOBS, now: datetime | None = None
 ) -> int:
-    """Resume up to ``limit`` jobs whose pause is over; return how many are in the schedule again."""
+    """Resume up to ``limit`` jobs whose pause is over, and return how many are in the schedule again."""
     found = definitions.find_ended_pauses(connection, limit=limit, now=now)
     resumed = in_halves(
         found,

@@ -7,17 +7,23 @@ import time
 
 from scheduler import failpoints
 from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.take import Take
 from scheduler.engine.workload import MARK_SECONDS
-from scheduler.store import runs
-from scheduler.store.runs import OwnedRun
+from scheduler.store.claiming import limits
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
 _CAREFUL_SECONDS = 60.0
 _LOCKED_SECONDS = 0.5
+_UNDECIDED_SECONDS = 0.05
+"""Another node decides about limits for about a tenth of this."""
+
+_GRANT_SECONDS = 0.5
 
 
 class Start(Duty):
@@ -40,12 +46,16 @@ class Start(Duty):
             workload.put_back(self._locked)
             self._locked = []
         free, gated = workload.next_to_start()
-        if gated:
-            try:
+        try:
+            waiting = self._without_leave(free, gated)
+            if waiting:
+                free = [run for run in free if run.id not in waiting]
+                gated = [run for run in gated if run.id not in waiting]
+            if gated:
                 gated = self._pass_the_gate(gated)
-            except BaseException:  # whatever it was: what is neither waiting nor started would be lost in memory
-                workload.put_back(free, gated)
-                raise
+        except BaseException:  # whatever it was: what is neither waiting nor started would be lost in memory
+            workload.put_back(free, gated)
+            raise
         for run in (*free, *gated):
             self.work.events.submitted(run)
         workload.submit(free, marked=False)
@@ -54,8 +64,26 @@ class Start(Duty):
             self.agenda.duty(MarkStarted).within(MARK_SECONDS)
         return 0.0 if self._is_short_of_work() else None
 
+    def _without_leave(self, free: list[OwnedRun], gated: list[OwnedRun]) -> frozenset[int]:
+        """Return the runs that do not start now, because a limit of their task has no room."""
+        shares = self.work.workload.shares((*free, *gated))
+        if not shares:  # as for nearly all runs: it costs them nothing more
+            return frozenset()
+        leave = limits.ask(self.work.connection, node=self.work.identity.node, shares=shares)
+        granted = leave.granted if leave else frozenset()
+        parked = leave.parked if leave else frozenset()
+        undecided = [run for run in (*free, *gated) if run.id in shares and run.id not in granted | parked]
+        if undecided:
+            self._locked += undecided
+            self._locked_until = time.monotonic() + _UNDECIDED_SECONDS
+        self.work.workload.note_limited(granted)
+        self.work.workload.forget(parked)
+        if parked:
+            self.agenda.duty(Grant).within(_GRANT_SECONDS)
+        return frozenset(shares) - granted
+
     def _pass_the_gate(self, gated: list[OwnedRun]) -> list[OwnedRun]:
-        """Return the runs that may begin; the others are somebody else's by now, or locked and tried again."""
+        """Return the runs that may begin. The others belong to another node by now, or are locked and tried again."""
         now = time.monotonic()
         started = runs.start(
             self.work.connection,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from scheduler.engine.duties.duty import Duty
 from scheduler.engine.duties.inspection import MOST_JOBS, break_jobs_without_a_task
-from scheduler.store import runs
+from scheduler.store.recording import runs
 
 _MOST_RUNS = 500
-"""Runs that one pass cancels; what is left comes with the next one, after the claim."""
+"""Runs that one pass cancels. The next one continues, after the claim."""
 
 
 class Sweep(Duty):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.duty import Agenda, Duty, Work
-from scheduler.store import runs
-from scheduler.store.notifications import Channel
+from scheduler.store.recording import runs
+from scheduler.store.sessions.notifications import Channel
 
 
 class Take(Duty):
@@ -21,7 +21,11 @@ class Take(Duty):
         super().__init__(work, agenda)
         self._more = dict.fromkeys(work.workload.pools, True)
         self.complete_at: float | None = None
-        """When this pass asked for the waiting runs of every executor with room; ``None``: not of every one."""
+        """
+        The time when this pass asked for the waiting runs of every executor with room.
+
+        ``None``: not of every one.
+        """
 
     @property
     def expects_more(self) -> bool:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
-import zoneinfo
-from pathlib import Path
 
-import tzdata
-
-from scheduler.core import triggers
+from scheduler.core import triggers, zone_rules
 from scheduler.core.triggers import zones
 from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
-from scheduler.store import installation
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import installation, nodes
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -33,39 +28,30 @@ class Zones(Duty):
 
     def run(self) -> float | None:
         try:
-            self._after = compute_by_current_zones(self.work.connection, after=self._after)
+            self._after = compute_by_current_zones(
+                self.work.connection, node=self.work.identity.node, after=self._after
+            )
         except StatementCancelled:  # a job is locked: none may be left out
             logger.warning(events.TZDATA_WAITS, extra={"after": self._after})
             return _LOCKED_SECONDS
         return 0.0 if self._after else None
 
 
-def tzdata_version() -> str:
-    """Return the version of the rules that Python uses: the system's, else those of the package ``tzdata``."""
-    for folder in map(Path, zoneinfo.TZPATH):
-        for name in ("tzdata.zi", "+VERSION"):
-            if (folder / name).is_file():
-                with (folder / name).open() as file:
-                    return file.readline().removeprefix("# version ").strip()[:64]
-        if (folder / "UTC").is_file():
-            # No version is kept beside the rules: the time of their installation stands for it.
-            return f"installed {int((folder / 'UTC').stat().st_mtime)}"
-    return str(importlib.reload(tzdata).IANA_VERSION)
-
-
-def compute_by_current_zones(connection: Connection, *, after: str = "") -> str:
+def compute_by_current_zones(connection: Connection, *, node: str, after: str = "") -> str:
     """
     Have next fire times computed anew if this node has other rules than those they were computed by.
 
-    Return the job to go on after; empty: all are done.
+    Rules of an older release count only when no other node has those of the newer one. Return the job to continue
+    after, or an empty string when all are done.
     """
-    version = tzdata_version()
-    rescheduled = installation.compute_by(connection, tzdata=version, after=after)
+    release = zone_rules.use_newest()
+    nodes.note_tzdata(connection, node=node, tzdata=release)
+    rescheduled = installation.compute_by(connection, tzdata=release, after=after)
     if rescheduled is None:
         return ""
     zones.forget()
     triggers.parse_cached.cache_clear()
     # A new database has no jobs yet: then there is nothing to look at.
     level = logging.WARNING if rescheduled.jobs else logging.INFO
-    logger.log(level, events.TZDATA_CHANGED, extra={"version": version, "jobs": rescheduled.jobs})
+    logger.log(level, events.TZDATA_CHANGED, extra={"version": release, "jobs": rescheduled.jobs})
     return rescheduled.after

@@ -138,7 +138,7 @@ class Command(BaseCommand):
             printing.note(self.stderr, f"Run {run.pk} is queued; waiting for its end.")
             run = self._ended(run, timeout)
         self._print(representations.runs(rows=[run])[0], output)
-        if wait and run.state != RunState.SUCCEEDED:
+        if wait and run.state not in (RunState.SUCCEEDED, RunState.SKIPPED):
             text = run.error or run.reason or "no reason was given"
             raise CommandError(f"The run {run.pk} {run.state}: {visible(text)}", returncode=printing.REFUSED)
 

@@ -157,7 +157,7 @@ class Command(BaseCommand):
             never.wait(_LOOK_SECONDS)
         if found.traceback:
             self.stdout.write(visible(found.traceback))
-        if follow and found.state != RunState.SUCCEEDED:
+        if follow and found.state not in (RunState.SUCCEEDED, RunState.SKIPPED):
             text = found.error or found.reason or "no reason was given"
             raise CommandError(f"The run {run} {found.state}: {visible(text)}", returncode=printing.REFUSED)
 

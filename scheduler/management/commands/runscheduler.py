@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.utils import Error
 
 from scheduler import __version__, conf
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler
@@ -27,7 +27,7 @@ from scheduler.management import declared, log_output, printing
 from scheduler.services import installation
 from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
-from scheduler.store.installation import adopt
+from scheduler.store.liveness.installation import adopt
 from scheduler.telemetry import events
 from scheduler.telemetry.exporter import MetricsServer
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.management import printing
 
 _COLUMNS = ("name", "arguments", "executor", "timeout_seconds", "idempotent", "description")

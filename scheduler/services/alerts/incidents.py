@@ -26,7 +26,7 @@ LONGEST = timedelta(days=366)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentFilter:
-    """Which incidents are wanted. What is empty does not matter."""
+    """A filter of incidents. Empty fields match all."""
 
     state: str = ""
     """``open``, ``closed`` or ``unacknowledged``."""
@@ -181,7 +181,7 @@ def _check(until: datetime) -> None:
     if not now < until <= now + LONGEST:
         raise InvalidPause(
             phrase(
-                "until is “{until}”; it is a time from now on, at most a year away (now {now}).",
+                "until is “{until}”. It must be a time from now on, at most a year away (now {now}).",
                 until=until.isoformat(timespec="seconds"),
                 now=now.isoformat(timespec="seconds"),
             )

@@ -9,7 +9,7 @@ from scheduler.core.alerts import RuleKind
 from scheduler.store import alerts
 from scheduler.store.alerts import JUDGED_BY_TIME
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 _QUICK_SECONDS = 10.0
 _SLOW_SECONDS = 60.0

@@ -32,8 +32,8 @@ from scheduler.services.alerts.switches import Ping
 from scheduler.signals import incident_closed, incident_opened
 from scheduler.store import outbox
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
 from scheduler.store.outbox import Leased
+from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,11 @@ class Sender(Loop):
         return max(0.0, ends_at - time.monotonic())
 
     def close(self) -> None:
-        """Wait a moment for what is being sent, and record it. What takes longer is sent again by another sender."""
+        """
+        Wait a moment for messages that are being sent, and record them.
+
+        Another sender repeats those that take longer.
+        """
         deadline = time.monotonic() + _LAST_SECONDS
         try:
             while self._busy and time.monotonic() < deadline:

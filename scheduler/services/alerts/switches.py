@@ -168,7 +168,7 @@ def _seconds(value: Any) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not _SHORTEST_SECONDS <= value <= _LONGEST_SECONDS:
         raise InvalidSwitch(
-            phrase("every_seconds is “{value}”; it is a number from 10 to 86,400.", value=f"{value}"[:20]),
+            phrase("every_seconds is “{value}”. It must be a number from 10 to 86,400.", value=f"{value}"[:20]),
             field="every_seconds",
         )
     return float(value)

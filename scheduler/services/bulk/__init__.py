@@ -1,9 +1,9 @@
 """
 One action on many jobs or runs.
 
-``begin`` writes down what was selected and what shall be done; ``step`` does some of it, in transactions of a few rows
-each, and notes how far it came. A thread of the web process goes on until all is done. If that process ends, whoever
-looks at the action next goes on with it, so that nothing is done twice and nothing is left out.
+``begin`` stores the selection and the action. ``step`` does a part of it, in transactions of a few rows each, and notes
+the progress. A thread of the web process continues until all is done. If that process ends, the next request for the
+action continues it, so that each row is changed exactly once.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from scheduler.telemetry import events
 logger = logging.getLogger(__name__)
 
 MOST_REFUSALS = 50
-"""So many refusals are kept with their reasons; the others are counted."""
+"""Most refusals that are kept with their reasons. Further ones are counted."""
 
 ABANDONED = timedelta(seconds=10)
-"""Nobody works on an action that was not touched for so long."""
+"""Time without progress after which an action counts as abandoned."""
 
 _KEPT = timedelta(days=30)
 
@@ -49,9 +49,9 @@ def begin(
     parameters: Mapping[str, Any] | None = None,
 ) -> BulkAction:
     """
-    Write down what shall be done to what is selected now; what comes to match later is left alone.
+    Store an action on the rows that are selected now. Rows that match later are left alone.
 
-    :raises InvalidFilter, InvalidRequest: nothing was begun
+    :raises InvalidFilter, InvalidRequest: the action was not begun
     """
     of = _SUBJECTS[subject]
     given = of.checked(action=action, parameters=dict(parameters or {}))
@@ -81,9 +81,9 @@ def get(*, id: int) -> BulkAction:
 
 def stop(*, id: int) -> BulkAction:
     """
-    Stop after the rows at hand. What was done stays done.
+    Stop after the rows at hand. Rows that were changed stay changed.
 
-    :raises BulkActionNotFound: nothing was changed
+    :raises BulkActionNotFound: the id is unknown
     """
     BulkAction.objects.filter(pk=id, finished_at=None, stop_requested_at=None).update(stop_requested_at=database_now())
     return get(id=id)
@@ -91,9 +91,9 @@ def stop(*, id: int) -> BulkAction:
 
 def step(*, id: int, seconds: float = 1.0, progress: Callable[[BulkAction], None] | None = None) -> BulkAction:
     """
-    Go on for about so long; return how far it has come. Somebody else who works on it just now is not disturbed.
+    Continue for about this many seconds and return the action. Another worker of the same action is not disturbed.
 
-    :raises BulkActionNotFound: there is none with this id
+    :raises BulkActionNotFound: the id is unknown
     """
     deadline = time.monotonic() + seconds
     while _chunk(id) and time.monotonic() < deadline:
@@ -109,7 +109,7 @@ def work_off(*, id: int) -> None:
 
 
 def go_on(*, row: BulkAction) -> BulkAction:
-    """Return how far the action is; take over from a process that has ended."""
+    """Return the action, and take it over from a process that has ended."""
     last = row.touched_at or row.created_at
     if row.finished_at is None and database_now() - last > ABANDONED:
         work_off(id=row.pk)
@@ -128,7 +128,11 @@ def _work_off(id: int) -> None:
 
 
 def _chunk(id: int) -> bool:
-    """Do the next few, in one transaction with the note of it; false: there is nothing left, or somebody is at it."""
+    """
+    Change the next rows, in one transaction with the progress.
+
+    Return false if all are done or another worker has it.
+    """
     with database.atomic():
         row: BulkAction | None = BulkAction.objects.select_for_update(skip_locked=True).filter(pk=id).first()
         if row is None or row.finished_at is not None:

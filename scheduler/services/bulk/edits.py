@@ -14,7 +14,11 @@ FIELDS = ("executor", "timeout", "timezone", "interval_seconds")
 
 
 def check(changes: dict[str, Any]) -> None:
-    """:raises InvalidRequest, UnknownExecutor: nothing can be changed so"""
+    """
+    Check the fields and values of an edit of many jobs.
+
+    :raises InvalidRequest, UnknownExecutor: an edit cannot have these
+    """
     unknown = sorted(set(changes) - set(FIELDS))
     if unknown or not changes:
         raise InvalidRequest(f"Change some of: {', '.join(FIELDS)}.")

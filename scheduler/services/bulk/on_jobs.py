@@ -1,4 +1,4 @@
-"""What may be done to many jobs: pause, resume, run, tag, clone, edit, delete."""
+"""Bulk actions on jobs: pause, resume, run, tag, clone, edit, delete."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def following(row: BulkAction) -> list[str]:
 
 
 def apply(row: BulkAction, ids: list[str]) -> list[Refusal]:
-    """Do it to these; return what was refused."""
+    """Apply the action to these jobs and return the refusals."""
     found = list(Job.objects.defer("job_state").filter(pk__in=ids).order_by("pk"))
     return each(found, lambda job: _act(row, job), name=lambda job: str(job.name))
 

@@ -1,4 +1,4 @@
-"""What may be done to many runs: cancel, retry, delete."""
+"""Bulk actions on runs: cancel, retry, delete."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def following(row: BulkAction) -> list[int]:
 
 
 def apply(row: BulkAction, ids: list[int]) -> list[Refusal]:
-    """Do it to these; return what was refused."""
+    """Apply the action to these runs and return the refusals."""
     if row.action == "cancel":
         return _cancel(ids, actor=row.requested_by)
     if row.action == "delete":

@@ -1,4 +1,4 @@
-"""What a bulk action is about: ids, or a filter."""
+"""The selection of a bulk action: ids, or a filter."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Selection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """What could not be done to one of them."""
+    """A row that the action could not change, with the reason."""
 
     id: Any
     name: str
@@ -42,7 +42,7 @@ class Refusal:
 
 
 def each(rows: Sequence[Any], act: Callable[[Any], object], *, name: Callable[[Any], str]) -> list[Refusal]:
-    """Do it to each by itself; return what was refused."""
+    """Apply the action to each row by itself and return the refusals."""
     refusals = []
     for row in rows:
         try:

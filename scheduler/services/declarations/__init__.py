@@ -12,17 +12,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from scheduler import conf
-from scheduler.core import reasons
+from scheduler.core import reasons, triggers
 from scheduler.core.declarations import REMOVED, Drift, unflatten
 from scheduler.core.states import Via
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.services.declarations import applying, comparing, planning
-from scheduler.services.declarations.applying import Author
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
 from scheduler.services.declarations.planning import Action, Options, Step
 from scheduler.store.clock import database_now
+from scheduler.store.jobs.authorship import Author
 
 __all__ = ["Action", "Options", "Step", "Synchronisation", "apply", "drift", "keep", "of_job", "plan", "take"]
 
@@ -48,10 +48,11 @@ def plan(*, options: Options = Options(), collected: Collected | None = None) ->
     """Return what ``apply`` would do now, without doing it."""
     collected = collected or collect()
     now = database_now()
-    steps = list(planning.decide(declarations=collected.declarations, options=options, now=now))
+    keys = frozenset(declaration.key for declaration in collected.declarations)
+    with triggers.parsing_once():
+        steps = list(planning.decide(declarations=collected.declarations, keys=keys, options=options, now=now))
     if collected.is_complete and not collected.errors:
-        keys = {name for each in collected.declarations for name in (each.key, *each.previous_keys)}
-        steps += planning.dropped(keys=keys, options=options, owner=collected.owner)
+        steps += planning.dropped(declarations=collected.declarations, options=options, owner=collected.owner)
     return Synchronisation(steps=tuple(steps), errors=collected.errors)
 
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from scheduler import conf
-from scheduler.core import reasons
+from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.declarations import Declaration, unflatten
-from scheduler.core.states import JobSource, JobState, Via
-from scheduler.errors import SchedulerError
+from scheduler.core.states import ChangeAction, JobSource, JobState
+from scheduler.errors import JobNotFound, SchedulerError
 from scheduler.models import Declaration as Row
-from scheduler.services import jobs, transactions
+from scheduler.models import Job
+from scheduler.services import transactions
 from scheduler.services.declarations import comparing, planning
 from scheduler.services.declarations.collecting import Collected
 from scheduler.services.declarations.planning import Action, Options, Step
+from scheduler.services.jobs import editing
 from scheduler.services.jobs.creation import create_many
 from scheduler.store.clock import database_now
-from scheduler.store.declared import lock
+from scheduler.store.jobs import batches, rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.jobs.batches import Edit
+from scheduler.store.jobs.declared import lock
 
 _BATCH = 200
+
+_CHANGING = (Action.ADOPT, Action.UPDATE)
 
 _NOTED = (
     "key",
@@ -35,18 +43,10 @@ _NOTED = (
     "is_declared",
     "paused_at",
     "synced_at",
+    "kept",
 )
 
 DROPPED = reasons.NO_LONGER_DECLARED()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Author:
-    """The actor of the synchronisation."""
-
-    actor: str
-    via: Via
-    reason: str
 
 
 def apply(
@@ -59,13 +59,15 @@ def apply(
     within a job. Jobs are dropped only if all sources could be read.
     """
     done: list[Step] = []
+    keys = frozenset(declaration.key for declaration in collected.declarations)
     for batch in _batches(collected.declarations):
-        with transactions.atomic():
+        with transactions.atomic(), triggers.parsing_once():
             lock()
             now = database_now()
-            steps = list(planning.decide(declarations=batch, options=options, now=now, lock=True))
+            steps = list(planning.decide(declarations=batch, keys=keys, options=options, now=now, lock=True))
             created = _create([step for step in steps if step.action is Action.CREATE], author=author, now=now)
-            steps = [created.get(step.key) or _carry_out(step, author=author, now=now) for step in steps]
+            changed = _change([step for step in steps if step.action in _CHANGING], author=author, now=now)
+            steps = [created.get(step.key) or changed.get(step.key) or step for step in steps]
         done += _told(steps, on_step)
     if collected.is_complete and not collected.errors:
         done += _drop(collected=collected, options=options, author=author, on_step=on_step)
@@ -91,41 +93,47 @@ def _create(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str
     done = create_many(definitions=definitions, source=JobSource.CODE, now=now, **facts_of(author))
     errors = {each.id: each.error for each in done}
     made = [step for step in steps if errors[step.key] is None]
-    Row.objects.bulk_create(
-        [Row(job_key=step.key, **_remembered(step, now=now)) for step in made],
-        update_conflicts=True,
-        unique_fields=["job_key"],
-        update_fields=_NOTED,
-    )
-    return {
-        step.key: replace(step, job=step.key)
-        if errors[step.key] is None
-        else replace(step, action=Action.REFUSED, text=str(errors[step.key]))
-        for step in steps
-    }
+    _remember([(step, step.key) for step in made], now=now)
+    return {step.key: _outcome(step, job=step.key, error=errors[step.key]) for step in steps}
 
 
-def _carry_out(step: Step, *, author: Author, now: datetime) -> Step:
-    """Do one step in a savepoint: what is refused leaves the others of the batch alone."""
-    if step.action not in (Action.ADOPT, Action.UPDATE):
-        return step
-    try:
-        with transactions.atomic():
-            job = _update(step, author, now)
-            _remember(step, job=job, now=now)
-    except SchedulerError as error:
-        return replace(step, action=Action.REFUSED, text=str(error))
-    return replace(step, job=job)
+def _outcome(step: Step, *, job: str, error: SchedulerError | None) -> Step:
+    return replace(step, job=job) if error is None else replace(step, action=Action.REFUSED, text=str(error))
 
 
-def _update(step: Step, author: Author, now: datetime) -> str:
-    job = jobs.get(id=step.job)
-    if step.write:
-        plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
-        job = jobs.update(job=job, **facts_of(author), now=now, **unflatten(step.write, kwargs=plain))
-    if step.resumes and job.state == JobState.PAUSED:
-        jobs.resume(job=job, **facts_of(author), now=now)
-    return str(job.pk)
+def _change(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str, Step]:
+    """Change the jobs of a batch in a few statements. What is refused leaves the others alone."""
+    found = batches.locked(ids=[step.job for step in steps])
+    edits: list[Edit] = []
+    resumptions: list[Edit] = []
+    errors: dict[str, SchedulerError | None] = {}
+    for step in steps:
+        try:
+            edit, resumption = _edits(step, found.get(step.job), now=now)
+        except SchedulerError as error:
+            errors[step.key] = error
+            continue
+        errors[step.key] = None
+        edits += [edit] if edit.changes else []
+        resumptions += [resumption] if resumption.changes else []
+    for each in (edits, resumptions):
+        batches.save_many(edits=each, author=author, now=now)
+    _remember([(step, step.job) for step in steps if errors[step.key] is None], now=now)
+    return {step.key: _outcome(step, job=step.job, error=errors[step.key]) for step in steps}
+
+
+def _edits(step: Step, job: Job | None, *, now: datetime) -> tuple[Edit, Edit]:
+    """Return what a step changes about its job, and then what resumes it; without changes where it does not."""
+    if job is None:
+        raise JobNotFound(error_messages.NO_SUCH_JOB(id=step.job))
+    plain = {name: comparing.opened(value) for name, value in job.kwargs.items()} if step.write else {}
+    columns = editing.edited(job=job, changes=unflatten(step.write, kwargs=plain), now=now) if step.write else {}
+    if not step.resumes or job.state != JobState.PAUSED:
+        return Edit(job, columns), Edit(job, {})
+    after = copy.copy(job)
+    for name, value in columns.items():
+        setattr(after, name, value)
+    return Edit(job, columns), Edit(job, editing.resumed(job=after, now=now))
 
 
 def facts_of(author: Author) -> dict[str, Any]:
@@ -151,52 +159,62 @@ def _remembered(step: Step, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _remember(step: Step, *, job: str, now: datetime) -> None:
-    facts = _remembered(step, now=now)
-    row, is_new = Row.objects.get_or_create(job_key=job, defaults=facts)
-    if is_new:
-        return
-    # What the source changed, or a person brought back, counts again.
-    kept = {each.field for each in step.drift} & set(row.kept) - set(step.conflicts)
-    Row.objects.filter(pk=row.pk).update(**facts, kept=sorted(kept))
+def _remember(done: Sequence[tuple[Step, str]], *, now: datetime) -> None:
+    """Note the declarations of a batch with the jobs that they have."""
+    # Another job may have taken the place of one that a person deleted: its row makes room.
+    Row.objects.filter(job_key__in=[step.job for step, job in done if step.job != job]).delete()
+    Row.objects.bulk_create(
+        [Row(job_key=job, kept=sorted(step.kept), **_remembered(step, now=now)) for step, job in done],
+        update_conflicts=True,
+        unique_fields=["job_key"],
+        update_fields=_NOTED,
+    )
 
 
 def _drop(
     *, collected: Collected, options: Options, author: Author, on_step: Callable[[Step], None] | None
 ) -> list[Step]:
-    keys = {name for each in collected.declarations for name in (each.key, *each.previous_keys)}
+    declarations = collected.declarations
     with transactions.atomic():
         lock()
-        steps = list(planning.dropped(keys=keys, options=options, owner=collected.owner))
+        steps = list(planning.dropped(declarations=declarations, options=options, owner=collected.owner))
     done: list[Step] = []
     for start in range(0, len(steps), _BATCH):
         with transactions.atomic():
             lock()
-            batch = [_dropped(step, author=author) for step in steps[start : start + _BATCH]]
+            batch = _dropped(steps[start : start + _BATCH], author=author, now=database_now())
         done += _told(batch, on_step)
     return done
 
 
-def _dropped(step: Step, *, author: Author) -> Step:
-    if not step.has_changes:
-        return step
-    row = Row.objects.filter(key=step.key, is_declared=True).first()
-    if row is None:
-        return replace(step, action=Action.UNCHANGED)
-    row.is_declared, row.release = False, conf.get().release or row.release
-    if step.action is Action.PAUSE:
-        row.paused_at = _paused_at(step, author=author)
-    row.save(update_fields=["is_declared", "release", "paused_at"])
-    return step
+def _dropped(steps: Sequence[Step], *, author: Author, now: datetime) -> list[Step]:
+    """Carry out what happens to declarations that are gone: jobs are paused, or go on as ordinary ones."""
+    release = conf.get().release
+    found = Row.objects.filter(key__in=[step.key for step in steps if step.has_changes], is_declared=True)
+    present = {row.key: row for row in found}
+    paused = _pause([present[step.key].job_key for step in steps if _pauses(step, present)], author=author, now=now)
+    for row in present.values():
+        row.is_declared, row.release = False, release or row.release
+        row.paused_at = now if row.job_key in paused else row.paused_at
+    Row.objects.bulk_update(present.values(), ["is_declared", "release", "paused_at"])
+    return [
+        step if step.key in present or not step.has_changes else replace(step, action=Action.UNCHANGED)
+        for step in steps
+    ]
 
 
-def _paused_at(step: Step, *, author: Author) -> datetime | None:
-    """Pause the job of a dropped declaration, unless it is paused, over or gone. Return when."""
-    try:
-        job = jobs.get(id=step.job)
-        if job.state == JobState.PAUSED or job.state == JobState.FINISHED:
-            return None
-        paused = jobs.pause(job=job, actor=author.actor, via=author.via, reason=DROPPED)
-    except SchedulerError:
-        return None
-    return paused.state_changed_at
+def _pauses(step: Step, present: Mapping[str, Row]) -> bool:
+    return step.action is Action.PAUSE and step.key in present
+
+
+def _pause(ids: Sequence[str], *, author: Author, now: datetime) -> frozenset[str]:
+    """Pause the jobs of dropped declarations, unless they are paused, over or gone. Return those that were paused."""
+    found = batches.locked(ids=ids).values()
+    edits = [
+        Edit(job, rows.pause(job=job, reason=DROPPED, now=now))
+        for job in found
+        if job.state not in (JobState.PAUSED, JobState.FINISHED)
+    ]
+    pausing = replace(author, reason=DROPPED, action=ChangeAction.PAUSED)
+    batches.save_many(edits=edits, author=pausing, now=now)
+    return frozenset(edit.job.pk for edit in edits)

@@ -11,7 +11,7 @@ from typing import Any
 
 from scheduler import conf, schedules
 from scheduler.core.declarations import Declaration, OnConflict, read_trigger
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnusableDeclaration
 from scheduler.services.declarations import files
 

@@ -12,13 +12,13 @@ from typing import Any
 from django.conf import settings
 
 from scheduler import conf, sealing
-from scheduler.core import ids, names, policies
 from scheduler.core.declarations import REMOVED, Declaration, flatten
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import Task, registry
+from scheduler.core.jobs import ids, names, policies
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.errors import InvalidArguments, SchedulerError
 from scheduler.models import Job
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 _DIGEST = "$digest"
 """The one key of an object that stands for a secret in what is remembered of a declaration."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from scheduler import conf
+from scheduler.core import definition
 from scheduler.core.declarations import REMOVED, Declaration, Drift, OnConflict, is_older, merge
 from scheduler.core.states import JobState
-from scheduler.errors import SchedulerError
+from scheduler.errors import SchedulerError, UnusableDeclaration
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services.declarations import comparing
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 
 class Action(StrEnum):
@@ -84,6 +85,9 @@ class Step:
 
     drift: tuple[Drift, ...] = ()
     conflicts: tuple[str, ...] = ()
+    kept: frozenset[str] = frozenset()
+    """Fields that drifted and that a person chose to keep: no drift until the source changes them."""
+
     resumes: bool = False
     """The job was paused because its source had dropped it, and is declared again."""
 
@@ -105,21 +109,30 @@ class Step:
 
 
 def decide(
-    *, declarations: Iterable[Declaration], options: Options, now: datetime, lock: bool = False
+    *,
+    declarations: Iterable[Declaration],
+    keys: Collection[str],
+    options: Options,
+    now: datetime,
+    lock: bool = False,
 ) -> Iterator[Step]:
     """
     Return one step for each declaration. With ``lock`` their jobs stay locked until the transaction ends.
 
+    ``keys`` are those of all declarations of the synchronisation: what is declared under its own name is not renamed.
     An invalid declaration is rejected by itself.
     """
     wanted = list(declarations)
-    keys = {name for each in wanted for name in (each.key, *each.previous_keys)}
-    known = {row.key: row for row in Row.objects.filter(key__in=keys)}
+    names = {name for each in wanted for name in (each.key, *each.previous_keys)}
+    known = {row.key: row for row in Row.objects.filter(key__in=names)}
     ids = {row.job_key for row in known.values()} | {each.key for each in wanted}
     jobs = _jobs(ids, lock=lock)
+    renamed: dict[str, str] = {}
     for declaration in wanted:
-        row = _row(declaration, known)
+        row = _row(declaration, known, keys)
         try:
+            if row is not None and renamed.setdefault(row.key, declaration.key) != declaration.key:
+                raise UnusableDeclaration(f"“{row.key}” is a previous key of “{renamed[row.key]}” as well.")
             yield _step(declaration=declaration, row=row, jobs=jobs, options=options, now=now)
         except SchedulerError as error:
             yield Step(
@@ -135,7 +148,7 @@ def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
     ids = list(ids)
     if lock:
         rows.lock_many(ids=ids)
-    return {job.pk: job for job in Job.objects.defer("job_state").filter(pk__in=ids)}
+    return {job.pk: job for job in Job.objects.only(*definition.NAMES, "state", "state_changed_at").filter(pk__in=ids)}
 
 
 def _may_own(declaration: Declaration, row: Row) -> bool:
@@ -143,9 +156,10 @@ def _may_own(declaration: Declaration, row: Row) -> bool:
     return row.owner == declaration.owner or bool(row.owner and declaration.owner.startswith(f"{row.owner}:"))
 
 
-def _row(declaration: Declaration, rows: Mapping[str, Row]) -> Row | None:
-    names = (declaration.key, *declaration.previous_keys)
-    return next((rows[name] for name in names if name in rows), None)
+def _row(declaration: Declaration, rows: Mapping[str, Row], keys: Collection[str]) -> Row | None:
+    """Return what is remembered under the key, else under a former one that is not declared by itself."""
+    former = (name for name in declaration.previous_keys if name not in keys)
+    return next((rows[name] for name in (declaration.key, *former) if name in rows), None)
 
 
 def _step(
@@ -223,11 +237,11 @@ def _merged(
     now: datetime,
 ) -> Step:
     flat, declaration = facts["flat"], facts["declaration"]
-    present = comparing.stored(job)
+    present, noted = comparing.stored(job), comparing.remembered(flat)
     defaults = comparing.default(declaration=declaration, task=flat["task"])
     merged = merge(
         base=base,
-        declared=comparing.remembered(flat),
+        declared=noted,
         stored=present,
         default=lambda name: defaults.get(name, REMOVED),
         is_same=lambda name, declared, stored: comparing.is_same(name, declared, stored, now=now),
@@ -237,15 +251,18 @@ def _merged(
     write = {name: flat.get(name, value) for name, value in merged.write.items()}
     if options.overwrite:
         write |= {each.field: flat[each.field] for each in merged.drift}
+    # What the source changed, or a person brought back, counts again.
+    kept = frozenset(each.field for each in drift) & frozenset(row.kept if row else ()) - {*merged.conflicts}
     resumes = row is not None and _is_our_pause(row, job)
     action = Action.ADOPT if row is None else Action.UPDATE if write or resumes or facts["renames"] else None
     return Step(
         **facts,
-        action=action or (Action.UNCHANGED if _is_current(row, declaration, flat) else Action.UPDATE),
+        action=action or (Action.UNCHANGED if _is_current(row, declaration, noted) else Action.UPDATE),
         write=write,
         before={name: present.get(name, REMOVED) for name in write},
-        drift=tuple(each for each in drift if row is None or each.field not in row.kept),
+        drift=tuple(each for each in drift if each.field not in kept),
         conflicts=merged.conflicts,
+        kept=kept,
         resumes=resumes,
     )
 
@@ -255,24 +272,28 @@ def _is_our_pause(row: Row, job: Job) -> bool:
     return row.paused_at is not None and job.state == JobState.PAUSED and job.state_changed_at == row.paused_at
 
 
-def _is_current(row: Row | None, declaration: Declaration, flat: Mapping[str, Any]) -> bool:
+def _is_current(row: Row | None, declaration: Declaration, noted: Mapping[str, Any]) -> bool:
     """Whether what is remembered of a declaration is what it says now."""
     return (
         row is not None
         and row.is_declared
         and (row.source, row.owner) == (declaration.source, declaration.owner)
         and row.template_version_id == declaration.template_version
-        and row.declared == comparing.remembered(flat)
+        and row.declared == noted
     )
 
 
-def dropped(*, keys: Iterable[str], options: Options, owner: str) -> Iterator[Step]:
+def dropped(*, declarations: Iterable[Declaration], options: Options, owner: str) -> Iterator[Step]:
     """
     Return one step for each job that its source no longer declares.
 
-    ``keys`` are those that all sources of this owner declare, former names included.
+    ``declarations`` are all of this owner. A former key counts as declared until its job is renamed.
     """
-    gone = Row.objects.filter(is_declared=True, owner=owner).exclude(key__in=list(keys))
+    wanted = list(declarations)
+    keys = {each.key for each in wanted}
+    synced = set(Row.objects.filter(key__in=keys).values_list("key", flat=True))
+    former = {name for each in wanted if each.key not in synced for name in each.previous_keys}
+    gone = Row.objects.filter(is_declared=True, owner=owner).exclude(key__in=keys | former)
     for row in gone.order_by("key"):
         facts: dict[str, Any] = {"key": row.key, "source": row.source, "origin": row.origin, "job": row.job_key}
         if is_older(conf.get().release, row.release) and not options.rollback:

@@ -6,7 +6,7 @@ from typing import Any
 
 from scheduler import sealing
 from scheduler.core.declarations import REMOVED
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import UnknownTask
 from scheduler.services import masking
 from scheduler.services.declarations import Step, Synchronisation

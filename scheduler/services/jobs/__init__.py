@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any, Unpack
 
 from scheduler import conf
-from scheduler.core import definition, error_messages, ids, names, reasons, triggers
-from scheduler.core import policies as policy_rules
+from scheduler.core import definition, error_messages, reasons, triggers
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import registry
+from scheduler.core.jobs import ids, names
+from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.reading import LAST_YEAR
 from scheduler.errors import (
     AlreadyPaused,
@@ -27,16 +28,15 @@ from scheduler.errors import (
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services import masking
+from scheduler.services.jobs import editing
 from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
 from scheduler.services.queries import job_history, job_queries
-from scheduler.store import database, notifications
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
+from scheduler.store import database
 from scheduler.store.clock import aware, database_now
-from scheduler.store.notifications import Channel
-
-_WORDS = ("name", "description", "tags")
-_CALL = ("task", "args", "kwargs")
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
 
 _MOST_AT_ONCE = 1000
 """Runs that one transaction cancels."""
@@ -190,24 +190,7 @@ def update(
         stored = _lock(job)
         if version is not None and stored.version != version:
             raise stale(job=stored, version=version)
-        new: dict[str, Any] = {name: changes[name] for name in _WORDS if name in changes}
-        if "name" in new:
-            names.checked_name(new["name"])
-        if "description" in new:
-            names.checked_description(new["description"])
-        if "tags" in new:
-            new["tags"] = names.checked_tags(new["tags"])
-        new |= policy_rules.check({name: changes[name] for name in POLICIES if name in changes})
-        if changes.get("executor", stored.executor) != stored.executor:
-            job_queries.check_executor(executor=changes["executor"])
-        if any(name in changes for name in _CALL):
-            if restored_version is None:
-                masking.check_destination(job=stored, changes=changes)
-            new |= _call(stored, changes)
-        if "trigger" in changes:
-            new |= rows.reschedule(job=stored, trigger=changes["trigger"], now=now)
-        if stored.state == JobState.BROKEN:
-            new |= rows.heal(job=stored, changes=new, now=now)
+        new = editing.edited(job=stored, changes=changes, now=now, is_restored=restored_version is not None)
         author = _author(actor, via, reason, restored_version)
         return rows.save(job=stored, changes=new, author=author, now=now)
 
@@ -233,15 +216,6 @@ def stale(*, job: Job, version: int) -> StaleVersion:
             **values,
         )
     )
-
-
-def _call(job: Job, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Check task and arguments together, those that stay included."""
-    task = changes.get("task", job.task)
-    args, kwargs = rows.check_arguments(
-        task=task, args=changes.get("args", job.args), kwargs=changes.get("kwargs", job.kwargs), job=job.pk
-    )
-    return {"task": task, "args": args, "kwargs": kwargs}
 
 
 def pause(
@@ -298,10 +272,7 @@ def resume(
         stored = _lock(job)
         if stored.state != JobState.PAUSED:
             raise NotPaused(error_messages.JOB_IS_NOT_PAUSED(name=stored.name, state=phrase(stored.state)))
-        rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.pk)
-        normalized = triggers.normalize(stored.trigger, now=now)
-        next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
-        changes = {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
+        changes = editing.resumed(job=stored, now=now)
         return rows.save(job=stored, changes=changes, author=_author(actor, via, reason), now=now)
 
 

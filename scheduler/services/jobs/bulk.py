@@ -7,17 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import names, reasons
+from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
-from scheduler.core.registry import registry
+from scheduler.core.jobs import names
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
 from scheduler.models import Job, Run
 from scheduler.services import jobs, masking
+from scheduler.services.jobs import validation
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import database
-from scheduler.store import jobs as rows
+from scheduler.store.jobs import rows
 
 MOST_AT_ONCE = 1000
 ACTIONS = ("pause", "resume", "run", "delete", "add_tags", "remove_tags")
@@ -46,7 +47,7 @@ def create(*, actor: str, via: Via | str = Via.CODE, source: JobSource, reason: 
 
     :raises UnknownExecutor, InvalidArguments: the job was not created, and the errors of ``jobs.create``
     """
-    _check(task=definition["task"], changes=definition, stored=None)
+    validation.refuse_masks(task=definition["task"], changes=definition, stored=None)
     return jobs.create(actor=actor, via=via, reason=reason, source=source, **definition)
 
 
@@ -63,7 +64,7 @@ def update(
         for name in ("args", "kwargs"):
             if name in changes:
                 changes[name] = masking.unmasked(given=changes[name], stored=getattr(stored, name), pointer=f"/{name}")
-        _check(task=changes.get("task", stored.task), changes=changes, stored=stored)
+        validation.refuse_masks(task=changes.get("task", stored.task), changes=changes, stored=stored)
         return jobs.update(job=stored, actor=actor, via=via, reason=reason, version=version, **changes)
 
 
@@ -75,7 +76,7 @@ def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
     """
     if kwargs is not None:
         kwargs = masking.unmasked(given=kwargs, stored=job.kwargs)
-        _check(task=job.task, changes={"kwargs": kwargs}, stored=job)
+        validation.refuse_masks(task=job.task, changes={"kwargs": kwargs}, stored=job)
     return jobs.run_now(job=job, actor=actor, kwargs=kwargs)
 
 
@@ -225,11 +226,3 @@ def _deed(
         "remove_tags": lambda job: retag(job=job, **author, remove=tags),
     }
     return deeds[action]
-
-
-def _check(*, task: str, changes: Mapping[str, Any], stored: Job | None) -> None:
-    if stored is None:
-        for name in ("args", "kwargs"):
-            masking.unmasked(given=changes.get(name), stored=None, pointer=f"/{name}")
-    if changes.get("kwargs"):
-        masking.refuse_masks(kwargs=changes["kwargs"], secrets=registry.get(task).secrets)

@@ -9,7 +9,7 @@ from typing import Any, ParamSpec, TypedDict, TypeVar
 
 from asgiref.sync import sync_to_async
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 
 P = ParamSpec("P")
 Result = TypeVar("Result")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 
+from scheduler.core import error_messages
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import JobExists, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs, transactions
-from scheduler.store import jobs as rows
-from scheduler.store.changes import Author
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import batches, rows
+from scheduler.store.jobs.authorship import Author
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,23 +51,24 @@ def create_many(
             new.append(jobs.new(id=id, given=given, source=source, paused=False, actor=actor, now=now))
         except SchedulerError as error:
             refused[id] = error
-    taken = _insert(new=new, author=Author(actor=actor, via=Via(via), reason=reason))
-    refused |= {id: JobExists(f"A job with the id “{id}” exists already.") for id in taken}
+    refused |= _insert(new=new, author=Author(actor=actor, via=Via(via), reason=reason))
     return tuple(Created(id=id, error=refused.get(id)) for id in definitions)
 
 
-def _insert(*, new: Sequence[Job], author: Author) -> Iterable[str]:
-    """Write the jobs. One by one if another process took an id meanwhile."""
+def _insert(*, new: Sequence[Job], author: Author) -> dict[str, SchedulerError]:
+    """Write the jobs. One by one if another process took an id meanwhile. Return the error of each that was not."""
     try:
         with transactions.atomic():
-            return rows.insert_many(jobs=new, author=author)
-    except IntegrityError:
-        return [job.id for job in new if not _inserted(job, author)]
+            taken = batches.insert_many(jobs=new, author=author)
+    except (IntegrityError, OperationalError):
+        found = {job.id: _inserted(job, author) for job in new}
+        return {id: error for id, error in found.items() if error is not None}
+    return {id: JobExists(error_messages.JOB_ID_TAKEN(id=id)) for id in taken}
 
 
-def _inserted(job: Job, author: Author) -> bool:
+def _inserted(job: Job, author: Author) -> JobExists | None:
     try:
         rows.insert(job=job, author=author)
-    except JobExists:
-        return False
-    return True
+    except JobExists as error:
+        return error
+    return None

@@ -6,17 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import differences, triggers
+from scheduler.core import triggers
 from scheduler.core.definition import NAMES
-from scheduler.core.differences import Difference
+from scheduler.core.jobs import differences
+from scheduler.core.jobs.differences import Difference
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound, NothingToRestore
 from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.services.queries import job_history
 from scheduler.store import database
-from scheduler.store import jobs as rows
 from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

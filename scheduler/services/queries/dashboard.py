@@ -20,7 +20,7 @@ from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import NodeSeen
-from scheduler.store import measures
+from scheduler.store.measuring import measures
 
 PAST = timedelta(hours=12)
 PLANNED = timedelta(hours=3)

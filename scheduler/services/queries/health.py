@@ -19,7 +19,7 @@ from scheduler.errors import SchedulerError
 from scheduler.loops import spawn
 from scheduler.messages import phrase
 from scheduler.services import installation
-from scheduler.store import measures
+from scheduler.store.measuring import measures
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Probe:
             return _unreachable(_NO_ANSWER)
 
     def _answer(self, asked: Future[Report]) -> None:
-        found = _unreachable(phrase("The health could not be checked; the log of the web says why."))
+        found = _unreachable(phrase("The health could not be checked. The log of the web has the reason."))
         try:
             found = self._ask()
         except (Error, SchedulerError) as error:

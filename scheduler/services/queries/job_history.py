@@ -1,4 +1,4 @@
-"""The history of jobs: who changed what, when, through what and why. The database writes it (``store/changes.py``)."""
+"""The history of jobs: who changed what, when, through what and why. The database writes it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from scheduler.core import differences, error_messages
-from scheduler.core.differences import Difference
+from scheduler.core import error_messages
+from scheduler.core.jobs import differences
+from scheduler.core.jobs.differences import Difference
 from scheduler.core.states import ChangeAction
 from scheduler.errors import ChangeNotFound, JobNotFound
 from scheduler.models import Change, Job

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django.db.models import F, Func, OuterRef, Q, QuerySet, Subquery
 
 from scheduler.core import error_messages
-from scheduler.core.registry import NODE_EXECUTORS, registry
 from scheduler.core.states import NodeState
+from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Job, Node, Run
 

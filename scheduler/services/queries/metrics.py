@@ -12,8 +12,8 @@ from django.db.models.functions import TruncDay
 from scheduler.core.states import RunState
 from scheduler.errors import InvalidFilter
 from scheduler.models import Counter, Job, Rollup
-from scheduler.store import measures
 from scheduler.store.clock import database_now
+from scheduler.store.measuring import measures
 
 DEFAULT_WINDOW = timedelta(days=1)
 LONGEST_WINDOW = timedelta(days=400)

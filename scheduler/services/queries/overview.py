@@ -32,7 +32,7 @@ from scheduler.core import reasons
 from scheduler.core.health.standing import NotStarted
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.models import Job, Run
-from scheduler.store import measures
+from scheduler.store.measuring import measures
 
 CONDITIONS = ("broken", "stopped", "failing", "overdue", "stalled", "ok", "paused", "finished")
 """

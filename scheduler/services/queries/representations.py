@@ -141,7 +141,7 @@ def run(*, row: Run, nodes: Mapping[str, str]) -> dict[str, Any]:
         "reason_params": row.reason_params or {},
         "error": row.error,
         "executor": row.executor,
-        "priority": row.priority,
+        "priority": row.own_priority,
         "held": row.held,
         "node": None if node is None else {"id": node, "name": nodes.get(node)},
         "scheduled_at": instant(row.scheduled_at),
@@ -175,6 +175,7 @@ def node(*, row: Node) -> dict[str, Any]:
         "host": row.host,
         "pid": row.pid,
         "version": row.version,
+        "time_zone_rules": row.tzdata,
         "executors": row.executors,
         "tasks": row.tasks,
         "stuck": row.stuck,
@@ -226,6 +227,7 @@ def _living_node(node: NodeView) -> dict[str, Any]:
         "backlog": node.backlog,
         "tick_seconds": node.tick_seconds,
         "clock_skew_seconds": node.skew,
+        "time_zone_rules": node.tzdata,
     }
 
 

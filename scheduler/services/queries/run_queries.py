@@ -18,7 +18,7 @@ from scheduler.models.run import HAS_A_REASON
 from scheduler.services.queries import job_queries, paging
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order, Page
-from scheduler.store import windows
+from scheduler.store.measuring import windows
 
 UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
 """States of runs that have an error, and so are in the index of those."""
@@ -176,7 +176,7 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
 
 
 def _of_jobs(found: QuerySet[Run], jobs: QuerySet[Job], *, name: str) -> QuerySet[Run]:
-    """Keep the runs of these jobs; of deleted ones, those of the exact name or id."""
+    """Keep the runs of these jobs, and those of deleted jobs with exactly this name or id."""
     ids = list(jobs.values_list("pk", flat=True)[:MOST_NAMED])
     if len(ids) == MOST_NAMED:
         return found.filter(job_name__icontains=name)

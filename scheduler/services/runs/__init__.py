@@ -15,10 +15,11 @@ from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinishe
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services.jobs.calling import asynchronous
-from scheduler.store import database, notifications
-from scheduler.store import jobs as rows
+from scheduler.store import database
 from scheduler.store.clock import aware, database_now
-from scheduler.store.notifications import Channel
+from scheduler.store.jobs import rows
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
 
 BACKFILL_PRIORITY = -100
 """Backfills wait behind everything else."""
@@ -64,7 +65,7 @@ def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> R
 
 
 def cancel_queued(*, ids: Collection[int], actor: str = "", now: datetime | None = None) -> int:
-    """Cancel those of the runs that have not begun; return how many. Those that a node takes just now go on."""
+    """Cancel those of the runs that have not begun and return their number. Those that a node takes just now go on."""
     now = now or database_now()
     reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
     with database.atomic():

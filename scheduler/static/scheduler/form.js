@@ -19,8 +19,14 @@
   const fold = () => {
     const kind = form.querySelector("input[name$='-kind']:checked")?.value || "json";
     trigger.querySelectorAll("[data-kind]").forEach((part) => { part.hidden = part.dataset.kind !== kind; });
-    const unit = trigger.querySelector("[name$='-unit']").value;
-    trigger.querySelectorAll("[data-units]").forEach((part) => { part.hidden = !part.dataset.units.split(" ").includes(unit); });
+    const is = (said) => {
+      const [name, ...values] = said.split(" ");
+      return values.includes(trigger.querySelector(`[name$='-${name}']`).value);
+    };
+    trigger.querySelectorAll("[data-if], [data-if-not]").forEach((part) => {
+      const { if: wanted, ifNot: unwanted } = part.dataset;
+      part.hidden = (wanted && !is(wanted)) || (unwanted && is(unwanted)) || false;
+    });
     trigger.querySelectorAll("[data-unless]").forEach((part) => { part.hidden = part.dataset.unless === kind; });
   };
 
@@ -56,6 +62,14 @@
   form.querySelector("[name=task]")?.addEventListener("change", later);
   fold();
   show();
+
+  // After a refusal the first field that is wrong has the focus.
+  addEventListener("load", () => {
+    const wrong = form.querySelector("[aria-invalid=true]");
+    if (!wrong) return;
+    wrong.closest("details")?.setAttribute("open", "");
+    wrong.focus();
+  });
 
   // What was typed is kept while it is sent, for the case that the session had ended: after the login it comes back.
   const DRAFT = `ols-draft:${location.pathname}`;

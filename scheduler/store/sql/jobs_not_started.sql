@@ -52,7 +52,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
     SELECT job.djangojob_ptr_id AS job_id, streak.fire_times
       FROM scheduler_job AS job
      CROSS JOIN LATERAL (
-           SELECT newest.state
+           SELECT newest.state, newest.reason_code
              FROM scheduler_run AS newest
             WHERE newest.job_id = job.djangojob_ptr_id
             ORDER BY newest.scheduled_at DESC, newest.attempt DESC
@@ -60,7 +60,8 @@ WITH RECURSIVE clock AS MATERIALIZED (
      CROSS JOIN LATERAL (
            SELECT sum(told.fire_times) FILTER (WHERE told.passed) AS fire_times
              FROM (SELECT newest.coalesced + 1 AS fire_times,
-                          bool_and(newest.state IN ('missed', 'skipped'))
+                          bool_and(newest.state IN ('missed', 'skipped')
+                                   AND NOT starts_with(newest.reason_code, 'left_out'))
                           OVER (ORDER BY newest.scheduled_at DESC, newest.attempt DESC) AS passed
                      FROM scheduler_run AS newest
                     WHERE newest.job_id = job.djangojob_ptr_id
@@ -68,6 +69,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
                     LIMIT %(fire_times)s) AS told) AS streak
      WHERE job.state = 'active'
        AND last.state IN ('missed', 'skipped')
+       AND NOT starts_with(last.reason_code, 'left_out')
        AND streak.fire_times >= %(fire_times)s
        AND (%(jobs)s::text[] IS NULL OR job.djangojob_ptr_id = ANY(%(jobs)s::text[]))
 )

@@ -2,7 +2,7 @@
 --
 -- Locks:   none.
 -- Params:  fresh float8, seconds after which a heartbeat is old; late float8, seconds after which a job is overdue
--- Rows:    one, see store/measures.py; ages in seconds on the database's clock
+-- Rows:    one, see store/measuring/measures.py; ages in seconds on the database's clock
 -- Index:   django_apscheduler_djangojob (next_run_time); scheduler_node_state_beat; scheduler_job_failing
 
 WITH clock AS MATERIALIZED (

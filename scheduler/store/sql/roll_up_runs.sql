@@ -12,7 +12,8 @@
 WITH ended AS MATERIALIZED (
     SELECT run.job_key, run.task, run.state, run.finished_at, run.coalesced::bigint + 1 AS fire_times,
            date_part('epoch', greatest(run.finished_at, run.started_at) - run.started_at) AS took,
-           greatest(date_part('epoch', run.started_at - run.due_at), 0) AS lag
+           greatest(date_part('epoch', run.started_at - run.due_at), 0) AS lag,
+           run.state = 'skipped' AND starts_with(run.reason_code, 'left_out') AS left_out
       FROM scheduler_run AS run
      WHERE run.id = ANY(%(runs)s::bigint[])
 ), placed AS MATERIALIZED (
@@ -55,8 +56,8 @@ WITH ended AS MATERIALIZED (
                                       WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place)
 )
 INSERT INTO scheduler_rollup AS rollup (
-       job_key, hour, succeeded, failed, timed_out, cancelled, interrupted, missed, skipped, run_seconds,
-       last_finished_at)
+       job_key, hour, succeeded, failed, timed_out, cancelled, interrupted, missed, skipped, left_out,
+       run_seconds, last_finished_at)
 SELECT ended.job_key, date_bin('1 hour', ended.finished_at, 'epoch'),
        count(*) FILTER (WHERE ended.state = 'succeeded'),
        count(*) FILTER (WHERE ended.state = 'failed'),
@@ -65,6 +66,7 @@ SELECT ended.job_key, date_bin('1 hour', ended.finished_at, 'epoch'),
        count(*) FILTER (WHERE ended.state = 'interrupted'),
        least(coalesce(sum(ended.fire_times) FILTER (WHERE ended.state = 'missed'), 0), 2147483647),
        least(coalesce(sum(ended.fire_times) FILTER (WHERE ended.state = 'skipped'), 0), 2147483647),
+       least(coalesce(sum(ended.fire_times) FILTER (WHERE ended.left_out), 0), 2147483647),
        coalesce(sum(ended.took), 0),
        max(ended.finished_at)
   FROM ended
@@ -78,5 +80,6 @@ SELECT ended.job_key, date_bin('1 hour', ended.finished_at, 'epoch'),
        interrupted = least(rollup.interrupted::bigint + excluded.interrupted, 2147483647),
        missed = least(rollup.missed::bigint + excluded.missed, 2147483647),
        skipped = least(rollup.skipped::bigint + excluded.skipped, 2147483647),
+       left_out = least(rollup.left_out::bigint + excluded.left_out, 2147483647),
        run_seconds = rollup.run_seconds + excluded.run_seconds,
        last_finished_at = greatest(rollup.last_finished_at, excluded.last_finished_at)

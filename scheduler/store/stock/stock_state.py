@@ -1,15 +1,16 @@
 """
 Reading what stock django-apscheduler stored about a job, as data.
 
-A pickle is a program. This one runs with no function and no class of anybody but the stand-ins below, which hold what
-they are given and do nothing: not APScheduler's classes, whose ``__setstate__`` imports modules by name, and not
-``Job.__setstate__``, which imports the function. Before that its instructions are read one by one, without being
-carried out, and refused if stock never writes them. The result is checked field by field.
+A pickle is a program. This one can reach only the stand-ins below, which hold their arguments and have no behaviour:
+not APScheduler's classes, whose ``__setstate__`` imports modules by name, and not ``Job.__setstate__``, which imports
+the function. Before that its instructions are read one by one, without being carried out, and refused if stock never
+writes them. The result is checked field by field.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
@@ -17,15 +18,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any, NoReturn
 
+from scheduler.core import triggers
 from scheduler.core.triggers.apscheduler import from_apscheduler
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnreadableState
 from scheduler.store.stock import stock_triggers
-from scheduler.store.stock.stock_triggers import Recorded
+from scheduler.store.stock.stock_triggers import Recorded, recorded_class
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
-"""How many values may be reached from the state, those reached twice counted twice."""
+"""Limit of the values reached from the state. Those reached twice count twice."""
 
 MAX_DEPTH = 50
 
@@ -77,7 +79,9 @@ _INSTRUCTIONS = frozenset(
         "BUILD",
     }
 )
-"""What protocols 2 to 5 need for values, lists and the classes below. No extension registry, no persistent ids."""
+"""
+The instructions of protocols 2 to 5 for values, lists and the classes below, without extensions or persistent ids.
+"""
 
 _FAILURES = (
     pickle.UnpicklingError,
@@ -90,14 +94,19 @@ _FAILURES = (
     MemoryError,
     RecursionError,
 )
-"""What the unpickler raises on nonsense; nothing but its own code and the stand-ins runs."""
+"""Errors that the unpickler raises on nonsense. Only its own code and the stand-ins run."""
 
 _TRIGGERS = {
     ("apscheduler.triggers.cron", "CronTrigger"): "cron",
     ("apscheduler.triggers.interval", "IntervalTrigger"): "interval",
     ("apscheduler.triggers.date", "DateTrigger"): "date",
     ("apscheduler.triggers.calendarinterval", "CalendarIntervalTrigger"): "calendar",
+    ("apscheduler.triggers.combining", "AndTrigger"): "and",
+    ("apscheduler.triggers.combining", "OrTrigger"): "or",
+    # As our own releases wrote rules of which APScheduler has no class.
+    ("scheduler.core.triggers.apscheduler", "JsonTrigger"): "json",
 }
+_NOT_JSON = {("decimal", "Decimal"), ("uuid", "UUID"), ("datetime", "time"), ("pathlib", "PosixPath")}
 _PARTS = {
     "apscheduler.triggers.cron.fields": (
         "BaseField",
@@ -115,7 +124,9 @@ _PARTS = {
         "LastDayOfMonthExpression",
     ),
 }
-_COMBINATIONS = "apscheduler.triggers.combining"
+OWN_KEY = "openlearn_scheduler"
+"""In a state that we wrote for stock to go on with: what the job is made of here, as JSON text."""
+
 _KEYS = frozenset(
     {
         "id",
@@ -135,31 +146,33 @@ _KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockState:
-    """What stock knew about a job. Nothing of it has been looked up or imported."""
+    """The facts that stock stored about a job, without any look-up or import."""
 
     id: str
     func: str
     """``module:function``."""
 
     trigger: dict[str, Any]
-    """Our JSON."""
+    """Our JSON. Empty where ``own`` says it."""
 
     executor: str
     args: list[Any]
     kwargs: dict[str, Any]
-    """As they were; whether JSON can hold them is not checked yet."""
+    """As stored. Whether JSON can hold them is not checked yet."""
 
     name: str
     misfire_grace_time: int | None
     coalesce: bool
     max_instances: int
+    own: dict[str, Any] | None = None
+    """What ``OWN_KEY`` held, unchecked."""
 
 
 def read(data: bytes) -> StockState:
     """
     Read a ``job_state`` that stock django-apscheduler wrote, protocols 2 to 5.
 
-    Zones of ``zoneinfo`` and ``pytz`` are taken by their names. Combined triggers are not read.
+    Zones of ``zoneinfo`` and ``pytz`` are taken by their names.
 
     :raises UnreadableState: it is damaged, too large, or asks for anything beyond the data of a job
     """
@@ -192,10 +205,10 @@ def _read_instructions(data: bytes) -> None:
 
 class _Unpickler(pickle._Unpickler):
     """
-    Answers every name with a stand-in made for this one pickle, so that nothing it does to them lasts.
+    Resolve every name to a stand-in made for this one pickle, so that changes to them do not last.
 
-    Python's own implementation, whose steps can be looked at: a tuple of shared tuples as a key, 90 bytes long, would
-    keep the other one busy with its hash for ever.
+    This is Python's own implementation, whose steps can be observed: in the C one, a key of 90 bytes made of shared
+    tuples would be hashed for ever.
     """
 
     dispatch = dict(pickle._Unpickler.dispatch)
@@ -216,19 +229,19 @@ class _Unpickler(pickle._Unpickler):
             ("pytz", "FixedOffset"): _Callable(_fixed_offset),
         }
         for place, kind in _TRIGGERS.items():
-            self._known[place] = type(kind, (Recorded,), {"__slots__": (), "kind": kind})
+            self._known[place] = recorded_class(kind)
         for module, names in _PARTS.items():
             for name in names:
-                self._known[module, name] = type(name, (Recorded,), {"__slots__": (), "kind": name})
+                self._known[module, name] = recorded_class(name)
 
     def find_class(self, module: str, name: str) -> Any:
         found = self._known.get((module, name))
         if found is not None:
             return found
-        if module == _COMBINATIONS:
+        if (module, name) in _NOT_JSON:
             raise UnreadableState(
-                f"Its trigger is a combination ({name}), whose parts cannot be read safely. "
-                "Create the job again with the triggers that it combines."
+                f"Its arguments hold a {module}.{name}; arguments of jobs are JSON. Create the job again with a text "
+                "or a number in its place."
             )
         raise UnreadableState(f"Its state asks for {_shown(f'{module}.{name}')}, which no job needs.")
 
@@ -382,10 +395,11 @@ def _checked(state: object) -> StockState:
     for name, value in (("max_instances", state["max_instances"]), ("misfire_grace_time", grace)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise UnreadableState(f"Its {name} is {_shown(value)}; it should be a whole number from 1 on.")
+    own = _own(state.get(OWN_KEY))
     return StockState(
         id=state["id"],
         func=state["func"],
-        trigger=_trigger(state["trigger"]),
+        trigger={} if own is not None else _trigger(state["trigger"]),
         executor=state["executor"],
         args=list(args),
         kwargs=kwargs,
@@ -393,13 +407,26 @@ def _checked(state: object) -> StockState:
         misfire_grace_time=grace,
         coalesce=bool(state["coalesce"]),
         max_instances=state["max_instances"] or 1,
+        own=own,
     )
+
+
+def _own(text: object) -> dict[str, Any] | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _trigger(recorded: object) -> dict[str, Any]:
     if not isinstance(recorded, Recorded):
         raise UnreadableState(f"Its trigger is {_shown(recorded)}.")
     try:
+        if recorded.kind == "json":
+            return triggers.parse(recorded.get("trigger")).as_json()
         return from_apscheduler(stock_triggers.rebuild(recorded))
     except (*_FAILURES, InvalidTrigger) as error:
         raise UnreadableState(f"Its trigger cannot be used: {_shown(error)}") from None

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from apscheduler.job import Job as ApschedulerJob
 from apscheduler.triggers.base import BaseTrigger
 
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.apscheduler import to_apscheduler
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job
@@ -58,7 +58,7 @@ class MissingTask:
 
 
 class UnusableTrigger(BaseTrigger):
-    """Stands where the trigger of a job would be that cannot be used; it refuses to be asked, with the reason."""
+    """A placeholder for a trigger that cannot be used. Computing with it raises the reason."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

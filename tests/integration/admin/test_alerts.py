@@ -226,7 +226,7 @@ class TestAnIncident:
 
         incident.refresh_from_db()
         assert (incident.closed_because, incident.closed_by) == ("closed_by_hand", "anna")
-        assert "closed already" in again.text
+        assert "already closed" in again.text
 
     def test_is_found_by_the_link_of_its_message(self, client: Client, incident: Incident) -> None:
         incident.opened_in = "6b6f3a4e-35b3-4a5e-8a79-3f3d6f0a3e11"

@@ -86,10 +86,10 @@ class TestTheRules:
     @pytest.mark.parametrize(
         ("changes", "sentence"),
         [
-            ({"max_instances": "many"}, "Max instances: Enter a whole number."),
-            ({"max_instances": "0"}, "Max instances is “0”; it is a whole number from 1 to 10,000."),
+            ({"max_instances": "many"}, "Parallel runs: Enter a whole number."),
+            ({"max_instances": "0"}, "Parallel runs is “0”. It must be a whole number from 1 to 10,000."),
             ({"overlap": "burst"}, "If a run is still active: Select a valid choice."),
-            ({"timeout": "<b>"}, "Timeout: Enter a number."),
+            ({"timeout": "<b>"}, "Time limit: “<b>” is not a duration."),
         ],
     )
     def test_say_which_value_is_wrong(self, client: Client, changes: dict[str, str], sentence: str) -> None:
@@ -103,7 +103,7 @@ class TestTheRules:
     def test_take_any_value_that_an_address_proposes(self, client: Client) -> None:
         text = client.get(ADD, {"timeout": "soon", "max_instances": "2"}).content.decode()
 
-        assert "Timeout: Enter a number." in text
+        assert "Time limit: “soon” is not a duration." in text
 
     def test_are_named_and_chosen_in_words(self, client: Client) -> None:
         new, text = client.get(ADD).content.decode(), ""
@@ -113,7 +113,7 @@ class TestTheRules:
         assert '<option value="unknown" selected>as the task declares</option>' in new
         for part in ("If a run is still active", ">queue one run</option>"):
             assert (part in new, part in text) == (True, True)
-        assert "Run again if interrupted</label>" in text
+        assert "Rerun if the node crashes</label>" in text
 
     def test_are_in_words_in_the_history_too(self, client: Client) -> None:
         job = make()
@@ -123,7 +123,7 @@ class TestTheRules:
 
         assert {(each["label"], each["old"], each["new"]) for each in newest["differences"]} == {
             ("If a run is still active", "skip the fire time", "queue one run"),
-            ("Run again if interrupted", "yes", "no"),
+            ("Rerun if the node crashes", "yes", "no"),
         }
 
 

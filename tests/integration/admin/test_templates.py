@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -50,7 +51,7 @@ class TestPages:
         page = text(client.get(LIST))
 
         assert "Squares" in page
-        assert '<td class="field-instance_count">1</td>' in page
+        assert re.search(r'<td class="[^"]*field-instance_count[^"]*"[^>]*>\s*1\s*</td>', page)  # themes add classes
 
     def test_show_a_template_with_its_instances(self, client: Client, version: TemplateVersion) -> None:
         instances.create(version=version, key="three", values={"number": 3})

@@ -9,7 +9,7 @@ import pytest
 from django.test import override_settings
 
 from scheduler.models import Channel, Incident, Mute, Notification, Rule
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.receivers import MailServer, WebhookReceiver
 
 

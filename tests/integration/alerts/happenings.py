@@ -13,10 +13,11 @@ from scheduler.core.states import RunState
 from scheduler.models import Channel, Incident, Job, Notification, Rule
 from scheduler.services.alerts import channels
 from scheduler.services.alerts.sender import Sender
-from scheduler.store import outbox, runs
+from scheduler.store import outbox
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
-from scheduler.store.runs import Outcome
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_run
 from tests.receivers import WebhookReceiver
 

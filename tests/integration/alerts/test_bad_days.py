@@ -18,10 +18,10 @@ from scheduler.services.alerts import judge, rules
 from scheduler.services.alerts.judge import Judge
 from scheduler.services.alerts.kinds import webhook as webhook_kind
 from scheduler.services.alerts.sender import Sender
-from scheduler.store import runs
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
-from scheduler.store.runs import Outcome
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import (
     channel,
     fail,

@@ -15,9 +15,10 @@ from scheduler.core.states import RunState
 from scheduler.models import Incident, Job, Rule
 from scheduler.services import jobs
 from scheduler.services.alerts import sentences
-from scheduler.store import alerts, definitions
+from scheduler.store import alerts
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.jobs import definitions
+from scheduler.store.sessions.connections import Connection
 from tests.contract import tasks  # noqa: F401 - registers the tasks
 from tests.integration.alerts.happenings import end, fail, incidents, job, rule, succeed
 from tests.ledger import add_node, add_run

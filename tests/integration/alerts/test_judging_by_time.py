@@ -13,7 +13,7 @@ from scheduler.models import Job, Rollup
 from scheduler.store import alerts
 from scheduler.store.alerts import Settled
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import channel, incidents, job, rule
 from tests.ledger import add_node, add_run
 

@@ -26,7 +26,7 @@ from scheduler.services.alerts.messages import Message
 from scheduler.services.alerts.sender import Sender
 from scheduler.signals import incident_closed, incident_opened
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import (
     fail,
     job,

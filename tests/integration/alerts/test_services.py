@@ -20,7 +20,7 @@ from scheduler.services.alerts import incidents as incident_services
 from scheduler.services.alerts.sender import Sender
 from scheduler.store import outbox
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import channel, fail, incidents, job, notifications, pass_time, rule, tell
 from tests.ledger import add_node, add_run
 from tests.receivers import WebhookReceiver

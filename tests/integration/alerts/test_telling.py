@@ -8,8 +8,8 @@ from scheduler.core.alerts import RuleKind
 from scheduler.models import Incident, Mute, Notification
 from scheduler.store import alerts, outbox
 from scheduler.store.clock import database_now
-from scheduler.store.connections import Connection
 from scheduler.store.outbox import Leased
+from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import (
     channel,
     fail,

@@ -18,7 +18,7 @@ from scheduler.errors import InvalidImport, InvalidRule, InvalidSwitch
 from scheduler.models import Channel, Job, Rule, Switch
 from scheduler.services import jobs
 from scheduler.services.alerts import channels, rules, switches, transfer
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.contract import tasks  # noqa: F401 - registers the tasks
 from tests.integration.alerts.happenings import EVERY_KIND
 

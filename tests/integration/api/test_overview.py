@@ -17,7 +17,7 @@ from scheduler.models import Counter, Job, Node, NodeMeasure, Rollup
 from scheduler.services import jobs
 from scheduler.services.queries import health
 from scheduler.services.queries.health import Probe, Report, Status
-from scheduler.store import retention
+from scheduler.store.cleaning import retention
 from scheduler.telemetry import metrics
 from scheduler.telemetry.exporter import Exporter
 from tests.integration.api.conftest import EVERY_HOUR, Caller
@@ -319,8 +319,8 @@ class TestPrometheus:
 
         assert "the-job" not in api.get("/metrics").content.decode()
 
-    def test_asks_nine_things_and_keeps_the_answer(self, api: Caller, django_assert_num_queries: Any) -> None:
-        with django_assert_num_queries(2 + 9):  # session and user
+    def test_asks_eleven_things_and_keeps_the_answer(self, api: Caller, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(2 + 11):  # session and user
             api.get("/metrics")
         with django_assert_num_queries(2):
             api.get("/metrics")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.db import connection
 
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 
 @pytest.fixture

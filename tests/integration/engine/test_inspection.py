@@ -8,12 +8,12 @@ from django.db import connection
 from django.utils import timezone
 
 from scheduler import conf
-from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.engine.duties import inspection
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import HOUR, NOON, add_job, add_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,8 +48,8 @@ class TestInspection:
         [
             ({"task": "sample.vanished"}, "No task is registered as “sample.vanished”"),
             ({"kwargs": {"surplus": 1}}, "no argument “surplus”"),
-            ({"args": "text"}, "it must be a list"),
-            ({"kwargs": [1]}, "it must be an object"),
+            ({"args": "text"}, "It must be a list"),
+            ({"kwargs": [1]}, "It must be an object"),
             ({"trigger": {"type": "cron", "expression": "no"}}, "no"),
             ({"trigger": {"type": "moon"}}, "moon"),
             ({"trigger": {}}, "type"),

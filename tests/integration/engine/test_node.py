@@ -19,9 +19,10 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
 from scheduler.models import Node as NodeRow
 from scheduler.models import Run
-from scheduler.store import claims, runs
-from scheduler.store.connections import Connection
-from scheduler.store.notifications import Channel
+from scheduler.store.claiming import claims
+from scheduler.store.recording import runs
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.notifications import Channel
 from tests.ledger import HOUR, SECOND, add_job, add_run
 from tests.waiting import wait_until
 

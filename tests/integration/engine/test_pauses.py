@@ -12,8 +12,8 @@ from scheduler.engine.duties.inspection import break_jobs_without_a_task
 from scheduler.engine.duties.resume import MOST_JOBS, end_pauses
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.store import runs
-from scheduler.store.connections import Connection
+from scheduler.store.recording import runs
+from scheduler.store.sessions.connections import Connection
 from tests.integration.engine.test_node import start as start
 from tests.integration.engine.test_node import work
 from tests.ledger import HOUR, MINUTE, NOON, add_job

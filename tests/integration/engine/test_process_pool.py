@@ -19,7 +19,7 @@ from scheduler.engine.identity import Identity
 from scheduler.execution import child as child_process
 from scheduler.execution.pools import Deadline
 from scheduler.execution.processes import Child, ChildNeverBegan, ProcessPool
-from scheduler.store.runs import Outcome, OwnedRun
+from scheduler.store.recording.runs import Outcome, OwnedRun
 from tests.waiting import wait_until
 
 LONG = 60.0

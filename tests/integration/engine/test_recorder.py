@@ -11,9 +11,9 @@ from scheduler.core.states import RunState
 from scheduler.engine.identity import Identity
 from scheduler.execution.recorder import Recorder
 from scheduler.models import Job, Run
-from scheduler.store import runs
-from scheduler.store.connections import Connection
-from scheduler.store.runs import Note, Outcome
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Note, Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import MINUTE, NOON, add_job, add_run
 from tests.waiting import wait_until
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.engine.wakeups import Wakeups
-from scheduler.store.notifications import Channel, Listener, notify
+from scheduler.store.sessions.notifications import Channel, Listener, notify
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

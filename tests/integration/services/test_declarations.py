@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from scheduler import conf, schedules
 from scheduler.core.declarations import Declaration, OnConflict
 from scheduler.core.states import JobState
-from scheduler.models import Change, Job
+from scheduler.models import Change, Job, Run
 from scheduler.models import Declaration as Row
 from scheduler.services import declarations, jobs
 from scheduler.services.declarations import Action, Options, Synchronisation
@@ -347,3 +350,115 @@ class TestSourcesOfDeclarations:
         conf.get.cache_clear()
 
         assert "jobs.yaml cannot be read" in collect().errors[0].text
+
+
+class TestFormerKeys:
+    def test_a_key_that_is_declared_itself_is_not_renamed_away(self) -> None:
+        synchronise(declared("a"))
+
+        done = synchronise(declared("a"), declared("b", previous_keys=("a",)))
+
+        assert actions(done) == {"a": Action.UNCHANGED, "b": Action.CREATE}
+        assert set(Job.objects.values_list("pk", flat=True)) == {"a", "b"}
+
+    def test_the_second_that_names_the_same_former_key_is_refused(self) -> None:
+        synchronise(declared("a"))
+
+        done = synchronise(declared("b", previous_keys=("a",)), declared("c", previous_keys=("a",)))
+
+        assert actions(done) == {"b": Action.UPDATE, "c": Action.REFUSED}
+        assert Row.objects.get().key == "b"
+
+    def test_a_former_key_with_a_job_of_its_own_counts_as_dropped(self) -> None:
+        synchronise(declared("a"), declared("b"))
+
+        assert actions(planned(declared("b", previous_keys=("a",)))) == {"b": Action.UNCHANGED, "a": Action.PAUSE}
+        synchronise(declared("b", previous_keys=("a",)))
+
+        assert Job.objects.get(pk="a").state == JobState.PAUSED
+
+    def test_a_renamed_and_deleted_job_is_created_again_under_the_new_key(self) -> None:
+        synchronise(declared("a"))
+        jobs.remove(job="a")
+
+        synchronise(declared("b", previous_keys=("a",)), recreate=True)
+
+        assert (Job.objects.get().pk, Row.objects.get().key) == ("b", "b")
+
+
+class TestBatches:
+    """Many changes are written in a few statements, and read as if each had been made by itself."""
+
+    COUNT = 250
+
+    @pytest.fixture
+    def many(self) -> None:
+        synchronise(*(declared(f"job-{number}") for number in range(self.COUNT)))
+
+    def test_leave_one_row_of_history_for_each_job(self, many: None) -> None:
+        last = Change.objects.latest("id").pk
+
+        synchronise(*(declared(f"job-{number}", priority=number % 9 + 1) for number in range(self.COUNT)))
+
+        found = Change.objects.filter(pk__gt=last)
+        assert sorted(found.values_list("job_key", flat=True)) == sorted(f"job-{n}" for n in range(self.COUNT))
+        assert set(found.values_list("action", "actor", "version")) == {("edited", "deploy", 2)}
+        assert found.get(job_key="job-7").changes == {"priority": [0, 8]}
+
+    def test_write_what_a_single_edit_writes(self) -> None:
+        trigger = {"type": "cron", "expression": "7 4 * * *", "timezone": "Europe/Berlin"}
+        changes = {"trigger": trigger, "tags": ["a", "b"], "timeout": 2.5, "description": "Ünïcode “”\\n"}
+        synchronise(declared("key-1"), declared("key-2"))
+
+        jobs.update(job="key-2", **changes)
+        synchronise(declared("key-1", **changes), declared("key-2", **changes))
+
+        own = {"djangojob_ptr_id", "id", "job_state", "name", "updated_at", "updated_by"}
+        found = [
+            {field.attname: getattr(Job.objects.get(pk=key), field.attname) for field in Job._meta.concrete_fields}
+            for key in ("key-1", "key-2")
+        ]
+        one, two = ({name: value for name, value in row.items() if name not in own} for row in found)
+        assert one == two
+        state, other = (bytes(Job.objects.get(pk=key).job_state) for key in ("key-1", "key-2"))
+        assert state.replace(b"key-1", b"key-2") == other
+
+    def test_refuse_one_and_write_the_others(self, many: None) -> None:
+        changed = [declared(f"job-{number}", priority=3) for number in range(self.COUNT - 1)]
+        over = {"type": "date", "run_at": "2020-01-01T00:00:00+00:00"}
+
+        done = synchronise(*changed, declared(f"job-{self.COUNT - 1}", trigger=over))
+
+        assert actions(done)[f"job-{self.COUNT - 1}"] is Action.REFUSED
+        assert Job.objects.filter(priority=3).count() == self.COUNT - 1
+        assert Row.objects.get(key=f"job-{self.COUNT - 1}").declared["trigger"] == CRON
+
+    def test_wake_the_nodes_once_for_each_transaction(self, many: None) -> None:
+        changed = [declared(f"job-{number}", priority=3) for number in range(self.COUNT)]
+
+        with CaptureQueriesContext(connection) as queries:
+            synchronise(*changed)
+
+        assert len([query for query in queries if query["sql"].startswith("UPDATE scheduler_job ")]) == 2
+        assert len(queries) < 50
+
+    def test_enter_fire_times_that_are_due_by_the_former_trigger(self) -> None:
+        synchronise(declared())
+        due = timezone.now() - timedelta(seconds=2)
+        Job.objects.filter(pk="nightly").update(next_run_time=due)
+
+        synchronise(declared(trigger={"type": "cron", "expression": "0 6 * * *", "timezone": "Europe/Berlin"}))
+
+        assert Run.objects.get(job_key="nightly").scheduled_at == due
+
+
+class TestKeptValues:
+    def test_stay_kept_when_the_source_changes_another_field(self) -> None:
+        synchronise(declared(priority=1))
+        jobs.update(job="nightly", priority=7, actor="ada")
+        declarations.keep(job=jobs.get(id="nightly"))
+
+        synchronise(declared(priority=1, max_retries=2))
+
+        assert declarations.drift(job=jobs.get(id="nightly")) == ()
+        assert Row.objects.get().kept == ["priority"]

@@ -14,13 +14,15 @@ from apscheduler.triggers.date import DateTrigger
 from django.utils import timezone
 
 from scheduler.compat import adoption
+from scheduler.core.declarations import Declaration
 from scheduler.core.states import JobSource, JobState
 from scheduler.models import Change, Job
-from scheduler.services import jobs, retention
+from scheduler.services import declarations, jobs, retention
+from scheduler.services.declarations.collecting import Collected
 from scheduler.services.jobs import bulk, creation, restoring, transfer
 from scheduler.services.queries.job_queries import JobFilter
-from scheduler.store import jobs as rows
-from scheduler.store import retention as stored_retention
+from scheduler.store.cleaning import retention as stored_retention
+from scheduler.store.jobs import batches, rows
 from scheduler.store.jobstore import PostgresJobStore
 from tests.contract import tasks
 from tests.integration.services.nightly import NOW, at, daily, make, newest
@@ -58,6 +60,13 @@ def everything(action: str, **more: Any) -> Any:
 def ended() -> None:
     long_ago = timezone.now() - timedelta(days=100)
     Job.objects.update(state=JobState.FINISHED, state_changed_at=long_ago)
+
+
+def redeclared() -> None:
+    for priority in (1, 2):
+        definition = {"task": "contract.first", "trigger": daily(2), "priority": priority}
+        declared = Declaration(key="declared", definition=definition, source="code", origin="here")
+        declarations.apply(collected=Collected(declarations=(declared,), errors=()))
 
 
 def update_by_store(store: PostgresJobStore) -> None:
@@ -117,10 +126,11 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
     (retention, "clean_up"): (lambda _: (ended(), retention.clean_up()), "deleted"),
     (retention, "schedule_clean_up"): (lambda _: retention.schedule_clean_up(), "created"),
     (rows, "insert"): (lambda store: store.add_job(scheduled()), "created"),
-    (rows, "insert_many"): (
+    (batches, "insert_many"): (
         lambda _: creation.create_many(definitions={"many": {"task": "contract.first", "trigger": daily(2)}}),
         "created",
     ),
+    (batches, "save_many"): (lambda _: redeclared(), "edited"),
     (rows, "adopt"): (lambda _: (store_row("stock"), adoption.adopt()), "adopted"),
     (rows, "take_over"): (
         lambda store: (store_row("declared"), store.update_job(scheduled())),
@@ -146,8 +156,9 @@ READERS = {
     retention: {"check", "policy"},
     rows: {
         *("lock", "lock_many", "is_unadopted", "check_arguments"),
-        *("due", "pause", "schedule", "reschedule", "heal", "is_same_trigger"),
+        *("set_columns", "due", "pause", "schedule", "reschedule", "heal", "is_same_trigger"),
     },
+    batches: {"locked"},
     stored_retention: {
         *("find_old_runs", "delete_runs", "find_ended_jobs", "find_old_changes", "delete_changes", "find_gone_nodes"),
         *("delete_nodes", "find_stock_history", "delete_stock_history", "delete_rollups", "fold_counters"),

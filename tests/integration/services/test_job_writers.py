@@ -15,7 +15,7 @@ from scheduler.errors import (
 )
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.store.notifications import Channel, Listener
+from scheduler.store.sessions.notifications import Channel, Listener
 from tests.integration.services.nightly import NOW, again, daily, make
 
 pytestmark = pytest.mark.django_db

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django_apscheduler.models import DjangoJob
 
-from scheduler.core.registry import registry
 from scheduler.core.states import JobSource, JobState, RunKind, RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import (
     AlreadyPaused,
     InvalidArguments,
@@ -89,11 +89,15 @@ class TestCreate:
             ({"task": "contract.echo", "args": ["\x00"]}, InvalidArguments, "PostgreSQL cannot store"),
             ({"trigger": {"type": "interval"}}, InvalidTrigger, ""),
             ({"trigger": {"type": "cron", "expression": "0 0 31 2 *"}}, NeverFires, "31 February does not exist"),
-            ({"max_instances": 0}, InvalidPolicy, "max_instances is “0”; it is a whole number from 1 to 10,000."),
-            ({"misfire_grace_time": 0}, InvalidPolicy, "it is a number of seconds from 1 on, or empty for no limit."),
-            ({"coalesce": "yes"}, InvalidPolicy, "coalesce is “yes”; it is true or false."),
-            ({"executor": ""}, InvalidPolicy, "it is a name of at most 64 characters."),
-            ({"executor": None}, InvalidPolicy, "it is a name of at most 64 characters."),
+            ({"max_instances": 0}, InvalidPolicy, "max_instances is “0”. It must be a whole number from 1 to 10,000."),
+            (
+                {"misfire_grace_time": 0},
+                InvalidPolicy,
+                "It must be a number of seconds from 1 on, or empty for no limit.",
+            ),
+            ({"coalesce": "yes"}, InvalidPolicy, "coalesce is “yes”. It must be true or false."),
+            ({"executor": ""}, InvalidPolicy, "It must be a name of at most 64 characters."),
+            ({"executor": None}, InvalidPolicy, "It must be a name of at most 64 characters."),
             ({"colour": "red"}, InvalidPolicy, "A job has no policy colour. There are: overlap"),
             ({"id": "a\x00b"}, InvalidName, "an id has 1 to 255 characters that can be printed."),
             ({"id": ""}, InvalidName, "an id has 1 to 255 characters"),
@@ -268,7 +272,7 @@ class TestUpdate:
         [
             ({"task": "nobody"}, UnknownTask, "No task is registered as “nobody”."),
             ({"kwargs": {"x": 1}}, InvalidArguments, "has no argument “x”"),
-            ({"trigger": {"type": "sometimes"}}, InvalidTrigger, "“sometimes” is no type."),
+            ({"trigger": {"type": "sometimes"}}, InvalidTrigger, "“sometimes” is not a trigger type."),
             ({"priority": 5000}, InvalidPolicy, "priority is “5000”"),
             ({"next_run_time": NOW}, InvalidPolicy, "A job has no next_run_time that could be changed."),
             ({"name": " "}, InvalidName, "a name has 1 to 255 characters"),

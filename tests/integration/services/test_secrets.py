@@ -9,12 +9,12 @@ from django.core.management import CommandError, call_command
 from pydantic import BaseModel, SecretStr
 
 from scheduler import conf, sealing
-from scheduler.core.registry import Secret, registry, task
+from scheduler.core.tasks.registry import Secret, registry, task
 from scheduler.errors import InvalidArguments, UnknownExecutor
 from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.services.jobs import bulk
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 from tests.sample_app import governed  # noqa: F401 - its tasks are used
 
 EVERY_HOUR = {"type": "interval", "hours": 1}
@@ -202,7 +202,7 @@ class TestAnExecutorThatNobodyHas:
 @pytest.mark.django_db(transaction=True)
 class TestARunOfADeletedJob:
     def test_still_opens_its_secrets(self) -> None:
-        from scheduler.store import runs
+        from scheduler.store.recording import runs
         from tests.ledger import add_node
 
         job = make()

@@ -22,8 +22,10 @@ from django.urls import reverse
 from django.utils import translation
 
 from scheduler import conf
-from scheduler.core.states import JobState, RunKind, RunState
-from scheduler.models import Job, Node, NodeMeasure, Run
+from scheduler.core import zone_rules
+from scheduler.core.states import JobState, NodeState, RunKind, RunState
+from scheduler.models import Installation, Job, Node, NodeMeasure, Rollup, Run
+from scheduler.services import retention
 from scheduler.services.queries import health, overview
 from scheduler.services.queries.status import status
 from scheduler.store.clock import database_now
@@ -114,9 +116,11 @@ def look(client: Client) -> Views:
     )
 
 
-def alive(*, executors: dict[str, int] | None = None, **measures: Any) -> None:
+def alive(*, executors: dict[str, int] | None = None, tzdata: str = "", **measures: Any) -> None:
     now = database_now()
-    made = add_node(beat_at=now, started_at=now - timedelta(hours=1), executors=executors or {"default": 5})
+    made = add_node(
+        beat_at=now, started_at=now - timedelta(hours=1), executors=executors or {"default": 5}, tzdata=tzdata
+    )
     values = {"clock_at": now, "reported_at": now, "backlog": 0, "tick_seconds": 0.01, **measures}
     NodeMeasure.objects.create(node_id=made, **values)
 
@@ -326,8 +330,6 @@ class TestManyQueuedRuns:
 
 class TestTheSuccessRate:
     def test_counts_what_was_skipped_or_missed(self, client: Client) -> None:
-        from scheduler.models import Rollup
-
         now = database_now()
         alive()
         job("a")
@@ -336,3 +338,88 @@ class TestTheSuccessRate:
         tile = client.get(reverse("admin:scheduler_dashboard")).context["counts"][-1]
 
         assert (tile["number"], tile["text"]) == ("25.0 %", "of 4 scheduled times in 24 h succeeded")
+
+
+class TestOldRuns:
+    @pytest.fixture(autouse=True)
+    def old_runs(self) -> None:
+        alive()
+        Installation.objects.create()
+        hour = database_now() - timedelta(days=3)
+        Rollup.objects.create(job_key="old", hour=hour, last_finished_at=hour, succeeded=1)
+
+    def test_are_a_warning_everywhere_while_nothing_deletes_them(self, client: Client) -> None:
+        found = look(client)
+
+        assert found.agree
+        assert found.dashboard == {"clean_up"}
+
+    def test_are_none_once_the_nightly_job_exists(self) -> None:
+        assert retention.schedule_clean_up()
+
+        assert health.look().problems == ()
+
+        Job.objects.update(state=JobState.PAUSED, next_run_time=None)
+        assert [check.name for check in health.look().problems] == ["clean_up"]
+
+    def test_are_none_while_cron_cleans_up(self) -> None:
+        retention.clean_up()
+        assert health.look().problems == ()
+
+        Installation.objects.update(cleaned_up_at=database_now() - timedelta(days=3))
+        assert [check.name for check in health.look().problems] == ["clean_up"]
+
+    def test_stay_a_warning_after_a_dry_run(self) -> None:
+        retention.clean_up(dry_run=True)
+
+        assert [check.name for check in health.look().problems] == ["clean_up"]
+
+    def test_are_no_matter_on_the_first_day(self) -> None:
+        Rollup.objects.update(hour=database_now() - timedelta(hours=2))
+
+        assert health.look().problems == ()
+
+
+class TestTimeZoneRules:
+    def test_that_differ_are_a_warning_everywhere_and_named(self, client: Client) -> None:
+        now = database_now()
+        own = zone_rules.release()
+        for name, release in (("a", own), ("b", "2019a")):
+            add_node(name=name, beat_at=now, started_at=now, executors={"default": 1}, tzdata=release)
+
+        found = look(client)
+
+        assert found.agree
+        assert found.dashboard == {"time_zones"}
+        (problem,) = health.look().problems
+        assert f"2019a: b; {own}: a" in str(problem.text)
+        node = client.get("/api/v1/scheduler/status").json()["nodes"][1]
+        assert (node["name"], node["time_zone_rules"]) == ("b", "2019a")
+        assert "2019a" in client.get(reverse("admin:scheduler_health")).content.decode()
+        assert "2019a" in client.get(reverse("admin:scheduler_node_changelist")).content.decode()
+        samples = [
+            sample.labels
+            for family in metrics.Collector(metrics.read()).collect()
+            if family.name == "scheduler_node_time_zone_rules"
+            for sample in family.samples
+        ]
+        assert samples == [{"node": "a", "release": own}, {"node": "b", "release": "2019a"}]
+
+    def test_of_the_process_that_is_asked_count_too(self) -> None:
+        alive(tzdata="2019a")
+
+        (problem,) = health.look().problems
+
+        assert f"2019a: node; {zone_rules.release()}: this process" in str(problem.text)
+
+    @pytest.mark.parametrize("release", ["", None])
+    def test_are_fine_where_all_have_the_same_or_say_none(self, release: str | None) -> None:
+        alive(tzdata=zone_rules.release() if release is None else release)
+
+        assert health.look().problems == ()
+
+    def test_of_a_silent_node_do_not_count(self) -> None:
+        alive(tzdata=zone_rules.release())
+        add_node(name="gone", state=NodeState.LOST, tzdata="2019a")
+
+        assert health.look().problems == ()

@@ -13,8 +13,8 @@ from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
 from scheduler.core import reasons
-from scheduler.core.registry import Task, registry
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import Task, registry
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Change, Job
 from scheduler.services import jobs, retention
@@ -22,9 +22,10 @@ from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_history
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.job_queries import JobFilter
-from scheduler.store import claims, definitions
-from scheduler.store.connections import Connection, reason_columns
+from scheduler.store.claiming import claims
+from scheduler.store.jobs import definitions
 from scheduler.store.jobstore import PostgresJobStore
+from scheduler.store.sessions.connections import Connection, reason_columns
 from tests.integration.services.nightly import NOW, at, daily, make, newest
 from tests.ledger import add_node
 

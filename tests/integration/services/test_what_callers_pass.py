@@ -10,8 +10,8 @@ import pytest
 from asgiref.sync import async_to_sync
 
 from scheduler.core.definition import FIELDS, POLICIES
-from scheduler.core.registry import registry, task
 from scheduler.core.states import JobState, RunState
+from scheduler.core.tasks.registry import registry, task
 from scheduler.errors import InvalidPolicy, InvalidTask, JobNotFound, UnknownTask
 from scheduler.models import Job, Run
 from scheduler.services import jobs, runs

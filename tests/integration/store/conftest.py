@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from scheduler.store.connections import Connection
+from scheduler.store.sessions.connections import Connection
 
 Open = Callable[[], Connection]
 

@@ -12,10 +12,12 @@ from django.db import connection
 from django.utils import timezone
 
 from scheduler.core.states import RunState
-from scheduler.store import claims, positions, runs, statements
-from scheduler.store.connections import Connection, array, texts
-from scheduler.store.positions import Positions
-from scheduler.store.runs import Outcome
+from scheduler.store import statements
+from scheduler.store.claiming import claims, positions
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection, array, texts
 from tests.integration.store.conftest import Open
 from tests.ledger import ANY_JOB, TASK, add_node
 

@@ -10,9 +10,9 @@ from django.db import connection
 
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Run
-from scheduler.store import claims
-from scheduler.store.claims import NOTHING, Claim
-from scheduler.store.connections import Connection, texts
+from scheduler.store.claiming import claims
+from scheduler.store.claiming.claims import NOTHING, Claim
+from scheduler.store.sessions.connections import Connection, texts
 from tests.integration.store.conftest import Open
 from tests.ledger import ANY_JOB, HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run, rows
 

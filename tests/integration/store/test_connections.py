@@ -15,10 +15,10 @@ from django.db import connection
 from scheduler.core.states import NodeState
 from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Node
-from scheduler.store import nodes
-from scheduler.store.connections import Connection, Watchdog, texts
-from scheduler.store.drivers import errors
-from scheduler.store.notifications import Channel, Listener, notify
+from scheduler.store.liveness import nodes
+from scheduler.store.sessions.connections import Connection, Watchdog, texts
+from scheduler.store.sessions.drivers import errors
+from scheduler.store.sessions.notifications import Channel, Listener, notify
 from tests.ledger import NOON, SECOND, add_node
 
 

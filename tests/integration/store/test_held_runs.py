@@ -9,9 +9,10 @@ from django.db import connection
 
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
-from scheduler.store import held_runs, statements
-from scheduler.store.connections import Connection, array, texts
-from scheduler.store.held_runs import HeldRuns
+from scheduler.store import statements
+from scheduler.store.recording import held_runs
+from scheduler.store.recording.held_runs import HeldRuns
+from scheduler.store.sessions.connections import Connection, array, texts
 from tests.ledger import HOUR, MINUTE, NOON, SECOND, add_job, add_run
 
 MANY = 5000

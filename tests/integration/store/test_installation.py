@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
-from unittest import mock
 
 import pytest
 from django.utils import timezone
 
 from scheduler import conf
-from scheduler.engine.duties import zones
+from scheduler.core import zone_rules
+from scheduler.core.states import NodeState
 from scheduler.engine.duties.inspection import inspect_jobs
+from scheduler.engine.duties.zones import compute_by_current_zones
 from scheduler.errors import WrongEnvironment
-from scheduler.models import Installation, Job
+from scheduler.models import Installation, Job, Node
 from scheduler.services import jobs
-from scheduler.store import installation
-from scheduler.store.connections import Connection
+from scheduler.store.liveness import installation
+from scheduler.store.sessions.connections import Connection
+from tests.ledger import add_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -75,10 +76,22 @@ class TestOtherTimeZoneData:
         assert installation.compute_by(session, tzdata="2026a") is not None
         assert installation.compute_by(session, tzdata="2026a") is None
 
-    def test_is_known_by_its_version(self, tmp_path: Path) -> None:
-        (tmp_path / "tzdata.zi").write_text("# version 2031c\n# a comment\n")
+    def test_counts_as_older_while_a_node_has_the_newer_one(self, session: Connection) -> None:
+        installation.admit(environment="")
+        installation.compute_by(session, tzdata="2026b")
+        Node.objects.filter(pk=add_node(name="new")).update(tzdata="2026b")
 
-        with mock.patch("zoneinfo.TZPATH", (str(tmp_path),)):
-            assert zones.tzdata_version() == "2031c"
-        with mock.patch("zoneinfo.TZPATH", ()):
-            assert zones.tzdata_version().startswith("20")
+        assert installation.compute_by(session, tzdata="2025b") is None
+        assert Installation.objects.get().tzdata == "2026b"
+
+        Node.objects.update(state=NodeState.STOPPED)
+        assert installation.compute_by(session, tzdata="2025b") == (0, "")
+        assert Installation.objects.get().tzdata == "2025b"
+
+    def test_is_noted_on_the_node(self, session: Connection) -> None:
+        installation.admit(environment="")
+        node = add_node(name="web-1")
+
+        compute_by_current_zones(session, node=str(node))
+
+        assert Node.objects.get(pk=node).tzdata == zone_rules.release() == Installation.objects.get().tzdata

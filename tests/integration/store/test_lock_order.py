@@ -11,9 +11,9 @@ from django.db import connection
 
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
-from scheduler.store import runs
-from scheduler.store.connections import Connection
-from scheduler.store.runs import Outcome
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import NOON, SECOND, add_job, add_node, add_run
 from tests.waiting import wait_until

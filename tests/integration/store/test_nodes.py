@@ -8,9 +8,10 @@ import pytest
 from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunKind, RunState
 from scheduler.models import Node, Run
-from scheduler.store import nodes, runs
-from scheduler.store.connections import Connection
-from scheduler.store.nodes import Reaped
+from scheduler.store.liveness import nodes
+from scheduler.store.liveness.nodes import Reaped
+from scheduler.store.recording import runs
+from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, MINUTE, NOON, SECOND, add_job, add_node, add_run
 

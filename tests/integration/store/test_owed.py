@@ -17,11 +17,14 @@ from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.engine.duties.inspection import inspect_jobs
 from scheduler.models import Job, OwedWindow, Run
 from scheduler.services import jobs
-from scheduler.store import claims, definitions, owed, runs
-from scheduler.store.connections import Connection
+from scheduler.store.accounting import owed
+from scheduler.store.accounting.owed import Gap
+from scheduler.store.claiming import claims
+from scheduler.store.jobs import definitions
 from scheduler.store.jobstore import PostgresJobStore
-from scheduler.store.owed import Gap
-from scheduler.store.runs import Outcome
+from scheduler.store.recording import runs
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
 
 MINUTES = timedelta(minutes=1)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from scheduler.core.states import RunState
 from scheduler.store import statements
-from scheduler.store.connections import Connection, array, texts
+from scheduler.store.sessions.connections import Connection, array, texts
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ from django.db import connection
 from scheduler.errors import JobExists
 from scheduler.models import Job, RemovedJob, Run
 from scheduler.services import jobs
-from scheduler.store import removals
-from scheduler.store.connections import Connection
+from scheduler.store.cleaning import removals
+from scheduler.store.sessions.connections import Connection
 from tests.ledger import NOON, SECOND, add_job
 
 HOURLY = {"type": "interval", "hours": 1}

@@ -8,10 +8,10 @@ import pytest
 
 from scheduler.core.states import RunState
 from scheduler.models import Run
-from scheduler.store import runs
-from scheduler.store.connections import Connection
-from scheduler.store.held_runs import HeldRuns
-from scheduler.store.runs import Outcome
+from scheduler.store.recording import runs
+from scheduler.store.recording.held_runs import HeldRuns
+from scheduler.store.recording.runs import Outcome
+from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run
 

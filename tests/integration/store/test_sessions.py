@@ -12,8 +12,8 @@ from django.db.backends.signals import connection_created
 from scheduler.errors import DatabaseUnavailable
 from scheduler.services import assumptions
 from scheduler.store import database
-from scheduler.store.connections import Connection
-from scheduler.store.drivers.timestamps import EARLIEST, LATEST
+from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.drivers.timestamps import EARLIEST, LATEST
 
 ODD_DEFAULTS = {
     "default_transaction_isolation": "serializable",

@@ -8,7 +8,7 @@ from django.utils import timezone
 from scheduler.models import Run
 from scheduler.services.queries import run_queries
 from scheduler.services.queries.run_queries import RunFilter
-from scheduler.store import windows
+from scheduler.store.measuring import windows
 from tests.integration.admin.runs import run
 
 NOON = timezone.now().replace(hour=12, minute=0, second=0, microsecond=0)

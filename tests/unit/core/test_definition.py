@@ -9,8 +9,9 @@ import pytest
 from django.utils.translation import override
 
 from scheduler.api import answers, shapes
-from scheduler.core import definition, policies
+from scheduler.core import definition
 from scheduler.core.definition import BY_NAME, FIELDS, Field, Group, Kind, Source
+from scheduler.core.jobs import policies
 from scheduler.errors import InvalidPolicy
 from scheduler.models import Job
 from tests import docs_tables

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from scheduler.core import differences
-from scheduler.core.differences import Difference
+from scheduler.core.jobs import differences
+from scheduler.core.jobs.differences import Difference
 
 
 def cron(expression: str, timezone: str = "UTC") -> dict[str, str]:

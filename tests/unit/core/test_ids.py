@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scheduler.core import ids
+from scheduler.core.jobs import ids
 from scheduler.errors import InvalidName
 
 

@@ -16,7 +16,7 @@ import scheduler
 from scheduler import errors
 from scheduler.admin.format.languages import told
 from scheduler.core import reasons, triggers
-from scheduler.core.registry import registry
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments, InvalidTrigger, SchedulerError, UnknownTask
 from scheduler.messages import DECLARED, Declared, Message, declare, decode, encode
 from scheduler.services import reason_conversion

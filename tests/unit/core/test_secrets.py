@@ -6,8 +6,8 @@ from typing import Annotated, Any, NamedTuple, NewType, Optional, TypedDict, Uni
 import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from scheduler.core.registry import Secret, Task, task
-from scheduler.core.secrets import is_secret, revealed
+from scheduler.core.tasks.registry import Secret, Task, task
+from scheduler.core.tasks.secrets import is_secret, revealed
 from scheduler.errors import InvalidTask
 
 Token = Annotated[str, Secret]

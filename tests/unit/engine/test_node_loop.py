@@ -11,7 +11,7 @@ from scheduler.engine.duties import DUTIES, Claim, Duty, LookAhead, Reconcile, T
 from scheduler.engine.loop import NodeLoop
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
-from scheduler.store.notifications import Channel
+from scheduler.store.sessions.notifications import Channel
 from tests.unit.execution.test_pools import Idle
 
 

@@ -7,7 +7,7 @@ import pytest
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
 from scheduler.engine.workload import Workload
-from scheduler.store.runs import OwnedRun
+from scheduler.store.recording.runs import OwnedRun
 from tests.unit.execution.test_pools import Idle, run_of
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from scheduler.core.triggers import InvalidTrigger, first_fire_time, normalize, parse, walls, zones
+from scheduler.core.triggers import InvalidTrigger, first_fire_time, normalize, parse, wall_time, zones
 from tests.unit.triggers import strategies
 from tests.unit.triggers.oracle import utc
 
@@ -140,7 +140,7 @@ class TestALongOutage:
     def looks(self, monkeypatch):
         """Count how often a trigger looks at a zone or at the days of a month: all the loops there are."""
         calls = []
-        stretch_at, of_month = walls.stretch_at, walls.MatchingDays.of_month
+        stretch_at, of_month = wall_time.stretch_at, wall_time.MatchingDays.of_month
 
         def counting_stretch(*args):
             calls.append(args)
@@ -150,8 +150,8 @@ class TestALongOutage:
             calls.append(args)
             return of_month(*args)
 
-        monkeypatch.setattr(walls, "stretch_at", counting_stretch)
-        monkeypatch.setattr(walls.MatchingDays, "of_month", counting_month)
+        monkeypatch.setattr(wall_time, "stretch_at", counting_stretch)
+        monkeypatch.setattr(wall_time.MatchingDays, "of_month", counting_month)
         return calls
 
     @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ class TestRareDays:
     )
     def test_are_found_in_few_looks_at_the_zone(self, monkeypatch, expression, expected):
         calls = []
-        monkeypatch.setattr(walls, "stretch_at", lambda *args: calls.append(args) or zones.stretch_at(*args))
+        monkeypatch.setattr(wall_time, "stretch_at", lambda *args: calls.append(args) or zones.stretch_at(*args))
 
         assert first_fire_time({"type": "cron", "expression": expression}, now=NOW) == expected
         assert len(calls) < 5

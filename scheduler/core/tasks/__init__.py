@@ -1,0 +1,1 @@
+"""Tasks: the registry of functions that may run, their signatures, secret arguments, and limits by key."""

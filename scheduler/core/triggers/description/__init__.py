@@ -1,0 +1,1 @@
+"""Triggers as text for people: sentences, lists, times of day, and the effect of clock changes."""

@@ -1,0 +1,1 @@
+"""Rules, incidents, notifications and channels: the tables of alerts."""

@@ -1,0 +1,403 @@
+"""Claiming due jobs: one transaction that plans their fire times and writes them into the ledger."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, reduce
+from typing import Any, NamedTuple
+
+from scheduler import failpoints
+from scheduler.core import reasons, triggers
+from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
+from scheduler.core.states import Overlap, RunState
+from scheduler.errors import InvalidTrigger
+from scheduler.messages import Message
+from scheduler.store.claiming.positions import Positions
+from scheduler.store.jobs import definitions
+from scheduler.store.recording import rollups
+from scheduler.store.recording.runs import OwnedRun
+from scheduler.store.sessions.connections import (
+    Connection,
+    Transaction,
+    array,
+    concerns_rows,
+    instants,
+    reason_columns,
+    texts,
+)
+from scheduler.store.sessions.halving import in_halves
+from scheduler.telemetry import events
+
+logger = logging.getLogger(__name__)
+
+
+_QUICK_SECONDS = 0.2
+"""The longest wait of one job among many for rows that others have locked."""
+
+SLICE_SECONDS = 0.1
+"""The longest time that one transaction plans. Edits of its jobs wait as long."""
+
+_MOST_COALESCED = 2**31 - 1
+"""The largest value of the column: 68 years of seconds."""
+
+
+class DueJob(NamedTuple):
+    """A due job, locked by the transaction that read it. Its fields are the columns of ``claim_due_jobs``."""
+
+    id: str
+    due_at: datetime
+    now: datetime
+    trigger: str
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: int | None
+    executor: str
+    priority: int
+    overlap: str
+    place: str
+    next_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The rows that one claim wrote, and the jobs that it found broken."""
+
+    jobs: int
+    """Number of due jobs that were planned. If it equals the limit, more may be due, or planning took too long."""
+
+    owned: tuple[OwnedRun, ...]
+    """Queued runs of this node, to be started: highest priority first, then the oldest."""
+
+    waiting: int
+    """Queued runs without a node: any node may take them."""
+
+    born_finished: tuple[tuple[DueJob, PlannedRun], ...]
+    """Missed and skipped fire times."""
+
+    next_seconds: float | None
+    """Seconds from the start of the claim until the next job of any node is due. ``None``: no job is scheduled."""
+
+    broken: tuple[tuple[str, Message], ...]
+    """Jobs whose trigger cannot be used, each with the reason."""
+
+
+NOTHING = Claim(jobs=0, owned=(), waiting=0, born_finished=(), next_seconds=None, broken=())
+
+
+def claim_due(
+    connection: Connection,
+    *,
+    node: str,
+    tasks: Collection[str],
+    limit: int,
+    room: Mapping[str, int],
+    catch_up_limit: int,
+    positions: Positions | None = None,
+    now: datetime | None = None,
+) -> Claim:
+    """
+    Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
+
+    ``room`` is the number of runs that this node may own for each executor. Further runs wait for any node. Fire times
+    that exist in the ledger already are left alone. ``positions`` skip index entries of the past.
+
+    :raises DatabaseUnavailable: the transaction was rolled back or, if the answer to COMMIT was lost, committed. The
+        rows that this node owns show which
+    """
+    positions = positions or Positions(whole_seconds=0.0)
+    passed_by = texts(positions.passed_by())
+    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from, "passed_by": passed_by}
+
+    def claim(only: Sequence[str] | None) -> Claim:
+        return _claim_due(
+            connection, due, only=only, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
+        )
+
+    try:
+        return claim(None)
+    except Exception as error:  # whatever one job makes it raise, the others are claimed
+        if not concerns_rows(error):
+            raise
+        logger.warning(events.CLAIM_DIVIDED, extra={"error": str(error)[:500]})
+    jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
+    claimed = in_halves(
+        jobs,
+        claim,
+        lambda job, error: definitions.set_apart(connection, job=job, error=error),
+        pass_by=positions.pass_by,
+    )
+    return reduce(_together, claimed, NOTHING)
+
+
+def _together(one: Claim, other: Claim) -> Claim:
+    return Claim(
+        jobs=one.jobs + other.jobs,
+        owned=one.owned + other.owned,
+        waiting=one.waiting + other.waiting,
+        born_finished=one.born_finished + other.born_finished,
+        next_seconds=None,
+        broken=one.broken + other.broken,
+    )
+
+
+def _claim_due(
+    connection: Connection,
+    due: Mapping[str, Any],
+    *,
+    only: Sequence[str] | None,
+    node: str,
+    room: Mapping[str, int],
+    catch_up_limit: int,
+    positions: Positions,
+) -> Claim:
+    now: datetime | None = due["now"]
+    with connection.transaction(lock_seconds=None if only is None else _QUICK_SECONDS) as transaction:
+        rows = transaction.execute("claim_due_jobs", **due, only=None if only is None else list(only))
+        if not rows:
+            return NOTHING
+        jobs = [DueJob._make(row) for row in rows]
+        active, first_active = _count_active(transaction, [job.id for job in jobs], positions)
+        plans, broken = _plan_all(jobs, active, catch_up_limit)
+        every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
+        folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
+        planned = [(job, _on_its_own(row)) for job, row in every if row.folded_into not in folded]
+        delays = [_jitter(job) for job, _ in planned]
+        owned = _choose(planned, delays, room)
+        written = _write(transaction, node=node, planned=planned, delays=delays, owned=owned, now=now)
+        _owe(transaction, planned, written)
+        _move(transaction, plans=plans, broken=broken, now=now)
+        born_finished = [
+            written[place].id
+            for place, (_, row) in enumerate(planned)
+            if row.state is not RunState.QUEUED and place in written
+        ]
+        rollups.roll_up(transaction, runs=born_finished, node=node)
+        failpoints.hit("claim.before_commit")
+    failpoints.hit("claim.after_commit")
+    positions.note_active(_first_active(first_active, planned, written))
+    done = len(plans) + len(broken)
+    return _claim(
+        jobs=done if done == len(jobs) else due["limit"],
+        next_seconds=jobs[0].next_seconds,
+        planned=planned,
+        owned=owned,
+        written=written,
+        broken=broken,
+    )
+
+
+def _count_active(
+    transaction: Transaction, jobs: list[str], positions: Positions
+) -> tuple[dict[str, Active], dict[str, int]]:
+    """Return the active runs of each job that has any, and the least of their numbers."""
+    since = positions.first_active(jobs)
+    active: dict[str, Active] = {}
+    first: dict[str, int] = {}
+    found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))
+    for job_id, runs, manual, waiting, waiting_at, first[job_id] in found:
+        active[job_id] = Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
+    return active, first
+
+
+def _first_active(
+    counted: Mapping[str, int], planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]
+) -> dict[str, int]:
+    """Return the least number of an active run of each job that was claimed, those that were just written included."""
+    first: dict[str, int] = {}
+    for place, run in written.items():
+        job, row = planned[place]
+        if row.state is RunState.QUEUED:
+            first[job.id] = min(run.id, first.get(job.id, run.id))
+    return {**first, **counted}
+
+
+@lru_cache(maxsize=1024)
+def _policies(coalesce: bool, max_instances: int, grace_seconds: int | None, overlap: str) -> Policies:
+    """Return the same object for the same policies: most jobs have those of the settings."""
+    return Policies(
+        coalesce=coalesce,
+        max_instances=max_instances,
+        misfire_grace_time=None if grace_seconds is None else timedelta(seconds=grace_seconds),
+        overlap=Overlap(overlap),
+    )
+
+
+def _plan_all(
+    jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
+) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, Message]]]:
+    """Plan as many of the jobs as a slice of time allows, in their order, and at least one."""
+    plans: list[tuple[DueJob, FirePlan]] = []
+    broken: list[tuple[str, Message]] = []
+    until = time.monotonic() + SLICE_SECONDS
+    for job in jobs:
+        if (plans or broken) and time.monotonic() > until:
+            break  # the others are still due: the next claim takes them
+        try:
+            fire_plan = plan(
+                trigger=triggers.parse_cached(job.trigger),
+                due_at=job.due_at,
+                now=job.now,
+                policies=_policies(job.coalesce, job.max_instances, job.misfire_grace_time, job.overlap),
+                active=active.get(job.id, NONE_ACTIVE),
+                catch_up_limit=catch_up_limit,
+            )
+        except InvalidTrigger as error:
+            broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
+        except Exception as error:
+            logger.exception(events.JOB_CANNOT_BE_PLANNED, extra={"job": job.id})
+            broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
+        else:
+            plans.append((job, fire_plan))
+    return plans, broken
+
+
+def _choose(planned: list[tuple[DueJob, PlannedRun]], delays: list[float], room: Mapping[str, int]) -> list[bool]:
+    """
+    Choose the rows that this node owns: as far as it has room, highest priority first, then the oldest.
+
+    Runs that jitter delays stay without an owner until they are due.
+    """
+    owned = [False] * len(planned)
+    left = dict(room)
+    order = range(len(planned))
+    if any(job.priority for job, _ in planned):
+        order = sorted(order, key=lambda place: -planned[place][0].priority)  # type: ignore[assignment]
+    for place in order:
+        job, row = planned[place]
+        if row.state is RunState.QUEUED and not row.held and not delays[place] and left.get(job.executor, 0) > 0:
+            left[job.executor] -= 1
+            owned[place] = True
+    return owned
+
+
+def _write(
+    transaction: Transaction,
+    *,
+    node: str,
+    planned: list[tuple[DueJob, PlannedRun]],
+    delays: list[float],
+    owned: list[bool],
+    now: datetime | None,
+) -> dict[int, OwnedRun]:
+    """
+    Insert the rows and return the written ones by their place, from 0.
+
+    Rows that the ledger had already are left out.
+    """
+    if not planned:
+        return {}
+    rows = [row for _, row in planned]
+    inserted = transaction.execute(
+        "record_plans",
+        node=node,
+        now=now,
+        jobs=texts([job.id for job, _ in planned]),
+        scheduled_at=instants([row.scheduled_at for row in rows]),
+        delays=array(delays),
+        covers_from=instants([row.covers_from for row in rows]),
+        coalesced=array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
+        states=array([row.state.value for row in rows]),
+        **reason_columns([row.reason for row in rows]),
+        held=array([row.held for row in rows]),
+        owned=array(owned),
+    )
+    return {place - 1: OwnedRun._make(run) for place, *run in inserted}
+
+
+def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
+    """Fold rows into waiting runs and return the ids of these runs, without those that were cancelled meanwhile."""
+    if not rows:
+        return set()
+    found = transaction.execute(
+        "fold_into_held_run",
+        runs=array([row.folded_into for row in rows]),
+        scheduled_at=instants([row.scheduled_at for row in rows]),
+        counts=array([min(row.coalesced + 1, _MOST_COALESCED) for row in rows]),
+    )
+    return {run_id for (run_id,) in found}
+
+
+def _owe(transaction: Transaction, planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]) -> None:
+    """Note ranges that could not be written because their newest fire time has a row: the others have none yet."""
+    lost = [(job, row) for place, (job, row) in enumerate(planned) if place not in written and row.covers_from]
+    if lost:
+        transaction.execute(
+            "owe",
+            jobs=texts([job.id for job, _ in lost]),
+            firsts=instants([row.covers_from for _, row in lost]),
+            untils=instants([row.scheduled_at for _, row in lost]),
+        )
+
+
+def _on_its_own(row: PlannedRun) -> PlannedRun:
+    """Return a row of its own for a fire time that could not be folded, waiting for its turn as that run did."""
+    return row if row.folded_into is None else row._replace(folded_into=None, held=True)
+
+
+def _jitter(job: DueJob) -> float:
+    """Choose the delay of one run, in seconds: its fire time stays where it is."""
+    seconds = triggers.parse_cached(job.trigger).jitter_seconds
+    return random.uniform(0, seconds) if seconds else 0.0  # noqa: S311 - it spreads load and keeps no secret
+
+
+def _move(
+    transaction: Transaction,
+    *,
+    plans: list[tuple[DueJob, FirePlan]],
+    broken: list[tuple[str, Message]],
+    now: datetime | None,
+) -> None:
+    if plans:
+        moved = transaction.execute(
+            "move_next_run_times",
+            jobs=texts([job.id for job, _ in plans]),
+            places=texts([job.place for job, _ in plans]),
+            next_run_times=instants([fire_plan.next_fire_time for _, fire_plan in plans]),
+        )
+        assert len(moved) == len(plans)  # noqa: S101 - the rows are locked, so that they stay where they were found
+    ended = [job.id for job, fire_plan in plans if fire_plan.next_fire_time is None]
+    if ended:
+        transaction.execute("finish_jobs", jobs=texts(ended), now=now)
+    if broken:
+        transaction.execute(
+            "break_jobs",
+            jobs=texts([job_id for job_id, _ in broken]),
+            **reason_columns([reason for _, reason in broken]),
+            now=now,
+        )
+
+
+def _claim(
+    *,
+    jobs: int,
+    next_seconds: float | None,
+    planned: list[tuple[DueJob, PlannedRun]],
+    owned: list[bool],
+    written: dict[int, OwnedRun],
+    broken: list[tuple[str, Message]],
+) -> Claim:
+    mine, waiting, born_finished = [], 0, []
+    for place, (job, row) in enumerate(planned):
+        run = written.get(place)
+        if run is None:
+            continue  # the fire time was in the ledger already
+        if row.state is not RunState.QUEUED:
+            born_finished.append((job, row))
+        elif owned[place]:
+            mine.append((job.priority, run))
+        else:
+            waiting += 1
+    mine.sort(key=lambda pair: -pair[0])
+    return Claim(
+        jobs=jobs,
+        owned=tuple(run for _, run in mine),
+        waiting=waiting,
+        born_finished=tuple(born_finished),
+        next_seconds=next_seconds,
+        broken=tuple(broken),
+    )

@@ -1,0 +1,1 @@
+"""Cleaning: rows that may be forgotten are found and deleted a page at a time."""

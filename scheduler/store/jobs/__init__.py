@@ -1,0 +1,1 @@
+"""Rows of jobs: how they are written and by whom, and the definitions that nodes inspect."""

@@ -1,0 +1,1 @@
+"""Measuring: how the scheduling stands, and the ids that belong to a window of time."""

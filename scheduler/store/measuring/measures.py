@@ -1,0 +1,192 @@
+"""Measures: how the scheduling stands, read from the database and judged by its clock, so valid for every process."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from scheduler import conf
+from scheduler.core import zone_rules
+from scheduler.core.health import Limits
+from scheduler.core.health.standing import (
+    CleanUp,
+    Limited,
+    NodeView,
+    NotStarted,
+    OpenTransaction,
+    Scheduling,
+    Standing,
+    Waiting,
+)
+from scheduler.store import database, statements
+from scheduler.store.sessions.connections import Connection, Row
+
+FRESH_BEATS = 2
+"""A node is alive while its heartbeat is younger than this many of its periods."""
+
+_MOST_COUNTED = 100_000
+"""Runs of a queue, and held runs, that are counted: a longer queue is reported as this long."""
+
+CLEAN_UP_TASK = "scheduler.cleanup_jobs"
+
+Execute = Callable[..., list[Row]]
+"""Runs ``sql/<statement>.sql`` with parameters: a node's ``Connection.execute``, or ``execute`` of this module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """All runs of a task that ended in a state."""
+
+    task: str
+    state: str
+    runs: int
+    run_seconds: float
+    run_buckets: list[int]
+    """By the bounds of ``core.buckets``, not cumulative."""
+
+    lag_seconds: float
+    lag_buckets: list[int]
+
+
+def execute(statement: str, **parameters: Any) -> list[Row]:
+    """Run a statement on this thread's connection of the web, and return its rows."""
+    with database.cursor() as cursor:
+        cursor.execute(statements.load(statement), parameters or None)
+        return list(cursor.fetchall())
+
+
+def fresh_seconds() -> float:
+    """Return the age at which a heartbeat is too old."""
+    return FRESH_BEATS * conf.get().heartbeat_seconds
+
+
+def scheduling(*, execute: Execute = execute) -> Scheduling:
+    """Look at what is due and who is alive."""
+    row = execute("measure_scheduling", fresh=fresh_seconds(), late=conf.get().overdue_seconds)[0]
+    names = Scheduling.__dataclass_fields__
+    return Scheduling(**dict(zip(names, row, strict=True)))
+
+
+def waiting(*, execute: Execute = execute) -> list[Waiting]:
+    """Look at the queue of each executor that has active runs."""
+    names = Waiting.__dataclass_fields__
+    rows = execute("measure_waiting", late=conf.get().overdue_seconds, most=_MOST_COUNTED)
+    return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute) -> list[NotStarted]:
+    """Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass, in any order."""
+    settings = conf.get()
+    names = NotStarted.__dataclass_fields__
+    rows = execute(
+        "jobs_not_started",
+        jobs=None if jobs is None else list(jobs),
+        late=settings.overdue_seconds,
+        fire_times=settings.stalled_fire_times,
+    )
+    return [NotStarted(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def oldest_transaction(*, execute: Execute = execute) -> OpenTransaction | None:
+    """Find the transaction that has been open longest, besides the caller's own."""
+    rows = execute("oldest_transaction")
+    names = OpenTransaction.__dataclass_fields__
+    return OpenTransaction(**dict(zip(names, rows[0], strict=True))) if rows else None
+
+
+def unadopted(*, execute: Execute = execute) -> int:
+    """Count the rows of django-apscheduler that are not jobs of ours."""
+    count: int = execute("count_unadopted_jobs")[0][0]
+    return count
+
+
+def limited(*, execute: Execute = execute) -> list[Limited]:
+    """Count the runs that wait for limits; those of the limit with the most come first."""
+    names = Limited.__dataclass_fields__
+    rows = execute("measure_limits", most=_MOST_COUNTED)
+    return [Limited(**dict(zip(names, row, strict=True))) for row in rows]
+
+
+def clean_up(*, execute: Execute = execute) -> CleanUp:
+    """Look whether something deletes old rows."""
+    row = execute("measure_clean_up", task=CLEAN_UP_TASK)[0]
+    return CleanUp(**dict(zip(CleanUp.__dataclass_fields__, row, strict=True)))
+
+
+def standing(*, execute: Execute = execute) -> Standing:
+    """Measure everything that health is judged by: nine statements."""
+    return Standing(
+        scheduling=scheduling(execute=execute),
+        nodes=nodes(execute=execute),
+        queues=waiting(execute=execute),
+        not_started=not_started(execute=execute),
+        transaction=oldest_transaction(execute=execute),
+        jobs=jobs(execute=execute),
+        unadopted=unadopted(execute=execute),
+        limits=limited(execute=execute),
+        clean_up=clean_up(execute=execute),
+        tzdata=zone_rules.release(),
+    )
+
+
+def limits() -> Limits:
+    """Return when something is not well, as the settings say."""
+    settings = conf.get()
+    return Limits(
+        enabled=settings.enabled,
+        overdue_seconds=settings.overdue_seconds,
+        fire_times=settings.stalled_fire_times,
+        backlog=settings.backlog_rows // 2,
+        skew_seconds=settings.skew_seconds,
+    )
+
+
+def nodes(*, execute: Execute = execute) -> list[NodeView]:
+    """Return the nodes that run or stop, by name."""
+    found = []
+    for row in execute("measure_nodes", fresh=fresh_seconds()):
+        values: dict[str, Any] = dict(zip(NodeView.__dataclass_fields__, row, strict=True))
+        for name in ("executors", "busy", "waiting"):
+            values[name] = json.loads(values[name] or "{}")
+        found.append(NodeView(**values))
+    return found
+
+
+def totals(*, execute: Execute = execute) -> list[Total]:
+    """Add up the counters of all nodes, by task and state."""
+    names = Total.__dataclass_fields__
+    return [Total(**dict(zip(names, row, strict=True))) for row in execute("measure_counters")]
+
+
+def report(
+    connection: Connection,
+    *,
+    node: str,
+    clock: datetime,
+    backlog: int,
+    backlog_seconds: float,
+    tick_seconds: float | None,
+    busy: Mapping[str, int],
+    waiting: Mapping[str, int],
+    connections: int,
+) -> None:
+    """Say what a node measures of itself. ``clock``: what its own clock shows."""
+    connection.execute(
+        "report_measures",
+        node=node,
+        clock=clock,
+        backlog=backlog,
+        backlog_seconds=backlog_seconds,
+        tick_seconds=tick_seconds,
+        busy=json.dumps(dict(busy)),
+        waiting=json.dumps(dict(waiting)),
+        connections=connections,
+    )
+
+
+def jobs(*, execute: Execute = execute) -> dict[str, int]:
+    """Count the jobs by state."""
+    return dict(execute("measure_jobs"))

@@ -1,0 +1,15 @@
+-- How many runs wait for limits: those of the limits with the most.
+--
+-- Locks:   none.
+-- Params:  most int, the most rows that are counted
+-- Rows:    limit as people read it, runs that wait, age of the oldest in seconds
+-- Index:   scheduler_limited_waiting
+
+SELECT waiting.label, count(*), extract(epoch FROM clock_timestamp() - min(waiting.asked_at))::float8
+  FROM (SELECT limited.label, limited.asked_at
+          FROM scheduler_limited_run AS limited
+         WHERE limited.granted_at IS NULL
+           AND EXISTS (SELECT 1 FROM scheduler_run AS run WHERE run.id = limited.run AND run.finished_at IS NULL)
+         LIMIT %(most)s) AS waiting
+ GROUP BY waiting.label
+ ORDER BY count(*) DESC, waiting.label

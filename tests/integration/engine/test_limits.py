@@ -1,0 +1,172 @@
+"""Runs under a limit by key, on two nodes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from scheduler.core.states import RunState
+from scheduler.engine.node import Node
+from scheduler.models import LimitedRun, RateLimit, Run
+from scheduler.services import runs as run_services
+from scheduler.services.queries import health
+from scheduler.store.claiming import limits
+from scheduler.store.sessions.connections import Connection
+from tests.ledger import add_job, add_run
+from tests.nodes import make_node, work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def two(transactional_db: None) -> Iterator[tuple[Node, Node]]:
+    """Two nodes in this process; the test does their passes."""
+    nodes = (make_node(threads=8), make_node(threads=8))
+    yield nodes
+    for node in nodes:
+        node.stop(grace_seconds=0)
+
+
+def due(id: str, *, task: str, **changes: Any) -> None:
+    add_job(id, due_at=timezone.now() - timedelta(seconds=1), task=task, **changes)
+
+
+def ended(count: int) -> Any:
+    return lambda: Run.objects.filter(state=RunState.SUCCEEDED).count() >= count
+
+
+def most_at_once(runs: list[Run]) -> int:
+    """How many ran at once at most, by the ledger."""
+    marks = sorted([(run.started_at, 1) for run in runs] + [(run.finished_at, -1) for run in runs])
+    most = now = 0
+    for _, change in marks:
+        now += change
+        most = max(most, now)
+    return most
+
+
+class TestAConcurrency:
+    def test_holds_for_all_jobs_tasks_and_nodes_with_the_key(self, two: tuple[Node, Node]) -> None:
+        for number in range(8):
+            task = "sample.crowded" if number % 2 else "sample.crowded_too"
+            due(f"job-{number}", task=task, kwargs={"host": "a.example"})
+            due(f"other-{number}", task=task, kwargs={"host": "b.example"})
+
+        work(*two, until=ended(16))
+
+        for host in ("a.example", "b.example"):
+            assert most_at_once(list(Run.objects.filter(kwargs__host=host))) == 2
+        assert set(Run.objects.values_list("attempt", "priority", "reason_code")) == {(1, 0, "")}
+
+    def test_lets_runs_without_a_limit_pass(self, two: tuple[Node, Node]) -> None:
+        for number in range(6):
+            due(f"job-{number}", task="sample.crowded", kwargs={"host": "a.example", "seconds": 2}, priority=10)
+        work(*two, until=lambda: LimitedRun.objects.filter(granted_at=None).count() == 4)
+        due("free", task="sample.nothing")
+
+        work(*two, until=Run.objects.filter(job_id="free", state=RunState.SUCCEEDED).exists)
+
+        assert Run.objects.filter(reason_code="waits_for_limit").count() == 4
+
+    def test_goes_by_priority(self, two: tuple[Node, Node]) -> None:
+        for number in range(6):
+            due(f"job-{number}", task="sample.crowded", kwargs={"host": "a", "seconds": 0.2}, priority=number % 2)
+
+        work(*two, until=ended(6))
+
+        late = Run.objects.order_by("started_at")[2:]
+        assert [run.priority for run in late] == sorted((run.priority for run in late), reverse=True)
+
+    def test_frees_the_place_of_a_run_whose_node_is_gone(self, two: tuple[Node, Node]) -> None:
+        job = add_job("lost", task="sample.crowded", due_at=None)
+        for number in range(2):
+            run = add_run(job, attempt=number + 1, state=RunState.RUNNING)
+            LimitedRun.objects.create(
+                run=run.pk, lane="x", label="x", rate_key="", rate_seconds=0, concurrency_key="host:a.example",
+                concurrency_most=2, priority=0, granted_at=timezone.now(),
+            )  # fmt: skip
+        due("job", task="sample.crowded", kwargs={"host": "a.example"})
+        work(*two, until=Run.objects.filter(reason_code="waits_for_limit").exists)
+
+        Run.objects.filter(job_id="lost").update(state=RunState.INTERRUPTED, finished_at=timezone.now())
+
+        work(*two, until=ended(1))
+
+    def test_waits_for_no_node_that_hangs_while_it_decides(self, two: tuple[Node, Node]) -> None:
+        due("job", task="sample.crowded", kwargs={"host": "a.example"})
+        due("free", task="sample.nothing")
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [limits.LOCK])
+            work(*two, until=Run.objects.filter(job_id="free", state=RunState.SUCCEEDED).exists)
+            time.sleep(0.1)
+            work(*two, until=lambda: True)
+            assert not Run.objects.filter(job_id="job", state=RunState.SUCCEEDED).exists()
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [limits.LOCK])
+
+        work(*two, until=ended(2))
+
+
+class TestARate:
+    def test_spaces_the_starts_of_all_nodes_evenly(self, two: tuple[Node, Node]) -> None:
+        for number in range(12):
+            due(f"job-{number}", task="sample.paced", kwargs={"host": "a.example"})
+        began = time.monotonic()
+
+        work(*two, until=ended(12))
+
+        assert time.monotonic() - began >= 2.0  # eleven pauses of 0.2 s
+        waited = Run.objects.order_by("due_at")[1:]  # the first one started at its fire time
+        assert all(later.due_at - run.due_at > timedelta(seconds=0.199) for run, later in pairwise(waited))
+        assert all(run.started_at and run.started_at >= run.due_at for run in waited)
+        assert len(set(Run.objects.values_list("node", flat=True))) == 2
+
+    def test_is_kept_for_each_key(self, two: tuple[Node, Node]) -> None:
+        for number in range(10):
+            due(f"job-{number}", task="sample.paced", kwargs={"host": f"{number}.example"})
+
+        work(*two, until=ended(10), timeout=5)
+
+        assert RateLimit.objects.count() == 10
+
+
+class TestAWaitingRun:
+    @pytest.fixture
+    def waiting(self, two: tuple[Node, Node]) -> Run:
+        for number in range(3):
+            due(f"job-{number}", task="sample.crowded", kwargs={"host": "example.org", "seconds": 1.5}, priority=4)
+        work(*two, until=Run.objects.filter(reason_code="waits_for_limit").exists)
+        return Run.objects.get(reason_code="waits_for_limit")
+
+    def test_says_what_it_waits_for(self, waiting: Run) -> None:
+        assert waiting.reason == "Waits for its turn under the limit “host:example.org 2”, with priority 4."
+        assert (waiting.own_priority, waiting.node) == (4, None)
+
+    def test_is_in_the_health(self, waiting: Run) -> None:
+        (check,) = [check for check in health.judged().checks if check.name == "limits"]
+
+        assert check.value == 1
+        assert check.text.startswith("1 run waits for a limit: “host:example.org 2”, for ")
+
+    def test_can_be_cancelled(self, waiting: Run, two: tuple[Node, Node]) -> None:
+        run_services.cancel(run=waiting.pk, actor="ada")
+
+        waiting.refresh_from_db()
+        assert waiting.state == RunState.CANCELLED
+        work(*two, until=ended(2))
+        session = Connection(purpose="test")
+        limits.forget(session)
+        session.close()
+        assert not LimitedRun.objects.exists()
+
+    def test_asks_again_by_itself(self, waiting: Run, two: tuple[Node, Node]) -> None:
+        LimitedRun.objects.filter(run=waiting.pk).delete()  # as after a restore of the ledger alone
+        Run.objects.filter(pk=waiting.pk).update(due_at=timezone.now())
+
+        work(*two, until=ended(3))
