@@ -80,6 +80,28 @@ class InvalidTrigger(SchedulerError):
         self.code = code
 
 
+class InvalidCalendar(SchedulerError):
+    """The calendar cannot be used."""
+
+    code = "invalid_calendar"
+
+    def __init__(self, message: str | None = None, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CalendarNotFound(SchedulerError):
+    """There is no calendar with this name."""
+
+    code = "calendar_not_found"
+
+
+class CalendarInUse(SchedulerError):
+    """The calendar is used by jobs. Nothing was changed."""
+
+    code = "calendar_in_use"
+
+
 class NeverFires(InvalidTrigger):
     """The trigger has no fire time."""
 

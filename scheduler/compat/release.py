@@ -61,7 +61,7 @@ def release(*, dry_run: bool = False, on_released: Callable[[Released], None] | 
 
 
 def _release(job: Job, *, dry_run: bool) -> Released:
-    reason = _why_parked(job)
+    reason = _pause_reason(job)
     own = {
         "definition": {name: getattr(job, name) for name in NAMES},
         "state": job.state,
@@ -74,7 +74,7 @@ def _release(job: Job, *, dry_run: bool) -> Released:
     return Released(id=job.pk, is_parked=bool(reason), text=reason or _what_is_left_out(job))
 
 
-def _why_parked(job: Job) -> str:
+def _pause_reason(job: Job) -> str:
     """Return why stock cannot run a job; empty: it can."""
     try:
         reference = registry.get(job.task).reference

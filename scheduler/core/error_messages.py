@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.messages import declare
+from scheduler.messages import Message, declare
 
 ARGUMENTS_TOO_LARGE = declare(
     "arguments_too_large", "The arguments take {size:,} bytes as JSON, of {most:,} allowed.", size=int, most=int
@@ -170,4 +170,34 @@ FORMER_JOB_GOES_ON = declare(
     "The runs of the former job with the id “{id}” are still being put aside. "
     "Choose another id, or try again in a minute.",
     id=str,
+)
+NO_SUCH_CALENDAR = declare("no_such_calendar", "There is no calendar “{name}”.", name=str)
+CALENDAR_EXISTS = declare("calendar_exists", "There is a calendar “{name}” already. Choose another name.", name=str)
+CALENDAR_NAME = declare(
+    "calendar_name",
+    "The name “{name}” cannot be used: write up to {most} lower case letters, digits, hyphens and underscores.",
+    name=str,
+    most=int,
+)
+CALENDAR_TITLE = declare("calendar_title", "The title has at most {most} printable characters.", most=int)
+CALENDAR_DURING = declare("calendar_during", "during is one of: {choices}.", choices=str)
+CALENDAR_HAS_NO = declare("calendar_has_no", "A calendar has no {names}.", names=str)
+CALENDAR_IN_USE = declare(
+    "calendar_in_use", "The calendar “{name}” is used by: {jobs}. Nothing was deleted.", name=str, jobs=str
+)
+CALENDAR_RENAMED = declare(
+    "calendar_renamed",
+    "The calendar “{name}” is used by: {jobs}. It keeps its name as long as it is.",
+    name=str,
+    jobs=str,
+)
+CALENDAR_STOPS_JOBS = declare(
+    "calendar_stops_jobs", "With this calendar these jobs cannot go on: {jobs}. {problem}", jobs=str, problem=Message
+)
+CALENDAR_CHANGED_MEANWHILE = declare(
+    "calendar_changed_meanwhile",
+    "The calendar “{name}” was changed meanwhile: it has version {version}, yours is {yours}.",
+    name=str,
+    version=int,
+    yours=int,
 )

@@ -150,7 +150,7 @@ class Workload:
             self._pending[name].clear()
         return runs
 
-    def put_back(self, *groups: list[OwnedRun]) -> None:
+    def requeue(self, *groups: list[OwnedRun]) -> None:
         """Undo ``next_to_start`` for runs that could not be started."""
         for group in groups:
             for run in reversed(group):

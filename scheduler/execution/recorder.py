@@ -71,8 +71,8 @@ class Recorder:
 
         self._careful_until = 0.0
 
-    def put(self, outcome: Outcome) -> None:
-        self.batcher.put(outcome)
+    def add(self, outcome: Outcome) -> None:
+        self.batcher.add(outcome)
 
     def note(self, note: Note) -> None:
         """

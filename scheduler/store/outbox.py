@@ -19,8 +19,8 @@ from scheduler.store.sessions.connections import Connection, Row, array
 _TELL_LOCK = 0x5C4ED0A2
 """Any number that other users of advisory locks in the database are unlikely to use."""
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The batch of incidents that nobody is told of."""
+NO_BATCH = "00000000-0000-0000-0000-000000000000"
+"""The batch of incidents that are opened and closed without a message."""
 
 QUIET_SECONDS = 0.5
 """A message about one incident goes out when no further one of its rule has opened for so long …"""
@@ -107,7 +107,7 @@ def tell(
     openings: dict[str, int] = {}
     if waiting.openings:
         openings = _tell_openings(connection, gathering)
-        connection.execute("forget_untold_incidents", nobody=NOBODY, limit=CHUNK)
+        connection.execute("forget_untold_incidents", nobody=NO_BATCH, limit=CHUNK)
 
     def some(is_waiting: bool, statement: str, **parameters: object) -> list[Row]:
         return (

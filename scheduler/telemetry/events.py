@@ -98,6 +98,12 @@ BULK_FAILED = _event(
     fields="bulk_action",
     meaning="A bulk action failed for a job, and the action continues with the others.",
 )
+CALENDAR_NOT_FOLLOWED = _event(
+    "scheduler.calendar.not_followed",
+    level="warning",
+    fields="job error",
+    meaning="A job could not follow a change of its calendar and keeps the former one.",
+)
 CHILD_ANSWERED_FOR_ANOTHER_RUN = _event(
     "scheduler.child.answered_for_another_run",
     level="warning",

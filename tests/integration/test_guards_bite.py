@@ -20,7 +20,7 @@ from scheduler.store import statements
 from scheduler.store.claiming import claims
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
-from scheduler.store.jobs.definitions import Vouched
+from scheduler.store.jobs.definitions import ApprovedJob
 from scheduler.store.liveness import nodes
 from scheduler.store.recording import held_runs, runs
 from scheduler.store.recording.held_runs import HeldRuns
@@ -241,9 +241,9 @@ def held_runs_wait_for_room(session: Connection) -> None:
 
 def a_definition_that_changed_meanwhile_is_not_vouched_for(session: Connection) -> None:
     add_job(version=2)
-    stale = Vouched(id="job", version=1, trigger="{}", state=JobState.ACTIVE, next_run_time=None)
+    stale = ApprovedJob(id="job", version=1, trigger="{}", state=JobState.ACTIVE, next_run_time=None)
     with session.transaction() as transaction:
-        assert definitions.vouch(transaction, fit=[stale]) == 0
+        assert definitions.approve(transaction, fit=[stale]) == 0
     assert Job.objects.get().next_run_time == NOON
 
 
@@ -316,7 +316,7 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         "%(limit)s",
         held_runs_wait_for_room,
     ),
-    ("vouch_for_jobs", "AND job.version = fit.version", "", a_definition_that_changed_meanwhile_is_not_vouched_for),
+    ("approve_jobs", "AND job.version = fit.version", "", a_definition_that_changed_meanwhile_is_not_vouched_for),
 )
 
 

@@ -136,7 +136,7 @@ class Scene:
             inspect_jobs(self.session, settings=conf.get(), broken=True)
             break_jobs_without_a_task(self.session)
             runs.cancel_orphans(self.session, limit=10)
-            positions.look(self.session)
+            positions.advance(self.session)
             room = {"default": 50}
             owned = claims.claim_due(
                 self.session,

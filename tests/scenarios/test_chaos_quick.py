@@ -28,9 +28,8 @@ QUICK = {
     "alerts": 8,
     "outage": 2000,
     "odd": 9,
+    "operate": 12,
 }
-# ``operate`` is a command only, for now: about one short run in four finds a fire time that two rows cover
-# (docs/guarantees.md, "Known to be open").
 
 
 class TestACampaign:

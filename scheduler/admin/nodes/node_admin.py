@@ -101,7 +101,10 @@ class NodeAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return pages.show_live(
-            request, "scheduler/nodes/health.html", _health(health.look()), region="scheduler/nodes/health_region.html"
+            request,
+            "scheduler/nodes/health.html",
+            _health(health.check_now()),
+            region="scheduler/nodes/health_region.html",
         )
 
     @admin.display(description=gettext_lazy("state"), ordering="state")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
 from scheduler.logbook import visible
-from scheduler.management import declared, edited, imported, printing
+from scheduler.management import bulk_jobs, declared, edited, imported, printing
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -50,6 +50,7 @@ class Command(BaseCommand):
         found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
         found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
         found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+        found.add_argument("--drift", action="store_true", help="Only declared jobs that a person changed.")
         found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=200, metavar="N")
         add("show", "Show a job.", _one, printing.add_output)
         coming = add("next", "Say when a job fires next.", printing.add_output)
@@ -88,6 +89,7 @@ class Command(BaseCommand):
         importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
         importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
 
+        bulk_jobs.add_arguments(add("bulk", "Act on all jobs that a filter finds, with progress."))
         declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
         declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
         imported.add_crontab_arguments(add("import-crontab", "Print the jobs of a crontab as a file of declared jobs."))
@@ -105,10 +107,18 @@ class Command(BaseCommand):
         tag: list[str],
         search: str,
         failing: bool,
+        drift: bool,
         limit: int,
         **_: Any,
     ) -> None:
-        filter = JobFilter(states=tuple(state or ()), tasks=tuple(task), tags=tuple(tag), failing=failing, text=search)
+        filter = JobFilter(
+            states=tuple(state or ()),
+            tasks=tuple(task),
+            tags=tuple(tag),
+            failing=failing,
+            drift=drift,
+            text=search,
+        )
         rows = list(_jobs(filter)[: limit + 1])
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)
@@ -217,6 +227,9 @@ class Command(BaseCommand):
             imported.note_alerts(alerts, err=self.stderr)
         if any(item.what == "refused" for item in done):
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
+
+    def _bulk(self, **options: Any) -> None:
+        bulk_jobs.run(options, actor=printing.actor(), out=self.stdout, err=self.stderr)
 
     def _plan(self, **options: Any) -> None:
         declared.plan(options, out=self.stdout, err=self.stderr, style=self.style)

@@ -51,7 +51,7 @@ def next_at(*, channel: Channel, now: datetime) -> datetime | None:
     return None
 
 
-def put_due(*, now: datetime) -> int:
+def write_due(*, now: datetime) -> int:
     """Put the digests that are due into the outbox. Return how many."""
     put = 0
     for channel in Channel.objects.filter(enabled=True, next_digest_at__lte=now).exclude(digest=""):

@@ -259,7 +259,7 @@ class Sender(Loop):
         if now < self._plans_at or self._pinging:
             return
         self._plans_at = now + _PLANS_SECONDS
-        digests.put_due(now=database_now())
+        digests.write_due(now=database_now())
         for ping in switches.take_due():
             self._pinging += 1
             spawn(_request, args=(self._answers, ping), name="scheduler-switch")

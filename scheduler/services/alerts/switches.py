@@ -209,7 +209,7 @@ def _urls(switch: Switch) -> list[str]:
         return []
     if not switch.job_key:
         # A warning is no reason to call somebody.
-        return [url if health.look().status is not Status.FAIL else f"{url}/fail"]
+        return [url if health.check_now().status is not Status.FAIL else f"{url}/fail"]
     return [f"{url}{word}" for word in _of_job(switch)]
 
 

@@ -197,7 +197,7 @@ def change_many(
         matching = list(job_queries.jobs(filter=filter).order_by("pk")[: MOST_AT_ONCE + 1])
         is_cut = len(matching) > MOST_AT_ONCE
         chosen = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
-    do = _deed(action=action, author={"actor": actor, "via": via, "reason": reason}, until=until, tags=tags)
+    do = _action(action=action, author={"actor": actor, "via": via, "reason": reason}, until=until, tags=tags)
     results = _each(chosen=chosen, do=do, dry_run=dry_run)
     return Changes(results=tuple(results), is_cut=is_cut)
 
@@ -214,10 +214,10 @@ def _each(*, chosen: list[tuple[str, Job | None]], do: Callable[[Job], object], 
             yield Change(id=id)
 
 
-def _deed(
+def _action(
     *, action: str, author: Mapping[str, Any], until: datetime | None, tags: tuple[str, ...]
 ) -> Callable[[Job], object]:
-    deeds: dict[str, Callable[[Job], object]] = {
+    actions: dict[str, Callable[[Job], object]] = {
         "pause": lambda job: pause(job=job, **author, until=until),
         "resume": lambda job: resume(job=job, **author),
         "run": lambda job: jobs.run_now(job=job, actor=author["actor"]),
@@ -225,4 +225,4 @@ def _deed(
         "add_tags": lambda job: retag(job=job, **author, add=tags),
         "remove_tags": lambda job: retag(job=job, **author, remove=tags),
     }
-    return deeds[action]
+    return actions[action]

@@ -139,7 +139,7 @@ def check() -> Report:
     return _probe.report()
 
 
-def look() -> Report:
+def check_now() -> Report:
     """Look at everything in this thread, waiting for the database as long as it takes."""
     if not _installed.is_known():
         found = installation.check()
@@ -199,4 +199,4 @@ def _unreachable(text: str) -> Report:
 
 
 _installed = _Installed()
-_probe = Probe(look)
+_probe = Probe(check_now)

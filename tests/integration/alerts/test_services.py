@@ -133,8 +133,8 @@ class TestADigest:
         now = database_now()
         made = channel(digest="daily", next_digest_at=now - timedelta(minutes=1))
 
-        assert digests.put_due(now=now) == 1
-        assert digests.put_due(now=now) == 0
+        assert digests.write_due(now=now) == 1
+        assert digests.write_due(now=now) == 0
         made.refresh_from_db()
         assert made.next_digest_at is not None
         assert made.next_digest_at > now
@@ -306,7 +306,7 @@ class TestTheCleanUp:
         fail(session, node, nightly)
         tell(session)
         Notification.objects.update(state="sent", sent_at=database_now())
-        Incident.objects.update(closed_at=database_now(), closed_in=outbox.NOBODY)
+        Incident.objects.update(closed_at=database_now(), closed_in=outbox.NO_BATCH)
         fail(session, node, job())
         pass_time(days=40)
 

@@ -77,7 +77,7 @@ class Past:
             assert len(outcomes) == JOBS
             runs.finish(self.session, outcomes=outcomes, node=self.node, clock=clock, now=now)
         self.positions.forget_due()
-        self.positions.look(self.session)
+        self.positions.advance(self.session)
 
     def blocks(self, statement: str, *, scan_of: str = "", **parameters: Any) -> int:
         """Return how many blocks a statement reads; with ``scan_of``, those of the scan of that alias alone."""
