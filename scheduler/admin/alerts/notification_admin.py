@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +24,7 @@ from scheduler.errors import InvalidSwitch, NameTaken
 from scheduler.models import Notification, Switch
 from scheduler.services import masking
 from scheduler.services.alerts import channels, switches
+from scheduler.services.sites import reverse
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -15,8 +15,8 @@ from scheduler.services.alerts import channels
 from scheduler.services.alerts.sender import Sender
 from scheduler.store import outbox
 from scheduler.store.clock import database_now
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_run
 from tests.receivers import WebhookReceiver
@@ -68,9 +68,9 @@ def end(session: Connection, node: str, job: Job, *states: RunState, error: str 
         run = add_run(job, scheduled_at=at, state=RunState.RUNNING, node=node)
         failed = state is not RunState.SUCCEEDED
         outcome = Outcome(run_id=run.pk, state=state, started=0, finished=1, error=error if failed else None)
-        recorded = runs.finish(session, outcomes=[outcome], node=node, clock=2)
+        recorded = finishing.finish(session, outcomes=[outcome], node=node, clock=2)
         assert recorded.runs == {run.pk}
-        runs.reset_failures(session, runs=recorded.runs)
+        finishing.reset_failures(session, runs=recorded.runs)
 
 
 def fail(session: Connection, node: str, job: Job, times: int = 1, error: str = "Boom") -> None:
