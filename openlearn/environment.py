@@ -41,7 +41,7 @@ class Environment:
             return value
         found = {word.lower(): word for word in among}.get(value.strip().lower())
         if found is None:
-            raise ImproperlyConfigured(f"{name} is “{value}”; it must be one of {', '.join(among)}.")
+            raise ImproperlyConfigured(f"{name} is “{value}”. It must be one of {', '.join(among)}.")
         return found
 
     def time_zone(self, name: str, default: str) -> str:
@@ -50,7 +50,7 @@ class Environment:
             ZoneInfo(value)
         except (ValueError, OSError, ZoneInfoNotFoundError):
             raise ImproperlyConfigured(
-                f"{name} is “{value}”, which is no time zone; it must be a place such as Europe/Berlin, or UTC."
+                f"{name} is “{value}”, which is no time zone. It must be a place such as Europe/Berlin, or UTC."
             ) from None
         return value
 
@@ -60,7 +60,7 @@ class Environment:
         spoken = dict(global_settings.LANGUAGES)
         if value.lower() not in spoken and value.lower().partition("-")[0] not in spoken:
             raise ImproperlyConfigured(
-                f"{name} is “{value}”; it must be a language of Django, such as en-us, es or de."
+                f"{name} is “{value}”. It must be a language of Django, such as en-us, es or de."
             )
         return value
 
@@ -69,14 +69,14 @@ class Environment:
         if not value:
             return default
         if value not in TRUE | FALSE:
-            raise ImproperlyConfigured(f"{name} is “{value}”; it must be true or false (1 or 0, yes or no, on or off).")
+            raise ImproperlyConfigured(f"{name} is “{value}”. It must be true or false (1 or 0, yes or no, on or off).")
         return value in TRUE
 
     def integer(self, name: str, default: int, *, least: int = 0, most: int = 2**31 - 1) -> int:
         value = self.variables.get(name, "").strip() or str(default)
         if not re.fullmatch("[0-9]{1,18}", value) or not least <= int(value) <= most:
             raise ImproperlyConfigured(
-                f"{name} is “{value[:64]}”; it must be a whole number from {least:,} to {most:,}."
+                f"{name} is “{value[:64]}”. It must be a whole number from {least:,} to {most:,}."
             )
         return int(value)
 
@@ -85,7 +85,7 @@ class Environment:
         try:
             return float(value)
         except ValueError:
-            raise ImproperlyConfigured(f"{name} is “{value}”; it must be a number, such as 2.5.") from None
+            raise ImproperlyConfigured(f"{name} is “{value}”. It must be a number, such as 2.5.") from None
 
     def words(self, name: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Read a list with commas. Spaces around its items do not count."""

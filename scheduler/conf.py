@@ -193,6 +193,9 @@ class SchedulerSettings:
     channel_kinds: tuple[str, ...] = ()
     """Dotted paths of ``ChannelKind`` classes of the project's own, beside mail, webhooks and Apprise."""
 
+    digest_parts: tuple[str, ...] = ()
+    """Dotted paths of functions that add a part to each digest, such as the news of the project's own tables."""
+
     apprise_schemes: tuple[str, ...] = (
         "discord",
         "gchat",
@@ -289,7 +292,7 @@ def _typed(key: str, value: Any, kind: Any) -> Any:
         fits = isinstance(value, int if kinds == [int] else int | float) and not isinstance(value, bool)
         word = "a whole number" if kinds == [int] else "a number"
     if not fits:
-        raise Misconfigured(f"SCHEDULER[{key!r}] is {value!r}; it must be {word}.")
+        raise Misconfigured(f"SCHEDULER[{key!r}] is {value!r}. It must be {word}.")
     return value
 
 
@@ -313,4 +316,4 @@ def _check(name: str, value: Any) -> None:
         problem = "a file of certificates in PEM form that this process can read"
     if problem:
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
-        raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}; it must be {problem}.")
+        raise Misconfigured(f"SCHEDULER[{name.upper()!r}] is {shown[:80]}. It must be {problem}.")

@@ -80,6 +80,28 @@ class InvalidTrigger(SchedulerError):
         self.code = code
 
 
+class InvalidCalendar(SchedulerError):
+    """The calendar cannot be used."""
+
+    code = "invalid_calendar"
+
+    def __init__(self, message: str | None = None, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CalendarNotFound(SchedulerError):
+    """There is no calendar with this name."""
+
+    code = "calendar_not_found"
+
+
+class CalendarInUse(SchedulerError):
+    """The calendar is used by jobs. Nothing was changed."""
+
+    code = "calendar_in_use"
+
+
 class NeverFires(InvalidTrigger):
     """The trigger has no fire time."""
 
@@ -138,6 +160,12 @@ class InvalidName(SchedulerError):
     """The id, the name or the description of the job cannot be used."""
 
     code = "invalid_name"
+
+
+class NodesAreRunning(SchedulerError):
+    """A node is running, which would go on with the jobs. Stop all nodes first."""
+
+    code = "nodes_are_running"
 
 
 class UnreadableState(SchedulerError):
@@ -410,6 +438,16 @@ class InvalidChannel(SchedulerError):
         self.field = field
 
 
+class InvalidSwitch(SchedulerError):
+    """A dead-man's switch has a value that cannot be used."""
+
+    code = "invalid_switch"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class RuleNotFound(SchedulerError):
     """A rule with this id does not exist."""
 
@@ -420,6 +458,12 @@ class ChannelNotFound(SchedulerError):
     """A channel with this id does not exist."""
 
     code = "channel_not_found"
+
+
+class SwitchNotFound(SchedulerError):
+    """There is no dead-man's switch with this id."""
+
+    code = "switch_not_found"
 
 
 class IncidentNotFound(SchedulerError):

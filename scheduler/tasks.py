@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from django.core.management import CommandError
 from django.core.management import call_command as django_call_command
+from django.utils.translation import gettext_noop
 from pydantic import AfterValidator, Field
 
 from scheduler import conf, outgoing
@@ -20,6 +21,20 @@ from scheduler.services import retention
 
 _MOST_OUTPUT_CHARS = 10_000
 _MOST_BODY_CHARS = 2_000
+
+# The admin shows these beside the fields, in the reader's language.
+_DAYS = gettext_noop("Minimum age in days. By default SCHEDULER['RETENTION_DAYS'].")
+_KEEP = gettext_noop("The newest runs of each job that are kept. By default SCHEDULER['KEEP_RUNS_PER_JOB'].")
+_COMMAND = gettext_noop("One of the commands in SCHEDULER['ALLOWED_COMMANDS'].")
+_ARGS = gettext_noop("Arguments as on the command line, such as --days and 7.")
+_OPTIONS = gettext_noop("Options by name, such as {“days”: 7}.")
+_ADDRESS = gettext_noop("An http or https address.")
+_HEADERS = gettext_noop("Request headers. Users who may view the job see them.")
+_TOKEN = gettext_noop("Sent as “Authorization: Bearer …” to the site of the address alone.")
+_BODY = gettext_noop("Request body as text.")
+_STATUS = gettext_noop("Status codes of the last response that count as success, such as 200-299, 404.")
+_TIMEOUT = gettext_noop("Seconds for the request and all redirects together, at most 600.")
+
 _OWN_OPTIONS = frozenset({"stdout", "stderr"})
 
 
@@ -37,14 +52,11 @@ class CleanUpCounts(TypedDict):
 @task(name="scheduler.cleanup_jobs", timeout=timedelta(hours=1), idempotent=True)
 def cleanup_jobs(
     *,
-    days: Annotated[int, Field(ge=1, le=36_500)] | None = None,
-    keep: Annotated[int, Field(ge=0, le=100_000)] | None = None,
+    days: Annotated[int | None, Field(ge=1, le=36_500, description=_DAYS)] = None,
+    keep: Annotated[int | None, Field(ge=0, le=100_000, description=_KEEP)] = None,
 ) -> CleanUpCounts:
     """
     Delete finished runs, ended jobs, changes of jobs and gone nodes that are old.
-
-    ``days``: the minimum age, by default SCHEDULER['RETENTION_DAYS']. ``keep``: the newest runs of each job that are
-    kept, by default SCHEDULER['KEEP_RUNS_PER_JOB'].
     """
     done = retention.clean_up(older_than_days=days, keep_per_job=keep)
     return CleanUpCounts(
@@ -58,12 +70,16 @@ def cleanup_jobs(
 
 
 @task(name="scheduler.call_command", timeout=timedelta(hours=1))
-def call_command(*, name: str, args: list[str] | None = None, options: dict[str, Any] | None = None) -> str:
+def call_command(
+    *,
+    name: Annotated[str, Field(description=_COMMAND)],
+    args: Annotated[list[str] | None, Field(description=_ARGS)] = None,
+    options: Annotated[dict[str, Any] | None, Field(description=_OPTIONS)] = None,
+) -> str:
     """
     Run a management command and return what it wrote.
 
-    Only commands in SCHEDULER['ALLOWED_COMMANDS']. ``args`` are those of the command line, such as ``["--days", "7"]``.
-    ``options`` are the same by name, such as ``{"days": 7}``. Output that bypasses the command's ``stdout`` and
+    Only commands in SCHEDULER['ALLOWED_COMMANDS']. Output that bypasses the command's ``stdout`` and
     ``stderr`` goes to the node's. A long output keeps its beginning and its end.
 
     :raises CommandNotAllowed: the command is not in the list
@@ -175,21 +191,20 @@ def _checked_headers(value: dict[str, str]) -> dict[str, str]:
 )
 def http_request(
     *,
-    url: str,
+    url: Annotated[str, Field(description=_ADDRESS)],
     method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] = "GET",
-    headers: Annotated[dict[str, str], AfterValidator(_checked_headers)] | None = None,
-    token: Annotated[str | None, Secret, Field(pattern=r"^[\x21-\x7e]+$")] = None,
-    body: str | None = None,
-    expected_status: Annotated[list[int] | str, AfterValidator(_checked_statuses)] = "200-299",
-    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0,
+    headers: Annotated[dict[str, str], AfterValidator(_checked_headers), Field(description=_HEADERS)] | None = None,
+    token: Annotated[str | None, Secret, Field(pattern=r"^[\x21-\x7e]+$", description=_TOKEN)] = None,
+    body: Annotated[str | None, Field(description=_BODY, json_schema_extra={"format": "multiline"})] = None,
+    expected_status: Annotated[
+        list[int] | str, AfterValidator(_checked_statuses), Field(description=_STATUS)
+    ] = "200-299",
+    timeout_seconds: Annotated[float, Field(gt=0, le=600, description=_TIMEOUT)] = 30.0,
 ) -> HttpAnswer:
     """
     Send an HTTP request and succeed if the answer has an expected status.
 
-    Redirects are followed. ``expected_status`` is the status of the last response, as a list or as text such as
-    "200-299, 404". ``timeout_seconds`` is for everything together. ``token`` is sent as ``Authorization: Bearer …`` to
-    the site of ``url`` alone and is stored encrypted. Headers are visible to users who may view the job. Private
-    addresses are rejected unless SCHEDULER['ALLOWED_HOSTS'] names them.
+    Redirects are followed. Private addresses are rejected unless SCHEDULER['ALLOWED_HOSTS'] names them.
 
     :raises UnexpectedStatus: naming the status and how the answer begins
     :raises RequestFailed: the response is missing or unusable

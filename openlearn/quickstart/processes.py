@@ -53,7 +53,7 @@ class Child:
             return False
         return True
 
-    def last_words(self, *, lines: int = 15) -> str:
+    def last_lines(self, *, lines: int = 15) -> str:
         """Return the end of what it wrote since it was started."""
         with self.log.open("rb") as output:
             output.seek(self._start_of_log)

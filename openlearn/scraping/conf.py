@@ -85,5 +85,5 @@ def get() -> ScrapingSettings:
     for key, value in given.items():
         least = 0 if key.lower() in _MAY_BE_ZERO else 0.001
         if isinstance(value, int | float) and not isinstance(value, bool) and value < least:
-            raise ImproperlyConfigured(f"settings.SCRAPING[{key!r}] is {value}; it must be more than 0.")
+            raise ImproperlyConfigured(f"settings.SCRAPING[{key!r}] is {value}. It must be more than 0.")
     return ScrapingSettings(**{key.lower(): value for key, value in given.items()})

@@ -12,12 +12,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.views import csrf, defaults
 
 from scheduler import conf
 from scheduler.admin import addresses, pages
+from scheduler.services import sites
+from scheduler.services.sites import reverse
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -40,7 +41,7 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     if not _is_admin(request):
         return defaults.page_not_found(request, exception or LookupError())
     said = exception.args[0] if exception is not None and exception.args else ""
-    sentences = [said if isinstance(said, str) and said else _("There is nothing at this address.")]
+    sentences = [said if isinstance(said, str) and said else _("This address does not exist.")]
     links = []
     if "/scheduler/run/" in request.path:
         sentences.append(
@@ -64,18 +65,16 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
         status=HTTPStatus.FORBIDDEN,
         title=_("This page was opened before you logged in"),
         sentences=[
-            _("Nothing was changed. The form is protected by a token that ended with the login it belonged to."),
-            _("Go back and reload the page. What was typed into the form of a job is filled in again."),
+            _("The change was not saved. The form is protected by a token that ended with the login it belonged to."),
+            _("Go back and reload the page. The form of a job is filled in again."),
         ],
         links=[{"address": request.get_full_path(), "text": _("Open the page again")}],
     )
 
 
 def _is_admin(request: HttpRequest) -> bool:
-    try:
-        return request.path.startswith(reverse("admin:index"))
-    except NoReverseMatch:
-        return False
+    """Whether the page is on a site of the admin, be it at an address that leads nowhere."""
+    return any(request.path.startswith(index) for index in sites.indexes())
 
 
 def _show(request: HttpRequest, *, status: HTTPStatus, links: Any = (), **context: Any) -> HttpResponse:

@@ -195,9 +195,9 @@ class BulkProgress(BaseModel):
     """An action on many, which goes on by itself."""
 
     id: int
-    subject: Literal["jobs", "runs"]
+    subject: Literal["jobs", "runs", "backfill"]
     action: str
-    total: int = Field(description="How many were selected when it began.")
+    total: int = Field(description="Number of rows selected when it began.")
     done: int
     refused: int
     refusals: list[Refusal] = Field(description="Of the first 50 that were refused.")

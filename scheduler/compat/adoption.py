@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,13 @@ from django_apscheduler.models import DjangoJob
 
 from scheduler import conf
 from scheduler.core import reasons, triggers
+from scheduler.core.definition import NAMES
 from scheduler.core.jobs import policies
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
+from scheduler.services import jobs
 from scheduler.services.queries import job_queries
 from scheduler.store import database
 from scheduler.store.clock import database_now
@@ -104,6 +106,8 @@ def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
     state = stock_state.read(bytes(row.job_state))
     if state.id != row.pk:
         raise UnreadableState(f"Its state belongs to another job, {state.id[:64]!a}.")
+    if state.own is not None:
+        return _own_job(row, state.own, actor=actor, now=now)
     task = registry.get(registry.name_of(state.func))
     args, kwargs = rows.check_arguments(task=task.name, args=state.args, kwargs=state.kwargs, job=row.pk)
     job_queries.check_executor(executor=state.executor)
@@ -132,6 +136,33 @@ def _job(row: DjangoJob, *, actor: str, now: datetime) -> Job:
         **_state(row),
         **{**policies.defaults(task=task, settings=conf.get()), **policies.check(given)},
     )
+
+
+def _own_job(row: DjangoJob, own: Mapping[str, Any], *, actor: str, now: datetime) -> Job:
+    """
+    Return the job that this row was before it was left to stock, which has not written it since.
+
+    :raises UnreadableState, UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy: why it cannot be taken
+    """
+    definition, state = own.get("definition"), own.get("state")
+    if not isinstance(definition, dict) or not {"task", "trigger"} <= definition.keys():
+        raise UnreadableState("Its own definition is damaged.")
+    given = {"args": (), "kwargs": {}, **{name: definition[name] for name in NAMES if name in definition}}
+    is_paused = state == JobState.PAUSED
+    job = jobs.new(id=row.pk, given=given, source=JobSource.CODE, paused=is_paused, actor=actor, now=now)
+    if is_paused:
+        job.reason_code, job.reason_params, job.reason_text = _reason(own.get("reason"))
+    elif state == JobState.FINISHED:
+        job.next_run_time, job.state = None, JobState.FINISHED
+    elif row.next_run_time is not None:
+        job.next_run_time = row.next_run_time
+    return job
+
+
+def _reason(stored: object) -> tuple[str, dict[str, Any] | None, str]:
+    """Return code, parameters and text of a reason, of the types that they have."""
+    code, params, text = stored if isinstance(stored, list) and len(stored) == 3 else ("", None, "")
+    return str(code)[:64], params if isinstance(params, dict) else None, str(text)[:2000]
 
 
 def _state(row: DjangoJob) -> dict[str, Any]:

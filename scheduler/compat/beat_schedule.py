@@ -40,7 +40,7 @@ def load(*, path: str) -> Mapping[str, Any]:
         raise UnusableDeclaration(f"“{path}” cannot be found: {error}. Write module:attribute.") from None
     found = getattr(getattr(found, "conf", None), "beat_schedule", found)
     if not isinstance(found, Mapping):
-        raise UnusableDeclaration(f"“{path}” is a {type(found).__name__}; it must be a dict or a Celery app.")
+        raise UnusableDeclaration(f"“{path}” is a {type(found).__name__}. It must be a dict or a Celery app.")
     return found
 
 

@@ -13,6 +13,7 @@ _UNITS: dict[str, float] = {
     **dict.fromkeys(("w", "wk", "week", "weeks", "semana", "semanas"), 604_800),
 }
 _NUMBER = r"\d+(?:[.,]\d+)?"
+_ALONE = rf"{_NUMBER}(?:e[+-]?\d{{1,3}})?"
 _PART = re.compile(rf"({_NUMBER})\s*([^\W\d_]+)\.?")
 _BETWEEN = re.compile(r"\s*(?:,|\band\b|\by\b|\be\b)?\s*")
 _CLOCK = re.compile(r"(\d+):([0-5]\d):([0-5]\d(?:\.\d+)?)")
@@ -35,7 +36,7 @@ def seconds(text: str) -> float:
     text = text.strip()
     if len(text) > _MOST_CHARS:
         raise NotADuration(text)
-    if re.fullmatch(_NUMBER, text):
+    if re.fullmatch(_ALONE, text):
         return _number(text)
     if match := _CLOCK.fullmatch(text):
         return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])

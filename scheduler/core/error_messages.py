@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from scheduler.messages import declare
+from scheduler.messages import Message, declare
 
 ARGUMENTS_TOO_LARGE = declare(
-    "arguments_too_large", "The arguments take {size:,} bytes as JSON; {most:,} are allowed.", size=int, most=int
+    "arguments_too_large", "The arguments take {size:,} bytes as JSON, of {most:,} allowed.", size=int, most=int
 )
-ARGS_IS_A_LIST = declare("args_is_a_list", "args is “{value}”; it must be a list.", value=str)
+ARGS_IS_A_LIST = declare("args_is_a_list", "args is “{value}”. It must be a list.", value=str)
 KWARGS_IS_AN_OBJECT = declare(
-    "kwargs_is_an_object", "kwargs is “{value}”; it must be an object with a name for each argument.", value=str
+    "kwargs_is_an_object", "kwargs is “{value}”. It must be an object with a name for each argument.", value=str
 )
 UNKNOWN_POLICY = declare("unknown_policy", "A job has no policy {names}. There are: {all}.", names=str, all=str)
 POLICY_IS_A_NAME = declare(
-    "policy_is_a_name", "{name} is “{value}”; it is a name of at most {most} characters.", name=str, value=str, most=int
+    "policy_is_a_name",
+    "{name} is “{value}”. It must be a name of at most {most} characters.",
+    name=str,
+    value=str,
+    most=int,
 )
 POLICY_IS_A_NUMBER = declare(
     "policy_is_a_number",
-    "{name} is “{value}”; it is a number from {low:,} to {high:,}.",
+    "{name} is “{value}”. It must be a number from {low:,} to {high:,}.",
     name=str,
     value=str,
     low=int,
@@ -25,21 +29,23 @@ POLICY_IS_A_NUMBER = declare(
 )
 POLICY_IS_SECONDS = declare(
     "policy_is_seconds",
-    "{name} is “{value}”; it is a number of seconds from 1 on, or empty for no limit.",
+    "{name} is “{value}”. It must be a number of seconds from 1 on, or empty for no limit.",
     name=str,
     value=str,
 )
 POLICY_IS_A_WHOLE_NUMBER = declare(
     "policy_is_a_whole_number",
-    "{name} is “{value}”; it is a whole number from {low:,} to {high:,}.",
+    "{name} is “{value}”. It must be a whole number from {low:,} to {high:,}.",
     name=str,
     value=str,
     low=int,
     high=int,
 )
-POLICY_IS_A_BOOLEAN = declare("policy_is_a_boolean", "{name} is “{value}”; it is true or false.", name=str, value=str)
+POLICY_IS_A_BOOLEAN = declare(
+    "policy_is_a_boolean", "{name} is “{value}”. It must be true or false.", name=str, value=str
+)
 POLICY_IS_A_CHOICE = declare(
-    "policy_is_a_choice", "{name} is “{value}”; it is {allowed}.", name=str, value=str, allowed=str
+    "policy_is_a_choice", "{name} is “{value}”. It must be {allowed}.", name=str, value=str, allowed=str
 )
 NOT_A_TASK = declare(
     "not_a_task",
@@ -63,9 +69,9 @@ JOB_DELETED_MEANWHILE = declare(
 )
 NO_SUCH_JOB = declare("no_such_job", "There is no job with the id “{id}”.", id=str)
 PAUSE_IS_OVER = declare("pause_is_over", "until is “{until}”, which is over (now {now}).", until=str, now=str)
-PAUSE_TOO_LONG = declare("pause_too_long", "until is “{until}”; the year is up to {year}.", until=str, year=str)
+PAUSE_TOO_LONG = declare("pause_too_long", "until is “{until}”. The year may be at most {year}.", until=str, year=str)
 CANNOT_RUN = declare("cannot_run", "“{name}” cannot run: {reason}", name=str, reason=str)
-JOB_IS_NOT_PAUSED = declare("job_is_not_paused", "“{name}” is not paused; it is {state}.", name=str, state=str)
+JOB_IS_NOT_PAUSED = declare("job_is_not_paused", "“{name}” is not paused, but {state}.", name=str, state=str)
 JOB_IS_PAUSED = declare("job_is_paused", "“{name}” is paused already.", name=str)
 CHANGED_MEANWHILE = declare(
     "changed_meanwhile",
@@ -93,7 +99,7 @@ NO_SUCH_EXECUTOR = declare(
     "no_such_executor", "No executor is called “{name}”. There are: {names}.", name=str, names=str
 )
 DELETED_JOB_CANNOT_RUN = declare(
-    "deleted_job_cannot_run", "The job “{name}” was deleted: there is nothing that could be run again.", name=str
+    "deleted_job_cannot_run", "The job “{name}” was deleted and cannot be run again.", name=str
 )
 RUN_HAS_FINISHED = declare("run_has_finished", "The run {id} has finished already: it {state}.", id=str, state=str)
 CANCEL_RUN_FIRST = declare(
@@ -137,7 +143,7 @@ UNUSABLE_NAME = declare(
 UNUSABLE_TAG = declare(
     "unusable_tag", "The tag “{tag}” cannot be used: it has 1 to 50 characters that can be printed.", tag=str
 )
-TAGS_IS_A_LIST = declare("tags_is_a_list", "tags is “{value}”; it is a list of at most 20 words.", value=str)
+TAGS_IS_A_LIST = declare("tags_is_a_list", "tags is “{value}”. It must be a list of at most 20 words.", value=str)
 UNKNOWN_REASON = declare(
     "unknown_reason", "“{code}” is not the code of a reason of runs. Codes are: {codes}.", code=str, codes=str
 )
@@ -145,7 +151,7 @@ WINDOW_REVERSED = declare(
     "window_reversed", "The window ends ({until}) before it begins ({since}).", until=str, since=str
 )
 WINDOW_IN_THE_FUTURE = declare(
-    "window_in_the_future", "The window ends in the future ({until}); it is {now} now.", until=str, now=str
+    "window_in_the_future", "The window ends in the future ({until}). The time is {now}.", until=str, now=str
 )
 WINDOW_TOO_FULL = declare(
     "window_too_full",
@@ -164,4 +170,34 @@ FORMER_JOB_GOES_ON = declare(
     "The runs of the former job with the id “{id}” are still being put aside. "
     "Choose another id, or try again in a minute.",
     id=str,
+)
+NO_SUCH_CALENDAR = declare("no_such_calendar", "There is no calendar “{name}”.", name=str)
+CALENDAR_EXISTS = declare("calendar_exists", "There is a calendar “{name}” already. Choose another name.", name=str)
+CALENDAR_NAME = declare(
+    "calendar_name",
+    "The name “{name}” cannot be used: write up to {most} lower case letters, digits, hyphens and underscores.",
+    name=str,
+    most=int,
+)
+CALENDAR_TITLE = declare("calendar_title", "The title has at most {most} printable characters.", most=int)
+CALENDAR_DURING = declare("calendar_during", "during is one of: {choices}.", choices=str)
+CALENDAR_HAS_NO = declare("calendar_has_no", "A calendar has no {names}.", names=str)
+CALENDAR_IN_USE = declare(
+    "calendar_in_use", "The calendar “{name}” is used by: {jobs}. Nothing was deleted.", name=str, jobs=str
+)
+CALENDAR_RENAMED = declare(
+    "calendar_renamed",
+    "The calendar “{name}” is used by: {jobs}. It keeps its name as long as it is.",
+    name=str,
+    jobs=str,
+)
+CALENDAR_STOPS_JOBS = declare(
+    "calendar_stops_jobs", "With this calendar these jobs cannot go on: {jobs}. {problem}", jobs=str, problem=Message
+)
+CALENDAR_CHANGED_MEANWHILE = declare(
+    "calendar_changed_meanwhile",
+    "The calendar “{name}” was changed meanwhile: it has version {version}, yours is {yours}.",
+    name=str,
+    version=int,
+    yours=int,
 )

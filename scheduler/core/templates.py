@@ -27,6 +27,7 @@ from pydantic import AnyHttpUrl, BaseModel, ConfigDict, Field, ValidationError, 
 
 from scheduler.core.declarations import read_trigger
 from scheduler.core.definition import POLICIES
+from scheduler.core.tasks import misfits
 from scheduler.errors import InvalidParameters, InvalidTemplate
 
 BODY_FIELDS = ("task", "trigger", "timezone", "args", "kwargs", "name", "description", "tags", *POLICIES)
@@ -120,7 +121,7 @@ def _parameter(place: int, given: Any) -> Parameter:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "it"
-        raise InvalidTemplate(f"Parameter {place + 1}: {where}: {problem['msg']}.") from None
+        raise InvalidTemplate(f"Parameter {place + 1}: {where}: {_reason(problem)}.") from None
     return Parameter(
         name=read.name,
         type=read.type,
@@ -178,7 +179,7 @@ def _checked(model: type[BaseModel], given: Mapping[str, Any], *, only: str | No
         ]
     if not problems:
         return {}
-    texts = [f"{'.'.join(str(part) for part in each['loc'])}: {each['msg']}." for each in problems]
+    texts = [f"{'.'.join(map(str, each['loc']))}: {_reason(each)}." for each in problems]
     if only is not None:
         raise InvalidTemplate(f"The default of {texts[0]}")
     details = tuple(
@@ -186,6 +187,11 @@ def _checked(model: type[BaseModel], given: Mapping[str, Any], *, only: str | No
         for each, text in zip(problems, texts, strict=True)
     )
     raise InvalidParameters(" ".join(texts), problems=details)
+
+
+def _reason(problem: Mapping[str, Any]) -> str:
+    known = misfits.reason_of(problem)
+    return misfits.own_words(problem) if known is None else f"“{str(problem['input'])[:80]}” {known}"
 
 
 def check_body(body: Any, parameters: Sequence[Parameter]) -> None:

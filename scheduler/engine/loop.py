@@ -38,9 +38,9 @@ class NodeLoop:
         self.duty(Take).look_again()
         self.duty(LookAhead).soon()
 
-    def is_hungry(self, executor: str) -> bool:
+    def wants_runs(self, executor: str) -> bool:
         """Whether a pass would give this executor more work. Safe in any thread."""
-        return self.duty(Take).is_hungry(executor)
+        return self.duty(Take).wants_runs(executor)
 
     def run(self) -> float:
         """

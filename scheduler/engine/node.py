@@ -30,7 +30,8 @@ from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.liveness import installation, nodes
 from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.finishing import Note, Outcome
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.connections import Connection, Watchdog
 from scheduler.store.sessions.notifications import Channel
@@ -175,14 +176,14 @@ class Node:
         began = time.monotonic()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
-        self._try("stopping", self._say_stopping)
+        self._try("stopping", self._mark_stopping)
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
         left = self._stop_pools(deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
         self.heartbeat.stop()
-        self._try("stopped", lambda: self._say_stopped(len(left)))
+        self._try("stopped", lambda: self._mark_stopped(len(left)))
         self._session.close()
         self._connection.close()
         self._watchdog.stop()
@@ -243,9 +244,9 @@ class Node:
 
     def _report(self, run: OwnedRun, outcome: Outcome) -> None:
         # What the body returned is for listeners only: the backlog must not keep it while the database is away.
-        self.recorder.put(outcome if outcome.value is None else outcome._replace(value=None))
+        self.recorder.add(outcome if outcome.value is None else outcome._replace(value=None))
         self._events.ended(run, outcome)
-        if self.loop.is_hungry(run.executor):
+        if self.loop.wants_runs(run.executor):
             self.wakeups.wake()
 
     def _note(self, note: Note) -> None:
@@ -283,7 +284,7 @@ class Node:
         self.loop.look_for_runs()
         self.wakeups.wake()
 
-    def _say_stopping(self) -> None:
+    def _mark_stopping(self) -> None:
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPING)
 
     def _give_back(self, unbegun: Sequence[OwnedRun]) -> None:
@@ -302,7 +303,7 @@ class Node:
             thread.join()
         return left
 
-    def _say_stopped(self, interrupted: int) -> None:
+    def _mark_stopped(self, interrupted: int) -> None:
         reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
         nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.

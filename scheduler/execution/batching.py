@@ -23,7 +23,7 @@ class Batcher(Loop, Generic[Item]):
     Gather items and hand them to ``flush`` in groups.
 
     A flush that fails for want of a database is kept and retried, and so are the items that it returns, behind those
-    that came since. ``put`` waits while the backlog is full. ``stop`` writes the rest. ``weigh`` says how much memory
+    that came since. ``add`` waits while the backlog is full. ``stop`` writes the rest. ``weigh`` says how much memory
     an item takes, roughly: groups and backlog are bounded by it as well.
     """
 
@@ -67,7 +67,7 @@ class Batcher(Loop, Generic[Item]):
         """Return what has not been flushed."""
         return list(self._items.copy())
 
-    def put(self, item: Item) -> None:
+    def add(self, item: Item) -> None:
         """Add an item, waiting while the backlog is full."""
         if len(self._items) >= self._backlog or self._weight >= self._backlog_weight:
             self._wait_for_room()

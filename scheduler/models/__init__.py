@@ -4,8 +4,9 @@ from scheduler.models.alerts.incident import Incident, Mute
 from scheduler.models.alerts.notification import AlertChange, Notification
 from scheduler.models.alerts.rule import Rule
 from scheduler.models.bulk import BulkAction
+from scheduler.models.calendar import Calendar, CalendarVersion
 from scheduler.models.change import Change
-from scheduler.models.declaration import Declaration
+from scheduler.models.declaration import Declaration, DeclaredObject
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
@@ -20,10 +21,13 @@ from scheduler.models.template import Template, TemplateVersion
 __all__ = [
     "AlertChange",
     "BulkAction",
+    "Calendar",
+    "CalendarVersion",
     "Change",
     "Channel",
     "Counter",
     "Declaration",
+    "DeclaredObject",
     "IdempotencyKey",
     "Incident",
     "Installation",

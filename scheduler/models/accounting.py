@@ -11,8 +11,8 @@ class OwedWindow(models.Model):
     """
     Fire times of a job that no row of the ledger accounts for yet.
 
-    A trigger writes it when somebody moves or clears ``next_run_time``, or deletes the job, past a fire time that has
-    come. A node enters them as skipped, and deletes it.
+    A trigger writes it when somebody moves ``next_run_time`` past a fire time that has come, or deletes the job. A node
+    enters them as skipped, and deletes it.
     """
 
     job_key = models.CharField(_("job id"), max_length=255)
@@ -30,6 +30,7 @@ class OwedWindow(models.Model):
         verbose_name_plural = _("owed windows")
         default_permissions = ()
         db_table = "scheduler_owed"
+        indexes = [models.Index(fields=["job_key", "first"], name="scheduler_owed_of_job")]
 
     def __str__(self) -> str:
         return f"{self.job_key}: {self.first} to {self.until}"

@@ -12,7 +12,7 @@ class BulkAction(models.Model):
     action = models.CharField(_("action"), max_length=16)
     selection = models.JSONField(_("selection"), help_text=_("Ids, or the filter that finds them."))
     parameters = models.JSONField(_("parameters"), default=dict)
-    total = models.PositiveIntegerField(_("total"), help_text=_("How many were selected when it began."))
+    total = models.PositiveIntegerField(_("total"), help_text=_("Number of rows selected when it began."))
     cursor = models.CharField(_("cursor"), max_length=255, blank=True, default="", db_default="")
     upto = models.CharField(_("up to"), max_length=255, blank=True, default="", db_default="")
     done = models.PositiveIntegerField(_("done"), default=0, db_default=0)

@@ -30,7 +30,7 @@ class Change(models.Model):
         _("changes"), default=dict, help_text=_("Old and new value by field. Secrets are sealed as in the job.")
     )
     definition = models.JSONField(
-        _("definition"), help_text=_("The job's definition after the change; of a deleted job, its last one.")
+        _("definition"), help_text=_("The job's definition after the change, or the last one of a deleted job.")
     )
     changed_at = models.DateTimeField(_("changed at"), db_default=Now())
 

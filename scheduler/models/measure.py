@@ -15,9 +15,9 @@ class NodeMeasure(models.Model):
     reported_at = models.DateTimeField(_("reported at"), db_default=Now(), help_text=_("The database's clock."))
     backlog = models.PositiveIntegerField(_("backlog"), help_text=_("Outcomes in its memory, not recorded yet."))
     backlog_seconds = models.FloatField(
-        _("backlog seconds"), null=True, help_text=_("How long ago the run ended whose outcome has waited longest.")
+        _("backlog seconds"), null=True, help_text=_("Time since the end of the run whose outcome has waited longest.")
     )
-    tick_seconds = models.FloatField(_("tick seconds"), null=True, help_text=_("How long its latest pass took."))
+    tick_seconds = models.FloatField(_("tick seconds"), null=True, help_text=_("Duration of its latest pass."))
     busy = models.JSONField(_("busy"), default=dict, help_text=_("Runs that have begun, by executor."))
     waiting = models.JSONField(_("waiting"), default=dict, help_text=_("Runs taken that have not begun, by executor."))
     connections = models.PositiveIntegerField(

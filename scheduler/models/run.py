@@ -76,7 +76,7 @@ class Run(models.Model):
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
     node = models.UUIDField(_("node"), null=True)
     coalesced = models.PositiveIntegerField(
-        _("coalesced"), default=0, help_text=_("How many earlier fire times were folded into this row.")
+        _("coalesced"), default=0, help_text=_("Number of earlier fire times folded into this row.")
     )
     previous = models.ForeignKey(
         "self",
@@ -165,6 +165,11 @@ class Run(models.Model):
                 name="scheduler_run_held_fire_time",
             ),
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
+            models.Index(
+                fields=["job_key", "scheduled_at"],
+                condition=Q(job__isnull=True, attempt=1),
+                name="scheduler_run_of_removed_job",
+            ),
             # What is missed, skipped or cancelled says why; most other runs do not.
             models.Index(
                 models.F("id").desc(),

@@ -36,7 +36,7 @@ class TemplateVersion(models.Model):
     parameters = models.JSONField(_("parameters"), default=list)
     body = models.JSONField(_("job definition"), default=dict)
     note = models.CharField(
-        _("note"), max_length=500, blank=True, default="", db_default="", help_text=_("What changed, and why.")
+        _("note"), max_length=500, blank=True, default="", db_default="", help_text=_("The change and its reason.")
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     created_by = models.CharField(_("created by"), max_length=150, blank=True, default="", db_default="")

@@ -228,7 +228,7 @@ def check(*, older_than_days: int, keep_per_job: int, batch_size: int) -> None:
         ("batch_size", batch_size, 1, 10_000),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise InvalidRetention(f"{name} is “{value}”; it is a whole number from {low:,} to {high:,}.")
+            raise InvalidRetention(f"{name} is “{value}”. It must be a whole number from {low:,} to {high:,}.")
 
 
 class _Batch:

@@ -125,13 +125,14 @@ class PostgresJobStore(DjangoJobStore):
         :raises JobLookupError: the job does not exist
         :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: the job is unchanged
         """
-        now = _ask(database_now)
+        _ask(database_now)
         with database.atomic():
             try:
                 row = rows.lock(id=job.id)
             except JobNotFound:
-                self._take_over(job, now)
+                self._take_over(job, database_now())
                 return
+            now = database_now()
             if isinstance(job, StoredJob):
                 changes = edit_columns(row=row, changed=job.changed(), declaration=self._declaration(job), now=now)
             else:
@@ -145,12 +146,13 @@ class PostgresJobStore(DjangoJobStore):
 
         :raises JobLookupError: the job does not exist
         """
-        now = _ask(database_now)
+        _ask(database_now)
         with database.atomic():
             try:
                 row = rows.lock(id=job_id)
             except JobNotFound:
                 raise JobLookupError(job_id) from None
+            now = database_now()
             rows.save(job=row, changes=rows.due(None), author=Author(), now=now)
 
     def remove_job(self, job_id: str) -> None:

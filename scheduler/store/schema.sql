@@ -17,7 +17,7 @@ BEGIN
             OR NEW.task IS DISTINCT FROM OLD.task
             OR NEW.args IS DISTINCT FROM OLD.args
             OR NEW.kwargs IS DISTINCT FROM OLD.kwargs
-            OR (NEW.state IS DISTINCT FROM OLD.state AND NEW.state IN ('active', 'paused'));
+            OR (NEW.state IS DISTINCT FROM OLD.state AND NEW.state IN ('active', 'paused', 'finished'));
     END IF;
     RETURN NEW;
 END $$;
@@ -42,16 +42,7 @@ CREATE TRIGGER scheduler_notify_jobs
 -- Keep the runs of a deleted job, without the job.
 CREATE OR REPLACE FUNCTION scheduler_keep_history() RETURNS trigger LANGUAGE plpgsql
 AS $$
-DECLARE
-    due_at timestamptz;
 BEGIN
-    SELECT CASE OLD.state WHEN 'broken' THEN OLD.interrupted_at ELSE parent.next_run_time END
-      INTO due_at
-      FROM django_apscheduler_djangojob AS parent
-     WHERE parent.id = OLD.djangojob_ptr_id;
-    IF due_at <= clock_timestamp() THEN
-        PERFORM scheduler_owe(OLD, due_at, clock_timestamp());
-    END IF;
     -- Most jobs have no more runs than this. Those of the others are detached by nodes, a thousand at a time.
     UPDATE scheduler_run AS run
        SET job_id = NULL
@@ -346,8 +337,11 @@ CREATE OR REPLACE FUNCTION scheduler_owe(job scheduler_job, first timestamp with
 AS $$
 #variable_conflict use_variable
 BEGIN
+    IF first IS NULL OR first > until THEN
+        RETURN;
+    END IF;
     -- What an attempt covers already is accounted for.
-    IF first <= until AND EXISTS (
+    IF EXISTS (
         SELECT 1
           FROM scheduler_run AS run
          WHERE run.job_id = job.djangojob_ptr_id
@@ -357,13 +351,12 @@ BEGIN
     THEN
         RETURN;
     END IF;
-    -- It was noted already, by the trigger that the job had then.
-    IF EXISTS (
-        SELECT 1
-          FROM scheduler_owed AS owed
-         WHERE owed.job_key = job.djangojob_ptr_id
-           AND owed.first = scheduler_owe.first)
-    THEN
+    -- It was noted already: by the trigger that the job has it goes on, by the one that it had then it stays as it is.
+    UPDATE scheduler_owed AS owed
+       SET until = CASE WHEN owed.trigger = job.trigger THEN greatest(owed.until, scheduler_owe.until) ELSE owed.until END
+     WHERE owed.job_key = job.djangojob_ptr_id
+       AND owed.first = scheduler_owe.first;
+    IF FOUND THEN
         RETURN;
     END IF;
     INSERT INTO scheduler_owed (job_key, job_name, task, executor, priority, trigger, first, until)
@@ -375,25 +368,19 @@ CREATE OR REPLACE FUNCTION scheduler_note_owed() RETURNS trigger LANGUAGE plpgsq
 AS $$
 DECLARE
     job scheduler_job%ROWTYPE;
-    due_at timestamptz := OLD.next_run_time;
 BEGIN
     SELECT * INTO job FROM scheduler_job AS candidate WHERE candidate.djangojob_ptr_id = OLD.id;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    IF TG_OP = 'DELETE' THEN
-        -- The parent row goes first when somebody deletes with SQL: afterwards nobody knows when the job was due.
-        IF job.state = 'broken' THEN
-            due_at := job.interrupted_at;
-        END IF;
-        IF due_at <= clock_timestamp() THEN
-            PERFORM scheduler_owe(job, due_at, clock_timestamp());
-        END IF;
-    ELSIF NEW.next_run_time IS NULL THEN
-        -- Also one that is not due yet: if nothing else has been said of the job, a node puts it back into the schedule.
-        PERFORM scheduler_owe(job, due_at, clock_timestamp());
-    ELSIF due_at <= clock_timestamp() THEN
-        PERFORM scheduler_owe(job, due_at, least(clock_timestamp(), NEW.next_run_time - interval '1 microsecond'));
+    IF NEW.next_run_time IS NULL AND job.state = 'active' THEN
+        -- Whoever ends or pauses it says so next. Otherwise a node puts it back into the schedule, where it was.
+        UPDATE scheduler_job AS cleared
+           SET interrupted_at = least(cleared.interrupted_at, OLD.next_run_time), needs_inspection = true
+         WHERE cleared.djangojob_ptr_id = OLD.id;
+    ELSE
+        PERFORM scheduler_owe(job, OLD.next_run_time,
+                              least(clock_timestamp(), NEW.next_run_time - interval '1 microsecond'));
     END IF;
     RETURN NULL;
 END $$;
@@ -413,7 +400,7 @@ BEGIN
     SELECT parent.next_run_time INTO due_at
       FROM django_apscheduler_djangojob AS parent
      WHERE parent.id = OLD.djangojob_ptr_id;
-    IF OLD.state = 'active' AND due_at <= clock_timestamp() THEN
+    IF OLD.state = 'active' THEN
         PERFORM scheduler_owe(OLD, due_at, clock_timestamp());
     END IF;
     RETURN NULL;
@@ -421,7 +408,24 @@ END $$;
 
 CREATE TRIGGER scheduler_note_other_trigger
     AFTER UPDATE OF trigger ON scheduler_job
-    FOR EACH ROW WHEN ((new.trigger IS DISTINCT FROM old.trigger)) EXECUTE FUNCTION scheduler_note_other_trigger();
+    FOR EACH ROW WHEN (((new.trigger IS DISTINCT FROM old.trigger) AND
+        (current_setting('scheduler.accounts'::text, true) IS DISTINCT FROM 'claim'::text)))
+        EXECUTE FUNCTION scheduler_note_other_trigger();
+
+-- A node of a release that does not know calendars leaves jobs with calendars alone: to break one, it would have to say
+-- that a key of its trigger is unknown. It takes the job for locked, and passes it by.
+CREATE OR REPLACE FUNCTION scheduler_spare_calendars() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION 'The trigger of the job % has calendars, which this release does not know.', OLD.djangojob_ptr_id
+          USING ERRCODE = 'lock_not_available';
+END $$;
+
+CREATE TRIGGER scheduler_spare_calendars
+    BEFORE UPDATE OF state ON scheduler_job
+    FOR EACH ROW WHEN ((((new.state)::text = 'broken'::text) AND (new.trigger ?| ARRAY['calendars'::text, 'windows'::text])
+        AND (new.reason_params @? '$.**.key?(@ == "only_on" || @ == "not_on" || @ == "otherwise" || @ == "calendars" || @ == "windows")'::jsonpath)))
+        EXECUTE FUNCTION scheduler_spare_calendars();
 
 -- Put the runs of a former job with the same id aside.
 CREATE OR REPLACE FUNCTION scheduler_begin_anew() RETURNS trigger LANGUAGE plpgsql
@@ -457,16 +461,35 @@ DECLARE
     key text := coalesce(to_jsonb(OLD) ->> 'djangojob_ptr_id', to_jsonb(OLD) ->> 'id');
     due_at timestamptz;
 BEGIN
+    -- A claim that has locked it enters fire times: what is owed is known when that is over.
+    SELECT parent.next_run_time INTO due_at FROM django_apscheduler_djangojob AS parent WHERE parent.id = key FOR UPDATE;
     SELECT * INTO job FROM scheduler_job AS candidate WHERE candidate.djangojob_ptr_id = key;
-    SELECT CASE job.state WHEN 'broken' THEN job.interrupted_at ELSE parent.next_run_time END
-      INTO due_at
-      FROM django_apscheduler_djangojob AS parent
-     WHERE parent.id = key;
-    IF job.djangojob_ptr_id IS NOT NULL AND due_at <= clock_timestamp() THEN
-        PERFORM scheduler_owe(job, due_at, clock_timestamp());
+    IF FOUND THEN
+        PERFORM scheduler_owe(job, least(due_at, job.interrupted_at), clock_timestamp());
     END IF;
     RETURN OLD;
 END $$;
+
+-- Note fire times that a job owed since it broke, or since its time was cleared, when that is taken back.
+CREATE OR REPLACE FUNCTION scheduler_note_owed_since() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    due_at timestamptz;
+BEGIN
+    SELECT parent.next_run_time INTO due_at
+      FROM django_apscheduler_djangojob AS parent
+     WHERE parent.id = OLD.djangojob_ptr_id;
+    PERFORM scheduler_owe(OLD, OLD.interrupted_at,
+                          least(clock_timestamp(), due_at - interval '1 microsecond',
+                                NEW.interrupted_at - interval '1 microsecond'));
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_note_owed_since
+    AFTER UPDATE OF interrupted_at ON scheduler_job
+    FOR EACH ROW WHEN (((old.interrupted_at IS NOT NULL) AND ((new.interrupted_at IS NULL) OR
+        (new.interrupted_at > old.interrupted_at))))
+    EXECUTE FUNCTION scheduler_note_owed_since();
 
 -- A job that is restored together with its history gets no second first line.
 CREATE OR REPLACE FUNCTION scheduler_note_once() RETURNS trigger LANGUAGE plpgsql

@@ -37,20 +37,26 @@ ALERTS_CHANNEL_FAILED = _event(
     "scheduler.alerts.channel_failed",
     level="exception",
     fields="channel",
-    meaning="A channel raised something unexpected; its messages are tried again.",
+    meaning="A channel raised something unexpected. Its messages are tried again.",
 )
 ALERTS_CLOSED = _event("scheduler.alerts.closed", level="info", fields="incidents", meaning="Incidents were closed.")
+ALERTS_DIGEST_PART_FAILED = _event(
+    "scheduler.alerts.digest_part_failed",
+    level="exception",
+    fields="part",
+    meaning="A part of a digest that the project adds raised. The digest is sent without it.",
+)
 ALERTS_FAILED = _event(
     "scheduler.alerts.failed",
     level="warning exception",
     fields="error pause",
-    meaning="The sender of alerts could not work; it tries again.",
+    meaning="The sender of alerts could not work. It tries again.",
 )
 ALERTS_NOT_RENDERED = _event(
     "scheduler.alerts.not_rendered",
     level="exception",
     fields="notification",
-    meaning="A message could not be rendered and was given up.",
+    meaning="A message could not be rendered. It is tried again.",
 )
 ALERTS_NOT_SENT = _event(
     "scheduler.alerts.not_sent",
@@ -90,19 +96,25 @@ BULK_FAILED = _event(
     "scheduler.bulk.failed",
     level="exception",
     fields="bulk_action",
-    meaning="A bulk action failed for a job; it goes on with the others.",
+    meaning="A bulk action failed for a job, and the action continues with the others.",
+)
+CALENDAR_NOT_FOLLOWED = _event(
+    "scheduler.calendar.not_followed",
+    level="warning",
+    fields="job error",
+    meaning="A job could not follow a change of its calendar and keeps the former one.",
 )
 CHILD_ANSWERED_FOR_ANOTHER_RUN = _event(
     "scheduler.child.answered_for_another_run",
     level="warning",
     fields="run",
-    meaning="A copy of a child's process reported for a run that is over; it was ignored.",
+    meaning="A copy of a child's process reported for a run that is over. It was ignored.",
 )
 CHILD_ANSWERED_NONSENSE = _event(
     "scheduler.child.answered_nonsense",
     level="exception",
     fields="run",
-    meaning="A child sent something unreadable; the run failed and the child was replaced.",
+    meaning="A child sent something unreadable. The run failed and the child was replaced.",
 )
 CHILD_FAILED_TO_START = _event(
     "scheduler.child.failed_to_start",
@@ -114,7 +126,7 @@ CHILD_NEVER_BEGAN = _event(
     "scheduler.child.never_began",
     level="warning",
     fields="run error",
-    meaning="A child died before it called the task; another one tries.",
+    meaning="A child died before it called the task. Another one tries.",
 )
 CLAIM_DIVIDED = _event(
     "scheduler.claim.divided",
@@ -126,7 +138,7 @@ CLOCK_JUMPED = _event(
     "scheduler.clock.jumped",
     level="warning",
     fields="seconds",
-    meaning="The database's clock jumped; silent nodes are given time before they count as lost.",
+    meaning="The database's clock jumped. Silent nodes are given time before they count as lost.",
 )
 CLOCK_SKEWED = _event(
     "scheduler.clock.skewed",
@@ -138,7 +150,7 @@ DATABASE_FORGOT = _event(
     "scheduler.database.forgot",
     level="warning",
     fields="runs",
-    meaning="After a failover the database lost commits; as many run numbers were skipped.",
+    meaning="After a failover the database lost commits. As many run numbers were skipped.",
 )
 DATABASE_ROLLBACK_FAILED = _event(
     "scheduler.database.rollback_failed", level="debug", meaning="The session ended before it could be rolled back."
@@ -150,19 +162,19 @@ DATABASE_SILENT = _event(
     "scheduler.database.silent",
     level="warning",
     fields="session seconds",
-    meaning="The server owed an answer for too long; the session was cut off.",
+    meaning="The server owed an answer for too long. The session was cut off.",
 )
 EVENTS_DROPPED = _event(
     "scheduler.events.dropped",
     level="warning",
     fields="count",
-    meaning="Listeners of APScheduler events were too slow; events were dropped.",
+    meaning="Listeners of APScheduler events were too slow. Events were dropped.",
 )
 EVENTS_FAILED = _event(
     "scheduler.events.failed",
     level="warning exception",
     fields="error pause",
-    meaning="The thread for APScheduler events failed; it goes on.",
+    meaning="The thread for APScheduler events failed and goes on.",
 )
 GATE_DIVIDED = _event(
     "scheduler.gate.divided",
@@ -177,19 +189,19 @@ HEARTBEAT_FAILED = _event(
     "scheduler.heartbeat.failed",
     level="warning exception",
     fields="error lease",
-    meaning="A heartbeat did not reach the database. Without a lease the node starts nothing.",
+    meaning="A heartbeat did not reach the database. Without a lease the node does not start runs.",
 )
 JOB_BROKEN = _event(
     "scheduler.job.broken",
     level="warning",
     fields="job reason",
-    meaning="A job cannot run and was taken out of the schedule.",
+    meaning="A job cannot run and was removed from the schedule.",
 )
 JOB_CANNOT_BE_PLANNED = _event(
     "scheduler.job.cannot_be_planned",
     level="exception",
     fields="job",
-    meaning="The trigger of a job raised; the job was taken out of the schedule.",
+    meaning="The trigger of a job raised. The job was removed from the schedule.",
 )
 JOB_PAUSED = _event(
     "scheduler.job.paused",
@@ -204,19 +216,19 @@ JOBS_UNADOPTED = _event(
     "scheduler.jobs.unadopted",
     level="warning",
     fields="count mend",
-    meaning="Jobs of stock django-apscheduler are not adopted; they do not run.",
+    meaning="Jobs of stock django-apscheduler are not adopted. They do not run.",
 )
 LISTENER_FAILED = _event(
     "scheduler.listener.failed",
     level="warning exception",
     fields="error pause",
-    meaning="The listener for notifications failed; changes are noticed by polling until it goes on.",
+    meaning="The listener for notifications failed. Changes are noticed by polling until it works again.",
 )
 LISTENER_LOST = _event(
     "scheduler.listener.lost",
     level="warning",
     fields="error",
-    meaning="The listener lost its session; changes are noticed by polling until it is back.",
+    meaning="The listener lost its session. Changes are noticed by polling until it is back.",
 )
 MEASURES_FAILED = _event(
     "scheduler.measures.failed", level="exception", meaning="The node's measures could not be computed."
@@ -230,7 +242,7 @@ MEASURES_NOT_REPORTED = _event(
 METRICS_ASKED = _event(
     "scheduler.metrics.asked", level="debug", fields="request", meaning="The metrics were requested."
 )
-METRICS_FAILED = _event("scheduler.metrics.failed", level="exception", meaning="The metrics server failed; it goes on.")
+METRICS_FAILED = _event("scheduler.metrics.failed", level="exception", meaning="The metrics server failed and goes on.")
 METRICS_SERVED = _event(
     "scheduler.metrics.served", level="info", fields="host port", meaning="The metrics server listens here."
 )
@@ -239,7 +251,7 @@ NODE_LEFT_THREADS_BEHIND = _event(
     "scheduler.node.left_threads_behind",
     level="warning",
     fields="threads",
-    meaning="The node has stopped; its process was ended although tasks left threads behind.",
+    meaning="The node has stopped. Its process was ended although tasks left threads behind.",
 )
 NODE_LOST = _event(
     "scheduler.node.lost",
@@ -251,7 +263,7 @@ NODE_RETURNED = _event(
     "scheduler.node.returned",
     level="warning",
     fields="node former dropped",
-    meaning="The other nodes took this one for lost; it goes on under a new id.",
+    meaning="The other nodes marked this one as lost. It continues under a new id.",
 )
 NODE_STALLED = _event(
     "scheduler.node.stalled", level="error", fields="seconds", meaning="The loop of the node makes no progress."
@@ -260,13 +272,13 @@ NODE_STARTED = _event(
     "scheduler.node.started",
     level="info",
     fields="node node_name pid",
-    meaning="The node has started; further fields are its executors.",
+    meaning="The node has started. Further fields are its executors.",
 )
 NODE_STOP_INCOMPLETE = _event(
     "scheduler.node.stop_incomplete",
     level="warning",
     fields="step error",
-    meaning="A step of stopping failed; other nodes do it once this one counts as lost.",
+    meaning="A step of stopping failed. Other nodes do it once this one counts as lost.",
 )
 NODE_STOPPED = _event(
     "scheduler.node.stopped",
@@ -278,19 +290,19 @@ OWED_CANNOT_BE_COMPUTED = _event(
     "scheduler.owed.cannot_be_computed",
     level="warning",
     fields="job error",
-    meaning="Fire times that nothing accounts for cannot be computed: the trigger is unusable.",
+    meaning="Fire times without a row cannot be computed, because the trigger is unusable.",
 )
 POOL_FAULT = _event(
     "scheduler.pool.fault",
     level="exception",
     fields="executor run",
-    meaning="The code around a run failed in an executor's thread; the thread goes on.",
+    meaning="The code around a run failed in an executor's thread. The thread goes on.",
 )
 POOL_GROWS_AGAIN = _event(
     "scheduler.pool.grows_again",
     level="warning",
     fields="executor places",
-    meaning="A thread that was stuck came back; the executor has its place again.",
+    meaning="A thread that was stuck came back. The executor has its place again.",
 )
 POOL_NO_THREAD = _event(
     "scheduler.pool.no_thread",
@@ -302,7 +314,7 @@ POOL_SHRINKS = _event(
     "scheduler.pool.shrinks",
     level="error",
     fields="executor stuck",
-    meaning="Too many threads are stuck; the executor has lost a place.",
+    meaning="Too many threads are stuck. The executor has lost a place.",
 )
 RECORDER_CAREFUL = _event(
     "scheduler.recorder.careful",
@@ -311,13 +323,13 @@ RECORDER_CAREFUL = _event(
     meaning="Recording was refused and is repeated with fewer rows.",
 )
 RECORDER_FAILED = _event(
-    "scheduler.recorder.failed", level="exception", meaning="Recording failed unexpectedly; it is tried again."
+    "scheduler.recorder.failed", level="exception", meaning="Recording failed unexpectedly. It is tried again."
 )
 RECORDER_FOLLOWS_LATER = _event(
     "scheduler.recorder.follows_later",
     level="warning",
     fields="error",
-    meaning="Outcomes are recorded; retries and counts follow later.",
+    meaning="Outcomes are recorded. Retries and counts follow later.",
 )
 RECORDER_WAITS = _event(
     "scheduler.recorder.waits",
@@ -353,7 +365,7 @@ RUN_FINISHED = _event(
     "scheduler.run.finished",
     level="info warning",
     fields="run job task state seconds error",
-    meaning="A run has ended; a warning if it failed.",
+    meaning="A run has ended. The level is warning if it failed.",
 )
 RUN_MISSED = _event(
     "scheduler.run.missed",
@@ -371,7 +383,7 @@ RUNS_FINISHED = _event(
     "scheduler.runs.finished",
     level="info",
     fields="count",
-    meaning="Many runs have ended; only failures are logged one by one.",
+    meaning="Many runs have ended. Only failures are logged one by one.",
 )
 RUNS_NOTES_REFUSED = _event(
     "scheduler.runs.notes_refused",
@@ -383,7 +395,7 @@ RUNS_OUTCOME_TOO_LATE = _event(
     "scheduler.runs.outcome_too_late",
     level="warning",
     fields="runs count",
-    meaning="Outcomes came after other nodes had taken the runs over; they were dropped.",
+    meaning="Outcomes came after other nodes had taken the runs over. They were dropped.",
 )
 RUNS_RECONCILED = _event(
     "scheduler.runs.reconciled",
@@ -413,7 +425,7 @@ TAKE_DIVIDED = _event(
     meaning="Taking runs was refused because of some row and is repeated in halves.",
 )
 TICK_FAILED = _event(
-    "scheduler.tick.failed", level="exception", meaning="A pass of the node's loop failed unexpectedly; it goes on."
+    "scheduler.tick.failed", level="exception", meaning="A pass of the node's loop failed unexpectedly. It goes on."
 )
 TICK_WAITS_FOR_THE_DATABASE = _event(
     "scheduler.tick.waits_for_the_database",
@@ -431,7 +443,7 @@ TZDATA_CHANGED = _event(
     "scheduler.tzdata.changed",
     level="info warning",
     fields="version jobs",
-    meaning="The rules of time zones changed; next fire times are computed anew.",
+    meaning="The rules of time zones changed. Next fire times are computed anew.",
 )
 TZDATA_WAITS = _event(
     "scheduler.tzdata.waits",

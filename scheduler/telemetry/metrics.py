@@ -207,7 +207,7 @@ _OF_NODES: tuple[tuple[str, str, Callable[[NodeView], float | None]], ...] = (
     ("scheduler_node_uptime_seconds", "Since it started.", lambda node: node.uptime),
     ("scheduler_node_stuck_threads", "Threads whose run timed out and goes on.", lambda node: node.stuck),
     ("scheduler_node_recorder_backlog", "Outcomes in memory, not recorded yet.", lambda node: node.backlog),
-    ("scheduler_node_tick_seconds", "How long its latest pass took.", lambda node: node.tick_seconds),
+    ("scheduler_node_tick_seconds", "Duration of its latest pass.", lambda node: node.tick_seconds),
     ("scheduler_node_clock_skew_seconds", "Its clock, ahead of the database's.", lambda node: node.skew),
     ("scheduler_node_database_connections", "Pooled connections in use.", lambda node: node.connections),
 )

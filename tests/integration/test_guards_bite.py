@@ -20,11 +20,11 @@ from scheduler.store import statements
 from scheduler.store.claiming import claims
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
-from scheduler.store.jobs.definitions import Vouched
+from scheduler.store.jobs.definitions import ApprovedJob
 from scheduler.store.liveness import nodes
-from scheduler.store.recording import held_runs, runs
+from scheduler.store.recording import finishing, held_runs, runs
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
-from scheduler.store.recording.runs import Outcome
 from scheduler.store.sessions.connections import Connection, array
 from tests.ledger import ANY_JOB, MINUTE, NOON, SECOND, TASK, add_job, add_node, add_run
 
@@ -44,7 +44,7 @@ def take(session: Connection, node: str) -> tuple[runs.OwnedRun, ...]:
 
 def finish(session: Connection, run: Run, node: str, **more: object) -> frozenset[int]:
     outcome = Outcome(run_id=run.pk, state=RunState.SUCCEEDED, started=0, finished=1, **more)  # type: ignore[arg-type]
-    return runs.finish(session, outcomes=[outcome], node=node, clock=1, now=NOON).runs
+    return finishing.finish(session, outcomes=[outcome], node=node, clock=1, now=NOON).runs
 
 
 def reap(session: Connection, **changes: int) -> None:
@@ -223,12 +223,12 @@ def what_has_finished_is_not_given_back(session: Connection) -> None:
 def what_a_reaper_ended_does_not_count_as_recorded(session: Connection) -> None:
     node = add_node()
     run = add_run(add_job(), node=node, state=RunState.INTERRUPTED)
-    assert not runs.settled(session, runs=[run.pk], node=node)
+    assert not finishing.settled(session, runs=[run.pk], node=node)
 
 
 def what_another_node_finished_does_not_count_as_recorded(session: Connection) -> None:
     run = add_run(add_job(), node=add_node(), state=RunState.SUCCEEDED)
-    assert not runs.settled(session, runs=[run.pk], node=add_node())
+    assert not finishing.settled(session, runs=[run.pk], node=add_node())
 
 
 def held_runs_wait_for_room(session: Connection) -> None:
@@ -241,9 +241,9 @@ def held_runs_wait_for_room(session: Connection) -> None:
 
 def a_definition_that_changed_meanwhile_is_not_vouched_for(session: Connection) -> None:
     add_job(version=2)
-    stale = Vouched(id="job", version=1, trigger="{}", state=JobState.ACTIVE, next_run_time=None)
+    stale = ApprovedJob(id="job", version=1, trigger="{}", state=JobState.ACTIVE, next_run_time=None)
     with session.transaction() as transaction:
-        assert definitions.vouch(transaction, fit=[stale]) == 0
+        assert definitions.approve(transaction, fit=[stale]) == 0
     assert Job.objects.get().next_run_time == NOON
 
 
@@ -316,7 +316,7 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         "%(limit)s",
         held_runs_wait_for_room,
     ),
-    ("vouch_for_jobs", "AND job.version = fit.version", "", a_definition_that_changed_meanwhile_is_not_vouched_for),
+    ("approve_jobs", "AND job.version = fit.version", "", a_definition_that_changed_meanwhile_is_not_vouched_for),
 )
 
 

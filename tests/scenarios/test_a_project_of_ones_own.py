@@ -121,3 +121,60 @@ class TestTheReadme:
 
     def test_promises_versions_that_the_package_allows(self) -> None:
         assert "django>=5.2,<7" in (CHECKOUT / "pyproject.toml").read_text()
+
+
+LEFT = """
+import sys
+sys.modules["scheduler"] = None  # whatever imports it fails, as after pip uninstall
+import json
+from apscheduler.schedulers.background import BackgroundScheduler
+from django_apscheduler.jobstores import DjangoJobStore
+stock = BackgroundScheduler(timezone="UTC")
+stock.add_jobstore(DjangoJobStore())
+stock.start(paused=True)
+print(json.dumps({job.id: str(job.trigger) for job in stock.get_jobs()}))
+stock.shutdown()
+"""
+
+JOBS = """
+from scheduler.services import jobs
+every_day = {"type": "cron", "expression": "0 2 * * 1", "timezone": "Europe/Berlin"}
+jobs.create(id="cron", task="catalog.tidy", trigger=every_day, max_retries=3)
+jobs.create(id="paused", task="catalog.tidy", trigger={"type": "interval", "hours": 1})
+jobs.pause(job="paused", reason="Too expensive")
+jobs.create(id="nearest", task="catalog.tidy", trigger={"type": "cron", "expression": "0 2 15W * *"})
+"""
+
+PLAIN_TASK = "def tidy():\n    pass\n"
+
+
+@pytest.mark.timeout(400)
+class TestLeavingForStock:
+    def test_and_coming_again_loses_no_job(self, project: OwnProject) -> None:
+        project.make()
+        project.append("catalog/plain.py", PLAIN_TASK)
+        project.append("catalog/tasks.py", 'from catalog.plain import tidy\n\ntask(name="catalog.tidy")(tidy)\n')
+        project.manage("init_scheduler_db")
+        project.shell(JOBS)
+        before = json.loads(project.manage("jobs", "export").stdout)
+
+        assert "2 parked." in project.manage("release_jobs").stdout
+        project.manage("migrate", "scheduler", "zero")
+        files = {name: project.directory / name for name in ("shop/settings.py", "shop/urls.py", "catalog/tasks.py")}
+        kept = {path: path.read_text() for path in files.values()}
+        files["catalog/tasks.py"].write_text("")
+        files["shop/urls.py"].write_text("urlpatterns = []\n")
+        settings = kept[files["shop/settings.py"]] + '\nINSTALLED_APPS.remove("scheduler")\n'
+        files["shop/settings.py"].write_text(settings)
+        found = json.loads(project.shell(LEFT))
+
+        assert found.keys() == {"cron", "paused", "nearest", "scheduler.cleanup_jobs"}
+        assert found["cron"].startswith("cron[")
+        assert "Europe/Berlin" not in found["nearest"]
+
+        for path, text in kept.items():
+            path.write_text(text)
+        project.manage("init_scheduler_db")
+        taken = project.manage("adopt_jobs", check=False).stdout
+
+        assert json.loads(project.manage("jobs", "export").stdout) == before, taken

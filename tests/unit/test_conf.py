@@ -56,11 +56,11 @@ class TestTheSettings:
     @pytest.mark.parametrize(
         ("given", "sentence"),
         [
-            ({"THREADS": "5"}, "'5'; it must be a whole number"),
-            ({"THREADS": True}, "True; it must be a whole number"),
-            ({"POLL_SECONDS": None}, "None; it must be a number"),
-            ({"ENABLED": "no"}, "'no'; it must be True or False"),
-            ({"TASK_MODULES": "shop.jobs"}, "'shop.jobs'; it must be a list of texts"),
+            ({"THREADS": "5"}, "'5'. It must be a whole number"),
+            ({"THREADS": True}, "True. It must be a whole number"),
+            ({"POLL_SECONDS": None}, "None. It must be a number"),
+            ({"ENABLED": "no"}, "'no'. It must be True or False"),
+            ({"TASK_MODULES": "shop.jobs"}, "'shop.jobs'. It must be a list of texts"),
         ],
     )
     def test_are_refused_with_another_type(self, settings: Any, given: dict[str, Any], sentence: str) -> None:

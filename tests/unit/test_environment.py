@@ -35,7 +35,7 @@ class TestEnvironment:
 
     @pytest.mark.parametrize("text", ["-1", "1.5", "x", "9" * 30, "2147483648", "٣"])
     def test_refuses_a_number_that_is_none_or_absurd(self, text: str) -> None:
-        with pytest.raises(ImproperlyConfigured, match=f"SIZE is “{text}”; it must be a whole number from 0 to"):
+        with pytest.raises(ImproperlyConfigured, match=f"SIZE is “{text}”. It must be a whole number from 0 to"):
             Environment({"SIZE": text}).integer("SIZE", 7)
 
     @pytest.mark.parametrize("text", ["Mars/Phobos", "America", "../UTC", "/etc/passwd"])

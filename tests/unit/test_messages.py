@@ -53,10 +53,10 @@ class TestAPhrase:
     def test_says_numbers_as_the_language_writes_them(self) -> None:
         with translation.override("es"):
             said = told(
-                phrase("The arguments take {size:,} bytes as JSON; {most:,} are allowed.", size=70_000, most=65_536)
+                phrase("The arguments take {size:,} bytes as JSON, of {most:,} allowed.", size=70_000, most=65_536)
             )
 
-        assert said == "Los argumentos ocupan 70\xa0000 bytes como JSON; se permiten 65\xa0536."
+        assert said == "Los argumentos ocupan 70\xa0000 bytes como JSON, de 65\xa0536 permitidos."
 
 
 class TestAnError:

@@ -103,14 +103,14 @@ class Command(BaseCommand):
             raise CommandError(f"Port {port} is taken by another program. Choose another one with --port.")
         if port is None and not site.is_free(site.DEFAULT_PORT):
             port = site.free_port()
-            self._say(f"Port {site.DEFAULT_PORT} is taken by another program: using {port}.")
+            self._print(f"Port {site.DEFAULT_PORT} is taken by another program: using {port}.")
         return port or site.DEFAULT_PORT
 
     def _prepare_database(self) -> None:
-        self._say("Starting PostgreSQL …" if self._is_embedded else "Connecting to PostgreSQL …")
+        self._print("Starting PostgreSQL …" if self._is_embedded else "Connecting to PostgreSQL …")
         health = installation.check()
         if health.missing_migrations:
-            self._say("Creating the tables …")
+            self._print("Creating the tables …")
         if not health.error or health.missing_migrations:
             health = installation.install()
         if health.error:
@@ -121,46 +121,57 @@ class Command(BaseCommand):
         password = stage.create_admin()
         if password:
             # At once: whatever fails later, it cannot be told again.
-            self._say(f"\n  Log in as {stage.ADMIN} with the password {password} (shown only this once).\n\n")
-        self._say("Preparing sources and jobs …")
+            self._print(f"\n  Log in as {stage.ADMIN} with the password {password} (shown only this once).\n\n")
+        self._print("Preparing sources and jobs …")
         stage.seed(base_url=address)
         children: list[processes.Child] = []
         stack.callback(self._stop_children, children)
         if with_web:
-            self._say("Starting the web …")
-            children.append(self._start_web(port))
+            self._print("Starting the web …")
+            children.append(self._start_web(port, address))
         else:
             sample = site.SampleSite(port=port)
             stack.callback(sample.stop)
             sample.start()
         self._wait_for_web(f"{address}/robots.txt", children)
-        self._say("Starting a node …")
-        children.append(self._start_node(port))
+        self._print("Starting a node …")
+        children.append(self._start_node(port, address if with_web else ""))
         self._introduce(address, with_web=with_web)
         return children
 
-    def _start_web(self, port: int) -> processes.Child:
+    def _start_web(self, port: int, address: str) -> processes.Child:
         command = [sys.executable, "-m", "gunicorn", "--config", "python:openlearn.gunicorn"]
         return processes.Child(
             name="web",
             command=[*command, "--bind", f"{site.HOST}:{port}", "--workers", "1", "openlearn.wsgi"],
             log=self._log("web"),
-            environment={"DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]},
+            environment={
+                "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+                "SCHEDULER_SITE_URL": self._site_url(address),
+            },
         )
 
-    def _start_node(self, port: int) -> processes.Child:
+    def _start_node(self, port: int, address: str) -> processes.Child:
         allowed = (*settings.SCHEDULER.get("ALLOWED_HOSTS", ()), f"{site.HOST}:{port}")
         return processes.Child(
             name="node",
             command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "runscheduler"],
             log=self._log("node"),
-            environment={"SCHEDULER_ALLOWED_HOSTS": ",".join(allowed), "ENABLE_SCHEDULER": "1"},
+            environment={
+                "SCHEDULER_ALLOWED_HOSTS": ",".join(allowed),
+                "SCHEDULER_SITE_URL": self._site_url(address),
+                "ENABLE_SCHEDULER": "1",
+            },
         )
+
+    def _site_url(self, address: str) -> str:
+        """Return where links in alerts lead: to the web that is started here, unless a setting says otherwise."""
+        return str(settings.SCHEDULER.get("SITE_URL") or address)
 
     def _wait_for_web(self, url: str, children: list[processes.Child]) -> None:
         deadline = time.monotonic() + WEB_START_TIMEOUT_SECONDS
         while not self.signals.received:
-            self._refuse_the_dead(children)
+            self._check_children(children)
             try:
                 with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own loopback address
                     return
@@ -170,13 +181,18 @@ class Command(BaseCommand):
             threading.Event().wait(0.1)
 
     def _introduce(self, address: str, *, with_web: bool) -> None:
-        self._say("")
+        self._print("")
         if with_web:
-            self._say(f"  Admin        {address}/admin/")
-            self._say(f"               user {stage.ADMIN}; password forgotten: manage.py changepassword {stage.ADMIN}")
-        self._say(f"  Sample site  {address}/sample/")
-        self._say(f"  Logs         {self._log('*')}\n\n")
-        self._say("Runs as they finish; Ctrl-C stops everything.\n\n")
+            self._print(f"  Admin        {address}/admin/")
+            self._print(
+                f"               user {stage.ADMIN}; password forgotten: manage.py changepassword {stage.ADMIN}"
+            )
+            self._print(
+                f"  An incident  {address}/admin/scheduler/job/dashboard/ (soon: a sample job fails on purpose)"
+            )
+        self._print(f"  Sample site  {address}/sample/")
+        self._print(f"  Logs         {self._log('*')}\n\n")
+        self._print("Runs as they finish; Ctrl-C stops everything.\n\n")
 
     def _watch(
         self, children: list[processes.Child], progress: Progress, *, until_runs: int | None, deadline: float
@@ -184,17 +200,17 @@ class Command(BaseCommand):
         pause = threading.Event()
         while not self.signals.received:
             for line in progress.news():
-                self._say(line)
+                self._print(line)
             if until_runs is not None and (progress.succeeded >= until_runs or time.monotonic() > deadline):
                 return
-            self._refuse_the_dead(children)
+            self._check_children(children)
             pause.wait(LOOK_EVERY_SECONDS)
 
     def _conclude(self, progress: Progress, *, until_runs: int | None, timeout: float) -> None:
         if until_runs is None:
             return
         if progress.succeeded >= until_runs:
-            self._say(f"{progress.succeeded} scheduled runs succeeded.")
+            self._print(f"{progress.succeeded} scheduled runs succeeded.")
             return
         count = f"{progress.succeeded} of {until_runs} scheduled runs succeeded"
         if self.signals.received:
@@ -202,22 +218,22 @@ class Command(BaseCommand):
         problem = f" The last problem: {progress.last_problem}" if progress.last_problem else ""
         raise CommandError(f"Only {count} within {timeout:.0f} seconds.{problem} See {self._log('node')}.")
 
-    def _refuse_the_dead(self, children: list[processes.Child]) -> None:
+    def _check_children(self, children: list[processes.Child]) -> None:
         for child in children:
             if child.has_ended:
-                raise CommandError(f"The {child.name} ended by itself. It said last:\n{child.last_words()}")
+                raise CommandError(f"The {child.name} ended by itself. It said last:\n{child.last_lines()}")
 
     def _stop_children(self, children: list[processes.Child]) -> None:
         if not children:
             return
-        self._say("Stopping …")
+        self._print("Stopping …")
         for name in processes.stop(children):
-            self._say(f"The {name} did not stop in time and was killed.")
+            self._print(f"The {name} did not stop in time and was killed.")
 
     def _stop_database(self) -> None:
         connections.close_all()
         if self._is_embedded and not embedded.server(settings.DATA_DIR).stop():
-            self._say("PostgreSQL goes on: another process of this checkout uses it.")
+            self._print("PostgreSQL goes on: another process of this checkout uses it.")
 
     @property
     def _is_embedded(self) -> bool:
@@ -227,6 +243,6 @@ class Command(BaseCommand):
         settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
         return settings.DATA_DIR / f"{name}.log"
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()

@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Field, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
@@ -29,6 +29,7 @@ from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
+from scheduler.services.sites import reverse
 
 _STATE = (
     "last_attempt",
@@ -162,7 +163,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         """Return the state of its scrapes, and the problem of the last one."""
         job = source.job
         if job is None:
-            missing = _("It has no job; save it to make it anew.")
+            missing = _("It has no job. Save it to create one.")
             return format_html('{} <span class="ols-under">{}</span>', display.job_badge("broken"), missing)
         if job.state == "paused":
             badge, reason = display.job_badge("paused"), display.reason(job.state_reason)

@@ -120,4 +120,4 @@ class SourceForm(forms.ModelForm):
         if self.cleaned_data.get("headers"):
             access.set_headers(self.instance, self.cleaned_data["headers"])
         if TEST in self.data and not self.errors:
-            self.add_error(None, gettext("This was a test: nothing has been saved yet."))
+            self.add_error(None, gettext("This was a test. The source has not been saved yet."))

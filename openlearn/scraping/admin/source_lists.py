@@ -6,12 +6,12 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from openlearn.scraping import services
 from openlearn.scraping.models import Source
 from scheduler.admin.pages import actor, show
+from scheduler.services.sites import reverse
 
 _MOST_BYTES = 5 * 1024 * 1024
 
@@ -25,7 +25,7 @@ class ListForm(forms.Form):
         label=gettext_lazy("paused"),
         required=False,
         initial=True,
-        help_text=gettext_lazy("The sources ask nothing before somebody resumes them."),
+        help_text=gettext_lazy("The sources make no requests until somebody resumes them."),
     )
 
 

@@ -156,5 +156,5 @@ def job_of(source: Source) -> Job:
     """:raises JobNotFound: somebody deleted it"""
     job = Job.objects.filter(pk=source.job_id).first()
     if job is None:
-        raise JobNotFound(phrase("“{name}” has no job; save the source to make it anew.", name=source.name))
+        raise JobNotFound(phrase("“{name}” has no job. Save the source to create one.", name=source.name))
     return job

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -31,6 +31,7 @@ from scheduler.errors import IncidentNotFound, InvalidPause
 from scheduler.models import Incident, Job
 from scheduler.services.alerts import incidents, links, sentences
 from scheduler.services.alerts.incidents import IncidentFilter
+from scheduler.services.sites import reverse
 
 _PERMISSION = "scheduler.acknowledge_incident"
 
@@ -132,7 +133,7 @@ class IncidentAdmin(ReadOnlyAdmin):
 
         question = Question(
             title=_("Acknowledge “%s”?") % _title(incident),
-            effects=[_("There are no reminders and no escalation. The end is told as usual.")],
+            effects=[_("Reminders and escalation stop. The end is reported as usual.")],
             button=_("Acknowledge"),
             back=alert_text.incident_address(incident.pk),
             asks_reason=True,
@@ -203,8 +204,8 @@ class IncidentAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Mute “%s”?") % display.first_line(job.name),
             effects=[
-                _("Nobody is told of it until then. Its incidents are kept."),
-                _("What is still open then is told of."),
+                _("It sends no messages until then. Its incidents are kept."),
+                _("Incidents that are still open then are reported."),
             ],
             button=_("Mute"),
             back=back,

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from scheduler.core.states import RunKind, RunState
 from scheduler.models import Run
 from scheduler.services.queries import dashboard, overview
 from scheduler.services.queries.dashboard import Dashboard, SeenNode
+from scheduler.services.sites import reverse
 
 _TABS = ("broken", "stopped", "failing", "overdue", "stalled", "paused", "ok")
 _ALWAYS_SHOWN = ("failing", "overdue", "paused", "ok")
@@ -35,7 +35,7 @@ _MUCH_LONGER = 3
 
 def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, Any]:
     now = now or timezone.now()
-    found = dashboard.look(now=now)
+    found = dashboard.collect(now=now)
     see_runs = request.user.has_perm("scheduler.view_run")
     minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     title = _("Scheduler")
@@ -48,7 +48,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "tone": _tone(found),
         "alerts": alert_text.dashboard_part(request),
         "counts": _counts(found, see_runs=see_runs),
-        "attention": [_needy(request, job, found, see_runs=see_runs) for job in found.attention],
+        "attention": [_attention_row(request, job, found, see_runs=see_runs) for job in found.attention],
         "hidden_trouble": found.trouble - len(found.attention),
         "running": [_running(request, run, found, now=now) for run in found.running] if see_runs else [],
         "timeline": timeline.draw(found.lanes, now=minute) if see_runs else None,
@@ -189,7 +189,7 @@ def _run_counts(found: Dashboard) -> list[dict[str, Any]]:
     return rows
 
 
-def _needy(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) -> dict[str, Any]:
+def _attention_row(request: HttpRequest, job: Any, found: Dashboard, *, see_runs: bool) -> dict[str, Any]:
     runs = found.recent.get(job.pk, []) if see_runs else []
     failures: list[Any] = []
     for run in runs:

@@ -9,156 +9,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.renderers import TemplatesSetting
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
+from scheduler.admin.fields.argument_kinds import LONG_KINDS, Argument, arguments_of, as_fields, value_of
 from scheduler.admin.fields.json_field import StorableJSONField
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.errors import InvalidArguments, UnknownTask
 from scheduler.services import masking
-
-_SIMPLE = {"integer": "integer", "number": "number", "boolean": "boolean"}
-_FORMATS = {"date": "date", "date-time": "datetime", "password": "secret"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Argument:
-    name: str
-    kind: str
-    """``text integer number boolean choice date datetime secret lines json``"""
-
-    is_required: bool
-    default: str
-    """The default value as text, or an empty text."""
-
-    hint: str
-    choices: tuple[tuple[str, str], ...] = ()
-    """Values as JSON, and their texts."""
-
-
-def arguments_of(task: Task) -> list[Argument]:
-    schema = task.schema
-    required = set(schema.get("required", ()))
-    definitions = schema.get("$defs", {})
-    return [
-        _argument(name, _resolved(part, definitions), is_required=name in required)
-        for name, part in schema.get("properties", {}).items()
-    ]
-
-
-def _resolved(part: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[str, Any]:
-    """Follow references, and see through “or null”: an empty field says that."""
-    found = dict(part)
-    if "$ref" in found:
-        found |= definitions.get(found["$ref"].rsplit("/", 1)[-1], {})
-    if "anyOf" in found:
-        others = [option for option in found["anyOf"] if option.get("type") != "null"]
-        # A Decimal is a number or a text that looks like one.
-        if len(others) == 2 and {option.get("type") for option in others} == {"number", "string"}:
-            others = [{"type": "string"}]
-        found = found | _resolved(others[0], definitions) if len(others) == 1 else {**found, "type": "any"}
-    if "items" in found:
-        found["items"] = _resolved(found["items"], definitions)
-    return found
-
-
-def _argument(name: str, part: Mapping[str, Any], *, is_required: bool) -> Argument:
-    kind = part.get("type")
-    values = part.get("enum") or ([part["const"]] if "const" in part else None)
-    if part.get("writeOnly"):
-        shown = "secret"
-    elif values:
-        shown = "choice"
-    elif kind == "string":
-        shown = _FORMATS.get(part.get("format", ""), "text")
-    elif kind == "array" and part.get("items", {}).get("type") == "string":
-        shown = "lines"
-    else:
-        shown = _SIMPLE.get(str(kind), "json")
-    default = part.get("default")
-    return Argument(
-        name=name,
-        kind=shown,
-        is_required=is_required,
-        default="" if default is None else _text("json" if not isinstance(default, str) else "text", default),
-        hint=str(part.get("description", "")),
-        choices=tuple((json.dumps(value), str(value)) for value in values or ()),
-    )
-
-
-def _text(kind: str, value: Any) -> str:
-    """A value as it stands in its field."""
-    if value is None or kind == "secret":
-        return ""
-    if kind == "lines" and isinstance(value, list):
-        return "\n".join(map(str, value))
-    if kind in ("choice", "boolean", "json"):
-        return json.dumps(value, ensure_ascii=False)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _fits(argument: Argument, value: Any) -> bool:
-    """Whether the field of an argument gives this value back as it is."""
-    if argument.kind == "secret":
-        return isinstance(value, str)
-    text = _text(argument.kind, value)
-    if not text.strip() or (argument.kind not in ("lines", "json") and any(mark in text for mark in "\r\n")):
-        return False  # an empty field leaves the argument out, and a field of one line joins the lines
-    try:
-        again = _value(argument, text.replace("\r\n", "\n"))
-    except ValidationError:
-        return False
-    return json.dumps(again) == json.dumps(value)
-
-
-def _as_fields(offered: list[Argument], values: Any) -> dict[str, str] | None:
-    """Return the texts of the fields, by argument. ``None``: a value has no field that can show it."""
-    known = {argument.name: argument for argument in offered}
-    if not isinstance(values, Mapping) or not all(
-        name in known and _fits(known[name], value) for name, value in values.items()
-    ):
-        return None
-    return {
-        name: ("" if value == display.MASK else value)
-        if known[name].kind == "secret"
-        else _text(known[name].kind, value)
-        for name, value in values.items()
-    }
-
-
-def _value(argument: Argument, text: str) -> Any:
-    """The value of a field's text. Invalid text stays text, and the types of the task reject it."""
-    if argument.kind == "lines":
-        return [line.strip() for line in text.splitlines() if line.strip()]
-    if argument.kind == "secret":
-        return _secret(text)
-    if argument.kind in ("integer", "number", "boolean", "choice", "json"):
-        try:
-            return json.loads(text)
-        except (ValueError, RecursionError):
-            if argument.kind == "json":
-                raise ValidationError(
-                    _("%s: this is not JSON.") % argument.name, code="invalid", params={"argument": argument.name}
-                ) from None
-    return text
-
-
-def _secret(text: str) -> Any:
-    """A secret is a text, or an object or a list as JSON."""
-    if not text.lstrip().startswith(("{", "[")):
-        return text
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 class TypedArguments(dict[str, Any]):
@@ -211,24 +78,32 @@ class ArgumentsWidget(forms.Widget):
             "json": text,
             "task": task,
             "kept": " ".join(sorted(kept)),
+            "says": _says(f"id_{name}_error", is_invalid=True) if self.problems else "",
             "rows": [
-                {
-                    "argument": argument,
-                    "text": fields.get(argument.name, ""),
-                    "id": f"id_{name}_{argument.name}",
-                    "is_kept": argument.kind == "secret" and argument.name in kept,
-                    "problem": self.problems.get(argument.name, ""),
-                }
+                self._row(name, argument, text=fields.get(argument.name, ""), is_kept=argument.name in kept)
                 for argument in offered
             ],
         }
         return context
 
+    def _row(self, name: str, argument: Argument, *, text: str, is_kept: bool) -> dict[str, Any]:
+        id = f"id_{name}_{argument.name}"
+        problem = self.problems.get(argument.name, "")
+        return {
+            "argument": argument,
+            "text": text,
+            "id": id,
+            "is_kept": argument.kind == "secret" and is_kept,
+            "problem": problem,
+            "is_long": argument.kind in LONG_KINDS or "\n" in text,
+            "says": _says(f"{id}_problem {id}_hint", is_invalid=True) if problem else _says(f"{id}_hint"),
+        }
+
     def _stored_parts(self, value: Any, offered: list[Argument], task: Task | None) -> tuple[str, dict[str, str], str]:
         stored = json.loads(value) if isinstance(value, str) and value else value or {}
         masked = display.masked(stored)
         text = json.dumps(masked, ensure_ascii=False, indent=2)
-        fields = None if task is None else _as_fields(offered, masked)
+        fields = None if task is None else as_fields(offered, masked)
         return (text, {}, "json") if fields is None else (text, fields, "fields")
 
     def id_for_label(self, id_: str) -> str:
@@ -236,6 +111,12 @@ class ArgumentsWidget(forms.Widget):
 
     def use_required_attribute(self, initial: Any) -> bool:
         return False
+
+
+def _says(described_by: str, *, is_invalid: bool = False) -> SafeString:
+    """The attributes that tell assistive technology about a field."""
+    invalid = mark_safe(' aria-invalid="true"') if is_invalid else ""
+    return format_html('{} aria-describedby="{}"', invalid, described_by)
 
 
 class ArgumentsField(forms.Field):
@@ -257,24 +138,76 @@ class ArgumentsField(forms.Field):
         )
         stored: Mapping[str, Any] = self.widget.stored if isinstance(self.widget, ArgumentsWidget) else {}
         if typed["mode"] == "fields" and (task := _known(typed["task"])):
-            given = _from_fields(task, typed["fields"], typed["kept"])
+            given = self._checked_fields(task, typed)
         else:
             given = StorableJSONField(required=False).clean(typed["json"])
         if isinstance(given, dict):
             given = unmasked(given, stored)
         return {} if given is None else given
 
+    def _checked_fields(self, task: Task, typed: TypedArguments) -> dict[str, Any]:
+        """
+        Return what was typed.
 
-def _from_fields(task: Task, fields: Mapping[str, str], kept: Collection[str]) -> dict[str, Any]:
-    """Return what was typed, with a mask for each secret that stays as it is."""
+        :raises ValidationError: naming every argument that does not fit, those of the task's own checks among them
+        """
+        given, problems = _read(task, typed["fields"], typed["kept"])
+        if not problems:
+            return given
+        problems |= {name: text for name, text in _misfits(task, given).items() if name not in problems}
+        if isinstance(self.widget, ArgumentsWidget):
+            self.widget.problems = problems
+        raise ValidationError([ValidationError(text, code="invalid") for text in problems.values()])
+
+
+def _misfits(task: Task, given: Mapping[str, Any]) -> dict[str, str]:
+    """Return the problem of each argument, by its name."""
+    # Masks stand for stored secrets, which fit.
+    known = {name: value for name, value in given.items() if value != display.MASK}
+    try:
+        task.bind(args=(), kwargs=known)
+    except InvalidArguments as error:
+        masked = given.keys() - known.keys()
+        return {name: text for name, text in problems_by_argument(error).items() if name not in masked}
+    return {}
+
+
+def problems_by_argument(error: InvalidArguments) -> dict[str, str]:
+    """Return the problem of each named argument, in the reader's language."""
+    return {
+        problem["pointer"].removeprefix("/kwargs/").partition("/")[0]: told(problem["detail"])
+        for problem in error.problems
+        if problem["pointer"].startswith("/kwargs/")
+    }
+
+
+def _read(task: Task, fields: Mapping[str, str], kept: Collection[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what was typed, with a mask for each secret that stays as it is, and the problem of each other field."""
     found: dict[str, Any] = {}
+    problems: dict[str, str] = {}
     for argument in arguments_of(task):
         text = fields.get(argument.name, "")
-        if argument.kind == "secret" and not text and argument.name in kept:
-            found[argument.name] = display.MASK
-        elif text.strip():
-            found[argument.name] = _value(argument, text.replace("\r\n", "\n"))
-    return dict(StorableJSONField(required=False).clean(json.dumps(found)) or {})
+        try:
+            if argument.kind == "secret" and not text and argument.name in kept:
+                found[argument.name] = display.MASK
+            elif text.strip():
+                value = value_of(argument, text.replace("\r\n", "\n"))
+                found[argument.name] = StorableJSONField().clean(json.dumps(value)) if value else value
+        except ValidationError as error:
+            problems[argument.name] = " ".join(error.messages)
+    return found, problems
+
+
+def _from_fields(task: Task, fields: Mapping[str, str], kept: Collection[str]) -> dict[str, Any]:
+    """
+    Return what was typed, with a mask for each secret that stays as it is.
+
+    :raises ValidationError: a field does not fit
+    """
+    found, problems = _read(task, fields, kept)
+    if problems:
+        raise ValidationError(list(problems.values()))
+    return found
 
 
 def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -301,7 +234,7 @@ def switched(data: Any) -> str:
     offered = arguments_of(task) if task else []
     given = _given(typed, task)
     wants_fields = data.get("want") == "fields"
-    fields = _as_fields(offered, {} if given is None else given) if wants_fields and task else None
+    fields = as_fields(offered, {} if given is None else given) if wants_fields and task else None
     if given is not None:
         typed["kept"] &= {name for name, value in given.items() if value == display.MASK}
         typed["json"] = json.dumps(given, ensure_ascii=False, indent=2)

@@ -55,6 +55,14 @@ _DATE = re.compile(r"(\d{1,2})(?:-(\d{1,2}))?")
 _WORKDAYS = {"1": "1W", "last": "LW"}
 
 
+class InPart(ValidationError):
+    """A problem of one part of the form."""
+
+    def __init__(self, message: str, *, part: str, code: str = "invalid") -> None:
+        super().__init__(message, code=code)
+        self.part = part
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Days:
     """The last three fields of a cron expression."""
@@ -91,12 +99,10 @@ def _times(said: str) -> list[time]:
         if not text:
             continue
         if not (match := _TIME.fullmatch(text)):
-            raise ValidationError(
-                _("“%s” is not a time of day. Use the 24-hour clock, such as 14:30.") % text, code="invalid"
-            )
+            raise InPart(_("“%s” is not a time of day. Use the 24-hour clock, such as 14:30.") % text, part="times")
         found.add(time(int(match[1]), int(match[2])))
     if not found:
-        raise ValidationError(_("Enter a time of day such as 14:30, or several: 08:30, 14:30."), code="required")
+        raise InPart(_("Enter a time of day such as 14:30, or several: 08:30, 14:30."), part="times", code="required")
     return sorted(found)
 
 
@@ -117,7 +123,7 @@ def _weeks(typed: Mapping[str, Any]) -> int:
     if not said or _said(typed, "on") not in ("", "week"):
         return 1
     if not said.isdecimal() or not 1 <= int(said) <= 520:
-        raise ValidationError(_("Weeks: “%s” is not a whole number from 1 to 520.") % said[:40], code="invalid")
+        raise InPart(_("Weeks: “%s” is not a whole number from 1 to 520.") % said[:40], part="weeks")
     return int(said)
 
 
@@ -125,11 +131,11 @@ def _every_few_weeks(
     typed: Mapping[str, Any], times: Collection[time], *, weeks: int, today: date
 ) -> list[dict[str, Any]]:
     if _ticked(typed, "months", MONTHS) != "*":
-        raise ValidationError(_("Every few weeks: choose no months, or every week."), code="invalid")
+        raise InPart(_("Every few weeks: choose no months, or every week."), part="weeks")
     try:
         first = date.fromisoformat(said) if (said := _said(typed, "week_of")) else today
     except ValueError:
-        raise ValidationError(_("First week: “%s” is not a date.") % said[:40], code="invalid") from None
+        raise InPart(_("First week: “%s” is not a date.") % said[:40], part="week_of") from None
     monday = first - timedelta(days=first.weekday())
     names = typed.get("weekdays") or list(WEEKDAYS)
     starts = [monday + timedelta(days=number) for number, name in enumerate(WEEKDAYS) if name in names]
@@ -155,11 +161,11 @@ def _days(typed: Mapping[str, Any]) -> _Days:
 
 def _position(position: str, weekday: str, months: str) -> _Days:
     if position not in POSITIONS or weekday not in (*WEEKDAYS, WORKDAY):
-        raise ValidationError(_("Choose which weekday of the month."), code="required")
+        raise InPart(_("Choose which weekday of the month."), part="weekday", code="required")
     if weekday != WORKDAY:
         return _Days(weekdays=f"{weekday}L" if position == "last" else f"{weekday}#{position}", months=months)
     if position not in _WORKDAYS:
-        raise ValidationError(_("Of the working days, only the first and the last can be chosen."), code="invalid")
+        raise InPart(_("Of the working days, only the first and the last can be chosen."), part="weekday")
     return _Days(dates=_WORKDAYS[position], months=months)
 
 
@@ -172,15 +178,14 @@ def _dates(said: str) -> str:
         elif match := _DATE.fullmatch(text):
             ends = [int(end) for end in match.groups() if end]
             if not all(1 <= end <= 31 for end in ends) or ends != sorted(ends):
-                raise ValidationError(_("“%s” is not a date of a month. Dates are 1 to 31.") % text, code="invalid")
+                raise InPart(_("“%s” is not a date of a month. Dates are 1 to 31.") % text, part="dates")
             found.append("-".join(map(str, ends)))
         elif text:
-            raise ValidationError(
-                _("“%s” is not a date of a month. Write numbers and “last”, such as 1, 15, last.") % text,
-                code="invalid",
+            raise InPart(
+                _("“%s” is not a date of a month. Write numbers and “last”, such as 1, 15, last.") % text, part="dates"
             )
     if not found:
-        raise ValidationError(_("Enter one or more dates of the month, such as 1, 15, last."), code="required")
+        raise InPart(_("Enter one or more dates of the month, such as 1, 15, last."), part="dates", code="required")
     return ",".join(sorted(set(found), key=_place))
 
 

@@ -14,12 +14,12 @@ from django.core.exceptions import ValidationError
 from django.forms.renderers import TemplatesSetting
 from django.utils import timezone
 from django.utils.dates import MONTHS as NAMES_OF_MONTHS
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin.fields import days_parts
-from scheduler.admin.fields.days_parts import MONTHS, WEEKDAYS
+from scheduler.admin.fields.days_parts import MONTHS, WEEKDAYS, InPart
 from scheduler.admin.fields.duration_field import not_a_duration
 from scheduler.admin.fields.json_field import StorableJSONField
 from scheduler.core import durations, triggers
@@ -49,6 +49,7 @@ _OWN = {
     "once": ("run_at",),
     "json": ("json",),
 }
+_FIRST = {"every": "number", "days": "times", "cron": "expression", "once": "run_at"}
 _LIMITS = ("start_at", "end_at", "jitter_seconds")
 _TICKS = {"weekdays": WEEKDAYS, "months": MONTHS}
 _TEXTS = tuple(
@@ -81,9 +82,26 @@ class TriggerWidget(forms.Widget):
 
     template_name = "scheduler/fields/trigger_widget.html"
 
+    invalid: str | None = None
+    """The part that has a problem, empty for the JSON."""
+
     def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
         """With the project's template engine, which finds the templates of apps whatever FORM_RENDERER is."""
-        return super().render(name, value, attrs, TemplatesSetting())
+        html = super().render(name, value, attrs, TemplatesSetting())
+        if self.invalid is None:
+            return html
+        # What people typed has its quotes escaped: this is the attribute alone.
+        part = f'name="{name}-{self.invalid}"' if self.invalid else f'name="{name}"'
+        marked = f'{part} aria-invalid="true" aria-describedby="id_{name}_error"'
+        return mark_safe(html.replace(part, marked))  # noqa: S308 - rendered by a template
+
+    def mark(self, error: ValidationError, *, kind: str) -> None:
+        """Mark the part that an error is about; of several possible ones, the first of the kind that was chosen."""
+        part = getattr(error, "part", "")
+        of_kind = _OWN.get(kind, ("json",))
+        is_shown = part in (*of_kind, "timezone", *_LIMITS)
+        shown = part if is_shown else _FIRST.get(kind, "json")
+        self.invalid = "" if shown == "json" else shown
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> Typed:
         kind = data.get(f"{name}-kind") or "json"
@@ -191,9 +209,9 @@ def _limits(typed: Typed) -> dict[str, Any]:
 def _every(typed: Typed) -> dict[str, Any]:
     number, unit, at = _number(typed.said("number"), _("How many")), typed.said("unit"), typed.said("at")
     if unit not in UNITS:
-        raise ValidationError(_("Choose a unit."), code="required")
+        raise InPart(_("Choose a unit."), part="unit", code="required")
     if unit in _CALENDAR and not at:
-        raise ValidationError(_("Every %s: enter a time of day, such as 02:30.") % UNITS[unit], code="required")
+        raise InPart(_("Every %s: choose a time of day, such as 02:30.") % UNITS[unit], part="at", code="required")
     if at and unit in (*_CALENDAR, "days", "weeks"):
         return {"type": "calendar", unit: number, "at": at[:_LONGEST]}
     return {"type": "interval", unit: number}
@@ -218,15 +236,15 @@ def _today(zone: str) -> date:
 def _cron(typed: Typed) -> dict[str, Any]:
     expression = typed.said("expression")
     if not expression:
-        raise ValidationError(_("Enter a cron expression, such as 0 3 * * *."), code="required")
+        raise InPart(_("Enter a cron expression, such as 0 3 * * *."), part="expression", code="required")
     if len(expression) > _LONGEST:
-        raise ValidationError(_("An expression has at most %d characters.") % _LONGEST, code="invalid")
+        raise InPart(_("An expression has at most %d characters.") % _LONGEST, part="expression")
     return {"type": "cron", "expression": expression}
 
 
 def _once(typed: Typed) -> dict[str, Any]:
     if not typed.said("run_at"):
-        raise ValidationError(_("Enter a date and a time."), code="required")
+        raise InPart(_("Enter a date and a time."), part="run_at", code="required")
     return {"type": "date", "run_at": typed.said("run_at")[:_LONGEST]}
 
 
@@ -241,8 +259,8 @@ def _number(text: str, name: str) -> int | float:
     try:
         return float(text)
     except ValueError:
-        raise ValidationError(
-            _("%(name)s: “%(text)s” is not a number.") % {"name": name, "text": text[:40]}, code="invalid"
+        raise InPart(
+            _("%(name)s: “%(text)s” is not a number.") % {"name": name, "text": text[:40]}, part="number"
         ) from None
 
 
@@ -319,5 +337,6 @@ def _jitter(text: str) -> int | float:
     try:
         seconds = durations.seconds(text)
     except durations.NotADuration:
-        raise not_a_duration(text, label=_("Random delay")) from None
+        problem = not_a_duration(text, label=_("Random delay"))
+        raise InPart(problem.message, part="jitter_seconds") from None
     return int(seconds) if seconds == int(seconds) else seconds

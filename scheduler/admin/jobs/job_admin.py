@@ -10,7 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -34,6 +34,7 @@ from scheduler.models import Job
 from scheduler.services import jobs, masking
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
+from scheduler.services.sites import reverse
 
 
 @register(Job)
@@ -149,20 +150,20 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
             if request.method != "GET":
                 raise PermissionDenied
             return HttpResponseRedirect(addresses.job(unquote(object_id)))
-        return self._or_say_why(
+        return self._or_explain(
             request,
             lambda: super(JobAdmin, self).changeform_view(request, object_id, form_url, extra_context),
             request.get_full_path(),
         )
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        return self._or_say_why(
+        return self._or_explain(
             request,
             lambda: super(JobAdmin, self).delete_view(request, object_id, extra_context),
             reverse("admin:scheduler_job_changelist"),
         )
 
-    def _or_say_why(self, request: HttpRequest, view: Callable[[], HttpResponse], otherwise: str) -> HttpResponse:
+    def _or_explain(self, request: HttpRequest, view: Callable[[], HttpResponse], otherwise: str) -> HttpResponse:
         """Answer with the page, or go to ``otherwise`` and say there what the services refused."""
         try:
             try:

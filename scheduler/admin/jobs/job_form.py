@@ -14,7 +14,8 @@ from django_apscheduler.models import DjangoJob
 from scheduler import conf
 from scheduler.admin.changes import change_text
 from scheduler.admin.fields import task_field
-from scheduler.admin.fields.arguments_field import ArgumentsField
+from scheduler.admin.fields.arguments_field import ArgumentsField, problems_by_argument
+from scheduler.admin.fields.days_parts import InPart
 from scheduler.admin.fields.duration_field import fields_of_policies
 from scheduler.admin.fields.json_field import StorableJSONField
 from scheduler.admin.fields.tags_field import TagsField
@@ -108,6 +109,13 @@ class JobForm(forms.ModelForm):
         self.fields["rerun_if_interrupted"] = forms.NullBooleanField(label=rerun.label, help_text=rerun.help_text)
         choice: Any = self.fields["rerun_if_interrupted"].widget
         choice.choices = RERUNS
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        trigger: Any = self.fields["trigger"].widget
+        if found := self.errors.as_data().get("trigger"):
+            typed = trigger.value_from_datadict(self.data, {}, self.add_prefix("trigger"))
+            trigger.mark(found[0], kind=typed.said("kind"))
 
     def _get_validation_exclusions(self) -> set[str]:
         """The model does not validate policies left to the task. The services fill them in."""
@@ -207,11 +215,7 @@ class JobForm(forms.ModelForm):
             self.add_error("task", told(error))
         except InvalidArguments as error:
             arguments: Any = self.fields["kwargs"].widget
-            arguments.problems = {
-                problem["pointer"].removeprefix("/kwargs/").partition("/")[0]: told(problem["detail"])
-                for problem in error.problems
-                if problem["pointer"].startswith("/kwargs/")
-            }
+            arguments.problems = problems_by_argument(error)
             is_positional = any(problem["pointer"].startswith("/args") for problem in error.problems)
             self.add_error("args" if is_positional or not isinstance(cleaned["args"], list) else "kwargs", told(error))
 
@@ -222,7 +226,7 @@ class JobForm(forms.ModelForm):
         except InvalidTrigger as error:
             # Where it is needs saying only for what lies inside a list of triggers.
             where = f"{error.pointer}: " if error.pointer.count("/") > 1 else ""
-            self.add_error("trigger", f"{where}{told(error)}")
+            self.add_error("trigger", InPart(f"{where}{told(error)}", part=error.pointer.rpartition("/")[2]))
 
 
 def _printable(text: str) -> str:

@@ -104,4 +104,4 @@ def _counts(steps: Iterable[Step]) -> list[dict[str, Any]]:
 def sentence(done: Synchronisation) -> str:
     """Return what was done, for the message above the next page."""
     parts = [f"{each['text']}: {each['number']:,}" for each in _counts(done.steps)]
-    return ", ".join(parts) or _("Nothing had to be changed.")
+    return ", ".join(parts) or _("No changes were necessary.")

@@ -51,7 +51,7 @@ class TemplateForm(forms.Form):
         label=gettext_lazy("Note"),
         max_length=500,
         required=False,
-        help_text=gettext_lazy("What changed, and why."),
+        help_text=gettext_lazy("The change and its reason."),
     )
 
     def __init__(self, *args: Any, is_new: bool, **kwargs: Any) -> None:

@@ -14,7 +14,7 @@ class TemplateVersionCreation(Body):
         default_factory=list, max_length=50, description="Objects with name, type, default, choices, minimum, maximum."
     )
     body: dict[str, Any] = Field(description="The definition of a job; {name} stands for a parameter.")
-    note: str = Field(default="", max_length=500, description="What changed, and why.")
+    note: str = Field(default="", max_length=500, description="The change and its reason.")
 
 
 class TemplateCreation(TemplateVersionCreation):
@@ -54,3 +54,9 @@ class Synchronise(Body):
     rollback: bool = False
     overwrite: bool = False
     dry_run: bool = Field(default=False, description="Return the plan and change nothing.")
+
+
+class DriftChoice(Body):
+    fields: list[str] = Field(
+        default_factory=list, max_length=100, description="Such as priority or kwargs.days. Empty: all that drifted."
+    )

@@ -216,7 +216,9 @@ def _member(words: type[Word], field: str, value: Any) -> Word:
         return words(value)
     except ValueError:
         raise InvalidRule(
-            phrase("{field} is “{value}”; it is {allowed}.", field=field, value=f"{value}", allowed=", ".join(words)),
+            phrase(
+                "{field} is “{value}”. It must be {allowed}.", field=field, value=f"{value}", allowed=", ".join(words)
+            ),
             field=field,
         ) from None
 
@@ -228,13 +230,15 @@ def _scope(kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
     target = given.get("target") or ""
     if not isinstance(target, str) or len(target) > 255 or not target.isprintable():
         raise InvalidRule(
-            phrase("target is “{value}”; it is a text of at most 255 characters.", value=f"{target}"[:80]),
+            phrase("target is “{value}”. It must be a text of at most 255 characters.", value=f"{target}"[:80]),
             field="target",
         )
     if scope is Scope.EVERYTHING:
         return {"scope": scope, "target": ""}
     if not target:
-        raise InvalidRule(phrase("target is empty; it names the {scope}.", scope=phrase(scope.value)), field="target")
+        raise InvalidRule(
+            phrase("target is empty. It must name the {scope}.", scope=phrase(scope.value)), field="target"
+        )
     return {"scope": scope, "target": target}
 
 
@@ -257,7 +261,7 @@ def _number(name: str, value: Any, parameter: Parameter) -> float | int | None:
     if not is_number or not parameter.least <= value <= parameter.most or (parameter.is_whole and value != int(value)):
         raise InvalidRule(
             phrase(
-                "{name} is “{value}”; it is a number from {low:g} to {high:g}.",
+                "{name} is “{value}”. It must be a number from {low:g} to {high:g}.",
                 name=name,
                 value=f"{value}",
                 low=parameter.least,
@@ -275,14 +279,16 @@ def _comparison(kind: RuleKind, given: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(path, str) or not path or len(path) > 255 or not all(path.split(".")):
         raise InvalidRule(
             phrase(
-                "path is “{value}”; it is names with dots between them, such as documents.new.", value=f"{path}"[:80]
+                "path is “{value}”. It must be names with dots between them, such as documents.new.",
+                value=f"{path}"[:80],
             ),
             field="path",
         )
     operator = _member(Operator, "operator", given.get("operator"))
     if value is None or not isinstance(value, str | int | float | bool):
         raise InvalidRule(
-            phrase("value is “{value}”; it is a number, a text, or true or false.", value=f"{value}"), field="value"
+            phrase("value is “{value}”. It must be a number, a text, or true or false.", value=f"{value}"),
+            field="value",
         )
     if operator not in (Operator.EQUAL, Operator.UNEQUAL) and (
         isinstance(value, bool) or not isinstance(value, int | float)

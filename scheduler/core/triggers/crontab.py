@@ -2,7 +2,7 @@
 Cron expressions: five fields, or six with the seconds first, as crontab(5) has them.
 
 The rewriting here adds what cronsim does not read (nicknames, ranges that wrap such as ``22-2`` or ``fri-mon``, ``?``)
-and explains errors. cronsim parses the values of fields and matches days. ``walls`` handles clock changes.
+and explains errors. cronsim parses the values of fields and matches days. ``wall_time`` handles clock changes.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scheduler.messages import declare, declare_counted
 
 LAST_FIRE_TIME_IS_OVER = declare("last_fire_time_is_over", "This never runs again: its last fire time is over.")
-NEVER_TOGETHER = declare("never_together", "This never runs: there is no instant at which all of its triggers fire.")
+NEVER_TOGETHER = declare("never_together", "This never runs: its triggers never fire at the same instant.")
 DATE_IS_OVER = declare("date_is_over", "{date} in {timezone} is over (now {now}).", date=str, timezone=str, now=str)
 UNKNOWN_CRON_FIELD = declare(
     "unknown_cron_field", "A cron has no field “{name}”. It has: {names}.", name=str, names=str
@@ -23,7 +23,7 @@ CRON_FIELD_OUT_OF_RANGE = declare(
     "cron_field_out_of_range", "{field} “{text}”: allowed are {allowed}.", field=str, text=str, allowed=str
 )
 CRON_TOO_LONG = declare(
-    "cron_too_long", "A cron expression has at most {most} characters; this has {number}.", most=int, number=int
+    "cron_too_long", "A cron expression has at most {most} characters. This one has {number}.", most=int, number=int
 )
 CRON_IS_TEXT = declare("cron_is_text", "A cron expression is a text such as “0 2 * * *”.")
 CRON_IS_EMPTY = declare(
@@ -46,7 +46,7 @@ CRON_PART_OUT_OF_RANGE = declare(
 )
 CRON_LIST_TOO_LONG = declare(
     "cron_list_too_long",
-    "{field}: a list has at most {most} items; this has {number}.",
+    "{field}: a list has at most {most} items. This one has {number}.",
     field=str,
     most=int,
     number=int,
@@ -107,7 +107,7 @@ NOT_A_WHOLE_NUMBER = declare(
 UNKNOWN_KEY = declare("unknown_key", "{trigger} has no “{key}”.", trigger=str, key=str)
 UNIT_NEEDED = declare("unit_needed", "{trigger} needs one or more of {units}.", trigger=str, units=str)
 TRIGGERS_NEEDED = declare("triggers_needed", "“{kind}” has a list of 1 to {most} triggers.", kind=str, most=int)
-UNKNOWN_TYPE = declare("unknown_type", "“{kind}” is no type. Types are: {types}.", kind=str, types=str)
+UNKNOWN_TYPE = declare("unknown_type", "“{kind}” is not a trigger type. Types are: {types}.", kind=str, types=str)
 UNKNOWN_ZONE = declare("unknown_zone", "“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text=str)
 UNKNOWN_ZONE_BUT = declare(
     "unknown_zone_but", "“{text}” is not a time zone. Did you mean “{close}”?", text=str, close=str
@@ -117,3 +117,20 @@ TOO_COSTLY = declare(
     "This trigger takes too long to compute: its triggers agree too rarely, or are too many. "
     "Make it of fewer or simpler ones.",
 )
+UNKNOWN_CALENDAR = declare("unknown_calendar", "There is no calendar “{name}”.", name=str)
+UNKNOWN_CALENDAR_BUT = declare(
+    "unknown_calendar_but", "There is no calendar “{name}”. Did you mean “{close}”?", name=str, close=str
+)
+CALENDARS_ARE_NAMES = declare(
+    "calendars_are_names", "{name} is a list of one to {most} names of calendars.", name=str, most=int
+)
+CALENDARS_ON_PARTS = declare("calendars_on_parts", "{name} belongs to the whole trigger, not to one part.", name=str)
+OTHERWISE_UNKNOWN = declare("otherwise_unknown", "otherwise is one of: {choices}.", choices=str)
+OTHERWISE_ALONE = declare("otherwise_alone", "otherwise needs only_on or not_on.")
+TOO_OFTEN_TO_MOVE = declare(
+    "too_often_to_move",
+    "otherwise “{choice}” needs a trigger with at most {most} fire times a day.",
+    choice=str,
+    most=int,
+)
+ALWAYS_LEFT_OUT = declare("always_left_out", "This never runs: its calendars leave out every fire time.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from scheduler.engine.duties.account import Account
 from scheduler.engine.duties.announce import Announce
+from scheduler.engine.duties.calendars import Calendars
 from scheduler.engine.duties.cancel import Cancel
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
@@ -31,6 +32,7 @@ DUTIES: tuple[type[Duty], ...] = (
     MarkStarted,
     Resume,
     Zones,
+    Calendars,
     Inspect,
     Account,
     Sweep,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from scheduler.engine.duties.duty import Agenda, Duty, Work
-from scheduler.engine.duties.inspection import Inspect
 from scheduler.store.accounting import owed
 from scheduler.store.cleaning import removals
 
@@ -31,6 +30,5 @@ class Account(Duty):
         self._after = windows[-1] if len(windows) == owed.MOST_WINDOWS else 0
         if windows:
             owed.account(connection, windows=windows, node=node)
-            self.agenda.duty(Inspect).soon()  # a schedule that was mended is looked at
         detached = removals.detach(connection)
         return 0.0 if self._after or detached >= removals.MOST_RUNS else None

@@ -43,7 +43,7 @@ class Claim(Duty):
 
     def run(self) -> float:
         began = time.monotonic()
-        self.work.positions.look(self.work.connection)
+        self.work.positions.advance(self.work.connection)
         claimed = claims.claim_due(
             self.work.connection,
             node=self.work.identity.node,

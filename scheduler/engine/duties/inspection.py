@@ -16,10 +16,10 @@ from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Agenda, Duty, Work
-from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions
-from scheduler.store.jobs.definitions import StoredDefinition, Vouched
+from scheduler.store.jobs.definitions import ApprovedJob, StoredDefinition
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.halving import in_halves
 from scheduler.store.sessions.notifications import Channel
@@ -89,21 +89,23 @@ def inspect_jobs(
 def _inspect(connection: Connection, jobs: Sequence[str], *, settings: SchedulerSettings, broken: bool) -> int:
     with connection.transaction() as transaction:
         found = definitions.to_inspect(transaction, jobs=jobs, broken=broken)
-        fit: list[Vouched] = []
+        fit: list[ApprovedJob] = []
         problems: list[tuple[str, Message]] = []
         offered = definitions.offered_by_live_nodes(transaction, tasks={job.task for job in found})
         for job in found:
             try:
-                fit.append(_vouch(job, settings))
+                fit.append(_approved(job, settings))
             except UnknownTask as error:
                 if job.task not in offered:  # else it is for a node of the other release to judge
                     problems.append((job.id, reasons.of_error(error)))
             except (InvalidArguments, InvalidTrigger) as error:
                 problems.append((job.id, reasons.of_error(error)))
+            except DatabaseUnavailable:  # a calendar could not be read
+                raise
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
                 unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
                 problems.append((job.id, unreadable))
-        healed = definitions.vouch(transaction, fit=fit)
+        healed = definitions.approve(transaction, fit=fit)
         definitions.break_jobs(transaction, problems=problems)
     for job_id, reason in problems:
         logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": reason})
@@ -128,7 +130,7 @@ def break_jobs_without_a_task(connection: Connection) -> int:
     return sum(broken)
 
 
-def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:
+def _approved(job: StoredDefinition, settings: SchedulerSettings) -> ApprovedJob:
     trigger = rules.inspect(
         task=job.task,
         args=json.loads(job.args),
@@ -144,7 +146,7 @@ def _vouch(job: StoredDefinition, settings: SchedulerSettings) -> Vouched:
         next_run_time = _next_run_time(job, trigger)
         if next_run_time is None:
             state = JobState.FINISHED
-    return Vouched(
+    return ApprovedJob(
         id=job.id, version=job.version, trigger=json.dumps(trigger), state=state, next_run_time=next_run_time
     )
 

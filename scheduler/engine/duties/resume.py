@@ -17,10 +17,10 @@ from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.duty import Duty
-from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions
-from scheduler.store.jobs.definitions import EndedPause, Vouched
+from scheduler.store.jobs.definitions import ApprovedJob, EndedPause
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
@@ -75,26 +75,28 @@ def _end_pauses(
     connection: Connection, jobs: Sequence[str], *, settings: SchedulerSettings, now: datetime | None
 ) -> int:
     with connection.transaction() as transaction:
-        fit: list[Vouched] = []
+        fit: list[ApprovedJob] = []
         problems: list[tuple[str, Message]] = []
         for job in definitions.ended_pauses(transaction, jobs=jobs, now=now):
             try:
                 fit.append(_resumed(job, settings))
             except (InvalidArguments, InvalidTrigger) as error:
                 problems.append((job.id, reasons.of_error(error)))
+            except DatabaseUnavailable:  # a calendar could not be read
+                raise
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
                 unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
                 problems.append((job.id, unreadable))
-        resumed = definitions.vouch(transaction, fit=fit, now=now)
+        resumed = definitions.approve(transaction, fit=fit, now=now)
         definitions.break_jobs(transaction, problems=problems, now=now)
-    for vouched in fit:
-        logger.info(events.JOB_RESUMED, extra={"job": vouched.id, "next_run_time": vouched.next_run_time})
+    for approved in fit:
+        logger.info(events.JOB_RESUMED, extra={"job": approved.id, "next_run_time": approved.next_run_time})
     for job_id, reason in problems:
         logger.warning(events.JOB_BROKEN, extra={"job": job_id, "reason": reason})
     return resumed
 
 
-def _resumed(job: EndedPause, settings: SchedulerSettings) -> Vouched:
+def _resumed(job: EndedPause, settings: SchedulerSettings) -> ApprovedJob:
     """
     Return the job as it is when somebody resumes it.
 
@@ -111,7 +113,7 @@ def _resumed(job: EndedPause, settings: SchedulerSettings) -> Vouched:
         )
     trigger = triggers.normalize(json.loads(job.trigger), now=job.now)
     next_run_time = triggers.fire_time_when_resumed(trigger, now=job.now)
-    return Vouched(
+    return ApprovedJob(
         id=job.id,
         version=job.version,
         trigger=json.dumps(trigger),

@@ -43,7 +43,7 @@ class Start(Duty):
     def run(self) -> float | None:
         workload = self.work.workload
         if self._locked and time.monotonic() >= self._locked_until:
-            workload.put_back(self._locked)
+            workload.requeue(self._locked)
             self._locked = []
         free, gated = workload.next_to_start()
         try:
@@ -54,7 +54,7 @@ class Start(Duty):
             if gated:
                 gated = self._pass_the_gate(gated)
         except BaseException:  # whatever it was: what is neither waiting nor started would be lost in memory
-            workload.put_back(free, gated)
+            workload.requeue(free, gated)
             raise
         for run in (*free, *gated):
             self.work.events.submitted(run)
@@ -107,6 +107,6 @@ class Start(Duty):
         """Whether the next pass can give an executor more, so that it follows at once."""
         take, workload = self.agenda.duty(Take), self.work.workload
         return any(
-            take.is_hungry(executor) and (workload.has_pending(executor) or workload.room()[executor] > 0)
+            take.wants_runs(executor) and (workload.has_pending(executor) or workload.room()[executor] > 0)
             for executor in workload.pools
         )

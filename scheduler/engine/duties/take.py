@@ -40,7 +40,7 @@ class Take(Duty):
         for executor in self._more if executors is None else executors:
             self._more[executor] = True
 
-    def is_hungry(self, executor: str) -> bool:
+    def wants_runs(self, executor: str) -> bool:
         """Whether a pass would give this executor more work. Safe in any thread."""
         workload = self.work.workload
         return (self._more[executor] or workload.has_pending(executor)) and workload.runs_dry(executor)

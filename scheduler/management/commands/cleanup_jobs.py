@@ -138,4 +138,4 @@ def _number(option: str, value: Any) -> int:
     try:
         return int(str(value))
     except ValueError:
-        raise CommandError(f"--{option} is “{value}”; it is a whole number.", returncode=2) from None
+        raise CommandError(f"--{option} is “{value}”. It must be a whole number.", returncode=2) from None

@@ -54,7 +54,7 @@ class Incident(models.Model):
         db_default=Value([], ArrayField(models.TextField())),
         help_text=_("Texts without their numbers that were seen so far: another one is a change."),
     )
-    changed_at = models.DateTimeField(_("changed at"), null=True, help_text=_("A change that nobody was told yet."))
+    changed_at = models.DateTimeField(_("changed at"), null=True, help_text=_("A change that is not reported yet."))
     closed_at = models.DateTimeField(_("closed at"), null=True)
     closed_because = models.CharField(
         _("closed because"),

@@ -89,7 +89,9 @@ class AlertChange(models.Model):
     )
     actor = models.CharField(_("who"), max_length=150, blank=True, default="")
     via = models.CharField(_("via"), max_length=16)
-    changes = models.JSONField(_("changes"), default=dict, help_text=_("Old and new value by field; secrets masked."))
+    changes = models.JSONField(
+        _("changes"), default=dict, help_text=_("Old and new value by field, with secrets masked.")
+    )
     changed_at = models.DateTimeField(_("changed at"), db_default=Now())
 
     class Meta:

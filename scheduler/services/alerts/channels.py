@@ -26,6 +26,8 @@ from scheduler.store.clock import database_now
 _PLAIN = ("enabled", "per_minute", "zone", "language", "quiet_from", "quiet_until", "digest", "digest_at")
 FIELDS = ("name", "kind", "config", *_PLAIN)
 
+_DIGEST_AT = time(8)
+
 
 def all_channels() -> QuerySet[Channel]:
     """Return the channels with the number of messages that wait, by name."""
@@ -56,7 +58,8 @@ def create(*, name: str, kind: str, actor: str = "", via: Via | str = Via.CODE, 
     """
     channel = Channel(kind=kind)
     with transactions.atomic():
-        _save(channel, {"name": name, "kind": kind, **given}, before={}, action="created", actor=actor, via=via)
+        values = {"digest_at": _DIGEST_AT, **given, "name": name, "kind": kind}
+        _save(channel, values, before={}, action="created", actor=actor, via=via)
     return channel
 
 
@@ -202,7 +205,8 @@ def _plain(name: str, value: Any) -> Any:
     if name == "per_minute":
         if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10_000:
             raise InvalidChannel(
-                phrase("per_minute is “{value}”; it is a whole number from 1 to 10,000.", value=f"{value}"), field=name
+                phrase("per_minute is “{value}”. It must be a whole number from 1 to 10,000.", value=f"{value}"),
+                field=name,
             )
         return value
     if name == "zone":
@@ -211,7 +215,7 @@ def _plain(name: str, value: Any) -> Any:
         if value and value not in dict(settings.LANGUAGES):
             raise InvalidChannel(
                 phrase(
-                    "language is “{value}”; it is {allowed}.",
+                    "language is “{value}”. It must be {allowed}.",
                     value=f"{value}"[:20],
                     allowed=", ".join(dict(settings.LANGUAGES)),
                 ),
@@ -221,7 +225,7 @@ def _plain(name: str, value: Any) -> Any:
     if name == "digest":
         if value not in ("", "daily", "weekly", None):
             raise InvalidChannel(
-                phrase("digest is “{value}”; it is daily, weekly or empty.", value=f"{value}"[:20]), field=name
+                phrase("digest is “{value}”. It must be daily, weekly or empty.", value=f"{value}"[:20]), field=name
             )
         return value or ""
     return _time(name, value)
@@ -237,7 +241,7 @@ def _zone(value: str) -> str:
         return "UTC"
     if not isinstance(zone, ZoneInfo):
         raise InvalidChannel(
-            phrase("zone is “{value}”; it is a place such as Europe/Berlin, or UTC.", value=f"{value}"[:64]),
+            phrase("zone is “{value}”. It must be a place such as Europe/Berlin, or UTC.", value=f"{value}"[:64]),
             field="zone",
         )
     return zone.key
@@ -250,7 +254,8 @@ def _time(name: str, value: Any) -> time | None:
         return value if isinstance(value, time) else time.fromisoformat(str(value))
     except ValueError:
         raise InvalidChannel(
-            phrase("{name} is “{value}”; it is a time such as 22:00.", name=name, value=f"{value}"[:20]), field=name
+            phrase("{name} is “{value}”. It must be a time such as 22:00.", name=name, value=f"{value}"[:20]),
+            field=name,
         ) from None
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from scheduler.core.alerts import ClosedBecause
 from scheduler.errors import IncidentIsClosed, IncidentNotFound, InvalidPause
@@ -14,6 +17,9 @@ from scheduler.messages import phrase
 from scheduler.models import Incident, Job, Mute, Notification
 from scheduler.services import transactions
 from scheduler.store.clock import database_now
+from scheduler.telemetry import events
+
+logger = logging.getLogger(__name__)
 
 LONGEST = timedelta(days=366)
 
@@ -148,6 +154,18 @@ def of_thread(*, thread: str) -> QuerySet[Incident]:
     return Incident.objects.filter(opened_in=thread).order_by(F("closed_at").desc(nulls_first=True), "id")
 
 
+def announce(signal: Signal, *, opened_in: Sequence[str] = (), closed_in: Sequence[str] = ()) -> None:
+    """Send a signal about each incident of these messages, for the project's own code."""
+    if not signal.has_listeners():
+        return
+    found = Incident.objects.filter(Q(opened_in__in=opened_in) | Q(closed_in__in=closed_in))
+    for incident in found.order_by("pk").iterator(chunk_size=500):
+        for receiver, error in signal.send_robust(sender=Incident, incident=incident):
+            if isinstance(error, Exception):
+                extra = {"receiver": getattr(receiver, "__qualname__", repr(receiver)), "error": str(error)}
+                logger.error(events.ALERTS_RECEIVER_FAILED, extra=extra)
+
+
 def _locked(incident: Incident) -> Incident:
     """The caller's transaction is open."""
     stored = Incident.objects.select_for_update().filter(pk=incident.pk).first()
@@ -163,7 +181,7 @@ def _check(until: datetime) -> None:
     if not now < until <= now + LONGEST:
         raise InvalidPause(
             phrase(
-                "until is “{until}”; it is a time from now on, at most a year away (now {now}).",
+                "until is “{until}”. It must be a time from now on, at most a year away (now {now}).",
                 until=until.isoformat(timespec="seconds"),
                 now=now.isoformat(timespec="seconds"),
             )

@@ -83,7 +83,6 @@ def create(
     :raises JobExists: the id is taken
     """
     policy_rules.refuse_unknown(policies)
-    now = now or database_now()
     given: dict[str, Any] = {
         "task": task_name(task),
         "args": args or (),
@@ -97,6 +96,7 @@ def create(
     again: dict[str, Any] = {**defaults, **given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), **again)
+    now = now or database_now()
     job = new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
     with database.atomic():
         if replace_existing and rows.is_unadopted(id=job.id):
@@ -183,11 +183,11 @@ def update(
     unknown = sorted(set(changes) - set(definition.NAMES))
     if unknown:
         raise InvalidPolicy(error_messages.UNCHANGEABLE(names=", ".join(unknown)))
-    now = now or database_now()
     if "task" in changes:
         changes["task"] = task_name(changes["task"])
     with database.atomic():
         stored = _lock(job)
+        now = now or database_now()
         if version is not None and stored.version != version:
             raise stale(job=stored, version=version)
         new = editing.edited(job=stored, changes=changes, now=now, is_restored=restored_version is not None)
@@ -236,25 +236,30 @@ def pause(
 
     :raises AlreadyPaused, InvalidPause, JobNotFound: no change was made
     """
-    now = now or database_now()
-    until = None if until is None else aware(until)
-    if until is not None and until <= now:
+    with database.atomic():
+        stored = _lock(job)
+        now = now or database_now()
+        until = None if until is None else _end_of_pause(until, now=now)
+        if stored.state == JobState.PAUSED and stored.paused_until == until:
+            raise AlreadyPaused(error_messages.JOB_IS_PAUSED(name=stored.name))
+        changes = rows.pause(job=stored, reason=reason, until=until, now=now)
+        author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
+        return rows.save(job=stored, changes=changes, author=author, now=now)
+
+
+def _end_of_pause(until: datetime, *, now: datetime) -> datetime:
+    until = aware(until)
+    if until <= now:
         raise InvalidPause(
             error_messages.PAUSE_IS_OVER(
                 until=until.isoformat(),
                 now=now.isoformat(timespec="seconds"),
             )
         )
-    if until is not None and until.year > LAST_YEAR:
+    if until.year > LAST_YEAR:
         # Beyond it, no time zone could show it, and no program of ours read it back.
         raise InvalidPause(error_messages.PAUSE_TOO_LONG(until=until.isoformat(), year=f"{LAST_YEAR}"))
-    with database.atomic():
-        stored = _lock(job)
-        if stored.state == JobState.PAUSED and stored.paused_until == until:
-            raise AlreadyPaused(error_messages.JOB_IS_PAUSED(name=stored.name))
-        changes = rows.pause(job=stored, reason=reason, until=until, now=now)
-        author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
-        return rows.save(job=stored, changes=changes, author=author, now=now)
+    return until
 
 
 def resume(
@@ -267,9 +272,9 @@ def resume(
 
     :raises NotPaused, JobNotFound, UnknownTask, InvalidArguments, InvalidTrigger: no change was made
     """
-    now = now or database_now()
     with database.atomic():
         stored = _lock(job)
+        now = now or database_now()
         if stored.state != JobState.PAUSED:
             raise NotPaused(error_messages.JOB_IS_NOT_PAUSED(name=stored.name, state=phrase(stored.state)))
         changes = editing.resumed(job=stored, now=now)
@@ -286,9 +291,9 @@ def run_now(
 
     :raises JobIsBroken, UnknownTask, InvalidArguments, JobNotFound: no run was queued
     """
-    now = now or database_now()
     with database.atomic():
         stored = _lock(job)
+        now = now or database_now()
         if stored.state == JobState.BROKEN:
             raise JobIsBroken(error_messages.CANNOT_RUN(name=stored.name, reason=stored.state_reason))
         if kwargs is not None:
@@ -331,6 +336,7 @@ def remove(*, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason
 
 
 def _lock(job: Job | str) -> Job:
+    """Lock a job. The clock is read after that: until then a node may account for fire times up to its own now."""
     if isinstance(job, str):
         return rows.lock(id=job)
     try:

@@ -11,10 +11,10 @@ from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
 from scheduler.core.jobs import names
 from scheduler.core.states import JobSource, Via
-from scheduler.core.tasks.registry import registry
 from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
 from scheduler.models import Job, Run
 from scheduler.services import jobs, masking
+from scheduler.services.jobs import validation
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import database
@@ -47,7 +47,7 @@ def create(*, actor: str, via: Via | str = Via.CODE, source: JobSource, reason: 
 
     :raises UnknownExecutor, InvalidArguments: the job was not created, and the errors of ``jobs.create``
     """
-    _check(task=definition["task"], changes=definition, stored=None)
+    validation.refuse_masks(task=definition["task"], changes=definition, stored=None)
     return jobs.create(actor=actor, via=via, reason=reason, source=source, **definition)
 
 
@@ -64,7 +64,7 @@ def update(
         for name in ("args", "kwargs"):
             if name in changes:
                 changes[name] = masking.unmasked(given=changes[name], stored=getattr(stored, name), pointer=f"/{name}")
-        _check(task=changes.get("task", stored.task), changes=changes, stored=stored)
+        validation.refuse_masks(task=changes.get("task", stored.task), changes=changes, stored=stored)
         return jobs.update(job=stored, actor=actor, via=via, reason=reason, version=version, **changes)
 
 
@@ -76,7 +76,7 @@ def run_now(*, job: Job, actor: str, kwargs: Mapping[str, Any] | None) -> Run:
     """
     if kwargs is not None:
         kwargs = masking.unmasked(given=kwargs, stored=job.kwargs)
-        _check(task=job.task, changes={"kwargs": kwargs}, stored=job)
+        validation.refuse_masks(task=job.task, changes={"kwargs": kwargs}, stored=job)
     return jobs.run_now(job=job, actor=actor, kwargs=kwargs)
 
 
@@ -197,7 +197,7 @@ def change_many(
         matching = list(job_queries.jobs(filter=filter).order_by("pk")[: MOST_AT_ONCE + 1])
         is_cut = len(matching) > MOST_AT_ONCE
         chosen = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
-    do = _deed(action=action, author={"actor": actor, "via": via, "reason": reason}, until=until, tags=tags)
+    do = _action(action=action, author={"actor": actor, "via": via, "reason": reason}, until=until, tags=tags)
     results = _each(chosen=chosen, do=do, dry_run=dry_run)
     return Changes(results=tuple(results), is_cut=is_cut)
 
@@ -214,10 +214,10 @@ def _each(*, chosen: list[tuple[str, Job | None]], do: Callable[[Job], object], 
             yield Change(id=id)
 
 
-def _deed(
+def _action(
     *, action: str, author: Mapping[str, Any], until: datetime | None, tags: tuple[str, ...]
 ) -> Callable[[Job], object]:
-    deeds: dict[str, Callable[[Job], object]] = {
+    actions: dict[str, Callable[[Job], object]] = {
         "pause": lambda job: pause(job=job, **author, until=until),
         "resume": lambda job: resume(job=job, **author),
         "run": lambda job: jobs.run_now(job=job, actor=author["actor"]),
@@ -225,12 +225,4 @@ def _deed(
         "add_tags": lambda job: retag(job=job, **author, add=tags),
         "remove_tags": lambda job: retag(job=job, **author, remove=tags),
     }
-    return deeds[action]
-
-
-def _check(*, task: str, changes: Mapping[str, Any], stored: Job | None) -> None:
-    if stored is None:
-        for name in ("args", "kwargs"):
-            masking.unmasked(given=changes.get(name), stored=None, pointer=f"/{name}")
-    if changes.get("kwargs"):
-        masking.refuse_masks(kwargs=changes["kwargs"], secrets=registry.get(task).secrets)
+    return actions[action]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,14 +12,21 @@ from django.db import transaction
 from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.definition import NAMES
 from scheduler.core.states import JobSource, JobState, Via
-from scheduler.errors import InvalidImport, JobNotFound, SchedulerError
+from scheduler.errors import InvalidImport, InvalidPause, JobNotFound, SchedulerError
 from scheduler.models import Job
-from scheduler.services import masking
-from scheduler.services.jobs import bulk
+from scheduler.services import jobs, masking
+from scheduler.services.alerts import transfer as alerts
+from scheduler.services.jobs import bulk, validation
 from scheduler.store import database
+from scheduler.store.clock import aware, database_now
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
 
 FORMAT = "openlearn-scheduler-jobs"
-VERSION = 1
+VERSION = 2
+"""Since 2 it says which jobs are finished, and how long and why others are paused."""
+
+READABLE = (1, 2)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +41,11 @@ class Imported:
     """Why it was refused."""
 
 
-def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
+def export(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> dict[str, Any]:
     """
     Describe these jobs, or all of them. Secrets are masked: they are kept where the document is imported again.
+
+    ``with_alerts``: the rules, channels and dead-man's switches as well.
 
     :raises JobNotFound: one of these is not there
     """
@@ -45,7 +55,12 @@ def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
         missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
         if missing:
             raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
-    return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "jobs": [_exported(job) for job in found.iterator(chunk_size=500)],
+    }
+    return {**document, "alerts": alerts.export()} if with_alerts else document
 
 
 def import_jobs(
@@ -60,8 +75,9 @@ def import_jobs(
     """
     Create the jobs of a document, each in a transaction of its own. Rejected jobs do not stop the others.
 
-    ``update``: existing jobs get the definition of the document. Otherwise they are skipped. ``dry_run``: all changes
-    are tried and rolled back, so that errors are reported.
+    No import fires at once: a date that has passed comes in as finished. ``update``: existing jobs get the definition
+    of the document, and are paused or resumed as it says. Otherwise they are skipped. ``dry_run``: all changes are
+    tried and rolled back, so that errors are reported.
 
     :raises InvalidImport: the document is not an export. No change was made
     """
@@ -70,11 +86,43 @@ def import_jobs(
     return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
 
 
+def import_alerts(
+    *, document: Any, actor: str, via: Via | str = Via.CODE, update: bool = False, dry_run: bool = False
+) -> alerts.Loaded | None:
+    """
+    Create the rules, channels and switches of a document, all or none. ``None``: it has none.
+
+    Jobs come first: a switch may name one. ``update`` and ``dry_run`` are as for jobs.
+
+    :raises InvalidImport, InvalidRule, InvalidChannel, InvalidSwitch, NameTaken: no change was made
+    """
+    if not isinstance(document, Mapping) or "alerts" not in document:
+        return None
+    author = {"actor": actor, "via": Via(via), "reason": reasons.IMPORTED()}
+    with database.atomic():
+        for entry in _entries(document) if dry_run else ():  # a switch may name a job that is not there yet
+            _import(entry=entry, author=author, update=update, dry_run=False)
+        done = alerts.load(document=document["alerts"], actor=actor, via=via, update=update)
+        if dry_run:
+            transaction.set_rollback(True, using=database.tables_alias())
+    return done
+
+
 def _exported(job: Job) -> dict[str, Any]:
     definition = {name: getattr(job, name) for name in NAMES}
     masked = {name: masking.masked(definition[name]) for name in ("args", "kwargs")}
     definition["trigger"] = triggers.current_form(job.trigger)
-    return {"id": job.pk, **definition, **masked, "paused": job.state == JobState.PAUSED}
+    is_paused = job.state == JobState.PAUSED
+    until = job.paused_until if is_paused else None
+    return {
+        "id": job.pk,
+        **definition,
+        **masked,
+        "paused": is_paused,
+        "paused_until": None if until is None else until.isoformat(),
+        "paused_reason": job.reason_text if is_paused else "",
+        "finished": job.state == JobState.FINISHED,
+    }
 
 
 def _is_same(name: str, present: Any, given: Any) -> bool:
@@ -84,12 +132,12 @@ def _is_same(name: str, present: Any, given: Any) -> bool:
 def _entries(document: Any) -> list[dict[str, Any]]:
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
         raise InvalidImport(f"This is no export of jobs: it has no “format”: “{FORMAT}”.")
-    if document.get("version") != VERSION:
-        raise InvalidImport(f"Its version is {document.get('version')!r}; this release reads {VERSION}.")
+    if document.get("version") not in READABLE:
+        raise InvalidImport(f"Its version is {document.get('version')!r}; this release reads {VERSION} and before.")
     entries = document.get("jobs")
     if not isinstance(entries, list):
         raise InvalidImport("It has no list of jobs.")
-    known = {"id", "paused", *NAMES}
+    known = {"id", *_STATE, *NAMES}
     for place, entry in enumerate(entries):
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise InvalidImport(f"The job at place {place} has no id.")
@@ -101,11 +149,20 @@ def _entries(document: Any) -> list[dict[str, Any]]:
                 raise InvalidImport(f"“{entry['id'][:64]}” has no {name}.")
             if name in entry and not isinstance(entry[name], kind):
                 word = _IN_JSON[kind]
-                raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”; it must be {word}.")
+                raise InvalidImport(f"“{entry['id'][:64]}”: {name} is “{str(entry[name])[:64]}”. It must be {word}.")
     return entries
 
 
-_KINDS: dict[str, type] = {"task": str, "trigger": dict, "args": list, "kwargs": dict, "paused": bool}
+_STATE = ("paused", "paused_until", "paused_reason", "finished")
+_KINDS: dict[str, type] = {
+    "task": str,
+    "trigger": dict,
+    "args": list,
+    "kwargs": dict,
+    "paused": bool,
+    "paused_reason": str,
+    "finished": bool,
+}
 _NEEDED = ("task", "trigger")
 _IN_JSON = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}
 
@@ -126,15 +183,66 @@ def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) ->
     definition = {name: entry[name] for name in NAMES if name in entry}
     try:
         if stored is None:
-            bulk.create(**author, source=JobSource.CODE, id=id, paused=entry.get("paused", False), **definition)
+            _create(entry=entry, definition=definition, author=author)
             return Imported(id=id, what="created")
         if not update:
             return Imported(id=id, what="skipped")
         present = _exported(stored)
         changed = {name: value for name, value in definition.items() if not _is_same(name, present[name], value)}
-        if not changed:
-            return Imported(id=id, what="unchanged")
-        bulk.update(job=stored, **author, version=None, **changed)
-        return Imported(id=id, what="updated")
+        if changed:
+            bulk.update(job=stored, **author, version=None, **changed)
+        is_moved = _pause_or_resume(entry=entry, present=present, author=author)
+        return Imported(id=id, what="updated" if changed or is_moved else "unchanged")
     except SchedulerError as error:
         return Imported(id=id, what="refused", text=str(error))
+
+
+def _create(*, entry: dict[str, Any], definition: dict[str, Any], author: dict[str, Any]) -> None:
+    """Create a job that is paused or finished as the document says, and finished if its only time has passed."""
+    validation.refuse_masks(task=definition["task"], changes=definition, stored=None)
+    given = {"args": (), "kwargs": {}, **definition}
+    is_paused, now = bool(entry.get("paused")), database_now()
+    job = jobs.new(id=entry["id"], given=given, source=JobSource.CODE, paused=is_paused, actor=author["actor"], now=now)
+    changes: dict[str, Any] = {}
+    if is_paused:
+        changes = {"paused_until": _until(entry)}
+        if entry.get("paused_reason"):
+            changes |= reasons.columns(entry["paused_reason"])
+    elif entry.get("finished") or (job.next_run_time is not None and job.next_run_time <= now):
+        changes = rows.due(None)
+    for name, value in changes.items():
+        setattr(job, name, value)
+    with database.atomic():
+        rows.insert(job=job, author=Author(**author))
+
+
+def _pause_or_resume(*, entry: dict[str, Any], present: dict[str, Any], author: dict[str, Any]) -> bool:
+    """Bring an existing job into the state of the document, if that says one. Return whether it was in another."""
+    if "paused" not in entry or present["finished"]:
+        return False
+    wanted = _until(entry) if entry["paused"] else None
+    if entry["paused"]:
+        if present["paused"] and _instant(present["paused_until"]) == wanted:
+            return False
+        jobs.pause(job=entry["id"], **{**author, "reason": entry.get("paused_reason", "")}, until=wanted)
+        return True
+    if present["paused"]:
+        jobs.resume(job=entry["id"], **author)
+    return bool(present["paused"])
+
+
+def _until(entry: dict[str, Any]) -> datetime | None:
+    """Return when a pause ends. ``None``: when a person ends it, or it would have ended already."""
+    until = _instant(entry.get("paused_until"))
+    return until if until is not None and until > database_now() else None
+
+
+def _instant(text: object) -> datetime | None:
+    """:raises InvalidPause: it is no instant"""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise InvalidPause(f"paused_until is “{str(text)[:64]}”; it must be an instant in ISO 8601.") from None
+    return aware(found)

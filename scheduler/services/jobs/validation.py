@@ -9,6 +9,7 @@ from typing import Any
 
 from scheduler.core import triggers
 from scheduler.core.jobs import names
+from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
 from scheduler.models import Job
 from scheduler.services import masking
@@ -63,3 +64,16 @@ def preview(*, trigger: Any, count: int, after: datetime | None = None, must_fir
             triggers.check_future(normalized, now=now)
         fire_times = tuple(triggers.next_fire_times(normalized, after=now, count=count)) if count else ()
     return TriggerPreview(trigger=normalized, sentence=triggers.describe(normalized), fire_times=fire_times, now=now)
+
+
+def refuse_masks(*, task: str, changes: Mapping[str, Any], stored: Job | None) -> None:
+    """
+    Reject masks that stand for no secret. ``stored``: the job that would be changed.
+
+    :raises InvalidArguments: naming the argument
+    """
+    if stored is None:
+        for name in ("args", "kwargs"):
+            masking.unmasked(given=changes.get(name), stored=None, pointer=f"/{name}")
+    if changes.get("kwargs"):
+        masking.refuse_masks(kwargs=changes["kwargs"], secrets=registry.get(task).secrets)

@@ -118,7 +118,7 @@ class Dashboard:
         return sum(self.counts[name] for name in overview.TROUBLES)
 
 
-def look(*, now: datetime) -> Dashboard:
+def collect(*, now: datetime) -> Dashboard:
     report = health.judged()
     not_started = () if report.standing is None else report.standing.not_started
     jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now, not_started=not_started)

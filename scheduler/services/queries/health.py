@@ -120,7 +120,7 @@ class Probe:
             return _unreachable(_NO_ANSWER)
 
     def _answer(self, asked: Future[Report]) -> None:
-        found = _unreachable(phrase("The health could not be checked; the log of the web says why."))
+        found = _unreachable(phrase("The health could not be checked. The log of the web has the reason."))
         try:
             found = self._ask()
         except (Error, SchedulerError) as error:
@@ -139,7 +139,7 @@ def check() -> Report:
     return _probe.report()
 
 
-def look() -> Report:
+def check_now() -> Report:
     """Look at everything in this thread, waiting for the database as long as it takes."""
     if not _installed.is_known():
         found = installation.check()
@@ -199,4 +199,4 @@ def _unreachable(text: str) -> Report:
 
 
 _installed = _Installed()
-_probe = Probe(look)
+_probe = Probe(check_now)

@@ -63,6 +63,14 @@
   fold();
   show();
 
+  // After a refusal the first field that is wrong has the focus.
+  addEventListener("load", () => {
+    const wrong = form.querySelector("[aria-invalid=true]");
+    if (!wrong) return;
+    wrong.closest("details")?.setAttribute("open", "");
+    wrong.focus();
+  });
+
   // What was typed is kept while it is sent, for the case that the session had ended: after the login it comes back.
   const DRAFT = `ols-draft:${location.pathname}`;
   const draftable = (item) => item.name && !["hidden", "password", "submit", "file"].includes(item.type);

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, F, OuterRef
-from django.db.models.functions import Coalesce
-
 from scheduler import conf
-from scheduler.core import reasons, triggers
-from scheduler.core.planning import Active, PlannedRun, Policies, plan
-from scheduler.core.states import JobState, Overlap, RunKind, RunState
+from scheduler.core import triggers
+from scheduler.core.planning import NONE_ACTIVE, PlannedRun, Policies, plan
+from scheduler.core.states import JobState, Overlap, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.messages import Message
-from scheduler.models import Job, OwedWindow, Run
+from scheduler.models import Job
+from scheduler.store import database
+from scheduler.store.accounting import entering
+from scheduler.store.accounting.entering import Entry
+from scheduler.store.claiming import claims
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.notifications import Channel
 
@@ -24,16 +26,18 @@ def settle(*, job: Job, now: datetime) -> int:
 
     So an edit close to a fire time does not swallow it. The caller holds the lock on the job.
     """
-    if job.state != JobState.ACTIVE or job.next_run_time is None or job.next_run_time > now:
+    first = _owed_from(job)
+    if job.state != JobState.ACTIVE or first is None or first > now:
         return 0
     try:
         trigger = triggers.parse(job.trigger)
     except InvalidTrigger:
         return 0  # nobody can say when it should have fired
     grace = job.misfire_grace_time
+    active, _ = claims.count_active(database.Statements(), jobs=[job.pk], since=[0])
     fire_plan = plan(
         trigger=trigger,
-        due_at=job.next_run_time,
+        due_at=first,
         now=now,
         policies=Policies(
             coalesce=job.coalesce,
@@ -41,7 +45,7 @@ def settle(*, job: Job, now: datetime) -> int:
             misfire_grace_time=None if grace is None else timedelta(seconds=grace),
             overlap=Overlap(job.overlap),
         ),
-        active=_active_runs(job),
+        active=active.get(job.pk, NONE_ACTIVE),
         catch_up_limit=conf.get().catch_up_limit,
     )
     return _enter(job, fire_plan.rows, now)
@@ -54,7 +58,7 @@ def skip(*, job: Job, reason: Message, now: datetime) -> int:
 
     The caller holds the lock on the job.
     """
-    first = job.interrupted_at if job.state == JobState.BROKEN else job.next_run_time
+    first = _owed_from(job)
     if job.state not in (JobState.ACTIVE, JobState.BROKEN) or first is None or first > now:
         return 0
     try:
@@ -72,64 +76,15 @@ def skip(*, job: Job, reason: Message, now: datetime) -> int:
     return _enter(job, (row,), now)
 
 
-def _active_runs(job: Job) -> Active:
-    active = Run.objects.active().filter(job=job)
-    waiting = active.filter(held=True, kind=RunKind.SCHEDULED).order_by("-scheduled_at").first()
-    return Active(
-        runs=active.filter(held=False).count(),
-        manual=active.filter(held=False, kind=RunKind.MANUAL).count(),
-        waiting=None if waiting is None else waiting.pk,
-        waiting_at=None if waiting is None else waiting.scheduled_at,
-    )
+def _owed_from(job: Job) -> datetime | None:
+    """Return the first fire time without a row: of a job that broke, or whose time was cleared, it is remembered."""
+    owed = [moment for moment in (job.interrupted_at, job.next_run_time) if moment is not None]
+    return min(owed, default=None)
 
 
-def _enter(job: Job, rows: tuple[PlannedRun, ...], now: datetime) -> int:
-    """A fire time that the ledger has already stays as it is."""
-    own = [_run(job, row, now) for row in rows if row.folded_into is None or not _fold(row)]
-    entered = Run.objects.bulk_create(own, ignore_conflicts=True)
-    # A range whose newest fire time has a row, as after a backfill, was not entered: a node enters the rest of it.
-    OwedWindow.objects.bulk_create(
-        _owed(job, first=row.covers_from, until=row.scheduled_at) for row in rows if row.covers_from is not None
-    )
-    if any(row.state is RunState.QUEUED for row in rows):
+def _enter(job: Job, rows: Sequence[PlannedRun], now: datetime) -> int:
+    transaction = database.Statements()
+    entries = entering.reconcile(transaction, [Entry(job.pk, row) for row in rows])
+    if any(entry.row.state is RunState.QUEUED for entry in entries):
         notifications.notify(Channel.RUNS)
-    return len(entered)
-
-
-def _owed(job: Job, *, first: datetime, until: datetime) -> OwedWindow:
-    return OwedWindow(
-        job_key=job.pk,
-        job_name=job.name,
-        task=job.task,
-        executor=job.executor,
-        priority=job.priority,
-        trigger=job.trigger,
-        first=first,
-        until=until,
-    )
-
-
-def _fold(row: PlannedRun) -> bool:
-    """Fold these fire times into the waiting run. Return false if it was cancelled meanwhile."""
-    taken = Run.objects.filter(job=OuterRef("job"), scheduled_at=row.scheduled_at, attempt=OuterRef("attempt"))
-    return bool(
-        Run.objects.filter(~Exists(taken), pk=row.folded_into or 0, held=True, finished_at=None).update(
-            covers_from=Coalesce("covers_from", "scheduled_at"),
-            scheduled_at=row.scheduled_at,
-            coalesced=F("coalesced") + row.coalesced + 1,
-        )
-    )
-
-
-def _run(job: Job, row: PlannedRun, now: datetime) -> Run:
-    return Run.of(
-        job,
-        scheduled_at=row.scheduled_at,
-        now=now,
-        covers_from=row.covers_from,
-        coalesced=row.coalesced,
-        state=row.state,
-        **reasons.columns(row.reason),
-        held=row.held or row.folded_into is not None,
-        finished_at=None if row.state is RunState.QUEUED else now,
-    )
+    return len(entering.write(transaction, entries=entries, now=now))

@@ -15,8 +15,10 @@ from scheduler import failpoints
 from scheduler.core import reasons, triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
-from scheduler.errors import InvalidTrigger
+from scheduler.errors import DatabaseUnavailable, InvalidTrigger
 from scheduler.messages import Message
+from scheduler.store.accounting import entering
+from scheduler.store.accounting.entering import Entry, Statements
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.recording import rollups
@@ -41,9 +43,6 @@ _QUICK_SECONDS = 0.2
 
 SLICE_SECONDS = 0.1
 """The longest time that one transaction plans. Edits of its jobs wait as long."""
-
-_MOST_COALESCED = 2**31 - 1
-"""The largest value of the column: 68 years of seconds."""
 
 
 class DueJob(NamedTuple):
@@ -161,15 +160,14 @@ def _claim_due(
         if not rows:
             return NOTHING
         jobs = [DueJob._make(row) for row in rows]
-        active, first_active = _count_active(transaction, [job.id for job in jobs], positions)
+        ids = [job.id for job in jobs]
+        active, first_active = count_active(transaction, jobs=ids, since=positions.first_active(ids))
         plans, broken = _plan_all(jobs, active, catch_up_limit)
-        every = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
-        folded = _fold(transaction, [row for _, row in every if row.folded_into is not None])
-        planned = [(job, _on_its_own(row)) for job, row in every if row.folded_into not in folded]
+        planned = _planned(transaction, plans)
         delays = [_jitter(job) for job, _ in planned]
         owned = _choose(planned, delays, room)
-        written = _write(transaction, node=node, planned=planned, delays=delays, owned=owned, now=now)
-        _owe(transaction, planned, written)
+        entries = [Entry(job.id, row) for job, row in planned]
+        written = entering.write(transaction, entries=entries, node=node, delays=delays, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
             written[place].id
@@ -191,11 +189,14 @@ def _claim_due(
     )
 
 
-def _count_active(
-    transaction: Transaction, jobs: list[str], positions: Positions
+def count_active(
+    transaction: Statements, *, jobs: Sequence[str], since: Sequence[int]
 ) -> tuple[dict[str, Active], dict[str, int]]:
-    """Return the active runs of each job that has any, and the least of their numbers."""
-    since = positions.first_active(jobs)
+    """
+    Return the active runs of each job that has any, and the least of their numbers.
+
+    ``since``: for each job a number that none of them is below.
+    """
     active: dict[str, Active] = {}
     first: dict[str, int] = {}
     found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))
@@ -248,12 +249,24 @@ def _plan_all(
             )
         except InvalidTrigger as error:
             broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
+        except DatabaseUnavailable:  # a calendar could not be read: that is no fault of the job
+            raise
         except Exception as error:
             logger.exception(events.JOB_CANNOT_BE_PLANNED, extra={"job": job.id})
             broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
         else:
             plans.append((job, fire_plan))
     return plans, broken
+
+
+def _planned(transaction: Transaction, plans: list[tuple[DueJob, FirePlan]]) -> list[tuple[DueJob, PlannedRun]]:
+    """Return the rows to be written: of most jobs one for one fire time, which a row that it has already refuses."""
+    planned = [(job, row) for job, fire_plan in plans for row in fire_plan.rows]
+    if len(planned) == len(plans) and not any(row.covers_from or row.folded_into for _, row in planned):
+        return planned
+    due = {job.id: job for job, _ in plans}
+    entries = entering.reconcile(transaction, [Entry(job.id, row) for job, row in planned])
+    return [(due[job], row) for job, row in entries]
 
 
 def _choose(planned: list[tuple[DueJob, PlannedRun]], delays: list[float], room: Mapping[str, int]) -> list[bool]:
@@ -273,70 +286,6 @@ def _choose(planned: list[tuple[DueJob, PlannedRun]], delays: list[float], room:
             left[job.executor] -= 1
             owned[place] = True
     return owned
-
-
-def _write(
-    transaction: Transaction,
-    *,
-    node: str,
-    planned: list[tuple[DueJob, PlannedRun]],
-    delays: list[float],
-    owned: list[bool],
-    now: datetime | None,
-) -> dict[int, OwnedRun]:
-    """
-    Insert the rows and return the written ones by their place, from 0.
-
-    Rows that the ledger had already are left out.
-    """
-    if not planned:
-        return {}
-    rows = [row for _, row in planned]
-    inserted = transaction.execute(
-        "record_plans",
-        node=node,
-        now=now,
-        jobs=texts([job.id for job, _ in planned]),
-        scheduled_at=instants([row.scheduled_at for row in rows]),
-        delays=array(delays),
-        covers_from=instants([row.covers_from for row in rows]),
-        coalesced=array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
-        states=array([row.state.value for row in rows]),
-        **reason_columns([row.reason for row in rows]),
-        held=array([row.held for row in rows]),
-        owned=array(owned),
-    )
-    return {place - 1: OwnedRun._make(run) for place, *run in inserted}
-
-
-def _fold(transaction: Transaction, rows: list[PlannedRun]) -> set[int]:
-    """Fold rows into waiting runs and return the ids of these runs, without those that were cancelled meanwhile."""
-    if not rows:
-        return set()
-    found = transaction.execute(
-        "fold_into_held_run",
-        runs=array([row.folded_into for row in rows]),
-        scheduled_at=instants([row.scheduled_at for row in rows]),
-        counts=array([min(row.coalesced + 1, _MOST_COALESCED) for row in rows]),
-    )
-    return {run_id for (run_id,) in found}
-
-
-def _owe(transaction: Transaction, planned: list[tuple[DueJob, PlannedRun]], written: Mapping[int, OwnedRun]) -> None:
-    """Note ranges that could not be written because their newest fire time has a row: the others have none yet."""
-    lost = [(job, row) for place, (job, row) in enumerate(planned) if place not in written and row.covers_from]
-    if lost:
-        transaction.execute(
-            "owe",
-            jobs=texts([job.id for job, _ in lost]),
-            firsts=instants([row.covers_from for _, row in lost]),
-            untils=instants([row.scheduled_at for _, row in lost]),
-        )
-
-
-def _on_its_own(row: PlannedRun) -> PlannedRun:
-    """Return a row of its own for a fire time that could not be folded, waiting for its turn as that run did."""
-    return row if row.folded_into is None else row._replace(folded_into=None, held=True)
 
 
 def _jitter(job: DueJob) -> float:

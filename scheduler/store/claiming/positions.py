@@ -42,7 +42,7 @@ class Positions:
         self._passed_by: dict[str, float] = {}
         self._forget_at = time.monotonic() + _FORGET_SECONDS
 
-    def look(self, connection: Connection) -> None:
+    def advance(self, connection: Connection) -> None:
         """Move past entries that are done, and search the whole past now and then."""
         began = time.monotonic()
         if self.due_from is None or began >= self._whole_at:

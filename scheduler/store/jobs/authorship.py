@@ -41,16 +41,16 @@ class Author:
 
 def announce(*, author: Author, job: str) -> None:
     """Say who makes the next change of this job. The caller's transaction is open."""
-    _say(json.dumps({**_document(author), "job": job}))
+    _set_author(json.dumps({**_document(author), "job": job}))
 
 
 @contextmanager
 def of_many(*, author: Author) -> Iterator[None]:
     """Say who changes the jobs that are changed in here. The caller's transaction is open."""
-    _say(json.dumps(_document(author)))
+    _set_author(json.dumps(_document(author)))
     yield
     # What raised rolls the setting back with everything else.
-    _say("")
+    _set_author("")
 
 
 def _document(author: Author) -> dict[str, Any]:
@@ -70,6 +70,6 @@ def _document(author: Author) -> dict[str, Any]:
     return document
 
 
-def _say(said: str) -> None:
+def _set_author(said: str) -> None:
     with database.cursor() as cursor:
-        cursor.execute(statements.load("say_who_changes_jobs"), {"said": said})
+        cursor.execute(statements.load("set_author_of_changes"), {"said": said})

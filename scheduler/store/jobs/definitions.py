@@ -45,7 +45,7 @@ class EndedPause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vouched:
+class ApprovedJob:
     """A definition that was found fit, and when the job is due."""
 
     id: str
@@ -100,12 +100,12 @@ def ended_pauses(
     )
 
 
-def vouch(transaction: Transaction, *, fit: Sequence[Vouched], now: datetime | None = None) -> int:
+def approve(transaction: Transaction, *, fit: Sequence[ApprovedJob], now: datetime | None = None) -> int:
     """Enter inspected jobs into the schedule, or restore them, and return their number."""
     if not fit:
         return 0
     rows = transaction.execute(
-        "vouch_for_jobs",
+        "approve_jobs",
         jobs=texts([job.id for job in fit]),
         versions=array([job.version for job in fit]),
         triggers=texts([job.trigger for job in fit]),

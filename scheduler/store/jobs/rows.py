@@ -21,9 +21,9 @@ from scheduler.core.jobs import definitions
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
-from scheduler.models import Job
+from scheduler.models import Calendar, Job
 from scheduler.models.job import JobQuerySet
-from scheduler.store import database
+from scheduler.store import calendars, database
 from scheduler.store.accounting import overdue
 from scheduler.store.jobs import authorship
 from scheduler.store.jobs.authorship import Author
@@ -61,6 +61,7 @@ def insert(*, job: Job, author: Author) -> None:
 
     :raises JobExists: its id is taken, be it by a row that stock django-apscheduler wrote
     """
+    job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=calendars.windows())
     job.job_state = legacy_state.dump(job)
     try:
         with database.atomic():
@@ -121,13 +122,27 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
     return job
 
 
-def set_columns(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime) -> dict[str, tuple[Any, Any]]:
-    """Set changed columns as a new version that is not written yet. Return old and new of those that moved."""
+def set_columns(
+    *,
+    job: Job,
+    changes: Mapping[str, Any],
+    author: Author,
+    now: datetime,
+    maintenance: Sequence[Calendar] | None = None,
+) -> dict[str, tuple[Any, Any]]:
+    """
+    Set changed columns as a new version that is not written yet. Return old and new of those that moved.
+
+    ``maintenance``: the maintenance windows, if the caller has read them for many jobs.
+    """
     moved = {name: (getattr(job, name), new) for name, new in changes.items() if getattr(job, name) != new}
     if "state" in moved or "paused_until" in moved:
         job.state_changed_at, job.state_changed_by = now, author.actor
     for name, value in changes.items():
         setattr(job, name, value)
+    if "tags" in moved or "trigger" in moved:
+        among = calendars.windows() if maintenance is None else maintenance
+        job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=among)
     if job.state != JobState.PAUSED:
         job.paused_until = None
     job.version += 1
@@ -156,9 +171,10 @@ def check_arguments(
 
 def due(next_fire_time: datetime | None) -> dict[str, Any]:
     """Return the columns of a job that is due then, or is finished (``None``)."""
+    columns = {"next_run_time": next_fire_time, "interrupted_at": None}
     if next_fire_time is None:
-        return {"next_run_time": None, "state": JobState.FINISHED, **reasons.columns(reasons.NO_FURTHER_FIRE_TIME())}
-    return {"next_run_time": next_fire_time, "state": JobState.ACTIVE, **reasons.columns(None)}
+        return {**columns, "state": JobState.FINISHED, **reasons.columns(reasons.NO_FURTHER_FIRE_TIME())}
+    return {**columns, "state": JobState.ACTIVE, **reasons.columns(None)}
 
 
 def pause(*, job: Job, reason: str, now: datetime, until: datetime | None = None) -> dict[str, Any]:
@@ -179,7 +195,7 @@ def schedule(*, job: Job, at: datetime, now: datetime) -> dict[str, Any]:
     Fire times that were due already are planned.
     """
     overdue.settle(job=job, now=now)
-    return {**due(at), "interrupted_at": None}
+    return due(at)
 
 
 def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -220,7 +236,7 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
         next_fire_time = owed_from or triggers.first_fire_time(normalized, now=now)
     except (UnknownTask, InvalidArguments, InvalidTrigger) as error:
         return reasons.columns(reasons.of_error(error))
-    return {"trigger": normalized, **due(next_fire_time), "interrupted_at": None}
+    return {"trigger": normalized, **due(next_fire_time)}
 
 
 def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any], now: datetime) -> bool:

@@ -12,7 +12,7 @@ from scheduler import failpoints
 from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunState
 from scheduler.messages import Message
-from scheduler.store.recording import rollups, runs
+from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
 from scheduler.store.sessions.halving import in_halves
 
@@ -122,11 +122,11 @@ def reap(
 
     Returns ``None`` if another node is doing it right now.
     """
-    hand_on = partial(_hand_on, reaper=reaper, max_recoveries=max_recoveries, now=now)
+    settle_runs = partial(_settle_runs, reaper=reaper, max_recoveries=max_recoveries, now=now)
     mark = partial(_mark_lost, connection, reap_after_seconds=reap_after_seconds, now=now)
     try:
         # Together, so that a node that is given up records nothing between the two.
-        total = mark(then=hand_on)
+        total = mark(then=settle_runs)
     except Exception as error:  # one run may make it fail: the others are dealt with by themselves
         if not concerns_rows(error):
             raise
@@ -137,8 +137,8 @@ def reap(
         found = [run_id for (run_id,) in connection.execute("runs_of_ended_nodes", limit=_BATCH)]
         done = in_halves(
             found,
-            lambda ids: _in_one_transaction(connection, ids, hand_on),
-            lambda run_id, error: runs.set_apart(connection, run=run_id, state=RunState.INTERRUPTED, error=error),
+            lambda ids: _in_one_transaction(connection, ids, settle_runs),
+            lambda run_id, error: finishing.set_apart(connection, run=run_id, state=RunState.INTERRUPTED, error=error),
         )
         for batch in done:
             total = total.plus(batch)
@@ -168,13 +168,13 @@ def _mark_lost(
 
 
 def _in_one_transaction(
-    connection: Connection, orphans: Sequence[int], hand_on: Callable[[Transaction, Sequence[int]], Reaped]
+    connection: Connection, orphans: Sequence[int], settle_runs: Callable[[Transaction, Sequence[int]], Reaped]
 ) -> Reaped:
     with connection.transaction() as transaction:
-        return hand_on(transaction, orphans)
+        return settle_runs(transaction, orphans)
 
 
-def _hand_on(
+def _settle_runs(
     transaction: Transaction, orphans: Sequence[int], *, reaper: str, max_recoveries: int, now: datetime | None
 ) -> Reaped:
     """Settle the runs of nodes that are gone. Locks decide which of two reapers does so."""

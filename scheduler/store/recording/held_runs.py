@@ -39,7 +39,7 @@ class HeldRuns:
 
     def release(self, connection: Connection, *, now: datetime | None = None) -> int:
         """Queue held runs whose job has room, a bounded number, and return their number."""
-        return self._release_due(connection, now) + self._go_round(connection, now)
+        return self._release_due(connection, now) + self._visit_jobs(connection, now)
 
     def _release_due(self, connection: Connection, now: datetime | None) -> int:
         found = connection.execute("held_jobs_newly_due", since=self._due_until, limit=_MOST_JOBS, now=now)
@@ -48,7 +48,7 @@ class HeldRuns:
             self._due_until = found[-1][1]
         return released
 
-    def _go_round(self, connection: Connection, now: datetime | None) -> int:
+    def _visit_jobs(self, connection: Connection, now: datetime | None) -> int:
         released = 0
         ends_at = time.monotonic() + _ROUND_SECONDS
         while True:

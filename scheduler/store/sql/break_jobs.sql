@@ -14,6 +14,9 @@ WITH said AS MATERIALIZED (
       FROM said, unnest(%(jobs)s::text[], %(reason_codes)s::text[], %(reason_params)s::text[])
            AS problem (id, reason_code, reason_params)
       JOIN django_apscheduler_djangojob AS parent ON parent.id = problem.id
+      JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
+     WHERE job.state IN ('active', 'broken')
+        OR (job.state = 'paused' AND job.paused_until <= coalesce(%(now)s::timestamptz, now()))
 ), stopped AS (
     UPDATE django_apscheduler_djangojob AS parent
        SET next_run_time = NULL
@@ -25,9 +28,7 @@ UPDATE scheduler_job AS job
        reason_params = broken.reason_params::jsonb, state_changed_by = '', needs_inspection = false,
        paused_until = NULL,
        state_changed_at = coalesce(%(now)s::timestamptz, now()),
-       interrupted_at = coalesce(job.interrupted_at, broken.next_run_time)
+       interrupted_at = least(job.interrupted_at, broken.next_run_time)
   FROM broken, said
  WHERE job.djangojob_ptr_id = broken.id
-   AND (job.state IN ('active', 'broken')
-        OR (job.state = 'paused' AND job.paused_until <= coalesce(%(now)s::timestamptz, now())))
 RETURNING job.djangojob_ptr_id

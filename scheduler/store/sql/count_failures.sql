@@ -1,8 +1,8 @@
--- Count final failures of jobs, and pause those that reached their limit.
+-- Count final failures of jobs, and find those that reached their limit.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends; it holds their parent rows.
 -- Params:  jobs text[], one entry for each failure
--- Rows:    id of each job that was paused, and how many failures in a row it had
+-- Rows:    id of each job that is to be paused, and how many failures in a row it had
 -- Index:   the primary keys
 
 WITH counted AS (
@@ -12,12 +12,6 @@ WITH counted AS (
      WHERE job.djangojob_ptr_id = failed.id
     RETURNING job.djangojob_ptr_id AS id, job.consecutive_failures, job.state = 'active'
               AND job.consecutive_failures >= job.pause_after_failures AS is_over
-), stopped AS (
-    UPDATE django_apscheduler_djangojob AS parent
-       SET next_run_time = NULL
-      FROM counted
-     WHERE parent.id = counted.id
-       AND counted.is_over
 )
 SELECT counted.id, counted.consecutive_failures
   FROM counted

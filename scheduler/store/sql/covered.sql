@@ -1,15 +1,21 @@
--- What rows of the ledger cover of a window of fire times of one job.
+-- What rows of the ledger cover of a window of fire times of one job, those of a deleted one included.
 --
 -- Locks:   none.
 -- Params:  job text; first, until timestamptz; limit int, the most rows
 -- Rows:    from, to (both included); by “to”
--- Index:   scheduler_run_once_per_fire_time
+-- Index:   scheduler_run_once_per_fire_time; scheduler_run_of_removed_job
 
 SELECT coalesce(run.covers_from, run.scheduled_at), run.scheduled_at
-  FROM scheduler_run AS run
- WHERE run.job_id = %(job)s
-   AND run.attempt = 1
-   AND run.scheduled_at >= %(first)s::timestamptz
+  FROM (SELECT own.covers_from, own.scheduled_at, own.attempt
+          FROM scheduler_run AS own
+         WHERE own.job_id = %(job)s
+         UNION ALL
+        SELECT former.covers_from, former.scheduled_at, former.attempt
+          FROM scheduler_run AS former
+         WHERE former.job_id IS NULL
+           AND former.job_key = %(job)s) AS run
+ WHERE run.scheduled_at >= %(first)s::timestamptz
    AND coalesce(run.covers_from, run.scheduled_at) <= %(until)s::timestamptz
+   AND run.attempt = 1
  ORDER BY run.scheduled_at
  LIMIT %(limit)s

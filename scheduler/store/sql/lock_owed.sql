@@ -2,18 +2,15 @@
 --
 -- Locks:   the rows, until the caller's transaction ends; what somebody else has locked is passed by.
 -- Params:  windows bigint[]; now timestamptz or NULL
--- Rows:    id, job_key, trigger, first, until (no later than now, nor than the job is due, unless
---          that is computed anew), whether the job exists, its
---          state, whether its schedule has to be mended (it is active, has no next_run_time and nothing else was said),
---          whether the window is the job's own debt
+-- Rows:    id, job_key, trigger, first, until (no later than now, nor than an active job is due or owes itself, unless
+--          that is computed anew), whether the job exists, its state, whether the window is the job's own debt
 -- Index:   the primary keys
 
 SELECT owed.id, owed.job_key, owed.trigger::text, owed.first,
        least(owed.until, coalesce(%(now)s::timestamptz, clock_timestamp()),
-             CASE WHEN NOT job.needs_rescheduling THEN parent.next_run_time - interval '1 microsecond' END),
-       job.djangojob_ptr_id IS NOT NULL, coalesce(job.state, ''),
-       coalesce(job.state = 'active' AND parent.next_run_time IS NULL AND NOT job.needs_inspection, false),
-       coalesce(job.interrupted_at <= owed.first, false)
+             CASE WHEN job.state = 'active' AND NOT job.needs_rescheduling
+                  THEN least(parent.next_run_time, job.interrupted_at) - interval '1 microsecond' END),
+       job.djangojob_ptr_id IS NOT NULL, coalesce(job.state, ''), coalesce(job.interrupted_at <= owed.first, false)
   FROM scheduler_owed AS owed
   LEFT JOIN scheduler_job AS job ON job.djangojob_ptr_id = owed.job_key
   LEFT JOIN django_apscheduler_djangojob AS parent ON parent.id = job.djangojob_ptr_id

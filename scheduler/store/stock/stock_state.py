@@ -10,6 +10,7 @@ writes them. The result is checked field by field.
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import pickletools
 from collections.abc import Callable, Mapping
@@ -17,11 +18,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any, NoReturn
 
+from scheduler.core import triggers
 from scheduler.core.triggers.apscheduler import from_apscheduler
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnreadableState
 from scheduler.store.stock import stock_triggers
-from scheduler.store.stock.stock_triggers import Recorded
+from scheduler.store.stock.stock_triggers import Recorded, recorded_class
 
 MAX_BYTES = 1024 * 1024
 MAX_VALUES = 100_000
@@ -99,7 +101,12 @@ _TRIGGERS = {
     ("apscheduler.triggers.interval", "IntervalTrigger"): "interval",
     ("apscheduler.triggers.date", "DateTrigger"): "date",
     ("apscheduler.triggers.calendarinterval", "CalendarIntervalTrigger"): "calendar",
+    ("apscheduler.triggers.combining", "AndTrigger"): "and",
+    ("apscheduler.triggers.combining", "OrTrigger"): "or",
+    # As our own releases wrote rules of which APScheduler has no class.
+    ("scheduler.core.triggers.apscheduler", "JsonTrigger"): "json",
 }
+_NOT_JSON = {("decimal", "Decimal"), ("uuid", "UUID"), ("datetime", "time"), ("pathlib", "PosixPath")}
 _PARTS = {
     "apscheduler.triggers.cron.fields": (
         "BaseField",
@@ -117,7 +124,9 @@ _PARTS = {
         "LastDayOfMonthExpression",
     ),
 }
-_COMBINATIONS = "apscheduler.triggers.combining"
+OWN_KEY = "openlearn_scheduler"
+"""In a state that we wrote for stock to go on with: what the job is made of here, as JSON text."""
+
 _KEYS = frozenset(
     {
         "id",
@@ -144,7 +153,7 @@ class StockState:
     """``module:function``."""
 
     trigger: dict[str, Any]
-    """Our JSON."""
+    """Our JSON. Empty where ``own`` says it."""
 
     executor: str
     args: list[Any]
@@ -155,13 +164,15 @@ class StockState:
     misfire_grace_time: int | None
     coalesce: bool
     max_instances: int
+    own: dict[str, Any] | None = None
+    """What ``OWN_KEY`` held, unchecked."""
 
 
 def read(data: bytes) -> StockState:
     """
     Read a ``job_state`` that stock django-apscheduler wrote, protocols 2 to 5.
 
-    Zones of ``zoneinfo`` and ``pytz`` are taken by their names. Combined triggers are not read.
+    Zones of ``zoneinfo`` and ``pytz`` are taken by their names.
 
     :raises UnreadableState: it is damaged, too large, or asks for anything beyond the data of a job
     """
@@ -218,19 +229,19 @@ class _Unpickler(pickle._Unpickler):
             ("pytz", "FixedOffset"): _Callable(_fixed_offset),
         }
         for place, kind in _TRIGGERS.items():
-            self._known[place] = type(kind, (Recorded,), {"__slots__": (), "kind": kind})
+            self._known[place] = recorded_class(kind)
         for module, names in _PARTS.items():
             for name in names:
-                self._known[module, name] = type(name, (Recorded,), {"__slots__": (), "kind": name})
+                self._known[module, name] = recorded_class(name)
 
     def find_class(self, module: str, name: str) -> Any:
         found = self._known.get((module, name))
         if found is not None:
             return found
-        if module == _COMBINATIONS:
+        if (module, name) in _NOT_JSON:
             raise UnreadableState(
-                f"Its trigger is a combination ({name}), whose parts cannot be read safely. "
-                "Create the job again with the triggers that it combines."
+                f"Its arguments hold a {module}.{name}; arguments of jobs are JSON. Create the job again with a text "
+                "or a number in its place."
             )
         raise UnreadableState(f"Its state asks for {_shown(f'{module}.{name}')}, which no job needs.")
 
@@ -384,10 +395,11 @@ def _checked(state: object) -> StockState:
     for name, value in (("max_instances", state["max_instances"]), ("misfire_grace_time", grace)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise UnreadableState(f"Its {name} is {_shown(value)}; it should be a whole number from 1 on.")
+    own = _own(state.get(OWN_KEY))
     return StockState(
         id=state["id"],
         func=state["func"],
-        trigger=_trigger(state["trigger"]),
+        trigger={} if own is not None else _trigger(state["trigger"]),
         executor=state["executor"],
         args=list(args),
         kwargs=kwargs,
@@ -395,13 +407,26 @@ def _checked(state: object) -> StockState:
         misfire_grace_time=grace,
         coalesce=bool(state["coalesce"]),
         max_instances=state["max_instances"] or 1,
+        own=own,
     )
+
+
+def _own(text: object) -> dict[str, Any] | None:
+    if not isinstance(text, str):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _trigger(recorded: object) -> dict[str, Any]:
     if not isinstance(recorded, Recorded):
         raise UnreadableState(f"Its trigger is {_shown(recorded)}.")
     try:
+        if recorded.kind == "json":
+            return triggers.parse(recorded.get("trigger")).as_json()
         return from_apscheduler(stock_triggers.rebuild(recorded))
     except (*_FAILURES, InvalidTrigger) as error:
         raise UnreadableState(f"Its trigger cannot be used: {_shown(error)}") from None

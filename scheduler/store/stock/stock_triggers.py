@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.cron.expressions import MONTHS, WEEKDAYS, WeekdayPositionExpression
 from apscheduler.triggers.date import DateTrigger
@@ -41,6 +42,19 @@ class Recorded:
         return self.state[name]
 
 
+def recorded_class(kind: str) -> type[Recorded]:
+    """Return a new class for objects of a kind, so that nothing a pickle does to it lasts."""
+    return type(kind, (Recorded,), {"__slots__": (), "kind": kind})
+
+
+_PART_KINDS = {
+    "apscheduler.triggers.cron:CronTrigger": recorded_class("cron"),
+    "apscheduler.triggers.interval:IntervalTrigger": recorded_class("interval"),
+    "apscheduler.triggers.date:DateTrigger": recorded_class("date"),
+    "apscheduler.triggers.calendarinterval:CalendarIntervalTrigger": recorded_class("calendar"),
+}
+
+
 def rebuild(recorded: Recorded) -> BaseTrigger:
     """
     Return the trigger, made by APScheduler's own constructors from checked values.
@@ -48,10 +62,27 @@ def rebuild(recorded: Recorded) -> BaseTrigger:
     :raises UnreadableState: it is not a trigger, or a value in it has the wrong type
     """
     makers = {"cron": _cron, "interval": _interval, "date": _date, "calendar": _calendar}
+    if recorded.kind in ("and", "or"):
+        return _combination(recorded)
     maker = makers.get(recorded.kind)
     if maker is None:
         raise UnreadableState(f"Its trigger is a {recorded.kind}.")
     return maker(recorded)
+
+
+def _combination(recorded: Recorded) -> BaseTrigger:
+    """Return a combination of single triggers. APScheduler stores each part as its class by name and its state."""
+    parts = []
+    for pair in _list(recorded, "triggers"):
+        if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[0], str):
+            raise UnreadableState("Its combined trigger has an odd part.")
+        kind = _PART_KINDS.get(pair[0])
+        if kind is None:
+            raise UnreadableState(f"Its combined trigger has a part of the class {pair[0][:100]!a}.")
+        part = kind()
+        part.__setstate__(pair[1])
+        parts.append(rebuild(part))
+    return (AndTrigger if recorded.kind == "and" else OrTrigger)(parts, jitter=_jitter(recorded))
 
 
 def _cron(recorded: Recorded) -> BaseTrigger:

@@ -53,7 +53,7 @@ CASES = [
         "scheduler.cleanup_jobs has no argument “day”. Did you mean “days”?",
     ),
     ({"executor": "gpu"}, "executor", "No executor is called “gpu”. There are: default, processpool"),
-    ({"timeout": "-3"}, "timeout", "Time limit is “-3.0”; it is a number from 0.1 to 31,536,000."),
+    ({"timeout": "-3"}, "timeout", "Time limit is “-3.0”. It must be a number from 0.1 to 31,536,000."),
     ({"task": "gone.away"}, "task", "Unknown task “gone.away”."),
 ]
 

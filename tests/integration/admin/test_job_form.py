@@ -94,7 +94,7 @@ class TestTrigger:
         [
             ({"trigger__number": "x"}, "“x” is not a number"),
             ({"trigger__unit": "moons"}, "Choose a unit"),
-            ({"trigger__unit": "months"}, "enter a time of day"),
+            ({"trigger__unit": "months"}, "choose a time of day"),
             ({"trigger__kind": "days", "trigger__times": ""}, "Enter a time of day"),
             ({"trigger__kind": "days", "trigger__times": "25:00"}, "“25:00” is not a time of day"),
             ({"trigger__kind": "cron"}, "Enter a cron expression"),
@@ -192,7 +192,7 @@ class TestArguments:
     def test_become_fields_of_their_types(self, client: Client) -> None:
         text = client.post(ARGUMENTS, {"task": "scheduler.http_request", "want": "fields"}).content.decode()
 
-        for part in ('name="kwargs-value-url"', 'name="kwargs-value-headers"', "(required)", "As JSON."):
+        for part in ('name="kwargs-value-url"', 'name="kwargs-value-headers"', "(required)", "as Name: value"):
             assert part in text
 
     def test_are_stored_by_their_types_and_defaults_are_not(self, client: Client) -> None:

@@ -87,7 +87,7 @@ class TestTheRules:
         ("changes", "sentence"),
         [
             ({"max_instances": "many"}, "Parallel runs: Enter a whole number."),
-            ({"max_instances": "0"}, "Parallel runs is “0”; it is a whole number from 1 to 10,000."),
+            ({"max_instances": "0"}, "Parallel runs is “0”. It must be a whole number from 1 to 10,000."),
             ({"overlap": "burst"}, "If a run is still active: Select a valid choice."),
             ({"timeout": "<b>"}, "Time limit: “<b>” is not a duration."),
         ],

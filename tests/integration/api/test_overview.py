@@ -74,7 +74,7 @@ def hour(back: int, job: str = "j", **columns: Any) -> None:
 @pytest.fixture
 def looked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look in this thread: another one would not see what this test has not committed."""
-    monkeypatch.setattr(health, "check", health.look)
+    monkeypatch.setattr(health, "check", health.check_now)
 
 
 def overdue(id: str, seconds: float) -> None:

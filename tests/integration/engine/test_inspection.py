@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import JobState
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.engine.duties import inspection
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job
@@ -48,8 +49,8 @@ class TestInspection:
         [
             ({"task": "sample.vanished"}, "No task is registered as “sample.vanished”"),
             ({"kwargs": {"surplus": 1}}, "no argument “surplus”"),
-            ({"args": "text"}, "it must be a list"),
-            ({"kwargs": [1]}, "it must be an object"),
+            ({"args": "text"}, "It must be a list"),
+            ({"kwargs": [1]}, "It must be an object"),
             ({"trigger": {"type": "cron", "expression": "no"}}, "no"),
             ({"trigger": {"type": "moon"}}, "moon"),
             ({"trigger": {}}, "type"),

@@ -11,8 +11,8 @@ from scheduler.core.states import RunState
 from scheduler.engine.identity import Identity
 from scheduler.execution.recorder import Recorder
 from scheduler.models import Job, Run
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Note, Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import MINUTE, NOON, add_job, add_run
 from tests.waiting import wait_until
@@ -47,8 +47,8 @@ class Desk:
         values: dict[str, Any] = {"node": self.identity.node, "state": RunState.RUNNING, **changes}
         return [add_run(job, scheduled_at=NOON - number * MINUTE, **values) for number in range(count)]
 
-    def put(self, run: Run, **changes: Any) -> None:
-        self.recorder.put(outcome_of(run, **changes))
+    def add(self, run: Run, **changes: Any) -> None:
+        self.recorder.add(outcome_of(run, **changes))
 
     def await_settled(self, count: int) -> None:
         wait_until(lambda: len(self.settled) >= count)
@@ -71,8 +71,8 @@ class TestTheRecorder:
     def test_writes_outcomes_and_says_so(self, desk: Desk) -> None:
         first, second = desk.running(2)
 
-        desk.put(first, result='{"new": 1}')
-        desk.put(second, state=RunState.FAILED, error="ValueError: no", traceback="…")
+        desk.add(first, result='{"new": 1}')
+        desk.add(second, state=RunState.FAILED, error="ValueError: no", traceback="…")
         desk.await_settled(2)
 
         first.refresh_from_db()
@@ -85,7 +85,7 @@ class TestTheRecorder:
 
         for number, run in enumerate(found):
             poison = {3: {"result": '"\\u0000"'}, 11: {"state": RunState.FAILED, "error": "NUL: \x00"}}.get(number, {})
-            desk.put(run, **{"result": str(number), **poison})
+            desk.add(run, **{"result": str(number), **poison})
         desk.await_settled(20)
 
         stored = {run.pk: run for run in Run.objects.all()}
@@ -102,7 +102,7 @@ class TestTheRecorder:
         shown, ended = desk.running(2)
 
         desk.recorder.note(Note(run_id=shown.pk, progress="no JSON", log=""))
-        desk.put(ended)
+        desk.add(ended)
         desk.await_settled(1)
 
         ended.refresh_from_db()
@@ -112,8 +112,8 @@ class TestTheRecorder:
         mine, lost = desk.running(2)
         Run.objects.filter(pk=lost.pk).update(node=uuid4())
 
-        desk.put(mine)
-        desk.put(lost)
+        desk.add(mine)
+        desk.add(lost)
         desk.await_settled(2)
 
         lost.refresh_from_db()
@@ -122,20 +122,20 @@ class TestTheRecorder:
 
     def test_does_not_take_its_own_former_write_for_a_refusal(self, desk: Desk, session: Connection) -> None:
         (run,) = desk.running()
-        runs.finish(session, outcomes=[outcome_of(run)], node=desk.identity.node, clock=monotonic_ns() // 1000)
+        finishing.finish(session, outcomes=[outcome_of(run)], node=desk.identity.node, clock=monotonic_ns() // 1000)
 
-        desk.put(run)
+        desk.add(run)
         desk.await_settled(1)
 
         assert desk.recorder.refused == 0
 
     def test_goes_on_after_the_database_was_away(self, desk: Desk, cut: Callable[[str], int]) -> None:
         first, second = desk.running(2)
-        desk.put(first)
+        desk.add(first)
         desk.await_settled(1)
         assert cut("recorder") == 1
 
-        desk.put(second)
+        desk.add(second)
         desk.await_settled(2)
 
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
@@ -145,7 +145,7 @@ class TestTheRecorder:
         held = add_run(run.job, scheduled_at=NOON - 9 * MINUTE, due_at=run.created_at, held=True)
         Run.objects.filter(pk=held.pk).update(due_at="2020-01-01T00:00Z")
 
-        desk.put(run)
+        desk.add(run)
         desk.await_settled(1)
         wait_until(lambda: desk.released)
 
@@ -166,10 +166,10 @@ class TestTheRecorder:
         with held.cursor() as cursor:
             cursor.execute(f"SELECT FROM {table} IN ('theirs', 'late') FOR NO KEY UPDATE")
 
-            desk.put(theirs, **failed)
-            desk.put(late)  # its success would end the count of failures
+            desk.add(theirs, **failed)
+            desk.add(late)  # its success would end the count of failures
             for run in others:
-                desk.put(run, **failed)
+                desk.add(run, **failed)
             desk.await_settled(6)
             settled = set(desk.settled)
         held.rollback()
@@ -186,7 +186,7 @@ class TestTheRecorder:
     def test_writes_what_is_left_when_it_stops(self, desk: Desk) -> None:
         found = desk.running(30)
         for run in found:
-            desk.put(run)
+            desk.add(run)
 
         assert desk.recorder.stop(timeout=10)
 

@@ -280,7 +280,7 @@ class TestRuns:
 
 class TestSchedulerStatus:
     def test_says_by_its_exit_code_that_nothing_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(health, "check", health.look)
+        monkeypatch.setattr(health, "check", health.check_now)
 
         code, out, talk = run("scheduler_status", "--json")
 

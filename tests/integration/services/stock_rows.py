@@ -47,6 +47,15 @@ def write(
     return DjangoJob.objects.create(id=id, next_run_time=next_run_time, job_state=data)
 
 
+class _Foreign(BaseTrigger):
+    """A trigger of somebody, whose class APScheduler would import by its name."""
+
+    def get_next_fire_time(self, previous_fire_time: Any, now: Any) -> None: ...
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
 class Call:
     """Pickled as a call of a function."""
 
@@ -151,9 +160,8 @@ def hostile(canary: Path) -> dict[str, bytes | dict[str, Any]]:
         "nested-in-name": near("nested-in-name", name=touch),
         "nested-in-cron": near("nested-in-cron", trigger=cron),
         "nested-in-zone": near("nested-in-zone", trigger=odd_zone),
-        "combining-trigger": near(
-            "combining-trigger", trigger=OrTrigger([DateTrigger(DUE), IntervalTrigger(hours=1, timezone="UTC")])
-        ),
+        "combining-a-foreign-class": near("combining-a-foreign-class", trigger=OrTrigger([_Foreign()])),
+        "combining-in-itself": near("combining-in-itself", trigger=OrTrigger([OrTrigger([DateTrigger(DUE)])])),
         "trigger-text": near("trigger-text", trigger="os:system"),
         "replayed-id": near("somebody-else"),
         "arguments-of-another-task": near("arguments-of-another-task", args=("x", "y", "z")),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import pytz
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.calendarinterval import CalendarIntervalTrigger
+from apscheduler.triggers.combining import AndTrigger, OrTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -22,7 +24,7 @@ from scheduler.compat import adoption
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState
 from scheduler.core.triggers import parse
-from scheduler.core.triggers.apscheduler import from_apscheduler
+from scheduler.core.triggers.apscheduler import JsonTrigger, from_apscheduler
 from scheduler.errors import UnreadableState
 from scheduler.models import Job
 from scheduler.store.stock import legacy_state, stock_state
@@ -48,6 +50,8 @@ TRIGGERS = [
     CalendarIntervalTrigger(
         months=1, hour=2, minute=30, start_date=date(2026, 1, 31), end_date=date(2999, 1, 1), timezone="Europe/Berlin"
     ),
+    OrTrigger([CronTrigger(hour=3, timezone="UTC"), DateTrigger("2990-05-01T12:00:00", timezone="UTC")], jitter=5),
+    AndTrigger([CronTrigger(day="last", timezone="UTC"), CronTrigger(day_of_week="fri", timezone="UTC")]),
 ]
 
 
@@ -79,7 +83,7 @@ class TestRead:
 
         assert legacy_state.read(pickle.dumps(state("a", trigger=trigger))).trigger["timezone"] == name
 
-    def test_reads_what_we_write_ourselves_but_for_our_own_triggers(self) -> None:
+    def test_reads_what_we_write_ourselves(self) -> None:
         job = Job(
             id="a",
             task="contract.add",
@@ -213,12 +217,20 @@ class TestAdopt:
         assert "“this:s” is not a task" in outcome.text
         assert "this" not in sys.modules
 
-    def test_says_that_combinations_cannot_be_read(self, tmp_path: Path) -> None:
-        write("both", stock_rows.hostile(tmp_path)["combining-trigger"])
+    def test_takes_rules_that_earlier_releases_wrote_as_their_own(self) -> None:
+        form = {"type": "cron", "expression": "0 3 LW * *", "timezone": "Europe/Berlin"}
+        write("own", state("own", trigger=JsonTrigger(form)))
+
+        adoption.adopt(now=NOW)
+
+        assert Job.objects.get().trigger == triggers.normalize(form, now=NOW)
+
+    def test_names_the_type_of_an_argument_that_json_lacks(self) -> None:
+        write("precise", state("precise", args=(Decimal("1.5"),)))
 
         (outcome,) = adoption.adopt(now=NOW)
 
-        assert outcome.text.startswith("Its trigger is a combination (OrTrigger)")
+        assert outcome.text.startswith("Its arguments hold a decimal.Decimal; arguments of jobs are JSON.")
 
 
 class TestAdoptJobs:

@@ -53,12 +53,12 @@ class TestCleanupJobsCommand:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            (("--days", "0"), "--days is “0”; it is a whole number from 1 to 36,500."),
-            (("--days=-3",), "--days is “-3”; it is a whole number from 1 to 36,500."),
-            (("--days", "month"), "--days is “month”; it is a whole number."),
-            (("--days", "1.5"), "--days is “1.5”; it is a whole number."),
-            (("--keep=-1",), "--keep is “-1”; it is a whole number from 0 to 100,000."),
-            (("--batch-size", "0"), "--batch-size is “0”; it is a whole number from 1 to 10,000."),
+            (("--days", "0"), "--days is “0”. It must be a whole number from 1 to 36,500."),
+            (("--days=-3",), "--days is “-3”. It must be a whole number from 1 to 36,500."),
+            (("--days", "month"), "--days is “month”. It must be a whole number."),
+            (("--days", "1.5"), "--days is “1.5”. It must be a whole number."),
+            (("--keep=-1",), "--keep is “-1”. It must be a whole number from 0 to 100,000."),
+            (("--batch-size", "0"), "--batch-size is “0”. It must be a whole number from 1 to 10,000."),
         ],
     )
     def test_refuses_a_wrong_number_in_one_sentence(self, arguments: tuple[str, ...], sentence: str) -> None:
@@ -138,7 +138,7 @@ class TestCleanupJobsInAShell:
         result = in_a_shell("--days", "0", url=f"postgresql://127.0.0.1:{free_port()}/learning")
 
         assert (result.returncode, result.stdout) == (2, "")
-        assert result.stderr == "CommandError: --days is “0”; it is a whole number from 1 to 36,500.\n"
+        assert result.stderr == "CommandError: --days is “0”. It must be a whole number from 1 to 36,500.\n"
 
 
 class TestCleanUpCounts:

@@ -79,7 +79,7 @@ class TestResume:
         assert (resumed.state, resumed.next_run_time) == (JobState.FINISHED, None)
 
     def test_refuses_a_job_that_is_not_paused(self) -> None:
-        with pytest.raises(NotPaused, match="“nightly” is not paused; it is active"):
+        with pytest.raises(NotPaused, match="“nightly” is not paused, but active"):
             jobs.resume(job=make())
 
     def test_refuses_a_job_that_cannot_run(self) -> None:

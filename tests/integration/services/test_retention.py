@@ -156,17 +156,17 @@ class TestCleanUpOfRuns:
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
         [
-            ({"older_than_days": 0}, "days is “0”; it is a whole number from 1 to 36,500."),
-            ({"older_than_days": -3}, "days is “-3”; it is a whole number from 1 to 36,500."),
-            ({"older_than_days": True}, "days is “True”; it is a whole number from 1 to 36,500."),
-            ({"keep_per_job": -1}, "keep is “-1”; it is a whole number from 0 to 100,000."),
-            ({"batch_size": 0}, "batch_size is “0”; it is a whole number from 1 to 10,000."),
+            ({"older_than_days": 0}, "days is “0”. It must be a whole number from 1 to 36,500."),
+            ({"older_than_days": -3}, "days is “-3”. It must be a whole number from 1 to 36,500."),
+            ({"older_than_days": True}, "days is “True”. It must be a whole number from 1 to 36,500."),
+            ({"keep_per_job": -1}, "keep is “-1”. It must be a whole number from 0 to 100,000."),
+            ({"batch_size": 0}, "batch_size is “0”. It must be a whole number from 1 to 10,000."),
         ],
     )
     def test_refuses_numbers_out_of_range_and_deletes_nothing(self, arguments: dict[str, Any], sentence: str) -> None:
         run(job(), days_ago=400)
 
-        with pytest.raises(InvalidRetention, match="it is a whole number") as refusal:
+        with pytest.raises(InvalidRetention, match="It must be a whole number") as refusal:
             clean(**arguments)
 
         assert str(refusal.value) == sentence

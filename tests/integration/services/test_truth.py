@@ -49,7 +49,7 @@ def english() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def looked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look in this thread: another one would not see what this test has not committed."""
-    monkeypatch.setattr(health, "check", health.look)
+    monkeypatch.setattr(health, "check", health.check_now)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def _command() -> set[str]:
 
 def look(client: Client) -> Views:
     page = client.get(reverse("admin:scheduler_dashboard")).context
-    report = health.look()
+    report = health.check_now()
     texts = {check.name: str(check.text) for check in report.checks}
     health_page = client.get(reverse("admin:scheduler_health")).context
     tiles = {
@@ -229,7 +229,7 @@ class TestAFullPool:
         )
         assert page["tone"] == "bad"
         assert {"number": "1", "text": "queued, oldest 12 min"}.items() <= page["counts"][-1].items()
-        assert not health.look().is_ready
+        assert not health.check_now().is_ready
 
     def test_is_a_warning_while_runs_begin(self, client: Client) -> None:
         now = database_now()
@@ -238,7 +238,7 @@ class TestAFullPool:
         add_run(job("busy"), scheduled_at=at, state=RunState.RUNNING, node="00000000-0000-0000-0000-000000000007")
         add_run(job("other"), scheduled_at=now - 50 * MINUTE)
 
-        found = health.look()
+        found = health.check_now()
 
         assert [check.name for check in found.problems] == ["queue"]
         assert found.is_ready
@@ -249,7 +249,7 @@ class TestAnExecutorThatNoNodeServes:
         alive()
         add_run(job("typo", executor="threads"), scheduled_at=database_now() - 2 * MINUTE)
 
-        text = health.look().error
+        text = health.check_now().error
 
         assert text == (
             "1 run waits in the queue of the executor “threads”, the oldest for 2 min: "
@@ -280,7 +280,7 @@ class TestTheRecorder:
     def test_fails_the_health_while_an_outcome_is_not_written(self, client: Client) -> None:
         alive(backlog=1, backlog_seconds=95.0)
 
-        report = health.look()
+        report = health.check_now()
 
         assert [check.name for check in report.problems] == ["recorder"]
         assert report.error is not None
@@ -296,7 +296,7 @@ class TestANodeThatIsSilent:
 
         assert "No scheduler is running: last heartbeat 11 s ago." in page["sentence"]
         assert [str(row["mark"].word) for row in page["nodes"]] == ["silent"]
-        assert not health.look().is_ready
+        assert not health.check_now().is_ready
 
 
 class TestRunsThatDoNotEnd:
@@ -308,7 +308,7 @@ class TestRunsThatDoNotEnd:
             node="00000000-0000-0000-0000-000000000007",
         )  # fmt: skip
 
-        assert [check.text for check in health.look().problems] == [
+        assert [check.text for check in health.check_now().problems] == [
             "1 run goes on although its cancellation was requested: restart its node to end it."
         ]
 
@@ -357,27 +357,27 @@ class TestOldRuns:
     def test_are_none_once_the_nightly_job_exists(self) -> None:
         assert retention.schedule_clean_up()
 
-        assert health.look().problems == ()
+        assert health.check_now().problems == ()
 
         Job.objects.update(state=JobState.PAUSED, next_run_time=None)
-        assert [check.name for check in health.look().problems] == ["clean_up"]
+        assert [check.name for check in health.check_now().problems] == ["clean_up"]
 
     def test_are_none_while_cron_cleans_up(self) -> None:
         retention.clean_up()
-        assert health.look().problems == ()
+        assert health.check_now().problems == ()
 
         Installation.objects.update(cleaned_up_at=database_now() - timedelta(days=3))
-        assert [check.name for check in health.look().problems] == ["clean_up"]
+        assert [check.name for check in health.check_now().problems] == ["clean_up"]
 
     def test_stay_a_warning_after_a_dry_run(self) -> None:
         retention.clean_up(dry_run=True)
 
-        assert [check.name for check in health.look().problems] == ["clean_up"]
+        assert [check.name for check in health.check_now().problems] == ["clean_up"]
 
     def test_are_no_matter_on_the_first_day(self) -> None:
         Rollup.objects.update(hour=database_now() - timedelta(hours=2))
 
-        assert health.look().problems == ()
+        assert health.check_now().problems == ()
 
 
 class TestTimeZoneRules:
@@ -391,7 +391,7 @@ class TestTimeZoneRules:
 
         assert found.agree
         assert found.dashboard == {"time_zones"}
-        (problem,) = health.look().problems
+        (problem,) = health.check_now().problems
         assert f"2019a: b; {own}: a" in str(problem.text)
         node = client.get("/api/v1/scheduler/status").json()["nodes"][1]
         assert (node["name"], node["time_zone_rules"]) == ("b", "2019a")
@@ -408,7 +408,7 @@ class TestTimeZoneRules:
     def test_of_the_process_that_is_asked_count_too(self) -> None:
         alive(tzdata="2019a")
 
-        (problem,) = health.look().problems
+        (problem,) = health.check_now().problems
 
         assert f"2019a: node; {zone_rules.release()}: this process" in str(problem.text)
 
@@ -416,10 +416,10 @@ class TestTimeZoneRules:
     def test_are_fine_where_all_have_the_same_or_say_none(self, release: str | None) -> None:
         alive(tzdata=zone_rules.release() if release is None else release)
 
-        assert health.look().problems == ()
+        assert health.check_now().problems == ()
 
     def test_of_a_silent_node_do_not_count(self) -> None:
         alive(tzdata=zone_rules.release())
         add_node(name="gone", state=NodeState.LOST, tzdata="2019a")
 
-        assert health.look().problems == ()
+        assert health.check_now().problems == ()

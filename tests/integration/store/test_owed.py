@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
+import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
+from apscheduler.jobstores.base import JobLookupError
 from django.db import connection
 from django.utils import timezone
 
-from scheduler import conf
+from scheduler import conf, failpoints
 from scheduler.core import triggers
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.engine.duties.inspection import inspect_jobs
+from scheduler.errors import SchedulerError
 from scheduler.models import Job, OwedWindow, Run
 from scheduler.services import jobs
+from scheduler.services import runs as run_services
 from scheduler.store.accounting import owed
 from scheduler.store.accounting.owed import Gap
 from scheduler.store.claiming import claims
 from scheduler.store.jobs import definitions
+from scheduler.store.jobs import rows as job_rows
 from scheduler.store.jobstore import PostgresJobStore
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
+from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
+from tests.waiting import wait_until
 
 MINUTES = timedelta(minutes=1)
 
@@ -71,7 +80,7 @@ def fail(session: Connection, job: Job) -> None:
     node = add_node()
     run = add_run(job, scheduled_at=hours_ago(9), node=node, state=RunState.RUNNING)
     outcome = Outcome(run_id=run.pk, state=RunState.FAILED, started=0, finished=1, error="x")
-    runs.finish(session, outcomes=[outcome], node=node, clock=1)
+    finishing.finish(session, outcomes=[outcome], node=node, clock=1)
 
 
 WAYS: dict[str, Callable[[Connection, Job], object]] = {
@@ -111,6 +120,29 @@ WAYS: dict[str, Callable[[Connection, Job], object]] = {
     "nothing": lambda *_: None,
 }
 
+BOTH = (
+    "a pause",
+    "a pause with SQL",
+    "a finish",
+    "a deletion",
+    "a deletion with SQL",
+    "a next_run_time without SQL's word",
+    "a next_run_time in the past",
+    "a next_run_time in the future",
+    "a broken definition",
+    "a backfill",
+    "a resumption",
+    "a finish with SQL",
+    "an interrupted_at that is taken away",
+)
+WAYS_AFTER = {
+    **WAYS,
+    "a backfill": lambda _, job: run_services.backfill(job=job, since=hours_ago(3), until=hours_ago(1)),
+    "a resumption": lambda _, job: jobs.resume(job=job),
+    "a finish with SQL": lambda *_: sql("UPDATE scheduler_job SET state = 'finished'"),
+    "an interrupted_at that is taken away": lambda *_: sql("UPDATE scheduler_job SET interrupted_at = NULL"),
+}
+
 
 @pytest.mark.django_db(transaction=True)
 class TestFireTimesThatHaveCome:
@@ -126,6 +158,20 @@ class TestFireTimesThatHaveCome:
         if way.startswith("a broken definition"):  # it goes on from where it broke
             inspect_jobs(session, settings=conf.get(), broken=True)
             settle(session)
+
+        found = coverage("job", hours_ago(5), hours_ago(0))
+        assert set(found.values()) == {1}, found
+
+    @pytest.mark.parametrize(("first", "then"), list(itertools.product(BOTH, BOTH)))
+    def test_each_have_one_row_though_two_things_happen(self, first: str, then: str, session: Connection) -> None:
+        job = overdue(misfire_grace_time=None)
+
+        for way in (first, then):
+            with suppress(SchedulerError, JobLookupError):
+                WAYS_AFTER[way](session, job)
+        settle(session)
+        inspect_jobs(session, settings=conf.get(), broken=True)
+        settle(session)
 
         found = coverage("job", hours_ago(5), hours_ago(0))
         assert set(found.values()) == {1}, found
@@ -178,6 +224,39 @@ class TestFireTimesThatHaveCome:
         assert set(found.values()) == {1}, found
         assert Job.objects.get().state == JobState.ACTIVE
 
+    def test_are_not_taken_for_runs_that_people_asked_for(self, session: Connection) -> None:
+        job = overdue(misfire_grace_time=None)
+        jobs.run_now(job=job, now=hours_ago(2.5))
+
+        settle(session)
+
+        run = Run.objects.get(kind=RunKind.SCHEDULED)
+        assert (run.covers_from, run.scheduled_at, run.coalesced) == (hours_ago(5), hours_ago(0), 5)
+
+    def test_are_run_once_more_by_a_backfill_of_a_range(self, session: Connection) -> None:
+        job = overdue(misfire_grace_time=None)
+        settle(session)
+
+        run_services.backfill(job=job, since=hours_ago(3), until=hours_ago(1))
+
+        backfilled = Run.objects.filter(kind=RunKind.MANUAL).order_by("scheduled_at")
+        assert [(run.scheduled_at, run.attempt) for run in backfilled] == [(hours_ago(n), 2) for n in (3, 2, 1)]
+        assert set(coverage("job", hours_ago(5), hours_ago(0)).values()) == {1}
+
+    @pytest.mark.parametrize("coalesce", [True, False])
+    def test_are_not_planned_again_when_the_time_is_moved_backward(self, coalesce: bool, session: Connection) -> None:
+        job = overdue(misfire_grace_time=None, coalesce=coalesce)
+        settle(session)
+        before = Run.objects.count()
+
+        sql("UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(3))
+        settle(session)
+
+        assert Run.objects.count() == before
+        assert set(coverage("job", hours_ago(5), hours_ago(0)).values()) == {1}
+        job.refresh_from_db()
+        assert job.next_run_time > timezone.now()
+
     def test_are_forgotten_if_nobody_can_say_when_they_were(self, session: Connection) -> None:
         overdue(trigger={"type": "moon"})
         sql("UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(-3))
@@ -185,6 +264,86 @@ class TestFireTimesThatHaveCome:
         settle(session)
 
         assert not Run.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestADeletionBesideAClaim:
+    """The claim has planned the fire time, and has not committed."""
+
+    @pytest.mark.parametrize("way", ["a deletion", "a deletion of both with SQL at once", "a deletion with SQL"])
+    def test_leaves_each_fire_time_one_row(
+        self, way: str, session: Connection, open_session: Open, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        job = overdue(misfire_grace_time=None)
+        raised: list[BaseException] = []
+
+        def delete() -> None:
+            try:
+                WAYS[way](session, job)
+            except BaseException as error:  # noqa: BLE001 - the test shows it
+                raised.append(error)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=delete)
+
+        def hit(name: str) -> None:
+            if name == "claim.before_commit":
+                thread.start()
+                wait_until(is_waiting)
+
+        def is_waiting() -> bool:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                return bool(cursor.fetchone()[0])
+
+        monkeypatch.setattr(failpoints, "hit", hit)
+        claims.claim_due(
+            open_session(),
+            node=add_node(),
+            tasks={"sample.nothing"},
+            limit=10,
+            room={"default": 10},
+            catch_up_limit=100,
+        )
+        thread.join(20)
+        settle(session)
+
+        assert raised == []
+        assert not Job.objects.exists()
+        assert set(coverage("job", hours_ago(5), hours_ago(0)).values()) == {1}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAWindowOfADeletedJob:
+    def test_leaves_out_what_its_former_runs_cover(self, session: Connection) -> None:
+        job = overdue(misfire_grace_time=None)
+        sql("UPDATE scheduler_job SET state = 'paused', needs_inspection = false")
+        sql("UPDATE django_apscheduler_djangojob SET next_run_time = NULL")
+        run_services.backfill(job=job, since=hours_ago(3), until=hours_ago(2))
+        assert OwedWindow.objects.exists()
+
+        jobs.remove(job=job)
+        settle(session)
+
+        assert set(coverage("job", hours_ago(5), hours_ago(0)).values()) == {1}
+
+
+@pytest.mark.django_db(transaction=True)
+class TestTheClockOfAService:
+    @pytest.mark.parametrize("act", [jobs.pause, jobs.resume, jobs.update, jobs.run_now])
+    def test_is_read_when_the_job_is_locked(self, act: Callable[..., object], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Until then a node may account for fire times up to its own now."""
+        state = JobState.PAUSED if act is jobs.resume else JobState.ACTIVE
+        job = add_job(due_at=hours_ago(-1), task="sample.nothing", state=state)
+        order: list[str] = []
+        lock, now = job_rows.lock, jobs.database_now
+        monkeypatch.setattr(job_rows, "lock", lambda **given: (order.append("lock"), lock(**given))[1])
+        monkeypatch.setattr(jobs, "database_now", lambda: (order.append("clock"), now())[1])
+
+        act(job=job)
+
+        assert order[:2] == ["lock", "clock"]
 
 
 class TestGaps:

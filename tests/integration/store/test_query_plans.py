@@ -11,7 +11,7 @@ from django.db import connection
 
 from scheduler.core.states import RunState
 from scheduler.store import statements
-from scheduler.store.sessions.connections import Connection, array, texts
+from scheduler.store.sessions.connections import Connection, array, instants, texts
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -132,10 +132,14 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "find_jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
     "jobs_to_inspect": {"jobs": "{job-1}", "broken": True},
     "reschedule_by_zone": {"after": "job-1", "limit": 100},
+    "covered": {"job": "job-1", "first": NOON - HOUR, "until": NOON, "limit": 500},
+    "find_covered": {"jobs": "{job-1}", "firsts": instants([NOON - HOUR]), "lasts": instants([NOON])},
 }
 
 
 EXPECTED_INDEXES = {
+    "covered": "scheduler_run_of_removed_job",
+    "find_covered": "scheduler_run_once_per_fire_time",
     "count_active_runs": "scheduler_run_active_of_job",
     "take_runs": "scheduler_run_waiting",
     "next_due": "scheduler_run_waiting",

@@ -15,7 +15,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from scheduler.core.tasks import registry as module
-from scheduler.core.tasks.registry import Registry, Task, jsonable, task
+from scheduler.core.tasks.registry import Registry, task
+from scheduler.core.tasks.task import Task, jsonable
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
 
 
@@ -347,7 +348,7 @@ class TestBind:
 
     def test_respects_bounds(self) -> None:
         assert bind(bounded, pages=9) == ((), {"pages": 9})
-        with pytest.raises(InvalidArguments, match="less than or equal to 9"):
+        with pytest.raises(InvalidArguments, match="must be at most 9"):
             bind(bounded, pages=10)
 
 

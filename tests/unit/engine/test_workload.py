@@ -64,7 +64,7 @@ class TestNextToStart:
         workload.add([owned(number) for number in range(3)])
         free, gated = workload.next_to_start()
 
-        workload.put_back(free, gated)
+        workload.requeue(free, gated)
 
         assert [run.id for run in workload.take_back()] == [0, 1, 2]
 

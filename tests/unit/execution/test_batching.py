@@ -80,7 +80,7 @@ class TestBatcher:
     ) -> None:
         batcher = batcher_of(sink, batchers, rows=4)
         for item in range(10):
-            batcher.put(item)
+            batcher.add(item)
 
         batcher.start()
         sink.wait_for(10)
@@ -94,7 +94,7 @@ class TestBatcher:
         sink.refused = {1, 4}
         batcher = batcher_of(sink, batchers, rows=3, weigh=lambda item: item, group_weight=100, backlog_weight=100)
         for item in range(6):
-            batcher.put(item)
+            batcher.add(item)
 
         batcher.start()
         sink.wait_for(4)
@@ -112,7 +112,7 @@ class TestBatcher:
         batcher.start()
 
         for item in range(3):
-            batcher.put(item)
+            batcher.add(item)
         sink.wait_for(3)
 
         assert len(sink.batches) == 1
@@ -121,7 +121,7 @@ class TestBatcher:
         batcher = batcher_of(sink, batchers, rows=7, backlog=20)
         batcher.start()
         threads = [
-            threading.Thread(target=lambda first=first: [batcher.put(first + n) for n in range(200)])
+            threading.Thread(target=lambda first=first: [batcher.add(first + n) for n in range(200)])
             for first in (0, 1000, 2000, 3000)
         ]
         for thread in threads:
@@ -136,11 +136,11 @@ class TestBatcher:
         batcher = batcher_of(sink, batchers, rows=2, backlog=3)
         sink.may_flush.clear()
         for item in range(3):
-            batcher.put(item)
+            batcher.add(item)
         batcher.start()
         assert sink.flushing.wait(SOON)
         was_put = threading.Event()
-        fourth = threading.Thread(target=lambda: (batcher.put(3), was_put.set()))
+        fourth = threading.Thread(target=lambda: (batcher.add(3), was_put.set()))
 
         fourth.start()
 
@@ -156,7 +156,7 @@ class TestBatcher:
         sink.failures = [failure]
         batcher = batcher_of(sink, batchers)
         for item in range(3):
-            batcher.put(item)
+            batcher.add(item)
 
         batcher.start()
         sink.wait_for(3)
@@ -168,10 +168,10 @@ class TestBatcher:
         sink.failures = [ValueError("once")]
         batcher = batcher_of(sink, batchers)
         batcher.start()
-        batcher.put(1)
+        batcher.add(1)
         sink.wait_for(1)
 
-        batcher.put(2)
+        batcher.add(2)
         sink.wait_for(2)
 
         assert sink.items == [1, 2]
@@ -192,7 +192,7 @@ class TestBatcher:
     def test_flushes_no_more_at_once_than_may_be_carried(self, sink: Sink, batchers: list[Batcher[int]]) -> None:
         batcher = batcher_of(sink, batchers, weigh=lambda item: item, group_weight=10, backlog_weight=1000)
         for item in (4, 6, 1, 0, 50, 0, 3):
-            batcher.put(item)
+            batcher.add(item)
 
         batcher.start()
         sink.wait_for(7)
@@ -201,11 +201,11 @@ class TestBatcher:
 
     def test_makes_put_wait_while_the_backlog_is_too_heavy(self, sink: Sink, batchers: list[Batcher[int]]) -> None:
         batcher = batcher_of(sink, batchers, weigh=lambda item: item, group_weight=10, backlog_weight=10)
-        batcher.put(9)
-        batcher.put(9)
+        batcher.add(9)
+        batcher.add(9)
         assert not batcher.offer(1)
         was_put = threading.Event()
-        third = threading.Thread(target=lambda: (batcher.put(1), was_put.set()))
+        third = threading.Thread(target=lambda: (batcher.add(1), was_put.set()))
 
         third.start()
 
@@ -221,7 +221,7 @@ class TestStop:
         batcher = batcher_of(sink, batchers, rows=2, gather_seconds=30)
         batcher.start()
         for item in range(5):
-            batcher.put(item)
+            batcher.add(item)
 
         assert batcher.stop(timeout=SOON)
         assert sink.items == list(range(5))
@@ -231,7 +231,7 @@ class TestStop:
         sink.failures = [DatabaseUnavailable("away")] * 1000
         batcher = batcher_of(sink, batchers)
         batcher.start()
-        batcher.put(1)
+        batcher.add(1)
 
         assert not batcher.stop(timeout=0.1)
         assert len(batcher) == 1
@@ -240,8 +240,8 @@ class TestStop:
         sink.failures = [DatabaseUnavailable("away")] * 1000
         batcher = batcher_of(sink, batchers, backlog=1)
         batcher.start()
-        batcher.put(1)
-        waiting = threading.Thread(target=batcher.put, args=(2,))
+        batcher.add(1)
+        waiting = threading.Thread(target=batcher.add, args=(2,))
         waiting.start()
 
         batcher.stop(timeout=0.05)

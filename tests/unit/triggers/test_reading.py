@@ -44,7 +44,7 @@ class TestExpressions:
             ("0 0 31 2 *", "This never runs: 31 February does not exist."),
             ("0 0 31 4,6 *", "This never runs: 31 April or June do not exist."),
             ("0 0 */31 2 fri#5", "This never runs: no date matches its day, month and day of week."),
-            (" " * 20_000, "A cron expression has at most 100 characters; this has 20000."),
+            (" " * 20_000, "A cron expression has at most 100 characters. This one has 20000."),
             ("", "The cron expression is empty. It has 5 parts: minute, hour, day of month, month, day of week."),
         ],
     )
@@ -110,7 +110,11 @@ class TestKeys:
                 "/minute",
                 "An interval trigger has no “minute”. Did you mean “minutes”?",
             ),
-            ({"type": "weekly"}, "/type", "“weekly” is no type. Types are: cron, interval, date, calendar, or, and."),
+            (
+                {"type": "weekly"},
+                "/type",
+                "“weekly” is not a trigger type. Types are: cron, interval, date, calendar, or, and.",
+            ),
             ({}, "/type", "A trigger has a type: cron, interval, date, calendar, or, and."),
             ({"type": "cron"}, "/expression", "A cron trigger has an expression or fields, and this has neither."),
             (

@@ -36,7 +36,7 @@ def installed() -> dict[str, ChannelKind]:
                 f"SCHEDULER['CHANNEL_KINDS'] names “{path}”, which cannot be imported: {error}."
             ) from None
         if not (isinstance(found, type) and issubclass(found, ChannelKind) and found.name):
-            raise Misconfigured(f"SCHEDULER['CHANNEL_KINDS'] names “{path}”; it must be a ChannelKind with a name.")
+            raise Misconfigured(f"SCHEDULER['CHANNEL_KINDS'] names “{path}”. It must be a ChannelKind with a name.")
         kinds.append(found())
     return {kind.name: kind for kind in kinds}
 
@@ -46,6 +46,7 @@ def get(name: str) -> ChannelKind:
     kinds = installed()
     if name not in kinds:
         raise InvalidChannel(
-            phrase("kind is “{name}”; it is {allowed}.", name=f"{name}"[:64], allowed=", ".join(kinds)), field="kind"
+            phrase("kind is “{name}”. It must be {allowed}.", name=f"{name}"[:64], allowed=", ".join(kinds)),
+            field="kind",
         )
     return kinds[name]

@@ -65,7 +65,9 @@ class AppriseKind(ChannelKind):
             notify_type=kinds.get(message.kind, severe),
         )
         if not accepted:
-            raise DeliveryFailed(phrase("The service did not accept it; the log of Apprise says more."), unsure=True)
+            raise DeliveryFailed(
+                phrase("The service did not accept it. The log of Apprise has the reason."), unsure=True
+            )
         return str(phrase("The service accepted it."))
 
 
@@ -75,7 +77,7 @@ def _refuse_scheme(url: str) -> None:
     if scheme not in allowed:
         raise InvalidChannel(
             phrase(
-                "url begins with “{scheme}”; SCHEDULER['APPRISE_SCHEMES'] allows {allowed}.",
+                "url begins with “{scheme}”. SCHEDULER['APPRISE_SCHEMES'] allows {allowed}.",
                 scheme=scheme[:32],
                 allowed=", ".join(allowed),
             ),

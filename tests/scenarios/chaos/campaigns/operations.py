@@ -156,7 +156,8 @@ class _Operator:
         from scheduler.store.jobstore import PostgresJobStore
 
         def come_back() -> None:
-            start_at = self.world.now().replace(microsecond=0) - timedelta(hours=1)  # not the one that it has
+            # Never the trigger that it has: that would leave it finished.
+            start_at = self.world.now().replace(microsecond=0) - timedelta(days=self.done["finish"])
             trigger = {"type": "interval", "seconds": 1, "start_at": start_at.isoformat(), "timezone": "UTC"}
             jobs.update(job=jobs.get(id=name), trigger=trigger)
 
@@ -208,7 +209,7 @@ def operate(world: World, cycles: int, tell: Progress) -> Report:
     until = world.settle([*specs, *own], timeout=120)
     verdict = judge(world, specs, until=until)
     checked = sum(_judge(world, verdict, operator, until) for operator in operators)
-    for name in sorted({example.split()[1] for example in verdict.examples if example.startswith("lost")}):
+    for name in sorted({example.split()[1] for example in verdict.examples if example.startswith(("lost", "doubled"))}):
         _tell_history(world, name, tell)
     problems = [problem for operator in operators for problem in operator.problems]
     return Report(
@@ -229,18 +230,19 @@ def _judge(world: World, verdict: Verdict, operator: _Operator, until: datetime)
     for name in operator.names:
         covered: Counter[datetime] = Counter()
         rows = world.query(
-            "SELECT coalesce(covers_from, scheduled_at), scheduled_at FROM scheduler_run"
-            " WHERE job_key = %s AND attempt = 1",
+            "SELECT coalesce(covers_from, scheduled_at), scheduled_at, id, kind, state, coalesced, reason_code,"
+            " created_at FROM scheduler_run WHERE job_key = %s AND attempt = 1 ORDER BY id",
             name,
         )
-        for begin, end in rows:
+        for begin, end, *_ in rows:
             moment = begin
             while moment <= end:
                 covered[moment] += 1
                 moment += load.SECOND
         for moment, count in covered.items():
             if count > 1:
-                verdict.note("doubled", f"{name} at {moment}")
+                twice = [[str(value) for value in row] for row in rows if row[0] <= moment <= row[1]]
+                verdict.note("doubled", f"{name} at {moment}: {twice}")
         for begin, end in operator.in_schedule[name]:
             moment = begin.replace(microsecond=0) + load.SECOND
             while moment <= min(end or until, until):

@@ -1,4 +1,4 @@
--- Put inspected jobs (back) into the schedule. “said” is how the history of jobs learns who changed them.
+-- Enter inspected jobs into the schedule, or restore them. “said” tells the history of jobs who changed them.
 --
 -- Locks:   the rows of the jobs, until the caller's transaction ends.
 -- Params:  arrays of one length: jobs text[], versions int[], triggers jsonb as text[], states text[],
