@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,6 +14,7 @@ from scheduler.admin.templates import plan_text
 from scheduler.core.declarations import Drift
 from scheduler.models import Job
 from scheduler.services import declarations
+from scheduler.services.sites import reverse
 from scheduler.services.templates import instances
 
 

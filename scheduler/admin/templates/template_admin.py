@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,6 +23,7 @@ from scheduler.errors import SchedulerError
 from scheduler.models import Job, Template
 from scheduler.services import templates
 from scheduler.services.jobs import validation
+from scheduler.services.sites import reverse
 from scheduler.services.templates import from_jobs, instances, predefined, providers, rendering
 
 _MOST_INSTANCES = 200
@@ -228,10 +229,10 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
         ]
 
     def _list(self) -> str:
-        return reverse("admin:scheduler_template_changelist", current_app=self.admin_site.name)
+        return reverse("admin:scheduler_template_changelist")
 
     def _address(self, name: str, template: Template) -> str:
-        return reverse(f"admin:scheduler_template_{name}", args=[template.pk], current_app=self.admin_site.name)
+        return reverse(f"admin:scheduler_template_{name}", args=[template.pk])
 
 
 def _proposal(request: HttpRequest) -> dict[str, Any]:
