@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified, HttpResponseRedirect
@@ -24,7 +24,7 @@ from scheduler.admin.format.languages import told
 from scheduler.core.states import Via
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
-from scheduler.services import transactions
+from scheduler.services import sites, transactions
 
 _gzip = GZipMiddleware(lambda _request: HttpResponse())
 
@@ -51,7 +51,7 @@ def reason(request: HttpRequest) -> str:
 
 def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Render a page inside the frame of the admin."""
-    frame = {**admin.site.each_context(request), **context}
+    frame = {**sites.of(request).each_context(request), **context}
     return render(request, template, frame, status=status)
 
 

@@ -126,6 +126,7 @@ class JobSelection(Body):
     source: list[SourceWord] = Field(default_factory=list, max_length=3)
     last_outcome: list[RunStateWord] = Field(default_factory=list, max_length=9)
     failing: bool = False
+    drift: bool = False
     q: str = Field(default="", max_length=255)
 
 
@@ -226,6 +227,7 @@ class JobsQuery(Paging):
     last_outcome: list[RunStateWord] = _repeatable("State of its newest run.")
     broken: Literal["true", "false"] | None = Field(default=None, description="Only broken jobs, or only others.")
     failing: Literal["true", "false"] = Field(default="false", description="Only jobs with failures in a row.")
+    drift: Literal["true", "false"] = Field(default="false", description="Only declared jobs that a person changed.")
     q: str = Field(default="", max_length=255, description="Part of the name, the id or the task.")
     order: Literal["id", "-id", "name", "-name", "next_run_time", "-next_run_time", "last_run", "-last_run"] = "id"
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -19,6 +19,7 @@ from scheduler.core import reasons
 from scheduler.errors import BulkActionNotFound
 from scheduler.models import BulkAction
 from scheduler.services import bulk
+from scheduler.services.sites import reverse
 
 TITLES = {
     ("runs", "cancel"): gettext_lazy("Cancel runs"),

@@ -53,6 +53,7 @@ class JobActions(_Admin):
             "export": self.export_view,
             "take": self.take_view,
             "keep": self.keep_view,
+            "detach": self.detach_view,
         }
         return [
             path("pause-all/", wrap(self.pause_all_view), name="scheduler_job_pause_all"),
@@ -105,6 +106,11 @@ class JobActions(_Admin):
     def keep_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_change_permission)
         question, act = declared.keeping(request, job)
+        return pages.confirm(request, question=question, act=act)
+
+    def detach_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_change_permission)
+        question, act = declared.detaching(job)
         return pages.confirm(request, question=question, act=act)
 
     def pause_all_view(self, request: HttpRequest) -> HttpResponse:

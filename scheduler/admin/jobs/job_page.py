@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -30,6 +30,7 @@ from scheduler.services.queries import job_history, overview, run_queries
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import RunFilter
+from scheduler.services.sites import reverse
 
 STRIP = 50
 _SHOWN_RUNS = 10
@@ -88,6 +89,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "pause": addresses.job_action("pause", job.pk),
             "resume": addresses.job_action("resume", job.pk),
             "clone": addresses.job_action("clone", job.pk),
+            "template": f"{reverse('admin:scheduler_template_add')}?{urlencode({'job': job.pk})}",
             "export": addresses.job_action("export", job.pk),
             "run": addresses.job_action("run", job.pk),
             "run_with": addresses.job_action("run_with", job.pk),
@@ -113,6 +115,7 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
         "run_with": user.has_perms(RUN_WITH_OTHER_ARGUMENTS) and job.state != JobState.BROKEN,
         "edit": user.has_perm("scheduler.change_job"),
         "clone": user.has_perm("scheduler.add_job"),
+        "template": user.has_perm("scheduler.add_template"),
         "delete": user.has_perm("scheduler.delete_job"),
     }
 

@@ -272,6 +272,7 @@ def _filter(query: shapes.JobsQuery) -> JobFilter:
         sources=tuple(query.source),
         last_outcomes=tuple(query.last_outcome),
         failing=query.failing == "true",
+        drift=query.drift == "true",
         text=query.q,
     )
 
@@ -294,6 +295,7 @@ def selected_by(body: shapes.Bulk | shapes.BulkJobs) -> JobFilter:
         sources=tuple(chosen.source),
         last_outcomes=tuple(chosen.last_outcome),
         failing=chosen.failing,
+        drift=chosen.drift,
         text=chosen.q,
     )
     if filter == JobFilter():
