@@ -56,6 +56,8 @@ MATRIX = [
     ("export", "get", lambda: job_action("export"), {"viewer", "operator", "editor"}),
     ("run now", "post", lambda: job_action("run"), {"operator"}),
     ("backfill", "get", lambda: job_action("backfill"), {"operator"}),
+    ("statistics", "get", lambda: job_action("statistics"), {"viewer", "operator", "editor"}),
+    ("outlook", "get", lambda: reverse("admin:scheduler_outlook"), {"viewer", "operator", "editor"}),
     ("run with other arguments", "get", lambda: job_action("run_with"), set()),
     ("changes", "get", addresses.changes, {"viewer", "operator", "editor"}),
     ("pause everything", "get", lambda: reverse("admin:scheduler_job_pause_all"), {"operator"}),
