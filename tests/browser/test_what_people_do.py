@@ -210,7 +210,7 @@ class TestAViewer:
 
 class TestLooks:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [1400, 390])
+    @pytest.mark.parametrize("width", [1400, 320])
     def test_every_page_fits_and_can_be_used_by_everybody(self, page: Page, scheme: Any, width: int) -> None:
         job = some_history()
         failed = Run.objects.filter(state="failed").order_by("-scheduled_at")[0]

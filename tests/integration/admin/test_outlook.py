@@ -102,7 +102,7 @@ class TestThePageOfANode:
         response = client.get(reverse("admin:scheduler_node_change", args=[web.pk]))
 
         text = response.content.decode()
-        assert [item["run"].job_name for item in response.context["runs"]] == ["a"]
+        assert [item["run"].job_name for item in response.context["runs"]] == ["Nightly cleaning"]
         assert f"kill -TERM {web.pid}" in text
 
     def test_says_that_a_node_is_gone(self, client: Client) -> None:

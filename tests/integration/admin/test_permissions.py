@@ -53,6 +53,7 @@ MATRIX = [
     ("clone", "post", lambda: job_action("clone"), {"editor"}),
     ("take the declared values", "post", lambda: job_action("take"), {"editor"}),
     ("keep the own values", "post", lambda: job_action("keep"), {"editor"}),
+    ("detach from its template", "post", lambda: job_action("detach"), {"editor"}),
     ("export", "get", lambda: job_action("export"), {"viewer", "operator", "editor"}),
     ("run now", "post", lambda: job_action("run"), {"operator"}),
     ("backfill", "get", lambda: job_action("backfill"), {"operator"}),
