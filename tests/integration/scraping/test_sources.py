@@ -119,7 +119,7 @@ class TestScrapeNow:
         source = save()
         Job.objects.get(pk=source.job_id).delete()
 
-        with pytest.raises(JobNotFound, match="save the source"):
+        with pytest.raises(JobNotFound, match="Save the source"):
             services.scrape_now(source=source)
 
 
