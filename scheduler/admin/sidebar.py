@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 _ORDER = (
     "Job",
     "Template",
+    "Calendar",
     "Run",
     "Incident",
     "Node",

@@ -13,6 +13,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from scheduler.api import openapi
 from scheduler.api.alerts.views import ChannelViews, IncidentViews, RuleViews
 from scheduler.api.bulk.views import BulkViews
+from scheduler.api.calendars.views import CalendarViews
 from scheduler.api.changes.views import ChangeViews
 from scheduler.api.health.views import HealthViews
 from scheduler.api.jobs.views import JobViews
@@ -110,6 +111,14 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
         "channel",
     ),
     ("declarations", DeclarationViews.as_view({"post": "synchronise"}), "declarations"),
+    ("calendars", CalendarViews.as_view({"get": "list", "post": "create"}), "calendars"),
+    ("calendars/file", CalendarViews.as_view({"post": "read_file"}), "calendar-file"),
+    ("calendars/<word:name>/entries", CalendarViews.as_view({"get": "entries"}), "calendar-entries"),
+    (
+        "calendars/<word:name>",
+        CalendarViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "calendar",
+    ),
     ("templates", TemplateViews.as_view({"get": "list", "post": "create"}), "templates"),
     ("templates/<word:slug>/versions", TemplateViews.as_view({"post": "add_version"}), "template-versions"),
     ("templates/<word:slug>/instances", TemplateViews.as_view({"post": "instantiate"}), "template-instances"),
