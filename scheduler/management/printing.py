@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from scheduler.errors import (
+    CalendarNotFound,
     ChannelNotFound,
     DatabaseUnavailable,
     IncidentNotFound,
@@ -47,7 +48,16 @@ _WIDEST = 60
 _WHOLE = ("detail", "text")
 """Columns of sentences: cut, they would not say what to do."""
 
-_NOT_FOUND = (JobNotFound, RunNotFound, RuleNotFound, ChannelNotFound, IncidentNotFound, DatabaseUnavailable)
+_NOT_FOUND = (
+    CalendarNotFound,
+    JobNotFound,
+    RunNotFound,
+    RuleNotFound,
+    CalendarNotFound,
+    ChannelNotFound,
+    IncidentNotFound,
+    DatabaseUnavailable,
+)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

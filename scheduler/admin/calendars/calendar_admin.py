@@ -11,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.calendars.calendar_forms import CalendarForm
@@ -25,6 +25,10 @@ from scheduler.services.calendars import entries
 _ENTRIES = 20
 _MOST_JOBS = 50
 _MOST_CHANGES = 20
+_ACTIONS = {
+    "created": pgettext_lazy("change of a calendar", "created"),
+    "edited": pgettext_lazy("change of a calendar", "changed"),
+}
 
 
 @register(Calendar)
@@ -92,7 +96,10 @@ class CalendarAdmin(ModelAdmin):
         facts = {
             "entries": [_entry(each) for each in entries.of(calendar=calendar, limit=_ENTRIES)],
             "jobs": _jobs(calendar),
-            "changes": calendars.changes_of(name=calendar.name, limit=_MOST_CHANGES),
+            "changes": [
+                {"change": each, "action": _ACTIONS.get(each.action, each.action)}
+                for each in calendars.changes_of(name=calendar.name, limit=_MOST_CHANGES)
+            ],
             "delete": self._address("delete", calendar) if self.has_delete_permission(request, calendar) else "",
             "holidays": len(calendar.holidays),
             "last_holiday": calendar.holidays[-1][0] if calendar.holidays else "",

@@ -15,6 +15,7 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, InvalidPause, JobNotFound, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs, masking
+from scheduler.services.calendars import transfer as calendars
 from scheduler.services.jobs import bulk, validation
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
@@ -52,7 +53,10 @@ def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
         missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
         if missing:
             raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
-    return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
+    exported = [_exported(job) for job in found.iterator(chunk_size=500)]
+    named = {name for job in exported for name in calendars.named_by(trigger=job["trigger"])}
+    with_calendars = {"calendars": calendars.export(names=named)} if named else {}
+    return {"format": FORMAT, "version": VERSION, **with_calendars, "jobs": exported}
 
 
 def import_jobs(
@@ -69,13 +73,21 @@ def import_jobs(
 
     No import fires at once: a date that has passed comes in as finished. ``update``: existing jobs get the definition
     of the document, and are paused or resumed as it says. Otherwise they are skipped. ``dry_run``: all changes are
-    tried and rolled back, so that errors are reported.
+    tried and rolled back, so that errors are reported. The calendars of the document come first, all or none.
 
-    :raises InvalidImport: the document is not an export. No change was made
+    :raises InvalidImport, InvalidCalendar: the document is not an export. No change was made
     """
     entries = _entries(document)
     author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}
-    return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
+    given = document.get("calendars", [])
+    if not dry_run or not given:
+        calendars.load(document=given, actor=actor, via=via, update=update)
+        return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
+    with database.atomic():  # the jobs are tried with the calendars, and both are rolled back
+        calendars.load(document=given, actor=actor, via=via, update=update)
+        done = tuple(_import(entry=entry, author=author, update=update, dry_run=True) for entry in entries)
+        transaction.set_rollback(True, using=database.tables_alias())
+    return done
 
 
 def _exported(job: Job) -> dict[str, Any]:
