@@ -438,6 +438,16 @@ class InvalidChannel(SchedulerError):
         self.field = field
 
 
+class InvalidSwitch(SchedulerError):
+    """A dead-man's switch has a value that cannot be used."""
+
+    code = "invalid_switch"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class RuleNotFound(SchedulerError):
     """A rule with this id does not exist."""
 
@@ -448,6 +458,12 @@ class ChannelNotFound(SchedulerError):
     """A channel with this id does not exist."""
 
     code = "channel_not_found"
+
+
+class SwitchNotFound(SchedulerError):
+    """There is no dead-man's switch with this id."""
+
+    code = "switch_not_found"
 
 
 class IncidentNotFound(SchedulerError):

@@ -195,7 +195,7 @@ class BulkProgress(BaseModel):
     """An action on many, which goes on by itself."""
 
     id: int
-    subject: Literal["jobs", "runs"]
+    subject: Literal["jobs", "runs", "backfill"]
     action: str
     total: int = Field(description="Number of rows selected when it began.")
     done: int

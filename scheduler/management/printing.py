@@ -27,6 +27,7 @@ from scheduler.errors import (
     RuleNotFound,
     RunNotFound,
     SchedulerError,
+    SwitchNotFound,
 )
 from scheduler.logbook import visible
 from scheduler.services import installation
@@ -53,8 +54,8 @@ _NOT_FOUND = (
     JobNotFound,
     RunNotFound,
     RuleNotFound,
-    CalendarNotFound,
     ChannelNotFound,
+    SwitchNotFound,
     IncidentNotFound,
     DatabaseUnavailable,
 )

@@ -6,7 +6,7 @@ from scheduler.models.alerts.rule import Rule
 from scheduler.models.bulk import BulkAction
 from scheduler.models.calendar import Calendar, CalendarVersion
 from scheduler.models.change import Change
-from scheduler.models.declaration import Declaration
+from scheduler.models.declaration import Declaration, DeclaredObject
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
@@ -27,6 +27,7 @@ __all__ = [
     "Channel",
     "Counter",
     "Declaration",
+    "DeclaredObject",
     "IdempotencyKey",
     "Incident",
     "Installation",

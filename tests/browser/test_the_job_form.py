@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from scheduler.admin import addresses
 from scheduler.admin.format.display_zone import COOKIE
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from tests.browser.test_what_people_do import AXE, RULES
 from tests.integration.admin.test_jobs import ADD, LIST, make
 

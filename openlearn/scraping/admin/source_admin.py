@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Field, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
@@ -29,6 +29,7 @@ from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
+from scheduler.services.sites import reverse
 
 _STATE = (
     "last_attempt",

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +23,7 @@ from scheduler.core.triggers import describe
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job
 from scheduler.services.queries import job_history
+from scheduler.services.sites import reverse
 
 ACTIONS = {
     ChangeAction.CREATED: gettext_lazy("created"),

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from scheduler.core.states import RunKind, RunState
 from scheduler.models import Run
 from scheduler.services.queries import dashboard, overview
 from scheduler.services.queries.dashboard import Dashboard, SeenNode
+from scheduler.services.sites import reverse
 
 _TABS = ("broken", "stopped", "failing", "overdue", "stalled", "paused", "ok")
 _ALWAYS_SHOWN = ("failing", "overdue", "paused", "ok")

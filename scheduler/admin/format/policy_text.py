@@ -18,7 +18,8 @@ from scheduler.admin.format.languages import told
 from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
 from scheduler.core.jobs import policies
 from scheduler.core.states import Overlap
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.errors import InvalidPolicy, UnknownTask
 from scheduler.messages import with_values
 from scheduler.models import Job

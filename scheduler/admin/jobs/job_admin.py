@@ -10,7 +10,7 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -34,6 +34,7 @@ from scheduler.models import Job
 from scheduler.services import jobs, masking
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
+from scheduler.services.sites import reverse
 
 
 @register(Job)

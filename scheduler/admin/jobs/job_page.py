@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -20,6 +20,7 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import declared, pausing
+from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
 from scheduler.core import triggers
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.errors import InvalidTrigger
@@ -28,6 +29,7 @@ from scheduler.services.queries import job_history, overview, run_queries
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import RunFilter
+from scheduler.services.sites import reverse
 
 STRIP = 50
 _SHOWN_RUNS = 10
@@ -86,8 +88,11 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "pause": addresses.job_action("pause", job.pk),
             "resume": addresses.job_action("resume", job.pk),
             "clone": addresses.job_action("clone", job.pk),
+            "template": f"{reverse('admin:scheduler_template_add')}?{urlencode({'job': job.pk})}",
             "export": addresses.job_action("export", job.pk),
             "run": addresses.job_action("run", job.pk),
+            "run_with": addresses.job_action("run_with", job.pk),
+            "backfill": addresses.job_action("backfill", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
             "changes": addresses.changes(job=job.pk),
@@ -106,8 +111,10 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
         "change_pause": may_pause and job.state == JobState.PAUSED,
         "resume": may_pause and job.state == JobState.PAUSED,
         "run": user.has_perm("scheduler.run_job") and job.state != JobState.BROKEN,
+        "run_with": user.has_perms(RUN_WITH_OTHER_ARGUMENTS) and job.state != JobState.BROKEN,
         "edit": user.has_perm("scheduler.change_job"),
         "clone": user.has_perm("scheduler.add_job"),
+        "template": user.has_perm("scheduler.add_template"),
         "delete": user.has_perm("scheduler.delete_job"),
     }
 

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -27,6 +27,7 @@ from scheduler.core.states import NodeState
 from scheduler.models import Node
 from scheduler.services.queries import dashboard, health
 from scheduler.services.queries.health import Report
+from scheduler.services.sites import reverse
 
 _CHECKS = {
     "database": gettext_lazy("database"),

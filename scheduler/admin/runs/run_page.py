@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,6 +19,7 @@ from scheduler.core.states import RunState
 from scheduler.models import Job, Run
 from scheduler.services.queries import dashboard, run_queries
 from scheduler.services.queries.run_queries import NodeSeen
+from scheduler.services.sites import reverse
 
 RUN_WITH_OTHER_ARGUMENTS = ("scheduler.run_job", "scheduler.change_job", "scheduler.view_run_output")
 """Other arguments are another definition, if only for once."""

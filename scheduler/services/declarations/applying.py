@@ -44,6 +44,8 @@ _NOTED = (
     "paused_at",
     "synced_at",
     "kept",
+    "job_version",
+    "has_drift",
 )
 
 DROPPED = reasons.NO_LONGER_DECLARED()
@@ -93,7 +95,7 @@ def _create(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str
     done = create_many(definitions=definitions, source=JobSource.CODE, now=now, **facts_of(author))
     errors = {each.id: each.error for each in done}
     made = [step for step in steps if errors[step.key] is None]
-    _remember([(step, step.key) for step in made], now=now)
+    _remember([(step, step.key, 1) for step in made], now=now)
     return {step.key: _outcome(step, job=step.key, error=errors[step.key]) for step in steps}
 
 
@@ -119,7 +121,7 @@ def _change(steps: Sequence[Step], *, author: Author) -> dict[str, Step]:
         resumptions += [resumption] if resumption.changes else []
     for each in (edits, resumptions):
         batches.save_many(edits=each, author=author, now=now)
-    _remember([(step, step.job) for step in steps if errors[step.key] is None], now=now)
+    _remember([(step, step.job, found[step.job].version) for step in steps if errors[step.key] is None], now=now)
     return {step.key: _outcome(step, job=step.job, error=errors[step.key]) for step in steps}
 
 
@@ -160,16 +162,21 @@ def _remembered(step: Step, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _remember(done: Sequence[tuple[Step, str]], *, now: datetime) -> None:
-    """Note the declarations of a batch with the jobs that they have."""
+def _remember(done: Sequence[tuple[Step, str, int]], *, now: datetime) -> None:
+    """Note the declarations of a batch with the ids and the versions of their jobs."""
     # Another job may have taken the place of one that a person deleted: its row makes room.
-    Row.objects.filter(job_key__in=[step.job for step, job in done if step.job != job]).delete()
-    Row.objects.bulk_create(
-        [Row(job_key=job, kept=sorted(step.kept), **_remembered(step, now=now)) for step, job in done],
-        update_conflicts=True,
-        unique_fields=["job_key"],
-        update_fields=_NOTED,
-    )
+    Row.objects.filter(job_key__in=[step.job for step, job, _ in done if step.job != job]).delete()
+    rows = [
+        Row(
+            job_key=job,
+            job_version=version,
+            kept=sorted(step.kept),
+            has_drift=bool(step.drift),
+            **_remembered(step, now=now),
+        )
+        for step, job, version in done
+    ]
+    Row.objects.bulk_create(rows, update_conflicts=True, unique_fields=["job_key"], update_fields=_NOTED)
 
 
 def _drop(

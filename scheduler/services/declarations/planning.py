@@ -73,6 +73,9 @@ class Step:
     key: str
     action: Action
     source: str
+    kind: str = "job"
+    """``job``, or a kind of declared objects."""
+
     origin: str = ""
     job: str = ""
     """The id of the job, empty if it does not exist yet."""

@@ -55,6 +55,8 @@ MATRIX = [
     ("keep the own values", "post", lambda: job_action("keep"), {"editor"}),
     ("export", "get", lambda: job_action("export"), {"viewer", "operator", "editor"}),
     ("run now", "post", lambda: job_action("run"), {"operator"}),
+    ("backfill", "get", lambda: job_action("backfill"), {"operator"}),
+    ("run with other arguments", "get", lambda: job_action("run_with"), set()),
     ("changes", "get", addresses.changes, {"viewer", "operator", "editor"}),
     ("pause everything", "get", lambda: reverse("admin:scheduler_job_pause_all"), {"operator"}),
     ("many runs", "get", lambda: reverse("admin:scheduler_run_many") + "?action=cancel&select_across=1", {"operator"}),

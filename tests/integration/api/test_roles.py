@@ -85,6 +85,22 @@ DOORS = (
     Door("get", "runs/{run}/traceback", ("view_run", "view_run_output")),
     Door("post", "runs/{run}/cancel", ("cancel_run",), 202),
     Door("post", "runs/{run}/retry", ("retry_run",), 409),
+    Door("post", "jobs/bulk/background", ("view_job", "pause_job"), 202, {"action": "pause", "ids": ["j"]}),
+    Door("post", "jobs/bulk/background", ("view_job", "add_job"), 202, {"action": "clone", "ids": ["j"]}),
+    Door(
+        "post",
+        "jobs/bulk/background",
+        ("view_job", "change_job"),
+        202,
+        {"action": "edit", "ids": ["j"], "changes": {"timeout": 5}},
+    ),
+    Door(
+        "post",
+        "jobs/j/backfill",
+        ("view_job", "run_job"),
+        202,
+        {"since": "2026-01-01T00:00:00Z", "until": "2026-01-01T02:00:00Z"},
+    ),
     Door("post", "runs/bulk", ("view_run", "cancel_run"), 202, {"action": "cancel", "ids": [1]}),
     Door("post", "runs/bulk", ("view_run", "retry_run"), 202, {"action": "retry", "ids": [1]}),
     Door("post", "runs/bulk", ("view_run", "delete_run"), 202, {"action": "delete", "ids": [1]}),
@@ -120,6 +136,11 @@ DOORS = (
     Door("patch", f"channels/{NOT_THERE}", ("change_channel",), 404, {"per_minute": 2}),
     Door("delete", f"channels/{NOT_THERE}", ("delete_channel",), 404),
     Door("post", f"channels/{NOT_THERE}/test", ("change_channel",), 404),
+    Door("get", "switches", ("view_switch",)),
+    Door("post", "switches", ("add_switch",), 400, {"name": "s", "url": "http://127.0.0.1:9/"}),
+    Door("get", f"switches/{NOT_THERE}", ("view_switch",), 404),
+    Door("patch", f"switches/{NOT_THERE}", ("change_switch",), 404, {"enabled": False}),
+    Door("delete", f"switches/{NOT_THERE}", ("delete_switch",), 404),
 )
 OPEN = {"health", "health/live", "health/ready", "problems/<word:code>"}
 OWN = {"tokens", "tokens/<word:id>"}
