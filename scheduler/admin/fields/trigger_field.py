@@ -214,7 +214,7 @@ class TriggerField(forms.Field):
 
 
 def _calendars(typed: Typed) -> dict[str, Any]:
-    picked = {name: list(typed[name]) for name in ("only_on", "not_on") if typed.get(name)}
+    picked: dict[str, Any] = {name: list(typed[name]) for name in ("only_on", "not_on") if typed.get(name)}
     if picked and typed.said("otherwise") not in ("", "skip"):
         picked["otherwise"] = typed.said("otherwise")
     return picked

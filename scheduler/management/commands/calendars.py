@@ -87,7 +87,7 @@ class Command(BaseCommand):
         given = {"title": title, "timezone": tz, "tags": tag, "during": during}
         changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
         added = [] if file is None else calendars.rules_of_file(file=_bytes(file), now=timezone.now())
-        author = {"actor": printing.actor(), "via": Via.COMMAND}
+        author: dict[str, Any] = {"actor": printing.actor(), "via": Via.COMMAND}
         try:
             stored = calendars.get(name=name)
         except CalendarNotFound:
