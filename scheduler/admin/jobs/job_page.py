@@ -217,9 +217,10 @@ def upcoming(job: Job, *, now: datetime) -> list[datetime]:
         return []
     try:
         later = triggers.next_fire_times(job.trigger, after=max(job.next_run_time, now), count=_PREVIEWED - 1)
+        is_left_out = triggers.left_out(job.trigger, at=job.next_run_time) is not None
     except (InvalidTrigger, TypeError):
         return [job.next_run_time]
-    return [job.next_run_time, *later]
+    return [*later] if is_left_out else [job.next_run_time, *later]
 
 
 def _usual(seconds: list[float]) -> str:

@@ -51,6 +51,7 @@ MATRIX = [
     ("pause", "post", lambda: job_action("pause"), {"operator"}),
     ("resume", "post", lambda: job_action("resume"), {"operator"}),
     ("clone", "post", lambda: job_action("clone"), {"editor"}),
+    ("detach", "get", lambda: job_action("detach"), {"editor"}),
     ("take the declared values", "post", lambda: job_action("take"), {"editor"}),
     ("keep the own values", "post", lambda: job_action("keep"), {"editor"}),
     ("detach from its template", "post", lambda: job_action("detach"), {"editor"}),
