@@ -205,7 +205,7 @@ class NotPaused(SchedulerError):
 
 
 class StaleVersion(SchedulerError):
-    """Somebody else changed this meanwhile. Your change was not saved. Load the page again."""
+    """Someone else changed this in the meantime. Your change was not saved. Load the page again."""
 
     code = "stale_version"
 

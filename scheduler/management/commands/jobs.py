@@ -123,7 +123,7 @@ class Command(BaseCommand):
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)
         if len(rows) > limit:
-            printing.note(self.stderr, f"There are more than {limit:,} jobs: narrow it down, or raise --limit.")
+            printing.note(self.stderr, f"More than {limit:,} jobs; narrow the filter or raise --limit.")
 
     def _show(self, *, job: str, output: str, **_: Any) -> None:
         self._print(representations.jobs(rows=[jobs.get(id=job)])[0], output)
