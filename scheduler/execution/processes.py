@@ -6,18 +6,21 @@ import contextlib
 import logging
 import math
 import multiprocessing
+import multiprocessing.spawn
 import os
 import signal
 import struct
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from multiprocessing.connection import wait
+from typing import Any
 
 from django.conf import settings as django_settings
 
 from scheduler.core import reasons
 from scheduler.core.states import RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError
 from scheduler.execution import child as child_process
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
@@ -31,6 +34,7 @@ from scheduler.telemetry import events
 logger = logging.getLogger(__name__)
 
 _spawn = multiprocessing.get_context("spawn")
+_starting = threading.local()
 
 _LOOK_SECONDS = 1.0
 """Interval between two checks of a silent child."""
@@ -47,6 +51,33 @@ _TRIES = 3
 
 class ChildDidNotStart(SchedulerError):
     """A child of the process pool ended before it was ready. Does Django start in a fresh process?"""
+
+
+@contextlib.contextmanager
+def _without_main() -> Iterator[None]:
+    """
+    Let this thread start processes that do not run the main module once more, unless it has tasks.
+
+    A script without an ``if __name__ == "__main__"`` would start its scheduler in each child again.
+    """
+    _starting.without_main = all(task.function.__module__ != "__main__" for task in registry.all())
+    try:
+        yield
+    finally:
+        _starting.without_main = False
+
+
+def _preparation_data(name: str) -> dict[str, Any]:
+    """As ``multiprocessing.spawn`` has it, for processes of others as well."""
+    data = _all_preparation_data(name)
+    if getattr(_starting, "without_main", False):
+        data.pop("init_main_from_name", None)
+        data.pop("init_main_from_path", None)
+    return data
+
+
+_all_preparation_data = multiprocessing.spawn.get_preparation_data
+multiprocessing.spawn.get_preparation_data = _preparation_data
 
 
 class ChildDied(SchedulerError):
@@ -72,7 +103,8 @@ class Child:
         self._pipe, theirs = _spawn.Pipe()
         module = os.environ.get("DJANGO_SETTINGS_MODULE") or django_settings.SETTINGS_MODULE
         self._process = _spawn.Process(target=child_process.main, args=(theirs, module, memory_mb), daemon=True)
-        self._process.start()
+        with _without_main():
+            self._process.start()
         theirs.close()
 
     def await_ready(self) -> None:
