@@ -194,6 +194,9 @@ class SchedulerSettings:
     channel_kinds: tuple[str, ...] = ()
     """Dotted paths of ``ChannelKind`` classes of the project's own, beside mail, webhooks and Apprise."""
 
+    digest_parts: tuple[str, ...] = ()
+    """Dotted paths of functions that add a part to each digest, such as the news of the project's own tables."""
+
     apprise_schemes: tuple[str, ...] = (
         "discord",
         "gchat",

@@ -214,7 +214,7 @@ class NotPaused(SchedulerError):
 
 
 class StaleVersion(SchedulerError):
-    """Somebody else changed this meanwhile. Your change was not saved. Load the page again."""
+    """Someone else changed this in the meantime. Your change was not saved. Load the page again."""
 
     code = "stale_version"
 
@@ -447,6 +447,16 @@ class InvalidChannel(SchedulerError):
         self.field = field
 
 
+class InvalidSwitch(SchedulerError):
+    """A dead-man's switch has a value that cannot be used."""
+
+    code = "invalid_switch"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class RuleNotFound(SchedulerError):
     """A rule with this id does not exist."""
 
@@ -457,6 +467,12 @@ class ChannelNotFound(SchedulerError):
     """A channel with this id does not exist."""
 
     code = "channel_not_found"
+
+
+class SwitchNotFound(SchedulerError):
+    """There is no dead-man's switch with this id."""
+
+    code = "switch_not_found"
 
 
 class IncidentNotFound(SchedulerError):

@@ -31,6 +31,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.TemplateNotFound: 404,
     errors.RuleNotFound: 404,
     errors.ChannelNotFound: 404,
+    errors.SwitchNotFound: 404,
     errors.IncidentNotFound: 404,
     errors.IncidentIsClosed: 409,
     errors.NameTaken: 409,
@@ -153,7 +154,7 @@ def _details(error: errors.SchedulerError) -> list[dict[str, str]]:
         return [{"code": error.code, **problem} for problem in error.problems]
     if isinstance(error, errors.InvalidTrigger):
         return [{"pointer": f"/trigger{error.pointer}", "code": error.code, "detail": text}]
-    if isinstance(error, errors.InvalidRule | errors.InvalidChannel) and error.field:
+    if isinstance(error, errors.InvalidRule | errors.InvalidChannel | errors.InvalidSwitch) and error.field:
         return [{"pointer": f"/{error.field}", "code": error.code, "detail": text}]
     if isinstance(error, errors.InvalidFilter):
         return [{"parameter": error.parameter, "code": error.code, "detail": text}]

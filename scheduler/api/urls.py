@@ -11,6 +11,7 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from scheduler.api import openapi
+from scheduler.api.alerts.switch_views import SwitchViews
 from scheduler.api.alerts.views import ChannelViews, IncidentViews, RuleViews
 from scheduler.api.bulk.views import BulkViews
 from scheduler.api.changes.views import ChangeViews
@@ -115,6 +116,12 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
         "channels/<run_id:id>",
         ChannelViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         "channel",
+    ),
+    ("switches", SwitchViews.as_view({"get": "list", "post": "create"}), "switches"),
+    (
+        "switches/<run_id:id>",
+        SwitchViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "switch",
     ),
     ("declarations", DeclarationViews.as_view({"post": "synchronise"}), "declarations"),
     ("templates", TemplateViews.as_view({"get": "list", "post": "create"}), "templates"),

@@ -26,7 +26,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 
 from scheduler import conf
-from scheduler.core.tasks.registry import DEFAULT_EXECUTOR
+from scheduler.core.tasks.task import DEFAULT_EXECUTOR
 from scheduler.core.triggers.apscheduler import from_apscheduler, to_apscheduler
 from scheduler.core.triggers.zones import default_zone
 from scheduler.engine.events import EventDispatcher

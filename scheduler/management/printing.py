@@ -26,6 +26,7 @@ from scheduler.errors import (
     RuleNotFound,
     RunNotFound,
     SchedulerError,
+    SwitchNotFound,
 )
 from scheduler.logbook import visible
 from scheduler.services import installation
@@ -47,7 +48,15 @@ _WIDEST = 60
 _WHOLE = ("detail", "text")
 """Columns of sentences: cut, they would not say what to do."""
 
-_NOT_FOUND = (JobNotFound, RunNotFound, RuleNotFound, ChannelNotFound, IncidentNotFound, DatabaseUnavailable)
+_NOT_FOUND = (
+    JobNotFound,
+    RunNotFound,
+    RuleNotFound,
+    ChannelNotFound,
+    SwitchNotFound,
+    IncidentNotFound,
+    DatabaseUnavailable,
+)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

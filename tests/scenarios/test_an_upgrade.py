@@ -41,7 +41,8 @@ jobs.pause(job=jobs.get(id="paused"), actor="anna", reason="Too expensive")
 jobs.update(job=jobs.get(id="interval"), actor="ben", kwargs={}, priority=7)
 for job in ("cron", "interval"):
     jobs.run_now(job=jobs.get(id=job), actor="anna")
-fails = jobs.create(id="fails", task="sample.fail", kwargs={"message": "no"}, trigger={"type": "interval", "hours": 12}, actor="anna")
+fails = jobs.create(id="fails", task="sample.fail", kwargs={"message": "no"}, actor="anna",
+                    trigger={"type": "interval", "hours": 12})
 jobs.run_now(job=fails, actor="anna")
 """
 

@@ -88,7 +88,7 @@ class JobActions(_Admin):
         question = Question(
             title=_("Pause “%s”?") % display.first_line(job.name),
             effects=[
-                _("It is not due until the pause ends or it is resumed."),
+                _("It will not run until the pause ends or someone resumes it."),
                 *([pausing.sentence(job, now=pause.now)] if job.state == JobState.PAUSED else []),
                 *_does_not_stop(job),
             ],
@@ -167,7 +167,7 @@ class JobActions(_Admin):
 
         question = Question(
             title=_("Resume “%s”?") % display.first_line(job.name),
-            effects=[_("It is due again at its next fire time. Fire times during the pause are skipped.")],
+            effects=[_("It will run again at its next scheduled time. Runs due during the pause are skipped.")],
             button=_("Resume"),
             back=back,
             asks_reason=True,

@@ -87,9 +87,9 @@ def _overlapping(times: Sequence[datetime], rules: Mapping[str, Any]) -> str:
         return ""
     waits = rules.get("overlap") == Overlap.QUEUE
     text = (
-        _("A fire time every %(distance)s with a timeout of %(timeout)s: runs may overlap, and wait for each other.")
+        _("Runs can take longer (%(timeout)s) than the interval (%(distance)s), so some may wait for each other.")
         if waits
-        else _("A fire time every %(distance)s with a timeout of %(timeout)s: runs may overlap and be skipped.")
+        else _("Runs can take longer (%(timeout)s) than the interval (%(distance)s), so some may be skipped.")
     )
     return text % {"distance": display.exactly(distance), "timeout": display.exactly(timeout)}
 

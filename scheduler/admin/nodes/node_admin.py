@@ -41,7 +41,7 @@ _CHECKS = {
     "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
-    "broken_jobs": gettext_lazy("broken jobs"),
+    "broken_jobs": gettext_lazy("jobs that cannot run"),
     "stopped_jobs": gettext_lazy("jobs paused after failing"),
     "failing_jobs": gettext_lazy("failing jobs"),
     "transactions": gettext_lazy("open transactions"),

@@ -98,7 +98,7 @@ def _end_pauses(
 
 def _resumed(job: EndedPause, settings: SchedulerSettings) -> ApprovedJob:
     """
-    Return the job as it is when somebody resumes it.
+    Return the job as it is when someone resumes it.
 
     A task that this node does not know may be another's: then nodes that know it judge the arguments, and if none does
     the sweep says that the job cannot run.

@@ -80,6 +80,9 @@ class Command(BaseCommand):
         history.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
         exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
         exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
+        exporting.add_argument(
+            "--alerts", action="store_true", help="With all rules, channels and dead-man's switches."
+        )
         importing = add("import", "Create the jobs of an export.", printing.add_output)
         importing.add_argument("file", help="A file, or “-” for standard input.")
         importing.add_argument("--update", action="store_true", help="Change those that exist.")
@@ -120,7 +123,7 @@ class Command(BaseCommand):
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)
         if len(rows) > limit:
-            printing.note(self.stderr, f"There are more than {limit:,} jobs: narrow it down, or raise --limit.")
+            printing.note(self.stderr, f"More than {limit:,} jobs; narrow the filter or raise --limit.")
 
     def _show(self, *, job: str, output: str, **_: Any) -> None:
         self._print(representations.jobs(rows=[jobs.get(id=job)])[0], output)
@@ -203,8 +206,8 @@ class Command(BaseCommand):
         if any(change.error for change in done.results):
             raise CommandError("Not every job could be changed.", returncode=printing.REFUSED)
 
-    def _export(self, *, jobs: list[str], **_: Any) -> None:
-        self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs))))
+    def _export(self, *, jobs: list[str], alerts: bool, **_: Any) -> None:
+        self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs), with_alerts=alerts)))
 
     def _import(self, *, file: str, update: bool, reason: str, dry_run: bool, output: str, **_: Any) -> None:
         try:
@@ -217,11 +220,13 @@ class Command(BaseCommand):
         except RecursionError:
             sentence = f"{file} is no export of jobs: it is nested too deeply."
             raise CommandError(sentence, returncode=printing.NOT_ASKED) from None
-        done = transfer.import_jobs(
-            document=document, actor=printing.actor(), via=Via.COMMAND, reason=reason, update=update, dry_run=dry_run
-        )
+        author = {"actor": printing.actor(), "via": Via.COMMAND}
+        done = transfer.import_jobs(document=document, **author, reason=reason, update=update, dry_run=dry_run)
         rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]
         self._print(rows, output, columns=("id", "what", "detail"))
+        alerts = transfer.import_alerts(document=document, **author, update=update, dry_run=dry_run)
+        if alerts is not None:
+            imported.note_alerts(alerts, err=self.stderr)
         if any(item.what == "refused" for item in done):
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
 

@@ -15,6 +15,7 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, InvalidPause, JobNotFound, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs, masking
+from scheduler.services.alerts import transfer as alerts
 from scheduler.services.jobs import bulk, validation
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
@@ -40,9 +41,11 @@ class Imported:
     """Why it was refused."""
 
 
-def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
+def export(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> dict[str, Any]:
     """
     Describe these jobs, or all of them. Secrets are masked: they are kept where the document is imported again.
+
+    ``with_alerts``: the rules, channels and dead-man's switches as well.
 
     :raises JobNotFound: one of these is not there
     """
@@ -52,7 +55,12 @@ def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
         missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
         if missing:
             raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
-    return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
+    document = {
+        "format": FORMAT,
+        "version": VERSION,
+        "jobs": [_exported(job) for job in found.iterator(chunk_size=500)],
+    }
+    return {**document, "alerts": alerts.export()} if with_alerts else document
 
 
 def import_jobs(
@@ -76,6 +84,28 @@ def import_jobs(
     entries = _entries(document)
     author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}
     return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
+
+
+def import_alerts(
+    *, document: Any, actor: str, via: Via | str = Via.CODE, update: bool = False, dry_run: bool = False
+) -> alerts.Loaded | None:
+    """
+    Create the rules, channels and switches of a document, all or none. ``None``: it has none.
+
+    Jobs come first: a switch may name one. ``update`` and ``dry_run`` are as for jobs.
+
+    :raises InvalidImport, InvalidRule, InvalidChannel, InvalidSwitch, NameTaken: no change was made
+    """
+    if not isinstance(document, Mapping) or "alerts" not in document:
+        return None
+    author = {"actor": actor, "via": Via(via), "reason": reasons.IMPORTED()}
+    with database.atomic():
+        for entry in _entries(document) if dry_run else ():  # a switch may name a job that is not there yet
+            _import(entry=entry, author=author, update=update, dry_run=False)
+        done = alerts.load(document=document["alerts"], actor=actor, via=via, update=update)
+        if dry_run:
+            transaction.set_rollback(True, using=database.tables_alias())
+    return done
 
 
 def _exported(job: Job) -> dict[str, Any]:

@@ -129,6 +129,11 @@ DOORS = (
     Door("patch", f"channels/{NOT_THERE}", ("change_channel",), 404, {"per_minute": 2}),
     Door("delete", f"channels/{NOT_THERE}", ("delete_channel",), 404),
     Door("post", f"channels/{NOT_THERE}/test", ("change_channel",), 404),
+    Door("get", "switches", ("view_switch",)),
+    Door("post", "switches", ("add_switch",), 400, {"name": "s", "url": "http://127.0.0.1:9/"}),
+    Door("get", f"switches/{NOT_THERE}", ("view_switch",), 404),
+    Door("patch", f"switches/{NOT_THERE}", ("change_switch",), 404, {"enabled": False}),
+    Door("delete", f"switches/{NOT_THERE}", ("delete_switch",), 404),
 )
 OPEN = {"health", "health/live", "health/ready", "problems/<word:code>"}
 OWN = {"tokens", "tokens/<word:id>"}

@@ -45,8 +45,8 @@ def _steps(name: str, text: str) -> Iterator[Message]:
             continue
         if step >= size:
             yield phrase(
-                "The step of “{text}” is larger than its field has values: only its first value is left. Every {step} is "
-                "an interval.",
+                "The step of “{text}” is larger than its field has values: only its first value is left. Every {step} "
+                "is an interval.",
                 text=item,
                 step=step,
             )
