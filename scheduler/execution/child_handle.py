@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from django.conf import settings as django_settings
 
 from scheduler.errors import SchedulerError
-from scheduler.execution import child
+from scheduler.execution import child, main_module
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events

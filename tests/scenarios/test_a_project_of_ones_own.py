@@ -215,6 +215,7 @@ class TestAScriptWithoutAGuard:
 
     def test_is_told_to_have_one_where_it_has_tasks(self, project: OwnProject) -> None:
         project.make()
+        project.append("catalog/tasks.py", TASK)
         script = SCRIPT.replace("print(", 'from scheduler import task\ntask(name="script.task")(lambda_)\nprint(', 1)
         project.append("script.py", f"def lambda_():\n    pass\n{script}")
         project.manage("init_scheduler_db")
