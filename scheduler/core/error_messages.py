@@ -202,3 +202,6 @@ CALENDAR_CHANGED_MEANWHILE = declare(
     version=int,
     yours=int,
 )
+CALENDARS_ARE_OBJECTS = declare(
+    "calendars_are_objects", "calendars is a list of objects with name, rules, title, timezone, tags and during."
+)

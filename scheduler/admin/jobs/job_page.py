@@ -94,6 +94,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "run": addresses.job_action("run", job.pk),
             "run_with": addresses.job_action("run_with", job.pk),
             "backfill": addresses.job_action("backfill", job.pk),
+            "statistics": addresses.job_action("statistics", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
             "changes": addresses.changes(job=job.pk),
@@ -216,9 +217,10 @@ def upcoming(job: Job, *, now: datetime) -> list[datetime]:
         return []
     try:
         later = triggers.next_fire_times(job.trigger, after=max(job.next_run_time, now), count=_PREVIEWED - 1)
+        is_left_out = triggers.left_out(job.trigger, at=job.next_run_time) is not None
     except (InvalidTrigger, TypeError):
         return [job.next_run_time]
-    return [job.next_run_time, *later]
+    return [*later] if is_left_out else [job.next_run_time, *later]
 
 
 def _usual(seconds: list[float]) -> str:

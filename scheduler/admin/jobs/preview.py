@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -65,7 +65,7 @@ def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
         "zone": compiled.timezone,
         "there": f"{found.now.astimezone(zone_named(compiled.timezone)):%H:%M}",
         "warning": _warning(found, rules),
-        "rows": _rows(compiled, found.fire_times, now=found.now),
+        "rows": _rows(compiled, found.upcoming, now=found.now),
         "is_last": len(found.fire_times) < COUNT,
     }
 
@@ -103,16 +103,16 @@ def _timeout(rules: Mapping[str, Any]) -> timedelta | None:
         return None
 
 
-def _rows(trigger: Trigger, times: Sequence[datetime], *, now: datetime) -> list[dict[str, str]]:
+def _rows(trigger: Trigger, coming: Sequence[triggers.Upcoming], *, now: datetime) -> list[dict[str, str]]:
     zone = zone_named(trigger.timezone)
     rows = []
     before = now.astimezone(zone)
-    for at in times:
-        local = at.astimezone(zone)
-        seconds = f":{local:%S}" if local.second else ""
+    for each in coming:
+        local = (at := each.at).astimezone(zone)
         rows.append(
             {
-                "local": f"{date_format(local, 'D j M Y')} {local:%H:%M}{seconds}",
+                "local": _shown(local),
+                "left_out": _left_out(each, zone),
                 "offset": display.offset(local),
                 "distance": display.distance(at, now=now),
                 "mine": display.on_the_pages_clock(at, zone=zone),
@@ -121,6 +121,23 @@ def _rows(trigger: Trigger, times: Sequence[datetime], *, now: datetime) -> list
         )
         before = local
     return rows
+
+
+def _shown(local: datetime) -> str:
+    seconds = f":{local:%S}" if local.second else ""
+    return f"{date_format(local, 'D j M Y')} {local:%H:%M}{seconds}"
+
+
+def _left_out(coming: triggers.Upcoming, zone: tzinfo) -> str:
+    """Explain why a fire time does not run, and what happens instead; empty: it runs."""
+    if coming.left_out is None:
+        return ""
+    said = told(coming.left_out)
+    if coming.moved_to is not None:
+        return _("%(reason)s; runs on %(at)s") % {"reason": said, "at": _shown(coming.moved_to.astimezone(zone))}
+    if coming.until is not None:
+        return _("%(reason)s; so are all until %(at)s") % {"reason": said, "at": _shown(coming.until.astimezone(zone))}
+    return said
 
 
 def _note(trigger: Trigger, local: datetime, *, before: datetime) -> str:

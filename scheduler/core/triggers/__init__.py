@@ -94,6 +94,7 @@ __all__ = [
     "first_fire_time",
     "has_calendars",
     "is_same",
+    "left_out",
     "next_fire_times",
     "normalize",
     "parse",
@@ -172,6 +173,18 @@ def check_calendars(settled: CalendaredTrigger, *, now: datetime) -> None:
             moment = settled.next_after(since)
             if moment is not None and moment <= since + _OUTAGE:
                 settled.latest(first=moment, until=since + _OUTAGE)
+
+
+def left_out(trigger: Any, *, at: datetime) -> Message | None:
+    """
+    Return why nothing runs at a fire time of a stored trigger; ``None``: it runs.
+
+    :raises InvalidTrigger: it cannot be used
+    """
+    if not has_calendars(trigger):
+        return None
+    compiled = parse(trigger)
+    return compiled.left_out(at) if isinstance(compiled, CalendaredTrigger) else None
 
 
 def has_calendars(trigger: Any) -> bool:

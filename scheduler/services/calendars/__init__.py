@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError
@@ -24,6 +24,10 @@ from scheduler.store.clock import database_now
 
 FIELDS = ("name", "title", "rules", "timezone", "tags", "during")
 """What a person writes of a calendar."""
+
+MOST_FILE_BYTES = files.MOST_BYTES
+MOMENT = timedelta(seconds=1)
+"""The least step of a calendar."""
 
 _LONGEST_TITLE = 200
 

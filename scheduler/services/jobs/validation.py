@@ -34,6 +34,8 @@ class TriggerPreview:
 
     fire_times: tuple[datetime, ...]
     now: datetime
+    upcoming: tuple[triggers.Upcoming, ...] = ()
+    """The fire times, and between them those that calendars leave out."""
 
 
 def check_arguments(*, task: str, args: Sequence[Any], kwargs: Mapping[str, Any], job: Job | None = None) -> None:
@@ -70,13 +72,14 @@ def preview(*, trigger: Any, count: int, after: datetime | None = None, must_fir
         normalized = triggers.normalize(trigger, now=now)
         if must_fire:
             triggers.check_future(normalized, now=now)
-        fire_times = tuple(triggers.next_fire_times(normalized, after=now, count=count)) if count else ()
+        upcoming = tuple(triggers.upcoming(normalized, after=now, count=count)) if count else ()
     return TriggerPreview(
         trigger=normalized,
         sentence=triggers.describe(normalized),
         remarks=triggers.remarks(triggers.parse(normalized)),
-        fire_times=fire_times,
+        fire_times=tuple(each.at for each in upcoming if each.left_out is None),
         now=now,
+        upcoming=upcoming,
     )
 
 

@@ -247,6 +247,7 @@ def _planned(job: Job, *, until: datetime) -> list[datetime]:
         return []
     try:
         later = triggers.next_fire_times(job.trigger, after=first, count=_MOST_PLANNED - 1)
+        runs = triggers.left_out(job.trigger, at=first) is None
     except (InvalidTrigger, TypeError, AttributeError):
         return [first]
-    return [first, *(moment for moment in later if moment <= until)]
+    return [*([first] if runs else []), *(moment for moment in later if moment <= until)]
