@@ -94,6 +94,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "run": addresses.job_action("run", job.pk),
             "run_with": addresses.job_action("run_with", job.pk),
             "backfill": addresses.job_action("backfill", job.pk),
+            "statistics": addresses.job_action("statistics", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
             "changes": addresses.changes(job=job.pk),
