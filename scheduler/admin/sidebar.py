@@ -14,6 +14,7 @@ from scheduler.services.sites import reverse
 _ORDER = (
     "Job",
     "Template",
+    "Calendar",
     "Run",
     "Incident",
     "Node",

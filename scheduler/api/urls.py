@@ -14,6 +14,7 @@ from scheduler.api import openapi
 from scheduler.api.alerts.switch_views import SwitchViews
 from scheduler.api.alerts.views import ChannelViews, IncidentViews, RuleViews
 from scheduler.api.bulk.views import BulkViews
+from scheduler.api.calendars.views import CalendarViews
 from scheduler.api.changes.views import ChangeViews
 from scheduler.api.health.views import HealthViews
 from scheduler.api.jobs.views import JobViews
@@ -124,6 +125,14 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
         "switch",
     ),
     ("declarations", DeclarationViews.as_view({"post": "synchronise"}), "declarations"),
+    ("calendars", CalendarViews.as_view({"get": "list", "post": "create"}), "calendars"),
+    ("calendars/file", CalendarViews.as_view({"post": "read_file"}), "calendar-file"),
+    ("calendars/<word:name>/entries", CalendarViews.as_view({"get": "entries"}), "calendar-entries"),
+    (
+        "calendars/<word:name>",
+        CalendarViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "calendar",
+    ),
     ("templates", TemplateViews.as_view({"get": "list", "post": "create"}), "templates"),
     ("templates/<word:slug>/versions", TemplateViews.as_view({"post": "add_version"}), "template-versions"),
     ("templates/<word:slug>/instances", TemplateViews.as_view({"post": "instantiate"}), "template-instances"),

@@ -88,13 +88,13 @@ class DeclaredInstance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeclaredObject:
-    """A template or an alert rule as its source describes it."""
+    """A calendar, a template or an alert rule as its source describes it."""
 
     kind: str
-    """``template`` or ``alert_rule``."""
+    """``calendar``, ``template`` or ``alert_rule``."""
 
     key: str
-    """The slug of a template, the name of a rule."""
+    """The slug of a template, the name of a calendar or a rule."""
 
     definition: Mapping[str, Any]
     source: str

@@ -65,7 +65,7 @@ UNKNOWN_ARGUMENT = declare("unknown_argument", "{task} has no argument “{name}
 NOT_JSON = declare("not_json", "{value} cannot be stored as JSON: {reason}.", value=str, reason=str)
 UNCHANGEABLE = declare("unchangeable", "A job has no {names} that could be changed.", names=str)
 JOB_DELETED_MEANWHILE = declare(
-    "job_deleted_meanwhile", "The job “{name}” ({id}) was deleted meanwhile.", name=str, id=str
+    "job_deleted_meanwhile", "The job “{name}” ({id}) was deleted in the meantime.", name=str, id=str
 )
 NO_SUCH_JOB = declare("no_such_job", "There is no job with the id “{id}”.", id=str)
 PAUSE_IS_OVER = declare("pause_is_over", "until is “{until}”, which is over (now {now}).", until=str, now=str)
@@ -75,7 +75,7 @@ JOB_IS_NOT_PAUSED = declare("job_is_not_paused", "“{name}” is not paused, bu
 JOB_IS_PAUSED = declare("job_is_paused", "“{name}” is paused already.", name=str)
 CHANGED_MEANWHILE = declare(
     "changed_meanwhile",
-    "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}). Look at it again.",
+    "“{name}” was changed by {who} in the meantime (version {version}, yours was {yours}). Reload and try again.",
     name=str,
     who=str,
     version=int,
@@ -83,7 +83,8 @@ CHANGED_MEANWHILE = declare(
 )
 CHANGED_MEANWHILE_IN = declare(
     "changed_meanwhile_in",
-    "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}): {what}. Look at it again.",
+    "“{name}” was changed by {who} in the meantime (version {version}, yours was {yours}): {what}. "
+    "Reload and try again.",
     name=str,
     who=str,
     version=int,
@@ -96,7 +97,7 @@ NOTHING_MASKED = declare(
 )
 NO_SUCH_CHANGE = declare("no_such_change", "There is no change with the id {id}.", id=str)
 NO_SUCH_EXECUTOR = declare(
-    "no_such_executor", "No executor is called “{name}”. There are: {names}.", name=str, names=str
+    "no_such_executor", "There is no executor “{name}”. Available: {names}.", name=str, names=str
 )
 DELETED_JOB_CANNOT_RUN = declare(
     "deleted_job_cannot_run", "The job “{name}” was deleted and cannot be run again.", name=str
@@ -105,7 +106,7 @@ RUN_HAS_FINISHED = declare("run_has_finished", "The run {id} has finished alread
 CANCEL_RUN_FIRST = declare(
     "cancel_run_first", "The run {id} is {state}: cancel it before it is run again.", id=str, state=str
 )
-RUN_DELETED_MEANWHILE = declare("run_deleted_meanwhile", "The run {id} was deleted meanwhile.", id=str)
+RUN_DELETED_MEANWHILE = declare("run_deleted_meanwhile", "The run {id} was deleted in the meantime.", id=str)
 NO_SUCH_RUN = declare("no_such_run", "There is no run with the id {id}.", id=str)
 JOB_ID_TAKEN = declare(
     "job_id_taken", "A job with the id “{id}” exists already. Choose another id, or update it.", id=str
@@ -200,4 +201,7 @@ CALENDAR_CHANGED_MEANWHILE = declare(
     name=str,
     version=int,
     yours=int,
+)
+CALENDARS_ARE_OBJECTS = declare(
+    "calendars_are_objects", "calendars is a list of objects with name, rules, title, timezone, tags and during."
 )

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from scheduler.errors import (
+    CalendarNotFound,
     ChannelNotFound,
     DatabaseUnavailable,
     IncidentNotFound,
@@ -49,6 +50,7 @@ _WHOLE = ("detail", "text")
 """Columns of sentences: cut, they would not say what to do."""
 
 _NOT_FOUND = (
+    CalendarNotFound,
     JobNotFound,
     RunNotFound,
     RuleNotFound,

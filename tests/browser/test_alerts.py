@@ -187,7 +187,8 @@ class TestLooks:
                     wrong.append(f"{name} is {wide} px wide")
                 page.evaluate(AXE)
                 found = page.evaluate(
-                    "rules => axe.run(document.querySelector('.ols') ? '.ols' : 'h1', {runOnly: rules}).then(r => r.violations.flatMap("
+                    "rules => axe.run(document.querySelector('.ols') ? '.ols' : 'h1', {runOnly: rules}).then("
+                    "r => r.violations.flatMap("
                     "v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)} ${n.failureSummary.slice(0, 300)}`)))",
                     RULES,
                 )

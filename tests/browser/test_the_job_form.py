@@ -180,7 +180,7 @@ class TestShortcuts:
         page.goto(LIST)
 
         page.keyboard.press("?")
-        expect(page.get_by_role("dialog")).to_contain_text("They work outside of fields and only navigate.")
+        expect(page.get_by_role("dialog")).to_contain_text("Active outside input fields. They only navigate.")
         page.evaluate(AXE)
         found = page.evaluate("rules => axe.run('dialog', {runOnly: rules})", RULES)
         page.uncheck("[data-keys-on]")

@@ -264,7 +264,7 @@ def _until(request: HttpRequest, question: Question, act: Callable[[datetime], D
         except InvalidPause as error:
             problem = told(error)
         if until is None and not problem and request.POST.get("confirmed"):
-            problem = _("Say until when.")
+            problem = _("Enter an end time.")
     return pages.confirm(request, question=question, act=lambda: act(until or timezone.now()), problem=problem)
 
 

@@ -252,7 +252,7 @@ def node_rows(nodes: list[SeenNode]) -> list[dict[str, Any]]:
         if seen.skew_seconds is not None and abs(seen.skew_seconds) > settings().skew_seconds:
             odd.append(_("its clock is %+.1f s off") % seen.skew_seconds)
         if seen.node.stuck:
-            odd.append(ngettext("%d stuck thread", "%d stuck threads", seen.node.stuck) % seen.node.stuck)
+            odd.append(ngettext("%d hung thread", "%d hung threads", seen.node.stuck) % seen.node.stuck)
         rows.append(
             {
                 "node": seen.node,

@@ -28,7 +28,7 @@ LEFT_TO_THE_TASK = tuple(field.name for field in FIELDS if field.default_from is
 """Policies that a new job takes from its task by default."""
 
 OVERLAPS = {
-    Overlap.SKIP.value: gettext_lazy("skip the fire time"),
+    Overlap.SKIP.value: gettext_lazy("skip this run"),
     Overlap.QUEUE.value: gettext_lazy("queue one run"),
 }
 RERUNS = (

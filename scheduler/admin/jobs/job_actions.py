@@ -19,7 +19,7 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.bulk import bulk_admin
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.jobs import backfilling, declared, pausing, run_with
+from scheduler.admin.jobs import backfilling, declared, job_statistics, pausing, run_with
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.runs.run_admin import effects_of_active_runs
 from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
@@ -49,6 +49,7 @@ class JobActions(_Admin):
             "run": self.run_view,
             "run-with": self.run_with_view,
             "backfill": self.backfill_view,
+            "statistics": self.statistics_view,
             "clone": self.clone_view,
             "export": self.export_view,
             "take": self.take_view,
@@ -88,7 +89,7 @@ class JobActions(_Admin):
         question = Question(
             title=_("Pause “%s”?") % display.first_line(job.name),
             effects=[
-                _("It is not due until the pause ends or it is resumed."),
+                _("It will not run until the pause ends or someone resumes it."),
                 *([pausing.sentence(job, now=pause.now)] if job.state == JobState.PAUSED else []),
                 *_does_not_stop(job),
             ],
@@ -167,7 +168,7 @@ class JobActions(_Admin):
 
         question = Question(
             title=_("Resume “%s”?") % display.first_line(job.name),
-            effects=[_("It is due again at its next fire time. Fire times during the pause are skipped.")],
+            effects=[_("It will run again at its next scheduled time. Runs due during the pause are skipped.")],
             button=_("Resume"),
             back=back,
             asks_reason=True,
@@ -216,6 +217,12 @@ class JobActions(_Admin):
             arguments=given.html,
         )
         return pages.confirm(request, question=question, act=act, problem=given.problem)
+
+    def statistics_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, lambda request: request.user.has_perm("scheduler.view_run"))
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        return pages.show(request, "scheduler/jobs/statistics.html", job_statistics.context(job))
 
     def backfill_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_run_permission)

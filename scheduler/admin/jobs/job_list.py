@@ -137,7 +137,7 @@ class JobList(ChangeList):
         """The orders in the menu above the list. The headers of the columns offer more."""
         chosen = self.params.get(ORDER_VAR, "")
         offered = [
-            ("", "", _("worst first")),
+            ("", "", _("problems first")),
             ("shown_name", "", _("name")),
             ("next_run", "", _("next run")),
             ("last_run", "-", _("last run, newest first")),
@@ -172,7 +172,7 @@ class ListOfJobs(_Admin):
         return overview.with_last_run(jobs=found).order_by(*self.get_ordering(request))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The worst first."""
+        """The problems first."""
         return ("severity", "name", "pk")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -21,8 +21,9 @@ from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import declared, pausing
 from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
-from scheduler.core import triggers
+from scheduler.core import error_messages, triggers
 from scheduler.core.states import JobSource, JobState, RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
 from scheduler.services.queries import job_history, overview, run_queries
@@ -93,6 +94,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "run": addresses.job_action("run", job.pk),
             "run_with": addresses.job_action("run_with", job.pk),
             "backfill": addresses.job_action("backfill", job.pk),
+            "statistics": addresses.job_action("statistics", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
             "changes": addresses.changes(job=job.pk),
@@ -130,7 +132,9 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
     reason = display.reason(job.state_reason, most=400)
     match condition:
         case "broken":
-            return _("Cannot run: %s") % (reason or _("reason unknown."))
+            said = _("Cannot run: %s") % (reason or _("reason unknown."))
+            is_unknown = error_messages.UNREGISTERED_TASK(name=job.task) in str(job.state_reason)
+            return f"{said} {_known_here(job)}".strip() if is_unknown else said
         case "paused":
             return pausing.sentence(job, now=now)
         case "stopped":
@@ -145,6 +149,13 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
             return f"{passed(runs)} {_ended(runs, now=now)}".strip()
     upcoming = _("Next run %s.") % display.distance(job.next_run_time, now=now) if job.next_run_time else ""
     return " ".join(filter(None, (_ended(runs, now=now), upcoming)))
+
+
+def _known_here(job: Job) -> str:
+    """The cure where a node was started before its code had the task."""
+    if job.task not in registry.names():
+        return ""
+    return _("This web process knows the task: restart nodes that were started before it was written.")
 
 
 def passed(runs: list[Recent]) -> str:
@@ -206,9 +217,10 @@ def upcoming(job: Job, *, now: datetime) -> list[datetime]:
         return []
     try:
         later = triggers.next_fire_times(job.trigger, after=max(job.next_run_time, now), count=_PREVIEWED - 1)
+        is_left_out = triggers.left_out(job.trigger, at=job.next_run_time) is not None
     except (InvalidTrigger, TypeError):
         return [job.next_run_time]
-    return [job.next_run_time, *later]
+    return [*later] if is_left_out else [job.next_run_time, *later]
 
 
 def _usual(seconds: list[float]) -> str:

@@ -87,7 +87,11 @@ class RunAdmin(ReadOnlyAdmin):
 
         def act() -> Done:
             done = runs.cancel(run=run, actor=pages.actor(request))
-            said = _("Run #%d is cancelled.") if done.state == RunState.CANCELLED else _("Run #%d was asked to stop.")
+            said = (
+                _("Run #%d is cancelled.")
+                if done.state == RunState.CANCELLED
+                else _("Cancellation of run #%d was requested.")
+            )
             return Done(sentence=said % done.pk, location=addresses.run(done.pk))
 
         question = Question(
@@ -157,11 +161,11 @@ def effects_of_active_runs(job_id: str | None) -> list[str]:
     running = [run for run in active if run.state == RunState.RUNNING]
     where = ", ".join(sorted({run_page.node_name(run, names) for run in running} - {""}))
     if running:
-        now = _("It is running on %s.") % where if where else _("It is running now.")
+        now = _("Already running on %s.") % where if where else _("Already running.")
     else:
         now = _("Another run is queued.")
     waits = len(active) >= limit
-    then = _("This run waits until another run ends.") if waits else _("This starts a parallel run.")
+    then = _("This run will wait.") if waits else _("A second run will start in parallel.")
     return [f"{now} {then}"]
 
 

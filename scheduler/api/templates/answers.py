@@ -42,7 +42,7 @@ class FieldDrift(BaseModel):
 
 
 class PlanStep(BaseModel):
-    kind: Literal["job", "template", "alert_rule"]
+    kind: Literal["job", "calendar", "template", "alert_rule"]
     key: str
     action: Literal["create", "adopt", "update", "unchanged", "pause", "release", "deleted", "newer", "refused"]
     source: str

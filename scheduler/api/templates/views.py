@@ -151,7 +151,11 @@ class TemplateViews(Resource):
         return once(request, do)
 
 
-_OF_OBJECTS = {"template": ("add_template", "change_template"), "alert_rule": ("add_rule", "change_rule")}
+_OF_OBJECTS = {
+    "calendar": ("add_calendar", "change_calendar"),
+    "template": ("add_template", "change_template"),
+    "alert_rule": ("add_rule", "change_rule"),
+}
 """What applying a kind of declared objects needs besides."""
 
 

@@ -70,6 +70,7 @@ from scheduler.core.triggers.calendared import MOST_A_DAY, CalendaredTrigger, Ot
 from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
+from scheduler.core.triggers.description.remarks import remarks
 from scheduler.core.triggers.description.sentences import describe
 from scheduler.core.triggers.reading import PINS, ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import MOMENT, Trigger, long_date, time_now
@@ -93,11 +94,13 @@ __all__ = [
     "first_fire_time",
     "has_calendars",
     "is_same",
+    "left_out",
     "next_fire_times",
     "normalize",
     "parse",
     "parse_cached",
     "parsing_once",
+    "remarks",
     "upcoming",
     "without_pins",
 ]
@@ -170,6 +173,18 @@ def check_calendars(settled: CalendaredTrigger, *, now: datetime) -> None:
             moment = settled.next_after(since)
             if moment is not None and moment <= since + _OUTAGE:
                 settled.latest(first=moment, until=since + _OUTAGE)
+
+
+def left_out(trigger: Any, *, at: datetime) -> Message | None:
+    """
+    Return why nothing runs at a fire time of a stored trigger; ``None``: it runs.
+
+    :raises InvalidTrigger: it cannot be used
+    """
+    if not has_calendars(trigger):
+        return None
+    compiled = parse(trigger)
+    return compiled.left_out(at) if isinstance(compiled, CalendaredTrigger) else None
 
 
 def has_calendars(trigger: Any) -> bool:

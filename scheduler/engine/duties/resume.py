@@ -16,7 +16,7 @@ from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duty import Duty
 from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions
@@ -98,7 +98,7 @@ def _end_pauses(
 
 def _resumed(job: EndedPause, settings: SchedulerSettings) -> ApprovedJob:
     """
-    Return the job as it is when somebody resumes it.
+    Return the job as it is when someone resumes it.
 
     A task that this node does not know may be another's: then nodes that know it judge the arguments, and if none does
     the sweep says that the job cannot run.

@@ -123,7 +123,7 @@ class Command(BaseCommand):
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)
         if len(rows) > limit:
-            printing.note(self.stderr, f"There are more than {limit:,} jobs: narrow it down, or raise --limit.")
+            printing.note(self.stderr, f"More than {limit:,} jobs; narrow the filter or raise --limit.")
 
     def _show(self, *, job: str, output: str, **_: Any) -> None:
         self._print(representations.jobs(rows=[jobs.get(id=job)])[0], output)
@@ -138,6 +138,8 @@ class Command(BaseCommand):
             trigger, now = jobs.get(id=job).trigger, database_now()
         moments = triggers.next_fire_times(trigger, after=now, count=count)
         printing.note(self.stderr, triggers.describe(trigger))
+        for remark in triggers.remarks(triggers.parse(trigger)):
+            printing.note(self.stderr, str(remark))
         times = [representations.instant(moment) for moment in moments]
         self.stdout.write(printing.as_json(times) if output == "json" else "\n".join(str(time) for time in times))
 

@@ -75,7 +75,7 @@ def comes_next(job: Job | None, *, zone: ZoneInfo) -> str:
     if job is None:
         return ""
     if job.state == "paused":
-        return _("It is paused until somebody resumes it.")
+        return _("It is paused until someone resumes it.")
     if job.state == "broken":
         return _("It does not run until its definition is mended.")
     if job.next_run_time is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError
@@ -24,6 +24,10 @@ from scheduler.store.clock import database_now
 
 FIELDS = ("name", "title", "rules", "timezone", "tags", "during")
 """What a person writes of a calendar."""
+
+MOST_FILE_BYTES = files.MOST_BYTES
+MOMENT = timedelta(seconds=1)
+"""The least step of a calendar."""
 
 _LONGEST_TITLE = 200
 
@@ -166,15 +170,12 @@ def _save(calendar: Calendar, given: Mapping[str, Any], *, action: str, actor: s
         raise InvalidCalendar(error_messages.CALENDAR_HAS_NO(names=", ".join(unknown)), field=unknown[0])
     before = written(calendar=calendar) if calendar.pk else {}
     before_digest = calendar.digest
-    name = given.get("name")
-    if not contents.is_name(name):
-        problem = error_messages.CALENDAR_NAME(name=f"{name}"[:LONGEST_NAME], most=LONGEST_NAME)
-        raise InvalidCalendar(problem, field="name")
+    name = _name(given)
     if calendar.pk and name != calendar.name and (jobs := following.named(users(calendar=calendar))):
         raise InvalidCalendar(error_messages.CALENDAR_RENAMED(name=calendar.name, jobs=jobs), field="name")
     now = database_now()
     content = content_of(rules_text=given.get("rules", ()), timezone=given.get("timezone") or "", now=now)
-    calendar.name, calendar.title = str(name), _title(given.get("title"))
+    calendar.name, calendar.title = name, _title(given.get("title"))
     calendar.rules, calendar.holidays = list(content.rules), [list(each) for each in content.holidays]
     calendar.timezone, calendar.digest = content.timezone, content.digest
     calendar.tags = names.checked_tags(given.get("tags") or ())
@@ -229,6 +230,34 @@ def _note(calendar: Calendar, before: Mapping[str, Any], *, action: str, actor: 
         actor=actor[:150],
         via=Via(via).value,
     )
+
+
+def _name(given: Mapping[str, Any]) -> str:
+    name = given.get("name")
+    if not contents.is_name(name):
+        problem = error_messages.CALENDAR_NAME(name=f"{name}"[:LONGEST_NAME], most=LONGEST_NAME)
+        raise InvalidCalendar(problem, field="name")
+    return str(name)
+
+
+def checked(*, given: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the fields of a calendar besides its name, as they would be stored.
+
+    :raises InvalidCalendar: naming the field, its value and what is allowed
+    """
+    unknown = sorted(set(given) - set(FIELDS))
+    if unknown:
+        raise InvalidCalendar(error_messages.CALENDAR_HAS_NO(names=", ".join(unknown)), field=unknown[0])
+    _name(given)
+    content = content_of(rules_text=given.get("rules", ()), timezone=given.get("timezone") or "")
+    return {
+        "title": _title(given.get("title")),
+        "rules": list(content.rules),
+        "timezone": content.timezone,
+        "tags": names.checked_tags(given.get("tags") or ()),
+        "during": _during(given.get("during")),
+    }
 
 
 def _title(value: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from scheduler import conf
 from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.declarations import Declaration, unflatten
-from scheduler.core.states import ChangeAction, JobSource, JobState
+from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import JobNotFound, SchedulerError
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
@@ -67,7 +67,8 @@ def apply(
             lock()
             now = database_now()
             steps = list(planning.decide(declarations=batch, keys=keys, options=options, now=now, lock=True))
-            created = _create([step for step in steps if step.action is Action.CREATE], author=author, now=now)
+            new = [step for step in steps if step.action is Action.CREATE]
+            created = _create(new, options=options, author=author, now=now)
             changed = _change([step for step in steps if step.action in _CHANGING], author=author)
             steps = [created.get(step.key) or changed.get(step.key) or step for step in steps]
         done += _told(steps, on_step)
@@ -89,10 +90,11 @@ def _told(steps: Iterable[Step], on_step: Callable[[Step], None] | None) -> list
     return steps
 
 
-def _create(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str, Step]:
+def _create(steps: Sequence[Step], *, options: Options, author: Author, now: datetime) -> dict[str, Step]:
     """Create the jobs of a batch in a few statements. Return each step as it was done, by key."""
     definitions = {step.key: {"name": step.key, **unflatten(step.flat, kwargs={})} for step in steps}
-    done = create_many(definitions=definitions, source=JobSource.CODE, now=now, **facts_of(author))
+    how: dict[str, Any] = {"source": options.job_source, "paused": options.paused}
+    done = create_many(definitions=definitions, now=now, **how, **facts_of(author))
     errors = {each.id: each.error for each in done}
     made = [step for step in steps if errors[step.key] is None]
     _remember([(step, step.key, 1) for step in made], now=now)

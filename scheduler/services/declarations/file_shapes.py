@@ -67,6 +67,16 @@ class _Template(_Merged):
     body: Annotated[dict[str, Any], Field(description="A job definition; {name} stands for a parameter.")]
 
 
+class _Calendar(_Merged):
+    """One calendar. With tags it is a maintenance window."""
+
+    title: Annotated[str, Field(max_length=200, description="The name that people see.")] = ""
+    rules: Annotated[str | list[str], Field(description="Its days and times, one rule a line.")]
+    timezone: Annotated[str, Field(description="Its time zone. Empty: that of the trigger.")] = ""
+    tags: Annotated[list[str], Field(description="Jobs with one of these tags follow it as a maintenance window.")] = []
+    during: Annotated[str, Field(description="What becomes of fire times in a maintenance window.")] = ""
+
+
 class _RuleEntry(_Merged):
     """One alert rule."""
 
@@ -88,10 +98,11 @@ class File(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     jobs: dict[str, _Job] = {}  # type: ignore[valid-type]
+    calendars: dict[str, _Calendar] = {}
     templates: dict[str, _Template] = {}
     instances: dict[str, InstanceEntry] = {}
     alert_rules: dict[str, _Rule] = {}  # type: ignore[valid-type]
 
 
-SECTIONS = {"template": "templates", "alert_rule": "alert_rules"}
+SECTIONS = {"calendar": "calendars", "template": "templates", "alert_rule": "alert_rules"}
 """The section of a file for each kind of object beside jobs."""

@@ -1,4 +1,4 @@
-"""Kinds of declared objects beside jobs: templates and alert rules, as fields that are merged one by one."""
+"""Kinds of declared objects beside jobs: calendars, templates and alert rules, as fields that are merged one by one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scheduler.core.alerts import check_rule
 from scheduler.errors import InvalidRule
 from scheduler.messages import phrase
 from scheduler.models import Channel, Rule, Template
-from scheduler.services import templates
+from scheduler.services import calendars, templates
 from scheduler.services.alerts import rules
 from scheduler.store.jobs.authorship import Author
 
@@ -123,10 +123,36 @@ class _AlertRules:
         return {"enabled": False}
 
 
+class _Calendars:
+    """The jobs that use a calendar follow. A retired one stays as it is: triggers name it."""
+
+    def checked(self, *, key: str, definition: Fields) -> dict[str, Any]:
+        return calendars.checked(given={**definition, "name": key})
+
+    def stored(self, *, key: str) -> dict[str, Any] | None:
+        found = calendars.all_calendars().filter(name=key).first()
+        if found is None:
+            return None
+        return {name: value for name, value in calendars.written(calendar=found).items() if name != "name"}
+
+    def create(self, *, key: str, fields: Fields, author: Author) -> None:
+        calendars.create(name=key, **fields, actor=author.actor, via=author.via)
+
+    def change(self, *, key: str, changes: Fields, author: Author) -> None:
+        calendars.update(calendar=calendars.get(name=key), **changes, actor=author.actor, via=author.via)
+
+    def retire(self, *, key: str, author: Author) -> dict[str, Any]:
+        return {}
+
+
 def _plain(value: Any) -> Any:
     """Return a member of an enumeration as its value."""
     return getattr(value, "value", value)
 
 
-KINDS: Mapping[str, Kind] = {"template": _Templates(), "alert_rule": _AlertRules()}
+KINDS: Mapping[str, Kind] = {
+    "calendar": _Calendars(),
+    "template": _Templates(),
+    "alert_rule": _AlertRules(),
+}
 """In the order in which they are synchronised."""

@@ -1,4 +1,4 @@
-"""Declared templates and alert rules: planned and applied by the same three-way merge as jobs."""
+"""Declared calendars, templates and alert rules: planned and applied by the same three-way merge as jobs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from scheduler.store.clock import database_now
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.jobs.declared import lock
 
+_STAY = ("calendar", "template")
+"""Kinds whose objects stay as they are when they are no longer declared: others use them."""
+
 
 def plan(*, declared: Iterable[DeclaredObject], options: Options, owner: str, release: str) -> tuple[Step, ...]:
     """Return one step for each declared object."""
@@ -25,7 +28,7 @@ def plan(*, declared: Iterable[DeclaredObject], options: Options, owner: str, re
     found = []
     for each in wanted:
         row = known.get((each.kind, each.key))
-        facts = {"key": each.key, "kind": each.kind, "source": each.source, "origin": each.origin}
+        facts: dict[str, Any] = {"key": each.key, "kind": each.kind, "source": each.source, "origin": each.origin}
         try:
             found.append(_step(each, row, options, {**facts, "owner": owner, "release": release}))
         except SchedulerError as error:
@@ -129,7 +132,7 @@ def dropped(*, declared: Iterable[DeclaredObject], options: Options, owner: str,
         if is_older(release, row.release) and not options.rollback:
             text = f"Release {row.release} declares it; this is {release}."
             yield Step(**facts, action=Action.NEWER, text=text)
-        elif options.prune == "keep" or row.kind == "template":
+        elif options.prune == "keep" or row.kind in _STAY:
             yield Step(**facts, action=Action.RELEASE, text="No longer declared; it stays as it is.")
         else:
             yield Step(**facts, action=Action.PAUSE, text="No longer declared; it is switched off.")

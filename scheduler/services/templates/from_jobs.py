@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scheduler import conf, sealing
+from scheduler.core import triggers
 from scheduler.core.definition import POLICIES
 from scheduler.core.jobs import policies
 from scheduler.core.tasks.registry import registry
@@ -68,7 +69,8 @@ def _argument(name: str, value: Any, parameters: dict[str, dict[str, Any]]) -> A
 
 
 def _unanchored(trigger: Any) -> Any:
-    """Leave out the phase of an interval: each instance counts from its own creation."""
+    """Leave out the phase of an interval, as each instance counts from its own creation, and the pins of calendars."""
+    trigger = triggers.without_pins(trigger)
     if isinstance(trigger, Mapping) and trigger.get("type") == "interval":
         return {name: value for name, value in trigger.items() if name != "start_at"}
     return trigger

@@ -9,8 +9,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from scheduler.core import reasons
-from scheduler.core.declarations import Declaration
-from scheduler.core.states import Via
+from scheduler.core.declarations import Declaration, OnConflict
+from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidParameters, JobNotFound, SchedulerError, UnusableDeclaration
 from scheduler.models import Declaration as Row
 from scheduler.models import Job, Template, TemplateVersion
@@ -38,6 +38,8 @@ def create(
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
+    paused: bool = False,
+    source: JobSource | str = JobSource.CODE,
 ) -> Job:
     """
     Create one instance: an ordinary job with the id ``key``.
@@ -46,31 +48,57 @@ def create(
     :raises UnusableDeclaration: the job cannot be created. The sentence says why
     """
     found = declaration(version=version, key=key, values=values, owner=owner_of(template=version.template))
-    done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason or _reason(version))
+    options = Options(recreate=True, paused=paused, job_source=JobSource(source))
+    reason = reason or _reason(version)
+    done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason, options=options)
     return _job(done.steps[0])
+
+
+def adopt(
+    *,
+    version: TemplateVersion,
+    given: Iterable[tuple[str, Mapping[str, Any]]],
+    actor: str = "",
+    via: Via | str = Via.CODE,
+) -> Synchronisation:
+    """
+    Let jobs that exist be instances from now on, by their ids. They stay as they are: where one differs is drift.
+
+    :raises InvalidParameters: naming the parameter. No job was taken over
+    """
+    owner = owner_of(template=version.template)
+    found = [declaration(version=version, key=key, values=values, owner=owner) for key, values in given]
+    options = Options(adopt=True, keep=True)
+    return _apply(found, owner=owner, actor=actor, via=via, reason=_reason(version), options=options)
 
 
 def change(
     *,
     job: Job,
     values: Mapping[str, Any],
+    version: TemplateVersion | None = None,
+    on_conflict: OnConflict | str = OnConflict.KEEP,
+    replaces: bool = False,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
 ) -> Job:
     """
-    Give an instance other values of its parameters.
+    Give an instance other values of its parameters, and with ``version`` another version or template.
+
+    ``replaces``: values that are left out have their defaults again, instead of staying. ``on_conflict``: whose value
+    counts where these values and an edit of the job both changed a field, ``keep`` or ``declared``.
 
     :raises JobNotFound: the job is not an instance
     :raises InvalidParameters: naming the parameter. No change was made
     """
     row = _row(job)
-    version = row.template_version
+    version = version or row.template_version
     assert version is not None  # noqa: S101 - see _row
     stored = row.parameters or {}
-    found = declaration(
-        version=version, key=row.key, values={**stored_masked(row), **values}, owner=row.owner, stored=stored
-    )
+    before = {} if replaces else stored_masked(row)
+    found = declaration(version=version, key=row.key, values={**before, **values}, owner=row.owner, stored=stored)
+    found = replace(found, on_conflict=OnConflict(on_conflict))
     done = _apply([found], owner=row.owner, actor=actor, via=via, reason=reason or _reason(version))
     return _job(done.steps[0])
 

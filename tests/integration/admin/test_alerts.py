@@ -211,7 +211,7 @@ class TestAnIncident:
 
     def test_is_snoozed_until_a_time(self, client: Client, incident: Incident) -> None:
         address = reverse("admin:scheduler_incident_snooze", args=[incident.pk])
-        assert "Say until when." in client.post(address, {"confirmed": "k1"}).text
+        assert "Enter an end time." in client.post(address, {"confirmed": "k1"}).text
 
         client.post(address, {"confirmed": "k2", "ends": "hour"})
 

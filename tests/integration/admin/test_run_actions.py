@@ -87,7 +87,7 @@ class TestRunActions:
 
         text = client.post(action("retry", failed)).content.decode()
 
-        assert "It is running on web-2. This run waits until another run ends." in text
+        assert "Already running on web-2. This run will wait." in text
 
     @pytest.mark.parametrize(
         ("permissions", "allowed"),

@@ -12,8 +12,8 @@ import yaml
 
 from scheduler import conf, schedules
 from scheduler.core.states import JobState
-from scheduler.models import DeclaredObject, Job, Rule, Template
-from scheduler.services import declarations, jobs, templates
+from scheduler.models import Calendar, DeclaredObject, Job, Rule, Template
+from scheduler.services import calendars, declarations, jobs, templates
 from scheduler.services.alerts import channels, rules
 from scheduler.services.declarations import Action, Options, Synchronisation, files
 
@@ -222,3 +222,45 @@ def test_each_object_is_remembered_once(sync: Callable[..., Synchronisation]) ->
     sync()
 
     assert DeclaredObject.objects.filter(owner="").count() == 2
+
+
+class TestCalendars:
+    TEXT = """
+calendars:
+  closed: {title: Closed days, rules: ["2027-12-24"]}
+jobs:
+  nightly:
+    task: sample.nothing
+    trigger: {type: cron, expression: 0 5 * * *, not_on: [closed]}
+"""
+
+    def test_are_there_before_the_jobs_that_use_them(self, sync: Callable[..., Synchronisation]) -> None:
+        assert not sync(self.TEXT, plan=True).is_refused
+        assert not sync(self.TEXT).is_refused
+
+        assert Job.objects.get(pk="nightly").trigger["not_on"] == ["closed"]
+        assert actions(sync(self.TEXT)) == {}
+
+    def test_are_changed_and_the_jobs_have_no_drift(self, sync: Callable[..., Synchronisation]) -> None:
+        sync(self.TEXT)
+
+        done = sync(self.TEXT.replace("2027-12-24", "2027-12-31"))
+
+        assert actions(done) == {"closed": Action.UPDATE}
+        assert Calendar.objects.get().rules == ["2027-12-31"]
+        assert declarations.drifted_jobs() == ()
+        assert actions(sync(self.TEXT.replace("2027-12-24", "2027-12-31"))) == {}
+
+    def test_keep_what_a_person_changed(self, sync: Callable[..., Synchronisation]) -> None:
+        sync(self.TEXT)
+        calendars.update(calendar=Calendar.objects.get(), rules=["2028-01-01"], actor="ada")
+
+        sync(self.TEXT.replace("Closed days", "Shut"))
+
+        found = Calendar.objects.get()
+        assert (found.title, found.rules) == ("Shut", ["2028-01-01"])
+
+    def test_that_cannot_be_used_are_named_with_their_line(self, sync: Callable[..., Synchronisation]) -> None:
+        done = sync(self.TEXT.replace("2027-12-24", "2027-99-24"))
+
+        assert "jobs.yaml:3: calendars.closed:" in done.errors[0].text
