@@ -168,5 +168,9 @@ LOGGING = logs.configuration(
     level=env.text("LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")),
 )
 
-SCHEDULER = scheduler_settings(env, database="direct" if "direct" in DATABASES else "default")
+SCHEDULER = scheduler_settings(
+    env,
+    database="direct" if "direct" in DATABASES else "default",
+    digest_parts=("openlearn.scraping.services.digest.sources_without_new_documents",),
+)
 SCRAPING = scraping_settings(env)

@@ -45,9 +45,10 @@ class SchedulerConfig(AppConfig):
 
 
 def _prepare_connections() -> None:
-    from scheduler.store import database
+    from scheduler.store import calendars, database
 
     connection_created.connect(database.prepare_connection, dispatch_uid="scheduler.store.database")
+    calendars.use()
 
 
 def _is_there(module: str) -> bool:

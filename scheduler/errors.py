@@ -80,6 +80,28 @@ class InvalidTrigger(SchedulerError):
         self.code = code
 
 
+class InvalidCalendar(SchedulerError):
+    """The calendar cannot be used."""
+
+    code = "invalid_calendar"
+
+    def __init__(self, message: str | None = None, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class CalendarNotFound(SchedulerError):
+    """There is no calendar with this name."""
+
+    code = "calendar_not_found"
+
+
+class CalendarInUse(SchedulerError):
+    """The calendar is used by jobs. Nothing was changed."""
+
+    code = "calendar_in_use"
+
+
 class NeverFires(InvalidTrigger):
     """The trigger has no fire time."""
 
@@ -140,6 +162,15 @@ class InvalidName(SchedulerError):
     code = "invalid_name"
 
 
+class StartedWhileImported(SchedulerError):
+    """
+    Each child of the process pool imports a script that has tasks. Start its scheduler under “if __name__ ==
+    "__main__":”.
+    """
+
+    code = "started_while_imported"
+
+
 class NodesAreRunning(SchedulerError):
     """A node is running, which would go on with the jobs. Stop all nodes first."""
 
@@ -183,7 +214,7 @@ class NotPaused(SchedulerError):
 
 
 class StaleVersion(SchedulerError):
-    """Somebody else changed this meanwhile. Your change was not saved. Load the page again."""
+    """Someone else changed this in the meantime. Your change was not saved. Load the page again."""
 
     code = "stale_version"
 
@@ -416,6 +447,16 @@ class InvalidChannel(SchedulerError):
         self.field = field
 
 
+class InvalidSwitch(SchedulerError):
+    """A dead-man's switch has a value that cannot be used."""
+
+    code = "invalid_switch"
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
+
+
 class RuleNotFound(SchedulerError):
     """A rule with this id does not exist."""
 
@@ -426,6 +467,12 @@ class ChannelNotFound(SchedulerError):
     """A channel with this id does not exist."""
 
     code = "channel_not_found"
+
+
+class SwitchNotFound(SchedulerError):
+    """There is no dead-man's switch with this id."""
+
+    code = "switch_not_found"
 
 
 class IncidentNotFound(SchedulerError):

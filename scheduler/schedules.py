@@ -41,8 +41,21 @@ class Registered:
     """Arguments, name, description, tags and policies, as given."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippedTemplate:
+    """A template that an app brings along."""
+
+    slug: str
+    title: str
+    body: Mapping[str, Any]
+    parameters: Sequence[Mapping[str, Any]] = ()
+    description: str = ""
+    module: str = ""
+
+
 _registered: list[Registered] = []
 _providers: dict[str, Rows] = {}
+_templates: dict[str, ShippedTemplate] = {}
 
 
 def register(
@@ -136,3 +149,21 @@ def rows(name: str) -> Callable[[Provider], Provider]:
 def providers() -> Mapping[str, Rows]:
     """Every provider of rows, by name."""
     return dict(_providers)
+
+
+def ship_template(template: ShippedTemplate) -> None:
+    """
+    Let an app bring a template along. It is created when templates are first used, and gets a version with each change
+    of its body, unless a person changed it. Call it in the app's ``tasks`` module.
+
+    :raises DuplicateTask: another app ships a template of this slug
+    """
+    present = _templates.get(template.slug)
+    if present is not None and present.module != template.module:
+        raise DuplicateTask(f"Two apps ship a template “{template.slug}”. Rename one of them.")
+    _templates[template.slug] = template
+
+
+def shipped_templates() -> tuple[ShippedTemplate, ...]:
+    """Every template that an app ships, by slug."""
+    return tuple(_templates[slug] for slug in sorted(_templates))

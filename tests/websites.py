@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from email.utils import formatdate
@@ -14,7 +15,8 @@ Route = Callable[[BaseHTTPRequestHandler], None]
 class Website:
     """Answers the paths it was given; everything else, ``/robots.txt`` included, is 404."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, certificate: Path | None = None) -> None:
+        """``certificate``: answer https with this file of a certificate and its key."""
         self.routes: dict[str, Route] = {}
         self.requests: list[tuple[str, dict[str, str]]] = []
         """Path and headers (lower case) of every request, in the order of arrival."""
@@ -45,7 +47,11 @@ class Website:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self.host = f"127.0.0.1:{self._server.server_port}"
-        self.root = f"http://{self.host}"
+        self.root = f"{'https' if certificate else 'http'}://{self.host}"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
 
     def start(self) -> None:
         self._thread.start()

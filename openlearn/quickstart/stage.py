@@ -7,9 +7,13 @@ import secrets
 from django.contrib.auth import get_user_model
 
 from openlearn.scraping import seeds
-from scheduler.services import retention
+from openlearn.tasks import SAMPLE_FAILURE
+from scheduler.core.states import ChangeAction
+from scheduler.models import Change, Job
+from scheduler.services import jobs, retention
 
 ADMIN = "admin"
+FAILING_JOB = "samples.fail"
 
 
 def create_admin() -> str | None:
@@ -27,3 +31,25 @@ def seed(*, base_url: str) -> None:
     seeds.seed_sample(base_url=base_url)
     seeds.seed_public_sources()
     retention.schedule_clean_up()
+    seed_failing_job()
+
+
+def seed_failing_job() -> bool:
+    """
+    Create a job that fails three times and is paused then, so that an incident can be seen.
+
+    False: it exists, or somebody has deleted it.
+    """
+    deleted = Change.objects.filter(job_key=FAILING_JOB, action=ChangeAction.DELETED)
+    if Job.objects.filter(pk=FAILING_JOB).exists() or deleted.exists():
+        return False
+    jobs.create(
+        id=FAILING_JOB,
+        name="Sample: fails on purpose",
+        description="It shows what an incident looks like. Resume it to let it fail again, or delete it.",
+        task=SAMPLE_FAILURE,
+        trigger={"type": "interval", "seconds": 5},
+        pause_after_failures=3,
+        tags=["sample"],
+    )
+    return True

@@ -1,4 +1,7 @@
 from django.apps import AppConfig
+from django.db import connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,3 +10,18 @@ class ScrapingConfig(AppConfig):
     label = "scraping"
     verbose_name = _("OpenLearn scraping")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from openlearn.scraping.services import source_jobs
+
+        source_jobs.ship_templates()
+        post_migrate.connect(_adopt, sender=self)
+
+
+def _adopt(*, using: str, **_facts: object) -> None:
+    """Let the jobs of earlier releases be instances of templates, once all tables are as this release has them."""
+    from openlearn.scraping.services import source_jobs
+
+    executor = MigrationExecutor(connections[using])
+    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        source_jobs.adopt_all()

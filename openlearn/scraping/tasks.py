@@ -24,6 +24,6 @@ def scrape_source(*, source_id: Annotated[int, Field(ge=1)]) -> dict[str, Any]:
 
 
 @task(name=services.EXTRACT_TASK, executor="processpool", timeout=timedelta(minutes=10), idempotent=True)
-def extract_documents(*, limit: Annotated[int, Field(ge=1, le=10_000)] = 500) -> dict[str, int]:
-    """Turn fetched pages into title, text, language and dates."""
+def extract_documents(*, limit: Annotated[int, Field(ge=1, le=100_000)] = 10_000) -> dict[str, int]:
+    """Turn fetched pages into title, text, language and dates, for as long as one scrape may take."""
     return services.extract_documents(limit=limit).as_dict()

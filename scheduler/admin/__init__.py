@@ -14,6 +14,7 @@ from scheduler.admin.alerts.incident_admin import IncidentAdmin
 from scheduler.admin.alerts.notification_admin import NotificationAdmin, SwitchAdmin
 from scheduler.admin.alerts.rule_admin import RuleAdmin
 from scheduler.admin.bulk.bulk_admin import BulkActionAdmin
+from scheduler.admin.calendars.calendar_admin import CalendarAdmin
 from scheduler.admin.changes.change_admin import ChangeAdmin
 from scheduler.admin.jobs.job_admin import JobAdmin
 from scheduler.admin.nodes.node_admin import NodeAdmin
@@ -26,6 +27,7 @@ for model in (DjangoJob, DjangoJobExecution):
 
 __all__ = [
     "BulkActionAdmin",
+    "CalendarAdmin",
     "ChangeAdmin",
     "ChannelAdmin",
     "IncidentAdmin",

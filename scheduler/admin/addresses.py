@@ -5,7 +5,8 @@ from __future__ import annotations
 from urllib.parse import urlencode
 
 from django.contrib.admin.utils import quote
-from django.urls import reverse
+
+from scheduler.services.sites import reverse
 
 
 def run(pk: int) -> str:

@@ -12,12 +12,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 from django.views import csrf, defaults
 
 from scheduler import conf
 from scheduler.admin import addresses, pages
+from scheduler.services import sites
+from scheduler.services.sites import reverse
 
 
 def forbidden(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -72,10 +73,8 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _is_admin(request: HttpRequest) -> bool:
-    try:
-        return request.path.startswith(reverse("admin:index"))
-    except NoReverseMatch:
-        return False
+    """Whether the page is on a site of the admin, be it at an address that leads nowhere."""
+    return any(request.path.startswith(index) for index in sites.indexes())
 
 
 def _show(request: HttpRequest, *, status: HTTPStatus, links: Any = (), **context: Any) -> HttpResponse:

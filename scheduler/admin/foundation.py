@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.db.models import Model
+from django.urls import URLPattern
 from django.utils.module_loading import import_string
 
 from scheduler import conf
 from scheduler.errors import Misconfigured
+from scheduler.services import sites
 
 STOCK = "django.contrib.admin.ModelAdmin"
 UNFOLD = "unfold.admin.ModelAdmin"
@@ -51,7 +54,27 @@ def _chosen_or_stock() -> type[admin.ModelAdmin[Any]]:
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin as ModelAdmin
 else:
-    ModelAdmin = _chosen_or_stock()
+
+    class ModelAdmin(_chosen_or_stock()):
+        """The base of our admin classes, whose views say on which site they are."""
+
+        @property
+        def urls(self) -> list[Any]:
+            return [_on_site(pattern, self.admin_site) for pattern in super().urls]
+
+
+def _on_site(pattern: Any, admin_site: admin.AdminSite) -> Any:
+    """Return the pattern with a view that says first on which site it is."""
+    if not isinstance(pattern, URLPattern):
+        return pattern
+    view = pattern.callback
+
+    @wraps(view)
+    def on_site(*args: Any, **kwargs: Any) -> Any:
+        sites.enter(admin_site)
+        return view(*args, **kwargs)
+
+    return URLPattern(pattern.pattern, on_site, pattern.default_args, pattern.name)
 
 
 def theme() -> str:

@@ -9,7 +9,8 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import admin, messages
+from django import forms
+from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified, HttpResponseRedirect
@@ -23,9 +24,12 @@ from scheduler.admin.format.languages import told
 from scheduler.core.states import Via
 from scheduler.errors import SchedulerError
 from scheduler.models import IdempotencyKey
-from scheduler.services import transactions
+from scheduler.services import sites, transactions
 
 _gzip = GZipMiddleware(lambda _request: HttpResponse())
+
+_PREVIEW = "preview"
+"""The button of a question that shows what the answer would change."""
 
 PART = "part"
 """The query parameter by which a page asks for its own live region."""
@@ -47,7 +51,7 @@ def reason(request: HttpRequest) -> str:
 
 def show(request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200) -> HttpResponse:
     """Render a page inside the frame of the admin."""
-    frame = {**admin.site.each_context(request), **context}
+    frame = {**sites.of(request).each_context(request), **context}
     return render(request, template, frame, status=status)
 
 
@@ -113,7 +117,16 @@ class Question:
     """Hidden names and values that come back with the answer."""
 
     arguments: str | None = None
-    """Arguments as JSON that may be changed before it is done."""
+    """The rendered fields of arguments that may be changed before it is done."""
+
+    form: forms.Form | None = None
+    """Further fields."""
+
+    preview: Sequence[Mapping[str, str]] | None = None
+    """What the answer would change: ``name`` and ``text`` of each. ``None``: the question has no preview."""
+
+    is_previewed: bool = True
+    """Whether the answer may be given. Otherwise only the preview is offered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +156,7 @@ def confirm(
     if request.method not in ("GET", "HEAD", "POST"):
         return HttpResponseNotAllowed(["GET", "POST"])
     key = request.POST.get("confirmed", "")
-    if not key or problem:
+    if not key or problem or _PREVIEW in request.POST:
         return _ask(request, question, problem)
     try:
         with nullcontext() if one_by_one else transactions.atomic():

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import escape
 from django.utils.translation import gettext as _
+
+from scheduler.services import sites
+from scheduler.services.sites import reverse
 
 _ORDER = (
     "Job",
     "Template",
+    "Calendar",
     "Run",
     "Incident",
     "Node",
@@ -30,7 +32,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
     Each person has only the links that would not refuse them. Titles are escaped: unfold shows them as markup.
     """
-    apps = sorted(admin.site.get_app_list(request), key=lambda app: app["app_label"] != "scheduler")
+    apps = sorted(sites.of(request).get_app_list(request), key=lambda app: app["app_label"] != "scheduler")
     groups = [(app["name"], _own(app) if app["app_label"] == "scheduler" else _models(app)) for app in apps]
     is_here = [link for _title, links in groups for _text, link in links if request.path.startswith(link)]
     here = max(is_here, key=len, default="")

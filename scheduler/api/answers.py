@@ -165,6 +165,7 @@ class RunText(BaseModel):
 class Preview(BaseModel):
     trigger: AnyTrigger = Field(description="As it would be stored.")
     when: str
+    remarks: list[str] = Field(description="What somebody who knows other schedulers may have meant differently.")
     fire_times: list[Time]
 
 
@@ -195,7 +196,7 @@ class BulkProgress(BaseModel):
     """An action on many, which goes on by itself."""
 
     id: int
-    subject: Literal["jobs", "runs"]
+    subject: Literal["jobs", "runs", "backfill"]
     action: str
     total: int = Field(description="Number of rows selected when it began.")
     done: int

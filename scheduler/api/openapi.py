@@ -14,5 +14,5 @@ SETTINGS: dict[str, Any] = {
     "PATH_CONVERTER_OVERRIDES": {"run_id": {"type": "integer", "format": "int64", "minimum": 0}},
     "SCHEMA_PATH_PREFIX": PREFIX.rstrip("/"),
     "PREPROCESSING_HOOKS": ["scheduler.api.schema.only_canonical_paths"],
-    "POSTPROCESSING_HOOKS": [],
+    "POSTPROCESSING_HOOKS": ["scheduler.api.alerts.webhooks.add_messages"],
 }

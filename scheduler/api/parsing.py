@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from rest_framework.request import Request
 
-from scheduler.errors import InvalidRequest, WrongContentType
+from scheduler.api.shapes import LARGEST_ID
+from scheduler.errors import InvalidRequest, SchedulerError, WrongContentType
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
@@ -32,6 +33,18 @@ def body(request: Request, shape: type[Shape]) -> Shape:
         raise _invalid(error, place="pointer") from None
     refuse_nul(found.model_dump())
     return found
+
+
+def row_id(text: str, *, missing: type[SchedulerError]) -> int:
+    """
+    Return the number in an address.
+
+    :raises SchedulerError: ``missing``, because no row has a number as large
+    """
+    number = int(text)
+    if number > LARGEST_ID:
+        raise missing()
+    return number
 
 
 def query(request: Request, shape: type[Shape]) -> Shape:

@@ -29,11 +29,14 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.BulkActionNotFound: 404,
     errors.ChangeNotFound: 404,
     errors.TemplateNotFound: 404,
+    errors.CalendarNotFound: 404,
     errors.RuleNotFound: 404,
     errors.ChannelNotFound: 404,
+    errors.SwitchNotFound: 404,
     errors.IncidentNotFound: 404,
     errors.IncidentIsClosed: 409,
     errors.NameTaken: 409,
+    errors.CalendarInUse: 409,
     errors.DeliveryFailed: 502,
     errors.JobExists: 409,
     errors.AlreadyPaused: 409,
@@ -153,7 +156,8 @@ def _details(error: errors.SchedulerError) -> list[dict[str, str]]:
         return [{"code": error.code, **problem} for problem in error.problems]
     if isinstance(error, errors.InvalidTrigger):
         return [{"pointer": f"/trigger{error.pointer}", "code": error.code, "detail": text}]
-    if isinstance(error, errors.InvalidRule | errors.InvalidChannel) and error.field:
+    with_fields = errors.InvalidRule | errors.InvalidChannel | errors.InvalidSwitch | errors.InvalidCalendar
+    if isinstance(error, with_fields) and error.field:
         return [{"pointer": f"/{error.field}", "code": error.code, "detail": text}]
     if isinstance(error, errors.InvalidFilter):
         return [{"parameter": error.parameter, "code": error.code, "detail": text}]

@@ -126,6 +126,7 @@ class JobSelection(Body):
     source: list[SourceWord] = Field(default_factory=list, max_length=3)
     last_outcome: list[RunStateWord] = Field(default_factory=list, max_length=9)
     failing: bool = False
+    drift: bool = False
     q: str = Field(default="", max_length=255)
 
 
@@ -139,6 +140,34 @@ class Bulk(Body):
     reason: str = Reason
     until: Instant | None = Field(default=None, description="When the pause ends by itself.")
     tags: list[Tag] = Field(default_factory=list, max_length=20, description="To add or to remove.")
+
+
+class Edit(Body):
+    """The same edit of many jobs. What is not given stays."""
+
+    timezone: str | None = Field(default=None, max_length=64, description="Of jobs whose trigger follows a zone.")
+    interval_seconds: float | None = Field(default=None, gt=0, description="Of jobs that run at an interval.")
+    timeout: float | None = Field(default=None, gt=0, le=31_536_000)
+    executor: str | None = Field(default=None, min_length=1, max_length=64)
+    add_tags: list[Tag] = Field(default_factory=list, max_length=20)
+    remove_tags: list[Tag] = Field(default_factory=list, max_length=20)
+
+
+class BulkJobs(Body):
+    """Either ids, or a filter that names something."""
+
+    action: Literal["pause", "resume", "run", "delete", "add_tags", "remove_tags", "clone", "edit"]
+    ids: list[Id] = Field(default_factory=list, max_length=10_000)
+    filter: JobSelection | None = None
+    reason: str = Reason
+    until: Instant | None = Field(default=None, description="When the pause ends by itself.")
+    tags: list[Tag] = Field(default_factory=list, max_length=20, description="To add or to remove.")
+    changes: Edit | None = Field(default=None, description="With the action edit.")
+
+
+class BackfillWindow(Body):
+    since: Instant
+    until: Instant
 
 
 class RunSelection(Body):
@@ -198,6 +227,7 @@ class JobsQuery(Paging):
     last_outcome: list[RunStateWord] = _repeatable("State of its newest run.")
     broken: Literal["true", "false"] | None = Field(default=None, description="Only broken jobs, or only others.")
     failing: Literal["true", "false"] = Field(default="false", description="Only jobs with failures in a row.")
+    drift: Literal["true", "false"] = Field(default="false", description="Only declared jobs that a person changed.")
     q: str = Field(default="", max_length=255, description="Part of the name, the id or the task.")
     order: Literal["id", "-id", "name", "-name", "next_run_time", "-next_run_time", "last_run", "-last_run"] = "id"
 

@@ -26,6 +26,17 @@ class _Trigger(BaseModel):
     jitter_seconds: int | None = Field(
         default_factory=int, ge=0, le=86_400, description="How far at most a run is delayed at random."
     )
+    only_on: list[str] | None = Field(
+        default_factory=list,
+        max_length=10,
+        description="Names of calendars: it fires on their days. Only of a whole trigger.",
+    )
+    not_on: list[str] | None = Field(
+        default_factory=list, max_length=10, description="Names of calendars: it does not fire on their days."
+    )
+    otherwise: Literal["skip", "next_day", "previous_day"] | None = Field(
+        default_factory=str, description="The handling of a fire time that its calendars leave out."
+    )
 
 
 class CronFields(BaseModel):

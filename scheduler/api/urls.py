@@ -11,8 +11,10 @@ from django.urls.converters import StringConverter
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from scheduler.api import openapi
+from scheduler.api.alerts.switch_views import SwitchViews
 from scheduler.api.alerts.views import ChannelViews, IncidentViews, RuleViews
 from scheduler.api.bulk.views import BulkViews
+from scheduler.api.calendars.views import CalendarViews
 from scheduler.api.changes.views import ChangeViews
 from scheduler.api.health.views import HealthViews
 from scheduler.api.jobs.views import JobViews
@@ -26,6 +28,7 @@ from scheduler.api.overview.views import (
     TriggerViews,
 )
 from scheduler.api.runs.views import RunViews
+from scheduler.api.templates.origin_views import OriginViews
 from scheduler.api.templates.views import DeclarationViews, TemplateViews
 from scheduler.api.throttling import PerMinute
 from scheduler.api.tokens.views import TokenViews
@@ -66,6 +69,8 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("jobs", JobViews.as_view({"get": "list", "post": "create"}), "jobs"),
     ("jobs/preview", JobViews.as_view({"post": "preview"}), "preview"),
     ("jobs/bulk", JobViews.as_view({"post": "bulk"}), "bulk"),
+    ("jobs/bulk/background", BulkViews.as_view({"post": "jobs"}), "bulk-jobs"),
+    ("jobs/<job_id:id>/backfill", BulkViews.as_view({"post": "backfill"}), "backfill"),
     ("jobs/<job_id:id>/pause", JobViews.as_view({"post": "pause"}), "pause"),
     ("jobs/<job_id:id>/resume", JobViews.as_view({"post": "resume"}), "resume"),
     ("jobs/<job_id:id>/run", JobViews.as_view({"post": "run"}), "run-now"),
@@ -74,6 +79,10 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("jobs/<job_id:id>/changes", ChangeViews.as_view({"get": "changes"}), "changes-of-job"),
     ("jobs/<job_id:id>/restore", ChangeViews.as_view({"post": "restore"}), "restore"),
     ("jobs/<job_id:id>/mute", IncidentViews.as_view({"post": "mute", "delete": "unmute"}), "mute"),
+    ("jobs/<job_id:id>/template", OriginViews.as_view({"get": "template", "delete": "detach"}), "template-of-job"),
+    ("jobs/<job_id:id>/declaration", OriginViews.as_view({"get": "declaration"}), "declaration"),
+    ("jobs/<job_id:id>/declaration/take", OriginViews.as_view({"post": "take"}), "take-declared"),
+    ("jobs/<job_id:id>/declaration/keep", OriginViews.as_view({"post": "keep"}), "keep-stored"),
     ("jobs/<job_id:id>/runs", RunViews.as_view({"get": "of_job"}), "runs-of-job"),
     (
         "jobs/<job_id:id>",
@@ -109,7 +118,21 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
         ChannelViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         "channel",
     ),
+    ("switches", SwitchViews.as_view({"get": "list", "post": "create"}), "switches"),
+    (
+        "switches/<run_id:id>",
+        SwitchViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "switch",
+    ),
     ("declarations", DeclarationViews.as_view({"post": "synchronise"}), "declarations"),
+    ("calendars", CalendarViews.as_view({"get": "list", "post": "create"}), "calendars"),
+    ("calendars/file", CalendarViews.as_view({"post": "read_file"}), "calendar-file"),
+    ("calendars/<word:name>/entries", CalendarViews.as_view({"get": "entries"}), "calendar-entries"),
+    (
+        "calendars/<word:name>",
+        CalendarViews.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        "calendar",
+    ),
     ("templates", TemplateViews.as_view({"get": "list", "post": "create"}), "templates"),
     ("templates/<word:slug>/versions", TemplateViews.as_view({"post": "add_version"}), "template-versions"),
     ("templates/<word:slug>/instances", TemplateViews.as_view({"post": "instantiate"}), "template-instances"),

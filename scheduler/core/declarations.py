@@ -69,6 +69,40 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredInstance:
+    """An instance of a template as a file describes it. It becomes a declaration with a version of the template."""
+
+    key: str
+    template: str
+    """The slug."""
+
+    version: int | None
+    """``None``: the newest."""
+
+    parameters: Mapping[str, Any]
+    source: str
+    origin: str
+    previous_keys: tuple[str, ...] = ()
+    on_conflict: OnConflict = OnConflict.KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredObject:
+    """A calendar, a template or an alert rule as its source describes it."""
+
+    kind: str
+    """``calendar``, ``template`` or ``alert_rule``."""
+
+    key: str
+    """The slug of a template, the name of a calendar or a rule."""
+
+    definition: Mapping[str, Any]
+    source: str
+    origin: str
+    on_conflict: OnConflict = OnConflict.KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """A field of a declared job that a person changed."""
 
@@ -188,7 +222,7 @@ def merge(
 
 def _in_order(names: Mapping[str, Any]) -> Iterator[str]:
     yield from (name for name in FIELDS if name in names)
-    yield from sorted(name for name in names if name.startswith(_ARGUMENT))
+    yield from sorted(name for name in names if name not in FIELDS)
 
 
 def is_older(release: str, than: str) -> bool:

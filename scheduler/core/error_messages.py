@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.messages import declare
+from scheduler.messages import Message, declare
 
 ARGUMENTS_TOO_LARGE = declare(
     "arguments_too_large", "The arguments take {size:,} bytes as JSON, of {most:,} allowed.", size=int, most=int
@@ -65,7 +65,7 @@ UNKNOWN_ARGUMENT = declare("unknown_argument", "{task} has no argument “{name}
 NOT_JSON = declare("not_json", "{value} cannot be stored as JSON: {reason}.", value=str, reason=str)
 UNCHANGEABLE = declare("unchangeable", "A job has no {names} that could be changed.", names=str)
 JOB_DELETED_MEANWHILE = declare(
-    "job_deleted_meanwhile", "The job “{name}” ({id}) was deleted meanwhile.", name=str, id=str
+    "job_deleted_meanwhile", "The job “{name}” ({id}) was deleted in the meantime.", name=str, id=str
 )
 NO_SUCH_JOB = declare("no_such_job", "There is no job with the id “{id}”.", id=str)
 PAUSE_IS_OVER = declare("pause_is_over", "until is “{until}”, which is over (now {now}).", until=str, now=str)
@@ -75,7 +75,7 @@ JOB_IS_NOT_PAUSED = declare("job_is_not_paused", "“{name}” is not paused, bu
 JOB_IS_PAUSED = declare("job_is_paused", "“{name}” is paused already.", name=str)
 CHANGED_MEANWHILE = declare(
     "changed_meanwhile",
-    "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}). Look at it again.",
+    "“{name}” was changed by {who} in the meantime (version {version}, yours was {yours}). Reload and try again.",
     name=str,
     who=str,
     version=int,
@@ -83,7 +83,8 @@ CHANGED_MEANWHILE = declare(
 )
 CHANGED_MEANWHILE_IN = declare(
     "changed_meanwhile_in",
-    "“{name}” was changed by {who} meanwhile (version {version}, yours was {yours}): {what}. Look at it again.",
+    "“{name}” was changed by {who} in the meantime (version {version}, yours was {yours}): {what}. "
+    "Reload and try again.",
     name=str,
     who=str,
     version=int,
@@ -96,7 +97,7 @@ NOTHING_MASKED = declare(
 )
 NO_SUCH_CHANGE = declare("no_such_change", "There is no change with the id {id}.", id=str)
 NO_SUCH_EXECUTOR = declare(
-    "no_such_executor", "No executor is called “{name}”. There are: {names}.", name=str, names=str
+    "no_such_executor", "There is no executor “{name}”. Available: {names}.", name=str, names=str
 )
 DELETED_JOB_CANNOT_RUN = declare(
     "deleted_job_cannot_run", "The job “{name}” was deleted and cannot be run again.", name=str
@@ -105,7 +106,7 @@ RUN_HAS_FINISHED = declare("run_has_finished", "The run {id} has finished alread
 CANCEL_RUN_FIRST = declare(
     "cancel_run_first", "The run {id} is {state}: cancel it before it is run again.", id=str, state=str
 )
-RUN_DELETED_MEANWHILE = declare("run_deleted_meanwhile", "The run {id} was deleted meanwhile.", id=str)
+RUN_DELETED_MEANWHILE = declare("run_deleted_meanwhile", "The run {id} was deleted in the meantime.", id=str)
 NO_SUCH_RUN = declare("no_such_run", "There is no run with the id {id}.", id=str)
 JOB_ID_TAKEN = declare(
     "job_id_taken", "A job with the id “{id}” exists already. Choose another id, or update it.", id=str
@@ -170,4 +171,37 @@ FORMER_JOB_GOES_ON = declare(
     "The runs of the former job with the id “{id}” are still being put aside. "
     "Choose another id, or try again in a minute.",
     id=str,
+)
+NO_SUCH_CALENDAR = declare("no_such_calendar", "There is no calendar “{name}”.", name=str)
+CALENDAR_EXISTS = declare("calendar_exists", "There is a calendar “{name}” already. Choose another name.", name=str)
+CALENDAR_NAME = declare(
+    "calendar_name",
+    "The name “{name}” cannot be used: write up to {most} lower case letters, digits, hyphens and underscores.",
+    name=str,
+    most=int,
+)
+CALENDAR_TITLE = declare("calendar_title", "The title has at most {most} printable characters.", most=int)
+CALENDAR_DURING = declare("calendar_during", "during is one of: {choices}.", choices=str)
+CALENDAR_HAS_NO = declare("calendar_has_no", "A calendar has no {names}.", names=str)
+CALENDAR_IN_USE = declare(
+    "calendar_in_use", "The calendar “{name}” is used by: {jobs}. Nothing was deleted.", name=str, jobs=str
+)
+CALENDAR_RENAMED = declare(
+    "calendar_renamed",
+    "The calendar “{name}” is used by: {jobs}. It keeps its name as long as it is.",
+    name=str,
+    jobs=str,
+)
+CALENDAR_STOPS_JOBS = declare(
+    "calendar_stops_jobs", "With this calendar these jobs cannot go on: {jobs}. {problem}", jobs=str, problem=Message
+)
+CALENDAR_CHANGED_MEANWHILE = declare(
+    "calendar_changed_meanwhile",
+    "The calendar “{name}” was changed meanwhile: it has version {version}, yours is {yours}.",
+    name=str,
+    version=int,
+    yours=int,
+)
+CALENDARS_ARE_OBJECTS = declare(
+    "calendars_are_objects", "calendars is a list of objects with name, rules, title, timezone, tags and during."
 )

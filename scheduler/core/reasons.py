@@ -22,6 +22,10 @@ CANCELLED_BY = declare("cancelled_by", "Cancelled by {who} before it began.", wh
 CANCELLED_WHILE_IT_RAN = declare("cancelled_while_it_ran", "Cancelled while it ran.")
 PROCESS_ENDED = declare("process_ended", "Cancelled while it ran; its process was ended.")
 LEFT_OUT_BY_TASK = declare("left_out_by_task", "{text}", text=str)
+LEFT_OUT_BY_CALENDAR = declare("left_out_by_calendar", "{calendar}: {entry}", calendar=str, entry=str)
+LEFT_OUT_OFF_CALENDAR = declare("left_out_off_calendar", "Not on the calendar {calendar}.", calendar=str)
+LEFT_OUT_BY_WINDOW = declare("left_out_by_window", "Maintenance window {window}: {entry}", window=str, entry=str)
+LEFT_OUT_FOLDED = declare("left_out_folded", "Folded into the run of a later fire time.")
 JOB_BROKEN = declare("job_broken", "The job was broken: {reason}", reason=Message)
 JOB_DELETED = declare("job_deleted", "The job was deleted.")
 JOB_DELETED_BEFORE = declare("job_deleted_before", "The job was deleted before this could start.")
@@ -66,6 +70,7 @@ WAITS_FOR_LIMIT = declare(
 )
 
 # Jobs.
+CALENDAR_CHANGED = declare("calendar_changed", "The calendar {calendar} was changed.", calendar=str)
 CREATED_PAUSED = declare("created_paused", "Created paused.")
 ADOPTED_PAUSED = declare("adopted_paused", "It was paused when it was adopted.")
 DEFINITION_UNREADABLE = declare(
@@ -118,6 +123,10 @@ RUN_REASONS = {
     BACKFILL.code: message("Backfill"),
     WAITS_FOR_LIMIT.code: message("Waits for a limit"),
     LEFT_OUT_BY_TASK.code: message("Skipped by its task"),
+    LEFT_OUT_BY_CALENDAR.code: message("On a calendar"),
+    LEFT_OUT_OFF_CALENDAR.code: message("Not on a calendar"),
+    LEFT_OUT_BY_WINDOW.code: message("Maintenance window"),
+    LEFT_OUT_FOLDED.code: message("Folded into a later run"),
 }
 """The reasons that a run can have, each with a title for lists to choose from."""
 

@@ -22,7 +22,8 @@ from scheduler.core.planning import PlannedRun
 from scheduler.core.states import RunState
 from scheduler.loops import Loop
 from scheduler.store.claiming.claims import DueJob
-from scheduler.store.recording.runs import Outcome, OwnedRun
+from scheduler.store.recording.finishing import Outcome
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -30,7 +30,8 @@ from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.liveness import installation, nodes
 from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.finishing import Note, Outcome
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.connections import Connection, Watchdog
 from scheduler.store.sessions.notifications import Channel

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
 from scheduler.core.tasks.limits import Limits, Share, share_of
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.errors import UnknownTask
 from scheduler.execution.pools import Pool
 from scheduler.store.recording.runs import OwnedRun

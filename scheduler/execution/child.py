@@ -106,7 +106,7 @@ def encode_note(note: Any) -> bytes:
 def decode_answer(message: bytes) -> Any:
     """Return the ``Outcome`` or the ``Note`` that a child sent."""
     from scheduler.messages import decode
-    from scheduler.store.recording.runs import Note, Outcome
+    from scheduler.store.recording.finishing import Note, Outcome
 
     answer = json.loads(message)
     if "note" in answer:

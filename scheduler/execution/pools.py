@@ -10,7 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
-from scheduler.store.recording.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.finishing import Note, Outcome
+from scheduler.store.recording.runs import OwnedRun
 
 Report = Callable[[OwnedRun, Outcome], None]
 """Called by the executor, in any thread, once for each run that ended."""

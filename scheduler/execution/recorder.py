@@ -10,8 +10,8 @@ from scheduler.core.states import RunState
 from scheduler.errors import StatementCancelled
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
-from scheduler.store.recording import held_runs, rollups, runs
-from scheduler.store.recording.runs import Note, Outcome, Recorded
+from scheduler.store.recording import finishing, held_runs, rollups
+from scheduler.store.recording.finishing import Note, Outcome, Recorded
 from scheduler.store.sessions.connections import Connection, concerns_rows
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
@@ -108,7 +108,7 @@ class Recorder:
 
     def _show(self, notes: list[Note]) -> None:
         try:
-            runs.note(self.connection, notes=notes, node=self._identity.node)
+            finishing.note(self.connection, notes=notes, node=self._identity.node)
         except Exception as error:  # what a run shows meanwhile is not worth holding up what became of others
             if not concerns_rows(error):
                 raise
@@ -116,7 +116,7 @@ class Recorder:
 
     def _record(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         if self._to_reset:  # before failures are counted that came later
-            self._to_reset = runs.reset_failures(self.connection, runs=self._to_reset)
+            self._to_reset = finishing.reset_failures(self.connection, runs=self._to_reset)
         written = self._write(outcomes)
         recorded = written.runs
         again = [outcome for outcome in outcomes if outcome.run_id in written.locked]
@@ -125,7 +125,7 @@ class Recorder:
         missing = [outcome.run_id for outcome in outcomes if outcome.run_id not in recorded]
         if missing:
             # The answer to an earlier COMMIT was lost: what this node finished already is no refusal.
-            recorded |= runs.settled(self.connection, runs=missing, node=self._identity.node)
+            recorded |= finishing.settled(self.connection, runs=missing, node=self._identity.node)
             missing = [run_id for run_id in missing if run_id not in recorded]
         if missing:
             self.refused += len(missing)
@@ -137,9 +137,9 @@ class Recorder:
     def _follow(self, recorded: frozenset[int]) -> None:
         """Do what follows from outcomes that are recorded: a failure of it is made up for by the loop of the node."""
         try:
-            follow_ups = runs.follow_ups(self.connection)
+            follow_ups = finishing.follow_ups(self.connection)
             if follow_ups.resets:
-                self._to_reset |= runs.reset_failures(self.connection, runs=recorded)
+                self._to_reset |= finishing.reset_failures(self.connection, runs=recorded)
             if self._uncounted:
                 self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._identity.node)
             if follow_ups.releases and held_runs.release_behind(self.connection, runs=recorded):
@@ -184,10 +184,10 @@ class Recorder:
             if not concerns_rows(refused):
                 raise
             node = self._identity.node
-            runs.set_apart(self.connection, run=outcome.run_id, node=node, state=outcome.state, error=error)
+            finishing.set_apart(self.connection, run=outcome.run_id, node=node, state=outcome.state, error=error)
 
     def _finish(self, outcomes: Sequence[Outcome], *, with_care: bool = False) -> Recorded:
-        recorded = runs.finish(
+        recorded = finishing.finish(
             self.connection,
             outcomes=outcomes,
             node=self._identity.node,

@@ -25,7 +25,8 @@ from scheduler.errors import Retry, Skip, UnknownTask
 from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.messages import Message
-from scheduler.store.recording.runs import Note, Outcome, OwnedRun
+from scheduler.store.recording.finishing import Note, Outcome
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

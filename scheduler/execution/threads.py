@@ -17,7 +17,8 @@ from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
-from scheduler.store.recording.runs import Outcome, OwnedRun
+from scheduler.store.recording.finishing import Outcome
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

@@ -7,7 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from scheduler.core import triggers
 from scheduler.core.states import JobSource, Via
+from scheduler.core.triggers.calendared import Otherwise
 from scheduler.management import printing
 from scheduler.models import Job
 from scheduler.services import jobs
@@ -23,6 +25,17 @@ def add_definition_arguments(parser: CommandParser, *, is_new: bool) -> None:
     when.add_argument("--at", metavar="TIME", help="Once: 2027-03-01T09:00.")
     when.add_argument("--trigger", metavar="JSON", help="Any trigger.")
     parser.add_argument("--tz", metavar="ZONE", help="The time zone of the trigger. Default: TIME_ZONE.")
+    parser.add_argument(
+        "--only-on", action="append", metavar="CALENDAR", help="Fire on the days of this calendar alone."
+    )
+    parser.add_argument(
+        "--not-on", action="append", metavar="CALENDAR", help="Do not fire on the days of this calendar."
+    )
+    parser.add_argument(
+        "--otherwise",
+        choices=[each.value for each in Otherwise],
+        help="The handling of fire times that calendars leave out. Default: skip.",
+    )
     parser.add_argument("--kwargs", metavar="JSON", help="The arguments, by name.")
     parser.add_argument("--name")
     parser.add_argument("--description")
@@ -81,10 +94,12 @@ def _definition(options: dict[str, Any]) -> dict[str, Any]:
         found["tags"] = options["tag"]
     if options["kwargs"] is not None:
         found["kwargs"] = printing.json_object(options["kwargs"], option="--kwargs")
+    calendars = {name: options[name] for name in ("only_on", "not_on", "otherwise") if options[name] is not None}
     if (trigger := _trigger(options)) is not None:
-        found["trigger"] = trigger
-    elif options["tz"] is not None:
-        found["trigger"] = {**jobs.get(id=options["job"]).trigger, "timezone": options["tz"]}
+        found["trigger"] = {**trigger, **calendars}
+    elif options["tz"] is not None or calendars:
+        zone = {} if options["tz"] is None else {"timezone": options["tz"]}
+        found["trigger"] = {**triggers.current_form(jobs.get(id=options["job"]).trigger), **zone, **calendars}
     for text in options["set"]:
         name, is_pair, value = text.partition("=")
         if not is_pair:

@@ -13,6 +13,7 @@ from django.core.management.base import CommandError, CommandParser, OutputWrapp
 
 from scheduler.compat import beat_schedule, crontab_file
 from scheduler.management import printing
+from scheduler.services.alerts.transfer import Loaded
 
 _HINT = "# Name this file in SCHEDULER['DECLARATIONS'], then look at “manage.py jobs plan”.\n"
 
@@ -53,6 +54,14 @@ def beat(*, path: str, timezone: str, out: OutputWrapper, err: OutputWrapper) ->
     jobs = {each.key: each.definition for each in entries if each.definition is not None}
     notes = [f"{each.key}: {each.text}" for each in entries if each.text]
     _print(jobs, notes=notes, is_complete=len(jobs) == len(entries), out=out, err=err)
+
+
+def note_alerts(loaded: Loaded, *, err: OutputWrapper) -> None:
+    """Say what an import of alerts did."""
+    counts = f"{loaded.channels} channels, {loaded.rules} rules and {loaded.switches} switches"
+    printing.note(err, f"{counts} were created or updated.")
+    for name in loaded.without_secrets:
+        printing.note(err, f"“{name}” is switched off until its secrets are entered.")
 
 
 def _print(

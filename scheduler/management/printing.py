@@ -19,6 +19,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from scheduler.errors import (
+    CalendarNotFound,
     ChannelNotFound,
     DatabaseUnavailable,
     IncidentNotFound,
@@ -26,6 +27,7 @@ from scheduler.errors import (
     RuleNotFound,
     RunNotFound,
     SchedulerError,
+    SwitchNotFound,
 )
 from scheduler.logbook import visible
 from scheduler.services import installation
@@ -47,7 +49,16 @@ _WIDEST = 60
 _WHOLE = ("detail", "text")
 """Columns of sentences: cut, they would not say what to do."""
 
-_NOT_FOUND = (JobNotFound, RunNotFound, RuleNotFound, ChannelNotFound, IncidentNotFound, DatabaseUnavailable)
+_NOT_FOUND = (
+    CalendarNotFound,
+    JobNotFound,
+    RunNotFound,
+    RuleNotFound,
+    ChannelNotFound,
+    SwitchNotFound,
+    IncidentNotFound,
+    DatabaseUnavailable,
+)
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

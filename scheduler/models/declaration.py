@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Now
@@ -45,6 +47,12 @@ class Declaration(models.Model):
         db_default=Value([], models.JSONField()),
         help_text=_("Fields whose stored value a person chose to keep: they do not count as drift."),
     )
+    job_version = models.PositiveIntegerField(
+        _("version of the job"), null=True, help_text=_("After the last synchronisation: another one may be drift.")
+    )
+    has_drift = models.BooleanField(
+        _("has drift"), default=False, db_default=False, help_text=_("At the last synchronisation.")
+    )
     release = models.CharField(_("release"), max_length=64, blank=True, default="", db_default="")
     is_declared = models.BooleanField(
         _("is declared"), default=True, db_default=True, help_text=_("Whether the source still declares it.")
@@ -64,3 +72,35 @@ class Declaration(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class DeclaredObject(models.Model):
+    """
+    A template or an alert rule that a file or the scheduler itself declares, as it was at the last synchronisation.
+
+    It outlives what it is about, so that what a person deleted is not created again.
+    """
+
+    kind = models.CharField(_("kind"), max_length=16, help_text=_("A template or an alert rule."))
+    key = models.CharField(_("key"), max_length=255)
+    owner = models.CharField(
+        _("owner"), max_length=255, blank=True, help_text=_("The deployment (empty), or the scheduler that ships it.")
+    )
+    source = models.CharField(_("source"), max_length=255, help_text=_("The name of a file, or of a module."))
+    origin = models.CharField(_("declared at"), max_length=255, help_text=_("A module, or a line of a file."))
+    declared = models.JSONField(_("declared"), default=dict, help_text=_("Values at the last synchronisation."))
+    release = models.CharField(_("release"), max_length=64, blank=True)
+    is_declared = models.BooleanField(
+        _("is declared"), default=True, help_text=_("Whether the source still declares it.")
+    )
+    synced_at = models.DateTimeField(_("synchronised at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("declared object")
+        verbose_name_plural = _("declared objects")
+        default_permissions = ()
+        ordering = ("kind", "key")
+        constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "key"], name="scheduler_declared_object_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.key}"

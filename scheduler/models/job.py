@@ -144,6 +144,11 @@ class Job(DjangoJob):
         ]
         indexes = [
             models.Index(fields=["state"], name="scheduler_job_state"),
+            models.Index(
+                fields=["djangojob_ptr"],
+                condition=Q(trigger__has_any_keys=["calendars", "windows"]),
+                name="scheduler_job_with_calendars",
+            ),
             models.Index(fields=["task"], name="scheduler_job_task"),
             GinIndex(fields=["tags"], name="scheduler_job_tags"),
             models.Index(fields=["needs_inspection"], condition=Q(needs_inspection=True), name="scheduler_job_inspect"),

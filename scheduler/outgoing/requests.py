@@ -250,6 +250,13 @@ def _ask(
     except (httpx.ProtocolError, httpx.UnsupportedProtocol) as error:
         raise AnswerUnreadable(f"{url} did not answer as HTTP asks: {error}.") from error
     except httpx.TransportError as error:
-        raise Unreachable(
-            f"{url} cannot be reached: {error}. Check the address, or whether its server is up."
-        ) from error
+        raise Unreachable(f"{url} cannot be reached: {error}. {_cure(error)}") from error
+
+
+def _cure(error: httpx.TransportError) -> str:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            "Its certificate is not trusted. If an authority of your own signed it, name the file of that authority in "
+            "SCHEDULER['CA_FILE'] (SCHEDULER_CA_FILE)."
+        )
+    return "Check the address, or whether its server is up."

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from django.db import transaction
+
 from scheduler.store import database
 from scheduler.store.database import atomic
 
-__all__ = ["atomic", "limit_lock_waits"]
+__all__ = ["atomic", "limit_lock_waits", "undo"]
+
+
+def undo() -> None:
+    """Let the innermost open transaction end as if nothing had been done in it."""
+    transaction.set_rollback(True, using=database.tables_alias())
 
 
 def limit_lock_waits(*, seconds: int) -> None:

@@ -10,8 +10,8 @@ A job is due when ``django_apscheduler_djangojob.next_run_time`` has passed on t
    node.
 3. **Start gate** (``recording.runs.start``). ``queued → running`` just before the body runs, guarded by the owner. So a
    queued run has not begun, and can always be handed on.
-4. **Record** (``recording.runs.finish``). ``→ succeeded | failed | …`` in groups, guarded by the owner: late outcomes
-   of a node that was marked lost are dropped.
+4. **Record** (``recording.finishing.finish``). ``→ succeeded | failed | …`` in groups, guarded by the owner: late
+   outcomes of a node that was marked lost are dropped.
 5. **Beat and reap** (``liveness.nodes``). A node that is silent for too long is marked lost: its queued runs go back,
    its running ones become ``interrupted`` and, where the job says so, get a recovery attempt.
 

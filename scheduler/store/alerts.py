@@ -5,10 +5,10 @@ Alerts: the database opens, counts and closes incidents, and messages about them
    the kinds ``failing`` and ``broken`` in the statement that records what happened, whoever writes it. The success of a
    healthy job does not touch these tables. The kinds that depend on time are judged by ``judge``, on any node, one at a
    time under an advisory lock, by the database's clock.
-2. **Tell** (``tell``). Under another advisory lock, what has opened, changed or closed becomes rows of
+2. **Tell** (``store.outbox.tell``). Under another advisory lock, what has opened, changed or closed becomes rows of
    ``scheduler_notification``. The same statement marks the incident as told, so a crash neither loses nor doubles a
    message.
-3. **Claim, send, record** (``claim``, ``record_sent``, ``record_unsent``). A sender leases a row with SKIP LOCKED,
+3. **Claim, send, record** (``store.outbox``). A sender leases a row with SKIP LOCKED,
    sends it outside of any transaction, and records the answer. A lease that ends without an answer is taken up again,
    under the same id: delivery is at least once.
 """
@@ -16,41 +16,23 @@ Alerts: the database opens, counts and closes incidents, and messages about them
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db.utils import OperationalError
 
-from scheduler import failpoints
-from scheduler.core.alerts import ClosedBecause, RuleKind, delay_before_reminder
-from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, failing_checks
+from scheduler import failpoints, messages
+from scheduler.core.alerts import ClosedBecause, RuleKind
+from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, FailingCheck, failing_checks
 from scheduler.store.database import atomic
 from scheduler.store.measuring import measures
 from scheduler.store.measuring.measures import Execute
 from scheduler.store.sessions.connections import Connection, Row, array, texts
 
 _JUDGE_LOCK = 0x5C4ED0A1
-_TELL_LOCK = 0x5C4ED0A2
-"""Any numbers that other users of advisory locks in the database are unlikely to use."""
-
-NO_BATCH = "00000000-0000-0000-0000-000000000000"
-"""The batch of incidents that are opened and closed without a message."""
-
-QUIET_SECONDS = 0.5
-"""A message goes out when no further incident of its rule has opened for so long …"""
-
-GATHER_SECONDS = 15.0
-"""… or when the first of them has waited for this long."""
-
-PACE_SECONDS = 60.0
-"""Between two messages about openings of one rule: what opens meanwhile goes together."""
-
-CHUNK = 2000
-"""Most incidents that one transaction marks as told: recording an outcome may wait for it."""
-
-_REMINDERS = tuple(delay_before_reminder(reminders=number).total_seconds() for number in range(6))
+"""Any number that other users of advisory locks in the database are unlikely to use."""
 
 _FINDERS: dict[RuleKind, str] = {
     RuleKind.LATE: "find_late_jobs",
@@ -94,40 +76,6 @@ class Settled(NamedTuple):
 
     opened: tuple[int, ...]
     closed: tuple[int, ...]
-
-
-class Leased(NamedTuple):
-    """A message that this sender may send. Its fields are the columns of ``claim_notifications``."""
-
-    id: str
-    channel_id: int
-    kind: str
-    batch: str | None
-    thread: str | None
-    attempts: int
-    """This one included."""
-
-    created_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """The messages that were written into the outbox."""
-
-    opened: int = 0
-    """Incidents, as below."""
-
-    closed: int = 0
-    openings: tuple[str, ...] = ()
-    """The batches of those that opened."""
-
-    closings: tuple[str, ...] = ()
-    reminded: int = 0
-    changed: int = 0
-    escalated: int = 0
-
-    def __bool__(self) -> bool:
-        return bool(self.opened or self.closed or self.reminded or self.changed or self.escalated)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,12 +143,19 @@ def _find_unwell(execute: Execute, *, rule: int | None) -> list[Found]:
             job_id=None,
             measured=check.measured,
             run=None,
-            facts=json.dumps({"check": check.name, "text": check.text}),
+            facts=_unwell_facts(check),
         )
         for rule_id in rules
         if rule in (None, rule_id)
         for check in unwell
     ]
+
+
+def _unwell_facts(check: FailingCheck) -> str:
+    """Keep a finding as data, so that each reader gets it in a language of their own."""
+    said = messages.encode(check.text)
+    reason = {} if said is None else {"reason_code": said["code"], "reason_params": said["params"]}
+    return json.dumps({"check": check.name, "text": check.text, **reason})
 
 
 def _settle(
@@ -286,132 +241,6 @@ def settle_interrupted(connection: Connection, *, now: datetime | None = None) -
 def close_orphans(connection: Connection, *, now: datetime | None = None) -> int:
     """Close incidents whose rule was deleted or disabled, and return their number."""
     return len(connection.execute("close_orphaned_incidents", now=now))
-
-
-def tell(connection: Connection, *, quiet: float = QUIET_SECONDS, pace: float = PACE_SECONDS) -> Told:
-    """
-    Write the messages that are due into the outbox, in short transactions, unless another sender does so now.
-    """
-    openings = _tell_openings(connection, quiet=quiet, pace=pace)
-    closings = _tell_some(
-        connection,
-        "tell_closings",
-        "alerts.tell_closings.before_commit",
-        quiet=quiet,
-        most=GATHER_SECONDS,
-        pace=pace,
-        limit=CHUNK,
-    )
-    connection.execute("forget_untold_incidents", nobody=NO_BATCH, limit=CHUNK)
-    return Told(
-        opened=sum(openings.values()),
-        closed=sum(row[1] for row in closings),
-        openings=tuple(openings),
-        closings=tuple(row[2] for row in closings),
-        changed=_counted(connection, "tell_changes", "alerts.tell_changes.before_commit"),
-        escalated=_counted(connection, "tell_others", "alerts.tell_others.before_commit"),
-        reminded=_counted(connection, "tell_again", "alerts.tell_again.before_commit", delays=list(_REMINDERS)),
-    )
-
-
-def _tell_openings(connection: Connection, *, quiet: float, pace: float) -> dict[str, int]:
-    """
-    Write messages about opened incidents, and return the batches with the number of their incidents.
-
-    Incidents beyond the limit of one transaction join the batch that the first one made.
-    """
-    told: dict[str, int] = {}
-    batches: list[Row] = []
-    with connection.transaction() as transaction:
-        if transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
-            batches = transaction.execute(
-                "tell_openings",
-                quiet=quiet,
-                most=GATHER_SECONDS,
-                pace=pace,
-                limit=CHUNK,
-                delays=list(_REMINDERS),
-            )
-            failpoints.hit("alerts.tell_openings.before_commit")
-    for rule_id, batch, incidents, _channels in batches:
-        told[batch] = incidents
-        added = incidents
-        while added >= CHUNK:
-            with connection.transaction() as transaction:
-                added = len(
-                    transaction.execute(
-                        "tell_more_openings", rule=rule_id, batch=batch, limit=CHUNK, delays=list(_REMINDERS)
-                    )
-                )
-            told[batch] += added
-    return told
-
-
-def _counted(connection: Connection, statement: str, failpoint: str, **parameters: object) -> int:
-    return sum(row[1] for row in _tell_some(connection, statement, failpoint, **parameters))
-
-
-def _tell_some(connection: Connection, statement: str, failpoint: str, **parameters: object) -> list[Row]:
-    """Run a statement that fills the outbox, unless another sender does so now. Its rows have a thread and a number."""
-    with connection.transaction() as transaction:
-        if not transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
-            return []
-        rows = transaction.execute(statement, **parameters)
-        failpoints.hit(failpoint)
-    return rows
-
-
-def claim(
-    connection: Connection, *, busy: Collection[int], quiet: Collection[int], lease_seconds: float, limit: int
-) -> tuple[Leased, ...]:
-    """Lease the oldest due message of each channel, up to ``limit``."""
-    with connection.transaction() as transaction:
-        rows = transaction.execute(
-            "claim_notifications", busy=array(list(busy)), quiet=array(list(quiet)), lease=lease_seconds, limit=limit
-        )
-        failpoints.hit("alerts.claim.before_commit")
-    failpoints.hit("alerts.claim.after_commit")
-    return tuple(map(Leased._make, rows))
-
-
-def record_sent(connection: Connection, *, id: str, channel: int, answer: str, subject: str) -> None:
-    """Record that a channel accepted a message."""
-    failpoints.hit("alerts.sent.before_record")
-    connection.execute("record_sent", id=id, channel=channel, answer=answer, subject=subject)
-    failpoints.hit("alerts.sent.after_record")
-
-
-def record_unsent(
-    connection: Connection,
-    *,
-    id: str,
-    channel: int,
-    answer: str,
-    subject: str,
-    delay_seconds: float | None,
-    off: bool = False,
-    unsure: bool = False,
-) -> None:
-    """
-    Record that a channel did not accept a message.
-
-    ``delay_seconds``: ``None`` gives it up. ``off`` switches the channel off. ``unsure``: it may have arrived.
-    """
-    connection.execute(
-        "record_unsent",
-        id=id,
-        channel=channel,
-        answer=answer,
-        subject=subject,
-        delay=delay_seconds,
-        off=off,
-        unsure=unsure,
-    )
-
-
-def release(connection: Connection, *, id: str) -> None:
-    """Give a leased message back, unsent."""
-    connection.execute("release_notification", id=id)
 
 
 def measure(*, execute: Execute = measures.execute) -> AlertMeasures:

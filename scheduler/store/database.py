@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db import connections, router, transaction
+from django.db import Error, connections, router, transaction
 from knox.models import get_token_model
 
 from scheduler import conf
+from scheduler.errors import DatabaseUnavailable
 from scheduler.models import Job
 from scheduler.store import statements
 from scheduler.store.sessions.drivers import driver
@@ -72,6 +73,23 @@ def atomic() -> Iterator[None]:
             with cursor() as opening:
                 opening.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield
+
+
+@contextmanager
+def borrowed() -> Iterator[None]:
+    """
+    Use this thread's connection of Django's, and close it if this opened it: a thread of a node seldom needs one.
+
+    :raises DatabaseUnavailable: an error of the database
+    """
+    was_open = connection().connection is not None
+    try:
+        yield
+    except Error as error:
+        raise DatabaseUnavailable(str(error).strip()) from error
+    finally:
+        if not was_open and not connection().in_atomic_block:
+            connection().close()
 
 
 def prepare_connection(*, connection: Any, **_facts: Any) -> None:

@@ -408,7 +408,24 @@ END $$;
 
 CREATE TRIGGER scheduler_note_other_trigger
     AFTER UPDATE OF trigger ON scheduler_job
-    FOR EACH ROW WHEN ((new.trigger IS DISTINCT FROM old.trigger)) EXECUTE FUNCTION scheduler_note_other_trigger();
+    FOR EACH ROW WHEN (((new.trigger IS DISTINCT FROM old.trigger) AND
+        (current_setting('scheduler.accounts'::text, true) IS DISTINCT FROM 'claim'::text)))
+        EXECUTE FUNCTION scheduler_note_other_trigger();
+
+-- A node of a release that does not know calendars leaves jobs with calendars alone: to break one, it would have to say
+-- that a key of its trigger is unknown. It takes the job for locked, and passes it by.
+CREATE OR REPLACE FUNCTION scheduler_spare_calendars() RETURNS trigger LANGUAGE plpgsql
+AS $$
+BEGIN
+    RAISE EXCEPTION 'The trigger of the job % has calendars, which this release does not know.', OLD.djangojob_ptr_id
+          USING ERRCODE = 'lock_not_available';
+END $$;
+
+CREATE TRIGGER scheduler_spare_calendars
+    BEFORE UPDATE OF state ON scheduler_job
+    FOR EACH ROW WHEN ((((new.state)::text = 'broken'::text) AND (new.trigger ?| ARRAY['calendars'::text, 'windows'::text])
+        AND (new.reason_params @? '$.**.key?(@ == "only_on" || @ == "not_on" || @ == "otherwise" || @ == "calendars" || @ == "windows")'::jsonpath)))
+        EXECUTE FUNCTION scheduler_spare_calendars();
 
 -- Put the runs of a former job with the same id aside.
 CREATE OR REPLACE FUNCTION scheduler_begin_anew() RETURNS trigger LANGUAGE plpgsql

@@ -40,6 +40,12 @@ ALERTS_CHANNEL_FAILED = _event(
     meaning="A channel raised something unexpected. Its messages are tried again.",
 )
 ALERTS_CLOSED = _event("scheduler.alerts.closed", level="info", fields="incidents", meaning="Incidents were closed.")
+ALERTS_DIGEST_PART_FAILED = _event(
+    "scheduler.alerts.digest_part_failed",
+    level="exception",
+    fields="part",
+    meaning="A part of a digest that the project adds raised. The digest is sent without it.",
+)
 ALERTS_FAILED = _event(
     "scheduler.alerts.failed",
     level="warning exception",
@@ -50,7 +56,7 @@ ALERTS_NOT_RENDERED = _event(
     "scheduler.alerts.not_rendered",
     level="exception",
     fields="notification",
-    meaning="A message could not be rendered and was given up.",
+    meaning="A message could not be rendered. It is tried again.",
 )
 ALERTS_NOT_SENT = _event(
     "scheduler.alerts.not_sent",
@@ -91,6 +97,12 @@ BULK_FAILED = _event(
     level="exception",
     fields="bulk_action",
     meaning="A bulk action failed for a job, and the action continues with the others.",
+)
+CALENDAR_NOT_FOLLOWED = _event(
+    "scheduler.calendar.not_followed",
+    level="warning",
+    fields="job error",
+    meaning="A job could not follow a change of its calendar and keeps the former one.",
 )
 CHILD_ANSWERED_FOR_ANOTHER_RUN = _event(
     "scheduler.child.answered_for_another_run",

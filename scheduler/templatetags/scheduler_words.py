@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from django import template
-from django.urls import reverse
+
+from scheduler.services.sites import reverse
 
 register = template.Library()
 
@@ -44,6 +45,12 @@ def _word(name: str) -> Callable[[Any], Any]:
 
 for _name, _function in _FILTERS.items():
     register.filter(_name, _word(_function))
+
+
+@register.simple_tag
+def admin_url(name: str, *args: Any) -> str:
+    """Return an address on the site of the request; also where a widget is rendered without the request."""
+    return reverse(f"admin:{name}", args)
 
 
 @register.filter

@@ -35,7 +35,7 @@ class TestTheHistory:
     def test_leads_back_to_how_a_job_was(self, page: Page) -> None:
         much_changed()
         page.goto(addresses.job("feed"))
-        expect(page.get_by_text("ben edited it")).to_be_visible()
+        expect(page.get_by_text("Edited by ben")).to_be_visible()
         page.get_by_role("button", name="Restore version 1: Scrape the feed of Khan Academy").click()
         expect(page.get_by_role("heading", name="Restore version 1")).to_be_visible()
         expect(page.get_by_text("Priority: 5 → 0")).to_be_visible()

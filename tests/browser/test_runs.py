@@ -130,7 +130,7 @@ class TestCopying:
 
         page.click("#copy-report")
 
-        expect(page.locator("#copy-report")).to_have_text("Marked: press Ctrl+C")
+        expect(page.locator("#copy-report")).to_have_text("Selected. Press Ctrl+C to copy.")
         assert "State: failed" in page.evaluate("getSelection().toString()")
 
 

@@ -10,7 +10,8 @@ from playwright.sync_api import Page, expect
 
 from scheduler.admin import addresses
 from scheduler.admin.format.display_zone import COOKIE
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from tests.browser.test_what_people_do import AXE, RULES
 from tests.integration.admin.test_jobs import ADD, LIST, make
 
@@ -179,7 +180,7 @@ class TestShortcuts:
         page.goto(LIST)
 
         page.keyboard.press("?")
-        expect(page.get_by_role("dialog")).to_contain_text("They work outside of fields and only navigate.")
+        expect(page.get_by_role("dialog")).to_contain_text("Active outside input fields. They only navigate.")
         page.evaluate(AXE)
         found = page.evaluate("rules => axe.run('dialog', {runOnly: rules})", RULES)
         page.uncheck("[data-keys-on]")

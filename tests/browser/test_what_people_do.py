@@ -210,7 +210,7 @@ class TestAViewer:
 
 class TestLooks:
     @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [1400, 390])
+    @pytest.mark.parametrize("width", [1400, 320])
     def test_every_page_fits_and_can_be_used_by_everybody(self, page: Page, scheme: Any, width: int) -> None:
         job = some_history()
         failed = Run.objects.filter(state="failed").order_by("-scheduled_at")[0]
@@ -226,6 +226,11 @@ class TestLooks:
             "health": reverse("admin:scheduler_health"),
             "changes": addresses.changes(),
             "zone": reverse("admin:scheduler_zone"),
+            "outlook": reverse("admin:scheduler_outlook"),
+            "statistics": addresses.job_action("statistics", job.pk),
+            "node": reverse("admin:scheduler_node_change", args=[failed.node]),
+            "backfill": addresses.job_action("backfill", job.pk),
+            "run-with": addresses.job_action("run_with", job.pk),
         }
         SCREENSHOTS.mkdir(exist_ok=True)
         page.set_viewport_size({"width": width, "height": 900})

@@ -22,9 +22,9 @@ from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob
 from scheduler.store.liveness import nodes
-from scheduler.store.recording import held_runs, runs
+from scheduler.store.recording import finishing, held_runs, runs
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
-from scheduler.store.recording.runs import Outcome
 from scheduler.store.sessions.connections import Connection, array
 from tests.ledger import ANY_JOB, MINUTE, NOON, SECOND, TASK, add_job, add_node, add_run
 
@@ -44,7 +44,7 @@ def take(session: Connection, node: str) -> tuple[runs.OwnedRun, ...]:
 
 def finish(session: Connection, run: Run, node: str, **more: object) -> frozenset[int]:
     outcome = Outcome(run_id=run.pk, state=RunState.SUCCEEDED, started=0, finished=1, **more)  # type: ignore[arg-type]
-    return runs.finish(session, outcomes=[outcome], node=node, clock=1, now=NOON).runs
+    return finishing.finish(session, outcomes=[outcome], node=node, clock=1, now=NOON).runs
 
 
 def reap(session: Connection, **changes: int) -> None:
@@ -223,12 +223,12 @@ def what_has_finished_is_not_given_back(session: Connection) -> None:
 def what_a_reaper_ended_does_not_count_as_recorded(session: Connection) -> None:
     node = add_node()
     run = add_run(add_job(), node=node, state=RunState.INTERRUPTED)
-    assert not runs.settled(session, runs=[run.pk], node=node)
+    assert not finishing.settled(session, runs=[run.pk], node=node)
 
 
 def what_another_node_finished_does_not_count_as_recorded(session: Connection) -> None:
     run = add_run(add_job(), node=add_node(), state=RunState.SUCCEEDED)
-    assert not runs.settled(session, runs=[run.pk], node=add_node())
+    assert not finishing.settled(session, runs=[run.pk], node=add_node())
 
 
 def held_runs_wait_for_room(session: Connection) -> None:

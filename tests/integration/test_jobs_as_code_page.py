@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from scheduler import conf, schedules
 from scheduler.core.tasks.registry import registry
-from scheduler.models import Job
+from scheduler.models import Job, Rule
 from scheduler.services import declarations
 from scheduler.services.declarations import files
 
@@ -52,12 +54,47 @@ class TestTheExamples:
 
     def test_of_a_file_create_their_job(self, tmp_path: Path, settings: Any) -> None:
         path = tmp_path / "jobs.yaml"
-        path.write_text(block("yaml", "jobs:"), encoding="utf-8")
+        path.write_text(block("yaml", "nightly-clean-up:"), encoding="utf-8")
         settings.SCHEDULER = {**settings.SCHEDULER, "DECLARATIONS": [path]}
         conf.get.cache_clear()
 
         assert not declarations.apply().is_refused
         assert Job.objects.get(pk="nightly-clean-up").kwargs == {"days": 14}
+
+    def test_of_templates_and_rules_create_all_of_it(self, tmp_path: Path, settings: Any) -> None:
+        path = tmp_path / "reports.yaml"
+        path.write_text(block("yaml", "alert_rules:"), encoding="utf-8")
+        settings.SCHEDULER = {**settings.SCHEDULER, "DECLARATIONS": [path]}
+        conf.get.cache_clear()
+
+        assert not declarations.apply().is_refused
+        assert set(Job.objects.values_list("pk", flat=True)) == {"report-sales", "report-support"}
+        assert Rule.objects.get(name="Reports fail").threshold == 2
+
+    def test_of_settings_and_of_the_shell_work_together(self, tmp_path: Path, settings: Any) -> None:
+        (tmp_path / "jobs.yaml").write_text(block("yaml", "nightly-clean-up:"), encoding="utf-8")
+        names: dict[str, Any] = {"BASE_DIR": tmp_path}
+        exec(block("python", "DECLARATIONS"), names)  # noqa: S102 - the page itself
+        settings.SCHEDULER = {**settings.SCHEDULER, **names["SCHEDULER"]}
+        conf.get.cache_clear()
+        lines = block("sh", "jobs plan").splitlines()
+        assert [line.split()[:2] for line in lines] == [["python", "manage.py"]] * 2
+
+        codes = [code(*line.split()[2:]) for line in (*lines, lines[0])]
+
+        assert codes == [2, 0, 0]
+
+    def test_are_all_tried_here(self) -> None:
+        found = re.findall(r"```(\w+)\n", PAGE)
+        assert sorted(found) == ["python", "python", "sh", "yaml", "yaml"]
+
+
+def code(*words: str) -> int:
+    try:
+        call_command(*words, stdout=io.StringIO(), stderr=io.StringIO())
+    except CommandError as error:
+        return error.returncode
+    return 0
 
 
 class TestTheSchema:

@@ -30,8 +30,8 @@ from scheduler.store.claiming import claims
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.liveness import nodes
 from scheduler.store.recording import runs
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
-from scheduler.store.recording.runs import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_node, add_run
 

@@ -25,9 +25,9 @@ from scheduler.models import Job, Run
 from scheduler.services import jobs
 from scheduler.store.claiming import claims
 from scheduler.store.liveness import nodes
-from scheduler.store.recording import runs
+from scheduler.store.recording import finishing, runs
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
-from scheduler.store.recording.runs import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import NOON, SECOND
 
@@ -155,7 +155,7 @@ class Protocol(RuleBasedStateMachine):
         still_its_own = set(
             Run.objects.filter(pk__in=node.running, node=node.id, finished_at=None).values_list("pk", flat=True)
         )
-        recorded = runs.finish(node.session, outcomes=outcomes, node=node.id, clock=1, now=self.now)
+        recorded = finishing.finish(node.session, outcomes=outcomes, node=node.id, clock=1, now=self.now)
         assert recorded.runs == still_its_own
         HeldRuns().release(node.session, now=self.now)
         node.running = []

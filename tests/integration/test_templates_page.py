@@ -11,7 +11,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from scheduler import schedules
-from scheduler.models import Job
+from scheduler.models import Job, Template
 
 pytestmark = pytest.mark.django_db
 
@@ -28,16 +28,23 @@ def test_the_examples_work_in_their_order(tmp_path: Path, monkeypatch: pytest.Mo
     (tmp_path / "weekly-report.yaml").write_text(blocks("yaml")[0])
     (tmp_path / "teams.csv").write_text(blocks("csv")[0])
     exec(compile(blocks("python")[0], "docs/templates.md", "exec"), {"__name__": "page"})  # noqa: S102
-    first, table, provider, upgrade = blocks("sh")
+    first, *others = blocks("sh")
 
     said = [run(line) for line in first.splitlines()]
     assert "weekly-report" in said[0]
     job = Job.objects.get(pk="report-sales")
     assert (job.name, job.tags, job.trigger["expression"]) == ("Report of sales", ["sales"], "0 9 * * mon")
-    for line in (*table.splitlines(), *provider.splitlines(), *upgrade.splitlines()):
+    for line in "".join(others).splitlines():
         assert "refused" not in run(line)
     names = ["finance", "legal", "sales", "support"]
-    assert sorted(Job.objects.values_list("pk", flat=True)) == [f"report-{name}" for name in names]
+    assert sorted(Job.objects.values_list("pk", flat=True)) == [*(f"report-{name}" for name in names), "still-alive"]
+    assert Template.objects.get(slug="heartbeat").title == "Heartbeat"
+    assert {language for language, _ in re.findall(r"```(\w+)\n(.*?)```", PAGE, re.DOTALL)} == {
+        "yaml",
+        "csv",
+        "python",
+        "sh",
+    }
 
 
 def run(line: str) -> str:

@@ -12,12 +12,16 @@ import sys
 import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http.cookiejar import CookieJar
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
@@ -82,6 +86,21 @@ class Quickstart:
         return self.popen.returncode
 
 
+def _logged_in(address: str, *, password: str) -> Callable[[], str]:
+    """Log in as the newcomer does, and return what reads the page."""
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    login = f"{address.partition('/admin/')[0]}/admin/login/"
+    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', browser.open(login, timeout=30).read().decode())
+    assert token
+    given = {"username": "admin", "password": password, "csrfmiddlewaretoken": token.group(1), "next": "/admin/"}
+    browser.open(login, urllib.parse.urlencode(given).encode(), timeout=30)
+    return lambda: str(browser.open(address, timeout=30).read().decode())
+
+
+def _with(text: str, part: str) -> str:
+    return text if part in text else ""
+
+
 class TestQuickstart:
     def test_shows_runs_of_the_sample_site_and_finds_its_jobs_again(self, fresh: Path) -> None:
         first = Quickstart(fresh, "--until-runs", "5")
@@ -111,6 +130,20 @@ class TestQuickstart:
 
         assert started.end() == 0, started.output
         assert "Traceback" not in started.output
+
+    def test_shows_the_incident_of_the_sample_job_that_fails_on_the_dashboard(self, fresh: Path) -> None:
+        started = Quickstart(fresh)
+        password = started.read_until(r"password (\S+) \(shown only this once\)").group(1)
+        dashboard = started.read_until(r"An incident +(http://\S+)").group(1)
+        for _ in range(3):
+            started.read_until(r"Sample: fails on purpose .* failed ")
+            started.output = started.output.partition("Sample: fails on purpose")[2]
+
+        page = _logged_in(dashboard, password=password)
+
+        assert "failed 3 times in a row" in wait_until(lambda: _with(page(), "Open incidents"), 30)
+        started.ctrl_c()
+        assert started.end() == 0, started.output
 
     def test_without_web_serves_the_sample_site_alone(self, data: Path) -> None:
         started = Quickstart(data, "--no-web")

@@ -26,6 +26,7 @@ QUICK = {
     "poison": 40,
     "flood": 3000,
     "alerts": 8,
+    "outage": 2000,
     "odd": 9,
     "operate": 12,
 }

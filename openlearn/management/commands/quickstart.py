@@ -128,34 +128,45 @@ class Command(BaseCommand):
         stack.callback(self._stop_children, children)
         if with_web:
             self._print("Starting the web …")
-            children.append(self._start_web(port))
+            children.append(self._start_web(port, address))
         else:
             sample = site.SampleSite(port=port)
             stack.callback(sample.stop)
             sample.start()
         self._wait_for_web(f"{address}/robots.txt", children)
         self._print("Starting a node …")
-        children.append(self._start_node(port))
+        children.append(self._start_node(port, address if with_web else ""))
         self._introduce(address, with_web=with_web)
         return children
 
-    def _start_web(self, port: int) -> processes.Child:
+    def _start_web(self, port: int, address: str) -> processes.Child:
         command = [sys.executable, "-m", "gunicorn", "--config", "python:openlearn.gunicorn"]
         return processes.Child(
             name="web",
             command=[*command, "--bind", f"{site.HOST}:{port}", "--workers", "1", "openlearn.wsgi"],
             log=self._log("web"),
-            environment={"DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"]},
+            environment={
+                "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+                "SCHEDULER_SITE_URL": self._site_url(address),
+            },
         )
 
-    def _start_node(self, port: int) -> processes.Child:
+    def _start_node(self, port: int, address: str) -> processes.Child:
         allowed = (*settings.SCHEDULER.get("ALLOWED_HOSTS", ()), f"{site.HOST}:{port}")
         return processes.Child(
             name="node",
             command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "runscheduler"],
             log=self._log("node"),
-            environment={"SCHEDULER_ALLOWED_HOSTS": ",".join(allowed), "ENABLE_SCHEDULER": "1"},
+            environment={
+                "SCHEDULER_ALLOWED_HOSTS": ",".join(allowed),
+                "SCHEDULER_SITE_URL": self._site_url(address),
+                "ENABLE_SCHEDULER": "1",
+            },
         )
+
+    def _site_url(self, address: str) -> str:
+        """Return where links in alerts lead: to the web that is started here, unless a setting says otherwise."""
+        return str(settings.SCHEDULER.get("SITE_URL") or address)
 
     def _wait_for_web(self, url: str, children: list[processes.Child]) -> None:
         deadline = time.monotonic() + WEB_START_TIMEOUT_SECONDS
@@ -175,6 +186,9 @@ class Command(BaseCommand):
             self._print(f"  Admin        {address}/admin/")
             self._print(
                 f"               user {stage.ADMIN}; password forgotten: manage.py changepassword {stage.ADMIN}"
+            )
+            self._print(
+                f"  An incident  {address}/admin/scheduler/job/dashboard/ (soon: a sample job fails on purpose)"
             )
         self._print(f"  Sample site  {address}/sample/")
         self._print(f"  Logs         {self._log('*')}\n\n")

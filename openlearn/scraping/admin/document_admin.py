@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from openlearn.scraping.admin.read_only import CopyFilter, ReadOnlyAdmin, link_out
 from openlearn.scraping.models import Document
 from scheduler.admin.format import display
+from scheduler.services.sites import reverse
 
 
 @admin.register(Document)

@@ -9,7 +9,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Field, QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext, ngettext
@@ -29,6 +29,7 @@ from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin
 from scheduler.admin.pages import Done, Question, confirm, selection
 from scheduler.errors import SchedulerError
+from scheduler.services.sites import reverse
 
 _STATE = (
     "last_attempt",
@@ -223,7 +224,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Source, form: ModelForm, change: bool) -> None:
         services.save_source(source=obj, actor=request.user.get_username(), origin="admin", scrape=not change)
         if not change:
-            self.message_user(request, gettext("Its first scrape begins as soon as a node has room."), messages.INFO)
+            self.message_user(request, gettext("Its first scrape begins as soon as a worker is free."), messages.INFO)
 
     def delete_model(self, request: HttpRequest, obj: Source) -> None:
         services.remove_source(source=obj, actor=request.user.get_username())
@@ -245,7 +246,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
             effects=[
                 ", ".join(display.first_line(source.name, most=60) for source in selected[:20])
                 + (f" … ({len(selected)})" if len(selected) > 20 else ""),
-                gettext("Each is scraped once, as soon as a node has room. When it is due does not change."),
+                gettext("Each source is scraped once, as soon as a worker is free. The schedule does not change."),
             ],
             button=gettext("Scrape them now"),
             back=request.get_full_path(),

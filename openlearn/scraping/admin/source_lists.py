@@ -6,12 +6,12 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from openlearn.scraping import services
 from openlearn.scraping.models import Source
 from scheduler.admin.pages import actor, show
+from scheduler.services.sites import reverse
 
 _MOST_BYTES = 5 * 1024 * 1024
 

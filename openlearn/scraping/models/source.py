@@ -12,6 +12,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from openlearn.scraping import addresses
+from scheduler.models import Job
+
+_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 
 
 class Source(models.Model):
@@ -156,6 +159,10 @@ class Source(models.Model):
 
     @property
     def interval(self) -> timedelta:
+        """Its own, else that of its job, which the template of its tier decides, else the tier's as it ships."""
         if self.interval_seconds is not None:
             return timedelta(seconds=self.interval_seconds)
+        trigger = Job.objects.filter(pk=self.job_id).values_list("trigger", flat=True).first() if self.pk else None
+        if isinstance(trigger, dict) and trigger.get("type") == "interval":
+            return timedelta(**{unit: trigger[unit] for unit in _UNITS if unit in trigger})
         return self.INTERVALS[self.Tier(self.tier)]

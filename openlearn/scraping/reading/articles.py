@@ -132,7 +132,8 @@ def _read_article(decoded: str, url: str) -> tuple[Any, str]:
     from trafilatura.metadata import extract_metadata
 
     try:
-        found = extract_metadata(decoded, default_url=url)
+        # Not extensive: a year in a footer is a guess at the date, and takes as long as all the rest.
+        found = extract_metadata(decoded, default_url=url, extensive=False)
         return found, trafilatura.extract(decoded, url=url, include_comments=False, include_tables=True) or ""
     except _PARSER_FAILURES:
         return None, ""

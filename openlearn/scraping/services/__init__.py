@@ -4,10 +4,10 @@ from openlearn.scraping.services.discovery import Examination, examine
 from openlearn.scraping.services.extraction import ExtractionSummary, extract_documents
 from openlearn.scraping.services.health import SourceHealth, source_health
 from openlearn.scraping.services.scraping import scrape_source
+from openlearn.scraping.services.source_jobs import SCRAPE_TASK
 from openlearn.scraping.services.sources import (
     EXTRACT_JOB_ID,
     EXTRACT_TASK,
-    SCRAPE_TASK,
     ensure_extraction_job,
     pause_sources,
     remove_source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,9 +39,11 @@ class ExtractionSummary:
         return asdict(self)
 
 
-def extract_documents(*, limit: int = 500, now: Callable[[], datetime] = timezone.now) -> ExtractionSummary:
+def extract_documents(*, limit: int = 10_000, now: Callable[[], datetime] = timezone.now) -> ExtractionSummary:
     """
     Extract the text of stored pages, oldest first, at most ``limit`` of them, and store the documents.
+
+    It ends after the time of a scrape as well; the next call continues.
 
     Pages are read in processes of their own, some at once, each with a limit of processor time. The database is used
     by this thread alone.
@@ -49,8 +52,11 @@ def extract_documents(*, limit: int = 500, now: Callable[[], datetime] = timezon
     settings = conf.get()
     chosen = list(Page.objects.unextracted().values_list("id", flat=True)[:limit])
     at_once = settings.extraction_processes
+    ends_at = time.monotonic() + settings.run_seconds
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="extraction") as threads:
         for start in range(0, len(chosen), 4 * at_once):
+            if time.monotonic() >= ends_at:
+                break
             claimed = _claim(chosen[start : start + 4 * at_once])
             _release_connection()
             reading = [(page, threads.submit(_read, page, settings.page_seconds)) for page in claimed]

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-from typing import Any
-
 from django.db import transaction
 from django.db.models import QuerySet
 
 from openlearn.scraping.errors import AddressTaken
 from openlearn.scraping.models import Listing, Page, Source
+from openlearn.scraping.services import source_jobs
 from scheduler.errors import AlreadyPaused, JobNotFound
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services import jobs
 
-SCRAPE_TASK = "scraping.scrape_source"
 EXTRACT_TASK = "scraping.extract_documents"
 EXTRACT_JOB_ID = "scraping.extract_documents"
-
-_UNITS = ("weeks", "days", "hours", "minutes", "seconds")
 
 
 def save_source(
@@ -38,29 +32,10 @@ def save_source(
             _forget_address(source)
         source.save()
         ensure_extraction_job(actor=actor)
-        definition: dict[str, Any] = {
-            "name": f"Scrape {source.name}"[:255],
-            "trigger": {"type": "interval", "seconds": int(source.interval.total_seconds())},
-            "description": f"Fetch {source.url} and store the documents that changed.",
-        }
-        job = Job.objects.filter(pk=source.job_id).first()
-        if job is None:
-            job = jobs.create(
-                task=SCRAPE_TASK,
-                id=source.job_id,
-                kwargs={"source_id": source.pk},
-                actor=actor,
-                source=origin,
-                paused=paused,
-                **definition,
-            )
-            if scrape and not paused:
-                jobs.run_now(job=job, actor=actor)
-            return job
-        changes = {name: definition[name] for name in ("name", "description") if getattr(job, name) != definition[name]}
-        if _interval_of(job.trigger) != source.interval:
-            changes["trigger"] = definition["trigger"]
-        return jobs.update(job=job, actor=actor, **changes) if changes else job
+        job, is_new = source_jobs.save(source=source, before=before, actor=actor, origin=origin, paused=paused)
+        if is_new and scrape and not paused:
+            jobs.run_now(job=job, actor=actor)
+        return job
 
 
 def remove_source(*, source: Source, actor: str = "") -> None:
@@ -143,13 +118,6 @@ def _forget_address(source: Source) -> None:
     source.rest_until, source.rest_reason, source.quiet_seconds = None, {}, None
     source.cursor, source.problems = {}, []
     Listing.objects.filter(source=source).delete()
-
-
-def _interval_of(trigger: Mapping[str, Any]) -> timedelta | None:
-    """The length of an interval trigger, in whatever units it is stored, or ``None`` for other triggers."""
-    if trigger.get("type") != "interval":
-        return None
-    return timedelta(**{unit: trigger[unit] for unit in _UNITS if unit in trigger})
 
 
 def job_of(source: Source) -> Job:

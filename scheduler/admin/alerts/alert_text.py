@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin.format.display import Mark
@@ -13,6 +12,7 @@ from scheduler.core.alerts import KINDS, RuleKind
 from scheduler.models import Incident, Job
 from scheduler.services.alerts import channels, incidents, rules, sentences
 from scheduler.services.alerts.incidents import IncidentFilter
+from scheduler.services.sites import reverse
 
 SEVERITIES = {
     "info": Mark(word=gettext_lazy("info"), shape="i", tone="info"),

@@ -10,7 +10,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -27,6 +27,7 @@ from scheduler.models import Channel
 from scheduler.services import masking
 from scheduler.services.alerts import channels, kinds
 from scheduler.services.alerts.kinds.kind import Field
+from scheduler.services.sites import reverse
 
 APPRISE_PERMISSION = "scheduler.enter_apprise_url"
 _WORKS = Mark(word=gettext_lazy("works"), shape="●", tone="ok")

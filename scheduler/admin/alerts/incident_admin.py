@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -31,6 +31,7 @@ from scheduler.errors import IncidentNotFound, InvalidPause
 from scheduler.models import Incident, Job
 from scheduler.services.alerts import incidents, links, sentences
 from scheduler.services.alerts.incidents import IncidentFilter
+from scheduler.services.sites import reverse
 
 _PERMISSION = "scheduler.acknowledge_incident"
 
@@ -260,7 +261,7 @@ def _until(request: HttpRequest, question: Question, act: Callable[[datetime], D
         except InvalidPause as error:
             problem = told(error)
         if until is None and not problem and request.POST.get("confirmed"):
-            problem = _("Say until when.")
+            problem = _("Enter an end time.")
     return pages.confirm(request, question=question, act=lambda: act(until or timezone.now()), problem=problem)
 
 

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -20,10 +20,11 @@ from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin, register
 from scheduler.admin.readonly import ReadOnlyAdmin
-from scheduler.errors import InvalidChannel, NameTaken
+from scheduler.errors import InvalidSwitch, NameTaken
 from scheduler.models import Notification, Switch
 from scheduler.services import masking
 from scheduler.services.alerts import channels, switches
+from scheduler.services.sites import reverse
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -156,20 +157,24 @@ class SwitchForm(forms.ModelForm):
         if self.instance.pk:
             self.fields["address"].initial = masking.MASK
 
+    def given(self) -> dict[str, Any]:
+        """Return what the services take."""
+        names = {"url": "address", "job": "job_key"}
+        return {name: self.cleaned_data.get(names.get(name, name)) for name in switches.FIELDS}
+
     def clean(self) -> dict[str, Any]:
         if not self.errors:
             try:
-                switches.check(
-                    url=self.cleaned_data["address"],
-                    every_seconds=self.cleaned_data["every_seconds"],
-                    is_kept=bool(self.instance.pk) and self.cleaned_data["address"] == masking.MASK,
-                )
-            except (InvalidChannel, NameTaken) as error:
-                field = (
-                    {"url": "address"}.get(error.field, error.field) if isinstance(error, InvalidChannel) else "name"
-                )
+                switches.check(switch=self.instance if self.instance.pk else None, **self.given())
+            except InvalidSwitch as error:
+                field = {"url": "address", "job": "job_key"}.get(error.field, error.field)
                 self.add_error(field if field in self.fields else None, told(error))
+            except NameTaken as error:
+                self.add_error("name", told(error))
         return self.cleaned_data
+
+    def _post_clean(self) -> None:
+        """The services check and write the row."""
 
 
 @register(Switch)
@@ -185,14 +190,13 @@ class SwitchAdmin(InDisplayZone, ModelAdmin):
     change_list_template = "scheduler/alerts/list.html"
 
     def save_model(self, request: HttpRequest, obj: Switch, form: Any, change: bool) -> None:
-        address = form.cleaned_data["address"]
-        if not change:
-            made = switches.create(
-                name=obj.name, url=address, job=obj.job_key, every_seconds=obj.every_seconds, enabled=obj.enabled
-            )
-            obj.pk = made.pk
-            return
-        switches.update(switch=obj, url="" if address == masking.MASK else address)
+        if change:
+            switches.update(switch=obj, **form.given())
+        else:
+            obj.pk = switches.create(**form.given()).pk
+
+    def delete_model(self, request: HttpRequest, obj: Switch) -> None:
+        switches.remove(switch=obj)
 
     @admin.display(description=gettext_lazy("requested at"), ordering="requested_at")
     def shown_requested(self, switch: Switch) -> SafeString | str:

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -26,6 +26,7 @@ from scheduler.core.alerts import RuleKind, Scope, Severity, check_rule
 from scheduler.errors import InvalidRule
 from scheduler.models import Rule
 from scheduler.services.alerts import rules
+from scheduler.services.sites import reverse
 
 _NUMBERS = ("threshold", "seconds", "factor", "samples")
 

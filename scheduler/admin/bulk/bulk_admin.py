@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -15,9 +15,11 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
 from scheduler.admin.foundation import register
 from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.core import reasons
 from scheduler.errors import BulkActionNotFound
 from scheduler.models import BulkAction
 from scheduler.services import bulk
+from scheduler.services.sites import reverse
 
 TITLES = {
     ("runs", "cancel"): gettext_lazy("Cancel runs"),
@@ -31,6 +33,7 @@ TITLES = {
     ("jobs", "clone"): gettext_lazy("Clone jobs"),
     ("jobs", "edit"): gettext_lazy("Edit jobs"),
     ("jobs", "delete"): gettext_lazy("Delete jobs"),
+    ("backfill", "queue"): gettext_lazy("Backfill"),
 }
 
 
@@ -107,7 +110,7 @@ def _context(request: HttpRequest, row: BulkAction) -> dict[str, Any]:
         "refusals": [
             {
                 "name": display.first_line(str(each["name"])),
-                "address": addresses.job(each["id"]) if row.subject == "jobs" else addresses.run(each["id"]),
+                "address": addresses.run(each["id"]) if row.subject == "runs" else addresses.job(each["id"]),
                 "text": display.plain(str(each["text"])),
             }
             for each in row.refusals
@@ -117,8 +120,17 @@ def _context(request: HttpRequest, row: BulkAction) -> dict[str, Any]:
         if not finished and _may_stop(request, row)
         else "",
         "left": left,
+        "undo_address": _undo(request, row),
         "back": addresses.jobs() if row.subject == "jobs" else addresses.runs(),
     }
+
+
+def _undo(request: HttpRequest, row: BulkAction) -> str:
+    """Where the runs of a backfill that have not started are cancelled. Empty: this cannot be undone."""
+    if row.subject != "backfill" or not request.user.has_perm("scheduler.cancel_run"):
+        return ""
+    own = {"job": row.selection["ids"][0], "reason_code": reasons.BACKFILL.code, "since": row.created_at.isoformat()}
+    return addresses.runs_many(action="cancel", select_across="1", tab="queued", **own)
 
 
 def _sentence(row: BulkAction) -> str:

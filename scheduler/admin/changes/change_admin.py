@@ -71,14 +71,14 @@ class ChangeAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         if request.method == "POST" and plan.job is not None and not plan.differences:
             # Also for a reload after it was done.
-            told = _("“%(name)s” is as it was in version %(version)d.")
+            told = _("Restored version %(version)d of “%(name)s”.")
             self.message_user(request, told % {"name": plan.job.name, "version": change.version})
             return HttpResponseRedirect(addresses.job(plan.job.pk))
 
         def act() -> Done:
             job = restoring.restore(change=change, **pages.author(request), reason=pages.reason(request))
             facts = {"name": job.name, "version": change.version}
-            sentence = _("“%(name)s” is as it was in version %(version)d.") % facts
+            sentence = _("Restored version %(version)d of “%(name)s”.") % facts
             return Done(sentence=sentence, location=addresses.job(job.pk))
 
         facts = {"version": change.version, "name": display.first_line(change.job_name)}

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.core.exceptions import FieldDoesNotExist
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +23,7 @@ from scheduler.core.triggers import describe
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job
 from scheduler.services.queries import job_history
+from scheduler.services.sites import reverse
 
 ACTIONS = {
     ChangeAction.CREATED: gettext_lazy("created"),
@@ -47,17 +47,17 @@ VIA = {
     Via.DATABASE: gettext_lazy("database"),
 }
 _DONE = {
-    ChangeAction.CREATED: gettext_lazy("%s created it"),
-    ChangeAction.EDITED: gettext_lazy("%s edited it"),
-    ChangeAction.PAUSED: gettext_lazy("%s paused it"),
-    ChangeAction.RESUMED: gettext_lazy("%s resumed it"),
-    ChangeAction.DELETED: gettext_lazy("%s deleted it"),
-    ChangeAction.ADOPTED: gettext_lazy("%s adopted it from django-apscheduler"),
-    ChangeAction.RESTORED: gettext_lazy("%s restored a version"),
-    ChangeAction.BROKEN: gettext_lazy("%s found that it cannot run"),
-    ChangeAction.HEALED: gettext_lazy("%s found that it can run again"),
-    ChangeAction.FINISHED: gettext_lazy("%s ended it"),
-    ChangeAction.INITIAL: gettext_lazy("%s started its history"),
+    ChangeAction.CREATED: gettext_lazy("Created by %s"),
+    ChangeAction.EDITED: gettext_lazy("Edited by %s"),
+    ChangeAction.PAUSED: gettext_lazy("Paused by %s"),
+    ChangeAction.RESUMED: gettext_lazy("Resumed by %s"),
+    ChangeAction.DELETED: gettext_lazy("Deleted by %s"),
+    ChangeAction.ADOPTED: gettext_lazy("Imported from django-apscheduler by %s"),
+    ChangeAction.RESTORED: gettext_lazy("Version restored by %s"),
+    ChangeAction.BROKEN: gettext_lazy("Marked as unable to run by %s"),
+    ChangeAction.HEALED: gettext_lazy("Marked as able to run again by %s"),
+    ChangeAction.FINISHED: gettext_lazy("Finished by %s"),
+    ChangeAction.INITIAL: gettext_lazy("History started by %s"),
 }
 _STATE = ("state", "paused_until", "next_run_time")
 """No part of the definition: restoring does not touch it."""
@@ -127,15 +127,15 @@ def _is_definition(differences: tuple[Difference, ...]) -> bool:
 
 
 def sentence(change: Change) -> str:
-    """``anna edited it``."""
+    """``Edited by anna``."""
     if change.via == Via.SCHEDULER:
-        who = _("The scheduler")
+        who = _("the scheduler")
     elif change.via == Via.DATABASE:
-        who = _("Database role “%s”") % change.actor
+        who = _("the database role “%s”") % change.actor
     else:
-        who = display.plain(change.actor) or (_("The code") if change.via == Via.CODE else _("Somebody"))
+        who = display.plain(change.actor) or (_("code") if change.via == Via.CODE else _("someone"))
     if change.restored_version is not None:
-        return _("%(who)s restored version %(version)d") % {"who": who, "version": change.restored_version}
+        return _("Version %(version)d restored by %(who)s") % {"who": who, "version": change.restored_version}
     return str(_DONE[ChangeAction(change.action)]) % who
 
 

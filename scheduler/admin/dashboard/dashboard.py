@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -26,6 +25,7 @@ from scheduler.core.states import RunKind, RunState
 from scheduler.models import Run
 from scheduler.services.queries import dashboard, overview
 from scheduler.services.queries.dashboard import Dashboard, SeenNode
+from scheduler.services.sites import reverse
 
 _TABS = ("broken", "stopped", "failing", "overdue", "stalled", "paused", "ok")
 _ALWAYS_SHOWN = ("failing", "overdue", "paused", "ok")
@@ -252,7 +252,7 @@ def node_rows(nodes: list[SeenNode]) -> list[dict[str, Any]]:
         if seen.skew_seconds is not None and abs(seen.skew_seconds) > settings().skew_seconds:
             odd.append(_("its clock is %+.1f s off") % seen.skew_seconds)
         if seen.node.stuck:
-            odd.append(ngettext("%d stuck thread", "%d stuck threads", seen.node.stuck) % seen.node.stuck)
+            odd.append(ngettext("%d hung thread", "%d hung threads", seen.node.stuck) % seen.node.stuck)
         rows.append(
             {
                 "node": seen.node,

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin.fields.duration_field import not_a_duration
 from scheduler.admin.format import display
 from scheduler.core import durations
-from scheduler.core.tasks.registry import Task
+from scheduler.core.tasks.task import Task
 
 LONG_KINDS = frozenset({"lines", "pairs", "json", "multiline"})
 """Their fields have several lines."""

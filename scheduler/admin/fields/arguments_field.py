@@ -22,7 +22,8 @@ from scheduler.admin.fields.argument_kinds import LONG_KINDS, Argument, argument
 from scheduler.admin.fields.json_field import StorableJSONField
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.errors import InvalidArguments, UnknownTask
 from scheduler.services import masking
 

@@ -28,7 +28,7 @@ class DurationField(forms.Field):
     def __init__(self, *, is_whole: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.is_whole = is_whole
-        self.widget.attrs |= {"placeholder": "15 min", "autocomplete": "off", "size": "20"}
+        self.widget.attrs |= {"placeholder": _("15 min"), "autocomplete": "off", "size": "20"}
 
     def prepare_value(self, value: Any) -> Any:
         return durations.say(value) if isinstance(value, int | float) and not isinstance(value, bool) else value

@@ -25,7 +25,7 @@ class StorableJSONField(forms.JSONField):
         except ValidationError:
             raise
         except (ValueError, RecursionError):
-            raise ValidationError(_("Enter a valid JSON."), code="invalid") from None
+            raise ValidationError(_("Enter valid JSON."), code="invalid") from None
         problem = _why_not_storable(found)
         if problem:
             raise ValidationError(problem, code="not_storable")

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin.format import display
-from scheduler.core.tasks.registry import DEFAULT_EXECUTOR, Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import DEFAULT_EXECUTOR, Task
 from scheduler.errors import UnknownTask
 
 

@@ -25,6 +25,7 @@ from scheduler.admin.fields.json_field import StorableJSONField
 from scheduler.core import durations, triggers
 from scheduler.core.triggers.zones import parse_zone
 from scheduler.errors import InvalidTrigger
+from scheduler.services import calendars
 
 KINDS = {
     "every": gettext_lazy("Every …"),
@@ -51,6 +52,14 @@ _OWN = {
 }
 _FIRST = {"every": "number", "days": "times", "cron": "expression", "once": "run_at"}
 _LIMITS = ("start_at", "end_at", "jitter_seconds")
+_CALENDARS = ("only_on", "not_on", "otherwise")
+OTHERWISE = {
+    "skip": gettext_lazy("does not run"),
+    "next_day": gettext_lazy("runs on the next day that is allowed"),
+    "previous_day": gettext_lazy("runs on the day before that is allowed"),
+}
+_MOST_PICKED = 50
+"""Calendars; a trigger names ten at most."""
 _TICKS = {"weekdays": WEEKDAYS, "months": MONTHS}
 _TEXTS = tuple(
     part
@@ -73,7 +82,7 @@ class Typed(dict[str, Any]):
         kind = self.said("kind")
         names = _OWN.get(kind, ("json",))
         if kind != "json":
-            names = (*names, "timezone", *_LIMITS)
+            names = (*names, "timezone", *_LIMITS, *_CALENDARS)
         return {"kind": kind} | {name: self.get(name) or "" for name in names}
 
 
@@ -108,6 +117,10 @@ class TriggerWidget(forms.Widget):
         typed = Typed(kind=kind, json=data.get(name, ""))
         for part in _TEXTS:
             typed[part] = data.get(f"{name}-{part}", "")
+        for part in ("only_on", "not_on"):
+            picked = data.getlist(f"{name}-{part}") if hasattr(data, "getlist") else ()
+            typed[part] = [each[:_LONGEST] for each in picked[:_MOST_PICKED]]
+        typed["otherwise"] = data.get(f"{name}-otherwise", "")
         for part, known in _TICKS.items():
             ticked = data.getlist(f"{name}-{part}") if hasattr(data, "getlist") else ()
             typed[part] = [each for each in known if each in ticked]
@@ -145,6 +158,11 @@ class TriggerWidget(forms.Widget):
             # What repeats has a start for its phase anyway.
             "has_limits": any(typed.said(limit) for limit in _LIMITS[typed.said("kind") == "every" :]),
             "zones": zones(),
+            "calendars": _choices_of_calendars(typed),
+            "otherwise": [
+                (choice, text, choice == (typed.said("otherwise") or "skip")) for choice, text in OTHERWISE.items()
+            ],
+            "has_calendars": bool(typed.get("only_on") or typed.get("not_on")),
         }
         return context
 
@@ -191,9 +209,26 @@ class TriggerField(forms.Field):
         if kind == "json" or kind not in KINDS:
             return StorableJSONField(required=self.required).clean(typed.said("json"))
         limits = _limits(typed)
-        if kind == "days":
-            return _days(typed, limits)
-        return _PUT_TOGETHER[kind](typed) | limits
+        rule = _days(typed, limits) if kind == "days" else _PUT_TOGETHER[kind](typed) | limits
+        return rule | _calendars(typed)
+
+
+def _calendars(typed: Typed) -> dict[str, Any]:
+    picked: dict[str, Any] = {name: list(typed[name]) for name in ("only_on", "not_on") if typed.get(name)}
+    if picked and typed.said("otherwise") not in ("", "skip"):
+        picked["otherwise"] = typed.said("otherwise")
+    return picked
+
+
+def _choices_of_calendars(typed: Typed) -> list[tuple[str, str, bool, bool]]:
+    """Return name, title, and whether the trigger fires only on it or not on it: those that it names come first."""
+    named = [*typed.get("only_on", ()), *typed.get("not_on", ())]
+    known = dict(calendars.all_calendars().values_list("name", "title")[:_MOST_PICKED])
+    names = [*named, *(name for name in known if name not in named)]
+    return [
+        (name, known.get(name, ""), name in typed.get("only_on", ()), name in typed.get("not_on", ()))
+        for name in dict.fromkeys(names)
+    ]
 
 
 def _limits(typed: Typed) -> dict[str, Any]:
@@ -275,6 +310,10 @@ def taken_apart(trigger: Any) -> Typed:
             return Typed(kind="json", json=trigger)
     trigger = triggers.current_form(trigger)
     whole = Typed(kind="json", json=json.dumps(trigger, ensure_ascii=False, indent=2))
+    if isinstance(trigger, Mapping):
+        picked = {name: trigger[name] for name in _CALENDARS if name in trigger}
+        trigger = {name: value for name, value in trigger.items() if name not in _CALENDARS}
+        whole |= picked
     if not isinstance(trigger, Mapping) or not isinstance(trigger.get("type"), str):
         return whole
     if days := _days_apart(trigger):

@@ -70,7 +70,7 @@ NODE_MARKS = {
 }
 KINDS = {
     "scheduled": gettext_lazy("schedule"),
-    "manual": gettext_lazy("by hand"),
+    "manual": gettext_lazy("manual"),
     "retry": gettext_lazy("retry"),
     "recovery": gettext_lazy("recovery"),
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, reverse
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from scheduler.admin import pages
 from scheduler.admin.fields import trigger_field
 from scheduler.admin.format import display
 from scheduler.core.triggers.zones import zone_named
+from scheduler.services.sites import reverse
 
 COOKIE = "scheduler_zone"
 """Kept by the browser: no page writes a row to remember it."""
@@ -31,7 +32,7 @@ class InDisplayZone:
 
     @property
     def urls(self) -> list[URLPattern]:
-        patterns: list[URLPattern] = self.get_urls()  # type: ignore[attr-defined]
+        patterns: list[URLPattern] = super().urls  # type: ignore[misc]
         for pattern in patterns:
             pattern.callback = in_display_zone(pattern.callback)
         return patterns

@@ -18,7 +18,8 @@ from scheduler.admin.format.languages import told
 from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Source
 from scheduler.core.jobs import policies
 from scheduler.core.states import Overlap
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.errors import InvalidPolicy, UnknownTask
 from scheduler.messages import with_values
 from scheduler.models import Job
@@ -27,7 +28,7 @@ LEFT_TO_THE_TASK = tuple(field.name for field in FIELDS if field.default_from is
 """Policies that a new job takes from its task by default."""
 
 OVERLAPS = {
-    Overlap.SKIP.value: gettext_lazy("skip the fire time"),
+    Overlap.SKIP.value: gettext_lazy("skip this run"),
     Overlap.QUEUE.value: gettext_lazy("queue one run"),
 }
 RERUNS = (

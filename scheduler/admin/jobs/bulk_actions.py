@@ -18,13 +18,14 @@ from scheduler.admin.fields import tags_field
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import pausing
+from scheduler.admin.jobs.bulk_edit import MOST_PREVIEWED, BulkEdit
 from scheduler.admin.jobs.job_actions import as_file
 from scheduler.admin.pages import Done, Question
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.services.bulk import Selection, begin, work_off
+from scheduler.services.bulk import Selection, begin, edits, work_off
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
 
@@ -48,7 +49,17 @@ _MOST_NAMES = 20
 class BulkActions(_Admin):
     """The actions of the list."""
 
-    actions = ("pause", "resume", "run_now", "add_tags", "remove_tags", "clone", "export", "delete_selected")
+    actions = (
+        "pause",
+        "resume",
+        "run_now",
+        "add_tags",
+        "remove_tags",
+        "edit_many",
+        "clone",
+        "export",
+        "delete_selected",
+    )
 
     @admin.action(description=gettext_lazy("Pause selected jobs"), permissions=["pause"])
     def pause(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
@@ -66,7 +77,7 @@ class BulkActions(_Admin):
             queryset,
             title=_("Pause these jobs?"),
             background=("pause", {"reason": pause.reason, "until": pause.until.isoformat() if pause.until else None}),
-            effect=_("They are not due until the pause ends. Queued and running runs continue."),
+            effect=_("They will not run until the pause ends. Queued and running runs continue."),
             button=_("Pause"),
             asks=pause.asks,
             problem=pause.problem,
@@ -82,7 +93,7 @@ class BulkActions(_Admin):
             queryset,
             title=_("Resume these jobs?"),
             background=("resume", {"reason": reason}),
-            effect=_("Each is due again at its next fire time. Fire times during the pause are skipped."),
+            effect=_("Each will run again at its next scheduled time. Runs due during the pause are skipped."),
             button=_("Resume"),
             asks={"asks_reason": True},
             act=lambda job: jobs.resume(job=job, **pages.author(request), reason=reason),
@@ -130,6 +141,23 @@ class BulkActions(_Admin):
             button=_("Remove the tags"),
             act=lambda job: bulk.retag(job=job, **pages.author(request), remove=tags),
             tell=lambda done: _without_tags(len(done)),
+        )
+
+    @admin.action(description=gettext_lazy("Edit selected jobs"), permissions=["change"])
+    def edit_many(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        edit = BulkEdit(request, queryset.order_by("pk")[:MOST_PREVIEWED])
+        asks = {"form": edit.form, "preview": edit.preview, "is_previewed": bool(edit.preview)}
+        return self._bulk(
+            request,
+            queryset,
+            title=_("Edit these jobs?"),
+            background=("edit", {"changes": edit.changes}),
+            effect=_("Empty fields change nothing. The preview shows the first %d jobs.") % MOST_PREVIEWED,
+            button=_("Change them"),
+            asks=asks,
+            problem=edit.problem,
+            act=lambda job: edits.apply(job=job, **pages.author(request), changes=edit.changes),
+            tell=lambda done: ngettext("Edited %d job.", "Edited %d jobs.", len(done)) % len(done),
         )
 
     @admin.action(description=gettext_lazy("Clone selected jobs"), permissions=["add"])

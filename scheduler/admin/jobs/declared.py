@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -15,6 +14,7 @@ from scheduler.admin.templates import plan_text
 from scheduler.core.declarations import Drift
 from scheduler.models import Job
 from scheduler.services import declarations
+from scheduler.services.sites import reverse
 from scheduler.services.templates import instances
 
 
@@ -35,6 +35,7 @@ def context(request: HttpRequest, job: Job) -> dict[str, Any]:
         "may_change": request.user.has_perm("scheduler.change_job"),
         "take": addresses.job_action("take", job.pk),
         "keep": addresses.job_action("keep", job.pk),
+        "detach": addresses.job_action("detach", job.pk) if version else "",
     }
 
 
@@ -61,6 +62,22 @@ def keeping(request: HttpRequest, job: Job) -> tuple[Question, Any]:
         return Done(sentence=_("“%s” keeps its own values.") % job.name, location=addresses.job(job.pk))
 
     return _question(job, title=_("Keep the own values of “%s”?"), button=_("Keep them"), act=act)
+
+
+def detaching(job: Job) -> tuple[Question, Any]:
+    """Return the question whether an instance becomes an ordinary job, and what does it."""
+
+    def act() -> Done:
+        instances.detach(job=job)
+        return Done(sentence=_("“%s” is an ordinary job now.") % job.name, location=addresses.job(job.pk))
+
+    question = Question(
+        title=_("Detach “%s” from its template?") % job.name,
+        effects=[_("It goes on as it is. New versions of the template no longer change it.")],
+        button=_("Detach"),
+        back=addresses.job(job.pk),
+    )
+    return question, act
 
 
 def _question(job: Job, *, title: str, button: str, act: Any) -> tuple[Question, Any]:

@@ -19,9 +19,10 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.bulk import bulk_admin
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.jobs import declared, pausing
+from scheduler.admin.jobs import backfilling, declared, job_statistics, pausing, run_with
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.runs.run_admin import effects_of_active_runs
+from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound
 from scheduler.models import Job, Run
@@ -46,15 +47,19 @@ class JobActions(_Admin):
             "pause": self.pause_view,
             "resume": self.resume_view,
             "run": self.run_view,
+            "run-with": self.run_with_view,
+            "backfill": self.backfill_view,
+            "statistics": self.statistics_view,
             "clone": self.clone_view,
             "export": self.export_view,
             "take": self.take_view,
             "keep": self.keep_view,
+            "detach": self.detach_view,
         }
         return [
             path("pause-all/", wrap(self.pause_all_view), name="scheduler_job_pause_all"),
             *(
-                path(f"<path:object_id>/{name}/", wrap(view), name=f"scheduler_job_{name}")
+                path(f"<path:object_id>/{name}/", wrap(view), name=f"scheduler_job_{name.replace('-', '_')}")
                 for name, view in views.items()
             ),
         ]
@@ -84,7 +89,7 @@ class JobActions(_Admin):
         question = Question(
             title=_("Pause “%s”?") % display.first_line(job.name),
             effects=[
-                _("It is not due until the pause ends or it is resumed."),
+                _("It will not run until the pause ends or someone resumes it."),
                 *([pausing.sentence(job, now=pause.now)] if job.state == JobState.PAUSED else []),
                 *_does_not_stop(job),
             ],
@@ -102,6 +107,11 @@ class JobActions(_Admin):
     def keep_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_change_permission)
         question, act = declared.keeping(request, job)
+        return pages.confirm(request, question=question, act=act)
+
+    def detach_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_change_permission)
+        question, act = declared.detaching(job)
         return pages.confirm(request, question=question, act=act)
 
     def pause_all_view(self, request: HttpRequest) -> HttpResponse:
@@ -158,7 +168,7 @@ class JobActions(_Admin):
 
         question = Question(
             title=_("Resume “%s”?") % display.first_line(job.name),
-            effects=[_("It is due again at its next fire time. Fire times during the pause are skipped.")],
+            effects=[_("It will run again at its next scheduled time. Runs due during the pause are skipped.")],
             button=_("Resume"),
             back=back,
             asks_reason=True,
@@ -185,6 +195,38 @@ class JobActions(_Admin):
             back=addresses.job(job.pk),
         )
         return pages.confirm(request, question=question, act=act)
+
+    def run_with_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, lambda request: request.user.has_perms(RUN_WITH_OTHER_ARGUMENTS))
+        given = run_with.asked(request, job=job, stored=job.kwargs)
+
+        def act() -> Done:
+            run = jobs.run_now(job=job, actor=pages.actor(request), kwargs=given.kwargs)
+            may_see = request.user.has_perm("scheduler.view_run")
+            location = addresses.run(run.pk) if may_see else addresses.job(job.pk)
+            return Done(sentence=_("Run #%d is queued.") % run.pk, location=location)
+
+        question = Question(
+            title=_("Run “%s” with other arguments?") % display.first_line(job.name),
+            effects=[
+                _("%s runs once. The job and its schedule do not change.") % display.plain(job.task),
+                *effects_of_active_runs(job.pk),
+            ],
+            button=_("Run it"),
+            back=addresses.job(job.pk),
+            arguments=given.html,
+        )
+        return pages.confirm(request, question=question, act=act, problem=given.problem)
+
+    def statistics_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, lambda request: request.user.has_perm("scheduler.view_run"))
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])
+        return pages.show(request, "scheduler/jobs/statistics.html", job_statistics.context(job))
+
+    def backfill_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        job = self._open(request, object_id, self.has_run_permission)
+        return backfilling.ask(request, job)
 
     def clone_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_add_permission)

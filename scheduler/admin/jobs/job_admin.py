@@ -10,13 +10,13 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import redirect, render
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses, pages
-from scheduler.admin.dashboard import dashboard
+from scheduler.admin.dashboard import dashboard, outlook
 from scheduler.admin.fields.arguments_field import switched
 from scheduler.admin.format import display, display_zone
 from scheduler.admin.format.display_zone import InDisplayZone
@@ -34,6 +34,7 @@ from scheduler.models import Job
 from scheduler.services import jobs, masking
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
+from scheduler.services.sites import reverse
 
 
 @register(Job)
@@ -47,6 +48,7 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
         page = path("<path:object_id>/show/", self.admin_site.admin_view(self.page_view), name="scheduler_job_page")
         parts = [
             path("dashboard/", self.admin_site.admin_view(self.dashboard_view), name="scheduler_dashboard"),
+            path("outlook/", self.admin_site.admin_view(self.outlook_view), name="scheduler_outlook"),
             path("zone/", self.admin_site.admin_view(display_zone.view), name="scheduler_zone"),
             path("preview/", self.admin_site.admin_view(self.preview_view), name="scheduler_job_preview"),
             path("arguments/", self.admin_site.admin_view(self.arguments_view), name="scheduler_job_arguments"),
@@ -75,6 +77,13 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
             dashboard.context(request),
             region="scheduler/dashboard/dashboard_region.html",
         )
+
+    def outlook_view(self, request: HttpRequest) -> HttpResponse:
+        """The next hours and days, and a heat map of the last days."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        see_runs = request.user.has_perm("scheduler.view_run")
+        return pages.show(request, "scheduler/dashboard/outlook.html", outlook.context(see_runs=see_runs))
 
     def page_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         if not self.has_view_permission(request):

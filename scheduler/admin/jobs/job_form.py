@@ -34,7 +34,12 @@ from scheduler.services.queries import job_history, job_queries
 
 
 class JobForm(forms.ModelForm):
-    new_id = forms.CharField(label=_("Id"), required=False, max_length=255, help_text=_("Permanent. Empty: generated."))
+    new_id = forms.CharField(
+        label=_("Id"),
+        required=False,
+        max_length=255,
+        help_text=_("Cannot be changed later. Leave empty to generate one."),
+    )
     task = forms.ChoiceField(
         label=_("Task"),
         widget=TaskSelect,
@@ -100,10 +105,10 @@ class JobForm(forms.ModelForm):
         self.initial.setdefault("misfire_grace_time", None if grace is None else int(grace))
         self.fields.pop("seen_version", None)
         self.fields["name"].required = False
-        self.fields["name"].help_text = _("Empty: the id, otherwise the name of the task.")
+        self.fields["name"].help_text = _("Leave empty to use the id, or else the name of the task.")
         self.initial["executor"] = ""
         self.fields["executor"].required = False
-        self.fields["executor"].help_text = _("Empty: the executor of the task.")
+        self.fields["executor"].help_text = _("Leave empty for the executor of the task.")
         rerun = self.fields["rerun_if_interrupted"]
         self.initial["rerun_if_interrupted"] = None
         self.fields["rerun_if_interrupted"] = forms.NullBooleanField(label=rerun.label, help_text=rerun.help_text)
@@ -171,8 +176,8 @@ class JobForm(forms.ModelForm):
             None,
             ValidationError(
                 _(
-                    "%(who)s changed this job %(when)s%(what)s. Your input is kept below. It differs from the stored "
-                    "job in: %(labels)s. Compare, and save again."
+                    "%(who)s changed this job %(when)s%(what)s. Your version is below and differs in: %(labels)s. "
+                    "Review it and save again."
                 ),
                 code="stale_version",
                 params={

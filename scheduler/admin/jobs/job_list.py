@@ -24,6 +24,7 @@ from scheduler.admin.jobs import job_page, pausing
 from scheduler.core.health.standing import NotStarted
 from scheduler.core.states import RunState
 from scheduler.models import Job
+from scheduler.services import declarations
 from scheduler.services.queries import overview
 from scheduler.services.queries.overview import Recent, Survey
 
@@ -105,6 +106,18 @@ class TagFilter(ValueFilter):
         return [chosen]
 
 
+class DriftFilter(ValueFilter):
+    """Declared jobs and instances of templates that a person changed."""
+
+    title, parameter_name = gettext_lazy("drift"), "drift"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", _("changed by a person"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
+        return queryset.filter(pk__in=declarations.drifted_jobs()) if self.value() == "yes" else queryset
+
+
 class JobList(ChangeList):
     """Jobs of one page with their newest runs."""
 
@@ -124,7 +137,7 @@ class JobList(ChangeList):
         """The orders in the menu above the list. The headers of the columns offer more."""
         chosen = self.params.get(ORDER_VAR, "")
         offered = [
-            ("", "", _("worst first")),
+            ("", "", _("problems first")),
             ("shown_name", "", _("name")),
             ("next_run", "", _("next run")),
             ("last_run", "-", _("last run, newest first")),
@@ -147,7 +160,7 @@ class ListOfJobs(_Admin):
     list_display = ("shown_name", "shown_state", "when", "next_run", "last_run", "strip", "usual")
     list_display_links = None
     empty_value_display = "–"
-    list_filter = (ConditionFilter, TaskFilter, ExecutorFilter, SourceFilter, TagFilter)
+    list_filter = (ConditionFilter, TaskFilter, ExecutorFilter, SourceFilter, TagFilter, DriftFilter)
     list_per_page = 50
     search_fields = ("name", "task", "id")
     show_full_result_count = False
@@ -159,7 +172,7 @@ class ListOfJobs(_Admin):
         return overview.with_last_run(jobs=found).order_by(*self.get_ordering(request))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
-        """The worst first."""
+        """The problems first."""
         return ("severity", "name", "pk")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -20,14 +20,17 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import declared, pausing
-from scheduler.core import triggers
+from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
+from scheduler.core import error_messages, triggers
 from scheduler.core.states import JobSource, JobState, RunState
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
 from scheduler.services.queries import job_history, overview, run_queries
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import RunFilter
+from scheduler.services.sites import reverse
 
 STRIP = 50
 _SHOWN_RUNS = 10
@@ -86,8 +89,12 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "pause": addresses.job_action("pause", job.pk),
             "resume": addresses.job_action("resume", job.pk),
             "clone": addresses.job_action("clone", job.pk),
+            "template": f"{reverse('admin:scheduler_template_add')}?{urlencode({'job': job.pk})}",
             "export": addresses.job_action("export", job.pk),
             "run": addresses.job_action("run", job.pk),
+            "run_with": addresses.job_action("run_with", job.pk),
+            "backfill": addresses.job_action("backfill", job.pk),
+            "statistics": addresses.job_action("statistics", job.pk),
             "edit": addresses.job_form(job.pk),
             "delete": addresses.job_action("delete", job.pk),
             "changes": addresses.changes(job=job.pk),
@@ -106,8 +113,10 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
         "change_pause": may_pause and job.state == JobState.PAUSED,
         "resume": may_pause and job.state == JobState.PAUSED,
         "run": user.has_perm("scheduler.run_job") and job.state != JobState.BROKEN,
+        "run_with": user.has_perms(RUN_WITH_OTHER_ARGUMENTS) and job.state != JobState.BROKEN,
         "edit": user.has_perm("scheduler.change_job"),
         "clone": user.has_perm("scheduler.add_job"),
+        "template": user.has_perm("scheduler.add_template"),
         "delete": user.has_perm("scheduler.delete_job"),
     }
 
@@ -123,7 +132,9 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
     reason = display.reason(job.state_reason, most=400)
     match condition:
         case "broken":
-            return _("Cannot run: %s") % (reason or _("reason unknown."))
+            said = _("Cannot run: %s") % (reason or _("reason unknown."))
+            is_unknown = error_messages.UNREGISTERED_TASK(name=job.task) in str(job.state_reason)
+            return f"{said} {_known_here(job)}".strip() if is_unknown else said
         case "paused":
             return pausing.sentence(job, now=now)
         case "stopped":
@@ -138,6 +149,13 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
             return f"{passed(runs)} {_ended(runs, now=now)}".strip()
     upcoming = _("Next run %s.") % display.distance(job.next_run_time, now=now) if job.next_run_time else ""
     return " ".join(filter(None, (_ended(runs, now=now), upcoming)))
+
+
+def _known_here(job: Job) -> str:
+    """The cure where a node was started before its code had the task."""
+    if job.task not in registry.names():
+        return ""
+    return _("This web process knows the task: restart nodes that were started before it was written.")
 
 
 def passed(runs: list[Recent]) -> str:
@@ -199,9 +217,10 @@ def upcoming(job: Job, *, now: datetime) -> list[datetime]:
         return []
     try:
         later = triggers.next_fire_times(job.trigger, after=max(job.next_run_time, now), count=_PREVIEWED - 1)
+        is_left_out = triggers.left_out(job.trigger, at=job.next_run_time) is not None
     except (InvalidTrigger, TypeError):
         return [job.next_run_time]
-    return [job.next_run_time, *later]
+    return [*later] if is_left_out else [job.next_run_time, *later]
 
 
 def _usual(seconds: list[float]) -> str:

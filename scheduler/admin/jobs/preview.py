@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,7 @@ from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job
 from scheduler.services.jobs import validation
+from scheduler.services.jobs.validation import TriggerPreview
 
 COUNT = 8
 _NOTES = {
@@ -63,15 +64,19 @@ def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}",
         "zone": compiled.timezone,
         "there": f"{found.now.astimezone(zone_named(compiled.timezone)):%H:%M}",
-        "warning": _overlapping(found.fire_times, rules),
-        "rows": _rows(compiled, found.fire_times, now=found.now),
+        "warning": _warning(found, rules),
+        "rows": _rows(compiled, found.upcoming, now=found.now),
         "is_last": len(found.fire_times) < COUNT,
     }
 
 
 def warning(*, trigger: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
     """A warning about valid input that looks like a mistake, or an empty text. ``rules``: task and policies."""
-    return _overlapping(validation.preview(trigger=trigger, count=COUNT).fire_times, rules)
+    return _warning(validation.preview(trigger=trigger, count=COUNT), rules)
+
+
+def _warning(found: TriggerPreview, rules: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (*map(told, found.remarks), _overlapping(found.fire_times, rules))))
 
 
 def _overlapping(times: Sequence[datetime], rules: Mapping[str, Any]) -> str:
@@ -82,9 +87,9 @@ def _overlapping(times: Sequence[datetime], rules: Mapping[str, Any]) -> str:
         return ""
     waits = rules.get("overlap") == Overlap.QUEUE
     text = (
-        _("A fire time every %(distance)s with a timeout of %(timeout)s: runs may overlap, and wait for each other.")
+        _("Runs can take longer (%(timeout)s) than the interval (%(distance)s), so some may wait for each other.")
         if waits
-        else _("A fire time every %(distance)s with a timeout of %(timeout)s: runs may overlap and be skipped.")
+        else _("Runs can take longer (%(timeout)s) than the interval (%(distance)s), so some may be skipped.")
     )
     return text % {"distance": display.exactly(distance), "timeout": display.exactly(timeout)}
 
@@ -98,16 +103,16 @@ def _timeout(rules: Mapping[str, Any]) -> timedelta | None:
         return None
 
 
-def _rows(trigger: Trigger, times: Sequence[datetime], *, now: datetime) -> list[dict[str, str]]:
+def _rows(trigger: Trigger, coming: Sequence[triggers.Upcoming], *, now: datetime) -> list[dict[str, str]]:
     zone = zone_named(trigger.timezone)
     rows = []
     before = now.astimezone(zone)
-    for at in times:
-        local = at.astimezone(zone)
-        seconds = f":{local:%S}" if local.second else ""
+    for each in coming:
+        local = (at := each.at).astimezone(zone)
         rows.append(
             {
-                "local": f"{date_format(local, 'D j M Y')} {local:%H:%M}{seconds}",
+                "local": _shown(local),
+                "left_out": _left_out(each, zone),
                 "offset": display.offset(local),
                 "distance": display.distance(at, now=now),
                 "mine": display.on_the_pages_clock(at, zone=zone),
@@ -116,6 +121,23 @@ def _rows(trigger: Trigger, times: Sequence[datetime], *, now: datetime) -> list
         )
         before = local
     return rows
+
+
+def _shown(local: datetime) -> str:
+    seconds = f":{local:%S}" if local.second else ""
+    return f"{date_format(local, 'D j M Y')} {local:%H:%M}{seconds}"
+
+
+def _left_out(coming: triggers.Upcoming, zone: tzinfo) -> str:
+    """Explain why a fire time does not run, and what happens instead; empty: it runs."""
+    if coming.left_out is None:
+        return ""
+    said = told(coming.left_out)
+    if coming.moved_to is not None:
+        return _("%(reason)s; runs on %(at)s") % {"reason": said, "at": _shown(coming.moved_to.astimezone(zone))}
+    if coming.until is not None:
+        return _("%(reason)s; so are all until %(at)s") % {"reason": said, "at": _shown(coming.until.astimezone(zone))}
+    return said
 
 
 def _note(trigger: Trigger, local: datetime, *, before: datetime) -> str:

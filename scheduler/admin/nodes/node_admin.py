@@ -7,10 +7,9 @@ from typing import Any
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.urls import path, reverse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import path
 from django.utils import timezone
-from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,12 +20,14 @@ from scheduler.admin.format import display
 from scheduler.admin.format.display import Mark
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
+from scheduler.admin.nodes import node_page
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.core.health import Check, Status
 from scheduler.core.states import NodeState
 from scheduler.models import Node
 from scheduler.services.queries import dashboard, health
 from scheduler.services.queries.health import Report
+from scheduler.services.sites import reverse
 
 _CHECKS = {
     "database": gettext_lazy("database"),
@@ -40,7 +41,7 @@ _CHECKS = {
     "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
-    "broken_jobs": gettext_lazy("broken jobs"),
+    "broken_jobs": gettext_lazy("jobs that cannot run"),
     "stopped_jobs": gettext_lazy("jobs paused after failing"),
     "failing_jobs": gettext_lazy("failing jobs"),
     "transactions": gettext_lazy("open transactions"),
@@ -71,22 +72,6 @@ class StateFilter(admin.SimpleListFilter):
 class NodeAdmin(ReadOnlyAdmin):
     list_display = ("name", "shown_state", "host", "pid", "version", "tzdata", "began", "last_heard", "ended")
     list_filter = (StateFilter,)
-    fields = (
-        "id",
-        "name",
-        "shown_state",
-        "reason",
-        "host",
-        "pid",
-        "version",
-        "tzdata",
-        "shown_executors",
-        "shown_tasks",
-        "stuck",
-        "began",
-        "last_heard",
-        "ended",
-    )
     show_full_result_count = False
     change_list_template = "scheduler/nodes/nodes.html"
 
@@ -107,13 +92,24 @@ class NodeAdmin(ReadOnlyAdmin):
             region="scheduler/nodes/health_region.html",
         )
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        if object_id is None or request.method == "POST" or not self.has_view_permission(request):
+            raise PermissionDenied
+        node = self.get_object(request, object_id)
+        if node is None:
+            raise Http404(_("This node was cleaned up."))
+        return pages.show_live(
+            request,
+            "scheduler/nodes/node.html",
+            node_page.context(request, node),
+            region="scheduler/nodes/node_region.html",
+        )
+
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, node: Node) -> SafeString:
         return display.badge(display.NODE_MARKS[dashboard.state_of(node, now=timezone.now())])
-
-    @admin.display(description=gettext_lazy("tasks"))
-    def shown_tasks(self, node: Node) -> str:
-        return ", ".join(display.first_line(str(name)) for name in node.tasks or ()) or "–"
 
     @admin.display(description=gettext_lazy("started at"), ordering="started_at")
     def began(self, node: Node) -> SafeString | str:
@@ -128,11 +124,6 @@ class NodeAdmin(ReadOnlyAdmin):
         return (
             display.heard(node.heartbeat_at) if node.state == NodeState.RUNNING else display.moment(node.heartbeat_at)
         )
-
-    @admin.display(description=gettext_lazy("runs at once"))
-    def shown_executors(self, node: Node) -> str:
-        sizes = sorted(node.executors.items()) if isinstance(node.executors, dict) else []
-        return format_html_join(", ", "{} {}", sizes)
 
 
 def _health(report: Report) -> dict[str, Any]:

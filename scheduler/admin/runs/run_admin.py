@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -14,18 +13,17 @@ from django.urls import path
 from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses, pages
-from scheduler.admin.fields.arguments_field import unmasked
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
+from scheduler.admin.jobs import run_with
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.runs import run_list, run_log, run_many, run_page
 from scheduler.core.states import RunState
-from scheduler.errors import InvalidArguments, InvalidFilter, RunNotFound, UnknownTask
+from scheduler.errors import InvalidFilter, RunNotFound
 from scheduler.models import Job, Run
 from scheduler.services import jobs, runs
-from scheduler.services.jobs import validation
 from scheduler.services.queries import run_queries
 
 
@@ -47,7 +45,7 @@ class RunAdmin(ReadOnlyAdmin):
             return HttpResponseNotAllowed(["GET"])
         return run_list.show(request)
 
-    def many_view(self, request: HttpRequest) -> HttpResponse:
+    def many_view(self, request: HttpRequest) -> HttpResponseBase:
         """Act on many runs. The address has the filter, as in the list."""
         if not self.has_view_permission(request):
             raise PermissionDenied
@@ -89,7 +87,11 @@ class RunAdmin(ReadOnlyAdmin):
 
         def act() -> Done:
             done = runs.cancel(run=run, actor=pages.actor(request))
-            said = _("Run #%d is cancelled.") if done.state == RunState.CANCELLED else _("Run #%d was asked to stop.")
+            said = (
+                _("Run #%d is cancelled.")
+                if done.state == RunState.CANCELLED
+                else _("Cancellation of run #%d was requested.")
+            )
             return Done(sentence=said % done.pk, location=addresses.run(done.pk))
 
         question = Question(
@@ -125,13 +127,10 @@ class RunAdmin(ReadOnlyAdmin):
         job = Job.objects.filter(pk=run.job_id).first() if run.job_id else None
         if job is None:
             raise Http404
-        shown = request.POST.get("arguments")
-        if shown is None:
-            shown = json.dumps(display.masked(run.kwargs), ensure_ascii=False, indent=2)
-        kwargs, problem = _arguments(job, run, shown) if "confirmed" in request.POST else ({}, "")
+        given = run_with.asked(request, job=job, stored=run.kwargs)
 
         def act() -> Done:
-            created = jobs.run_now(job=job, actor=pages.actor(request), kwargs=kwargs)
+            created = jobs.run_now(job=job, actor=pages.actor(request), kwargs=given.kwargs)
             return Done(sentence=_("Run #%d is queued.") % created.pk, location=addresses.run(created.pk))
 
         question = Question(
@@ -142,9 +141,9 @@ class RunAdmin(ReadOnlyAdmin):
             ],
             button=_("Run it"),
             back=addresses.run(run.pk),
-            arguments=shown,
+            arguments=given.html,
         )
-        return pages.confirm(request, question=question, act=act, problem=problem)
+        return pages.confirm(request, question=question, act=act, problem=given.problem)
 
     def _open(self, request: HttpRequest, run_id: int, *permissions: str) -> Run:
         if not self.has_view_permission(request) or not request.user.has_perms(permissions):
@@ -162,11 +161,11 @@ def effects_of_active_runs(job_id: str | None) -> list[str]:
     running = [run for run in active if run.state == RunState.RUNNING]
     where = ", ".join(sorted({run_page.node_name(run, names) for run in running} - {""}))
     if running:
-        now = _("It is running on %s.") % where if where else _("It is running now.")
+        now = _("Already running on %s.") % where if where else _("Already running.")
     else:
         now = _("Another run is queued.")
     waits = len(active) >= limit
-    then = _("This run waits until another run ends.") if waits else _("This starts a parallel run.")
+    then = _("This run will wait.") if waits else _("A second run will start in parallel.")
     return [f"{now} {then}"]
 
 
@@ -183,25 +182,6 @@ def _effects_of_cancelling(run: Run) -> list[str]:
             "current_run().stopping, a coroutine until its next await. Until then the run stays “running”."
         )
     ]
-
-
-def _arguments(job: Job, run: Run, text: str) -> tuple[dict[str, Any], str]:
-    """Read arguments that somebody typed. A mask that was left as it is stands for the value that is kept."""
-    try:
-        given = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        return {}, _("This is not JSON: %s.") % error
-    if not isinstance(given, dict):
-        return {}, _("Arguments are a JSON object with a name for each.")
-    try:
-        kwargs = unmasked(given, run.kwargs)
-    except ValidationError as error:
-        return {}, " ".join(error.messages)
-    try:
-        validation.check_arguments(task=job.task, args=job.args, kwargs=kwargs, job=job)
-    except (InvalidArguments, UnknownTask) as error:
-        return {}, told(error)
-    return kwargs, ""
 
 
 def _found(run_id: str | int) -> Run:

@@ -25,7 +25,7 @@ _MOST_CHARS = 300
 _MOST_CHANGES = 10
 _WHAT = {
     "task": gettext_lazy("Task"),
-    "kind": gettext_lazy("Asked by"),
+    "kind": gettext_lazy("Started by"),
     "executor": gettext_lazy("Executor"),
     "timeout": gettext_lazy("Time limit"),
     "version": gettext_lazy("Version of the node"),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import uuid
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -19,7 +17,7 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.runs import run_many
+from scheduler.admin.runs import run_csv, run_many
 from scheduler.admin.runs.run_page import node_name
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
@@ -46,7 +44,6 @@ _TABS: dict[str, tuple[Any, tuple[RunState, ...]]] = {
 _SLOWEST = "slowest"
 _NOTABLE_DELAY = timedelta(seconds=5)
 _MOST_NODES = 50
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def show(request: HttpRequest) -> HttpResponseBase:
@@ -55,7 +52,7 @@ def show(request: HttpRequest) -> HttpResponseBase:
     except InvalidFilter as error:
         (tab, wanted), problem = ("all", RunFilter()), told(error)
     if request.GET.get("format") == "csv" and not problem:
-        return _csv(wanted)
+        return run_csv.file(run_queries.export(filter=wanted))
     is_part = pages.PART in request.GET
     nodes = {} if is_part else {str(pk): name for pk, name in _nodes()}
     is_grouped = request.GET.get("group") == "error"
@@ -269,37 +266,3 @@ def _address(request: HttpRequest, **changes: str) -> str:
             query[name] = value
     text = query.urlencode()
     return f"{request.path}?{text}" if text else request.path
-
-
-class _Echo:
-    """A file whose lines come back from writing them."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv(wanted: RunFilter) -> StreamingHttpResponse:
-    response = StreamingHttpResponse(_csv_lines(wanted), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = 'attachment; filename="runs.csv"'
-    return response
-
-
-def _csv_lines(wanted: RunFilter) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    columns = (
-        "id", "job_key", "job_name", "task", "state", "kind", "attempt", "scheduled_at", "started_at", "finished_at",
-        "node", "executor", "requested_by", "reason", "error",
-    )  # fmt: skip
-    yield writer.writerow(columns)
-    for run in run_queries.export(filter=wanted):
-        yield writer.writerow([_cell(getattr(run, column)) for column in columns])
-
-
-def _cell(value: Any) -> str:
-    """Quote cells that a spreadsheet would treat as a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return value.isoformat()
-    text = display.plain(str(value))
-    return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -8,7 +8,8 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -17,6 +18,7 @@ from scheduler.admin.bulk import bulk_admin
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.admin.pages import Done, Question
+from scheduler.admin.runs import run_csv
 from scheduler.core.states import FINISHED_STATES, RunState, Via
 from scheduler.errors import InvalidFilter
 from scheduler.models import Run
@@ -30,9 +32,10 @@ ACTIONS = {
     "cancel": (gettext_lazy("Cancel"), "scheduler.cancel_run"),
     "delete": (gettext_lazy("Delete from the list"), "scheduler.delete_run"),
 }
+EXPORT = "export"
 _EFFECTS = {
     "retry": gettext_lazy("Each gets one more attempt with its own arguments. Runs that have not ended are refused."),
-    "cancel": gettext_lazy("Queued runs are cancelled at once. Running ones are asked to end."),
+    "cancel": gettext_lazy("Queued runs are cancelled at once. Cancellation of running ones is requested."),
     "delete": gettext_lazy("Their rows are deleted for good, with logs and results. Runs that have not ended stay."),
 }
 _QUESTIONS = {
@@ -44,22 +47,25 @@ _QUESTIONS = {
 
 def offered(request: HttpRequest) -> list[tuple[str, Any]]:
     """Return the actions that this person may take on many runs."""
-    return [(name, text) for name, (text, permission) in ACTIONS.items() if request.user.has_perm(permission)]
+    changing = [(name, text) for name, (text, permission) in ACTIONS.items() if request.user.has_perm(permission)]
+    return [*changing, (EXPORT, _("Export as CSV"))]
 
 
-def ask(request: HttpRequest, wanted: RunFilter, *, back: str) -> HttpResponse:
+def ask(request: HttpRequest, wanted: RunFilter, *, back: str) -> HttpResponseBase:
     """Ask, and begin the action when the answer is yes."""
     action = request.POST.get("action") or request.GET.get("action", "")
-    if action not in ACTIONS:
+    if action not in (*ACTIONS, EXPORT):
         messages.warning(request, _("Choose an action first."))
         return HttpResponseRedirect(back)
-    if not request.user.has_perm(ACTIONS[action][1]):
+    if action != EXPORT and not request.user.has_perm(ACTIONS[action][1]):
         raise PermissionDenied
     ids = [int(pk) for pk in request.POST.getlist(ACTION_CHECKBOX_NAME) if pk.isdecimal()][:1000]
     everything = request.POST.get("select_across", request.GET.get("select_across")) == "1"
     if not ids and not everything:
         messages.warning(request, _("Select runs first, or choose all that match."))
         return HttpResponseRedirect(back)
+    if action == EXPORT:
+        return run_csv.file(run_queries.export(filter=wanted) if everything else run_queries.export_of(ids=ids))
     selection = Selection(filter=_possible(action, wanted)) if everything else Selection(ids=tuple(ids))
 
     def act() -> Done:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -20,6 +19,10 @@ from scheduler.core.states import RunState
 from scheduler.models import Job, Run
 from scheduler.services.queries import dashboard, run_queries
 from scheduler.services.queries.run_queries import NodeSeen
+from scheduler.services.sites import reverse
+
+_DEAF = timedelta(seconds=30)
+"""Code that has not reacted to a cancellation for so long does not listen."""
 
 RUN_WITH_OTHER_ARGUMENTS = ("scheduler.run_job", "scheduler.change_job", "scheduler.view_run_output")
 """Other arguments are another definition, if only for once."""
@@ -36,7 +39,9 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     may = permissions(request, run, job)
     trace = tracebacks.read(display.plain(run.traceback))
     log = run_log.show(request, run) if may["see_output"] else None
-    said = sentence(run, node=node, place=trace.place if may["see_output"] else "", now=now)
+    place = trace.place if may["see_output"] else ""
+    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(executor=run.executor, now=now)
+    said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
     if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
         said += " " + silence(node, seen, now=now)
     return {
@@ -110,7 +115,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
     }
 
 
-def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
+def sentence(run: Run, *, node: str, place: str, now: datetime, is_unserved: bool = False) -> str:
     """Say in one sentence what became of the run."""
     where = _(" on %s") % node if node else ""
     error = display.reason(run.failure, most=300)
@@ -124,12 +129,15 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
             return reason
         case RunState.QUEUED if run.due_at > now:
             return _("Waiting: it is due %s.") % display.distance(run.due_at, now=now)
+        case RunState.QUEUED if is_unserved:
+            facts = {"since": display.span(now - run.due_at), "executor": display.first_line(run.executor)}
+            return _("Waiting for %(since)s: no running node serves the executor “%(executor)s”.") % facts
         case RunState.QUEUED:
-            return _("Queued for %s, until a node has room.") % display.span(now - run.due_at)
+            return _("Queued for %s, waiting for a free worker.") % display.span(now - run.due_at)
         case RunState.RUNNING:
             since = display.span(now - run.started_at) if run.started_at else "?"
             said = _("Running for %(since)s%(where)s.") % {"since": since, "where": where}
-            return " ".join((said, _("It was asked to stop."))) if run.cancel_requested_at else said
+            return " ".join(filter(None, (said, _cancelling(run, node=node, now=now))))
         case RunState.SUCCEEDED:
             return _("Succeeded") + after + where + "."
         case RunState.FAILED:
@@ -146,6 +154,17 @@ def sentence(run: Run, *, node: str, place: str, now: datetime) -> str:
         case RunState.SKIPPED:
             return _("Skipped") + (f": {reason}" if reason else ".")
     return run.state
+
+
+def _cancelling(run: Run, *, node: str, now: datetime) -> str:
+    """Say that a cancellation was requested, and the way out if the code of a thread does not listen."""
+    if run.cancel_requested_at is None:
+        return ""
+    if run.executor == "processpool" or now - run.cancel_requested_at < _DEAF:
+        return _("Cancellation requested.")
+    since = display.span(now - run.cancel_requested_at)
+    text = _("Cancellation requested %(since)s ago, and the code has not checked for it. Restart the node %(node)s.")
+    return text % {"since": since, "node": node or "?"}
 
 
 def node_name(run: Run, names: dict[str, str]) -> str:

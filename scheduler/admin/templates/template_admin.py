@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import path, reverse
+from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,7 +23,8 @@ from scheduler.errors import SchedulerError
 from scheduler.models import Job, Template
 from scheduler.services import templates
 from scheduler.services.jobs import validation
-from scheduler.services.templates import instances, providers
+from scheduler.services.sites import reverse
+from scheduler.services.templates import from_jobs, instances, predefined, providers, rendering
 
 _MOST_INSTANCES = 200
 _PREVIEWED = 5
@@ -63,6 +64,10 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
             *super().get_urls(),
         ]
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        predefined.ensure()
+        return super().changelist_view(request, extra_context)
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """One with instances stays: its page says how to detach them."""
         may: bool = super().has_delete_permission(request, obj)
@@ -71,7 +76,7 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = TemplateForm(request.POST or None, is_new=True)
+        form = TemplateForm(request.POST or None, is_new=True, initial=_proposal(request))
         if request.method == "POST" and form.is_valid():
             given = {name: value for name, value in form.cleaned_data.items() if value is not None}
             try:
@@ -224,16 +229,35 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
         ]
 
     def _list(self) -> str:
-        return reverse("admin:scheduler_template_changelist", current_app=self.admin_site.name)
+        return reverse("admin:scheduler_template_changelist")
 
     def _address(self, name: str, template: Template) -> str:
-        return reverse(f"admin:scheduler_template_{name}", args=[template.pk], current_app=self.admin_site.name)
+        return reverse(f"admin:scheduler_template_{name}", args=[template.pk])
+
+
+def _proposal(request: HttpRequest) -> dict[str, Any]:
+    """Return what the form of a new template begins with: the job that the address names."""
+    job = Job.objects.filter(pk=request.GET.get("job", "").replace("\x00", "")).first()
+    if job is None or not request.user.has_perm("scheduler.view_job"):
+        return {}
+    try:
+        found = from_jobs.proposed(job=job)
+    except SchedulerError as error:
+        messages.error(request, told(error))
+        return {}
+    return {
+        "slug": found.slug,
+        "title": found.title,
+        "description": found.description,
+        "parameters": list(found.parameters),
+        "body": dict(found.body),
+    }
 
 
 def _preview(*, version: Any, key: str, values: dict[str, Any]) -> dict[str, Any]:
     """Return what the job of an instance would be: its definition, in words, and its next fire times."""
     owner = instances.owner_of(template=version.template)
-    found = instances.declaration(version=version, key=key, values=values, owner=owner)
+    found = rendering.declaration(version=version, key=key, values=values, owner=owner)
     definition = found.definition
     validation.check_arguments(
         task=definition["task"], args=definition.get("args", ()), kwargs=definition.get("kwargs", {})

@@ -114,6 +114,48 @@ class ChannelAnswer(BaseModel):
     answer: str = Field(description="Of the receiver.")
 
 
+class Switch(BaseModel):
+    id: int
+    name: str
+    url: str = Field(description="Always masked.")
+    job: str | None = Field(description="Null: it reports the health.")
+    enabled: bool
+    every_seconds: float
+    requested_at: Time | None
+    answer: str = Field(description="Of the last request: the status, or the error.")
+
+
+class Switches(BaseModel):
+    results: list[Switch]
+
+
+class WebhookData(BaseModel):
+    notification: str = Field(description="Its id, as in the header webhook-id.")
+    rule: str = Field(description="Its name. Empty in digests and tests.")
+    severity: SeverityWord
+    title: str
+    environment: str = Field(description="SCHEDULER_ENVIRONMENT.")
+    version: str = Field(description="The release of the scheduler.")
+    count: int = Field(description="Incidents that it is about.")
+    open: int = Field(description="Of these, how many are open now.")
+    incidents: list[Incident] = Field(description="The first 20 of them.")
+    text: str = Field(default="", description="Of a digest or a test.")
+
+
+class WebhookMessage(BaseModel):
+    type: Literal[
+        "incident.opened",
+        "incident.changed",
+        "incident.reminder",
+        "incident.escalated",
+        "incident.recovered",
+        "alerts.digest",
+        "alerts.test",
+    ]
+    timestamp: Time = Field(description="When it was created.")
+    data: WebhookData
+
+
 class Mute(BaseModel):
     job: str
     until: Time

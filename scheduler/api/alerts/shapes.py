@@ -94,3 +94,22 @@ class ChannelChange(Body):
 class ChannelCreation(ChannelChange):
     name: str = Field(min_length=1, max_length=100)
     kind: str = Field(min_length=1, max_length=64)
+
+
+class SwitchChange(Body):
+    """Omitted members are unchanged."""
+
+    name: str = Field(default="", min_length=1, max_length=100)
+    url: str = Field(
+        default="", max_length=1000, description="“/start” and “/fail” are added to it. A mask that comes back stays."
+    )
+    job: str | None = Field(
+        default=None, max_length=255, description="Id of the job that it reports. Null: the health."
+    )
+    every_seconds: float = Field(default=60.0, ge=10, le=86_400)
+    enabled: bool = True
+
+
+class SwitchCreation(SwitchChange):
+    name: str = Field(min_length=1, max_length=100)
+    url: str = Field(min_length=1, max_length=1000)

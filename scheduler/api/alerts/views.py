@@ -13,7 +13,7 @@ from scheduler.api.alerts import answers, shapes
 from scheduler.api.idempotency import once
 from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
-from scheduler.api.shapes import LARGEST_ID, Nothing
+from scheduler.api.shapes import Nothing
 from scheduler.api.view import Resource
 from scheduler.core.states import Via
 from scheduler.errors import ChannelNotFound, IncidentNotFound, RuleNotFound
@@ -152,21 +152,23 @@ class RuleViews(Resource):
     def retrieve(self, request: Request, id: str) -> Response:
         """Return a rule."""
         parsing.query(request, Nothing)
-        return Response(rules.represent(rules.get(id=_number(id, RuleNotFound))))
+        return Response(rules.represent(rules.get(id=parsing.row_id(id, missing=RuleNotFound))))
 
     @operation(answers.Rule, body=shapes.RuleChange, query=Nothing, problems=(404, 409))
     def partial_update(self, request: Request, id: str) -> Response:
         """Change a rule. Open incidents that do not fit it any more are closed."""
         parsing.query(request, Nothing)
         given = parsing.body(request, shapes.RuleChange).model_dump(exclude_unset=True)
-        rule = rules.get(id=_number(id, RuleNotFound))
+        rule = rules.get(id=parsing.row_id(id, missing=RuleNotFound))
         return Response(rules.represent(rules.update(rule=rule, **given, actor=self.actor(request), via=Via.API)))
 
     @operation(None, status=204, query=Nothing, problems=(404,))
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a rule. Its open incidents are closed."""
         parsing.query(request, Nothing)
-        rules.remove(rule=rules.get(id=_number(id, RuleNotFound)), actor=self.actor(request), via=Via.API)
+        rules.remove(
+            rule=rules.get(id=parsing.row_id(id, missing=RuleNotFound)), actor=self.actor(request), via=Via.API
+        )
         return Response(status=204)
 
     @operation(answers.RulePreview, body=shapes.RuleQuestion, query=Nothing)
@@ -219,14 +221,14 @@ class ChannelViews(Resource):
     def retrieve(self, request: Request, id: str) -> Response:
         """Return a channel, with its secrets masked."""
         parsing.query(request, Nothing)
-        return Response(channels.represent(channels.get(id=_number(id, ChannelNotFound))))
+        return Response(channels.represent(channels.get(id=parsing.row_id(id, missing=ChannelNotFound))))
 
     @operation(answers.Channel, body=shapes.ChannelChange, query=Nothing, problems=(404, 409))
     def partial_update(self, request: Request, id: str) -> Response:
         """Change a channel."""
         parsing.query(request, Nothing)
         given = parsing.body(request, shapes.ChannelChange).model_dump(exclude_unset=True)
-        channel = channels.get(id=_number(id, ChannelNotFound))
+        channel = channels.get(id=parsing.row_id(id, missing=ChannelNotFound))
         self._check_apprise(request, {"kind": channel.kind, **given})
         changed = channels.update(channel=channel, **given, actor=self.actor(request), via=Via.API)
         return Response(channels.represent(changed))
@@ -235,7 +237,7 @@ class ChannelViews(Resource):
     def destroy(self, request: Request, id: str) -> Response:
         """Delete a channel, with the messages that wait for it."""
         parsing.query(request, Nothing)
-        channel = channels.get(id=_number(id, ChannelNotFound))
+        channel = channels.get(id=parsing.row_id(id, missing=ChannelNotFound))
         channels.remove(channel=channel, actor=self.actor(request), via=Via.API)
         return Response(status=204)
 
@@ -243,7 +245,7 @@ class ChannelViews(Resource):
     def test(self, request: Request, id: str) -> Response:
         """Send a test message at once and return the answer."""
         parsing.query(request, Nothing)
-        return Response({"answer": channels.test(channel=channels.get(id=_number(id, ChannelNotFound)))})
+        return Response({"answer": channels.test(channel=channels.get(id=parsing.row_id(id, missing=ChannelNotFound)))})
 
     def _check_apprise(self, request: Request, given: dict[str, Any]) -> None:
         if given["kind"] == "apprise" and "config" in given and not may(request, "enter_apprise_url"):
@@ -251,12 +253,4 @@ class ChannelViews(Resource):
 
 
 def _incident(id: str) -> Incident:
-    return incidents.get(id=_number(id, IncidentNotFound))
-
-
-def _number(id: str, error: type[RuleNotFound | ChannelNotFound | IncidentNotFound]) -> int:
-    """:raises RuleNotFound, ChannelNotFound, IncidentNotFound: no id is as large"""
-    number = int(id)
-    if number > LARGEST_ID:
-        raise error()
-    return number
+    return incidents.get(id=parsing.row_id(id, missing=IncidentNotFound))

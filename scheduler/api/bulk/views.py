@@ -1,4 +1,4 @@
-"""Actions on many runs at once, which go on in the background, and how far they are."""
+"""Actions on many jobs or runs at once, and backfills, which go on in the background."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, parsing, shapes
 from scheduler.api.idempotency import once
+from scheduler.api.jobs.views import BULK_PERMISSIONS, selected_by
 from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
@@ -25,7 +26,13 @@ PERMISSIONS = {"cancel": "cancel_run", "retry": "retry_run", "delete": "delete_r
 
 
 class BulkViews(Resource):
-    permissions: ClassVar = {"runs": ("view_run",), "retrieve": ("view_run",), "stop": ("view_run",)}
+    permissions: ClassVar = {
+        "runs": ("view_run",),
+        "jobs": ("view_job",),
+        "backfill": ("view_job", "run_job"),
+        "retrieve": ("view_run",),
+        "stop": ("view_run",),
+    }
 
     @operation(
         answers.BulkProgress,
@@ -45,12 +52,70 @@ class BulkViews(Resource):
         body = parsing.body(request, shapes.BulkRuns)
         if message := lacking(request, PERMISSIONS[body.action]):
             self.permission_denied(request, message=message)
-        selection = _selection(body)
+        return self._begin(request, subject="runs", action=body.action, selection=_selection(body))
 
+    @operation(
+        answers.BulkProgress,
+        status=202,
+        body=shapes.BulkJobs,
+        query=shapes.Nothing,
+        problems=(422,),
+        headers=("Idempotency-Key",),
+    )
+    def jobs(self, request: Request) -> Response:
+        """
+        Pause, resume, run, tag, clone, edit or delete any number of jobs: by ids, or those that a filter finds.
+
+        It goes on in the background. The answer says where its progress is.
+        """
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.BulkJobs)
+        if message := lacking(request, BULK_PERMISSIONS[body.action]):
+            self.permission_denied(request, message=message)
+        filter = selected_by(body)
+        if (body.changes is not None) != (body.action == "edit"):
+            raise InvalidRequest("Give changes with the action edit, and with no other.")
+        changes = {} if body.changes is None else body.changes.model_dump(exclude_none=True, exclude_defaults=True)
+        return self._begin(
+            request,
+            subject="jobs",
+            action=body.action,
+            selection=Selection(ids=tuple(body.ids)) if body.ids else Selection(filter=filter),
+            parameters={
+                "reason": body.reason,
+                "until": body.until.isoformat() if body.until else None,
+                "tags": body.tags,
+                "changes": changes,
+            },
+        )
+
+    @operation(
+        answers.BulkProgress,
+        status=202,
+        body=shapes.BackfillWindow,
+        query=shapes.Nothing,
+        problems=(404, 422),
+        headers=("Idempotency-Key",),
+    )
+    def backfill(self, request: Request, id: str) -> Response:
+        """
+        Queue the past fire times of a window that have no run, oldest first, at low priority.
+
+        It goes on in the background. Cancelling the queued runs with the reason code “backfill” undoes it.
+        """
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.BackfillWindow)
+        return self._begin(
+            request,
+            subject="backfill",
+            action="queue",
+            selection=Selection(ids=(id,)),
+            parameters={"since": body.since.isoformat(), "until": body.until.isoformat()},
+        )
+
+    def _begin(self, request: Request, **what: Any) -> Response:
         def do() -> Response:
-            row = bulk.begin(
-                subject="runs", action=body.action, selection=selection, actor=self.actor(request), via=Via.API
-            )
+            row = bulk.begin(**what, actor=self.actor(request), via=Via.API)
             bulk.work_off(id=row.pk)
             headers = {"Location": reverse("scheduler-api:bulk-action", args=[row.pk])}
             return Response(_progress(row), status=202, headers=headers)

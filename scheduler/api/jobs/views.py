@@ -36,6 +36,8 @@ BULK_PERMISSIONS = {
     "delete": "delete_job",
     "add_tags": "change_job",
     "remove_tags": "change_job",
+    "clone": "add_job",
+    "edit": "change_job",
 }
 
 _VERSION = re.compile(r'\s*(?:W/)?"(\d{1,9})(?:-[0-9a-f]{1,64})?"\s*')
@@ -204,7 +206,7 @@ class JobViews(Resource):
         body = parsing.body(request, shapes.Bulk)
         if message := lacking(request, BULK_PERMISSIONS[body.action]):
             self.permission_denied(request, message=message)
-        filter = _selection(body)
+        filter = selected_by(body)
         return once(request, lambda: self._bulk(request, body, filter))
 
     def _bulk(self, request: Request, body: shapes.Bulk, filter: JobFilter) -> Response:
@@ -252,6 +254,7 @@ def preview_of(*, trigger: Any, count: int, after: Any = None) -> dict[str, Any]
     return {
         "trigger": found.trigger,
         "when": found.sentence,
+        "remarks": [str(remark) for remark in found.remarks],
         "fire_times": [representations.instant(moment) for moment in found.fire_times],
     }
 
@@ -270,11 +273,12 @@ def _filter(query: shapes.JobsQuery) -> JobFilter:
         sources=tuple(query.source),
         last_outcomes=tuple(query.last_outcome),
         failing=query.failing == "true",
+        drift=query.drift == "true",
         text=query.q,
     )
 
 
-def _selection(body: shapes.Bulk) -> JobFilter:
+def selected_by(body: shapes.Bulk | shapes.BulkJobs) -> JobFilter:
     if bool(body.tags) != body.action.endswith("_tags"):
         raise InvalidRequest("Give tags with the actions add_tags and remove_tags, and with no other.")
     if body.until is not None and body.action != "pause":
@@ -292,6 +296,7 @@ def _selection(body: shapes.Bulk) -> JobFilter:
         sources=tuple(chosen.source),
         last_outcomes=tuple(chosen.last_outcome),
         failing=chosen.failing,
+        drift=chosen.drift,
         text=chosen.q,
     )
     if filter == JobFilter():

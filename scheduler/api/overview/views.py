@@ -21,7 +21,8 @@ from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core.jobs import policies
 from scheduler.core.tasks.limits import Limit
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.models import Node
 from scheduler.services.queries import job_queries, metrics, paging, representations
 from scheduler.services.queries.job_queries import JobFilter

@@ -42,6 +42,7 @@ class FieldDrift(BaseModel):
 
 
 class PlanStep(BaseModel):
+    kind: Literal["job", "calendar", "template", "alert_rule"]
     key: str
     action: Literal["create", "adopt", "update", "unchanged", "pause", "release", "deleted", "newer", "refused"]
     source: str
@@ -65,3 +66,25 @@ class Plan(BaseModel):
     has_changes: bool
     steps: list[PlanStep]
     errors: list[PlanError]
+
+
+class TemplateProposal(BaseModel):
+    slug: str
+    title: str
+    description: str
+    parameters: list[dict[str, Any]]
+    body: dict[str, Any]
+
+
+class DeclarationOfJob(BaseModel):
+    key: str
+    source: str = Field(description="The code, a file, or the slug of a template.")
+    origin: str
+    release: str
+    is_declared: bool = Field(description="Whether the source still declares it.")
+    synced_at: Time
+    template: str | None
+    version: int | None
+    parameters: dict[str, Any] | None = Field(description="Of an instance. Secrets are masked.")
+    kept: list[str] = Field(description="Fields whose stored value a person chose to keep.")
+    drift: list[FieldDrift]

@@ -54,3 +54,9 @@ class Synchronise(Body):
     rollback: bool = False
     overwrite: bool = False
     dry_run: bool = Field(default=False, description="Return the plan and change nothing.")
+
+
+class DriftChoice(Body):
+    fields: list[str] = Field(
+        default_factory=list, max_length=100, description="Such as priority or kwargs.days. Empty: all that drifted."
+    )

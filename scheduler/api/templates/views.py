@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -42,7 +43,7 @@ class TemplateViews(Resource):
     def list(self, request: Request) -> Response:
         """List the templates, by slug."""
         parsing.query(request, Nothing)
-        return Response({"results": [_shown(template) for template in Template.objects.all()]})
+        return Response({"results": [_shown(template) for template in templates.all_templates()]})
 
     @operation(answers.Template, status=201, body=shapes.TemplateCreation, query=Nothing, headers=("Idempotency-Key",))
     def create(self, request: Request) -> Response:
@@ -150,6 +151,14 @@ class TemplateViews(Resource):
         return once(request, do)
 
 
+_OF_OBJECTS = {
+    "calendar": ("add_calendar", "change_calendar"),
+    "template": ("add_template", "change_template"),
+    "alert_rule": ("add_rule", "change_rule"),
+}
+"""What applying a kind of declared objects needs besides."""
+
+
 class DeclarationViews(Resource):
     permissions: ClassVar = {"synchronise": ("view_job", "add_job", "change_job", "pause_job")}
 
@@ -159,11 +168,16 @@ class DeclarationViews(Resource):
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.Synchronise)
         options = Options(**body.model_dump(exclude={"dry_run"}))
+        collected = declarations.collect()
+        kinds = {each.kind for each in collected.objects}
+        needed = [f"scheduler.{name}" for kind in sorted(kinds) for name in _OF_OBJECTS[kind]]
+        if not request.user.has_perms(needed):
+            raise PermissionDenied
 
         def do() -> Response:
             if body.dry_run:
-                return Response(representing.document(declarations.plan(options=options)))
-            done = declarations.apply(options=options, actor=self.actor(request), via=Via.API)
+                return Response(representing.document(declarations.plan(options=options, collected=collected)))
+            done = declarations.apply(options=options, collected=collected, actor=self.actor(request), via=Via.API)
             return Response(representing.document(done))
 
         return once(request, do)

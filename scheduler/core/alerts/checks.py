@@ -19,9 +19,7 @@ _BAD: dict[str, tuple[Status, ...]] = {
     "nodes": (Status.FAIL,),
     "overdue": (Status.FAIL,),
     "queue": (Status.FAIL,),
-    "stuck": (Status.FAIL,),
     "recorder": (Status.FAIL,),
-    "transactions": (Status.FAIL,),
     "clocks": (Status.FAIL, Status.WARN),
 }
 """Which checks of the health are incidents. Rules about jobs cover faults of single jobs."""
@@ -30,9 +28,7 @@ SENTENCES: dict[str, str] = {
     "nodes": message("No node is alive: no job runs until one is started."),
     "overdue": message("Jobs are overdue: no node plans them."),
     "queue": message("Runs wait too long in a queue."),
-    "stuck": message("Threads are stuck in runs that timed out."),
     "recorder": message("A node has outcomes that it cannot record: see what holds up the database."),
-    "transactions": message("A transaction has been open for too long."),
     "clocks": message("The clock of a node is wrong. Jobs run on time all the same. Set up NTP."),
     "sender": message("Messages wait to be sent: no sender is running. Start a node, or “manage.py send_alerts”."),
     "channel": message("A channel does not accept messages."),
@@ -48,7 +44,7 @@ class FailingCheck:
 
     measured: float
     text: str = ""
-    """The finding of the check, in English."""
+    """The finding of the check."""
 
 
 def failing_checks(*, standing: Standing, sending: Mapping[str, float], limits: Limits) -> list[FailingCheck]:
@@ -65,6 +61,6 @@ def failing_checks(*, standing: Standing, sending: Mapping[str, float], limits: 
         age = standing.scheduling.heartbeat_age
         if check.name == "nodes" and (age is None or age < NODES_GONE_SECONDS):
             continue  # none ever ran, or the last one restarts
-        found.append(FailingCheck(name=check.name, measured=float(check.value or 0.0), text=str(check.text)))
+        found.append(FailingCheck(name=check.name, measured=float(check.value or 0.0), text=check.text))
     found += [FailingCheck(name=name, measured=seconds) for name, seconds in sorted(sending.items())]
     return found

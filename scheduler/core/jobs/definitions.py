@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from scheduler.core import error_messages, text, triggers
-from scheduler.core.tasks.registry import Task, jsonable, registry, revealed
+from scheduler.core.tasks.registry import registry, revealed
+from scheduler.core.tasks.task import Task, jsonable
 from scheduler.errors import InvalidArguments
 
 

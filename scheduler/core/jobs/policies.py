@@ -9,7 +9,7 @@ from typing import Any
 from scheduler.conf import SchedulerSettings
 from scheduler.core import error_messages
 from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Field, Kind
-from scheduler.core.tasks.registry import DEFAULT_EXECUTOR, Task
+from scheduler.core.tasks.task import DEFAULT_EXECUTOR, Task
 from scheduler.errors import InvalidPolicy
 from scheduler.messages import Message
 

@@ -117,3 +117,20 @@ TOO_COSTLY = declare(
     "This trigger takes too long to compute: its triggers agree too rarely, or are too many. "
     "Make it of fewer or simpler ones.",
 )
+UNKNOWN_CALENDAR = declare("unknown_calendar", "There is no calendar “{name}”.", name=str)
+UNKNOWN_CALENDAR_BUT = declare(
+    "unknown_calendar_but", "There is no calendar “{name}”. Did you mean “{close}”?", name=str, close=str
+)
+CALENDARS_ARE_NAMES = declare(
+    "calendars_are_names", "{name} is a list of one to {most} names of calendars.", name=str, most=int
+)
+CALENDARS_ON_PARTS = declare("calendars_on_parts", "{name} belongs to the whole trigger, not to one part.", name=str)
+OTHERWISE_UNKNOWN = declare("otherwise_unknown", "otherwise is one of: {choices}.", choices=str)
+OTHERWISE_ALONE = declare("otherwise_alone", "otherwise needs only_on or not_on.")
+TOO_OFTEN_TO_MOVE = declare(
+    "too_often_to_move",
+    "otherwise “{choice}” needs a trigger with at most {most} fire times a day.",
+    choice=str,
+    most=int,
+)
+ALWAYS_LEFT_OUT = declare("always_left_out", "This never runs: its calendars leave out every fire time.")

@@ -15,7 +15,9 @@ from typing import Any
 
 from scheduler.core import hints
 from scheduler.core.triggers import error_messages
-from scheduler.core.triggers.calendars import CalendarTrigger, calendar_trigger
+from scheduler.core.triggers.calendar_intervals import CalendarTrigger, calendar_trigger
+from scheduler.core.triggers.calendared import CalendaredTrigger, During, Named, Otherwise
+from scheduler.core.triggers.calendars import contents
 from scheduler.core.triggers.combinations import MOST_STEPS, MOST_STEPS_INSIDE, AndTrigger, Combination, OrTrigger
 from scheduler.core.triggers.crons import cron_by_expression, cron_by_fields
 from scheduler.core.triggers.dates import DateTrigger
@@ -43,6 +45,11 @@ KEYS: dict[str, tuple[str, ...]] = {
     "or": ("triggers",),
     "and": ("triggers",),
 }
+CALENDAR_KEYS = ("only_on", "not_on", "otherwise")
+PINS = ("calendars", "windows")
+"""What the services write beside them: the digests of the calendars, and the maintenance windows of the job's tags."""
+
+MOST_CALENDARS = 10
 LONGEST_JITTER_SECONDS = 86_400
 MOST_CALENDAR_UNITS = 36_525
 MOST_SECONDS = 100 * 366 * 86_400
@@ -125,11 +132,13 @@ def _parse(trigger: object, *, place: str, depth: int, within_and: bool) -> Trig
             code="wrong_type",
         )
     values = {key: value for key, value in trigger.items() if value is not None}
+    if not values.keys().isdisjoint((*CALENDAR_KEYS, *PINS)):
+        return _with_calendars(values, place=place, depth=depth)
     form = _Form(values=values, place=place, depth=depth, within_and=within_and)
     kind = form.values.get("type")
     if not isinstance(kind, str) or kind not in KEYS:
         raise form.refuse("type", _unknown_type(kind), "unknown_type" if kind is not None else "missing")
-    allowed = ("type", *KEYS[kind], *BOUNDS)
+    allowed = ("type", *KEYS[kind], *BOUNDS, *(CALENDAR_KEYS if not depth else ()))
     for key in form.values:
         if key not in allowed:
             raise form.refuse(str(key)[:64], _unknown_key(kind, str(key)[:64], allowed), "unknown_key")
@@ -141,6 +150,84 @@ def _parse(trigger: object, *, place: str, depth: int, within_and: bool) -> Trig
     except InvalidTrigger as error:
         raise InvalidTrigger(error.message, pointer=_below(place, error.pointer), code=error.code) from None
     return compiled
+
+
+def _with_calendars(values: dict[str, Any], *, place: str, depth: int) -> Trigger:
+    given = {key: values.pop(key) for key in (*CALENDAR_KEYS, *PINS) if key in values}
+    form = _Form(values=given, place=place, depth=depth, within_and=False)
+    if depth:
+        key = next(iter(given))
+        raise form.refuse(key, error_messages.CALENDARS_ON_PARTS(name=key), "unknown_key")
+    rule = _parse(values, place=place, depth=0, within_and=False)
+    only_on, not_on = _names(form, "only_on"), _names(form, "not_on")
+    otherwise = _otherwise(form, is_of_use=bool(only_on or not_on))
+    pinned = form.values.get("calendars")
+    pins = (
+        {name: digest for name, digest in pinned.items() if isinstance(digest, str)} if isinstance(pinned, dict) else {}
+    )
+    windows = _windows(form, rule.timezone)
+    if not (only_on or not_on or windows):
+        return rule
+    return CalendaredTrigger.around(
+        rule,
+        only_on=only_on,
+        not_on=not_on,
+        otherwise=otherwise,
+        on=_named(only_on, pins, timezone=rule.timezone, key="only_on"),
+        off=_named(not_on, pins, timezone=rule.timezone, key="not_on"),
+        windows=windows,
+    )
+
+
+def _names(form: _Form, key: str) -> tuple[str, ...]:
+    given = form.values.get(key, ())
+    names = [given] if isinstance(given, str) else given
+    if not isinstance(names, list | tuple) or len(names) > MOST_CALENDARS or not all(map(contents.is_name, names)):
+        raise form.refuse(key, error_messages.CALENDARS_ARE_NAMES(name=key, most=MOST_CALENDARS), "wrong_type")
+    return tuple(dict.fromkeys(names))
+
+
+def _otherwise(form: _Form, *, is_of_use: bool) -> Otherwise:
+    given = form.values.get("otherwise", Otherwise.SKIP)
+    if not isinstance(given, str) or given not in tuple(Otherwise):
+        raise form.refuse("otherwise", error_messages.OTHERWISE_UNKNOWN(choices=", ".join(Otherwise)), "unknown_choice")
+    if not is_of_use and given != Otherwise.SKIP:
+        raise form.refuse("otherwise", error_messages.OTHERWISE_ALONE(), "missing")
+    return Otherwise(given)
+
+
+def _named(names: tuple[str, ...], pins: Mapping[str, str], *, timezone: str, key: str) -> tuple[Named, ...]:
+    """Return the calendars as the trigger was stored with them, or as they are now."""
+    missing = [name for name in names if name not in pins]
+    digests = {**pins, **(contents.current_digests(missing, key=key) if missing else {})}
+    return tuple(
+        Named(
+            name=name,
+            digest=digests[name],
+            calendar=contents.calendar(digests[name], name=name, timezone=timezone, key=key),
+        )
+        for name in names
+    )
+
+
+def _windows(form: _Form, timezone: str) -> tuple[Named, ...]:
+    """Read the maintenance windows, which only the services write."""
+    given = form.values.get("windows", {})
+    try:
+        pinned = [(name, str(digest), During(during)) for name, (digest, during) in given.items()]
+    except (AttributeError, TypeError, ValueError):
+        raise form.refuse(
+            "windows", error_messages.CALENDARS_ARE_NAMES(name="windows", most=MOST_CALENDARS), "wrong_type"
+        ) from None
+    return tuple(
+        Named(
+            name=name,
+            digest=digest,
+            calendar=contents.calendar(digest, name=name, timezone=timezone, key="windows"),
+            during=during,
+        )
+        for name, digest, during in pinned
+    )
 
 
 def _below(place: str, pointer: str) -> str:

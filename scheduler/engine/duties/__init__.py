@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from scheduler.engine.duties.account import Account
 from scheduler.engine.duties.announce import Announce
+from scheduler.engine.duties.calendars import Calendars
 from scheduler.engine.duties.cancel import Cancel
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.inspection import Inspect
 from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.look_ahead import LookAhead
@@ -24,6 +24,7 @@ from scheduler.engine.duties.start import Start
 from scheduler.engine.duties.sweep import Sweep
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duties.zones import Zones
+from scheduler.engine.duty import Agenda, Duty, Work
 
 DUTIES: tuple[type[Duty], ...] = (
     Reconcile,
@@ -31,6 +32,7 @@ DUTIES: tuple[type[Duty], ...] = (
     MarkStarted,
     Resume,
     Zones,
+    Calendars,
     Inspect,
     Account,
     Sweep,

@@ -15,8 +15,8 @@ from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Agenda, Duty, Work
-from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.engine.duty import Agenda, Duty, Work
+from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob, StoredDefinition
@@ -100,6 +100,8 @@ def _inspect(connection: Connection, jobs: Sequence[str], *, settings: Scheduler
                     problems.append((job.id, reasons.of_error(error)))
             except (InvalidArguments, InvalidTrigger) as error:
                 problems.append((job.id, reasons.of_error(error)))
+            except DatabaseUnavailable:  # a calendar could not be read
+                raise
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
                 unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
                 problems.append((job.id, unreadable))

@@ -16,8 +16,8 @@ from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Duty
-from scheduler.errors import InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.engine.duty import Duty
+from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob, EndedPause
@@ -82,6 +82,8 @@ def _end_pauses(
                 fit.append(_resumed(job, settings))
             except (InvalidArguments, InvalidTrigger) as error:
                 problems.append((job.id, reasons.of_error(error)))
+            except DatabaseUnavailable:  # a calendar could not be read
+                raise
             except Exception as error:  # noqa: BLE001 - nobody checked this definition: it may break only its job
                 unreadable = reasons.DEFINITION_UNREADABLE(type=type(error).__name__, error=f"{error}")
                 problems.append((job.id, unreadable))
@@ -96,7 +98,7 @@ def _end_pauses(
 
 def _resumed(job: EndedPause, settings: SchedulerSettings) -> ApprovedJob:
     """
-    Return the job as it is when somebody resumes it.
+    Return the job as it is when someone resumes it.
 
     A task that this node does not know may be another's: then nodes that know it judge the arguments, and if none does
     the sweep says that the job cannot run.

@@ -6,7 +6,8 @@ import logging
 
 from scheduler.core import triggers, zone_rules
 from scheduler.core.triggers import zones
-from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.core.triggers.calendars import contents
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
 from scheduler.store.liveness import installation, nodes
 from scheduler.store.sessions.connections import Connection
@@ -50,6 +51,7 @@ def compute_by_current_zones(connection: Connection, *, node: str, after: str = 
     if rescheduled is None:
         return ""
     zones.forget()
+    contents.forget()
     triggers.parse_cached.cache_clear()
     # A new database has no jobs yet: then there is nothing to look at.
     level = logging.WARNING if rescheduled.jobs else logging.INFO

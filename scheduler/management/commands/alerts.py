@@ -12,14 +12,15 @@ from django.utils import translation
 
 from scheduler.core.states import Via
 from scheduler.errors import ChannelNotFound
-from scheduler.management import printing
+from scheduler.management import imported, printing
 from scheduler.models import Channel
-from scheduler.services.alerts import channels, incidents, messages, rules, transfer
+from scheduler.services.alerts import channels, incidents, messages, rules, switches, transfer
 from scheduler.services.alerts.incidents import IncidentFilter
 
 _COLUMNS = ("id", "opened_at", "severity", "job_name", "what", "count", "acknowledged_by", "closed_because")
 _RULE_COLUMNS = ("id", "name", "enabled", "kind", "scope", "target", "severity", "channels")
 _CHANNEL_COLUMNS = ("id", "name", "kind", "enabled", "tested_at", "sent", "failing_since", "last_error")
+_SWITCH_COLUMNS = ("id", "name", "job", "enabled", "every_seconds", "requested_at", "answer")
 _ID = printing.whole(least=1, most=2**63 - 1)
 
 
@@ -43,10 +44,11 @@ class Command(BaseCommand):
         snooze.add_argument("--note", default="")
         test: CommandParser = words.add_parser("test", help="Send a test message through a channel.")
         test.add_argument("channel", help="The name or the id of a channel.")
-        for name, text in (("rules", "List rules."), ("channels", "List channels.")):
+        listed = {"rules": "List rules.", "channels": "List channels.", "switches": "List dead-man's switches."}
+        for name, text in listed.items():
             printing.add_output(words.add_parser(name, help=text))
-        words.add_parser("export", help="Print rules and channels as JSON, without secrets.")
-        load: CommandParser = words.add_parser("import", help="Create and update rules and channels from such JSON.")
+        words.add_parser("export", help="Print rules, channels and switches as JSON, without secrets.")
+        load: CommandParser = words.add_parser("import", help="Create and update them from such JSON.")
         load.add_argument("file", help="A file, or - for standard input.")
 
     def handle(self, *, word: str, **options: Any) -> None:
@@ -86,6 +88,9 @@ class Command(BaseCommand):
     def _channels(self, *, output: str, **_: Any) -> None:
         self._print([channels.represent(channel) for channel in channels.all_channels()], output, _CHANNEL_COLUMNS)
 
+    def _switches(self, *, output: str, **_: Any) -> None:
+        self._print([switches.represent(switch) for switch in switches.all_switches()], output, _SWITCH_COLUMNS)
+
     def _export(self, **_: Any) -> None:
         self.stdout.write(printing.as_json(transfer.export()))
 
@@ -96,9 +101,7 @@ class Command(BaseCommand):
         except (OSError, ValueError) as error:
             raise CommandError(f"{file} cannot be read: {error}", returncode=printing.NOT_ASKED) from None
         done = transfer.load(document=document, actor=_user(), via=Via.COMMAND)
-        printing.note(self.stderr, f"{done.channels} channels and {done.rules} rules were created or updated.")
-        for name in done.without_secrets:
-            printing.note(self.stderr, f"The channel “{name}” is switched off until its secrets are entered.")
+        imported.note_alerts(done, err=self.stderr)
 
     def _print(self, rows: list[dict[str, Any]], output: str, columns: tuple[str, ...]) -> None:
         text = printing.as_json(rows) if output == "json" else printing.table(rows=rows, columns=columns)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
 from scheduler.logbook import visible
-from scheduler.management import declared, edited, imported, printing
+from scheduler.management import bulk_jobs, declared, edited, imported, printing
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -50,6 +50,7 @@ class Command(BaseCommand):
         found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
         found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
         found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+        found.add_argument("--drift", action="store_true", help="Only declared jobs that a person changed.")
         found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=200, metavar="N")
         add("show", "Show a job.", _one, printing.add_output)
         coming = add("next", "Say when a job fires next.", printing.add_output)
@@ -79,12 +80,16 @@ class Command(BaseCommand):
         history.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
         exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
         exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
+        exporting.add_argument(
+            "--alerts", action="store_true", help="With all rules, channels and dead-man's switches."
+        )
         importing = add("import", "Create the jobs of an export.", printing.add_output)
         importing.add_argument("file", help="A file, or “-” for standard input.")
         importing.add_argument("--update", action="store_true", help="Change those that exist.")
         importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
         importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
 
+        bulk_jobs.add_arguments(add("bulk", "Act on all jobs that a filter finds, with progress."))
         declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
         declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
         imported.add_crontab_arguments(add("import-crontab", "Print the jobs of a crontab as a file of declared jobs."))
@@ -102,15 +107,23 @@ class Command(BaseCommand):
         tag: list[str],
         search: str,
         failing: bool,
+        drift: bool,
         limit: int,
         **_: Any,
     ) -> None:
-        filter = JobFilter(states=tuple(state or ()), tasks=tuple(task), tags=tuple(tag), failing=failing, text=search)
+        filter = JobFilter(
+            states=tuple(state or ()),
+            tasks=tuple(task),
+            tags=tuple(tag),
+            failing=failing,
+            drift=drift,
+            text=search,
+        )
         rows = list(_jobs(filter)[: limit + 1])
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)
         if len(rows) > limit:
-            printing.note(self.stderr, f"There are more than {limit:,} jobs: narrow it down, or raise --limit.")
+            printing.note(self.stderr, f"More than {limit:,} jobs; narrow the filter or raise --limit.")
 
     def _show(self, *, job: str, output: str, **_: Any) -> None:
         self._print(representations.jobs(rows=[jobs.get(id=job)])[0], output)
@@ -125,6 +138,8 @@ class Command(BaseCommand):
             trigger, now = jobs.get(id=job).trigger, database_now()
         moments = triggers.next_fire_times(trigger, after=now, count=count)
         printing.note(self.stderr, triggers.describe(trigger))
+        for remark in triggers.remarks(triggers.parse(trigger)):
+            printing.note(self.stderr, str(remark))
         times = [representations.instant(moment) for moment in moments]
         self.stdout.write(printing.as_json(times) if output == "json" else "\n".join(str(time) for time in times))
 
@@ -191,8 +206,8 @@ class Command(BaseCommand):
         if any(change.error for change in done.results):
             raise CommandError("Not every job could be changed.", returncode=printing.REFUSED)
 
-    def _export(self, *, jobs: list[str], **_: Any) -> None:
-        self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs))))
+    def _export(self, *, jobs: list[str], alerts: bool, **_: Any) -> None:
+        self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs), with_alerts=alerts)))
 
     def _import(self, *, file: str, update: bool, reason: str, dry_run: bool, output: str, **_: Any) -> None:
         try:
@@ -205,13 +220,18 @@ class Command(BaseCommand):
         except RecursionError:
             sentence = f"{file} is no export of jobs: it is nested too deeply."
             raise CommandError(sentence, returncode=printing.NOT_ASKED) from None
-        done = transfer.import_jobs(
-            document=document, actor=printing.actor(), via=Via.COMMAND, reason=reason, update=update, dry_run=dry_run
-        )
+        author = {"actor": printing.actor(), "via": Via.COMMAND}
+        done = transfer.import_jobs(document=document, **author, reason=reason, update=update, dry_run=dry_run)
         rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]
         self._print(rows, output, columns=("id", "what", "detail"))
+        alerts = transfer.import_alerts(document=document, **author, update=update, dry_run=dry_run)
+        if alerts is not None:
+            imported.note_alerts(alerts, err=self.stderr)
         if any(item.what == "refused" for item in done):
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
+
+    def _bulk(self, **options: Any) -> None:
+        bulk_jobs.run(options, actor=printing.actor(), out=self.stdout, err=self.stderr)
 
     def _plan(self, **options: Any) -> None:
         declared.plan(options, out=self.stdout, err=self.stderr, style=self.style)

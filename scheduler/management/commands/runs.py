@@ -93,7 +93,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))
         if len(rows) > limit:
-            printing.note(self.stderr, f"There are more than {limit:,} runs: narrow it down, or raise --limit.")
+            printing.note(self.stderr, f"More than {limit:,} runs; narrow the filter or raise --limit.")
 
     def _cancel(self, **options: Any) -> None:
         self._each(runs.cancel, "cancelled", among=(RunState.QUEUED, RunState.RUNNING), **options)

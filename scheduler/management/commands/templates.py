@@ -11,9 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from scheduler.core.states import Via
 from scheduler.management import declared, printing
 from scheduler.models import Template
+from scheduler.services import jobs as all_jobs
 from scheduler.services import templates
 from scheduler.services.declarations import Synchronisation
-from scheduler.services.templates import instances, providers
+from scheduler.services.templates import from_jobs, instances, predefined, providers
 
 _FIELDS = {"slug", "title", "description", "parameters", "body", "note"}
 
@@ -59,14 +60,19 @@ class Command(BaseCommand):
         upgrade.add_argument(
             "--overwrite", action="store_true", help="Also write fields that a person changed in an instance."
         )
+        made = add("from-job", "Make a template from a job.", printing.add_output)
+        made.add_argument("job", metavar="JOB", help="The id of the job.")
+        made.add_argument("--slug", help="Default: from the name of the job.")
+        made.add_argument("--title", help="Default: the name of the job.")
+        add("restore", "Bring a predefined template back to its shipped definition.", _slug, printing.add_output)
         detach = add("detach", "Let instances be ordinary jobs.")
         detach.add_argument("jobs", nargs="+", metavar="JOB")
 
     def handle(self, *, word: str, **options: Any) -> None:
-        printing.guarded(lambda: getattr(self, f"_{word}")(**options))
+        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options))
 
     def _list(self, *, output: str, **_: Any) -> None:
-        rows = [_shown(template) for template in Template.objects.all()]
+        rows = [_shown(template) for template in templates.all_templates()]
         self._print(rows, output, columns=("slug", "title", "version", "instances"))
 
     def _show(self, *, slug: str, output: str, **_: Any) -> None:
@@ -83,7 +89,7 @@ class Command(BaseCommand):
 
     def _load(self, *, file: Path, output: str, **_: Any) -> None:
         given = _document(file)
-        found = Template.objects.filter(slug=given["slug"]).first()
+        found = templates.all_templates().filter(slug=given["slug"]).first()
         body, parameters = given["body"], given.get("parameters", ())
         if found is None:
             version = templates.create(
@@ -132,9 +138,23 @@ class Command(BaseCommand):
             found = instances.upgrade(version=version, overwrite=overwrite, actor=_actor(), via=Via.COMMAND)
         self._report(found, as_json=as_json, dry_run=dry_run)
 
-    def _detach(self, *, jobs: list[str], **_: Any) -> None:
-        from scheduler.services import jobs as all_jobs
+    def _from_job(self, *, job: str, slug: str | None, title: str | None, output: str, **_: Any) -> None:
+        found = from_jobs.proposed(job=all_jobs.get(id=job))
+        version = templates.create(
+            slug=slug or found.slug,
+            title=title or found.title,
+            description=found.description,
+            body=found.body,
+            parameters=found.parameters,
+            actor=_actor(),
+        )
+        self._print({"slug": version.template.slug, "version": version.number}, output)
 
+    def _restore(self, *, slug: str, output: str, **_: Any) -> None:
+        template = predefined.restore(slug=slug)
+        self._print({"slug": slug, "version": templates.version(template=template).number}, output)
+
+    def _detach(self, *, jobs: list[str], **_: Any) -> None:
         for id in jobs:
             instances.detach(job=all_jobs.get(id=id))
             self.stdout.write(f"{id} is an ordinary job now.")

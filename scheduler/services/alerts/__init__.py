@@ -6,7 +6,8 @@ notification as it is sent, ``kinds`` are the ways to send it, and ``sender`` is
 in ``scheduler.store.alerts``.
 """
 
+from scheduler.services.alerts.digests import DigestPart
 from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 from scheduler.services.alerts.messages import Message
 
-__all__ = ["ChannelKind", "Field", "Message"]
+__all__ = ["ChannelKind", "DigestPart", "Field", "Message"]

@@ -26,6 +26,8 @@ from scheduler.store.clock import database_now
 _PLAIN = ("enabled", "per_minute", "zone", "language", "quiet_from", "quiet_until", "digest", "digest_at")
 FIELDS = ("name", "kind", "config", *_PLAIN)
 
+_DIGEST_AT = time(8)
+
 
 def all_channels() -> QuerySet[Channel]:
     """Return the channels with the number of messages that wait, by name."""
@@ -56,7 +58,8 @@ def create(*, name: str, kind: str, actor: str = "", via: Via | str = Via.CODE, 
     """
     channel = Channel(kind=kind)
     with transactions.atomic():
-        _save(channel, {"name": name, "kind": kind, **given}, before={}, action="created", actor=actor, via=via)
+        values = {"digest_at": _DIGEST_AT, **given, "name": name, "kind": kind}
+        _save(channel, values, before={}, action="created", actor=actor, via=via)
     return channel
 
 

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, Sum
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from scheduler import conf
 from scheduler.models import Channel, Incident, Job, Notification, Rollup
 from scheduler.services import transactions
 from scheduler.services.alerts import sentences
 from scheduler.services.queries import metrics
+from scheduler.telemetry import events
+
+logger = logging.getLogger(__name__)
 
 _MOST = 10
+_MOST_READ = 1000
+"""Lines that are read to say how many there are beside those that are shown."""
+
 _DAYS = {"daily": 1, "weekly": 7}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DigestPart:
+    """A list under a title. Without lines it is left out."""
+
+    title: str
+    lines: tuple[str, ...]
 
 
 def next_at(*, channel: Channel, now: datetime) -> datetime | None:
@@ -38,7 +57,6 @@ def write_due(*, now: datetime) -> int:
     for channel in Channel.objects.filter(enabled=True, next_digest_at__lte=now).exclude(digest=""):
         following = next_at(channel=channel, now=now)
         # Only one sender changes the row, and only it writes the message, in the same transaction.
-
         with transactions.atomic():
             mine = Channel.objects.filter(pk=channel.pk, next_digest_at=channel.next_digest_at).update(
                 next_digest_at=following
@@ -68,21 +86,39 @@ def compose(*, channel: Channel, zone: ZoneInfo, now: datetime) -> tuple[str, tu
         said = _("%(missed)d fire times were missed, %(skipped)d skipped.")
         paragraphs.append(said % {"missed": total.missed, "skipped": total.skipped})
     failing = [
-        f"{sentences.one_line(name or key)}: {tally.failed + tally.timed_out + tally.interrupted}"
+        f"{name or key}: {tally.failed + tally.timed_out + tally.interrupted}"
         for key, name, tally, _last in window.jobs
         if tally.failed + tally.timed_out + tally.interrupted
     ]
-    _add(paragraphs, _("Most failures:"), failing[:_MOST])
-    _add(paragraphs, _("Longest on average:"), _slowest(since))
-    _add(paragraphs, _("Open incidents:"), _open())
-    _add(paragraphs, _("Active, without a run:"), _without_a_run(since))
+    parts = (
+        DigestPart(title=_("Most failures:"), lines=tuple(failing)),
+        DigestPart(title=_("Longest on average:"), lines=tuple(_slowest(since))),
+        DigestPart(title=_("Open incidents:"), lines=tuple(_open())),
+        DigestPart(title=_("Active, without a run:"), lines=tuple(_without_a_run(since))),
+        *_parts_of_the_project(since=since, until=now, zone=zone),
+    )
+    paragraphs += [_written(part) for part in parts if part.lines]
     title = _("Weekly digest") if days > 1 else _("Daily digest")
     return f"{title}: {ran % {'number': total.executed, 'failed': failed}}", tuple(paragraphs)
 
 
-def _add(paragraphs: list[str], title: str, lines: list[str]) -> None:
-    if lines:
-        paragraphs.append("\n".join([title, *(f"- {line}" for line in lines)]))
+def _parts_of_the_project(*, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[DigestPart]:
+    for path in conf.get().digest_parts:
+        try:
+            with transactions.atomic():
+                part = import_string(path)(since=since, until=until, zone=zone)
+        except Exception as error:  # the project's code: the rest of the digest is sent all the same
+            logger.exception(events.ALERTS_DIGEST_PART_FAILED, extra={"part": path})
+            part = DigestPart(title=path, lines=(f"{type(error).__name__}: {error}",))
+        yield part
+
+
+def _written(part: DigestPart) -> str:
+    lines = [f"- {sentences.one_line(line)}" for line in part.lines[:_MOST]]
+    left = len(part.lines) - len(lines)
+    if left:
+        lines.append(f"- {ngettext('and %d more', 'and %d more', left) % left}")
+    return "\n".join([part.title, *lines])
 
 
 def _slowest(since: datetime) -> list[str]:
@@ -96,17 +132,12 @@ def _slowest(since: datetime) -> list[str]:
         .order_by("-mean")[:_MOST]
     )
     names = dict(Job.objects.filter(pk__in=[row["job_key"] for row in rows]).values_list("pk", "name"))
-    return [
-        f"{sentences.one_line(names.get(row['job_key'], row['job_key']))}: {row['mean']:.1f} s"
-        for row in rows
-        if row["mean"]
-    ]
+    return [f"{names.get(row['job_key'], row['job_key'])}: {row['mean']:.1f} s" for row in rows if row["mean"]]
 
 
 def _open() -> list[str]:
-    found = Incident.objects.open().order_by("opened_at")[: _MOST + 1]
-    lines = [f"{sentences.subject(incident)}: {sentences.what(incident)}" for incident in found[:_MOST]]
-    return [*lines, "…"] if len(found) > _MOST else lines
+    found = Incident.objects.open().order_by("opened_at")[:_MOST_READ]
+    return [f"{sentences.subject(incident)}: {sentences.what(incident)}" for incident in found]
 
 
 def _without_a_run(since: datetime) -> list[str]:
@@ -118,4 +149,4 @@ def _without_a_run(since: datetime) -> list[str]:
         .order_by("pk")
         .values_list("name", flat=True)
     )
-    return [sentences.one_line(name) for name in names[:_MOST]]
+    return list(names[:_MOST_READ])

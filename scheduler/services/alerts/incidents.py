@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
+from django.dispatch import Signal
 
 from scheduler.core.alerts import ClosedBecause
 from scheduler.errors import IncidentIsClosed, IncidentNotFound, InvalidPause
@@ -14,6 +17,9 @@ from scheduler.messages import phrase
 from scheduler.models import Incident, Job, Mute, Notification
 from scheduler.services import transactions
 from scheduler.store.clock import database_now
+from scheduler.telemetry import events
+
+logger = logging.getLogger(__name__)
 
 LONGEST = timedelta(days=366)
 
@@ -146,6 +152,18 @@ def mute_of(*, job: Job) -> Mute | None:
 def of_thread(*, thread: str) -> QuerySet[Incident]:
     """Return the incidents that a message told of, open ones first."""
     return Incident.objects.filter(opened_in=thread).order_by(F("closed_at").desc(nulls_first=True), "id")
+
+
+def announce(signal: Signal, *, opened_in: Sequence[str] = (), closed_in: Sequence[str] = ()) -> None:
+    """Send a signal about each incident of these messages, for the project's own code."""
+    if not signal.has_listeners():
+        return
+    found = Incident.objects.filter(Q(opened_in__in=opened_in) | Q(closed_in__in=closed_in))
+    for incident in found.order_by("pk").iterator(chunk_size=500):
+        for receiver, error in signal.send_robust(sender=Incident, incident=incident):
+            if isinstance(error, Exception):
+                extra = {"receiver": getattr(receiver, "__qualname__", repr(receiver)), "error": str(error)}
+                logger.error(events.ALERTS_RECEIVER_FAILED, extra=extra)
 
 
 def _locked(incident: Incident) -> Incident:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.contrib.admin.utils import quote
 from django.core import signing
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch
 
 from scheduler import conf
+from scheduler.services.sites import reverse
 
 _SALT = "scheduler.alerts.link"
 _LIFE_SECONDS = 30 * 24 * 3600
@@ -23,7 +24,7 @@ def absolute(name: str, args: Sequence[Any] = ()) -> str:
     if not base:
         return ""
     try:
-        return base + reverse(name, args=list(args))
+        return base + reverse(name, args)
     except NoReverseMatch:
         return ""
 

@@ -46,6 +46,9 @@ class Message:
     data: dict[str, Any]
     """As JSON: what a webhook sends."""
 
+    at: datetime
+    """Of this try, by the database's clock: that of this machine may be wrong."""
+
     answers: str = ""
     """The id of the message that opened the conversation. Empty: this one does."""
 
@@ -98,6 +101,7 @@ def render(*, notification: Notification, now: datetime | None = None) -> Messag
             text=render_to_string("scheduler/alerts/message.txt", context),
             html=render_to_string("scheduler/alerts/message.html", context),
             data=_data(notification, content),
+            at=now,
             answers=_answers(notification),
             domain=links.domain(),
         )

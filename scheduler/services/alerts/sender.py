@@ -16,23 +16,23 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from django.db import close_old_connections, connections
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.db.utils import Error as DatabaseError
-from django.dispatch import Signal
 
 from scheduler import failpoints
-from scheduler.core.alerts import GIVE_UP_AFTER, RuleKind, delay_before_next_try, quiet_until
+from scheduler.core.alerts import GIVE_UP_AFTER, delay_before_next_try, quiet_until
 from scheduler.errors import DatabaseUnavailable, DeliveryFailed, SchedulerError
 from scheduler.loops import Loop, spawn
-from scheduler.models import Channel, Incident, Notification
-from scheduler.services.alerts import digests, kinds, messages, switches
+from scheduler.models import Channel, Notification
+from scheduler.services.alerts import digests, incidents, kinds, messages, switches
+from scheduler.services.alerts.judge import Judge
 from scheduler.services.alerts.kinds.kind import ChannelKind, opened
 from scheduler.services.alerts.messages import Message
 from scheduler.services.alerts.switches import Ping
 from scheduler.signals import incident_closed, incident_opened
-from scheduler.store import alerts
-from scheduler.store.alerts import JUDGED_BY_TIME, Leased
+from scheduler.store import outbox
 from scheduler.store.clock import database_now
+from scheduler.store.outbox import Leased
 from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
@@ -47,17 +47,9 @@ LEASE_SECONDS = 120.0
 _AT_ONCE = 8
 """Channels that are sent to at the same time."""
 
-_QUICK_SECONDS = 10.0
-_SLOW_SECONDS = 60.0
-_JUDGE_SECONDS: dict[RuleKind, float] = {
-    RuleKind.LATE: _QUICK_SECONDS,
-    RuleKind.DEADLINE: _QUICK_SECONDS,
-    RuleKind.SLOW: _QUICK_SECONDS,
-    RuleKind.SYSTEM: _QUICK_SECONDS,
-    RuleKind.RESULT: _QUICK_SECONDS,
-    RuleKind.SILENT: _SLOW_SECONDS,
-    RuleKind.DROPPED: _SLOW_SECONDS,
-}
+_PLANS_SECONDS = 5.0
+"""Between two looks at what is planned by the clock: digests and dead-man's switches."""
+
 _LAST_SECONDS = 4.0
 """The time that a stopping sender waits for responses."""
 
@@ -85,8 +77,8 @@ class Sender(Loop):
         self._answers: SimpleQueue[_Answer | tuple[Ping, str]] = SimpleQueue()
         self._busy: set[int] = set()
         self._pinging = 0
-        self._judge_at = dict.fromkeys(JUDGED_BY_TIME, 0.0)
-        self._switches_at = 0.0
+        self._judge = Judge(connection=self._connection)
+        self._plans_at = 0.0
 
     def turn(self) -> float:
         """:raises DatabaseUnavailable: what was begun is taken up again later"""
@@ -137,35 +129,33 @@ class Sender(Loop):
         :raises DatabaseUnavailable, DatabaseError: what was begun is taken up again later
         """
         self._record_answers()
-        self._judge()
-        self._tell(gather=gather)
-        digests.write_due(now=database_now())
-        self._send_due()
-        self._request_switches()
+        self._judge.turn()
+        self._follow_plans()
+        if self._tell(gather=gather):
+            self._send_due()
 
-    def _judge(self) -> None:
-        now = time.monotonic()
-        for kind, at in self._judge_at.items():
-            if now < at:
-                continue
-            self._judge_at[kind] = now + _JUDGE_SECONDS[kind]
-            alerts.judge(self._connection, kind=kind)
-            if kind is RuleKind.SYSTEM:
-                alerts.settle_interrupted(self._connection)
-                alerts.close_orphans(self._connection)
-
-    def _tell(self, *, gather: bool) -> None:
-        told = alerts.tell(self._connection) if gather else alerts.tell(self._connection, quiet=0.0, pace=0.0)
+    def _tell(self, *, gather: bool) -> bool:
+        """Fill the outbox and return whether something in it is due."""
+        told = (
+            outbox.tell(self._connection) if gather else outbox.tell(self._connection, quiet=0.0, burst=0.0, pace=0.0)
+        )
         if told.opened:
             logger.info(events.ALERTS_OPENED, extra={"incidents": told.opened})
         if told.closed:
             logger.info(events.ALERTS_CLOSED, extra={"incidents": told.closed})
-        _signal(incident_opened, Incident.objects.filter(opened_in__in=told.openings))
-        _signal(incident_closed, Incident.objects.filter(closed_in__in=told.closings))
+        incidents.announce(incident_opened, opened_in=told.openings)
+        incidents.announce(incident_closed, closed_in=told.closings)
+        return told.has_messages
 
     def _has_due(self) -> bool:
-        due = Notification.objects.filter(state="pending", due_at__lte=database_now(), channel__enabled=True)
-        return due.exclude(leased_until__gt=database_now()).exists()
+        """Return whether a message could go now. One that waits for another one, or for the morning, could not."""
+        now = database_now()
+        pending = Notification.objects.filter(state="pending")
+        first = pending.filter(thread=OuterRef("thread"), channel=OuterRef("channel"), kind__in=("opened", "escalated"))
+        follows = Q(kind__in=("changed", "reminder", "recovered")) & Exists(first)
+        is_kept = Q(channel__in=self._quiet_channels()) & ~Q(severity="critical") & ~Q(kind="test")
+        due = pending.filter(due_at__lte=now, channel__enabled=True).exclude(leased_until__gt=now)
+        return due.exclude(follows).exclude(is_kept).exists()
 
     def _quiet_channels(self) -> list[int]:
         now = database_now()
@@ -180,7 +170,7 @@ class Sender(Loop):
         free = _AT_ONCE - len(self._busy)
         if free <= 0:
             return
-        claimed = alerts.claim(
+        claimed = outbox.claim(
             self._connection,
             busy=self._busy,
             quiet=self._quiet_channels(),
@@ -248,13 +238,13 @@ class Sender(Loop):
             "attempt": leased.attempts,
         }
         if answer.is_sent:
-            alerts.record_sent(self._connection, **about)  # type: ignore[arg-type]
+            outbox.record_sent(self._connection, **about)  # type: ignore[arg-type]
             logger.info(events.ALERTS_SENT, extra=facts)
             return
         chance = random.random()  # noqa: S311 - it spreads load and keeps no secret
         is_last = leased.attempts >= GIVE_UP_AFTER or answer.gone
         delay = None if is_last else delay_before_next_try(attempts=leased.attempts, chance=chance)
-        alerts.record_unsent(
+        outbox.record_unsent(
             self._connection,
             **about,  # type: ignore[arg-type]
             delay_seconds=None if delay is None else delay.total_seconds(),
@@ -263,25 +253,16 @@ class Sender(Loop):
         )
         logger.warning(events.ALERTS_NOT_SENT, extra={**facts, "error": answer.text, "given_up": is_last})
 
-    def _request_switches(self) -> None:
+    def _follow_plans(self) -> None:
+        """Put the digests that are due into the outbox, and request the switches that are."""
         now = time.monotonic()
-        if now < self._switches_at or self._pinging:
+        if now < self._plans_at or self._pinging:
             return
-        self._switches_at = now + 5.0
+        self._plans_at = now + _PLANS_SECONDS
+        digests.write_due(now=database_now())
         for ping in switches.take_due():
             self._pinging += 1
             spawn(_request, args=(self._answers, ping), name="scheduler-switch")
-
-
-def _signal(signal: Signal, incidents: QuerySet[Incident]) -> None:
-    """Let the project's own code know, one incident after the other."""
-    if not signal.has_listeners():
-        return
-    for incident in incidents.order_by("pk").iterator(chunk_size=500):
-        for receiver, error in signal.send_robust(sender=Incident, incident=incident):
-            if isinstance(error, Exception):
-                extra = {"receiver": getattr(receiver, "__qualname__", repr(receiver)), "error": str(error)}
-                logger.error(events.ALERTS_RECEIVER_FAILED, extra=extra)
 
 
 def _send(

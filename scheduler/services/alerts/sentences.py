@@ -13,6 +13,7 @@ from scheduler.core.alerts import CLOSED_BECAUSE, ClosedBecause, RuleKind
 from scheduler.core.alerts.checks import SENTENCES
 from scheduler.logbook import visible
 from scheduler.models import Incident, Job
+from scheduler.translations import translate
 
 _MOST = 200
 
@@ -58,7 +59,7 @@ def detail(incident: Incident) -> str:
         params=facts.get("reason_params"),
         text=str(facts.get("state_reason") or facts.get("text") or ""),
     )
-    return one_line(incident.text or reason, most=500)
+    return one_line(incident.text or translate(reason), most=500)
 
 
 def ended(incident: Incident) -> str:
@@ -74,12 +75,24 @@ def comes_next(job: Job | None, *, zone: ZoneInfo) -> str:
     if job is None:
         return ""
     if job.state == "paused":
-        return _("It is paused until somebody resumes it.")
+        return _("It is paused until someone resumes it.")
     if job.state == "broken":
         return _("It does not run until its definition is mended.")
     if job.next_run_time is None:
         return _("It is not going to run by itself.")
-    return _("Its next run is at %s.") % clock(job.next_run_time, zone=zone)
+    said = [_("Its next run is at %s.") % clock(job.next_run_time, zone=zone)]
+    if job.max_retries:
+        retried = ngettext(
+            "A run that fails is tried again %d time.",
+            "A run that fails is tried again up to %d times.",
+            job.max_retries,
+        )
+        said.append(retried % job.max_retries)
+    if job.pause_after_failures is not None:
+        limit = job.pause_after_failures
+        paused = ngettext("It is paused after %d failure.", "It is paused after %d failures in a row.", limit)
+        said.append(paused % limit)
+    return " ".join(said)
 
 
 def clock(at: datetime, *, zone: ZoneInfo) -> str:

@@ -9,21 +9,35 @@ from typing import Any
 
 import httpx
 from django.db import IntegrityError
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet
 
 from scheduler import outgoing, sealing
 from scheduler.core.health import Status
 from scheduler.core.states import RunState
-from scheduler.errors import DestinationRefused, InvalidArguments, InvalidChannel, NameTaken, RequestFailed
+from scheduler.errors import (
+    DestinationRefused,
+    InvalidArguments,
+    InvalidSwitch,
+    NameTaken,
+    RequestFailed,
+    SwitchNotFound,
+)
 from scheduler.messages import phrase
-from scheduler.models import Run, Switch
+from scheduler.models import Job, Run, Switch
 from scheduler.services import transactions
+from scheduler.services.masking import MASK
 from scheduler.services.queries import health
 from scheduler.store.clock import database_now
 
 _LIMITS = outgoing.Limits(redirects=3, connect_seconds=5.0, read_seconds=5.0, total_seconds=10.0)
 _SHORTEST_SECONDS = 10.0
+_LONGEST_SECONDS = 86_400.0
+_LONGEST_NAME = 100
+_LONGEST_URL = 1000
 _FAILED = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
+
+
+FIELDS = ("name", "url", "job", "every_seconds", "enabled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,61 +52,126 @@ def all_switches() -> QuerySet[Switch]:
     return Switch.objects.order_by("name")
 
 
-def check(*, url: str, every_seconds: float, is_kept: bool = False) -> None:
-    """
-    Check what a switch is made of. ``is_kept``: its address stays.
-
-    :raises InvalidChannel: naming the field, its value and what is allowed
-    """
-    if not is_kept:
-        try:
-            outgoing.check(url=url.strip())
-        except DestinationRefused as error:
-            raise InvalidChannel(error.message, field="url") from None
-    if not _SHORTEST_SECONDS <= every_seconds <= 86_400:
-        raise InvalidChannel(
-            phrase("every_seconds is “{value}”. It must be a number from 10 to 86,400.", value=f"{every_seconds}"),
-            field="every_seconds",
-        )
+def get(*, id: int) -> Switch:
+    """:raises SwitchNotFound: a switch with this id does not exist"""
+    switch = Switch.objects.filter(pk=id).first()
+    if switch is None:
+        raise SwitchNotFound(phrase("There is no dead-man's switch with the id {id}.", id=f"{id}"))
+    return switch
 
 
-def create(*, name: str, url: str, job: str = "", every_seconds: float = 60.0, enabled: bool = True) -> Switch:
+def check(*, switch: Switch | None, **given: Any) -> dict[str, Any]:
     """
-    Create a switch. ``job`` is the id of the job whose runs it reports, empty: it reports the health.
+    Return the columns of a switch as they would be saved. ``switch``: the one that is changed.
 
-    :raises InvalidChannel, NameTaken: naming the field, its value and what is allowed
+    :raises InvalidSwitch, NameTaken: naming the field, its value and what is allowed
     """
-    check(url=url, every_seconds=every_seconds)
-    newest = _newest(job) if job else None
-    switch = Switch(
-        name=name,
-        job_key=job,
-        url=sealing.seal(url.strip()),
-        every_seconds=every_seconds,
-        enabled=enabled,
-        seen_run=newest,
-        seen_start=newest,
-    )
+    unknown = sorted(set(given) - set(FIELDS))
+    if unknown:
+        raise InvalidSwitch(phrase("A dead-man's switch has no {names}.", names=", ".join(unknown)), field=unknown[0])
+    columns: dict[str, Any] = {}
+    if switch is None or "name" in given:
+        columns["name"] = _name(given.get("name"), switch)
+    if switch is None or given.get("url") not in (None, "", MASK):
+        columns["url"] = _url(given.get("url"), is_off=given.get("enabled") is False)
+    elif given.get("enabled") and not sealing.unseal(switch.url):
+        raise InvalidSwitch(phrase("url is empty: enter the address, which an import leaves out."), field="url")
+    if "job" in given and (switch is None or given["job"] != switch.job_key):
+        columns["job_key"] = _job(given["job"])
+    if "every_seconds" in given:
+        columns["every_seconds"] = _seconds(given["every_seconds"])
+    if "enabled" in given:
+        columns["enabled"] = bool(given["enabled"])
+    return columns
+
+
+def create(*, name: str, url: str | None, **given: Any) -> Switch:
+    """
+    Create a switch. ``given`` are fields of ``FIELDS``. ``job`` is the id of the job whose runs it reports.
+
+    Without a job it reports the health. ``url`` may be ``None`` in a switch that is off: somebody enters it later.
+
+    :raises InvalidSwitch, NameTaken: naming the field, its value and what is allowed
+    """
+    return _saved(Switch(), check(switch=None, name=name, url=url, **given))
+
+
+def update(*, switch: Switch, **given: Any) -> Switch:
+    """
+    Change a switch. Its address stays if the new one is empty or a mask.
+
+    :raises InvalidSwitch, NameTaken, SwitchNotFound: no change was made
+    """
+    with transactions.atomic():
+        stored = Switch.objects.select_for_update().filter(pk=switch.pk).first()
+        if stored is None:
+            raise SwitchNotFound(phrase("There is no dead-man's switch with the id {id}.", id=f"{switch.pk}"))
+        return _saved(stored, check(switch=stored, **given))
+
+
+def remove(*, switch: Switch) -> None:
+    """Delete a switch. The service that it requested alerts when the requests stop."""
+    switch.delete()
+
+
+def _saved(switch: Switch, columns: dict[str, Any]) -> Switch:
+    for column, value in columns.items():
+        setattr(switch, column, value)
+    if columns.get("job_key"):
+        switch.seen_run = switch.seen_start = _newest(columns["job_key"])
+    switch.next_at = database_now()
     try:
         with transactions.atomic():
             switch.save()
     except IntegrityError as error:
-        raise NameTaken(phrase("There is a switch “{name}” already. Choose another name.", name=name)) from error
+        raise NameTaken(_taken(switch.name)) from error
     return switch
 
 
-def update(*, switch: Switch, url: str = "") -> Switch:
-    """
-    Save what was changed of a switch. ``url`` is its new address, empty: it stays.
+def _name(value: Any, switch: Switch | None) -> str:
+    if not isinstance(value, str) or not 0 < len(value.strip()) <= _LONGEST_NAME or not value.isprintable():
+        raise InvalidSwitch(phrase("name must be a text of 1 to 100 characters."), field="name")
+    name = value.strip()
+    others = Switch.objects.filter(name=name)
+    if (others if switch is None else others.exclude(pk=switch.pk)).exists():
+        raise NameTaken(_taken(name))
+    return name
 
-    :raises InvalidChannel: no change was made
-    """
-    check(url=url, every_seconds=switch.every_seconds, is_kept=not url)
-    if url:
-        switch.url = sealing.seal(url.strip())
-    switch.next_at = database_now()
-    switch.save()
-    return switch
+
+def _taken(name: str) -> str:
+    return phrase("There is a dead-man's switch “{name}” already. Choose another name.", name=name)
+
+
+def _url(value: Any, *, is_off: bool) -> dict[str, Any]:
+    if value is None and is_off:
+        return sealing.seal("")
+    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_URL or value == MASK:
+        raise InvalidSwitch(
+            phrase("url must be an address of at most {most:,} characters.", most=_LONGEST_URL), field="url"
+        )
+    try:
+        outgoing.check(url=value.strip())
+    except DestinationRefused as error:
+        raise InvalidSwitch(error.message, field="url") from None
+    return sealing.seal(value.strip())
+
+
+def _job(value: Any) -> str:
+    if value in (None, ""):
+        return ""
+    if not isinstance(value, str) or not Job.objects.filter(pk=value[:255]).exists():
+        raise InvalidSwitch(phrase("There is no job with the id {id}.", id=f"{value}"[:64]), field="job")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not _SHORTEST_SECONDS <= value <= _LONGEST_SECONDS:
+        raise InvalidSwitch(
+            phrase("every_seconds is “{value}”. It must be a number from 10 to 86,400.", value=f"{value}"[:20]),
+            field="every_seconds",
+        )
+    return float(value)
 
 
 def _newest(job: str) -> int | None:
@@ -112,8 +191,10 @@ def take_due() -> list[Ping]:
     now = database_now()
     pings: list[Ping] = []
     with transactions.atomic():
-        due = Switch.objects.select_for_update(skip_locked=True).filter(enabled=True, next_at__lte=now)
-        for switch in due.order_by("next_at")[:50]:
+        locked = Switch.objects.select_for_update(skip_locked=True).filter(enabled=True)
+        # Further ahead than it is ever planned: the clock was set back.
+        is_due = Q(next_at__lte=now) | Q(next_at__gt=now + F("every_seconds") * timedelta(seconds=1))
+        for switch in locked.filter(is_due).order_by("next_at")[:50]:
             pings += [Ping(switch=switch.pk, url=url) for url in _urls(switch)]
             switch.next_at = now + timedelta(seconds=switch.every_seconds)
             switch.save(update_fields=["next_at", "seen_run", "seen_start"])
@@ -135,17 +216,17 @@ def _urls(switch: Switch) -> list[str]:
 def _of_job(switch: Switch) -> list[str]:
     """Return what is added to the address for what happened since. Remembers what it has seen."""
     runs = Run.objects.filter(job_key=switch.job_key, job_id=switch.job_key)
-    words: list[str] = []
+    words: list[tuple[int, str]] = []
     running = runs.filter(state=RunState.RUNNING, id__gt=switch.seen_start or 0).order_by("-id").first()
     if running is not None:
         switch.seen_start = running.pk
-        words.append("/start")
+        words.append((running.pk, "/start"))
     ended = runs.filter(id__gt=switch.seen_run or 0, state__in=(RunState.SUCCEEDED, *_FAILED))
     last = ended.order_by("-id").values_list("id", "state").first()
     if last is not None:
         switch.seen_run = last[0]
-        words.append("" if last[1] == RunState.SUCCEEDED else "/fail")
-    return words
+        words.append((last[0], "" if last[1] == RunState.SUCCEEDED else "/fail"))
+    return [word for _run, word in sorted(words)]
 
 
 def send(ping: Ping) -> str:
@@ -165,11 +246,13 @@ def record(*, answers: Sequence[tuple[Ping, str]]) -> None:
 
 
 def represent(switch: Switch) -> dict[str, Any]:
+    """Describe a switch as JSON, with its address masked."""
     from scheduler.services.queries.representations import instant
 
     return {
         "id": switch.pk,
         "name": switch.name,
+        "url": MASK,
         "job": switch.job_key or None,
         "enabled": switch.enabled,
         "every_seconds": switch.every_seconds,

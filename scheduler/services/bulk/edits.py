@@ -1,16 +1,21 @@
-"""The same edit of many jobs: executor, time limit, time zone, interval, tags."""
+"""The same edit of many jobs: executor, time limit, time zone, interval, tags, and a preview of what it changes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
+from scheduler.core import triggers
+from scheduler.core.jobs.names import checked_tags
 from scheduler.core.triggers.zones import zone_named
-from scheduler.errors import InvalidRequest, InvalidTrigger
+from scheduler.errors import InvalidRequest, InvalidTrigger, SchedulerError
 from scheduler.messages import phrase
 from scheduler.models import Job
+from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
 
-FIELDS = ("executor", "timeout", "timezone", "interval_seconds")
+FIELDS = ("executor", "timeout", "timezone", "interval_seconds", "add_tags", "remove_tags")
 
 
 def check(changes: dict[str, Any]) -> None:
@@ -30,6 +35,9 @@ def check(changes: dict[str, Any]) -> None:
             raise InvalidRequest(f"{name} must be more than 0 seconds, not “{value}”.")
     if changes.get("interval_seconds", 1) is None:
         raise InvalidRequest("interval_seconds must be more than 0 seconds.")
+    for name in ("add_tags", "remove_tags"):
+        if name in changes:
+            checked_tags(changes[name])
     if "timezone" in changes:
         try:
             zone_named(str(changes["timezone"]))
@@ -48,14 +56,56 @@ def changed(*, job: Job, changes: dict[str, Any]) -> dict[str, Any]:
         found["executor"] = changes["executor"]
     if "timeout" in changes and changes["timeout"] != job.timeout:
         found["timeout"] = changes["timeout"]
+    added, removed = changes.get("add_tags", ()), set(changes.get("remove_tags", ()))
+    tags = [tag for tag in dict.fromkeys((*job.tags, *added)) if tag not in removed]
+    if tags != job.tags:
+        found["tags"] = tags
     trigger = job.trigger
     if "interval_seconds" in changes:
         trigger = _with_interval(trigger, changes["interval_seconds"])
     if "timezone" in changes:
         trigger = _in_zone(trigger, changes["timezone"])
-    if trigger != job.trigger:
-        found["trigger"] = trigger
+    if not triggers.is_same(trigger, job.trigger):
+        found["trigger"] = triggers.current_form(trigger)
     return found
+
+
+def apply(*, job: Job, changes: dict[str, Any], **author: Any) -> Job:
+    """
+    Change one job, and return it. A job that has the values already is left alone.
+
+    :raises InvalidTrigger, InvalidPolicy, InvalidName: nothing was changed
+    """
+    found = changed(job=job, changes=changes)
+    return bulk.update(job=job, **author, version=None, **found) if found else job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """What an edit does to one job."""
+
+    job: Job
+    changes: dict[str, Any]
+    """The fields that become others, with their new values. Empty: none."""
+
+    refusal: SchedulerError | None = None
+
+
+def preview(*, jobs: Iterable[Job], changes: dict[str, Any]) -> list[Effect]:
+    """
+    Return what an edit would change, without changing it.
+
+    :raises InvalidRequest, UnknownExecutor: the edit cannot be made
+    """
+    check(changes)
+    return [_effect(job, changes) for job in jobs]
+
+
+def _effect(job: Job, changes: dict[str, Any]) -> Effect:
+    try:
+        return Effect(job=job, changes=changed(job=job, changes=changes))
+    except SchedulerError as error:
+        return Effect(job=job, changes={}, refusal=error)
 
 
 def _with_interval(trigger: Any, seconds: float) -> dict[str, Any]:

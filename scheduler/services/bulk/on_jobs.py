@@ -28,10 +28,12 @@ def checked(*, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
         raise InvalidRequest(f"“{action}” is not an action on jobs. There are: {', '.join(ACTIONS)}.")
     if action == "edit":
         edits.check(parameters.get("changes", {}))
+    if action in ("add_tags", "remove_tags") and not parameters.get("tags"):
+        raise InvalidRequest("Name one or more tags.")
     return parameters
 
 
-def measure(selection: Selection) -> tuple[int, str]:
+def measure(selection: Selection, _parameters: dict[str, Any]) -> tuple[int, str]:
     """Return how many are selected."""
     return _selected(selection.as_json()).count(), ""
 
@@ -67,8 +69,7 @@ def _act(row: BulkAction, job: Job) -> Job | Run | None:
             del author["reason"]
             return bulk.clone(job=job, **author, source=JobSource.ADMIN, id=None, name=None, paused=True)
         case "edit":
-            changes = edits.changed(job=job, changes=given["changes"])
-            return bulk.update(job=job, **author, version=None, **changes) if changes else job
+            return edits.apply(job=job, changes=given["changes"], **author)
     jobs.remove(job=job, **author)
     return None
 

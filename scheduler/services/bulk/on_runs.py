@@ -27,7 +27,7 @@ def checked(*, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return parameters
 
 
-def measure(selection: Selection) -> tuple[int, str]:
+def measure(selection: Selection, _parameters: dict[str, Any]) -> tuple[int, str]:
     """Return how many are selected, and the newest of them: runs that are made meanwhile are not."""
     rows = _selected(selection.as_json())
     found = rows.aggregate(newest=Max("pk"))

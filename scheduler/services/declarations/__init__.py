@@ -8,23 +8,35 @@ The rules are in ``scheduler.core.declarations``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from scheduler import conf
 from scheduler.core import reasons, triggers
-from scheduler.core.declarations import REMOVED, Drift, unflatten
 from scheduler.core.states import Via
-from scheduler.models import Declaration as Row
-from scheduler.models import Job
-from scheduler.services import jobs
-from scheduler.services.declarations import applying, comparing, planning
+from scheduler.services.declarations import applying, objects, planning
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
+from scheduler.services.declarations.drifting import drift, drifted_jobs, keep, of_job, take
+from scheduler.services.declarations.instancing import with_instances
 from scheduler.services.declarations.planning import Action, Options, Step
 from scheduler.store.clock import database_now
 from scheduler.store.jobs.authorship import Author
 
-__all__ = ["Action", "Options", "Step", "Synchronisation", "apply", "drift", "keep", "of_job", "plan", "take"]
+__all__ = [
+    "Action",
+    "Options",
+    "Step",
+    "Synchronisation",
+    "apply",
+    "collect",
+    "drift",
+    "drifted_jobs",
+    "keep",
+    "of_job",
+    "plan",
+    "take",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,12 +60,21 @@ def plan(*, options: Options = Options(), collected: Collected | None = None) ->
     """Return what ``apply`` would do now, without doing it."""
     collected = collected or collect()
     now = database_now()
+    about: dict[str, Any] = {"options": options, "owner": collected.owner, "release": release_of(collected.owner)}
+    steps = list(objects.plan(declared=collected.objects, **about))
+    collected = with_instances(collected, steps=steps)
     keys = frozenset(declaration.key for declaration in collected.declarations)
     with triggers.parsing_once():
-        steps = list(planning.decide(declarations=collected.declarations, keys=keys, options=options, now=now))
+        steps += planning.decide(declarations=collected.declarations, keys=keys, options=options, now=now)
     if collected.is_complete and not collected.errors:
         steps += planning.dropped(declarations=collected.declarations, options=options, owner=collected.owner)
+        steps += objects.dropped(declared=collected.objects, **about)
     return Synchronisation(steps=tuple(steps), errors=collected.errors)
+
+
+def release_of(owner: str) -> str:
+    """Return the release that synchronises for an owner: only the deployment has one."""
+    return "" if owner else conf.get().release
 
 
 def apply(
@@ -74,62 +95,10 @@ def apply(
     release = conf.get().release
     reason = reason or (reasons.DECLARED_IN(release=release) if release else reasons.DECLARED_AGAIN())
     author = Author(actor=actor, via=Via(via), reason=reason)
-    steps = applying.apply(collected=collected, options=options, author=author, on_step=on_step)
+    about: dict[str, Any] = {"options": options, "owner": collected.owner, "release": release_of(collected.owner)}
+    steps = objects.apply(declared=collected.objects, author=author, **about)
+    collected = with_instances(collected)
+    steps += applying.apply(collected=collected, options=options, author=author, on_step=on_step)
+    if collected.is_complete and not collected.errors:
+        steps += objects.drop(declared=collected.objects, author=author, **about)
     return Synchronisation(steps=steps, errors=collected.errors)
-
-
-def of_job(*, id: str) -> Row | None:
-    """Return the declaration that a job belongs to, as it was at the last synchronisation."""
-    return Row.objects.filter(job_key=id).first()
-
-
-def drift(*, job: Job) -> tuple[Drift, ...]:
-    """Return the fields that a person changed since the last synchronisation. Empty for jobs without a declaration."""
-    row = of_job(id=job.pk)
-    if row is None or not row.is_declared:
-        return ()
-    return _drift(row=row, job=job)
-
-
-def _drift(*, row: Row, job: Job) -> tuple[Drift, ...]:
-    now = database_now()
-    present = comparing.stored(job)
-    return tuple(
-        Drift(field=name, declared=value, stored=present.get(name, REMOVED))
-        for name, value in row.declared.items()
-        if name not in row.kept and not comparing.is_same(name, value, present.get(name, REMOVED), now=now)
-    )
-
-
-def keep(*, job: Job, fields: Iterable[str] = ()) -> tuple[str, ...]:
-    """
-    Keep the stored values of fields that drifted, without reporting them until the source changes them.
-
-    Without ``fields`` all of them. Returns the fields that are kept now.
-    """
-    row = of_job(id=job.pk)
-    if row is None:
-        return ()
-    drifted = {each.field for each in _drift(row=row, job=job)}
-    row.kept = sorted({*row.kept, *(drifted & set(fields) if fields else drifted)})
-    row.save(update_fields=["kept"])
-    return tuple(row.kept)
-
-
-def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | str = Via.CODE) -> Job:
-    """
-    Bring fields of a job back to their values at the last synchronisation. Without ``fields``, all that drifted.
-
-    A secret is remembered as a digest, and comes back with the next synchronisation that asks for it.
-    """
-    drifted = {each.field: each.declared for each in drift(job=job)}
-    chosen = {
-        name: value
-        for name, value in drifted.items()
-        if (not fields or name in set(fields)) and not comparing.is_digest(value)
-    }
-    if not chosen:
-        return job
-    plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
-    changes = unflatten(chosen, kwargs=plain)
-    return jobs.update(job=job, actor=actor, via=via, reason=reasons.DECLARED_VALUE_TAKEN(), **changes)

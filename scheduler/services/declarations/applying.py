@@ -11,7 +11,7 @@ from typing import Any
 from scheduler import conf
 from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.declarations import Declaration, unflatten
-from scheduler.core.states import ChangeAction, JobSource, JobState
+from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import JobNotFound, SchedulerError
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
@@ -44,6 +44,8 @@ _NOTED = (
     "paused_at",
     "synced_at",
     "kept",
+    "job_version",
+    "has_drift",
 )
 
 DROPPED = reasons.NO_LONGER_DECLARED()
@@ -65,7 +67,8 @@ def apply(
             lock()
             now = database_now()
             steps = list(planning.decide(declarations=batch, keys=keys, options=options, now=now, lock=True))
-            created = _create([step for step in steps if step.action is Action.CREATE], author=author, now=now)
+            new = [step for step in steps if step.action is Action.CREATE]
+            created = _create(new, options=options, author=author, now=now)
             changed = _change([step for step in steps if step.action in _CHANGING], author=author)
             steps = [created.get(step.key) or changed.get(step.key) or step for step in steps]
         done += _told(steps, on_step)
@@ -87,13 +90,14 @@ def _told(steps: Iterable[Step], on_step: Callable[[Step], None] | None) -> list
     return steps
 
 
-def _create(steps: Sequence[Step], *, author: Author, now: datetime) -> dict[str, Step]:
+def _create(steps: Sequence[Step], *, options: Options, author: Author, now: datetime) -> dict[str, Step]:
     """Create the jobs of a batch in a few statements. Return each step as it was done, by key."""
     definitions = {step.key: {"name": step.key, **unflatten(step.flat, kwargs={})} for step in steps}
-    done = create_many(definitions=definitions, source=JobSource.CODE, now=now, **facts_of(author))
+    how: dict[str, Any] = {"source": options.job_source, "paused": options.paused}
+    done = create_many(definitions=definitions, now=now, **how, **facts_of(author))
     errors = {each.id: each.error for each in done}
     made = [step for step in steps if errors[step.key] is None]
-    _remember([(step, step.key) for step in made], now=now)
+    _remember([(step, step.key, 1) for step in made], now=now)
     return {step.key: _outcome(step, job=step.key, error=errors[step.key]) for step in steps}
 
 
@@ -119,7 +123,7 @@ def _change(steps: Sequence[Step], *, author: Author) -> dict[str, Step]:
         resumptions += [resumption] if resumption.changes else []
     for each in (edits, resumptions):
         batches.save_many(edits=each, author=author, now=now)
-    _remember([(step, step.job) for step in steps if errors[step.key] is None], now=now)
+    _remember([(step, step.job, found[step.job].version) for step in steps if errors[step.key] is None], now=now)
     return {step.key: _outcome(step, job=step.job, error=errors[step.key]) for step in steps}
 
 
@@ -160,16 +164,21 @@ def _remembered(step: Step, *, now: datetime) -> dict[str, Any]:
     }
 
 
-def _remember(done: Sequence[tuple[Step, str]], *, now: datetime) -> None:
-    """Note the declarations of a batch with the jobs that they have."""
+def _remember(done: Sequence[tuple[Step, str, int]], *, now: datetime) -> None:
+    """Note the declarations of a batch with the ids and the versions of their jobs."""
     # Another job may have taken the place of one that a person deleted: its row makes room.
-    Row.objects.filter(job_key__in=[step.job for step, job in done if step.job != job]).delete()
-    Row.objects.bulk_create(
-        [Row(job_key=job, kept=sorted(step.kept), **_remembered(step, now=now)) for step, job in done],
-        update_conflicts=True,
-        unique_fields=["job_key"],
-        update_fields=_NOTED,
-    )
+    Row.objects.filter(job_key__in=[step.job for step, job, _ in done if step.job != job]).delete()
+    rows = [
+        Row(
+            job_key=job,
+            job_version=version,
+            kept=sorted(step.kept),
+            has_drift=bool(step.drift),
+            **_remembered(step, now=now),
+        )
+        for step, job, version in done
+    ]
+    Row.objects.bulk_create(rows, update_conflicts=True, unique_fields=["job_key"], update_fields=_NOTED)
 
 
 def _drop(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from scheduler import conf, schedules
-from scheduler.core.declarations import Declaration, OnConflict, read_trigger
+from scheduler.core.declarations import Declaration, DeclaredInstance, DeclaredObject, OnConflict, read_trigger
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnusableDeclaration
 from scheduler.services.declarations import files
@@ -35,6 +34,12 @@ class Collected:
     errors: tuple[LoadError, ...]
     """While there is one, what is missing does not count as dropped."""
 
+    objects: tuple[DeclaredObject, ...] = ()
+    """Templates and alert rules."""
+
+    instances: tuple[DeclaredInstance, ...] = ()
+    """Instances of templates, which become declarations when the versions of their templates are known."""
+
     owner: str = ""
     """The owner of these declarations. Only jobs of the same owner can be dropped."""
 
@@ -45,6 +50,8 @@ class Collected:
 def collect() -> Collected:
     """Return the declarations of the loaded code and of the files in ``SCHEDULER["DECLARATIONS"]``."""
     found: list[Declaration] = []
+    objects: list[DeclaredObject] = []
+    instances: list[DeclaredInstance] = []
     errors: list[LoadError] = []
     for registered in schedules.registered():
         try:
@@ -53,10 +60,20 @@ def collect() -> Collected:
             errors.append(LoadError(source=CODE, origin=_origin(registered), text=str(error)))
     for path in conf.get().declarations:
         try:
-            found += files.read(path=Path(path))
+            contents = files.read(path=Path(path))
         except UnusableDeclaration as error:
             errors.append(LoadError(source=Path(path).name, origin=Path(path).name, text=str(error)))
-    return Collected(declarations=tuple(_once(found, errors)), errors=tuple(errors))
+            continue
+        found += contents.jobs
+        objects += contents.objects
+        instances += contents.instances
+    origins = _origins((*found, *instances))
+    return Collected(
+        declarations=tuple(_once(found, origins, errors)),
+        instances=tuple(_once(instances, origins, errors)),
+        objects=tuple(_once_of_kind(objects, errors)),
+        errors=tuple(errors),
+    )
 
 
 def _declared(registered: schedules.Registered) -> Declaration:
@@ -84,17 +101,42 @@ def _origin(registered: schedules.Registered) -> str:
     return task if isinstance(task, str) else f"{task.__module__}.{getattr(task, '__qualname__', task)}"
 
 
-def _once(found: Iterable[Declaration], errors: list[LoadError]) -> list[Declaration]:
-    """Leave out declarations that share a key, with an error for each."""
+class _Declared(Protocol):
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def source(self) -> str: ...
+
+    @property
+    def origin(self) -> str: ...
+
+
+Declared = TypeVar("Declared", bound=_Declared)
+
+
+def _origins(found: Iterable[_Declared]) -> dict[str, list[str]]:
+    origins: dict[str, list[str]] = {}
+    for each in found:
+        origins.setdefault(each.key, []).append(each.origin)
+    return origins
+
+
+def _once(found: Iterable[Declared], origins: Mapping[str, list[str]], errors: list[LoadError]) -> list[Declared]:
+    """Leave out what shares a key, with an error for each."""
+    alone: list[Declared] = []
+    for each in found:
+        places = origins[each.key]
+        if len(places) == 1:
+            alone.append(each)
+            continue
+        where = ", ".join(sorted(set(places)))
+        text = f"The key “{each.key}” is declared {len(places)} times: {where}. Give each a key of its own."
+        errors.append(LoadError(source=each.source, origin=each.origin, text=text))
+    return alone
+
+
+def _once_of_kind(found: Iterable[DeclaredObject], errors: list[LoadError]) -> list[DeclaredObject]:
     found = list(found)
-    counts = Counter(declaration.key for declaration in found)
-    for declaration in found:
-        if counts[declaration.key] > 1:
-            others = sorted({other.origin for other in found if other.key == declaration.key})
-            text = f"The key “{declaration.key}” is declared {counts[declaration.key]} times: {', '.join(others)}. "
-            errors.append(
-                LoadError(
-                    source=declaration.source, origin=declaration.origin, text=f"{text}Give each a key of its own."
-                )
-            )
-    return [declaration for declaration in found if counts[declaration.key] == 1]
+    groups = [[each for each in found if each.kind == kind] for kind in dict.fromkeys(each.kind for each in found)]
+    return [each for group in groups for each in _once(group, _origins(group), errors)]

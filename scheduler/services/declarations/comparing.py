@@ -15,7 +15,8 @@ from scheduler import conf, sealing
 from scheduler.core.declarations import REMOVED, Declaration, flatten
 from scheduler.core.definition import POLICIES
 from scheduler.core.jobs import ids, names, policies
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.errors import InvalidArguments, SchedulerError
 from scheduler.models import Job
 from scheduler.store.jobs import rows

@@ -4,50 +4,28 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ValidationError
 
-from scheduler.core.declarations import Declaration, OnConflict, read_trigger
-from scheduler.core.definition import POLICIES
+from scheduler.core.declarations import Declaration, DeclaredInstance, DeclaredObject, OnConflict, read_trigger
 from scheduler.errors import SchedulerError, UnusableDeclaration
+from scheduler.services.declarations.file_shapes import SECTIONS, File, InstanceEntry
+from scheduler.services.declarations.object_kinds import KINDS
 
 _MOST_ERRORS = 10
 
 
-class _Entry(BaseModel):
-    """One job of a file."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """Everything that one file declares."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    task: Annotated[str, Field(min_length=1, description="The name of a registered task.")]
-    trigger: Annotated[
-        str | dict[str, Any], Field(description="A cron expression of five or six fields, or a trigger as an object.")
-    ]
-    timezone: Annotated[str | None, Field(description="The time zone of a cron expression, e.g. Europe/Berlin.")] = None
-    args: Annotated[list[Any] | None, Field(description="Positional arguments of the task.")] = None
-    kwargs: Annotated[dict[str, Any] | None, Field(description="Arguments of the task by name.")] = None
-    name: Annotated[str | None, Field(description="The name that people see. Default: the key.")] = None
-    description: Annotated[str | None, Field(description="What the job is for, and what to do when it fails.")] = None
-    tags: Annotated[list[str] | None, Field(description="Words to find it by.")] = None
-    previous_keys: Annotated[list[str], Field(description="Former keys: the job is kept and renamed.")] = []
-    on_conflict: Annotated[
-        Literal["keep", "declared"],
-        Field(description="Whose value counts where the file and a person both changed a field."),
-    ] = "keep"
-
-
-_Job = create_model("Job", __base__=_Entry, **dict.fromkeys(POLICIES, (Any, None)))  # type: ignore[call-overload]
-
-
-class File(BaseModel):
-    """The jobs of a file, by key."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    jobs: dict[str, _Job] = {}  # type: ignore[valid-type]
+    jobs: tuple[Declaration, ...]
+    instances: tuple[DeclaredInstance, ...]
+    objects: tuple[DeclaredObject, ...]
 
 
 def schema() -> dict[str, Any]:
@@ -55,7 +33,7 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **File.model_json_schema()}
 
 
-def read(*, path: Path) -> list[Declaration]:
+def read(*, path: Path) -> Contents:
     """
     Return the declarations of one file.
 
@@ -66,7 +44,15 @@ def read(*, path: Path) -> list[Declaration]:
         file = File.model_validate(document)
     except ValidationError as error:
         raise UnusableDeclaration(_sentences(path, error, lines)) from None
-    return [_declaration(path, key, entry, lines) for key, entry in file.jobs.items()]
+    return Contents(
+        jobs=tuple(_declaration(path, key, entry, lines) for key, entry in file.jobs.items()),
+        instances=tuple(_instance(path, key, entry, lines) for key, entry in file.instances.items()),
+        objects=tuple(
+            _object(path, kind, section, key, entry, lines)
+            for kind, section in SECTIONS.items()
+            for key, entry in getattr(file, section).items()
+        ),
+    )
 
 
 _Lines = dict[tuple[str | int, ...], int]
@@ -126,8 +112,7 @@ def _sentences(path: Path, error: ValidationError, lines: _Lines) -> str:
 
 
 def _declaration(path: Path, key: str, entry: Any, lines: _Lines) -> Declaration:
-    line = lines.get(("jobs", key))
-    origin = f"{path.name}:{line}" if line else path.name
+    origin = _origin(path, "jobs", key, lines)
     stated = entry.model_dump(exclude_unset=True, exclude={"previous_keys", "on_conflict", "timezone"})
     try:
         stated["trigger"] = read_trigger(entry.trigger, timezone=entry.timezone)
@@ -140,4 +125,40 @@ def _declaration(path: Path, key: str, entry: Any, lines: _Lines) -> Declaration
         origin=origin,
         previous_keys=tuple(entry.previous_keys),
         on_conflict=OnConflict(entry.on_conflict),
+    )
+
+
+def _origin(path: Path, section: str, key: str, lines: _Lines) -> str:
+    line = lines.get((section, key))
+    return f"{path.name}:{line}" if line else path.name
+
+
+def _instance(path: Path, key: str, entry: InstanceEntry, lines: _Lines) -> DeclaredInstance:
+    return DeclaredInstance(
+        key=key,
+        template=entry.template,
+        version=entry.version,
+        parameters=entry.parameters,
+        source=path.name,
+        origin=_origin(path, "instances", key, lines),
+        previous_keys=tuple(entry.previous_keys),
+        on_conflict=OnConflict(entry.on_conflict),
+    )
+
+
+def _object(path: Path, kind: str, section: str, key: str, entry: BaseModel, lines: _Lines) -> DeclaredObject:
+    """
+    Return a template or a rule, checked: what cannot be used is an error of the file, so that no job is dropped.
+
+    :raises UnusableDeclaration: naming the place and the reason
+    """
+    origin = _origin(path, section, key, lines)
+    definition = entry.model_dump(exclude_unset=True, exclude={"on_conflict"})
+    try:
+        KINDS[kind].checked(key=key, definition=definition)
+    except SchedulerError as error:
+        raise UnusableDeclaration(f"{origin}: {section}.{key}: {error}") from None
+    on_conflict = OnConflict(getattr(entry, "on_conflict", OnConflict.KEEP))
+    return DeclaredObject(
+        kind=kind, key=key, definition=definition, source=path.name, origin=origin, on_conflict=on_conflict
     )

@@ -11,7 +11,7 @@ from typing import Any
 from scheduler import conf
 from scheduler.core import definition
 from scheduler.core.declarations import REMOVED, Declaration, Drift, OnConflict, is_older, merge
-from scheduler.core.states import JobState
+from scheduler.core.states import JobSource, JobState
 from scheduler.errors import SchedulerError, UnusableDeclaration
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
@@ -62,6 +62,15 @@ class Options:
     rollback: bool = False
     """Let this release win over a newer one."""
 
+    keep: bool = False
+    """Change no field of a job that is taken over: where it differs is drift."""
+
+    paused: bool = False
+    """Create jobs paused."""
+
+    job_source: JobSource = JobSource.CODE
+    """The ``source`` of jobs that are created."""
+
     overwrite: bool = False
     """Write the declared value of every field, also where a person changed it."""
 
@@ -73,6 +82,9 @@ class Step:
     key: str
     action: Action
     source: str
+    kind: str = "job"
+    """``job``, or a kind of declared objects."""
+
     origin: str = ""
     job: str = ""
     """The id of the job, empty if it does not exist yet."""
@@ -240,7 +252,7 @@ def _merged(
     present, noted = comparing.stored(job), comparing.remembered(flat)
     defaults = comparing.default(declaration=declaration, task=flat["task"])
     merged = merge(
-        base=base,
+        base=noted if base is None and options.keep else base,
         declared=noted,
         stored=present,
         default=lambda name: defaults.get(name, REMOVED),

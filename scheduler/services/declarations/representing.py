@@ -23,6 +23,7 @@ def document(found: Synchronisation) -> dict[str, Any]:
 
 def _step(step: Step) -> dict[str, Any]:
     return {
+        "kind": step.kind,
         "key": step.key,
         "action": step.action.value,
         "source": step.source,

@@ -266,7 +266,7 @@ def resume(
     *, job: Job | str, actor: str = "", via: Via | str = Via.CODE, reason: str = "", now: datetime | None = None
 ) -> Job:
     """
-    Let a paused job become due again, at its first fire time after now. Fire times during the pause are skipped.
+    Let a paused job become due again, at its first fire time after now. Runs due in the meantime are skipped.
 
     A job whose last fire time passed meanwhile is finished.
 

@@ -34,6 +34,7 @@ def create_many(
     via: Via | str = Via.CODE,
     reason: str = "",
     source: JobSource | str = JobSource.CODE,
+    paused: bool = False,
     now: datetime | None = None,
 ) -> tuple[Created, ...]:
     """
@@ -48,7 +49,7 @@ def create_many(
     for id, definition in definitions.items():
         given = {"args": (), "kwargs": {}, **definition}
         try:
-            new.append(jobs.new(id=id, given=given, source=source, paused=False, actor=actor, now=now))
+            new.append(jobs.new(id=id, given=given, source=source, paused=paused, actor=actor, now=now))
         except SchedulerError as error:
             refused[id] = error
     refused |= _insert(new=new, author=Author(actor=actor, via=Via(via), reason=reason))

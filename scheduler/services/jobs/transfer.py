@@ -15,6 +15,8 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import InvalidImport, InvalidPause, JobNotFound, SchedulerError
 from scheduler.models import Job
 from scheduler.services import jobs, masking
+from scheduler.services.alerts import transfer as alerts
+from scheduler.services.calendars import transfer as calendars
 from scheduler.services.jobs import bulk, validation
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
@@ -40,9 +42,11 @@ class Imported:
     """Why it was refused."""
 
 
-def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
+def export(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> dict[str, Any]:
     """
     Describe these jobs, or all of them. Secrets are masked: they are kept where the document is imported again.
+
+    ``with_alerts``: the rules, channels and dead-man's switches as well.
 
     :raises JobNotFound: one of these is not there
     """
@@ -52,7 +56,13 @@ def export(*, ids: tuple[str, ...] = ()) -> dict[str, Any]:
         missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
         if missing:
             raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
-    return {"format": FORMAT, "version": VERSION, "jobs": [_exported(job) for job in found.iterator(chunk_size=500)]}
+    exported = [_exported(job) for job in found.iterator(chunk_size=500)]
+    named = {name for job in exported for name in calendars.named_by(trigger=job["trigger"])}
+    document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    if named:
+        document["calendars"] = calendars.export(names=named)
+    document["jobs"] = exported
+    return {**document, "alerts": alerts.export()} if with_alerts else document
 
 
 def import_jobs(
@@ -69,13 +79,45 @@ def import_jobs(
 
     No import fires at once: a date that has passed comes in as finished. ``update``: existing jobs get the definition
     of the document, and are paused or resumed as it says. Otherwise they are skipped. ``dry_run``: all changes are
-    tried and rolled back, so that errors are reported.
+    tried and rolled back, so that errors are reported. The calendars of the document come first, all or none.
 
-    :raises InvalidImport: the document is not an export. No change was made
+    :raises InvalidImport, InvalidCalendar: the document is not an export. No change was made
     """
     entries = _entries(document)
     author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}
-    return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
+    given = document.get("calendars", [])
+    if not dry_run or not given:
+        calendars.load(document=given, actor=actor, via=via, update=update)
+        return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
+    with database.atomic():  # the jobs are tried with the calendars, and both are rolled back
+        calendars.load(document=given, actor=actor, via=via, update=update)
+        done = tuple(_import(entry=entry, author=author, update=update, dry_run=True) for entry in entries)
+        transaction.set_rollback(True, using=database.tables_alias())
+    return done
+
+
+def import_alerts(
+    *, document: Any, actor: str, via: Via | str = Via.CODE, update: bool = False, dry_run: bool = False
+) -> alerts.Loaded | None:
+    """
+    Create the rules, channels and switches of a document, all or none. ``None``: it has none.
+
+    Jobs come first: a switch may name one. ``update`` and ``dry_run`` are as for jobs.
+
+    :raises InvalidImport, InvalidRule, InvalidChannel, InvalidSwitch, NameTaken: no change was made
+    """
+    if not isinstance(document, Mapping) or "alerts" not in document:
+        return None
+    author = {"actor": actor, "via": Via(via), "reason": reasons.IMPORTED()}
+    with database.atomic():
+        if dry_run:
+            calendars.load(document=document.get("calendars", []), actor=actor, via=via, update=update)
+        for entry in _entries(document) if dry_run else ():  # a switch may name a job that is not there yet
+            _import(entry=entry, author=author, update=update, dry_run=False)
+        done = alerts.load(document=document["alerts"], actor=actor, via=via, update=update)
+        if dry_run:
+            transaction.set_rollback(True, using=database.tables_alias())
+    return done
 
 
 def _exported(job: Job) -> dict[str, Any]:

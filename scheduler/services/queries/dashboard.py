@@ -159,6 +159,15 @@ def state_of(node: Node | NodeSeen, *, now: datetime) -> str:
     return "silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state
 
 
+def is_served(*, executor: str, now: datetime) -> bool:
+    """Whether a node that is alive has this executor, or no node is alive at all, which is another matter."""
+    fresh = now - timedelta(seconds=measures.fresh_seconds())
+    alive = list(
+        Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh).values_list("executors", flat=True)
+    )
+    return not alive or any(executor in executors for executors in alive)
+
+
 def _skew(node: Node) -> float | None:
     measure: Any = getattr(node, "measure", None)
     return None if measure is None else (measure.clock_at - measure.reported_at).total_seconds()
@@ -238,6 +247,7 @@ def _planned(job: Job, *, until: datetime) -> list[datetime]:
         return []
     try:
         later = triggers.next_fire_times(job.trigger, after=first, count=_MOST_PLANNED - 1)
+        runs = triggers.left_out(job.trigger, at=first) is None
     except (InvalidTrigger, TypeError, AttributeError):
         return [first]
-    return [first, *(moment for moment in later if moment <= until)]
+    return [*([first] if runs else []), *(moment for moment in later if moment <= until)]

@@ -1,4 +1,4 @@
-"""Health: does the scheduling work? Judged from the database's rows and clock, so also when every node is frozen."""
+"""Health Judged from the database's rows and clock, so also when every node is frozen."""
 
 from __future__ import annotations
 

@@ -32,6 +32,9 @@ class JobFilter:
     failing: bool = False
     """Those with failures in a row."""
 
+    drift: bool = False
+    """Declared jobs and instances that a person changed."""
+
     text: str = ""
     """Part of the name, the id or the task."""
 
@@ -52,6 +55,10 @@ def jobs(*, filter: JobFilter) -> QuerySet[Job]:
         found = found.filter(tags__contains=list(filter.tags))
     if filter.failing:
         found = found.filter(consecutive_failures__gt=0)
+    if filter.drift:
+        from scheduler.services.declarations import drifting
+
+        found = found.filter(pk__in=drifting.drifted_jobs())
     if filter.text:
         text = filter.text
         found = found.filter(Q(name__icontains=text) | Q(id__icontains=text) | Q(task__icontains=text))

@@ -63,7 +63,7 @@ class Window:
     until: datetime
     total: Tally
     jobs: tuple[tuple[str, str | None, Tally, datetime], ...]
-    """Id, name (``None``: deleted), tally and last end of each job that had runs, worst first. Cut to a limit."""
+    """Id, name (``None``: deleted), tally and last end of each job that had runs, problems first. Cut to a limit."""
 
     is_cut: bool
     series: tuple[tuple[datetime, Tally], ...] = field(default=())

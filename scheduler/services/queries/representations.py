@@ -77,7 +77,7 @@ def _read(trigger: str) -> tuple[dict[str, Any] | None, str | None]:
     """Kept, because reading the triggers takes half the time of a list of jobs."""
     try:
         compiled = triggers.parse(json.loads(trigger))
-        return compiled.as_json(), triggers.describe(compiled)
+        return triggers.without_pins(compiled.as_json()), triggers.describe(compiled)
     except (InvalidTrigger, TypeError, AttributeError):
         return None, None
 

@@ -174,15 +174,7 @@ def backfill(
     :raises JobNotFound, JobIsBroken, InvalidTrigger: no run was queued
     """
     now = now or database_now()
-    since, until = aware(since), aware(until)
-    if until < since:
-        raise InvalidWindow(error_messages.WINDOW_REVERSED(until=until.isoformat(), since=since.isoformat()))
-    if until > now:
-        raise InvalidWindow(error_messages.WINDOW_IN_THE_FUTURE(until=until.isoformat(), now=now.isoformat()))
-    fire_times = triggers.next_fire_times(job.trigger, after=since - _MOMENT, count=limit + 1)
-    fire_times = [moment for moment in fire_times if moment <= until]
-    if len(fire_times) > limit:
-        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
+    fire_times = fire_times_of(job=job, since=since, until=until, limit=limit, now=now)
     queued: list[datetime] = []
     for place in range(0, len(fire_times), _BATCH):
         batch = fire_times[place : place + _BATCH]
@@ -195,6 +187,36 @@ def backfill(
         first=queued[0] if queued else None,
         last=queued[-1] if queued else None,
     )
+
+
+def fire_times_of(*, job: Job, since: datetime, until: datetime, limit: int, now: datetime) -> list[datetime]:
+    """
+    Return the fire times of a past window, oldest first.
+
+    :raises InvalidWindow: it ends before it begins or in the future, or has more than ``limit`` fire times
+    :raises InvalidTrigger: the trigger cannot be used
+    """
+    since, until = aware(since), aware(until)
+    if until < since:
+        raise InvalidWindow(error_messages.WINDOW_REVERSED(until=until.isoformat(), since=since.isoformat()))
+    if until > now:
+        raise InvalidWindow(error_messages.WINDOW_IN_THE_FUTURE(until=until.isoformat(), now=now.isoformat()))
+    fire_times = triggers.next_fire_times(job.trigger, after=since - _MOMENT, count=limit + 1)
+    fire_times = [moment for moment in fire_times if moment <= until]
+    if len(fire_times) > limit:
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
+    return fire_times
+
+
+def queue_missing(
+    *, job: Job, fire_times: list[datetime], now: datetime, actor: str = "", dry_run: bool = False
+) -> list[datetime]:
+    """
+    Queue these past fire times that have no run of their own, and return them.
+
+    :raises JobNotFound, JobIsBroken: no run was queued
+    """
+    return _queue(job=job, fire_times=fire_times, dry_run=dry_run, actor=actor, now=now)
 
 
 def _queue(*, job: Job, fire_times: list[datetime], dry_run: bool, actor: str, now: datetime) -> list[datetime]:

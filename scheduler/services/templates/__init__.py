@@ -20,12 +20,31 @@ from scheduler.errors import InvalidTemplate, TemplateNotFound
 from scheduler.models import Template, TemplateVersion
 from scheduler.services import transactions
 
-__all__ = ["add_version", "check", "create", "current", "get", "parameters", "remove", "version"]
+__all__ = [
+    "add_version",
+    "all_templates",
+    "check",
+    "check_words",
+    "create",
+    "current",
+    "get",
+    "parameters",
+    "remove",
+    "version",
+]
+
+
+def all_templates() -> QuerySet[Template]:
+    """Return every template, by slug. Those that are shipped are created first."""
+    from scheduler.services.templates import predefined
+
+    predefined.ensure()
+    return Template.objects.order_by("slug")
 
 
 def get(*, slug: str) -> Template:
     """:raises TemplateNotFound: a template with this slug does not exist"""
-    found = Template.objects.filter(slug=slug).first()
+    found = all_templates().filter(slug=slug).first()
     if found is None:
         raise TemplateNotFound(f"There is no template “{slug[:100]}”.")
     return found
@@ -80,7 +99,7 @@ def create(
     :raises InvalidTemplate: naming what is wrong, or the slug is taken
     """
     stored_parameters, stored_body = check(parameters=list(parameters), body=body)
-    _check_words(slug=slug, title=title)
+    check_words(slug=slug, title=title)
     try:
         with transactions.atomic():
             template = Template.objects.create(
@@ -93,7 +112,8 @@ def create(
         raise InvalidTemplate(f"A template “{slug}” exists already.") from None
 
 
-def _check_words(*, slug: str, title: str) -> None:
+def check_words(*, slug: str, title: str) -> None:
+    """:raises InvalidTemplate: naming what is wrong"""
     if not slug or len(slug) > 100 or not all(part.isalnum() for part in slug.replace("_", "-").split("-")):
         raise InvalidTemplate(f"The slug is “{slug[:64]}”. Allowed: letters, digits and hyphens between them.")
     if not title.strip() or len(title) > 200 or not title.isprintable():

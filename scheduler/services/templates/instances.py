@@ -8,18 +8,16 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from scheduler import sealing
 from scheduler.core import reasons
-from scheduler.core import templates as rules
-from scheduler.core.declarations import Declaration
-from scheduler.core.states import Via
-from scheduler.core.templates import Parameter
+from scheduler.core.declarations import Declaration, OnConflict
+from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidParameters, JobNotFound, SchedulerError, UnusableDeclaration
 from scheduler.models import Declaration as Row
 from scheduler.models import Job, Template, TemplateVersion
 from scheduler.services import declarations, jobs, masking, templates
 from scheduler.services.declarations import Action, Options, Step, Synchronisation
 from scheduler.services.declarations.collecting import Collected, LoadError
+from scheduler.services.templates.rendering import declaration, opened
 
 
 def owner_of(*, template: Template, rows: str = "") -> str:
@@ -32,69 +30,6 @@ def of(*, template: Template) -> QuerySet[Row]:
     return Row.objects.filter(template_version__template=template).select_related("template_version").order_by("key")
 
 
-def declaration(
-    *,
-    version: TemplateVersion,
-    key: str,
-    values: Mapping[str, Any],
-    owner: str,
-    stored: Mapping[str, Any] | None = None,
-) -> Declaration:
-    """
-    Return the declaration that an instance amounts to.
-
-    ``stored``: the sealed values that a mask in ``values`` stands for.
-
-    :raises InvalidParameters: naming the parameter
-    """
-    known = templates.parameters(of=version)
-    _check_destination(values, known, stored or {})
-    plain = {name: _unmasked(name, value, known, stored or {}) for name, value in values.items()}
-    checked = rules.check_values(known, plain)
-    return Declaration(
-        key=key,
-        definition=rules.render(version.body, checked),
-        source=version.template.slug,
-        origin=f"{version.template.slug} {version.number}",
-        owner=owner,
-        template_version=version.pk,
-        parameters=_sealed(checked, known),
-    )
-
-
-def _check_destination(values: Mapping[str, Any], known: Iterable[Parameter], stored: Mapping[str, Any]) -> None:
-    """:raises InvalidParameters: a secret stays masked while another parameter, which may say where it goes, changes"""
-    secret = {each.name for each in known if each.is_secret}
-    kept = sorted(name for name in secret if values.get(name) == masking.MASK and sealing.is_sealed(stored.get(name)))
-    changed = sorted(
-        name for name in {*values, *stored} - secret if stored.get(name) != values.get(name, stored.get(name))
-    )
-    if kept and changed:
-        raise InvalidParameters(
-            f"{kept[0]} stays masked while {', '.join(changed)} changes, and could be sent to another place. "
-            f"Enter {kept[0]} again."
-        )
-
-
-def _unmasked(name: str, value: Any, known: Iterable[Parameter], stored: Mapping[str, Any]) -> Any:
-    is_secret = any(each.name == name and each.is_secret for each in known)
-    if not is_secret or value != masking.MASK:
-        return value
-    if not sealing.is_sealed(stored.get(name)):
-        raise InvalidParameters(f"{name} is masked, and there is no stored value that it stands for.")
-    return sealing.unseal(stored[name])
-
-
-def _sealed(values: Mapping[str, Any], known: Iterable[Parameter]) -> dict[str, Any]:
-    secret = {each.name for each in known if each.is_secret}
-    return {name: sealing.seal(value) if name in secret and value else value for name, value in values.items()}
-
-
-def opened(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return stored values with their secrets in plain text."""
-    return {name: sealing.unseal(value) if sealing.is_sealed(value) else value for name, value in values.items()}
-
-
 def create(
     *,
     version: TemplateVersion,
@@ -103,6 +38,8 @@ def create(
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
+    paused: bool = False,
+    source: JobSource | str = JobSource.CODE,
 ) -> Job:
     """
     Create one instance: an ordinary job with the id ``key``.
@@ -111,31 +48,57 @@ def create(
     :raises UnusableDeclaration: the job cannot be created. The sentence says why
     """
     found = declaration(version=version, key=key, values=values, owner=owner_of(template=version.template))
-    done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason or _reason(version))
+    options = Options(recreate=True, paused=paused, job_source=JobSource(source))
+    reason = reason or _reason(version)
+    done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason, options=options)
     return _job(done.steps[0])
+
+
+def adopt(
+    *,
+    version: TemplateVersion,
+    given: Iterable[tuple[str, Mapping[str, Any]]],
+    actor: str = "",
+    via: Via | str = Via.CODE,
+) -> Synchronisation:
+    """
+    Let jobs that exist be instances from now on, by their ids. They stay as they are: where one differs is drift.
+
+    :raises InvalidParameters: naming the parameter. No job was taken over
+    """
+    owner = owner_of(template=version.template)
+    found = [declaration(version=version, key=key, values=values, owner=owner) for key, values in given]
+    options = Options(adopt=True, keep=True)
+    return _apply(found, owner=owner, actor=actor, via=via, reason=_reason(version), options=options)
 
 
 def change(
     *,
     job: Job,
     values: Mapping[str, Any],
+    version: TemplateVersion | None = None,
+    on_conflict: OnConflict | str = OnConflict.KEEP,
+    replaces: bool = False,
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
 ) -> Job:
     """
-    Give an instance other values of its parameters.
+    Give an instance other values of its parameters, and with ``version`` another version or template.
+
+    ``replaces``: values that are left out have their defaults again, instead of staying. ``on_conflict``: whose value
+    counts where these values and an edit of the job both changed a field, ``keep`` or ``declared``.
 
     :raises JobNotFound: the job is not an instance
     :raises InvalidParameters: naming the parameter. No change was made
     """
     row = _row(job)
-    version = row.template_version
+    version = version or row.template_version
     assert version is not None  # noqa: S101 - see _row
     stored = row.parameters or {}
-    found = declaration(
-        version=version, key=row.key, values={**stored_masked(row), **values}, owner=row.owner, stored=stored
-    )
+    before = {} if replaces else stored_masked(row)
+    found = declaration(version=version, key=row.key, values={**before, **values}, owner=row.owner, stored=stored)
+    found = replace(found, on_conflict=OnConflict(on_conflict))
     done = _apply([found], owner=row.owner, actor=actor, via=via, reason=reason or _reason(version))
     return _job(done.steps[0])
 

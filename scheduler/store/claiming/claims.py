@@ -15,7 +15,7 @@ from scheduler import failpoints
 from scheduler.core import reasons, triggers
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
-from scheduler.errors import InvalidTrigger
+from scheduler.errors import DatabaseUnavailable, InvalidTrigger
 from scheduler.messages import Message
 from scheduler.store.accounting import entering
 from scheduler.store.accounting.entering import Entry, Statements
@@ -249,6 +249,8 @@ def _plan_all(
             )
         except InvalidTrigger as error:
             broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
+        except DatabaseUnavailable:  # a calendar could not be read: that is no fault of the job
+            raise
         except Exception as error:
             logger.exception(events.JOB_CANNOT_BE_PLANNED, extra={"job": job.id})
             broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))

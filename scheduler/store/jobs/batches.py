@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django_apscheduler.models import DjangoJob
 
 from scheduler.models import Job
-from scheduler.store import database
+from scheduler.store import calendars, database
 from scheduler.store.jobs import authorship, rows
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.stock import legacy_state
@@ -34,6 +34,9 @@ def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
 
     One author is noted for all of them.
     """
+    maintenance = calendars.windows()
+    for job in jobs:
+        job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=maintenance)
     parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
     with authorship.of_many(author=author):
         before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
@@ -62,8 +65,9 @@ def save_many(*, edits: Sequence[Edit], author: Author, now: datetime) -> None:
     """
     if not edits:
         return
+    maintenance = calendars.windows()
     for job, changes in edits:
-        rows.set_columns(job=job, changes=changes, author=author, now=now)
+        rows.set_columns(job=job, changes=changes, author=author, now=now, maintenance=maintenance)
     jobs = [edit.job for edit in edits]
     with authorship.of_many(author=author), database.cursor() as cursor:
         for model in (DjangoJob, Job):

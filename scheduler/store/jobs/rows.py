@@ -21,9 +21,9 @@ from scheduler.core.jobs import definitions
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
-from scheduler.models import Job
+from scheduler.models import Calendar, Job
 from scheduler.models.job import JobQuerySet
-from scheduler.store import database
+from scheduler.store import calendars, database
 from scheduler.store.accounting import overdue
 from scheduler.store.jobs import authorship
 from scheduler.store.jobs.authorship import Author
@@ -61,6 +61,7 @@ def insert(*, job: Job, author: Author) -> None:
 
     :raises JobExists: its id is taken, be it by a row that stock django-apscheduler wrote
     """
+    job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=calendars.windows())
     job.job_state = legacy_state.dump(job)
     try:
         with database.atomic():
@@ -121,13 +122,27 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
     return job
 
 
-def set_columns(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime) -> dict[str, tuple[Any, Any]]:
-    """Set changed columns as a new version that is not written yet. Return old and new of those that moved."""
+def set_columns(
+    *,
+    job: Job,
+    changes: Mapping[str, Any],
+    author: Author,
+    now: datetime,
+    maintenance: Sequence[Calendar] | None = None,
+) -> dict[str, tuple[Any, Any]]:
+    """
+    Set changed columns as a new version that is not written yet. Return old and new of those that moved.
+
+    ``maintenance``: the maintenance windows, if the caller has read them for many jobs.
+    """
     moved = {name: (getattr(job, name), new) for name, new in changes.items() if getattr(job, name) != new}
     if "state" in moved or "paused_until" in moved:
         job.state_changed_at, job.state_changed_by = now, author.actor
     for name, value in changes.items():
         setattr(job, name, value)
+    if "tags" in moved or "trigger" in moved:
+        among = calendars.windows() if maintenance is None else maintenance
+        job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=among)
     if job.state != JobState.PAUSED:
         job.paused_until = None
     job.version += 1

@@ -12,7 +12,7 @@ from scheduler import failpoints
 from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunState
 from scheduler.messages import Message
-from scheduler.store.recording import rollups, runs
+from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
 from scheduler.store.sessions.halving import in_halves
 
@@ -138,7 +138,7 @@ def reap(
         done = in_halves(
             found,
             lambda ids: _in_one_transaction(connection, ids, settle_runs),
-            lambda run_id, error: runs.set_apart(connection, run=run_id, state=RunState.INTERRUPTED, error=error),
+            lambda run_id, error: finishing.set_apart(connection, run=run_id, state=RunState.INTERRUPTED, error=error),
         )
         for batch in done:
             total = total.plus(batch)

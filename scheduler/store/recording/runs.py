@@ -1,41 +1,26 @@
-"""The ledger: taking, starting, finishing and giving back runs."""
+"""The ledger: taking, starting and giving back runs, and the numbers of runs."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from operator import attrgetter
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import NamedTuple
 
-from scheduler import failpoints
-from scheduler.core import reasons, text
-from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
-from scheduler.messages import Message
-from scheduler.store.recording import rollups
+from scheduler.store.recording.finishing import set_apart
 from scheduler.store.sessions.connections import (
     Connection,
     Row,
-    Transaction,
     array,
     concerns_rows,
-    reason_columns,
-    texts,
 )
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
-
-_QUICK_SECONDS = 0.2
-"""The longest wait of recording for rows, after which it passes locked rows by."""
-
-_LONGEST_ERROR = 2000
-"""Characters that are kept of why a run was set apart."""
 
 
 class OwnedRun(NamedTuple):
@@ -59,66 +44,6 @@ class OwnedRun(NamedTuple):
 
     job_key: str | None = None
     """The id of the job, kept after its deletion. ``None``: it is ``job_id``."""
-
-
-class Outcome(NamedTuple):
-    """The end of a run. Times are readings of the node's monotonic clock, in microseconds."""
-
-    run_id: int
-    state: RunState
-    started: int
-    finished: int
-    result: str | None = None
-    """JSON."""
-
-    error: str | None = None
-    traceback: str = ""
-    reason: Message | None = None
-    log: str = ""
-    progress: str | None = None
-    """JSON; ``None``: as it was."""
-
-    retry_after_seconds: float | None = None
-    """The task asked to be run again after so long."""
-
-    value: Any = None
-    """The return value of the body, for listeners in this process. It is not recorded."""
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is a success without a result, a log or other details."""
-        return self.state is RunState.SUCCEEDED and self.result is None and not self.log and self.progress is None
-
-    @property
-    def is_failure(self) -> bool:
-        """Whether it may be tried again."""
-        return self.state in (RunState.FAILED, RunState.TIMED_OUT)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
-    """Progress and log lines of a run that still runs."""
-
-    run_id: int
-    progress: str | None
-    """JSON; ``None``: as it was."""
-
-    log: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """The result of recording a batch of outcomes."""
-
-    runs: frozenset[int]
-    """Those that were still this node's."""
-
-    locked: frozenset[int] = frozenset()
-    """Those that were left out, because somebody else has locked them or their job: to be tried again."""
-
-    retried: int = 0
-    paused: tuple[tuple[str, int], ...] = ()
-    """Jobs that failed too often in a row, with the number of failures."""
 
 
 def take(
@@ -205,177 +130,9 @@ def _started(rows: Iterable[Row]) -> Started:
     return Started(runs=frozenset(run_id for (run_id,) in rows))
 
 
-def finish(
-    connection: Connection,
-    *,
-    outcomes: Sequence[Outcome],
-    node: str,
-    clock: int,
-    with_care: bool = False,
-    now: datetime | None = None,
-) -> Recorded:
-    """
-    Record outcomes in one transaction, with the consequences of failures: retries, and jobs that are paused.
-
-    ``clock`` is the reading of the monotonic clock that the ages are counted from. Outcomes of runs that are no longer
-    this node's are dropped. A failure whose job is locked is left out, so that the others need not wait for it.
-    ``with_care`` leaves locked runs out as well, and does not count in roll-ups.
-
-    :raises StatementCancelled: rows are locked or it takes too long: try it with care
-    """
-    # By id, as a reaper goes through them that takes this node for dead: else each could wait for the other.
-    outcomes = sorted(outcomes, key=_run_id)
-    failures = {outcome.run_id: outcome for outcome in outcomes if outcome.is_failure}
-    rows: list[Row] = []
-    locked: frozenset[int] = frozenset()
-    retried = 0
-    paused: tuple[tuple[str, int], ...] = ()
-    with connection.transaction(lock_seconds=None if with_care else _QUICK_SECONDS) as transaction:
-        if failures:
-            passed_by = transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
-            locked = frozenset(run_id for (run_id,) in passed_by)
-        if with_care:
-            ids = frozenset(outcome.run_id for outcome in outcomes)
-            free = transaction.execute("lock_runs", runs=array(sorted(ids - locked)))
-            locked = ids - frozenset(run_id for (run_id,) in free)
-            outcomes = [outcome for outcome in outcomes if outcome.run_id not in locked]
-        plain = [outcome for outcome in outcomes if outcome.is_plain]
-        detailed = [outcome for outcome in outcomes if not outcome.is_plain and outcome.run_id not in locked]
-        if plain:
-            rows += transaction.execute("succeed_runs", node=node, now=now, **_ages(plain, clock))
-        if detailed:
-            rows += transaction.execute(
-                "finish_runs", node=node, now=now, **_details(detailed), **_ages(detailed, clock)
-            )
-        recorded = frozenset(run_id for (run_id,) in rows)
-        if failures:
-            failed = [failures[run_id] for run_id in failures if run_id in recorded]
-            retried, paused = _follow_up(transaction, failed=failed, now=now)
-        if not with_care:
-            rollups.roll_up(transaction, runs=recorded, node=node)
-        failpoints.hit("finish.before_commit")
-    failpoints.hit("finish.after_commit")
-    return Recorded(runs=recorded, locked=locked, retried=retried, paused=paused)
-
-
-_run_id = attrgetter("run_id")
-
-
-def _follow_up(
-    transaction: Transaction, *, failed: Sequence[Outcome], now: datetime | None
-) -> tuple[int, tuple[tuple[str, int], ...]]:
-    """Queue retries, count the failures that are final, and pause jobs with too many in a row."""
-    asked = {outcome.run_id: outcome.retry_after_seconds for outcome in failed}
-    delays: dict[int, float] = {}
-    final: list[str] = []
-    for run_id, job_id, attempt, *policy in transaction.execute("retry_policies", runs=array(list(asked))):
-        seconds = asked[run_id]
-        delay = delay_before_retry(
-            policy=_retry_policy(*policy),
-            attempt=attempt,
-            asked_after=None if seconds is None else timedelta(seconds=seconds),
-            chance=random.random(),  # noqa: S311 - it spreads load and keeps no secret
-        )
-        if delay is None:
-            final.append(job_id)
-        else:
-            delays[run_id] = delay.total_seconds()
-    if delays:
-        transaction.execute("insert_retries", runs=array(list(delays)), delays=array(list(delays.values())), now=now)
-    paused: tuple[tuple[str, int], ...] = ()
-    if final:
-        rows = transaction.execute("count_failures", jobs=texts(final))
-        paused = tuple((job_id, failures) for job_id, failures in rows)
-    if paused:
-        transaction.execute(
-            "pause_failing_jobs",
-            jobs=texts([job_id for job_id, _ in paused]),
-            **reason_columns([reasons.FAILED_IN_A_ROW(number=count) for _, count in paused]),
-            now=now,
-        )
-    return len(delays), paused
-
-
-def _retry_policy(max_retries: int, delay: float, backoff: float, cap: float, jitter: float) -> RetryPolicy:
-    return RetryPolicy(
-        max_retries=max_retries,
-        delay=timedelta(seconds=delay),
-        backoff=backoff,
-        delay_cap=timedelta(seconds=cap),
-        jitter=jitter,
-    )
-
-
-def _details(outcomes: Sequence[Outcome]) -> dict[str, str | None]:
-    return {
-        "states": array([outcome.state.value for outcome in outcomes]),
-        "results": texts([outcome.result for outcome in outcomes]),
-        "errors": texts([outcome.error for outcome in outcomes]),
-        "tracebacks": texts([outcome.traceback for outcome in outcomes]),
-        "logs": texts([outcome.log for outcome in outcomes]),
-        "progress": texts([outcome.progress for outcome in outcomes]),
-        **reason_columns([outcome.reason for outcome in outcomes]),
-    }
-
-
-def set_apart(connection: Connection, *, run: int, state: RunState, error: Exception, node: str | None = None) -> bool:
-    """
-    End a run that makes every statement fail, with values that every column accepts.
-
-    Return false if it is locked. With ``node``, only if it is this node's. It gets no further attempt, and is left out
-    of roll-ups.
-    """
-    said = text.storable(f"It could not be dealt with ({type(error).__name__}: {error}).", most=_LONGEST_ERROR)
-    return bool(connection.execute("set_run_apart", run=run, node=node, state=state.value, error=said))
-
-
-def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:
-    """Show how far runs are that still run."""
-    connection.execute(
-        "note_runs",
-        node=node,
-        runs=array([item.run_id for item in notes]),
-        progress=texts([item.progress for item in notes]),
-        logs=texts([item.log for item in notes]),
-    )
-
-
-class FollowUps(NamedTuple):
-    """What outcomes may have to be followed by. Its fields are the columns of ``find_follow_ups``."""
-
-    resets: bool
-    """Some job counts failures in a row, which a success ends."""
-
-    releases: bool
-    """Some run is held, which the end of another may release."""
-
-
-def follow_ups(connection: Connection) -> FollowUps:
-    """Return what may follow from outcomes that are recorded. Mostly nothing does."""
-    return FollowUps._make(connection.execute("find_follow_ups")[0])
-
-
-def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[int]:
-    """
-    Let the successes among these runs end their jobs' count of failures in a row.
-
-    Those whose job somebody else has locked are returned: to be tried again.
-    """
-    rows = connection.execute("reset_failures", runs=array(list(runs)))
-    return frozenset(run_id for (run_id,) in rows)
-
-
 def to_cancel(connection: Connection, *, node: str) -> tuple[int, ...]:
     """Return the active runs of this node that somebody wants cancelled."""
     return tuple(run_id for (run_id,) in connection.execute("runs_to_cancel", node=node))
-
-
-def _ages(outcomes: Sequence[Outcome], clock: int) -> dict[str, str]:
-    return {
-        "runs": array([outcome.run_id for outcome in outcomes]),
-        "started_ages": array([clock - outcome.started for outcome in outcomes]),
-        "finished_ages": array([clock - outcome.finished for outcome in outcomes]),
-    }
 
 
 def skip_numbers(connection: Connection, *, seen: int) -> int:
@@ -387,11 +144,6 @@ def skip_numbers(connection: Connection, *, seen: int) -> int:
     """
     ((skipped,),) = connection.execute("skip_numbers", seen=seen)
     return int(skipped)
-
-
-def settled(connection: Connection, *, runs: Iterable[int], node: str) -> frozenset[int]:
-    """Return those of the runs that this node has finished."""
-    return frozenset(run_id for (run_id,) in connection.execute("settled_runs", runs=array(list(runs)), node=node))
 
 
 def give_back(connection: Connection, *, runs: Iterable[int], node: str) -> frozenset[int]:

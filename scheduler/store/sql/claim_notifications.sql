@@ -17,8 +17,12 @@ WITH claimed AS MATERIALIZED (
              FROM scheduler_notification AS notification
             WHERE notification.channel_id = channel.id
               AND notification.state = 'pending'
-              AND notification.due_at <= clock_timestamp()
-              AND coalesce(notification.leased_until, '-infinity') < clock_timestamp()
+              AND (notification.due_at <= clock_timestamp()
+                   -- The clock was set back since it was written, and since it was tried.
+                   OR notification.created_at > clock_timestamp()
+                      AND coalesce(notification.tried_at, 'infinity') > clock_timestamp())
+              AND (coalesce(notification.leased_until, '-infinity') < clock_timestamp()
+                   OR notification.leased_until > clock_timestamp() + %(lease)s * interval '1 second')
               AND (channel.id <> ALL(%(quiet)s::bigint[]) OR notification.severity = 'critical'
                    OR notification.kind = 'test')
               AND (notification.kind IN ('opened', 'escalated', 'digest', 'test')
@@ -36,7 +40,8 @@ WITH claimed AS MATERIALIZED (
        AND (SELECT count(*)
               FROM scheduler_notification AS recent
              WHERE recent.channel_id = channel.id
-               AND recent.sent_at > clock_timestamp() - interval '1 minute') < channel.per_minute
+               AND recent.sent_at BETWEEN clock_timestamp() - interval '1 minute' AND clock_timestamp())
+           < channel.per_minute
      LIMIT %(limit)s::int
 ), leased AS (
     UPDATE scheduler_notification AS notification

@@ -1,9 +1,9 @@
 -- Put messages about incidents that closed into the outbox, to the channels that are told, or will be, that they opened.
--- One batch for each message that opened, when a moment has passed without a further end among its incidents, and a
--- minute after its last such message.
+-- One batch for each message that opened, when a moment has passed without a further end among its incidents, a longer
+-- one if there are several, and a minute after its last such message.
 --
 -- Locks:   the incidents, until the caller's transaction ends; what somebody else has locked is passed by.
--- Params:  quiet, most and pace float8, in seconds; limit int, the most incidents
+-- Params:  quiet, burst, most and pace float8, in seconds; limit int, the most incidents
 -- Rows:    thread, incidents, batch
 -- Index:   scheduler_incident_end_untold; scheduler_notification_thread
 
@@ -14,8 +14,10 @@ WITH waiting AS MATERIALIZED (
        AND incident.closed_in IS NULL
        AND incident.opened_in IS NOT NULL
      GROUP BY incident.opened_in
-    HAVING max(incident.closed_at) <= clock_timestamp() - %(quiet)s * interval '1 second'
+    HAVING max(incident.closed_at) <= clock_timestamp() - CASE count(*) WHEN 1 THEN %(quiet)s ELSE %(burst)s END
+                                                      * interval '1 second'
         OR min(incident.closed_at) <= clock_timestamp() - %(most)s * interval '1 second'
+        OR max(incident.closed_at) > clock_timestamp()  -- it was set back
      LIMIT 500
 ), due AS MATERIALIZED (
     SELECT waiting.thread, gen_random_uuid() AS batch
@@ -24,7 +26,8 @@ WITH waiting AS MATERIALIZED (
                          FROM scheduler_notification AS earlier
                         WHERE earlier.thread = waiting.thread
                           AND earlier.kind = 'recovered'
-                          AND earlier.created_at > clock_timestamp() - %(pace)s * interval '1 second')
+                          AND earlier.created_at BETWEEN clock_timestamp() - %(pace)s * interval '1 second'
+                                                     AND clock_timestamp())
 ), chosen AS MATERIALIZED (
     SELECT incident.id
       FROM scheduler_incident AS incident

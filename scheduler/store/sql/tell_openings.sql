@@ -1,10 +1,10 @@
 -- Put messages about incidents that opened into the outbox: for each rule one batch, for each of its channels one
--- notification. A rule is told of when a moment has passed without a further incident of it, and a minute after its last
--- message: what opens meanwhile goes together.
+-- notification. A rule is told of when a moment has passed without a further incident of it, a longer one if there are
+-- several, and a minute after its last message: what opens meanwhile goes together.
 --
 -- Locks:   the incidents and their rules, until the caller's transaction ends; what somebody else has locked is passed
 --          by, with its rule.
--- Params:  quiet, most and pace float8, in seconds; limit int, the most incidents; delays float8[], of reminders
+-- Params:  quiet, burst, most and pace float8, in seconds; limit int, the most incidents; delays float8[], of reminders
 -- Rows:    rule id, batch, incidents in it, channels
 -- Index:   scheduler_incident_untold
 
@@ -16,13 +16,16 @@ WITH muted AS MATERIALIZED (
      WHERE incident.opened_in IS NULL
        AND incident.job_key NOT IN (SELECT muted.job_key FROM muted)
      GROUP BY incident.rule_id
-    HAVING max(incident.opened_at) <= clock_timestamp() - %(quiet)s * interval '1 second'
+    HAVING max(incident.opened_at) <= clock_timestamp() - CASE count(*) WHEN 1 THEN %(quiet)s ELSE %(burst)s END
+                                                      * interval '1 second'
         OR min(incident.opened_at) <= clock_timestamp() - %(most)s * interval '1 second'
+        OR max(incident.opened_at) > clock_timestamp()  -- it was set back
 ), due AS MATERIALIZED (
     SELECT rule.id, rule.name, rule.severity, gen_random_uuid() AS batch
       FROM scheduler_rule AS rule
      WHERE rule.id IN (SELECT waiting.rule_id FROM waiting)
-       AND coalesce(rule.told_at, '-infinity') <= clock_timestamp() - %(pace)s * interval '1 second'
+       AND coalesce(rule.told_at, '-infinity')
+           NOT BETWEEN clock_timestamp() - %(pace)s * interval '1 second' AND clock_timestamp()
      ORDER BY rule.id
        FOR NO KEY UPDATE SKIP LOCKED
 ), chosen AS MATERIALIZED (

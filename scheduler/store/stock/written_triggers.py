@@ -22,7 +22,7 @@ from cronsim.cronsim import CronSim
 
 from scheduler.core import triggers
 from scheduler.core.triggers.apscheduler import JsonTrigger, to_apscheduler
-from scheduler.core.triggers.calendars import CalendarTrigger
+from scheduler.core.triggers.calendar_intervals import CalendarTrigger
 from scheduler.core.triggers.combinations import OrTrigger
 from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
 from scheduler.core.triggers.crontab import Crontab

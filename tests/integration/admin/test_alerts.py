@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from scheduler.models import AlertChange, Channel, Incident, Mute, Notification, Rule, Switch
 from scheduler.services.alerts import channels, links, rules
+from tests.integration.alerts.happenings import EVERY_KIND
 from tests.integration.services.nightly import make
 from tests.receivers import WebhookReceiver, status
 
@@ -72,6 +73,25 @@ class TestRules:
             ("created", "anna", "admin"),
         ]
         assert changes[0].changes == {"threshold": [3, 5]}
+
+    @pytest.mark.parametrize("kind", sorted(EVERY_KIND))
+    def test_of_every_kind_are_added_and_saved_as_they_are(self, client: Client, kind: str) -> None:
+        given = {name: str(value) for name, value in EVERY_KIND[kind].items() if value is not None}
+        scope = {"scope": "everything", "severity": "warning"}
+        page = client.post(
+            reverse("admin:scheduler_rule_add"), {"name": kind, "kind": kind, "enabled": "on", **scope, **given}
+        )
+        assert page.status_code == 302, errors(page)
+        rule = Rule.objects.get(name=kind)
+        before = rules.represent(rule)
+        assert {name: before[name] for name in EVERY_KIND[kind]} == EVERY_KIND[kind]
+
+        address = reverse("admin:scheduler_rule_change", args=[rule.pk])
+        form = client.get(address).context["adminform"].form
+        typed = {name: form[name].value() for name in form.fields}
+        client.post(address, {name: value for name, value in typed.items() if value not in (None, False)})
+
+        assert rules.represent(Rule.objects.get(name=kind)) == before
 
     @pytest.mark.parametrize(
         ("given", "field"),
@@ -191,7 +211,7 @@ class TestAnIncident:
 
     def test_is_snoozed_until_a_time(self, client: Client, incident: Incident) -> None:
         address = reverse("admin:scheduler_incident_snooze", args=[incident.pk])
-        assert "Say until when." in client.post(address, {"confirmed": "k1"}).text
+        assert "Enter an end time." in client.post(address, {"confirmed": "k1"}).text
 
         client.post(address, {"confirmed": "k2", "ends": "hour"})
 
@@ -291,3 +311,19 @@ class TestASwitch:
         switch.refresh_from_db()
         assert switch.every_seconds == 120
         assert switch.url.keys() == {"$sealed"}
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"address": "http://127.0.0.1:9/"}, "address"),
+            ({"job_key": "nowhere"}, "job_key"),
+            ({"every_seconds": "1"}, "every_seconds"),
+        ],
+    )
+    def test_says_what_is_wrong_at_its_field(self, client: Client, db: None, wrong: dict[str, str], field: str) -> None:
+        given = {"name": "hc", "job_key": "", "address": "https://hc.example.org/abc", "every_seconds": "60"}
+        with override_settings(SCHEDULER={"ALLOWED_HOSTS": ["hc.example.org"]}):
+            page = client.post(reverse("admin:scheduler_switch_add"), {**given, **wrong})
+
+        assert field in page.context["adminform"].form.errors
+        assert not Switch.objects.exists()

@@ -12,7 +12,8 @@ from django.test import Client
 from pydantic import Field
 
 from scheduler.admin.fields.argument_kinds import arguments_of, as_fields, value_of
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.models import Job
 from tests.integration.admin.test_job_form import ARGUMENTS, send
 from tests.integration.admin.test_jobs import errors

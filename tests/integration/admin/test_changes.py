@@ -98,10 +98,10 @@ class TestTheJobPage:
         jobs.pause(job=job, actor="cleo", via="command", reason="Deploy.")
 
         assert shown(client, addresses.job("nightly")) == [
-            "cleo paused it | command line | Deploy.",
-            "ben edited it | API | Trigger: at 02:00 every day, UTC (cron 0 2 * * *) → at 03:00 every day, UTC "
-            "(cron 0 3 * * *) | Coalesce: yes → no | Less load.",
-            "anna created it | admin | ",
+            "Paused by cleo | command line | Deploy.",
+            "Edited by ben | API | Trigger: at 02:00 every day, UTC (cron 0 2 * * *) → at 03:00 every day, UTC "
+            "(cron 0 3 * * *) | Combine missed runs: yes → no | Less load.",
+            "Created by anna | admin | ",
         ]
         text = client.get(addresses.job("nightly")).content.decode()
         assert addresses.changes(job="nightly") in text
@@ -114,7 +114,7 @@ class TestTheJobPage:
             role = cursor.fetchone()[0]
 
         assert shown(client, addresses.job("nightly"))[0] == (
-            f"Database role “{role}” edited it | database | Priority: 0 → 1 | "
+            f"Edited by the database role “{role}” | database | Priority: 0 → 1 | "
         )
 
     def test_shows_whatever_is_in_them_as_text(self, client: Client) -> None:
@@ -167,8 +167,11 @@ class TestTheList:
         jobs.update(job=job, priority=3, actor="ben")
 
         assert len(shown(client, addresses.changes())) == 4
-        assert [row[:3] for row in shown(client, addresses.changes(actor="ben"))] == ["ben", "ben"]
-        assert shown(client, addresses.changes(job="other", action="deleted")) == ["ben deleted it | API | "]
+        assert [row.partition(" |")[0] for row in shown(client, addresses.changes(actor="ben"))] == [
+            "Edited by ben",
+            "Deleted by ben",
+        ]
+        assert shown(client, addresses.changes(job="other", action="deleted")) == ["Deleted by ben | API | "]
         assert shown(client, addresses.changes(via="admin")) == []
         for wrong in ({"action": "x"}, {"via": "x"}, {"job": "a\x00"}, {"cursor": "x"}):
             assert client.get(addresses.changes(**wrong)).context["problem"]
@@ -223,7 +226,7 @@ class TestRestore:
         assert (change.action, change.actor, change.via, change.reason) == (
             *("restored", "anna", "admin", "It was better."),
         )
-        assert shown(client, addresses.job("nightly"))[0].startswith("anna restored version 1 | admin | ")
+        assert shown(client, addresses.job("nightly"))[0].startswith("Version 1 restored by anna | admin | ")
 
     def test_happens_once(self, client: Client) -> None:
         job = make()
@@ -241,7 +244,7 @@ class TestRestore:
         response = client.post(restore(newest()))
 
         assert response.url == addresses.job("nightly")
-        assert said(response) == ["“nightly” is as it was in version 1."]
+        assert said(response) == ["Restored version 1 of “nightly”."]
 
     def test_says_why_it_was_refused(self, client: Client) -> None:
         job = make()
@@ -283,7 +286,7 @@ class TestTheDashboard:
         context = client.get(reverse("admin:scheduler_dashboard")).context
 
         assert [row["change"].version for row in context["changed"]] == [7, 6, 5, 4, 3]
-        assert context["changed"][0]["sentence"] == "ben edited it"
+        assert context["changed"][0]["sentence"] == "Edited by ben"
 
 
 class TestTheSecondOfTwo:

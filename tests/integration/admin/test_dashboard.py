@@ -167,7 +167,7 @@ class TestDashboard:
 
         assert set(rows) == {"silent", "skewed", "plain"}
         assert str(rows["silent"]["mark"].word) == "silent"
-        assert rows["skewed"]["odd"] == "versions differ, its clock is +9.0 s off, 1 stuck thread"
+        assert rows["skewed"]["odd"] == "versions differ, its clock is +9.0 s off, 1 hung thread"
 
     def test_links_counts_to_filtered_lists(self, client: Client) -> None:
         make()
@@ -196,7 +196,7 @@ class TestDashboard:
         Job.objects.update(consecutive_failures=1)
         client = login("view_job", "view_run", "run_job", "cancel_run", "add_job", "view_node")
 
-        with django_assert_max_num_queries(20) as queries:
+        with django_assert_max_num_queries(22) as queries:
             client.get(DASHBOARD)
 
         assert all(query["sql"].lstrip("(-").startswith(("SELECT", "WITH")) for query in queries)

@@ -52,7 +52,7 @@ CASES = [
         "kwargs",
         "scheduler.cleanup_jobs has no argument “day”. Did you mean “days”?",
     ),
-    ({"executor": "gpu"}, "executor", "No executor is called “gpu”. There are: default, processpool"),
+    ({"executor": "gpu"}, "executor", "There is no executor “gpu”. Available: default, processpool"),
     ({"timeout": "-3"}, "timeout", "Time limit is “-3.0”. It must be a number from 0.1 to 31,536,000."),
     ({"task": "gone.away"}, "task", "Unknown task “gone.away”."),
 ]
@@ -84,8 +84,8 @@ class TestTexts:
     @pytest.mark.parametrize(
         ("rules", "warning"),
         [
-            ({"timeout": "60"}, "A fire time every 1 s with a timeout of 1 min: runs may overlap and be skipped."),
-            ({"timeout": "60", "overlap": "queue"}, "runs may overlap, and wait for each other."),
+            ({"timeout": "60"}, "Runs can take longer (1 min) than the interval (1 s), so some may be skipped."),
+            ({"timeout": "60", "overlap": "queue"}, "so some may wait for each other."),
             ({"timeout": "60", "max_instances": "2"}, ""),
             ({"timeout": "0.5"}, ""),
             ({"timeout": "x"}, ""),

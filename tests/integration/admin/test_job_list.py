@@ -109,7 +109,7 @@ class TestJobList:
     @pytest.mark.parametrize(
         ("order", "ids"),
         [
-            ("worst first", "bac"),
+            ("problems first", "bac"),
             ("name", "abc"),
             ("next run", "acb"),
             ("last run, newest first", "cab"),

@@ -162,7 +162,7 @@ class TestJobActions:
 
         text = client.post(addresses.job_action("run", "nightly")).content.decode()
 
-        assert "It is running on web-2. This starts a parallel run." in text
+        assert "Already running on web-2. A second run will start in parallel." in text
 
     @pytest.mark.parametrize(
         ("permissions", "allowed"),

@@ -61,4 +61,4 @@ class TestHealth:
 
         assert rows["nodes"] == ("1", "≥ 1")
         assert rows["overdue"] == ("0 s", f"≤ {conf.get().overdue_seconds:g} s")
-        assert rows["broken jobs"] == ("0", "0")
+        assert rows["jobs that cannot run"] == ("0", "0")

@@ -122,7 +122,7 @@ class TestTheRules:
         newest = client.get(addresses.job("nightly")).context["changes"][0]
 
         assert {(each["label"], each["old"], each["new"]) for each in newest["differences"]} == {
-            ("If a run is still active", "skip the fire time", "queue one run"),
+            ("If a run is still active", "skip this run", "queue one run"),
             ("Rerun if the node crashes", "yes", "no"),
         }
 

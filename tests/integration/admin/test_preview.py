@@ -51,7 +51,7 @@ class TestPreview:
         response = client.post(PREVIEW, parts)
 
         assert {row["note"] for row in response.context["rows"]} == {note}
-        assert response.content.decode().count("after saving") == 1
+        assert response.content.decode().count("once saved") == 1
 
     def test_tells_the_times_on_the_pages_clock_as_well(self, client: Client) -> None:
         parts = {"trigger-kind": "cron", "trigger-expression": "0 2 10 1 *", "trigger-timezone": "Europe/Berlin"}

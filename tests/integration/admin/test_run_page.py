@@ -49,7 +49,10 @@ class TestRunPage:
         [
             ({}, "Succeeded after 3.0 s."),
             ({"state": "queued", "started_at": None, "finished_at": None, "held": True}, "Waiting for another run"),
-            ({"state": "running", "finished_at": None, "cancel_requested_at": timezone.now()}, "asked to stop"),
+            (
+                {"state": "running", "finished_at": None, "cancel_requested_at": timezone.now()},
+                "Cancellation requested",
+            ),
             ({"state": "timed_out", "error": "TimedOut: 5 s"}, "Timed out after 3.0 s: TimedOut: 5 s"),
             ({"state": "interrupted", "reason": "Its node died."}, "It may or may not have finished."),
             ({"state": "missed", "started_at": None, "reason": "12 min late."}, "Missed: 12 min late."),

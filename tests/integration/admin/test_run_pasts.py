@@ -39,7 +39,7 @@ class TestWhatChanged:
 
         assert sorted((change["what"], change["before"], change["after"]) for change in found) == sorted(
             [
-                ("Asked by", "schedule", "by hand"),
+                ("Started by", "schedule", "manual"),
                 ("Version of the node", "1", "2"),
                 ("Node", "web-1", "web-2"),
                 ("Argument shop", "1", '"<b>"'),

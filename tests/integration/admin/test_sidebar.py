@@ -42,6 +42,7 @@ class TestTheSidebar:
                 "Dashboard",
                 "Jobs",
                 "Templates",
+                "Calendars",
                 "Runs",
                 "Incidents",
                 "Nodes",

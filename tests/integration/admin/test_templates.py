@@ -225,3 +225,46 @@ class TestThePageOfAnInstance:
         assert "Take the declared values" not in text(viewer.get(addresses.job("three")))
         for name in ("take", "keep"):
             assert viewer.post(f"/admin/scheduler/job/three/{name}/", {"confirmed": "1"}).status_code == 403
+
+    def test_can_be_detached(self, client: Client, job: Job) -> None:
+        assert "New versions of the template no longer change it." in text(
+            client.post("/admin/scheduler/job/three/detach/")
+        )
+
+        client.post("/admin/scheduler/job/three/detach/", {"confirmed": "1"})
+
+        assert "Instance of the template" not in text(client.get(addresses.job("three")))
+
+    def test_is_found_by_its_drift(self, client: Client, job: Job) -> None:
+        jobs.create(task="sample.nothing", trigger={"type": "interval", "minutes": 5}, id="other", name="Other")
+
+        page = text(client.get(addresses.jobs(drift="yes")))
+
+        assert addresses.job("three") in page
+        assert addresses.job("other") not in page
+
+
+class TestMakingATemplateOfAJob:
+    def test_begins_with_the_job(self, client: Client) -> None:
+        definition = {"task": "sample.square", "kwargs": {"number": 3}, "trigger": {"type": "interval", "minutes": 5}}
+        job = jobs.create(id="three", name="Three squared", **definition)
+        link = re.search(r'href="([^"]*)" id="template"', text(client.get(addresses.job(job.pk))))
+        assert link is not None
+
+        form = text(client.get(link[1]))
+
+        assert 'value="three-squared"' in form
+        assert "{number}" in form
+
+    def test_of_a_job_that_is_gone_begins_empty(self, client: Client) -> None:
+        assert client.get(f"{LIST}add/?job=gone%00").status_code == 200
+
+    def test_is_not_offered_without_the_permission(self, login: Callable[..., Client]) -> None:
+        jobs.create(id="three", task="sample.nothing", trigger={"type": "interval", "minutes": 5})
+
+        assert 'id="template"' not in text(login("view_job").get(addresses.job("three")))
+
+
+class TestTemplatesThatShip:
+    def test_are_in_the_list_at_once(self, client: Client) -> None:
+        assert "Call a URL" in text(client.get(LIST))

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
+import django
 import pytest
+from django.test import override_settings
 
 from scheduler.models import Channel, Incident, Mute, Notification, Rule
 from scheduler.store.sessions.connections import Connection
+from tests.receivers import MailServer, WebhookReceiver
 
 
 @pytest.fixture
@@ -22,3 +26,31 @@ def session(transactional_db: None) -> Iterator[Connection]:
 @pytest.fixture
 def node() -> str:
     return str(uuid4())
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    with (
+        WebhookReceiver() as receiver,
+        override_settings(
+            SCHEDULER={"ALLOWED_HOSTS": [receiver.host], "SITE_URL": "https://jobs.example.org", "ENVIRONMENT": "test"}
+        ),
+    ):
+        yield receiver
+
+
+def _sent_to(server: MailServer) -> dict[str, Any]:
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    if django.VERSION >= (6, 1):
+        options = {"host": "127.0.0.1", "port": server.port}
+        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+    return {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": server.port}
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with (
+        MailServer() as server,
+        override_settings(**_sent_to(server), DEFAULT_FROM_EMAIL="scheduler@example.org"),
+    ):
+        yield server

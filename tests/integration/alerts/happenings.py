@@ -11,14 +11,30 @@ from django.db import connection as web
 from scheduler.core.alerts import check_rule
 from scheduler.core.states import RunState
 from scheduler.models import Channel, Incident, Job, Notification, Rule
-from scheduler.store import alerts
+from scheduler.services.alerts import channels
+from scheduler.services.alerts.sender import Sender
+from scheduler.store import outbox
 from scheduler.store.clock import database_now
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_run
+from tests.receivers import WebhookReceiver
 
 _numbers = count(1)
+
+EVERY_KIND: dict[str, dict[str, object]] = {
+    "failing": {"threshold": 3, "scope": "tag", "target": "billing"},
+    "broken": {"scope": "task", "target": "reports.send"},
+    "late": {"seconds": 120.0},
+    "deadline": {"seconds": 3600.0, "scope": "job", "target": "nightly"},
+    "silent": {"seconds": 86400.0},
+    "slow": {"factor": 3.0, "samples": 20, "seconds": None},
+    "dropped": {"threshold": 5, "seconds": 7200.0},
+    "result": {"path": "documents.new", "operator": "=", "value": 0, "threshold": 3},
+    "system": {"severity": "critical"},
+}
+"""A rule of each kind, with what it takes."""
 
 
 def job(id: str = "", **values: Any) -> Job:
@@ -52,9 +68,9 @@ def end(session: Connection, node: str, job: Job, *states: RunState, error: str 
         run = add_run(job, scheduled_at=at, state=RunState.RUNNING, node=node)
         failed = state is not RunState.SUCCEEDED
         outcome = Outcome(run_id=run.pk, state=state, started=0, finished=1, error=error if failed else None)
-        recorded = runs.finish(session, outcomes=[outcome], node=node, clock=2)
+        recorded = finishing.finish(session, outcomes=[outcome], node=node, clock=2)
         assert recorded.runs == {run.pk}
-        runs.reset_failures(session, runs=recorded.runs)
+        finishing.reset_failures(session, runs=recorded.runs)
 
 
 def fail(session: Connection, node: str, job: Job, times: int = 1, error: str = "Boom") -> None:
@@ -75,7 +91,7 @@ def notifications(**filter: Any) -> list[Notification]:
 
 def tell(session: Connection) -> None:
     """Put into the outbox what has happened, without waiting for more."""
-    alerts.tell(session, quiet=0.0, pace=0.0)
+    outbox.tell(session, quiet=0.0, burst=0.0, pace=0.0)
 
 
 def pass_time(**duration: float) -> None:
@@ -83,7 +99,7 @@ def pass_time(**duration: float) -> None:
     seconds = timedelta(**duration).total_seconds()
     columns = {
         "scheduler_incident": ("opened_at", "last_at", "closed_at", "remind_at", "escalated_at", "acknowledged_at"),
-        "scheduler_notification": ("created_at", "due_at", "sent_at", "leased_until"),
+        "scheduler_notification": ("created_at", "due_at", "tried_at", "sent_at", "leased_until"),
         "scheduler_rule": ("told_at",),
         "scheduler_channel": ("failing_since",),
     }
@@ -91,3 +107,16 @@ def pass_time(**duration: float) -> None:
         for table, names in columns.items():
             changes = ", ".join(f"{name} = {name} - interval '{seconds} seconds'" for name in names)
             cursor.execute(f"UPDATE {table} SET {changes}")  # noqa: S608 - names of columns
+
+
+def webhook(receiver: WebhookReceiver, *, per_minute: int = 30, **config: Any) -> Channel:
+    config = {"url": receiver.url, **config}
+    return channels.create(name="hook", kind="webhook", per_minute=per_minute, config=config)
+
+
+def mail() -> Channel:
+    return channels.create(name="mail", kind="mail", config={"to": "ada@example.org"})
+
+
+def send() -> None:
+    assert Sender().run_until_empty(timeout=30)

@@ -5,65 +5,43 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-from collections.abc import Iterator
-from typing import Any
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 import django
+import jsonschema
 import pytest
+from django.core.mail.backends.base import BaseEmailBackend
 from django.test import override_settings
+from django.utils import translation
 
 from scheduler.errors import DeliveryFailed, InvalidChannel
 from scheduler.models import Channel, Incident, Job, Notification
-from scheduler.services.alerts import channels
+from scheduler.services.alerts import channels, sentences
 from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 from scheduler.services.alerts.messages import Message
 from scheduler.services.alerts.sender import Sender
 from scheduler.signals import incident_closed, incident_opened
+from scheduler.store.clock import database_now
 from scheduler.store.sessions.connections import Connection
-from tests.integration.alerts.happenings import fail, job, notifications, pass_time, rule, succeed
+from tests.integration.alerts.happenings import (
+    fail,
+    job,
+    mail,
+    notifications,
+    pass_time,
+    rule,
+    send,
+    succeed,
+    webhook,
+)
+from tests.ledger import add_node
 from tests.receivers import MailServer, WebhookReceiver, status
 
 NASTY = "Nächtlich <script>alert(1)</script> 🦉\r\nBcc: evil@example.org"
-
-
-@pytest.fixture
-def receiver() -> Iterator[WebhookReceiver]:
-    with (
-        WebhookReceiver() as receiver,
-        override_settings(
-            SCHEDULER={"ALLOWED_HOSTS": [receiver.host], "SITE_URL": "https://jobs.example.org", "ENVIRONMENT": "test"}
-        ),
-    ):
-        yield receiver
-
-
-def _sent_to(server: MailServer) -> dict[str, Any]:
-    backend = "django.core.mail.backends.smtp.EmailBackend"
-    if django.VERSION >= (6, 1):
-        options = {"host": "127.0.0.1", "port": server.port}
-        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
-    return {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": server.port}
-
-
-@pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    with (
-        MailServer() as server,
-        override_settings(**_sent_to(server), DEFAULT_FROM_EMAIL="scheduler@example.org"),
-    ):
-        yield server
-
-
-def webhook(receiver: WebhookReceiver, **config: Any) -> Channel:
-    return channels.create(name="hook", kind="webhook", config={"url": receiver.url, **config})
-
-
-def mail() -> Channel:
-    return channels.create(name="mail", kind="mail", config={"to": "ada@example.org"})
-
-
-def send() -> None:
-    assert Sender().run_until_empty(timeout=30)
 
 
 def secret_of(channel: Channel) -> bytes:
@@ -182,6 +160,69 @@ class TestAWebhook:
             channels.create(name="hook", kind="webhook", config={"url": url})
 
 
+class Outbox(BaseEmailBackend):
+    """A backend as a package such as django-anymail has one: it takes messages and knows nothing of SMTP."""
+
+    sent: ClassVar[list[Any]] = []
+
+    def send_messages(self, messages: Any) -> int:
+        self.sent[:] = messages
+        return len(messages)
+
+
+class TestApprise:
+    def test_sends_through_the_services_that_are_allowed(
+        self, session: Connection, node: str, receiver: WebhookReceiver
+    ) -> None:
+        schemes = {"APPRISE_SCHEMES": ["json"]}
+        with override_settings(SCHEDULER=schemes):
+            chat = channels.create(name="chat", kind="apprise", config={"url": f"json://{receiver.host}/hook"})
+            rule("failing", channels=(chat,))
+            fail(session, node, job("nightly"), error="ValueError: no row 17")
+            send()
+            (delivered,) = receiver.delivered
+            assert delivered.data["title"].endswith("nightly: failed 1 time in a row")
+            assert "ValueError: no row 17" in delivered.data["message"]
+
+            receiver.answer = status(500)
+            with pytest.raises(DeliveryFailed):
+                channels.test(channel=chat)
+
+    def test_is_refused_at_the_next_message_once_its_service_is_not_allowed_any_more(
+        self, session: Connection, receiver: WebhookReceiver
+    ) -> None:
+        with override_settings(SCHEDULER={"APPRISE_SCHEMES": ["json"]}):
+            chat = channels.create(name="chat", kind="apprise", config={"url": f"json://{receiver.host}/hook"})
+
+        with override_settings(SCHEDULER={}), pytest.raises(DeliveryFailed, match="APPRISE_SCHEMES"):
+            channels.test(channel=chat)
+
+        assert receiver.delivered == []
+
+
+class TestTheOpenAPIDocument:
+    def test_describes_every_message(self, session: Connection, node: str, receiver: WebhookReceiver) -> None:
+        hook = webhook(receiver)
+        rule("failing", channels=(hook,))
+        nightly = job("nightly")
+        fail(session, node, nightly)
+        send()
+        succeed(session, node, nightly)
+        send()
+        channels.test(channel=hook)
+        Notification.objects.create(channel=hook, kind="digest", severity="info")
+        send()
+        document = json.loads((Path(__file__).parents[3] / "docs/openapi.json").read_text())
+        schema = {"$ref": "#/components/schemas/WebhookMessage", "components": document["components"]}
+
+        for delivered in receiver.delivered:
+            jsonschema.validate(delivered.data, schema)
+            asked = document["webhooks"]["message"]["post"]["parameters"]
+            assert {parameter["name"] for parameter in asked} <= delivered.headers.keys()
+        kinds = ["incident.opened", "incident.recovered", "alerts.test", "alerts.digest"]
+        assert [delivered.data["type"] for delivered in receiver.delivered] == kinds
+
+
 class TestMail:
     def test_has_text_and_html_and_is_one_thread(
         self, session: Connection, node: str, receiver: WebhookReceiver, mail_server: MailServer
@@ -263,6 +304,48 @@ class TestMail:
         plain = arrived.get_body(("plain",)).get_content()  # type: ignore[union-attr]
         assert plain.count("failed 1 time in a row") == 20
         assert "And 5 more." in plain
+
+    def test_gives_the_reason_of_the_scheduler_in_the_language_of_its_channel(
+        self, session: Connection, mail_server: MailServer
+    ) -> None:
+        channel = mail()
+        channels.update(channel=channel, language="es")
+        rule("system", channels=(channel,))
+        add_node(beat_at=database_now() - timedelta(minutes=5))
+
+        send()
+
+        (arrived,) = mail_server.mails
+        text = arrived.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        assert "Ningún nodo" in text or "ningún nodo" in text
+        assert "No scheduler" not in text
+        assert "No node" not in text
+
+    def test_says_what_comes_next(self, session: Connection, node: str, mail_server: MailServer) -> None:
+        rule("failing", channels=(mail(),))
+        fail(session, node, job(max_retries=0, pause_after_failures=5))
+        fail(session, node, job("retried", max_retries=2), 1)
+        send()
+        first = mail_server.mails[0].get_body(("plain",)).get_content()  # type: ignore[union-attr]
+
+        assert "Its next run is at" in first
+        assert "It is paused after 5 failures in a row." in first
+        with translation.override("en"):
+            said = sentences.comes_next(Job.objects.get(pk="retried"), zone=ZoneInfo("UTC"))
+        assert "A run that fails is tried again up to 2 times." in said
+
+    def test_goes_through_any_backend_of_django(self, session: Connection, node: str, settings: Any) -> None:
+        backend = f"{__name__}.Outbox"
+        if django.VERSION >= (6, 1):
+            settings.MAILERS = {"default": {"BACKEND": backend}}
+        else:
+            settings.EMAIL_BACKEND = backend
+        rule("failing", channels=(mail(),))
+        fail(session, node, job())
+
+        send()
+
+        assert [(each.to, bool(each.alternatives)) for each in Outbox.sent] == [(["ada@example.org"], True)]
 
     def test_is_in_the_language_of_its_channel(self, session: Connection, node: str, mail_server: MailServer) -> None:
         channel = mail()

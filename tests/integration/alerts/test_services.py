@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, time, timedelta
 from io import StringIO
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
 
+from openlearn.scraping.models import Document, Source
 from scheduler.core.states import RunState
-from scheduler.errors import InvalidImport
-from scheduler.models import Channel, Incident, Mute, Notification, Rule, Switch
+from scheduler.models import Channel, Incident, Mute, Notification, Switch
 from scheduler.services import retention
-from scheduler.services.alerts import channels, digests, rules, switches, transfer
+from scheduler.services.alerts import DigestPart, channels, digests, rules, switches
 from scheduler.services.alerts import incidents as incident_services
 from scheduler.services.alerts.sender import Sender
-from scheduler.store import alerts
+from scheduler.store import outbox
 from scheduler.store.clock import database_now
 from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import channel, fail, incidents, job, notifications, pass_time, rule, tell
@@ -100,6 +99,21 @@ class TestAPreview:
             assert rules.preview(given={"kind": kind, "seconds": 300}).incidents == 1, kind
 
 
+def a_long_part(**_: object) -> DigestPart:
+    return DigestPart(title="Twelve:", lines=tuple(f"line {number}" for number in range(12)))
+
+
+def a_part_that_fails(**_: object) -> DigestPart:
+    raise ZeroDivisionError("division by zero")
+
+
+def digest_of(part: str, now: datetime | None = None) -> tuple[str, ...]:
+    """The paragraphs of a daily digest with a part of the project."""
+    daily = Channel(digest="daily", zone="UTC")
+    with override_settings(SCHEDULER={"DIGEST_PARTS": [part]}):
+        return digests.compose(channel=daily, zone=ZoneInfo("UTC"), now=now or database_now())[1]
+
+
 class TestADigest:
     @pytest.mark.parametrize(
         ("digest", "zone", "expected"),
@@ -137,6 +151,36 @@ class TestADigest:
         assert title == "Daily digest: 2 runs, 2 of them failed."
         assert any("nightly: failed 2 times in a row" in paragraph for paragraph in paragraphs)
 
+    def test_names_the_sources_without_new_documents(self, session: Connection) -> None:
+        now = database_now()
+        names = ("quiet", "busy", "never scraped", "new today", "without any")
+        made = {name: Source.objects.create(name=name, url=f"https://{len(name)}.example.org/") for name in names}
+        Source.objects.update(created_at=now - timedelta(days=9), last_success_at=now - timedelta(hours=1))
+        Source.objects.filter(name="never scraped").update(last_success_at=None)
+        Source.objects.filter(name="new today").update(created_at=now)
+        for name, days in (("quiet", 4), ("busy", 4), ("busy", 0.5)):
+            at = now - timedelta(days=days)
+            url = f"https://example.org/{name}/{days}"
+            Document.objects.create(source=made[name], url=url, content_hash="", first_seen_at=at, changed_at=at)
+
+        told = digest_of("openlearn.scraping.services.digest.sources_without_new_documents", now=now)
+
+        last = f"{now - timedelta(days=4):%Y-%m-%d}"
+        expected = ["Sources without new documents:", "- without any (none so far)", f"- quiet (the last one: {last})"]
+        assert told[-1].splitlines() == expected
+
+    def test_shows_ten_lines_of_a_part_and_counts_the_rest(self, session: Connection) -> None:
+        told = digest_of(f"{__name__}.a_long_part")
+
+        assert told[-1].splitlines()[:2] == ["Twelve:", "- line 0"]
+        assert told[-1].splitlines()[-1] == "- and 2 more"
+
+    def test_is_sent_although_a_part_of_the_project_fails(self, session: Connection) -> None:
+        told = digest_of(f"{__name__}.a_part_that_fails")
+
+        assert told[-1].splitlines()[-1] == "- ZeroDivisionError: division by zero"
+        assert len(told) > 1
+
 
 class TestASwitch:
     def test_is_requested_while_the_health_passes(self, session: Connection) -> None:
@@ -169,40 +213,25 @@ class TestASwitch:
         assert asked == ["/start", "", "/fail"]
         assert switches.take_due() == []
 
+    def test_of_a_job_reports_the_end_of_a_run_before_the_start_of_the_next(self, session: Connection) -> None:
+        nightly = job("nightly")
+        with override_settings(SCHEDULER={"ALLOWED_HOSTS": ["hc.example.org"]}):
+            switches.create(name="nightly", url="https://hc.example.org/n", job="nightly", every_seconds=10)
+        for state in (RunState.SUCCEEDED, RunState.RUNNING):
+            add_run(nightly, scheduled_at=database_now(), state=state)
 
-class TestExportAndImport:
-    def test_bring_rules_and_channels_to_another_installation(self, session: Connection) -> None:
-        with override_settings(SCHEDULER={"ALLOWED_HOSTS": ["hooks.example.org"]}):
-            hook = channels.create(name="hook", kind="webhook", config={"url": "https://hooks.example.org/secret"})
-            team = channels.create(name="team", kind="mail", config={"to": ["ada@example.org"]})
-            rules.create(name="Any job", kind="failing", threshold=3, channels=[hook, team])
-            document = json.loads(json.dumps(transfer.export()))
-            assert "secret" not in json.dumps(document).replace('"secret"', "").replace("former_secret", "")
-            Rule.objects.all().delete()
-            Channel.objects.all().delete()
+        asked = [ping.url.removeprefix("https://hc.example.org/n") for ping in switches.take_due()]
 
-            done = transfer.load(document=document)
+        assert asked == ["", "/start"]
 
-        assert (done.channels, done.rules, done.without_secrets) == (2, 1, ("hook",))
-        made = Rule.objects.get()
-        assert {each.name for each in made.channels.all()} == {"hook", "team"}
-        assert not Channel.objects.get(name="hook").enabled
-        assert Channel.objects.get(name="team").config["to"] == ["ada@example.org"]
+    def test_is_requested_although_the_clock_was_set_back(self, session: Connection) -> None:
+        with override_settings(SCHEDULER={"ALLOWED_HOSTS": ["hc.example.org"]}):
+            switches.create(name="all", url="https://hc.example.org/abc")
+        switches.take_due()
+        assert switches.take_due() == []
+        Switch.objects.update(next_at=database_now() + timedelta(hours=1))
 
-    def test_change_nothing_when_they_are_the_same(self, session: Connection) -> None:
-        rules.create(name="Any job", kind="failing", threshold=3)
-        before = transfer.export()
-
-        transfer.load(document=before)
-
-        assert transfer.export() == before
-
-    @pytest.mark.parametrize(
-        "document", [[], {"rules": {}}, {"rules": [1]}, {"rules": [{}]}, {"rules": [{"name": "x", "channels": ["?"]}]}]
-    )
-    def test_refuse_what_is_not_such_a_document(self, session: Connection, document: object) -> None:
-        with pytest.raises(InvalidImport):
-            transfer.load(document=document)
+        assert len(switches.take_due()) == 1
 
 
 class TestTheCommands:
@@ -249,18 +278,6 @@ class TestTheCommands:
 
             assert [each.data["type"] for each in receiver.delivered] == ["incident.opened"]
 
-    def test_export_and_import(self, session: Connection, tmp_path: Path) -> None:
-        rules.create(name="Any job", kind="failing", threshold=3)
-        out = StringIO()
-        call_command("alerts", "export", stdout=out)
-        file = tmp_path / "alerts.json"
-        file.write_text(out.getvalue())
-        Rule.objects.all().delete()
-
-        call_command("alerts", "import", str(file), stderr=StringIO())
-
-        assert Rule.objects.get().threshold == 3
-
 
 class TestQuietHours:
     def test_hold_messages_back_until_they_end(self, session: Connection, node: str) -> None:
@@ -272,7 +289,7 @@ class TestQuietHours:
             hook.save()
             rule("failing", channels=(hook,))
             fail(session, node, job())
-            assert not Sender().run_until_empty(timeout=1.5)
+            assert Sender().run_until_empty(timeout=20)
             assert receiver.delivered == []
 
             hook.quiet_until = (now - timedelta(minutes=1)).time()
@@ -289,7 +306,7 @@ class TestTheCleanUp:
         fail(session, node, nightly)
         tell(session)
         Notification.objects.update(state="sent", sent_at=database_now())
-        Incident.objects.update(closed_at=database_now(), closed_in=alerts.NO_BATCH)
+        Incident.objects.update(closed_at=database_now(), closed_in=outbox.NO_BATCH)
         fail(session, node, job())
         pass_time(days=40)
 

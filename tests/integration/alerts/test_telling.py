@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from scheduler.core.alerts import RuleKind
 from scheduler.models import Incident, Mute, Notification
-from scheduler.store import alerts
-from scheduler.store.alerts import Leased
+from scheduler.store import alerts, outbox
 from scheduler.store.clock import database_now
+from scheduler.store.outbox import Leased
 from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import (
     channel,
@@ -25,7 +25,7 @@ from tests.integration.alerts.happenings import (
 
 def claim(session: Connection, **limits: object) -> tuple[Leased, ...]:
     given = {"busy": (), "quiet": (), "lease_seconds": 60.0, "limit": 10, **limits}
-    return alerts.claim(session, **given)  # type: ignore[arg-type]
+    return outbox.claim(session, **given)  # type: ignore[arg-type]
 
 
 def send_all(session: Connection) -> list[str]:
@@ -33,7 +33,7 @@ def send_all(session: Connection) -> list[str]:
     sent = []
     while claimed := claim(session):
         for message in claimed:
-            alerts.record_sent(session, id=message.id, channel=message.channel_id, answer="ok", subject="s")
+            outbox.record_sent(session, id=message.id, channel=message.channel_id, answer="ok", subject="s")
             sent.append(message.kind)
     return sent
 
@@ -64,9 +64,9 @@ class TestAnOpening:
         rule("failing", channels=(channel(),))
         fail(session, node, job())
 
-        assert not alerts.tell(session, quiet=30.0, pace=0.0)
+        assert not outbox.tell(session, quiet=30.0, pace=0.0)
         pass_time(seconds=31)
-        assert alerts.tell(session, quiet=30.0, pace=0.0).opened == 1
+        assert outbox.tell(session, quiet=30.0, pace=0.0).opened == 1
 
     def test_is_followed_by_the_next_of_its_rule_a_minute_later(self, session: Connection, node: str) -> None:
         rule("failing", channels=(channel(),))
@@ -75,15 +75,15 @@ class TestAnOpening:
         for _ in range(3):
             fail(session, node, job())
 
-        assert not alerts.tell(session, quiet=0.0)
+        assert not outbox.tell(session, quiet=0.0)
         pass_time(seconds=61)
-        assert alerts.tell(session, quiet=0.0).opened == 3
+        assert outbox.tell(session, quiet=0.0).opened == 3
         assert len(notifications()) == 2
 
     def test_of_more_than_one_transaction_holds_is_one_message(
         self, session: Connection, node: str, monkeypatch: object
     ) -> None:
-        monkeypatch.setattr(alerts, "CHUNK", 2)  # type: ignore[attr-defined]
+        monkeypatch.setattr(outbox, "CHUNK", 2)  # type: ignore[attr-defined]
         rule("failing", channels=(channel(),))
         for _ in range(5):
             fail(session, node, job())
@@ -129,7 +129,7 @@ class TestAClosing:
         tell(session)
 
         assert claim(session) == ()
-        alerts.record_sent(session, id=opened.id, channel=opened.channel_id, answer="ok", subject="s")
+        outbox.record_sent(session, id=opened.id, channel=opened.channel_id, answer="ok", subject="s")
         assert send_all(session) == ["recovered"]
 
     def test_is_part_of_an_opening_that_did_not_leave_before(self, session: Connection, node: str) -> None:
@@ -139,7 +139,7 @@ class TestAClosing:
         fail(session, node, nightly)
         tell(session)
         (opened,) = claim(session)
-        alerts.record_unsent(
+        outbox.record_unsent(
             session, id=opened.id, channel=opened.channel_id, answer="refused", subject="s", delay_seconds=0.0
         )
         succeed(session, node, nightly)
@@ -162,7 +162,7 @@ class TestAClosing:
         (again,) = claim(session)
 
         assert again.id == opened.id
-        alerts.record_sent(session, id=again.id, channel=again.channel_id, answer="ok", subject="s")
+        outbox.record_sent(session, id=again.id, channel=again.channel_id, answer="ok", subject="s")
         assert send_all(session) == ["recovered"]
 
     def test_is_not_told_when_the_opening_was_given_up(self, session: Connection, node: str) -> None:
@@ -171,7 +171,7 @@ class TestAClosing:
         fail(session, node, nightly)
         tell(session)
         (opened,) = claim(session)
-        alerts.record_unsent(
+        outbox.record_unsent(
             session, id=opened.id, channel=opened.channel_id, answer="no", subject="s", delay_seconds=None
         )
 
@@ -335,12 +335,12 @@ class TestAClaim:
         fail(session, node, job())
         tell(session)
         (first,) = claim(session)
-        alerts.record_unsent(session, id=first.id, channel=mail.pk, answer="down", subject="s", delay_seconds=3600.0)
+        outbox.record_unsent(session, id=first.id, channel=mail.pk, answer="down", subject="s", delay_seconds=3600.0)
         mail.refresh_from_db()
         assert mail.failing_since is not None
 
         (second,) = claim(session)
-        alerts.record_sent(session, id=second.id, channel=mail.pk, answer="ok", subject="s")
+        outbox.record_sent(session, id=second.id, channel=mail.pk, answer="ok", subject="s")
 
         mail.refresh_from_db()
         assert (mail.failing_since, mail.last_error) == (None, "")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
 from django.test import override_settings
 
-from scheduler.models import AlertChange, Incident, Mute, Rule
+from scheduler import sealing
+from scheduler.models import AlertChange, Incident, Mute, Rule, Switch
 from scheduler.store.clock import database_now
+from tests.integration.alerts.happenings import EVERY_KIND
 from tests.integration.api.conftest import Caller
 from tests.integration.services.nightly import make
 from tests.receivers import WebhookReceiver, status
@@ -71,6 +73,17 @@ class TestRules:
         assert refused.status_code == 400
         assert [error["pointer"] for error in refused.data["errors"]] == [pointer]
 
+    @pytest.mark.parametrize("kind", sorted(EVERY_KIND))
+    def test_of_every_kind_come_back_as_they_were_sent(self, api: Caller, kind: str) -> None:
+        given = {"name": kind, "kind": kind, **EVERY_KIND[kind]}
+
+        made = api.send("post", "rules", given)
+
+        assert made.status_code == 201, made.data
+        assert {name: made.data[name] for name in given} == given
+        changed = api.send("patch", f"rules/{made.data['id']}", {"severity": "critical", "description": "Call Ada."})
+        assert changed.data == {**made.data, "severity": "critical", "description": "Call Ada."}
+
     def test_have_names_of_their_own(self, api: Caller) -> None:
         api.send("post", "rules", RULE)
 
@@ -87,6 +100,53 @@ class TestRules:
         make()
 
         assert api.send("post", "rules/preview", {"kind": kind}).data["incidents"] is not None
+
+
+SWITCH = {"name": "all", "url": "https://hc.example.org/abc", "every_seconds": 30}
+
+
+class TestSwitches:
+    @pytest.fixture(autouse=True)
+    def allowed(self) -> Iterator[None]:
+        with override_settings(SCHEDULER={"ALLOWED_HOSTS": ["hc.example.org"]}):
+            yield
+
+    def test_are_created_read_changed_and_deleted(self, api: Caller) -> None:
+        make()
+        made = api.send("post", "switches", SWITCH)
+        assert made.status_code == 201, made.data
+        path = f"switches/{made.data['id']}"
+        assert api.get(path).data == made.data
+        assert api.get("switches").data["results"] == [made.data]
+        assert "hc.example.org" not in str(made.data)
+
+        changed = api.send("patch", path, {"job": "nightly", "url": made.data["url"], "enabled": False})
+        assert changed.data == {**made.data, "job": "nightly", "enabled": False}
+        assert sealing.unseal(Switch.objects.get().url) == SWITCH["url"]
+        assert api.send("delete", path).status_code == 204
+        assert api.get(path).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("given", "pointer"),
+        [
+            ({"url": "http://127.0.0.1:9/"}, "/url"),
+            ({"url": "not an address"}, "/url"),
+            ({"every_seconds": 1}, "/every_seconds"),
+            ({"job": "nowhere"}, "/job"),
+            ({"name": "two\nlines"}, "/name"),
+            ({"interval": 60}, "/interval"),
+        ],
+    )
+    def test_refuse_what_cannot_be_by_name(self, api: Caller, given: dict[str, object], pointer: str) -> None:
+        refused = api.send("post", "switches", {**SWITCH, **given})
+
+        assert refused.status_code == 400
+        assert refused.data["errors"][0]["pointer"] == pointer
+
+    def test_have_names_of_their_own(self, api: Caller) -> None:
+        api.send("post", "switches", SWITCH)
+
+        assert api.send("post", "switches", SWITCH).status_code == 409
 
 
 class TestChannels:

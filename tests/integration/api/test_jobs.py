@@ -186,7 +186,7 @@ class TestChanging:
             ("2001-03-01T09:00:00Z", "until is “2001-03-01T09:00:00+00:00”, which is over"),
             ("2999-03-01T09:00:00", "“2999-03-01T09:00:00”): not an instant"),
             ("tomorrow", "tomorrow"),
-            ("9999-12-31T23:59:59Z", "the year is up to 9000."),
+            ("9999-12-31T23:59:59Z", "The year may be at most 9000."),
         ],
     )
     def test_refuses_a_pause_that_cannot_end_then(self, api: Caller, until: str, sentence: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from scheduler import schedules
 from scheduler.models import Job, Template
+from scheduler.services import jobs
 from tests.integration.api.conftest import Caller
 
 TEMPLATE = {
@@ -26,7 +27,9 @@ def squares(api: Caller) -> Caller:
 
 class TestTemplates:
     def test_are_created_listed_and_shown(self, squares: Caller) -> None:
-        assert [each["slug"] for each in squares.get("templates").json()["results"]] == ["squares"]
+        listed = [each["slug"] for each in squares.get("templates").json()["results"]]
+        assert sorted(listed) == listed
+        assert {"squares", "call-a-url"} <= set(listed)
         shown = squares.get("templates/squares").json()
         assert (shown["newest"]["number"], shown["instances"]) == (1, 0)
         assert shown["newest"]["created_by"] == "anna"
@@ -44,7 +47,7 @@ class TestTemplates:
 
         assert squares.send("post", "templates/squares/versions", version).json()["newest"]["number"] == 2
         assert squares.send("delete", "templates/squares").status_code == 204
-        assert not Template.objects.exists()
+        assert not Template.objects.filter(slug="squares").exists()
         assert squares.get("templates/squares").status_code == 404
 
 
@@ -91,3 +94,44 @@ class TestDeclarations:
         assert not Job.objects.exists()
         api.send("post", "declarations", {})
         assert Job.objects.get().pk == "nightly"
+
+
+class TestTheOriginOfAJob:
+    @pytest.fixture
+    def three(self, squares: Caller) -> Caller:
+        squares.send("post", "templates/squares/instances", {"key": "three", "parameters": {"number": 3}})
+        jobs.update(job="three", priority=4, kwargs={"number": 5}, actor="ada")
+        return squares
+
+    def test_says_what_a_person_changed(self, three: Caller) -> None:
+        found = three.get("jobs/three/declaration").json()
+
+        assert (found["template"], found["version"], found["parameters"]) == ("squares", 1, {"number": 3})
+        assert found["drift"] == [{"field": "kwargs.number", "declared": 3, "stored": 5}]
+        assert [job["id"] for job in three.get("jobs?drift=true").json()["results"]] == ["three"]
+
+    def test_takes_the_declared_value(self, three: Caller) -> None:
+        answer = three.send("post", "jobs/three/declaration/take", {"fields": ["kwargs.number"]})
+
+        assert answer.json()["kwargs"] == {"number": 3}
+        assert three.get("jobs?drift=true").json()["results"] == []
+
+    def test_keeps_the_own_value(self, three: Caller) -> None:
+        answer = three.send("post", "jobs/three/declaration/keep", {})
+
+        assert (answer.json()["kept"], answer.json()["drift"]) == (["kwargs.number"], [])
+        assert three.get("jobs/three").json()["kwargs"] == {"number": 5}
+
+    def test_ends_when_it_is_detached(self, three: Caller) -> None:
+        assert three.send("delete", "jobs/three/template").status_code == 204
+
+        assert three.get("jobs/three/declaration").status_code == 404
+        assert three.send("delete", "jobs/three/template").status_code == 404
+        assert three.send("post", "jobs/three/declaration/take", {}).status_code == 404
+
+    def test_becomes_a_template(self, three: Caller) -> None:
+        proposal = three.get("jobs/three/template").json()
+
+        assert three.send("post", "templates", {**proposal, "slug": "from-three"}).status_code == 201
+        made = three.send("post", "templates/from-three/instances", {"key": "again", "parameters": {}})
+        assert (made.json()["kwargs"], made.json()["priority"]) == ({"number": 5}, 4)

@@ -9,7 +9,8 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import JobState
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.engine.duties import inspection
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job

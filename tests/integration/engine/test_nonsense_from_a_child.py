@@ -5,8 +5,8 @@ from unittest import mock
 import pytest
 
 from scheduler.core.states import RunState
-from scheduler.execution import processes
-from scheduler.execution.processes import Child
+from scheduler.execution import child_handle
+from scheduler.execution.child_handle import Child
 from tests.integration.engine.test_process_pool import Bench
 
 
@@ -29,7 +29,7 @@ class TestAnAnswerThatCannotBeUsed:
     def test_is_garbage_in_every_file_that_the_process_has_open(
         self, text: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(processes, "_STALL_SECONDS", 0.5)
+        monkeypatch.setattr(child_handle, "_STALL_SECONDS", 0.5)
 
         failed = bench.run("sample.garble", text=text)
 

@@ -15,14 +15,16 @@ from django.db import connection, transaction
 from django.utils import timezone, translation
 
 from scheduler.core.states import RunState
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.engine.identity import Identity
 from scheduler.errors import Retry
 from scheduler.execution import threads
 from scheduler.execution.pools import Deadline
 from scheduler.execution.runner import begin, execute
 from scheduler.execution.threads import ThreadPool
-from scheduler.store.recording.runs import Outcome, OwnedRun
+from scheduler.store.recording.finishing import Outcome
+from scheduler.store.recording.runs import OwnedRun
 from tests.integration.engine.test_process_pool import run_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

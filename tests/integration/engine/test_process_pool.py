@@ -17,9 +17,11 @@ import pytest
 from scheduler.core.states import RunState
 from scheduler.engine.identity import Identity
 from scheduler.execution import child as child_process
+from scheduler.execution.child_handle import Child, ChildNeverBegan
 from scheduler.execution.pools import Deadline
-from scheduler.execution.processes import Child, ChildNeverBegan, ProcessPool
-from scheduler.store.recording.runs import Outcome, OwnedRun
+from scheduler.execution.processes import ProcessPool
+from scheduler.store.recording.finishing import Outcome
+from scheduler.store.recording.runs import OwnedRun
 from tests.waiting import wait_until
 
 LONG = 60.0

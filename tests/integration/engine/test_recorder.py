@@ -11,8 +11,8 @@ from scheduler.core.states import RunState
 from scheduler.engine.identity import Identity
 from scheduler.execution.recorder import Recorder
 from scheduler.models import Job, Run
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Note, Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import MINUTE, NOON, add_job, add_run
 from tests.waiting import wait_until
@@ -122,7 +122,7 @@ class TestTheRecorder:
 
     def test_does_not_take_its_own_former_write_for_a_refusal(self, desk: Desk, session: Connection) -> None:
         (run,) = desk.running()
-        runs.finish(session, outcomes=[outcome_of(run)], node=desk.identity.node, clock=monotonic_ns() // 1000)
+        finishing.finish(session, outcomes=[outcome_of(run)], node=desk.identity.node, clock=monotonic_ns() // 1000)
 
         desk.add(run)
         desk.await_settled(1)

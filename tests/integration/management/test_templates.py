@@ -113,3 +113,23 @@ class TestInstances:
         assert run("upgrade", "squares", "--dry-run")[1] == 0
         assert run("detach", "three")[1] == 0
         assert not Declaration.objects.exists()
+
+
+class TestAJob:
+    def test_becomes_a_template(self, file: Path) -> None:
+        run("create", "squares", "three", "--set", "number=3")
+
+        assert run("from-job", "three", "--slug", "cubes")[1] == 0
+        assert run("create", "cubes", "again", "--set", "number=4")[1] == 0
+
+        assert Job.objects.get(pk="again").kwargs == {"number": 4}
+
+    def test_that_is_gone_is_refused(self) -> None:
+        assert "gone" in run("from-job", "gone")[2]
+
+
+class TestTemplatesThatShip:
+    def test_are_listed_and_restored(self) -> None:
+        assert "call-a-url" in run("list")[0]
+        assert run("restore", "call-a-url")[1] == 0
+        assert "call-a-url" in run("restore", "other")[2]

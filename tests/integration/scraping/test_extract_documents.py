@@ -96,3 +96,17 @@ class TestExtractDocuments:
         scrape(feed)
 
         assert services.extract_documents(limit=1).changed == 1
+
+    def test_ends_when_its_time_is_over_and_goes_on_with_the_next_call(self, allowed, save, settings):
+        names = [f"page{number}" for number in range(12)]
+        allowed.routes["/feed"] = reply(rss(*(item(name, f"/{name}") for name in names)))
+        for name in names:
+            allowed.routes[f"/{name}"] = reply(article(name))
+        scrape(save("feed", "/feed"))
+        settings.SCRAPING = {**settings.SCRAPING, "RUN_SECONDS": 0.001}
+
+        first = services.extract_documents().changed
+
+        assert first < 12
+        settings.SCRAPING = {**settings.SCRAPING, "RUN_SECONDS": 60.0}
+        assert services.extract_documents().changed == 12 - first

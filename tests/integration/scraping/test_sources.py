@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.urls import reverse
 
 from openlearn.scraping import seeds, services
 from openlearn.scraping.models import Document, Source
-from openlearn.scraping.services import sources
 from scheduler.errors import JobNotFound
 from scheduler.models import Job, Run
 from scheduler.services import jobs
@@ -21,7 +22,9 @@ def save(**fields) -> Source:
 
 
 def seconds_between_runs(source) -> int:
-    return int(sources._interval_of(Job.objects.get(pk=source.job_id).trigger).total_seconds())
+    trigger = dict(Job.objects.get(pk=source.job_id).trigger)
+    units = ("weeks", "days", "hours", "minutes", "seconds")
+    return int(timedelta(**{unit: trigger[unit] for unit in units if unit in trigger}).total_seconds())
 
 
 class TestSaveSource:
@@ -119,7 +122,7 @@ class TestScrapeNow:
         source = save()
         Job.objects.get(pk=source.job_id).delete()
 
-        with pytest.raises(JobNotFound, match="save the source"):
+        with pytest.raises(JobNotFound, match="Save the source"):
             services.scrape_now(source=source)
 
 

@@ -20,6 +20,8 @@ from scheduler.models import Declaration as Row
 from scheduler.services import declarations, jobs
 from scheduler.services.declarations import Action, Options, Synchronisation
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
+from scheduler.services.queries import job_queries
+from scheduler.services.queries.job_queries import JobFilter
 
 pytestmark = pytest.mark.django_db
 
@@ -440,7 +442,7 @@ class TestBatches:
             synchronise(*changed)
 
         assert len([query for query in queries if query["sql"].startswith("UPDATE scheduler_job ")]) == 2
-        assert len(queries) < 50
+        assert len(queries) < 60
 
     def test_enter_fire_times_that_are_due_by_the_former_trigger(self) -> None:
         synchronise(declared())
@@ -462,3 +464,34 @@ class TestKeptValues:
 
         assert declarations.drift(job=jobs.get(id="nightly")) == ()
         assert Row.objects.get().kept == ["priority"]
+
+
+class TestTheListOfDrift:
+    def test_has_jobs_that_a_person_changed(self) -> None:
+        synchronise(declared("a", priority=1), declared("b"), declared("c"))
+        jobs.create(task="sample.nothing", trigger=CRON, id="own")
+        jobs.update(job="a", priority=5, actor="ada")
+        jobs.update(job="own", priority=5, actor="ada")
+
+        assert declarations.drifted_jobs() == ("a",)
+        assert [job.pk for job in job_queries.jobs(filter=JobFilter(drift=True))] == ["a"]
+
+    def test_has_them_after_another_synchronisation(self) -> None:
+        synchronise(declared("a", priority=1))
+        jobs.update(job="a", priority=5, actor="ada")
+
+        synchronise(declared("a", priority=1, max_retries=1))
+
+        assert declarations.drifted_jobs() == ("a",)
+
+    def test_leaves_out_what_a_person_took_back_or_chose_to_keep(self) -> None:
+        synchronise(declared("a", priority=1), declared("b", priority=1), declared("c", priority=1))
+        for id in ("a", "b", "c"):
+            jobs.update(job=id, priority=5, actor="ada")
+        synchronise(declared("a", priority=1, tags=["x"]), declared("b", priority=1), declared("c", priority=1))
+
+        jobs.update(job="a", priority=1, actor="ada")
+        declarations.keep(job=jobs.get(id="b"))
+        declarations.take(job=jobs.get(id="c"))
+
+        assert declarations.drifted_jobs() == ()

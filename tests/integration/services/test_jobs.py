@@ -294,7 +294,7 @@ class TestUpdate:
         job = make()
         jobs.remove(job=again(job))
 
-        with pytest.raises(JobNotFound, match=r"The job “nightly” \(nightly\) was deleted meanwhile"):
+        with pytest.raises(JobNotFound, match=r"The job “nightly” \(nightly\) was deleted in the meantime"):
             jobs.update(job=job, name="x")
 
     def test_may_describe_a_job_whose_task_this_process_does_not_know(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,8 @@ from django_apscheduler.models import DjangoJob
 from scheduler import conf
 from scheduler.core import reasons
 from scheduler.core.states import JobState
-from scheduler.core.tasks.registry import Task, registry
+from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Change, Job
 from scheduler.services import jobs, retention

@@ -15,8 +15,8 @@ from scheduler.core.states import RunState
 from scheduler.store import statements
 from scheduler.store.claiming import claims, positions
 from scheduler.store.claiming.positions import Positions
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection, array, texts
 from tests.integration.store.conftest import Open
 from tests.ledger import ANY_JOB, TASK, add_node
@@ -75,7 +75,7 @@ class Past:
                 Outcome(run_id=run.id, state=RunState.SUCCEEDED, started=clock, finished=clock) for run in claimed.owned
             ]
             assert len(outcomes) == JOBS
-            runs.finish(self.session, outcomes=outcomes, node=self.node, clock=clock, now=now)
+            finishing.finish(self.session, outcomes=outcomes, node=self.node, clock=clock, now=now)
         self.positions.forget_due()
         self.positions.advance(self.session)
 

@@ -11,8 +11,8 @@ from django.db import connection
 
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import NOON, SECOND, add_job, add_node, add_run
@@ -60,7 +60,7 @@ class TestRecording:
             first="SELECT FROM scheduler_run WHERE id = %s FOR UPDATE",
             then="SELECT FROM scheduler_run WHERE id > %s FOR UPDATE",
             parameters=(ids[0],),
-            do=lambda: runs.finish(session, outcomes=outcomes, node=node, clock=1),
+            do=lambda: finishing.finish(session, outcomes=outcomes, node=node, clock=1),
         )
 
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
@@ -77,10 +77,10 @@ class TestTheEndOfFailuresInARow:
         with open_session().transaction() as other:
             other._connection._run(f"BEGIN; SELECT FROM {table} = 'theirs' FOR NO KEY UPDATE", {})
 
-            left = runs.reset_failures(session, runs=[mine, theirs])
+            left = finishing.reset_failures(session, runs=[mine, theirs])
             other._connection._run("ROLLBACK", {})
 
         assert left == {theirs}
         assert dict(Job.objects.values_list("pk", "consecutive_failures")) == {"mine": 0, "theirs": 2}
-        assert runs.reset_failures(session, runs=left) == set()
+        assert finishing.reset_failures(session, runs=left) == set()
         assert set(Job.objects.values_list("consecutive_failures", flat=True)) == {0}

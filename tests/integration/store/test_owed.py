@@ -29,8 +29,8 @@ from scheduler.store.claiming import claims
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs import rows as job_rows
 from scheduler.store.jobstore import PostgresJobStore
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
@@ -80,7 +80,7 @@ def fail(session: Connection, job: Job) -> None:
     node = add_node()
     run = add_run(job, scheduled_at=hours_ago(9), node=node, state=RunState.RUNNING)
     outcome = Outcome(run_id=run.pk, state=RunState.FAILED, started=0, finished=1, error="x")
-    runs.finish(session, outcomes=[outcome], node=node, clock=1)
+    finishing.finish(session, outcomes=[outcome], node=node, clock=1)
 
 
 WAYS: dict[str, Callable[[Connection, Job], object]] = {

@@ -8,9 +8,9 @@ import pytest
 
 from scheduler.core.states import RunState
 from scheduler.models import Run
-from scheduler.store.recording import runs
+from scheduler.store.recording import finishing, runs
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
-from scheduler.store.recording.runs import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run
@@ -29,7 +29,7 @@ def outcome(run: Run, **changes: Any) -> Outcome:
 
 
 def finish(session: Connection, node: str, *outcomes: Outcome) -> frozenset[int]:
-    return runs.finish(session, outcomes=outcomes, node=node, clock=4_000_000, now=NOON).runs
+    return finishing.finish(session, outcomes=outcomes, node=node, clock=4_000_000, now=NOON).runs
 
 
 class TestTake:
@@ -174,7 +174,7 @@ class TestSettled:
         theirs = add_run(job, scheduled_at=NOON - 2 * MINUTE, node=uuid4(), state=RunState.SUCCEEDED)
         reaped = add_run(job, scheduled_at=NOON - 3 * MINUTE, node=node, state=RunState.INTERRUPTED)
 
-        found = runs.settled(session, runs=[run.pk for run in (mine, active, theirs, reaped)], node=node)
+        found = finishing.settled(session, runs=[run.pk for run in (mine, active, theirs, reaped)], node=node)
 
         assert found == {mine.pk}
 

@@ -7,7 +7,22 @@ import sys
 from pathlib import Path
 from typing import Any
 
-ORDER = ("kill", "stop", "pause", "pg", "net", "clock", "poison", "edit", "flood", "alerts", "odd", "operate", "soak")
+ORDER = (
+    "kill",
+    "stop",
+    "pause",
+    "pg",
+    "net",
+    "clock",
+    "poison",
+    "edit",
+    "flood",
+    "alerts",
+    "outage",
+    "odd",
+    "operate",
+    "soak",
+)
 BROKEN = ("lost", "doubled", "unaccounted", "double_starts", "second_starts", "stale_accepted", "overlaps", "errors")
 
 

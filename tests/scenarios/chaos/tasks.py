@@ -64,6 +64,12 @@ def nonsense() -> object:
     raise Unprintable("\x00\ud800")
 
 
+@task(name="chaos.fail")
+def fail() -> None:
+    """Fail as every job does whose host is gone."""
+    raise ConnectionError("db-7.example.org does not answer")
+
+
 @task(name="chaos.add")
 def add(number: int) -> int:
     """Need a number."""

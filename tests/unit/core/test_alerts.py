@@ -16,7 +16,11 @@ from scheduler.core.alerts import (
     delay_before_reminder,
     quiet_until,
 )
+from scheduler.core.alerts.checks import SENTENCES, failing_checks
+from scheduler.core.health import Limits, Standing
+from scheduler.core.health.standing import CleanUp, Scheduling, Waiting
 from scheduler.errors import InvalidRule
+from tests.ledger import NOON
 
 
 class TestCheckRule:
@@ -125,3 +129,50 @@ class TestQuietHours:
 
         assert quiet_until(now=noon, begins=None, ends=time(14), zone="UTC") is None
         assert quiet_until(now=noon, begins=time(9), ends=time(9), zone="UTC") is None
+
+
+class TestTheChecksOfASystemRule:
+    def test_find_all_that_they_name(self) -> None:
+        """A check that the health calls otherwise, or never lets fail, would be watched in vain."""
+        limits = Limits(enabled=True, overdue_seconds=60.0, fire_times=3, backlog=100, skew_seconds=2.0)
+        scheduling = Scheduling(
+            now=NOON,
+            due=9,
+            overdue=9,
+            max_overdue=900.0,
+            next_run_time=None,
+            nodes=1,
+            fresh_nodes=0,
+            heartbeat_age=900.0,
+            uptime=None,
+            backlog=9000,
+            backlog_seconds=900.0,
+            skew=99.0,
+            failing=0,
+            stopped=0,
+        )
+        queue = Waiting(
+            executor="default",
+            queued=9,
+            running=0,
+            held=0,
+            oldest=9000.0,
+            oldest_held=None,
+            youngest_running=None,
+            unheeded=0,
+        )
+        standing = Standing(
+            scheduling=scheduling,
+            nodes=(),
+            queues=(queue,),
+            not_started=(),
+            transaction=None,
+            jobs={},
+            unadopted=0,
+            clean_up=CleanUp(is_scheduled=True, age=1.0, is_needed=False),
+            tzdata="2026a",
+        )
+
+        found = failing_checks(standing=standing, sending={"channel:7": 700.0, "sender": 700.0}, limits=limits)
+
+        assert {check.name.partition(":")[0] for check in found} == SENTENCES.keys()

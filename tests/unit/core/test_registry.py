@@ -15,7 +15,8 @@ import pytest
 from pydantic import BaseModel, Field
 
 from scheduler.core.tasks import registry as module
-from scheduler.core.tasks.registry import Registry, Task, jsonable, task
+from scheduler.core.tasks.registry import Registry, task
+from scheduler.core.tasks.task import Task, jsonable
 from scheduler.errors import DuplicateTask, InvalidArguments, InvalidTask, UnknownTask
 
 

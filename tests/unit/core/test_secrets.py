@@ -6,8 +6,9 @@ from typing import Annotated, Any, NamedTuple, NewType, Optional, TypedDict, Uni
 import pytest
 from pydantic import BaseModel, SecretBytes, SecretStr
 
-from scheduler.core.tasks.registry import Secret, Task, task
+from scheduler.core.tasks.registry import Secret, task
 from scheduler.core.tasks.secrets import is_secret, revealed
+from scheduler.core.tasks.task import Task
 from scheduler.errors import InvalidTask
 
 Token = Annotated[str, Secret]

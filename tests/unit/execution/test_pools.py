@@ -9,7 +9,8 @@ import pytest
 from scheduler.core.states import RunState
 from scheduler.execution import pools
 from scheduler.execution.pools import Deadline, Flow, Pool
-from scheduler.store.recording.runs import Outcome, OwnedRun
+from scheduler.store.recording.finishing import Outcome
+from scheduler.store.recording.runs import OwnedRun
 
 
 class Clock:

@@ -196,6 +196,23 @@ class TestExtract:
         assert r"\(E=mc^2\)" in found.text
         assert "    y()" in found.text
 
+    @pytest.mark.parametrize(
+        ("head", "foot", "date"),
+        [
+            ('<meta property="article:published_time" content="2025-09-01T10:00:00+02:00">', "", "2025-09-01"),
+            ("", '<p>By Ada, <time datetime="2025-09-01">in September</time></p>', "2025-09-01"),
+            ("", "<footer>© 2015–2019 Example</footer>", None),
+        ],
+    )
+    def test_has_the_date_that_the_page_states_and_guesses_none(self, head: str, foot: str, date: str | None) -> None:
+        content = (
+            f"<html><head><title>Lesson</title>{head}</head><body><p>{'Some words here. ' * 60}</p>{foot}</body></html>"
+        )
+
+        found = articles.extract(content=content.encode(), url="https://learn.example/lesson").published_at
+
+        assert (found and found.date().isoformat()) == date
+
     def test_folds_the_language(self):
         page = article("Counting").replace("lang='en'", "lang='EN_us'")
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from scheduler.core.triggers import budget
 from scheduler.core.triggers.budget import TooCostly
+from scheduler.core.triggers.calendared import CalendaredTrigger
 from scheduler.core.triggers.combinations import Combination
 from scheduler.core.triggers.trigger import MOMENT, Trigger, WallClockTrigger
 from scheduler.core.triggers.zones import DAY_SECONDS, instant_of, zone_named
@@ -33,6 +34,8 @@ class ClockChange:
 
 def clock_change(trigger: Trigger, *, fire_time: datetime) -> ClockChange | None:
     """Return the effect of a clock change at a fire time of the trigger, or ``None`` without a visible one."""
+    if isinstance(trigger, CalendaredTrigger):
+        return clock_change(trigger.rule, fire_time=fire_time)
     if isinstance(trigger, Combination):
         try:
             with budget.share(8):

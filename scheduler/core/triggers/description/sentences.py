@@ -10,7 +10,8 @@ from typing import Any
 
 from cronsim import CronSim
 
-from scheduler.core.triggers.calendars import CalendarTrigger
+from scheduler.core.triggers.calendar_intervals import CalendarTrigger
+from scheduler.core.triggers.calendared import CalendaredTrigger, Otherwise
 from scheduler.core.triggers.combinations import AndTrigger, Combination, OrTrigger
 from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
 from scheduler.core.triggers.crontab import MONTHS, Crontab, month_name
@@ -98,7 +99,22 @@ def describe(trigger: Mapping[str, Any] | Trigger) -> str:
     :raises InvalidTrigger: it cannot be used
     """
     compiled = trigger if isinstance(trigger, Trigger) else parse(trigger)
+    if isinstance(compiled, CalendaredTrigger):
+        return row(", ", [describe(compiled.rule), *_calendars(compiled)])
     return row(", ", [_rule(compiled), *_limits(compiled)])
+
+
+def _calendars(trigger: CalendaredTrigger) -> list[str]:
+    said: list[str] = []
+    if trigger.only_on:
+        said.append(phrase("only on {calendars}", calendars=join(trigger.only_on)))
+    if trigger.not_on:
+        said.append(phrase("not on {calendars}", calendars=join(trigger.not_on)))
+    if trigger.otherwise is Otherwise.NEXT_DAY:
+        said.append(phrase("otherwise on the next day that is allowed"))
+    if trigger.otherwise is Otherwise.PREVIOUS_DAY:
+        said.append(phrase("otherwise on the day before that is allowed"))
+    return said
 
 
 def _rule(trigger: Trigger) -> str:

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import json
 import secrets
-import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -74,7 +73,7 @@ class WebhookKind(ChannelKind):
             "content-type": "application/json",
             "user-agent": "openlearn-scheduler",
             "accept-encoding": "identity",
-            **signature(id=message.id, at=int(time.time()), body=body, keys=keys),
+            **signature(id=message.id, at=int(message.at.timestamp()), body=body, keys=keys),
         }
         status, text = _post(config["url"], headers, body)
         shown = f"{status} {text}".strip()

@@ -17,6 +17,7 @@ from tests.scenarios.chaos.campaigns import (
     loads,
     oddities,
     operations,
+    outages,
     processes,
 )
 from tests.scenarios.chaos.world import World
@@ -48,6 +49,7 @@ CAMPAIGNS = {
     "edit": Campaign(run=loads.edit, cycles=5000),
     "flood": Campaign(run=loads.flood, cycles=100_000),
     "alerts": Campaign(run=alerting.alerts, cycles=200),
+    "outage": Campaign(run=outages.outage, cycles=100_000),
     "odd": Campaign(run=oddities.odd, cycles=90),
     "operate": Campaign(run=operations.operate, cycles=120),
     "soak": Campaign(run=endurance.soak, cycles=480),

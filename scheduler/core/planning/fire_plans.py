@@ -90,41 +90,27 @@ NONE_ACTIVE = Active()
 
 
 def plan(
-    *, trigger: Trigger, due_at: datetime, now: datetime, policies: Policies, active: Active, catch_up_limit: int
+    trigger: Trigger, due_at: datetime, now: datetime, policies: Policies, active: Active, catch_up_limit: int
 ) -> FirePlan:
-    """
-    Account for every fire time from ``due_at`` to ``now``, both included.
-
-    ``due_at`` is a fire time and not after ``now``. ``active`` are the runs of this job that are not finished. The work
-    is bounded by ``catch_up_limit``, however long the outage was.
-
-    :raises TooCostly: its trigger is a combination that has to be searched for too long
-    """
+    """Account for fire times that all may run."""
     if isinstance(trigger, Combination) and not budget.is_limited():
         with Budget(budget.PLAN_STEPS):
-            return plan(
-                trigger=trigger,
-                due_at=due_at,
-                now=now,
-                policies=policies,
-                active=active,
-                catch_up_limit=catch_up_limit,
-            )
+            return plan(trigger, due_at, now, policies, active, catch_up_limit)
     if active.waiting is not None and active.waiting_at is not None and trigger.next_after(active.waiting_at) == due_at:
-        return _into_the_waiting(trigger, due_at, now, active.waiting)
+        return into_the_waiting(trigger, due_at, now, active.waiting)
     next_fire_time = trigger.next_after(due_at)
     if next_fire_time is None or next_fire_time > now:
-        return FirePlan(rows=(_single(due_at, now, policies, active),), next_fire_time=next_fire_time)
+        return FirePlan(rows=(single(due_at, now, policies, active),), next_fire_time=next_fire_time)
     last = trigger.latest(first=due_at, until=now)
     rows = (
-        (_folded(trigger, due_at, last, now, policies, active),)
+        (folded(trigger, due_at, last, now, policies, active),)
         if policies.coalesce
-        else _each(trigger, due_at, last, now, policies, active, catch_up_limit)
+        else each_row(trigger, due_at, last, now, policies, active, catch_up_limit)
     )
     return FirePlan(rows=rows, next_fire_time=trigger.next_after(last))
 
 
-def _into_the_waiting(trigger: Trigger, first: datetime, now: datetime, waiting: int) -> FirePlan:
+def into_the_waiting(trigger: Trigger, first: datetime, now: datetime, waiting: int) -> FirePlan:
     """
     Let the run that waits for its turn stand for everything that is due, also where there is room again.
 
@@ -141,13 +127,13 @@ def _into_the_waiting(trigger: Trigger, first: datetime, now: datetime, waiting:
     return FirePlan(rows=(row,), next_fire_time=trigger.next_after(last))
 
 
-def _single(fire_time: datetime, now: datetime, policies: Policies, active: Active) -> PlannedRun:
-    if _is_late(fire_time, now, policies):
-        return PlannedRun(scheduled_at=fire_time, state=RunState.MISSED, reason=_late(fire_time, now, policies))
-    return _placed(PlannedRun(scheduled_at=fire_time), policies, active)
+def single(fire_time: datetime, now: datetime, policies: Policies, active: Active) -> PlannedRun:
+    if is_late(fire_time, now, policies):
+        return PlannedRun(scheduled_at=fire_time, state=RunState.MISSED, reason=lateness(fire_time, now, policies))
+    return placed(PlannedRun(scheduled_at=fire_time), policies, active)
 
 
-def _placed(row: PlannedRun, policies: Policies, active: Active) -> PlannedRun:
+def placed(row: PlannedRun, policies: Policies, active: Active) -> PlannedRun:
     """Say what becomes of a row in time: it runs, waits for its turn, or is skipped."""
     if active.runs < policies.max_instances:
         return row
@@ -156,17 +142,17 @@ def _placed(row: PlannedRun, policies: Policies, active: Active) -> PlannedRun:
     return row._replace(held=True)
 
 
-def _folded(
+def folded(
     trigger: Trigger, first: datetime, last: datetime, now: datetime, policies: Policies, active: Active
 ) -> PlannedRun:
     coalesced = trigger.count(first=first, until=last) - 1
     row = PlannedRun(scheduled_at=last, covers_from=first, coalesced=coalesced)
-    if _is_late(last, now, policies):
-        return row._replace(state=RunState.MISSED, reason=_late(last, now, policies))
-    return _placed(row, policies, active)
+    if is_late(last, now, policies):
+        return row._replace(state=RunState.MISSED, reason=lateness(last, now, policies))
+    return placed(row, policies, active)
 
 
-def _each(
+def each_row(
     trigger: Trigger,
     first: datetime,
     last: datetime,
@@ -177,13 +163,13 @@ def _each(
 ) -> tuple[PlannedRun, ...]:
     rows: list[PlannedRun] = []
     newest = trigger.most_recent(first=first, until=last, limit=catch_up_limit)
-    in_time = [fire_time for fire_time in newest if not _is_late(fire_time, now, policies)]
+    in_time = [fire_time for fire_time in newest if not is_late(fire_time, now, policies)]
     oldest_kept = in_time[0] if in_time else None
     if policies.misfire_grace_time is not None:
         cutoff = now - policies.misfire_grace_time - _INSTANT
         if first <= cutoff:
-            missed_last = trigger.latest(first=first, until=cutoff)
-            rows.append(_range(trigger, first, missed_last, RunState.MISSED, _late(missed_last, now, policies)))
+            missed_last = trigger.latest(first=first, until=min(cutoff, last))
+            rows.append(range_row(trigger, first, missed_last, RunState.MISSED, lateness(missed_last, now, policies)))
             following = trigger.next_after(missed_last)
             if following is None or following > last:
                 return tuple(rows)
@@ -191,27 +177,27 @@ def _each(
     if oldest_kept is not None and first < oldest_kept:
         dropped_last = trigger.latest(first=first, until=oldest_kept - _INSTANT)
         reason = reasons.TOO_MANY_DUE(most=catch_up_limit)
-        rows.append(_range(trigger, first, dropped_last, RunState.SKIPPED, reason))
+        rows.append(range_row(trigger, first, dropped_last, RunState.SKIPPED, reason))
     slots = policies.max_instances - active.runs
     if slots <= 0 and in_time:
-        rows.append(_placed(_range(trigger, in_time[0], in_time[-1], RunState.QUEUED, None), policies, active))
+        rows.append(placed(range_row(trigger, in_time[0], in_time[-1], RunState.QUEUED, None), policies, active))
     else:
         rows += [PlannedRun(scheduled_at=at, held=place >= slots) for place, at in enumerate(in_time)]
     return tuple(rows)
 
 
-def _range(trigger: Trigger, first: datetime, last: datetime, state: RunState, reason: Message | None) -> PlannedRun:
+def range_row(trigger: Trigger, first: datetime, last: datetime, state: RunState, reason: Message | None) -> PlannedRun:
     if first == last:
         return PlannedRun(scheduled_at=first, state=state, reason=reason)
     coalesced = trigger.count(first=first, until=last) - 1
     return PlannedRun(scheduled_at=last, covers_from=first, coalesced=coalesced, state=state, reason=reason)
 
 
-def _is_late(fire_time: datetime, now: datetime, policies: Policies) -> bool:
+def is_late(fire_time: datetime, now: datetime, policies: Policies) -> bool:
     return policies.misfire_grace_time is not None and now - fire_time > policies.misfire_grace_time
 
 
-def _late(fire_time: datetime, now: datetime, policies: Policies) -> Message:
+def lateness(fire_time: datetime, now: datetime, policies: Policies) -> Message:
     assert policies.misfire_grace_time is not None  # noqa: S101 - only called when it was judged late
     return reasons.TOO_LATE(late=_seconds(now - fire_time), grace=_seconds(policies.misfire_grace_time))
 

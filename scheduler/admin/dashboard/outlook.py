@@ -1,0 +1,94 @@
+"""The page of what comes in the next 24 hours and 7 days, and a heat map of the last 7 days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from scheduler.admin import addresses
+from scheduler.admin.format import display, trigger_text
+from scheduler.services.queries import outlook
+from scheduler.services.queries.outlook import Coming, PastHour
+
+_MOST_NAMES = 8
+
+
+def context(*, see_runs: bool) -> dict[str, Any]:
+    now = timezone.now()
+    found = outlook.coming(now=now)
+    hours = outlook.by_hour(moments=found.coming, now=now)
+    return {
+        "title": _("Outlook"),
+        "crumbs": [{"address": addresses.jobs(), "text": _("Jobs")}],
+        "hours": [{"hour": display.clock(hour, now=now), **_listed(those)} for hour, those in hours.items()],
+        "days": _days(found.coming),
+        "frequent": [
+            {
+                "name": display.first_line(job.name),
+                "address": addresses.job(job.pk),
+                "when": trigger_text.describe(job.trigger),
+            }
+            for job in found.frequent
+        ],
+        "left_out": display.number(found.left_out) if found.left_out else "",
+        "heat": _heat(outlook.past(now=now), now=now) if see_runs else [],
+        "clock": [f"{hour:02}" for hour in range(24)],
+    }
+
+
+def _listed(those: Sequence[Coming]) -> dict[str, Any]:
+    return {
+        "number": display.number(len(those)),
+        "jobs": [
+            {
+                "at": f"{timezone.localtime(each.at):%H:%M}",
+                "name": display.first_line(each.job.name),
+                "address": addresses.job(each.job.pk),
+            }
+            for each in those[:_MOST_NAMES]
+        ],
+        "more": display.number(len(those) - _MOST_NAMES) if len(those) > _MOST_NAMES else "",
+    }
+
+
+def _days(coming: Sequence[Coming]) -> list[dict[str, Any]]:
+    by_day: dict[Any, list[Coming]] = {}
+    for each in coming:
+        by_day.setdefault(timezone.localtime(each.at).date(), []).append(each)
+    return [{"day": date_format(day, "D j M"), **_listed(those)} for day, those in by_day.items()]
+
+
+def _heat(hours: Sequence[PastHour], *, now: datetime) -> list[dict[str, Any]]:
+    """Seven rows of 24 cells, today at the top."""
+    found = {timezone.localtime(hour.begins_at).replace(minute=0): hour for hour in hours}
+    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = []
+    for ago in range(7):
+        day = (today - timedelta(days=ago)).date()
+        at_hour = {moment.hour: hour for moment, hour in found.items() if moment.date() == day}
+        rows.append({"day": date_format(day, "D j M"), "cells": [_cell(at_hour.get(hour)) for hour in range(24)]})
+    return rows
+
+
+def _cell(hour: PastHour | None) -> dict[str, str]:
+    if hour is None:
+        return {"tone": "", "text": "", "mark": "", "address": ""}
+    total = hour.succeeded + hour.failed + hour.passed
+    tone = "bad" if hour.failed else "warn" if hour.passed else "ok"
+    text = _("%(total)s ended, %(failed)s failed, %(passed)s missed or skipped") % {
+        "total": display.number(total),
+        "failed": display.number(hour.failed),
+        "passed": display.number(hour.passed),
+    }
+    window = {
+        "since": hour.begins_at.isoformat(),
+        "until": (hour.begins_at + timedelta(hours=1)).isoformat(),
+    }
+    wanted = {"tab": "failed", **window} if hour.failed else window
+    mark = f"✕{hour.failed}" if hour.failed else f"»{hour.passed}" if hour.passed else str(total)
+    return {"tone": tone, "text": text, "mark": mark, "address": addresses.runs(**wanted)}

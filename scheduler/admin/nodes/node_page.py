@@ -1,0 +1,49 @@
+"""The page of a node: how it is, what runs there, what it can run, and how to end it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from scheduler import conf
+from scheduler.admin import addresses
+from scheduler.admin.format import display
+from scheduler.core.states import NodeState
+from scheduler.models import Node, Run
+from scheduler.services.queries import dashboard
+from scheduler.services.sites import reverse
+
+_MOST_RUNS = 50
+
+
+def context(request: HttpRequest, node: Node) -> dict[str, Any]:
+    now = timezone.now()
+    see_runs = request.user.has_perm("scheduler.view_run")
+    active = Run.objects.active().without_output().filter(node=node.pk).order_by("started_at", "pk")
+    runs = list(active[: _MOST_RUNS + 1]) if see_runs else []
+    measure: Any = getattr(node, "measure", None)
+    busy = measure.busy if measure is not None and isinstance(measure.busy, dict) else {}
+    sizes = node.executors if isinstance(node.executors, dict) else {}
+    return {
+        "title": display.first_line(node.name),
+        "crumbs": [{"address": reverse("admin:scheduler_node_changelist"), "text": _("Nodes")}],
+        "node": node,
+        "mark": display.NODE_MARKS[dashboard.state_of(node, now=now)],
+        "reason": display.reason(node.reason),
+        "pools": [
+            {"name": display.first_line(str(name)), "size": size, "busy": busy.get(name, 0)}
+            for name, size in sorted(sizes.items())
+        ],
+        "measure": measure,
+        "runs": [{"run": run, "address": addresses.run(run.pk)} for run in runs[:_MOST_RUNS]],
+        "more_runs": len(runs) > _MOST_RUNS,
+        "see_runs": see_runs,
+        "all_runs": addresses.runs(node=str(node.pk)) if see_runs else "",
+        "tasks": sorted(display.first_line(str(name)) for name in node.tasks or ()),
+        "is_running": node.state == NodeState.RUNNING,
+        "grace": display.exactly(conf.get().grace_seconds),
+        "kill": f"kill -TERM {node.pid}",
+    }

@@ -1,0 +1,104 @@
+"""What comes in the next days, and what the last days were like, hour by hour."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Sum
+
+from scheduler.core import triggers
+from scheduler.core.states import JobState
+from scheduler.errors import InvalidTrigger
+from scheduler.models import Job, Rollup
+
+AHEAD = timedelta(days=7)
+BEHIND = timedelta(days=7)
+MOST_JOBS = 300
+"""Most jobs whose fire times are computed: those that are due first."""
+
+FREQUENT = 100
+"""A job with more fire times in the window is described by its schedule alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coming:
+    """One fire time."""
+
+    at: datetime
+    job: Job
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    coming: Sequence[Coming]
+    """In order."""
+
+    frequent: Sequence[Job]
+    """Jobs with too many fire times to list."""
+
+    left_out: int
+    """Further jobs that are due in the window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastHour:
+    """What ended in one hour, over all jobs."""
+
+    begins_at: datetime
+    succeeded: int
+    failed: int
+    passed: int
+    """Fire times that were missed or skipped, other than on purpose."""
+
+
+def coming(*, now: datetime) -> Outlook:
+    """Return the fire times of the next seven days."""
+    until = now + AHEAD
+    due = Job.objects.defer("job_state").filter(state=JobState.ACTIVE, next_run_time__lte=until)
+    jobs = list(due.order_by("next_run_time", "pk")[:MOST_JOBS])
+    found: list[Coming] = []
+    frequent: list[Job] = []
+    for job in jobs:
+        fire_times = _fire_times(job, now=now, until=until)
+        if len(fire_times) > FREQUENT:
+            frequent.append(job)
+        else:
+            found += [Coming(at=at, job=job) for at in fire_times]
+    left_out = due.count() - len(jobs) if len(jobs) == MOST_JOBS else 0
+    return Outlook(coming=sorted(found, key=lambda each: (each.at, each.job.pk)), frequent=frequent, left_out=left_out)
+
+
+def _fire_times(job: Job, *, now: datetime, until: datetime) -> tuple[datetime, ...]:
+    first = max(job.next_run_time, now)
+    try:
+        trigger = triggers.parse(job.trigger)
+        return trigger.upcoming(first=first, until=until, limit=FREQUENT + 1)
+    except (InvalidTrigger, TypeError, AttributeError):
+        return (first,)
+
+
+def past(*, now: datetime) -> list[PastHour]:
+    """Return the hours of the last seven days in which something ended, the oldest first: from the roll-ups."""
+    columns = ("succeeded", "failed", "timed_out", "interrupted", "missed", "skipped", "left_out")
+    rows = Rollup.objects.filter(hour__gt=now - BEHIND).order_by("hour").values("hour")
+    return [
+        PastHour(
+            begins_at=row["hour"],
+            succeeded=row["all_succeeded"],
+            failed=row["all_failed"] + row["all_timed_out"] + row["all_interrupted"],
+            passed=row["all_missed"] + row["all_skipped"] - row["all_left_out"],
+        )
+        for row in rows.annotate(**{f"all_{column}": Sum(column) for column in columns})
+    ]
+
+
+def by_hour(*, moments: Sequence[Coming], now: datetime) -> dict[datetime, list[Coming]]:
+    """Return what comes in the next 24 hours by the hour, in UTC, in which it comes."""
+    found: dict[datetime, list[Coming]] = defaultdict(list)
+    for each in moments:
+        if each.at <= now + timedelta(hours=24):
+            found[each.at.replace(minute=0, second=0, microsecond=0)].append(each)
+    return dict(found)

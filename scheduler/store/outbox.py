@@ -1,0 +1,216 @@
+"""
+The outbox: messages about incidents, from the row that says what is to be told to the answer of the channel.
+
+See ``store.alerts`` for the protocol. The statements that fill the outbox mark the incidents as told, under one
+advisory lock. Messages are leased, and sent outside of any transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
+
+from scheduler import failpoints
+from scheduler.core.alerts import delay_before_reminder
+from scheduler.store.sessions.connections import Connection, Row, array
+
+_TELL_LOCK = 0x5C4ED0A2
+"""Any number that other users of advisory locks in the database are unlikely to use."""
+
+NO_BATCH = "00000000-0000-0000-0000-000000000000"
+"""The batch of incidents that are opened and closed without a message."""
+
+QUIET_SECONDS = 0.5
+"""A message about one incident goes out when no further one of its rule has opened for so long …"""
+
+BURST_SECONDS = 3.0
+"""… one about several when none has opened for so long: a host that is down takes its jobs down by and by …"""
+
+GATHER_SECONDS = 30.0
+"""… or when the first of them has waited for this long."""
+
+PACE_SECONDS = 60.0
+"""Between two messages about openings of one rule: what opens meanwhile goes together."""
+
+CHUNK = 2000
+"""Most incidents that one transaction marks as told: recording an outcome may wait for it."""
+
+_REMINDERS = tuple(delay_before_reminder(reminders=number).total_seconds() for number in range(6))
+
+
+class Waiting(NamedTuple):
+    """Whether there is anything to do. Its fields are the columns of ``find_waiting_alerts``."""
+
+    openings: bool
+    closings: bool
+    changes: bool
+    reminders: bool
+    escalations: bool
+    messages: bool
+    """One is due, before anything of the others is told."""
+
+
+class Leased(NamedTuple):
+    """A message that this sender may send. Its fields are the columns of ``claim_notifications``."""
+
+    id: str
+    channel_id: int
+    kind: str
+    batch: str | None
+    thread: str | None
+    attempts: int
+    """This one included."""
+
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What was put into the outbox."""
+
+    opened: int = 0
+    """Incidents, as below."""
+
+    closed: int = 0
+    openings: tuple[str, ...] = ()
+    """The batches of those that opened."""
+
+    closings: tuple[str, ...] = ()
+    reminded: int = 0
+    changed: int = 0
+    escalated: int = 0
+    has_messages: bool = False
+    """One is due to be sent."""
+
+    def __bool__(self) -> bool:
+        return bool(self.opened or self.closed or self.reminded or self.changed or self.escalated)
+
+
+def tell(
+    connection: Connection,
+    *,
+    quiet: float = QUIET_SECONDS,
+    burst: float = BURST_SECONDS,
+    pace: float = PACE_SECONDS,
+) -> Told:
+    """
+    Put what people are to be told into the outbox, in short transactions.
+
+    Nothing is done while another sender does it.
+    """
+    waiting = Waiting._make(connection.execute("find_waiting_alerts")[0])
+    if not any(waiting):
+        return Told()
+    gathering = {"quiet": quiet, "burst": burst, "most": GATHER_SECONDS, "pace": pace, "limit": CHUNK}
+    openings: dict[str, int] = {}
+    if waiting.openings:
+        openings = _tell_openings(connection, gathering)
+        connection.execute("forget_untold_incidents", nobody=NO_BATCH, limit=CHUNK)
+
+    def some(is_waiting: bool, statement: str, **parameters: object) -> list[Row]:
+        return (
+            _tell_some(connection, statement, f"alerts.{statement}.before_commit", **parameters) if is_waiting else []
+        )
+
+    closings = some(waiting.closings, "tell_closings", **gathering)
+    told = Told(
+        opened=sum(openings.values()),
+        closed=sum(row[1] for row in closings),
+        openings=tuple(openings),
+        closings=tuple(row[2] for row in closings),
+        changed=sum(row[1] for row in some(waiting.changes, "tell_changes")),
+        escalated=sum(row[1] for row in some(waiting.escalations, "tell_others")),
+        reminded=sum(row[1] for row in some(waiting.reminders, "tell_again", delays=list(_REMINDERS))),
+    )
+    return replace(told, has_messages=waiting.messages or bool(told))
+
+
+def _tell_openings(connection: Connection, gathering: Mapping[str, float]) -> dict[str, int]:
+    """
+    Tell of what opened and return the batches with the number of their incidents.
+
+    What is too much for one transaction joins the batch that the first one made.
+    """
+    told: dict[str, int] = {}
+    batches: list[Row] = []
+    with connection.transaction() as transaction:
+        if transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
+            batches = transaction.execute("tell_openings", **gathering, delays=list(_REMINDERS))
+            failpoints.hit("alerts.tell_openings.before_commit")
+    for rule_id, batch, incidents, _channels in batches:
+        told[batch] = incidents
+        added = incidents
+        while added >= CHUNK:
+            with connection.transaction() as transaction:
+                added = len(
+                    transaction.execute(
+                        "tell_more_openings", rule=rule_id, batch=batch, limit=CHUNK, delays=list(_REMINDERS)
+                    )
+                )
+            told[batch] += added
+    return told
+
+
+def _tell_some(connection: Connection, statement: str, failpoint: str, **parameters: object) -> list[Row]:
+    """Run a statement that fills the outbox, unless another sender does it; its rows have a thread and a number."""
+    with connection.transaction() as transaction:
+        if not transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
+            return []
+        rows = transaction.execute(statement, **parameters)
+        failpoints.hit(failpoint)
+    return rows
+
+
+def claim(
+    connection: Connection, *, busy: Collection[int], quiet: Collection[int], lease_seconds: float, limit: int
+) -> tuple[Leased, ...]:
+    """Lease the oldest due message of each channel, up to ``limit``."""
+    with connection.transaction() as transaction:
+        rows = transaction.execute(
+            "claim_notifications", busy=array(list(busy)), quiet=array(list(quiet)), lease=lease_seconds, limit=limit
+        )
+        failpoints.hit("alerts.claim.before_commit")
+    failpoints.hit("alerts.claim.after_commit")
+    return tuple(map(Leased._make, rows))
+
+
+def record_sent(connection: Connection, *, id: str, channel: int, answer: str, subject: str) -> None:
+    """Record that a channel accepted a message."""
+    failpoints.hit("alerts.sent.before_record")
+    connection.execute("record_sent", id=id, channel=channel, answer=answer, subject=subject)
+    failpoints.hit("alerts.sent.after_record")
+
+
+def record_unsent(
+    connection: Connection,
+    *,
+    id: str,
+    channel: int,
+    answer: str,
+    subject: str,
+    delay_seconds: float | None,
+    off: bool = False,
+    unsure: bool = False,
+) -> None:
+    """
+    Record that a channel did not accept a message.
+
+    ``delay_seconds``: ``None`` gives it up. ``off`` switches the channel off. ``unsure``: it may have arrived.
+    """
+    connection.execute(
+        "record_unsent",
+        id=id,
+        channel=channel,
+        answer=answer,
+        subject=subject,
+        delay=delay_seconds,
+        off=off,
+        unsure=unsure,
+    )
+
+
+def release(connection: Connection, *, id: str) -> None:
+    """Give a leased message back, unsent."""
+    connection.execute("release_notification", id=id)

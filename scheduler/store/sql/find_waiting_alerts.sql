@@ -1,0 +1,34 @@
+-- Whether there is anything to tell and to send: what a sender asks for twice a second. Most of the time there is not.
+--
+-- Locks:   none.
+-- Params:  none
+-- Rows:    one: whether incidents opened, ended, changed, are due for a reminder, may be escalated; whether a message is
+--          due
+-- Index:   scheduler_incident_untold; scheduler_incident_end_untold; scheduler_incident_changed;
+--          scheduler_incident_remind; scheduler_notification_due
+
+SELECT EXISTS (SELECT FROM scheduler_incident AS incident WHERE incident.opened_in IS NULL),
+       EXISTS (SELECT
+                 FROM scheduler_incident AS incident
+                WHERE incident.closed_at IS NOT NULL
+                  AND incident.closed_in IS NULL
+                  AND incident.opened_in IS NOT NULL),
+       EXISTS (SELECT
+                 FROM scheduler_incident AS incident
+                WHERE incident.changed_at IS NOT NULL
+                  AND incident.opened_in IS NOT NULL),
+       EXISTS (SELECT
+                 FROM scheduler_incident AS incident
+                WHERE incident.closed_at IS NULL
+                  AND incident.remind_at <= now()),
+       EXISTS (SELECT
+                 FROM scheduler_rule AS rule
+                 JOIN scheduler_incident AS incident ON incident.rule_id = rule.id
+                WHERE rule.escalate_after IS NOT NULL
+                  AND incident.closed_at IS NULL
+                  AND incident.remind_at IS NOT NULL
+                  AND incident.escalated_at IS NULL),
+       EXISTS (SELECT
+                 FROM scheduler_notification AS notification
+                WHERE notification.state = 'pending'
+                  AND (notification.due_at <= clock_timestamp() OR notification.created_at > clock_timestamp()))

@@ -1,0 +1,1 @@
+"""The figures of scraping, in parts that take some minutes each."""

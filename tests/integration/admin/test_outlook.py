@@ -1,0 +1,111 @@
+"""What comes, what was, how a job did over weeks, and what runs on a node."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from scheduler.admin import addresses
+from scheduler.models import Rollup
+from scheduler.services.queries import job_statistics
+from tests.integration.admin.runs import node, run
+from tests.integration.admin.test_jobs import make
+
+pytestmark = pytest.mark.django_db
+OUTLOOK = reverse("admin:scheduler_outlook")
+
+
+def rolled_up(job: str, *, hours_ago: int, **numbers: int) -> Rollup:
+    hour = (timezone.now() - timedelta(hours=hours_ago)).replace(minute=0, second=0, microsecond=0)
+    return Rollup.objects.create(job_key=job, hour=hour, last_finished_at=hour, **numbers)
+
+
+class TestTheOutlook:
+    def test_lists_single_runs_by_hour_and_by_day(self, client: Client) -> None:
+        at = timezone.now() + timedelta(hours=3)
+        make("daily", trigger={"type": "cron", "expression": f"{at.minute} {at.hour} * * *", "timezone": "UTC"})
+
+        context = client.get(OUTLOOK).context
+
+        assert [(row["number"], row["jobs"][0]["name"]) for row in context["hours"]] == [("1", "daily")]
+        assert len(context["days"]) == 7
+        assert context["hours"][0]["jobs"][0]["at"] == f"{timezone.localtime(at):%H:%M}"
+
+    def test_describes_what_runs_too_often_to_list(self, client: Client) -> None:
+        make("often", trigger={"type": "interval", "minutes": 1})
+
+        context = client.get(OUTLOOK).context
+
+        assert [(job["name"], job["when"]) for job in context["frequent"]] == [("often", "every minute")]
+        assert context["hours"] == []
+
+    def test_leaves_out_what_is_paused(self, client: Client) -> None:
+        make("resting", paused=True)
+
+        assert "resting" not in client.get(OUTLOOK).content.decode()
+
+    def test_draws_the_last_days_with_a_way_to_the_runs_of_each_hour(self, client: Client) -> None:
+        rolled_up("a", hours_ago=2, succeeded=3)
+        rolled_up("b", hours_ago=2, succeeded=1, failed=2)
+
+        cells = [cell for row in client.get(OUTLOOK).context["heat"] for cell in row["cells"] if cell["address"]]
+
+        assert [(cell["tone"], cell["mark"]) for cell in cells] == [("bad", "✕2")]
+        assert "tab=failed" in cells[0]["address"]
+        assert client.get(cells[0]["address"]).context["problem"] == ""
+
+    def test_costs_the_same_for_any_number_of_jobs(self, client: Client, django_assert_max_num_queries: object) -> None:
+        for number in range(30):
+            make(f"job-{number}", trigger={"type": "interval", "days": 1})
+
+        with django_assert_max_num_queries(8):  # type: ignore[operator]
+            client.get(OUTLOOK)
+
+
+class TestTheStatisticsOfAJob:
+    def test_count_outcomes_by_day_from_the_roll_ups(self, client: Client) -> None:
+        job = make("a")
+        rolled_up("a", hours_ago=0, succeeded=3, failed=1, skipped=2)
+
+        rows = client.get(addresses.job_action("statistics", job.pk)).context["rows"]
+
+        assert [(row["succeeded"], row["failed"], row["passed"]) for row in rows] == [("3", "1", "2")]
+        assert "tab=failed" in rows[0]["failed_address"]
+
+    def test_have_percentiles_of_the_successes(self) -> None:
+        job, now = make("a"), timezone.now()
+        for seconds in range(1, 21):
+            at = now - timedelta(seconds=30 + seconds)
+            run(job=job, at=at, started_at=at, finished_at=at + timedelta(seconds=seconds))
+
+        found = job_statistics.days(job="a", now=now, zone=timezone.get_current_timezone())
+
+        timed = [day for day in found if day.p50 is not None]
+        assert len(found) == job_statistics.DAYS
+        assert {(day.p50, day.p95) for day in timed} == {(10.0, 19.0)} or len(timed) == 2  # midnight lies between them
+
+    def test_say_that_there_are_none(self, client: Client) -> None:
+        text = client.get(addresses.job_action("statistics", make("a").pk)).content.decode()
+
+        assert "No runs ended in the last 28 days." in text
+
+
+class TestThePageOfANode:
+    def test_shows_what_runs_there_and_how_to_end_it(self, client: Client) -> None:
+        web = node()
+        run(job=make("a"), state="running", finished_at=None, node=web.pk)
+
+        response = client.get(reverse("admin:scheduler_node_change", args=[web.pk]))
+
+        text = response.content.decode()
+        assert [item["run"].job_name for item in response.context["runs"]] == ["Nightly cleaning"]
+        assert f"kill -TERM {web.pid}" in text
+
+    def test_says_that_a_node_is_gone(self, client: Client) -> None:
+        gone = reverse("admin:scheduler_node_change", args=["00000000-0000-4000-8000-000000000000"])
+
+        assert client.get(gone).status_code == 404
