@@ -39,14 +39,14 @@ def sentences_of(text: str, *, place: str) -> Iterator[Sentence]:
             yield Sentence(text=words, place=place)
 
 
-def of_docstrings(*, folders: tuple[str, ...] = ("scheduler", "openlearn")) -> list[Sentence]:
+def of_docstrings(*, root: Path = CHECKOUT, folders: tuple[str, ...] = ("scheduler", "openlearn")) -> list[Sentence]:
     """Return the sentences of all docstrings, those below attributes included."""
     found: list[Sentence] = []
     for folder in folders:
-        for file in sorted((CHECKOUT / folder).rglob("*.py")):
+        for file in sorted((root / folder).rglob("*.py")):
             if "migrations" in file.parts:
                 continue
-            place = str(file.relative_to(CHECKOUT))
+            place = str(file.relative_to(root))
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 for child in getattr(node, "body", None) or [] if not isinstance(node, ast.Lambda | ast.IfExp) else []:
                     if isinstance(child, ast.Expr) and isinstance(child.value, ast.Constant):
@@ -56,13 +56,13 @@ def of_docstrings(*, folders: tuple[str, ...] = ("scheduler", "openlearn")) -> l
     return found
 
 
-def of_docs() -> list[Sentence]:
+def of_docs(*, root: Path = CHECKOUT) -> list[Sentence]:
     """Return the sentences of the pages for people."""
-    pages = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").rglob("*.md"))]
+    pages = [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md"))]
     return [
         sentence
         for page in pages
-        for sentence in sentences_of(page.read_text(encoding="utf-8"), place=str(page.relative_to(CHECKOUT)))
+        for sentence in sentences_of(page.read_text(encoding="utf-8"), place=str(page.relative_to(root)))
     ]
 
 

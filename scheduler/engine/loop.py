@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from scheduler.engine.duties import DUTIES, LookAhead, Reconcile, Take, Work
-from scheduler.engine.duties.duty import AnyDuty, Duty
+from scheduler.engine.duty import AnyDuty, Duty
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store.sessions.notifications import Channel
 

@@ -3,6 +3,7 @@ from scheduler.models.alerts.channel import Channel
 from scheduler.models.alerts.incident import Incident, Mute
 from scheduler.models.alerts.notification import AlertChange, Notification
 from scheduler.models.alerts.rule import Rule
+from scheduler.models.alerts.switch import Switch
 from scheduler.models.bulk import BulkAction
 from scheduler.models.calendar import Calendar, CalendarVersion
 from scheduler.models.change import Change
@@ -15,7 +16,6 @@ from scheduler.models.measure import NodeMeasure
 from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
-from scheduler.models.switch import Switch
 from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [

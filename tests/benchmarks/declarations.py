@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -51,16 +52,19 @@ def _trigger(number: int, release: int) -> dict[str, Any]:
     return {"type": "calendar", "months": 1, "at": f"{hour:02}:{minute:02}", "timezone": "Europe/Berlin"}
 
 
-def measure(*, count: int) -> dict[str, float]:
-    """Return how long each step took, in seconds."""
+def measure(*, count: int) -> dict[str, dict[str, float]]:
+    """Return how long each step took, and the processor time of this process in it, in seconds."""
     from scheduler.services import declarations
 
-    took: dict[str, float] = {}
+    took: dict[str, dict[str, float]] = {}
 
     def timed(name: str, call: Callable[[], Any], *, changes: int) -> None:
-        began = time.perf_counter()
+        began, busy = time.perf_counter(), time.process_time()
         done = call()
-        took[name] = round(time.perf_counter() - began, 2)
+        took[name] = {
+            "took": round(time.perf_counter() - began, 2),
+            "own processor time": round(time.process_time() - busy, 2),
+        }
         assert not done.is_refused, [step.text for step in done.steps if step.text][:3]
         assert sum(step.has_changes for step in done.steps) == changes, name
 
@@ -80,7 +84,8 @@ def main() -> None:
     options = parser.parse_args()
     with scratch.database():
         took = measure(count=options.jobs)
-    print(json.dumps({"jobs": options.jobs, "goals": GOALS, "seconds": took}, indent=2))
+    load = [round(each, 2) for each in os.getloadavg()]
+    print(json.dumps({"jobs": options.jobs, "goals": GOALS, "load": load, "seconds": took}, indent=2))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from openlearn.scraping import sentences, services
+from openlearn.scraping.admin.failure_kinds import FailureKindFilter
 from openlearn.scraping.admin.read_only import FailureFilter, ReadOnlyAdmin, link_out
 from openlearn.scraping.models import Page
 from scheduler.admin.format import display
@@ -20,7 +21,7 @@ from scheduler.admin.format.languages import told
 @admin.register(Page)
 class PageAdmin(ReadOnlyAdmin):
     list_display = ("addressed", "waits", "trouble", "next_attempt", "fetched", "extracted")
-    list_filter = (FailureFilter, "failure_code", "is_due", "source")
+    list_filter = (FailureFilter, FailureKindFilter, "is_due", "source")
     actions = ("try_again",)
     list_select_related = ("source",)
     search_fields = ("url",)

@@ -12,6 +12,9 @@ from openlearn.scraping.models import Host, Page, Source
 
 _WORST = 50
 
+NO_KIND = "–"
+"""The kind of a failure that was stored without one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedHost:
@@ -65,7 +68,7 @@ def source_health() -> SourceHealth:
         pages_waiting=Page.objects.waiting().count(),
         pages_failing=Page.objects.failing().count(),
         pages_unread=Page.objects.unextracted().count(),
-        failures=tuple((code or "–", number) for code, number in kinds[:20]),
+        failures=tuple((code or NO_KIND, number) for code, number in kinds[:20]),
         worst=tuple(troubled.order_by(F("consecutive_failures").desc(), "-pages_failing", "name")[:_WORST]),
         closed_hosts=tuple(
             ClosedHost(name=name, until_at=until_at)

@@ -56,15 +56,17 @@ def upsert(
     now: datetime,
     keep_text: bool = False,
     document_id: int | None = None,
+    is_listed: bool = True,
 ) -> Stored:
     """
     Store the known facts of a document, in a transaction that locks its row.
 
     ``document_id`` is the document that the item is known to be, wherever it was. Otherwise it is found under the
     spellings of its address. Unknown facts keep their stored values. ``keep_text`` keeps a stored text, because the
-    given one is poorer. A document without a source is taken over.
+    given one is poorer. A document without a source is taken over. ``is_listed``: its source names it now, which ends
+    a withdrawal.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):  # most callers are in a transaction of their own
         document = _locked(document_id, url)
         if document is None:
             document, created = _created(source_id, url, content, now)
@@ -75,7 +77,8 @@ def upsert(
         merged = _merged(document, content, keep_text=keep_text)
         changed = merged.hash != document.content_hash
         address = _address(document, url, is_known=document_id is not None)
-        is_same = not changed and address == document.url and document.withdrawn_at is None
+        withdrawn_at = None if is_listed else document.withdrawn_at
+        is_same = not changed and address == document.url and document.withdrawn_at == withdrawn_at
         if is_same and document.source_id == source_id:
             return Stored(document_id=document.pk, outcome=Outcome.UNCHANGED)
         Document.objects.filter(pk=document.pk).update(
@@ -83,7 +86,7 @@ def upsert(
             url=address,
             content_hash=merged.hash,
             changed_at=now if changed else document.changed_at,
-            withdrawn_at=None,
+            withdrawn_at=withdrawn_at,
             **_fields(merged),
         )
         return Stored(document_id=document.pk, outcome=Outcome.CHANGED if changed else Outcome.UNCHANGED)

@@ -99,7 +99,10 @@ def store_entry(*, source: Source, entry: Entry, item: KnownItem | None, now: da
             "is_due": wants_page,
         }
         if item is None:
-            Page.objects.update_or_create(source=source, url=entry.url, defaults=values)
+            page = Page(source=source, url=entry.url, **values)
+            Page.objects.bulk_create(
+                [page], update_conflicts=True, unique_fields=["source", "url"], update_fields=list(values)
+            )
         else:
             _update(source, item, entry, values)
     return stored.outcome

@@ -48,6 +48,7 @@ def settle(*, page: Page, found: Extracted, now: datetime) -> Settled:
         content=content,
         now=now,
         document_id=target.pk if target is not None else None,
+        is_listed=False,
     )
     if stored.document_id is not None:
         copies.group(document_id=stored.document_id, fingerprint=found.fingerprint)

@@ -13,7 +13,6 @@ from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.calendars import Calendars
 from scheduler.engine.duties.cancel import Cancel
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.inspection import Inspect
 from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.look_ahead import LookAhead
@@ -25,6 +24,7 @@ from scheduler.engine.duties.start import Start
 from scheduler.engine.duties.sweep import Sweep
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duties.zones import Zones
+from scheduler.engine.duty import Agenda, Duty, Work
 
 DUTIES: tuple[type[Duty], ...] = (
     Reconcile,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.accounting import owed
 from scheduler.store.cleaning import removals
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duty import Duty
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.notifications import Channel
 

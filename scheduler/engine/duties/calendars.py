@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store import database
 from scheduler.store.jobs import replanning
 

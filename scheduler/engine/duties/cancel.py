@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duty import Duty
 from scheduler.store.recording import runs
 from scheduler.store.sessions.notifications import Channel
 

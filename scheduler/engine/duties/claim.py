@@ -8,8 +8,8 @@ import time
 from scheduler.core.states import RunState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.announce import Announce
-from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming import claims
 from scheduler.store.claiming.claims import Claim as Claimed
 from scheduler.telemetry import events

@@ -15,7 +15,7 @@ from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions

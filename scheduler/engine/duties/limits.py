@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from scheduler.engine.duties.announce import Announce
-from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.take import Take
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming import limits
 
 _WAITING_SECONDS = 1.0

@@ -6,10 +6,10 @@ import time
 
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
 from scheduler.engine.duties.take import Take
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording import runs
 from scheduler.store.recording.runs import NextDue
 from scheduler.store.sessions.notifications import Channel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scheduler.engine.duties.duty import Duty
+from scheduler.engine.duty import Duty
 from scheduler.engine.workload import MARK_SECONDS
 from scheduler.store.recording import runs
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.take import Take
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording.held_runs import HeldRuns
 
 

@@ -6,10 +6,10 @@ import logging
 import time
 
 from scheduler import failpoints
-from scheduler.engine.duties.duty import Agenda, Duty, Work
 from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.take import Take
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.engine.workload import MARK_SECONDS
 from scheduler.store.claiming import limits
 from scheduler.store.recording import runs

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scheduler.engine.duties.duty import Duty
 from scheduler.engine.duties.inspection import MOST_JOBS, break_jobs_without_a_task
+from scheduler.engine.duty import Duty
 from scheduler.store.recording import runs
 
 _MOST_RUNS = 500

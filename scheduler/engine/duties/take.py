@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 
 from scheduler.core.tasks.registry import registry
-from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording import runs
 from scheduler.store.sessions.notifications import Channel
 

@@ -7,7 +7,7 @@ import logging
 from scheduler.core import triggers, zone_rules
 from scheduler.core.triggers import zones
 from scheduler.core.triggers.calendars import contents
-from scheduler.engine.duties.duty import Agenda, Duty, Work
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
 from scheduler.store.liveness import installation, nodes
 from scheduler.store.sessions.connections import Connection

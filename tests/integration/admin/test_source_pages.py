@@ -223,3 +223,19 @@ class TestHealth:
         assert [source.name for source in health.worst] == ["failing", "partly", "moved"]
         shown = client.get(reverse("admin:scraping_source_health")).content.decode()
         assert "Sources with trouble" in shown
+
+    def test_says_in_words_what_is_wrong_and_leads_there(self, client: Client) -> None:
+        source = add_source("Lessons")
+        Source.objects.filter(pk=source.pk).update(moved_to="https://example.org/x")
+        Page.objects.create(source=source, url="https://lessons.test/1", failures=1, failure_code="not_found")
+
+        shown = client.get(reverse("admin:scraping_source_health")).content.decode()
+
+        assert "Not found (404)" in shown
+        assert "Moved permanently to https://example.org/x." in shown
+        assert f'<a href="{reverse("admin:scraping_source_changelist")}">Sources</a>' in shown
+        listed = client.get(reverse("admin:scraping_page_changelist"), {"failure_code": "not_found"})
+        assert [page.url for page in listed.context["cl"].result_list] == ["https://lessons.test/1"]
+        assert "Not found (404)" in listed.content.decode()
+        others = client.get(reverse("admin:scraping_page_changelist"), {"failure_code": "gone"})
+        assert not list(others.context["cl"].result_list)

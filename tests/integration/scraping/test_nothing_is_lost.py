@@ -431,6 +431,27 @@ class TestARepository:
         assert (summary.unchanged, summary.deleted) == (1, 1)
         assert Document.objects.exclude(withdrawn_at=None).get().url == "http://books.test/2"
 
+    def test_whose_record_was_deleted_stays_withdrawn_when_its_page_is_read_later(self, allowed, save):
+        start = "/oai?verb=ListRecords&metadataPrefix=oai_dc"
+        record = self.record(1).replace("http://books.test/1", allowed.url("/book"))
+        allowed.routes["/book"] = reply(article("Book"))
+        allowed.routes[start] = self.answer(record)
+        source = save("oai", "/oai")
+        scrape(source)
+        today = timezone.now().date().isoformat()
+        allowed.routes[f"{start}&from={today}"] = self.answer(self.record(1, deleted=True))
+        scrape(source)
+
+        services.extract_documents()
+
+        document = Document.objects.get()
+        assert document.withdrawn_at is not None
+        assert "explained here" in document.text
+        allowed.routes[f"{start}&from={today}"] = self.answer(record)
+        scrape(source)
+        document.refresh_from_db()
+        assert document.withdrawn_at is None
+
     def test_is_continued_by_the_next_scrape(self, allowed, save, settings):
         settings.SCRAPING = {**settings.SCRAPING, "LISTING_LIMIT": 0}
         allowed.routes["/oai?verb=ListRecords&metadataPrefix=oai_dc"] = self.answer(self.record(1), token="t")

@@ -8,6 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 SECOND = timedelta(seconds=1)
+ODD_MINUTES = "odd-minutes"
+_CALENDAR_HOURS = 12
+"""Longer than any campaign lasts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +31,14 @@ class Spec:
     max_instances: int = 1
     coalesce: bool = True
     overlap: str = "skip"
+    is_calendared: bool = False
+    """Whether it does not run in odd minutes, as a calendar says."""
 
     @property
     def trigger(self) -> dict[str, Any]:
-        anchor = {"start_at": self.start_at.isoformat(), "timezone": "UTC"}
+        anchor: dict[str, Any] = {"start_at": self.start_at.isoformat(), "timezone": "UTC"}
+        if self.is_calendared:
+            anchor["not_on"] = [ODD_MINUTES]
         if self.every_seconds is not None:
             return {"type": "interval", "seconds": self.every_seconds, **anchor}
         return {"type": "cron", "expression": f"{','.join(map(str, self.seconds_of_minute))} * * * * *", **anchor}
@@ -49,6 +56,9 @@ class Spec:
             moment += SECOND
             number += 1
         return found
+
+    def leaves_out(self, moment: datetime) -> bool:
+        return self.is_calendared and moment.minute % 2 == 1
 
     @property
     def runs_again(self) -> bool:
@@ -79,6 +89,7 @@ def standard(*, seed: int, start_at: datetime, intervals: int = 200, crons: int 
                 max_instances=chance.choice((1, 1, 2, 3)),
                 coalesce=chance.random() < 0.6,
                 overlap=chance.choice(("skip", "skip", "queue")),
+                is_calendared=number % 8 == 3,
             )
         )
     return specs
@@ -92,8 +103,10 @@ def create(specs: list[Spec]) -> None:
     """
     from django.db import transaction
 
-    from scheduler.services import jobs
+    from scheduler.services import calendars, jobs
 
+    if any(spec.is_calendared for spec in specs):
+        calendars.create(name=ODD_MINUTES, rules=_odd_minutes(specs[0].start_at), timezone="UTC")
     with transaction.atomic():  # one COMMIT instead of hundreds, which take long on a busy disk
         for spec in specs:
             jobs.create(
@@ -110,3 +123,9 @@ def create(specs: list[Spec]) -> None:
     if specs:
         spare = min(spec.start_at for spec in specs) - datetime.now(UTC)
         assert spare > timedelta(0), f"The jobs were created {-spare} after the first was to start."
+
+
+def _odd_minutes(start_at: datetime) -> list[str]:
+    first = start_at.replace(minute=1, second=0, microsecond=0) - timedelta(hours=1)
+    minutes = [first + timedelta(minutes=2 * number) for number in range(30 * _CALENDAR_HOURS)]
+    return [f"{at:%Y-%m-%d %H:%M}..{at + timedelta(minutes=1):%Y-%m-%d %H:%M} odd" for at in minutes]

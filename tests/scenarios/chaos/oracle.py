@@ -135,6 +135,9 @@ def _judge_cover(verdict: Verdict, spec: Spec, rows: list[Row], until: datetime)
         if row.scheduled_at not in known or row.covers_from not in known or len(within) != row.coalesced + 1:
             verdict.note("invented", row)
         covered.update(within)
+        left_out = [moment for moment in within if spec.leaves_out(moment)]
+        if left_out and (row.state != "skipped" or len(left_out) < len(within)):
+            verdict.note("invented", f"{row} covers fire times that a calendar leaves out")
     for moment in expected:
         if moment <= until:
             verdict.fire_times += 1

@@ -1,0 +1,67 @@
+"""The path of a fire time from its claim to its outcome stays short: ``python -m tests.house --trace`` prints it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from scheduler import conf
+from scheduler.core.states import RunState
+from scheduler.engine.node import Node
+from scheduler.execution.threads import ThreadPool
+from scheduler.models import Run
+from tests.ledger import add_job
+from tests.tracing import Trail, following
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MOST_MODULES = 42
+MOST_STATEMENTS = 14
+
+
+@pytest.fixture
+def trail(transactional_db: None) -> Iterator[Trail]:
+    def pool(name: str, report: Any, publish: Any, identity: Any) -> ThreadPool:
+        return ThreadPool(name=name, size=2, report=report, publish=publish, identity=identity, max_stuck=2)
+
+    def work(*, until: Any) -> None:
+        deadline = time.monotonic() + 20
+        while not until():
+            assert time.monotonic() < deadline
+            node.wakeups.sleep(timeout=min(node.run_once(), 0.02))
+
+    with following() as path:
+        node = Node(settings=dataclasses.replace(conf.get()), executors={"default": pool})
+        node.start()
+        try:
+            ready = time.monotonic() + 1.0
+            work(until=lambda: time.monotonic() > ready)
+            add_job("job", due_at=timezone.now() - timedelta(seconds=1), task="sample.nothing")
+            path.is_followed = True
+            work(until=lambda: Run.objects.filter(state=RunState.SUCCEEDED).exists())
+            path.is_followed = False
+            yield path
+        finally:
+            node.stop(grace_seconds=0)
+
+
+class TestTheFireTime:
+    def test_crosses_few_modules_and_statements(self, trail: Trail) -> None:
+        if file := os.environ.get("TRAIL"):
+            Path(file).write_text(
+                json.dumps({"modules": sorted(trail.modules), "statements": Counter(trail.statements)})
+            )
+
+        assert {"claim_due_jobs", "start_runs"} <= set(trail.statements)
+        assert len(trail.modules) <= MOST_MODULES, sorted(trail.modules)
+        assert len(set(trail.statements)) <= MOST_STATEMENTS, Counter(trail.statements)
