@@ -5,9 +5,17 @@ import os
 import sys
 
 INTERRUPTED = 130
+OLDEST = (3, 11)
 
 
 def main() -> None:
+    if sys.version_info < OLDEST:
+        sys.exit(
+            "OpenLearn Scheduler needs Python {}.{} or newer; this is {}.{} ({}).\n"
+            "Make the virtual environment with a newer one, such as python3.11 -m venv .venv.".format(
+                *OLDEST, *sys.version_info[:2], sys.executable
+            )
+        )
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openlearn.settings")
     try:
         from django.core.management import execute_from_command_line

@@ -7,6 +7,7 @@ Read through ``conf.get()``. An unknown key or a value of the wrong type is refu
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import re
 import socket
@@ -232,7 +233,10 @@ def get() -> SchedulerSettings:
     kinds = get_type_hints(SchedulerSettings)
     unknown = sorted(key for key in given if key.lower() not in kinds)
     if unknown:
-        raise Misconfigured(f"settings.SCHEDULER has unknown keys: {', '.join(unknown)}.")
+        known = [name.upper() for name in kinds]
+        near = {key: difflib.get_close_matches(str(key).upper(), known, n=1, cutoff=0.7) for key in unknown}
+        named = [f"{key} (did you mean {near[key][0]}?)" if near[key] else str(key) for key in unknown]
+        raise Misconfigured(f"settings.SCHEDULER has unknown keys: {', '.join(named)}.")
     values = {key.lower(): _typed(key, value, kinds[key.lower()]) for key, value in given.items()}
     return checked(SchedulerSettings(**values))
 

@@ -162,6 +162,15 @@ class InvalidName(SchedulerError):
     code = "invalid_name"
 
 
+class StartedWhileImported(SchedulerError):
+    """
+    Each child of the process pool imports a script that has tasks. Start its scheduler under “if __name__ ==
+    "__main__":”.
+    """
+
+    code = "started_while_imported"
+
+
 class NodesAreRunning(SchedulerError):
     """A node is running, which would go on with the jobs. Stop all nodes first."""
 

@@ -174,12 +174,17 @@ class EmbeddedServer:
 
     def _launch(self, account: programs.Account, host: str) -> None:
         logger.info("Starting the embedded PostgreSQL.")
-        arguments = ["start", "-w", "-t", str(START_TIMEOUT_SECONDS), "-D", str(self.cluster), "-l", str(self.log)]
+        # pg_ctl hands its paths to a shell within double quotes, where “$” and backticks mean something: they are
+        # relative, so that no name that somebody chose is among them.
+        log = os.path.relpath(self.log, self.cluster)
+        arguments = ["start", "-w", "-t", str(START_TIMEOUT_SECONDS), "-D", ".", "-l", log]
         options = f"-k {_quoted(host)}"
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while True:
             try:
-                programs.run("pg_ctl", *arguments, "-o", options, account=account, timeout_seconds=90)
+                programs.run(
+                    "pg_ctl", *arguments, "-o", options, account=account, timeout_seconds=90, directory=self.cluster
+                )
             except programs.ProgramFailed as error:
                 # Children of a killed server still hold its memory: they notice within a moment.
                 if not self._log_ends_with("shared memory block") or time.monotonic() > deadline:

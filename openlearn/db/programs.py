@@ -89,9 +89,11 @@ def run(
     account: Account,
     timeout_seconds: float = 120,
     variables: Mapping[str, str] | None = None,
+    directory: Path | None = None,
 ) -> str:
     """
     Run one of the programs to its end and return what it printed. ``variables`` are added to its environment.
+    ``directory``: where relative paths begin.
 
     It gets a session of its own, so that Ctrl-C in our terminal does not reach it or the server that it starts.
 
@@ -107,7 +109,7 @@ def run(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                cwd="/",
+                cwd=directory or "/",
                 env={**environment, "LC_ALL": "C", **(variables or {})},
                 timeout=timeout_seconds,
                 start_new_session=True,

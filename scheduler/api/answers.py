@@ -165,6 +165,7 @@ class RunText(BaseModel):
 class Preview(BaseModel):
     trigger: AnyTrigger = Field(description="As it would be stored.")
     when: str
+    remarks: list[str] = Field(description="What somebody who knows other schedulers may have meant differently.")
     fire_times: list[Time]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from rest_framework.request import Request
@@ -42,7 +43,18 @@ class PerMinute(SimpleRateThrottle):
             limit = min(limit, ANONYMOUS_PER_MINUTE)
         self.num_requests, self.duration = limit, 60
         self.scope = "reads" if is_reading else "writes"
-        return bool(super().allow_request(request, view))
+        is_allowed = bool(super().allow_request(request, view))
+        request.rate_limit = self._headers(limit)
+        return is_allowed
+
+    def _headers(self, limit: int) -> dict[str, str]:
+        """Return what is left, as draft-ietf-httpapi-ratelimit-headers has it: the policy, and where it stands."""
+        begun = self.history[-1] if self.history else self.now
+        seconds = max(0, math.ceil(begun + self.duration - self.now))
+        return {
+            "RateLimit-Policy": f'"{self.scope}";q={limit};w={self.duration}',
+            "RateLimit": f'"{self.scope}";r={max(0, limit - len(self.history))};t={seconds}',
+        }
 
     def get_cache_key(self, request: Request, view: Any) -> str:
         user = request.user

@@ -98,6 +98,12 @@ class Resource(ViewSet):
     permissions: ClassVar[dict[str, tuple[str, ...]]] = {}
     """The permissions of each action, as codenames of the app."""
 
+    def finalize_response(self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any) -> Any:
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in getattr(request, "rate_limit", {}).items():
+            finished[name] = value
+        return finished
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer in English, whatever language the pages beside it are read in: programs compare what they get."""
         if request.method == "OPTIONS":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -31,7 +32,7 @@ from scheduler.core.triggers.zones import default_zone
 from scheduler.engine.events import EventDispatcher
 from scheduler.engine.identity import Identity
 from scheduler.engine.node import Node, PoolFactory
-from scheduler.errors import DatabaseUnavailable, UnknownExecutor
+from scheduler.errors import DatabaseUnavailable, StartedWhileImported, UnknownExecutor
 from scheduler.execution.pools import Pool, Publish, Report
 from scheduler.execution.processes import ProcessPool
 from scheduler.execution.threads import ThreadPool
@@ -130,10 +131,13 @@ class DurableScheduler(BackgroundScheduler):
         Start the node in threads of its own and return. If ``paused``, it claims jobs after ``resume`` only.
 
         :raises SchedulerAlreadyRunningError: it runs
+        :raises StartedWhileImported: this is a child of a process pool that imports the script
         :raises DatabaseUnavailable: the node was not started
         """
         if self.state != STATE_STOPPED:
             raise SchedulerAlreadyRunningError
+        if getattr(multiprocessing.current_process(), "_inheriting", False):
+            raise StartedWhileImported
         self._start_stores()
         node = self._node = Node(settings=self._settings, executors=self._pool_factories(), events=self._dispatcher)
         node.start()

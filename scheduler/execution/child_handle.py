@@ -17,7 +17,7 @@ from multiprocessing.connection import wait
 from django.conf import settings as django_settings
 
 from scheduler.errors import SchedulerError
-from scheduler.execution import child
+from scheduler.execution import child, main_module
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
@@ -65,7 +65,8 @@ class Child:
         self._pipe, theirs = _spawn.Pipe()
         module = os.environ.get("DJANGO_SETTINGS_MODULE") or django_settings.SETTINGS_MODULE
         self._process = _spawn.Process(target=child.main, args=(theirs, module, memory_mb), daemon=True)
-        self._process.start()
+        with main_module.left_out():
+            self._process.start()
         theirs.close()
 
     def await_ready(self) -> None:

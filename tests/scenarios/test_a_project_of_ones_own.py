@@ -178,3 +178,49 @@ class TestLeavingForStock:
         taken = project.manage("adopt_jobs", check=False).stdout
 
         assert json.loads(project.manage("jobs", "export").stdout) == before, taken
+
+
+SCRIPT = """
+import django
+django.setup()
+from scheduler.engine.scheduler import DurableScheduler
+from scheduler.models import Node, Run
+from scheduler.services import jobs
+import time
+print("the script runs")
+scheduler = DurableScheduler()
+scheduler.start()
+jobs.run_now(job=jobs.create(task="catalog.talk", kwargs={"words": "hi"}, trigger={"type": "interval", "hours": 1}))
+for _ in range(300):
+    if Run.objects.filter(state="succeeded").exists():
+        break
+    time.sleep(0.1)
+print(Node.objects.count(), "node", Run.objects.values_list("state", flat=True)[0])
+scheduler.shutdown()
+"""
+
+
+@pytest.mark.timeout(400)
+class TestAScriptWithoutAGuard:
+    def test_is_one_node_and_runs_once(self, project: OwnProject) -> None:
+        project.make()
+        project.append("catalog/tasks.py", TASK)
+        project.append("script.py", SCRIPT)
+        project.manage("init_scheduler_db")
+
+        done = project.call("script.py")
+
+        assert done.stdout.splitlines() == ["the script runs", "1 node succeeded"]
+        assert "Traceback" not in done.stderr
+
+    def test_is_told_to_have_one_where_it_has_tasks(self, project: OwnProject) -> None:
+        project.make()
+        project.append("catalog/tasks.py", TASK)
+        script = SCRIPT.replace("print(", 'from scheduler import task\ntask(name="script.task")(lambda_)\nprint(', 1)
+        project.append("script.py", f"def lambda_():\n    pass\n{script}")
+        project.manage("init_scheduler_db")
+
+        done = project.call("script.py", check=False)
+
+        assert 'Start its scheduler under “if __name__ == "__main__":”.' in done.stderr
+        assert "3 node" not in done.stdout

@@ -171,6 +171,18 @@ class TestTheEmbeddedServer:
         assert postmaster(deep) is None
         assert set(Path("/tmp").glob("openlearn-*")) == folders
 
+    @pytest.mark.parametrize("name", ["a $HOME b", 'a " b', "a `touch canary` b", "ü ' % & ;"])
+    def test_works_in_a_folder_with_characters_that_a_shell_reads(self, directory: Path, name: str) -> None:
+        folder = directory / name
+        folder.mkdir()
+
+        (process,) = start(folder)
+
+        process.end()
+        assert postmaster(folder) is None
+        assert not list(directory.rglob("canary"))
+        assert not Path("canary").exists()
+
     def test_is_made_anew_when_the_first_attempt_was_interrupted(self, directory: Path) -> None:
         (directory / "postgres.new-abandoned").mkdir()
 

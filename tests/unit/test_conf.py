@@ -26,7 +26,13 @@ class TestTheSettings:
     def test_are_refused_under_a_name_that_does_not_exist(self, settings: Any) -> None:
         settings.SCHEDULER = {"THREAD": 5, "THREADS": 5}
 
-        with pytest.raises(Misconfigured, match=r"unknown keys: THREAD\."):
+        with pytest.raises(Misconfigured, match=r"unknown keys: THREAD \(did you mean THREADS\?\)\."):
+            conf.get()
+
+    def test_are_refused_without_a_guess_where_none_is_near(self, settings: Any) -> None:
+        settings.SCHEDULER = {"ZEBRAS": 5}
+
+        with pytest.raises(Misconfigured, match=r"unknown keys: ZEBRAS\."):
             conf.get()
 
     @pytest.mark.parametrize(

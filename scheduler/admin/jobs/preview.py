@@ -26,6 +26,7 @@ from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, UnknownTask
 from scheduler.models import Job
 from scheduler.services.jobs import validation
+from scheduler.services.jobs.validation import TriggerPreview
 
 COUNT = 8
 _NOTES = {
@@ -63,7 +64,7 @@ def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
         "sentence": f"{sentence[:1].upper()}{sentence[1:]}",
         "zone": compiled.timezone,
         "there": f"{found.now.astimezone(zone_named(compiled.timezone)):%H:%M}",
-        "warning": _overlapping(found.fire_times, rules),
+        "warning": _warning(found, rules),
         "rows": _rows(compiled, found.upcoming, now=found.now),
         "is_last": len(found.fire_times) < COUNT,
     }
@@ -71,7 +72,11 @@ def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
 
 def warning(*, trigger: Mapping[str, Any], rules: Mapping[str, Any]) -> str:
     """A warning about valid input that looks like a mistake, or an empty text. ``rules``: task and policies."""
-    return _overlapping(validation.preview(trigger=trigger, count=COUNT).fire_times, rules)
+    return _warning(validation.preview(trigger=trigger, count=COUNT), rules)
+
+
+def _warning(found: TriggerPreview, rules: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (*map(told, found.remarks), _overlapping(found.fire_times, rules))))
 
 
 def _overlapping(times: Sequence[datetime], rules: Mapping[str, Any]) -> str:

@@ -254,6 +254,7 @@ def preview_of(*, trigger: Any, count: int, after: Any = None) -> dict[str, Any]
     return {
         "trigger": found.trigger,
         "when": found.sentence,
+        "remarks": [str(remark) for remark in found.remarks],
         "fire_times": [representations.instant(moment) for moment in found.fire_times],
     }
 

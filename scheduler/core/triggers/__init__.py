@@ -70,6 +70,7 @@ from scheduler.core.triggers.calendared import MOST_A_DAY, CalendaredTrigger, Ot
 from scheduler.core.triggers.combinations import AndTrigger, Combination
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
+from scheduler.core.triggers.description.remarks import remarks
 from scheduler.core.triggers.description.sentences import describe
 from scheduler.core.triggers.reading import PINS, ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import MOMENT, Trigger, long_date, time_now
@@ -99,6 +100,7 @@ __all__ = [
     "parse",
     "parse_cached",
     "parsing_once",
+    "remarks",
     "upcoming",
     "without_pins",
 ]

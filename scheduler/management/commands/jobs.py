@@ -138,6 +138,8 @@ class Command(BaseCommand):
             trigger, now = jobs.get(id=job).trigger, database_now()
         moments = triggers.next_fire_times(trigger, after=now, count=count)
         printing.note(self.stderr, triggers.describe(trigger))
+        for remark in triggers.remarks(triggers.parse(trigger)):
+            printing.note(self.stderr, str(remark))
         times = [representations.instant(moment) for moment in moments]
         self.stdout.write(printing.as_json(times) if output == "json" else "\n".join(str(time) for time in times))
 

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from scheduler.core import triggers
 from scheduler.core.jobs import names
 from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers.budget import REQUEST_STEPS, Budget
+from scheduler.messages import Message
 from scheduler.models import Job
 from scheduler.services import masking
 from scheduler.store.clock import database_now
 from scheduler.store.jobs import rows
+
+_FIRST = datetime(2, 1, 1, tzinfo=UTC)
+_LAST = datetime(9998, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,9 @@ class TriggerPreview:
     """Normalized: the form that is stored."""
 
     sentence: str
+    remarks: tuple[Message, ...]
+    """What somebody may have meant differently."""
+
     fire_times: tuple[datetime, ...]
     now: datetime
     upcoming: tuple[triggers.Upcoming, ...] = ()
@@ -59,7 +66,8 @@ def preview(*, trigger: Any, count: int, after: datetime | None = None, must_fir
     :raises NeverFires: with ``must_fire``, all of its fire times are past
     :raises TooCostly: it has to be searched for too long
     """
-    now = after or database_now()
+    # A year from the ends of what can be held, every trigger and every zone has room to compute.
+    now = min(max(after or database_now(), _FIRST), _LAST)
     with Budget(REQUEST_STEPS):
         normalized = triggers.normalize(trigger, now=now)
         if must_fire:
@@ -68,6 +76,7 @@ def preview(*, trigger: Any, count: int, after: datetime | None = None, must_fir
     return TriggerPreview(
         trigger=normalized,
         sentence=triggers.describe(normalized),
+        remarks=triggers.remarks(triggers.parse(normalized)),
         fire_times=tuple(each.at for each in upcoming if each.left_out is None),
         now=now,
         upcoming=upcoming,

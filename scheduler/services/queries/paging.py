@@ -8,9 +8,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import DateTimeField, F, IntegerField, Model, Q, QuerySet
 from django.db.models.expressions import OrderBy
 from django.utils.dateparse import parse_datetime
 
@@ -52,6 +53,8 @@ def paginate(*, rows: QuerySet[Row], order: Order, limit: int, cursor: str = "")
     :raises InvalidFilter: the cursor is not one of ours, or of another order
     """
     place = _read(cursor, order) if cursor else None
+    if place is not None and not all(map(partial(_suits, rows), order.columns, place.values)):
+        raise _foreign()
     forward = place is None or place.forward
     if place is not None:
         rows = rows.filter(_beyond(order, place))
@@ -67,6 +70,20 @@ def paginate(*, rows: QuerySet[Row], order: Order, limit: int, cursor: str = "")
         next=_write(found[-1], order, forward=True) if more or not forward else None,
         previous=_write(found[0], order, forward=False) if (more if not forward else place is not None) else None,
     )
+
+
+def _suits(rows: QuerySet[Row], column: str, value: Any) -> bool:
+    """Whether a value of a cursor is of the type of its column, and within what the database can compare."""
+    kind = rows.query.resolve_ref(column).output_field
+    if isinstance(kind, DateTimeField):
+        return value is None or isinstance(value, datetime)
+    if isinstance(kind, IntegerField):
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return is_whole and _SMALLEST <= value <= _LARGEST
+    return isinstance(value, str)
+
+
+_SMALLEST, _LARGEST = -(2**63), 2**63 - 1
 
 
 def _sort(order: Order, *, forward: bool) -> list[OrderBy]:
