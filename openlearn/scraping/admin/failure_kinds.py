@@ -39,9 +39,9 @@ class FailureKindFilter(admin.SimpleListFilter):
     title = _("kind of failure")
     parameter_name = "failure_code"
 
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, Promise | str]]:
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         codes = Page.objects.failing().order_by("failure_code").values_list("failure_code", flat=True).distinct()
-        return [(code or NO_KIND, kind_title(code)) for code in codes[:50]]
+        return [(code or NO_KIND, str(kind_title(code))) for code in codes[:50]]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Page]) -> QuerySet[Page]:
         chosen = self.value()

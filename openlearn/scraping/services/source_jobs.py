@@ -65,8 +65,10 @@ def save(*, source: Source, before: Source | None, actor: str, origin: str, paus
     version = templates.current(slug=slug_of(source.tier))
     job = Job.objects.filter(pk=source.job_id).first()
     if job is None:
-        made = {"actor": actor, "paused": paused, "source": origin}
-        return instances.create(version=version, key=source.job_id, values=_values(source), **made), True
+        job = instances.create(
+            version=version, key=source.job_id, values=_values(source), actor=actor, paused=paused, source=origin
+        )
+        return job, True
     if not Declaration.objects.filter(job_key=source.job_id, template_version__isnull=False).exists():
         instances.adopt(version=version, given=[(source.job_id, _values(before or source))], actor=actor)
     version = _present(source) or version

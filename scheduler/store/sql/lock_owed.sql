@@ -6,11 +6,12 @@
 --          that is computed anew), whether the job exists, its state, whether the window is the job's own debt
 -- Index:   the primary keys
 
-SELECT owed.id, owed.job_key, owed.trigger::text, owed.first,
+SELECT owed.id, owed.job_key AS job, owed.trigger::text, owed.first,
        least(owed.until, coalesce(%(now)s::timestamptz, clock_timestamp()),
              CASE WHEN job.state = 'active' AND NOT job.needs_rescheduling
-                  THEN least(parent.next_run_time, job.interrupted_at) - interval '1 microsecond' END),
-       job.djangojob_ptr_id IS NOT NULL, coalesce(job.state, ''), coalesce(job.interrupted_at <= owed.first, false)
+                  THEN least(parent.next_run_time, job.interrupted_at) - interval '1 microsecond' END) AS until,
+       job.djangojob_ptr_id IS NOT NULL AS "exists", coalesce(job.state, '') AS state,
+       coalesce(job.interrupted_at <= owed.first, false) AS is_jobs_debt
   FROM scheduler_owed AS owed
   LEFT JOIN scheduler_job AS job ON job.djangojob_ptr_id = owed.job_key
   LEFT JOIN django_apscheduler_djangojob AS parent ON parent.id = job.djangojob_ptr_id

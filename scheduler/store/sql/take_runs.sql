@@ -24,6 +24,6 @@ WITH taken AS (
     RETURNING run.*
 )
 SELECT taken.id, taken.job_id, taken.job_name, taken.task, taken.args::text, taken.kwargs::text, taken.scheduled_at,
-       taken.attempt, taken.executor, taken.timeout, taken.job_key
+       taken.attempt, taken.executor, taken.timeout AS timeout_seconds, taken.job_key
   FROM taken
  ORDER BY taken.priority DESC, taken.due_at, taken.id

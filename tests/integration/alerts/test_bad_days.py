@@ -19,8 +19,8 @@ from scheduler.services.alerts.judge import Judge
 from scheduler.services.alerts.kinds import webhook as webhook_kind
 from scheduler.services.alerts.sender import Sender
 from scheduler.store.clock import database_now
-from scheduler.store.recording import runs
-from scheduler.store.recording.runs import Outcome
+from scheduler.store.recording import finishing
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import (
     channel,
@@ -71,8 +71,8 @@ def end_together(session: Connection, node: str, jobs: list[Job], state: RunStat
             )
             for each in jobs[begin : begin + 250]
         ]
-        recorded = runs.finish(session, outcomes=outcomes, node=node, clock=2)
-        runs.reset_failures(session, runs=recorded.runs)
+        recorded = finishing.finish(session, outcomes=outcomes, node=node, clock=2)
+        finishing.reset_failures(session, runs=recorded.runs)
 
 
 class TestOneHostOfAThousandJobs:

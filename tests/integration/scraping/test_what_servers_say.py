@@ -266,3 +266,30 @@ class TestAPrivateAuthority:
 
         with pytest.raises((Misconfigured, ScrapingError), match=r"bad\.pem"):
             scrape(source)
+
+
+class TestAnswers:
+    @pytest.mark.parametrize("status", [203, 226])
+    def test_that_carry_content_under_another_status_are_read(self, status, allowed, save):
+        allowed.routes["/feed"] = reply(rss(item("One", "/one")), status=status)
+
+        assert counts(scrape(save("feed", "/feed", page_limit=0))) == (1, 0, 0, 0, 0)
+
+    @pytest.mark.parametrize(("length", "is_kept"), [(255, True), (1_000, True), (1_001, False)])
+    def test_have_their_etag_kept_whole_or_not_at_all(self, length, is_kept, allowed, save):
+        etag = '"' + "e" * (length - 2) + '"'
+        allowed.routes["/feed"] = reply(rss(item("One", "/one")), ETag=etag)
+        source = save("feed", "/feed", page_limit=0)
+        scrape(source)
+
+        scrape(source)
+
+        sent = [headers.get("if-none-match") for path, headers in allowed.requests if path == "/feed"]
+        assert sent == [None, etag if is_kept else None]
+
+    def test_of_304_that_were_not_asked_for_are_reported(self, allowed, save):
+        allowed.routes["/feed"] = reply(status=304)
+        source = save("feed", "/feed")
+
+        with pytest.raises(ScrapingError, match="its cache is at fault"):
+            scrape(source)

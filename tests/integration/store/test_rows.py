@@ -1,0 +1,41 @@
+"""Rows have types: the fields of a named tuple are the columns of the statement that fills it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from scheduler.store import outbox, statements
+from scheduler.store.accounting.owed import Window
+from scheduler.store.claiming.claims import DueJob
+from scheduler.store.recording.runs import OwnedRun
+
+pytestmark = pytest.mark.django_db
+
+ROWS: dict[str, Any] = {
+    "claim_due_jobs": DueJob,
+    "take_runs": OwnedRun,
+    "lock_owed": Window,
+    "find_waiting_alerts": outbox.Waiting,
+    "claim_notifications": outbox.Leased,
+}
+
+
+def columns_of(statement: str) -> list[str]:
+    """Return the columns of a statement, which is executed without values and rolled back."""
+    text = statements.load(statement)
+    names = set(re.findall(r"%\((\w+)\)s", text))
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(text, dict.fromkeys(names))
+        columns = [column.name for column in cursor.description]
+        transaction.set_rollback(True)
+    return columns
+
+
+@pytest.mark.parametrize("statement", ROWS)
+class TestAStatement:
+    def test_returns_the_fields_of_its_row(self, statement: str) -> None:
+        assert columns_of(statement) == list(ROWS[statement]._fields)
