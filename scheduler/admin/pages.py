@@ -107,6 +107,9 @@ class Question:
     asks_until: bool = False
     """When what is done ends by itself."""
 
+    must_end: bool = False
+    """It has to end by itself. Otherwise it may also last until somebody resumes the job."""
+
     name: str | None = None
     """A name that may be changed before it is done."""
 

@@ -137,10 +137,12 @@ class Recorder:
     def _follow(self, recorded: frozenset[int]) -> None:
         """Do what follows from outcomes that are recorded: a failure of it is made up for by the loop of the node."""
         try:
-            self._to_reset |= finishing.reset_failures(self.connection, runs=recorded)
+            follow_ups = finishing.follow_ups(self.connection)
+            if follow_ups.resets:
+                self._to_reset |= finishing.reset_failures(self.connection, runs=recorded)
             if self._uncounted:
                 self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._identity.node)
-            if held_runs.release_behind(self.connection, runs=recorded):
+            if follow_ups.releases and held_runs.release_behind(self.connection, runs=recorded):
                 self._released()
         except Exception as error:  # noqa: BLE001 - the outcomes are in the ledger: they must not be written again
             logger.warning(events.RECORDER_FOLLOWS_LATER, extra={"error": str(error)[:500]})

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from scheduler.admin import addresses
 from scheduler.core.states import RunState
-from scheduler.models import Job, Run
+from scheduler.models import Job, Rollup, Run
 from scheduler.services import jobs
 from tests.browser.conftest import SCREENSHOTS
 from tests.integration.admin.runs import TRACEBACK, node, run
@@ -48,6 +48,9 @@ def some_history() -> Job:
         at = now - timedelta(minutes=20 * number)
         run(job=job, job_name=job.name, at=at, node=web.pk, log="02:14:00.120 ERROR   shop: 403 Forbidden", **error)
     Job.objects.filter(pk="feed").update(consecutive_failures=3)
+    for ago in range(1, 60):
+        hour = (now - timedelta(hours=11 * ago)).replace(minute=0, second=0, microsecond=0)
+        Rollup.objects.create(job_key="feed", hour=hour, last_finished_at=hour, succeeded=ago % 7, failed=ago % 3 == 0)
     make(
         "paused",
         name="Import the catalogue",

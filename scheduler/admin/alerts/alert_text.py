@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
@@ -75,6 +76,11 @@ def incident_address(pk: int) -> str:
     return reverse("admin:scheduler_incident_change", args=[pk])
 
 
+def mute_address(job_key: str) -> str:
+    """Return where a job is muted. It has no query: the buttons that lead there would lose it."""
+    return reverse("admin:scheduler_incident_mute", args=[quote(job_key)])
+
+
 def row(incident: Incident) -> dict[str, Any]:
     """Describe an incident for a table."""
     return {
@@ -132,5 +138,5 @@ def job_part(request: HttpRequest, job: Job) -> dict[str, Any]:
         "rows": [row(incident) for incident in incidents.find(filter=IncidentFilter(job=job.pk))[:_SHOWN]],
         "mute": incidents.mute_of(job=job),
         "may_mute": request.user.has_perm("scheduler.acknowledge_incident"),
-        "mute_address": reverse("admin:scheduler_incident_mute") + f"?job={job.pk}",
+        "mute_address": mute_address(job.pk),
     }

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -92,7 +93,7 @@ class IncidentAdmin(ReadOnlyAdmin):
             for name, view in views.items()
         ]
         return [
-            path("mute/", wrap(self.mute_view), name="scheduler_incident_mute"),
+            path("mute/<str:job_key>/", wrap(self.mute_view), name="scheduler_incident_mute"),
             path("link/<str:token>/", wrap(self.link_view), name="scheduler_incident_link"),
             *own,
             *super().get_urls(),
@@ -155,6 +156,7 @@ class IncidentAdmin(ReadOnlyAdmin):
             back=back,
             asks_reason=True,
             asks_until=True,
+            must_end=True,
         )
         return _until(request, question, act)
 
@@ -175,11 +177,11 @@ class IncidentAdmin(ReadOnlyAdmin):
         )
         return pages.confirm(request, question=question, act=act)
 
-    def mute_view(self, request: HttpRequest) -> HttpResponse:
+    def mute_view(self, request: HttpRequest, job_key: str) -> HttpResponse:
         """Ask for the end of muting a job."""
         if not request.user.has_perm(_PERMISSION):
             raise PermissionDenied
-        job = Job.objects.filter(pk=request.GET.get("job", "")).first()
+        job = Job.objects.filter(pk=unquote(job_key)).first()
         if job is None:
             raise Http404(_("The job does not exist."))
         back = addresses.job(job.pk)
@@ -211,6 +213,7 @@ class IncidentAdmin(ReadOnlyAdmin):
             back=back,
             asks_reason=True,
             asks_until=True,
+            must_end=True,
         )
         return _until(request, question, act)
 
@@ -285,7 +288,7 @@ def _actions(request: HttpRequest, incident: Incident) -> list[dict[str, str]]:
         for name, text in names.items()
     ]
     if incident.job_key:
-        address = f"{reverse('admin:scheduler_incident_mute')}?job={incident.job_key}"
+        address = alert_text.mute_address(incident.job_key)
         found.append({"address": address, "text": _("Mute the job…"), "id": "mute"})
     return found
 

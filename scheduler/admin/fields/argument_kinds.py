@@ -31,7 +31,7 @@ _FORMATS = {
     "password": "secret",
     "multiline": "multiline",
 }
-_JSON_TYPES = {"array": list, "object": dict, "integer": int, "number": (int, float), "boolean": bool}
+_JSON_TYPES: dict[str, Any] = {"array": list, "object": dict, "integer": int, "number": (int, float), "boolean": bool}
 _ISO = re.compile(r"[-+]?P[\dT]", re.IGNORECASE)
 _PAIR = re.compile(r"([^:\n]*[^:\s]):[ \t]*(.*)")
 

@@ -155,8 +155,8 @@ class ArgumentsField(forms.Field):
         if not problems:
             return given
         problems |= {name: text for name, text in _misfits(task, given).items() if name not in problems}
-        if isinstance(self.widget, ArgumentsWidget):
-            self.widget.problems = problems
+        widget: Any = self.widget
+        widget.problems = problems
         raise ValidationError([ValidationError(text, code="invalid") for text in problems.values()])
 
 

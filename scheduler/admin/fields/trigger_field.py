@@ -377,5 +377,5 @@ def _jitter(text: str) -> int | float:
         seconds = durations.seconds(text)
     except durations.NotADuration:
         problem = not_a_duration(text, label=_("Random delay"))
-        raise InPart(problem.message, part="jitter_seconds") from None
+        raise InPart(str(problem.message), part="jitter_seconds") from None
     return int(seconds) if seconds == int(seconds) else seconds

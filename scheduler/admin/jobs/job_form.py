@@ -69,9 +69,9 @@ class JobForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name, field in fields_of_policies().items():
-            field.initial = self.fields[name].initial
-            self.fields[name] = field
+        for name, duration in fields_of_policies().items():
+            duration.initial = self.fields[name].initial
+            self.fields[name] = duration
         self.is_new = self.instance._state.adding
         self.fields["description"].help_text = _("Shown with each failure: purpose, remedies, contacts.")
         self.fields["description"].widget.attrs["rows"] = 3

@@ -56,7 +56,8 @@ def _short(day: Day) -> str:
 
 def _bar(place: int, day: Day, most: int) -> dict[str, Any]:
     """Failures stand on the axis, where they are seen best; then what passed, then successes."""
-    y, parts = _TOP + _HEIGHT, []
+    y: float = _TOP + _HEIGHT
+    parts = []
     for tone, number in (("bad", day.failed), ("warn", day.passed), ("ok", day.succeeded)):
         height = round(number / most * _HEIGHT, 1) if most else 0
         if number:

@@ -33,8 +33,7 @@ class Asked:
 def asked(request: HttpRequest, *, job: Job, stored: Mapping[str, Any]) -> Asked:
     """Read the arguments of a form, or offer those that are stored. A mask stands for the stored secret."""
     field = ArgumentsField(required=False)
-    widget = field.widget
-    assert isinstance(widget, ArgumentsWidget)  # noqa: S101 - the field's own
+    widget: Any = field.widget
     widget.task, widget.stored = job.task, stored
     if f"{NAME}-mode" not in request.POST:
         return Asked(html=_rendered(widget, field.prepare_value(dict(stored))), kwargs={})

@@ -27,7 +27,7 @@ def nodes(found: Scheduling, limits: Limits) -> Check:
         text = phrase("No scheduler is running, and ENABLE_SCHEDULER is off here.")
         return Check(name="nodes", status=Status.WARN, text=text, value=0, limit=1)
     if found.heartbeat_age is None:
-        text = phrase("No scheduler is running. No node has ever connected. Start one with “manage.py runscheduler”.")
+        text = phrase("No scheduler is running. Start one with “manage.py runscheduler”.")
     else:
         text = phrase(
             "No scheduler is running: last heartbeat {age} ago. No jobs will start. Start a node with "

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Sum
 
@@ -83,7 +84,8 @@ def _fire_times(job: Job, *, now: datetime, until: datetime) -> tuple[datetime, 
 def past(*, now: datetime) -> list[PastHour]:
     """Return the hours of the last seven days in which something ended, the oldest first: from the roll-ups."""
     columns = ("succeeded", "failed", "timed_out", "interrupted", "missed", "skipped", "left_out")
-    rows = Rollup.objects.filter(hour__gt=now - BEHIND).order_by("hour").values("hour")
+    hours = Rollup.objects.filter(hour__gt=now - BEHIND).order_by("hour").values("hour")
+    rows: Any = hours.annotate(**{f"all_{column}": Sum(column) for column in columns})
     return [
         PastHour(
             begins_at=row["hour"],
@@ -91,7 +93,7 @@ def past(*, now: datetime) -> list[PastHour]:
             failed=row["all_failed"] + row["all_timed_out"] + row["all_interrupted"],
             passed=row["all_missed"] + row["all_skipped"] - row["all_left_out"],
         )
-        for row in rows.annotate(**{f"all_{column}": Sum(column) for column in columns})
+        for row in rows
     ]
 
 

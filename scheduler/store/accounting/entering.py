@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from scheduler.core.planning import PlannedRun
+from scheduler.core.states import RunState
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions.connections import Row, array, instants, reason_columns, texts
 
@@ -82,15 +83,31 @@ def write(
         now=now,
         jobs=texts([entry.job for entry in entries]),
         scheduled_at=instants([row.scheduled_at for row in rows]),
-        delays=array(delays or [0.0] * len(rows)),
-        covers_from=instants([row.covers_from for row in rows]),
-        coalesced=array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
-        states=array([row.state.value for row in rows]),
-        **reason_columns([row.reason for row in rows]),
-        held=array([row.held for row in rows]),
-        owned=array(owned or [False] * len(rows)),
+        delays=array(delays) if delays and any(delays) else None,
+        owned=array(owned) if owned else None,
+        **(_PLAIN if all(map(_is_plain, rows)) else _details(rows)),
     )
     return {place - 1: OwnedRun._make(run) for place, *run in inserted}
+
+
+_PLAIN: dict[str, str | None] = dict.fromkeys(
+    ("covers_from", "coalesced", "states", "reason_codes", "reason_params", "held")
+)
+
+
+def _is_plain(row: PlannedRun) -> bool:
+    """Whether it is a queued run for one fire time, as most are: then no array says so for each."""
+    return row.state is RunState.QUEUED and row.covers_from is None and not row.coalesced and not row.held
+
+
+def _details(rows: Sequence[PlannedRun]) -> dict[str, str | None]:
+    return {
+        "covers_from": instants([row.covers_from for row in rows]),
+        "coalesced": array([min(row.coalesced, _MOST_COALESCED) for row in rows]),
+        "states": array([row.state.value for row in rows]),
+        "held": array([row.held for row in rows]),
+        **reason_columns([row.reason for row in rows]),
+    }
 
 
 def _covered(transaction: Statements, entries: Sequence[Entry]) -> Mapping[int, bool]:

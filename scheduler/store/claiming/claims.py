@@ -212,8 +212,8 @@ def _first_active(
     first: dict[str, int] = {}
     for place, run in written.items():
         job, row = planned[place]
-        if row.state is RunState.QUEUED:
-            first[job.id] = min(run.id, first.get(job.id, run.id))
+        if row.state is RunState.QUEUED and (job.id not in first or run.id < first[job.id]):
+            first[job.id] = run.id
     return {**first, **counted}
 
 

@@ -226,6 +226,21 @@ def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:
     )
 
 
+class FollowUps(NamedTuple):
+    """What outcomes may have to be followed by. Its fields are the columns of ``find_follow_ups``."""
+
+    resets: bool
+    """Some job counts failures in a row, which a success ends."""
+
+    releases: bool
+    """Some run is held, which the end of another may release."""
+
+
+def follow_ups(connection: Connection) -> FollowUps:
+    """Return what may follow from outcomes that are recorded. Mostly nothing does."""
+    return FollowUps._make(connection.execute("find_follow_ups")[0])
+
+
 def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[int]:
     """
     Let the successes among these runs end their jobs' count of failures in a row.

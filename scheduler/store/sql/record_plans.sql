@@ -2,14 +2,18 @@
 --
 -- Locks:   the rows that it inserts; the caller holds the rows of their jobs.
 -- Params:  now    timestamptz or NULL; node uuid, the owner of rows with owned = true
---          jobs, scheduled_at, delays (seconds), covers_from, coalesced, states, held, owned: arrays of one length;
---          reason_codes text[] and reason_params jsonb as text[]: NULL, or of the same length
+--          jobs, scheduled_at: arrays of one length; delays (seconds), covers_from, coalesced, states, held, owned,
+--          reason_codes text[] and reason_params jsonb as text[]: of the same length, or NULL, as for most claims: no
+--          delay, no range, queued, not held, not owned, without a reason
 -- Rows:    place (from 1); id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout,
 --          job_key, as the job has them now that it is locked; a row that is missing conflicted with scheduler_run_once_per_fire_time
 -- Index:   scheduler_run_once_per_fire_time
 
 WITH plan AS (
-    SELECT *
+    SELECT plan.job_id, plan.scheduled_at, coalesce(plan.delay, 0) AS delay, plan.covers_from,
+           coalesce(plan.coalesced, 0) AS coalesced, coalesce(plan.state, 'queued') AS state,
+           coalesce(plan.reason_code, '') AS reason_code, plan.reason_params, coalesce(plan.held, false) AS held,
+           coalesce(plan.owned, false) AS owned, plan.place
       FROM unnest(%(jobs)s::text[], %(scheduled_at)s::timestamptz[], %(delays)s::float8[],
                   %(covers_from)s::timestamptz[], %(coalesced)s::int[], %(states)s::text[], %(reason_codes)s::text[],
                   %(reason_params)s::text[], %(held)s::boolean[], %(owned)s::boolean[])
@@ -23,12 +27,17 @@ WITH plan AS (
            finished_at, traceback, log, timeout)
     SELECT plan.job_id, plan.job_id, job.name, job.task, job.args, job.kwargs, plan.scheduled_at,
            plan.scheduled_at + plan.delay * interval '1 second', plan.covers_from, 'scheduled', 1, plan.state,
-           '', coalesce(plan.reason_code, ''), plan.reason_params::jsonb, job.executor, job.priority, plan.held, CASE WHEN plan.owned THEN %(node)s::uuid END,
+           '', plan.reason_code, plan.reason_params::jsonb, job.executor, job.priority, plan.held,
+           CASE WHEN plan.owned THEN %(node)s::uuid END,
            plan.coalesced, '', coalesce(%(now)s::timestamptz, now()),
            CASE WHEN plan.state <> 'queued' THEN coalesce(%(now)s::timestamptz, now()) END, '', '',
            job.timeout
       FROM plan
-      JOIN scheduler_job AS job ON job.djangojob_ptr_id = plan.job_id
+      -- One by one: joined freely, all jobs may be read for each claim.
+     CROSS JOIN LATERAL (SELECT own.name, own.task, own.args, own.kwargs, own.executor, own.priority, own.timeout
+                           FROM scheduler_job AS own
+                          WHERE own.djangojob_ptr_id = plan.job_id
+                          LIMIT 1) AS job
      ORDER BY plan.place
         ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
     RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key

@@ -52,6 +52,7 @@ WITH muted AS MATERIALIZED (
        SET told_at = clock_timestamp()
       FROM batches
      WHERE rule.id = batches.rule_id
+       AND EXISTS (SELECT FROM scheduler_rule_channels AS listed WHERE listed.rule_id = rule.id)
 ), sent AS (
     INSERT INTO scheduler_notification (id, channel_id, rule_id, rule_name, kind, severity, batch, thread, due_at)
     SELECT gen_random_uuid(), channel.id, due.id, due.name, 'opened', due.severity, batches.batch, batches.batch,

@@ -271,7 +271,7 @@ class TestOtherPages:
         assert "failed 3 times in a row" in page.text
 
     def test_of_a_job_mute_it(self, client: Client, incident: Incident) -> None:
-        address = reverse("admin:scheduler_incident_mute") + f"?job={incident.job_key}"
+        address = reverse("admin:scheduler_incident_mute", args=[incident.job_key])
         client.post(address, {"confirmed": "k1", "ends": "hour", "reason": "Moving house."})
 
         assert Mute.objects.get().muted_by == "anna"

@@ -102,6 +102,16 @@ class TestAnOpening:
         assert notifications() == []
         assert incidents()[0].opened_in is not None
 
+    def test_of_a_rule_that_gets_its_first_channel_does_not_wait(self, session: Connection, node: str) -> None:
+        watching = rule("failing")
+        fail(session, node, job())
+        outbox.tell(session, quiet=0.0)
+        watching.channels.set([channel()])
+        fail(session, node, job())
+
+        assert outbox.tell(session, quiet=0.0).opened == 1
+        assert len(notifications()) == 1
+
 
 class TestAClosing:
     def test_is_told_where_the_opening_was(self, session: Connection, node: str) -> None:

@@ -200,7 +200,7 @@ class TestHealth:
         ("arrange", "check", "status", "words"),
         [
             (lambda: node(age=11), "nodes", "fail", "last heartbeat 11 s ago"),
-            (lambda: None, "nodes", "fail", "No node has ever connected"),
+            (lambda: None, "nodes", "fail", "No scheduler is running. Start one"),
             (lambda: (node(), overdue("late", 75)), "overdue", "fail", "1 job is overdue by up to 1 min"),
             (lambda: node(backlog=6000), "recorder", "fail", "6,000 results"),
             (lambda: node(clock_at=timezone.now() + timedelta(seconds=9)), "clocks", "warn", "9.0 s away"),
