@@ -35,7 +35,7 @@ class _Trigger(BaseModel):
         default_factory=list, max_length=10, description="Names of calendars: it does not fire on their days."
     )
     otherwise: Literal["skip", "next_day", "previous_day"] | None = Field(
-        default_factory=str, description="The handling of a fire time that its calendars leave out."
+        default_factory=lambda: None, description="The handling of a fire time that its calendars leave out."
     )
 
 
