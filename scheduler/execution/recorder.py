@@ -118,7 +118,7 @@ class Recorder:
         if self._to_reset:  # before failures are counted that came later
             self._to_reset = finishing.reset_failures(self.connection, runs=self._to_reset)
         written = self._write(outcomes)
-        recorded = written.runs
+        recorded, followed = written.runs, written.followed
         again = [outcome for outcome in outcomes if outcome.run_id in written.locked]
         if again:
             outcomes = [outcome for outcome in outcomes if outcome.run_id not in written.locked]
@@ -131,15 +131,15 @@ class Recorder:
             self.refused += len(missing)
             logger.warning(events.RUNS_OUTCOME_TOO_LATE, extra={"runs": missing[:20], "count": len(missing)})
         self._settled(outcomes)
-        self._follow(recorded)
+        self._follow(recorded, followed)
         return again
 
-    def _follow(self, recorded: frozenset[int]) -> None:
+    def _follow(self, recorded: frozenset[int], followed: frozenset[int]) -> None:
         """Do what follows from outcomes that are recorded: a failure of it is made up for by the loop of the node."""
         try:
             follow_ups = finishing.follow_ups(self.connection)
             if follow_ups.resets:
-                self._to_reset |= finishing.reset_failures(self.connection, runs=recorded)
+                self._to_reset |= finishing.reset_failures(self.connection, runs=recorded - followed)
             if self._uncounted:
                 self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._identity.node)
             if follow_ups.releases and held_runs.release_behind(self.connection, runs=recorded):
@@ -168,6 +168,7 @@ class Recorder:
         return Recorded(
             runs=frozenset().union(*(part.runs for part in written)),
             locked=frozenset(left).union(*(part.locked for part in written)),
+            followed=frozenset().union(*(part.followed for part in written)),
         )
 
     def _finish_with_care(self, outcomes: Sequence[Outcome]) -> Recorded:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
-from scheduler.core import reasons, text
-from scheduler.core.retries import RetryPolicy, delay_before_retry
+from scheduler.core import text
 from scheduler.core.states import RunState
 from scheduler.messages import Message
 from scheduler.store.recording import rollups
+from scheduler.store.recording.consequences import Consequences, follow_up
 from scheduler.store.sessions.connections import (
     Connection,
     Row,
-    Transaction,
     array,
     reason_columns,
     texts,
@@ -90,6 +88,9 @@ class Recorded:
     paused: tuple[tuple[str, int], ...] = ()
     """Jobs that failed too often in a row, with the number of failures."""
 
+    followed: frozenset[int] = frozenset()
+    """Successes that a later failure of the same job follows: they have ended the failures in a row before it."""
+
 
 def finish(
     connection: Connection,
@@ -114,8 +115,7 @@ def finish(
     failures = {outcome.run_id: outcome for outcome in outcomes if outcome.is_failure}
     rows: list[Row] = []
     locked: frozenset[int] = frozenset()
-    retried = 0
-    paused: tuple[tuple[str, int], ...] = ()
+    consequences = Consequences()
     with connection.transaction(lock_seconds=None if with_care else _QUICK_SECONDS) as transaction:
         if failures:
             passed_by = transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
@@ -135,61 +135,16 @@ def finish(
             )
         recorded = frozenset(run_id for (run_id,) in rows)
         if failures:
-            failed = [failures[run_id] for run_id in failures if run_id in recorded]
-            retried, paused = _follow_up(transaction, failed=failed, now=now)
+            ended = [outcome for outcome in outcomes if outcome.run_id in recorded]
+            consequences = follow_up(transaction, ended=ended, now=now)
         if not with_care:
             rollups.roll_up(transaction, runs=recorded, node=node)
         failpoints.hit("finish.before_commit")
     failpoints.hit("finish.after_commit")
-    return Recorded(runs=recorded, locked=locked, retried=retried, paused=paused)
+    return Recorded(runs=recorded, locked=locked, **asdict(consequences))
 
 
 _run_id = attrgetter("run_id")
-
-
-def _follow_up(
-    transaction: Transaction, *, failed: Sequence[Outcome], now: datetime | None
-) -> tuple[int, tuple[tuple[str, int], ...]]:
-    """Queue retries, count the failures that are final, and pause jobs with too many in a row."""
-    asked = {outcome.run_id: outcome.retry_after_seconds for outcome in failed}
-    delays: dict[int, float] = {}
-    final: list[str] = []
-    for run_id, job_id, attempt, *policy in transaction.execute("retry_policies", runs=array(list(asked))):
-        seconds = asked[run_id]
-        delay = delay_before_retry(
-            policy=_retry_policy(*policy),
-            attempt=attempt,
-            asked_after=None if seconds is None else timedelta(seconds=seconds),
-            chance=random.random(),  # noqa: S311 - it spreads load and keeps no secret
-        )
-        if delay is None:
-            final.append(job_id)
-        else:
-            delays[run_id] = delay.total_seconds()
-    if delays:
-        transaction.execute("insert_retries", runs=array(list(delays)), delays=array(list(delays.values())), now=now)
-    paused: tuple[tuple[str, int], ...] = ()
-    if final:
-        rows = transaction.execute("count_failures", jobs=texts(final))
-        paused = tuple((job_id, failures) for job_id, failures in rows)
-    if paused:
-        transaction.execute(
-            "pause_failing_jobs",
-            jobs=texts([job_id for job_id, _ in paused]),
-            **reason_columns([reasons.FAILED_IN_A_ROW(number=count) for _, count in paused]),
-            now=now,
-        )
-    return len(delays), paused
-
-
-def _retry_policy(max_retries: int, delay: float, backoff: float, cap: float, jitter: float) -> RetryPolicy:
-    return RetryPolicy(
-        max_retries=max_retries,
-        delay=timedelta(seconds=delay),
-        backoff=backoff,
-        delay_cap=timedelta(seconds=cap),
-        jitter=jitter,
-    )
 
 
 def _details(outcomes: Sequence[Outcome]) -> dict[str, str | None]:
