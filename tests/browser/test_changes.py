@@ -43,8 +43,8 @@ class TestTheHistory:
         page.get_by_label("Reason").fill("Three is no better.")
         page.get_by_role("button", name="Restore", exact=True).click()
 
-        expect(page.get_by_text("is as it was in version 1")).to_be_visible()
-        expect(page.get_by_text("anna restored version 1")).to_be_visible()
+        expect(page.get_by_text("Restored version 1 of")).to_be_visible()
+        expect(page.get_by_text("Version 1 restored by anna")).to_be_visible()
         assert (Job.objects.get().priority, Job.objects.get().state) == (0, "paused")
 
     def test_makes_a_deleted_job_again(self, page: Page) -> None:
@@ -54,7 +54,7 @@ class TestTheHistory:
         page.get_by_role("button", name="Restore version 1: Scrape the old mirror").first.click()
         page.get_by_role("button", name="Restore", exact=True).click()
 
-        expect(page.get_by_text("“Scrape the old mirror” is as it was")).to_be_visible()
+        expect(page.get_by_text("Restored version 1 of “Scrape the old mirror”.")).to_be_visible()
         assert Job.objects.filter(pk="old").exists()
 
     @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -88,7 +88,7 @@ class TestALogThatGrows:
         page.goto(addresses.run(run(log=entries(1, 100)).pk))
 
         page.fill("#log-search", "page 10")
-        expect(page.locator("#log-hits")).to_have_text("2 of the lines shown")
+        expect(page.locator("#log-hits")).to_have_text("2 matching lines")
         page.keyboard.press("Enter")
 
         expect(page.locator("#log > span")).to_have_count(2)

@@ -22,11 +22,12 @@ from drf_spectacular.validation import validate_schema
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from knox.models import AuthToken
+from pydantic import BaseModel
 from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
 from scheduler import conf
-from scheduler.core.triggers.reading import BOUNDS, KEYS
+from scheduler.core.triggers.reading import BOUNDS, CALENDAR_KEYS, KEYS
 from scheduler.services import jobs
 
 FILE = Path(__file__).resolve().parents[2] / "docs/openapi.json"
@@ -145,7 +146,7 @@ class TestTriggers:
 
         for kind, reference in kinds.items():
             members = shapes[reference.rpartition("/")[2]]["properties"]
-            assert set(members) == {"type", *KEYS[kind], *BOUNDS}, kind
+            assert set(members) == {"type", *KEYS[kind], *BOUNDS, *CALENDAR_KEYS}, kind
 
     @pytest.mark.parametrize("place", ["Job", "JobCreation", "JobChange", "Preview", "TriggerQuestion"])
     def test_are_described_wherever_they_occur(self, place: str) -> None:
@@ -168,6 +169,22 @@ class TestIds:
         ]
 
         assert set(parameters) == {found["components"]["schemas"]["Run"]["properties"]["id"]["type"]} == {"integer"}
+
+
+class TestShapes:
+    def test_have_names_of_their_own(self) -> None:
+        """A component of the schema is known by the name of its class alone."""
+        assert document()  # all views are imported
+        homes: dict[str, set[str]] = {}
+        waiting = [BaseModel]
+        while waiting:
+            for shape in waiting.pop().__subclasses__():
+                waiting.append(shape)
+                if shape.__module__.startswith("scheduler.api"):
+                    homes.setdefault(shape.__name__, set()).add(shape.__module__)
+        assert len(homes) > 50
+
+        assert {name: found for name, found in homes.items() if len(found) > 1} == {}
 
 
 class TestIdempotencyKeys:

@@ -39,5 +39,5 @@ class Entries(BaseModel):
     results: list[Entry]
 
 
-class Rules(BaseModel):
+class CalendarRules(BaseModel):
     rules: list[str]

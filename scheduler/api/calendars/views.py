@@ -75,7 +75,7 @@ class CalendarViews(Resource):
         found = entries.of(calendar=calendars.get(name=name), since=query.since, limit=query.limit)
         return Response({"results": [{**each._asdict(), **_times(each)} for each in found]})
 
-    @operation(answers.Rules, body=shapes.CalendarFile, query=Nothing)
+    @operation(answers.CalendarRules, body=shapes.CalendarFile, query=Nothing)
     def read_file(self, request: Request) -> Response:
         """Return the events of an iCalendar file as rules. Nothing is stored."""
         parsing.query(request, Nothing)

@@ -42,6 +42,18 @@ def ended(count: int) -> Any:
     return lambda: Run.objects.filter(state=RunState.SUCCEEDED).count() >= count
 
 
+def occupy(places: int) -> list[Run]:
+    """Let runs of a node that is gone hold places of the key host:a.example."""
+    job = add_job("lost", task="sample.crowded", due_at=None)
+    runs = [add_run(job, attempt=number + 1, state=RunState.RUNNING) for number in range(places)]
+    for run in runs:
+        LimitedRun.objects.create(
+            run=run.pk, lane="x", label="x", rate_key="", rate_seconds=0, concurrency_key="host:a.example",
+            concurrency_most=2, priority=0, granted_at=timezone.now(),
+        )  # fmt: skip
+    return runs
+
+
 def most_at_once(runs: list[Run]) -> int:
     """How many ran at once at most, by the ledger."""
     marks = sorted([(run.started_at, 1) for run in runs] + [(run.finished_at, -1) for run in runs])
@@ -76,22 +88,19 @@ class TestAConcurrency:
         assert Run.objects.filter(reason_code="waits_for_limit").count() == 4
 
     def test_goes_by_priority(self, two: tuple[Node, Node]) -> None:
+        first, _second = occupy(2)
         for number in range(6):
-            due(f"job-{number}", task="sample.crowded", kwargs={"host": "a", "seconds": 0.2}, priority=number % 2)
+            due(f"job-{number}", task="sample.crowded", kwargs={"host": "a.example"}, priority=number % 2)
+        work(*two, until=lambda: Run.objects.filter(reason_code="waits_for_limit").count() == 6)
 
+        Run.objects.filter(pk=first.pk).update(state=RunState.INTERRUPTED, finished_at=timezone.now())
         work(*two, until=ended(6))
 
-        late = Run.objects.order_by("started_at")[2:]
-        assert [run.priority for run in late] == sorted((run.priority for run in late), reverse=True)
+        began = Run.objects.filter(state=RunState.SUCCEEDED).order_by("started_at")
+        assert [run.own_priority for run in began] == [1, 1, 1, 0, 0, 0]
 
     def test_frees_the_place_of_a_run_whose_node_is_gone(self, two: tuple[Node, Node]) -> None:
-        job = add_job("lost", task="sample.crowded", due_at=None)
-        for number in range(2):
-            run = add_run(job, attempt=number + 1, state=RunState.RUNNING)
-            LimitedRun.objects.create(
-                run=run.pk, lane="x", label="x", rate_key="", rate_seconds=0, concurrency_key="host:a.example",
-                concurrency_most=2, priority=0, granted_at=timezone.now(),
-            )  # fmt: skip
+        occupy(2)
         due("job", task="sample.crowded", kwargs={"host": "a.example"})
         work(*two, until=Run.objects.filter(reason_code="waits_for_limit").exists)
 
@@ -119,7 +128,8 @@ class TestARate:
             due(f"job-{number}", task="sample.paced", kwargs={"host": "a.example"})
         began = time.monotonic()
 
-        work(*two, until=ended(12))
+        work(two[0], until=ended(6))
+        work(two[1], until=ended(12))
 
         assert time.monotonic() - began >= 2.0  # eleven pauses of 0.2 s
         waited = Run.objects.order_by("due_at")[1:]  # the first one started at its fire time

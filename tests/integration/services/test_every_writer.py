@@ -149,7 +149,7 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
 READERS = {
     jobs: {"get", "new", "run_now", "stale"},
     bulk: {"run_now"},
-    transfer: {"export"},
+    transfer: {"export", "import_alerts"},  # alerts have a history of their own
     adoption: {"unadopted_count"},
     restoring: {"preview"},
     creation: set(),

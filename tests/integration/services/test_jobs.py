@@ -264,7 +264,7 @@ class TestUpdate:
         with pytest.raises(StaleVersion) as raised:
             jobs.update(job=job, name="Bob's", actor="bob", version=1)
 
-        assert "was changed by ada meanwhile (version 2, yours was 1)" in str(raised.value)
+        assert "was changed by ada in the meantime (version 2, yours was 1)" in str(raised.value)
         assert again(job).name == "Ada's"
 
     @pytest.mark.parametrize(

@@ -148,5 +148,5 @@ class TestTheSecondOfTwo:
         with pytest.raises(SchedulerError) as raised:
             jobs.update(job=job, actor="anna", priority=3, version=1)
 
-        assert "was changed by ben meanwhile (version 2, yours was 1)" in str(raised.value)
+        assert "was changed by ben in the meantime (version 2, yours was 1)" in str(raised.value)
         assert "cron 0 1 * * * → cron 0 3 * * *" in str(raised.value)
