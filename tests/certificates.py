@@ -34,6 +34,8 @@ def make_certificates(folder: Path) -> Certificates:
         .public_key(root_key.public_key())
         .serial_number(1)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     alternatives = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
@@ -42,6 +44,8 @@ def make_certificates(folder: Path) -> Certificates:
         .public_key(key.public_key())
         .serial_number(2)
         .add_extension(alternatives, critical=False)
+        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(root_key.public_key()), critical=False)
         .sign(root_key, hashes.SHA256())
     )
     files = Certificates(authority=folder / "authority.pem", server=folder / "server.pem")
@@ -51,3 +55,18 @@ def make_certificates(folder: Path) -> Certificates:
     )
     files.server.write_bytes(server.public_bytes(serialization.Encoding.PEM) + private)
     return files
+
+
+def _usage(*, signs: bool) -> x509.KeyUsage:
+    """What Python 3.13 wants to read in a certificate: an authority signs others, a server does not."""
+    return x509.KeyUsage(
+        digital_signature=not signs,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs,
+        crl_sign=signs,
+        encipher_only=False,
+        decipher_only=False,
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -129,6 +131,19 @@ class OrTrigger(Combination):
         budget.spend(len(self.triggers))
         found = (trigger.at_or_before(moment) for trigger in self.triggers)
         return max((fire_time for fire_time in found if fire_time is not None), default=None)
+
+    def backwards(self, until: datetime) -> Iterator[datetime]:
+        """Merge the fire times of the triggers, so that a rare one is not searched again for each of a frequent one."""
+        if self.end_at is not None and until > self.end_at:
+            until = self.end_at
+        newest = None
+        for moment in heapq.merge(*(trigger.backwards(until) for trigger in self.triggers), reverse=True):
+            budget.spend()
+            if self.start_at is not None and moment < self.start_at:
+                return
+            if moment != newest:
+                yield moment
+            newest = moment
 
     def _most(self, counts: list[int]) -> int:
         return sum(counts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, Self
@@ -110,15 +111,21 @@ class Trigger(ABC):
 
     def most_recent(self, *, first: datetime, until: datetime, limit: int) -> tuple[datetime, ...]:
         """Return the newest ``limit`` fire times from ``first`` to ``until``, oldest first."""
-        chain = self.anchored(first)
         found: list[datetime] = []
-        moment = chain.at_or_before(until)
-        while moment is not None and moment > first and len(found) < limit:
+        for moment in self.anchored(first).backwards(until):
+            if moment <= first or len(found) == limit:
+                break
             found.append(moment)
-            moment = chain.at_or_before(moment - MOMENT)
         if len(found) < limit and first <= until:
             found.append(first)
         return tuple(reversed(found))
+
+    def backwards(self, until: datetime) -> Iterator[datetime]:
+        """Return the fire times up to ``until``, newest first."""
+        moment = self.at_or_before(until)
+        while moment is not None:
+            yield moment
+            moment = self.at_or_before(moment - MOMENT)
 
     def _bounds_as_json(self) -> dict[str, Any]:
         """The keys that every type has, as the last ones of its JSON."""

@@ -80,7 +80,7 @@ def drifted_jobs() -> tuple[str, ...]:
 
     Only jobs whose version is another one than at the last synchronisation, or that had drift then, are compared.
     """
-    version = Job.objects.filter(pk=OuterRef("job_key")).values("version")
+    version = Job.objects.filter(pk=OuterRef("job_key")).values("version")[:1]
     rows = Row.objects.filter(is_declared=True).annotate(version=Subquery(version)).exclude(version=None)
     suspects = {row.job_key: row for row in rows.filter(Q(has_drift=True) | ~Q(job_version=F("version")))}
     suspects |= {row.job_key: row for row in rows.filter(job_version=None)}
