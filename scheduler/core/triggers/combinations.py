@@ -98,8 +98,10 @@ class Combination(Trigger):
         :raises TooCostly: it exceeds the budget
         """
         first = self.next_after(since)
-        if first is None or first > until:
+        if first is None:
             return
+        # An outage costs most where fire times are: the first one may be months away.
+        until = max(until, first + (until - since))
         last = self.latest(first=first, until=until)
         self.most_recent(first=first, until=last, limit=_MOST_RUNS)
         self.next_after(last)
