@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
 import dataclasses
+import faulthandler
 import gc
 import logging
 import os
@@ -114,7 +116,9 @@ class Command(BaseCommand):
         self._patience = wait
         self._told = False
         self._catch_signals()
-        settings = self._settings(options)
+        with contextlib.suppress(Exception):  # standard error may be no file
+            faulthandler.enable()  # a node that its pacemaker aborts shows where its threads were
+        settings = dataclasses.replace(self._settings(options), **({"pacemaker": False} if once else {}))
         if not settings.enabled:
             raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")
         is_plain = log_output.ensure()
@@ -161,7 +165,7 @@ class Command(BaseCommand):
         :raises CommandError: with what to do
         """
         while not self._stop.is_set():
-            scheduler = DurableScheduler(settings=settings)
+            scheduler = DurableScheduler(settings=settings, owns_process=True)
             try:
                 scheduler.start()
             except WrongEnvironment as error:
