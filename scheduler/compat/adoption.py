@@ -24,7 +24,7 @@ from scheduler.store import database
 from scheduler.store.clock import database_now
 from scheduler.store.jobs import rows
 from scheduler.store.jobs.authorship import Author
-from scheduler.store.stock import stock_state
+from scheduler.store.stock import stock_state, unpickling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,8 @@ def _row(job_id: str) -> DjangoJob:
     :raises UnreadableState: it is too large to be fetched
     """
     size = DjangoJob.objects.filter(pk=job_id).values_list(Length("job_state"), flat=True).get()
-    if size > stock_state.MAX_BYTES:
-        raise UnreadableState(f"Its state takes {size:,} bytes; at most {stock_state.MAX_BYTES:,} are read.")
+    if size > unpickling.MAX_BYTES:
+        raise UnreadableState(f"Its state takes {size:,} bytes; at most {unpickling.MAX_BYTES:,} are read.")
     return DjangoJob.objects.get(pk=job_id)
 
 
