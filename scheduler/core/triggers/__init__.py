@@ -72,7 +72,9 @@ from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.description.remarks import remarks
 from scheduler.core.triggers.description.sentences import describe
-from scheduler.core.triggers.reading import PINS, ends_too_early, parse, parse_cached, parsing_once
+from scheduler.core.triggers.reading import parse, parse_cached, parsing_once
+from scheduler.core.triggers.reading.forms import PINS
+from scheduler.core.triggers.reading.instants import ends_too_early
 from scheduler.core.triggers.trigger import MOMENT, Trigger, long_date, time_now
 from scheduler.errors import InvalidTrigger, NeverFires
 from scheduler.messages import Message

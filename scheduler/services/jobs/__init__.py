@@ -14,7 +14,7 @@ from scheduler.core.jobs import ids, names
 from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
 from scheduler.core.tasks.registry import registry
-from scheduler.core.triggers.reading import LAST_YEAR
+from scheduler.core.triggers.reading.forms import LAST_YEAR
 from scheduler.errors import (
     AlreadyPaused,
     InvalidPause,
