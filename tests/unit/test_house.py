@@ -26,7 +26,7 @@ LONG_MODULES = {
     "scheduler/api/jobs/views.py",
     "scheduler/core/triggers/__init__.py",
     "scheduler/core/triggers/calendared.py",
-    "scheduler/core/triggers/crontab.py",
+    "scheduler/core/triggers/cron/crontab.py",
     "scheduler/core/triggers/description/sentences.py",
     "scheduler/core/triggers/reading.py",
     "scheduler/engine/node.py",

@@ -8,7 +8,7 @@ from typing import Any
 
 from scheduler.core.triggers import error_messages
 from scheduler.core.triggers.calendar_intervals import CalendarTrigger, calendar_trigger
-from scheduler.core.triggers.crons import cron_by_expression, cron_by_fields
+from scheduler.core.triggers.cron.crons import cron_by_expression, cron_by_fields
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.intervals import LONGEST, SHORTEST, UNITS, IntervalTrigger
 from scheduler.core.triggers.reading.forms import CALENDAR_UNITS, KEYS, MOST_CALENDAR_UNITS, MOST_SECONDS, Form, called
