@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from scheduler.core.states import Via
-from scheduler.core.triggers.calendared import During
+from scheduler.core.triggers.calendars.named import During
 from scheduler.errors import CalendarNotFound
 from scheduler.management import printing
 from scheduler.services import calendars

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scheduler.core.triggers import error_messages
-from scheduler.core.triggers.calendared import CalendaredTrigger, During, Named, Otherwise
+from scheduler.core.triggers.calendared import CalendaredTrigger, Otherwise
 from scheduler.core.triggers.calendars import contents
+from scheduler.core.triggers.calendars.named import During, Named
 from scheduler.core.triggers.reading.forms import MOST_CALENDARS, Form
 from scheduler.core.triggers.trigger import Trigger
 
