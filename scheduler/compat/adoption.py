@@ -18,7 +18,7 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
-from scheduler.services import jobs
+from scheduler.services.jobs import building
 from scheduler.services.queries import job_queries
 from scheduler.store import database
 from scheduler.store.clock import database_now
@@ -149,7 +149,7 @@ def _own_job(row: DjangoJob, own: Mapping[str, Any], *, actor: str, now: datetim
         raise UnreadableState("Its own definition is damaged.")
     given = {"args": (), "kwargs": {}, **{name: definition[name] for name in NAMES if name in definition}}
     is_paused = state == JobState.PAUSED
-    job = jobs.new(id=row.pk, given=given, source=JobSource.CODE, paused=is_paused, actor=actor, now=now)
+    job = building.unsaved(id=row.pk, given=given, source=JobSource.CODE, paused=is_paused, actor=actor, now=now)
     if is_paused:
         job.reason_code, job.reason_params, job.reason_text = _reason(own.get("reason"))
     elif state == JobState.FINISHED:

@@ -14,7 +14,7 @@ from scheduler.core.states import JobSource, Via
 from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
 from scheduler.models import Job, Run
 from scheduler.services import jobs, masking
-from scheduler.services.jobs import validation
+from scheduler.services.jobs import editing, validation
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import database
@@ -89,7 +89,7 @@ def remove(*, job: Job, actor: str, via: Via | str = Via.CODE, version: int | No
     with database.atomic():
         stored = rows.lock(id=job.pk)
         if version is not None and stored.version != version:
-            raise jobs.stale(job=stored, version=version)
+            raise editing.stale(job=stored, version=version)
         jobs.remove(job=stored, actor=actor, via=via, reason=reason)
 
 
