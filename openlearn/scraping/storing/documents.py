@@ -76,19 +76,18 @@ def upsert(
             return Stored(document_id=None, outcome=Outcome.FOREIGN)
         merged = _merged(document, content, keep_text=keep_text)
         changed = merged.hash != document.content_hash
-        address = _address(document, url, is_known=document_id is not None)
-        withdrawn_at = None if is_listed else document.withdrawn_at
-        is_same = not changed and address == document.url and document.withdrawn_at == withdrawn_at
-        if is_same and document.source_id == source_id:
-            return Stored(document_id=document.pk, outcome=Outcome.UNCHANGED)
-        Document.objects.filter(pk=document.pk).update(
-            source_id=source_id,
-            url=address,
-            content_hash=merged.hash,
-            changed_at=now if changed else document.changed_at,
-            withdrawn_at=withdrawn_at,
-            **_fields(merged),
-        )
+        facts = {
+            "source_id": source_id,
+            "url": _address(document, url, is_known=document_id is not None),
+            "withdrawn_at": None if is_listed else document.withdrawn_at,
+        }
+        if changed or any(getattr(document, name) != value for name, value in facts.items()):
+            Document.objects.filter(pk=document.pk).update(
+                content_hash=merged.hash,
+                changed_at=now if changed else document.changed_at,
+                **facts,
+                **_fields(merged),
+            )
         return Stored(document_id=document.pk, outcome=Outcome.CHANGED if changed else Outcome.UNCHANGED)
 
 

@@ -206,8 +206,7 @@ class JobViews(Resource):
     def _bulk(self, request: Request, body: shapes.Bulk, filter: JobFilter) -> Response:
         done = bulk.change_many(
             action=body.action,
-            ids=tuple(body.ids),
-            filter=filter,
+            which=tuple(body.ids) or filter,
             **self._author(request),
             reason=body.reason,
             until=body.until,
