@@ -47,7 +47,7 @@ class Start(Duty):
             self._locked = []
         free, gated = workload.next_to_start()
         try:
-            waiting = self._without_leave(free, gated)
+            waiting = self._held_by_limits(free, gated)
             if waiting:
                 free = [run for run in free if run.id not in waiting]
                 gated = [run for run in gated if run.id not in waiting]
@@ -64,14 +64,14 @@ class Start(Duty):
             self.agenda.duty(MarkStarted).within(MARK_SECONDS)
         return 0.0 if self._is_short_of_work() else None
 
-    def _without_leave(self, free: list[OwnedRun], gated: list[OwnedRun]) -> frozenset[int]:
+    def _held_by_limits(self, free: list[OwnedRun], gated: list[OwnedRun]) -> frozenset[int]:
         """Return the runs that do not start now, because a limit of their task has no room."""
         shares = self.work.workload.shares((*free, *gated))
         if not shares:  # as for nearly all runs: it costs them nothing more
             return frozenset()
-        leave = limits.ask(self.work.connection, node=self.work.identity.node, shares=shares)
-        granted = leave.granted if leave else frozenset()
-        parked = leave.parked if leave else frozenset()
+        permits = limits.request_start(self.work.connection, node=self.work.identity.node, shares=shares)
+        granted = permits.granted if permits else frozenset()
+        parked = permits.parked if permits else frozenset()
         undecided = [run for run in (*free, *gated) if run.id in shares and run.id not in granted | parked]
         if undecided:
             self._locked += undecided

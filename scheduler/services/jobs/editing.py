@@ -73,7 +73,7 @@ def resumed(*, job: Job, now: datetime) -> dict[str, Any]:
 
 
 def stale(*, job: Job, version: int) -> StaleVersion:
-    """Return the error that tells who changed the job since that version was read, and what."""
+    """Return the error that names who changed the job since that version was read, and which fields."""
     seen = job_history.since(job=job, version=version)
     values = {
         "name": job.name,

@@ -1,4 +1,4 @@
--- Incidents that nobody will be told of, and their ends: those that closed while their job was muted, and those whose
+-- Close the books on incidents that are never announced, and on their ends: those that closed while their job was muted, and those whose
 -- rule is gone.
 --
 -- Locks:   the rows, until the caller's transaction ends; what somebody else has locked is passed by.
