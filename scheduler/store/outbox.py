@@ -131,7 +131,7 @@ def _announce_openings(connection: Connection, gathering: Mapping[str, float]) -
     """
     Announce what opened and return the batches with the number of their incidents.
 
-    What is too much for one transaction joins the batch that the first one made.
+    Incidents beyond one transaction join the batch that the first one made.
     """
     announced: dict[str, int] = {}
     batches: list[Row] = []

@@ -1,4 +1,4 @@
--- What lives in the database beside the tables: functions and triggers, as they are now.
+-- Functions and triggers of the database, as they are now.
 --
 -- Migrations create them step by step, so that nodes of the release before go on; this file is what they add up to. To
 -- change one, edit it here and write a migration with the same text: tests/integration/store/test_schema.py builds one

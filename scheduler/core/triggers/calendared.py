@@ -40,7 +40,7 @@ from scheduler.core.triggers.zones import (
 from scheduler.messages import Message
 
 MOST_DAYS = 31
-"""How far a fire time is moved."""
+"""The farthest that a fire time is moved."""
 
 MOST_A_DAY = 24
 """Fire times that a trigger may have in a day if they are to be moved."""
@@ -49,7 +49,7 @@ _DAY = timedelta(days=1)
 
 
 class Otherwise(StrEnum):
-    """What becomes of a fire time that calendars leave out."""
+    """The fate of a fire time that calendars leave out."""
 
     SKIP = "skip"
     NEXT_DAY = "next_day"

@@ -23,7 +23,7 @@ from scheduler.services.calendars import following
 from scheduler.store.clock import database_now
 
 FIELDS = ("name", "title", "rules", "timezone", "tags", "during")
-"""What a person writes of a calendar."""
+"""The fields of a calendar that a person writes."""
 
 MOST_FILE_BYTES = files.MOST_BYTES
 MOMENT = timedelta(seconds=1)

@@ -55,7 +55,7 @@ class StockState:
     coalesce: bool
     max_instances: int
     own: dict[str, Any] | None = None
-    """What ``OWN_KEY`` held, unchecked."""
+    """The content of ``OWN_KEY``, unchecked."""
 
 
 def read(data: bytes) -> StockState:

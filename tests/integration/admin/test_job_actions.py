@@ -11,10 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from scheduler.admin import addresses
-from scheduler.admin.bulk import bulk_admin
+from scheduler.admin.bulk import bulk_admin, bulk_change
 from scheduler.admin.format.display import clock
 from scheduler.admin.format.display_zone import COOKIE
-from scheduler.admin.bulk import bulk_change
 from scheduler.admin.jobs.pausing import until_of
 from scheduler.core.states import JobSource, JobState, RunKind
 from scheduler.models import BulkAction, IdempotencyKey, Job, Run

@@ -12,7 +12,7 @@ from scheduler.core.triggers.zones import LAST_INSTANT, instant_of, moment_of
 
 
 class During(StrEnum):
-    """What becomes of fire times in a maintenance window."""
+    """The fate of fire times in a maintenance window."""
 
     SKIP = "skip"
     ONCE_AFTERWARDS = "once_afterwards"

@@ -24,7 +24,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 }
 CALENDAR_KEYS = ("only_on", "not_on", "otherwise")
 PINS = ("calendars", "windows")
-"""What the services write beside them: the digests of the calendars, and the maintenance windows of the job's tags."""
+"""Keys that the services write: the digests of the calendars, and the maintenance windows of the job's tags."""
 
 MOST_CALENDARS = 10
 LONGEST_JITTER_SECONDS = 86_400
