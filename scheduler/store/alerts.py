@@ -6,8 +6,8 @@ Alerts: the database opens, counts and closes incidents, and messages about them
    healthy job does not touch these tables. The kinds that depend on time are judged by ``judge``, on any node, one at a
    time under an advisory lock, by the database's clock.
 2. **Announce** (``store.outbox.fill``). Under another advisory lock, what has opened, changed or closed becomes rows of
-   ``scheduler_notification``. The same statement marks the incident as announced, so a crash neither loses nor doubles a
-   message.
+   ``scheduler_notification``. The same statement marks the incident as announced, so a crash neither loses nor doubles
+   a message.
 3. **Claim, send, record** (``store.outbox``). A sender leases a row with SKIP LOCKED,
    sends it outside of any transaction, and records the answer. A lease that ends without an answer is taken up again,
    under the same id: delivery is at least once.

@@ -110,9 +110,7 @@ def fill(
         connection.execute("forget_unannounced_incidents", nobody=NO_BATCH, limit=CHUNK)
 
     def some(is_waiting: bool, statement: str, **parameters: object) -> list[Row]:
-        return (
-            _fill(connection, statement, f"alerts.{statement}.before_commit", **parameters) if is_waiting else []
-        )
+        return _fill(connection, statement, f"alerts.{statement}.before_commit", **parameters) if is_waiting else []
 
     closings = some(waiting.closings, "announce_closings", **gathering)
     filled = Filled(

@@ -67,11 +67,10 @@ def upsert(
     a withdrawal.
     """
     with transaction.atomic(savepoint=False):  # most callers are in a transaction of their own
-        document = _locked(document_id, url)
-        if document is None:
-            document, created = _created(source_id, url, content, now)
-            if created:
-                return Stored(document_id=document.pk, outcome=Outcome.NEW)
+        known = _locked(document_id, url)
+        document, created = (known, False) if known else _created(source_id, url, content, now)
+        if created:
+            return Stored(document_id=document.pk, outcome=Outcome.NEW)
         if document.source_id not in {None, source_id}:
             return Stored(document_id=None, outcome=Outcome.FOREIGN)
         merged = _merged(document, content, keep_text=keep_text)

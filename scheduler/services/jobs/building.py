@@ -37,9 +37,7 @@ def unsaved(
     normalized = triggers.normalize(given["trigger"], now=now)
     if source is not JobSource.CODE:
         triggers.check_future(normalized, now=now)
-    columns = rows.due(triggers.first_fire_time(normalized, now=now))
-    if paused:
-        columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
+    columns = _paused() if paused else rows.due(triggers.first_fire_time(normalized, now=now))
     return Job(
         id=id,
         name=names.checked_name(given.get("name") or name),
@@ -60,3 +58,7 @@ def unsaved(
         **columns,
         **{**policy_rules.defaults(task=task, settings=conf.get()), **policies},
     )
+
+
+def _paused() -> dict[str, Any]:
+    return {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}

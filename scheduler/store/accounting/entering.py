@@ -38,8 +38,8 @@ def reconcile(transaction: Statements, entries: Sequence[Entry]) -> list[Entry]:
     """
     Return the rows that are to be written, after those that wait for their turn took in what is folded into them.
 
-    Fire times that the ledger covers already are left out. A range with a hole is reduced to its newest fire time, and the rest of
-    it is owed: a node enters what is missing.
+    Fire times that the ledger covers already are left out. A range with a hole is reduced to its newest fire time, and
+    the rest of it is owed: a node enters what is missing.
     """
     covered = _covered(transaction, entries)
     folded = _fold(transaction, [entry for place, entry in enumerate(entries) if place not in covered])

@@ -56,7 +56,9 @@ class Granted:
     """Whether any run waits."""
 
 
-def request_start(connection: Connection, *, node: str, shares: Mapping[int, Share], now: datetime | None = None) -> Permits | None:
+def request_start(
+    connection: Connection, *, node: str, shares: Mapping[int, Share], now: datetime | None = None
+) -> Permits | None:
     """
     Request permission to start runs of this node. Those that get none are taken out of the queue.
 
