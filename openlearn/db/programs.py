@@ -100,7 +100,8 @@ def run(
     """
     Run one of the programs to its end and return what it printed.
 
-    ``variables`` are added to its environment, ``directory`` is where relative paths begin. It gets a session of its own, so that Ctrl-C in our terminal does not reach it or the server that it starts.
+    ``variables`` are added to its environment, ``directory`` is where relative paths begin. It gets a session of its
+    own, so that Ctrl-C in our terminal does not reach it or the server that it starts.
 
     :raises ProgramFailed: with what it printed
     """

@@ -30,7 +30,6 @@ LONG_MODULES = {
 MOST_LINES_OF_A_MODULE = 500
 
 FULL_FOLDERS = {
-    "scheduler/engine/duties": "one file for each duty, so that the folder is the list of duties",
     "scheduler/management/commands": "Django finds commands in this folder only, not below it",
 }
 

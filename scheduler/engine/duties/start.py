@@ -1,13 +1,13 @@
-"""Start as many runs as the executors can use."""
+"""Start as many runs as the executors can use, and show those as running that skipped the start gate."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 from scheduler import failpoints
 from scheduler.engine.duties.limits import Grant
-from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.engine.workload import MARK_SECONDS
@@ -24,6 +24,19 @@ _UNDECIDED_SECONDS = 0.05
 """Another node decides about limits for about a tenth of this."""
 
 _GRANT_SECONDS = 0.5
+
+
+class MarkStarted(Duty):
+    """Pass the gate late for runs of idempotent tasks. Those that were taken away meanwhile are asked to end."""
+
+    def run(self) -> float:
+        workload = self.work.workload
+        lasting = workload.lasting_unmarked()
+        if lasting:
+            started = runs.start(self.work.connection, runs=lasting, node=self.work.identity.node)
+            for run_id in set(lasting) - started.runs - started.locked:
+                workload.cancel(run_id)
+        return MARK_SECONDS if workload.has_unmarked else math.inf
 
 
 class Start(Duty):
