@@ -81,6 +81,24 @@ def missing_files(text: str) -> set[str]:
 
 
 def missing_modules(text: str) -> set[str]:
+    """Return the modules of the scheduler, or names in them, that a text names and that are nowhere."""
+    return {name for name in _MODULE.findall(text) if not is_in_the_scheduler(name)}
+
+
+def is_in_the_scheduler(name: str) -> bool:
+    path, _, last = name.replace(".", "/").rpartition("/")
+    folder = CHECKOUT / "scheduler" / path
+    if (folder / last).is_dir() or (folder / f"{last}.py").exists():
+        return True
+    holder = folder.with_suffix(".py") if folder.with_suffix(".py").exists() else folder / "__init__.py"
+    return holder.exists() and re.search(rf"\b{last}\b", holder.read_text(encoding="utf-8")) is not None
+
+
+OTHER_PROJECTS and not any((CHECKOUT / each / path).exists() for each in _FOLDERS)
+    }
+
+
+def missing_modules(text: str) -> set[str]:
     """Return the modules of the scheduler that a text names and that are nowhere."""
     return {name for name in _MODULE.findall(text) if not is_module(name) and not is_module(name.rpartition(".")[0])}
 
