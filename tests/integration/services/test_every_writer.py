@@ -146,7 +146,7 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
     (PostgresJobStore, "remove_all_jobs"): (lambda store: store.remove_all_jobs(), "deleted"),
 }
 READERS = {
-    jobs: {"get", "new", "run_now", "stale"},
+    jobs: {"get", "run_now"},
     bulk: {"run_now"},
     transfer: {"export", "import_alerts"},  # alerts have a history of their own
     adoption: {"unadopted_count"},
