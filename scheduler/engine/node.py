@@ -120,16 +120,17 @@ class Node:
         self._watchdog = Watchdog()
         self._timekeeper = Timekeeper(pools=pools.values())
         self._session = Connection(purpose="tick")
-        self.loop = NodeLoop(
-            Work(
-                identity=self.identity,
-                settings=settings,
-                workload=self.workload,
-                lease=self.heartbeat.lease,
-                events=self._events,
-                connection=self._session,
-                positions=Positions(whole_seconds=settings.poll_seconds),
-            )
+        self.loop = NodeLoop(self._work())
+
+    def _work(self) -> Work:
+        return Work(
+            identity=self.identity,
+            settings=self._settings,
+            workload=self.workload,
+            lease=self.heartbeat.lease,
+            events=self._events,
+            connection=self._session,
+            positions=Positions(whole_seconds=self._settings.poll_seconds),
         )
 
     @property
