@@ -150,10 +150,12 @@ class StandIn:
         self._looked_at = now
         if not reading.pulse:
             return
-        if reading.pulse != self._pulse or was_frozen or self._watched.is_stopped:
+        has_turn = reading.pulse != self._pulse
+        if has_turn or was_frozen or self._watched.is_stopped:
             self._pulse, self._pulsed_at = reading.pulse, now
             self._goes_on(reading)
-            self._judge_progress(reading, now)
+            if has_turn and not was_frozen:
+                self._judge_progress(reading, now)
             return
         still = now - self._pulsed_at
         if still >= self._limits.stall_seconds / 2 and self._suspects is None:
@@ -196,6 +198,7 @@ class StandIn:
             self._watched.end(signal.SIGABRT)
             time.sleep(_DYING_SECONDS)
             self._watched.end(signal.SIGKILL)
+            self._looked_at = time.monotonic()
 
 
 class Deputy:
@@ -228,7 +231,7 @@ class Deputy:
         self._try(lambda: deputies.beat(self._connection, node=reading.node, reason=None))
 
     def give_up(self, reading: Reading, *, seconds: float) -> None:
-        logger.critical(events.NODE_GIVEN_UP, extra={"node": reading.node, "seconds": round(seconds)})
+        logger.error(events.NODE_GIVEN_UP, extra={"node": reading.node, "seconds": round(seconds)})
 
     def _try(self, do: Callable[[], object]) -> None:
         try:

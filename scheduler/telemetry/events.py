@@ -248,7 +248,7 @@ METRICS_SERVED = _event(
 )
 NODE_GIVEN_UP = _event(
     "scheduler.node.given_up",
-    level="critical",
+    level="error",
     fields="node seconds",
     meaning="The node did nothing for so long that its pacemaker gives it up. Its process is ended.",
 )
