@@ -21,6 +21,7 @@ JobStateWord = Literal["active", "paused", "finished", "broken"]
 RunStateWord = Literal[
     "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "interrupted", "missed", "skipped"
 ]
+NoteKindWord = Literal["note", "taken", "released"]
 RunKindWord = Literal["scheduled", "manual", "retry", "recovery"]
 SourceWord = Literal["admin", "api", "code"]
 ActionWord = Literal[
@@ -170,6 +171,14 @@ class BackfillWindow(Body):
     until: Instant
 
 
+Argument = Field(
+    default="",
+    max_length=255,
+    description="Part of an argument, or “name=value”. Needs the permission to view the output of runs.",
+)
+Log = Field(default="", max_length=255, description="Part of the log. Needs the permission to view the output of runs.")
+
+
 class RunSelection(Body):
     state: list[RunStateWord] = Field(default_factory=list, max_length=9)
     kind: list[RunKindWord] = Field(default_factory=list, max_length=4)
@@ -179,6 +188,8 @@ class RunSelection(Body):
     executor: str = Field(default="", max_length=64)
     tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
     error: str = Field(default="", max_length=255, description="Part of the error.")
+    argument: str = Argument
+    log: str = Log
     since: Instant | None = None
     until: Instant | None = None
 
@@ -189,6 +200,14 @@ class BulkRuns(Body):
     action: Literal["cancel", "retry", "delete"]
     ids: list[int] = Field(default_factory=list, max_length=10_000)
     filter: RunSelection | None = None
+
+
+class Taking(Body):
+    text: str = Field(default="", max_length=2000, description="What you found out, for others.")
+
+
+class RunNoteText(Body):
+    text: str = Field(min_length=1, max_length=2000)
 
 
 class TokenCreation(Body):
@@ -236,13 +255,19 @@ class RunsOfJobQuery(Paging):
     state: list[RunStateWord] = _repeatable("Any of these states.")
     kind: list[RunKindWord] = _repeatable("Any of these kinds.")
     reason_code: list[str] = _repeatable("Any of these reasons: the codes that runs have as “reason_code”.")
+    error: str = Field(default="", max_length=255, description="Part of the error.")
+    argument: str = Argument
+    log: str = Log
     since: Instant | None = Field(default=None, description="Entered in the ledger at this instant or later.")
     until: Instant | None = Field(default=None, description="Entered in the ledger before this instant.")
 
 
 class RunsQuery(RunsOfJobQuery):
     job: str = Field(default="", max_length=255)
+    name: str = Field(default="", max_length=255, description="Part of the name, the id or the task of the job.")
     task: str = Field(default="", max_length=255)
+    executor: str = Field(default="", max_length=64)
+    tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
     node: UUID | None = Field(default=None, description="Id of a node.")
 
 

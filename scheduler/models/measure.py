@@ -24,6 +24,13 @@ class NodeMeasure(models.Model):
         _("connections"), default=0, help_text=_("Pooled database connections in use.")
     )
 
+    memory_bytes = models.BigIntegerField(
+        _("memory"), null=True, help_text=_("Resident memory of the node and its child processes.")
+    )
+    processors = models.FloatField(
+        _("processors"), null=True, help_text=_("Processors that they kept busy since the report before.")
+    )
+
     class Meta:
         verbose_name = _("measures of a node")
         verbose_name_plural = _("measures of nodes")

@@ -20,6 +20,8 @@ from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import NodeSeen
+from scheduler.services.runs import notes
+from scheduler.services.runs.notes import Taken
 from scheduler.store.measuring import measures
 
 PAST = timedelta(hours=12)
@@ -78,6 +80,9 @@ class Dashboard:
     attention: list[Job]
     """The worst jobs, with ``condition``."""
 
+    taken: dict[str, Taken]
+    """Who works on the failures of these jobs."""
+
     recent: dict[str, list[Recent]]
     running: list[Run]
     """Those that have begun first, first."""
@@ -129,10 +134,12 @@ def collect(*, now: datetime) -> Dashboard:
     full = [job.pk for job in lanes if _is_full(recent.get(job.pk, []), now=now)]
     hours, succeeded, ended = _outcomes(now, jobs=full)
     upcoming, paused = _upcoming_and_paused(now)
+    attention = [job for job in lanes if _condition(job) in overview.TROUBLES]
     return Dashboard(
         report=report,
         counts=overview.counts(now=now, not_started=not_started),
-        attention=[job for job in lanes if _condition(job) in overview.TROUBLES],
+        attention=attention,
+        taken=notes.of_jobs(jobs=[job.pk for job in attention]),
         recent=recent,
         running=running,
         waiting=waiting,

@@ -172,6 +172,8 @@ def report(
     busy: Mapping[str, int],
     waiting: Mapping[str, int],
     connections: int,
+    memory_bytes: int | None = None,
+    processors: float | None = None,
 ) -> None:
     """Say what a node measures of itself. ``clock``: what its own clock shows."""
     connection.execute(
@@ -184,6 +186,8 @@ def report(
         busy=json.dumps(dict(busy)),
         waiting=json.dumps(dict(waiting)),
         connections=connections,
+        memory_bytes=memory_bytes,
+        processors=processors,
     )
 
 

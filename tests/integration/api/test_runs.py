@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.utils import timezone
 
 from scheduler.models import Run
 from scheduler.services import jobs
-from scheduler.services.queries import run_queries
+from scheduler.services.queries import run_queries, text_search
 from scheduler.services.queries.run_queries import RunFilter
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 
@@ -44,6 +45,34 @@ class TestListing:
         assert [found["id"] for found in api.get("jobs/other/runs").json()["results"]] == [other.pk]
         assert api.get("runs", {"since": "2027-01-01T00:00:00"}).status_code == 400
         assert api.get("runs", {"since": "yesterday"}).json()["errors"][0]["parameter"] == "since"
+
+    def test_finds_runs_by_the_job_and_by_texts(self, api: Caller) -> None:
+        wanted = run(log="Fetched 12 pages", state="failed", error="HTTPError: 403")
+        Run.objects.filter(pk=wanted.pk).update(kwargs={"number": 4})
+        run("other", log="Fetched")
+
+        def ids(path: str = "runs", **query: Any) -> list[int]:
+            return [found["id"] for found in api.get(path, query).json()["results"]]
+
+        criteria: list[dict[str, Any]] = [
+            {"log": "12 PAGES"}, {"argument": "number=4"}, {"name": "hour"}, {"error": "403"},
+        ]  # fmt: skip
+        for query in criteria:
+            assert ids(**query) == [wanted.pk], query
+        assert ids("jobs/hourly/runs", log="fetched", argument="4") == [wanted.pk]
+        assert ids("jobs/hourly/runs", argument="number=3") == []
+        assert (ids(executor="nowhere"), ids(tag="none")) == ([], [])
+
+    def test_continues_a_search_with_the_next_page(self, api: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(text_search, "MOST_SEARCHED", 1)
+        wanted = run(log="needle")
+        run(log="hay")
+
+        first = api.get("runs", {"log": "needle"}).json()
+        second = api.get(first["next"]).json()
+
+        assert (first["results"], [found["id"] for found in second["results"]]) == ([], [wanted.pk])
+        assert second["next"] is None
 
     def test_gives_every_run_once_while_rows_arrive(self, api: Caller) -> None:
         ids = [run().pk for _ in range(5)]
