@@ -166,48 +166,12 @@ class BulkJobs(Body):
     changes: Edit | None = Field(default=None, description="With the action edit.")
 
 
-class BackfillWindow(Body):
-    since: Instant
-    until: Instant
-
-
 Argument = Field(
     default="",
     max_length=255,
     description="Part of an argument, or “name=value”. Needs the permission to view the output of runs.",
 )
 Log = Field(default="", max_length=255, description="Part of the log. Needs the permission to view the output of runs.")
-
-
-class RunSelection(Body):
-    state: list[RunStateWord] = Field(default_factory=list, max_length=9)
-    kind: list[RunKindWord] = Field(default_factory=list, max_length=4)
-    job: str = Field(default="", max_length=255)
-    name: str = Field(default="", max_length=255, description="Part of the name, the id or the task of the job.")
-    task: str = Field(default="", max_length=255)
-    executor: str = Field(default="", max_length=64)
-    tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
-    error: str = Field(default="", max_length=255, description="Part of the error.")
-    argument: str = Argument
-    log: str = Log
-    since: Instant | None = None
-    until: Instant | None = None
-
-
-class BulkRuns(Body):
-    """Either ids, or a filter that names something."""
-
-    action: Literal["cancel", "retry", "delete"]
-    ids: list[int] = Field(default_factory=list, max_length=10_000)
-    filter: RunSelection | None = None
-
-
-class Taking(Body):
-    text: str = Field(default="", max_length=2000, description="What you found out, for others.")
-
-
-class RunNoteText(Body):
-    text: str = Field(min_length=1, max_length=2000)
 
 
 class TokenCreation(Body):

@@ -12,8 +12,7 @@ from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
 from scheduler.models.limit import LimitedRun, RateLimit
-from scheduler.models.measure import NodeMeasure
-from scheduler.models.node import Node
+from scheduler.models.node import Node, NodeMeasure
 from scheduler.models.note import RunNote
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -32,7 +33,7 @@ from scheduler.services.queries import run_queries
 class RunAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
-        actions = {
+        actions: dict[str, Callable[..., HttpResponseBase]] = {
             "retry": self.retry_view,
             "again": self.again_view,
             "cancel": self.cancel_view,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -53,16 +53,13 @@ class Remark(Text):
 
 def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     """Return what the page of a run shows: its notes, who works on the failure, and what this person may write."""
-    found = notes.of(run=run)
-    here = _holder(found)
-    of_job = None
-    if here is None and run.error and run.job_id is not None:
-        of_job = notes.of_jobs(jobs=[run.job_id]).get(run.job_id)
-    taken = here or of_job
+    story = notes.of(run=run)
+    here = story.here
+    taken = here or (story.of_job if run.error else None)
     may_write = request.user.has_perm(PERMISSION)
     is_mine = here is not None and here.by == pages.actor(request)
     return {
-        "notes": [_row(note) for note in found],
+        "notes": [_row(note) for note in story.notes],
         "taken": shown(taken),
         "note_links": {
             "note": _address("note", run) if may_write else "",
@@ -92,7 +89,11 @@ def ask(request: HttpRequest, run: Run, kind: NoteKind) -> HttpResponse:
     is_answer = "confirmed" in request.POST
     form = form_class(request.POST if is_answer else None)
     problem = "" if not is_answer or form.is_valid() else _("Correct the note.")
-    write = {NoteKind.NOTE: notes.add, NoteKind.TAKEN: notes.take, NoteKind.RELEASED: notes.release}[kind]
+    write: Callable[..., RunNote] = {
+        NoteKind.NOTE: notes.add,
+        NoteKind.TAKEN: notes.take,
+        NoteKind.RELEASED: notes.release,
+    }[kind]
 
     def act() -> Done:
         text = display.plain(form.cleaned_data["text"])
@@ -132,13 +133,6 @@ _EFFECTS = {
     ),
     NoteKind.RELEASED: (gettext_lazy("Others see that help is needed again."),),
 }
-
-
-def _holder(found: list[RunNote]) -> Taken | None:
-    newest = next((note for note in found if note.kind != NoteKind.NOTE), None)
-    if newest is None or newest.kind != NoteKind.TAKEN:
-        return None
-    return Taken(run=newest.run_id, by=newest.author, at=newest.created_at)
 
 
 def _row(note: RunNote) -> dict[str, Any]:

@@ -29,7 +29,7 @@ RUN_WITH_OTHER_ARGUMENTS = ("scheduler.run_job", "scheduler.change_job", "schedu
 
 
 def context(request: HttpRequest, run: Run) -> dict[str, Any]:
-    """Return all that page and live region show. Fourteen queries at most."""
+    """Return all that page and live region show. Thirteen queries at most."""
     now = timezone.now()
     job = Job.objects.defer("job_state").filter(pk=run.job_id).first() if run.job_id else None
     attempts, near = run_queries.attempts(run=run), run_queries.neighbours(run=run)

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler.api import answers, parsing, shapes
+from scheduler.api.bulk.shapes import BackfillWindow, BulkRuns
 from scheduler.api.idempotency import once
 from scheduler.api.jobs.selecting import selected_by
 from scheduler.api.jobs.views import BULK_PERMISSIONS
@@ -39,7 +40,7 @@ class BulkViews(Resource):
     @operation(
         answers.BulkProgress,
         status=202,
-        body=shapes.BulkRuns,
+        body=BulkRuns,
         query=shapes.Nothing,
         problems=(422,),
         headers=("Idempotency-Key",),
@@ -52,7 +53,7 @@ class BulkViews(Resource):
         out at once, in the newest 10,000 runs that match the other criteria.
         """
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.BulkRuns)
+        body = parsing.body(request, BulkRuns)
         selection = _selection(body)
         is_search = isinstance(selection.filter, RunFilter) and bool(selection.filter.texts)
         if message := lacking(request, PERMISSIONS[body.action], *(["view_run_output"] if is_search else [])):
@@ -97,7 +98,7 @@ class BulkViews(Resource):
     @operation(
         answers.BulkProgress,
         status=202,
-        body=shapes.BackfillWindow,
+        body=BackfillWindow,
         query=shapes.Nothing,
         problems=(404, 422),
         headers=("Idempotency-Key",),
@@ -109,7 +110,7 @@ class BulkViews(Resource):
         It goes on in the background. Cancelling the queued runs with the reason code “backfill” undoes it.
         """
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.BackfillWindow)
+        body = parsing.body(request, BackfillWindow)
         return self._begin(
             request,
             subject="backfill",
@@ -151,7 +152,7 @@ class BulkViews(Resource):
         return row
 
 
-def _selection(body: shapes.BulkRuns) -> Selection:
+def _selection(body: BulkRuns) -> Selection:
     given: dict[str, Any] = {} if body.filter is None else body.filter.model_dump()
     named = {name: value for name, value in given.items() if value}
     if bool(body.ids) == bool(named):

@@ -44,7 +44,8 @@ class TextSearch:
         more.
         """
         read = list(rows.values_list("pk", self._bytes())[: MOST_SEARCHED + 1])
-        ids, total = [], 0
+        ids: list[int] = []
+        total = 0
         for pk, size in read[:MOST_SEARCHED]:
             total += size or 0
             if ids and total > MOST_BYTES:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Now
 
 from scheduler.core import error_messages
@@ -76,9 +77,32 @@ def release(*, run: Run | int, actor: str, text: str = "", via: Via | str = Via.
     return _write(run, kind=NoteKind.RELEASED, text=text, actor=actor, via=via)
 
 
-def of(*, run: Run) -> list[RunNote]:
-    """Return the newest notes on a run, the newest first."""
-    return list(RunNote.objects.filter(run_id=run.pk).order_by("-pk")[:MOST_SHOWN])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """Everything that people said about one run."""
+
+    notes: list[RunNote]
+    """The newest first."""
+
+    here: Taken | None
+    """Who has taken this run on."""
+
+    of_job: Taken | None
+    """Who works on the present failures of its job, on whichever of its runs that was said."""
+
+
+def of(*, run: Run) -> Story:
+    """Return what people said about a run: one query."""
+    is_own, is_fact_of_job = Q(run_id=run.pk), Q(job_key=run.job_key) & ~Q(kind=NoteKind.NOTE)
+    rows = _with_end(RunNote.objects.filter(is_own | is_fact_of_job))
+    found = list(rows.order_by("-pk")[: 2 * MOST_SHOWN])
+    facts = [note for note in found if note.kind != NoteKind.NOTE]
+    of_job = next(iter(facts), None)
+    return Story(
+        notes=[note for note in found if note.run_id == run.pk][:MOST_SHOWN],
+        here=_taken(next((note for note in facts if note.run_id == run.pk), None)),
+        of_job=None if of_job is None or of_job.is_over else _taken(of_job),
+    )
 
 
 def of_runs(*, runs: Collection[int]) -> dict[int, Noted]:
@@ -101,20 +125,26 @@ def of_jobs(*, jobs: Iterable[str]) -> dict[str, Taken]:
     ids = list(jobs)
     if not ids:
         return {}
-    succeeded = Run.objects.filter(
-        job=OuterRef("job_key"), state=RunState.SUCCEEDED, scheduled_at__gt=OuterRef("run__scheduled_at")
-    )
     newest = (
-        RunNote.objects.filter(job_key__in=ids, created_at__gt=Now() - _REMEMBERED)
+        _with_end(RunNote.objects.filter(job_key__in=ids))
         .exclude(kind=NoteKind.NOTE)
-        .annotate(is_over=Exists(succeeded))
         .order_by("job_key", "-pk")
         .distinct("job_key")
     )
     return {note.job_key: taken for note in newest if not note.is_over and (taken := _taken(note)) is not None}
 
 
-def _taken(note: RunNote | None) -> Taken | None:
+def _with_end(notes: QuerySet[RunNote]) -> QuerySet[RunNote, Any]:
+    """Add ``is_over``: a run of the job has succeeded since, or it was said long ago."""
+    succeeded = Run.objects.filter(
+        job=OuterRef("job_key"), state=RunState.SUCCEEDED, scheduled_at__gt=OuterRef("run__scheduled_at")
+    )
+    is_old = Q(created_at__lt=Now() - _REMEMBERED)
+    found: QuerySet[RunNote, Any] = notes.annotate(is_over=Case(When(is_old, then=True), default=Exists(succeeded)))
+    return found
+
+
+def _taken(note: Any) -> Taken | None:
     if note is None or note.kind != NoteKind.TAKEN:
         return None
     return Taken(run=note.run_id, by=note.author, at=note.created_at)

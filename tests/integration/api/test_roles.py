@@ -120,8 +120,10 @@ DOORS = (
         202,
         {"action": "cancel", "filter": {"log": "a"}},
     ),
-    Door("get", "runs?argument=a", ("view_run", "view_run_output")),
-    Door("get", "runs?log=a", ("view_run", "view_run_output")),
+    Door("get", "runs/{run}/notes", ("view_run",)),
+    Door("post", "runs/{run}/notes", ("view_run", "note_run"), 201, {"text": "Seen."}),
+    Door("post", "runs/{run}/take", ("view_run", "note_run"), 201, {}),
+    Door("post", "runs/{run}/release", ("view_run", "note_run"), 409, {}),
     Door("get", "nodes", ("view_node",)),
     Door("get", f"nodes/{NODE}", ("view_node",), 404),
     Door("get", "tasks", ("view_job",)),
@@ -217,7 +219,6 @@ class TestEachDoor:
             door.path.replace("{run}", "<run_id:id>")
             .replace("{many}", "<run_id:id>")
             .replace("{many_jobs}", "<run_id:id>")
-            .partition("?")[0]
             .replace("/j", "/<job_id:id>")
             .replace(NODE, "<uuid:id>")
             .replace(f"{NOT_THERE}", "<run_id:id>")

@@ -69,7 +69,7 @@ class TestListing:
         run(log="hay")
 
         first = api.get("runs", {"log": "needle"}).json()
-        second = api.get(first["next"]).json()
+        second = api.get(first["next"].replace("http://testserver", "")).json()
 
         assert (first["results"], [found["id"] for found in second["results"]]) == ([], [wanted.pk])
         assert second["next"] is None
@@ -112,7 +112,7 @@ class TestListing:
         for _ in range(10):
             run()
         for limit in (2, 10):
-            with django_assert_num_queries(3):  # session, user, runs; no node, so no names of nodes
+            with django_assert_num_queries(4):  # session, user, runs, notes; no node, so no names of nodes
                 assert len(api.get("runs", {"limit": limit}).json()["results"]) == limit
 
 
@@ -142,6 +142,55 @@ class TestReading:
         ):
             answer = api.get(path)
             assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json"), path
+
+
+class TestSearchingTexts:
+    @pytest.mark.parametrize("path", ["runs", "jobs/hourly/runs"])
+    @pytest.mark.parametrize("criterion", ["log", "argument"])
+    def test_needs_the_permission_to_see_them(self, login: Callable[..., Caller], path: str, criterion: str) -> None:
+        run(log="needle")
+        query = {criterion: "needle"}
+
+        refused = login("view_run", name="vera").get(path, query)
+
+        assert refused.status_code == 403
+        assert "scheduler.view_run_output" in refused.json()["detail"]
+        assert login("view_run", "view_run_output").get(path, query).status_code == 200
+
+
+class TestNotes:
+    def test_are_written_read_and_shown_in_lists(self, api: Caller) -> None:
+        failed = run(state="failed", error="No.")
+
+        made = api.send("post", f"runs/{failed.pk}/notes", {"text": "The disk is full."})
+        taken = api.send("post", f"runs/{failed.pk}/take", {})
+        again = api.send("post", f"runs/{failed.pk}/take", {})
+        shown = api.get("runs").json()["results"][0]
+        api.send("post", f"runs/{failed.pk}/release", {"text": "Done."})
+
+        assert (made.status_code, taken.status_code, again.status_code) == (201, 201, 409)
+        assert again.json()["type"].endswith("/note-already-holds")
+        assert (shown["taken_by"], shown["notes"]) == ("anna", 1)
+        listed = api.get(f"runs/{failed.pk}/notes").json()["results"]
+        assert [(note["kind"], note["text"], note["author"], note["via"]) for note in listed] == [
+            ("released", "Done.", "anna", "api"),
+            ("taken", "", "anna", "api"),
+            ("note", "The disk is full.", "anna", "api"),
+        ]
+        assert api.get("runs").json()["results"][0]["taken_by"] is None
+
+    def test_are_written_once_for_each_key(self, api: Caller) -> None:
+        address, body = f"runs/{run().pk}/notes", {"text": "Once."}
+
+        answers = [api.send("post", address, body, **{"Idempotency-Key": "k"}).json() for _ in range(2)]
+
+        assert answers[0] == answers[1]
+        assert len(api.get(address).json()["results"]) == 1
+
+    def test_need_a_text_and_a_run(self, api: Caller) -> None:
+        assert api.send("post", f"runs/{run().pk}/notes", {"text": ""}).status_code == 400
+        assert api.send("post", f"runs/{run().pk}/notes", {"text": "  "}).status_code == 400
+        assert api.send("post", f"runs/{2**40}/notes", {"text": "x"}).status_code == 404
 
 
 class TestActing:

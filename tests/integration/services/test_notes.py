@@ -27,7 +27,7 @@ class TestANote:
         notes.add(run=failed, text="  The disk is full.\n", actor="anna", via="admin")
         notes.add(run=failed.pk, text="Freed.", actor="ben")
 
-        assert [(note.author, note.text, note.via) for note in notes.of(run=failed)] == [
+        assert [(note.author, note.text, note.via) for note in notes.of(run=failed).notes] == [
             ("ben", "Freed.", "code"),
             ("anna", "The disk is full.", "admin"),
         ]
@@ -67,7 +67,7 @@ class TestTakingAFailureOn:
 
         assert notes.of_jobs(jobs=["job"]) == {}
         assert notes.of_runs(runs=[failed.pk])[failed.pk].taken is None
-        assert [note.kind for note in notes.of(run=failed)] == ["released", "taken"]
+        assert [note.kind for note in notes.of(run=failed).notes] == ["released", "taken"]
 
     def test_passes_to_somebody_else(self, failed: Run) -> None:
         notes.take(run=failed, actor="anna")
