@@ -89,11 +89,7 @@ def ask(request: HttpRequest, run: Run, kind: NoteKind) -> HttpResponse:
     is_answer = "confirmed" in request.POST
     form = form_class(request.POST if is_answer else None)
     problem = "" if not is_answer or form.is_valid() else _("Correct the note.")
-    write: Callable[..., RunNote] = {
-        NoteKind.NOTE: notes.add,
-        NoteKind.TAKEN: notes.take,
-        NoteKind.RELEASED: notes.release,
-    }[kind]
+    write = _WRITES[kind]
 
     def act() -> Done:
         text = display.plain(form.cleaned_data["text"])
@@ -110,6 +106,11 @@ def ask(request: HttpRequest, run: Run, kind: NoteKind) -> HttpResponse:
     return pages.confirm(request, question=question, act=act, problem=problem)
 
 
+_WRITES: dict[NoteKind, Callable[..., RunNote]] = {
+    NoteKind.NOTE: notes.add,
+    NoteKind.TAKEN: notes.take,
+    NoteKind.RELEASED: notes.release,
+}
 _QUESTIONS = {
     NoteKind.NOTE: gettext_lazy("Write a note on run #%(id)d of “%(job)s”"),
     NoteKind.TAKEN: gettext_lazy("Take on the failure of run #%(id)d of “%(job)s”?"),

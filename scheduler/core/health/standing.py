@@ -108,6 +108,9 @@ class NodeView:
     processors: float | None
     """Processors that they keep busy."""
 
+    kept_by: str = ""
+    """Numbers of the runs that keep its interpreter to themselves."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotStarted:

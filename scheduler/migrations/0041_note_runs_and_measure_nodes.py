@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0039_declare_templates_and_rules")]
+    dependencies = [("scheduler", "0040_owe_what_was_moved_back")]
 
     operations = [
         migrations.CreateModel(
