@@ -34,14 +34,9 @@ _LONGEST_PAUSE_SECONDS = 600.0
 """A pacemaker that ends is started again after so many seconds, twice as many each time, and this at most."""
 
 _PROGRAM = """
-import json, multiprocessing, sys
+import json, sys
 given = json.loads(sys.argv[1])
 sys.path[:] = given.pop("path")
-process = multiprocessing.current_process()
-process._inheriting = True  # a project that starts a scheduler while it is imported must not do so here
-import django
-django.setup()
-del process._inheriting
 from scheduler.engine.stand_in import main
 main(**given)
 """
