@@ -183,7 +183,7 @@ def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *,
     except IntegrityError:
         body = IdempotencyKey.objects.get(**own).body
         if "location" not in body:
-            messages.warning(request, _("This request was sent already. Its result is shown here."))
+            messages.warning(request, _("This was already submitted. Here is the result."))
         return str(body.get("location", otherwise))
     done = act()
     if isinstance(done, Question):

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -62,7 +62,7 @@ class ChannelForm(forms.ModelForm):
         choices = [(name, _(kind.label)) for name, kind in self.kinds.items()]
         self.fields["kind"] = forms.ChoiceField(label=_("Kind"), choices=choices)
         self.fields["language"] = forms.ChoiceField(
-            label=_("Language"), required=False, choices=[("", _("of the installation")), *settings.LANGUAGES]
+            label=_("Language"), required=False, choices=[("", _("language of the installation")), *settings.LANGUAGES]
         )
         for name in ("quiet_from", "quiet_until", "digest_at"):
             if name in self.fields:
@@ -178,7 +178,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return HttpResponseRedirect(reverse("admin:scheduler_channel_change", args=[channel_id]))
         try:
             channel = channels.get(id=channel_id)
         except ChannelNotFound as error:
@@ -186,7 +186,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         try:
             answer = channels.test(channel=channel)
         except DeliveryFailed as error:
-            messages.error(request, _("The test did not arrive: %s") % told(error))
+            messages.error(request, _("The test was not delivered: %s") % told(error))
         else:
             messages.success(request, _("The test was accepted: %s") % display.first_line(answer))
         return HttpResponseRedirect(reverse("admin:scheduler_channel_change", args=[channel.pk]))

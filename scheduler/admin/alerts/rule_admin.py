@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import pages
 from scheduler.admin.alerts.alert_text import KIND_WORDS, SCOPE_WORDS, SEVERITIES
+from scheduler.admin.fields.duration_field import DurationField
 from scheduler.admin.format import display
 from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.format.languages import told
@@ -44,6 +45,14 @@ class RuleForm(forms.ModelForm):
         choices=[(severity.value, SEVERITIES[severity].word) for severity in Severity],
         initial=Severity.WARNING,
         help_text=gettext_lazy("Critical incidents pass quiet hours."),
+    )
+    seconds = DurationField(
+        label=gettext_lazy("Time"), required=False, help_text=gettext_lazy("Such as 15 min or 2 h.")
+    )
+    escalate_after = DurationField(
+        label=gettext_lazy("Escalate after"),
+        required=False,
+        help_text=gettext_lazy("Time without an acknowledgement, such as 30 min. Leave empty for never."),
     )
     value = forms.CharField(
         label=gettext_lazy("with"),
@@ -107,7 +116,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         (None, {"fields": ("name", "description", "enabled", "severity")}),
         (gettext_lazy("When"), {"fields": ("kind", *_NUMBERS, "path", "operator", "value")}),
         (gettext_lazy("Which jobs"), {"fields": ("scope", "target")}),
-        (gettext_lazy("Who is told"), {"fields": ("channels", "escalate_after", "escalation_channels")}),
+        (gettext_lazy("Recipients"), {"fields": ("channels", "escalate_after", "escalation_channels")}),
     )
 
     class Media:
@@ -187,7 +196,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
 
     @admin.display(description=gettext_lazy("channels"))
     def shown_channels(self, rule: Rule) -> str:
-        return ", ".join(channel.name for channel in rule.channels.all()) or _("only here")
+        return ", ".join(channel.name for channel in rule.channels.all()) or _("only in the admin")
 
     @admin.display(description=gettext_lazy("open incidents"), ordering="open_incidents")
     def shown_open(self, rule: Any) -> SafeString | str:
@@ -199,15 +208,16 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
 
 def preview_sentence(preview: rules.Preview) -> str:
     """Say what a rule watches, and what it would have told."""
-    watched = ngettext("It watches %d job now.", "It watches %d jobs now.", preview.jobs) % preview.jobs
+    watched = ngettext("It watches %s job now.", "It watches %s jobs now.", preview.jobs)
+    watched %= display.number(preview.jobs)
     if preview.incidents is None:
         return f"{watched} {_('How often it would have opened an incident cannot be told from the history.')}"
     would = ngettext(
-        "It would have opened %(number)d incident in the last %(days)d days.",
-        "It would have opened %(number)d incidents in the last %(days)d days.",
+        "It would have opened %(number)s incident in the last %(days)s days.",
+        "It would have opened %(number)s incidents in the last %(days)s days.",
         preview.incidents,
     )
-    return f"{watched} {would % {'number': preview.incidents, 'days': rules.PREVIEW_DAYS}}"
+    return f"{watched} {would % {'number': display.number(preview.incidents), 'days': rules.PREVIEW_DAYS}}"
 
 
 def _history(rule: Rule) -> list[Any]:

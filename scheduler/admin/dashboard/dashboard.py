@@ -92,14 +92,11 @@ def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
 def reason_of(run: Run) -> str:
     """Say why a run waits."""
     if run.coalesced:
-        return (
-            ngettext(
-                "catch-up: stands for %d earlier fire time too",
-                "catch-up: stands for %d earlier fire times too",
-                run.coalesced,
-            )
-            % run.coalesced
-        )
+        return ngettext(
+            "catch-up: also covers %(number)s earlier scheduled time",
+            "catch-up: also covers %(number)s earlier scheduled times",
+            run.coalesced,
+        ) % {"number": display.number(run.coalesced)}
     if run.kind == RunKind.RETRY and run.job is not None and run.job.max_retries >= run.attempt - 1:
         return _("retry %(number)d of %(most)d") % {"number": run.attempt - 1, "most": run.job.max_retries}
     return str(display.KINDS.get(run.kind, run.kind))
@@ -111,8 +108,8 @@ def sentence(found: Dashboard) -> str:
     said.append(_jobs(found.counts))
     if found.alive:
         said.append(
-            ngettext("The scheduler is running on %d node.", "The scheduler is running on %d nodes.", found.alive)
-            % found.alive
+            ngettext("The scheduler is running on %s node.", "The scheduler is running on %s nodes.", found.alive)
+            % display.number(found.alive)
         )
     return " ".join(said)
 
@@ -234,7 +231,7 @@ def _running(request: HttpRequest, run: Run, found: Dashboard, *, now: datetime)
         "run": run,
         "address": addresses.run(run.pk),
         "usual": display.took(usual) if usual is not None else "–",
-        "longer": _("%d× longer than usual") % (so_far / usual) if is_long and usual else "",
+        "longer": _("%s× longer than usual") % display.number(int(so_far / usual)) if is_long and usual else "",
         "progress": run_page.progress(run.progress),
         "node": run_page.node_name(run, names),
         "cancel": reverse("admin:scheduler_run_cancel", args=[run.pk]) if may_cancel else "",
@@ -250,9 +247,9 @@ def node_rows(nodes: list[SeenNode]) -> list[dict[str, Any]]:
         if seen.state == "running" and len(versions) > 1:
             odd.append(_("versions differ"))
         if seen.skew_seconds is not None and abs(seen.skew_seconds) > settings().skew_seconds:
-            odd.append(_("its clock is %+.1f s off") % seen.skew_seconds)
+            odd.append(_("clock %s off") % display.took(seen.skew_seconds))
         if seen.node.stuck:
-            odd.append(ngettext("%d hung thread", "%d hung threads", seen.node.stuck) % seen.node.stuck)
+            odd.append(ngettext("%s hung thread", "%s hung threads", seen.node.stuck) % display.number(seen.node.stuck))
         rows.append(
             {
                 "node": seen.node,

@@ -68,9 +68,9 @@ class BulkActions(_Admin):
         def tell(done: Sequence[Any]) -> str:
             number = len(done)
             if pause.until is None:
-                return ngettext("Paused %d job.", "Paused %d jobs.", number) % number
-            told = ngettext("Paused %(count)d job until %(until)s.", "Paused %(count)d jobs until %(until)s.", number)
-            return told % {"count": number, "until": pause.end}
+                return ngettext("Paused %s job.", "Paused %s jobs.", number) % display.number(number)
+            told = ngettext("Paused %(count)s job until %(until)s.", "Paused %(count)s jobs until %(until)s.", number)
+            return told % {"count": display.number(number), "until": pause.end}
 
         return self._bulk(
             request,
@@ -97,7 +97,7 @@ class BulkActions(_Admin):
             button=_("Resume"),
             asks={"asks_reason": True},
             act=lambda job: jobs.resume(job=job, **pages.author(request), reason=reason),
-            tell=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
+            tell=lambda done: _said(len(done), ngettext("Resumed %s job.", "Resumed %s jobs.", len(done))),
         )
 
     @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
@@ -152,12 +152,13 @@ class BulkActions(_Admin):
             queryset,
             title=_("Edit these jobs?"),
             background=("edit", {"changes": edit.changes}),
-            effect=_("Empty fields change nothing. The preview shows the first %d jobs.") % MOST_PREVIEWED,
+            effect=_("Empty fields change nothing. The preview shows the first %s jobs.")
+            % display.number(MOST_PREVIEWED),
             button=_("Change them"),
             asks=asks,
             problem=edit.problem,
             act=lambda job: edits.apply(job=job, **pages.author(request), changes=edit.changes),
-            tell=lambda done: ngettext("Edited %d job.", "Edited %d jobs.", len(done)) % len(done),
+            tell=lambda done: _said(len(done), ngettext("Edited %s job.", "Edited %s jobs.", len(done))),
         )
 
     @admin.action(description=gettext_lazy("Clone selected jobs"), permissions=["add"])
@@ -172,7 +173,9 @@ class BulkActions(_Admin):
             act=lambda job: bulk.clone(
                 job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=None, paused=True
             ),
-            tell=lambda done: ngettext("Created %d paused copy.", "Created %d paused copies.", len(done)) % len(done),
+            tell=lambda done: _said(
+                len(done), ngettext("Created %s paused copy.", "Created %s paused copies.", len(done))
+            ),
         )
 
     @admin.action(description=gettext_lazy("Export selected jobs as JSON"), permissions=["view"])
@@ -191,7 +194,7 @@ class BulkActions(_Admin):
             button=_("Delete"),
             asks={"is_destructive": True, "asks_reason": True},
             act=lambda job: jobs.remove(job=job, **pages.author(request), reason=reason),
-            tell=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
+            tell=lambda done: _said(len(done), ngettext("Deleted %s job.", "Deleted %s jobs.", len(done))),
         )
 
     def _retag(
@@ -273,30 +276,34 @@ class BulkActions(_Admin):
             self.message_user(request, sentence, messages.ERROR)
         if len(refused) > _MOST_REFUSALS_SHOWN:
             more = len(refused) - _MOST_REFUSALS_SHOWN
-            self.message_user(request, _("%d more jobs were rejected.") % more, messages.ERROR)
+            self.message_user(request, _("%s more jobs were rejected.") % display.number(more), messages.ERROR)
         return done
 
 
 def _counted(selected: Sequence[Job], number: int) -> str:
     names = ", ".join(display.first_line(job.name, most=60) for job in selected[:_MOST_NAMES])
     more = number - min(len(selected), _MOST_NAMES)
-    names += " " + _("and %d more") % more if more > 0 else ""
-    return ngettext("%(count)d job: %(names)s.", "%(count)d jobs: %(names)s.", number) % {
-        "count": number,
+    names += " " + _("and %s more") % display.number(more) if more > 0 else ""
+    return ngettext("%(count)s job: %(names)s.", "%(count)s jobs: %(names)s.", number) % {
+        "count": display.number(number),
         "names": names,
     }
 
 
+def _said(number: int, text: str) -> str:
+    return text % display.number(number)
+
+
 def _with_tags(number: int) -> str:
-    return ngettext("Tagged %d job.", "Tagged %d jobs.", number) % number
+    return _said(number, ngettext("Tagged %s job.", "Tagged %s jobs.", number))
 
 
 def _without_tags(number: int) -> str:
-    return ngettext("Removed the tags from %d job.", "Removed the tags from %d jobs.", number) % number
+    return _said(number, ngettext("Removed the tags from %s job.", "Removed the tags from %s jobs.", number))
 
 
 def _queued(runs: Sequence[Any]) -> str:
     links = format_html_join(
         ", ", '<a href="{}">#{}</a>', ((addresses.run(run.pk), run.pk) for run in runs[:_MOST_LINKS])
     )
-    return format_html("{} {}", ngettext("Queued %d run:", "Queued %d runs:", len(runs)) % len(runs), links)
+    return format_html("{} {}", _said(len(runs), ngettext("Queued %s run:", "Queued %s runs:", len(runs))), links)

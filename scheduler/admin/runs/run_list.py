@@ -146,7 +146,7 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     return {
         "rows": [_row(run, names, usual) for run in found.rows],
         "links": links,
-        "most_compared": f"{run_queries.MOST_COMPARED:,}" if _is_slowest_first(request) else "",
+        "most_compared": display.number(run_queries.MOST_COMPARED) if _is_slowest_first(request) else "",
     }
 
 
@@ -167,7 +167,7 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
 def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
     groups = run_queries.group_errors(filter=wanted)
     return {
-        "most_grouped": f"{run_queries.MOST_GROUPED:,}",
+        "most_grouped": display.number(run_queries.MOST_GROUPED),
         "links": {"everything": request.path},
         "groups": [
             {
@@ -212,7 +212,7 @@ def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str,
         "since": _local(wanted.since),
         "until": _local(wanted.until),
         "is_filtered": replace(wanted, states=()) != RunFilter(),
-        "most_exported": f"{run_queries.MOST_EXPORTED:,}",
+        "most_exported": display.number(run_queries.MOST_EXPORTED),
         "windows": _windows(request),
         "is_slowest_first": _is_slowest_first(request),
         "links": {

@@ -15,7 +15,6 @@ document.querySelectorAll("select[data-combobox]").forEach((select) => {
   const box = make("div", { className: "ols-widget ols-combobox" });
   let shown = [], active = -1, typed = false;
 
-  for (const name of ["aria-invalid", "aria-describedby"]) if (select.hasAttribute(name)) input.setAttribute(name, select.getAttribute(name));
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", document.querySelector(`label[for="${id}"]`)?.textContent.trim() || "");
   status.setAttribute("role", "status");

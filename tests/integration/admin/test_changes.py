@@ -262,7 +262,7 @@ class TestRestore:
         jobs.remove(job=make(paused=True))
         address = addresses.changes(job="nightly")
         assert [bool(row["restore"]) for row in client.get(address).context["rows"]] == [True, True]
-        assert "It is paused, as before." in client.post(restore(newest())).content.decode()
+        assert "It stays paused." in client.post(restore(newest())).content.decode()
 
         client.post(restore(newest()), {"confirmed": "1"})
 

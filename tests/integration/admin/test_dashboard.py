@@ -88,7 +88,7 @@ class TestDashboard:
         drawn = context["timeline"]
 
         assert drawn.count("<rect") == 2 + drawn.count("ols-planned")
-        assert ("14 of 15 ok" in drawn, "15 of 15 ok" in drawn, drawn.count("<path")) == (True, True, 1)
+        assert ("14 of 15 OK" in drawn, "15 of 15 OK" in drawn, drawn.count("<path")) == (True, True, 1)
         assert "tab=failed" in drawn
         assert (context["timeline_rows"][0]["succeeded"], context["timeline_rows"][0]["ended"]) == (29, 30)
         assert str(context["counts"][-1]["number"]) == "99.2 %"
@@ -104,7 +104,7 @@ class TestDashboard:
 
         whys = [row["why"] for row in client.get(DASHBOARD).context["upcoming"]]
 
-        assert whys == ["catch-up: stands for 4 earlier fire times too", "retry 2 of 3", "every hour", "every hour"]
+        assert whys == ["catch-up: also covers 4 earlier scheduled times", "retry 2 of 3", "every hour", "every hour"]
 
     def test_tells_the_tab_that_something_fails(self, client: Client) -> None:
         make()
@@ -167,7 +167,7 @@ class TestDashboard:
 
         assert set(rows) == {"silent", "skewed", "plain"}
         assert str(rows["silent"]["mark"].word) == "silent"
-        assert rows["skewed"]["odd"] == "versions differ, its clock is +9.0 s off, 1 hung thread"
+        assert rows["skewed"]["odd"] == "versions differ, clock 9.0 s off, 1 hung thread"
 
     def test_links_counts_to_filtered_lists(self, client: Client) -> None:
         make()

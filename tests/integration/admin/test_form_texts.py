@@ -33,7 +33,7 @@ CASES = [
         "trigger",
         f"“@reboot” is not supported: a schedule has no boot. {NICKNAMES}",
     ),
-    ({"trigger__timezone": "CEST"}, "trigger", "“CEST” is not a time zone. Choose a place, e.g. Europe/Berlin."),
+    ({"trigger__timezone": "CEST"}, "trigger", "“CEST” is not a time zone. Choose a region such as Europe/Berlin."),
     (
         {"trigger__kind": "once", "trigger__run_at": "2026-01-22T14:00"},
         "trigger",

@@ -149,10 +149,10 @@ class TestPausingUntil:
         response = self.ask(client, until=f"{until:%Y-%m-%dT%H:%M:%S}", reason="proxy banned")
 
         told = f"until {clock(until, now=timezone.now())}"
-        assert said(response) == [f"“nightly” is paused {told}. 14 fire times will be skipped."]
+        assert said(response) == [f"“nightly” is paused {told}. 14 scheduled times will be skipped."]
         for address in (LIST, addresses.job("nightly"), reverse("admin:scheduler_dashboard")):
             text = client.get(address).content.decode()
-            assert f"Paused by anna {told}: “proxy banned”. 14 fire times will be skipped." in text
+            assert f"Paused by anna {told}: “proxy banned”. 14 scheduled times will be skipped." in text
 
     def test_may_be_changed(self, client: Client) -> None:
         make()
@@ -244,7 +244,7 @@ class TestManyJobs:
 
         again = act(client, "pause", "a", confirmed="once")
 
-        assert said(again) == ["This request was sent already. Its result is shown here."]
+        assert said(again) == ["This was already submitted. Here is the result."]
         assert Job.objects.get().state == JobState.ACTIVE
 
     def test_names_the_refused_ones_and_why(self, client: Client) -> None:

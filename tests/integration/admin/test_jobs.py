@@ -200,7 +200,7 @@ class TestDeletingAJob:
         shown = client.get(reverse("admin:scheduler_job_delete", args=["nightly"]))
         response = client.post(reverse("admin:scheduler_job_delete", args=["nightly"]), {"post": "yes"})
 
-        assert "The job “nightly” (nightly) is deleted." in shown.content.decode()
+        assert "“nightly” (nightly) will be deleted." in shown.content.decode()
         assert (response.status_code, Job.objects.count()) == (302, 0)
         run.refresh_from_db()
         assert (run.job_id, run.job_key) == (None, "nightly")

@@ -32,10 +32,10 @@ class MailKind(ChannelKind):
         Field(
             name="to",
             label=messages.message("Addresses"),
-            help=messages.message("With commas between them."),
+            help=messages.message("Separated by commas."),
             is_list=True,
         ),
-        Field(name="admins", label=messages.message("And those of ADMINS"), is_flag=True),
+        Field(name="admins", label=messages.message("Also the addresses in ADMINS"), is_flag=True),
     )
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class MailKind(ChannelKind):
                     phrase("“{address}” is not a mail address.", address=address[:100]), field="to"
                 ) from None
         if not checked["to"] and not checked["admins"]:
-            raise InvalidChannel(phrase("to is empty: name an address, or choose those of ADMINS."), field="to")
+            raise InvalidChannel(phrase("to is empty: enter an address, or choose those in ADMINS."), field="to")
         return checked
 
     def send(self, *, message: Message, config: Mapping[str, Any]) -> str:
