@@ -36,7 +36,7 @@ class TestExpressions:
                 "0 0 * * monday",
                 "Day of week “monday”: allowed are 0 to 7, sun to sat, friL for the last and 1#2 for the second one.",
             ),
-            ("*/0 * * * *", "Minute “*/0”: after the slash comes a step, a number from 1 on."),
+            ("*/0 * * * *", "Minute “*/0”: after the slash comes a step, a number of 1 or more."),
             (
                 "@reboot",
                 "“@reboot” is not supported: a schedule has no boot. Use @hourly, @daily, @weekly, @monthly, @yearly.",
@@ -125,7 +125,7 @@ class TestKeys:
             (
                 cron("@daily", timezone="CEST"),
                 "/timezone",
-                "“CEST” is not a time zone. Choose a place, e.g. Europe/Berlin.",
+                "“CEST” is not a time zone. Choose a region such as Europe/Berlin.",
             ),
             (cron("@daily", timezone="../etc/passwd"), "/timezone", "is not a time zone"),
             (cron("@daily", timezone="+25:00"), "/timezone", "is not a time zone"),
