@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from scheduler.admin import addresses, pages
 from scheduler.admin.bulk.bulk_change import BulkChange
 from scheduler.admin.fields import tags_field
+from scheduler.admin.format import display
 from scheduler.admin.jobs import pausing
 from scheduler.admin.jobs.bulk_edit import MOST_PREVIEWED, BulkEdit
 from scheduler.admin.jobs.job_actions import as_file

@@ -45,7 +45,7 @@ class TestTheRules:
     def test_stand_in_the_form_before_anybody_typed(self, client: Client) -> None:
         text = client.get(ADD).content.decode()
 
-        assert "If a run is still active: skip. After downtime: run once, unless more than 5 min late. No retries." in text
+        assert "If a run is still active: skip. After downtime: run once, unless more than 5 min late." in text
         assert "If the node crashes: set by the task. Executor: set by the task; priority 0." in text
 
     def test_follow_what_is_typed(self, client: Client) -> None:
