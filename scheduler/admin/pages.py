@@ -119,6 +119,9 @@ class Question:
     fields: Sequence[tuple[str, str]] = ()
     """Hidden names and values that come back with the answer."""
 
+    given: Mapping[str, Any] | None = None
+    """The arguments with which it is done."""
+
     arguments: str | None = None
     """The rendered fields of arguments that may be changed before it is done."""
 

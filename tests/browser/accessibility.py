@@ -12,6 +12,8 @@ from tests.own_markup import IS_UNFOLD
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 LOOKS = [(1400, "light"), (1400, "dark"), (320, "light"), (320, "dark")]
+WIDTHS = (1024, 390)
+"""Further widths that a page fits on."""
 
 OF_DJANGO: dict[tuple[str, str], str] = {}
 """Problems in Django's own markup: the rule of axe, a selector of the elements, and why they are not ours to mend."""
@@ -44,4 +46,8 @@ def problems(page: Page, *, name: str, ours: str = "") -> list[str]:
             continue
         said = page.evaluate(_RUN, [RULES, scope, [list(each) for each in OF_DJANGO]])
         found += [f"{name} ({width}, {scheme}): {each}" for each in said]
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
+            found.append(f"{name}: {wide} px wide on a screen of {width} px")
     return found

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from django.core import signing
 from django.test import override_settings
@@ -12,11 +9,9 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from scheduler.models import Channel, Incident, Mute, Notification, Rule
-from tests.browser.histories import LINK_SALT, a_bad_night
+from tests.browser.histories import LINK_SALT
 from tests.integration.services.nightly import make
 from tests.receivers import WebhookReceiver
-
-IMAGES = Path(__file__).resolve().parents[2] / "docs/images"
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -97,14 +92,3 @@ class TestAMute:
 
         expect(page.get_by_text("is muted.")).to_be_visible()
         assert Mute.objects.get().job_key == incident.job_key
-
-
-class TestPictures:
-    @pytest.mark.skipif(not os.environ.get("UPDATE_PICTURES"), reason="writes docs/images: set UPDATE_PICTURES=1")
-    def test_pictures_of_the_docs(self, page: Page) -> None:
-        page.set_viewport_size({"width": 1280, "height": 760})
-        page.emulate_media(color_scheme="light")
-        with a_bad_night() as shown:
-            for name in ("dashboard", "incident", "rule", "channel", "notifications"):
-                page.goto(shown[name])
-                page.screenshot(path=IMAGES / f"alerts_{name}.png")

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, npgettext
 
 from scheduler.admin import addresses
 from scheduler.admin.alerts import alert_text
@@ -64,9 +64,18 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "pause_all": reverse("admin:scheduler_job_pause_all") if request.user.has_perm("scheduler.pause_job") else "",
         "changed": change_text.rows(request, found.changed, now=now),
         "all_changes": addresses.changes(),
-        "has_jobs": sum(found.counts.values()) > 0,
+        **_shown_of(found),
         "may_add": request.user.has_perm("scheduler.add_job"),
         "may_see_nodes": request.user.has_perm("scheduler.view_node"),
+    }
+
+
+def _shown_of(found: Dashboard) -> dict[str, int]:
+    """Say of how many jobs the timeline and the list of paused ones are a part."""
+    return {
+        "jobs": sum(found.counts.values()),
+        "lanes": len(found.lanes),
+        "more_paused": found.counts["paused"] + found.counts["stopped"] - len(found.paused),
     }
 
 
@@ -149,7 +158,7 @@ def _counts(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
     rows = [
         {
             "number": display.number(found.counts[name]),
-            "text": display.JOB_MARKS[name].word,
+            "text": _of_so_many(name, found.counts[name]),
             "address": f"{jobs}?condition={name}",
         }
         for name in _TABS
@@ -158,6 +167,20 @@ def _counts(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
     if see_runs:
         rows += _run_counts(found)
     return rows
+
+
+def _of_so_many(condition: str, number: int) -> str:
+    """Return the word of a condition as it stands after a number: some languages have another one for many."""
+    words = {
+        "broken": npgettext("number of jobs", "cannot run", "cannot run", number),
+        "stopped": npgettext("number of jobs", "paused after failing", "paused after failing", number),
+        "failing": npgettext("number of jobs", "failing", "failing", number),
+        "overdue": npgettext("number of jobs", "overdue", "overdue", number),
+        "stalled": npgettext("number of jobs", "not running", "not running", number),
+        "paused": npgettext("number of jobs", "paused", "paused", number),
+        "ok": npgettext("number of jobs", "OK", "OK", number),
+    }
+    return words[condition]
 
 
 def _run_counts(found: Dashboard) -> list[dict[str, Any]]:

@@ -193,6 +193,7 @@ class JobActions(_Admin):
             ],
             button=_("Run it now"),
             back=addresses.job(job.pk),
+            given=job.kwargs,
         )
         return pages.confirm(request, question=question, act=act)
 

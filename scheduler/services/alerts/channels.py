@@ -241,7 +241,7 @@ def _zone(value: str) -> str:
         return "UTC"
     if not isinstance(zone, ZoneInfo):
         raise InvalidChannel(
-            phrase("zone is “{value}”. It must be a place such as Europe/Berlin, or UTC.", value=f"{value}"[:64]),
+            phrase("zone is “{value}”. It must be a region such as Europe/Berlin, or UTC.", value=f"{value}"[:64]),
             field="zone",
         )
     return zone.key

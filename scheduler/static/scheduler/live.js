@@ -19,8 +19,8 @@
     return region.contains(focus) && focus.matches("input:not([type=checkbox]), select, textarea");
   };
 
-  // The new part is worked into the one that is shown: what is the same stays the same element, with its focus, ticks,
-  // scroll and what is open. Elements are known by their id, rows by the value of the box before them.
+  // Work the new part into the one that is shown: what is the same keeps its focus, ticks, scroll and what is open.
+  // Elements are known by their id, rows by the value of the box before them.
   const key = (item) => item.id || (item.localName === "tr" || (item.localName === "tbody" && item.rows.length === 1)
     ? item.querySelector("input.action-select")?.value : "") || "";
   const morph = (old, fresh) => {

@@ -108,6 +108,16 @@ class TestRules:
         assert field in page.context["adminform"].form.errors
         assert not Rule.objects.filter(name="Billing fails").exists()
 
+    def test_take_and_show_durations_as_text(self, client: Client) -> None:
+        given = {**RULE, "kind": "late", "threshold": "", "seconds": "1 h 30 min", "escalate_after": "45 min"}
+        client.post(reverse("admin:scheduler_rule_add"), given)
+
+        rule = Rule.objects.get(name="Billing fails")
+        assert (rule.seconds, rule.escalate_after) == (5400, 2700)
+        page = client.get(reverse("admin:scheduler_rule_change", args=[rule.pk]))
+        assert 'value="1 h 30 min"' in page.text
+        assert 'value="45 min"' in page.text
+
     def test_show_what_they_would_have_told(self, client: Client) -> None:
         make(tags=["billing"])
 
@@ -290,7 +300,10 @@ class TestAMessage:
         assert "Send it now" in page.text
         assert "<b>no</b>" not in page.text
 
-        client.post(reverse("admin:scheduler_notification_again", args=[message.pk]))
+        again = reverse("admin:scheduler_notification_again", args=[message.pk])
+        after_a_login = client.get(again)
+        assert after_a_login["Location"] == reverse("admin:scheduler_notification_change", args=[message.pk])
+        client.post(again)
 
         message.refresh_from_db()
         assert (message.state, message.attempts) == ("pending", 0)

@@ -169,6 +169,17 @@ class TestDashboard:
         assert str(rows["silent"]["mark"].word) == "silent"
         assert rows["skewed"]["odd"] == "versions differ, clock 9.0 s off, 1 hung thread"
 
+    def test_says_of_how_many_jobs_it_shows_a_part(self, client: Client) -> None:
+        job = make()
+        run(job=job)
+        for number in range(21):
+            make(f"paused-{number}", paused=True)
+
+        shown = client.get(DASHBOARD).content.decode()
+
+        assert "20 of 22 jobs: those with problems first" in shown
+        assert "and 16 more" in shown
+
     def test_links_counts_to_filtered_lists(self, client: Client) -> None:
         make()
         hour = timezone.now().replace(minute=0, second=0, microsecond=0)

@@ -42,6 +42,13 @@ class TestActions:
         assert reverse("admin:scheduler_run_change", args=[run.pk]) in said(response)[0]
         assert Job.objects.get().next_run_time == before.next_run_time
 
+    def test_show_the_arguments_before_a_run(self, client: Client) -> None:
+        make(kwargs={"days": 12_345})
+
+        asked = client.post(reverse("admin:scheduler_job_run", args=["nightly"]))
+
+        assert "<pre>{\n  &quot;days&quot;: 12345\n}</pre>" in asked.content.decode()
+
     def test_say_what_was_refused_and_do_the_rest(self, client: Client) -> None:
         make("a", paused=True)
         make("b")
