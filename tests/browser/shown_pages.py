@@ -192,6 +192,7 @@ def _of_django() -> list[Shown]:
     return [
         *(Shown(name=name, address=address) for name, address in {**found, **apps}.items()),
         Shown(name="login", address=reverse("admin:login")),
+        Shown(name="tokens", address=reverse("admin:knox_authtoken_changelist")),
         Shown(name="not-found-job", address=addresses.job("no-such-job")),
         Shown(name="not-found-run", address=addresses.run(999_999_999)),
         Shown(name="not-found", address=f"{reverse('admin:index')}nowhere/"),

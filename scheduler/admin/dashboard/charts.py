@@ -87,11 +87,12 @@ def durations(runs: Sequence[Recent]) -> SafeString | None:
     ) % {"count": len(timed), "middle": took(middle), "longest": took(longest)}
     return format_html(
         '<svg class="ols-chart" role="img" aria-label="{}" viewBox="0 0 600 90" preserveAspectRatio="none">{}'
-        '<line x1="0" x2="600" y1="{}" y2="{}"/></svg>',
+        '<line x1="0" x2="600" y1="{}" y2="{}"/></svg><p class="ols-hint">{}</p>',
         label,
         bars,
         y,
         y,
+        _("Oldest first. The highest bar is %(longest)s, the dashed line the median.") % {"longest": took(longest)},
     )
 
 
