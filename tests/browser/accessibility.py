@@ -38,6 +38,7 @@ def problems(page: Page, *, name: str, ours: str = "") -> list[str]:
     for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.wait_for_timeout(250)  # links of Django's admin change their colour slowly
         page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
             found.append(f"{name} ({scheme}): {wide} px wide on a screen of {width} px")

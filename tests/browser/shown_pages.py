@@ -105,7 +105,7 @@ def _material() -> None:
 def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
     """Return the pages that only we have, by the names of their addresses."""
     active = Run.objects.filter(state="running").earliest("pk")
-    failed = Run.objects.filter(state="failed", job_key=job.pk).latest("scheduled_at")
+    failed = Run.objects.filter(state="failed", job=job).latest("scheduled_at")
     change = Change.objects.filter(job_key=job.pk).earliest("pk")
     template = templates.get(slug="squares").pk
     incident = alerts["incident"].rstrip("/").split("/")[-2]

@@ -168,7 +168,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         if job.state == "paused":
             badge, reason = display.job_badge("paused"), display.reason(job.state_reason)
         elif source.consecutive_failures:
-            badge = format_html("{} ×{}", display.job_badge("failing"), source.consecutive_failures)
+            badge = format_html("{} ×{}", display.job_badge("failing"), display.number(source.consecutive_failures))
             reason = _said(source)
         else:
             badge, reason = display.job_badge("ok"), self._remark(source)

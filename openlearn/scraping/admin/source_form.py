@@ -27,7 +27,7 @@ class SpanField(forms.Field):
     widget = forms.TextInput(attrs={"class": "vTextField", "size": 12})
 
     def prepare_value(self, value: Any) -> Any:
-        return typed_durations.say(value) if isinstance(value, int) else value
+        return typed_durations.render(value) if isinstance(value, int) else value
 
     def to_python(self, value: Any) -> int | None:
         if value in self.empty_values:

@@ -157,7 +157,7 @@ class ListOfJobs(_Admin):
         else:
             reason = display.reason(job.state_reason, most=100)
         if job.condition == "failing":
-            badge = format_html("{} ×{}", badge, job.consecutive_failures)
+            badge = format_html("{} ×{}", badge, display.number(job.consecutive_failures))
         if any(run.state == RunState.RUNNING for run in job.recent):
             badge = format_html("{}<br>{}", badge, display.run_badge(RunState.RUNNING))
         return format_html('{}<br><span class="ols-small">{}</span>', badge, reason) if reason else badge

@@ -179,6 +179,7 @@ def _line(incident: Incident, job: Job | None, *, zone: ZoneInfo) -> Line:
         detail=sentences.detail(incident),
         since=sentences.clock(incident.opened_at, zone=zone),
         count=incident.count,
+        times=sentences.count(incident.count),
         ended=sentences.ended(incident),
         last_success=sentences.clock(last, zone=zone) if last else (_("never") if incident.job_key else ""),
         next="" if incident.closed_at else sentences.comes_next(job, zone=zone),

@@ -116,11 +116,11 @@ class TestDashboard:
 
     def test_says_what_to_look_at_when_all_nodes_are_silent(self, client: Client) -> None:
         make()
-        assert "Check whether this process is running" not in client.get(DASHBOARD).content.decode()
+        assert "Check that this process is running" not in client.get(DASHBOARD).content.decode()
 
         node(heartbeat_at=timezone.now() - timedelta(minutes=4))
 
-        assert "Check whether this process is running" in client.get(DASHBOARD).content.decode()
+        assert "Check that this process is running" in client.get(DASHBOARD).content.decode()
 
     def test_shows_as_text_whatever_names_and_errors_hold(self, client: Client) -> None:
         run(job=make(), state=RunState.FAILED, error="<script>\x1b[31m\u202e")

@@ -276,7 +276,7 @@ _ENGLISH_NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d+\.(?:\d{1,2}|
 """A comma between thousands, a point before decimals, or five digits and more in a row."""
 
 _OF_NO_LANGUAGE = re.compile(
-    r"#\d+|versión \d+|v\d[\d.]*|https?://\S+|\w+\.\w*[a-z_]\w*|\d+\.\d+\.\d+|[\w:.-]*\d{4}-\d\d[\w:.+-]*"
+    r"#\d+|n\.º \d+|versión \d+|v\d[\d.]*|https?://\S+|\w+\.\w*[a-z_]\w*|\d+\.\d+\.\d+|[\w:.-]*\d{4}-\d\d[\w:.+-]*"
 )
 """Ids, versions, addresses, names in code and instants."""
 

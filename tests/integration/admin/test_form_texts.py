@@ -31,7 +31,7 @@ CASES = [
     (
         {**CRON, "trigger__expression": "@reboot"},
         "trigger",
-        f"“@reboot” is not supported: a schedule has no boot. {NICKNAMES}",
+        f"“@reboot” is not supported: a schedule does not start with the machine. {NICKNAMES}",
     ),
     ({"trigger__timezone": "CEST"}, "trigger", "“CEST” is not a time zone. Choose a region such as Europe/Berlin."),
     (

@@ -110,7 +110,7 @@ class TestAddingAJob:
             ("name", "a\u200bb", "cannot be printed"),
             ("max_instances", "0", "a whole number from 1 to 10,000"),
             ("priority", "1001", "a whole number from -1,000 to 1,000"),
-            ("misfire_grace_time", "0", "from 1 on"),
+            ("misfire_grace_time", "0", "1 or more"),
             ("retry_jitter", "2", "a number from 0 to 1"),
             ("timeout", "nan", "is not a duration"),
             ("timeout", "0", "a number from 0.1"),

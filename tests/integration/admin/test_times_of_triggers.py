@@ -82,7 +82,7 @@ class TestAnotherZoneAlone:
 
         assert read == STORED
         assert answer.status_code == 200
-        assert "every Monday" in answer.json()["when"]
+        assert "on Monday" in answer.json()["when"]
         assert trigger_of() == {**STORED, "timezone": NEW_YORK}
 
     def test_by_export_and_import(self, stored: Job) -> None:
