@@ -46,7 +46,7 @@ def test_every_page_fits_and_can_be_used_by_everybody(tolerant_page: Page, part:
             show(tolerant_page, shown)
             found += problems(tolerant_page, name=shown.name)
 
-    assert found == []
+    assert not found, "\n".join(found)
 
 
 def test_a_page_without_permission_can_be_used_by_everybody(open_tolerantly: Callable[..., Page]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 
 from openlearn.scraping.fetching import access
@@ -75,6 +76,8 @@ class SourceForm(forms.ModelForm):
         if "interval_seconds" in self.fields:
             self.fields["interval_seconds"].label = field.verbose_name
             self.fields["interval_seconds"].help_text = field.help_text
+        for shown in self.fields.values():
+            shown.label = capfirst(shown.label)
 
     def clean_url(self) -> str:
         """Reject what no scrape could request, before the first one."""

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import pages
+from scheduler.admin.alerts import alert_history
 from scheduler.admin.format import display
 from scheduler.admin.format.display import Mark
 from scheduler.admin.format.display_zone import InDisplayZone
@@ -161,14 +162,12 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         if object_id is not None:
             channel = self.get_object(request, object_id)
             if channel is not None:
-                from scheduler.services.alerts import changes
-
                 extra["test_address"] = (
                     reverse("admin:scheduler_channel_test", args=[channel.pk])
                     if self.has_change_permission(request, channel)
                     else ""
                 )
-                extra["history"] = changes.of(about=channel, limit=20)
+                extra["history"] = alert_history.rows(channel)
                 extra["deliveries"] = f"{reverse('admin:scheduler_notification_changelist')}?channel={channel.pk}"
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
         return response

@@ -17,19 +17,37 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import pages
+from scheduler.admin.alerts import alert_history
 from scheduler.admin.alerts.alert_text import KIND_WORDS, SCOPE_WORDS, SEVERITIES
 from scheduler.admin.fields.duration_field import DurationField
 from scheduler.admin.format import display
 from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin, register
-from scheduler.core.alerts import RuleKind, Scope, Severity, check_rule
+from scheduler.core.alerts import KINDS, RuleKind, Scope, Severity, check_rule
 from scheduler.errors import InvalidRule
 from scheduler.models import Rule
 from scheduler.services.alerts import rules
 from scheduler.services.sites import reverse
 
 _NUMBERS = ("threshold", "seconds", "factor", "samples")
+
+
+_OF_KINDS = (*_NUMBERS, "path", "operator", "value")
+"""Fields that only some kinds of rules take."""
+
+_LABELS = {
+    "threshold": gettext_lazy("Number of times"),
+    "factor": gettext_lazy("Times the usual duration"),
+    "operator": gettext_lazy("Comparison"),
+}
+
+
+def _help(name: str, text: str) -> str:
+    """Return the help of a field, after the kinds that take it."""
+    of_result = name in ("path", "operator", "value")
+    kinds = [kind for kind, what in KINDS.items() if name in what.parameters or (of_result and kind == RuleKind.RESULT)]
+    return _("For: %s.") % ", ".join(str(KIND_WORDS[kind]) for kind in kinds) + (f" {text}" if text else "")
 
 
 class RuleForm(forms.ModelForm):
@@ -47,7 +65,7 @@ class RuleForm(forms.ModelForm):
         help_text=gettext_lazy("Critical incidents pass quiet hours."),
     )
     seconds = DurationField(
-        label=gettext_lazy("Time"), required=False, help_text=gettext_lazy("Such as 15 min or 2 h.")
+        label=gettext_lazy("Duration"), required=False, help_text=gettext_lazy("Such as 15 min or 2 h.")
     )
     escalate_after = DurationField(
         label=gettext_lazy("Escalate after"),
@@ -55,7 +73,7 @@ class RuleForm(forms.ModelForm):
         help_text=gettext_lazy("Time without an acknowledgement, such as 30 min. Leave empty for never."),
     )
     value = forms.CharField(
-        label=gettext_lazy("with"),
+        label=gettext_lazy("Compared with"),
         required=False,
         max_length=200,
         help_text=gettext_lazy("A number, a text, true or false."),
@@ -68,6 +86,10 @@ class RuleForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["description"].widget.attrs["rows"] = 2
+        for name, label in _LABELS.items():
+            self.fields[name].label = label
+        for name in _OF_KINDS:
+            self.fields[name].help_text = _help(name, str(self.fields[name].help_text))
         if self.instance.pk and self.instance.value is not None:
             self.initial["value"] = (
                 self.instance.value if isinstance(self.instance.value, str) else json.dumps(self.instance.value)
@@ -138,7 +160,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
             rule = self.get_object(request, object_id)
             if rule is not None:
                 extra["preview"] = preview_sentence(rules.preview(given=rules.represent(rule)))
-                extra["history"] = _history(rule)
+                extra["history"] = alert_history.rows(rule)
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
         return response
 
@@ -218,9 +240,3 @@ def preview_sentence(preview: rules.Preview) -> str:
         preview.incidents,
     )
     return f"{watched} {would % {'number': display.number(preview.incidents), 'days': rules.PREVIEW_DAYS}}"
-
-
-def _history(rule: Rule) -> list[Any]:
-    from scheduler.services.alerts import changes
-
-    return changes.of(about=rule, limit=20)

@@ -127,7 +127,11 @@ def _initial(calendar: Calendar) -> dict[str, Any]:
 def _changes(calendar: Calendar) -> list[dict[str, Any]]:
     found = calendars.changes_of(name=calendar.name, limit=_MOST_CHANGES)
     return [
-        {"change": each, "action": _ACTIONS.get(each.action, each.action), "fields": list(map(_label, each.changes))}
+        {
+            "change": each,
+            "action": _ACTIONS.get(each.action, each.action),
+            "fields": list(map(_label, each.changes if each.action == "edited" else ())),
+        }
         for each in found
     ]
 

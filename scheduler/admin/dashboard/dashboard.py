@@ -226,10 +226,16 @@ def _attention_row(request: HttpRequest, job: Any, found: Dashboard, *, see_runs
         "address": addresses.job(job.pk),
         "problem": display.first_line(problem),
         "error_address": addresses.run(failures[0].id) if failures else "",
-        "since": failures[-1].scheduled_at if failures else job.next_run_time or job.state_changed_at,
+        "since": failures[-1].scheduled_at if failures else _since(job),
         "strip": charts.strip(runs, size=20) if see_runs else "",
         "run_address": addresses.job_action("run", job.pk) if job_page.permissions(request, job)["run"] else "",
     }
+
+
+def _since(job: Any) -> datetime | None:
+    """Return the time that an overdue job missed, or when another one got into its state."""
+    known: datetime | None = job.next_run_time if job.condition == "overdue" else job.state_changed_at
+    return known or job.next_run_time
 
 
 def _late(job: Any, runs: list[Any]) -> str:

@@ -75,7 +75,7 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.channel_id} ({self.state})"
+        return self.subject or f"{self.kind} ({self.state})"
 
 
 class AlertChange(models.Model):

@@ -11,7 +11,7 @@
 
   box.closest("label").hidden = false;
 
-  // What somebody reads, marks or types stays as it is until they are finished.
+  // What somebody marks or types stays until they are finished.
   const disturbs = () => {
     const selection = document.getSelection();
     if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
@@ -76,7 +76,7 @@
     age();
   };
 
-  // How far away instants are is counted on here, so that the server sends nothing while nothing else changes.
+  // Distances are counted here, so that the server sends nothing while nothing else changes.
   const texts = JSON.parse(bar.dataset.ages), ahead = bar.dataset.server * 1000 - Date.now();
   const long = (seconds) => {
     const [unit, size] = seconds < 60 ? ["s", 1] : seconds < 3600 ? ["min", 60]

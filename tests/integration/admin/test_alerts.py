@@ -118,6 +118,18 @@ class TestRules:
         assert 'value="1 h 30 min"' in page.text
         assert 'value="45 min"' in page.text
 
+    def test_say_which_kinds_take_a_field_and_what_was_edited(self, client: Client) -> None:
+        client.post(reverse("admin:scheduler_rule_add"), RULE)
+        rule = Rule.objects.get(name="Billing fails")
+        address = reverse("admin:scheduler_rule_change", args=[rule.pk])
+        client.post(address, {**RULE, "threshold": "5"})
+
+        page = client.get(address).text
+
+        assert "For: failing, skips runs, returns a value." in page
+        assert "Times: 3 → 5" in page
+        assert "threshold: " not in page
+
     def test_show_what_they_would_have_told(self, client: Client) -> None:
         make(tags=["billing"])
 

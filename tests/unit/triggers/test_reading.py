@@ -39,7 +39,8 @@ class TestExpressions:
             ("*/0 * * * *", "Minute “*/0”: after the slash comes a step, a number of 1 or more."),
             (
                 "@reboot",
-                "“@reboot” is not supported: a schedule does not start with the machine. Use @hourly, @daily, @weekly, @monthly, @yearly.",
+                "“@reboot” is not supported: a schedule does not start with the machine. Use @hourly, @daily, "
+                "@weekly, @monthly, @yearly.",
             ),
             ("0 0 31 2 *", "This never runs: 31 February does not exist."),
             ("0 0 31 4,6 *", "This never runs: 31 April or June do not exist."),
