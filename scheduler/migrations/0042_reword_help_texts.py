@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scheduler', '0040_owe_what_was_moved_back'),
+        ('scheduler', '0041_note_runs_and_measure_nodes'),
     ]
 
     operations = [
