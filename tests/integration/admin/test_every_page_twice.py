@@ -215,7 +215,7 @@ class TestNumbersForPeople:
         assert bool(_ENGLISH_NUMBER.search(_OF_NO_LANGUAGE.sub("", text))) == is_english
 
 
-_ENGLISH_NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d+\.(?:\d{1,2}|\d{4,})|\d{5,})(?![\w.,]\d|\w)")
+_ENGLISH_NUMBER = re.compile(r"(?<![\w.,])(?:[1-9]\d{0,2}(?:,\d{3})+|\d+\.(?:\d{1,2}|\d{4,})|\d{5,})(?![\w.,]\d|\w)")
 """A comma between thousands, a point before decimals, or five digits and more in a row."""
 
 _OF_NO_LANGUAGE = re.compile(
