@@ -169,10 +169,11 @@ class Workload:
         self, in_database: Mapping[int, RunState], *, known: Collection[int]
     ) -> tuple[list[int], list[int]]:
         """
-        Compare with the runs that the database believes to be this node's. ``known`` are those of memory before it was asked.
+        Compare with the runs that the database believes to be this node's.
 
         Returns the ids of runs that have not begun and that the database has otherwise (unknown here, or started there
         while they wait here), and the ids of waiting runs that the database took away. Both are waiting no longer.
+        ``known`` are the runs of memory before the database was asked: those that ended since are unknown to neither.
         """
         unbegun = [run_id for run_id in in_database if run_id not in known]
         gone: list[int] = []

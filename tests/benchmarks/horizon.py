@@ -1,10 +1,10 @@
 """
 A transaction that stays open while jobs fire at a steady rate, as a dump or a forgotten shell leaves one.
 
-    python -m tests.benchmarks.horizon [--rate 1000] [--minutes 60] [--queries] [--json FILE]
+    python -m tests.benchmarks.horizon [--rate 1000] [--every 1] [--minutes 3] [--queries] [--json FILE]
 
 The server keeps every row version that such a transaction could still see, so whatever reads the past of a queue gets
-slower from minute to minute. Jobs fire once a second. The first minute runs without the open transaction, then it is
+slower from minute to minute. The first minute runs without the open transaction, then it is
 held until the end. ``--queries`` adds overlapping analytic queries of 40 s over the whole ledger. Each line is one
 minute: the time of a claim, lateness, fire times that were skipped or missed, runs that wait, and dead rows.
 
@@ -30,25 +30,32 @@ QUERY_EVERY_SECONDS = 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rate", type=int, default=1000, help="jobs, each of which fires once a second")
-    parser.add_argument("--minutes", type=int, default=60, help="how long the transaction is held")
+    parser.add_argument("--rate", type=int, default=1000, help="runs a second")
+    parser.add_argument("--every", type=int, default=1, help="seconds between the fire times of one job")
+    parser.add_argument("--minutes", type=int, default=3, help="how long the transaction is held")
     parser.add_argument("--threads", type=int, default=5)
     parser.add_argument("--queries", action="store_true", help="run overlapping analytic queries of 40 s, too")
     parser.add_argument("--json", type=Path, help="write the minutes to this file")
     options = parser.parse_args()
     with scratch.database():
         minutes = measure(
-            rate=options.rate, minutes=options.minutes, threads=options.threads, with_queries=options.queries
+            rate=options.rate,
+            every=options.every,
+            minutes=options.minutes,
+            threads=options.threads,
+            with_queries=options.queries,
         )
     if options.json:
-        options.json.write_text(json.dumps({"rate": options.rate, "minutes": minutes}, indent=1) + "\n")
+        options.json.write_text(
+            json.dumps({"rate": options.rate, "every": options.every, "minutes": minutes}, indent=1) + "\n"
+        )
 
 
-def measure(*, rate: int, minutes: int, threads: int, with_queries: bool) -> list[dict[str, Any]]:
+def measure(*, rate: int, every: int, minutes: int, threads: int, with_queries: bool) -> list[dict[str, Any]]:
     """Run one minute without and ``minutes`` with the open transaction, and return the figures of each minute."""
     scratch.empty()
-    trigger = '{"type": "interval", "seconds": 1}'
-    scratch.add_jobs(task="benchmarks.nothing", count=rate, trigger=trigger, spread=1)
+    trigger = f'{{"type": "interval", "seconds": {every}}}'
+    scratch.add_jobs(task="benchmarks.nothing", count=rate * every, trigger=trigger, spread=every)
     node = scratch.node(threads=threads)
     figures: list[dict[str, Any]] = []
     node.start()
@@ -122,7 +129,7 @@ def analytic_queries() -> Any:
         session = _session()
         with session.cursor() as cursor:
             cursor.execute("SET statement_timeout = 0")
-            cursor.execute(f"SELECT count(*), pg_sleep({QUERY_SECONDS}) FROM scheduler_run")
+            cursor.execute("SELECT count(*), pg_sleep(%s) FROM scheduler_run", [QUERY_SECONDS])
         session.close()
 
     def start() -> None:
