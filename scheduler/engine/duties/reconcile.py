@@ -25,7 +25,9 @@ class Reconcile(Duty):
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
         self.due_at = time.monotonic() + self.every_seconds
-        self._since = 0
+        self.first_compared = 0
+        """The number from which on runs are compared next."""
+
         self._session = -1
 
     @property
@@ -49,7 +51,7 @@ class Reconcile(Duty):
         if gone:
             logger.warning(events.RUNS_TAKEN_AWAY, extra={"count": len(gone)})
             workload.forget(gone)
-        self._since = min(found, default=workload.highest)
+        self.first_compared = workload.highest
 
     def _begin_at(self) -> int:
         """
@@ -59,6 +61,6 @@ class Reconcile(Duty):
         A lower number can only come from a lost answer, after which the session is another one.
         """
         session = self.work.connection.opened
-        since = min(self._since, self.work.workload.first_pending()) if session == self._session else 0
+        since = min(self.first_compared, self.work.workload.first_pending()) if session == self._session else 0
         self._session = session
         return since
