@@ -276,6 +276,16 @@ FIELDS = (
         wakes_nodes=True,
     ),
     Field(
+        name="queue",
+        label=_("queue"),
+        help=_("The queue in which its runs wait. Nodes serve all queues or some, and a queue can be paused."),
+        kind=Kind.TEXT,
+        group=Group.RARE,
+        default="default",
+        max_length=64,
+        wakes_nodes=True,
+    ),
+    Field(
         name="retry_backoff",
         label=_("retry backoff"),
         help=_("Each further delay is this many times longer."),

@@ -176,6 +176,12 @@ EVENTS_FAILED = _event(
     fields="error pause",
     meaning="The thread for APScheduler events failed and goes on.",
 )
+ENDINGS_FAILED = _event(
+    "scheduler.endings.failed",
+    level="warning exception",
+    fields="error pause",
+    meaning="What follows the end of an enqueued run, such as a signal, failed. The thread goes on.",
+)
 GATE_DIVIDED = _event(
     "scheduler.gate.divided",
     level="warning",
@@ -372,6 +378,12 @@ RUN_MISSED = _event(
     level="warning",
     fields="job scheduled_at fire_times reason",
     meaning="Fire times were noticed later than the misfire grace time and did not run.",
+)
+RUN_EXPIRED = _event(
+    "scheduler.run.expired",
+    level="warning",
+    fields="run task",
+    meaning="An enqueued run had not begun when it expired. It is missed.",
 )
 RUN_SKIPPED = _event(
     "scheduler.run.skipped",

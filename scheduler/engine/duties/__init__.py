@@ -22,7 +22,7 @@ from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
 from scheduler.engine.duties.start import Start
 from scheduler.engine.duties.sweep import Sweep
-from scheduler.engine.duties.take import Take
+from scheduler.engine.duties.take import Expire, Take
 from scheduler.engine.duties.zones import Zones
 from scheduler.engine.duty import Agenda, Duty, Work
 
@@ -37,6 +37,7 @@ DUTIES: tuple[type[Duty], ...] = (
     Account,
     Sweep,
     Grant,
+    Expire,
     Take,
     Claim,
     Announce,

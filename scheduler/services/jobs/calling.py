@@ -24,6 +24,7 @@ class PolicyValues(TypedDict, total=False):
     """The policies of a job. Their defaults and limits are in ``docs/jobs.md``."""
 
     executor: str
+    queue: str
     priority: int
     coalesce: bool
     max_instances: int

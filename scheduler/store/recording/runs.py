@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
 from scheduler.store.recording.finishing import set_apart
 from scheduler.store.sessions.connections import (
@@ -45,6 +46,12 @@ class OwnedRun(NamedTuple):
     job_key: str | None = None
     """The id of the job, kept after its deletion. ``None``: it is ``job_id``."""
 
+    public_id: str | None = None
+    """The result id of an enqueued run, the same for all of its attempts. ``None``: it is a run of a job."""
+
+    policies: str | None = None
+    """JSON: what an enqueued run keeps of the policies of its task."""
+
 
 def take(
     connection: Connection,
@@ -56,15 +63,16 @@ def take(
     now: datetime | None = None,
 ) -> tuple[OwnedRun, ...]:
     """
-    Make up to ``limit`` waiting runs of an executor this node's own: highest priority first, then the oldest.
+    Make up to ``limit`` waiting runs of a track this node's own: highest priority first, then the oldest.
 
     A run that cannot be read fails by itself.
     """
+    statement = "take_enqueued_runs" if tracks.SEPARATOR in executor else "take_runs"
     waiting = {"executor": executor, "tasks": list(tasks), "limit": limit, "now": now}
 
     def take_some(only: Sequence[int] | None) -> tuple[OwnedRun, ...]:
         with connection.transaction() as transaction:  # what cannot be read is not taken
-            found = transaction.execute("take_runs", node=node, only=None if only is None else list(only), **waiting)
+            found = transaction.execute(statement, node=node, only=None if only is None else list(only), **waiting)
             return tuple(map(OwnedRun._make, found))
 
     try:

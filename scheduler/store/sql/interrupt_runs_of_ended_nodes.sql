@@ -1,5 +1,5 @@
--- End running runs of nodes that are gone, or that nobody knows any more, and give each a recovery attempt where its job
--- wants one.
+-- End running runs of nodes that are gone, or that nobody knows any more, and give each a recovery attempt where its
+-- job, or an enqueued run itself, wants one.
 --
 -- Locks:   the parent rows of the jobs, by id, and then the runs: the order that claims and services keep; until the
 --          caller's transaction ends. What somebody else has locked is passed by.
@@ -53,20 +53,25 @@ WITH orphan AS MATERIALIZED (
     INSERT INTO scheduler_run (
            job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
            reason, executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback, log,
-           timeout)
+           timeout, queue, public_id, unique_key, policies)
     SELECT run.job_id, run.job_key, run.job_name, run.task, run.args, run.kwargs, run.scheduled_at,
            coalesce(%(now)s::timestamptz, now()), run.covers_from, 'recovery', least(run.attempt, 32766) + 1, 'queued',
            '', run.executor, run.priority, false, NULL, run.coalesced, run.id, run.requested_by,
-           coalesce(%(now)s::timestamptz, now()), '', '', run.timeout
+           coalesce(%(now)s::timestamptz, now()), '', '', run.timeout, run.queue, run.public_id, run.unique_key,
+           run.policies
       FROM interrupted AS run
-      JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
-     WHERE job.rerun_if_interrupted
+      LEFT JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
+     WHERE coalesce(job.rerun_if_interrupted, (run.policies ->> 'rerun_if_interrupted')::boolean, false)
        AND (SELECT count(*)
               FROM scheduler_run AS earlier
              WHERE earlier.job_id = run.job_id
                AND earlier.scheduled_at = run.scheduled_at
                AND earlier.kind = 'recovery') < %(max_recoveries)s
-        ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
+       AND (SELECT count(*)
+              FROM scheduler_run AS earlier
+             WHERE earlier.public_id = run.public_id
+               AND earlier.kind = 'recovery') < %(max_recoveries)s
+        ON CONFLICT DO NOTHING
     RETURNING previous_id
 )
 SELECT interrupted.id, interrupted.job_id, interrupted.id IN (SELECT recovered.previous_id FROM recovered)

@@ -24,17 +24,19 @@ WITH plan AS (
     INSERT INTO scheduler_run (
            job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
            reason, reason_code, reason_params, executor, priority, held, node, coalesced, requested_by, created_at,
-           finished_at, traceback, log, timeout)
+           finished_at, traceback, log, timeout, queue)
     SELECT plan.job_id, plan.job_id, job.name, job.task, job.args, job.kwargs, plan.scheduled_at,
            plan.scheduled_at + plan.delay * interval '1 second', plan.covers_from, 'scheduled', 1, plan.state,
-           '', plan.reason_code, plan.reason_params::jsonb, job.executor, job.priority, plan.held,
+           '', plan.reason_code, plan.reason_params::jsonb, job.track, job.priority, plan.held,
            CASE WHEN plan.owned THEN %(node)s::uuid END,
            plan.coalesced, '', coalesce(%(now)s::timestamptz, now()),
            CASE WHEN plan.state <> 'queued' THEN coalesce(%(now)s::timestamptz, now()) END, '', '',
-           job.timeout
+           job.timeout, job.queue
       FROM plan
       -- One by one: joined freely, all jobs may be read for each claim.
-     CROSS JOIN LATERAL (SELECT own.name, own.task, own.args, own.kwargs, own.executor, own.priority, own.timeout
+     CROSS JOIN LATERAL (SELECT own.name, own.task, own.args, own.kwargs, own.priority, own.timeout, own.queue,
+                                 CASE own.queue WHEN 'default' THEN own.executor
+                                      ELSE own.executor || '@' || own.queue END AS track
                            FROM scheduler_job AS own
                           WHERE own.djangojob_ptr_id = plan.job_id
                           LIMIT 1) AS job
