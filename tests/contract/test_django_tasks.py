@@ -218,7 +218,7 @@ class TestAResult:
 
     def test_of_another_task_is_refused(self) -> None:
         result = sample.noop.enqueue()
-        with pytest.raises(Exception, match="Task does not match|received") as raised:
+        with pytest.raises(Exception, match=r"Task does not match|received") as raised:
             sample.meaning_of_life.get_result(result.id)
         assert type(raised.value).__name__ == "TaskResultMismatch"
         assert sample.noop.get_result(result.id).id == result.id
