@@ -10,22 +10,18 @@
 WITH clock AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, statement_timestamp()) AS now
 ), inserted AS (
-    INSERT INTO scheduler_run (
-           job_key, job_name, task, args, kwargs, scheduled_at, due_at, kind, attempt, state, reason, executor,
-           priority, held, coalesced, requested_by, created_at, traceback, log, timeout, queue, public_id, unique_key,
-           expires_at, policies)
-    SELECT '/' || wanted.task, wanted.task, wanted.task, wanted.args::jsonb, wanted.kwargs::jsonb,
-           coalesce(wanted.run_after, clock.now), coalesce(wanted.run_after, clock.now), 'enqueued', 1, 'queued', '',
-           wanted.track, wanted.priority, false, 0, wanted.requested_by, clock.now, '', '', wanted.timeout,
-           wanted.queue, wanted.public_id, wanted.unique_key,
-           greatest(wanted.run_after, clock.now) + wanted.lifetime * interval '1 second', wanted.policies::jsonb
-      FROM unnest(%(public_ids)s::uuid[], %(tasks)s::text[], %(args)s::text[], %(kwargs)s::text[], %(queues)s::text[],
-                  %(tracks)s::text[], %(priorities)s::int[], %(run_after)s::timestamptz[], %(timeouts)s::float8[],
-                  %(lifetimes)s::float8[], %(unique_keys)s::text[], %(policies)s::text[], %(requested_by)s::text[])
-           WITH ORDINALITY
-        AS wanted (public_id, task, args, kwargs, queue, track, priority, run_after, timeout, lifetime, unique_key,
-                   policies, requested_by, place)
-     CROSS JOIN clock
+    INSERT INTO scheduler_run ({columns_of_a_run})
+    SELECT {enqueued_run}
+      FROM clock
+     CROSS JOIN LATERAL (
+           SELECT given.*, greatest(given.run_after, clock.now) + given.lifetime * interval '1 second' AS expires_at
+             FROM unnest(%(public_ids)s::uuid[], %(tasks)s::text[], %(args)s::text[], %(kwargs)s::text[],
+                         %(queues)s::text[], %(tracks)s::text[], %(priorities)s::int[], %(run_after)s::timestamptz[],
+                         %(timeouts)s::float8[], %(lifetimes)s::float8[], %(unique_keys)s::text[],
+                         %(policies)s::text[], %(requested_by)s::text[])
+                  WITH ORDINALITY
+               AS given (public_id, task, args, kwargs, queue, track, priority, run_after, timeout, lifetime,
+                         unique_key, policies, requested_by, place)) AS wanted
      ORDER BY wanted.place
         ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL DO NOTHING
     RETURNING public_id, created_at

@@ -1,9 +1,9 @@
--- How the jobs of failed runs want them to be tried again. An enqueued run says so itself.
+-- Read the retry policies of the jobs of failed runs, and those that enqueued runs have themselves.
 --
 -- Locks:   none that the caller does not hold already.
 -- Params:  runs bigint[]
--- Rows:    id, job_id (NULL: enqueued), attempt, max_retries, retry_delay, retry_backoff, retry_delay_cap, retry_jitter; runs of
---          deleted jobs are left out
+-- Rows:    id, job_id (NULL: enqueued), attempt, max_retries, retry_delay, retry_backoff, retry_delay_cap, retry_jitter;
+--          runs of deleted jobs are left out
 -- Index:   the primary keys
 
 SELECT run.id, run.job_id, run.attempt,
