@@ -109,7 +109,7 @@ QUEUE_IS_PAUSED = declare("queue_is_paused", "The queue “{name}” is paused a
 QUEUE_IS_NOT_PAUSED = declare("queue_is_not_paused", "The queue “{name}” is not paused.", name=str)
 UNUSABLE_UNIQUE = declare(
     "unusable_unique",
-    "unique is {value}. It is True, or a text such as “user:{{user}}” whose names are arguments of the task.",
+    "unique is {value}. It is True, or a text with names of arguments in braces.",
     value=str,
 )
 UNIQUE_WHILE = declare("unique_while", "unique_while is {value}. It is “queued” or “active”.", value=str)

@@ -37,7 +37,7 @@ class Migration(migrations.Migration):
         _unique(
             "scheduler_run_one_of_a_key",
             "unique_key",
-            "unique_key IS NOT NULL AND finished_at IS NULL",
+            "finished_at IS NULL AND unique_key IS NOT NULL",
             models.UniqueConstraint(
                 fields=["unique_key"],
                 condition=Q(unique_key__isnull=False, finished_at__isnull=True),

@@ -164,6 +164,12 @@ DATABASE_SILENT = _event(
     fields="session seconds",
     meaning="The server owed an answer for too long. The session was cut off.",
 )
+ENDINGS_FAILED = _event(
+    "scheduler.endings.failed",
+    level="warning exception",
+    fields="error pause",
+    meaning="What follows the end of an enqueued run, such as a signal, failed. The thread goes on.",
+)
 EVENTS_DROPPED = _event(
     "scheduler.events.dropped",
     level="warning",
@@ -175,12 +181,6 @@ EVENTS_FAILED = _event(
     level="warning exception",
     fields="error pause",
     meaning="The thread for APScheduler events failed and goes on.",
-)
-ENDINGS_FAILED = _event(
-    "scheduler.endings.failed",
-    level="warning exception",
-    fields="error pause",
-    meaning="What follows the end of an enqueued run, such as a signal, failed. The thread goes on.",
 )
 GATE_DIVIDED = _event(
     "scheduler.gate.divided",
@@ -367,6 +367,12 @@ RUN_CONNECTION_NOT_CLOSED = _event(
     meaning="A database connection of a task could not be closed.",
 )
 RUN_FAULT = _event("scheduler.run.fault", level="exception", fields="run", meaning="The code around a task failed.")
+RUN_EXPIRED = _event(
+    "scheduler.run.expired",
+    level="warning",
+    fields="run task",
+    meaning="An enqueued run had not begun when it expired. It is missed.",
+)
 RUN_FINISHED = _event(
     "scheduler.run.finished",
     level="info warning",
@@ -378,12 +384,6 @@ RUN_MISSED = _event(
     level="warning",
     fields="job scheduled_at fire_times reason",
     meaning="Fire times were noticed later than the misfire grace time and did not run.",
-)
-RUN_EXPIRED = _event(
-    "scheduler.run.expired",
-    level="warning",
-    fields="run task",
-    meaning="An enqueued run had not begun when it expired. It is missed.",
 )
 RUN_SKIPPED = _event(
     "scheduler.run.skipped",
