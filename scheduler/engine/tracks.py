@@ -6,6 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 
 from scheduler.core.queues import tracks
 
+_MOST_EMPTY = 16
+"""Tracks of an executor that are asked at each hint although they were empty: runs on them begin sooner."""
+
 
 class Tracks:
     """
@@ -16,7 +19,10 @@ class Tracks:
 
     def __init__(self, *, executors: Iterable[str], queues: Collection[str]) -> None:
         self._queues = frozenset(queues)
-        self._more = {name: {name: True} for name in executors}
+        self._more = {
+            name: {name: True, tracks.of_enqueued(executor=name, queue=tracks.DEFAULT_QUEUE): True}
+            for name in executors
+        }
         self._turns = dict.fromkeys(self._more, 0)
         self._paused: frozenset[str] = frozenset()
 
@@ -50,14 +56,14 @@ class Tracks:
 
     def note_waiting(self, seconds_until_due: Mapping[str, float | None]) -> None:
         """
-        Runs wait on these tracks with a queue, and on no other one. Those with a run that is due are asked for it.
+        Runs wait on these tracks with a queue. Those with a run that is due are asked for it.
 
         A track that is not served is kept as well: it may be resumed.
         """
         for executor, more in self._more.items():
             present = {track for track in seconds_until_due if tracks.executor_of(track) == executor}
             for track in tuple(more):
-                if track != executor and track not in present and not more[track]:
+                if len(more) > _MOST_EMPTY and track != executor and track not in present and not more[track]:
                     del more[track]
             for track in present:
                 seconds = seconds_until_due[track]

@@ -10,7 +10,6 @@ import os
 import signal
 import struct
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 
@@ -21,6 +20,7 @@ from scheduler.execution import child, main_module
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

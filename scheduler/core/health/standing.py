@@ -102,6 +102,9 @@ class NodeView:
     tzdata: str
     """The release of its time zone rules; empty: it is of an earlier release of the scheduler."""
 
+    kept_by: str = ""
+    """Numbers of the runs that keep its interpreter to themselves."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotStarted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable
 
 from scheduler.core.tasks.registry import registry
@@ -12,6 +11,7 @@ from scheduler.engine.tracks import Tracks
 from scheduler.store.recording import enqueued, runs
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

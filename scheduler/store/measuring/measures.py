@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +22,7 @@ from scheduler.core.health.standing import (
 )
 from scheduler.store import database, statements
 from scheduler.store.sessions.connections import Connection, Row
+from scheduler.untouched import json
 
 FRESH_BEATS = 2
 """A node is alive while its heartbeat is younger than this many of its periods."""

@@ -58,11 +58,6 @@ def waiting_tracks(
     return list(map(WaitingTrack._make, connection.execute("waiting_tracks", tasks=list(tasks), now=now)))
 
 
-def paused_queues(connection: Connection, *, now: datetime | None = None) -> dict[str, float | None]:
-    """Return the paused queues, and how many seconds each pause lasts. ``None``: until somebody resumes it."""
-    return dict(connection.execute("paused_queues", now=now))
-
-
 def expire(connection: Connection, *, node: str, now: datetime | None = None) -> list[tuple[int, str]]:
     """Miss waiting runs that have expired, some at a time, and return their ids and tasks."""
     with connection.transaction() as transaction:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from scheduler.store.sessions.connections import (
 )
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
+from scheduler.untouched import json
 
 logger = logging.getLogger(__name__)
 
@@ -178,6 +179,9 @@ class NextDue:
     pause: float | None
     """The end of a pause."""
 
+    paused_queues: Mapping[str, float | None]
+    """Queues that are paused, and the end of each pause. ``None``: when somebody resumes it."""
+
 
 def cancel_orphans(connection: Connection, *, limit: int, now: datetime | None = None) -> int:
     """Cancel up to ``limit`` held runs of deleted jobs and return their number."""
@@ -197,7 +201,13 @@ def next_due(
 
     ``since``: no job is due before this.
     """
-    ((job_seconds, run_seconds, held_seconds, pause_seconds),) = connection.execute(
+    ((job_seconds, run_seconds, held_seconds, pause_seconds, paused_queues),) = connection.execute(
         "next_due", tasks=list(tasks), executors=list(executors), since=since, now=now
     )
-    return NextDue(job=job_seconds, run=run_seconds, held=held_seconds, pause=pause_seconds)
+    return NextDue(
+        job=job_seconds,
+        run=run_seconds,
+        held=held_seconds,
+        pause=pause_seconds,
+        paused_queues=json.loads(paused_queues or "{}"),
+    )
