@@ -107,6 +107,9 @@ UNUSABLE_QUEUE = declare(
 )
 QUEUE_IS_PAUSED = declare("queue_is_paused", "The queue “{name}” is paused already.", name=str)
 QUEUE_IS_NOT_PAUSED = declare("queue_is_not_paused", "The queue “{name}” is not paused.", name=str)
+QUEUE_RETENTION = declare(
+    "queue_retention", "Runs cannot be kept for {value} days: write 0 to {most} days.", value=str, most=int
+)
 UNUSABLE_UNIQUE = declare(
     "unusable_unique",
     "unique is {value}. It is True, or a text with names of arguments in braces.",

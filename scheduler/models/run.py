@@ -261,6 +261,22 @@ class Run(models.Model):
         return self.reason if self.error and self.reason_code else self.error
 
     @classmethod
+    def again(cls, run: Run, *, attempt: int, now: datetime, requested_by: str) -> Run:
+        """Make an unsaved further attempt of an enqueued run, as it was enqueued."""
+        names = ("job_key", "job_name", "task", "args", "kwargs", "executor", "queue", "timeout", "policies")
+        copied = {name: getattr(run, name) for name in (*names, "public_id", "unique_key", "scheduled_at")}
+        return cls(
+            **copied,
+            priority=run.own_priority,
+            due_at=now,
+            created_at=now,
+            kind=RunKind.RETRY,
+            attempt=attempt,
+            previous=run,
+            requested_by=requested_by,
+        )
+
+    @classmethod
     def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:
         """Make an unsaved queued run of a job. ``values`` override those of the job."""
         return cls(

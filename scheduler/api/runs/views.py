@@ -39,7 +39,9 @@ class RunViews(Resource):
         """List runs, newest first. Failures alone are ordered by their end."""
         query = parsing.query(request, shapes.RunsQuery)
         return self._page(
-            request, query, RunFilter(job=query.job, task=query.task, node=str(query.node or ""), **_part(query))
+            request,
+            query,
+            RunFilter(job=query.job, task=query.task, queue=query.queue, node=str(query.node or ""), **_part(query)),
         )
 
     @operation(answers.Runs, query=shapes.RunsOfJobQuery, problems=(404,))
