@@ -78,6 +78,10 @@ class Child:
             pass
         raise ChildDidNotStart(f"{ChildDidNotStart.__doc__} {self._end()}")
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
+
     def belongs_to(self, run_id: int | None) -> None:
         """Note the run that the child belongs to from now on, or ``None`` if it is free."""
         with self._changing_runs:

@@ -99,6 +99,10 @@ class Pool(ABC):
         """Number of runs that it can have at once now. Less than its size while places are lost."""
         return self.size
 
+    def process_ids(self) -> Collection[int]:
+        """Return the ids of the child processes that live now."""
+        return ()
+
     def wants(self, *, ahead_seconds: float) -> int:
         """Number of runs to submit now: the free places, and those that drain within ``ahead_seconds``."""
         return max(0, self.capacity(prefetch_seconds=ahead_seconds) - self.busy)

@@ -55,6 +55,10 @@ class ProcessPool(Pool):
         for number in range(self.size):
             self._threads.append(spawn(self._work, args=(number,), name=f"{self.name}-{number}"))
 
+    def process_ids(self) -> Collection[int]:
+        pids = (child.pid for child in tuple(self._children.values()))
+        return tuple(pid for pid in pids if pid is not None)
+
     def begun(self) -> Collection[int]:
         return tuple(self._begun)
 

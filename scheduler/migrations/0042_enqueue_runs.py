@@ -28,7 +28,7 @@ CREATE TRIGGER scheduler_note_change
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0039_declare_templates_and_rules")]
+    dependencies = [("scheduler", "0041_note_runs_and_measure_nodes")]
 
     operations = [
         migrations.CreateModel(
