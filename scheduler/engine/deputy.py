@@ -26,10 +26,11 @@ class DatabaseDeputy:
         self._watchdog.start()
 
     def step_in(self, reading: Reading, *, runs: Sequence[int]) -> None:
-        """Log what keeps the interpreter, and give back what has not begun."""
+        """Log what keeps the interpreter, beat, and give back what has not begun."""
         since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
         self._reason = reasons.INTERPRETER_KEPT(runs=", ".join(map(str, runs)) or "?", since=since)
         logger.error(events.NODE_INTERPRETER_KEPT, extra={"node": reading.node, "runs": list(runs)})
+        self.beat(reading)  # first: some of the time until others take the node for dead has passed
         begun = [body.run for body in reading.bodies]
         self._try(lambda: deputies.give_back_unbegun(self._connection, node=reading.node, begun=begun))
 

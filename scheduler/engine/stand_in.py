@@ -171,8 +171,8 @@ class StandIn:
             self._is_standing_in = True
             runs = self._suspects.runs()
             self._speak(lambda deputy: deputy.step_in(reading, runs=runs))
-            self._beat_at = -self._limits.heartbeat_seconds
-        if now - self._beat_at >= self._limits.heartbeat_seconds and not self._is_given_up:
+            self._beat_at = now
+        elif now - self._beat_at >= self._limits.heartbeat_seconds and not self._is_given_up:
             self._beat_at = now
             self._speak(lambda deputy: deputy.beat(reading))
 
@@ -214,7 +214,7 @@ class Deputy(Protocol):
     """What a node does in the database."""
 
     def step_in(self, reading: Reading, *, runs: Sequence[int]) -> None:
-        """Log what keeps the interpreter, and give back what has not begun."""
+        """Log what keeps the interpreter, beat, and give back what has not begun."""
 
     def beat(self, reading: Reading) -> None: ...
 

@@ -115,7 +115,7 @@ class TestThePacemaker:
         scene.passes(9, pulse=False)
         scene.passes(2, pulse=True)
 
-        assert scene.deputy.done == [("step in", (12,)), "beat", "beat", "step back"]
+        assert scene.deputy.done == [("step in", (12,)), "beat", "step back"]
         assert scene.process.signals == []
 
     def test_leaves_a_process_that_is_stopped_to_the_others(self, clock: Clock) -> None:
