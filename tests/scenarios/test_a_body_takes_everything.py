@@ -22,8 +22,8 @@ from tests.waiting import wait_until
 
 UNHURRIED = {
     "SCHEDULER_HEARTBEAT_SECONDS": "1",
-    "SCHEDULER_LEASE_SECONDS": "3",
-    "SCHEDULER_REAP_AFTER_SECONDS": "8",
+    "SCHEDULER_LEASE_SECONDS": "4",
+    "SCHEDULER_REAP_AFTER_SECONDS": "10",
 }
 """The pacemaker needs some seconds from the stall to its first heartbeat, of the thirty that there are by default."""
 
@@ -69,7 +69,7 @@ class TestABodyThatKeepsTheInterpreter:
         has_pacemaker(kept)
         hold("beside", release, rerun_if_interrupted=True)
         site.began("beside")
-        greedy = Greedy(site, "interpreter", seconds=14)
+        greedy = Greedy(site, "interpreter", seconds=16)
         other = site.start_node(**UNHURRIED)
         has_pacemaker(other)
         # A run of it may be on the node that stands still, and takes as long.
