@@ -25,6 +25,7 @@ def add_arguments(parser: CommandParser) -> None:
     parser.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
     parser.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
     parser.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+    parser.add_argument("--undeclared", action="store_true", help="Only jobs paused as no longer declared.")
     parser.add_argument("--all", action="store_true", help="All jobs, where no filter is given.")
     parser.add_argument("--reason", default="")
     parser.add_argument("--until", type=printing.since, metavar="TIME", help="pause: when it ends by itself.")
@@ -46,6 +47,7 @@ def run(options: dict[str, Any], *, actor: str, out: OutputWrapper, err: OutputW
         tags=tuple(options["tag"]),
         text=options["search"],
         failing=options["failing"],
+        undeclared=options["undeclared"],
     )
     if filter == JobFilter() and not options["all"]:
         raise CommandError("Give a filter, such as --tag or --state, or --all.", returncode=printing.NOT_ASKED)

@@ -9,6 +9,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext, gettext_lazy
 
+from openlearn.scraping.admin import tiers
 from openlearn.scraping.fetching import access
 from openlearn.scraping.models import Source
 from scheduler import outgoing
@@ -82,6 +83,9 @@ class SourceForm(forms.ModelForm):
         if "interval_seconds" in self.fields:
             self.fields["interval_seconds"].label = field.verbose_name
             self.fields["interval_seconds"].help_text = field.help_text
+
+        if "tier" in self.fields:
+            self.fields["tier"].choices = tiers.choices()
 
     def clean_url(self) -> str:
         """Reject what no scrape could request, before the first one."""

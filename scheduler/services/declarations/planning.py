@@ -103,6 +103,10 @@ class Step:
     resumes: bool = False
     """The job was paused because its source had dropped it, and is declared again."""
 
+    stays_paused: bool = False
+    tags: tuple[str, ...] = ()
+    """Of the job as it is stored."""
+
     renames: str = ""
     """The former key."""
 
@@ -276,6 +280,8 @@ def _merged(
         conflicts=merged.conflicts,
         kept=kept,
         resumes=resumes,
+        stays_paused=job.state == JobState.PAUSED and not resumes,
+        tags=tuple(job.tags),
     )
 
 
