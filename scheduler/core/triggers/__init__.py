@@ -72,12 +72,13 @@ from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.description.remarks import remarks
 from scheduler.core.triggers.description.sentences import describe
-from scheduler.core.triggers.reading import PINS, ends_too_early, parse, parse_cached, parsing_once
+from scheduler.core.triggers.reading import CALENDAR_KEYS, PINS, ends_too_early, parse, parse_cached, parsing_once
 from scheduler.core.triggers.trigger import MOMENT, Trigger, long_date, time_now
 from scheduler.errors import InvalidTrigger, NeverFires
 from scheduler.messages import Message
 
 __all__ = [
+    "CALENDAR_KEYS",
     "CalendaredTrigger",
     "ClockChange",
     "ClockEffect",

@@ -33,6 +33,9 @@ from scheduler.store.stock import legacy_state
 _IN_USE = "55006"
 """SQLSTATE that the database raises while the former runs of an id are being detached."""
 
+_ANCHORED = ("interval", "calendar")
+"""Triggers that get a ``start_at`` when they are normalized."""
+
 
 def lock(*, id: str) -> Job:
     """
@@ -208,7 +211,7 @@ def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime) -> dict[s
     :raises InvalidTrigger: it cannot be used
     :raises NeverFires: its last fire time has passed
     """
-    if is_same_trigger(trigger=trigger, stored=job.trigger, now=now):
+    if is_same_trigger(trigger=trigger, stored=job.trigger):
         return {}
     normalized = triggers.normalize(trigger, now=now)
     new: dict[str, Any] = {"trigger": normalized, "interrupted_at": None}
@@ -239,30 +242,22 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
     return {"trigger": normalized, **due(next_fire_time)}
 
 
-def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any], now: datetime) -> bool:
-    """
-    Whether a trigger is the stored one, seen without the anchor that normalizing fills in.
-
-    :raises InvalidTrigger: the new one cannot be used
-    """
+def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+    """Whether a trigger is the stored one, seen without the anchor that normalizing fills in."""
     if dict(trigger) == stored:
         return True
-    normalized = triggers.normalize(trigger, now=now)
-    return isinstance(stored, Mapping) and triggers.is_same(
-        _with_anchors_of(stored, given=trigger, normalized=normalized), stored
-    )
+    return isinstance(stored, Mapping) and triggers.is_same(_with_anchors_of(stored, given=trigger), stored)
 
 
-def _with_anchors_of(
-    stored: Mapping[str, Any], *, given: Mapping[str, Any], normalized: Mapping[str, Any]
-) -> dict[str, Any]:
-    result = dict(normalized)
-    if given.get("start_at") is None and "start_at" in stored and "start_at" in normalized:
+def _with_anchors_of(stored: Mapping[str, Any], *, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trigger with the stored ``start_at`` where normalizing would fill in another one."""
+    result = dict(given)
+    if given.get("start_at") is None and "start_at" in stored and given.get("type") in _ANCHORED:
         result["start_at"] = stored["start_at"]
-    parts = stored.get("triggers")
-    if "triggers" in normalized and isinstance(parts, list) and len(parts) == len(normalized["triggers"]):
+    parts, inner = stored.get("triggers"), given.get("triggers")
+    if isinstance(parts, list) and isinstance(inner, list) and len(parts) == len(inner):
         result["triggers"] = [
-            _with_anchors_of(part, given=inner, normalized=settled)
-            for part, inner, settled in zip(parts, given["triggers"], normalized["triggers"], strict=True)
+            _with_anchors_of(part, given=each) if isinstance(part, Mapping) and isinstance(each, Mapping) else each
+            for part, each in zip(parts, inner, strict=True)
         ]
     return result

@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 
 from scheduler.admin import addresses
-from scheduler.models import Job, Template, TemplateVersion
-from scheduler.services import jobs, templates
+from scheduler.models import BulkAction, Job, Template, TemplateVersion
+from scheduler.services import bulk, jobs, templates
 from scheduler.services.templates import instances
 
 pytestmark = pytest.mark.django_db
@@ -86,8 +86,13 @@ class TestPages:
         assert "0 {hour} * * *" in text(page)
 
         body = '{"task": "sample.square", "trigger": "30 {hour} * * *", "kwargs": {"number": "{number}"}}'
-        client.post(address("version", version), {"parameters": str(PARAMETERS).replace("'", '"'), "body": body})
+        sent = {"parameters": str(PARAMETERS).replace("'", '"'), "body": body}
+        shown = text(client.post(address("version", version), {**sent, "check": "1"}))
+        assert "Next runs" in shown
+        assert templates.version(template=version.template).number == 1
+        response = client.post(address("version", version), {**sent, "create": "1"})
 
+        assert response.url == address("upgrade", version)
         assert templates.version(template=version.template).number == 2
         assert Job.objects.get().trigger["expression"] == "0 5 * * *"
 
@@ -99,7 +104,7 @@ class TestInstances:
         page = text(client.post(address("instance", version), sent))
 
         assert "Square of 3" in page
-        assert "at 05:00" in page
+        assert "05:00" in page
         assert not Job.objects.exists()
 
     def test_are_created_as_jobs(self, client: Client, version: TemplateVersion) -> None:
@@ -146,6 +151,14 @@ class TestInstances:
         assert "nmber" in text(client.post(address("table", version), {"table": "key,nmber\n", "check": "1"}))
 
 
+def upgrade(client: Client, version: TemplateVersion, sent: dict[str, str]) -> BulkAction:
+    """Apply a plan, and carry out what goes on in the background."""
+    response = client.post(address("upgrade", version), {**sent, "apply": "1"})
+    row = BulkAction.objects.latest("pk")
+    assert response.url == f"/admin/scheduler/bulkaction/{row.pk}/change/"
+    return bulk.step(id=row.pk)
+
+
 class TestUpgrades:
     def test_show_each_change_and_apply_it(self, client: Client, version: TemplateVersion) -> None:
         instances.create(version=version, key="three", values={"number": 3})
@@ -158,9 +171,9 @@ class TestUpgrades:
         assert "Next runs" in page
         assert "9 was set by a person and stays" in page
 
-        client.post(address("upgrade", version), {"to": "2", "apply": "1"})
+        upgrade(client, version, {"to": "2"})
         assert dict(Job.objects.values_list("pk", "priority")) == {"three": 2, "four": 9}
-        client.post(address("upgrade", version), {"to": "1", "overwrite": "1", "apply": "1"})
+        upgrade(client, version, {"to": "1", "overwrite": "1"})
         assert set(Job.objects.values_list("priority", "trigger__expression")) == {(0, "0 5 * * *")}
 
     def test_a_version_that_is_not_there_is_not_found(self, client: Client, version: TemplateVersion) -> None:
