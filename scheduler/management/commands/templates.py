@@ -35,6 +35,10 @@ class Command(BaseCommand):
                 argument(part)
             return part
 
+        self._add_templates(add)
+        self._add_instances(add)
+
+    def _add_templates(self, add: Callable[..., CommandParser]) -> None:
         add("list", "List templates.", printing.add_output)
         add("show", "Show a template: its newest version and its instances.", _slug, printing.add_output)
         load = add("load", "Create a template from a YAML file, or add a version to it.", printing.add_output)
@@ -42,6 +46,17 @@ class Command(BaseCommand):
         load.add_argument(
             "--dry-run", action="store_true", help="Show what the version would change in the instances; add nothing."
         )
+        made = add("from-job", "Make a template from a job.", printing.add_output)
+        made.add_argument("job", metavar="JOB", help="The id of the job.")
+        made.add_argument("--slug", help="Default: from the name of the job.")
+        made.add_argument("--title", help="Default: the name of the job.")
+        add("restore", "Bring a predefined template back to its shipped definition.", _slug, printing.add_output)
+        exporting = add("export", "Write templates with all of their versions as JSON.")
+        exporting.add_argument("slugs", nargs="*", metavar="SLUG", help="Default: all.")
+        importing = add("import", "Create the templates of an export, and add versions that are new.", _dry_run_only)
+        importing.add_argument("file", type=Path)
+
+    def _add_instances(self, add: Callable[..., CommandParser]) -> None:
         create = add("create", "Create one instance: a job.", _slug, printing.add_output)
         create.add_argument("job", help="The id of the job.")
         create.add_argument(
@@ -64,15 +79,6 @@ class Command(BaseCommand):
         upgrade.add_argument(
             "--overwrite", action="store_true", help="Also write fields that a person changed in an instance."
         )
-        made = add("from-job", "Make a template from a job.", printing.add_output)
-        made.add_argument("job", metavar="JOB", help="The id of the job.")
-        made.add_argument("--slug", help="Default: from the name of the job.")
-        made.add_argument("--title", help="Default: the name of the job.")
-        add("restore", "Bring a predefined template back to its shipped definition.", _slug, printing.add_output)
-        exporting = add("export", "Write templates with all of their versions as JSON.")
-        exporting.add_argument("slugs", nargs="*", metavar="SLUG", help="Default: all.")
-        importing = add("import", "Create the templates of an export, and add versions that are new.", _dry_run_only)
-        importing.add_argument("file", type=Path)
         detach = add("detach", "Let instances be ordinary jobs.")
         detach.add_argument("jobs", nargs="+", metavar="JOB")
 

@@ -32,7 +32,7 @@ def checked(declaration: Declaration) -> dict[str, Any]:
     """
     Return what a declaration states, flat, after checking all of it by the rules of a job.
 
-    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value
+    :raises UnknownTask, InvalidArguments, InvalidPolicy, InvalidName: naming the value
     """
     stated = dict(declaration.definition)
     ids.checked(declaration.key)
@@ -45,11 +45,18 @@ def checked(declaration: Declaration) -> dict[str, Any]:
         names.checked_description(stated["description"])
     if "tags" in stated:
         stated["tags"] = names.checked_tags(stated["tags"])
-    # Calendars may be declared beside it, and exist when it is applied.
-    triggers.parse({name: value for name, value in stated["trigger"].items() if name not in CALENDAR_KEYS})
     known = {"task", "args", "kwargs", "trigger", "name", "description", "tags"}
     stated |= policies.check({name: value for name, value in stated.items() if name not in known})
     return flatten(stated)
+
+
+def check_trigger(trigger: Mapping[str, Any]) -> None:
+    """
+    Check the rule of a trigger. Its calendars may be declared beside it, and exist only when it is applied.
+
+    :raises InvalidTrigger: naming the part
+    """
+    triggers.parse({name: value for name, value in trigger.items() if name not in CALENDAR_KEYS})
 
 
 def _plain(task: Task, stated: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:

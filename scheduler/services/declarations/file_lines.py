@@ -83,7 +83,11 @@ def _toml(path: Path, text: str) -> tuple[Any, Lines]:
         document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UnusableDeclaration(f"{path.name} is not valid TOML: {error}.") from None
-    return document, dict(_of_toml(text))
+    lines: Lines = {}
+    for place, line in _of_toml(text):
+        for length in range(1, len(place) + 1):  # what a dotted key or a heading begins, too
+            lines.setdefault(place[:length], line)
+    return document, lines
 
 
 def _of_toml(text: str) -> Iterator[tuple[Place, int]]:

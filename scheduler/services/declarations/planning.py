@@ -224,6 +224,7 @@ def _first(
     if job is None and options.adopt:
         job = _twin(facts["flat"])
     if job is None:
+        comparing.check_trigger(facts["flat"]["trigger"])
         return Step(**facts, action=Action.CREATE)
     facts = {**facts, "job": job.pk}
     if not options.adopt:
@@ -269,15 +270,17 @@ def _merged(
     )
     drift = () if options.overwrite else merged.drift
     write = {name: flat.get(name, value) for name, value in merged.write.items()}
+    if "trigger" in write:
+        comparing.check_trigger(flat["trigger"])
     if options.overwrite:
         write |= {each.field: flat[each.field] for each in merged.drift}
     # What the source changed, or a person brought back, counts again.
     kept = frozenset(each.field for each in drift) & frozenset(row.kept if row else ()) - {*merged.conflicts}
     resumes = row is not None and _is_our_pause(row, job)
-    action = Action.ADOPT if row is None else Action.UPDATE if write or resumes or facts["renames"] else None
+    is_current = not (write or resumes or facts.get("renames")) and _is_current(row, declaration, noted)
     return Step(
         **facts,
-        action=action or (Action.UNCHANGED if _is_current(row, declaration, noted) else Action.UPDATE),
+        action=Action.ADOPT if row is None else Action.UNCHANGED if is_current else Action.UPDATE,
         write=write,
         before={name: present.get(name, REMOVED) for name in write},
         drift=tuple(each for each in drift if each.field not in kept),

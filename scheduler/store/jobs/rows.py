@@ -244,9 +244,13 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
 
 def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
     """Whether a trigger is the stored one, seen without the anchor that normalizing fills in."""
-    if dict(trigger) == stored:
+    if trigger == stored:
         return True
-    return isinstance(stored, Mapping) and triggers.is_same(_with_anchors_of(stored, given=trigger), stored)
+    if not isinstance(stored, Mapping):
+        return False
+    meant = _with_anchors_of(stored, given=trigger)
+    # Most have the zone of the project, which they need not say.
+    return {"timezone": default_zone(), **meant} == stored or triggers.is_same(meant, stored)
 
 
 def _with_anchors_of(stored: Mapping[str, Any], *, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,8 @@ from scheduler.core.triggers.calendar_intervals import CalendarTrigger
 from scheduler.core.triggers.combinations import OrTrigger
 from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
 from scheduler.core.triggers.crontab import Crontab
+from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.core.triggers.trigger import Trigger, WallClockTrigger
 from scheduler.core.triggers.zones import zone_named
 
@@ -53,10 +55,12 @@ def as_stock(trigger: Mapping[str, Any]) -> BaseTrigger | None:
 
 @lru_cache(maxsize=512)
 def _read(text: str) -> BaseTrigger | None:
-    own = to_apscheduler(json.loads(text))
-    if type(own) is not JsonTrigger:
-        return own
-    return _stock(triggers.parse(json.loads(text)))
+    form = json.loads(text)
+    compiled = triggers.parse(form)
+    if isinstance(compiled, DateTrigger | IntervalTrigger):
+        own = to_apscheduler(form)
+        return None if type(own) is JsonTrigger else own
+    return _stock(compiled)
 
 
 def _stock(trigger: Trigger) -> BaseTrigger | None:
