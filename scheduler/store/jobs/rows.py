@@ -20,6 +20,7 @@ from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.jobs import definitions
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.core.tasks.registry import registry
+from scheduler.core.triggers.zones import default_zone
 from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Calendar, Job
 from scheduler.models.job import JobQuerySet
