@@ -106,24 +106,17 @@ class Command(BaseCommand):
         self,
         *,
         output: str,
-        state: list[str] | None,
-        task: list[str],
-        tag: list[str],
-        search: str,
-        failing: bool,
-        drift: bool,
-        undeclared: bool,
         limit: int,
-        **_: Any,
+        **given: Any,
     ) -> None:
         filter = JobFilter(
-            states=tuple(state or ()),
-            tasks=tuple(task),
-            tags=tuple(tag),
-            failing=failing,
-            drift=drift,
-            undeclared=undeclared,
-            text=search,
+            states=tuple(given["state"] or ()),
+            tasks=tuple(given["task"]),
+            tags=tuple(given["tag"]),
+            failing=given["failing"],
+            drift=given["drift"],
+            undeclared=given["undeclared"],
+            text=given["search"],
         )
         rows = list(_jobs(filter)[: limit + 1])
         shown = representations.jobs(rows=rows[:limit])
@@ -201,9 +194,7 @@ class Command(BaseCommand):
         self._print(shown, output, columns=_CHANGE_COLUMNS)
 
     def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
-        done = bulk.change_many(
-            action=action, ids=tuple(ids), filter=JobFilter(), actor=printing.actor(), via=Via.COMMAND, **how
-        )
+        done = bulk.change_many(action=action, which=tuple(ids), actor=printing.actor(), via=Via.COMMAND, **how)
         rows = [
             {"id": change.id, "ok": change.error is None, "detail": str(change.error) if change.error else None}
             for change in done.results

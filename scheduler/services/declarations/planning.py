@@ -222,7 +222,7 @@ def _first(
     """The step of a declaration that was never synchronised."""
     job = jobs.get(facts["key"])
     if job is None and options.adopt:
-        job = _twin(facts["flat"])
+        job = _equivalent_job(facts["flat"])
     if job is None:
         comparing.check_trigger(facts["flat"]["trigger"])
         return Step(**facts, action=Action.CREATE)
@@ -234,7 +234,7 @@ def _first(
     return merged if job.pk in jobs else replace(merged, stored=None)  # a twin is not locked
 
 
-def _twin(flat: Mapping[str, Any]) -> Job | None:
+def _equivalent_job(flat: Mapping[str, Any]) -> Job | None:
     """Return the one job that no declaration owns and that does the same at the same times."""
     owned = Row.objects.values("job_key")
     found = [

@@ -24,8 +24,8 @@ from scheduler.core import triggers
 from scheduler.core.triggers.apscheduler import JsonTrigger, to_apscheduler
 from scheduler.core.triggers.calendar_intervals import CalendarTrigger
 from scheduler.core.triggers.combinations import OrTrigger
-from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
-from scheduler.core.triggers.crontab import Crontab
+from scheduler.core.triggers.cron.crons import CronTrigger, FieldsTrigger
+from scheduler.core.triggers.cron.crontab import Crontab
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.core.triggers.trigger import Trigger, WallClockTrigger
