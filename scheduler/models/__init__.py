@@ -13,6 +13,7 @@ from scheduler.models.installation import Installation
 from scheduler.models.job import Job
 from scheduler.models.limit import LimitedRun, RateLimit
 from scheduler.models.measure import NodeMeasure
+from scheduler.models.membership import AnyOf
 from scheduler.models.node import Node
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
@@ -20,6 +21,7 @@ from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [
     "AlertChange",
+    "AnyOf",
     "BulkAction",
     "Calendar",
     "CalendarVersion",

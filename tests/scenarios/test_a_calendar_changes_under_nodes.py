@@ -73,7 +73,7 @@ def test_no_fire_time_is_lost_or_doubled_and_each_says_why(site: Site) -> None:
     for node in nodes:
         node.stop()
 
-    for job in Job.objects.filter(pk__startswith="job-"):
+    for job in Job.objects.filter(id__startswith="job-"):
         assert_covered_once(job)
         found = periods(job)
         assert len(found) == CHANGES + 3

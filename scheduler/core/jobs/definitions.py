@@ -12,6 +12,8 @@ from scheduler.core.tasks.registry import registry, revealed
 from scheduler.core.tasks.task import Task, jsonable
 from scheduler.errors import InvalidArguments
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Vault(Protocol):
     """The storage for the values of a job's secret arguments."""
@@ -54,7 +56,7 @@ def check_arguments(
         [_sealed(task, name, value, vault) for name, value in zip(names, plain_args, strict=True)],
         {name: _sealed(task, name, value, vault) for name, value in plain_kwargs.items()},
     )
-    as_json = json.dumps(checked, ensure_ascii=False)
+    as_json = _encode(checked)
     if "\\u0000" in as_json or not text.is_storable(as_json):
         raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
     return checked

@@ -144,6 +144,8 @@ def _remembered(step: Step, *, now: datetime) -> dict[str, Any]:
         "owner": declaration.owner,
         "template_version_id": declaration.template_version,
         "parameters": declaration.parameters,
+        "kept": sorted(step.kept),
+        "has_drift": bool(step.drift),
         "is_declared": True,
         "paused_at": None,
         "synced_at": now,
@@ -154,17 +156,8 @@ def _remember(done: Sequence[tuple[Step, str, int]], *, now: datetime) -> None:
     """Note the declarations of a batch with the ids and the versions of their jobs."""
     # Another job may have taken the place of one that a person deleted: its row makes room.
     Row.objects.filter(job_key__in=[step.job for step, job, _ in done if step.job != job]).delete()
-    noted = [
-        Row(
-            job_key=job,
-            job_version=version,
-            kept=sorted(step.kept),
-            has_drift=bool(step.drift),
-            **_remembered(step, now=now),
-        )
-        for step, job, version in done
-    ]
-    remember(rows=noted)
+    noted = ({**_remembered(step, now=now), "job_key": job, "job_version": version} for step, job, version in done)
+    remember(rows=list(noted))
 
 
 def _drop(

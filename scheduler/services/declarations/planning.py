@@ -144,7 +144,7 @@ def decide(
     """
     wanted = list(declarations)
     names = {name for each in wanted for name in (each.key, *each.previous_keys)}
-    known = {row.key: row for row in Row.objects.filter(key__in=names)}
+    known = {row.key: row for row in Row.objects.filter(key__any_of=names)}
     ids = {row.job_key for row in known.values()} | {each.key for each in wanted}
     jobs = _jobs(ids, lock=lock)
     renamed: dict[str, str] = {}
@@ -171,7 +171,7 @@ def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
         found = Job.objects.defer("job_state")
     else:
         found = Job.objects.only(*definition.NAMES, "state", "state_changed_at")
-    return {job.pk: job for job in found.filter(pk__in=ids)}
+    return {job.pk: job for job in found.filter(id__any_of=ids)}
 
 
 def _may_own(declaration: Declaration, row: Row) -> bool:
@@ -318,10 +318,11 @@ def dropped(*, declarations: Iterable[Declaration], options: Options, owner: str
     """
     wanted = list(declarations)
     keys = {each.key for each in wanted}
-    synced = set(Row.objects.filter(key__in=keys).values_list("key", flat=True))
+    synced = set(Row.objects.filter(key__any_of=keys).values_list("key", flat=True))
     former = {name for each in wanted if each.key not in synced for name in each.previous_keys}
-    gone = Row.objects.filter(is_declared=True, owner=owner).exclude(key__in=keys | former)
-    for row in gone.order_by("key"):
+    known = Row.objects.filter(is_declared=True, owner=owner).order_by("key")
+    gone = set(known.values_list("key", flat=True)) - keys - former
+    for row in known.filter(key__any_of=gone) if gone else ():
         facts: dict[str, Any] = {"key": row.key, "source": row.source, "origin": row.origin, "job": row.job_key}
         if is_older(conf.get().release, row.release) and not options.rollback:
             text = f"Release {row.release} declares it; this is {conf.get().release}."

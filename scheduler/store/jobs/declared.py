@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -17,12 +18,14 @@ def lock() -> None:
         cursor.execute(statements.load("lock_declarations"))
 
 
-def remember(*, rows: Sequence[Declaration]) -> None:
-    """Write rows in one statement: those of jobs that are known already replace what was remembered of them."""
+def remember(*, rows: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Write rows, given by column, in one statement. They replace what was remembered of jobs that are known already.
+    """
     if not rows:
         return
     with database.cursor() as cursor:
-        cursor.execute(_statement(), [json.dumps([_document(row) for row in rows])])
+        cursor.execute(_statement(), [json.dumps(rows, default=datetime.isoformat)])
 
 
 def _columns() -> list[str]:
@@ -40,8 +43,3 @@ def _statement() -> str:
         f"SELECT {names} FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb) "
         f"ON CONFLICT (job_key) DO UPDATE SET {assignments}"
     )
-
-
-def _document(row: Declaration) -> dict[str, Any]:
-    values = {field.column: getattr(row, field.attname) for field in Declaration._meta.local_concrete_fields}
-    return {**values, "synced_at": row.synced_at.isoformat(), "paused_at": row.paused_at and row.paused_at.isoformat()}

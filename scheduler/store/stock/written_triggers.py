@@ -8,7 +8,6 @@ about the fire times of the others; its ``AndTrigger`` never returns from its se
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -50,15 +49,13 @@ def as_stock(trigger: Mapping[str, Any]) -> BaseTrigger | None:
 
     :raises InvalidTrigger: it cannot be used
     """
-    return _read(json.dumps(trigger, sort_keys=True))
+    return _of(triggers.parse(trigger))
 
 
 @lru_cache(maxsize=512)
-def _read(text: str) -> BaseTrigger | None:
-    form = json.loads(text)
-    compiled = triggers.parse(form)
+def _of(compiled: Trigger) -> BaseTrigger | None:
     if isinstance(compiled, DateTrigger | IntervalTrigger):
-        own = to_apscheduler(form)
+        own = to_apscheduler(compiled.as_json())
         return None if type(own) is JsonTrigger else own
     return _stock(compiled)
 
