@@ -12,6 +12,7 @@ from django.core.management.base import CommandError, CommandParser, OutputWrapp
 from django.core.management.color import Style
 from django.utils import timezone
 
+from scheduler import conf
 from scheduler.core.declarations import REMOVED
 from scheduler.core.jobs import differences
 from scheduler.core.states import Via
@@ -80,6 +81,8 @@ def apply_at_start(*, out: OutputWrapper, style: Style) -> None:
     """Synchronise before a node starts, and report what was done or refused."""
     done = declarations.apply(options=Options(), via=Via.COMMAND)
     report(done, as_json=False, out=out, err=out, style=style)
+    if done.has_changes and not conf.get().release:
+        out.write(style.WARNING("SCHEDULER['RELEASE'] is not set: a node of an older release that starts undoes this."))
 
 
 def refuse(found: Synchronisation) -> None:
