@@ -14,7 +14,7 @@ import platform
 import subprocess
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.benchmarks import scratch
@@ -89,7 +89,7 @@ def main() -> None:
         took = measure(count=options.jobs)
     facts = {
         "command": f"python -m tests.benchmarks.declarations --jobs {options.jobs}",
-        "at": f"{date.today()}",
+        "at": f"{datetime.now(tz=UTC):%Y-%m-%d}",
         "commit": _commit(),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
