@@ -31,6 +31,9 @@ _gzip = GZipMiddleware(lambda _request: HttpResponse())
 _PREVIEW = "preview"
 """The button of a question that shows what the answer would change."""
 
+SWITCH = "want"
+"""The button of a question that shows its arguments as fields or as JSON."""
+
 PART = "part"
 """The query parameter by which a page asks for its own live region."""
 
@@ -119,6 +122,9 @@ class Question:
     fields: Sequence[tuple[str, str]] = ()
     """Hidden names and values that come back with the answer."""
 
+    given: Mapping[str, Any] | None = None
+    """The arguments with which it is done."""
+
     arguments: str | None = None
     """The rendered fields of arguments that may be changed before it is done."""
 
@@ -159,7 +165,7 @@ def confirm(
     if request.method not in ("GET", "HEAD", "POST"):
         return HttpResponseNotAllowed(["GET", "POST"])
     key = request.POST.get("confirmed", "")
-    if not key or problem or _PREVIEW in request.POST:
+    if not key or problem or _PREVIEW in request.POST or SWITCH in request.POST:
         return _ask(request, question, problem)
     try:
         with nullcontext() if one_by_one else transactions.atomic():
@@ -183,7 +189,7 @@ def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *,
     except IntegrityError:
         body = IdempotencyKey.objects.get(**own).body
         if "location" not in body:
-            messages.warning(request, _("This request was sent already. Its result is shown here."))
+            messages.warning(request, _("This was already submitted. Here is the result."))
         return str(body.get("location", otherwise))
     done = act()
     if isinstance(done, Question):

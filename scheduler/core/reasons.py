@@ -8,12 +8,12 @@ beside it as text. A code is never changed once it was released. A new one is an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from scheduler.errors import SchedulerError
 from scheduler.messages import DECLARED, Message, declare, declare_counted, decode, encode, message
+from scheduler.untouched import json
 
 # Runs.
 BACKFILL = declare("backfill", "Backfill.")
@@ -56,6 +56,7 @@ TIMED_OUT_PROCESS = declare(
     "timed_out_process", "it took longer than its timeout of {seconds:g} s; its process was ended.", seconds=float
 )
 TOO_LATE = declare("too_late", "Noticed {late} s late; the misfire grace time is {grace} s.", late=float, grace=float)
+EXPIRED = declare("expired", "It had not begun by {until}, when it expired.", until=str)
 TOO_MANY_DUE = declare(
     "too_many_due",
     "More than {most} fire times were due at once; only the newest {most} are run.",
@@ -86,6 +87,12 @@ TRIGGER_UNCOMPUTABLE = declare(
 TRIGGER_UNUSABLE = declare("trigger_unusable", "Its trigger cannot be used: {problem}", problem=Message)
 
 # Nodes.
+INTERPRETER_KEPT = declare(
+    "interpreter_kept",
+    "Run {runs} keeps the interpreter to itself since {since}: no other thread of the node has its turn.",
+    runs=str,
+    since=str,
+)
 NO_HEARTBEAT = declare("no_heartbeat", "No heartbeat since {since}.", since=str)
 STOPPED_EARLY = declare_counted(
     "stopped_early", "Stopped while {number} run went on.", "Stopped while {number} runs went on."
@@ -106,6 +113,7 @@ NO_LONGER_KEPT = declare("no_longer_kept", "It ended longer ago than is kept.")
 
 RUN_REASONS = {
     TOO_LATE.code: message("Noticed too late"),
+    EXPIRED.code: message("Expired in its queue"),
     TOO_MANY_DUE.code: message("Too many due at once"),
     STILL_ACTIVE.code: message("Earlier run still active"),
     JOB_PAUSED.code: message("Job was paused"),

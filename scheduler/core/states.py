@@ -42,6 +42,18 @@ class RunKind(_Choices):
     MANUAL = "manual"
     RETRY = "retry"
     RECOVERY = "recovery"
+    ENQUEUED = "enqueued"
+
+
+class NoteKind(_Choices):
+    """The kinds of notes on a run."""
+
+    NOTE = "note"
+    TAKEN = "taken"
+    """Its author works on the failure from here on."""
+
+    RELEASED = "released"
+    """From here on, no longer."""
 
 
 class NodeState(_Choices):

@@ -1,4 +1,4 @@
-from scheduler.models.accounting import OwedWindow, RemovedJob
+from scheduler.models.accounting import OwedWindow, RemovedJob, RestoredJob
 from scheduler.models.alerts.channel import Channel
 from scheduler.models.alerts.incident import Incident, Mute
 from scheduler.models.alerts.notification import AlertChange, Notification
@@ -11,17 +11,15 @@ from scheduler.models.declaration import Declaration, DeclaredObject
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
-from scheduler.models.limit import LimitedRun, RateLimit
-from scheduler.models.measure import NodeMeasure
-from scheduler.models.membership import AnyOf
-from scheduler.models.node import Node
+from scheduler.models.limit import LimitedRun, Queue, RateLimit
+from scheduler.models.node import Node, NodeMeasure
+from scheduler.models.note import RunNote
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
 from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [
     "AlertChange",
-    "AnyOf",
     "BulkAction",
     "Calendar",
     "CalendarVersion",
@@ -40,11 +38,14 @@ __all__ = [
     "NodeMeasure",
     "Notification",
     "OwedWindow",
+    "Queue",
     "RateLimit",
     "RemovedJob",
+    "RestoredJob",
     "Rollup",
     "Rule",
     "Run",
+    "RunNote",
     "Switch",
     "Template",
     "TemplateVersion",

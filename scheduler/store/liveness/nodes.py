@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from scheduler.messages import Message
 from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
 from scheduler.store.sessions.halving import in_halves
+from scheduler.untouched import json
 
 _BATCH = 200
 _MOST_BATCHES = 10
@@ -61,10 +61,15 @@ def register(
     version: str,
     executors: Mapping[str, int],
     tasks: Collection[str],
+    queues: Collection[str] = (),
     tzdata: str = "",
     now: datetime | None = None,
 ) -> None:
-    """Announce a node that has just started. ``tzdata``: the release of its time zone rules."""
+    """
+    Announce a node that has just started.
+
+    ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules.
+    """
     connection.execute(
         "register_node",
         node=node,
@@ -73,6 +78,7 @@ def register(
         pid=pid,
         version=version,
         executors=json.dumps(dict(executors)),
+        queues=json.dumps(sorted(queues)),
         tasks=json.dumps(sorted(tasks)),
         tzdata=tzdata,
         now=now,

@@ -7,10 +7,9 @@ The pages are found by following their links from the index on.
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -27,34 +26,13 @@ from scheduler.core.states import RunState
 from scheduler.models import Change, Job, Node, Run
 from scheduler.services import jobs, templates
 from scheduler.store.clock import database_now
+from tests.crawling import WORDS, crawl, read
 from tests.integration.admin.runs import TRACEBACK, node, run
+from tests.integration.admin.sources import add_source
 
 pytestmark = pytest.mark.django_db
 
-WORDS = frozenset({"aria-label", "title", "placeholder", "alt", "lang", "dir", "content", "data-label"})
-"""Attributes that a person reads, or hears."""
-
 MANY = 12_345
-
-
-@dataclass(kw_only=True)
-class Page(HTMLParser):
-    """The addresses of a page and the attributes that machines read."""
-
-    addresses: list[str] = field(default_factory=list)
-    attributes: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if value is None:
-                continue
-            if name in ("href", "action", "formaction") or value.startswith("/"):
-                self.addresses.append(value)
-            if name not in WORDS and not (tag == "meta" or dict(attrs).get("name") == "csrfmiddlewaretoken"):
-                self.attributes.append((tag, name, value))
 
 
 @pytest.fixture
@@ -96,40 +74,6 @@ def full(db: None) -> None:
     templates.create(slug="mirror", title="Mirror", body={"task": "sample.nothing", "trigger": every}, actor="anna")
 
 
-def _crawl(client: Client, *, start: str, most: int = 400) -> dict[str, Any]:
-    """Follow every link below an address; return the pages by their address."""
-    found: dict[str, Any] = {}
-    waiting = deque([start])
-    seen = {start}
-    kinds: set[str] = set()
-    while waiting and len(found) < most:
-        address = waiting.popleft()
-        answer = client.get(address)
-        found[address] = answer
-        if answer.streaming or answer.status_code == 405 or "text/html" not in answer.headers.get("Content-Type", ""):
-            continue
-        page = _read(answer)
-        for other in page.addresses:
-            parts = urlsplit(other)
-            path = parts.path if parts.path.startswith("/") or not parts.path else None
-            if path is None or parts.netloc or "logout" in path or not path.startswith((start, "/admin/")):
-                continue
-            target = f"{path or urlsplit(address).path}{'?' + parts.query if parts.query else ''}"
-            # One page of each kind: lists have endless combinations of filters.
-            kind = re.sub(r"\d+|[0-9a-f-]{36}", "#", path) + ",".join(sorted(re.findall(r"(?:^|&)(\w+)=", parts.query)))
-            if target not in seen and kind not in kinds:
-                seen.add(target)
-                kinds.add(kind)
-                waiting.append(target)
-    return found
-
-
-def _read(answer: Any) -> Page:
-    page = Page()
-    page.feed(answer.content.decode())
-    return page
-
-
 @pytest.fixture
 def spanish(settings: Any) -> Callable[[], None]:
     def switch() -> None:
@@ -146,7 +90,7 @@ class TestASiteOfAProjectsOwn:
         settings.ROOT_URLCONF = "tests.integration.admin.own_sites"
 
     def test_opens_every_page_and_leads_to_no_other_site(self, client: Client, full: None) -> None:
-        pages = _crawl(client, start="/ops/")
+        pages = crawl(client, start="/ops/")
 
         opened = {address for address, answer in pages.items() if answer.status_code == 200 and not answer.streaming}
         assert {a: page.status_code for a, page in pages.items() if page.status_code not in (200, 302, 405)} == {}
@@ -157,7 +101,7 @@ class TestASiteOfAProjectsOwn:
         elsewhere = {
             (address, other)
             for address in opened
-            for other in _read(pages[address]).addresses
+            for other in read(pages[address]).addresses
             if other.startswith("/admin/")
         }
         assert elsewhere == set()
@@ -194,7 +138,7 @@ VOLATILE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+Z?|\b\d+(?:\.\d+)? ?(?:s|ms)\b|
 
 class TestNumbersForMachines:
     def test_are_the_same_however_people_read_them(self, client: Client, full: None, settings: Any) -> None:
-        pages = _crawl(client, start="/admin/scheduler/")
+        pages = crawl(client, start="/admin/scheduler/")
         looked_at = 0
 
         different = {}
@@ -212,7 +156,7 @@ class TestNumbersForMachines:
         assert looked_at > 1000
 
     def test_are_the_same_in_spanish(self, client: Client, full: None, settings: Any) -> None:
-        pages = _crawl(client, start="/admin/scheduler/run/", most=40)
+        pages = crawl(client, start="/admin/scheduler/run/", most=40)
 
         different = {}
         for address, answer in pages.items():
@@ -237,6 +181,78 @@ class TestNumbersForMachines:
         assert Change.objects.order_by("pk").last().pk > MANY  # type: ignore[union-attr]
 
 
+class TestNumbersForPeople:
+    def test_are_spanish_in_spanish(self, client: Client, full: None, spanish: Callable[[], None]) -> None:
+        spanish()
+        add_source(consecutive_failures=MANY, pages_known=54_321, pages_failing=1234)
+        wrong: dict[str, list[str]] = {}
+        looked_at = 0
+
+        for start in ("/admin/scheduler/", "/admin/scraping/"):
+            for address, answer in crawl(client, start=start).items():
+                if answer.status_code != 200 or answer.streaming or "text/html" not in answer.headers["Content-Type"]:
+                    continue
+                texts = _Said.of(answer)
+                looked_at += len(re.findall(r"\d", " ".join(texts)))
+                if found := [text for text in texts if _ENGLISH_NUMBER.search(_OF_NO_LANGUAGE.sub("", text))]:
+                    wrong[address] = found[:5]
+
+        assert wrong == {}
+        assert looked_at > 1000
+
+    @pytest.mark.parametrize(
+        ("text", "is_english"),
+        [
+            ("1,234 runs", True),
+            ("84.6 %", True),
+            ("12345", True),
+            ("1.234", False),
+            ("84,6 %", False),
+            ("#12345", False),
+        ],
+    )
+    def test_are_known_when_they_are_english(self, text: str, is_english: bool) -> None:
+        assert bool(_ENGLISH_NUMBER.search(_OF_NO_LANGUAGE.sub("", text))) == is_english
+
+
+_ENGLISH_NUMBER = re.compile(r"(?<![\w.,])(?:[1-9]\d{0,2}(?:,\d{3})+|\d+\.(?:\d{1,2}|\d{4,})|\d{5,})(?![\w.,]\d|\w)")
+"""A comma between thousands, a point before decimals, or five digits and more in a row."""
+
+_OF_NO_LANGUAGE = re.compile(
+    r"#\d+|n\.º \d+|versión \d+|v\d[\d.]*|https?://\S+|\w+\.\w*[a-z_]\w*|\d+\.\d+\.\d+|[\w:.-]*\d{4}-\d\d[\w:.+-]*"
+)
+"""Ids, versions, addresses, names in code and instants."""
+
+
+class _Said(HTMLParser):
+    """What a person reads of a page, in texts and attributes, but for what is quoted."""
+
+    QUOTED = frozenset({"script", "style", "code", "pre", "textarea", "option", "bdi", "kbd", "datalist"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._quoted = 0
+
+    @classmethod
+    def of(cls, answer: Any) -> list[str]:
+        parser = cls()
+        parser.feed(answer.content.decode().partition('id="content"')[2])
+        return parser.texts
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._quoted += tag in self.QUOTED
+        read = WORDS - {"content", "placeholder", *(["title"] if tag == "time" else [])}
+        self.texts += [value for name, value in attrs if name in read and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._quoted -= tag in self.QUOTED
+
+    def handle_data(self, data: str) -> None:
+        if not self._quoted and data.strip():
+            self.texts.append(data.strip())
+
+
 _TARGETS = frozenset({"href", "id", "for", "max", "data-last", "data-tail", "action"})
 
 
@@ -257,7 +273,7 @@ def _is_ours(address: str, answer: Any) -> bool:
 
 def _for_machines(answer: Any, *, names: frozenset[str] | None = None) -> Counter[tuple[str, str, str]]:
     """Count the attributes with a number, of these names or of all. Lists may be in another order."""
-    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in _read(answer).attributes)
+    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in read(answer).attributes)
     return Counter(each for each in found if re.search(r"\d", each[2]) and (names is None or each[1] in names))
 
 
