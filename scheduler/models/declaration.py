@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import models
 from django.db.models import CharField, Lookup, Value
@@ -8,8 +8,14 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
+if TYPE_CHECKING:
+    _Lookup = Lookup[Any]
+else:
+    _Lookup = Lookup
+
+
 @CharField.register_lookup
-class AnyOf(Lookup[Any]):
+class AnyOf(_Lookup):
     """
     Many values in a condition as one parameter: ``filter(key__any_of=keys)``.
 
