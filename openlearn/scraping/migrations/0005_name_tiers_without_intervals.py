@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('scraping', '0003_indexes_of_turns_and_copies'),
+        ('scraping', '0004_reword_help_texts'),
     ]
 
     operations = [
