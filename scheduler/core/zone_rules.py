@@ -40,6 +40,12 @@ def release() -> str:
     return _release_of(zoneinfo.TZPATH) or _package_release()
 
 
+def rank() -> str:
+    """Return the release in a form that compares with those of other processes. What names none is older than all."""
+    found = release()
+    return found if _RELEASE.fullmatch(found) else ""
+
+
 def is_older(release: str, *, than: str) -> bool:
     """Whether one release came before another. What names no release came first."""
     if not _RELEASE.fullmatch(than):

@@ -12,6 +12,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduler.core.definition import BY_NAME
 from scheduler.core.states import JobSource, JobState
+from scheduler.models.optimistic_lock import OptimisticLock
 from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
@@ -46,12 +47,13 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(state=JobState.BROKEN)
 
 
-class Job(DjangoJob):
+class Job(OptimisticLock, DjangoJob):
     """
     A task, its arguments, a trigger and the policies for running it.
 
     The columns here are the truth. The inherited ``job_state`` is derived from them for readers of the stock job store.
     The inherited ``next_run_time`` alone says when the job is due (``NULL``: paused, finished or broken).
+    Change jobs with ``scheduler.services.jobs``. ``save`` of a copy that is out of date raises ``StaleVersion``.
     """
 
     name = models.CharField(**column("name"))

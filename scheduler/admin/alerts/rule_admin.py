@@ -172,14 +172,14 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         numbers = [display.span(rule.seconds)] if rule.seconds else []
         numbers += [f"{rule.threshold} ×"] if rule.threshold and rule.threshold > 1 else []
         numbers += [f"{rule.path} {rule.operator} {rule.value}"] if rule.path else []
-        word = str(KIND_WORDS.get(RuleKind(rule.kind), rule.kind))
+        word = str(KIND_WORDS.get(rule.kind, rule.kind))
         return f"{word} ({', '.join(numbers)})" if numbers else word
 
     @admin.display(description=gettext_lazy("watches"), ordering="scope")
     def shown_scope(self, rule: Rule) -> str:
         if rule.kind == RuleKind.SYSTEM:
             return "–"
-        return f"{SCOPE_WORDS[rule.scope]} {display.first_line(rule.target)}".strip()
+        return f"{SCOPE_WORDS.get(rule.scope, rule.scope)} {display.first_line(rule.target)}".strip()
 
     @admin.display(description=gettext_lazy("severity"), ordering="severity")
     def shown_severity(self, rule: Rule) -> SafeString:

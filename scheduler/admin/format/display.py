@@ -35,39 +35,53 @@ _DIRECTIONS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *ra
 class Mark:
     """A state as word, shape and colour: the three always come together."""
 
-    word: StrPromise
+    word: StrPromise | str
     shape: str
     tone: str
 
 
-RUN_MARKS = {
-    "queued": Mark(word=gettext_lazy("queued"), shape="○", tone="mute"),
-    "running": Mark(word=gettext_lazy("running"), shape="◐", tone="info"),
-    "succeeded": Mark(word=gettext_lazy("succeeded"), shape="●", tone="ok"),
-    "failed": Mark(word=gettext_lazy("failed"), shape="✕", tone="bad"),
-    "timed_out": Mark(word=gettext_lazy("timed out"), shape="✕", tone="bad"),
-    "cancelled": Mark(word=gettext_lazy("cancelled"), shape="■", tone="mute"),
-    "interrupted": Mark(word=gettext_lazy("interrupted"), shape="!", tone="bad"),
-    "missed": Mark(word=gettext_lazy("missed"), shape="–", tone="warn"),
-    "skipped": Mark(word=gettext_lazy("skipped"), shape="»", tone="warn"),
-}
-JOB_MARKS = {
-    "broken": Mark(word=gettext_lazy("cannot run"), shape="⊘", tone="bad"),
-    "stopped": Mark(word=gettext_lazy("paused after failing"), shape="✕", tone="bad"),
-    "failing": Mark(word=gettext_lazy("failing"), shape="✕", tone="bad"),
-    "overdue": Mark(word=gettext_lazy("overdue"), shape="!", tone="warn"),
-    "stalled": Mark(word=gettext_lazy("not running"), shape="»", tone="warn"),
-    "ok": Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
-    "paused": Mark(word=gettext_lazy("paused"), shape="❚❚", tone="mute"),
-    "finished": Mark(word=gettext_lazy("finished"), shape="✓", tone="mute"),
-}
-NODE_MARKS = {
-    "running": Mark(word=gettext_lazy("alive"), shape="●", tone="ok"),
-    "silent": Mark(word=gettext_lazy("silent"), shape="!", tone="bad"),
-    "stopping": Mark(word=gettext_lazy("stopping"), shape="◐", tone="warn"),
-    "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
-    "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
-}
+class Marks(dict[str, Mark]):
+    """The marks of states. A state that only a newer release knows is shown as it is stored."""
+
+    def __missing__(self, state: str) -> Mark:
+        return Mark(word=first_line(state), shape="?", tone="mute")
+
+
+RUN_MARKS = Marks(
+    {
+        "queued": Mark(word=gettext_lazy("queued"), shape="○", tone="mute"),
+        "running": Mark(word=gettext_lazy("running"), shape="◐", tone="info"),
+        "succeeded": Mark(word=gettext_lazy("succeeded"), shape="●", tone="ok"),
+        "failed": Mark(word=gettext_lazy("failed"), shape="✕", tone="bad"),
+        "timed_out": Mark(word=gettext_lazy("timed out"), shape="✕", tone="bad"),
+        "cancelled": Mark(word=gettext_lazy("cancelled"), shape="■", tone="mute"),
+        "interrupted": Mark(word=gettext_lazy("interrupted"), shape="!", tone="bad"),
+        "missed": Mark(word=gettext_lazy("missed"), shape="–", tone="warn"),
+        "skipped": Mark(word=gettext_lazy("skipped"), shape="»", tone="warn"),
+    }
+)
+JOB_MARKS = Marks(
+    {
+        "broken": Mark(word=gettext_lazy("cannot run"), shape="⊘", tone="bad"),
+        "stopped": Mark(word=gettext_lazy("paused after failing"), shape="✕", tone="bad"),
+        "failing": Mark(word=gettext_lazy("failing"), shape="✕", tone="bad"),
+        "overdue": Mark(word=gettext_lazy("overdue"), shape="!", tone="warn"),
+        "stalled": Mark(word=gettext_lazy("not running"), shape="»", tone="warn"),
+        "ok": Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
+        "paused": Mark(word=gettext_lazy("paused"), shape="❚❚", tone="mute"),
+        "finished": Mark(word=gettext_lazy("finished"), shape="✓", tone="mute"),
+        "unknown": Mark(word=gettext_lazy("in a state of a newer release"), shape="?", tone="warn"),
+    }
+)
+NODE_MARKS = Marks(
+    {
+        "running": Mark(word=gettext_lazy("alive"), shape="●", tone="ok"),
+        "silent": Mark(word=gettext_lazy("silent"), shape="!", tone="bad"),
+        "stopping": Mark(word=gettext_lazy("stopping"), shape="◐", tone="warn"),
+        "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
+        "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
+    }
+)
 KINDS = {
     "scheduled": gettext_lazy("schedule"),
     "manual": gettext_lazy("manual"),
@@ -83,7 +97,7 @@ def badge(mark: Mark) -> SafeString:
 
 
 def run_badge(state: str) -> SafeString:
-    return badge(RUN_MARKS.get(state) or Mark(word=state, shape="?", tone="mute"))  # type: ignore[arg-type]
+    return badge(RUN_MARKS[state])
 
 
 def job_badge(condition: str) -> SafeString:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from scheduler.core import zone_rules
 from scheduler.core.states import RunState
 from scheduler.store.recording.finishing import set_apart
 from scheduler.store.sessions.connections import (
@@ -190,6 +191,11 @@ def next_due(
     ``since``: no job is due before this.
     """
     ((job_seconds, run_seconds, held_seconds, pause_seconds),) = connection.execute(
-        "next_due", tasks=list(tasks), executors=list(executors), since=since, now=now
+        "next_due",
+        tasks=list(tasks),
+        executors=list(executors),
+        since=since,
+        now=now,
+        tzdata=zone_rules.rank(),
     )
     return NextDue(job=job_seconds, run=run_seconds, held=held_seconds, pause=pause_seconds)

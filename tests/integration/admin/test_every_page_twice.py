@@ -7,127 +7,28 @@ The pages are found by following their links from the index on.
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import timedelta
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from django.db import connection
 from django.test import Client, override_settings
 from django.utils import formats, translation
 from django.utils.formats import number_format
 
 from scheduler import conf
 from scheduler.core.states import RunState
-from scheduler.models import Change, Job, Node, Run
-from scheduler.services import jobs, templates
-from scheduler.store.clock import database_now
-from tests.integration.admin.runs import TRACEBACK, node, run
+from scheduler.models import Change, Run
+from tests.integration.admin import crawling
 
 pytestmark = pytest.mark.django_db
-
-WORDS = frozenset({"aria-label", "title", "placeholder", "alt", "lang", "dir", "content", "data-label"})
-"""Attributes that a person reads, or hears."""
-
-MANY = 12_345
-
-
-@dataclass(kw_only=True)
-class Page(HTMLParser):
-    """The addresses of a page and the attributes that machines read."""
-
-    addresses: list[str] = field(default_factory=list)
-    attributes: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if value is None:
-                continue
-            if name in ("href", "action", "formaction") or value.startswith("/"):
-                self.addresses.append(value)
-            if name not in WORDS and not (tag == "meta" or dict(attrs).get("name") == "csrfmiddlewaretoken"):
-                self.attributes.append((tag, name, value))
 
 
 @pytest.fixture
 def full(db: None) -> None:
-    """Rows of every kind, with numbers of more than three digits."""
-    now = database_now()
-    with connection.cursor() as cursor:
-        for table in ("scheduler_run", "scheduler_change", "scheduler_incident", "scheduler_notification"):
-            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {MANY})")
-    node(
-        executors={"default": 5},
-        tasks=["sample.nothing"],
-        version="1",
-        tzdata="2026a",
-        heartbeat_at=now - timedelta(hours=1),
-    )
-    every = {"type": "interval", "minutes": 1500}
-    limits = {"timeout": 4321.5, "max_retries": 3}
-    job = jobs.create(id="nightly", name="Nightly", task="sample.nothing", trigger=every, tags=["night"], **limits)
-    jobs.update(job=job, priority=7, reason="It matters")
-    jobs.create(id="paused", task="sample.nothing", trigger=every)
-    jobs.pause(job="paused", reason="Too expensive")
-    Job.objects.filter(pk="nightly").update(version=MANY)
-    log = "".join(f"2026-11-26 12:00:00 INFO line {number}\n" for number in range(1203))
-    for number, state in enumerate(RunState):
-        run(
-            job=job,
-            job_key="nightly",
-            task="sample.nothing",
-            at=now - timedelta(minutes=number),
-            state=state,
-            log=log,
-            progress={"done": 1234.5, "total": 4321.5, "percent": 28.57},
-            error="ValueError: no" if state is RunState.FAILED else "",
-            traceback=TRACEBACK if state is RunState.FAILED else "",
-            node=Node.objects.values_list("pk", flat=True)[0],
-            **({"finished_at": None} if state in (RunState.QUEUED, RunState.RUNNING) else {}),
-        )
-    templates.create(slug="mirror", title="Mirror", body={"task": "sample.nothing", "trigger": every}, actor="anna")
-
-
-def _crawl(client: Client, *, start: str, most: int = 400) -> dict[str, Any]:
-    """Follow every link below an address; return the pages by their address."""
-    found: dict[str, Any] = {}
-    waiting = deque([start])
-    seen = {start}
-    kinds: set[str] = set()
-    while waiting and len(found) < most:
-        address = waiting.popleft()
-        answer = client.get(address)
-        found[address] = answer
-        if answer.streaming or answer.status_code == 405 or "text/html" not in answer.headers.get("Content-Type", ""):
-            continue
-        page = _read(answer)
-        for other in page.addresses:
-            parts = urlsplit(other)
-            path = parts.path if parts.path.startswith("/") or not parts.path else None
-            if path is None or parts.netloc or "logout" in path or not path.startswith((start, "/admin/")):
-                continue
-            target = f"{path or urlsplit(address).path}{'?' + parts.query if parts.query else ''}"
-            # One page of each kind: lists have endless combinations of filters.
-            kind = re.sub(r"\d+|[0-9a-f-]{36}", "#", path) + ",".join(sorted(re.findall(r"(?:^|&)(\w+)=", parts.query)))
-            if target not in seen and kind not in kinds:
-                seen.add(target)
-                kinds.add(kind)
-                waiting.append(target)
-    return found
-
-
-def _read(answer: Any) -> Page:
-    page = Page()
-    page.feed(answer.content.decode())
-    return page
+    crawling.fill()
 
 
 @pytest.fixture
@@ -146,18 +47,21 @@ class TestASiteOfAProjectsOwn:
         settings.ROOT_URLCONF = "tests.integration.admin.own_sites"
 
     def test_opens_every_page_and_leads_to_no_other_site(self, client: Client, full: None) -> None:
-        pages = _crawl(client, start="/ops/")
+        pages = crawling.crawl(client, start="/ops/")
 
         opened = {address for address, answer in pages.items() if answer.status_code == 200 and not answer.streaming}
         assert {a: page.status_code for a, page in pages.items() if page.status_code not in (200, 302, 405)} == {}
-        for part in ("job/", "run/", "node/", "node/health/", "change/", "rule/", "channel/", "incident/", "template/"):
+        for part in (
+            *("job/", "run/", "node/", "node/health/", "change/", "rule/", "channel/", "incident/", "template/"),
+            *("calendar/", "notification/"),
+        ):
             assert f"/ops/scheduler/{part}" in opened, part
         wanted = {"/ops/scheduler/job/nightly/show/", "/ops/scheduler/run/#/change/"}
         assert set(map(_kind, opened)) >= wanted
         elsewhere = {
             (address, other)
             for address in opened
-            for other in _read(pages[address]).addresses
+            for other in crawling.read(pages[address]).addresses
             if other.startswith("/admin/")
         }
         assert elsewhere == set()
@@ -194,7 +98,7 @@ VOLATILE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+Z?|\b\d+(?:\.\d+)? ?(?:s|ms)\b|
 
 class TestNumbersForMachines:
     def test_are_the_same_however_people_read_them(self, client: Client, full: None, settings: Any) -> None:
-        pages = _crawl(client, start="/admin/scheduler/")
+        pages = crawling.crawl(client, start="/admin/scheduler/")
         looked_at = 0
 
         different = {}
@@ -212,7 +116,7 @@ class TestNumbersForMachines:
         assert looked_at > 1000
 
     def test_are_the_same_in_spanish(self, client: Client, full: None, settings: Any) -> None:
-        pages = _crawl(client, start="/admin/scheduler/run/", most=40)
+        pages = crawling.crawl(client, start="/admin/scheduler/run/", most=40)
 
         different = {}
         for address, answer in pages.items():
@@ -234,7 +138,7 @@ class TestNumbersForMachines:
 
         assert 'data-last="1203"' in page
         assert not re.search(r'(?:href|id|data-\w+)="[^"]*\d[.,]\d{3}', page)
-        assert Change.objects.order_by("pk").last().pk > MANY  # type: ignore[union-attr]
+        assert Change.objects.order_by("pk").last().pk > crawling.MANY  # type: ignore[union-attr]
 
 
 _TARGETS = frozenset({"href", "id", "for", "max", "data-last", "data-tail", "action"})
@@ -257,7 +161,7 @@ def _is_ours(address: str, answer: Any) -> bool:
 
 def _for_machines(answer: Any, *, names: frozenset[str] | None = None) -> Counter[tuple[str, str, str]]:
     """Count the attributes with a number, of these names or of all. Lists may be in another order."""
-    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in _read(answer).attributes)
+    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in crawling.read(answer).attributes)
     return Counter(each for each in found if re.search(r"\d", each[2]) and (names is None or each[1] in names))
 
 
