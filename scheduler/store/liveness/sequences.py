@@ -8,7 +8,7 @@ numbers that are taken.
 from __future__ import annotations
 
 from django.apps import apps
-from django.db import Error, connections, models, transaction
+from django.db import Error, models
 from django.db.models import Max
 
 from scheduler.errors import DatabaseUnavailable
@@ -36,9 +36,8 @@ def _advance(model: type[models.Model]) -> int:
     """Return the number that the sequence was moved to, or 0."""
     if _largest(model) <= _position(model):
         return 0
-    alias = database.tables_alias()
-    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-        table = connections[alias].ops.quote_name(model._meta.db_table)
+    table = database.connection().ops.quote_name(model._meta.db_table)
+    with database.atomic(), database.cursor() as cursor:
         cursor.execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
         number = _largest(model)
         if number <= _position(model):
@@ -53,7 +52,7 @@ def _largest(model: type[models.Model]) -> int:
 
 
 def _position(model: type[models.Model]) -> int:
-    with connections[database.tables_alias()].cursor() as cursor:
+    with database.cursor() as cursor:
         cursor.execute(statements.load("sequence_position"), _names(model))
         return int(cursor.fetchone()[0])
 
