@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import models
+from django.db import models, router, transaction
 
 from scheduler.core import error_messages
 from scheduler.errors import StaleVersion
@@ -46,10 +46,15 @@ class OptimisticLock(models.Model):
         :raises StaleVersion: somebody changed the row since it was read. No column was written
         """
         as_read = self.__dict__.get("_as_read", {}).get("version")
-        super().save(*args, **options)
-        self._note_as_read()
-        if as_read is not None and as_read == self.version:
-            self.refresh_from_db(fields=("version", "needs_inspection", "needs_rescheduling"))
+        if as_read is None or as_read != self.version:
+            super().save(*args, **options)  # new, or by the services, which have locked the row
+            self._note_as_read()
+            return
+        alias = options.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=alias):  # a savepoint, so that the caller's transaction goes on without it
+            super().save(*args, **options)
+            self._note_as_read()
+            self.refresh_from_db(using=alias, fields=("version", "needs_inspection", "needs_rescheduling"))
 
     @classmethod
     def from_db(cls, *args: Any, **options: Any) -> Any:

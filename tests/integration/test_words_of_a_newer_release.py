@@ -78,7 +78,7 @@ COMMANDS = (
         ("runs", "list"),
     ),
     *(
-        ("alerts", "incidents"),
+        ("alerts", "list"),
         ("alerts", "rules"),
         ("alerts", "channels"),
         ("calendars", "list"),
@@ -102,9 +102,12 @@ def write(*, but: frozenset[str] = frozenset()) -> None:
     """Write the word into every column, past the triggers as well. Columns named so stay as they are."""
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE scheduler_rule SET scope = 'tag', target = 'x'")  # a constraint wants one
         for table, column in columns():
             if column not in but and column not in SHORT.get(table, ()):
-                cursor.execute(f"UPDATE {table} SET {column} = %s", [WORD])  # noqa: S608
+                # A run whose state is none of the active ones has a time at which it ended.
+                which = "finished_at IS NOT NULL" if (table, column) == ("scheduler_run", "state") else "true"
+                cursor.execute(f"UPDATE {table} SET {column} = %s WHERE {which}", [WORD])  # noqa: S608
         cursor.execute("SET session_replication_role = origin")
 
 
@@ -136,7 +139,9 @@ class TestARowOfANewerRelease:
     def test_is_in_every_answer_of_the_api(self, browser: Client) -> None:
         answers = {path: browser.get(f"/api/v1/scheduler/{path}") for path in PATHS}
 
-        assert {path: answer.status_code for path, answer in answers.items() if answer.status_code >= 500} == {}
+        # No node is alive: so says the health.
+        failed = {path: answer.status_code for path, answer in answers.items() if answer.status_code >= 400}
+        assert failed == {"health": 503}
 
     @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
     def test_is_printed_by_every_command(self, words: tuple[str, ...]) -> None:

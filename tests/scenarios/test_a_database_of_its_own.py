@@ -88,8 +88,8 @@ user = get_user_model().objects.create_superuser("root", "root@example.org", "se
 client = Client()
 client.force_login(user)
 lists = ("job", "run", "node", "change", "rule", "channel", "incident", "notification", "calendar", "template")
-resources = ("status", "metrics", "health", "jobs", "runs", "changes", "nodes", "tasks", "rules", "channels", "switches",
-             "incidents", "calendars", "templates", "tokens")
+resources = ("status", "metrics", "health", "jobs", "runs", "changes", "nodes", "tasks", "rules", "channels",
+             "switches", "incidents", "calendars", "templates", "tokens")
 for page in ("/admin/", "/admin/scheduler/job/tick/change/", "/admin/scheduler/job/tick/show/",
              "/admin/scheduler/node/health/",
              *(f"/admin/scheduler/{name}/" for name in lists),

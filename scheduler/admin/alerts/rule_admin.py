@@ -128,7 +128,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         if object_id is not None and request.method == "GET":
             rule = self.get_object(request, object_id)
             if rule is not None:
-                extra["preview"] = preview_sentence(rules.preview(given=rules.represent(rule)))
+                extra["preview"] = _previewed(rules.represent(rule))
                 extra["history"] = _history(rule)
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
         return response
@@ -142,11 +142,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         form = RuleForm({**request.POST.dict(), "name": request.POST.get("name") or "preview"})
         form.fields["channels"].required = form.fields["escalation_channels"].required = False
         form.full_clean()
-        try:
-            text = preview_sentence(rules.preview(given=form.given()))
-        except InvalidRule as error:
-            text = told(error)
-        return JsonResponse({"text": text})
+        return JsonResponse({"text": _previewed(form.given())})
 
     def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
         given = form.given()
@@ -208,6 +204,14 @@ def preview_sentence(preview: rules.Preview) -> str:
         preview.incidents,
     )
     return f"{watched} {would % {'number': preview.incidents, 'days': rules.PREVIEW_DAYS}}"
+
+
+def _previewed(given: dict[str, Any]) -> str:
+    """Say what a rule would have done, or why it cannot be one: a newer release may have written it."""
+    try:
+        return preview_sentence(rules.preview(given=given))
+    except InvalidRule as error:
+        return told(error)
 
 
 def _history(rule: Rule) -> list[Any]:

@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -15,7 +12,7 @@ from django.utils import timezone
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
 from scheduler.logbook import visible
-from scheduler.management import bulk_jobs, declared, edited, imported, printing
+from scheduler.management import bulk_jobs, declared, edited, imported, printing, reading
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -210,16 +207,7 @@ class Command(BaseCommand):
         self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs), with_alerts=alerts)))
 
     def _import(self, *, file: str, update: bool, reason: str, dry_run: bool, output: str, **_: Any) -> None:
-        try:
-            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-            document = json.loads(text)
-        except OSError as error:
-            raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=printing.NOT_ASKED) from None
-        except ValueError as error:
-            raise CommandError(f"{file} is no JSON: {error}.", returncode=printing.NOT_ASKED) from None
-        except RecursionError:
-            sentence = f"{file} is no export of jobs: it is nested too deeply."
-            raise CommandError(sentence, returncode=printing.NOT_ASKED) from None
+        document = reading.document(file)
         author = {"actor": printing.actor(), "via": Via.COMMAND}
         done = transfer.import_jobs(document=document, **author, reason=reason, update=update, dry_run=dry_run)
         rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]

@@ -217,6 +217,32 @@ class TestJobs:
         assert run("jobs", "import", str(tmp_path / "x.json"))[0] in (1, 2)
         assert not Job.objects.exists()
 
+    def test_reads_a_file_with_a_byte_order_mark(self, tmp_path: Path) -> None:
+        (tmp_path / "x.json").write_text("\ufeff" + entry(), encoding="utf-8")
+
+        assert run("jobs", "import", str(tmp_path / "x.json"))[0] == 0
+
+    def test_refuses_an_id_that_is_no_text(self, tmp_path: Path) -> None:
+        (tmp_path / "x.json").write_text(entry(id="\ud800"))  # JSON writes half of a pair as an escape
+
+        code, _, talk = run("jobs", "import", str(tmp_path / "x.json"), "-o", "json")
+
+        assert code == 1
+        assert "Not every job could be imported" in talk
+
+    @pytest.mark.parametrize("command", [("jobs", "import"), ("alerts", "import"), ("jobs", "import-crontab")])
+    @pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000, None])
+    def test_says_that_a_file_cannot_be_read(
+        self, command: tuple[str, str], content: bytes | None, tmp_path: Path
+    ) -> None:
+        if content is not None:
+            (tmp_path / "x").write_bytes(content)
+
+        code, _, talk = run(*command, str(tmp_path / "x"))
+
+        assert code == 2 or (command[1] == "import-crontab" and content == b"[" * 100_000)
+        assert "Traceback" not in talk
+
     def test_rehearses_an_import_and_takes_it_back(self, tmp_path: Path) -> None:
         file = tmp_path / "jobs.json"
         file.write_text(entry(task="nobody.knows"))
