@@ -11,7 +11,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 KNOWN = {
     "scheduler/store/database.py": "the place",
     "scheduler/store/liveness/installation.py": "one row, by the alias of the nodes' sessions",
-    "scheduler/models/optimistic_lock.py": "a savepoint around a save, below the store",
+    "scheduler/models/job.py": "a savepoint around a save, below the store",
     "scheduler/compat/celery_beat.py": "a savepoint around a table that may be missing",
 }
 

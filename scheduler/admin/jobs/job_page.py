@@ -146,9 +146,8 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
         case "overdue":
             return _overdue(job, runs, now=now)
         case "unknown":
-            return _("Its state “%s” is not known here. Nodes of this release leave it alone.") % display.plain(
-                job.state
-            )
+            word = job.overlap if job.state == JobState.ACTIVE else job.state
+            return _("“%s” is a word of a newer release. Nodes of this one leave the job alone.") % display.plain(word)
         case "stalled":
             return f"{passed(runs)} {_ended(runs, now=now)}".strip()
     upcoming = _("Next run %s.") % display.distance(job.next_run_time, now=now) if job.next_run_time else ""
