@@ -8,7 +8,7 @@ from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin.format.display import Mark, Marks
+from scheduler.admin.format.marks import Mark, Marks
 from scheduler.core.alerts import KINDS, RuleKind
 from scheduler.models import Incident, Job
 from scheduler.services.alerts import channels, incidents, rules, sentences

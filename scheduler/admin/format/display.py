@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -16,14 +15,16 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
 from scheduler.admin.format.languages import told
+from scheduler.admin.format.marks import JOB_MARKS as JOB_MARKS
+from scheduler.admin.format.marks import NODE_MARKS as NODE_MARKS
+from scheduler.admin.format.marks import RUN_MARKS as RUN_MARKS
+from scheduler.admin.format.marks import Mark as Mark
+from scheduler.admin.format.marks import badge as badge
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
 from scheduler.services.masking import masked as masked
 from scheduler.services.queries import overview
-
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise as StrPromise
 
 _MOST_CHARS = 160
 _PRODUCTION = ("production", "prod", "live")
@@ -31,69 +32,12 @@ _DIRECTIONS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *ra
 """Marks that turn the direction of text: with them, a line could be read as another than it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A state as word, shape and colour: the three always come together."""
-
-    word: StrPromise | str
-    shape: str
-    tone: str
-
-
-class Marks(dict[str, Mark]):
-    """The marks of states. A state that only a newer release knows is shown as it is stored."""
-
-    def __missing__(self, state: str) -> Mark:
-        return Mark(word=first_line(state), shape="?", tone="mute")
-
-
-RUN_MARKS = Marks(
-    {
-        "queued": Mark(word=gettext_lazy("queued"), shape="○", tone="mute"),
-        "running": Mark(word=gettext_lazy("running"), shape="◐", tone="info"),
-        "succeeded": Mark(word=gettext_lazy("succeeded"), shape="●", tone="ok"),
-        "failed": Mark(word=gettext_lazy("failed"), shape="✕", tone="bad"),
-        "timed_out": Mark(word=gettext_lazy("timed out"), shape="✕", tone="bad"),
-        "cancelled": Mark(word=gettext_lazy("cancelled"), shape="■", tone="mute"),
-        "interrupted": Mark(word=gettext_lazy("interrupted"), shape="!", tone="bad"),
-        "missed": Mark(word=gettext_lazy("missed"), shape="–", tone="warn"),
-        "skipped": Mark(word=gettext_lazy("skipped"), shape="»", tone="warn"),
-    }
-)
-JOB_MARKS = Marks(
-    {
-        "broken": Mark(word=gettext_lazy("cannot run"), shape="⊘", tone="bad"),
-        "stopped": Mark(word=gettext_lazy("paused after failing"), shape="✕", tone="bad"),
-        "failing": Mark(word=gettext_lazy("failing"), shape="✕", tone="bad"),
-        "overdue": Mark(word=gettext_lazy("overdue"), shape="!", tone="warn"),
-        "stalled": Mark(word=gettext_lazy("not running"), shape="»", tone="warn"),
-        "ok": Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
-        "paused": Mark(word=gettext_lazy("paused"), shape="❚❚", tone="mute"),
-        "finished": Mark(word=gettext_lazy("finished"), shape="✓", tone="mute"),
-        "unknown": Mark(word=gettext_lazy("in a state of a newer release"), shape="?", tone="warn"),
-    }
-)
-NODE_MARKS = Marks(
-    {
-        "running": Mark(word=gettext_lazy("alive"), shape="●", tone="ok"),
-        "silent": Mark(word=gettext_lazy("silent"), shape="!", tone="bad"),
-        "stopping": Mark(word=gettext_lazy("stopping"), shape="◐", tone="warn"),
-        "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
-        "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
-    }
-)
 KINDS = {
     "scheduled": gettext_lazy("schedule"),
     "manual": gettext_lazy("manual"),
     "retry": gettext_lazy("retry"),
     "recovery": gettext_lazy("recovery"),
 }
-
-
-def badge(mark: Mark) -> SafeString:
-    return format_html(
-        '<span class="ols-state ols-{}"><span aria-hidden="true">{}</span> {}</span>', mark.tone, mark.shape, mark.word
-    )
 
 
 def run_badge(state: str) -> SafeString:

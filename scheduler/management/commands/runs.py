@@ -53,7 +53,8 @@ class Command(BaseCommand):
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
 
     def _list(self, *, output: str, failed: bool, limit: int, **options: Any) -> None:
-        filter = _filter(options, or_states=run_queries.UNSUCCESSFUL if failed else ())
+        options["state"] = [*options["state"], *(state.value for state in run_queries.UNSUCCESSFUL if failed)]
+        filter = _filter(options, or_states=())
         rows = list(run_queries.runs(filter=filter)[: limit + 1])
         shown = representations.runs(rows=rows[:limit])
         if output == "json":

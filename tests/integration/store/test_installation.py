@@ -10,7 +10,7 @@ from scheduler.core import zone_rules
 from scheduler.core.states import NodeState
 from scheduler.engine.duties.inspection import inspect_jobs
 from scheduler.engine.duties.resume import end_pauses
-from scheduler.engine.duties.zones import compute_by_current_zones
+from scheduler.engine.duties.rule_changes import compute_by_current_zones
 from scheduler.errors import WrongEnvironment
 from scheduler.models import Installation, Job, Node, Run
 from scheduler.services import jobs
