@@ -14,9 +14,11 @@ from typing import NamedTuple
 
 from scheduler.core import reasons
 from scheduler.core.states import Overlap, RunState
-from scheduler.core.triggers import DateTrigger, IntervalTrigger, Trigger, budget
+from scheduler.core.triggers import Trigger, budget
 from scheduler.core.triggers.budget import Budget
 from scheduler.core.triggers.combinations import Combination
+from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.messages import Message
 
 _INSTANT = timedelta(microseconds=1)
