@@ -16,11 +16,20 @@ from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers import zones
 from scheduler.errors import Misconfigured
 
+_NEEDED = ("django.contrib.postgres", "knox", "django_apscheduler")
+"""Apps whose models or fields the scheduler's own build on."""
+
 
 class SchedulerConfig(AppConfig):
     name = "scheduler"
     verbose_name = _("Scheduler")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        missing = [app for app in _NEEDED if not self.apps.is_installed(app)]
+        if missing:
+            raise ImproperlyConfigured(f"INSTALLED_APPS lacks {', '.join(missing)}, which “scheduler” needs beside it.")
+        super().import_models()
 
     def ready(self) -> None:
         checks.register(our_checks.admin_base, checks.Tags.admin)

@@ -25,7 +25,7 @@ class Command(BaseCommand):
     help = "Show incidents and deal with them. Exit code 0: done; 1: refused; 2: could not be asked."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
         found: CommandParser = words.add_parser("list", help="List incidents, newest first.")
         printing.add_output(found)
         found.add_argument("--all", action="store_true", help="Also those that are closed.")

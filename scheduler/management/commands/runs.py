@@ -32,7 +32,7 @@ class Command(BaseCommand):
     help = "List, cancel, retry and delete runs, and show their logs. Exit code 0: done; 1: refused; 2: could not ask."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
         found: CommandParser = words.add_parser("list", help="List runs, newest first.")
         printing.add_output(found)
         found.add_argument("--failed", action="store_true", help="Only failed, timed out and interrupted runs.")
@@ -107,6 +107,8 @@ class Command(BaseCommand):
             if found.finished_at is not None or not follow:
                 break
             never.wait(_LOOK_SECONDS)
+        if not shown and not found.traceback:
+            printing.note(self.stderr, f"The run {run} has logged nothing.")
         if found.traceback:
             self.stdout.write(visible(found.traceback))
         if follow and found.state not in (RunState.SUCCEEDED, RunState.SKIPPED):

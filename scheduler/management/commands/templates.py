@@ -26,7 +26,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
 
         def add(word: str, help: str, *arguments: Callable[[CommandParser], Any]) -> CommandParser:
             part: CommandParser = words.add_parser(word, help=help)

@@ -100,6 +100,33 @@ class TestJobs:
         assert not Job.objects.exists()
 
 
+class TestManyJobs:
+    """The same words for jobs by id and for all that match."""
+
+    def test_are_paused_resumed_and_deleted(self) -> None:
+        make()
+        make("b")
+        jobs.update(job="a", tags=["shop"])
+        shop = ("--tag", "shop")
+
+        assert [row["id"] for row in run("jobs", "pause", *shop, "--dry-run")] == ["a"]
+        assert run("jobs", "pause", *shop, "--until", "2999-01-01T09:00:00+01:00", "--reason", "Stock")["done"] == 1
+        paused = Job.objects.get(state=JobState.PAUSED)
+        assert (paused.pk, paused.state_reason, paused.paused_until.year) == ("a", "Stock", 2999)
+        assert run("jobs", "resume", "--state", "paused")["done"] == 1
+        assert run("jobs", "delete", *shop)["done"] == 1
+        assert list(Job.objects.values_list("pk", flat=True)) == ["b"]
+        assert run("jobs", "delete", "--all")["done"] == 1
+
+    @pytest.mark.parametrize("word", ["pause", "resume", "delete"])
+    @pytest.mark.parametrize("which", [(), ("a", "--tag", "shop"), ("a", "--all"), ("a", "--dry-run")])
+    def test_are_never_all_there_are(self, word: str, which: tuple[str, ...]) -> None:
+        make()
+
+        assert refusal("jobs", word, *which).returncode == printing.NOT_ASKED
+        assert Job.objects.get().state == JobState.ACTIVE
+
+
 class TestRuns:
     """One command for one run and for all that match."""
 

@@ -123,6 +123,28 @@ class TestJobs:
 
         assert re.search(r"until is “2001-01-01T00:00:00\+00:00”, which is over \(now .*\)\.$", table.strip())
 
+    def test_says_times_on_the_clocks_of_the_job(self) -> None:
+        expression = ("jobs", "next", "--cron", "0 8 1 jan *", "--tz", "Europe/Berlin", "-n", "1")
+
+        assert run(*expression)[1].strip().endswith("-01-01T08:00:00+01:00")
+        assert json.loads(run(*expression, "-o", "json")[1])[0].endswith("-01-01T07:00:00Z")
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("jobs", "list"),
+            ("runs", "list"),
+            ("tasks", "list"),
+            ("templates", "list"),
+            ("calendars", "list"),
+            ("alerts", "list"),
+        ],
+    )
+    def test_takes_the_options_of_django_after_the_word(self, words: tuple[str, str]) -> None:
+        options = ("--settings", "tests.settings", "--traceback", "--no-color", "-v", "0")
+
+        assert run(*words, *options)[0] == run(words[0], *options, words[1])[0] == 0
+
     def test_computes_an_expression_without_a_database(self, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(0):
             assert run("jobs", "next", "--cron", "@daily", "-n", "1")[0] == 0
@@ -302,6 +324,11 @@ class TestRuns:
 
         assert run("runs", "log", str(failed.pk)) == (0, "one\ntwo\nTraceback: No.\n", "")
         assert run("runs", "log", str(failed.pk), "-f")[0] == 1
+
+    def test_says_that_a_run_has_logged_nothing(self) -> None:
+        silent = jobs.run_now(job=add())
+
+        assert run("runs", "log", str(silent.pk)) == (0, "", f"The run {silent.pk} has logged nothing.\n")
 
 
 class TestSchedulerStatus:
