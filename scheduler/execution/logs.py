@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import logging
-import time
 from typing import BinaryIO, TextIO
 
 from scheduler import conf, context
 from scheduler.execution.values import message_of
 from scheduler.logbook import Logbook
+from scheduler.untouched import time
 
 
 class RunLogHandler(logging.Handler):

@@ -25,7 +25,8 @@ from scheduler.services.queries import overview
 from scheduler.store.claiming import claims, positions
 from scheduler.store.recording import runs as recorded
 from scheduler.store.sessions.connections import Connection
-from tests.integration.admin import crawling
+from tests.crawling import crawl
+from tests.integration.admin import every_kind
 from tests.ledger import add_job, add_node
 
 WORD = "newer"
@@ -125,12 +126,12 @@ class TestARowOfANewerRelease:
         ids=["every word", "with a known state", "with a known kind"],
     )
     def rows(self, request: pytest.FixtureRequest) -> None:
-        crawling.fill()
+        every_kind.fill()
         write(but=request.param)
 
     @pytest.mark.timeout(300)
     def test_is_on_every_page(self, browser: Client) -> None:
-        pages = crawling.crawl(browser, start="/admin/scheduler/")
+        pages = crawl(browser, start="/admin/scheduler/")
 
         failed = {address: page.status_code for address, page in pages.items() if page.status_code >= 500}
         assert failed == {}
@@ -155,7 +156,7 @@ class TestARowOfANewerRelease:
 @pytest.mark.django_db
 class TestAWordThatIsNotKnown:
     def test_is_shown_as_it_is(self, browser: Client) -> None:
-        crawling.fill()
+        every_kind.fill()
         write()
 
         assert {job["state"] for job in browser.get("/api/v1/scheduler/jobs").json()["results"]} == {WORD}

@@ -15,12 +15,16 @@ from scheduler.management import many, printing
 from scheduler.models import Run
 from scheduler.services import runs
 from scheduler.services.bulk import Selection
-from scheduler.services.queries import representations, run_queries
+from scheduler.services.queries import representations, run_queries, text_search
 from scheduler.services.queries.run_queries import RunFilter
 
+_SEARCHED = (
+    f"Arguments and logs were searched in the newest {text_search.MOST_SEARCHED:,} runs at most that match the other "
+    "criteria. Use --until to search before them."
+)
 _LOOK_SECONDS = 0.5
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
-_TEXTS = ("job", "name", "task", "executor", "tag", "error", "since", "until")
+_TEXTS = ("job", "name", "task", "executor", "tag", "error", "argument", "log", "since", "until")
 _ACTIONS = {
     "cancel": "Cancel runs.",
     "retry": "Queue another attempt of finished runs.",
@@ -63,6 +67,8 @@ class Command(BaseCommand):
             self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))
         if len(rows) > limit:
             printing.note(self.stderr, f"More than {limit:,} runs; narrow the filter or raise --limit.")
+        if filter.texts:
+            printing.note(self.stderr, _SEARCHED)
 
     def _cancel(self, **options: Any) -> None:
         self._act("cancel", among=ACTIVE_STATES, **options)
@@ -126,6 +132,8 @@ def _add_filter(parser: CommandParser) -> None:
     parser.add_argument("--executor", default="")
     parser.add_argument("--tag", default="", help="A tag that the job has now.")
     parser.add_argument("--error", default="", help="Part of the error.")
+    parser.add_argument("--argument", default="", help="Part of an argument, or name=value.")
+    parser.add_argument("--log", default="", help="Part of the log.")
     parser.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
     parser.add_argument("--until", type=printing.since, metavar="TIME")
 

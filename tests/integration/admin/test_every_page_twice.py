@@ -21,14 +21,15 @@ from django.utils.formats import number_format
 from scheduler import conf
 from scheduler.core.states import RunState
 from scheduler.models import Change, Run
-from tests.integration.admin import crawling
+from tests.crawling import crawl, read
+from tests.integration.admin import every_kind
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def full(db: None) -> None:
-    crawling.fill()
+    every_kind.fill()
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ class TestASiteOfAProjectsOwn:
         settings.ROOT_URLCONF = "tests.integration.admin.own_sites"
 
     def test_opens_every_page_and_leads_to_no_other_site(self, client: Client, full: None) -> None:
-        pages = crawling.crawl(client, start="/ops/")
+        pages = crawl(client, start="/ops/")
 
         opened = {address for address, answer in pages.items() if answer.status_code == 200 and not answer.streaming}
         assert {a: page.status_code for a, page in pages.items() if page.status_code not in (200, 302, 405)} == {}
@@ -61,7 +62,7 @@ class TestASiteOfAProjectsOwn:
         elsewhere = {
             (address, other)
             for address in opened
-            for other in crawling.read(pages[address]).addresses
+            for other in read(pages[address]).addresses
             if other.startswith("/admin/")
         }
         assert elsewhere == set()
@@ -98,7 +99,7 @@ VOLATILE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+Z?|\b\d+(?:\.\d+)? ?(?:s|ms)\b|
 
 class TestNumbersForMachines:
     def test_are_the_same_however_people_read_them(self, client: Client, full: None, settings: Any) -> None:
-        pages = crawling.crawl(client, start="/admin/scheduler/")
+        pages = crawl(client, start="/admin/scheduler/")
         looked_at = 0
 
         different = {}
@@ -116,7 +117,7 @@ class TestNumbersForMachines:
         assert looked_at > 1000
 
     def test_are_the_same_in_spanish(self, client: Client, full: None, settings: Any) -> None:
-        pages = crawling.crawl(client, start="/admin/scheduler/run/", most=40)
+        pages = crawl(client, start="/admin/scheduler/run/", most=40)
 
         different = {}
         for address, answer in pages.items():
@@ -138,7 +139,7 @@ class TestNumbersForMachines:
 
         assert 'data-last="1203"' in page
         assert not re.search(r'(?:href|id|data-\w+)="[^"]*\d[.,]\d{3}', page)
-        assert Change.objects.order_by("pk").last().pk > crawling.MANY  # type: ignore[union-attr]
+        assert Change.objects.order_by("pk").last().pk > every_kind.MANY  # type: ignore[union-attr]
 
 
 _TARGETS = frozenset({"href", "id", "for", "max", "data-last", "data-tail", "action"})
@@ -161,7 +162,7 @@ def _is_ours(address: str, answer: Any) -> bool:
 
 def _for_machines(answer: Any, *, names: frozenset[str] | None = None) -> Counter[tuple[str, str, str]]:
     """Count the attributes with a number, of these names or of all. Lists may be in another order."""
-    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in crawling.read(answer).attributes)
+    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in read(answer).attributes)
     return Counter(each for each in found if re.search(r"\d", each[2]) and (names is None or each[1] in names))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from html import unescape
 from io import StringIO
 from typing import Any
 from uuid import uuid4
@@ -206,6 +208,28 @@ class TestARunWithOtherArguments:
         client.post(addresses.job_action("run_with", job.pk), sent)
 
         assert sealing.unseal(Run.objects.get().kwargs["token"]) == "hush-hush"
+
+    def test_switches_between_fields_and_json_without_running(self, client: Client) -> None:
+        job = make("a", task="governed.use_secret", kwargs={"token": "hush-hush"})
+        address = addresses.job_action("run_with", job.pk)
+        sent = {"kwargs-mode": "fields", "kwargs-kept": "token", "confirmed": "k"}
+
+        as_json = client.post(address, {**sent, "want": "json"}).content.decode()
+        assert 'name="want" value="fields"' in as_json
+        assert "hush" not in as_json
+        text = unescape(as_json.split('name="kwargs" id="id_kwargs"')[1].split(">", 1)[1].split("</textarea>")[0])
+        given = {"kwargs-mode": "json", "kwargs-kept": "token", "kwargs": text, "confirmed": "k"}
+        as_fields = client.post(address, {**given, "want": "fields"}).content.decode()
+
+        assert 'name="kwargs-value-token"' in as_fields
+        assert Run.objects.count() == 0
+        client.post(address, given)
+        assert sealing.unseal(Run.objects.get().kwargs["token"]) == "hush-hush"
+
+    def test_runs_when_enter_is_pressed_in_a_field(self, client: Client) -> None:
+        text = client.get(addresses.job_action("run_with", make("a").pk)).content.decode()
+
+        assert re.findall(r"<button[^>]*>", text.split('class="ols-confirm"')[1])[0] == "<button hidden>"
 
 
 class TestAnExportOfRuns:

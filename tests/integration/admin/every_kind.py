@@ -1,17 +1,10 @@
-"""Every page of the admin, found by following the links from one on, and rows of every kind to fill them."""
+"""Rows of every kind, so that pages have something to show."""
 
 from __future__ import annotations
 
-import re
-from collections import deque
-from dataclasses import dataclass, field
 from datetime import timedelta
-from html.parser import HTMLParser
-from typing import Any
-from urllib.parse import urlsplit
 
 from django.db import connection
-from django.test import Client
 
 from scheduler.core.states import RunState
 from scheduler.models import Incident, Job, Node, Notification
@@ -25,29 +18,6 @@ from tests.integration.admin.runs import TRACEBACK, node, run
 
 MANY = 12_345
 """A number that people write with a separator."""
-
-WORDS = frozenset({"aria-label", "title", "placeholder", "alt", "lang", "dir", "content", "data-label"})
-"""Attributes that a person reads, or hears."""
-
-
-@dataclass(kw_only=True)
-class Page(HTMLParser):
-    """The addresses of a page and the attributes that machines read."""
-
-    addresses: list[str] = field(default_factory=list)
-    attributes: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if value is None:
-                continue
-            if name in ("href", "action", "formaction") or value.startswith("/"):
-                self.addresses.append(value)
-            if name not in WORDS and not (tag == "meta" or dict(attrs).get("name") == "csrfmiddlewaretoken"):
-                self.attributes.append((tag, name, value))
 
 
 def fill() -> None:
@@ -103,37 +73,3 @@ def _alert(job: Job) -> None:
     Incident.objects.create(**facts, **about, text="ValueError: no", measured=MANY)
     Incident.objects.create(**facts, **about, closed_at=database_now(), closed_because="recovered")
     Notification.objects.create(channel=made, rule=rule, rule_name=rule.name, kind="opened", subject="Nightly fails")
-
-
-def crawl(client: Client, *, start: str, most: int = 400) -> dict[str, Any]:
-    """Follow every link below an address; return the pages by their address."""
-    found: dict[str, Any] = {}
-    waiting = deque([start])
-    seen = {start}
-    kinds: set[str] = set()
-    while waiting and len(found) < most:
-        address = waiting.popleft()
-        answer = client.get(address)
-        found[address] = answer
-        if answer.streaming or answer.status_code == 405 or "text/html" not in answer.headers.get("Content-Type", ""):
-            continue
-        page = read(answer)
-        for other in page.addresses:
-            parts = urlsplit(other)
-            path = parts.path if parts.path.startswith("/") or not parts.path else None
-            if path is None or parts.netloc or "logout" in path or not path.startswith((start, "/admin/")):
-                continue
-            target = f"{path or urlsplit(address).path}{'?' + parts.query if parts.query else ''}"
-            # One page of each kind: lists have endless combinations of filters.
-            kind = re.sub(r"\d+|[0-9a-f-]{36}", "#", path) + ",".join(sorted(re.findall(r"(?:^|&)(\w+)=", parts.query)))
-            if target not in seen and kind not in kinds:
-                seen.add(target)
-                kinds.add(kind)
-                waiting.append(target)
-    return found
-
-
-def read(answer: Any) -> Page:
-    page = Page()
-    page.feed(answer.content.decode())
-    return page
