@@ -91,6 +91,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0039_declare_templates_and_rules")]
+    dependencies = [("scheduler", "0041_note_runs_and_measure_nodes")]
 
     operations = [migrations.RunSQL(FORWARD + SEARCH_PATH, BACKWARD + SEARCH_PATH)]
