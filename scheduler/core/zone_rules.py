@@ -31,6 +31,7 @@ def use_newest(*, system: tuple[str, ...] = _SYSTEM, environ: Mapping[str, str] 
             zoneinfo.reset_tzpath(to=chosen)
             zoneinfo.ZoneInfo.clear_cache()
     release.cache_clear()
+    rank.cache_clear()
     return release()
 
 
@@ -40,6 +41,7 @@ def release() -> str:
     return _release_of(zoneinfo.TZPATH) or _package_release()
 
 
+@cache
 def rank() -> str:
     """Return the release in a form that compares with those of other processes. What names none is older than all."""
     found = release()

@@ -161,7 +161,7 @@ class TestANodeWithOlderRules:
         self, session: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         rules_of(add_node(name="other"), "1999a", "sample.nothing")
-        monkeypatch.setattr(zone_rules, "release", lambda: "installed 1700000000")
+        monkeypatch.setattr(zone_rules, "rank", lambda: "")
 
         assert self.claimed(session, add_node(name="old")) == {"interval"}
 
