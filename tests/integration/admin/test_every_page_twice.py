@@ -147,7 +147,7 @@ class TestNumbersForMachines:
 class TestNumbersForPeople:
     def test_are_spanish_in_spanish(self, client: Client, full: None, spanish: Callable[[], None]) -> None:
         spanish()
-        add_source(consecutive_failures=MANY, pages_known=54_321, pages_failing=1234)
+        add_source(consecutive_failures=every_kind.MANY, pages_known=54_321, pages_failing=1234)
         wrong: dict[str, list[str]] = {}
         looked_at = 0
 

@@ -91,6 +91,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0041_note_runs_and_measure_nodes")]
+    dependencies = [("scheduler", "0042_reword_help_texts")]
 
     operations = [migrations.RunSQL(FORWARD + SEARCH_PATH, BACKWARD + SEARCH_PATH)]
