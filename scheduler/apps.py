@@ -1,6 +1,6 @@
 import importlib.util
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -26,7 +26,7 @@ class SchedulerConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def import_models(self) -> None:
-        missing = [app for app in _NEEDED if not self.apps.is_installed(app)]
+        missing = [app for app in _NEEDED if not apps.is_installed(app)]
         if missing:
             raise ImproperlyConfigured(f"INSTALLED_APPS lacks {', '.join(missing)}, which “scheduler” needs beside it.")
         super().import_models()

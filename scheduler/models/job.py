@@ -55,7 +55,7 @@ KEPT_BY_NODES = (
 """Columns that nodes write without a new version. A save writes those alone that its caller has changed."""
 
 
-class OptimisticLock(models.Model):
+class OptimisticLock:
     """
     A row with a version that grows with every change of the definition.
 
@@ -63,9 +63,7 @@ class OptimisticLock(models.Model):
     """
 
     version: int
-
-    class Meta:
-        abstract = True
+    _meta: Any
 
     def save(self, *args: Any, **options: Any) -> None:
         """
@@ -75,25 +73,27 @@ class OptimisticLock(models.Model):
         """
         as_read = self.__dict__.get("_as_read", {}).get("version")
         if as_read is None or as_read != self.version:
-            super().save(*args, **options)  # new, or by the services, which have locked the row
-            self._note_as_read()
+            self._write(args, options)  # new, or by the services, which have locked the row
             return
-        alias = options.get("using") or router.db_for_write(type(self), instance=self)
+        alias = options.get("using") or router.db_for_write(self._meta.model, instance=self)
         with transaction.atomic(using=alias):  # a savepoint, so that the caller's transaction goes on without it
-            super().save(*args, **options)
-            self._note_as_read()
+            self._write(args, options)
             self.refresh_from_db(using=alias, fields=("version", "needs_inspection", "needs_rescheduling"))
 
     @classmethod
     def from_db(cls, *args: Any, **options: Any) -> Any:
-        row = super().from_db(*args, **options)
+        row = super().from_db(*args, **options)  # type: ignore[misc]
         row._note_as_read()
         return row
 
     def refresh_from_db(self, using: str | None = None, fields: Iterable[str] | None = None, **options: Any) -> None:
         names = None if fields is None else list(fields)
-        super().refresh_from_db(using=using, fields=names, **options)
+        super().refresh_from_db(using=using, fields=names, **options)  # type: ignore[misc]
         self._note_as_read(names)
+
+    def _write(self, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        super().save(*args, **options)  # type: ignore[misc]
+        self._note_as_read()
 
     def _note_as_read(self, names: Iterable[str] | None = None) -> None:
         loaded = self.__dict__
@@ -106,7 +106,7 @@ class OptimisticLock(models.Model):
         as_read = self.__dict__.get("_as_read", {})
         values = [each for each in values if not _is_untouched(each, as_read)]
         rows = base_qs
-        if base_qs.model is type(self) and "version" in as_read:
+        if base_qs.model is self._meta.concrete_model and "version" in as_read:
             rows = base_qs.filter(version=as_read["version"])
         updated = super()._do_update(rows, using, pk_val, values, *options)  # type: ignore[misc]
         if not updated and rows is not base_qs:

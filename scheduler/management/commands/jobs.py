@@ -200,7 +200,7 @@ class Command(BaseCommand):
             return
         if options["dry_run"]:
             raise CommandError("--dry-run shows what a filter finds.", returncode=printing.NOT_ASKED)
-        how = {"reason": reason, **({"until": until} if action == "pause" else {})}
+        how: dict[str, Any] = {"reason": reason, **({"until": until} if action == "pause" else {})}
         done = bulk.change_many(action=action, which=tuple(jobs), actor=printing.actor(), via=Via.COMMAND, **how)
         output = options["output"]
         rows = [

@@ -170,6 +170,6 @@ def _count(filter: Any) -> int:
     return int(run_queries.runs(filter=filter).count())
 
 
-def _attempts_of(runs: list[int]) -> list[dict[str, int]]:
+def _attempts_of(runs: list[int]) -> list[dict[str, Any]]:
     found = Run.objects.filter(previous__in=runs).order_by("pk").values_list("previous", "pk")
     return [{"run": run, "attempt": attempt} for run, attempt in dict(found).items()]

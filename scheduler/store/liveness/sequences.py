@@ -57,5 +57,5 @@ def _position(model: type[models.Model]) -> int:
         return int(cursor.fetchone()[0])
 
 
-def _names(model: type[models.Model]) -> dict[str, str]:
+def _names(model: type[models.Model]) -> dict[str, Any]:
     return {"table": model._meta.db_table, "column": model._meta.pk.column}

@@ -60,7 +60,12 @@ def fill() -> None:
     )
     instances.create(version=template, key="mirrored", values={}, actor="anna")
     calendars.create(name="holidays", rules=["2031-01-01", "2031-12-25"], actor="anna")
-    bulk.begin(subject="runs", action="retry", selection=Selection(filter=RunFilter(job="nightly")), actor="anna")
+    bulk.begin(
+        subject="runs",
+        action="retry",
+        selection=Selection(filter=RunFilter(job="nightly", states=("failed",))),
+        actor="anna",
+    )
     _alert(job)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -99,7 +100,7 @@ class TestTheRank:
     def test_orders_releases_and_puts_what_names_none_first(
         self, release: str, rank: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(zone_rules, "release", lambda: release)
+        monkeypatch.setattr(zone_rules, "release", cache(lambda: release))
         zone_rules.rank.cache_clear()
 
         assert zone_rules.rank() == rank
