@@ -60,7 +60,7 @@ BEGIN
 END $$;
 
 CREATE TRIGGER scheduler_raise_version
-    BEFORE UPDATE OF version, name, tags, description, task, args, kwargs, trigger, executor, priority,
+    BEFORE UPDATE OF version, name, tags, description, task, args, kwargs, trigger, executor, priority, queue,
         "coalesce", max_instances, misfire_grace_time, rerun_if_interrupted, overlap, timeout, max_retries,
         retry_delay, retry_backoff, retry_delay_cap, retry_jitter, pause_after_failures, state, state_reason,
         source, paused_until ON scheduler_job
@@ -91,6 +91,6 @@ END $$;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0042_reword_help_texts")]
+    dependencies = [("scheduler", "0044_find_enqueued_runs")]
 
     operations = [migrations.RunSQL(FORWARD + SEARCH_PATH, BACKWARD + SEARCH_PATH)]
