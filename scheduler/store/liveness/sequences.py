@@ -7,6 +7,8 @@ numbers that are taken.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.apps import apps
 from django.db import Error, models
 from django.db.models import Max
