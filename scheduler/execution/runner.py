@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
+from asgiref.sync import async_to_sync
 from django.db import Error, connections
 from django.db.backends.signals import connection_created
 
@@ -63,16 +64,24 @@ def timeout_of(run: OwnedRun) -> float | None:
     return None if declared is None else declared.total_seconds()
 
 
-def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | None = None) -> Outcome:
+def execute(
+    run: OwnedRun,
+    current: CurrentRun,
+    *,
+    at_end: Callable[[], None] | None = None,
+    keeps_connections: bool = False,
+) -> Outcome:
     """
     Run the body in this thread. Never raises: what it raises is the outcome.
 
-    ``at_end`` is called while the run is still the current one.
+    ``at_end`` is called while the run is still the current one. ``keeps_connections``: the database connections are the
+    caller's, who is within a transaction.
     """
     started = now_microseconds()
+    outcome: Outcome | None = None
     try:
         # In a context of its own: the language or time zone that one body activates must not be the next one's.
-        return copy_context().run(_execute, run, current, started=started, at_end=at_end)
+        outcome = copy_context().run(_execute, run, current, started=started, at_end=at_end)
     except BaseException as fault:
         # What a body raises has code of its own, which may fail while it is looked at: that must not end the thread.
         logger.exception(events.RUN_FAULT, extra={"run": run.id})
@@ -85,6 +94,11 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
             error=_masked(error, current.secrets),
             traceback=masked(traceback, current.secrets),
         )
+    finally:
+        has_failed = outcome is None or outcome.state is not RunState.SUCCEEDED
+        if not keeps_connections and (_opened.any or has_failed):  # what failed may have opened half a connection
+            _return_connections()
+    return outcome
 
 
 def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callable[[], None] | None) -> Outcome:
@@ -114,8 +128,6 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
                 at_end()
         finally:
             context.leave(token)
-            if _opened.any or state is not RunState.SUCCEEDED:  # what failed may have opened half a connection
-                _return_connections()
     if current.secrets:
         result, error = _masked(result, current.secrets), _masked(error, current.secrets)
         traceback = masked(traceback, current.secrets)
@@ -196,20 +208,28 @@ async def _result_of(awaitable: Awaitable[Any]) -> Any:
 
 
 def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
-    """Run a coroutine in an event loop of its own. A stop cancels it."""
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        task = loop.create_task(coroutine)
+    """
+    Run a coroutine in an event loop of its own. A stop cancels it.
 
-        def cancel() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed just now: it has ended by itself
-                loop.call_soon_threadsafe(task.cancel)
+    Synchronous code that it calls, such as the ORM, runs in this thread with the connections of this thread. Otherwise
+    the async bodies of the whole process would share one thread for it, and its connections would never be given back.
+    """
+    return async_to_sync(_until_it_ends)(coroutine, current)
 
-        current.on_stop(cancel)
-        try:
-            return loop.run_until_complete(task)
-        finally:
-            current.on_stop(None)
+
+async def _until_it_ends(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(coroutine)
+
+    def cancel() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed just now: it has ended by itself
+            loop.call_soon_threadsafe(task.cancel)
+
+    current.on_stop(cancel)
+    try:
+        return await task
+    finally:
+        current.on_stop(None)
 
 
 def _state_after(raised: BaseException, current: CurrentRun) -> RunState:

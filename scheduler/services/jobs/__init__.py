@@ -29,7 +29,7 @@ from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services import masking
 from scheduler.services.jobs import editing
-from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
+from scheduler.services.jobs.calling import Definition, PolicyValues, TaskOrName, asynchronous, task_name
 from scheduler.services.queries import job_history, job_queries
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
@@ -167,7 +167,7 @@ def update(
     version: int | None = None,
     restored_version: int | None = None,
     now: datetime | None = None,
-    **changes: Any,
+    **changes: Unpack[Definition],
 ) -> Job:
     """
     Change a job's definition and wake the nodes. Return it as it is now.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import timedelta
 from functools import wraps
 from typing import Any, ParamSpec, TypedDict, TypeVar
@@ -37,6 +37,23 @@ class PolicyValues(TypedDict, total=False):
     retry_jitter: float
     pause_after_failures: int | None
     rerun_if_interrupted: bool
+
+
+class Stated(PolicyValues, total=False):
+    """What a declaration in code may state beside its task and its trigger."""
+
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    name: str
+    description: str
+    tags: Sequence[str]
+
+
+class Definition(Stated, total=False):
+    """The parts of a definition that an edit may change."""
+
+    task: TaskOrName
+    trigger: Mapping[str, Any]
 
 
 def task_name(task: TaskOrName) -> str:

@@ -1,0 +1,1 @@
+"""Integrations. Each is imported only where a setting or an entry point names it."""
