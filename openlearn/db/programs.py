@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 MAJOR_VERSION = 18
 ACCOUNTS_FOR_ROOT = ("postgres", "nobody")
@@ -83,6 +84,11 @@ def account_for(cluster: Path) -> Account:
     )
 
 
+def _identity(account: Account) -> dict[str, Any]:
+    """Return the arguments of ``subprocess`` that make a program run as the account."""
+    return {} if account.is_current else {"user": account.uid, "group": account.gid, "extra_groups": []}
+
+
 def run(
     program: str,
     *arguments: str,
@@ -92,14 +98,13 @@ def run(
     directory: Path | None = None,
 ) -> str:
     """
-    Run one of the programs to its end and return what it printed. ``variables`` are added to its environment.
-    ``directory``: where relative paths begin.
+    Run one of the programs to its end and return what it printed.
 
-    It gets a session of its own, so that Ctrl-C in our terminal does not reach it or the server that it starts.
+    ``variables`` are added to its environment, ``directory`` is where relative paths begin. It gets a session of its
+    own, so that Ctrl-C in our terminal does not reach it or the server that it starts.
 
     :raises ProgramFailed: with what it printed
     """
-    identity = {} if account.is_current else {"user": account.uid, "group": account.gid, "extra_groups": []}
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     # A file, not a pipe: the server that pg_ctl leaves behind would hold a pipe open for ever.
     with tempfile.TemporaryFile() as output:
@@ -114,7 +119,7 @@ def run(
                 timeout=timeout_seconds,
                 start_new_session=True,
                 check=False,
-                **identity,  # type: ignore[call-overload]
+                **_identity(account),
             )
         except subprocess.TimeoutExpired:
             raise ProgramFailed(f"{program} did not end within {timeout_seconds:.0f} seconds.") from None

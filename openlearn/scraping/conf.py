@@ -55,13 +55,13 @@ class ScrapingSettings:
     ones (2.5 MB of links) ten."""
 
     extraction_processes: int = 2
-    """How many pages are read at once by the job that extracts their text."""
+    """Number of pages read at once by the job that extracts their text."""
 
     robots_seconds: float = 3600.0
-    """How long a robots.txt is believed."""
+    """Time for which a robots.txt is believed."""
 
     retry_after_seconds: float = 900.0
-    """How long to leave a source alone that answers 429 or 503 without saying for how long."""
+    """Pause of a source that answers 429 or 503 without a Retry-After."""
 
     longest_retry_after_seconds: float = 86400.0
     """A Retry-After beyond this is cut to it, so that a mistake there does not end a source."""

@@ -126,7 +126,7 @@ class Question:
     """Further fields."""
 
     preview: Sequence[Mapping[str, str]] | None = None
-    """What the answer would change: ``name`` and ``text`` of each. ``None``: the question has no preview."""
+    """The changes that the answer would make: ``name`` and ``text`` of each. ``None``: the question has no preview."""
 
     is_previewed: bool = True
     """Whether the answer may be given. Otherwise only the preview is offered."""

@@ -89,27 +89,16 @@ def operation(
     also: dict[int, type[BaseModel]] | None = None,
 ) -> Callable[[Any], Any]:
     """Declare what an action reads and answers. ``problems``: statuses beside those that all have."""
-    problem = {
-        (code, CONTENT_TYPE): OpenApiResponse(answers.Problem, description="A problem.")
-        for code in sorted(
-            {
-                *problems,
-                *(() if open else (400, 401, 403, 429)),
-                503,
-                *((413, 415) if body else ()),
-                *((422,) if idempotency.HEADER in headers else ()),
-            }
-        )
-    }
-    responses: dict[Any, Any] = {status: answer if answer else OpenApiResponse(description="Done.")}
-    responses |= also or {}
-    if also:
-        problem = {key: value for key, value in problem.items() if key[0] not in also}
+    codes = {*problems, 503, *(() if open else (400, 401, 403, 429))}
+    codes |= {*((413, 415) if body else ()), *((422,) if idempotency.HEADER in headers else ())}
+    responses: dict[Any, Any] = {status: answer if answer else OpenApiResponse(description="Done."), **(also or {})}
+    for code in sorted(codes - set(also or ())):
+        responses[code, CONTENT_TYPE] = OpenApiResponse(answers.Problem, description="A problem.")
     parameters = [*(_parameters(query) if query else ()), *(_header(name) for name in headers)]
     keywords: dict[str, Any] = {"auth": []} if open else {}
     declare = extend_schema(
         request=_of_its_own(body) if body else None,
-        responses={**responses, **problem},
+        responses=responses,
         parameters=parameters,
         **keywords,
     )

@@ -18,13 +18,13 @@ from scheduler.core.states import JobSource, JobState, Via
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnreadableState
 from scheduler.models import Job
-from scheduler.services import jobs
+from scheduler.services.jobs import building
 from scheduler.services.queries import job_queries
 from scheduler.store import database
 from scheduler.store.clock import database_now
 from scheduler.store.jobs import rows
 from scheduler.store.jobs.authorship import Author
-from scheduler.store.stock import stock_state
+from scheduler.store.stock import stock_state, unpickling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +92,8 @@ def _row(job_id: str) -> DjangoJob:
     :raises UnreadableState: it is too large to be fetched
     """
     size = DjangoJob.objects.filter(pk=job_id).values_list(Length("job_state"), flat=True).get()
-    if size > stock_state.MAX_BYTES:
-        raise UnreadableState(f"Its state takes {size:,} bytes; at most {stock_state.MAX_BYTES:,} are read.")
+    if size > unpickling.MAX_BYTES:
+        raise UnreadableState(f"Its state takes {size:,} bytes; at most {unpickling.MAX_BYTES:,} are read.")
     return DjangoJob.objects.get(pk=job_id)
 
 
@@ -149,7 +149,7 @@ def _own_job(row: DjangoJob, own: Mapping[str, Any], *, actor: str, now: datetim
         raise UnreadableState("Its own definition is damaged.")
     given = {"args": (), "kwargs": {}, **{name: definition[name] for name in NAMES if name in definition}}
     is_paused = state == JobState.PAUSED
-    job = jobs.new(id=row.pk, given=given, source=JobSource.CODE, paused=is_paused, actor=actor, now=now)
+    job = building.unsaved(id=row.pk, given=given, source=JobSource.CODE, paused=is_paused, actor=actor, now=now)
     if is_paused:
         job.reason_code, job.reason_params, job.reason_text = _reason(own.get("reason"))
     elif state == JobState.FINISHED:

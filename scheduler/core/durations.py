@@ -65,7 +65,7 @@ def _number(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def say(length: float) -> str:
+def render(length: float) -> str:
     """``5400`` is ``1 h 30 min``. ``seconds`` of it is the same number again."""
     if length < 0 or length != length or length >= 1e12 or length != round(length, 6):
         return repr(length)

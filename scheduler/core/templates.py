@@ -191,7 +191,7 @@ def _checked(model: type[BaseModel], given: Mapping[str, Any], *, only: str | No
 
 def _reason(problem: Mapping[str, Any]) -> str:
     known = misfits.reason_of(problem)
-    return misfits.own_words(problem) if known is None else f"“{str(problem['input'])[:80]}” {known}"
+    return misfits.message_of(problem) if known is None else f"“{str(problem['input'])[:80]}” {known}"
 
 
 def check_body(body: Any, parameters: Sequence[Parameter]) -> None:

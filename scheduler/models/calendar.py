@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.states import Via
-from scheduler.core.triggers.calendared import During
+from scheduler.core.triggers.calendars.named import During
 
 _DURING = [
     (During.SKIP.value, _("Skip them")),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import http.cookiejar
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import httpx
@@ -148,7 +149,7 @@ def _follow(
         if before_each is not None:
             before_each(str(place))
         started = time.monotonic()
-        answer = _ask(through, place, message, limits, tuple(asked), time_left, into)
+        answer = _send(through, place, message, limits, tuple(asked), time_left, into)
         # Waiting in before_each is politeness, not slowness of the server: it does not count.
         time_left -= time.monotonic() - started
         target = answer.headers.get("location")
@@ -208,7 +209,7 @@ def _origin(url: httpx.URL) -> tuple[str, str, int | None]:
     return url.scheme, url.host, url.port or network.SCHEMES.get(url.scheme)
 
 
-def _ask(
+def _send(
     through: httpx.Client,
     url: httpx.URL,
     message: _Message,
@@ -217,28 +218,35 @@ def _ask(
     seconds: float,
     into: decoding.Sink | None,
 ) -> Answer:
-    try:
-        with (
-            deadline_in(seconds=seconds),
-            through.stream(message.method, url, headers=message.headers, content=message.content) as response,
-        ):
-            size = sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
-            if size > limits.header_bytes:
-                raise AnswerTooLarge(
-                    f"{url} answered with a header of {size} bytes; {limits.header_bytes} are read at most."
-                )
-            body = b""
-            if into is not None and response.status_code == 200:
-                decoding.read_into(into, response, limits)
-            elif message.method != "HEAD":
-                body = decoding.read(response, limits)
-            return Answer(
-                url=str(url),
-                status_code=response.status_code,
-                headers=response.headers,
-                content=body,
-                redirects=asked,
+    with (
+        _explained(url, limits),
+        deadline_in(seconds=seconds),
+        through.stream(message.method, url, headers=message.headers, content=message.content) as response,
+    ):
+        size = sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
+        if size > limits.header_bytes:
+            raise AnswerTooLarge(
+                f"{url} answered with a header of {size} bytes; {limits.header_bytes} are read at most."
             )
+        body = b""
+        if into is not None and response.status_code == 200:
+            decoding.read_into(into, response, limits)
+        elif message.method != "HEAD":
+            body = decoding.read(response, limits)
+        return Answer(
+            url=str(url),
+            status_code=response.status_code,
+            headers=response.headers,
+            content=body,
+            redirects=asked,
+        )
+
+
+@contextmanager
+def _explained(url: httpx.URL, limits: Limits) -> Iterator[None]:
+    """Raise the errors of httpx as errors of this package."""
+    try:
+        yield
     except httpx.TimeoutException as error:
         raise AnswerTooSlow(
             f"{url} did not answer completely in time (at most {limits.read_seconds:g} s of silence, "

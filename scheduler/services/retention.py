@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -126,18 +126,23 @@ def clean_up(
     keep = settings.keep_runs_per_job if keep_per_job is None else keep_per_job
     check(older_than_days=days, keep_per_job=keep, batch_size=batch_size)
     cutoff = (now or database_now()) - timedelta(days=days)
-    done = CleanUp(cutoff=cutoff)
     sweeps = _sweeps(cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run)
-    if not dry_run:
-        sweeps = itertools.chain(
-            sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days))
-        )
+    if dry_run:
+        return _added_up(sweeps, cutoff=cutoff, progress=progress)
+    sweeps = itertools.chain(sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days)))
+    done = _added_up(sweeps, cutoff=cutoff, progress=progress)
+    Installation.objects.update(cleaned_up_at=database_now())
+    return done
+
+
+def _added_up(
+    sweeps: Iterable[dict[str, int]], *, cutoff: datetime, progress: Callable[[CleanUp], None] | None
+) -> CleanUp:
+    done = CleanUp(cutoff=cutoff)
     for counts in sweeps:
         done = done.plus(**counts)
         if progress is not None:
             progress(done)
-    if not dry_run:
-        Installation.objects.update(cleaned_up_at=database_now())
     return done
 
 

@@ -5,9 +5,9 @@ Alerts: the database opens, counts and closes incidents, and messages about them
    the kinds ``failing`` and ``broken`` in the statement that records what happened, whoever writes it. The success of a
    healthy job does not touch these tables. The kinds that depend on time are judged by ``judge``, on any node, one at a
    time under an advisory lock, by the database's clock.
-2. **Tell** (``store.outbox.tell``). Under another advisory lock, what has opened, changed or closed becomes rows of
-   ``scheduler_notification``. The same statement marks the incident as told, so a crash neither loses nor doubles a
-   message.
+2. **Announce** (``store.outbox.fill``). Under another advisory lock, what has opened, changed or closed becomes rows of
+   ``scheduler_notification``. The same statement marks the incident as announced, so a crash neither loses nor doubles
+   a message.
 3. **Claim, send, record** (``store.outbox``). A sender leases a row with SKIP LOCKED,
    sends it outside of any transaction, and records the answer. A lease that ends without an answer is taken up again,
    under the same id: delivery is at least once.
@@ -209,7 +209,7 @@ def preview(*, columns: Mapping[str, Any], days: int) -> int | None:
     """
     Count what a rule with these columns would have opened in the last days.
 
-    ``None``: the history does not tell, or telling takes longer than a page may.
+    ``None``: the history is too short, or reading it takes longer than a page may.
     """
     kind = RuleKind(columns["kind"])
     if kind in _WITHOUT_A_PREVIEW or (kind is RuleKind.SLOW and columns["seconds"] is None):

@@ -1,7 +1,7 @@
 """
-The outbox: messages about incidents, from the row that says what is to be told to the answer of the channel.
+The outbox: messages about incidents, from the row that says the incident to the answer of the channel.
 
-See ``store.alerts`` for the protocol. The statements that fill the outbox mark the incidents as told, under one
+See ``store.alerts`` for the protocol. The statements that fill the outbox mark the incidents as announced, under one
 advisory lock. Messages are leased, and sent outside of any transaction.
 """
 
@@ -16,7 +16,7 @@ from scheduler import failpoints
 from scheduler.core.alerts import delay_before_reminder
 from scheduler.store.sessions.connections import Connection, Row, array
 
-_TELL_LOCK = 0x5C4ED0A2
+_FILL_LOCK = 0x5C4ED0A2
 """Any number that other users of advisory locks in the database are unlikely to use."""
 
 NO_BATCH = "00000000-0000-0000-0000-000000000000"
@@ -35,7 +35,7 @@ PACE_SECONDS = 60.0
 """Between two messages about openings of one rule: what opens meanwhile goes together."""
 
 CHUNK = 2000
-"""Most incidents that one transaction marks as told: recording an outcome may wait for it."""
+"""Most incidents that one transaction marks as announced: recording an outcome may wait for it."""
 
 _REMINDERS = tuple(delay_before_reminder(reminders=number).total_seconds() for number in range(6))
 
@@ -49,7 +49,7 @@ class Waiting(NamedTuple):
     reminders: bool
     escalations: bool
     messages: bool
-    """One is due, before anything of the others is told."""
+    """One is due, before any of the others is announced."""
 
 
 class Leased(NamedTuple):
@@ -67,8 +67,8 @@ class Leased(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
-    """What was put into the outbox."""
+class Filled:
+    """The incidents that were put into the outbox."""
 
     opened: int = 0
     """Incidents, as below."""
@@ -88,75 +88,73 @@ class Told:
         return bool(self.opened or self.closed or self.reminded or self.changed or self.escalated)
 
 
-def tell(
+def fill(
     connection: Connection,
     *,
     quiet: float = QUIET_SECONDS,
     burst: float = BURST_SECONDS,
     pace: float = PACE_SECONDS,
-) -> Told:
+) -> Filled:
     """
-    Put what people are to be told into the outbox, in short transactions.
+    Put messages about incidents into the outbox, in short transactions.
 
     Nothing is done while another sender does it.
     """
     waiting = Waiting._make(connection.execute("find_waiting_alerts")[0])
     if not any(waiting):
-        return Told()
+        return Filled()
     gathering = {"quiet": quiet, "burst": burst, "most": GATHER_SECONDS, "pace": pace, "limit": CHUNK}
     openings: dict[str, int] = {}
     if waiting.openings:
-        openings = _tell_openings(connection, gathering)
-        connection.execute("forget_untold_incidents", nobody=NO_BATCH, limit=CHUNK)
+        openings = _announce_openings(connection, gathering)
+        connection.execute("forget_unannounced_incidents", nobody=NO_BATCH, limit=CHUNK)
 
     def some(is_waiting: bool, statement: str, **parameters: object) -> list[Row]:
-        return (
-            _tell_some(connection, statement, f"alerts.{statement}.before_commit", **parameters) if is_waiting else []
-        )
+        return _fill(connection, statement, f"alerts.{statement}.before_commit", **parameters) if is_waiting else []
 
-    closings = some(waiting.closings, "tell_closings", **gathering)
-    told = Told(
+    closings = some(waiting.closings, "announce_closings", **gathering)
+    filled = Filled(
         opened=sum(openings.values()),
         closed=sum(row[1] for row in closings),
         openings=tuple(openings),
         closings=tuple(row[2] for row in closings),
-        changed=sum(row[1] for row in some(waiting.changes, "tell_changes")),
-        escalated=sum(row[1] for row in some(waiting.escalations, "tell_others")),
-        reminded=sum(row[1] for row in some(waiting.reminders, "tell_again", delays=list(_REMINDERS))),
+        changed=sum(row[1] for row in some(waiting.changes, "announce_changes")),
+        escalated=sum(row[1] for row in some(waiting.escalations, "escalate_incidents")),
+        reminded=sum(row[1] for row in some(waiting.reminders, "remind_of_incidents", delays=list(_REMINDERS))),
     )
-    return replace(told, has_messages=waiting.messages or bool(told))
+    return replace(filled, has_messages=waiting.messages or bool(filled))
 
 
-def _tell_openings(connection: Connection, gathering: Mapping[str, float]) -> dict[str, int]:
+def _announce_openings(connection: Connection, gathering: Mapping[str, float]) -> dict[str, int]:
     """
-    Tell of what opened and return the batches with the number of their incidents.
+    Announce what opened and return the batches with the number of their incidents.
 
-    What is too much for one transaction joins the batch that the first one made.
+    Incidents beyond one transaction join the batch that the first one made.
     """
-    told: dict[str, int] = {}
+    announced: dict[str, int] = {}
     batches: list[Row] = []
     with connection.transaction() as transaction:
-        if transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
-            batches = transaction.execute("tell_openings", **gathering, delays=list(_REMINDERS))
-            failpoints.hit("alerts.tell_openings.before_commit")
+        if transaction.execute("try_lock", lock=_FILL_LOCK)[0][0]:
+            batches = transaction.execute("announce_openings", **gathering, delays=list(_REMINDERS))
+            failpoints.hit("alerts.announce_openings.before_commit")
     for rule_id, batch, incidents, _channels in batches:
-        told[batch] = incidents
+        announced[batch] = incidents
         added = incidents
         while added >= CHUNK:
             with connection.transaction() as transaction:
                 added = len(
                     transaction.execute(
-                        "tell_more_openings", rule=rule_id, batch=batch, limit=CHUNK, delays=list(_REMINDERS)
+                        "announce_more_openings", rule=rule_id, batch=batch, limit=CHUNK, delays=list(_REMINDERS)
                     )
                 )
-            told[batch] += added
-    return told
+            announced[batch] += added
+    return announced
 
 
-def _tell_some(connection: Connection, statement: str, failpoint: str, **parameters: object) -> list[Row]:
+def _fill(connection: Connection, statement: str, failpoint: str, **parameters: object) -> list[Row]:
     """Run a statement that fills the outbox, unless another sender does it; its rows have a thread and a number."""
     with connection.transaction() as transaction:
-        if not transaction.execute("try_lock", lock=_TELL_LOCK)[0][0]:
+        if not transaction.execute("try_lock", lock=_FILL_LOCK)[0][0]:
             return []
         rows = transaction.execute(statement, **parameters)
         failpoints.hit(failpoint)

@@ -1,4 +1,4 @@
--- What lives in the database beside the tables: functions and triggers, as they are now.
+-- Functions and triggers of the database, as they are now.
 --
 -- Migrations create them step by step, so that nodes of the release before go on; this file is what they add up to. To
 -- change one, edit it here and write a migration with the same text: tests/integration/store/test_schema.py builds one
@@ -66,7 +66,7 @@ CREATE TRIGGER scheduler_keep_history
 CREATE OR REPLACE FUNCTION scheduler_note_change() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
-    -- What whoever writes has said of itself, see store/changes.py. Nothing: it wrote past the services.
+    -- The author that the writer has named, see store/jobs/authorship.py. NULL: it wrote past the services.
     said jsonb := nullif(nullif(current_setting('scheduler.change', true), ''), 'none')::jsonb;
     -- Everything else is part of the definition, columns of later migrations included.
     noted_elsewhere CONSTANT text[] := ARRAY[
@@ -236,7 +236,7 @@ $$;
 CREATE OR REPLACE FUNCTION scheduler_judge_job() RETURNS trigger LANGUAGE plpgsql
 AS $$
 DECLARE
-    -- What whoever writes has said of itself, see store/changes.py.
+    -- The author that the writer has named, see store/jobs/authorship.py.
     said jsonb := nullif(nullif(current_setting('scheduler.change', true), ''), 'none')::jsonb;
     is_by_the_scheduler boolean;
     because text;

@@ -27,7 +27,7 @@ from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
 from scheduler import conf
-from scheduler.core.triggers.reading import BOUNDS, CALENDAR_KEYS, KEYS
+from scheduler.core.triggers.reading.forms import BOUNDS, CALENDAR_KEYS, KEYS
 from scheduler.services import jobs
 
 FILE = Path(__file__).resolve().parents[2] / "docs/openapi.json"

@@ -1,9 +1,12 @@
-"""Pages that name a test, a file or another page must not outlive it."""
+"""Pages, comments and docstrings that name a test, a file, a module or another page must not outlive it."""
 
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +17,15 @@ PAGES = [*sorted(CHECKOUT.glob("*.md")), *sorted((CHECKOUT / "docs").rglob("*.md
 
 _TEST = re.compile(r"`(tests/[\w./]+)((?:::\w+)*)`")
 _LINK = re.compile(r"\]\((?!https?://|mailto:|#)([^)\s#]+)(?:#[^)\s]*)?\)")
+_FILE = re.compile(r"(?<![\w/.:<>{}%*@~-])((?:[\w-]+/)+[\w-]+\.(?:py|sql|md))\b(?!::)")
+"""A path with a folder, as comments and pages name modules, statements and pages."""
+
+_MODULE = re.compile(r"``((?:core|store|engine|execution|services|telemetry|outgoing|compat)(?:\.\w+)+)``")
+"""A module of the scheduler, as docstrings name it, perhaps with a name in it."""
+
+_FOLDERS = ("", "scheduler", "scheduler/store", "openlearn", "openlearn/scraping", "docs")
+"""Paths are relative to one of these."""
+
 _TABLE = re.compile(r"\| shown by \|\n\|[-|]+\|\n((?:\|.+\n)+)")
 
 
@@ -45,8 +57,78 @@ def exists(file: Path, inside: str) -> bool:
     return group in names and set(rest) <= names[group]
 
 
+def remarks_of(file: Path) -> Iterator[str]:
+    """Yield the comments and docstrings of a module, or of a file in SQL."""
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".sql":
+        yield from re.findall(r"--.*", text)
+        return
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.string
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.value.value
+
+
+def missing_files(text: str) -> set[str]:
+    """Return the files that a text names and that are nowhere."""
+    return {
+        path
+        for path in _FILE.findall(text)
+        if path.split("/")[0] not in OTHER_PROJECTS and not any((CHECKOUT / each / path).exists() for each in _FOLDERS)
+    }
+
+
+def missing_modules(text: str) -> set[str]:
+    """Return the modules of the scheduler, or names in them, that a text names and that are nowhere."""
+    return {name for name in _MODULE.findall(text) if not is_in_the_scheduler(name)}
+
+
+def is_in_the_scheduler(name: str) -> bool:
+    path, _, last = name.replace(".", "/").rpartition("/")
+    folder = CHECKOUT / "scheduler" / path
+    if (folder / last).is_dir() or (folder / f"{last}.py").exists():
+        return True
+    holder = folder.with_suffix(".py") if folder.with_suffix(".py").exists() else folder / "__init__.py"
+    return holder.exists() and re.search(rf"\b{last}\b", holder.read_text(encoding="utf-8")) is not None
+
+
+OTHER_PROJECTS = {"shop", "catalog"}
+"""The first folders of paths in examples."""
+
+SOURCES = [
+    file
+    for folder in ("scheduler", "openlearn", "tests")
+    for file in sorted((CHECKOUT / folder).rglob("*"))
+    if file.suffix in (".py", ".sql") and "migrations" not in file.parts
+]
+
+
+class TestAComment:
+    def test_names_files_and_modules_that_exist(self) -> None:
+        found = {
+            f"{file.relative_to(CHECKOUT)}: {name}"
+            for file in SOURCES
+            if file != Path(__file__)
+            for remark in remarks_of(file)
+            for name in missing_files(remark) | (missing_modules(remark) if "scheduler" in file.parts else set())
+        }
+
+        assert found == set()
+
+    def test_that_names_what_is_gone_is_found(self) -> None:
+        assert missing_files("see store/changes.py and store/jobs/authorship.py") == {"store/changes.py"}
+        assert missing_modules("``store.changes`` and ``store.jobs.authorship.Author``") == {"store.changes"}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 class TestAPage:
+    def test_names_files_that_exist(self, page: Path) -> None:
+        named = missing_files(page.read_text())
+
+        assert {path for path in named if not (page.parent / path).exists() and "my_statement" not in path} == set()
+
     def test_names_tests_that_exist(self, page: Path) -> None:
         assert missing(page.read_text()) == []
 

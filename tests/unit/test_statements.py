@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 import scheduler
+from scheduler.models import Run
+from scheduler.store import statements
+from scheduler.store.run_columns import RUN_COLUMNS
 
-SQL = sorted((Path(scheduler.__file__).parent / "store/sql").glob("*.sql"))
+APP = Path(scheduler.__file__).parent
+SQL = sorted((APP / "store/sql").glob("*.sql"))
 _TYPED = re.compile(r"\b(?!as )(\w+) (?:text|int|bigint|uuid|float8|timestamptz|jsonb|boolean)\b")
 """A parameter with its type."""
 
@@ -26,7 +30,7 @@ class TestTheHeader:
             assert f"-- {name}" in header
 
     def test_names_the_parameters_of_the_body(self, path: Path) -> None:
-        used = set(_PLACEHOLDER.findall(_body(path)))
+        used = set(_PLACEHOLDER.findall(statements.load(path.stem)))
         described = _section(_header(path), "Params")
 
         missing = {name for name in used if not re.search(rf"\b{name}\b", described)}
@@ -35,13 +39,41 @@ class TestTheHeader:
         assert stale == set()
 
 
+class TestTheColumnsOfARun:
+    WRITTEN_LATER = {"id", "started_at", "cancel_requested_at", "progress", "result", "error"}
+
+    def test_are_those_of_the_model(self) -> None:
+        names = [column.name for column in RUN_COLUMNS]
+
+        assert len(set(names)) == len(names)
+        assert {*names} | self.WRITTEN_LATER == {field.column for field in Run._meta.concrete_fields}
+        assert not {*names} & self.WRITTEN_LATER
+
+    def test_are_listed_once_for_all_statements_that_insert_runs(self) -> None:
+        inserts = re.compile(r"INSERT\s+INTO\s+\"?scheduler_run\b(?!\w)\"?\s*(.{0,25})", re.IGNORECASE | re.DOTALL)
+        found = {
+            str(file.relative_to(APP)): inserts.findall(file.read_text(encoding="utf-8"))
+            for file in (*APP.rglob("*.sql"), *APP.rglob("*.py"))
+        }
+        found = {file: lists for file, lists in found.items() if lists}
+
+        assert len(found) >= 4
+        assert {text.split("\n")[0] for lists in found.values() for text in lists} == {"({columns_of_a_run})"}
+
+    def test_have_one_constructor_in_python(self) -> None:
+        made = re.compile(r"\b(?<!class )Run\(|\bRun\.objects\.(?:create|get_or_create|update_or_create)\(")
+        writers = [
+            str(file.relative_to(APP))
+            for file in APP.rglob("*.py")
+            if "api" not in file.parts and made.search(file.read_text(encoding="utf-8"))
+        ]
+
+        assert writers == []
+
+
 def _header(path: Path) -> str:
     lines = path.read_text().splitlines()
     return "\n".join(lines[: next(number for number, line in enumerate(lines) if not line.startswith("--"))])
-
-
-def _body(path: Path) -> str:
-    return "\n".join(line for line in path.read_text().splitlines() if not line.lstrip().startswith("--"))
 
 
 def _section(header: str, name: str) -> str:

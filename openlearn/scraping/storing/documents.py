@@ -67,28 +67,26 @@ def upsert(
     a withdrawal.
     """
     with transaction.atomic(savepoint=False):  # most callers are in a transaction of their own
-        document = _locked(document_id, url)
-        if document is None:
-            document, created = _created(source_id, url, content, now)
-            if created:
-                return Stored(document_id=document.pk, outcome=Outcome.NEW)
+        known = _locked(document_id, url)
+        document, created = (known, False) if known else _created(source_id, url, content, now)
+        if created:
+            return Stored(document_id=document.pk, outcome=Outcome.NEW)
         if document.source_id not in {None, source_id}:
             return Stored(document_id=None, outcome=Outcome.FOREIGN)
         merged = _merged(document, content, keep_text=keep_text)
         changed = merged.hash != document.content_hash
-        address = _address(document, url, is_known=document_id is not None)
-        withdrawn_at = None if is_listed else document.withdrawn_at
-        is_same = not changed and address == document.url and document.withdrawn_at == withdrawn_at
-        if is_same and document.source_id == source_id:
-            return Stored(document_id=document.pk, outcome=Outcome.UNCHANGED)
-        Document.objects.filter(pk=document.pk).update(
-            source_id=source_id,
-            url=address,
-            content_hash=merged.hash,
-            changed_at=now if changed else document.changed_at,
-            withdrawn_at=withdrawn_at,
-            **_fields(merged),
-        )
+        facts = {
+            "source_id": source_id,
+            "url": _address(document, url, is_known=document_id is not None),
+            "withdrawn_at": None if is_listed else document.withdrawn_at,
+        }
+        if changed or any(getattr(document, name) != value for name, value in facts.items()):
+            Document.objects.filter(pk=document.pk).update(
+                content_hash=merged.hash,
+                changed_at=now if changed else document.changed_at,
+                **facts,
+                **_fields(merged),
+            )
         return Stored(document_id=document.pk, outcome=Outcome.CHANGED if changed else Outcome.UNCHANGED)
 
 

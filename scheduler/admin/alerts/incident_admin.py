@@ -9,7 +9,6 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import path
 from django.utils import timezone
@@ -20,57 +19,20 @@ from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.alerts import alert_text
-from scheduler.admin.alerts.alert_text import KIND_WORDS, MESSAGE_MARKS, MESSAGE_WORDS, SEVERITIES
+from scheduler.admin.alerts.alert_text import MESSAGE_MARKS, MESSAGE_WORDS, SEVERITIES
+from scheduler.admin.alerts.incident_filters import KindFilter, SeverityFilter, StateFilter
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.jobs import pausing
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
-from scheduler.core.alerts import RuleKind, Severity
 from scheduler.errors import IncidentNotFound, InvalidPause
 from scheduler.models import Incident, Job
 from scheduler.services.alerts import incidents, links, sentences
-from scheduler.services.alerts.incidents import IncidentFilter
 from scheduler.services.sites import reverse
 
 _PERMISSION = "scheduler.acknowledge_incident"
-
-
-class StateFilter(admin.SimpleListFilter):
-    """Open or closed, in words."""
-
-    title = gettext_lazy("state")
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [("open", _("open")), ("unacknowledged", _("open, not acknowledged")), ("closed", _("closed"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Incident]) -> QuerySet[Incident]:
-        found = incidents.find(filter=IncidentFilter(state=self.value() or ""))
-        return queryset.filter(pk__in=found.values("pk")) if self.value() else queryset
-
-
-class KindFilter(admin.SimpleListFilter):
-    title = gettext_lazy("kind")
-    parameter_name = "kind"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(kind.value, KIND_WORDS[kind]) for kind in RuleKind]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Incident]) -> QuerySet[Incident]:
-        return queryset.filter(kind=self.value()) if self.value() else queryset
-
-
-class SeverityFilter(admin.SimpleListFilter):
-    title = gettext_lazy("severity")
-    parameter_name = "severity"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(severity.value, SEVERITIES[severity].word) for severity in Severity]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Incident]) -> QuerySet[Incident]:
-        return queryset.filter(severity=self.value()) if self.value() else queryset
 
 
 @register(Incident)

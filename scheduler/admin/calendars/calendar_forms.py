@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduler.admin.fields.tags_field import TagsField
 from scheduler.admin.format.languages import told
-from scheduler.core.triggers.calendared import During
+from scheduler.core.triggers.calendars.named import During
 from scheduler.errors import InvalidCalendar
 from scheduler.services import calendars
 

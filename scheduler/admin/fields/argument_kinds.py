@@ -147,7 +147,7 @@ def _write_pairs(_argument: Argument, value: Any) -> str | None:
 def _write_duration(argument: Argument, value: Any) -> str | None:
     """“2 h” for ``PT2H``, if that is what “2 h” is stored as."""
     try:
-        said = durations.say(durations.seconds(value)) if isinstance(value, str) else None
+        said = durations.render(durations.seconds(value)) if isinstance(value, str) else None
     except durations.NotADuration:
         return None
     return said if said is not None and value_of(argument, said) == value else None

@@ -31,7 +31,7 @@ class DurationField(forms.Field):
         self.widget.attrs |= {"placeholder": _("15 min"), "autocomplete": "off", "size": "20"}
 
     def prepare_value(self, value: Any) -> Any:
-        return durations.say(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+        return durations.render(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
     def to_python(self, value: Any) -> float | int | None:
         text = str(value if value is not None else "").strip()

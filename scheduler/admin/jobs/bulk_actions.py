@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
@@ -13,19 +13,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses, pages
-from scheduler.admin.bulk import bulk_admin
+from scheduler.admin.bulk.bulk_change import BulkChange
 from scheduler.admin.fields import tags_field
-from scheduler.admin.format import display
-from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import pausing
 from scheduler.admin.jobs.bulk_edit import MOST_PREVIEWED, BulkEdit
 from scheduler.admin.jobs.job_actions import as_file
-from scheduler.admin.pages import Done, Question
-from scheduler.core.states import JobSource, Via
-from scheduler.errors import SchedulerError
+from scheduler.core.states import JobSource
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.services.bulk import Selection, begin, edits, work_off
+from scheduler.services.bulk import edits
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_queries
 
@@ -34,16 +30,7 @@ if TYPE_CHECKING:
 else:
     _Admin = object
 
-AT_ONCE = 50
-"""
-Most jobs that are changed while the person waits.
-
-Larger numbers are changed in the background, with a progress page.
-"""
-
-_MOST_REFUSALS_SHOWN = 5
 _MOST_LINKS = 10
-_MOST_NAMES = 20
 
 
 class BulkActions(_Admin):
@@ -65,14 +52,14 @@ class BulkActions(_Admin):
     def pause(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         pause = pausing.asked(request)
 
-        def tell(done: Sequence[Any]) -> str:
+        def report(done: Sequence[Any]) -> str:
             number = len(done)
             if pause.until is None:
                 return ngettext("Paused %d job.", "Paused %d jobs.", number) % number
             told = ngettext("Paused %(count)d job until %(until)s.", "Paused %(count)d jobs until %(until)s.", number)
             return told % {"count": number, "until": pause.end}
 
-        return self._bulk(
+        return self._ask(
             request,
             queryset,
             title=_("Pause these jobs?"),
@@ -82,13 +69,13 @@ class BulkActions(_Admin):
             asks=pause.asks,
             problem=pause.problem,
             act=lambda job: pause.begin(request, job),
-            tell=tell,
+            report=report,
         )
 
     @admin.action(description=gettext_lazy("Resume selected jobs"), permissions=["pause"])
     def resume(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         reason = pages.reason(request)
-        return self._bulk(
+        return self._ask(
             request,
             queryset,
             title=_("Resume these jobs?"),
@@ -97,12 +84,12 @@ class BulkActions(_Admin):
             button=_("Resume"),
             asks={"asks_reason": True},
             act=lambda job: jobs.resume(job=job, **pages.author(request), reason=reason),
-            tell=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
+            report=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
         )
 
     @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
-        return self._bulk(
+        return self._ask(
             request,
             queryset,
             title=_("Run these jobs now?"),
@@ -110,7 +97,7 @@ class BulkActions(_Admin):
             effect=_("Each runs once. A run waits while the maximum number of runs is active."),
             button=_("Run them now"),
             act=lambda job: jobs.run_now(job=job, actor=pages.actor(request)),
-            tell=_queued,
+            report=_queued,
         )
 
     @admin.action(description=gettext_lazy("Add tags to selected jobs"), permissions=["change"])
@@ -125,7 +112,7 @@ class BulkActions(_Admin):
             effect=_("Existing tags are kept."),
             button=_("Add the tags"),
             act=lambda job: bulk.retag(job=job, **pages.author(request), add=tags),
-            tell=lambda done: _with_tags(len(done)),
+            report=lambda done: _with_tags(len(done)),
         )
 
     @admin.action(description=gettext_lazy("Remove tags from selected jobs"), permissions=["change"])
@@ -140,14 +127,14 @@ class BulkActions(_Admin):
             effect=_("Other tags are kept."),
             button=_("Remove the tags"),
             act=lambda job: bulk.retag(job=job, **pages.author(request), remove=tags),
-            tell=lambda done: _without_tags(len(done)),
+            report=lambda done: _without_tags(len(done)),
         )
 
     @admin.action(description=gettext_lazy("Edit selected jobs"), permissions=["change"])
     def edit_many(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         edit = BulkEdit(request, queryset.order_by("pk")[:MOST_PREVIEWED])
         asks = {"form": edit.form, "preview": edit.preview, "is_previewed": bool(edit.preview)}
-        return self._bulk(
+        return self._ask(
             request,
             queryset,
             title=_("Edit these jobs?"),
@@ -157,12 +144,12 @@ class BulkActions(_Admin):
             asks=asks,
             problem=edit.problem,
             act=lambda job: edits.apply(job=job, **pages.author(request), changes=edit.changes),
-            tell=lambda done: ngettext("Edited %d job.", "Edited %d jobs.", len(done)) % len(done),
+            report=lambda done: ngettext("Edited %d job.", "Edited %d jobs.", len(done)) % len(done),
         )
 
     @admin.action(description=gettext_lazy("Clone selected jobs"), permissions=["add"])
     def clone(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
-        return self._bulk(
+        return self._ask(
             request,
             queryset,
             title=_("Clone these jobs?"),
@@ -172,7 +159,7 @@ class BulkActions(_Admin):
             act=lambda job: bulk.clone(
                 job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=None, paused=True
             ),
-            tell=lambda done: ngettext("Created %d paused copy.", "Created %d paused copies.", len(done)) % len(done),
+            report=lambda done: ngettext("Created %d paused copy.", "Created %d paused copies.", len(done)) % len(done),
         )
 
     @admin.action(description=gettext_lazy("Export selected jobs as JSON"), permissions=["view"])
@@ -182,7 +169,7 @@ class BulkActions(_Admin):
     @admin.action(description=gettext_lazy("Delete selected jobs"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
         reason = pages.reason(request)
-        return self._bulk(
+        return self._ask(
             request,
             queryset,
             title=_("Delete these jobs?"),
@@ -191,100 +178,23 @@ class BulkActions(_Admin):
             button=_("Delete"),
             asks={"is_destructive": True, "asks_reason": True},
             act=lambda job: jobs.remove(job=job, **pages.author(request), reason=reason),
-            tell=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
+            report=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
         )
 
     def _retag(
-        self, request: HttpRequest, queryset: QuerySet[Job], *, tags: list[str], **what: Any
+        self, request: HttpRequest, queryset: QuerySet[Job], *, tags: list[str], **change: Any
     ) -> HttpResponse | None:
         is_answer = "confirmed" in request.POST
-        return self._bulk(
+        return self._ask(
             request,
             queryset,
             asks={"tag_suggestions": job_queries.tags()},
             problem=_("Name a tag.") if is_answer and not tags else "",
-            **what,
+            **change,
         )
 
-    def _bulk(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Job],
-        *,
-        title: str,
-        effect: str,
-        button: str,
-        background: tuple[str, dict[str, Any]],
-        act: Callable[[Job], Any],
-        tell: Callable[[Sequence[Any]], str],
-        asks: dict[str, Any] | None = None,
-        problem: str = "",
-    ) -> HttpResponse | None:
-        """
-        Ask for confirmation, then change each job by itself and report the refused ones.
-
-        ``asks`` are further fields of the question. ``background`` is the action and its parameters as
-        ``services.bulk`` takes them, for more jobs than a person waits for.
-        """
-        number = queryset.count()
-        if not number:
-            return None
-        ordered = queryset.order_by("pk")
-        question = Question(
-            title=title,
-            effects=[_counted(list(ordered[:_MOST_NAMES]), number), effect],
-            button=button,
-            back=request.get_full_path(),
-            fields=pages.selection(request),
-            **(asks or {}),
-        )
-
-        def do() -> Done:
-            if number > AT_ONCE:
-                return self._in_background(request, ordered, background)
-            done = self._each(request, list(ordered), act)
-            return Done(sentence=tell(done) if done else "", location=request.get_full_path())
-
-        return pages.confirm(request, question=question, act=do, problem=problem, one_by_one=True)
-
-    def _in_background(self, request: HttpRequest, ordered: QuerySet[Job], what: tuple[str, dict[str, Any]]) -> Done:
-        action, parameters = what
-        ids = tuple(ordered.values_list("pk", flat=True))
-        row = begin(
-            subject="jobs",
-            action=action,
-            selection=Selection(ids=ids),
-            parameters=parameters,
-            actor=pages.actor(request),
-            via=Via.ADMIN,
-        )
-        work_off(id=row.pk)
-        return Done(sentence="", location=bulk_admin.address(row.pk))
-
-    def _each(self, request: HttpRequest, selected: Sequence[Job], act: Callable[[Job], Any]) -> list[Any]:
-        done, refused = [], []
-        for job in selected:
-            try:
-                done.append(act(job))
-            except SchedulerError as error:
-                why = told(error)
-                refused.append(why if job.name in why else f"“{display.first_line(job.name)}”: {why}")
-        for sentence in refused[:_MOST_REFUSALS_SHOWN]:
-            self.message_user(request, sentence, messages.ERROR)
-        if len(refused) > _MOST_REFUSALS_SHOWN:
-            more = len(refused) - _MOST_REFUSALS_SHOWN
-            self.message_user(request, _("%d more jobs were rejected.") % more, messages.ERROR)
-        return done
-
-
-def _counted(selected: Sequence[Job], number: int) -> str:
-    names = ", ".join(display.first_line(job.name, most=60) for job in selected[:_MOST_NAMES])
-    more = number - min(len(selected), _MOST_NAMES)
-    names += " " + _("and %d more") % more if more > 0 else ""
-    return ngettext("%(count)d job: %(names)s.", "%(count)d jobs: %(names)s.", number) % {
-        "count": number,
-        "names": names,
-    }
+    def _ask(self, request: HttpRequest, queryset: QuerySet[Job], **change: Any) -> HttpResponse | None:
+        return BulkChange(**change).ask(self, request, queryset)
 
 
 def _with_tags(number: int) -> str:

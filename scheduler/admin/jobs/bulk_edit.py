@@ -43,7 +43,7 @@ class BulkEditForm(forms.Form):
 
 
 class BulkEdit:
-    """What was typed, its problem, and its preview."""
+    """The input, its problem, and its preview."""
 
     def __init__(self, request: HttpRequest, jobs: Iterable[Job]) -> None:
         is_answer = "interval_seconds" in request.POST

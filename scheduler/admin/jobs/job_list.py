@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
@@ -13,7 +13,6 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -21,12 +20,22 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, trigger_text
 from scheduler.admin.jobs import job_page, pausing
-from scheduler.core.health.standing import NotStarted
+from scheduler.admin.jobs.job_filters import (
+    ConditionFilter,
+    DriftFilter,
+    ExecutorFilter,
+    SourceFilter,
+    TagFilter,
+    TaskFilter,
+    ValueFilter,
+    labelled,
+    not_started,
+    survey,
+)
 from scheduler.core.states import RunState
 from scheduler.models import Job
-from scheduler.services import declarations
 from scheduler.services.queries import overview
-from scheduler.services.queries.overview import Recent, Survey
+from scheduler.services.queries.overview import Recent
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Job]
@@ -49,73 +58,6 @@ _NOBODY = {
 
 _NOTHING = mark_safe('<span class="ols-wide">–</span>')
 """A cell that narrow pages, which show rows as cards, leave out."""
-
-
-class ConditionFilter(admin.SimpleListFilter):
-    """The tabs above the list."""
-
-    title = gettext_lazy("state")
-    parameter_name = "condition"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
-        return [(name, mark.word) for name, mark in display.JOB_MARKS.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(condition=self.value()) if self.value() in display.JOB_MARKS else queryset
-
-
-class ValueFilter(admin.SimpleListFilter):
-    """One of the values that jobs have. A chosen value stays in the list even when its last job is gone."""
-
-    lookup: ClassVar[str]
-    among: ClassVar[str]
-    """Where the survey has the values."""
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        chosen = request.GET.get(str(self.parameter_name), "")
-        values = {*getattr(_survey(request), self.among), *([chosen] if chosen else [])}
-        return [(value, value) for value in sorted(values)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        chosen = self.value()
-        if not chosen:
-            return queryset
-        # PostgreSQL has no NUL in texts, so no job is like this.
-        return queryset.none() if "\x00" in chosen else queryset.filter(**{self.lookup: self.meant(chosen)})
-
-    def meant(self, chosen: str) -> Any:
-        return chosen
-
-
-class TaskFilter(ValueFilter):
-    title, parameter_name, lookup, among = gettext_lazy("task"), "task", "task", "tasks"
-
-
-class ExecutorFilter(ValueFilter):
-    title, parameter_name, lookup, among = gettext_lazy("executor"), "executor", "executor", "executors"
-
-
-class SourceFilter(ValueFilter):
-    title, parameter_name, lookup, among = gettext_lazy("source"), "source", "source", "sources"
-
-
-class TagFilter(ValueFilter):
-    title, parameter_name, lookup, among = gettext_lazy("tag"), "tag", "tags__contains", "tags"
-
-    def meant(self, chosen: str) -> Any:
-        return [chosen]
-
-
-class DriftFilter(ValueFilter):
-    """Declared jobs and instances of templates that a person changed."""
-
-    title, parameter_name = gettext_lazy("drift"), "drift"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", _("changed by a person"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(pk__in=declarations.drifted_jobs()) if self.value() == "yes" else queryset
 
 
 class JobList(ChangeList):
@@ -168,7 +110,7 @@ class ListOfJobs(_Admin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         jobs = Job.objects.defer("job_state")
-        found = overview.with_condition(jobs=jobs, now=timezone.now(), not_started=_not_started(request))
+        found = overview.with_condition(jobs=jobs, now=timezone.now(), not_started=not_started(request))
         return overview.with_last_run(jobs=found).order_by(*self.get_ordering(request))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
@@ -226,7 +168,7 @@ class ListOfJobs(_Admin):
 
     @admin.display(description=gettext_lazy("next run"), ordering="next_run_time")
     def next_run(self, job: Job) -> SafeString | str:
-        return _labelled(_("next run"), display.due(job.next_run_time)) if job.next_run_time else _NOTHING
+        return labelled(_("next run"), display.due(job.next_run_time)) if job.next_run_time else _NOTHING
 
     @admin.display(description=gettext_lazy("last run"), ordering="last_run_at")
     def last_run(self, job: Any) -> SafeString | str:
@@ -255,7 +197,7 @@ class ListOfJobs(_Admin):
         middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
         if middle is None or high is None:
             return ""
-        return _labelled(_("takes"), f"{display.took(middle)} / {display.took(high)}")
+        return labelled(_("takes"), f"{display.took(middle)} / {display.took(high)}")
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Each person has a column with the buttons that would not refuse them."""
@@ -286,7 +228,7 @@ class ListOfJobs(_Admin):
 
 
 def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
-    survey = _survey(request)
+    found = survey(request)
     filters = [
         {"name": spec.parameter_name, "title": spec.title, "values": spec.lookup_choices, "chosen": spec.value() or ""}
         for spec in cl.filter_specs
@@ -295,35 +237,14 @@ def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
     condition = request.GET.get("condition", "")
     is_narrowed = bool(cl.query) or any(item["chosen"] for item in filters)
     return {
-        "tabs": list(_tabs(request, survey.counts)),
+        "tabs": list(_tabs(request, found.counts)),
         "filters": filters,
         "condition": condition,
         "is_narrowed": is_narrowed,
-        "total": sum(survey.counts.values()),
+        "total": sum(found.counts.values()),
         "nobody": "" if is_narrowed else _NOBODY.get(condition, ""),
         "live_address": pages.live_address(request),
     }
-
-
-def _labelled(label: str, value: str) -> SafeString:
-    """Say before a value what it is where no head of a column does."""
-    return format_html('<span class="ols-narrow">{}: </span>{}', capfirst(label), value)
-
-
-def _not_started(request: Any) -> Sequence[NotStarted]:
-    """The jobs whose runs do not start, read once a request."""
-    known: Sequence[NotStarted] | None = getattr(request, "scheduler_not_started", None)
-    if known is None:
-        known = request.scheduler_not_started = overview.not_started()
-    return known
-
-
-def _survey(request: Any) -> Survey:
-    """The values that exist among the jobs, read once a request for the filters and the tabs."""
-    known: Survey | None = getattr(request, "scheduler_survey", None)
-    if known is None:
-        known = request.scheduler_survey = overview.survey(now=timezone.now(), not_started=_not_started(request))
-    return known
 
 
 def _missing_last(part: Any) -> Any:

@@ -14,7 +14,8 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin.fields.trigger_field import TriggerField, TriggerWidget, Typed, taken_apart
+from scheduler.admin.fields.trigger_field import TriggerField, TriggerWidget
+from scheduler.admin.fields.trigger_parts import Typed, taken_apart
 from scheduler.admin.format import display, policy_text
 from scheduler.admin.format.languages import told
 from scheduler.core import triggers

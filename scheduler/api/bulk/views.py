@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, parsing, shapes
 from scheduler.api.idempotency import once
-from scheduler.api.jobs.views import BULK_PERMISSIONS, selected_by
+from scheduler.api.jobs.selecting import selected_by
+from scheduler.api.jobs.views import BULK_PERMISSIONS
 from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource

@@ -11,24 +11,18 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, pagination, parsing, shapes
 from scheduler.api.idempotency import once
+from scheduler.api.jobs.selecting import filter_of, order, selected_by
 from scheduler.api.permissions import lacking
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
-from scheduler.core.states import JobSource, JobState, Via
+from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidRequest
 from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.services.jobs import bulk, validation
 from scheduler.services.queries import job_queries, paging, representations
 from scheduler.services.queries.job_queries import JobFilter
-from scheduler.services.queries.paging import Order
 
-ORDERS = {
-    "id": Order(columns=("pk",)),
-    "name": Order(columns=("name", "pk")),
-    "next_run_time": Order(columns=("next_run_time", "pk"), nullable=True),
-    "last_run": Order(columns=("last_run_at", "pk"), nullable=True),
-}
 BULK_PERMISSIONS = {
     "pause": "pause_job",
     "resume": "pause_job",
@@ -67,7 +61,7 @@ class JobViews(Resource):
     def list(self, request: Request) -> Response:
         """List jobs."""
         query = parsing.query(request, shapes.JobsQuery)
-        found = job_queries.jobs(filter=_filter(query))
+        found = job_queries.jobs(filter=filter_of(query))
         page = paging.paginate(
             rows=_ready(found, query.order), order=order(query.order), limit=query.limit, cursor=query.cursor
         )
@@ -212,8 +206,7 @@ class JobViews(Resource):
     def _bulk(self, request: Request, body: shapes.Bulk, filter: JobFilter) -> Response:
         done = bulk.change_many(
             action=body.action,
-            ids=tuple(body.ids),
-            filter=filter,
+            which=tuple(body.ids) or filter,
             **self._author(request),
             reason=body.reason,
             until=body.until,
@@ -241,13 +234,6 @@ class JobViews(Resource):
         )
 
 
-def order(name: str) -> Order:
-    found = ORDERS[name.removeprefix("-")]
-    if not name.startswith("-"):
-        return found
-    return Order(columns=found.columns, descending=True, nullable=found.nullable)
-
-
 def preview_of(*, trigger: Any, count: int, after: Any = None) -> dict[str, Any]:
     """Describe a trigger: the form that is stored, in words, and its next fire times."""
     found = validation.preview(trigger=trigger, count=count, after=after)
@@ -257,51 +243,6 @@ def preview_of(*, trigger: Any, count: int, after: Any = None) -> dict[str, Any]
         "remarks": [str(remark) for remark in found.remarks],
         "fire_times": [representations.instant(moment) for moment in found.fire_times],
     }
-
-
-def _filter(query: shapes.JobsQuery) -> JobFilter:
-    states: set[str] = set(query.state)
-    if query.broken == "true":
-        states = (states or {JobState.BROKEN.value}) & {JobState.BROKEN.value} or {"none"}
-    elif query.broken == "false":
-        states = (states or {state.value for state in JobState}) - {JobState.BROKEN.value} or {"none"}
-    return JobFilter(
-        states=tuple(sorted(states)),
-        tasks=tuple(query.task),
-        executors=tuple(query.executor),
-        tags=tuple(query.tag),
-        sources=tuple(query.source),
-        last_outcomes=tuple(query.last_outcome),
-        failing=query.failing == "true",
-        drift=query.drift == "true",
-        text=query.q,
-    )
-
-
-def selected_by(body: shapes.Bulk | shapes.BulkJobs) -> JobFilter:
-    if bool(body.tags) != body.action.endswith("_tags"):
-        raise InvalidRequest("Give tags with the actions add_tags and remove_tags, and with no other.")
-    if body.until is not None and body.action != "pause":
-        raise InvalidRequest("Only a pause has an “until”.")
-    if bool(body.ids) == (body.filter is not None):
-        raise InvalidRequest("Give either ids or a filter.")
-    chosen = body.filter
-    if chosen is None:
-        return JobFilter()
-    filter = JobFilter(
-        states=tuple(chosen.state),
-        tasks=tuple(chosen.task),
-        executors=tuple(chosen.executor),
-        tags=tuple(chosen.tag),
-        sources=tuple(chosen.source),
-        last_outcomes=tuple(chosen.last_outcome),
-        failing=chosen.failing,
-        drift=chosen.drift,
-        text=chosen.q,
-    )
-    if filter == JobFilter():
-        raise InvalidRequest("The filter is empty: it would change every job. Name what is meant.")
-    return filter
 
 
 def _ready(found: QuerySet[Job], name: str) -> QuerySet[Job]:

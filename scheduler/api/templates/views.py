@@ -156,7 +156,7 @@ _OF_OBJECTS = {
     "template": ("add_template", "change_template"),
     "alert_rule": ("add_rule", "change_rule"),
 }
-"""What applying a kind of declared objects needs besides."""
+"""Permissions that applying a kind of declared objects needs besides."""
 
 
 class DeclarationViews(Resource):

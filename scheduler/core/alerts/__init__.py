@@ -1,5 +1,5 @@
 """
-Alerts: the rules about what is watched, when people are told, and how often.
+Alerts: the rules about what is watched, when people are notified, and how often.
 
 A **rule** watches jobs or the scheduler itself. While its condition holds for one subject there is one open
 **incident**. Each **notification** is one message about incidents, sent through one **channel**. The database opens

@@ -128,7 +128,7 @@ class OpenTransaction:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CleanUp:
-    """What is known of the deletion of old rows."""
+    """The known facts about the deletion of old rows."""
 
     is_scheduled: bool
     """An active job does it."""

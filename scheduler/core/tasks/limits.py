@@ -77,7 +77,7 @@ class Share:
 
     @property
     def lane(self) -> str:
-        """What is the same for runs that wait for the same: they go one after another."""
+        """A key that is the same for runs that wait for the same limits: they go one after another."""
         return f"{self.rate_key} {self.rate_seconds:g}\n{self.concurrency_key} {self.concurrency_most}"
 
 

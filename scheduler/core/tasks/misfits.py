@@ -92,7 +92,7 @@ def reason_of(problem: Mapping[str, Any]) -> str | None:
         return None
 
 
-def own_words(problem: Mapping[str, Any]) -> str:
+def message_of(problem: Mapping[str, Any]) -> str:
     """Return the text of pydantic, or of the task's own check without pydantic's introduction."""
     context = problem.get("ctx") or {}
     return str(context["error"]) if problem["type"] == _OWN_ERROR and "error" in context else str(problem["msg"])

@@ -214,7 +214,7 @@ class Task:
                 if reason := misfits.reason_of(item):
                     detail = error_messages.ARGUMENT_HAS_ANOTHER_TYPE(name=place, value=value, reason=reason)
                 else:
-                    reason = misfits.own_words(item) if is_shown else item["type"]
+                    reason = misfits.message_of(item) if is_shown else item["type"]
                     detail = error_messages.ARGUMENT_DOES_NOT_FIT(name=place, value=value, reason=reason)
             problems.append({"pointer": f"/kwargs/{place}", "code": item["type"], "detail": detail})
         return InvalidArguments(row(" ", [problem["detail"] for problem in problems]), problems=tuple(problems))

@@ -59,23 +59,25 @@ does. Only combinations search step by step, within bounds that ``combinations``
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
-
-from scheduler.core.triggers import budget, error_messages
-from scheduler.core.triggers.budget import Budget, TooCostly
-from scheduler.core.triggers.calendared import MOST_A_DAY, CalendaredTrigger, Otherwise
-from scheduler.core.triggers.combinations import AndTrigger, Combination
-from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.budget import TooCostly
+from scheduler.core.triggers.calendared import CalendaredTrigger
 from scheduler.core.triggers.description.clock_changes import ClockChange, ClockEffect, clock_change
 from scheduler.core.triggers.description.remarks import remarks
 from scheduler.core.triggers.description.sentences import describe
-from scheduler.core.triggers.reading import PINS, ends_too_early, parse, parse_cached, parsing_once
-from scheduler.core.triggers.trigger import MOMENT, Trigger, long_date, time_now
+from scheduler.core.triggers.fire_times import (
+    Upcoming,
+    check_future,
+    fire_time_when_resumed,
+    first_fire_time,
+    left_out,
+    next_fire_times,
+    upcoming,
+)
+from scheduler.core.triggers.normalizing import normalize
+from scheduler.core.triggers.reading import parse, parse_cached, parsing_once
+from scheduler.core.triggers.stored_forms import current_form, has_calendars, is_same, without_pins
+from scheduler.core.triggers.trigger import Trigger
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.messages import Message
 
 __all__ = [
     "CalendaredTrigger",
@@ -104,244 +106,3 @@ __all__ = [
     "upcoming",
     "without_pins",
 ]
-
-_OUTAGE = timedelta(weeks=1)
-_SEASON = timedelta(days=91)
-
-
-def normalize(trigger: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
-    """
-    Return the trigger as it is stored. An interval without ``start_at`` starts one interval after ``now``.
-
-    :raises InvalidTrigger: it cannot be used
-    :raises NeverFires: it has no fire time
-    :raises TooCostly: its parts have to be searched for too long
-    """
-    settled = parse(without_digests(trigger)).settled(now=now)
-    if settled.start_at is not None and settled.end_at is not None and settled.end_at < settled.start_at:
-        raise ends_too_early(settled, first=settled.start_at)
-    rule = settled.rule if isinstance(settled, CalendaredTrigger) else settled
-    if isinstance(rule, Combination):
-        _check_search(rule, now=now)
-    if isinstance(settled, CalendaredTrigger):
-        check_calendars(settled, now=now)
-    # Read again: with the anchor just fixed, nothing may lie before the end any more.
-    return parse(settled.as_json()).as_json()
-
-
-def _check_search(settled: Combination, *, now: datetime) -> None:
-    """
-    Check that the triggers agree at some instant, and that planning them takes no longer than the engine may take.
-
-    :raises NeverFires: they never agree
-    :raises TooCostly: the plan after a week's outage exceeds its budget, now or in another season
-    """
-    with Budget(budget.SAVE_STEPS):
-        if isinstance(settled, AndTrigger) and settled.disagrees(now=now):
-            raise NeverFires(error_messages.NEVER_TOGETHER(), pointer="/triggers")
-    for season in range(4):
-        with Budget(budget.OUTAGE_STEPS):
-            settled.search_as_a_plan_does(since=now + season * _SEASON, until=now + season * _SEASON + _OUTAGE)
-
-
-def check_calendars(settled: CalendaredTrigger, *, now: datetime) -> None:
-    """
-    Check that calendars leave something of a trigger, and that planning it takes no longer than the engine may take.
-
-    :raises NeverFires: every fire time is left out
-    :raises TooCostly: the plan after a week's outage exceeds its budget, now or in another season
-    :raises InvalidTrigger: it fires too often for its fire times to be moved
-    """
-    first = settled.rule.first_after(now)
-    if first is None or first < now:
-        return  # it is over, which is for others to say
-    if settled.otherwise is not Otherwise.SKIP:
-        most = MOST_A_DAY
-        if settled.rule.count_after(first - MOMENT, until=first + timedelta(days=1) - MOMENT) > most:
-            problem = error_messages.TOO_OFTEN_TO_MOVE(choice=settled.otherwise.value, most=most)
-            raise InvalidTrigger(problem, pointer="/otherwise", code="too_often")
-    key = "/not_on" if settled.not_on else "/only_on"
-    try:
-        with Budget(budget.SAVE_STEPS):
-            if settled.first_allowed(now - MOMENT) is None:
-                raise NeverFires(error_messages.ALWAYS_LEFT_OUT(), pointer=key)
-    except TooCostly:
-        raise NeverFires(error_messages.ALWAYS_LEFT_OUT(), pointer=key) from None
-    for season in range(4):
-        with Budget(budget.OUTAGE_STEPS):
-            since = now + season * _SEASON
-            moment = settled.next_after(since)
-            if moment is not None and moment <= since + _OUTAGE:
-                settled.latest(first=moment, until=since + _OUTAGE)
-
-
-def left_out(trigger: Any, *, at: datetime) -> Message | None:
-    """
-    Return why nothing runs at a fire time of a stored trigger; ``None``: it runs.
-
-    :raises InvalidTrigger: it cannot be used
-    """
-    if not has_calendars(trigger):
-        return None
-    compiled = parse(trigger)
-    return compiled.left_out(at) if isinstance(compiled, CalendaredTrigger) else None
-
-
-def has_calendars(trigger: Any) -> bool:
-    """Whether a stored trigger has calendars or maintenance windows."""
-    return isinstance(trigger, Mapping) and not trigger.keys().isdisjoint(("only_on", "not_on", *PINS))
-
-
-def without_digests(trigger: Any) -> Any:
-    """Return a trigger whose calendars are meant as they are now; its maintenance windows stay."""
-    if not isinstance(trigger, Mapping) or "calendars" not in trigger:
-        return trigger
-    return {key: value for key, value in trigger.items() if key != "calendars"}
-
-
-def without_pins(trigger: Any) -> Any:
-    """Return a stored trigger as a person writes it: its calendars by name, without what the services add."""
-    if not isinstance(trigger, Mapping):
-        return trigger
-    return {key: value for key, value in trigger.items() if key not in PINS}
-
-
-def current_form(trigger: Any) -> Any:
-    """Return a stored trigger in its present form. A trigger that cannot be read is returned unchanged."""
-    try:
-        return without_pins(parse(trigger).as_json())
-    except (InvalidTrigger, TypeError, AttributeError):
-        return trigger
-
-
-def is_same(one: Any, other: Any) -> bool:
-    """Whether two stored triggers mean the same, however they are written."""
-    if one == other:
-        return True
-    try:
-        return parse(one) == parse(other)
-    except (InvalidTrigger, TypeError, AttributeError):
-        return False
-
-
-def first_fire_time(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:
-    """
-    Return the first due time of a job that is created or resumed ``now``, or ``None`` if it never fires again.
-
-    That is strictly after ``now``, with two exceptions: an interval's ``start_at`` or a date's ``run_at`` that is just
-    ``now`` counts, and a date that is over is returned all the same, as APScheduler does. The misfire grace time then
-    decides whether it is too late to run. ``check_future`` checks people's input.
-    """
-    return _compiled(trigger).first_after(now)
-
-
-def fire_time_when_resumed(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime | None:
-    """Return when a job that is resumed ``now`` is due: what passed while it was paused is not made up for."""
-    found = first_fire_time(trigger, now=now)
-    return None if found is not None and found < now else found  # the one instant of a date is over
-
-
-def check_future(trigger: Mapping[str, Any] | Trigger, *, now: datetime) -> datetime:
-    """
-    Return the first fire time not before ``now``.
-
-    :raises NeverFires: all of it is over
-    """
-    compiled = _compiled(trigger)
-    if isinstance(compiled, CalendaredTrigger):
-        check_future(compiled.rule, now=now)
-        first = compiled.first_after(now)
-        if first is not None:
-            return first
-    first = compiled.first_after(now)
-    over = compiled.end_at
-    if isinstance(compiled, DateTrigger) and compiled.run_at < now:
-        first, over = None, compiled.run_at
-    if first is not None:
-        return first
-    if over is not None and over <= now:
-        raise NeverFires(
-            error_messages.DATE_IS_OVER(
-                date=long_date(over, compiled.timezone),
-                timezone=compiled.timezone,
-                now=time_now(now, compiled.timezone, than=over),
-            ),
-            pointer="/run_at" if isinstance(compiled, DateTrigger) else "/end_at",
-        )
-    if over is not None:
-        raise ends_too_early(compiled, first=replace(compiled, end_at=None).first_after(now))
-    raise NeverFires(error_messages.LAST_FIRE_TIME_IS_OVER())
-
-
-def next_fire_times(trigger: Mapping[str, Any], *, after: datetime, count: int) -> list[datetime]:
-    """
-    Return the next ``count`` fire times strictly after ``after``, in UTC, or fewer if it ends before.
-
-    Those that calendars leave out are not among them. A trigger without an anchor is taken as if it were created at
-    ``after``.
-
-    :raises InvalidTrigger: it cannot be used
-    :raises NeverFires: it has no fire time
-    :raises TooCostly: its parts have to be searched for too long
-    """
-    found = [each.at for each in upcoming(trigger, after=after, count=count) if each.left_out is None]
-    return found[:count]
-
-
-class Upcoming(NamedTuple):
-    """A fire time to come, or several that are left out for the same reason."""
-
-    at: datetime
-    """The first of them."""
-
-    left_out: Message | None = None
-    """Why nothing runs; ``None``: it runs."""
-
-    until: datetime | None = None
-    """The last of several."""
-
-    moved_to: datetime | None = None
-    """When the first of them runs instead."""
-
-
-def upcoming(trigger: Mapping[str, Any], *, after: datetime, count: int) -> list[Upcoming]:
-    """
-    Return the next ``count`` fire times strictly after ``after`` that run, and between them those that are left out.
-
-    :raises InvalidTrigger, NeverFires, TooCostly: as ``next_fire_times``
-    """
-    after = after.astimezone(UTC)
-    compiled = parse(trigger).settled(now=after)
-    found: list[Upcoming] = []
-    with Budget(budget.PREVIEW_STEPS + budget.FIRE_TIME_STEPS * count):
-        moment = compiled.next_after(after)
-        while moment is not None and count > 0:
-            last = moment
-            if not isinstance(compiled, CalendaredTrigger):
-                found.append(Upcoming(moment))
-                count -= 1
-            else:
-                last = _add(found, compiled, moment)
-                count -= found[-1].left_out is None
-            moment = compiled.next_after(last)
-    return found
-
-
-def _add(found: list[Upcoming], trigger: CalendaredTrigger, moment: datetime) -> datetime:
-    """Add a fire time, and with it all that are left out for the same reason; return the last one of them."""
-    reason = trigger.left_out(moment)
-    if reason is None:
-        found.append(Upcoming(moment))
-        return moment
-    last = trigger.latest(first=moment, until=trigger.unchanged_until(moment) - MOMENT)
-    if found and found[-1].left_out == reason and trigger.otherwise is Otherwise.SKIP:
-        found[-1] = found[-1]._replace(until=last)
-    else:
-        last = moment if trigger.otherwise is not Otherwise.SKIP else last
-        until = last if last > moment else None
-        found.append(Upcoming(moment, reason, until, trigger.moved_to(moment)))
-    return last
-
-
-def _compiled(trigger: Mapping[str, Any] | Trigger) -> Trigger:
-    return trigger if isinstance(trigger, Trigger) else parse(trigger)

@@ -25,7 +25,7 @@ from typing import Any, Self
 from scheduler.core import reasons
 from scheduler.core.triggers import budget
 from scheduler.core.triggers.budget import Budget, TooCostly
-from scheduler.core.triggers.calendars.calendar import Calendar
+from scheduler.core.triggers.calendars.named import During, Named, end_of_stretch
 from scheduler.core.triggers.combinations import FARTHEST, MOST_COUNTED
 from scheduler.core.triggers.trigger import MOMENT, Trigger
 from scheduler.core.triggers.zones import (
@@ -40,7 +40,7 @@ from scheduler.core.triggers.zones import (
 from scheduler.messages import Message
 
 MOST_DAYS = 31
-"""How far a fire time is moved."""
+"""The farthest that a fire time is moved."""
 
 MOST_A_DAY = 24
 """Fire times that a trigger may have in a day if they are to be moved."""
@@ -49,29 +49,11 @@ _DAY = timedelta(days=1)
 
 
 class Otherwise(StrEnum):
-    """What becomes of a fire time that calendars leave out."""
+    """The fate of a fire time that calendars leave out."""
 
     SKIP = "skip"
     NEXT_DAY = "next_day"
     PREVIOUS_DAY = "previous_day"
-
-
-class During(StrEnum):
-    """What becomes of fire times in a maintenance window."""
-
-    SKIP = "skip"
-    ONCE_AFTERWARDS = "once_afterwards"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Named:
-    """A calendar under its name."""
-
-    name: str
-    digest: str
-    calendar: Calendar = field(compare=False, repr=False)
-    during: During = During.SKIP
-    """For a maintenance window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +175,7 @@ class CalendaredTrigger(Trigger):
         if moment is None and ones:
             moment = self.rule.at_or_after(first)
         while moment is not None and moment <= last:
-            ends = [end for window in ones if (end := _end(window, moment)) is not None]
+            ends = [end for window in ones if (end := end_of_stretch(window, moment)) is not None]
             yield from ends
             moment = self.rule.at_or_after(max([self.unchanged_until(moment), moment + MOMENT, *ends]))
 
@@ -204,7 +186,7 @@ class CalendaredTrigger(Trigger):
             end
             for window in self.windows
             if last is not None and window.during is During.ONCE_AFTERWARDS
-            if (end := _end(window, last)) is not None and end > moment
+            if (end := end_of_stretch(window, last)) is not None and end > moment
         ]
         return None if last is None or not ends else (last, min(ends))
 
@@ -294,14 +276,3 @@ class CalendaredTrigger(Trigger):
         if self.windows:
             form["windows"] = {named.name: [named.digest, named.during.value] for named in self.windows}
         return form
-
-
-def _end(window: Named, moment: datetime) -> datetime | None:
-    """Return when the stretch of a window ends that holds an instant; ``None``: it is not in the window."""
-    instant = instant_of(moment)
-    if window.calendar.title_at(instant) is None:
-        return None
-    while window.calendar.title_at(instant) is not None and instant < LAST_INSTANT:
-        budget.spend()
-        instant = window.calendar.unchanged_until(instant)
-    return moment_of(instant)

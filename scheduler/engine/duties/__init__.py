@@ -1,8 +1,8 @@
 """
-The duties of a node, repeated for as long as it runs, one file each.
+The duties of a node, repeated for as long as it runs, one file for each subject.
 
-A new duty is a subclass of ``Duty`` in a file of its own and an entry in ``DUTIES``, at its place in the order of a
-pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` decide when it is called. Its means are in ``self.work``,
+A new duty is a subclass of ``Duty`` in the file of its subject and an entry in ``DUTIES``, at its place in the order of
+a pass. ``every_seconds``, ``wakes_on`` and ``merge_seconds`` decide when it is called. Its means are in ``self.work``,
 and ``self.agenda.duty(Take)`` finds another duty.
 """
 
@@ -10,20 +10,18 @@ from __future__ import annotations
 
 from scheduler.engine.duties.account import Account
 from scheduler.engine.duties.announce import Announce
-from scheduler.engine.duties.calendars import Calendars
 from scheduler.engine.duties.cancel import Cancel
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.inspection import Inspect
 from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.look_ahead import LookAhead
-from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.reconcile import Reconcile
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
-from scheduler.engine.duties.start import Start
+from scheduler.engine.duties.rule_changes import Calendars, Zones
+from scheduler.engine.duties.start import MarkStarted, Start
 from scheduler.engine.duties.sweep import Sweep
 from scheduler.engine.duties.take import Take
-from scheduler.engine.duties.zones import Zones
 from scheduler.engine.duty import Agenda, Duty, Work
 
 DUTIES: tuple[type[Duty], ...] = (

@@ -37,7 +37,7 @@ class Grant(Duty):
         return _QUIET_SECONDS
 
     def run(self) -> float | None:
-        granted = limits.go_on(self.work.connection, after=self._after)
+        granted = limits.grant_waiting(self.work.connection, after=self._after)
         if granted is None:
             return _BUSY_SECONDS
         self._after = granted.after

@@ -1,13 +1,13 @@
-"""Start as many runs as the executors can use."""
+"""Start as many runs as the executors can use, and show those as running that skipped the start gate."""
 
 from __future__ import annotations
 
 import logging
+import math
 import time
 
 from scheduler import failpoints
 from scheduler.engine.duties.limits import Grant
-from scheduler.engine.duties.mark_started import MarkStarted
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.engine.workload import MARK_SECONDS
@@ -24,6 +24,19 @@ _UNDECIDED_SECONDS = 0.05
 """Another node decides about limits for about a tenth of this."""
 
 _GRANT_SECONDS = 0.5
+
+
+class MarkStarted(Duty):
+    """Pass the gate late for runs of idempotent tasks. Those that were taken away meanwhile are asked to end."""
+
+    def run(self) -> float:
+        workload = self.work.workload
+        lasting = workload.lasting_unmarked()
+        if lasting:
+            started = runs.start(self.work.connection, runs=lasting, node=self.work.identity.node)
+            for run_id in set(lasting) - started.runs - started.locked:
+                workload.cancel(run_id)
+        return MARK_SECONDS if workload.has_unmarked else math.inf
 
 
 class Start(Duty):
@@ -47,7 +60,7 @@ class Start(Duty):
             self._locked = []
         free, gated = workload.next_to_start()
         try:
-            waiting = self._without_leave(free, gated)
+            waiting = self._held_by_limits(free, gated)
             if waiting:
                 free = [run for run in free if run.id not in waiting]
                 gated = [run for run in gated if run.id not in waiting]
@@ -64,14 +77,14 @@ class Start(Duty):
             self.agenda.duty(MarkStarted).within(MARK_SECONDS)
         return 0.0 if self._is_short_of_work() else None
 
-    def _without_leave(self, free: list[OwnedRun], gated: list[OwnedRun]) -> frozenset[int]:
+    def _held_by_limits(self, free: list[OwnedRun], gated: list[OwnedRun]) -> frozenset[int]:
         """Return the runs that do not start now, because a limit of their task has no room."""
         shares = self.work.workload.shares((*free, *gated))
         if not shares:  # as for nearly all runs: it costs them nothing more
             return frozenset()
-        leave = limits.ask(self.work.connection, node=self.work.identity.node, shares=shares)
-        granted = leave.granted if leave else frozenset()
-        parked = leave.parked if leave else frozenset()
+        permits = limits.request_start(self.work.connection, node=self.work.identity.node, shares=shares)
+        granted = permits.granted if permits else frozenset()
+        parked = permits.parked if permits else frozenset()
         undecided = [run for run in (*free, *gated) if run.id in shares and run.id not in granted | parked]
         if undecided:
             self._locked += undecided

@@ -22,13 +22,13 @@ class Command(BaseCommand):
         printing.guarded(lambda: self._adopt(dry_run=dry_run))
 
     def _adopt(self, *, dry_run: bool) -> None:
-        found = celery_beat.adopt(dry_run=dry_run, actor="adopt_beat", on_taken=self._tell)
+        found = celery_beat.adopt(dry_run=dry_run, actor="adopt_beat", on_taken=self._print_taken)
         taken = sum(each.is_taken for each in found)
         would = "would be taken over" if dry_run else "taken over"
         self.stdout.write(f"{taken:,} of {len(found):,} {would}.")
         if taken < len(found):
             raise CommandError("Some were left as they are; each line says why.", returncode=printing.REFUSED)
 
-    def _tell(self, taken: Taken) -> None:
+    def _print_taken(self, taken: Taken) -> None:
         paint = self.style.SUCCESS if taken.is_taken else self.style.WARNING
         self.stdout.write(paint(f"{'+' if taken.is_taken else '!'} {taken.name}: {taken.text}"))

@@ -23,7 +23,7 @@ class Command(BaseCommand):
         printing.guarded(lambda: self._adopt(dry_run=dry_run))
 
     def _adopt(self, *, dry_run: bool) -> None:
-        outcomes = adoption.adopt(dry_run=dry_run, actor="adopt_jobs", via=Via.COMMAND, on_outcome=self._tell)
+        outcomes = adoption.adopt(dry_run=dry_run, actor="adopt_jobs", via=Via.COMMAND, on_outcome=self._print_outcome)
         if not outcomes:
             self.stdout.write("There is nothing to adopt.")
             return
@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 "What could not be taken was left as it is; the reasons are above.", returncode=printing.REFUSED
             )
 
-    def _tell(self, outcome: Outcome) -> None:
+    def _print_outcome(self, outcome: Outcome) -> None:
         if outcome.is_taken:
             self.stdout.write(f"{outcome.id}: {outcome.text}")
         else:

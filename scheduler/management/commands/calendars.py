@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from scheduler.core.states import Via
-from scheduler.core.triggers.calendared import During
+from scheduler.core.triggers.calendars.named import During
 from scheduler.errors import CalendarNotFound
 from scheduler.management import printing
 from scheduler.services import calendars
@@ -77,15 +77,11 @@ class Command(BaseCommand):
         name: str,
         rules: list[str],
         file: str | None,
-        title: str | None,
-        tz: str | None,
-        tag: list[str] | None,
-        during: str | None,
         output: str,
-        **_: Any,
+        **given: Any,
     ) -> None:
-        given = {"title": title, "timezone": tz, "tags": tag, "during": during}
-        changes: dict[str, Any] = {field: value for field, value in given.items() if value is not None}
+        options = {"title": "title", "timezone": "tz", "tags": "tag", "during": "during"}
+        changes = {field: given[option] for field, option in options.items() if given[option] is not None}
         added = [] if file is None else calendars.rules_of_file(file=_bytes(file), now=timezone.now())
         author: dict[str, Any] = {"actor": printing.actor(), "via": Via.COMMAND}
         try:

@@ -102,22 +102,16 @@ class Command(BaseCommand):
         self,
         *,
         output: str,
-        state: list[str] | None,
-        task: list[str],
-        tag: list[str],
-        search: str,
-        failing: bool,
-        drift: bool,
         limit: int,
-        **_: Any,
+        **given: Any,
     ) -> None:
         filter = JobFilter(
-            states=tuple(state or ()),
-            tasks=tuple(task),
-            tags=tuple(tag),
-            failing=failing,
-            drift=drift,
-            text=search,
+            states=tuple(given["state"] or ()),
+            tasks=tuple(given["task"]),
+            tags=tuple(given["tag"]),
+            failing=given["failing"],
+            drift=given["drift"],
+            text=given["search"],
         )
         rows = list(_jobs(filter)[: limit + 1])
         shown = representations.jobs(rows=rows[:limit])
@@ -195,9 +189,7 @@ class Command(BaseCommand):
         self._print(shown, output, columns=_CHANGE_COLUMNS)
 
     def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
-        done = bulk.change_many(
-            action=action, ids=tuple(ids), filter=JobFilter(), actor=printing.actor(), via=Via.COMMAND, **how
-        )
+        done = bulk.change_many(action=action, which=tuple(ids), actor=printing.actor(), via=Via.COMMAND, **how)
         rows = [
             {"id": change.id, "ok": change.error is None, "detail": str(change.error) if change.error else None}
             for change in done.results

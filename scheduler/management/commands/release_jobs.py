@@ -22,11 +22,11 @@ class Command(BaseCommand):
         printing.guarded(lambda: self._release(dry_run=dry_run))
 
     def _release(self, *, dry_run: bool) -> None:
-        found = release.release(dry_run=dry_run, on_released=self._tell)
+        found = release.release(dry_run=dry_run, on_released=self._print_released)
         parked = sum(released.is_parked for released in found)
         written = "would go on" if dry_run else "go on"
         self.stdout.write(f"{len(found) - parked} {written} under stock django-apscheduler, {parked} parked.")
 
-    def _tell(self, released: Released) -> None:
+    def _print_released(self, released: Released) -> None:
         words = f"parked: {released.text}" if released.is_parked else f"goes on {released.text}".rstrip()
         self.stdout.write(f"{released.id}: {words}")

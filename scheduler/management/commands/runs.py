@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection
-from datetime import datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -72,19 +71,17 @@ class Command(BaseCommand):
         self,
         *,
         output: str,
-        failed: bool,
-        state: list[str],
-        reason: list[str],
-        job: str,
-        task: str,
-        since: datetime | None,
-        until: datetime | None,
         limit: int,
-        **_: Any,
+        **given: Any,
     ) -> None:
-        states = {*state, *(state.value for state in run_queries.UNSUCCESSFUL if failed)}
+        states = {*given["state"], *(state.value for state in run_queries.UNSUCCESSFUL if given["failed"])}
         filter = RunFilter(
-            job=job, task=task, states=tuple(sorted(states)), reasons=tuple(reason), since=since, until=until
+            job=given["job"],
+            task=given["task"],
+            states=tuple(sorted(states)),
+            reasons=tuple(given["reason"]),
+            since=given["since"],
+            until=given["until"],
         )
         rows = list(run_queries.runs(filter=filter)[: limit + 1])
         shown = representations.runs(rows=rows[:limit])

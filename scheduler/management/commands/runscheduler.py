@@ -1,14 +1,9 @@
 from __future__ import annotations
 
-import _thread
-import atexit
 import dataclasses
 import gc
 import logging
-import os
 import re
-import signal
-import threading
 import time
 from argparse import ArgumentTypeError
 from typing import Any
@@ -22,8 +17,8 @@ from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
-from scheduler.loops import spawn
-from scheduler.management import declared, log_output, printing
+from scheduler.management import declared, log_output, printing, stopping
+from scheduler.management.stopping import StopSignals
 from scheduler.services import installation
 from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
@@ -35,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 _WATCH_SECONDS = 5.0
 
-_EXIT_SECONDS = 1.0
-"""The time that a stopped process waits for threads that tasks left behind."""
 _MOST_AT_ONCE = 10_000
 """Threads or processes: more are a slip of the finger, and would take the machine down."""
 
@@ -94,9 +87,7 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: list[str]) -> None:
         """Run from the command line. When the node has stopped, its process ends, whatever its tasks left behind."""
         super().run_from_argv(argv)
-        is_ending = threading.Event()
-        atexit.register(is_ending.set)  # called once Python waits for no thread any more
-        spawn(_leave, args=(is_ending,), name="scheduler-exit")
+        stopping.end_process_soon()
 
     def handle(
         self,
@@ -109,14 +100,12 @@ class Command(BaseCommand):
         alerts: bool,
         **options: Any,
     ) -> None:
-        self._stop = threading.Event()
-        self._hurry = threading.Event()
+        signals = StopSignals()
+        signals.catch()
+        self._stop = signals.stop
         self._patience = wait
-        self._told = False
-        self._catch_signals()
+        self._has_noted_wait = False
         settings = self._settings(options)
-        if not settings.enabled:
-            raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")
         is_plain = log_output.ensure()
         deadline = time.monotonic() + wait
         self._await_database(deadline)
@@ -131,19 +120,23 @@ class Command(BaseCommand):
         if scheduler is None:
             return
         assert scheduler.node is not None  # noqa: S101 - it was started
-        scheduler.node.hurry = self._hurry
+        scheduler.node.hurry = signals.hurry
         if is_plain or self.stdout.isatty():
             self.stdout.write(_banner(scheduler.node))
-        told = self._tell(scheduler.node, settings, server, Sender() if alerts and not once else None)
+        beside = self._start_beside(scheduler.node, settings, server, Sender() if alerts and not once else None)
+        self._run(scheduler, once=once)
+        for part in beside:
+            part.stop()
+        scheduler.shutdown()
+
+    def _run(self, scheduler: DurableScheduler, *, once: bool) -> None:
+        """Return when the node is to stop, or ``once`` when everything due has run."""
         if once:
             self._until_nothing_is_due(scheduler)
         else:
             # What start-up made stays: to look through it again and again would stop all threads for up to 0.1 s.
             gc.freeze()
             self._watch(scheduler)
-        for part in told:
-            part.stop()
-        scheduler.shutdown()
 
     def _apply(self) -> None:
         """Synchronise declared jobs. A refused declaration is reported. The node starts nevertheless."""
@@ -187,14 +180,14 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"Metrics cannot be served on {address[0]}:{address[1]}: {error.strerror}.") from None
 
-    def _tell(
+    def _start_beside(
         self, node: Node, settings: conf.SchedulerSettings, server: MetricsServer | None, sender: Sender | None
     ) -> list[Reporter | MetricsServer | Sender]:
-        told: list[Reporter | MetricsServer | Sender] = [Reporter(node=node, settings=settings)]
-        told += [part for part in (server, sender) if part is not None]
-        for part in told:
+        parts: list[Reporter | MetricsServer | Sender] = [Reporter(node=node, settings=settings)]
+        parts += [part for part in (server, sender) if part is not None]
+        for part in parts:
             part.start()
-        return told
+        return parts
 
     def _settings(self, options: dict[str, Any]) -> conf.SchedulerSettings:
         """Let the command line overrule the settings."""
@@ -205,27 +198,14 @@ class Command(BaseCommand):
             "node_name": options["name"],
         }
         try:
-            return conf.checked(
+            settings = conf.checked(
                 dataclasses.replace(conf.get(), **{name: value for name, value in given.items() if value is not None})
             )
         except Misconfigured as error:
             raise CommandError(str(error)) from None
-
-    def _catch_signals(self) -> None:
-        """First of all, so that a signal during start-up stops the node as well."""
-
-        # A signal that a task makes up is none: it concerns that task, not the node.
-        _thread.interrupt_main = _refuse_to_interrupt
-
-        def stop(_number: int, _frame: object) -> None:
-            if self._stop.is_set():
-                self._hurry.set()
-            self._stop.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            # Under nohup, the end of a terminal is not meant for this process.
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, stop)
+        if not settings.enabled:
+            raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")
+        return settings
 
     def _await_database(self, deadline: float) -> None:
         """
@@ -244,14 +224,14 @@ class Command(BaseCommand):
             self._wait_for_the_database(deadline, health.error or "")
 
     def _wait_for_the_database(self, deadline: float, why: str) -> None:
-        """Let a moment pass, and say once what is waited for."""
-        if not self._told:
+        """Let a moment pass, and log once the reason for waiting."""
+        if not self._has_noted_wait:
             printing.note(self.stderr, f"Waiting up to {self._patience:g} s for the database: {why}")
-            self._told = True
+            self._has_noted_wait = True
         self._stop.wait(min(1.0, max(0.0, deadline - time.monotonic())))
 
     def _watch(self, scheduler: DurableScheduler) -> None:
-        """Say when the loop makes no progress, and when it does again, until the node is to stop."""
+        """Log when the loop makes no progress, and when it does again, until the node is to stop."""
         was_stalled = False
         while not self._stop.wait(_WATCH_SECONDS):
             stalled = scheduler.stalled_seconds
@@ -264,20 +244,6 @@ class Command(BaseCommand):
     def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
         while not self._stop.is_set() and not scheduler.is_done:
             self._stop.wait(0.05)
-
-
-def _leave(is_ending: threading.Event) -> None:
-    """
-    End the process if it does not end by itself: Python waits for every thread pool that a task has left open.
-
-    All is recorded and given back by now, and an orchestrator would only lose its patience.
-    """
-    if is_ending.wait(_EXIT_SECONDS):
-        return
-    left = sorted({thread.name for thread in threading.enumerate()} - {"MainThread", "scheduler-exit"})
-    logger.warning(events.NODE_LEFT_THREADS_BEHIND, extra={"threads": left})
-    atexit._run_exitfuncs()
-    os._exit(0)
 
 
 def _banner(node: Node) -> str:
@@ -295,8 +261,3 @@ def _address(text: str) -> tuple[str, int]:
     if not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
         raise ArgumentTypeError(f"“{text[:64]}” is not a port, or a host and a port such as 0.0.0.0:9100.")
     return host.strip("[]") or "127.0.0.1", int(port)
-
-
-def _refuse_to_interrupt(signum: int = signal.SIGINT, /) -> None:
-    """Stand in for ``_thread.interrupt_main`` in a node."""
-    raise RuntimeError(f"A task cannot stop its node: interrupt_main({signum}) was refused.")

@@ -68,7 +68,7 @@ def count_open() -> int:
 
 
 def messages_about(*, incident: Incident, limit: int = 100) -> list[Notification]:
-    """Return the messages that told of an incident, newest first."""
+    """Return the messages about an incident, newest first."""
     batches = Q(pk__in=[])
     if incident.opened_in is not None:
         batches |= Q(batch=incident.opened_in)
@@ -128,7 +128,7 @@ def close(*, incident: Incident, actor: str, note: str = "") -> Incident:
 
 def mute(*, job: Job, until: datetime, actor: str, reason: str = "") -> Mute:
     """
-    Mute a job until then. Its incidents are kept. Those that are open then are told of.
+    Mute a job until then. Its incidents are kept. Those that are open then are announced.
 
     :raises InvalidPause: no change was made
     """
@@ -140,7 +140,7 @@ def mute(*, job: Job, until: datetime, actor: str, reason: str = "") -> Mute:
 
 
 def unmute(*, job: Job) -> bool:
-    """Let people be told of a job again. False: it was not muted."""
+    """Announce incidents of a job again. False: it was not muted."""
     deleted, _rows = Mute.objects.filter(job_key=job.pk).delete()
     return bool(deleted)
 
@@ -150,7 +150,7 @@ def mute_of(*, job: Job) -> Mute | None:
 
 
 def of_thread(*, thread: str) -> QuerySet[Incident]:
-    """Return the incidents that a message told of, open ones first."""
+    """Return the incidents of a message, open ones first."""
     return Incident.objects.filter(opened_in=thread).order_by(F("closed_at").desc(nulls_first=True), "id")
 
 

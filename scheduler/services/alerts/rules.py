@@ -1,4 +1,4 @@
-"""Rules: what is watched, and who is told."""
+"""Rules: the state that is watched, and the channels that are notified."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Preview:
     """The past effect that a rule would have had."""
 
     incidents: int | None
-    """In the last days. ``None``: the history does not tell."""
+    """In the last days. ``None``: the history is too short."""
 
     jobs: int
     """That it watches now."""
@@ -87,7 +87,7 @@ def remove(*, rule: Rule, actor: str = "", via: Via | str = Via.CODE) -> None:
         before = represent(rule)
         _close(rule, ClosedBecause.RULE_DELETED, actor)
         changes.note(about=rule, action="deleted", before=before, after={}, actor=actor, via=via)
-        # What was told stays told: nobody hears of incidents of a rule that is gone.
+        # Messages that were sent stay. A rule that is gone announces no further incidents.
         rule.delete()
 
 

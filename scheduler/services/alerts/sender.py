@@ -131,21 +131,21 @@ class Sender(Loop):
         self._record_answers()
         self._judge.turn()
         self._follow_plans()
-        if self._tell(gather=gather):
+        if self._fill_outbox(gather=gather):
             self._send_due()
 
-    def _tell(self, *, gather: bool) -> bool:
+    def _fill_outbox(self, *, gather: bool) -> bool:
         """Fill the outbox and return whether something in it is due."""
-        told = (
-            outbox.tell(self._connection) if gather else outbox.tell(self._connection, quiet=0.0, burst=0.0, pace=0.0)
+        filled = (
+            outbox.fill(self._connection) if gather else outbox.fill(self._connection, quiet=0.0, burst=0.0, pace=0.0)
         )
-        if told.opened:
-            logger.info(events.ALERTS_OPENED, extra={"incidents": told.opened})
-        if told.closed:
-            logger.info(events.ALERTS_CLOSED, extra={"incidents": told.closed})
-        incidents.announce(incident_opened, opened_in=told.openings)
-        incidents.announce(incident_closed, closed_in=told.closings)
-        return told.has_messages
+        if filled.opened:
+            logger.info(events.ALERTS_OPENED, extra={"incidents": filled.opened})
+        if filled.closed:
+            logger.info(events.ALERTS_CLOSED, extra={"incidents": filled.closed})
+        incidents.announce(incident_opened, opened_in=filled.openings)
+        incidents.announce(incident_closed, closed_in=filled.closings)
+        return filled.has_messages
 
     def _has_due(self) -> bool:
         """Return whether a message could go now. One that waits for another one, or for the morning, could not."""

@@ -82,7 +82,7 @@ def apply(*, job: Job, changes: dict[str, Any], **author: Any) -> Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """What an edit does to one job."""
+    """The effect of an edit on one job."""
 
     job: Job
     changes: dict[str, Any]

@@ -12,9 +12,9 @@ from django.db.models import Q, QuerySet
 from scheduler.core import error_messages
 from scheduler.core.jobs import names
 from scheduler.core.states import Via
-from scheduler.core.triggers.calendared import During
 from scheduler.core.triggers.calendars import contents, country_holidays, files, rules
 from scheduler.core.triggers.calendars.contents import LONGEST_NAME, Content
+from scheduler.core.triggers.calendars.named import During
 from scheduler.core.triggers.zones import parse_zone, zone_name
 from scheduler.errors import CalendarInUse, CalendarNotFound, InvalidCalendar, InvalidTrigger, NameTaken, StaleVersion
 from scheduler.models import Calendar, CalendarVersion, Job
@@ -23,7 +23,7 @@ from scheduler.services.calendars import following
 from scheduler.store.clock import database_now
 
 FIELDS = ("name", "title", "rules", "timezone", "tags", "during")
-"""What a person writes of a calendar."""
+"""The fields of a calendar that a person writes."""
 
 MOST_FILE_BYTES = files.MOST_BYTES
 MOMENT = timedelta(seconds=1)

@@ -1,4 +1,4 @@
-"""What is on a calendar in the time to come."""
+"""The entries of a calendar in the time to come."""
 
 from __future__ import annotations
 

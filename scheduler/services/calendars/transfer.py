@@ -15,7 +15,7 @@ from scheduler.services import calendars, transactions
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What a document did, by name."""
+    """The effects of a document, by name."""
 
     created: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()

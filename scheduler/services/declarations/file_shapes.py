@@ -11,7 +11,7 @@ from scheduler.services.alerts import rules
 
 
 class _Merged(BaseModel):
-    """What every entry can say about the merge with what people change."""
+    """Fields of every entry about the merge with changes by people."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -93,7 +93,7 @@ _Rule = create_model(  # type: ignore[call-overload]
 
 
 class File(BaseModel):
-    """What a file declares, by key."""
+    """The declared objects of a file, by key."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -18,7 +18,7 @@ Fields = Mapping[str, Any]
 
 
 class Kind(Protocol):
-    """How one kind of object is checked, read and written. Every call is inside the caller's transaction."""
+    """Checks, reads and writes one kind of object. Every call is inside the caller's transaction."""
 
     def checked(self, *, key: str, definition: Fields) -> dict[str, Any]:
         """Return every field of the definition, defaults included."""

@@ -214,7 +214,7 @@ def _first(
     """The step of a declaration that was never synchronised."""
     job = jobs.get(facts["key"])
     if job is None and options.adopt:
-        job = _twin(facts["flat"], now=now)
+        job = _equivalent_job(facts["flat"], now=now)
     if job is None:
         return Step(**facts, action=Action.CREATE)
     facts = {**facts, "job": job.pk}
@@ -224,7 +224,7 @@ def _first(
     return _merged(base=None, job=job, row=None, options=options, facts=facts, now=now)
 
 
-def _twin(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
+def _equivalent_job(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
     """Return the one job that no declaration owns and that does the same at the same times."""
     owned = Row.objects.values("job_key")
     found = [

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Unpack
 
 from scheduler import conf
-from scheduler.core import definition, error_messages, reasons, triggers
-from scheduler.core.definition import POLICIES
-from scheduler.core.jobs import ids, names
+from scheduler.core import definition, error_messages, reasons
 from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
 from scheduler.core.tasks.registry import registry
-from scheduler.core.triggers.reading import LAST_YEAR
-from scheduler.errors import (
-    AlreadyPaused,
-    InvalidPause,
-    InvalidPolicy,
-    JobExists,
-    JobIsBroken,
-    JobNotFound,
-    NotPaused,
-    StaleVersion,
-)
+from scheduler.errors import AlreadyPaused, InvalidPolicy, JobExists, JobIsBroken, JobNotFound, NotPaused
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services import masking
 from scheduler.services.jobs import editing
+from scheduler.services.jobs.building import unsaved
 from scheduler.services.jobs.calling import Definition, PolicyValues, TaskOrName, asynchronous, task_name
-from scheduler.services.queries import job_history, job_queries
+from scheduler.services.jobs.pauses import end_of_pause
 from scheduler.store import database
-from scheduler.store.clock import aware, database_now
+from scheduler.store.clock import database_now
 from scheduler.store.jobs import rows
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.sessions import notifications
@@ -97,7 +85,7 @@ def create(
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
         return update(job=get(id=id), **again)
     now = now or database_now()
-    job = new(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
+    job = unsaved(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
     with database.atomic():
         if replace_existing and rows.is_unadopted(id=job.id):
             rows.take_over(job=job, author=author)
@@ -115,47 +103,6 @@ def create(
 def _author(actor: str, via: Via | str, reason: str, restored_version: int | None = None) -> Author:
     action = None if restored_version is None else ChangeAction.RESTORED
     return Author(actor=actor, via=Via(via), reason=reason, action=action, restored_version=restored_version)
-
-
-def new(*, id: str | None, given: Mapping[str, Any], source: JobSource, paused: bool, actor: str, now: datetime) -> Job:
-    """
-    Return a job of this definition that is not written yet.
-
-    :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
-    """
-    task = registry.get(given["task"])
-    name = id or task.name
-    id = uuid.uuid4().hex if id is None else ids.checked(id)
-    args, kwargs = rows.check_arguments(task=given["task"], args=given["args"], kwargs=given["kwargs"], job=id)
-    policies = policy_rules.check({name: given[name] for name in POLICIES if name in given})
-    if "executor" in policies:
-        job_queries.check_executor(executor=policies["executor"])
-    normalized = triggers.normalize(given["trigger"], now=now)
-    if source is not JobSource.CODE:
-        triggers.check_future(normalized, now=now)
-    columns = rows.due(triggers.first_fire_time(normalized, now=now))
-    if paused:
-        columns = {"next_run_time": None, "state": JobState.PAUSED, **reasons.columns(reasons.CREATED_PAUSED())}
-    return Job(
-        id=id,
-        name=names.checked_name(given.get("name") or name),
-        description=names.checked_description(given.get("description", "")),
-        tags=names.checked_tags(given.get("tags", ())),
-        task=task.name,
-        args=args,
-        kwargs=kwargs,
-        trigger=normalized,
-        state_changed_at=now,
-        state_changed_by=actor,
-        source=source,
-        created_at=now,
-        created_by=actor,
-        updated_at=now,
-        updated_by=actor,
-        needs_inspection=False,
-        **columns,
-        **{**policy_rules.defaults(task=task, settings=conf.get()), **policies},
-    )
 
 
 def update(
@@ -189,33 +136,10 @@ def update(
         stored = _lock(job)
         now = now or database_now()
         if version is not None and stored.version != version:
-            raise stale(job=stored, version=version)
-        new = editing.edited(job=stored, changes=changes, now=now, is_restored=restored_version is not None)
+            raise editing.stale(job=stored, version=version)
+        unsaved = editing.edited(job=stored, changes=changes, now=now, is_restored=restored_version is not None)
         author = _author(actor, via, reason, restored_version)
-        return rows.save(job=stored, changes=new, author=author, now=now)
-
-
-def stale(*, job: Job, version: int) -> StaleVersion:
-    """Return the error that tells who changed the job since that version was read, and what."""
-    seen = job_history.since(job=job, version=version)
-    values = {
-        "name": job.name,
-        "who": (seen[0].actor if seen else job.updated_by) or phrase("somebody"),
-        "version": job.version,
-        "yours": version,
-    }
-    if not seen:
-        return StaleVersion(
-            error_messages.CHANGED_MEANWHILE(
-                **values,
-            )
-        )
-    return StaleVersion(
-        error_messages.CHANGED_MEANWHILE_IN(
-            what=job_history.brief(change=seen[0]),
-            **values,
-        )
-    )
+        return rows.save(job=stored, changes=unsaved, author=author, now=now)
 
 
 def pause(
@@ -239,27 +163,12 @@ def pause(
     with database.atomic():
         stored = _lock(job)
         now = now or database_now()
-        until = None if until is None else _end_of_pause(until, now=now)
+        until = None if until is None else end_of_pause(until, now=now)
         if stored.state == JobState.PAUSED and stored.paused_until == until:
             raise AlreadyPaused(error_messages.JOB_IS_PAUSED(name=stored.name))
         changes = rows.pause(job=stored, reason=reason, until=until, now=now)
         author = Author(actor=actor, via=Via(via), reason=reason, action=ChangeAction.PAUSED)
         return rows.save(job=stored, changes=changes, author=author, now=now)
-
-
-def _end_of_pause(until: datetime, *, now: datetime) -> datetime:
-    until = aware(until)
-    if until <= now:
-        raise InvalidPause(
-            error_messages.PAUSE_IS_OVER(
-                until=until.isoformat(),
-                now=now.isoformat(timespec="seconds"),
-            )
-        )
-    if until.year > LAST_YEAR:
-        # Beyond it, no time zone could show it, and no program of ours read it back.
-        raise InvalidPause(error_messages.PAUSE_TOO_LONG(until=until.isoformat(), year=f"{LAST_YEAR}"))
-    return until
 
 
 def resume(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from scheduler.core import reasons
 from scheduler.core.definition import POLICIES
@@ -14,7 +14,7 @@ from scheduler.core.states import JobSource, Via
 from scheduler.errors import AlreadyPaused, NotPaused, SchedulerError
 from scheduler.models import Job, Run
 from scheduler.services import jobs, masking
-from scheduler.services.jobs import validation
+from scheduler.services.jobs import editing, validation
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store import database
@@ -89,7 +89,7 @@ def remove(*, job: Job, actor: str, via: Via | str = Via.CODE, version: int | No
     with database.atomic():
         stored = rows.lock(id=job.pk)
         if version is not None and stored.version != version:
-            raise jobs.stale(job=stored, version=version)
+            raise editing.stale(job=stored, version=version)
         jobs.remove(job=stored, actor=actor, via=via, reason=reason)
 
 
@@ -176,28 +176,36 @@ def retag(
         return jobs.update(job=stored, actor=actor, via=via, reason=reason, tags=tags)
 
 
+class Details(TypedDict, total=False):
+    """Parameters that only some actions have."""
+
+    until: datetime | None
+    """Of ``pause``."""
+
+    tags: tuple[str, ...]
+    """Of ``add_tags`` and ``remove_tags``."""
+
+
 def change_many(
     *,
     action: str,
-    ids: tuple[str, ...],
-    filter: JobFilter,
+    which: tuple[str, ...] | JobFilter,
     actor: str,
     via: Via | str = Via.CODE,
     reason: str = "",
-    until: datetime | None = None,
-    tags: tuple[str, ...] = (),
     dry_run: bool = False,
+    **details: Unpack[Details],
 ) -> Changes:
     """Do the same to many jobs, each in a transaction of its own: those named, or those that the filter finds."""
-    if ids:
-        found: dict[str, Job] = Job.objects.defer("job_state").in_bulk(ids)
-        chosen: list[tuple[str, Job | None]] = [(id, found.get(id)) for id in dict.fromkeys(ids)]
-        is_cut = False
-    else:
-        matching = list(job_queries.jobs(filter=filter).order_by("pk")[: MOST_AT_ONCE + 1])
+    if isinstance(which, JobFilter):
+        matching = list(job_queries.jobs(filter=which).order_by("pk")[: MOST_AT_ONCE + 1])
         is_cut = len(matching) > MOST_AT_ONCE
-        chosen = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
-    do = _action(action=action, author={"actor": actor, "via": via, "reason": reason}, until=until, tags=tags)
+        chosen: list[tuple[str, Job | None]] = [(job.pk, job) for job in matching[:MOST_AT_ONCE]]
+    else:
+        found: dict[str, Job] = Job.objects.defer("job_state").in_bulk(which)
+        chosen = [(id, found.get(id)) for id in dict.fromkeys(which)]
+        is_cut = False
+    do = _action(action=action, author={"actor": actor, "via": via, "reason": reason}, **details)
     results = _each(chosen=chosen, do=do, dry_run=dry_run)
     return Changes(results=tuple(results), is_cut=is_cut)
 
@@ -215,7 +223,7 @@ def _each(*, chosen: list[tuple[str, Job | None]], do: Callable[[Job], object], 
 
 
 def _action(
-    *, action: str, author: Mapping[str, Any], until: datetime | None, tags: tuple[str, ...]
+    *, action: str, author: Mapping[str, Any], until: datetime | None = None, tags: tuple[str, ...] = ()
 ) -> Callable[[Job], object]:
     actions: dict[str, Callable[[Job], object]] = {
         "pause": lambda job: pause(job=job, **author, until=until),

@@ -13,7 +13,8 @@ from scheduler.core import error_messages
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import JobExists, SchedulerError
 from scheduler.models import Job
-from scheduler.services import jobs, transactions
+from scheduler.services import transactions
+from scheduler.services.jobs import building
 from scheduler.store.clock import database_now
 from scheduler.store.jobs import batches, rows
 from scheduler.store.jobs.authorship import Author
@@ -49,7 +50,7 @@ def create_many(
     for id, definition in definitions.items():
         given = {"args": (), "kwargs": {}, **definition}
         try:
-            new.append(jobs.new(id=id, given=given, source=source, paused=paused, actor=actor, now=now))
+            new.append(building.unsaved(id=id, given=given, source=source, paused=paused, actor=actor, now=now))
         except SchedulerError as error:
             refused[id] = error
     refused |= _insert(new=new, author=Author(actor=actor, via=Via(via), reason=reason))

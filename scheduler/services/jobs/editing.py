@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from scheduler.core import triggers
+from scheduler.core import error_messages, triggers
 from scheduler.core.definition import POLICIES
 from scheduler.core.jobs import names
 from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import JobState
+from scheduler.errors import StaleVersion
+from scheduler.messages import phrase
 from scheduler.models import Job
 from scheduler.services import masking
-from scheduler.services.queries import job_queries
+from scheduler.services.queries import job_history, job_queries
 from scheduler.store.jobs import rows
 
 _WORDS = ("name", "description", "tags")
@@ -68,3 +70,26 @@ def resumed(*, job: Job, now: datetime) -> dict[str, Any]:
     normalized = triggers.normalize(job.trigger, now=now)
     next_fire_time = triggers.fire_time_when_resumed(normalized, now=now)
     return {"trigger": normalized, "consecutive_failures": 0, **rows.due(next_fire_time)}
+
+
+def stale(*, job: Job, version: int) -> StaleVersion:
+    """Return the error that names who changed the job since that version was read, and which fields."""
+    seen = job_history.since(job=job, version=version)
+    values = {
+        "name": job.name,
+        "who": (seen[0].actor if seen else job.updated_by) or phrase("somebody"),
+        "version": job.version,
+        "yours": version,
+    }
+    if not seen:
+        return StaleVersion(
+            error_messages.CHANGED_MEANWHILE(
+                **values,
+            )
+        )
+    return StaleVersion(
+        error_messages.CHANGED_MEANWHILE_IN(
+            what=job_history.brief(change=seen[0]),
+            **values,
+        )
+    )

@@ -17,7 +17,7 @@ from scheduler.models import Job
 from scheduler.services import jobs, masking
 from scheduler.services.alerts import transfer as alerts
 from scheduler.services.calendars import transfer as calendars
-from scheduler.services.jobs import bulk, validation
+from scheduler.services.jobs import building, bulk, validation
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
 from scheduler.store.jobs import rows
@@ -214,7 +214,9 @@ def _create(*, entry: dict[str, Any], definition: dict[str, Any], author: dict[s
     validation.refuse_masks(task=definition["task"], changes=definition, stored=None)
     given = {"args": (), "kwargs": {}, **definition}
     is_paused, now = bool(entry.get("paused")), database_now()
-    job = jobs.new(id=entry["id"], given=given, source=JobSource.CODE, paused=is_paused, actor=author["actor"], now=now)
+    job = building.unsaved(
+        id=entry["id"], given=given, source=JobSource.CODE, paused=is_paused, actor=author["actor"], now=now
+    )
     changes: dict[str, Any] = {}
     if is_paused:
         changes = {"paused_until": _until(entry)}

@@ -30,7 +30,7 @@ class TriggerPreview:
 
     sentence: str
     remarks: tuple[Message, ...]
-    """What somebody may have meant differently."""
+    """Parts that may be meant differently."""
 
     fire_times: tuple[datetime, ...]
     now: datetime

@@ -111,19 +111,8 @@ def window(
 
     :raises InvalidFilter: it ends before it begins, is longer than 400 days, or has too many buckets
     """
-    now = now or database_now()
-    until = until or now
-    try:
-        start = (since or until - DEFAULT_WINDOW).replace(minute=0, second=0, microsecond=0)
-        length = until - start
-    except OverflowError:
-        raise InvalidFilter("The window lies beyond the years that can be used.", parameter="since") from None
-    if length < timedelta(0):
-        raise InvalidFilter("The window ends before it begins.", parameter="since")
-    if length > LONGEST_WINDOW:
-        raise InvalidFilter(f"The window is longer than {LONGEST_WINDOW.days} days.", parameter="since")
-    if bucket == "hour" and length > timedelta(hours=MOST_BUCKETS):
-        raise InvalidFilter(f"The window has more than {MOST_BUCKETS:,} hours: ask by day.", parameter="bucket")
+    until = until or now or database_now()
+    start = _start(since, until=until, bucket=bucket)
     rows = Rollup.objects.filter(hour__gte=start, hour__lt=until).order_by()
     if job:
         rows = rows.filter(job_key=job)
@@ -143,6 +132,26 @@ def window(
         is_cut=len(by_job) > most_jobs,
         series=_series(rows, bucket),
     )
+
+
+def _start(since: datetime | None, *, until: datetime, bucket: str) -> datetime:
+    """
+    Return the hour in which the window begins.
+
+    :raises InvalidFilter: the window cannot be added up
+    """
+    try:
+        start = (since or until - DEFAULT_WINDOW).replace(minute=0, second=0, microsecond=0)
+        length = until - start
+    except OverflowError:
+        raise InvalidFilter("The window lies beyond the years that can be used.", parameter="since") from None
+    if length < timedelta(0):
+        raise InvalidFilter("The window ends before it begins.", parameter="since")
+    if length > LONGEST_WINDOW:
+        raise InvalidFilter(f"The window is longer than {LONGEST_WINDOW.days} days.", parameter="since")
+    if bucket == "hour" and length > timedelta(hours=MOST_BUCKETS):
+        raise InvalidFilter(f"The window has more than {MOST_BUCKETS:,} hours: ask by day.", parameter="bucket")
+    return start
 
 
 def _series(rows: QuerySet[Rollup], bucket: str) -> tuple[tuple[datetime, Tally], ...]:

@@ -1,4 +1,4 @@
-"""What comes in the next days, and what the last days were like, hour by hour."""
+"""Fire times of the next days and outcomes of the last days, hour by hour."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastHour:
-    """What ended in one hour, over all jobs."""
+    """The runs that ended in one hour, over all jobs."""
 
     begins_at: datetime
     succeeded: int

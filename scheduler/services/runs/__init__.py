@@ -106,37 +106,38 @@ def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Ru
             raise JobIsBroken(error_messages.CANNOT_RUN(name=job.name, reason=job.state_reason))
         stored = get(id=run.pk)
         if stored.finished_at is None:
-            raise RunIsActive(
-                error_messages.CANCEL_RUN_FIRST(
-                    id=f"{run.pk}",
-                    state=phrase(stored.state),
-                )
-            )
-        args, kwargs = rows.check_arguments(
-            task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.job_key
-        )
-        attempts = Run.objects.filter(job=job, scheduled_at=stored.scheduled_at)
-        last_attempt = attempts.aggregate(last=Max("attempt"))["last"]
-        active = Run.objects.active().filter(job=job, held=False).count()
-        created = Run.of(
-            job,
-            scheduled_at=stored.scheduled_at,
-            now=now,
-            due_at=now,
-            task=stored.task,
-            args=args,
-            kwargs=kwargs,
-            covers_from=stored.covers_from,
-            coalesced=stored.coalesced,
-            kind=RunKind.RETRY,
-            attempt=last_attempt + 1,
-            previous=stored,
-            held=active >= job.max_instances,
-            requested_by=actor,
-        )
+            raise RunIsActive(error_messages.CANCEL_RUN_FIRST(id=f"{run.pk}", state=phrase(stored.state)))
+        created = _attempt_after(stored, job=job, actor=actor, now=now)
         created.save(force_insert=True)
         notifications.notify(Channel.RUNS)
     return created
+
+
+def _attempt_after(stored: Run, *, job: Job, actor: str, now: datetime) -> Run:
+    """
+    Return the next attempt of a run of a locked job, not written yet.
+
+    :raises UnknownTask, InvalidArguments: its arguments no longer fit the task
+    """
+    args, kwargs = rows.check_arguments(task=stored.task, args=stored.args, kwargs=stored.kwargs, job=stored.job_key)
+    attempts = Run.objects.filter(job=job, scheduled_at=stored.scheduled_at)
+    active = Run.objects.active().filter(job=job, held=False).count()
+    return Run.of(
+        job,
+        scheduled_at=stored.scheduled_at,
+        now=now,
+        due_at=now,
+        task=stored.task,
+        args=args,
+        kwargs=kwargs,
+        covers_from=stored.covers_from,
+        coalesced=stored.coalesced,
+        kind=RunKind.RETRY,
+        attempt=attempts.aggregate(last=Max("attempt"))["last"] + 1,
+        previous=stored,
+        held=active >= job.max_instances,
+        requested_by=actor,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions.connections import Row, array, instants, reason_columns, texts
 
 _MOST_COALESCED = 2**31 - 1
-"""What the column holds: 68 years of seconds."""
+"""The largest value of the column: 68 years of seconds."""
 
 
 class Statements(Protocol):
@@ -38,8 +38,8 @@ def reconcile(transaction: Statements, entries: Sequence[Entry]) -> list[Entry]:
     """
     Return the rows that are to be written, after those that wait for their turn took in what is folded into them.
 
-    What the ledger covers already is left out. A range with a hole is reduced to its newest fire time, and the rest of
-    it is owed: a node enters what is missing.
+    Fire times that the ledger covers already are left out. A range with a hole is reduced to its newest fire time, and
+    the rest of it is owed: a node enters what is missing.
     """
     covered = _covered(transaction, entries)
     folded = _fold(transaction, [entry for place, entry in enumerate(entries) if place not in covered])

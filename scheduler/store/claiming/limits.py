@@ -31,8 +31,8 @@ _MOST_PACES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Leave:
-    """What became of runs that asked to start."""
+class Permits:
+    """The decision about runs that are to start."""
 
     granted: frozenset[int]
     """They may start now."""
@@ -43,7 +43,7 @@ class Leave:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
-    """What one decision about the waiting runs came to."""
+    """The outcome of one decision about the waiting runs."""
 
     runs: int
     has_more: bool
@@ -56,9 +56,11 @@ class Granted:
     """Whether any run waits."""
 
 
-def ask(connection: Connection, *, node: str, shares: Mapping[int, Share], now: datetime | None = None) -> Leave | None:
+def request_start(
+    connection: Connection, *, node: str, shares: Mapping[int, Share], now: datetime | None = None
+) -> Permits | None:
     """
-    Ask whether this node's runs may start. Those that may not are taken out of the queue.
+    Request permission to start runs of this node. Those that get none are taken out of the queue.
 
     Runs that somebody has locked are in neither set: ask again. ``None``: another node is deciding, ask again as well.
     """
@@ -67,7 +69,7 @@ def ask(connection: Connection, *, node: str, shares: Mapping[int, Share], now: 
             return None
         free = [run for (run,) in transaction.execute("lock_runs", runs=array(sorted(shares)))]
         if not free:
-            return Leave(granted=frozenset(), parked=frozenset())
+            return Permits(granted=frozenset(), parked=frozenset())
         _enter(transaction, [(run, shares[run]) for run in free])
         known = frozenset(run for (run,) in transaction.execute("granted_runs", runs=array(free)))
         transaction.execute("forget_limited_runs", waiting=False)
@@ -78,10 +80,10 @@ def ask(connection: Connection, *, node: str, shares: Mapping[int, Share], now: 
         if left:
             transaction.execute("park_limited_runs", runs=array(left), node=node, seconds=_PARKED_SECONDS, now=now)
     at_once = known.union(run for run, seconds in decided.runs.items() if seconds <= 0)
-    return Leave(granted=at_once & frozenset(free), parked=frozenset(free) - at_once)
+    return Permits(granted=at_once & frozenset(free), parked=frozenset(free) - at_once)
 
 
-def go_on(connection: Connection, *, after: str = "", now: datetime | None = None) -> Granted | None:
+def grant_waiting(connection: Connection, *, after: str = "", now: datetime | None = None) -> Granted | None:
     """Grant what waits and has room, lane by lane; ``None``: another node is deciding."""
     with connection.transaction() as transaction:
         if not _is_alone(transaction):

@@ -1,4 +1,4 @@
-"""What follows from failures, in the transaction that records them: retries, counts, and jobs that are paused."""
+"""Consequences of failures, in the transaction that records them: retries, counts, and jobs that are paused."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ def note(connection: Connection, *, notes: Sequence[Note], node: str) -> None:
 
 
 class FollowUps(NamedTuple):
-    """What outcomes may have to be followed by. Its fields are the columns of ``find_follow_ups``."""
+    """Work that outcomes may require. Its fields are the columns of ``find_follow_ups``."""
 
     resets: bool
     """Some job counts failures in a row, which a success ends."""

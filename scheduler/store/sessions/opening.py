@@ -51,10 +51,10 @@ def _wrapper(*, alias: str, application_name: str, opened: Callable[[Any], None]
         connect = wrapper._get_new_connection
         wrapper._set_dbapi_autocommit = lambda autocommit: setattr(wrapper.connection, "autocommit", autocommit)
 
-    def connect_and_tell(parameters: dict[str, Any]) -> Any:
+    def connect_and_report(parameters: dict[str, Any]) -> Any:
         session = connect(parameters)
         opened(session)
         return session
 
-    wrapper.get_new_connection = connect_and_tell
+    wrapper.get_new_connection = connect_and_report
     return wrapper

@@ -1,4 +1,4 @@
--- What rows of the ledger cover of a window of fire times of one job, those of a deleted one included.
+-- Read the parts of a window that rows of the ledger cover, for one job, which may be deleted.
 --
 -- Locks:   none.
 -- Params:  job text; first, until timestamptz; limit int, the most rows

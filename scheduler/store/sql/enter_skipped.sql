@@ -6,12 +6,8 @@
 -- Rows:    id; a row that is missing conflicted with scheduler_run_once_per_fire_time
 -- Index:   the primary keys; scheduler_run_once_per_fire_time
 
-INSERT INTO scheduler_run (
-       job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state, reason,
-       reason_code, executor, priority, held, coalesced, requested_by, created_at, finished_at, traceback, log)
-SELECT job.djangojob_ptr_id, owed.job_key, owed.job_name, owed.task, coalesce(job.args, '[]'), coalesce(job.kwargs, '{}'),
-       skipped.scheduled_at, skipped.scheduled_at, skipped.covers_from, 'scheduled', 1, 'skipped', '',
-       %(reason_code)s, owed.executor, owed.priority, false, skipped.coalesced, '', clock_timestamp(), clock_timestamp(), '', ''
+INSERT INTO scheduler_run ({columns_of_a_run})
+SELECT {owed_run}
   FROM scheduler_owed AS owed
   LEFT JOIN scheduler_job AS job ON job.djangojob_ptr_id = owed.job_key
  CROSS JOIN unnest(%(scheduled_at)s::timestamptz[], %(covers_from)s::timestamptz[], %(coalesced)s::int[])

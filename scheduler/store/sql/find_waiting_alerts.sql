@@ -1,4 +1,4 @@
--- Whether there is anything to tell and to send: what a sender asks for twice a second. Most of the time there is not.
+-- Check whether incidents or messages wait, which a sender does twice a second. Most of the time none does.
 --
 -- Locks:   none.
 -- Params:  none

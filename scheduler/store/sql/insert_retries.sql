@@ -5,14 +5,11 @@
 -- Rows:    previous_id
 -- Index:   scheduler_run_once_per_fire_time
 
-INSERT INTO scheduler_run (
-       job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state, reason,
-       executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback, log, timeout)
-SELECT run.job_id, run.job_key, run.job_name, run.task, run.args, run.kwargs, run.scheduled_at,
-       coalesce(%(now)s::timestamptz, clock_timestamp()) + failed.delay * interval '1 second', run.covers_from, 'retry',
-       least(run.attempt, 32766) + 1, 'queued', '', run.executor, run.priority, true, NULL, run.coalesced, run.id, run.requested_by,
-       coalesce(%(now)s::timestamptz, clock_timestamp()), '', '', run.timeout
-  FROM unnest(%(runs)s::bigint[], %(delays)s::float8[]) AS failed (id, delay)
-  JOIN scheduler_run AS run ON run.id = failed.id
+INSERT INTO scheduler_run ({columns_of_a_run})
+SELECT {further_attempt}
+  FROM (SELECT failed.id, 'retry' AS kind, true AS held, coalesce(%(now)s::timestamptz, clock_timestamp()) AS at,
+               coalesce(%(now)s::timestamptz, clock_timestamp()) + failed.delay * interval '1 second' AS due_at
+          FROM unnest(%(runs)s::bigint[], %(delays)s::float8[]) AS failed (id, delay)) AS again
+  JOIN scheduler_run AS run ON run.id = again.id
     ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
 RETURNING previous_id

@@ -50,16 +50,12 @@ WITH orphan AS MATERIALIZED (
      WHERE run.id = locked.id
     RETURNING run.*
 ), recovered AS (
-    INSERT INTO scheduler_run (
-           job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
-           reason, executor, priority, held, node, coalesced, previous_id, requested_by, created_at, traceback, log,
-           timeout)
-    SELECT run.job_id, run.job_key, run.job_name, run.task, run.args, run.kwargs, run.scheduled_at,
-           coalesce(%(now)s::timestamptz, now()), run.covers_from, 'recovery', least(run.attempt, 32766) + 1, 'queued',
-           '', run.executor, run.priority, false, NULL, run.coalesced, run.id, run.requested_by,
-           coalesce(%(now)s::timestamptz, now()), '', '', run.timeout
+    INSERT INTO scheduler_run ({columns_of_a_run})
+    SELECT {further_attempt}
       FROM interrupted AS run
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
+     CROSS JOIN (SELECT 'recovery' AS kind, false AS held, coalesce(%(now)s::timestamptz, now()) AS at,
+                        coalesce(%(now)s::timestamptz, now()) AS due_at) AS again
      WHERE job.rerun_if_interrupted
        AND (SELECT count(*)
               FROM scheduler_run AS earlier

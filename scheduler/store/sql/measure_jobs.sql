@@ -1,4 +1,4 @@
--- How many jobs there are, by state.
+-- Count the jobs by state.
 --
 -- Locks:   none.
 -- Params:  none

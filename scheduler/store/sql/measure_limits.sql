@@ -1,4 +1,4 @@
--- How many runs wait for limits: those of the limits with the most.
+-- Count the runs that wait for limits: those of the limits with the most.
 --
 -- Locks:   none.
 -- Params:  most int, the most rows that are counted

@@ -1,4 +1,4 @@
--- How the scheduling stands: what is overdue, what fails, which nodes are alive, whether they keep up.
+-- Measure the scheduling: overdue and failing jobs, nodes that are alive, and whether they keep up.
 --
 -- Locks:   none.
 -- Params:  fresh float8, seconds after which a heartbeat is old; late float8, seconds after which a job is overdue

@@ -1,4 +1,4 @@
--- How many runs wait and run, by executor, how long the oldest of them waits, and whether those that run are new.
+-- Count waiting and running runs by executor, with the wait of the oldest, and whether those that run are new.
 --
 -- Locks:   none.
 -- Params:  late float8, seconds after which a run that was asked to end goes on for too long; most int, the most rows of

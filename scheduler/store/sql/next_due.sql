@@ -1,4 +1,4 @@
--- How long until something is due that this node may take. Of a long line only its head is looked at.
+-- Read the seconds until the next job or run is due that this node may take. Of a long line only the head is read.
 --
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]; executors text[]; since timestamptz or NULL: no job is due before this

@@ -1,4 +1,4 @@
--- How often in the last days a job broke.
+-- Count how often a job broke in the last days.
 --
 -- Locks:   none.
 -- Params:  scope, target text; days int

@@ -1,4 +1,4 @@
--- How many runs of the last days ended later than a duration after their fire time.
+-- Count the runs of the last days that ended later than a duration after their fire time.
 --
 -- Locks:   none.
 -- Params:  scope, target text; seconds float8; days int

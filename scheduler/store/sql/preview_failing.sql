@@ -1,4 +1,4 @@
--- How often in the last days a job failed so many times in a row: what a rule would have told.
+-- Count how often a job failed so many times in a row in the last days: the incidents of a rule.
 --
 -- Locks:   none.
 -- Params:  scope, target text; threshold int; days int

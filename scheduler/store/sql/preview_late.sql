@@ -1,4 +1,4 @@
--- How many runs of the last days began later than a duration after they were due.
+-- Count the runs of the last days that began later than a duration after they were due.
 --
 -- Locks:   none.
 -- Params:  scope, target text; seconds float8; days int

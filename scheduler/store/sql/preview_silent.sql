@@ -1,4 +1,4 @@
--- How many stretches of the last days, so long, were without a success of a job: by the hour, as roll-ups are.
+-- Count the stretches of the last days without a success of a job, as long as given: by the hour, as roll-ups are.
 --
 -- Locks:   none.
 -- Params:  scope, target text; seconds float8; days int

@@ -1,4 +1,4 @@
--- How many runs of the last days ran for longer than a duration.
+-- Count the runs of the last days that ran for longer than a duration.
 --
 -- Locks:   none.
 -- Params:  scope, target text; seconds float8; days int

@@ -10,34 +10,24 @@
 -- Index:   scheduler_run_once_per_fire_time
 
 WITH plan AS (
-    SELECT plan.job_id, plan.scheduled_at, coalesce(plan.delay, 0) AS delay, plan.covers_from,
-           coalesce(plan.coalesced, 0) AS coalesced, coalesce(plan.state, 'queued') AS state,
-           coalesce(plan.reason_code, '') AS reason_code, plan.reason_params, coalesce(plan.held, false) AS held,
-           coalesce(plan.owned, false) AS owned, plan.place
+    SELECT plan.job_id, plan.scheduled_at, plan.covers_from, coalesce(plan.coalesced, 0) AS coalesced,
+           plan.scheduled_at + coalesce(plan.delay, 0) * interval '1 second' AS due_at,
+           coalesce(plan.state, 'queued') AS state, coalesce(plan.reason_code, '') AS reason_code, plan.reason_params,
+           coalesce(plan.held, false) AS held, CASE WHEN plan.owned THEN %(node)s::uuid END AS node,
+           clock.at, CASE WHEN plan.state <> 'queued' THEN clock.at END AS finished_at, plan.place
       FROM unnest(%(jobs)s::text[], %(scheduled_at)s::timestamptz[], %(delays)s::float8[],
                   %(covers_from)s::timestamptz[], %(coalesced)s::int[], %(states)s::text[], %(reason_codes)s::text[],
                   %(reason_params)s::text[], %(held)s::boolean[], %(owned)s::boolean[])
            WITH ORDINALITY
         AS plan (job_id, scheduled_at, delay, covers_from, coalesced, state, reason_code, reason_params, held,
                  owned, place)
+     CROSS JOIN (SELECT coalesce(%(now)s::timestamptz, now()) AS at) AS clock
 ), inserted AS (
-    INSERT INTO scheduler_run (
-           job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, covers_from, kind, attempt, state,
-           reason, reason_code, reason_params, executor, priority, held, node, coalesced, requested_by, created_at,
-           finished_at, traceback, log, timeout)
-    SELECT plan.job_id, plan.job_id, job.name, job.task, job.args, job.kwargs, plan.scheduled_at,
-           plan.scheduled_at + plan.delay * interval '1 second', plan.covers_from, 'scheduled', 1, plan.state,
-           '', plan.reason_code, plan.reason_params::jsonb, job.executor, job.priority, plan.held,
-           CASE WHEN plan.owned THEN %(node)s::uuid END,
-           plan.coalesced, '', coalesce(%(now)s::timestamptz, now()),
-           CASE WHEN plan.state <> 'queued' THEN coalesce(%(now)s::timestamptz, now()) END, '', '',
-           job.timeout
+    INSERT INTO scheduler_run ({columns_of_a_run})
+    SELECT {planned_run}
       FROM plan
       -- One by one: joined freely, all jobs may be read for each claim.
-     CROSS JOIN LATERAL (SELECT own.name, own.task, own.args, own.kwargs, own.executor, own.priority, own.timeout
-                           FROM scheduler_job AS own
-                          WHERE own.djangojob_ptr_id = plan.job_id
-                          LIMIT 1) AS job
+     CROSS JOIN LATERAL (SELECT own.* FROM scheduler_job AS own WHERE own.djangojob_ptr_id = plan.job_id LIMIT 1) AS job
      ORDER BY plan.place
         ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
     RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key

@@ -1,4 +1,4 @@
--- How the jobs of failed runs want them to be tried again.
+-- Read the retry policies of the jobs of failed runs.
 --
 -- Locks:   none that the caller does not hold already.
 -- Params:  runs bigint[]

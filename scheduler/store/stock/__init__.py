@@ -1,6 +1,7 @@
 """
 Rows as stock django-apscheduler and APScheduler's job store have them.
 
-``stock_state`` and ``stock_triggers`` read pickled states without unpickling them, ``legacy_state`` writes the states
-that stock readers of our jobs expect, ``stored_jobs`` makes APScheduler's jobs from rows.
+``unpickling`` loads pickled states as data, with ``stand_ins`` for classes. ``stock_state`` and ``stock_triggers``
+check what they say. ``legacy_state`` writes the states that stock readers of our jobs expect, ``stored_jobs`` makes
+APScheduler's jobs from rows.
 """

@@ -24,8 +24,8 @@ from scheduler.core import triggers
 from scheduler.core.triggers.apscheduler import JsonTrigger, to_apscheduler
 from scheduler.core.triggers.calendar_intervals import CalendarTrigger
 from scheduler.core.triggers.combinations import OrTrigger
-from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
-from scheduler.core.triggers.crontab import Crontab
+from scheduler.core.triggers.cron.crons import CronTrigger, FieldsTrigger
+from scheduler.core.triggers.cron.crontab import Crontab
 from scheduler.core.triggers.trigger import Trigger, WallClockTrigger
 from scheduler.core.triggers.zones import zone_named
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scheduler.admin.fields import days_parts
-from scheduler.admin.fields.trigger_field import TriggerField, Typed, taken_apart
+from scheduler.admin.fields.trigger_field import TriggerField
+from scheduler.admin.fields.trigger_parts import Typed, taken_apart
 from scheduler.core import triggers
 from scheduler.models import Job
 from tests.integration.admin.test_job_form import PREVIEW, send

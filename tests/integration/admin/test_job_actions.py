@@ -11,10 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from scheduler.admin import addresses
-from scheduler.admin.bulk import bulk_admin
+from scheduler.admin.bulk import bulk_admin, bulk_change
 from scheduler.admin.format.display import clock
 from scheduler.admin.format.display_zone import COOKIE
-from scheduler.admin.jobs import bulk_actions
 from scheduler.admin.jobs.pausing import until_of
 from scheduler.core.states import JobSource, JobState, RunKind
 from scheduler.models import BulkAction, IdempotencyKey, Job, Run
@@ -214,7 +213,7 @@ class TestManyJobs:
     def test_goes_through_many_in_the_background_with_a_true_total(
         self, client: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(bulk_actions, "AT_ONCE", 2)
+        monkeypatch.setattr(bulk_change, "AT_ONCE", 2)
         for id in "abcde":
             make(id)
         jobs.pause(job=jobs.get(id="b"))

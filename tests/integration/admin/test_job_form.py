@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from scheduler import sealing
 from scheduler.admin import addresses
-from scheduler.admin.fields.trigger_field import taken_apart
+from scheduler.admin.fields.trigger_parts import taken_apart
 from scheduler.admin.jobs.job_form import JobForm
 from scheduler.errors import StaleVersion
 from scheduler.models import Job, Run

@@ -91,7 +91,7 @@ def notifications(**filter: Any) -> list[Notification]:
 
 def tell(session: Connection) -> None:
     """Put into the outbox what has happened, without waiting for more."""
-    outbox.tell(session, quiet=0.0, burst=0.0, pace=0.0)
+    outbox.fill(session, quiet=0.0, burst=0.0, pace=0.0)
 
 
 def pass_time(**duration: float) -> None:

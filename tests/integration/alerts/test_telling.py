@@ -64,9 +64,9 @@ class TestAnOpening:
         rule("failing", channels=(channel(),))
         fail(session, node, job())
 
-        assert not outbox.tell(session, quiet=30.0, pace=0.0)
+        assert not outbox.fill(session, quiet=30.0, pace=0.0)
         pass_time(seconds=31)
-        assert outbox.tell(session, quiet=30.0, pace=0.0).opened == 1
+        assert outbox.fill(session, quiet=30.0, pace=0.0).opened == 1
 
     def test_is_followed_by_the_next_of_its_rule_a_minute_later(self, session: Connection, node: str) -> None:
         rule("failing", channels=(channel(),))
@@ -75,9 +75,9 @@ class TestAnOpening:
         for _ in range(3):
             fail(session, node, job())
 
-        assert not outbox.tell(session, quiet=0.0)
+        assert not outbox.fill(session, quiet=0.0)
         pass_time(seconds=61)
-        assert outbox.tell(session, quiet=0.0).opened == 3
+        assert outbox.fill(session, quiet=0.0).opened == 3
         assert len(notifications()) == 2
 
     def test_of_more_than_one_transaction_holds_is_one_message(
@@ -105,11 +105,11 @@ class TestAnOpening:
     def test_of_a_rule_that_gets_its_first_channel_does_not_wait(self, session: Connection, node: str) -> None:
         watching = rule("failing")
         fail(session, node, job())
-        outbox.tell(session, quiet=0.0)
+        outbox.fill(session, quiet=0.0)
         watching.channels.set([channel()])
         fail(session, node, job())
 
-        assert outbox.tell(session, quiet=0.0).opened == 1
+        assert outbox.fill(session, quiet=0.0).opened == 1
         assert len(notifications()) == 1
 
 

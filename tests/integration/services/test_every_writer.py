@@ -20,7 +20,6 @@ from scheduler.models import Change, Job
 from scheduler.services import declarations, jobs, retention
 from scheduler.services.declarations.collecting import Collected
 from scheduler.services.jobs import bulk, creation, restoring, transfer
-from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store.cleaning import retention as stored_retention
 from scheduler.store.jobs import batches, rows
 from scheduler.store.jobstore import PostgresJobStore
@@ -54,7 +53,7 @@ def document() -> dict[str, Any]:
 
 
 def everything(action: str, **more: Any) -> Any:
-    return bulk.change_many(action=action, ids=("nightly",), filter=JobFilter(), actor="anna", **more)
+    return bulk.change_many(action=action, which=("nightly",), actor="anna", **more)
 
 
 def ended() -> None:
@@ -147,7 +146,7 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
     (PostgresJobStore, "remove_all_jobs"): (lambda store: store.remove_all_jobs(), "deleted"),
 }
 READERS = {
-    jobs: {"get", "new", "run_now", "stale"},
+    jobs: {"get", "run_now"},
     bulk: {"run_now"},
     transfer: {"export", "import_alerts"},  # alerts have a history of their own
     adoption: {"unadopted_count"},

@@ -22,7 +22,6 @@ from scheduler.services import jobs, retention
 from scheduler.services.jobs import bulk
 from scheduler.services.queries import job_history
 from scheduler.services.queries.job_history import ChangeFilter
-from scheduler.services.queries.job_queries import JobFilter
 from scheduler.store.claiming import claims
 from scheduler.store.jobs import definitions
 from scheduler.store.jobstore import PostgresJobStore
@@ -133,8 +132,7 @@ class TestWhatIsNoted:
         with django_assert_max_num_queries(10 * 8 + 2):
             bulk.change_many(
                 action="pause",
-                ids=tuple(f"job-{number}" for number in range(10)),
-                filter=JobFilter(),
+                which=tuple(f"job-{number}" for number in range(10)),
                 actor="anna",
                 via="api",
                 reason="Deploy.",

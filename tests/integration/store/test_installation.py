@@ -9,7 +9,7 @@ from scheduler import conf
 from scheduler.core import zone_rules
 from scheduler.core.states import NodeState
 from scheduler.engine.duties.inspection import inspect_jobs
-from scheduler.engine.duties.zones import compute_by_current_zones
+from scheduler.engine.duties.rule_changes import compute_by_current_zones
 from scheduler.errors import WrongEnvironment
 from scheduler.models import Installation, Job, Node
 from scheduler.services import jobs

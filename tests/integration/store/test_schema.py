@@ -50,6 +50,7 @@ QUESTIONS = {
 
 
 def read(schema: str) -> Found:
+    """Return what the database says, without comments: to correct one in the file needs no migration."""
     found: Found = {}
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL search_path = pg_catalog")  # so that every name comes with its schema
@@ -57,7 +58,10 @@ def read(schema: str) -> Found:
             cursor.execute(question, [schema])
             found[what] = {
                 tuple(
-                    re.sub(rf"\b{schema}\.|'{schema}', ", "", part) if isinstance(part, str) else part for part in row
+                    re.sub(rf"\b{schema}\.|'{schema}', |^ *--.*\n", "", part, flags=re.MULTILINE)
+                    if isinstance(part, str)
+                    else part
+                    for part in row
                 )
                 for row in cursor.fetchall()
             }

@@ -38,7 +38,7 @@ class TestADuration:
 
     @given(st.floats(0, 1e9) | st.integers(0, 10**9) | st.decimals(0, 10**6, places=3).map(float))
     def test_is_the_same_again_however_long_it_is(self, length: float) -> None:
-        assert durations.seconds(durations.say(length)) == length
+        assert durations.seconds(durations.render(length)) == length
 
     @given(st.integers(0, 10**9))
     def test_is_the_same_in_iso_8601(self, length: int) -> None:

@@ -20,7 +20,7 @@ from scheduler.core.triggers import (
     normalize,
     parse,
 )
-from scheduler.core.triggers.special_days import SpecialDay
+from scheduler.core.triggers.cron.special_days import SpecialDay
 from tests.unit.triggers.oracle import utc
 
 NOW = utc(2026, 11, 23, 4)

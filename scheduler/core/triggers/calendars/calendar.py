@@ -1,4 +1,4 @@
-"""What is on a calendar at an instant, and until when that stays so."""
+"""The entry of a calendar at an instant, and until when it stays."""
 
 from __future__ import annotations
 

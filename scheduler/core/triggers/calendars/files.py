@@ -21,7 +21,7 @@ _DAY = timedelta(days=1)
 
 
 class _Steps:
-    """What is left of the work that a file may cost."""
+    """The rest of the work that a file may cost."""
 
     def __init__(self, most: int, *, first: date, until: date) -> None:
         self.left = most

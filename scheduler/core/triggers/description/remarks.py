@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from scheduler.core.triggers.combinations import Combination
-from scheduler.core.triggers.crons import CronTrigger, FieldsTrigger
+from scheduler.core.triggers.cron.crons import CronTrigger, FieldsTrigger
 from scheduler.core.triggers.trigger import Trigger
 from scheduler.messages import Message, phrase
 

@@ -1,4 +1,9 @@
-"""The rules of time zones change by decree: what was computed by old ones is computed anew."""
+"""
+Rules that change under jobs: their fire times are computed anew.
+
+Time zones change by decree, calendars when a person edits them. Services follow an edit at once, and the duty finds
+jobs that they left over, or that SQL wrote meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +12,11 @@ import logging
 from scheduler.core import triggers, zone_rules
 from scheduler.core.triggers import zones
 from scheduler.core.triggers.calendars import contents
+from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
+from scheduler.store import database
+from scheduler.store.jobs import replanning
 from scheduler.store.liveness import installation, nodes
 from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
@@ -16,6 +24,7 @@ from scheduler.telemetry import events
 logger = logging.getLogger(__name__)
 
 _LOCKED_SECONDS = 5.0
+_BATCH = 50
 
 
 class Zones(Duty):
@@ -57,3 +66,23 @@ def compute_by_current_zones(connection: Connection, *, node: str, after: str = 
     level = logging.WARNING if rescheduled.jobs else logging.INFO
     logger.log(level, events.TZDATA_CHANGED, extra={"version": release, "jobs": rescheduled.jobs})
     return rescheduled.after
+
+
+class Calendars(Duty):
+    """Check every minute whether a job has other calendars than there are."""
+
+    every_seconds = 60.0
+    ends_sleep = False
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._after = ""
+
+    def run(self) -> float | None:
+        found = replanning.find(after=self._after, limit=_BATCH, execute=self.work.connection.execute)
+        if found:
+            with database.borrowed():
+                replanning.replan_many(jobs=found, lock_seconds=1)
+            self.agenda.duty(Claim).soon()
+        self._after = found[-1] if len(found) == _BATCH else ""
+        return 0.0 if self._after else None

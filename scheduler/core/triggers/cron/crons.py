@@ -13,7 +13,7 @@ from apscheduler.triggers.cron.expressions import LastDayOfMonthExpression, Week
 from apscheduler.triggers.cron.fields import BaseField
 
 from scheduler.core.triggers import error_messages
-from scheduler.core.triggers.crontab import Crontab, parse_expression
+from scheduler.core.triggers.cron.crontab import Crontab, parse_expression
 from scheduler.core.triggers.trigger import WallClockTrigger
 from scheduler.core.triggers.wall_time import MatchingDays, TimesOfDay, WallClock, day_number
 from scheduler.errors import InvalidTrigger, NeverFires

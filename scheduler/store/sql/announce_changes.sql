@@ -1,4 +1,4 @@
--- Put messages about incidents with a new kind of error into the outbox, to the channels that were told that they opened.
+-- Put messages about incidents with a new kind of error into the outbox, to the channels that announced their opening.
 --
 -- Locks:   the incidents, until the caller's transaction ends; what somebody else has locked is passed by.
 -- Params:  none
@@ -13,7 +13,7 @@ WITH chosen AS MATERIALIZED (
      ORDER BY incident.id
      LIMIT 5000
        FOR UPDATE SKIP LOCKED
-), told AS (
+), announced AS (
     UPDATE scheduler_incident AS incident
        SET changed_at = NULL
       FROM chosen
@@ -21,13 +21,13 @@ WITH chosen AS MATERIALIZED (
     RETURNING incident.id, incident.opened_in AS thread, incident.rule_id, incident.rule_name, incident.severity,
               incident.closed_at, incident.job_key, incident.snoozed_until
 ), batches AS (
-    SELECT told.thread, min(told.rule_id) AS rule_id, min(told.rule_name) AS rule_name, min(told.severity) AS severity,
+    SELECT announced.thread, min(announced.rule_id) AS rule_id, min(announced.rule_name) AS rule_name, min(announced.severity) AS severity,
            count(*) AS incidents
-      FROM told
-     WHERE told.closed_at IS NULL
-       AND coalesce(told.snoozed_until, '-infinity') < now()
-       AND NOT EXISTS (SELECT 1 FROM scheduler_mute AS mute WHERE mute.job_key = told.job_key AND mute.until > now())
-     GROUP BY told.thread
+      FROM announced
+     WHERE announced.closed_at IS NULL
+       AND coalesce(announced.snoozed_until, '-infinity') < now()
+       AND NOT EXISTS (SELECT 1 FROM scheduler_mute AS mute WHERE mute.job_key = announced.job_key AND mute.until > now())
+     GROUP BY announced.thread
 ), sent AS (
     INSERT INTO scheduler_notification (id, channel_id, rule_id, rule_name, kind, severity, batch, thread, due_at)
     SELECT gen_random_uuid(), heard.channel_id, batches.rule_id, batches.rule_name, 'changed', batches.severity,

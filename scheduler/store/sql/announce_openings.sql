@@ -1,5 +1,5 @@
 -- Put messages about incidents that opened into the outbox: for each rule one batch, for each of its channels one
--- notification. A rule is told of when a moment has passed without a further incident of it, a longer one if there are
+-- notification. A rule is announced when a moment has passed without a further incident of it, a longer one if there are
 -- several, and a minute after its last message: what opens meanwhile goes together.
 --
 -- Locks:   the incidents and their rules, until the caller's transaction ends; what somebody else has locked is passed
@@ -37,7 +37,7 @@ WITH muted AS MATERIALIZED (
      ORDER BY incident.id
      LIMIT %(limit)s::int
        FOR UPDATE SKIP LOCKED
-), told AS (
+), announced AS (
     UPDATE scheduler_incident AS incident
        SET opened_in = due.batch, changed_at = NULL,
            remind_at = now() + (%(delays)s::float8[])[1] * interval '1 second'
@@ -46,7 +46,7 @@ WITH muted AS MATERIALIZED (
      WHERE incident.id = chosen.id
     RETURNING incident.id, due.id AS rule_id, due.batch
 ), batches AS (
-    SELECT told.rule_id, told.batch, count(*) AS incidents FROM told GROUP BY told.rule_id, told.batch
+    SELECT announced.rule_id, announced.batch, count(*) AS incidents FROM announced GROUP BY announced.rule_id, announced.batch
 ), noted AS (
     UPDATE scheduler_rule AS rule
        SET told_at = clock_timestamp()

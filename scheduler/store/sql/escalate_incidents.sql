@@ -25,14 +25,14 @@ WITH chosen AS MATERIALIZED (
      ORDER BY incident.id
      LIMIT 5000
        FOR UPDATE OF incident SKIP LOCKED
-), told AS (
+), announced AS (
     UPDATE scheduler_incident AS incident
        SET escalated_at = now()
       FROM chosen
      WHERE incident.id = chosen.id
     RETURNING incident.id, incident.opened_in AS thread, incident.rule_id
 ), batches AS (
-    SELECT told.thread, told.rule_id, count(*) AS incidents FROM told GROUP BY told.thread, told.rule_id
+    SELECT announced.thread, announced.rule_id, count(*) AS incidents FROM announced GROUP BY announced.thread, announced.rule_id
 ), sent AS (
     INSERT INTO scheduler_notification (id, channel_id, rule_id, rule_name, kind, severity, batch, thread, due_at)
     SELECT gen_random_uuid(), channel.id, rule.id, rule.name, 'escalated', rule.severity, batches.thread,

@@ -17,15 +17,14 @@ from typing import cast
 from cronsim import CronSim, CronSimError
 
 from scheduler.core.triggers import error_messages
-from scheduler.core.triggers.special_days import SpecialDay
+from scheduler.core.triggers.cron.crontab_fields import FIELDS, POINTER, WEEKDAY, month_name, refused, rewrite
+from scheduler.core.triggers.cron.special_days import SpecialDay
 from scheduler.core.triggers.wall_time import Days, MatchingDays, TimesOfDay, day_number
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
-from scheduler.messages import message, message_in, phrase, phrase_in, row
+from scheduler.messages import phrase_in, row
 
 LONGEST = 100
-MOST_ITEMS = 60
-POINTER = "/expression"
 
 NICKNAMES = {
     "@hourly": "0 * * * *",
@@ -36,80 +35,7 @@ NICKNAMES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
-_MONTH_NAMES = (
-    message_in("month", "January"),
-    message_in("month", "February"),
-    message_in("month", "March"),
-    message_in("month", "April"),
-    message_in("month", "May"),
-    message_in("month", "June"),
-    message_in("month", "July"),
-    message_in("month", "August"),
-    message_in("month", "September"),
-    message_in("month", "October"),
-    message_in("month", "November"),
-    message_in("month", "December"),
-)
-MONTHS = tuple(name for _, name in _MONTH_NAMES)
 LONGEST_MONTH = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-
-_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Field:
-    label: str
-    lowest: int
-    highest: int
-    names: tuple[str, ...] = ()
-    """Upper case. The first one is the lowest value."""
-
-    @property
-    def allowed(self) -> str:
-        if self.lowest == 1 and not self.names:
-            return phrase(
-                "allowed are {lowest} to {highest}, L, LW, L-1 to L-30 and 1W to 31W",
-                lowest=self.lowest,
-                highest=self.highest,
-            )
-        if self.highest == 7:
-            return phrase(
-                "allowed are {lowest} to {highest}, {first} to {last}, friL for the last and 1#2 for the second one",
-                lowest=self.lowest,
-                highest=self.highest,
-                first=self.names[0].lower(),
-                last=self.names[-1].lower(),
-            )
-        if not self.names:
-            return phrase("allowed are {lowest} to {highest}", lowest=self.lowest, highest=self.highest)
-        return phrase(
-            "allowed are {lowest} to {highest}, or {first} to {last}",
-            lowest=self.lowest,
-            highest=self.highest,
-            first=self.names[0].lower(),
-            last=self.names[-1].lower(),
-        )
-
-    @property
-    def called(self) -> str:
-        return phrase(self.label)
-
-    def number(self, text: str) -> int | None:
-        """Return the value of a number or a name. ``None``: it is neither or out of range."""
-        if text in self.names:
-            return self.names.index(text) + self.lowest
-        value = int(text) if _NUMBER.fullmatch(text) else -1
-        return value if self.lowest <= value <= self.highest else None
-
-
-_SECOND = _Field(label=message("Second"), lowest=0, highest=59)
-_MINUTE = _Field(label=message("Minute"), lowest=0, highest=59)
-_HOUR = _Field(label=message("Hour"), lowest=0, highest=23)
-_DAY = _Field(label=message("Day of month"), lowest=1, highest=31)
-_MONTH = _Field(label=message("Month"), lowest=1, highest=12, names=tuple(name[:3].upper() for name in MONTHS))
-_WEEKDAY = _Field(label=message("Day of week"), lowest=0, highest=7, names=tuple(name[:3].upper() for name in WEEKDAYS))
-_FIELDS = (_SECOND, _MINUTE, _HOUR, _DAY, _MONTH, _WEEKDAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +73,9 @@ def parse_expression(expression: object) -> Crontab:
     :raises NeverFires: no day matches
     """
     if not isinstance(expression, str):
-        raise _refused(error_messages.CRON_IS_TEXT(), "wrong_type")
+        raise refused(error_messages.CRON_IS_TEXT(), "wrong_type")
     if len(expression) > LONGEST:
-        raise _refused(
+        raise refused(
             error_messages.CRON_TOO_LONG(
                 most=LONGEST,
                 number=len(expression),
@@ -170,7 +96,7 @@ def _parsed(text: str) -> Crontab:
         raise _wrong_number(text, len(words))
     if len(words) == 5:
         words.insert(0, "0")
-    parts = tuple(_rewrite(word.upper(), field, word) for word, field in zip(words, _FIELDS, strict=True))
+    parts = tuple(rewrite(word.upper(), field, word) for word, field in zip(words, FIELDS, strict=True))
     return _compile(text, cast("tuple[str, str, str, str, str, str]", parts))
 
 
@@ -181,7 +107,7 @@ def _refuse_zone(words: list[str]) -> None:
     if not (is_setting and first.upper() in ("CRON_TZ", "TZ")):
         zone, rest = (words[-1], words[:-1]) if len(words) > 5 and _is_zone(words[-1]) else ("", words)
     if zone:
-        raise _refused(error_messages.ZONE_IN_CRON(zone=zone[:64], expression=" ".join(rest)), "timezone_in_expression")
+        raise refused(error_messages.ZONE_IN_CRON(zone=zone[:64], expression=" ".join(rest)), "timezone_in_expression")
 
 
 def _is_zone(word: str) -> bool:
@@ -189,7 +115,7 @@ def _is_zone(word: str) -> bool:
         zone_named(word)
     except LookupError:
         return False
-    return word.upper() not in _WEEKDAY.names
+    return word.upper() not in WEEKDAY.names
 
 
 def _compile(text: str, parts: tuple[str, str, str, str, str, str]) -> Crontab:
@@ -246,91 +172,17 @@ def _expand_nickname(text: str) -> str:
             )
         else:
             problem = error_messages.UNSUPPORTED_SHORTHAND(text=text)
-        raise _refused(problem, "unknown_nickname")
+        raise refused(problem, "unknown_nickname")
     return expanded
-
-
-def _rewrite(word: str, field: _Field, written: str) -> str:
-    """Return the field as cronsim reads it: ranges that wrap become lists."""
-    if word == "?" and field in (_DAY, _WEEKDAY):
-        return "*"
-    items = word.split(",")
-    if len(items) > MOST_ITEMS:
-        raise _refused(
-            error_messages.CRON_LIST_TOO_LONG(
-                field=field.called,
-                most=MOST_ITEMS,
-                number=len(items),
-            ),
-            "too_long",
-        )
-    return ",".join(_rewrite_item(item, field, shown) for item, shown in zip(items, written.split(","), strict=True))
-
-
-def _rewrite_item(item: str, field: _Field, written: str) -> str:
-    if special := _special(item, field):
-        return special
-    term, slash, step = item.partition("/")
-    if slash and (not _NUMBER.fullmatch(step) or int(step) == 0):
-        raise _refused(
-            error_messages.CRON_STEP_NEEDED(field=field.called, text=written),
-            "invalid_field",
-        )
-    if term == "*":
-        return item
-    first, dash, last = term.partition("-")
-    low, high = field.number(first), field.number(last if dash else first)
-    if low is None or high is None:
-        raise _bad_value(field, written, (first, last) if dash else (first,))
-    if not dash:
-        return f"{low}{slash}{step}"
-    if low <= high:
-        return f"{low}-{high}{slash}{step}"
-    # Sunday is both 0 and 7: a week that wraps starts again at 1 after 7, any other field at its lowest value.
-    top = 6 if field is _WEEKDAY else field.highest
-    values = [*range(low, top + 1), *range(field.lowest, high + 1)] if low <= top else [*range(field.lowest, high + 1)]
-    return ",".join(str(value) for value in values[:: int(step) if slash else 1])
-
-
-def _special(item: str, field: _Field) -> str | None:
-    """Return ``L``, ``LW``, ``15W``, ``L-2``, ``5L`` or ``1#2`` in one spelling. ``None`` for other values."""
-    if field is _DAY and (item in ("L", "LW") or SpecialDay.read(item)):
-        return item
-    if field is not _WEEKDAY:
-        return None
-    day, mark, position = item.partition("#")
-    if mark:
-        number = field.number(day)
-        if number is not None and position == "L":
-            return f"{number}L"
-        return f"{number}#{position}" if number is not None and position in ("1", "2", "3", "4", "5") else None
-    number = field.number(item[:-1]) if item.endswith("L") else None
-    return None if number is None else f"{number}L"
-
-
-def _bad_value(field: _Field, written: str, values: tuple[str, ...]) -> InvalidTrigger:
-    if all(_NUMBER.fullmatch(value) or value.isalpha() for value in values):
-        return _refused(
-            error_messages.CRON_PART_OUT_OF_RANGE(field=field.called, text=written, allowed=field.allowed),
-            "invalid_field",
-        )
-    return _refused(
-        error_messages.CRON_PART_NOT_UNDERSTOOD(
-            field=field.called,
-            text=written,
-            allowed=field.allowed,
-        ),
-        "invalid_field",
-    )
 
 
 def _wrong_number(text: str, number: int) -> InvalidTrigger:
     if not number:
-        return _refused(
+        return refused(
             error_messages.CRON_IS_EMPTY(),
             "wrong_number_of_fields",
         )
-    return _refused(
+    return refused(
         error_messages.CRON_PARTS(
             number=number,
             text=text,
@@ -355,11 +207,3 @@ def _never(parts: tuple[str, ...]) -> NeverFires:
             pointer=POINTER,
         )
     return NeverFires(error_messages.NO_DATE_MATCHES(), pointer=POINTER)
-
-
-def month_name(month: int) -> str:
-    return phrase_in(*_MONTH_NAMES[month - 1])
-
-
-def _refused(problem: str, code: str) -> InvalidTrigger:
-    return InvalidTrigger(problem, pointer=POINTER, code=code)

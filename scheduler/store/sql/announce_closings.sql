@@ -1,4 +1,4 @@
--- Put messages about incidents that closed into the outbox, to the channels that are told, or will be, that they opened.
+-- Put messages about incidents that closed into the outbox, to the channels that are announced, or will be, that they opened.
 -- One batch for each message that opened, when a moment has passed without a further end among its incidents, a longer
 -- one if there are several, and a minute after its last such message.
 --
@@ -37,7 +37,7 @@ WITH waiting AS MATERIALIZED (
      ORDER BY incident.id
      LIMIT %(limit)s::int
        FOR UPDATE SKIP LOCKED
-), told AS (
+), announced AS (
     UPDATE scheduler_incident AS incident
        SET closed_in = due.batch, remind_at = NULL, changed_at = NULL
       FROM chosen, due
@@ -45,10 +45,10 @@ WITH waiting AS MATERIALIZED (
        AND incident.opened_in = due.thread
     RETURNING incident.id, due.thread, due.batch, incident.rule_id, incident.rule_name, incident.severity
 ), batches AS (
-    SELECT told.thread, told.batch, min(told.rule_id) AS rule_id, min(told.rule_name) AS rule_name,
-           min(told.severity) AS severity, count(*) AS incidents
-      FROM told
-     GROUP BY told.thread, told.batch
+    SELECT announced.thread, announced.batch, min(announced.rule_id) AS rule_id, min(announced.rule_name) AS rule_name,
+           min(announced.severity) AS severity, count(*) AS incidents
+      FROM announced
+     GROUP BY announced.thread, announced.batch
 ), sent AS (
     INSERT INTO scheduler_notification (id, channel_id, rule_id, rule_name, kind, severity, batch, thread, due_at)
     SELECT gen_random_uuid(), heard.channel_id, batches.rule_id, batches.rule_name, 'recovered', batches.severity,

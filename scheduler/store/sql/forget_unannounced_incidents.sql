@@ -1,5 +1,5 @@
--- Incidents that nobody will be told of, and their ends: those that closed while their job was muted, and those whose
--- rule is gone.
+-- Mark incidents that are never announced as settled: those that closed while their job was muted, and those whose rule
+-- is gone.
 --
 -- Locks:   the rows, until the caller's transaction ends; what somebody else has locked is passed by.
 -- Params:  nobody uuid, the batch that stands for no message; limit int

@@ -1,4 +1,4 @@
--- Put reminders of open incidents into the outbox, to the channels that were told that they opened: an hour after the
+-- Put reminders of open incidents into the outbox, to the channels that announced their opening: an hour after the
 -- message before, then twice as long, until somebody acknowledges them.
 --
 -- Locks:   the incidents, until the caller's transaction ends; what somebody else has locked is passed by.
@@ -26,7 +26,7 @@ WITH due AS MATERIALIZED (
      ORDER BY incident.id
      LIMIT 5000
        FOR UPDATE OF incident SKIP LOCKED
-), told AS (
+), announced AS (
     UPDATE scheduler_incident AS incident
        SET reminders = incident.reminders + 1,
            remind_at = now() + (%(delays)s::float8[])[least(incident.reminders + 2, cardinality(%(delays)s::float8[]))]
@@ -35,10 +35,10 @@ WITH due AS MATERIALIZED (
      WHERE incident.id = chosen.id
     RETURNING incident.id, incident.opened_in AS thread, incident.rule_id, incident.rule_name, incident.severity
 ), batches AS (
-    SELECT told.thread, min(told.rule_id) AS rule_id, min(told.rule_name) AS rule_name, min(told.severity) AS severity,
+    SELECT announced.thread, min(announced.rule_id) AS rule_id, min(announced.rule_name) AS rule_name, min(announced.severity) AS severity,
            count(*) AS incidents
-      FROM told
-     GROUP BY told.thread
+      FROM announced
+     GROUP BY announced.thread
 ), sent AS (
     INSERT INTO scheduler_notification (id, channel_id, rule_id, rule_name, kind, severity, batch, thread, due_at)
     SELECT gen_random_uuid(), heard.channel_id, batches.rule_id, batches.rule_name, 'reminder', batches.severity,
