@@ -60,6 +60,12 @@ class SchedulerSettings:
     reap_after_seconds: float = 30.0
     """A node silent for this long is reaped, and its runs are handed over."""
 
+    pacemaker: bool = True
+    """Whether a process beside each node beats for it while a task keeps the interpreter to itself."""
+
+    stall_limit_seconds: float | None = 300.0
+    """A node whose interpreter or loops stand still for longer is ended by its pacemaker. ``None``: never."""
+
     max_recoveries: int = 3
     """A run whose node dies each time may be what kills it: it is started again this often at most."""
 

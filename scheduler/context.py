@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from datetime import datetime
@@ -11,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from scheduler.errors import RunStopped
+from scheduler.untouched import time
 
 if TYPE_CHECKING:
     from scheduler.logbook import Logbook

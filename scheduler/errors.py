@@ -303,6 +303,18 @@ class RunIsActive(SchedulerError):
     code = "run_is_active"
 
 
+class InvalidNote(SchedulerError):
+    """The note cannot be stored. It was not written."""
+
+    code = "invalid_note"
+
+
+class NoteAlreadyHolds(SchedulerError):
+    """The run was taken on, or released, already. No note was written."""
+
+    code = "note_already_holds"
+
+
 class InvalidWindow(SchedulerError):
     """The window of time cannot be used."""
 

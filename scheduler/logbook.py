@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 import threading
 from collections import deque
 from collections.abc import Iterable
+
+from scheduler.untouched import json
 
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 

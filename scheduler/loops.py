@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from abc import ABC, abstractmethod
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scheduler.errors import DatabaseUnavailable
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ class Loop(ABC):
 
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
+        self._turned_at = time.monotonic()
 
     @abstractmethod
     def turn(self) -> float:
@@ -42,8 +45,13 @@ class Loop(ABC):
     def is_alive(self) -> bool:
         return self._thread is not None and self._thread.is_alive()
 
+    def silent_seconds(self, now: float) -> float:
+        """Return the seconds since a turn last ended well, or failed for want of the database."""
+        return now - self._turned_at
+
     def start(self) -> None:
         self._stopping.clear()
+        self._turned_at = time.monotonic()
         self._thread = spawn(self._run, name=self.name)
 
     def stop(self, *, timeout: float | None = 5.0) -> bool:
@@ -88,14 +96,17 @@ class Loop(ABC):
             try:
                 pause = self.turn()
                 failures = 0
+                self._turned_at = time.monotonic()
             except DatabaseUnavailable as error:
                 failures += 1
                 pause = self.backoff_seconds(failures=failures)
                 self.unavailable(error, pause=pause)
+                self._turned_at = time.monotonic()
             except Exception:  # a fault of ours, or of code that is not ours: the loop must survive it
                 failures += 1
                 pause = self.backoff_seconds(failures=failures)
-                logger.exception(self._fault)
+                with contextlib.suppress(Exception):  # there may be no memory left to log it
+                    logger.exception(self._fault)
             if pause > 0:
                 self.wait(pause)
         self.close()

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from openlearn.settings import *  # noqa: F403
 from openlearn.settings import INSTALLED_APPS as _INSTALLED_APPS
+from openlearn.settings import SCHEDULER as _SCHEDULER
 
 INSTALLED_APPS = [*_INSTALLED_APPS, "tests.sample_app"]
+
+# A process more for each of the many nodes that tests start within their own: only where it is asked for.
+SCHEDULER = {"PACEMAKER": "SCHEDULER_PACEMAKER" in os.environ, **_SCHEDULER}

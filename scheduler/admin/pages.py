@@ -31,6 +31,9 @@ _gzip = GZipMiddleware(lambda _request: HttpResponse())
 _PREVIEW = "preview"
 """The button of a question that shows what the answer would change."""
 
+SWITCH = "want"
+"""The button of a question that shows its arguments as fields or as JSON."""
+
 PART = "part"
 """The query parameter by which a page asks for its own live region."""
 
@@ -159,7 +162,7 @@ def confirm(
     if request.method not in ("GET", "HEAD", "POST"):
         return HttpResponseNotAllowed(["GET", "POST"])
     key = request.POST.get("confirmed", "")
-    if not key or problem or _PREVIEW in request.POST:
+    if not key or problem or _PREVIEW in request.POST or SWITCH in request.POST:
         return _ask(request, question, problem)
     try:
         with nullcontext() if one_by_one else transactions.atomic():

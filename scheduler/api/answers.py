@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, Field, WithJsonSchema
 
 from scheduler.api import policy_shapes
-from scheduler.api.shapes import ActionWord, JobStateWord, RunKindWord, RunStateWord, SourceWord, ViaWord
+from scheduler.api.shapes import ActionWord, JobStateWord, NoteKindWord, RunKindWord, RunStateWord, SourceWord, ViaWord
 from scheduler.api.trigger_shapes import AnyTrigger
 
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -140,6 +140,22 @@ class Run(BaseModel):
     finished_at: Time | None
     seconds: float | None = Field(description="How long it ran.")
     cancel_requested_at: Time | None
+    taken_by: str | None = Field(description="The person who works on this failure.")
+    notes: int = Field(description="The number of notes on it.")
+
+
+class RunNote(BaseModel):
+    id: int
+    run: int
+    kind: NoteKindWord
+    text: str
+    author: str
+    via: ViaWord
+    created_at: Time
+
+
+class RunNotes(BaseModel):
+    results: list[RunNote]
 
 
 class RunDetail(Run):
@@ -248,6 +264,8 @@ class LivingNode(BaseModel):
     tick_seconds: float | None
     clock_skew_seconds: float | None
     time_zone_rules: str = Field(description="Release by which it computes, such as 2026c. Empty: unknown.")
+    memory_bytes: int | None = Field(description="Resident memory of the node and its child processes.")
+    processors: float | None = Field(description="Processors that they keep busy.")
 
 
 class Trouble(BaseModel):

@@ -45,6 +45,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.NothingToRestore: 409,
     errors.RunFinished: 409,
     errors.RunIsActive: 409,
+    errors.NoteAlreadyHolds: 409,
     errors.StaleVersion: 412,
     errors.RequestTooLarge: 413,
     errors.WrongContentType: 415,

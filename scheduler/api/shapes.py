@@ -21,6 +21,7 @@ JobStateWord = Literal["active", "paused", "finished", "broken"]
 RunStateWord = Literal[
     "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "interrupted", "missed", "skipped"
 ]
+NoteKindWord = Literal["note", "taken", "released"]
 RunKindWord = Literal["scheduled", "manual", "retry", "recovery"]
 SourceWord = Literal["admin", "api", "code"]
 ActionWord = Literal[
@@ -165,30 +166,12 @@ class BulkJobs(Body):
     changes: Edit | None = Field(default=None, description="With the action edit.")
 
 
-class BackfillWindow(Body):
-    since: Instant
-    until: Instant
-
-
-class RunSelection(Body):
-    state: list[RunStateWord] = Field(default_factory=list, max_length=9)
-    kind: list[RunKindWord] = Field(default_factory=list, max_length=4)
-    job: str = Field(default="", max_length=255)
-    name: str = Field(default="", max_length=255, description="Part of the name, the id or the task of the job.")
-    task: str = Field(default="", max_length=255)
-    executor: str = Field(default="", max_length=64)
-    tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
-    error: str = Field(default="", max_length=255, description="Part of the error.")
-    since: Instant | None = None
-    until: Instant | None = None
-
-
-class BulkRuns(Body):
-    """Either ids, or a filter that names something."""
-
-    action: Literal["cancel", "retry", "delete"]
-    ids: list[int] = Field(default_factory=list, max_length=10_000)
-    filter: RunSelection | None = None
+Argument = Field(
+    default="",
+    max_length=255,
+    description="Part of an argument, or “name=value”. Needs the permission to view the output of runs.",
+)
+Log = Field(default="", max_length=255, description="Part of the log. Needs the permission to view the output of runs.")
 
 
 class TokenCreation(Body):
@@ -236,13 +219,19 @@ class RunsOfJobQuery(Paging):
     state: list[RunStateWord] = _repeatable("Any of these states.")
     kind: list[RunKindWord] = _repeatable("Any of these kinds.")
     reason_code: list[str] = _repeatable("Any of these reasons: the codes that runs have as “reason_code”.")
+    error: str = Field(default="", max_length=255, description="Part of the error.")
+    argument: str = Argument
+    log: str = Log
     since: Instant | None = Field(default=None, description="Entered in the ledger at this instant or later.")
     until: Instant | None = Field(default=None, description="Entered in the ledger before this instant.")
 
 
 class RunsQuery(RunsOfJobQuery):
     job: str = Field(default="", max_length=255)
+    name: str = Field(default="", max_length=255, description="Part of the name, the id or the task of the job.")
     task: str = Field(default="", max_length=255)
+    executor: str = Field(default="", max_length=64)
+    tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
     node: UUID | None = Field(default=None, description="Id of a node.")
 
 

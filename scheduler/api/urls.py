@@ -27,6 +27,7 @@ from scheduler.api.overview.views import (
     TaskViews,
     TriggerViews,
 )
+from scheduler.api.runs.note_views import NoteViews
 from scheduler.api.runs.views import RunViews
 from scheduler.api.templates.origin_views import OriginViews
 from scheduler.api.templates.views import DeclarationViews, TemplateViews
@@ -97,6 +98,9 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("runs/<run_id:id>", RunViews.as_view({"get": "retrieve"}), "run"),
     ("runs/<run_id:id>/log", RunViews.as_view({"get": "log"}), "log"),
     ("runs/<run_id:id>/traceback", RunViews.as_view({"get": "traceback"}), "traceback"),
+    ("runs/<run_id:id>/notes", NoteViews.as_view({"get": "list", "post": "create"}), "notes"),
+    ("runs/<run_id:id>/take", NoteViews.as_view({"post": "take"}), "take-run"),
+    ("runs/<run_id:id>/release", NoteViews.as_view({"post": "release"}), "release-run"),
     ("runs/<run_id:id>/cancel", RunViews.as_view({"post": "cancel"}), "cancel"),
     ("runs/<run_id:id>/retry", RunViews.as_view({"post": "retry"}), "retry"),
     ("incidents", IncidentViews.as_view({"get": "list"}), "incidents"),

@@ -8,8 +8,9 @@ of the database's triggers come from it, or a test compares them with it. ``CONT
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from scheduler.core.states import Overlap
 
@@ -315,6 +316,28 @@ FIELDS = (
 BY_NAME = {field.name: field for field in FIELDS}
 NAMES = tuple(BY_NAME)
 POLICIES = tuple(field.name for field in FIELDS if field.is_policy)
+
+Seconds = float | timedelta
+
+
+class PolicyValues(TypedDict, total=False):
+    """The policies of a job. Their defaults and limits are in ``docs/jobs.md``."""
+
+    executor: str
+    priority: int
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: Seconds | None
+    overlap: str
+    timeout: Seconds | None
+    max_retries: int
+    retry_delay: Seconds
+    retry_backoff: float
+    retry_delay_cap: Seconds
+    retry_jitter: float
+    pause_after_failures: int | None
+    rerun_if_interrupted: bool
+
 
 STATE_COLUMNS = ("version", "state", "state_reason", "source", "paused_until")
 """Columns of a job that the change history records beside its definition."""

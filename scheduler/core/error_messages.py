@@ -160,6 +160,14 @@ WINDOW_TOO_FULL = declare(
     most=int,
 )
 FILTER_HOLDS_NUL = declare("filter_holds_nul", "NUL occurs in no text that is kept here.")
+NOTE_IS_EMPTY = declare("note_is_empty", "The note has no text.")
+NOTE_IS_TOO_LONG = declare("note_is_too_long", "The note is longer than {most:,} characters.", most=int)
+RUN_IS_TAKEN = declare("run_is_taken", "{who} works on run {id} already.", id=str, who=str)
+RUN_IS_NOT_TAKEN = declare("run_is_not_taken", "Run {id} is not taken on.", id=str)
+MAY_NOT_SEARCH_OUTPUT = declare(
+    "may_not_search_output",
+    "To search arguments and logs, ask for the permission “Can view arguments, result, log and traceback of run”.",
+)
 NOT_A_RUN_STATE = declare("not_a_run_state", "“{text}” is not a run state.", text=str)
 NOT_A_NODE = declare("not_a_node", "“{text}” is not the id of a node.", text=str)
 NOT_A_RUN_KIND = declare("not_a_run_kind", "“{text}” is not a kind of run.", text=str)

@@ -8,12 +8,12 @@ beside it as text. A code is never changed once it was released. A new one is an
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from scheduler.errors import SchedulerError
 from scheduler.messages import DECLARED, Message, declare, declare_counted, decode, encode, message
+from scheduler.untouched import json
 
 # Runs.
 BACKFILL = declare("backfill", "Backfill.")
@@ -86,6 +86,12 @@ TRIGGER_UNCOMPUTABLE = declare(
 TRIGGER_UNUSABLE = declare("trigger_unusable", "Its trigger cannot be used: {problem}", problem=Message)
 
 # Nodes.
+INTERPRETER_KEPT = declare(
+    "interpreter_kept",
+    "Run {runs} keeps the interpreter to itself since {since}: no other thread of the node has its turn.",
+    runs=str,
+    since=str,
+)
 NO_HEARTBEAT = declare("no_heartbeat", "No heartbeat since {since}.", since=str)
 STOPPED_EARLY = declare_counted(
     "stopped_early", "Stopped while {number} run went on.", "Stopped while {number} runs went on."

@@ -44,6 +44,17 @@ class RunKind(_Choices):
     RECOVERY = "recovery"
 
 
+class NoteKind(_Choices):
+    """The kinds of notes on a run."""
+
+    NOTE = "note"
+    TAKEN = "taken"
+    """Its author works on the failure from here on."""
+
+    RELEASED = "released"
+    """From here on, no longer."""
+
+
 class NodeState(_Choices):
     RUNNING = "running"
     STOPPING = "stopping"

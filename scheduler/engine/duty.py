@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
@@ -16,6 +15,7 @@ from scheduler.engine.workload import Workload
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.notifications import Channel
+from scheduler.untouched import time
 
 AnyDuty = TypeVar("AnyDuty", bound="Duty")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -16,6 +15,7 @@ from scheduler.loops import Periodic
 from scheduler.store.liveness import nodes
 from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from scheduler.engine.duties import DUTIES, LookAhead, Reconcile, Take, Work
 from scheduler.engine.duty import AnyDuty, Duty
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store.sessions.notifications import Channel
+from scheduler.untouched import time
 
 
 class NodeLoop:

@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from scheduler import __version__
@@ -14,11 +13,12 @@ from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.registry import registry
-from scheduler.engine.duties import Grant, Work
+from scheduler.engine.duties import Grant, Reconcile, Work
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
 from scheduler.engine.identity import Identity
 from scheduler.engine.loop import NodeLoop
+from scheduler.engine.pacemaker import Pacemaker
 from scheduler.engine.wakeups import Wakeups
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
@@ -36,6 +36,7 @@ from scheduler.store.sessions import notifications
 from scheduler.store.sessions.connections import Connection, Watchdog
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,12 @@ class Node:
     """One scheduler process, as the other nodes see it."""
 
     def __init__(
-        self, *, settings: SchedulerSettings, executors: Mapping[str, PoolFactory], events: Events | None = None
+        self,
+        *,
+        settings: SchedulerSettings,
+        executors: Mapping[str, PoolFactory],
+        events: Events | None = None,
+        owns_process: bool = False,
     ) -> None:
         self.identity = Identity()
         self.name = settings.name()
@@ -76,6 +82,7 @@ class Node:
         self._events = events or NoEvents()
         self._connection = Connection(purpose="node")
         self._lost = threading.Event()
+        self._stalled = threading.Event()
         self._stop_once = threading.Lock()
         self._stopped = False
         self.hurry = threading.Event()
@@ -102,19 +109,28 @@ class Node:
             wake=self.wakeups.wake,
             stuck=lambda: sum(pool.stuck for pool in pools.values()),
         )
+        self.pacemaker = Pacemaker(
+            identity=self.identity,
+            settings=settings,
+            pools=pools.values(),
+            vital=(self.heartbeat, self.recorder.batcher),
+            stalled=self._stalled.set,
+            ends_process=owns_process,
+        )
         self._watchdog = Watchdog()
         self._timekeeper = Timekeeper(pools=pools.values())
         self._session = Connection(purpose="tick")
-        self.loop = NodeLoop(
-            Work(
-                identity=self.identity,
-                settings=settings,
-                workload=self.workload,
-                lease=self.heartbeat.lease,
-                events=self._events,
-                connection=self._session,
-                positions=Positions(whole_seconds=settings.poll_seconds),
-            )
+        self.loop = NodeLoop(self._work())
+
+    def _work(self) -> Work:
+        return Work(
+            identity=self.identity,
+            settings=self._settings,
+            workload=self.workload,
+            lease=self.heartbeat.lease,
+            events=self._events,
+            connection=self._session,
+            positions=Positions(whole_seconds=self._settings.poll_seconds),
         )
 
     @property
@@ -135,6 +151,7 @@ class Node:
         self.heartbeat.start()
         self.recorder.start()
         logs.install(level=self._settings.run_log_level)
+        self.pacemaker.start()
         for pool in self.workload.pools.values():
             pool.start()
         self._timekeeper.start()
@@ -155,6 +172,8 @@ class Node:
         """
         if self._lost.is_set():
             self._become_another()
+        if self._stalled.is_set():
+            self._start_over()
         self.loop.hear(self.wakeups.heard())
         began = time.monotonic()
         pause = self.loop.run()
@@ -174,6 +193,7 @@ class Node:
                 return
             self._stopped = True
         began = time.monotonic()
+        self.pacemaker.rest()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
         self._try("stopping", self._mark_stopping)
@@ -184,6 +204,7 @@ class Node:
         written = self.recorder.stop(timeout=5.0)
         self.heartbeat.stop()
         self._try("stopped", lambda: self._mark_stopped(len(left)))
+        self.pacemaker.stop()
         self._session.close()
         self._connection.close()
         self._watchdog.stop()
@@ -241,6 +262,12 @@ class Node:
             events.NODE_RETURNED,
             extra={"node": self.identity.node, "former": former, "dropped": len(dropped)},
         )
+
+    def _start_over(self) -> None:
+        """The interpreter stood still, and what had not begun was given back: drop it here as well."""
+        self._stalled.clear()
+        self.workload.forget(run.id for run in self.workload.take_back())
+        self.loop.duty(Reconcile).soon()
 
     def _report(self, run: OwnedRun, outcome: Outcome) -> None:
         # What the body returned is for listeners only: the backlog must not keep it while the database is away.

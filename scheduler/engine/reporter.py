@@ -9,6 +9,7 @@ from dj_db_conn_pool.core import pool_container
 
 from scheduler.conf import SchedulerSettings
 from scheduler.engine.node import Node
+from scheduler.engine.usage import Meter
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
 from scheduler.store.measuring import measures
@@ -25,6 +26,7 @@ class Reporter(Periodic):
         super().__init__(name="scheduler-measures", fault=events.MEASURES_FAILED, seconds=settings.heartbeat_seconds)
         self._node = node
         self._connection = Connection(purpose="measures")
+        self._meter = Meter()
 
     def do(self) -> None:
         """
@@ -35,6 +37,7 @@ class Reporter(Periodic):
         node = self._node
         pools = node.workload.pools
         begun = {name: len(pool.begun()) for name, pool in pools.items()}
+        usage = self._meter.measure(children=[pid for pool in pools.values() for pid in pool.process_ids()])
         measures.report(
             self._connection,
             node=node.identity.node,
@@ -45,6 +48,8 @@ class Reporter(Periodic):
             busy=begun,
             waiting={name: max(0, pool.busy - begun[name]) for name, pool in pools.items()},
             connections=_pooled_connections(),
+            memory_bytes=usage.memory_bytes,
+            processors=usage.processors,
         )
 
     def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -39,6 +38,7 @@ from scheduler.execution.threads import ThreadPool
 from scheduler.loops import Loop
 from scheduler.store.jobstore import PostgresJobStore
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -86,9 +86,13 @@ class DurableScheduler(BackgroundScheduler):
         gconfig: Mapping[str, Any] | None = None,
         *,
         settings: conf.SchedulerSettings | None = None,
+        owns_process: bool = False,
         **options: Any,
     ) -> None:
         self._settings = settings or conf.get()
+        self._owns_process = owns_process
+        """Whether the process may be ended when its node can do no work."""
+
         self._node: Node | None = None
         self._passes: Passes | None = None
         self._dispatcher = EventDispatcher(dispatch=self._dispatch_event, has_listeners=lambda: bool(self._listeners))
@@ -139,11 +143,17 @@ class DurableScheduler(BackgroundScheduler):
         if getattr(multiprocessing.current_process(), "_inheriting", False):
             raise StartedWhileImported
         self._start_stores()
-        node = self._node = Node(settings=self._settings, executors=self._pool_factories(), events=self._dispatcher)
+        node = self._node = Node(
+            settings=self._settings,
+            executors=self._pool_factories(),
+            events=self._dispatcher,
+            owns_process=self._owns_process,
+        )
         node.start()
         self._dispatcher.start()
         self.state = STATE_PAUSED if paused else STATE_RUNNING
         self._passes = Passes(node=node, is_running=lambda: self.state == STATE_RUNNING)
+        node.pacemaker.watch(self._passes)
         self._passes.start()
         self._dispatch_event(SchedulerEvent(EVENT_SCHEDULER_STARTED))
 
@@ -159,6 +169,7 @@ class DurableScheduler(BackgroundScheduler):
         if self.state == STATE_STOPPED or node is None:
             raise SchedulerNotRunningError
         self.state = STATE_STOPPED
+        node.pacemaker.rest()
         if self._passes is not None:
             self._passes.stop(timeout=None)
         grace = self._settings.grace_seconds if grace_seconds is None else grace_seconds

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 
@@ -15,6 +13,7 @@ from scheduler.core.tasks.task import Task
 from scheduler.errors import UnknownTask
 from scheduler.execution.pools import Pool
 from scheduler.store.recording.runs import OwnedRun
+from scheduler.untouched import json, time
 
 _AHEAD_SECONDS = 0.03
 """Work handed to a pool beyond its free places, in seconds: about as much as it drains during one claim."""

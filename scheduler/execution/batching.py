@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
@@ -12,6 +11,7 @@ from typing import Generic, TypeVar
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,8 @@ class Batcher(Loop, Generic[Item]):
         self._drained = threading.Condition()
         self._abandon = threading.Event()
         self._refused_in_a_row = 0
-        self.progressed_at = time.monotonic()
-        """The last time that a flush succeeded or the backlog was empty, on the monotonic clock."""
+        self._empty_at = time.monotonic()
+        """The last time that somebody asked and the backlog was empty, on the monotonic clock."""
 
     def __len__(self) -> int:
         return len(self._items)
@@ -110,6 +110,11 @@ class Batcher(Loop, Generic[Item]):
             self._drained.notify_all()
         return not self._items
 
+    def silent_seconds(self, now: float) -> float:
+        if not self._items:
+            self._empty_at = now
+        return min(super().silent_seconds(now), now - self._empty_at)
+
     def interrupt(self) -> None:
         self._arrived.set()
 
@@ -130,7 +135,6 @@ class Batcher(Loop, Generic[Item]):
             self._arrived.clear()
             # An item put between the two lines above has set the event again, or is seen here.
             if not self._items:
-                self.progressed_at = time.monotonic()
                 return 0.0
         if len(self._items) < self._rows and not self._stopping.is_set():
             self._stopping.wait(self._gather_seconds)
@@ -149,7 +153,6 @@ class Batcher(Loop, Generic[Item]):
         self._items.extend(again)
         if weight:
             self._change_weight(sum(map(self._weigh, again)) - weight)
-        self.progressed_at = time.monotonic()
         with self._drained:
             self._drained.notify_all()
         return len(again) < len(batch)

@@ -10,7 +10,6 @@ import os
 import signal
 import struct
 import threading
-import time
 from collections.abc import Callable
 from multiprocessing.connection import wait
 
@@ -21,6 +20,7 @@ from scheduler.execution import child, main_module
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,10 @@ class Child:
         except (EOFError, OSError):
             pass
         raise ChildDidNotStart(f"{ChildDidNotStart.__doc__} {self._end()}")
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid
 
     def belongs_to(self, run_id: int | None) -> None:
         """Note the run that the child belongs to from now on, or ``None`` if it is free."""

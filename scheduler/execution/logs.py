@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
@@ -12,6 +11,7 @@ from typing import BinaryIO, TextIO
 from scheduler import conf, context
 from scheduler.execution.values import message_of
 from scheduler.logbook import Logbook
+from scheduler.untouched import time
 
 
 class RunLogHandler(logging.Handler):

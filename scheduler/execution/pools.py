@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 import queue
 import threading
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
+from scheduler.execution.vital_signs import NoSeat, Seat, VitalSigns
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
+from scheduler.untouched import time
+
+NO_MEMORY_SECONDS = 0.5
+"""The pause of a thread that has no memory to report with."""
 
 Report = Callable[[OwnedRun, Outcome], None]
 """Called by the executor, in any thread, once for each run that ended."""
@@ -81,6 +86,8 @@ class Pool(ABC):
         self._submitted = 0
         self._ended = 0
         self._count = threading.Lock()
+        self.signs: VitalSigns | None = None
+        """Where its threads show the runs that they work on, set before it starts."""
 
     @property
     def busy(self) -> int:
@@ -91,6 +98,10 @@ class Pool(ABC):
     def places(self) -> int:
         """Number of runs that it can have at once now. Less than its size while places are lost."""
         return self.size
+
+    def process_ids(self) -> Collection[int]:
+        """Return the ids of the child processes that live now."""
+        return ()
 
     def wants(self, *, ahead_seconds: float) -> int:
         """Number of runs to submit now: the free places, and those that drain within ``ahead_seconds``."""
@@ -131,7 +142,26 @@ class Pool(ABC):
         try:
             self._report(run, outcome)
         except MemoryError:  # what the run said may be what takes the memory: how it ended is kept
-            self._report(run, outcome._replace(result=None, traceback="", log="", value=None))
+            self._report_briefly(run, outcome)
+
+    def _report_briefly(self, run: OwnedRun, outcome: Outcome) -> None:
+        while True:
+            try:
+                self._report(run, outcome._replace(result=None, traceback="", log="", value=None))
+            except MemoryError:  # another body may have taken it all, and ends some time
+                time.sleep(NO_MEMORY_SECONDS)
+            else:
+                return
+
+    @contextmanager
+    def _seated(self) -> Iterator[Seat]:
+        """Give the caller's thread a place among the vital signs."""
+        seat = NoSeat() if self.signs is None else self.signs.seat()
+        try:
+            yield seat
+        finally:
+            if self.signs is not None:
+                self.signs.give_back(seat)
 
     @abstractmethod
     def begun(self) -> Collection[int]:

@@ -55,6 +55,10 @@ class ProcessPool(Pool):
         for number in range(self.size):
             self._threads.append(spawn(self._work, args=(number,), name=f"{self.name}-{number}"))
 
+    def process_ids(self) -> Collection[int]:
+        pids = (child.pid for child in tuple(self._children.values()))
+        return tuple(pid for pid in pids if pid is not None)
+
     def begun(self) -> Collection[int]:
         return tuple(self._begun)
 
@@ -80,18 +84,21 @@ class ProcessPool(Pool):
         return [run for run, _ in self._begun.values()]
 
     def _work(self, place: int) -> None:
-        while True:
-            child = self._ready_child(place)
-            run = self._queue.get() if child is not None else None
-            if child is None or run is None:
-                break
-            self._begun[run.id] = (run, child)
-            outcome = self._outcome(place, run)
-            if outcome is None or self._killing.is_set():
-                return  # the node accounts for this run
-            self._begun.pop(run.id)[1].belongs_to(None)
-            self._to_cancel.discard(run.id)
-            self._ended_run(run, outcome)
+        with self._seated() as seat:
+            while True:
+                child = self._ready_child(place)
+                run = self._queue.get() if child is not None else None
+                if child is None or run is None:
+                    break
+                seat.enter(run.id)
+                self._begun[run.id] = (run, child)
+                outcome = self._outcome(place, run)
+                if outcome is None or self._killing.is_set():
+                    return  # the node accounts for this run
+                self._begun.pop(run.id)[1].belongs_to(None)
+                self._to_cancel.discard(run.id)
+                self._ended_run(run, outcome)
+                seat.leave()
         child = self._children.pop(place, None)
         if child is not None:
             child.close()
@@ -115,7 +122,7 @@ class ProcessPool(Pool):
 
     def _run(self, child: Child, run: OwnedRun, *, may_try_again: bool) -> Outcome:
         """:raises ChildNeverBegan: only if it may be tried again"""
-        started = now_microseconds()
+        started, node = now_microseconds(), self._identity.node
         last = Note(run_id=run.id, progress=None, log="")
 
         def publish(note: Note) -> None:
@@ -128,7 +135,7 @@ class ProcessPool(Pool):
         if run.id not in self._to_cancel:
             timeout = timeout_of(run)
             try:
-                outcome = child.run(run, node=self._identity.node, timeout=timeout, publish=publish)
+                outcome = child.run(run, node=node, timeout=timeout, publish=publish)
             except ChildDied as died:
                 if run.id in self._to_cancel:
                     reason = reasons.PROCESS_ENDED()
@@ -151,6 +158,7 @@ class ProcessPool(Pool):
             reason=reason,
             log=last.log,
             progress=last.progress,
+            node=node,
         )
 
     def _ready_child(self, place: int) -> Child | None:

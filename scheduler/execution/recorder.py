@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 from scheduler.core.states import RunState
 from scheduler.errors import StatementCancelled
@@ -16,6 +17,7 @@ from scheduler.store.recording.finishing import Note, Outcome, Recorded
 from scheduler.store.sessions.connections import Connection, concerns_rows
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +74,11 @@ class Recorder:
         """Runs that are recorded and in no roll-up yet: somebody had locked the roll-up."""
 
         self._careful_until = 0.0
+        self._node = identity.node
+        """The id under which the runs were taken whose outcomes are being written."""
+
+        self._is_unsure = False
+        """Whether some of the oldest outcomes may be recorded: the answer to their COMMIT did not come."""
 
     def add(self, outcome: Outcome) -> None:
         self.batcher.add(outcome)
@@ -104,17 +111,36 @@ class Recorder:
 
     def _flush(self, items: Sequence[Outcome | Note]) -> Sequence[Outcome]:
         """Write all that can be written now and return the rest."""
-        outcomes = [item for item in items if isinstance(item, Outcome)]
-        if len(outcomes) < len(items):
-            ended = {outcome.run_id for outcome in outcomes}
-            notes = {item.run_id: item for item in items if isinstance(item, Note) and item.run_id not in ended}
-            if notes:
-                self._show(list(notes.values()))
-        return self._record(outcomes) if outcomes else ()
+        again: list[Outcome] = []
+        for node, own in self._by_taking(items):
+            self._node = node
+            outcomes = [item for item in own if isinstance(item, Outcome)]
+            if len(outcomes) < len(own):
+                ended = {outcome.run_id for outcome in outcomes}
+                notes = {item.run_id: item for item in own if isinstance(item, Note) and item.run_id not in ended}
+                if notes:
+                    self._show(list(notes.values()))
+            if outcomes:
+                again += self._record(outcomes)
+        return again
+
+    def _by_taking(self, items: Sequence[Outcome | Note]) -> Iterable[tuple[str, Sequence[Outcome | Note]]]:
+        """
+        Group what bodies said by the id under which the node took their runs.
+
+        A node that was taken for dead goes on under another id, and may take a run again of which an earlier body still
+        lives here. That body speaks for its own taking only.
+        """
+        present = self._identity.node
+        former = {item.node for item in items} - {"", present}
+        if not former:
+            return [(present, items)]
+        groups = [(node, [item for item in items if item.node == node]) for node in sorted(former)]
+        return [*groups, (present, [item for item in items if item.node not in former])]
 
     def _show(self, notes: list[Note]) -> None:
         try:
-            finishing.note(self.connection, notes=notes, node=self._identity.node)
+            finishing.note(self.connection, notes=notes, node=self._node)
         except Exception as error:  # what a run shows meanwhile is not worth holding up what became of others
             if not concerns_rows(error):
                 raise
@@ -122,8 +148,12 @@ class Recorder:
 
     def _record(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
         if self._to_reset:  # before failures are counted that came later
-            self._to_reset = finishing.reset_failures(self.connection, runs=self._to_reset)
+            self._to_reset = finishing.recount_failures(self.connection, runs=self._to_reset)
+        if self._is_unsure:
+            self._make_sure(outcomes)
+        self._is_unsure = True
         written = self._write(outcomes)
+        self._is_unsure = False
         recorded, followed = written.runs, written.followed
         again = [outcome for outcome in outcomes if outcome.run_id in written.locked]
         if again:
@@ -131,7 +161,8 @@ class Recorder:
         missing = [outcome.run_id for outcome in outcomes if outcome.run_id not in recorded]
         if missing:
             # The answer to an earlier COMMIT was lost: what this node finished already is no refusal.
-            recorded |= finishing.settled(self.connection, runs=missing, node=self._identity.node)
+            settled = finishing.settled(self.connection, runs=missing, node=self._node)
+            recorded, followed = recorded | settled, followed | settled  # their streaks are counted already
             missing = [run_id for run_id in missing if run_id not in recorded]
         if missing:
             self.refused += len(missing)
@@ -140,6 +171,12 @@ class Recorder:
         self._follow(recorded, followed)
         return again
 
+    def _make_sure(self, outcomes: Sequence[Outcome]) -> None:
+        """Count failures in a row by what was recorded when the answer was lost, before later failures are counted."""
+        settled = finishing.settled(self.connection, runs=[item.run_id for item in outcomes], node=self._node)
+        if settled:
+            self._to_reset |= finishing.recount_failures(self.connection, runs=settled)
+
     def _follow(self, recorded: frozenset[int], followed: frozenset[int]) -> None:
         """Do what follows from outcomes that are recorded: a failure of it is made up for by the loop of the node."""
         try:
@@ -147,7 +184,7 @@ class Recorder:
             if follow_ups.resets:
                 self._to_reset |= finishing.reset_failures(self.connection, runs=recorded - followed)
             if self._uncounted:
-                self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._identity.node)
+                self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._node)
             if follow_ups.releases and held_runs.release_behind(self.connection, runs=recorded):
                 self._released()
         except Exception as error:  # noqa: BLE001 - the outcomes are in the ledger: they must not be written again
@@ -166,7 +203,7 @@ class Recorder:
                 logger.warning(events.RECORDER_CAREFUL, extra={"rows": len(outcomes), "error": str(error)[:500]})
         left: list[int] = []
         written = in_halves(
-            outcomes,
+            sorted(outcomes, key=_finished),  # a part is counted before the next one
             self._finish_with_care,
             self._set_apart,
             pass_by=lambda outcome: left.append(outcome.run_id),
@@ -180,8 +217,9 @@ class Recorder:
     def _finish_with_care(self, outcomes: Sequence[Outcome]) -> Recorded:
         """Record the runs that are not locked, and count them afterwards: uncounted ones have ended all the same."""
         written = self._finish(outcomes, with_care=True)
-        self._uncounted |= rollups.count(self.connection, runs=written.runs, node=self._identity.node)
-        return written
+        self._uncounted |= rollups.count(self.connection, runs=written.runs, node=self._node)
+        self._to_reset |= finishing.recount_failures(self.connection, runs=written.runs - written.followed)
+        return dataclasses.replace(written, followed=written.runs)
 
     def _set_apart(self, outcome: Outcome, error: Exception) -> None:
         """Record the one outcome that cannot be, without its words."""
@@ -190,14 +228,13 @@ class Recorder:
         except Exception as refused:  # its row is odd, not its words
             if not concerns_rows(refused):
                 raise
-            node = self._identity.node
-            finishing.set_apart(self.connection, run=outcome.run_id, node=node, state=outcome.state, error=error)
+            finishing.set_apart(self.connection, run=outcome.run_id, node=self._node, state=outcome.state, error=error)
 
     def _finish(self, outcomes: Sequence[Outcome], *, with_care: bool = False) -> Recorded:
         recorded = finishing.finish(
             self.connection,
             outcomes=outcomes,
-            node=self._identity.node,
+            node=self._node,
             clock=self.read_clock(),
             with_care=with_care,
         )
@@ -206,6 +243,9 @@ class Recorder:
         if recorded.retried:
             self._released()
         return recorded
+
+
+_finished = attrgetter("finished")
 
 
 def _characters(item: Outcome | Note) -> int:

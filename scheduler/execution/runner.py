@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import json
 import logging
 import threading
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
@@ -29,6 +27,7 @@ from scheduler.messages import Message
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
+from scheduler.untouched import json, time
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +92,7 @@ def execute(
             finished=now_microseconds(),
             error=_masked(error, current.secrets),
             traceback=masked(traceback, current.secrets),
+            node=current.node,
         )
     finally:
         has_failed = outcome is None or outcome.state is not RunState.SUCCEEDED
@@ -144,13 +144,14 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         value=value,
         log=current.logbook.text() if current.logbook is not None else "",
         progress=progress_of(current),
+        node=current.node,
     )
 
 
 def note_of(current: CurrentRun) -> Note:
     """Return what a run has to show while it runs."""
     log = current.logbook.text() if current.logbook is not None else ""
-    return Note(run_id=current.run_id, progress=progress_of(current), log=log)
+    return Note(run_id=current.run_id, progress=progress_of(current), log=log, node=current.node)
 
 
 def progress_of(current: CurrentRun) -> str | None:

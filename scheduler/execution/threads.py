@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Collection
 from typing import NamedTuple
@@ -13,13 +13,14 @@ from typing import NamedTuple
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
 from scheduler.core.states import RunState
-from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
+from scheduler.execution.pools import NO_MEMORY_SECONDS, Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -116,14 +117,17 @@ class ThreadPool(Pool):
         return True
 
     def _work(self) -> None:
-        while (run := self._queue.get()) is not None:
-            try:
-                goes_on = self._run(run)
-            except BaseException as fault:  # whatever it is, as no memory for an outcome: the place is needed
-                logger.exception(events.POOL_FAULT, extra={"executor": self.name, "run": run.id})
-                goes_on = self._abandon(run, fault)
-            if not goes_on:
-                return
+        thread = threading.get_native_id()
+        with self._seated() as seat:
+            while (run := self._queue.get()) is not None:
+                seat.enter(run.id, thread=thread)
+                try:
+                    goes_on = self._run(run)
+                except BaseException as fault:  # noqa: BLE001 - as without memory for an outcome: the place is needed
+                    goes_on = self._survive(run, fault)
+                seat.leave()
+                if not goes_on:
+                    return
 
     def _run(self, run: OwnedRun) -> bool:
         """Run one body. Return false if it was reported without this thread, which has a successor."""
@@ -149,14 +153,20 @@ class ThreadPool(Pool):
         self._ended_run(run, outcome)
         return True
 
-    def _abandon(self, run: OwnedRun, fault: BaseException) -> bool:
+    def _survive(self, run: OwnedRun, fault: BaseException) -> bool:
         """Report a run that this thread could not run to its end. Return false if the thread has a successor."""
+        with contextlib.suppress(Exception):  # there may be no memory left to log it
+            logger.error(events.POOL_FAULT, extra={"executor": self.name, "run": run.id}, exc_info=fault)
+        outcome = None
+        while outcome is None:
+            try:
+                outcome = _abandoned(run, fault)
+            except MemoryError:  # another body may have taken it all, and ends some time
+                time.sleep(NO_MEMORY_SECONDS)
         thread = threading.get_ident()
         if self._begun.pop(run.id, None) is None and thread in self._stuck:
             return self._comes_back(thread)
-        now = now_microseconds()
-        error = f"{type(fault).__name__}: its thread could not go on."
-        self._ended_run(run, Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error))
+        self._ended_run(run, outcome)
         return True
 
     def _comes_back(self, thread: int) -> bool:
@@ -207,8 +217,15 @@ class ThreadPool(Pool):
                 traceback=clean(cut_middle(where, limit=32_768)),
                 log=logbook.text() if logbook is not None else "",
                 progress=progress_of(begun.current),
+                node=begun.current.node,
             ),
         )
+
+
+def _abandoned(run: OwnedRun, fault: BaseException) -> Outcome:
+    now = now_microseconds()
+    error = f"{type(fault).__name__}: its thread could not go on."
+    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error)
 
 
 def _never_begun(begun: _Begun) -> Outcome:
@@ -218,6 +235,7 @@ def _never_begun(begun: _Begun) -> Outcome:
         started=begun.started,
         finished=begun.started,
         reason=reasons.CANCELLED_BEFORE_IT_BEGAN(),
+        node=begun.current.node,
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import itertools
 import math
 import re
 import traceback as tracebacks
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping, Sized
 from typing import Any
 
 from pydantic_core import to_jsonable_python
+
+from scheduler.untouched import json
 
 _MOST_PROGRESS = 10**15
 _LONGEST_PROGRESS = 2000
@@ -17,6 +20,9 @@ _LONGEST_PROGRESS = 2000
 
 _LONGEST_SKIP = 2000
 """Characters of the text with which a task skips its run."""
+
+_FAR = 16
+"""A result so many times longer than is kept is not written out to see how it begins."""
 
 _REFUSED = re.compile("[\x00\ud800-\udfff]")
 
@@ -66,6 +72,8 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
         text = json.dumps(clean(value[: limit // 8]), ensure_ascii=False)
         return _cut(text, size=len(value.encode(errors="replace")) + 2, limit=limit)
     try:
+        if is_larger(value, than=_FAR * limit):
+            return _too_large(value, limit=limit)
         converted = _plain(to_jsonable_python(value, inf_nan_mode="constants"))
         text = json.dumps(converted, ensure_ascii=False, allow_nan=False)
     except Exception as error:  # noqa: BLE001 - the value's own code is anybody's, like the body that returned it
@@ -73,6 +81,41 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
         return json.dumps({"unserializable": type(value).__qualname__, "reason": reason}, ensure_ascii=False)
     size = len(text.encode())
     return _cut(text, size=size, limit=limit) if size > limit else text
+
+
+def is_larger(value: Any, *, than: int) -> bool:
+    """
+    Whether a value surely takes more bytes as JSON, found out in as many steps at most.
+
+    A value of a gigabyte would be copied several times before its size were known.
+    """
+    left = than
+    open_items: list[tuple[int, Iterator[Any]]] = [(0, iter((value,)))]
+    while open_items and left >= 0:
+        item = next(open_items[-1][1], _NOTHING)
+        left -= 1
+        if item is _NOTHING:
+            open_items.pop()
+        elif isinstance(item, str | bytes | bytearray):
+            left -= len(item)
+        elif any(id(item) == outer for outer, _ in open_items[-_DEEPEST:]):
+            return False  # it contains itself: it cannot be written out at all
+        elif isinstance(item, dict):
+            open_items.append((id(item), itertools.chain.from_iterable(item.items())))
+        elif isinstance(item, list | tuple | set | frozenset | deque):
+            open_items.append((id(item), iter(item)))
+    return left < 0
+
+
+_NOTHING = object()
+_DEEPEST = 100
+"""So many containers around an item are compared with it."""
+
+
+def _too_large(value: Any, *, limit: int) -> str:
+    """Describe a value that is not written out, because it would be far too long."""
+    was = f"{type(value).__qualname__}, {len(value):,} items" if isinstance(value, Sized) else type(value).__qualname__
+    return json.dumps({"cut": True, "more_than": _FAR * limit, "limit": limit, "was": was}, ensure_ascii=False)
 
 
 def _cut(text: str, *, size: int, limit: int) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import _thread
 import atexit
+import contextlib
+import faulthandler
 import logging
 import os
 import signal
@@ -64,3 +66,9 @@ def _leave(is_ending: threading.Event) -> None:
 def _refuse_to_interrupt(signum: int = signal.SIGINT, /) -> None:
     """Stand in for ``_thread.interrupt_main`` in a node."""
     raise RuntimeError(f"A task cannot stop its node: interrupt_main({signum}) was refused.")
+
+
+def show_threads_when_aborted() -> None:
+    """Let a process that its pacemaker aborts print where each of its threads was."""
+    with contextlib.suppress(Exception):  # standard error may be no file
+        faulthandler.enable()

@@ -1,4 +1,4 @@
-from scheduler.models.accounting import OwedWindow, RemovedJob
+from scheduler.models.accounting import OwedWindow, RemovedJob, RestoredJob
 from scheduler.models.alerts.channel import Channel
 from scheduler.models.alerts.incident import Incident, Mute
 from scheduler.models.alerts.notification import AlertChange, Notification
@@ -12,8 +12,8 @@ from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
 from scheduler.models.limit import LimitedRun, RateLimit
-from scheduler.models.measure import NodeMeasure
-from scheduler.models.node import Node
+from scheduler.models.node import Node, NodeMeasure
+from scheduler.models.note import RunNote
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
 from scheduler.models.template import Template, TemplateVersion
@@ -40,9 +40,11 @@ __all__ = [
     "OwedWindow",
     "RateLimit",
     "RemovedJob",
+    "RestoredJob",
     "Rollup",
     "Rule",
     "Run",
+    "RunNote",
     "Switch",
     "Template",
     "TemplateVersion",

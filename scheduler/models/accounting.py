@@ -50,3 +50,19 @@ class RemovedJob(models.Model):
 
     def __str__(self) -> str:
         return self.job_key
+
+
+class RestoredJob(models.Model):
+    """A job that was deleted and restored, and gets the runs of its past back in the background."""
+
+    job_key = models.CharField(_("job id"), max_length=255, primary_key=True)
+    restored_at = models.DateTimeField(_("restored at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("restored job")
+        verbose_name_plural = _("restored jobs")
+        default_permissions = ()
+        db_table = "scheduler_restored"
+
+    def __str__(self) -> str:
+        return self.job_key

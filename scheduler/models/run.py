@@ -110,6 +110,7 @@ class Run(models.Model):
         permissions = [
             ("cancel_run", "Can cancel run"),
             ("retry_run", "Can retry run"),
+            ("note_run", "Can write notes on runs and take failures on"),
             ("view_run_output", "Can view arguments, result, log and traceback of run"),
         ]
         constraints = [

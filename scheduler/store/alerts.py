@@ -15,7 +15,6 @@ Alerts: the database opens, counts and closes incidents, and messages about them
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,6 +29,7 @@ from scheduler.store.database import atomic
 from scheduler.store.measuring import measures
 from scheduler.store.measuring.measures import Execute
 from scheduler.store.sessions.connections import Connection, Row, array, texts
+from scheduler.untouched import json
 
 _JUDGE_LOCK = 0x5C4ED0A1
 """Any number that other users of advisory locks in the database are unlikely to use."""

@@ -54,15 +54,3 @@ RUN_COLUMNS = tuple(
         ("traceback", "''", "''", "''"),
     )
 )
-
-_LISTS = {
-    "{columns_of_a_run}": ", ".join(column.name for column in RUN_COLUMNS),
-    **{f"{{{way}}}": ", ".join(getattr(column, way) for column in RUN_COLUMNS) for way in RunColumn._fields[1:]},
-}
-
-
-def written_out(statement: str) -> str:
-    """Return a statement with the lists in the places of their names."""
-    for name, columns in _LISTS.items():
-        statement = statement.replace(name, columns)
-    return statement

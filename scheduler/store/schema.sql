@@ -340,14 +340,15 @@ BEGIN
     IF first IS NULL OR first > until THEN
         RETURN;
     END IF;
-    -- What an attempt covers already is accounted for.
+    -- Whoever moves a job and has written the rows for it in the same transaction owes nothing.
     IF EXISTS (
         SELECT 1
           FROM scheduler_run AS run
          WHERE run.job_id = job.djangojob_ptr_id
            AND run.scheduled_at >= first
            AND coalesce(run.covers_from, run.scheduled_at) <= first
-           AND run.attempt = 1)
+           AND run.attempt = 1
+           AND age(run.xmin) <= age(pg_current_xact_id()::xid))
     THEN
         RETURN;
     END IF;

@@ -5,13 +5,22 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from scheduler.store.run_columns import written_out
+from scheduler.store.run_columns import RUN_COLUMNS, RunColumn
 
 _FOLDER = Path(__file__).parent / "sql"
+
+_LISTS = {
+    "{columns_of_a_run}": ", ".join(column.name for column in RUN_COLUMNS),
+    **{f"{{{way}}}": ", ".join(getattr(column, way) for column in RUN_COLUMNS) for way in RunColumn._fields[1:]},
+}
+"""The lists of ``run_columns``, which statements name instead of writing them out."""
 
 
 @cache
 def load(name: str) -> str:
-    """Return a statement without its comments."""
+    """Return a statement without its comments, and with the lists of columns that it names."""
     text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
-    return written_out("\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip())
+    statement = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
+    for place, columns in _LISTS.items():
+        statement = statement.replace(place, columns)
+    return statement

@@ -246,7 +246,25 @@ METRICS_FAILED = _event("scheduler.metrics.failed", level="exception", meaning="
 METRICS_SERVED = _event(
     "scheduler.metrics.served", level="info", fields="host port", meaning="The metrics server listens here."
 )
+NODE_GIVEN_UP = _event(
+    "scheduler.node.given_up",
+    level="error",
+    fields="node seconds",
+    meaning="The node did nothing for so long that its pacemaker gives it up. Its process is ended.",
+)
 NODE_GOES_ON = _event("scheduler.node.goes_on", level="warning", meaning="The loop of the node makes progress again.")
+NODE_INTERPRETER_FREE = _event(
+    "scheduler.node.interpreter_free",
+    level="warning",
+    meaning="Threads of the node have their turns again.",
+    fields="node",
+)
+NODE_INTERPRETER_KEPT = _event(
+    "scheduler.node.interpreter_kept",
+    level="error",
+    fields="node runs",
+    meaning="A body keeps the interpreter to itself. The pacemaker beats for the node. Use the process pool for it.",
+)
 NODE_LEFT_THREADS_BEHIND = _event(
     "scheduler.node.left_threads_behind",
     level="warning",
@@ -292,9 +310,24 @@ OWED_CANNOT_BE_COMPUTED = _event(
     fields="job error",
     meaning="Fire times without a row cannot be computed, because the trigger is unusable.",
 )
+PACEMAKER_CANNOT_BEAT = _event(
+    "scheduler.pacemaker.cannot_beat",
+    level="warning",
+    fields="error",
+    meaning="The pacemaker could not reach the database in the place of its node. It tries again.",
+)
+PACEMAKER_ENDED = _event(
+    "scheduler.pacemaker.ended", level="warning", fields="code", meaning="The pacemaker ended. Another one is started."
+)
+PACEMAKER_FAILED = _event(
+    "scheduler.pacemaker.failed",
+    level="warning exception",
+    fields="error",
+    meaning="The pacemaker could not be started, or vital signs not be shown. It is tried again.",
+)
 POOL_FAULT = _event(
     "scheduler.pool.fault",
-    level="exception",
+    level="error",
     fields="executor run",
     meaning="The code around a run failed in an executor's thread. The thread goes on.",
 )

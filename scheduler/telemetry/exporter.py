@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -16,6 +15,7 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Server
 from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events, metrics
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

@@ -210,6 +210,8 @@ _OF_NODES: tuple[tuple[str, str, Callable[[NodeView], float | None]], ...] = (
     ("scheduler_node_tick_seconds", "Duration of its latest pass.", lambda node: node.tick_seconds),
     ("scheduler_node_clock_skew_seconds", "Its clock, ahead of the database's.", lambda node: node.skew),
     ("scheduler_node_database_connections", "Pooled connections in use.", lambda node: node.connections),
+    ("scheduler_node_memory_bytes", "Resident memory, with its child processes.", lambda node: node.memory_bytes),
+    ("scheduler_node_processors", "Processors that it keeps busy.", lambda node: node.processors),
 )
 _OF_POOLS: tuple[tuple[str, str, Callable[[NodeView], dict[str, int]]], ...] = (
     ("scheduler_pool_size", "Runs at once, by executor.", lambda node: node.executors),

@@ -160,6 +160,29 @@ class TestUpdateJob:
         assert found[1].next_run_time == day(2916, 5, 4)
         assert found[1].max_instances == 6
 
+    def test_replaces_the_job_by_one_whose_date_is_over_as_add_job_takes_it(
+        self, store: PostgresJobStore, add_job: Add
+    ) -> None:
+        first, second = add_job(run_date=day(2016, 5, 3)), add_job(tasks.second, day(2014, 2, 26))
+
+        store.update_job(add_job(run_date=day(2016, 5, 4), id=first.id, max_instances=6, is_added=False))
+
+        found = store.get_all_jobs()
+        assert [(job.id, job.next_run_time) for job in found] == [
+            (second.id, day(2014, 2, 26)),
+            (first.id, day(2016, 5, 4)),
+        ]
+        assert found[1].max_instances == 6
+
+    def test_finishes_a_job_whose_new_trigger_is_over(self, store: PostgresJobStore, add_job: Add) -> None:
+        add_job(trigger=IntervalTrigger(minutes=30, timezone=UTC), id="ends")
+        over = IntervalTrigger(minutes=1, start_date=day(2020, 1, 1), end_date=day(2020, 1, 2), timezone=UTC)
+
+        store.update_job(add_job(trigger=over, id="ends", is_added=False))
+
+        job = models.Job.objects.get()
+        assert (job.state, job.next_run_time) == (JobState.FINISHED, None)
+
     @pytest.mark.parametrize("next_run_time", [day(2013, 8, 13), None], ids=["earlier", "paused"])
     def test_moves_or_pauses_by_next_run_time(
         self, store: PostgresJobStore, add_job: Add, next_run_time: datetime | None

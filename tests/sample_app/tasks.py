@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import task
-from tests.sample_app import database, effects, governed, limited
+from tests.sample_app import database, effects, governed, greedy, limited
 
-__all__ = ["database", "governed", "limited"]
+__all__ = ["database", "governed", "greedy", "limited"]
 
 
 @task(name="sample.nothing")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 from dj_db_conn_pool.core import pool_container
 from django.db import connections
 
@@ -62,6 +63,7 @@ def environment(url: str, **changes: str) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "tests.settings",
         "LOG_FORMAT": "text",
         "LOG_LEVEL": "INFO",
+        "SCHEDULER_PACEMAKER": "1",
         **changes,
     }
 
@@ -70,6 +72,13 @@ def migrate(url: str) -> None:
     """Create the tables in a database."""
     command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(command, cwd=CHECKOUT, env=environment(url), check=True)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 class NodeProcess:

@@ -1,23 +1,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import psutil
 
 from scheduler.models import Run
 from scheduler.services import jobs
-from tests.scenarios.site import Site
+from tests.scenarios.holding import hold
+from tests.scenarios.site import Site, is_alive
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
-
-NOT_SOON = {"type": "interval", "days": 1}
-
-
-def hold(id: str, until: Path, **policies: Any) -> None:
-    """Create a job whose run goes on until the file exists, and let it run."""
-    job = jobs.create(id=id, task="sample.hold", trigger=NOT_SOON, kwargs={"until": str(until)}, **policies)
-    jobs.run_now(job=job)
 
 
 class TestKilledInTheMiddleAndStartedAgain:
@@ -103,13 +95,6 @@ class TestTheProcessPoolOfAKilledNode:
         node.kill()
 
         wait_until(lambda: not any(is_alive(child) for child in children))
-
-
-def is_alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 class TestARetryThatWaits:

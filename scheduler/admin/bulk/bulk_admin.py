@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.translation import gettext as _
@@ -54,7 +55,11 @@ class BulkActionAdmin(ReadOnlyAdmin):
         return [stop, *super().get_urls()]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("scheduler.view_job") or request.user.has_perm("scheduler.view_run")
+        subjects = _visible(request)
+        return bool(subjects) if obj is None else obj.subject in subjects
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BulkAction]:
+        return super().get_queryset(request).filter(subject__in=_visible(request))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
@@ -69,7 +74,10 @@ class BulkActionAdmin(ReadOnlyAdmin):
     ) -> HttpResponse:
         if object_id is None or request.method == "POST" or not self.has_view_permission(request):
             raise PermissionDenied
-        row = bulk.go_on(row=_found(object_id))
+        row = _found(object_id)
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        row = bulk.go_on(row=row)
         return pages.show_live(
             request, "scheduler/bulk/bulk.html", _context(request, row), region="scheduler/bulk/bulk_region.html"
         )
@@ -79,11 +87,16 @@ class BulkActionAdmin(ReadOnlyAdmin):
         row = _found(pk)
         if request.method != "POST":
             return HttpResponseRedirect(address(row.pk))
-        if not _may_stop(request, row):
+        if not self.has_view_permission(request, row) or not _may_stop(request, row):
             raise PermissionDenied
         bulk.stop(id=row.pk)
         messages.success(request, _("Stopping. Changes that were made are kept."))
         return HttpResponseRedirect(address(row.pk))
+
+
+def _visible(request: HttpRequest) -> list[str]:
+    """The subjects whose actions this person may see."""
+    return [subject for subject, word in bulk.VIEWED_WITH.items() if request.user.has_perm(f"scheduler.{word}")]
 
 
 def _may_stop(request: HttpRequest, row: BulkAction) -> bool:

@@ -18,7 +18,7 @@ from scheduler.admin.dashboard import charts, timeline
 from scheduler.admin.format import display, trigger_text
 from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import job_page, pausing
-from scheduler.admin.runs import run_page
+from scheduler.admin.runs import run_notes, run_page
 from scheduler.conf import get as settings
 from scheduler.core.health import Status
 from scheduler.core.states import RunKind, RunState
@@ -206,6 +206,7 @@ def _attention_row(request: HttpRequest, job: Any, found: Dashboard, *, see_runs
         "address": addresses.job(job.pk),
         "problem": display.first_line(problem),
         "error_address": addresses.run(failures[0].id) if failures else "",
+        "taken": run_notes.shown(found.taken.get(job.pk)) if see_runs else None,
         "since": failures[-1].scheduled_at if failures else job.next_run_time or job.state_changed_at,
         "strip": charts.strip(runs, size=20) if see_runs else "",
         "run_address": addresses.job_action("run", job.pk) if job_page.permissions(request, job)["run"] else "",

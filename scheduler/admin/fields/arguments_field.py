@@ -42,6 +42,9 @@ class ArgumentsWidget(forms.Widget):
         """With the project's template engine, which finds the templates of apps whatever FORM_RENDERER is."""
         return super().render(name, value, attrs, TemplatesSetting())
 
+    switches_by_submit: bool = False
+    """Whether the button between fields and JSON sends the form, as on pages without the script of the form."""
+
     task: str = ""
     stored: Mapping[str, Any] = {}
     problems: Mapping[str, str] = {}
@@ -75,6 +78,7 @@ class ArgumentsWidget(forms.Widget):
             text, fields, mode = self._stored_parts(value, offered, task)
         context["widget"] |= {
             "mode": mode if task else "json",
+            "switches_by_submit": self.switches_by_submit,
             "json": text,
             "task": task,
             "kept": " ".join(sorted(kept)),
@@ -226,15 +230,21 @@ def unmasked(given: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, A
     return found
 
 
-def switched(data: Any) -> str:
-    """Render the widget for what stands in a form, in the mode that ``want`` names, or as JSON where no fields fit."""
+def switched(data: Any, *, task: str = "") -> str:
+    """
+    Render the widget for what stands in a form, in the mode that ``want`` names, or as JSON where no fields fit.
+
+    ``task``: the one of a page on which it cannot be chosen.
+    """
     widget = ArgumentsWidget()
+    widget.switches_by_submit = bool(task)
     typed = widget.value_from_datadict(data, {}, "kwargs")
-    task = _known(typed["task"])
-    offered = arguments_of(task) if task else []
-    given = _given(typed, task)
+    typed["task"] = task or typed["task"]
+    known = _known(typed["task"])
+    offered = arguments_of(known) if known else []
+    given = _given(typed, known)
     wants_fields = data.get("want") == "fields"
-    fields = as_fields(offered, {} if given is None else given) if wants_fields and task else None
+    fields = as_fields(offered, {} if given is None else given) if wants_fields and known else None
     if given is not None:
         typed["kept"] &= {name for name, value in given.items() if value == display.MASK}
         typed["json"] = json.dumps(given, ensure_ascii=False, indent=2)

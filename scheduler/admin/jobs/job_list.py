@@ -36,6 +36,7 @@ from scheduler.core.states import RunState
 from scheduler.models import Job
 from scheduler.services.queries import overview
 from scheduler.services.queries.overview import Recent
+from scheduler.services.runs import notes
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Job]
@@ -68,8 +69,10 @@ class JobList(ChangeList):
         self.result_list = list(self.result_list)
         see_runs = request.user.has_perm("scheduler.view_run")
         runs = overview.recent(jobs=[job.pk for job in self.result_list], count=_STRIP) if see_runs else {}
+        troubled = [job.pk for job in self.result_list if job.condition in overview.TROUBLES]
+        taken = notes.of_jobs(jobs=troubled) if see_runs else {}
         for job in self.result_list:
-            job.recent = runs.get(job.pk, [])
+            job.recent, job.taken = runs.get(job.pk, []), taken.get(job.pk)
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Job]) -> list[Any]:
         """Empty values come last in both directions."""
@@ -160,6 +163,9 @@ class ListOfJobs(_Admin):
             badge = format_html("{} ×{}", badge, job.consecutive_failures)
         if any(run.state == RunState.RUNNING for run in job.recent):
             badge = format_html("{}<br>{}", badge, display.run_badge(RunState.RUNNING))
+        if job.taken is not None:
+            by = _("%s is on it") % display.first_line(job.taken.by, most=40)
+            badge = format_html('{}<br><a class="ols-tag" href="{}">{}</a>', badge, addresses.run(job.taken.run), by)
         return format_html('{}<br><span class="ols-small">{}</span>', badge, reason) if reason else badge
 
     @admin.display(description=gettext_lazy("when"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -20,16 +20,19 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import declared, pausing
+from scheduler.admin.runs import run_notes
 from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
 from scheduler.core import error_messages, triggers
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
-from scheduler.services.queries import job_history, overview, run_queries
+from scheduler.services.queries import error_groups, job_history, overview, run_queries
+from scheduler.services.queries.error_groups import ErrorGroup
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import RunFilter
+from scheduler.services.runs import notes
 from scheduler.services.sites import reverse
 
 STRIP = 50
@@ -50,10 +53,10 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
     runs = overview.recent(jobs=[job.pk], count=STRIP).get(job.pk, []) if see_runs else []
     active = list(Run.objects.active().filter(job_id=job.pk).only("pk", "state", "node", "started_at")[:20])
     condition = condition_of(job, now=now)
+    is_troubled = condition in overview.TROUBLES
     seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
-    groups = run_queries.group_errors(
-        filter=RunFilter(states=run_queries.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED)
-    )
+    failures = RunFilter(states=run_queries.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED)
+    groups = error_groups.grouped(filter=failures, now=now).groups
     newest = job_history.changes(filter=ChangeFilter(job=job.pk))[:_SHOWN_CHANGES]
     return {
         "title": display.first_line(job.name),
@@ -80,10 +83,9 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
         "chart": charts.durations(runs) if see_runs else None,
         "usual": _usual(seconds),
+        "taken": run_notes.shown(notes.of_jobs(jobs=[job.pk]).get(job.pk)) if is_troubled and see_runs else None,
         "runs": [{"run": run, "address": addresses.run(run.id)} for run in runs[:_SHOWN_RUNS]] if see_runs else [],
-        "groups": [{"group": group, "address": addresses.run(group.sample)} for group in groups[:10]]
-        if see_runs
-        else [],
+        "groups": _errors(job, groups[:10]) if see_runs else [],
         "may": permissions(request, job) | {"see_runs": see_runs},
         "links": {
             "pause": addresses.job_action("pause", job.pk),
@@ -102,6 +104,17 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
             "errors": addresses.runs(job=job.pk, group="error"),
         },
     }
+
+
+def _errors(job: Job, groups: Sequence[ErrorGroup]) -> list[dict[str, Any]]:
+    return [
+        {
+            "group": group,
+            "address": addresses.run(group.sample),
+            "runs": addresses.runs(job=job.pk, tab="failed", like=group.like),
+        }
+        for group in groups
+    ]
 
 
 def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:

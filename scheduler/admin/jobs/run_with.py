@@ -10,7 +10,13 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from scheduler.admin.fields.arguments_field import ArgumentsField, ArgumentsWidget, problems_by_argument
+from scheduler.admin import pages
+from scheduler.admin.fields.arguments_field import (
+    ArgumentsField,
+    ArgumentsWidget,
+    problems_by_argument,
+    switched,
+)
 from scheduler.admin.format.languages import told
 from scheduler.errors import InvalidArguments, UnknownTask
 from scheduler.models import Job
@@ -34,7 +40,9 @@ def asked(request: HttpRequest, *, job: Job, stored: Mapping[str, Any]) -> Asked
     """Read the arguments of a form, or offer those that are stored. A mask stands for the stored secret."""
     field = ArgumentsField(required=False)
     widget: Any = field.widget
-    widget.task, widget.stored = job.task, stored
+    widget.task, widget.stored, widget.switches_by_submit = job.task, stored, True
+    if pages.SWITCH in request.POST:
+        return Asked(html=switched(request.POST, task=job.task), kwargs={})
     if f"{NAME}-mode" not in request.POST:
         return Asked(html=_rendered(widget, field.prepare_value(dict(stored))), kwargs={})
     typed = widget.value_from_datadict(request.POST, {}, NAME)

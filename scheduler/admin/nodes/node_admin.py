@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin import pages
+from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard.dashboard import node_rows
 from scheduler.admin.format import display
 from scheduler.admin.format.display import Mark
@@ -22,6 +22,7 @@ from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.nodes import node_page
 from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.admin.runs import run_many
 from scheduler.core.health import Check, Status
 from scheduler.core.states import NodeState
 from scheduler.models import Node
@@ -88,7 +89,7 @@ class NodeAdmin(ReadOnlyAdmin):
         return pages.show_live(
             request,
             "scheduler/nodes/health.html",
-            _health(health.check_now()),
+            _health(request, health.check_now()),
             region="scheduler/nodes/health_region.html",
         )
 
@@ -126,7 +127,7 @@ class NodeAdmin(ReadOnlyAdmin):
         )
 
 
-def _health(report: Report) -> dict[str, Any]:
+def _health(request: HttpRequest, report: Report) -> dict[str, Any]:
     rows = [
         {
             "name": _CHECKS.get(check.name, check.name),
@@ -153,7 +154,27 @@ def _health(report: Report) -> dict[str, Any]:
         "rows": rows,
         "text": text,
         "nodes": node_rows(dashboard.nodes(now=timezone.now())),
+        "queues": _queues(request, report) if request.user.has_perm("scheduler.view_run") else [],
     }
+
+
+def _queues(request: HttpRequest, report: Report) -> list[dict[str, Any]]:
+    """The queue of each executor, and where it can be emptied."""
+    may_empty = request.user.has_perm("scheduler.cancel_run")
+    return [
+        {
+            "executor": display.first_line(queue.executor),
+            "address": addresses.runs(tab="queued", executor=queue.executor),
+            "queued": display.number(queue.queued),
+            "held": display.number(queue.held),
+            "running": display.number(queue.running),
+            "oldest": display.span(queue.oldest) if queue.oldest is not None else "",
+            "empty": run_many.address("cancel", tab="queued", executor=queue.executor)
+            if may_empty and queue.queued + queue.held
+            else "",
+        }
+        for queue in (report.standing.queues if report.standing is not None else ())
+    ]
 
 
 def _limit(check: Check) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from scheduler import conf
@@ -38,6 +39,7 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
             for name, size in sorted(sizes.items())
         ],
         "measure": measure,
+        "processors": _processors(measure.processors) if measure is not None else "",
         "runs": [{"run": run, "address": addresses.run(run.pk)} for run in runs[:_MOST_RUNS]],
         "more_runs": len(runs) > _MOST_RUNS,
         "see_runs": see_runs,
@@ -47,3 +49,8 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
         "grace": display.exactly(conf.get().grace_seconds),
         "kill": f"kill -TERM {node.pid}",
     }
+
+
+def _processors(busy: float | None) -> str:
+    """Say what share of one processor the node used, which is more than 100 % where it keeps several busy."""
+    return "" if busy is None else _("%s %% of one processor") % number_format(100 * busy, decimal_pos=0, use_l10n=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -19,8 +21,8 @@ from scheduler.admin.foundation import register
 from scheduler.admin.jobs import run_with
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
-from scheduler.admin.runs import run_list, run_log, run_many, run_page
-from scheduler.core.states import RunState
+from scheduler.admin.runs import run_list, run_log, run_many, run_notes, run_page
+from scheduler.core.states import NoteKind, RunState
 from scheduler.errors import InvalidFilter, RunNotFound
 from scheduler.models import Job, Run
 from scheduler.services import jobs, runs
@@ -31,7 +33,15 @@ from scheduler.services.queries import run_queries
 class RunAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view
-        actions = {"retry": self.retry_view, "again": self.again_view, "cancel": self.cancel_view, "log": self.log_view}
+        actions: dict[str, Callable[..., HttpResponseBase]] = {
+            "retry": self.retry_view,
+            "again": self.again_view,
+            "cancel": self.cancel_view,
+            "log": self.log_view,
+            "note": partial(self.note_view, kind=NoteKind.NOTE),
+            "take": partial(self.note_view, kind=NoteKind.TAKEN),
+            "release": partial(self.note_view, kind=NoteKind.RELEASED),
+        }
         own = [
             path(f"<int:run_id>/{name}/", wrap(view), name=f"scheduler_run_{name}") for name, view in actions.items()
         ]
@@ -144,6 +154,10 @@ class RunAdmin(ReadOnlyAdmin):
             arguments=given.html,
         )
         return pages.confirm(request, question=question, act=act, problem=given.problem)
+
+    def note_view(self, request: HttpRequest, run_id: int, *, kind: NoteKind) -> HttpResponse:
+        """Write a note on the run, take its failure on, or release it."""
+        return run_notes.ask(request, self._open(request, run_id, run_notes.PERMISSION), kind)
 
     def _open(self, request: HttpRequest, run_id: int, *permissions: str) -> Run:
         if not self.has_view_permission(request) or not request.user.has_perms(permissions):

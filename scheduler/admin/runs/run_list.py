@@ -17,7 +17,7 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.runs import run_csv, run_many
+from scheduler.admin.runs import run_csv, run_many, run_notes
 from scheduler.admin.runs.run_page import node_name
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
@@ -26,9 +26,11 @@ from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidFilter
 from scheduler.messages import phrase
 from scheduler.models import Node, Run
-from scheduler.services.queries import overview, run_queries
+from scheduler.services.queries import error_groups, overview, run_queries, text_search
+from scheduler.services.queries.error_groups import ErrorGroup
 from scheduler.services.queries.paging import Page
 from scheduler.services.queries.run_queries import RunFilter
+from scheduler.services.runs import notes
 
 PAGE_SIZE = 50
 
@@ -41,6 +43,7 @@ _TABS: dict[str, tuple[Any, tuple[RunState, ...]]] = {
     "missed": (gettext_lazy("Missed and skipped"), (RunState.MISSED, RunState.SKIPPED)),
     "cancelled": (gettext_lazy("Cancelled"), (RunState.CANCELLED,)),
 }
+_TEXTS = ("job", "name", "executor", "tag", "task", "error", "like", "argument", "log")
 _SLOWEST = "slowest"
 _NOTABLE_DELAY = timedelta(seconds=5)
 _MOST_NODES = 50
@@ -67,6 +70,9 @@ def show(request: HttpRequest) -> HttpResponseBase:
     if not is_part:
         choices = _choices(request, tab, wanted, nodes)
         context |= choices | {"links": choices["links"] | context["links"]}
+    if wanted.texts and not is_part:
+        # Each look reads many texts, so the page does not look again by itself.
+        return pages.show(request, "scheduler/runs/runs.html", {**context, "region": region})
     return pages.show_live(request, "scheduler/runs/runs.html", context, region=region)
 
 
@@ -91,10 +97,14 @@ def read(request: HttpRequest) -> tuple[str, RunFilter]:
     if kind and kind not in set(RunKind):
         raise InvalidFilter(error_messages.NOT_A_RUN_KIND(text=kind[:64]), parameter="kind")
     reason = given.get("reason_code", "").strip()
-    texts = {name: given.get(name, "").strip() for name in ("job", "name", "executor", "tag", "task", "error")}
+    texts = {name: given.get(name, "").strip() for name in _TEXTS}
     for name, text in texts.items():
         if "\x00" in text:
             raise InvalidFilter(error_messages.FILTER_HOLDS_NUL(), parameter=name)
+    if (texts["argument"] or texts["log"]) and not sees_output(request):
+        raise InvalidFilter(
+            error_messages.MAY_NOT_SEARCH_OUTPUT(), parameter="argument" if texts["argument"] else "log"
+        )
     since, until = _instant(given, "since"), _instant(given, "until")
     kinds = (kind,) if kind else ()
     wanted = RunFilter(
@@ -107,6 +117,11 @@ def read(request: HttpRequest) -> tuple[str, RunFilter]:
         **texts,
     )
     return tab, wanted
+
+
+def sees_output(request: HttpRequest) -> bool:
+    """Whether the reader may search arguments and logs: a search tells what they hold."""
+    return bool(request.user.has_perm("scheduler.view_run_output"))
 
 
 def _instant(given: Any, name: str) -> datetime | None:
@@ -135,6 +150,7 @@ def _is_slowest_first(request: HttpRequest) -> bool:
 
 def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict[str, Any]:
     names = run_queries.node_names(runs=found.rows, known=nodes)
+    noted = notes.of_runs(runs=[run.pk for run in found.rows])
     usual = overview.p95(jobs={run.job_id for run in found.rows if run.job_id})
     links = {"everything": request.path}
     if "cursor" in request.GET:
@@ -144,9 +160,11 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     if found.next:
         links["older"] = _address(request, cursor=found.next)
     return {
-        "rows": [_row(run, names, usual) for run in found.rows],
+        "rows": [_row(run, names, usual) | run_notes.in_list(noted, run.pk) for run in found.rows],
         "links": links,
-        "most_compared": f"{run_queries.MOST_COMPARED:,}" if _is_slowest_first(request) else "",
+        "most_compared": display.number(run_queries.MOST_COMPARED) if _is_slowest_first(request) else "",
+        "edge": found.edge,
+        "most_searched": display.number(text_search.MOST_SEARCHED),
     }
 
 
@@ -165,26 +183,33 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
 
 
 def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
-    groups = run_queries.group_errors(filter=wanted)
+    now = timezone.now()
+    found = error_groups.grouped(filter=wanted, now=now)
     return {
-        "most_grouped": f"{run_queries.MOST_GROUPED:,}",
+        "most_grouped": display.number(error_groups.MOST_GROUPED),
+        "counted_since": found.since,
         "links": {"everything": request.path},
         "groups": [
             {
                 "group": group,
                 "address": addresses.run(group.sample),
-                "runs": _address(request, group="", error=_common(group.text)),
+                **_ways(request, group, now=now),
                 "jobs": ", ".join(sorted(map(display.first_line, group.jobs.values()))[:5])
                 + (f" … ({len(group.jobs)})" if len(group.jobs) > 5 else ""),
             }
-            for group in groups[:100]
+            for group in found.groups[:100]
         ],
     }
 
 
-def _common(text: str) -> str:
-    """Return what all errors of a group have in common: the longest part between their numbers."""
-    return max(run_queries.fingerprint(text).split("#"), key=len).strip()[:200]
+def _ways(request: HttpRequest, group: ErrorGroup, *, now: datetime) -> dict[str, str]:
+    """Where the runs of the group are: all of them, and those of the last hour and day."""
+    own = {"group": "", "like": group.like}
+    local = timezone.localtime(now)
+    return {"runs": _address(request, **own)} | {
+        name: _address(request, **own, tab="failed", until="", since=f"{local - age:%Y-%m-%dT%H:%M:%S}")
+        for name, age in (("hour", error_groups.HOUR), ("day", error_groups.DAY))
+    }
 
 
 def _nodes() -> Any:
@@ -212,6 +237,7 @@ def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str,
         "since": _local(wanted.since),
         "until": _local(wanted.until),
         "is_filtered": replace(wanted, states=()) != RunFilter(),
+        "sees_output": sees_output(request),
         "most_exported": f"{run_queries.MOST_EXPORTED:,}",
         "windows": _windows(request),
         "is_slowest_first": _is_slowest_first(request),

@@ -24,7 +24,7 @@ from scheduler.errors import InvalidFilter
 from scheduler.models import Run
 from scheduler.services import bulk
 from scheduler.services.bulk import Selection
-from scheduler.services.queries import run_queries
+from scheduler.services.queries import run_queries, text_search
 from scheduler.services.queries.run_queries import RunFilter
 
 ACTIONS = {
@@ -75,7 +75,7 @@ def ask(request: HttpRequest, wanted: RunFilter, *, back: str) -> HttpResponseBa
 
     question = Question(
         title=str(_QUESTIONS[action]),
-        effects=[_counted(selection), str(_EFFECTS[action])],
+        effects=[_counted(selection), *_searched(wanted, everything=everything), str(_EFFECTS[action])],
         button=str(ACTIONS[action][0]),
         back=back,
         is_destructive=action != "retry",
@@ -98,6 +98,14 @@ def _possible(action: str, wanted: RunFilter) -> RunFilter:
     among = active if action == "cancel" else FINISHED_STATES
     states = tuple(state for state in wanted.states or tuple(RunState) if state in among)
     return replace(wanted, states=states or among)
+
+
+def _searched(wanted: RunFilter, *, everything: bool) -> list[str]:
+    """Say how far a search in texts goes."""
+    if not everything or not wanted.texts:
+        return []
+    most = display.number(text_search.MOST_SEARCHED)
+    return [_("Arguments and logs are searched in the newest %s runs that match the other filters.") % most]
 
 
 def _counted(selection: Selection) -> str:

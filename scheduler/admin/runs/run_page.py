@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
-from scheduler.admin.runs import run_around, run_log, run_report, tracebacks
+from scheduler.admin.runs import run_around, run_log, run_notes, run_report, tracebacks
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
@@ -29,7 +29,7 @@ RUN_WITH_OTHER_ARGUMENTS = ("scheduler.run_job", "scheduler.change_job", "schedu
 
 
 def context(request: HttpRequest, run: Run) -> dict[str, Any]:
-    """Return all that page and live region show. Twelve queries at most."""
+    """Return all that page and live region show. Thirteen queries at most."""
     now = timezone.now()
     job = Job.objects.defer("job_state").filter(pk=run.job_id).first() if run.job_id else None
     attempts, near = run_queries.attempts(run=run), run_queries.neighbours(run=run)
@@ -82,6 +82,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
             see_job=request.user.has_perm("scheduler.view_job"),
         ),
         "forgotten": run_around.forgotten(run, now=now),
+        **run_notes.context(request, run),
     }
 
 

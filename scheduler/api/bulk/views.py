@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler.api import answers, parsing, shapes
+from scheduler.api.bulk.shapes import BackfillWindow, BulkRuns
 from scheduler.api.idempotency import once
 from scheduler.api.jobs.selecting import selected_by
 from scheduler.api.jobs.views import BULK_PERMISSIONS
@@ -31,14 +32,15 @@ class BulkViews(Resource):
         "runs": ("view_run",),
         "jobs": ("view_job",),
         "backfill": ("view_job", "run_job"),
-        "retrieve": ("view_run",),
-        "stop": ("view_run",),
+        # The subject of the action decides.
+        "retrieve": (),
+        "stop": (),
     }
 
     @operation(
         answers.BulkProgress,
         status=202,
-        body=shapes.BulkRuns,
+        body=BulkRuns,
         query=shapes.Nothing,
         problems=(422,),
         headers=("Idempotency-Key",),
@@ -47,13 +49,16 @@ class BulkViews(Resource):
         """
         Cancel, retry or delete many runs: by ids, or those that a filter finds.
 
-        It goes on in the background. The answer says where its progress is.
+        It goes on in the background. The answer says where its progress is. A search in arguments or logs is carried
+        out at once, in the newest 10,000 runs that match the other criteria.
         """
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.BulkRuns)
-        if message := lacking(request, PERMISSIONS[body.action]):
+        body = parsing.body(request, BulkRuns)
+        selection = _selection(body)
+        is_search = isinstance(selection.filter, RunFilter) and bool(selection.filter.texts)
+        if message := lacking(request, PERMISSIONS[body.action], *(["view_run_output"] if is_search else [])):
             self.permission_denied(request, message=message)
-        return self._begin(request, subject="runs", action=body.action, selection=_selection(body))
+        return self._begin(request, subject="runs", action=body.action, selection=selection)
 
     @operation(
         answers.BulkProgress,
@@ -93,7 +98,7 @@ class BulkViews(Resource):
     @operation(
         answers.BulkProgress,
         status=202,
-        body=shapes.BackfillWindow,
+        body=BackfillWindow,
         query=shapes.Nothing,
         problems=(404, 422),
         headers=("Idempotency-Key",),
@@ -105,7 +110,7 @@ class BulkViews(Resource):
         It goes on in the background. Cancelling the queued runs with the reason code “backfill” undoes it.
         """
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.BackfillWindow)
+        body = parsing.body(request, BackfillWindow)
         return self._begin(
             request,
             subject="backfill",
@@ -127,19 +132,27 @@ class BulkViews(Resource):
     def retrieve(self, request: Request, id: str) -> Response:
         """Say how far an action on many is."""
         parsing.query(request, shapes.Nothing)
-        return Response(_progress(bulk.go_on(row=_get(id))), headers={"Cache-Control": "no-store"})
+        return Response(_progress(bulk.go_on(row=self._get(request, id))), headers={"Cache-Control": "no-store"})
 
     @operation(answers.BulkProgress, query=shapes.Nothing, problems=(404,))
     def stop(self, request: Request, id: str) -> Response:
         """Stop one's own action after the rows at hand. With the right to delete jobs, anybody's."""
         parsing.query(request, shapes.Nothing)
-        row = _get(id)
+        row = self._get(request, id)
         if row.requested_by != self.actor(request) and not may(request, "delete_job"):
             self.permission_denied(request, message=lacking(request, "delete_job"))
         return Response(_progress(bulk.stop(id=row.pk)))
 
+    def _get(self, request: Request, id: str) -> BulkAction:
+        if not any(may(request, codename) for codename in bulk.VIEWED_WITH.values()):
+            self.permission_denied(request, message=lacking(request, "view_run"))
+        row = _get(id)
+        if message := lacking(request, bulk.VIEWED_WITH[row.subject]):
+            self.permission_denied(request, message=message)
+        return row
 
-def _selection(body: shapes.BulkRuns) -> Selection:
+
+def _selection(body: BulkRuns) -> Selection:
     given: dict[str, Any] = {} if body.filter is None else body.filter.model_dump()
     named = {name: value for name, value in given.items() if value}
     if bool(body.ids) == bool(named):

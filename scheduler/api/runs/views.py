@@ -9,7 +9,7 @@ from rest_framework.response import Response
 
 from scheduler.api import answers, pagination, parsing, shapes
 from scheduler.api.idempotency import once
-from scheduler.api.permissions import may
+from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.errors import RunNotFound
@@ -36,11 +36,15 @@ class RunViews(Resource):
 
     @operation(answers.Runs, query=shapes.RunsQuery)
     def list(self, request: Request) -> Response:
-        """List runs, newest first. Failures alone are ordered by their end."""
+        """
+        List runs, newest first. Failures alone are ordered by their end.
+
+        Arguments and logs are searched in at most 10,000 runs at a time: a page may have fewer runs than the limit, and
+        “next” continues the search.
+        """
         query = parsing.query(request, shapes.RunsQuery)
-        return self._page(
-            request, query, RunFilter(job=query.job, task=query.task, node=str(query.node or ""), **_part(query))
-        )
+        own = {name: getattr(query, name) for name in ("job", "name", "task", "executor", "tag")}
+        return self._page(request, query, RunFilter(**own, node=str(query.node or ""), **_part(query)))
 
     @operation(answers.Runs, query=shapes.RunsOfJobQuery, problems=(404,))
     def of_job(self, request: Request, id: str) -> Response:
@@ -49,6 +53,8 @@ class RunViews(Resource):
         return self._page(request, query, RunFilter(job=id, **_part(query)))
 
     def _page(self, request: Request, query: shapes.RunsOfJobQuery, filter: RunFilter) -> Response:
+        if filter.texts and (message := lacking(request, "view_run_output")):
+            self.permission_denied(request, message=message)
         page = run_queries.page(filter=filter, limit=query.limit, cursor=query.cursor)
         return Response({"results": representations.runs(rows=page.rows), **pagination.links(request, page)})
 
@@ -61,7 +67,7 @@ class RunViews(Resource):
         waiting, so that there is room for others: the rest is answered at once.
         """
         query = parsing.query(request, shapes.RunQuery)
-        run = _get(id)
+        run = get_run(id)
         if query.wait and run.finished_at is None and _waits.acquire(blocking=False):
             try:
                 run = waiting.until_finished(id=run.pk, seconds=query.wait)
@@ -85,7 +91,7 @@ class RunViews(Resource):
 
     def _text(self, request: Request, id: str, column: str) -> Response:
         query = parsing.query(request, shapes.TextQuery)
-        run = _get(id)
+        run = get_run(id)
         text = getattr(run, column)
         lines = text.splitlines(keepends=True)
         return Response(
@@ -101,7 +107,7 @@ class RunViews(Resource):
     def cancel(self, request: Request, id: str) -> Response:
         """Cancel a run: at once if it is queued, else as soon as it obeys."""
         parsing.query(request, shapes.Nothing)
-        run = runs.cancel(run=_get(id), actor=self.actor(request))
+        run = runs.cancel(run=get_run(id), actor=self.actor(request))
         return Response(representations.runs(rows=[run])[0], status=202)
 
     @operation(answers.Run, status=202, query=shapes.Nothing, problems=(404, 409, 422), headers=("Idempotency-Key",))
@@ -110,7 +116,7 @@ class RunViews(Resource):
         parsing.query(request, shapes.Nothing)
 
         def do() -> Response:
-            run = runs.retry(run=_get(id), actor=self.actor(request))
+            run = runs.retry(run=get_run(id), actor=self.actor(request))
             return Response(
                 representations.run(row=run, nodes={}),
                 status=202,
@@ -120,7 +126,8 @@ class RunViews(Resource):
         return once(request, do)
 
 
-def _get(id: str) -> Run:
+def get_run(id: str) -> Run:
+    """:raises RunNotFound: a run with this id does not exist"""
     if int(id) > shapes.LARGEST_ID:
         raise RunNotFound(f"There is no run with the id {id[:30]}.")
     return runs.get(id=int(id))
@@ -131,6 +138,7 @@ def _part(query: shapes.RunsOfJobQuery) -> dict[str, Any]:
         "states": tuple(query.state),
         "kinds": tuple(query.kind),
         "reasons": run_queries.known_reasons(query.reason_code),
+        **{name: getattr(query, name) for name in ("error", "argument", "log")},
         "since": query.since,
         "until": query.until,
     }

@@ -59,9 +59,19 @@ def stuck(found: Standing) -> Check:
                 number=unheeded,
             )
         )
+    kept = [node for node in found.nodes if node.kept_by]
+    said += [
+        phrase(
+            "Run {runs} keeps the interpreter of {node} to itself, so other threads there stand still: run such code "
+            "in the process pool.",
+            runs=node.kept_by,
+            node=node.name,
+        )
+        for node in kept
+    ]
     text = row(" ", said) if said else phrase("Runs end when they are told to.")
     status = Status.WARN if said else Status.PASS
-    return Check(name="stuck_runs", status=status, text=text, value=threads + unheeded, limit=0)
+    return Check(name="stuck_runs", status=status, text=text, value=threads + unheeded + len(kept), limit=0)
 
 
 def recorder(found: Scheduling, limits: Limits) -> Check:

@@ -102,6 +102,15 @@ class NodeView:
     tzdata: str
     """The release of its time zone rules; empty: it is of an earlier release of the scheduler."""
 
+    memory_bytes: int | None
+    """Resident memory of the node and its child processes."""
+
+    processors: float | None
+    """Processors that they keep busy."""
+
+    kept_by: str = ""
+    """Numbers of the runs that keep its interpreter to themselves."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotStarted:

@@ -1,4 +1,4 @@
-"""Account for notes of the database: fire times without a row, and runs of deleted jobs."""
+"""Account for notes of the database: fire times without a row, and runs of deleted and restored jobs."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.accounting import owed
-from scheduler.store.cleaning import removals
+from scheduler.store.cleaning import removals, restorations
 
 logger = logging.getLogger(__name__)
 
 
 class Account(Duty):
-    """Enter fire times that are owed as skipped, and detach runs of deleted jobs, some at each call."""
+    """Enter owed fire times as skipped, detach the runs of deleted jobs, and attach those of restored ones."""
 
     ends_sleep = False
 
@@ -31,4 +31,5 @@ class Account(Duty):
         if windows:
             owed.account(connection, windows=windows, node=node)
         detached = removals.detach(connection)
-        return 0.0 if self._after or detached >= removals.MOST_RUNS else None
+        attached = restorations.attach(connection)
+        return 0.0 if self._after or detached >= removals.MOST_RUNS or attached else None

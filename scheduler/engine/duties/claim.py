@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from scheduler.core.states import RunState
 from scheduler.core.tasks.registry import registry
@@ -13,6 +12,7 @@ from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming import claims
 from scheduler.store.claiming.claims import Claim as Claimed
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

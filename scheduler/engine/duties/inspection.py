@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -24,6 +23,7 @@ from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.halving import in_halves
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
+from scheduler.untouched import json
 
 logger = logging.getLogger(__name__)
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
-
 from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming import limits
+from scheduler.untouched import time
 
 _WAITING_SECONDS = 1.0
 """Between two decisions while runs wait: places are freed by other nodes as well."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.release import Release
@@ -13,6 +11,7 @@ from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording import runs
 from scheduler.store.recording.runs import NextDue
 from scheduler.store.sessions.notifications import Channel
+from scheduler.untouched import time
 
 _LOCKED_SECONDS = 0.05
 """Delay before the next query for due work that is locked: by another node for a moment, by a person for longer."""

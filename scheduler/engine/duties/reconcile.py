@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import time
 
 from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording import runs
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording.held_runs import HeldRuns
+from scheduler.untouched import time
 
 
 class Release(Duty):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import time
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -24,6 +22,7 @@ from scheduler.store.jobs.definitions import ApprovedJob, EndedPause
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
+from scheduler.untouched import json, time
 
 logger = logging.getLogger(__name__)
 

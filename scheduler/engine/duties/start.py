@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 
 from scheduler import failpoints
 from scheduler.engine.duties.limits import Grant
@@ -15,6 +14,7 @@ from scheduler.store.claiming import limits
 from scheduler.store.recording import runs
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording import runs
 from scheduler.store.sessions.notifications import Channel
+from scheduler.untouched import time
 
 
 class Take(Duty):

@@ -14,11 +14,15 @@ from scheduler.management import printing
 from scheduler.models import Run
 from scheduler.services import bulk, runs
 from scheduler.services.bulk import Selection
-from scheduler.services.queries import representations, run_queries
+from scheduler.services.queries import representations, run_queries, text_search
 from scheduler.services.queries.run_queries import RunFilter
 
+_SEARCHED = (
+    f"Arguments and logs were searched in the newest {text_search.MOST_SEARCHED:,} runs at most that match the other "
+    "criteria. Use --until to search before them."
+)
 _LOOK_SECONDS = 0.5
-_FILTERS = ("job", "name", "task", "executor", "tag", "error", "since", "until")
+_FILTERS = ("job", "name", "task", "executor", "tag", "error", "argument", "log", "since", "until")
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
 
 
@@ -30,12 +34,8 @@ class Command(BaseCommand):
         found: CommandParser = words.add_parser("list", help="List runs, newest first.")
         printing.add_output(found)
         found.add_argument("--failed", action="store_true", help="Only failed, timed out and interrupted runs.")
-        found.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
         found.add_argument("--reason", action="append", choices=sorted(RUN_REASONS), default=[], metavar="CODE")
-        found.add_argument("--job", default="", help="The id of a job.")
-        found.add_argument("--task", default="")
-        found.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
-        found.add_argument("--until", type=printing.since, metavar="TIME")
+        _add_filter(found)
         found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
         log: CommandParser = words.add_parser("log", help="Show what a run has logged.")
         log.add_argument("run", type=printing.whole(least=1, most=2**63 - 1), help="The id of the run.")
@@ -44,45 +44,23 @@ class Command(BaseCommand):
         for word, help in (("cancel", "Cancel runs."), ("retry", "Queue another attempt of finished runs.")):
             part: CommandParser = words.add_parser(word, help=f"{help} Those named, or all that match.")
             part.add_argument("runs", nargs="*", metavar="RUN", type=printing.whole(least=1, most=2**63 - 1))
-            part.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
-            part.add_argument("--job", default="", help="The id of a job.")
-            part.add_argument("--task", default="")
-            part.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
-            part.add_argument("--until", type=printing.since, metavar="TIME")
+            _add_filter(part)
             part.add_argument("--limit", type=printing.whole(least=1, most=10_000), default=1000, metavar="N")
             printing.add_output(part)
 
         many: CommandParser = words.add_parser("bulk", help="Act on all runs that a filter finds, with progress.")
         many.add_argument("action", choices=("cancel", "retry", "delete"))
-        many.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
-        many.add_argument("--job", default="", help="The id of a job.")
-        many.add_argument("--name", default="", help="Part of the name, the id or the task of the job.")
-        many.add_argument("--task", default="")
-        many.add_argument("--executor", default="")
-        many.add_argument("--tag", default="", help="A tag that the job has now.")
-        many.add_argument("--error", default="", help="Part of the error.")
-        many.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or ISO 8601.")
-        many.add_argument("--until", type=printing.since, metavar="TIME")
+        _add_filter(many)
 
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
 
     def _list(
-        self,
-        *,
-        output: str,
-        limit: int,
-        **given: Any,
+        self, *, output: str, failed: bool, state: list[str], reason: list[str], limit: int, **which: Any
     ) -> None:
-        states = {*given["state"], *(state.value for state in run_queries.UNSUCCESSFUL if given["failed"])}
-        filter = RunFilter(
-            job=given["job"],
-            task=given["task"],
-            states=tuple(sorted(states)),
-            reasons=tuple(given["reason"]),
-            since=given["since"],
-            until=given["until"],
-        )
+        states = {*state, *(state.value for state in run_queries.UNSUCCESSFUL if failed)}
+        named = {name: which[name] for name in _FILTERS}
+        filter = RunFilter(states=tuple(sorted(states)), reasons=tuple(reason), **named)
         rows = list(run_queries.runs(filter=filter)[: limit + 1])
         shown = representations.runs(rows=rows[:limit])
         if output == "json":
@@ -91,6 +69,8 @@ class Command(BaseCommand):
             self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))
         if len(rows) > limit:
             printing.note(self.stderr, f"More than {limit:,} runs; narrow the filter or raise --limit.")
+        if filter.texts:
+            printing.note(self.stderr, _SEARCHED)
 
     def _cancel(self, **options: Any) -> None:
         self._each(runs.cancel, "cancelled", among=(RunState.QUEUED, RunState.RUNNING), **options)
@@ -159,9 +139,24 @@ class Command(BaseCommand):
             raise CommandError(f"The run {run} {found.state}: {visible(text)}", returncode=printing.REFUSED)
 
 
+def _add_filter(parser: CommandParser) -> None:
+    """Add the criteria of runs."""
+    parser.add_argument("--state", action="append", choices=[state.value for state in RunState], default=[])
+    parser.add_argument("--job", default="", help="The id of a job.")
+    parser.add_argument("--name", default="", help="Part of the name, the id or the task of the job.")
+    parser.add_argument("--task", default="")
+    parser.add_argument("--executor", default="")
+    parser.add_argument("--tag", default="", help="A tag that the job has now.")
+    parser.add_argument("--error", default="", help="Part of the error.")
+    parser.add_argument("--argument", default="", help="Part of an argument, or name=value.")
+    parser.add_argument("--log", default="", help="Part of the log.")
+    parser.add_argument("--since", type=printing.since, metavar="TIME", help="12h, 90s, 7d, or an ISO 8601 time.")
+    parser.add_argument("--until", type=printing.since, metavar="TIME")
+
+
 def _chosen(*, among: Collection[RunState], limit: int, runs: list[int], state: list[str], **filter: Any) -> list[int]:
     """Return the runs that were named, or the oldest of those that match."""
-    given = {name: filter[name] for name in ("job", "task", "since", "until") if filter[name]}
+    given = {name: filter[name] for name in _FILTERS if filter[name]}
     if bool(runs) == bool(given or state):
         raise CommandError("Name runs, or say which: --job, --task, --state, --since.", returncode=printing.NOT_ASKED)
     if runs:

@@ -105,7 +105,8 @@ class Command(BaseCommand):
         self._stop = signals.stop
         self._patience = wait
         self._has_noted_wait = False
-        settings = self._settings(options)
+        stopping.show_threads_when_aborted()
+        settings = self._settings({**options, "pacemaker": False if once else None})
         is_plain = log_output.ensure()
         deadline = time.monotonic() + wait
         self._await_database(deadline)
@@ -154,7 +155,7 @@ class Command(BaseCommand):
         :raises CommandError: with what to do
         """
         while not self._stop.is_set():
-            scheduler = DurableScheduler(settings=settings)
+            scheduler = DurableScheduler(settings=settings, owns_process=True)
             try:
                 scheduler.start()
             except WrongEnvironment as error:
@@ -196,6 +197,7 @@ class Command(BaseCommand):
             "processes": options["processes"],
             "grace_seconds": options["grace"],
             "node_name": options["name"],
+            "pacemaker": options["pacemaker"],
         }
         try:
             settings = conf.checked(

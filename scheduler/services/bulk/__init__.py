@@ -30,6 +30,9 @@ from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
+VIEWED_WITH = {"jobs": "view_job", "runs": "view_run", "backfill": "view_job"}
+"""The permission to see an action, by its subject."""
+
 MOST_REFUSALS = 50
 """Most refusals that are kept with their reasons. Further ones are counted."""
 
@@ -54,6 +57,7 @@ def begin(
     :raises InvalidFilter, InvalidRequest: the action was not begun
     """
     of = _SUBJECTS[subject]
+    selection = on_runs.settled(selection)
     given = of.checked(action=action, parameters=dict(parameters or {}))
     total, upto = of.measure(selection, given)
     now = database_now()

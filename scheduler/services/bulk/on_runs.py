@@ -27,6 +27,13 @@ def checked(*, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
     return parameters
 
 
+def settled(selection: Selection) -> Selection:
+    """Carry out a search in texts once, so that each step of the action is quick and has the same runs."""
+    if not isinstance(selection.filter, RunFilter) or not selection.filter.texts:
+        return selection
+    return Selection(ids=tuple(run_queries.runs(filter=selection.filter).values_list("pk", flat=True)))
+
+
 def measure(selection: Selection, _parameters: dict[str, Any]) -> tuple[int, str]:
     """Return how many are selected, and the newest of them: runs that are made meanwhile are not."""
     rows = _selected(selection.as_json())

@@ -16,6 +16,7 @@ from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.services.queries import job_history
 from scheduler.store import database
+from scheduler.store.cleaning import restorations
 from scheduler.store.clock import database_now
 from scheduler.store.jobs import rows
 
@@ -44,7 +45,7 @@ def restore(
     Restore the version after this change, as an ordinary edit with the same validation.
 
     Secrets are those of that version. A pause stays as it is now. A deleted job is created again with its id, paused if
-    it was paused.
+    it was paused, and has its past runs again: the newest at once, the others once a node has attached them.
 
     :raises NothingToRestore: the job is in this version already
     :raises UnknownTask, UnknownExecutor, InvalidArguments, InvalidTrigger, NeverFires, InvalidPolicy: the version is
@@ -66,7 +67,7 @@ def restore(
 def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
     definition = {name: change.definition[name] for name in NAMES if name in change.definition}
     triggers.check_future(triggers.normalize(definition["trigger"], now=now), now=now)
-    return jobs.create(
+    job = jobs.create(
         id=change.job_key,
         **author,
         source=JobSource(change.definition.get("source", JobSource.CODE)),
@@ -74,6 +75,8 @@ def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
         now=now,
         **definition,
     )
+    restorations.begin(job=job.pk)
+    return job
 
 
 def _differences(job: Job, change: Change) -> tuple[Difference, ...]:

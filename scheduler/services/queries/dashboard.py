@@ -20,6 +20,8 @@ from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
 from scheduler.services.queries.run_queries import NodeSeen
+from scheduler.services.runs import notes
+from scheduler.services.runs.notes import Taken
 from scheduler.store.measuring import measures
 
 PAST = timedelta(hours=12)
@@ -78,6 +80,9 @@ class Dashboard:
     attention: list[Job]
     """The worst jobs, with ``condition``."""
 
+    taken: dict[str, Taken]
+    """Who works on the failures of these jobs."""
+
     recent: dict[str, list[Recent]]
     running: list[Run]
     """Those that have begun first, first."""
@@ -129,10 +134,12 @@ def collect(*, now: datetime) -> Dashboard:
     full = [job.pk for job in lanes if _is_full(recent.get(job.pk, []), now=now)]
     hours, succeeded, ended = _outcomes(now, jobs=full)
     upcoming, paused = _upcoming_and_paused(now)
+    attention = [job for job in lanes if _condition(job) in overview.TROUBLES]
     return Dashboard(
         report=report,
         counts=overview.counts(now=now, not_started=not_started),
-        attention=[job for job in lanes if _condition(job) in overview.TROUBLES],
+        attention=attention,
+        taken=notes.of_jobs(jobs=[job.pk for job in attention]),
         recent=recent,
         running=running,
         waiting=waiting,
@@ -194,7 +201,7 @@ def _upcoming_and_paused(now: datetime) -> tuple[list[Job], list[Job]]:
 
 
 def _active(now: datetime) -> tuple[list[Run], list[Run]]:
-    """Return what runs, and what waits for a reason that a person would want to know: two queries."""
+    """Return what runs, and what waits for a reason that a person would want to know: one query."""
     rows = Run.objects.active().select_related("job").defer(*_HIDDEN)
     running = rows.filter(state=RunState.RUNNING, node__isnull=False).order_by("started_at", "pk")[:_LANES]
     retries = Run.objects.filter(kind=RunKind.RETRY).order_by("-id").values("pk")[:_LOOKED_AT]
@@ -203,7 +210,16 @@ def _active(now: datetime) -> tuple[list[Run], list[Run]]:
     is_told = Q(due_at__gt=now) | Q(coalesced__gt=0)
     is_looked_at = Q(pk__in=retries) | Q(pk__in=head)
     waiting = rows.filter(is_looked_at, is_told, state=RunState.QUEUED).order_by("due_at", "pk")[:_ROWS]
-    return list(running), list(waiting)
+    found = list(running.union(waiting, all=True))
+    return (
+        sorted((run for run in found if run.state == RunState.RUNNING), key=_since),
+        sorted((run for run in found if run.state == RunState.QUEUED), key=lambda run: (run.due_at, run.pk)),
+    )
+
+
+def _since(run: Run) -> tuple[datetime, int]:
+    """A run that SQL has set running may have no start."""
+    return run.started_at or run.due_at, run.pk
 
 
 def _is_full(runs: list[Recent], *, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -39,6 +39,9 @@ class Page(Generic[Row]):
     previous: str | None
     """The cursor of the rows before these."""
 
+    edge: Row | None = None
+    """The last row that a search has read, if it has not read all."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Place:
@@ -46,9 +49,17 @@ class _Place:
     forward: bool
 
 
-def paginate(*, rows: QuerySet[Row], order: Order, limit: int, cursor: str = "") -> Page[Row]:
+Search = Callable[[QuerySet[Row]], tuple[QuerySet[Row], Row | None]]
+"""Narrows ordered rows to the matches among the first of them. It adds the last row that it read, if there are more."""
+
+
+def paginate(
+    *, rows: QuerySet[Row], order: Order, limit: int, cursor: str = "", search: Search[Row] | None = None
+) -> Page[Row]:
     """
     Return the rows after the cursor, or before it if it is one of a page before. Without one, the first rows.
+
+    With a ``search``, the next page begins after the last row that was read.
 
     :raises InvalidFilter: the cursor is not one of ours, or of another order
     """
@@ -58,17 +69,24 @@ def paginate(*, rows: QuerySet[Row], order: Order, limit: int, cursor: str = "")
     forward = place is None or place.forward
     if place is not None:
         rows = rows.filter(_beyond(order, place))
-    found = list(rows.order_by(*_sort(order, forward=forward))[: limit + 1])
-    more = len(found) > limit
-    found = found[:limit]
+    rows, edge = rows.order_by(*_sort(order, forward=forward)), None
+    if search is not None:
+        rows, edge = search(rows)
+    found = list(rows[: limit + 1])
+    if len(found) > limit:
+        found = found[:limit]
+        edge_of_page: Row | None = found[-1]
+    else:
+        edge_of_page = edge
     if not forward:
         found.reverse()
-    if not found:
-        return Page(rows=[], next=None, previous=None)
+    before = edge_of_page if not forward else found[0] if found and place is not None else None
+    after = edge_of_page if forward else found[-1] if found else None
     return Page(
         rows=found,
-        next=_write(found[-1], order, forward=True) if more or not forward else None,
-        previous=_write(found[0], order, forward=False) if (more if not forward else place is not None) else None,
+        next=_write(after, order, forward=True) if after is not None else None,
+        previous=_write(before, order, forward=False) if before is not None else None,
+        edge=edge if edge_of_page is edge else None,
     )
 
 

@@ -12,11 +12,13 @@ from scheduler.core import triggers
 from scheduler.core.definition import POLICIES
 from scheduler.core.health.standing import NodeView, Waiting
 from scheduler.errors import InvalidTrigger
-from scheduler.models import Change, Job, Node, Run
+from scheduler.models import Change, Job, Node, Run, RunNote
 from scheduler.services import masking
 from scheduler.services.queries import job_history, job_queries, run_queries
 from scheduler.services.queries.metrics import Tally
 from scheduler.services.queries.status import Status
+from scheduler.services.runs import notes
+from scheduler.services.runs.notes import Noted
 
 
 def instant(moment: datetime | None) -> str | None:
@@ -119,10 +121,11 @@ def runs(*, rows: Iterable[Run]) -> list[dict[str, Any]]:
     """Describe runs without their output, each with the name of its node: one query for all."""
     rows = list(rows)
     names = run_queries.node_names(runs=rows)
-    return [run(row=row, nodes=names) for row in rows]
+    noted = notes.of_runs(runs=[row.pk for row in rows])
+    return [run(row=row, nodes=names, noted=noted.get(row.pk)) for row in rows]
 
 
-def run(*, row: Run, nodes: Mapping[str, str]) -> dict[str, Any]:
+def run(*, row: Run, nodes: Mapping[str, str], noted: Noted | None = None) -> dict[str, Any]:
     took = None
     if row.started_at is not None and row.finished_at is not None:
         took = (row.finished_at - row.started_at).total_seconds()
@@ -155,6 +158,20 @@ def run(*, row: Run, nodes: Mapping[str, str]) -> dict[str, Any]:
         "finished_at": instant(row.finished_at),
         "seconds": took,
         "cancel_requested_at": instant(row.cancel_requested_at),
+        "taken_by": noted.taken.by if noted is not None and noted.taken is not None else None,
+        "notes": 0 if noted is None else noted.notes,
+    }
+
+
+def note(*, row: RunNote) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "run": row.run_id,
+        "kind": row.kind,
+        "text": row.text,
+        "author": row.author,
+        "via": row.via,
+        "created_at": instant(row.created_at),
     }
 
 
@@ -228,6 +245,8 @@ def _living_node(node: NodeView) -> dict[str, Any]:
         "tick_seconds": node.tick_seconds,
         "clock_skew_seconds": node.skew,
         "time_zone_rules": node.tzdata,
+        "memory_bytes": node.memory_bytes,
+        "processors": node.processors,
     }
 
 

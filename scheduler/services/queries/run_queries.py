@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, Q, QuerySet
 
-from scheduler.core import error_messages
+from scheduler.core import error_messages, fingerprints
 from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
 from scheduler.errors import InvalidFilter
@@ -18,6 +17,7 @@ from scheduler.models.run import HAS_A_REASON
 from scheduler.services.queries import job_queries, paging
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order, Page
+from scheduler.services.queries.text_search import TextSearch
 from scheduler.store.measuring import windows
 
 UNSUCCESSFUL = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
@@ -33,15 +33,12 @@ NEWEST_FIRST_OF_JOB = Order(columns=("scheduled_at", "attempt", "id"), descendin
 LAST_FAILED_FIRST = Order(columns=("finished_at", "id"), descending=True)
 """The states in the index of unsuccessful runs."""
 
-MOST_GROUPED = 1000
 MOST_EXPORTED = 10_000
 MOST_NAMED = 1_000
 """A text that so many jobs match is looked for in the ledger itself."""
 
 MOST_COMPARED = 5_000
 """The slowest are looked for among so many: an index by duration would cost every run to serve a rare question."""
-
-_DIGITS = re.compile(r"0x[0-9a-f]+|[0-9a-f]{8}-[0-9a-f-]{27}|\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +60,15 @@ class RunFilter:
     error: str = ""
     """Part of the error's text."""
 
+    like: str = ""
+    """The fingerprint of the error, as ``core.fingerprints`` writes it."""
+
+    argument: str = ""
+    """Part of an argument, or ``name=value``. It is searched as ``text_search`` says."""
+
+    log: str = ""
+    """Part of the log, which is searched in the same way."""
+
     reasons: tuple[str, ...] = ()
     """Codes of ``scheduler.core.reasons``."""
 
@@ -70,30 +76,23 @@ class RunFilter:
     until: datetime | None = None
     """The window in which the run was entered in the ledger: from the one, before the other."""
 
-
-@dataclass(slots=True, kw_only=True)
-class ErrorGroup:
-    """Failures whose errors differ in numbers only."""
-
-    text: str
-    count: int = 0
-    jobs: dict[str, str] = field(default_factory=dict)
-    """Names by id."""
-
-    first_at: datetime | None = None
-    last_at: datetime | None = None
-    sample: int = 0
-    """The id of the newest run."""
+    @property
+    def texts(self) -> TextSearch:
+        """What is searched for in texts that only those see who may view the output of runs."""
+        return TextSearch(argument=self.argument, log=self.log)
 
 
 def page(*, filter: RunFilter, limit: int, cursor: str = "") -> Page[Run]:
     """
     Return the newest runs, or those beside the cursor of another page: without their output, in an order of an index.
 
+    Where texts are searched, a page may have fewer runs than the limit although there are further ones.
+
     :raises InvalidFilter: the cursor is not one of this list
     """
     rows, order = _find(filter)
-    return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor)
+    search = filter.texts.within if filter.texts else None
+    return paging.paginate(rows=rows, order=order, limit=limit, cursor=cursor, search=search)
 
 
 def known_reasons(codes: Iterable[str]) -> tuple[str, ...]:
@@ -112,17 +111,17 @@ def known_reasons(codes: Iterable[str]) -> tuple[str, ...]:
 
 def slowest(*, filter: RunFilter, limit: int) -> list[Run]:
     """Return the runs whose bodies took longest, among the newest that have ended."""
-    rows, order = _find(filter)
-    ended = rows.filter(started_at__isnull=False, finished_at__isnull=False)
-    newest = ended.order_by(*_columns(order)).values("pk")[:MOST_COMPARED]
+    rows = runs(filter=filter)
+    newest = rows.filter(started_at__isnull=False, finished_at__isnull=False).values("pk")[:MOST_COMPARED]
     found = Run.objects.without_output().filter(pk__in=newest)
     return list(found.order_by((F("finished_at") - F("started_at")).desc(), "-pk")[:limit])
 
 
 def runs(*, filter: RunFilter) -> QuerySet[Run]:
-    """Return the runs without their output, the newest first."""
+    """Return the runs without their output, the newest first. Texts are searched in the first of them only."""
     rows, order = _find(filter)
-    return rows.order_by(*_columns(order))
+    rows = rows.order_by(*_columns(order))
+    return filter.texts.within(rows)[0] if filter.texts else rows
 
 
 def _columns(order: Order) -> list[str]:
@@ -147,6 +146,9 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
             found = found.filter(finished_at__isnull=False)
     if filter.error:
         found = found.filter(error__icontains=filter.error, error__isnull=False)
+        order = LAST_FAILED_FIRST
+    if filter.like:
+        found = found.filter(error__iregex=fingerprints.pattern(filter.like), error__isnull=False)
         order = LAST_FAILED_FIRST
     if filter.job and Job.objects.filter(pk=filter.job).exists():
         found = found.filter(job_id=filter.job)
@@ -196,26 +198,6 @@ def _within(found: QuerySet[Run], filter: RunFilter, *, by_id: bool) -> QuerySet
     if filter.until is not None:
         found = found.filter(created_at__lt=filter.until)
     return found
-
-
-def group_errors(*, filter: RunFilter) -> list[ErrorGroup]:
-    """Group the newest failures by their errors, the most frequent first."""
-    groups: dict[str, ErrorGroup] = {}
-    rows = (
-        runs(filter=filter).filter(error__isnull=False).values_list("pk", "job_key", "job_name", "error", "finished_at")
-    )
-    for pk, job_key, job_name, error, finished_at in rows[:MOST_GROUPED]:
-        text = (error or "").strip().partition("\n")[0][:300]
-        group = groups.setdefault(fingerprint(text), ErrorGroup(text=text, last_at=finished_at, sample=pk))
-        group.count += 1
-        group.jobs[job_key] = job_name
-        group.first_at = finished_at
-    return sorted(groups.values(), key=lambda group: -group.count)
-
-
-def fingerprint(text: str) -> str:
-    """The text without its numbers, addresses and ids."""
-    return _DIGITS.sub("#", text)
 
 
 def export(*, filter: RunFilter) -> Iterator[Run]:

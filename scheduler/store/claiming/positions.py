@@ -8,11 +8,11 @@ again and again. So a node notes how far the past reaches, and begins there.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from scheduler.store.sessions.connections import Connection
+from scheduler.untouched import time
 
 _FORGET_SECONDS = 60.0
 """Positions of jobs are looked up anew after this: what past the services was inserted out of turn is counted then."""

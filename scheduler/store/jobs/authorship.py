@@ -8,7 +8,6 @@ the author.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 from scheduler.core import reasons, text
 from scheduler.core.states import ChangeAction, Via
 from scheduler.store import database, statements
+from scheduler.untouched import json
 
 _MOST_ACTOR_CHARS = 150
 _MOST_REASON_CHARS = 2000

@@ -6,7 +6,6 @@ Every function runs in its caller's transaction and notes one author for all of 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
@@ -19,6 +18,7 @@ from scheduler.store import calendars, database
 from scheduler.store.jobs import authorship, rows
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.stock import legacy_state
+from scheduler.untouched import json
 
 
 class Edit(NamedTuple):

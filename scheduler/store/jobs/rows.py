@@ -198,21 +198,23 @@ def schedule(*, job: Job, at: datetime, now: datetime) -> dict[str, Any]:
     return due(at)
 
 
-def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime, must_fire: bool = True) -> dict[str, Any]:
     """
     Return the columns that a new trigger changes.
 
     An equal trigger changes none. The job is due at the first fire time strictly after now: an edit never fires at
-    once. Fire times that were due by the old trigger are planned by it. A paused job stays paused.
+    once. Fire times that were due by the old trigger are planned by it. A paused job stays paused. Without
+    ``must_fire`` a trigger that is over is taken as for a new job: a date is due, and any other job is finished.
 
     :raises InvalidTrigger: it cannot be used
-    :raises NeverFires: its last fire time has passed
+    :raises NeverFires: with ``must_fire``, its last fire time has passed
     """
     if is_same_trigger(trigger=trigger, stored=job.trigger, now=now):
         return {}
     normalized = triggers.normalize(trigger, now=now)
     new: dict[str, Any] = {"trigger": normalized, "interrupted_at": None}
-    next_fire_time = triggers.check_future(normalized, now=now)
+    first = triggers.check_future if must_fire else triggers.first_fire_time
+    next_fire_time = first(normalized, now=now)
     if job.state == JobState.BROKEN:
         overdue.skip(job=job, reason=reasons.JOB_BROKEN(reason=job.state_reason), now=now)
     elif job.state != JobState.PAUSED:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 from django.db import Error, transaction
@@ -13,6 +12,7 @@ from scheduler.models import Installation
 from scheduler.store import database
 from scheduler.store.clock import database_now
 from scheduler.store.sessions.connections import Connection
+from scheduler.untouched import time
 
 _BATCH = 500
 _PASS_SECONDS = 0.1

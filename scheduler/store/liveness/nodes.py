@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +14,7 @@ from scheduler.messages import Message
 from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
 from scheduler.store.sessions.halving import in_halves
+from scheduler.untouched import json
 
 _BATCH = 200
 _MOST_BATCHES = 10

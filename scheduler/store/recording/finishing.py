@@ -52,6 +52,9 @@ class Outcome(NamedTuple):
     value: Any = None
     """The return value of the body, for listeners in this process. It is not recorded."""
 
+    node: str = ""
+    """The id under which the node began it. Empty: its present one."""
+
     @property
     def is_plain(self) -> bool:
         """Whether it is a success without a result, a log or other details."""
@@ -72,6 +75,9 @@ class Note:
     """JSON; ``None``: as it was."""
 
     log: str
+
+    node: str = ""
+    """The id under which the node began it. Empty: its present one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +209,16 @@ def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[
     Those whose job somebody else has locked are returned: to be tried again.
     """
     rows = connection.execute("reset_failures", runs=array(list(runs)))
+    return frozenset(run_id for (run_id,) in rows)
+
+
+def recount_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[int]:
+    """
+    As ``reset_failures``, by the times in the ledger: failures after the success stay counted.
+
+    For successes of which it is not known what was recorded with them.
+    """
+    rows = connection.execute("recount_failures", runs=array(list(runs)))
     return frozenset(run_id for (run_id,) in rows)
 
 

@@ -8,11 +8,11 @@ runs, a few at each pass.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from scheduler.store.sessions.connections import Connection, array, texts
+from scheduler.untouched import time
 
 _MOST_JOBS = 200
 """Jobs that are looked at together, and locked together for some milliseconds."""

@@ -6,7 +6,6 @@ import logging
 import os
 import socket
 import threading
-import time
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from scheduler.store import database, statements
 from scheduler.store.sessions import opening
 from scheduler.store.sessions.drivers import driver, errors, sqlstate
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

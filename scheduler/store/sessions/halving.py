@@ -9,7 +9,6 @@ because the outcome of every row is then unknown. Faults of the program are rais
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -17,6 +16,7 @@ from typing import Generic, TypeVar
 from scheduler.errors import StatementCancelled
 from scheduler.store.sessions.connections import concerns_rows
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store.sessions.connections import Connection
+from scheduler.untouched import time
 
 INSTALL = 0x6F6C_735F_696E
 """Preparing the database: migrations and what a new installation gets."""

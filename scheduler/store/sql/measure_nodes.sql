@@ -4,7 +4,8 @@
 -- Params:  fresh float8, seconds after which a heartbeat is old
 -- Rows:    id, name, state, heartbeat age, uptime, stuck threads, executors (JSON), is fresh, then from its measures or
 --          NULL: backlog, tick seconds, busy (JSON), waiting (JSON), connections, clock skew; the release of its time
---          zone rules
+--          zone rules; its memory in bytes and the processors that it keeps busy; the runs that keep its interpreter to
+--          themselves, empty: none
 -- Index:   scheduler_node_state_beat
 
 SELECT node.id::text, node.name, node.state,
@@ -14,7 +15,8 @@ SELECT node.id::text, node.name, node.state,
        node.heartbeat_at > clock_timestamp() - %(fresh)s * interval '1 second',
        measure.backlog, measure.tick_seconds, measure.busy::text, measure.waiting::text, measure.connections,
        extract(epoch FROM measure.clock_at - measure.reported_at)::float8,
-       node.tzdata
+       node.tzdata, measure.memory_bytes, measure.processors,
+       CASE WHEN node.reason_code = 'interpreter_kept' THEN node.reason_params ->> 'runs' ELSE '' END
   FROM scheduler_node AS node
   LEFT JOIN scheduler_nodemeasure AS measure ON measure.node_id = node.id
  WHERE node.state IN ('running', 'stopping')

@@ -156,7 +156,7 @@ def edit_columns(*, row: Job, changed: Collection[str], declaration: Declaration
     if "func" in changed or "args" in changed or "kwargs" in changed:
         new |= declaration.call(task=row.task if _is_task_of(row, job.func) else declaration.task())
     if "trigger" in changed:
-        new |= rows.reschedule(job=row, trigger=declaration.trigger, now=now)
+        new |= rows.reschedule(job=row, trigger=declaration.trigger, now=now, must_fire=False)
     if "next_run_time" in changed:
         new |= _when(row, new, declaration, now)
     if row.state == JobState.BROKEN and new and "state" not in new:
@@ -181,7 +181,7 @@ def replacement_columns(*, row: Job, declaration: Declaration, now: datetime) ->
         return new | _pause_or_finish(row, form, now)
     if not declaration.is_computed(now=now):
         return new | _at(row, declaration, now)
-    new |= rows.reschedule(job=row, trigger=form, now=now)
+    new |= rows.reschedule(job=row, trigger=form, now=now, must_fire=False)
     if row.state == JobState.PAUSED and not row.state_changed_by:
         new |= rows.due(triggers.first_fire_time(new.get("trigger", row.trigger), now=now))
     elif row.state == JobState.BROKEN:

@@ -7,12 +7,10 @@ The pages are found by following their links from the index on.
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -27,34 +25,12 @@ from scheduler.core.states import RunState
 from scheduler.models import Change, Job, Node, Run
 from scheduler.services import jobs, templates
 from scheduler.store.clock import database_now
+from tests.crawling import crawl, read
 from tests.integration.admin.runs import TRACEBACK, node, run
 
 pytestmark = pytest.mark.django_db
 
-WORDS = frozenset({"aria-label", "title", "placeholder", "alt", "lang", "dir", "content", "data-label"})
-"""Attributes that a person reads, or hears."""
-
 MANY = 12_345
-
-
-@dataclass(kw_only=True)
-class Page(HTMLParser):
-    """The addresses of a page and the attributes that machines read."""
-
-    addresses: list[str] = field(default_factory=list)
-    attributes: list[tuple[str, str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if value is None:
-                continue
-            if name in ("href", "action", "formaction") or value.startswith("/"):
-                self.addresses.append(value)
-            if name not in WORDS and not (tag == "meta" or dict(attrs).get("name") == "csrfmiddlewaretoken"):
-                self.attributes.append((tag, name, value))
 
 
 @pytest.fixture
@@ -96,40 +72,6 @@ def full(db: None) -> None:
     templates.create(slug="mirror", title="Mirror", body={"task": "sample.nothing", "trigger": every}, actor="anna")
 
 
-def _crawl(client: Client, *, start: str, most: int = 400) -> dict[str, Any]:
-    """Follow every link below an address; return the pages by their address."""
-    found: dict[str, Any] = {}
-    waiting = deque([start])
-    seen = {start}
-    kinds: set[str] = set()
-    while waiting and len(found) < most:
-        address = waiting.popleft()
-        answer = client.get(address)
-        found[address] = answer
-        if answer.streaming or answer.status_code == 405 or "text/html" not in answer.headers.get("Content-Type", ""):
-            continue
-        page = _read(answer)
-        for other in page.addresses:
-            parts = urlsplit(other)
-            path = parts.path if parts.path.startswith("/") or not parts.path else None
-            if path is None or parts.netloc or "logout" in path or not path.startswith((start, "/admin/")):
-                continue
-            target = f"{path or urlsplit(address).path}{'?' + parts.query if parts.query else ''}"
-            # One page of each kind: lists have endless combinations of filters.
-            kind = re.sub(r"\d+|[0-9a-f-]{36}", "#", path) + ",".join(sorted(re.findall(r"(?:^|&)(\w+)=", parts.query)))
-            if target not in seen and kind not in kinds:
-                seen.add(target)
-                kinds.add(kind)
-                waiting.append(target)
-    return found
-
-
-def _read(answer: Any) -> Page:
-    page = Page()
-    page.feed(answer.content.decode())
-    return page
-
-
 @pytest.fixture
 def spanish(settings: Any) -> Callable[[], None]:
     def switch() -> None:
@@ -146,7 +88,7 @@ class TestASiteOfAProjectsOwn:
         settings.ROOT_URLCONF = "tests.integration.admin.own_sites"
 
     def test_opens_every_page_and_leads_to_no_other_site(self, client: Client, full: None) -> None:
-        pages = _crawl(client, start="/ops/")
+        pages = crawl(client, start="/ops/")
 
         opened = {address for address, answer in pages.items() if answer.status_code == 200 and not answer.streaming}
         assert {a: page.status_code for a, page in pages.items() if page.status_code not in (200, 302, 405)} == {}
@@ -157,7 +99,7 @@ class TestASiteOfAProjectsOwn:
         elsewhere = {
             (address, other)
             for address in opened
-            for other in _read(pages[address]).addresses
+            for other in read(pages[address]).addresses
             if other.startswith("/admin/")
         }
         assert elsewhere == set()
@@ -194,7 +136,7 @@ VOLATILE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+Z?|\b\d+(?:\.\d+)? ?(?:s|ms)\b|
 
 class TestNumbersForMachines:
     def test_are_the_same_however_people_read_them(self, client: Client, full: None, settings: Any) -> None:
-        pages = _crawl(client, start="/admin/scheduler/")
+        pages = crawl(client, start="/admin/scheduler/")
         looked_at = 0
 
         different = {}
@@ -212,7 +154,7 @@ class TestNumbersForMachines:
         assert looked_at > 1000
 
     def test_are_the_same_in_spanish(self, client: Client, full: None, settings: Any) -> None:
-        pages = _crawl(client, start="/admin/scheduler/run/", most=40)
+        pages = crawl(client, start="/admin/scheduler/run/", most=40)
 
         different = {}
         for address, answer in pages.items():
@@ -257,7 +199,7 @@ def _is_ours(address: str, answer: Any) -> bool:
 
 def _for_machines(answer: Any, *, names: frozenset[str] | None = None) -> Counter[tuple[str, str, str]]:
     """Count the attributes with a number, of these names or of all. Lists may be in another order."""
-    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in _read(answer).attributes)
+    found = ((tag, name, VOLATILE.sub("#", unquote(value))) for tag, name, value in read(answer).attributes)
     return Counter(each for each in found if re.search(r"\d", each[2]) and (names is None or each[1] in names))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import re
+from datetime import UTC, datetime, timedelta
+from html import unescape
 from io import StringIO
 from typing import Any
 from uuid import uuid4
@@ -15,6 +17,7 @@ from django.utils import timezone
 
 from scheduler import sealing
 from scheduler.admin import addresses
+from scheduler.core import triggers
 from scheduler.core.states import RunState
 from scheduler.models import BulkAction, Job, Run
 from scheduler.services import bulk, jobs
@@ -130,6 +133,37 @@ class TestABackfill:
         bulk.step(id=BulkAction.objects.latest("pk").pk)
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.CANCELLED}
 
+    def test_of_a_million_fire_times_goes_through_some_hundred_at_a_time(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = make("seconds", trigger={"type": "interval", "seconds": 1, "start_at": "2026-01-01T00:00:00Z"})
+        asked: list[int] = []
+        compute = triggers.next_fire_times
+
+        def counting(trigger: Any, *, after: datetime, count: int) -> list[datetime]:
+            asked.append(count)
+            return compute(trigger, after=after, count=count)
+
+        monkeypatch.setattr(triggers, "next_fire_times", counting)
+        window = {"since": "2026-02-01T00:00:00+00:00", "until": "2026-02-12T13:46:39+00:00"}
+
+        shown = client.post(
+            addresses.job_action("backfill", old.pk),
+            {"since": "2026-02-01T00:00", "until": "2026-02-12T13:46", "preview": "1"},
+        )
+        row = bulk.begin(
+            subject="backfill", action="queue", selection=Selection(ids=(old.pk,)), parameters=window, actor="x"
+        )
+        row = bulk.step(id=row.pk, seconds=0.0)
+        row = bulk.step(id=row.pk, seconds=0.0)
+
+        assert "those without a run would be queued" in shown.context["question"].preview[0]["text"]
+        assert (row.total, row.done) == (1_000_000, 400)
+        assert list(Run.objects.order_by("scheduled_at").values_list("scheduled_at", flat=True)) == [
+            datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(400)
+        ]
+        assert max(asked) <= 200
+
     def test_leaves_fire_times_alone_that_have_a_run(self, old: Job) -> None:
         now = timezone.now()
         parameters = {"since": (now - timedelta(hours=5)).isoformat(), "until": now.isoformat()}
@@ -206,6 +240,28 @@ class TestARunWithOtherArguments:
         client.post(addresses.job_action("run_with", job.pk), sent)
 
         assert sealing.unseal(Run.objects.get().kwargs["token"]) == "hush-hush"
+
+    def test_switches_between_fields_and_json_without_running(self, client: Client) -> None:
+        job = make("a", task="governed.use_secret", kwargs={"token": "hush-hush"})
+        address = addresses.job_action("run_with", job.pk)
+        sent = {"kwargs-mode": "fields", "kwargs-kept": "token", "confirmed": "k"}
+
+        as_json = client.post(address, {**sent, "want": "json"}).content.decode()
+        assert 'name="want" value="fields"' in as_json
+        assert "hush" not in as_json
+        text = unescape(as_json.split('name="kwargs" id="id_kwargs"')[1].split(">", 1)[1].split("</textarea>")[0])
+        given = {"kwargs-mode": "json", "kwargs-kept": "token", "kwargs": text, "confirmed": "k"}
+        as_fields = client.post(address, {**given, "want": "fields"}).content.decode()
+
+        assert 'name="kwargs-value-token"' in as_fields
+        assert Run.objects.count() == 0
+        client.post(address, given)
+        assert sealing.unseal(Run.objects.get().kwargs["token"]) == "hush-hush"
+
+    def test_runs_when_enter_is_pressed_in_a_field(self, client: Client) -> None:
+        text = client.get(addresses.job_action("run_with", make("a").pk)).content.decode()
+
+        assert re.findall(r"<button[^>]*>", text.split('class="ols-confirm"')[1])[0] == "<button hidden>"
 
 
 class TestAnExportOfRuns:

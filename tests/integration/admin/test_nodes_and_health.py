@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from scheduler import conf
-from scheduler.core.states import NodeState
-from scheduler.services import jobs
-from tests.integration.admin.runs import node
+from scheduler.core.states import NodeState, RunState
+from scheduler.models import BulkAction, NodeMeasure, Run
+from scheduler.services import bulk, jobs
+from tests.integration.admin.runs import node, run, yes
 
 NODES = reverse("admin:scheduler_node_changelist")
 HEALTH = reverse("admin:scheduler_health")
@@ -27,6 +28,16 @@ class TestNodes:
         assert "No heartbeat since noon." in client.get(address).content.decode()
         assert client.post(address, {"name": "x"}).status_code == 403
         assert client.get(reverse("admin:scheduler_node_add")).status_code == 403
+
+    def test_show_what_they_use(self, client: Client) -> None:
+        seen, now = node(), timezone.now()
+        values = {"clock_at": now, "reported_at": now, "backlog": 0, "memory_bytes": 128 * 2**20, "processors": 1.254}
+        NodeMeasure.objects.create(node=seen, **values)
+
+        text = client.get(reverse("admin:scheduler_node_change", args=[seen.pk])).content.decode()
+
+        assert "128.0\xa0MB" in text
+        assert "125 % of one processor" in text
 
     def test_are_called_silent_when_they_are(self, client: Client) -> None:
         node(heartbeat_at=timezone.now() - timedelta(minutes=4))
@@ -50,6 +61,29 @@ class TestHealth:
 
         assert client.get(HEALTH).context["sentence"] == "All is well."
         assert HEALTH in client.get(NODES).content.decode()
+
+    def test_leads_to_where_the_queue_of_an_executor_is_emptied(self, client: Client) -> None:
+        node()
+        job = jobs.create(id="nightly", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})
+        mine = [jobs.run_now(job=job).pk for _ in range(2)]
+        running = run(job=job, state=RunState.RUNNING, finished_at=None)
+        other = run(state=RunState.QUEUED, executor="processpool", started_at=None, finished_at=None)
+
+        rows = {row["executor"]: row for row in client.get(HEALTH).context["queues"]}
+        asked = client.get(rows["default"]["empty"]).content.decode()
+        yes(client, rows["default"]["empty"])
+        bulk.step(id=BulkAction.objects.get().pk, seconds=5)
+
+        assert "2 runs are selected." in asked
+        states = dict(Run.objects.values_list("pk", "state"))
+        assert [states[pk] for pk in (*mine, running.pk, other.pk)] == ["cancelled", "cancelled", "running", "queued"]
+
+    def test_offers_to_empty_a_queue_only_to_those_who_may(self, login: Callable[..., Client]) -> None:
+        node()
+        run(state=RunState.QUEUED, started_at=None, finished_at=None)
+        client = login("view_node", "view_run")
+
+        assert [row["empty"] for row in client.get(HEALTH).context["queues"]] == [""]
 
     def test_is_closed_without_the_permission(self, login: Callable[..., Client]) -> None:
         assert login("view_job").get(HEALTH).status_code == 403

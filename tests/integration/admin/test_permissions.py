@@ -15,7 +15,7 @@ from tests.integration.admin.runs import run
 from tests.integration.admin.test_jobs import ADD, LIST, make, page
 
 VIEWER = ("view_job", "view_run", "view_node")
-OPERATOR = (*VIEWER, "pause_job", "run_job", "cancel_run", "retry_run", "view_run_output")
+OPERATOR = (*VIEWER, "pause_job", "run_job", "cancel_run", "retry_run", "note_run", "view_run_output")
 EDITOR = (*VIEWER, "add_job", "change_job", "delete_job")
 STRANGER = ("view_rollup",)
 ROLES = {"stranger": STRANGER, "viewer": VIEWER, "operator": OPERATOR, "editor": EDITOR}
@@ -73,6 +73,9 @@ MATRIX = [
     # Other arguments are another definition: this takes the permissions of an operator and of an editor together.
     ("run again", "post", lambda: run_action("again"), set()),
     ("cancel", "post", lambda: run_action("cancel"), {"operator"}),
+    ("note", "post", lambda: run_action("note"), {"operator"}),
+    ("take on", "post", lambda: run_action("take"), {"operator"}),
+    ("release", "post", lambda: run_action("release"), {"operator"}),
 ]
 
 

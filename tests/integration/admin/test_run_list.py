@@ -16,6 +16,7 @@ from scheduler.admin.runs import run_list
 from scheduler.core.states import RunState
 from scheduler.models import Run
 from scheduler.services import jobs
+from scheduler.services.queries import error_groups
 from tests.integration.admin.runs import node, page, run
 
 RUNS = reverse("admin:scheduler_run_changelist")
@@ -158,6 +159,36 @@ class TestRunList:
 
         assert [row["group"].count for row in groups] == [3, 1]
         assert groups[0]["address"] == page(Run.objects.filter(error__contains="page 2").get())
+
+    def test_leads_from_a_group_to_exactly_its_runs_by_hour_and_day(self, client: Client) -> None:
+        now = timezone.now()
+        ages = [timedelta(minutes=5), timedelta(hours=5), timedelta(days=3)]
+        found = [
+            run(at=now - age, state=RunState.FAILED, error=f"Timeout after {place} s").pk
+            for place, age in enumerate(ages)
+        ]
+        run(state=RunState.FAILED, error="Timeout after 9 s at host 3")
+        run(state=RunState.FAILED, error="A Timeout after 9 s")
+
+        [row] = [
+            row
+            for row in client.get(f"{RUNS}?group=error").context["groups"]
+            if row["group"].like == "Timeout after # s"
+        ]
+
+        group = row["group"]
+        assert (group.count, group.last_hour, group.last_day) == (3, 1, 2)
+        for name, number in (("runs", 3), ("hour", 1), ("day", 2)):
+            assert set(listed(client, row[name].partition("?")[2])) == set(found[:number]), name
+
+    def test_says_when_older_failures_are_not_counted(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(error_groups, "MOST_GROUPED", 2)
+        for _ in range(3):
+            run(state=RunState.FAILED, error="E")
+
+        text = client.get(f"{RUNS}?group=error").content.decode()
+
+        assert "are not counted" in text
 
     def test_exports_what_is_filtered_without_formulas(self, client: Client) -> None:
         run(state=RunState.FAILED, error="=cmd()", job_name="+1")

@@ -35,7 +35,7 @@ class TestRunPage:
             log="02:14:00.120 WARNING here: <b>\x1b[0m",
         )
 
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(13):
             response = client.get(page(shown))
 
         text = response.content.decode()

@@ -132,12 +132,12 @@ class TestTheSentence:
 
         assert "But web-2 stopped reporting 4 min ago. The run may or may not have finished." in sentence
 
-    def test_costs_no_more_than_twelve_queries(
+    def test_costs_no_more_than_thirteen_queries(
         self, login: Callable[..., Client], job: Job, django_assert_max_num_queries: Callable[..., Any]
     ) -> None:
         run(job=job, at=NOW - timedelta(hours=1), node=node().pk)
         shown = failed(job, node=node().pk)
         client = login("view_job", "view_run", "run_job", "retry_run", "view_run_output")
 
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(13):
             client.get(page(shown))

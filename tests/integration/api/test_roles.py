@@ -111,6 +111,19 @@ DOORS = (
     Door("post", "runs/bulk", ("view_run", "delete_run"), 202, {"action": "delete", "ids": [1]}),
     Door("get", "bulk/{many}", ("view_run",)),
     Door("post", "bulk/{many}/stop", ("view_run", "delete_job")),
+    Door("get", "bulk/{many_jobs}", ("view_job",)),
+    Door("post", "bulk/{many_jobs}/stop", ("view_job", "delete_job")),
+    Door(
+        "post",
+        "runs/bulk",
+        ("view_run", "cancel_run", "view_run_output"),
+        202,
+        {"action": "cancel", "filter": {"log": "a"}},
+    ),
+    Door("get", "runs/{run}/notes", ("view_run",)),
+    Door("post", "runs/{run}/notes", ("view_run", "note_run"), 201, {"text": "Seen."}),
+    Door("post", "runs/{run}/take", ("view_run", "note_run"), 201, {}),
+    Door("post", "runs/{run}/release", ("view_run", "note_run"), 409, {}),
     Door("get", "nodes", ("view_node",)),
     Door("get", f"nodes/{NODE}", ("view_node",), 404),
     Door("get", "tasks", ("view_job",)),
@@ -162,16 +175,20 @@ def run(db: None) -> Run:
     return jobs.run_now(job=jobs.create(id="j", **JOB))
 
 
-def many() -> int:
+def many(subject: str = "runs", action: str = "cancel") -> int:
     """An action on many that somebody else has begun."""
-    found = BulkAction.objects.first() or bulk.begin(
-        subject="runs", action="cancel", selection=Selection(ids=(1,)), actor="somebody"
+    found = BulkAction.objects.filter(subject=subject).first() or bulk.begin(
+        subject=subject, action=action, selection=Selection(ids=(1,)), actor="somebody"
     )
     return int(found.pk)
 
 
+def path_of(door: Door, run: Run) -> str:
+    return door.path.format(run=run.pk, many=many(), many_jobs=many("jobs", "pause"))
+
+
 def knock(caller: Caller, door: Door, run: Run) -> Any:
-    return caller.send(door.verb, door.path.format(run=run.pk, many=many()), door.body)
+    return caller.send(door.verb, path_of(door, run), door.body)
 
 
 class TestEachDoor:
@@ -201,6 +218,7 @@ class TestEachDoor:
         known = {
             door.path.replace("{run}", "<run_id:id>")
             .replace("{many}", "<run_id:id>")
+            .replace("{many_jobs}", "<run_id:id>")
             .replace("/j", "/<job_id:id>")
             .replace(NODE, "<uuid:id>")
             .replace(f"{NOT_THERE}", "<run_id:id>")
@@ -234,7 +252,7 @@ class TestAViewOnlyUser:
         before = (list(Job.objects.values()), list(Run.objects.values()))
 
         answers = {}
-        for path in {door.path.format(run=run.pk, many=many()) for door in DOORS}:
+        for path in {path_of(door, run) for door in DOORS}:
             for verb in VERBS:
                 ids: list[Any] = [1] if "runs" in path else ["j"]
                 body = {"action": "delete", "ids": ids} if "bulk" in path else JOB
@@ -242,9 +260,7 @@ class TestAViewOnlyUser:
 
         assert (list(Job.objects.values()), list(Run.objects.values())) == before
         assert not {key: status for key, status in answers.items() if status >= 500}
-        allowed = {
-            (door.verb, door.path.format(run=run.pk, many=many())) for door in DOORS if set(door.needs) <= set(VIEWER)
-        }
+        allowed = {(door.verb, path_of(door, run)) for door in DOORS if set(door.needs) <= set(VIEWER)}
         done = {key for key, status in answers.items() if status not in (403, 405)}
         assert {(verb, path) for verb, path in done if verb != "options"} <= allowed
 
@@ -301,7 +317,7 @@ def browser(caller: Caller) -> Client:
 
 
 def write(client: Client, door: Door, run: Run, **headers: str) -> Any:
-    path = f"{BASE}/{door.path.format(run=run.pk, many=many())}"
+    path = f"{BASE}/{path_of(door, run)}"
     body = json.dumps(door.body if door.body is not None else {})
     return client.generic(door.verb.upper(), path, body, content_type="application/json", headers=headers)
 
@@ -344,7 +360,7 @@ class TestSessions:
 
         answer = client.generic(
             door.verb.upper(),
-            f"{BASE}/{door.path.format(run=run.pk, many=many())}",
+            f"{BASE}/{path_of(door, run)}",
             "a=b",
             content_type="application/x-www-form-urlencoded",
             headers={"X-CSRFToken": client.cookies["csrftoken"].value},

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.utils import timezone
 
 from scheduler.models import Run
 from scheduler.services import jobs
-from scheduler.services.queries import run_queries
+from scheduler.services.queries import run_queries, text_search
 from scheduler.services.queries.run_queries import RunFilter
 from tests.integration.api.conftest import EVERY_HOUR, Caller
 
@@ -44,6 +45,34 @@ class TestListing:
         assert [found["id"] for found in api.get("jobs/other/runs").json()["results"]] == [other.pk]
         assert api.get("runs", {"since": "2027-01-01T00:00:00"}).status_code == 400
         assert api.get("runs", {"since": "yesterday"}).json()["errors"][0]["parameter"] == "since"
+
+    def test_finds_runs_by_the_job_and_by_texts(self, api: Caller) -> None:
+        wanted = run(log="Fetched 12 pages", state="failed", error="HTTPError: 403")
+        Run.objects.filter(pk=wanted.pk).update(kwargs={"number": 4})
+        run("other", log="Fetched")
+
+        def ids(path: str = "runs", **query: Any) -> list[int]:
+            return [found["id"] for found in api.get(path, query).json()["results"]]
+
+        criteria: list[dict[str, Any]] = [
+            {"log": "12 PAGES"}, {"argument": "number=4"}, {"name": "hour"}, {"error": "403"},
+        ]  # fmt: skip
+        for query in criteria:
+            assert ids(**query) == [wanted.pk], query
+        assert ids("jobs/hourly/runs", log="fetched", argument="4") == [wanted.pk]
+        assert ids("jobs/hourly/runs", argument="number=3") == []
+        assert (ids(executor="nowhere"), ids(tag="none")) == ([], [])
+
+    def test_continues_a_search_with_the_next_page(self, api: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(text_search, "MOST_SEARCHED", 1)
+        wanted = run(log="needle")
+        run(log="hay")
+
+        first = api.get("runs", {"log": "needle"}).json()
+        second = api.get(first["next"].replace("http://testserver", "")).json()
+
+        assert (first["results"], [found["id"] for found in second["results"]]) == ([], [wanted.pk])
+        assert second["next"] is None
 
     def test_gives_every_run_once_while_rows_arrive(self, api: Caller) -> None:
         ids = [run().pk for _ in range(5)]
@@ -83,7 +112,7 @@ class TestListing:
         for _ in range(10):
             run()
         for limit in (2, 10):
-            with django_assert_num_queries(3):  # session, user, runs; no node, so no names of nodes
+            with django_assert_num_queries(4):  # session, user, runs, notes; no node, so no names of nodes
                 assert len(api.get("runs", {"limit": limit}).json()["results"]) == limit
 
 
@@ -113,6 +142,55 @@ class TestReading:
         ):
             answer = api.get(path)
             assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json"), path
+
+
+class TestSearchingTexts:
+    @pytest.mark.parametrize("path", ["runs", "jobs/hourly/runs"])
+    @pytest.mark.parametrize("criterion", ["log", "argument"])
+    def test_needs_the_permission_to_see_them(self, login: Callable[..., Caller], path: str, criterion: str) -> None:
+        run(log="needle")
+        query = {criterion: "needle"}
+
+        refused = login("view_run", name="vera").get(path, query)
+
+        assert refused.status_code == 403
+        assert "scheduler.view_run_output" in refused.json()["detail"]
+        assert login("view_run", "view_run_output").get(path, query).status_code == 200
+
+
+class TestNotes:
+    def test_are_written_read_and_shown_in_lists(self, api: Caller) -> None:
+        failed = run(state="failed", error="No.")
+
+        made = api.send("post", f"runs/{failed.pk}/notes", {"text": "The disk is full."})
+        taken = api.send("post", f"runs/{failed.pk}/take", {})
+        again = api.send("post", f"runs/{failed.pk}/take", {})
+        shown = api.get("runs").json()["results"][0]
+        api.send("post", f"runs/{failed.pk}/release", {"text": "Done."})
+
+        assert (made.status_code, taken.status_code, again.status_code) == (201, 201, 409)
+        assert again.json()["type"].endswith("/note-already-holds")
+        assert (shown["taken_by"], shown["notes"]) == ("anna", 1)
+        listed = api.get(f"runs/{failed.pk}/notes").json()["results"]
+        assert [(note["kind"], note["text"], note["author"], note["via"]) for note in listed] == [
+            ("released", "Done.", "anna", "api"),
+            ("taken", "", "anna", "api"),
+            ("note", "The disk is full.", "anna", "api"),
+        ]
+        assert api.get("runs").json()["results"][0]["taken_by"] is None
+
+    def test_are_written_once_for_each_key(self, api: Caller) -> None:
+        address, body = f"runs/{run().pk}/notes", {"text": "Once."}
+
+        answers = [api.send("post", address, body, **{"Idempotency-Key": "k"}).json() for _ in range(2)]
+
+        assert answers[0] == answers[1]
+        assert len(api.get(address).json()["results"]) == 1
+
+    def test_need_a_text_and_a_run(self, api: Caller) -> None:
+        assert api.send("post", f"runs/{run().pk}/notes", {"text": ""}).status_code == 400
+        assert api.send("post", f"runs/{run().pk}/notes", {"text": "  "}).status_code == 400
+        assert api.send("post", f"runs/{2**40}/notes", {"text": "x"}).status_code == 404
 
 
 class TestActing:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from time import monotonic_ns
 from typing import Any
@@ -11,7 +12,7 @@ from scheduler.core.states import RunState
 from scheduler.engine.identity import Identity
 from scheduler.execution.recorder import Recorder
 from scheduler.models import Job, Run
-from scheduler.store.recording import finishing
+from scheduler.store.recording import finishing, runs
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import MINUTE, NOON, add_job, add_run
@@ -43,7 +44,7 @@ class Desk:
         self.released += 1
 
     def running(self, count: int = 1, **changes: Any) -> list[Run]:
-        job = add_job()
+        job = Job.objects.filter(pk="job").first() or add_job()
         values: dict[str, Any] = {"node": self.identity.node, "state": RunState.RUNNING, **changes}
         return [add_run(job, scheduled_at=NOON - number * MINUTE, **values) for number in range(count)]
 
@@ -191,3 +192,95 @@ class TestTheRecorder:
         assert desk.recorder.stop(timeout=10)
 
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.SUCCEEDED}
+
+
+class TestAnAnswerToACommitThatIsLost:
+    """The server has committed, and the recorder writes the same outcomes again."""
+
+    @pytest.mark.parametrize(
+        "states",
+        [states for length in (1, 2, 3) for states in itertools.product("SF", repeat=length)],
+        ids="".join,
+    )
+    @pytest.mark.parametrize("arrive_later", [0, 1, 2])
+    def test_leaves_failures_in_the_order_in_which_they_happened(
+        self, states: tuple[str, ...], arrive_later: int, session: Connection, transactional_db: None
+    ) -> None:
+        desk = Desk()
+        ended = desk.running(len(states))
+        Job.objects.update(consecutive_failures=3, pause_after_failures=None)
+        clock = monotonic_ns() // 1000
+        outcomes = [
+            outcome_of(
+                run,
+                state=RunState.SUCCEEDED if state == "S" else RunState.FAILED,
+                started=clock - 1_000_000,
+                finished=clock - 900_000 + 100_000 * place,
+            )
+            for place, (run, state) in enumerate(zip(ended, states, strict=True))
+        ]
+        committed = outcomes[: max(0, len(outcomes) - arrive_later)]
+        if committed:
+            finishing.finish(session, outcomes=committed, node=desk.identity.node, clock=clock)
+        desk.recorder._is_unsure = True
+
+        desk.recorder._flush(outcomes)
+
+        in_a_row = 3
+        for state in states:
+            in_a_row = 0 if state == "S" else in_a_row + 1
+        assert Job.objects.get().consecutive_failures == in_a_row
+        assert desk.recorder.refused == 0
+        desk.recorder.connection.close()
+
+
+class TestABodyFromAnEarlierLifeOfItsNode:
+    """The node was taken for dead, goes on under another id, and has taken the run of an idempotent task again."""
+
+    @pytest.fixture
+    def taken_again(self, desk: Desk) -> Run:
+        self.former = desk.identity.node
+        desk.identity.become(Identity())
+        (run,) = desk.running(state=RunState.QUEUED)
+        return run
+
+    def test_cannot_end_what_was_taken_again(self, desk: Desk, taken_again: Run) -> None:
+        desk.add(taken_again, node=self.former, state=RunState.FAILED, error="of the earlier body")
+        desk.await_settled(1)
+
+        taken_again.refresh_from_db()
+        assert (taken_again.state, taken_again.error) == (RunState.QUEUED, None)
+        assert desk.recorder.refused == 1
+
+    def test_cannot_say_how_far_it_is(self, desk: Desk, taken_again: Run) -> None:
+        desk.recorder.note(Note(run_id=taken_again.pk, progress='{"done": 1}', log="x", node=self.former))
+        (other,) = desk.running(kind="manual", attempt=2)
+        desk.add(other, node=desk.identity.node)
+        desk.await_settled(1)
+
+        taken_again.refresh_from_db()
+        assert (taken_again.progress, taken_again.log) == (None, "")
+
+    def test_ends_what_is_still_its_own(self, desk: Desk, session: Connection) -> None:
+        (run,) = desk.running()
+        former = desk.identity.node
+        desk.identity.become(Identity())
+
+        desk.add(run, node=former)
+        desk.await_settled(1)
+
+        run.refresh_from_db()
+        assert (run.state, desk.recorder.refused) == (RunState.SUCCEEDED, 0)
+
+    def test_passes_no_gate(self, desk: Desk, taken_again: Run, session: Connection) -> None:
+        started = runs.start(session, runs=[taken_again.pk], node=self.former)
+
+        assert not started.runs
+
+    def test_and_the_body_of_its_new_life_are_recorded_apart(self, desk: Desk, taken_again: Run) -> None:
+        desk.add(taken_again, node=self.former, state=RunState.FAILED, error="of the earlier body")
+        desk.add(taken_again, node=desk.identity.node, result="1")
+        desk.await_settled(2)
+
+        taken_again.refresh_from_db()
+        assert (taken_again.state, taken_again.result) == (RunState.SUCCEEDED, 1)

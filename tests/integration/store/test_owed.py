@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from apscheduler.jobstores.base import JobLookupError
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from scheduler import conf, failpoints
@@ -197,8 +197,9 @@ class TestFireTimesThatHaveCome:
     def test_are_not_entered_by_a_claim_of_the_release_before(self, session: Connection) -> None:
         """It writes the rows and moves the job without saying that it claims."""
         job = overdue()
-        add_run(job, scheduled_at=hours_ago(0), covers_from=hours_ago(5), coalesced=5)
-        sql("UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(-1))
+        with transaction.atomic():
+            add_run(job, scheduled_at=hours_ago(0), covers_from=hours_ago(5), coalesced=5)
+            sql("UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(-1))
 
         assert not OwedWindow.objects.exists()
 
@@ -256,6 +257,25 @@ class TestFireTimesThatHaveCome:
         assert set(coverage("job", hours_ago(5), hours_ago(0)).values()) == {1}
         job.refresh_from_db()
         assert job.next_run_time > timezone.now()
+
+    @pytest.mark.parametrize("way", ["a next_run_time without SQL's word", "a pause", "a pause with SQL", "a deletion"])
+    def test_each_have_one_row_when_the_time_was_moved_back_over_some_of_them(
+        self, way: str, session: Connection
+    ) -> None:
+        """The first fire time of the window has a row already, and those after it have none."""
+        job = overdue(hours=3, misfire_grace_time=None)
+        for hours in (5, 4):
+            add_run(job, scheduled_at=hours_ago(hours), state=RunState.SUCCEEDED)
+        sql("UPDATE django_apscheduler_djangojob SET next_run_time = %s", hours_ago(5))
+        job.refresh_from_db()
+
+        WAYS[way](session, job)
+        if way == "a pause with SQL":
+            sql("UPDATE django_apscheduler_djangojob SET next_run_time = NULL")
+        settle(session)
+
+        found = coverage("job", hours_ago(5), hours_ago(0))
+        assert set(found.values()) == {1}, found
 
     def test_are_forgotten_if_nobody_can_say_when_they_were(self, session: Connection) -> None:
         overdue(trigger={"type": "moon"})

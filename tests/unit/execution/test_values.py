@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, computed_field
 
+from scheduler.execution import values
 from scheduler.execution.values import clean, cut_middle, describe_error, progress_as_json, result_as_json
 
 
@@ -120,6 +121,27 @@ class TestResultAsJson:
         assert found["cut"] is True
         assert found["bytes"] > 20_000
         assert found["begins"].startswith('{"text"')
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            list(range(3_000_000)),
+            [[b"x" * 2_000_000]],
+            {"deep": {"er": ["x" * 3_000_000]}},
+            ({n: n for n in range(1_000_000)},),
+        ],
+        ids=["numbers", "bytes", "text", "tuple of a dict"],
+    )
+    def test_that_is_far_too_large_is_not_written_out(self, value: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: Any, **__: Any) -> None:
+            raise AssertionError("it was converted")
+
+        monkeypatch.setattr(values, "to_jsonable_python", refuse)
+
+        found = json.loads(result_as_json(value, limit=1000) or "")
+
+        assert (found["cut"], found["more_than"], found["limit"]) == (True, 16_000, 1000)
+        assert found["was"].startswith(type(value).__name__)
 
     @given(
         st.recursive(
