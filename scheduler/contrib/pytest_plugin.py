@@ -15,3 +15,12 @@ def _scheduler_reset() -> Iterator[None]:
     clock = sys.modules.get("scheduler.testing.clock")
     if clock is not None:
         clock.reset()
+
+
+@pytest.fixture
+def scheduler_eager(db: None) -> Iterator[None]:
+    """Run tasks as soon as they are enqueued: ``scheduler.testing.eager`` for a whole test."""
+    from scheduler.testing import eager
+
+    with eager():
+        yield

@@ -7,6 +7,7 @@ so that the ledger has the rows that a node writes.
 
 from scheduler.testing.cases import SchedulerTestMixin
 from scheduler.testing.clock import advance_by, advance_to, reset
+from scheduler.testing.enqueued import assert_enqueued, assert_not_enqueued, eager, enqueued
 from scheduler.testing.jobs import apply_schedules, assert_scheduled
 from scheduler.testing.running import drain, run_due, run_until
 
@@ -15,8 +16,12 @@ __all__ = [
     "advance_by",
     "advance_to",
     "apply_schedules",
+    "assert_enqueued",
+    "assert_not_enqueued",
     "assert_scheduled",
     "drain",
+    "eager",
+    "enqueued",
     "reset",
     "run_due",
     "run_until",

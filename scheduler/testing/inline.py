@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
 import socket
@@ -15,6 +16,7 @@ from scheduler.core import zone_rules
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.engine.duties import Take, Work
+from scheduler.engine.endings import adapter_of
 from scheduler.engine.events import NoEvents
 from scheduler.engine.heartbeat import Lease
 from scheduler.engine.identity import Identity
@@ -47,7 +49,7 @@ class InlineNode:
     """
 
     def __init__(self) -> None:
-        settings = conf.get()
+        settings = dataclasses.replace(conf.get(), queues=())
         session = DjangoSession()
         self.identity = Identity()
         self._session = session
@@ -120,6 +122,11 @@ class InlineNode:
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         ended = [outcome.run_id for outcome in outcomes]
+        for outcome in outcomes:
+            run = self._workload.get(outcome.run_id)
+            adapter = None if run is None else adapter_of(run.task)
+            if adapter is not None:
+                adapter.ended(run=run, node=self.identity.node, outcome=outcome)
         self._workload.forget(ended)
         self._workload.end_limited(ended)
 
