@@ -10,7 +10,7 @@ from scheduler.core.tasks.adapters import Adapter
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.identity import Identity
 from scheduler.errors import UnknownTask
-from scheduler.execution.runner import return_connections
+from scheduler.execution import body_connections
 from scheduler.loops import Loop
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
@@ -60,7 +60,7 @@ class Endings(Loop):
         except Exception:  # receivers of signals are code that is not ours
             logger.exception(events.ENDINGS_FAILED, extra={"error": f"run {run.id}", "pause": 0.0})
         finally:
-            return_connections()
+            body_connections.give_back()
         return 0.0
 
 

@@ -6,14 +6,11 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
 from asgiref.sync import async_to_sync
-from django.db import Error, connections
-from django.db.backends.signals import connection_created
 
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
@@ -23,6 +20,7 @@ from scheduler.core.tasks.adapters import Adapter
 from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.errors import Retry, Skip, UnknownTask
+from scheduler.execution import body_connections
 from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.messages import Message
@@ -99,8 +97,10 @@ def execute(
         )
     finally:
         has_failed = outcome is None or outcome.state is not RunState.SUCCEEDED
-        if not keeps_connections and (_opened.any or has_failed):  # what failed may have opened half a connection
-            return_connections()
+        if not keeps_connections and (
+            body_connections.opened.any or has_failed
+        ):  # what failed may have opened half a connection
+            body_connections.give_back()
     return outcome
 
 
@@ -271,38 +271,3 @@ def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> 
 
 def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:
     return None if text is None else masked(text, secrets)
-
-
-class _Opened(threading.local):
-    """Whether this thread opened a connection since it gave all back: asking Django costs more than a short body."""
-
-    any = False
-
-
-_opened = _Opened()
-
-
-def _note_opened(**_: object) -> None:
-    _opened.any = True
-
-
-connection_created.connect(_note_opened, dispatch_uid="scheduler.execution.runner")
-
-
-def return_connections() -> None:
-    """
-    Give the body's database connections back, rolling back what it left open.
-
-    Django's wrapper of one that was left within a transaction refuses everything from then on: it is given up, so that
-    the next body in this thread gets another.
-    """
-    _opened.any = False
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is None:
-            continue
-        try:
-            connection.close()
-        except Error:
-            logger.warning(events.RUN_CONNECTION_NOT_CLOSED, exc_info=True)
-        if connection.in_atomic_block or connection.connection is not None:
-            del connections[connection.alias]
