@@ -8,8 +8,9 @@ of the database's triggers come from it, or a test compares them with it. ``CONT
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from scheduler.core.states import Overlap
 
@@ -119,7 +120,7 @@ FIELDS = (
     Field(
         name="tags",
         label=_("tags"),
-        help=_("Words to find it by."),
+        help=_("For filtering."),
         kind=Kind.JSON,
         group=Group.WHAT,
         default=list,
@@ -276,6 +277,16 @@ FIELDS = (
         wakes_nodes=True,
     ),
     Field(
+        name="queue",
+        label=_("queue"),
+        help=_("The queue in which its runs wait. Nodes serve all queues or some, and a queue can be paused."),
+        kind=Kind.TEXT,
+        group=Group.RARE,
+        default="default",
+        max_length=64,
+        wakes_nodes=True,
+    ),
+    Field(
         name="retry_backoff",
         label=_("retry backoff"),
         help=_("Each further delay is this many times longer."),
@@ -315,6 +326,29 @@ FIELDS = (
 BY_NAME = {field.name: field for field in FIELDS}
 NAMES = tuple(BY_NAME)
 POLICIES = tuple(field.name for field in FIELDS if field.is_policy)
+
+Seconds = float | timedelta
+
+
+class PolicyValues(TypedDict, total=False):
+    """The policies of a job. Their defaults and limits are in ``docs/jobs.md``."""
+
+    executor: str
+    queue: str
+    priority: int
+    coalesce: bool
+    max_instances: int
+    misfire_grace_time: Seconds | None
+    overlap: str
+    timeout: Seconds | None
+    max_retries: int
+    retry_delay: Seconds
+    retry_backoff: float
+    retry_delay_cap: Seconds
+    retry_jitter: float
+    pause_after_failures: int | None
+    rerun_if_interrupted: bool
+
 
 STATE_COLUMNS = ("version", "state", "state_reason", "source", "paused_until")
 """Columns of a job that the change history records beside its definition."""

@@ -29,7 +29,7 @@ POLICY_IS_A_NUMBER = declare(
 )
 POLICY_IS_SECONDS = declare(
     "policy_is_seconds",
-    "{name} is “{value}”. It must be a number of seconds from 1 on, or empty for no limit.",
+    "{name} is “{value}”. It must be a number of seconds, 1 or more, or empty for no limit.",
     name=str,
     value=str,
 )
@@ -99,6 +99,37 @@ NO_SUCH_CHANGE = declare("no_such_change", "There is no change with the id {id}.
 NO_SUCH_EXECUTOR = declare(
     "no_such_executor", "There is no executor “{name}”. Available: {names}.", name=str, names=str
 )
+UNUSABLE_QUEUE = declare(
+    "unusable_queue",
+    "The queue “{name}” cannot be used: its name has 1 to {most} characters that can be printed, and no @.",
+    name=str,
+    most=int,
+)
+QUEUE_IS_PAUSED = declare("queue_is_paused", "The queue “{name}” is paused already.", name=str)
+QUEUE_IS_NOT_PAUSED = declare("queue_is_not_paused", "The queue “{name}” is not paused.", name=str)
+QUEUE_RETENTION = declare(
+    "queue_retention", "Runs cannot be kept for {value} days: write 0 to {most} days.", value=str, most=int
+)
+UNUSABLE_UNIQUE = declare(
+    "unusable_unique",
+    "unique is {value}. It is True, or a text with names of arguments in braces.",
+    value=str,
+)
+UNIQUE_WHILE = declare("unique_while", "unique_while is {value}. It is “queued” or “active”.", value=str)
+UNUSABLE_DURATION = declare(
+    "unusable_duration",
+    "{name} is {value}. It is a timedelta or a number of seconds, more than 0 and at most a year.",
+    name=str,
+    value=str,
+)
+UNIQUE_KEY_BUSY = declare(
+    "unique_key_busy",
+    "“{key}” is enqueued by another transaction that this one cannot see. Enqueue it again in a new transaction.",
+    key=str,
+)
+TASK_NAME_TOO_LONG = declare(
+    "task_name_too_long", "The name of the task “{name}” is longer than {most} characters.", name=str, most=int
+)
 DELETED_JOB_CANNOT_RUN = declare(
     "deleted_job_cannot_run", "The job “{name}” was deleted and cannot be run again.", name=str
 )
@@ -159,7 +190,7 @@ WINDOW_TOO_FULL = declare(
     "The window has more than {most:,} fire times. Choose a shorter one, or a higher limit.",
     most=int,
 )
-FILTER_HOLDS_NUL = declare("filter_holds_nul", "NUL occurs in no text that is kept here.")
+FILTER_HOLDS_NUL = declare("filter_holds_nul", "Texts cannot contain the character NUL.")
 NOTE_IS_EMPTY = declare("note_is_empty", "The note has no text.")
 NOTE_IS_TOO_LONG = declare("note_is_too_long", "The note is longer than {most:,} characters.", most=int)
 RUN_IS_TAKEN = declare("run_is_taken", "{who} works on run {id} already.", id=str, who=str)
@@ -196,16 +227,16 @@ CALENDAR_IN_USE = declare(
 )
 CALENDAR_RENAMED = declare(
     "calendar_renamed",
-    "The calendar “{name}” is used by: {jobs}. It keeps its name as long as it is.",
+    "The calendar “{name}” is used by: {jobs}. It cannot be renamed while it is used.",
     name=str,
     jobs=str,
 )
 CALENDAR_STOPS_JOBS = declare(
-    "calendar_stops_jobs", "With this calendar these jobs cannot go on: {jobs}. {problem}", jobs=str, problem=Message
+    "calendar_stops_jobs", "With this calendar these jobs cannot run: {jobs}. {problem}", jobs=str, problem=Message
 )
 CALENDAR_CHANGED_MEANWHILE = declare(
     "calendar_changed_meanwhile",
-    "The calendar “{name}” was changed meanwhile: it has version {version}, yours is {yours}.",
+    "The calendar “{name}” was changed in the meantime: it has version {version}, yours is {yours}.",
     name=str,
     version=int,
     yours=int,

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from scheduler import conf
 from scheduler.core import definition, error_messages, reasons
+from scheduler.core.definition import PolicyValues
 from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
 from scheduler.core.tasks.registry import registry
@@ -17,7 +18,7 @@ from scheduler.models import Job, Run
 from scheduler.services import masking
 from scheduler.services.jobs import editing
 from scheduler.services.jobs.building import unsaved
-from scheduler.services.jobs.calling import PolicyValues, TaskOrName, asynchronous, task_name
+from scheduler.services.jobs.calling import TaskOrName, asynchronous, task_name
 from scheduler.services.jobs.pauses import end_of_pause
 from scheduler.store import database
 from scheduler.store.clock import database_now

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from functools import wraps
-from typing import Any, ParamSpec, TypedDict, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 
@@ -16,27 +15,6 @@ Result = TypeVar("Result")
 
 TaskOrName = str | Callable[..., Any]
 """A function with ``@task``, or the name of one."""
-
-Seconds = float | timedelta
-
-
-class PolicyValues(TypedDict, total=False):
-    """The policies of a job. Their defaults and limits are in ``docs/jobs.md``."""
-
-    executor: str
-    priority: int
-    coalesce: bool
-    max_instances: int
-    misfire_grace_time: Seconds | None
-    overlap: str
-    timeout: Seconds | None
-    max_retries: int
-    retry_delay: Seconds
-    retry_backoff: float
-    retry_delay_cap: Seconds
-    retry_jitter: float
-    pause_after_failures: int | None
-    rerun_if_interrupted: bool
 
 
 def task_name(task: TaskOrName) -> str:

@@ -15,6 +15,7 @@ from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinishe
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services.jobs.calling import asynchronous
+from scheduler.services.runs import enqueued_again
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
 from scheduler.store.jobs import rows
@@ -98,6 +99,8 @@ def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Ru
     """
     now = now or database_now()
     run = get(id=run) if isinstance(run, int) else run
+    if run.is_enqueued:
+        return enqueued_again.retry(run=run, actor=actor, now=now)
     if run.job_id is None:
         raise JobNotFound(error_messages.DELETED_JOB_CANNOT_RUN(name=run.job_name))
     with database.atomic():
@@ -197,16 +200,43 @@ def fire_times_of(*, job: Job, since: datetime, until: datetime, limit: int, now
     :raises InvalidWindow: it ends before it begins or in the future, or has more than ``limit`` fire times
     :raises InvalidTrigger: the trigger cannot be used
     """
+    since, until = _past_window(since=since, until=until, now=now)
+    fire_times = fire_times_after(job=job, after=since - _MOMENT, until=until, most=limit + 1)
+    if len(fire_times) > limit:
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
+    return fire_times
+
+
+def count_fire_times(*, job: Job, since: datetime, until: datetime, limit: int, now: datetime) -> int:
+    """
+    Count the fire times of a past window without going through them.
+
+    :raises InvalidWindow, InvalidTrigger: as ``fire_times_of``
+    """
+    since, until = _past_window(since=since, until=until, now=now)
+    first = fire_times_after(job=job, after=since - _MOMENT, until=until, most=1)
+    count = triggers.parse(job.trigger).count(first=first[0], until=until) if first else 0
+    if count > limit:
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
+    return count
+
+
+def fire_times_after(*, job: Job, after: datetime, until: datetime, most: int) -> list[datetime]:
+    """
+    Return the oldest fire times after an instant, up to another one.
+
+    :raises InvalidTrigger: the trigger cannot be used
+    """
+    return [moment for moment in triggers.next_fire_times(job.trigger, after=after, count=most) if moment <= until]
+
+
+def _past_window(*, since: datetime, until: datetime, now: datetime) -> tuple[datetime, datetime]:
     since, until = aware(since), aware(until)
     if until < since:
         raise InvalidWindow(error_messages.WINDOW_REVERSED(until=until.isoformat(), since=since.isoformat()))
     if until > now:
         raise InvalidWindow(error_messages.WINDOW_IN_THE_FUTURE(until=until.isoformat(), now=now.isoformat()))
-    fire_times = triggers.next_fire_times(job.trigger, after=since - _MOMENT, count=limit + 1)
-    fire_times = [moment for moment in fire_times if moment <= until]
-    if len(fire_times) > limit:
-        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
-    return fire_times
+    return since, until
 
 
 def queue_missing(

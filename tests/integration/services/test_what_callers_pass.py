@@ -9,13 +9,12 @@ from typing import Any, get_type_hints
 import pytest
 from asgiref.sync import async_to_sync
 
-from scheduler.core.definition import FIELDS, POLICIES
+from scheduler.core.definition import FIELDS, POLICIES, PolicyValues
 from scheduler.core.states import JobState, RunState
 from scheduler.core.tasks.registry import registry, task
 from scheduler.errors import InvalidPolicy, InvalidTask, JobNotFound, UnknownTask
 from scheduler.models import Job, Run
 from scheduler.services import jobs, runs
-from scheduler.services.jobs.calling import PolicyValues
 from tests.contract import tasks
 
 HOURLY = {"type": "interval", "hours": 1}
