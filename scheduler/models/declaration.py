@@ -7,7 +7,6 @@ from django.db.models import CharField, Lookup, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-
 if TYPE_CHECKING:
     _Lookup = Lookup[Any]
 else:

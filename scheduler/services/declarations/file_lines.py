@@ -26,7 +26,7 @@ def parsed(path: Path) -> tuple[Any, Lines]:
     :raises UnusableDeclaration: it cannot be read, naming the line
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UnusableDeclaration(f"{path.name} cannot be read: {reason}.") from None

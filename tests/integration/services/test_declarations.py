@@ -377,7 +377,7 @@ class TestJobsThatAreNoLongerDeclared:
 
         found = job_queries.jobs(filter=JobFilter(undeclared=True))
         assert [job.pk for job in found] == ["three"], "others are declared, or somebody touched them"
-        call_command("jobs", "bulk", "delete", "--undeclared", stdout=io.StringIO(), stderr=io.StringIO())
+        call_command("jobs", "delete", "--undeclared", stdout=io.StringIO(), stderr=io.StringIO())
 
         assert set(Job.objects.values_list("pk", flat=True)) == {"one", "two", "four"}
         assert actions(planned(declared("one"), declared("three")))["three"] is Action.DELETED
