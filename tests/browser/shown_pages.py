@@ -187,11 +187,10 @@ def _lists() -> list[Shown]:
 
 
 def _of_django() -> list[Shown]:
-    found = {name: reverse(f"admin:{name}") for name in ("index", "password_change", "logout")}
+    found = {name: reverse(f"admin:{name}") for name in ("index", "password_change")}
     apps = {f"app-{app}": reverse("admin:app_list", args=[app]) for app in (*OURS, "auth")}
     return [
         *(Shown(name=name, address=address) for name, address in {**found, **apps}.items()),
-        Shown(name="login", address=reverse("admin:login")),
         Shown(name="tokens", address=reverse("admin:knox_authtoken_changelist")),
         Shown(name="not-found-job", address=addresses.job("no-such-job")),
         Shown(name="not-found-run", address=addresses.run(999_999_999)),

@@ -108,6 +108,11 @@ def count(number: float) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)
 
 
+def decimal(number: float) -> str:
+    """Write a number with one decimal as the language does: ``1.5``."""
+    return number_format(f"{number:.1f}", use_l10n=True)
+
+
 def duration(seconds: float) -> str:
     """Write a duration in its largest unit."""
     if seconds < 60:
