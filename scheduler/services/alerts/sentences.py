@@ -122,4 +122,4 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return _("%d h") % (seconds // 3600)
     days = int(seconds // 86400)
-    return ngettext("%d day", "%d days", days) % days
+    return ngettext("%s day", "%s days", days) % count(days)
