@@ -118,7 +118,7 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
         "scheduler_job_resume": "paused",
         **dict.fromkeys(("scheduler_job_take", "scheduler_job_keep", "scheduler_job_detach"), "three"),
         "scheduler_run_cancel": active.pk,
-        **dict.fromkeys(("scheduler_run_retry", "scheduler_run_again"), failed.pk),
+        **{f"scheduler_run_{name}": failed.pk for name in ("retry", "again", "note", "take", "release")},
         "scheduler_change_restore": change.pk,
         **{f"scheduler_template_{name}": template for name in ("version", "instance", "table", "upgrade")},
         **{f"scheduler_incident_{name}": incident for name in ("acknowledge", "snooze", "close")},
@@ -127,7 +127,7 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
     }
     plain = ("dashboard", "outlook", "zone", "health", "job_pause_all")
     asked = ("pause", "resume", "run", "clone", "take", "keep", "detach", "cancel", "retry", "again", "restore")
-    asked += ("pause_all", "acknowledge", "snooze", "close", "mute")
+    asked += ("note", "release", "pause_all", "acknowledge", "snooze", "close", "mute")
     found = {**{f"scheduler_{name}": () for name in plain}, "scraping_source_health": (), "scraping_source_import": ()}
     found |= {name: (value,) for name, value in arguments.items()}
     many = [
