@@ -16,7 +16,9 @@ class Rollup(models.Model):
 
     pk = models.CompositePrimaryKey("job_key", "hour")
     job_key = models.CharField(_("job id"), max_length=255)
-    hour = models.DateTimeField(pgettext_lazy("of a roll-up", "hour"), help_text=_("The hour in which the runs finished, in UTC."))
+    hour = models.DateTimeField(
+        pgettext_lazy("of a roll-up", "hour"), help_text=_("The hour in which the runs finished, in UTC.")
+    )
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     timed_out = models.PositiveIntegerField(default=0)
