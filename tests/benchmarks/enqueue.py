@@ -6,7 +6,7 @@ Enqueueing and running tasks beside others: the same body, the same workers, the
 Tasks enqueued per second, one commit each, from one thread and from eight, and many at once; runs per second from an
 idle start; the time from the call of ``enqueue`` to the first line of the body; and the first three beside a million
 finished rows. Starts a server of its own with its default settings (fsync on). What is not installed is left out with a
-sentence; ``requirements-bench.txt`` has what is needed. django.tasks needs Django 6.
+sentence; ``requirements-bench.txt`` has what is needed.
 """
 
 from __future__ import annotations
