@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.15
 _ROLLED_BACK = 1 / 3
 
 
