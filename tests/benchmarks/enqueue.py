@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -91,10 +92,12 @@ def contest(
     except subprocess.TimeoutExpired:
         return {"skipped": f"It was not ready after {_LONGEST_SECONDS} s."}
     except subprocess.CalledProcessError as failed:
-        return {"skipped": f"It failed: {failed.stderr.strip().splitlines()[-1:]}"}
+        lines = [line for line in failed.stderr.splitlines() if re.match(r"[\w.]+(Error|Exception|Violation)\b", line)]
+        return {"skipped": f"It failed: {lines[-1:] or failed.stderr[-300:]}"}
     finally:
         cluster.psql(f"DROP DATABASE {database} WITH (FORCE)")
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(f"  {figures}", file=sys.stderr, flush=True)
     return figures
 
 
