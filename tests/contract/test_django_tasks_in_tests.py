@@ -17,7 +17,13 @@ from asgiref.sync import async_to_sync
 from django.utils import timezone
 
 from scheduler.contrib.django_tasks import LedgerBackend
-from scheduler.contrib.django_tasks.compat import InvalidTask, TaskResultDoesNotExist, TaskResultStatus, task_backends
+from scheduler.contrib.django_tasks.compat import (
+    InvalidTask,
+    Task,
+    TaskResultDoesNotExist,
+    TaskResultStatus,
+    task_backends,
+)
 from scheduler.models import Run
 from scheduler.testing import advance_by, advance_to, drain
 from tests.sample_app import django_tasks as sample
@@ -31,7 +37,11 @@ UNKNOWN = str(uuid.uuid4())
 
 def called(make: Async) -> Any:
     """Run async code in the transaction of the test."""
-    return async_to_sync(make)()
+
+    async def call() -> Any:
+        return await make()
+
+    return async_to_sync(call)()
 
 
 class TestFromAsyncCode:
@@ -99,6 +109,7 @@ class TestATask:
 
 
 class TestAResult:
+    @pytest.mark.skipif(not hasattr(Task, "_reconstruct"), reason="Tasks can be pickled as of Django 6.1.")
     def test_can_be_pickled(self) -> None:
         result = sample.add.enqueue(1)
         drain()
@@ -107,7 +118,6 @@ class TestAResult:
         copy = pickle.loads(pickle.dumps(result))  # noqa: S301 - of this process
 
         assert (copy.id, copy.status, copy.return_value) == (result.id, TaskResultStatus.SUCCESSFUL, 2)
-        assert copy.task == result.task
 
     def test_has_its_times_in_their_order(self) -> None:
         for task in (sample.noop, sample.noop_async, sample.fail_with_value_error):
