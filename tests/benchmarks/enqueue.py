@@ -48,7 +48,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="few of each: whether it works, not how fast")
     options = parser.parse_args()
-    sizes = {"count": 100, "bulk": 200, "history": 1000} if options.quick else vars(options)
+    sizes = {"count": options.count, "bulk": options.bulk, "history": options.history}
+    if options.quick:
+        sizes = {"count": 100, "bulk": 200, "history": 1000}
     with Cluster(settings={"max_connections": 100}) as cluster:
         found = {name: contest(cluster, name, workers=options.workers, **sizes) for name in options.only.split(",")}
     facts = {
@@ -61,9 +63,7 @@ def main() -> None:
         options.json.write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def contest(
-    cluster: Cluster, name: str, *, workers: int, count: int, bulk: int, history: int, **_others: Any
-) -> dict[str, Any]:
+def contest(cluster: Cluster, name: str, *, workers: int, count: int, bulk: int, history: int) -> dict[str, Any]:
     """Measure one contestant in a database of its own; return its figures, or why it was left out."""
     print(f"{name} …", file=sys.stderr, flush=True)
     database = f"enqueue_{name}"
