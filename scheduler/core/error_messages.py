@@ -52,7 +52,9 @@ NOT_A_TASK = declare(
     "“{name}” is not a task. Decorate it with @task, or list its module in SCHEDULER['TASK_MODULES'].",
     name=str,
 )
-IS_ITS_APP_INSTALLED = declare("is_its_app_installed", "Is its app in INSTALLED_APPS?")
+IS_ITS_APP_INSTALLED = declare(
+    "is_its_app_installed", "Is its app in INSTALLED_APPS? Restart processes that began before the task was written."
+)
 UNREGISTERED_TASK = declare("unregistered_task", "No task is registered as “{name}”.", name=str)
 ARGUMENT_REQUIRED = declare("argument_required", "{name} is required by {task}.", name=str, task=str)
 ARGUMENT_DOES_NOT_FIT = declare(
@@ -90,6 +92,14 @@ CHANGED_MEANWHILE_IN = declare(
     version=int,
     yours=int,
     what=str,
+)
+CHANGED_SINCE_READ = declare(
+    "changed_since_read",
+    "The job “{id}” was changed after it was read: it has version {version}, yours is {yours}. Nothing was saved. "
+    "Read it again, or change it with scheduler.services.jobs.",
+    id=str,
+    version=int,
+    yours=int,
 )
 SEALED_VALUE_SENT = declare("sealed_value_sent", "Sealed values cannot be sent: send the secret.")
 NOTHING_MASKED = declare(
