@@ -14,6 +14,7 @@ from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties import Grant, Reconcile, Work
+from scheduler.engine.endings import Endings
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
 from scheduler.engine.identity import Identity
@@ -109,6 +110,7 @@ class Node:
             wake=self.wakeups.wake,
             stuck=lambda: sum(pool.stuck for pool in pools.values()),
         )
+        self._endings = Endings(identity=self.identity)
         self.pacemaker = Pacemaker(
             identity=self.identity,
             settings=settings,
@@ -202,6 +204,7 @@ class Node:
         left = self._stop_pools(deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
+        self._endings.stop()
         self.heartbeat.stop()
         self._try("stopped", lambda: self._mark_stopped(len(left)))
         self.pacemaker.stop()
@@ -243,6 +246,7 @@ class Node:
             pid=os.getpid(),
             version=__version__,
             executors=self.executors,
+            queues=self._settings.queues,
             tasks=registry.names(),
             tzdata=zone_rules.release(),
         )
@@ -286,6 +290,7 @@ class Node:
         for outcome in outcomes:
             if few or outcome.is_failure:
                 self._log(outcome)
+        self._endings.add(outcomes, owned=self.workload.get)
         ended = [outcome.run_id for outcome in outcomes]
         self.workload.forget(ended)
         if self.workload.end_limited(ended):

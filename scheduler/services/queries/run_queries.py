@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import F, Q, QuerySet
 
 from scheduler.core import error_messages, fingerprints
+from scheduler.core.queues import tracks
 from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
 from scheduler.errors import InvalidFilter
@@ -50,6 +51,7 @@ class RunFilter:
     """Part of the name, the id or the task of its job."""
 
     task: str = ""
+    queue: str = ""
     executor: str = ""
     tag: str = ""
     """A tag that its job has now."""
@@ -167,7 +169,13 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
     if filter.tag:
         found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
     if filter.executor:
-        found = found.filter(executor=filter.executor)
+        tracked = f"{filter.executor}{tracks.SEPARATOR}"
+        found = found.filter(Q(executor=filter.executor) | Q(executor__startswith=tracked))
+    if filter.queue:
+        found = found.filter(queue=filter.queue)
+        if filter.queue != tracks.DEFAULT_QUEUE:
+            # What the index of other queues asks for.
+            found = found.exclude(queue=tracks.DEFAULT_QUEUE)
     if filter.reasons:
         found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
     if filter.task:
