@@ -24,9 +24,9 @@ class AnyOf(_Lookup):
     lookup_name = "any_of"
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, parameters = self.process_lhs(compiler, connection)
-        return f"{column} = ANY(%s)", [*parameters, list(self.rhs)]
+        return f"{column} = ANY(%s)", (*parameters, list(self.rhs))
 
 
 class Declaration(models.Model):

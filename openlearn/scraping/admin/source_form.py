@@ -80,8 +80,8 @@ class SourceForm(forms.ModelForm):
         for shown in self.fields.values():
             shown.label = capfirst(shown.label)
 
-        if "tier" in self.fields:
-            self.fields["tier"].choices = tiers.choices()
+        if isinstance(tier := self.fields.get("tier"), forms.ChoiceField):
+            tier.choices = tiers.choices()
 
     def clean_url(self) -> str:
         """Reject what no scrape could request, before the first one."""

@@ -163,8 +163,9 @@ class TableForm(forms.Form):
 
     def __init__(self, *args: Any, providers: Sequence[str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if providers:
-            self.fields["provider"].choices = [("", "–"), *((name, name) for name in providers)]
+        provider = self.fields["provider"]
+        if providers and isinstance(provider, forms.ChoiceField):
+            provider.choices = [("", "–"), *((name, name) for name in providers)]
         else:
             del self.fields["provider"]
 

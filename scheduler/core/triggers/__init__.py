@@ -74,7 +74,8 @@ from scheduler.core.triggers.fire_times import (
     upcoming,
 )
 from scheduler.core.triggers.normalizing import normalize
-from scheduler.core.triggers.reading import CALENDAR_KEYS, parse, parse_cached, parsing_once
+from scheduler.core.triggers.reading import parse, parse_cached, parsing_once
+from scheduler.core.triggers.reading.forms import CALENDAR_KEYS
 from scheduler.core.triggers.stored_forms import current_form, has_calendars, is_same, without_pins
 from scheduler.core.triggers.trigger import Trigger
 from scheduler.errors import InvalidTrigger, NeverFires

@@ -77,6 +77,7 @@ def export_instances(*, jobs: Iterable[str]) -> list[dict[str, Any]]:
             "parameters": instances.stored_masked(row),
         }
         for row in found
+        if row.template_version is not None
     ]
 
 
@@ -99,7 +100,7 @@ def _versions(given: _Template, *, actor: str, update: bool) -> Iterator[tuple[i
     for each in sorted(given.versions, key=lambda version: version.number):
         parameters, body = templates.check(parameters=each.parameters, body=each.body)
         if template is None:
-            named = {"slug": given.slug, "title": given.title, "description": given.description}
+            named: dict[str, Any] = {"slug": given.slug, "title": given.title, "description": given.description}
             version = templates.create(**named, parameters=parameters, body=body, actor=actor)
             template = version.template
             yield each.number, version
@@ -108,7 +109,7 @@ def _versions(given: _Template, *, actor: str, update: bool) -> Iterator[tuple[i
         if same is not None:
             yield each.number, same
         elif update:
-            added = {"parameters": parameters, "body": body, "note": each.note}
+            added: dict[str, Any] = {"parameters": parameters, "body": body, "note": each.note}
             yield each.number, templates.add_version(template=template, **added, actor=actor)
 
 

@@ -78,7 +78,8 @@ def keys_of(*, template: Template, after: str = "", limit: int) -> list[str]:
 
 def count_of(*, template: Template) -> int:
     """Count the instances that an upgrade concerns."""
-    return _rows(template).count()
+    number: int = _rows(template).count()
+    return number
 
 
 def _rows(template: Template) -> Any:
@@ -100,8 +101,8 @@ def _upgraded(version: TemplateVersion, *, keys: Collection[str] | None = None) 
         try:
             declared = _declared(row, version, known)
         except SchedulerError as error:
-            facts = {"key": row.key, "source": row.source, "job": row.job_key, "text": str(error)}
-            found.refused.append(Step(action=Action.REFUSED, **facts))
+            facts: dict[str, Any] = {"key": row.key, "source": row.source, "job": row.job_key}
+            found.refused.append(Step(action=Action.REFUSED, text=str(error), **facts))
         else:
             found.by_owner.setdefault(row.owner, []).append(declared)
     return found

@@ -29,7 +29,7 @@ def remember(*, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _columns() -> list[str]:
-    return [field.column for field in Declaration._meta.local_concrete_fields if not field.primary_key]
+    return [str(field.column) for field in Declaration._meta.local_concrete_fields if not field.primary_key]
 
 
 @cache

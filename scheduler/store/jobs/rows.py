@@ -247,7 +247,7 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
     return {"trigger": normalized, **due(next_fire_time)}
 
 
-def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any]) -> bool:
+def is_same_trigger(*, trigger: Mapping[str, Any], stored: Any) -> bool:
     """Whether a trigger is the stored one, seen without the anchor that normalizing fills in."""
     if trigger == stored:
         return True

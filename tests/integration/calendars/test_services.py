@@ -259,7 +259,7 @@ class TestDeletion:
 
         with pytest.raises(CalendarInUse, match="job-0, job-1, job-2, job-3, job-4 and others"):
             calendars.remove(calendar=made)
-        with pytest.raises(InvalidCalendar, match="keeps its name"):
+        with pytest.raises(InvalidCalendar, match="cannot be renamed while it is used"):
             calendars.update(calendar=made, name="christmas")
 
         assert calendars.get(name="xmas").pk == made.pk
