@@ -30,7 +30,7 @@ from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
 
-VIEWED_WITH = {"jobs": "view_job", "runs": "view_run", "backfill": "view_job"}
+VIEWED_WITH = {"jobs": "view_job", "runs": "view_run", "backfill": "view_job", "template": "view_job"}
 """The permission to see an action, by its subject."""
 
 MOST_REFUSALS = 50
