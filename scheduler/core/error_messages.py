@@ -254,3 +254,31 @@ CALENDAR_CHANGED_MEANWHILE = declare(
 CALENDARS_ARE_OBJECTS = declare(
     "calendars_are_objects", "calendars is a list of objects with name, rules, title, timezone, tags and during."
 )
+SCHEME_REFUSED = declare("scheme_refused", "“{scheme}” cannot be requested: use http or https.", scheme=str)
+ADDRESS_HOLDS_CREDENTIALS = declare(
+    "address_holds_credentials", "The address of {host} holds a user name or password. Leave them out.", host=str
+)
+NOT_A_HOST = declare("not_a_host", "“{host}” is not the name of a host.", host=str)
+PORT_REFUSED = declare(
+    "port_refused",
+    "Port {port} of {host} is refused: only 80 and 443 are open. "
+    "If it is meant, add “{entry}” to SCHEDULER['ALLOWED_HOSTS'].",
+    port=str,
+    host=str,
+    entry=str,
+)
+HOST_IS_A_NUMBER = declare(
+    "host_is_a_number", "“{host}” is a number that stands for an address. Write the address as a.b.c.d.", host=str
+)
+ADDRESS_REFUSED = declare(
+    "address_refused",
+    "{place} is refused: it is {kind}. If it is meant, add “{entry}” to SCHEDULER['ALLOWED_HOSTS'].",
+    place=str,
+    kind=str,
+    entry=str,
+)
+NOT_AN_ADDRESS = declare(
+    "not_an_address", "“{url}” is not an address that can be requested: {problem}.", url=str, problem=str
+)
+EDIT_CHANGES_SOME_OF = declare("edit_changes_some_of", "Change some of: {names}.", names=str)
+EDIT_IS_SECONDS = declare("edit_is_seconds", "{name} must be more than 0 seconds, not “{value}”.", name=str, value=str)

@@ -14,7 +14,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from scheduler.core import error_messages
 from scheduler.errors import DestinationRefused
+from scheduler.messages import Message, message, phrase
 
 SCHEMES = {"http": 80, "https": 443}
 PUBLIC_PORTS = frozenset(SCHEMES.values())
@@ -22,22 +24,22 @@ PUBLIC_PORTS = frozenset(SCHEMES.values())
 _REFUSED_IPV4 = tuple(
     (ipaddress.IPv4Network(network), what)
     for network, what in (
-        ("0.0.0.0/8", "an address of “this network”"),
-        ("10.0.0.0/8", "a private address"),
-        ("100.64.0.0/10", "an address shared inside a provider's network"),
-        ("127.0.0.0/8", "a loopback address"),
-        ("168.63.129.16/32", "an address of a cloud platform's own services"),
-        ("169.254.0.0/16", "a link-local address"),
-        ("172.16.0.0/12", "a private address"),
-        ("192.0.0.0/24", "reserved for protocols"),
-        ("192.0.2.0/24", "reserved for documentation"),
-        ("192.88.99.0/24", "a 6to4 relay"),
-        ("192.168.0.0/16", "a private address"),
-        ("198.18.0.0/15", "reserved for benchmarks"),
-        ("198.51.100.0/24", "reserved for documentation"),
-        ("203.0.113.0/24", "reserved for documentation"),
-        ("224.0.0.0/4", "a multicast address"),
-        ("240.0.0.0/4", "a reserved address"),
+        ("0.0.0.0/8", message("an address of “this network”")),
+        ("10.0.0.0/8", message("a private address")),
+        ("100.64.0.0/10", message("an address shared inside a provider's network")),
+        ("127.0.0.0/8", message("a loopback address")),
+        ("168.63.129.16/32", message("an address of a cloud platform's own services")),
+        ("169.254.0.0/16", message("a link-local address")),
+        ("172.16.0.0/12", message("a private address")),
+        ("192.0.0.0/24", message("reserved for protocols")),
+        ("192.0.2.0/24", message("reserved for documentation")),
+        ("192.88.99.0/24", message("a 6to4 relay")),
+        ("192.168.0.0/16", message("a private address")),
+        ("198.18.0.0/15", message("reserved for benchmarks")),
+        ("198.51.100.0/24", message("reserved for documentation")),
+        ("203.0.113.0/24", message("reserved for documentation")),
+        ("224.0.0.0/4", message("a multicast address")),
+        ("240.0.0.0/4", message("a reserved address")),
     )
 )
 
@@ -46,14 +48,14 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _REFUSED_IPV6 = tuple(
     (ipaddress.IPv6Network(network), what)
     for network, what in (
-        ("::1/128", "a loopback address"),
-        ("fe80::/10", "a link-local address"),
-        ("fc00::/7", "a private address"),
-        ("ff00::/8", "a multicast address"),
-        ("2001::/23", "reserved for protocols"),
-        ("2001:db8::/32", "reserved for documentation"),
-        ("2002::/16", "a 6to4 address, which stands for an IPv4 address"),
-        ("3fff::/20", "reserved for documentation"),
+        ("::1/128", message("a loopback address")),
+        ("fe80::/10", message("a link-local address")),
+        ("fc00::/7", message("a private address")),
+        ("ff00::/8", message("a multicast address")),
+        ("2001::/23", message("reserved for protocols")),
+        ("2001:db8::/32", message("reserved for documentation")),
+        ("2002::/16", message("a 6to4 address, which stands for an IPv4 address")),
+        ("3fff::/20", message("reserved for documentation")),
     )
 )
 
@@ -94,18 +96,18 @@ def check_destination(
     :raises DestinationRefused: scheme, user name, port or the spelling of the host
     """
     if scheme not in SCHEMES:
-        raise DestinationRefused(f"“{scheme or 'no scheme'}” cannot be requested: use http or https.")
+        raise DestinationRefused(error_messages.SCHEME_REFUSED(scheme=scheme or phrase("no scheme")))
     if has_credentials:
-        raise DestinationRefused(f"The address of {host} holds a user name or password. Leave them out.")
+        raise DestinationRefused(error_messages.ADDRESS_HOLDS_CREDENTIALS(host=host))
     if not host or _CONTROL.search(host) or "%" in host:
-        raise DestinationRefused(f"“{host}” is not the name of a host.")
+        raise DestinationRefused(error_messages.NOT_A_HOST(host=host))
     number = SCHEMES[scheme] if port is None else port
     if is_allowed(host=host, port=number, allowed_hosts=allowed_hosts):
         return
     if number not in PUBLIC_PORTS:
-        raise DestinationRefused(f"Port {number} of {host} is refused: only 80 and 443 are open. {_how(host, number)}")
+        raise DestinationRefused(error_messages.PORT_REFUSED(port=f"{number}", host=host, entry=_entry(host, number)))
     if not _is_plainly_written(host):
-        raise DestinationRefused(f"“{host}” is a number that stands for an address. Write the address as a.b.c.d.")
+        raise DestinationRefused(error_messages.HOST_IS_A_NUMBER(host=host))
     if _as_address(host) is not None:
         check_address(address=_plain(host), host=host, port=number)
 
@@ -118,19 +120,19 @@ def check_address(*, address: str, host: str, port: int) -> None:
     """
     what = why_refused(address)
     if what is not None:
-        place = address if _plain(host) == address else f"{address} (for {host})"
-        raise DestinationRefused(f"{place} is refused: it is {what}. {_how(host, port)}")
+        place = address if _plain(host) == address else phrase("{address} (for {host})", address=address, host=host)
+        raise DestinationRefused(error_messages.ADDRESS_REFUSED(place=place, kind=what, entry=_entry(host, port)))
 
 
-def why_refused(address: str) -> str | None:
+def why_refused(address: str) -> Message | None:
     """Return why an address is not public, or ``None``."""
     parsed = _as_address(address)
     if parsed is None:
-        return "not an address"
+        return phrase("not an address")
     if isinstance(parsed, ipaddress.IPv4Address):
-        return next((what for network, what in _REFUSED_IPV4 if parsed in network), None)
+        return next((phrase(what) for network, what in _REFUSED_IPV4 if parsed in network), None)
     if parsed.scope_id is not None:
-        return "bound to one network interface"
+        return phrase("bound to one network interface")
     if parsed.ipv4_mapped is not None:
         return why_refused(str(parsed.ipv4_mapped))
     if parsed in _NAT64:
@@ -138,8 +140,8 @@ def why_refused(address: str) -> str | None:
         return why_refused(str(ipaddress.IPv4Address(int(parsed) & 0xFFFFFFFF)))
     for network, what in _REFUSED_IPV6:
         if parsed in network:
-            return what
-    return None if parsed in _GLOBAL_UNICAST else "not a global unicast address"
+            return phrase(what)
+    return None if parsed in _GLOBAL_UNICAST else phrase("not a global unicast address")
 
 
 def _is_plainly_written(host: str) -> bool:
@@ -160,6 +162,7 @@ def _plain(host: str) -> str:
     return host.strip("[]").rstrip(".").lower()
 
 
-def _how(host: str, port: int) -> str:
+def _entry(host: str, port: int) -> str:
+    """Return what allows the host in ``SCHEDULER['ALLOWED_HOSTS']``."""
     name = f"[{_plain(host)}]" if ":" in _plain(host) else _plain(host)
-    return f"If it is meant, add “{name}:{port}” to SCHEDULER['ALLOWED_HOSTS']."
+    return f"{name}:{port}"

@@ -50,8 +50,8 @@ def carry_out(
 
 def summary(row: BulkAction) -> dict[str, Any]:
     """Describe the end of an action, for ``--json``."""
-    members = ("action", "total", "done", "refused", "refusals")
-    return {name: getattr(row, name) for name in members}
+    members = ("action", "total", "done", "refused")
+    return {**{name: getattr(row, name) for name in members}, "refusals": bulk.refusals(row=row)}
 
 
 def sentence(row: BulkAction) -> str:

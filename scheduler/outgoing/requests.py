@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from scheduler import conf
-from scheduler.core import network
+from scheduler.core import error_messages, network
 from scheduler.errors import (
     AnswerTooLarge,
     AnswerTooSlow,
@@ -179,7 +179,7 @@ def parse(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
         _ = place.host  # read now: httpx would fail on a wrong name in the middle of the request
         return place
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise DestinationRefused(f"“{url[:200]}” is not an address that can be requested: {error}.") from None
+        raise DestinationRefused(error_messages.NOT_AN_ADDRESS(url=url[:200], problem=f"{error}")) from None
 
 
 def check(*, url: str) -> None:

@@ -14,6 +14,7 @@ from openlearn.scraping.fetching import access
 from openlearn.scraping.models import Source
 from scheduler import outgoing
 from scheduler.admin.format import typed_durations
+from scheduler.admin.format.languages import told
 from scheduler.errors import DestinationRefused
 
 TEST = "_test"
@@ -89,7 +90,7 @@ class SourceForm(forms.ModelForm):
         try:
             outgoing.check(url=url)
         except DestinationRefused as error:
-            raise ValidationError(str(error)) from None
+            raise ValidationError(told(error)) from None
         return url
 
     def clean_headers(self) -> dict[str, str]:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.core import reasons
@@ -125,9 +126,9 @@ def _context(request: HttpRequest, row: BulkAction) -> dict[str, Any]:
             {
                 "name": display.first_line(str(each["name"])),
                 "address": addresses.run(each["id"]) if row.subject == "runs" else addresses.job(each["id"]),
-                "text": display.plain(str(each["text"])),
+                "text": display.plain(told(each["text"])),
             }
-            for each in row.refusals
+            for each in bulk.refusals(row=row)
         ],
         "more_refusals": row.refused - len(row.refusals),
         "stop_address": reverse("admin:scheduler_bulkaction_stop", args=[row.pk])

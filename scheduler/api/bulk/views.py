@@ -177,7 +177,7 @@ def _progress(row: BulkAction) -> dict[str, Any]:
         "total": row.total,
         "done": row.done,
         "refused": row.refused,
-        "refusals": row.refusals,
+        "refusals": bulk.refusals(row=row),
         "requested_by": row.requested_by,
         "created_at": instant(row.created_at),
         "stop_requested_at": instant(row.stop_requested_at),

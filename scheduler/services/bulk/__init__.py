@@ -20,7 +20,7 @@ from django.db import connections, transaction
 from scheduler.core.states import Via
 from scheduler.errors import BulkActionNotFound
 from scheduler.loops import spawn
-from scheduler.messages import phrase
+from scheduler.messages import Message, decode, phrase
 from scheduler.models import BulkAction
 from scheduler.services.bulk import on_backfills, on_jobs, on_runs, on_templates
 from scheduler.services.bulk.selection import Refusal, Selection
@@ -81,6 +81,23 @@ def get(*, id: int) -> BulkAction:
     if row is None:
         raise BulkActionNotFound(phrase("There is no bulk action with the id {id}.", id=f"{id}"))
     return row
+
+
+def refusals(*, row: BulkAction) -> list[dict[str, Any]]:
+    """
+    Return the refusals that are kept: ``id``, ``name``, ``code``, and ``text`` as a message that can be translated.
+
+    Releases before stored the English text alone, and a code of a newer one is unknown here: then it is plain text.
+    """
+    return [
+        {**{name: each[name] for name in ("id", "name", "code")}, "text": _message(each) or each["text"]}
+        for each in row.refusals
+    ]
+
+
+def _message(refusal: dict[str, Any]) -> Message | None:
+    stored = refusal.get("message")
+    return decode(stored["code"], stored.get("params")) if stored else None
 
 
 def stop(*, id: int) -> BulkAction:
@@ -161,4 +178,4 @@ def _is_known(row: BulkAction) -> bool:
 
 _SUBJECTS: dict[str, Any] = {"jobs": on_jobs, "runs": on_runs, "backfill": on_backfills, "template": on_templates}
 
-__all__ = ["Refusal", "Selection", "begin", "get", "go_on", "step", "stop", "work_off"]
+__all__ = ["Refusal", "Selection", "begin", "get", "go_on", "refusals", "step", "stop", "work_off"]

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from scheduler.core import triggers
+from scheduler.core import error_messages, triggers
 from scheduler.core.jobs.names import checked_tags
+from scheduler.core.triggers import error_messages as trigger_messages
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidRequest, InvalidTrigger, SchedulerError
 from scheduler.messages import phrase
@@ -26,23 +27,27 @@ def check(changes: dict[str, Any]) -> None:
     """
     unknown = sorted(set(changes) - set(FIELDS))
     if unknown or not changes:
-        raise InvalidRequest(f"Change some of: {', '.join(FIELDS)}.")
+        raise InvalidRequest(error_messages.EDIT_CHANGES_SOME_OF(names=", ".join(FIELDS)))
     if "executor" in changes:
         job_queries.check_executor(executor=changes["executor"])
     for name in ("timeout", "interval_seconds"):
         value = changes.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value <= 0):
-            raise InvalidRequest(f"{name} must be more than 0 seconds, not “{value}”.")
+            raise InvalidRequest(error_messages.EDIT_IS_SECONDS(name=name, value=f"{value}"))
     if changes.get("interval_seconds", 1) is None:
-        raise InvalidRequest("interval_seconds must be more than 0 seconds.")
+        raise InvalidRequest(error_messages.EDIT_IS_SECONDS(name="interval_seconds", value="null"))
     for name in ("add_tags", "remove_tags"):
         if name in changes:
             checked_tags(changes[name])
     if "timezone" in changes:
-        try:
-            zone_named(str(changes["timezone"]))
-        except LookupError:
-            raise InvalidRequest(f"“{changes['timezone']}” is not a time zone.") from None
+        _check_zone(str(changes["timezone"]))
+
+
+def _check_zone(name: str) -> None:
+    try:
+        zone_named(name)
+    except LookupError:
+        raise InvalidRequest(trigger_messages.UNKNOWN_ZONE(text=name)) from None
 
 
 def changed(*, job: Job, changes: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scheduler import messages
 from scheduler.errors import SchedulerError
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.run_queries import RunFilter
@@ -38,7 +39,13 @@ class Refusal:
     error: SchedulerError
 
     def as_json(self) -> dict[str, Any]:
-        return {"id": self.id, "name": self.name, "code": self.error.code, "text": str(self.error)}
+        return {
+            "id": self.id,
+            "name": self.name,
+            "code": self.error.code,
+            "text": str(self.error),
+            "message": messages.encode(self.error.message),
+        }
 
 
 def each(rows: Sequence[Any], act: Callable[[Any], object], *, name: Callable[[Any], str]) -> list[Refusal]:

@@ -95,6 +95,14 @@ class TestAnEditOfManyJobs:
         assert sentence in response.content.decode()
         assert Job.objects.get(pk="a").version == 1
 
+    def test_names_what_does_not_fit_in_the_readers_language(self, client: Client) -> None:
+        make("a")
+        client.cookies["django_language"] = "es"
+
+        response = act(client, "edit_many", "a", **{**EDIT, "timezone": "Mars"})
+
+        assert "«Mars» no es una zona horaria" in response.content.decode()
+
     def test_leaves_a_job_alone_that_has_the_value_already(self, client: Client) -> None:
         make("a")
 

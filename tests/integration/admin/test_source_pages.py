@@ -58,6 +58,13 @@ class TestTheForm:
         assert list(errors_of(client.post(ADD, answers(**values)))) == [field]
         assert not Source.objects.exists()
 
+    def test_says_in_the_readers_language_why_an_address_is_refused(self, client: Client) -> None:
+        client.cookies["django_language"] = "es"
+
+        (problem,) = errors_of(client.post(ADD, answers(url="http://10.0.0.1/feed")))["url"]
+
+        assert problem.startswith("Se rechaza 10.0.0.1: es una dirección privada.")
+
     def test_asks_for_the_first_scrape_at_once(self, client: Client) -> None:
         client.post(ADD, answers())
 

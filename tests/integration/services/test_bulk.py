@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
+from scheduler.admin.bulk import bulk_admin
 from scheduler.core.states import JobState, RunState
 from scheduler.errors import InvalidRequest
 from scheduler.models import BulkAction, Job, Run
@@ -115,6 +118,47 @@ class TestRuns:
 
         found = run_queries.runs(filter=RunFilter(name="index of 7"))
         assert [each.job_id for each in found] == ["r4nd0m"]
+
+
+class TestEveryAction:
+    def test_can_be_seen_by_those_who_see_its_subject(self) -> None:
+        assert {subject for subject, _action in bulk_admin.TITLES} == set(bulk.VIEWED_WITH)
+
+
+class TestRefusals:
+    @pytest.fixture
+    def refused(self) -> BulkAction:
+        made = job()
+        waiting = add_run(made, scheduled_at=database_now())
+        return through(bulk.begin(subject="runs", action="delete", selection=Selection(ids=(waiting.pk,)), actor="a"))
+
+    def test_are_read_in_the_readers_language(self, refused: BulkAction, client: Client) -> None:
+        address = bulk_admin.address(refused.pk)
+        id = refused.refusals[0]["id"]
+
+        assert f"The run {id} has not ended: cancel it first." in client.get(address).content.decode()
+        spanish = client.get(address, headers={"Accept-Language": "es"}).content.decode()
+        assert f"La ejecución {id} no ha terminado: cancélela primero." in spanish
+
+    def test_are_english_text_for_machines(self, refused: BulkAction) -> None:
+        with translation.override("es"):
+            (refusal,) = bulk.refusals(row=refused)
+
+        assert json.loads(json.dumps(refusal)) == {
+            "id": refusal["id"],
+            "name": "j",
+            "code": "run_is_active",
+            "text": f"The run {refusal['id']} has not ended: cancel it first.",
+        }
+
+    @pytest.mark.parametrize("message", [{}, {"message": None}, {"message": {"code": "of_a_newer_release"}}])
+    def test_of_other_releases_keep_their_text(
+        self, refused: BulkAction, client: Client, message: dict[str, Any]
+    ) -> None:
+        refused.refusals = [{"id": 1, "name": "j", "code": "x", "text": "It was refused.", **message}]
+        refused.save()
+
+        assert "It was refused." in client.get(bulk_admin.address(refused.pk)).content.decode()
 
 
 class TestJobs:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import translation
 
 from scheduler import outgoing
 from scheduler.core import network
 from scheduler.errors import DestinationRefused
+from scheduler.translations import translate
 
 REFUSED_ADDRESSES = (
     "0.0.0.0",  # noqa: S104
@@ -116,6 +118,13 @@ class TestWhyRefused:
     def test_says_why_an_address_is_not_public(self, address):
         assert network.why_refused(address)
 
+    @pytest.mark.parametrize("address", REFUSED_ADDRESSES)
+    def test_says_it_in_spanish_too(self, address):
+        reason = network.why_refused(address)
+
+        with translation.override("es"):
+            assert translate(reason) not in ("", reason)
+
     @pytest.mark.parametrize(
         "address",
         [
@@ -174,3 +183,13 @@ class TestRequest:
     def test_refuses_before_anything_is_sent(self, url):
         with pytest.raises(DestinationRefused):
             outgoing.request(url=url)
+
+    @pytest.mark.parametrize("url", REFUSED_URLS)
+    def test_refuses_in_the_readers_language(self, url):
+        with pytest.raises(DestinationRefused) as refused:
+            outgoing.request(url=url)
+
+        message = refused.value.message
+        assert message.code
+        with translation.override("es"):
+            assert translate(message) != message
