@@ -21,7 +21,7 @@ from apscheduler.events import (
 from scheduler.core.planning import PlannedRun
 from scheduler.core.states import RunState
 from scheduler.loops import Loop
-from scheduler.store.claiming.claims import DueJob
+from scheduler.store.claiming.claimed import DueJob
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
