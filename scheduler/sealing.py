@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,6 +20,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from scheduler import conf
 from scheduler.errors import InvalidArguments
 from scheduler.messages import declare
+from scheduler.untouched import json
 
 MARK = "$sealed"
 """The one key of an object that stands for a sealed value."""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_noop
 from pydantic import AfterValidator, Field
 
 from scheduler import conf, outgoing
+from scheduler.context import running
 from scheduler.core.tasks.registry import Secret, task
 from scheduler.errors import CommandFailed, CommandNotAllowed, InvalidArguments, UnexpectedStatus
 from scheduler.outgoing import Limits
@@ -49,7 +50,7 @@ class CleanUpCounts(TypedDict):
     cutoff: str
 
 
-@task(name="scheduler.cleanup_jobs", timeout=timedelta(hours=1), idempotent=True)
+@task(name="scheduler.cleanup_jobs", timeout=timedelta(hours=23), idempotent=True)
 def cleanup_jobs(
     *,
     days: Annotated[int | None, Field(ge=1, le=36_500, description=_DAYS)] = None,
@@ -57,8 +58,10 @@ def cleanup_jobs(
 ) -> CleanUpCounts:
     """
     Delete finished runs, ended jobs, changes of jobs and gone nodes that are old.
+
+    It takes as long as there is something to delete, and ends between two batches when it is asked to.
     """
-    done = retention.clean_up(older_than_days=days, keep_per_job=keep)
+    done = retention.clean_up(older_than_days=days, keep_per_job=keep, progress=_report_clean_up)
     return CleanUpCounts(
         runs=done.runs,
         jobs=done.jobs,
@@ -67,6 +70,13 @@ def cleanup_jobs(
         stock_history=done.stock_history,
         cutoff=done.cutoff.isoformat(),
     )
+
+
+def _report_clean_up(done: retention.CleanUp) -> None:
+    run = running()
+    if run is not None:  # also called as a function
+        run.raise_if_stopping()
+        run.progress(done.runs)
 
 
 @task(name="scheduler.call_command", timeout=timedelta(hours=1))

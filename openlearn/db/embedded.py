@@ -37,6 +37,8 @@ LONGEST_SOCKET_PATH = 103
 """Bytes that fit into ``sockaddr_un`` everywhere: 107 on Linux, 103 on macOS."""
 
 START_TIMEOUT_SECONDS = 60
+_LONGEST_LOG = 10_000_000
+"""Bytes. A server that starts puts a longer log aside, and replaces the one that was put aside before."""
 SETTINGS = {
     "listen_addresses": "''",
     "unix_socket_permissions": "0700",
@@ -48,6 +50,8 @@ SETTINGS = {
     "checkpoint_timeout": "'15min'",
     "wal_compression": "on",
     "log_lock_waits": "on",
+    # A statement may hold the outputs of hundreds of runs: the log has the error and not the statement.
+    "log_min_error_statement": "panic",
     "timezone": "'UTC'",
     "log_timezone": "'UTC'",
     # Containers give /dev/shm 64 MB, too little for the segments of parallel queries.
@@ -174,6 +178,7 @@ class EmbeddedServer:
 
     def _launch(self, account: programs.Account, host: str) -> None:
         logger.info("Starting the embedded PostgreSQL.")
+        self._put_long_log_aside()
         # pg_ctl hands its paths to a shell within double quotes, where “$” and backticks mean something: they are
         # relative, so that no name that somebody chose is among them.
         log = os.path.relpath(self.log, self.cluster)
@@ -192,6 +197,11 @@ class EmbeddedServer:
                 threading.Event().wait(0.5)
             else:
                 return
+
+    def _put_long_log_aside(self) -> None:
+        with suppress(OSError):
+            if self.log.stat().st_size > _LONGEST_LOG:
+                self.log.replace(self.log.with_suffix(".log.1"))
 
     def _running_host(self) -> str | None:
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
@@ -156,14 +156,25 @@ class Workload:
             for run in reversed(group):
                 self._pending[run.executor].appendleft(run)
 
-    def differences(self, in_database: Mapping[int, RunState]) -> tuple[list[int], list[int]]:
+    def known(self) -> frozenset[int]:
+        """Return the numbers of the runs of this node."""
+        return frozenset(tuple(self._owned))
+
+    def first_pending(self) -> int:
+        """Return the least number of a run that waits here, or the highest that was ever here."""
+        return min((run.id for pending in self._pending.values() for run in pending), default=self.highest)
+
+    def differences(
+        self, in_database: Mapping[int, RunState], *, known: Collection[int]
+    ) -> tuple[list[int], list[int]]:
         """
         Compare with the runs that the database believes to be this node's.
 
         Returns the ids of runs that have not begun and that the database has otherwise (unknown here, or started there
         while they wait here), and the ids of waiting runs that the database took away. Both are waiting no longer.
+        ``known`` are the runs of memory before the database was asked: those that ended since are unknown to neither.
         """
-        unbegun = [run_id for run_id in in_database if run_id not in self._owned]
+        unbegun = [run_id for run_id in in_database if run_id not in known]
         gone: list[int] = []
         for name, pending in self._pending.items():
             started = {run.id for run in pending if in_database.get(run.id) is RunState.RUNNING}

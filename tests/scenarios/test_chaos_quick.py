@@ -29,6 +29,7 @@ QUICK = {
     "outage": 2000,
     "odd": 9,
     "operate": 12,
+    "masses": 10,
 }
 
 

@@ -64,7 +64,7 @@ def ask(request: HttpRequest, job: Job) -> HttpResponse:
     question = Question(
         title=_("Backfill “%s”?") % display.first_line(job.name),
         effects=[
-            _("Past fire times without a run are queued, oldest first, at low priority."),
+            _("Past scheduled times without a run are queued, oldest first, at low priority."),
             _("The progress page offers to cancel those that have not started."),
             str(display.zone_line()),
         ],
@@ -77,13 +77,21 @@ def ask(request: HttpRequest, job: Job) -> HttpResponse:
     return pages.confirm(request, question=question, act=act, problem=problem)
 
 
+_MOST_COMPARED = 10_000
+"""More fire times are not looked up one by one for a preview."""
+
+
 def _counted(job: Job, window: dict[str, Any]) -> str:
     now = timezone.now()
-    found = runs.fire_times_of(job=job, **window, limit=on_backfills.MOST, now=now)
+    count = runs.count_fire_times(job=job, **window, limit=on_backfills.MOST, now=now)
+    if count > _MOST_COMPARED:
+        text = _("Of %(all)s fire times, those without a run would be queued.")
+        return text % {"all": display.number(count)}
+    found = runs.fire_times_of(job=job, **window, limit=_MOST_COMPARED, now=now)
     missing = runs.queue_missing(job=job, fire_times=found, now=now, dry_run=True) if found else []
     text = ngettext(
-        "%(missing)s of %(all)s fire time has no run and would be queued.",
-        "%(missing)s of %(all)s fire times have no run and would be queued.",
+        "%(missing)s of %(all)s scheduled time has no run and would be queued.",
+        "%(missing)s of %(all)s scheduled times have no run and would be queued.",
         len(found),
     )
     return text % {"missing": display.number(len(missing)), "all": display.number(len(found))}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ from scheduler.core import error_messages, text, triggers
 from scheduler.core.tasks.registry import registry, revealed
 from scheduler.core.tasks.task import Task, jsonable
 from scheduler.errors import InvalidArguments
+from scheduler.untouched import json
 
 
 class Vault(Protocol):

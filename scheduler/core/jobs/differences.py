@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from scheduler.core import triggers
 from scheduler.errors import InvalidTrigger
+from scheduler.untouched import json
 
 _MOST_CHARS = 60
 _EMPTY: tuple[Any, ...] = ("", None, [], {})

@@ -8,12 +8,13 @@ of the task, so each host has a limit of its own. Starts of a rate are evenly sp
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any
+
+from scheduler.untouched import json
 
 _UNITS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _RATE = re.compile(r"(\d{1,6})/(s|min|h|d)")

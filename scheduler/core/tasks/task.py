@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +19,7 @@ from scheduler.core.tasks.limits import Limits
 from scheduler.core.tasks.secrets import is_secret
 from scheduler.errors import InvalidArguments
 from scheduler.messages import row
+from scheduler.untouched import json
 
 DEFAULT_EXECUTOR = "default"
 

@@ -25,6 +25,10 @@ class Reconcile(Duty):
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
         self.due_at = time.monotonic() + self.every_seconds
+        self.first_compared = 0
+        """The number from which on runs are compared next."""
+
+        self._session = -1
 
     @property
     def every_seconds(self) -> float:
@@ -35,7 +39,10 @@ class Reconcile(Duty):
         skipped = runs.skip_numbers(connection, seen=workload.highest)
         if skipped:
             logger.warning(events.DATABASE_FORGOT, extra={"runs": skipped})
-        unbegun, gone = workload.differences(runs.owned(connection, node=node))
+        # Read before the database is asked: what ends meanwhile is known, and is in no queue.
+        known = workload.known()
+        found = runs.owned(connection, node=node, since=self._begin_at())
+        unbegun, gone = workload.differences(found, known=known)
         if unbegun:
             given_back = runs.give_back(connection, runs=unbegun, node=node)
             logger.warning(events.RUNS_RECONCILED, extra={"given_back": len(given_back)})
@@ -44,3 +51,16 @@ class Reconcile(Duty):
         if gone:
             logger.warning(events.RUNS_TAKEN_AWAY, extra={"count": len(gone)})
             workload.forget(gone)
+        self.first_compared = workload.highest
+
+    def _begin_at(self) -> int:
+        """
+        Return the number from which on runs are compared.
+
+        Runs that ended leave entries in the index while a transaction elsewhere is open, and these are not read again.
+        A lower number can only come from a lost answer, after which the session is another one.
+        """
+        session = self.work.connection.opened
+        since = min(self.first_compared, self.work.workload.first_pending()) if session == self._session else 0
+        self._session = session
+        return since

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from scheduler.errors import InvalidRequest, SchedulerError
@@ -12,9 +12,10 @@ from scheduler.services.bulk.selection import Refusal, Selection
 from scheduler.store.clock import database_now
 
 ACTIONS = ("queue",)
-MOST = 100_000
+MOST = 1_000_000
 """Most fire times of one backfill."""
 
+_MOMENT = timedelta(microseconds=1)
 _AT_ONCE = 200
 """Fire times in one transaction: locks last for some ten milliseconds."""
 
@@ -32,17 +33,20 @@ def measure(selection: Selection, parameters: dict[str, Any]) -> tuple[int, str]
 
     :raises JobNotFound, InvalidWindow, InvalidTrigger: the backfill was not begun
     """
-    return len(_fire_times(selection.ids[0], parameters)), ""
+    window = {name: _instant(parameters, name) for name in ("since", "until")}
+    job = jobs.get(id=selection.ids[0])
+    return runs.count_fire_times(job=job, **window, limit=MOST, now=database_now()), ""
 
 
 def following(row: BulkAction) -> list[str]:
     """Return the next few fire times. Those of a trigger that was edited meanwhile are the new ones."""
+    after = _instant({"cursor": row.cursor}, "cursor") if row.cursor else _instant(row.parameters, "since") - _MOMENT
     try:
-        found = _fire_times(row.selection["ids"][0], row.parameters)
+        job = jobs.get(id=row.selection["ids"][0])
+        found = runs.fire_times_after(job=job, after=after, until=_instant(row.parameters, "until"), most=_AT_ONCE)
     except SchedulerError:
         return []
-    later = [moment.isoformat() for moment in found if not row.cursor or moment > datetime.fromisoformat(row.cursor)]
-    return later[:_AT_ONCE]
+    return [moment.isoformat() for moment in found]
 
 
 def apply(row: BulkAction, ids: list[str]) -> list[Refusal]:
@@ -55,11 +59,6 @@ def apply(row: BulkAction, ids: list[str]) -> list[Refusal]:
         name = Job.objects.filter(pk=job_id).values_list("name", flat=True).first() or job_id
         return [Refusal(id=job_id, name=f"{name}, {moment}", error=error) for moment in ids]
     return []
-
-
-def _fire_times(job_id: str, parameters: dict[str, Any]) -> list[datetime]:
-    since, until = _instant(parameters, "since"), _instant(parameters, "until")
-    return runs.fire_times_of(job=jobs.get(id=job_id), since=since, until=until, limit=MOST, now=database_now())
 
 
 def _instant(parameters: dict[str, Any], name: str) -> datetime:

@@ -197,16 +197,43 @@ def fire_times_of(*, job: Job, since: datetime, until: datetime, limit: int, now
     :raises InvalidWindow: it ends before it begins or in the future, or has more than ``limit`` fire times
     :raises InvalidTrigger: the trigger cannot be used
     """
+    since, until = _past_window(since=since, until=until, now=now)
+    fire_times = fire_times_after(job=job, after=since - _MOMENT, until=until, most=limit + 1)
+    if len(fire_times) > limit:
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
+    return fire_times
+
+
+def count_fire_times(*, job: Job, since: datetime, until: datetime, limit: int, now: datetime) -> int:
+    """
+    Count the fire times of a past window without going through them.
+
+    :raises InvalidWindow, InvalidTrigger: as ``fire_times_of``
+    """
+    since, until = _past_window(since=since, until=until, now=now)
+    first = fire_times_after(job=job, after=since - _MOMENT, until=until, most=1)
+    count = triggers.parse(job.trigger).count(first=first[0], until=until) if first else 0
+    if count > limit:
+        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
+    return count
+
+
+def fire_times_after(*, job: Job, after: datetime, until: datetime, most: int) -> list[datetime]:
+    """
+    Return the oldest fire times after an instant, up to another one.
+
+    :raises InvalidTrigger: the trigger cannot be used
+    """
+    return [moment for moment in triggers.next_fire_times(job.trigger, after=after, count=most) if moment <= until]
+
+
+def _past_window(*, since: datetime, until: datetime, now: datetime) -> tuple[datetime, datetime]:
     since, until = aware(since), aware(until)
     if until < since:
         raise InvalidWindow(error_messages.WINDOW_REVERSED(until=until.isoformat(), since=since.isoformat()))
     if until > now:
         raise InvalidWindow(error_messages.WINDOW_IN_THE_FUTURE(until=until.isoformat(), now=now.isoformat()))
-    fire_times = triggers.next_fire_times(job.trigger, after=since - _MOMENT, count=limit + 1)
-    fire_times = [moment for moment in fire_times if moment <= until]
-    if len(fire_times) > limit:
-        raise InvalidWindow(error_messages.WINDOW_TOO_FULL(most=limit))
-    return fire_times
+    return since, until
 
 
 def queue_missing(

@@ -24,8 +24,8 @@ _MOST_JOBS = 20_000
 
 _PASS_BY_SECONDS = 10.0
 _ADVANCE_SECONDS = 1.0
-_SHARE = 100
-"""Looking at the whole past takes no more than this part of the time: a hundredth."""
+_SHARE = 300
+"""Looking at the whole past takes no more than this part of the time, so that few runs begin late for it."""
 
 
 class Positions:

@@ -44,6 +44,9 @@ class Connection:
         self._asked_at: float | None = None
         self._asking = threading.Lock()
         self._connection: Any = None
+        self.opened = 0
+        """Number of times that it connected."""
+
         self._begin: dict[float | None, str] = {}
         with _changing_known:
             _known.add(self)
@@ -166,6 +169,7 @@ class Connection:
     def _hold(self, session: Any) -> None:
         """From here on the watchdog sees a server that does not answer."""
         self._connection = session
+        self.opened += 1
 
 
 _known: weakref.WeakSet[Connection] = weakref.WeakSet()

@@ -6,7 +6,8 @@
 --          (NULL: none), tracebacks, logs, progress (JSON, NULL: as it was): text[];
 --          reason_codes text[] and reason_params jsonb as text[]: NULL, or of the same length
 -- Rows:    id
--- Index:   the primary key
+-- Index:   the primary key. Written so that no index of active runs fits: it has an entry for each run that ended while
+--          a transaction elsewhere is open
 
 UPDATE scheduler_run AS run
    SET state = done.state,
@@ -31,5 +32,5 @@ UPDATE scheduler_run AS run
     AS done (id, state, started_age, finished_age, result, error, traceback, log, progress, reason_code, reason_params)
  WHERE run.id = done.id
    AND run.node = %(node)s::uuid
-   AND run.finished_at IS NULL
+   AND num_nulls(run.finished_at) = 1
 RETURNING run.id

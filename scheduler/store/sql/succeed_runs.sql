@@ -4,7 +4,8 @@
 -- Params:  node uuid, now timestamptz or NULL; arrays of one length: runs bigint[], started_ages and finished_ages
 --          bigint[] (microseconds before now)
 -- Rows:    id
--- Index:   the primary key
+-- Index:   the primary key. Written so that no index of active runs fits: it has an entry for each run that ended while
+--          a transaction elsewhere is open
 
 UPDATE scheduler_run AS run
    SET state = 'succeeded',
@@ -19,5 +20,5 @@ UPDATE scheduler_run AS run
     AS done (id, started_age, finished_age)
  WHERE run.id = done.id
    AND run.node = %(node)s::uuid
-   AND run.finished_at IS NULL
+   AND num_nulls(run.finished_at) = 1
 RETURNING run.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from io import StringIO
 from typing import Any
@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from scheduler import sealing
 from scheduler.admin import addresses
+from scheduler.core import triggers
 from scheduler.core.states import RunState
 from scheduler.models import BulkAction, Job, Run
 from scheduler.services import bulk, jobs
@@ -114,7 +115,7 @@ class TestABackfill:
     def test_says_what_it_would_queue_first(self, client: Client, old: Job) -> None:
         response = client.post(addresses.job_action("backfill", old.pk), {**self.window(5), "preview": "1"})
 
-        assert "5 of 5 fire times have no run" in response.context["question"].preview[0]["text"]
+        assert "5 of 5 scheduled times have no run" in response.context["question"].preview[0]["text"]
         assert Run.objects.count() == 0
 
     def test_goes_on_in_the_background_and_can_be_undone(self, client: Client, old: Job) -> None:
@@ -131,6 +132,37 @@ class TestABackfill:
         client.post(undo, {"confirmed": uuid4().hex})
         bulk.step(id=BulkAction.objects.latest("pk").pk)
         assert set(Run.objects.values_list("state", flat=True)) == {RunState.CANCELLED}
+
+    def test_of_a_million_fire_times_goes_through_some_hundred_at_a_time(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = make("seconds", trigger={"type": "interval", "seconds": 1, "start_at": "2026-01-01T00:00:00Z"})
+        asked: list[int] = []
+        compute = triggers.next_fire_times
+
+        def counting(trigger: Any, *, after: datetime, count: int) -> list[datetime]:
+            asked.append(count)
+            return compute(trigger, after=after, count=count)
+
+        monkeypatch.setattr(triggers, "next_fire_times", counting)
+        window = {"since": "2026-02-01T00:00:00+00:00", "until": "2026-02-12T13:46:39+00:00"}
+
+        shown = client.post(
+            addresses.job_action("backfill", old.pk),
+            {"since": "2026-02-01T00:00", "until": "2026-02-12T13:46", "preview": "1"},
+        )
+        row = bulk.begin(
+            subject="backfill", action="queue", selection=Selection(ids=(old.pk,)), parameters=window, actor="x"
+        )
+        row = bulk.step(id=row.pk, seconds=0.0)
+        row = bulk.step(id=row.pk, seconds=0.0)
+
+        assert "those without a run would be queued" in shown.context["question"].preview[0]["text"]
+        assert (row.total, row.done) == (1_000_000, 400)
+        assert list(Run.objects.order_by("scheduled_at").values_list("scheduled_at", flat=True)) == [
+            datetime(2026, 2, 1, tzinfo=UTC) + timedelta(seconds=n) for n in range(400)
+        ]
+        assert max(asked) <= 200
 
     def test_leaves_fire_times_alone_that_have_a_run(self, old: Job) -> None:
         now = timezone.now()

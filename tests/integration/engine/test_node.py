@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import NodeState, RunState
-from scheduler.engine.duties import inspection
+from scheduler.engine.duties import Reconcile, inspection
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
@@ -23,6 +23,7 @@ from scheduler.store.claiming import claims
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.notifications import Channel
+from scheduler.telemetry import events
 from tests.ledger import HOUR, SECOND, add_job, add_run
 from tests.waiting import wait_until
 
@@ -263,6 +264,45 @@ class TestALostAnswer:
         work(node, until=all_succeeded(1))
 
         assert Run.objects.count() == 1
+
+    def test_of_taking_an_old_run_is_settled_after_newer_ones_have_ended(
+        self, start: Start, cut: Callable[[str], int]
+    ) -> None:
+        node = start(reconcile_seconds=0.0)
+        old = add_run(
+            add_job("old", task="sample.nothing"), due_at=timezone.now() + timedelta(hours=1), task="sample.nothing"
+        )
+        due()
+        work(node, until=all_succeeded(1))
+        node.run_once()
+        assert node.loop.duty(Reconcile).first_compared > old.pk
+
+        cut("tick")  # its session took the run, and ended before it said so
+        Run.objects.filter(pk=old.pk).update(node=node.identity.node, due_at=timezone.now())
+        node.loop.hear(frozenset(Channel))
+        with pytest.raises(DatabaseUnavailable):
+            node.run_once()
+        work(node, until=all_succeeded(2))
+
+        assert Run.objects.get(pk=old.pk).attempt == 1
+
+    def test_is_not_seen_in_a_run_that_ends_while_the_database_is_asked(
+        self, start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        due()
+        node = start(reconcile_seconds=0.0)
+        truly_owned = runs.owned
+
+        def owned_before_all_ended(*args: Any, **kwargs: Any) -> dict[int, RunState]:
+            found = truly_owned(*args, **kwargs)
+            wait_until(lambda: node.workload.is_idle)
+            return found
+
+        monkeypatch.setattr(runs, "owned", owned_before_all_ended)
+        work(node, until=all_succeeded(1))
+        node.run_once()
+
+        assert events.RUNS_RECONCILED not in caplog.messages
 
 
 class TestTheSessionOfTheTick:

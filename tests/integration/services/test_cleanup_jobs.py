@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,15 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
+from scheduler import context
+from scheduler.context import StopReason
 from scheduler.core.states import JobState
+from scheduler.core.tasks.registry import registry
+from scheduler.errors import RunStopped
+from scheduler.execution.runner import begin
 from scheduler.models import Run
 from scheduler.services import retention
+from scheduler.store.recording.runs import OwnedRun
 from scheduler.tasks import cleanup_jobs
 from tests.integration.services.ledger import job, run
 from tests.postgres import free_port
@@ -29,6 +36,34 @@ def command(*arguments: str, **options: Any) -> tuple[str, str]:
     out, err = StringIO(), StringIO()
     call_command("cleanup_jobs", *arguments, stdout=out, stderr=err, **options)
     return out.getvalue(), err.getvalue()
+
+
+class TestTheTask:
+    def test_has_a_day_and_ends_between_two_batches_when_it_is_asked_to(self) -> None:
+        run(job(), days_ago=31)
+        asked = begin(
+            OwnedRun(
+                id=1,
+                job_id=None,
+                job_name="",
+                task="scheduler.cleanup_jobs",
+                args="[]",
+                kwargs="{}",
+                scheduled_at=datetime(2026, 1, 1, tzinfo=UTC),
+                attempt=1,
+                executor="default",
+            ),
+            node="",
+        )
+        asked.stop(StopReason.CANCELLED)
+        token = context.enter(asked)
+        try:
+            with pytest.raises(RunStopped):
+                cleanup_jobs(keep=0)
+        finally:
+            context.leave(token)
+
+        assert registry.get("scheduler.cleanup_jobs").timeout == timedelta(hours=23)
 
 
 class TestCleanupJobsCommand:

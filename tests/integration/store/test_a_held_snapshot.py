@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -138,3 +139,30 @@ class TestWhatAClaimReads:
         )
 
         assert sorted(row[-1] for row in found) == sorted(run.id for run in claimed.owned)
+
+
+class TestWhatRecordingReads:
+    """Runs are found by their numbers: an index of active runs has an entry for every run that has ended meanwhile."""
+
+    @pytest.mark.parametrize("statement", ["succeed_runs", "finish_runs", "give_back_runs", "note_runs"])
+    def test_is_not_what_has_passed(self, past: Past, statement: str) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE scheduler_run")
+
+        with past.session.raw().cursor() as cursor:
+            cursor.execute("EXPLAIN (FORMAT JSON) " + statements.load(statement), _for_runs(statement, past.node))
+            ((found,),) = cursor.fetchall()
+
+        scans = [
+            node for node in _nodes(found[0]["Plan"]) if node.get("Alias") == "run" and "Scan" in node["Node Type"]
+        ]
+        assert scans
+        assert {scan.get("Index Name", "scheduler_run_pkey") for scan in scans} == {"scheduler_run_pkey"}
+
+
+def _for_runs(statement: str, node: str) -> dict[str, Any]:
+    """Return parameters for a batch of runs; those that a statement does not have are not looked at."""
+    runs = list(range(1, 101))
+    names = re.findall(r"%\((\w+)\)s::(\w+)\[\]", statements.load(statement))
+    arrays = {name: array(runs) if kind == "bigint" else texts([None] * len(runs)) for name, kind in names}
+    return {**arrays, "node": node, "now": None}

@@ -21,6 +21,7 @@ ORDER = (
     "outage",
     "odd",
     "operate",
+    "masses",
     "soak",
 )
 BROKEN = ("lost", "doubled", "unaccounted", "double_starts", "second_starts", "stale_accepted", "overlaps", "errors")

@@ -53,6 +53,8 @@ class Failing(Quiet):
 class NothingOwned:
     """A session with a database that knows of no runs."""
 
+    opened = 1
+
     def execute(self, statement: str, **parameters: object) -> list[tuple[int]]:
         return {"skip_numbers": [(0,)], "owned_runs": []}[statement]
 

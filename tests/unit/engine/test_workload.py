@@ -73,28 +73,28 @@ class TestDifferences:
     def test_are_none_when_both_agree(self, workload: Workload) -> None:
         workload.add([owned(1)])
 
-        assert workload.differences({1: RunState.QUEUED}) == ([], [])
+        assert workload.differences({1: RunState.QUEUED}, known=workload.known()) == ([], [])
 
     def test_name_what_memory_does_not_know(self, workload: Workload) -> None:
-        unbegun, gone = workload.differences({7: RunState.QUEUED, 8: RunState.RUNNING})
+        unbegun, gone = workload.differences({7: RunState.QUEUED, 8: RunState.RUNNING}, known=workload.known())
 
         assert (sorted(unbegun), gone) == ([7, 8], [])
 
     def test_name_what_was_started_in_the_database_while_it_waits_here(self, workload: Workload) -> None:
         workload.add([owned(1), owned(2)])
 
-        assert workload.differences({1: RunState.RUNNING, 2: RunState.QUEUED}) == ([1], [])
+        assert workload.differences({1: RunState.RUNNING, 2: RunState.QUEUED}, known=workload.known()) == ([1], [])
         assert [run.id for run in workload.take_back()] == [2]
 
     def test_name_what_was_taken_away(self, workload: Workload) -> None:
         workload.add([owned(1), owned(2)])
 
-        assert workload.differences({2: RunState.QUEUED}) == ([], [1])
+        assert workload.differences({2: RunState.QUEUED}, known=workload.known()) == ([], [1])
         assert [run.id for run in workload.take_back()] == [2]
 
     def test_leave_runs_alone_that_are_with_an_executor(self, workload: Workload) -> None:
         workload.add([owned(1)])
         workload.submit(workload.next_to_start()[1], marked=True)
 
-        assert workload.differences({1: RunState.RUNNING}) == ([], [])
-        assert workload.differences({}) == ([], [])
+        assert workload.differences({1: RunState.RUNNING}, known=workload.known()) == ([], [])
+        assert workload.differences({}, known=workload.known()) == ([], [])

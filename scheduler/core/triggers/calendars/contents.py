@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from scheduler.core.triggers.calendars.rules import read
 from scheduler.core.triggers.wall_time import day_number
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger
+from scheduler.untouched import json
 
 LONGEST_NAME = 64
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)

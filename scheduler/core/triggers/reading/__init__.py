@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,6 +27,7 @@ from scheduler.core.triggers.reading.instants import bounds_of, check_bounds, zo
 from scheduler.core.triggers.trigger import Trigger
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import InvalidTrigger, NeverFires
+from scheduler.untouched import json
 
 
 def parse(trigger: Mapping[str, Any]) -> Trigger:

@@ -15,6 +15,7 @@ from tests.scenarios.chaos.campaigns import (
     endurance,
     freezes,
     loads,
+    masses,
     oddities,
     operations,
     outages,
@@ -52,5 +53,6 @@ CAMPAIGNS = {
     "outage": Campaign(run=outages.outage, cycles=100_000),
     "odd": Campaign(run=oddities.odd, cycles=90),
     "operate": Campaign(run=operations.operate, cycles=120),
+    "masses": Campaign(run=masses.masses, cycles=1000),
     "soak": Campaign(run=endurance.soak, cycles=480),
 }

@@ -1,0 +1,171 @@
+"""Very many at once: catching up, a backfill and the deletion of a large job, beside jobs that fire each second."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from tests.scenarios.chaos import load
+from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos.load import Spec
+from tests.scenarios.chaos.oracle import judge
+from tests.scenarios.chaos.world import World
+from tests.waiting import wait_until
+
+_LATE_SECONDS = 1.0
+"""What any of this may cost a healthy job of one second, at the 99th percentile."""
+
+_RUNS_DELETED = 10
+"""Runs of the job that is deleted, for each fire time of the backfill."""
+
+_LONGEST_SECONDS = 1800
+_DOWN = timedelta(hours=2)
+
+
+def masses(world: World, cycles: int, tell: Progress) -> Report:
+    """``cycles``: the fire times of the backfill, in thousands. A job with ten times as many runs is deleted."""
+    fire_times = cycles * 1000
+    late_jobs = min(2000, max(100, fire_times // 500))
+    specs = [Spec(id=f"good-{number:02d}", start_at=world.soon(), every_seconds=1) for number in range(20)]
+    load.create(specs)
+    figures: dict[str, Any] = {}
+    _jobs_after_an_outage(world, count=late_jobs)
+    nodes = [world.launch() for _ in range(2)]
+    for node in nodes:
+        world.started(node)
+    world.reach(specs)
+    caught_up = _until_nothing_waits(world, "late-%")
+    figures["caught_up"] = {"jobs": late_jobs, **caught_up, **_lateness(world, since=specs[0].start_at)}
+    tell(f"{late_jobs:,} jobs caught up")
+    figures["backfill"] = _backfill(world, fire_times=fire_times)
+    tell(f"{fire_times:,} fire times backfilled")
+    figures["deletion"] = _deletion(world, runs=fire_times * _RUNS_DELETED)
+    tell(f"a job with {fire_times * _RUNS_DELETED:,} runs deleted")
+    until = world.settle(specs)
+    verdict = judge(world, specs, until=until)
+    failures = [f"{node.output.name} ended" for node in nodes if not node.is_alive]
+    failures += [
+        f"healthy jobs were late beside {name}" for name, found in figures.items() if found["p99"] > _LATE_SECONDS
+    ]
+    failures += [f"not done in time: {name}" for name, found in figures.items() if found.get("left")]
+    done = {"jobs after an outage": late_jobs, "fire times": fire_times, "runs deleted": fire_times * _RUNS_DELETED}
+    return Report(done=done, figures=figures, verdict=verdict, failures=failures)
+
+
+def _jobs_after_an_outage(world: World, *, count: int) -> None:
+    """Write jobs that fire each minute, run each fire time, and were due for the first time two hours ago."""
+    world.query(
+        "WITH parent AS (INSERT INTO django_apscheduler_djangojob (id, next_run_time, job_state)"
+        " SELECT 'late-' || n, date_trunc('minute', now()) - %s, '' FROM generate_series(1, %s) AS n RETURNING id)"
+        " INSERT INTO scheduler_job (djangojob_ptr_id, name, task, trigger, coalesce, needs_inspection)"
+        """ SELECT id, id, 'sample.nothing', '{"type": "interval", "minutes": 1, "timezone": "UTC","""
+        """ "start_at": "2026-01-01T00:00:00+00:00"}', false, false FROM parent""",
+        _DOWN,
+        count,
+    )
+
+
+def _backfill(world: World, *, fire_times: int) -> dict[str, Any]:
+    from scheduler.services import bulk, jobs
+    from scheduler.services.bulk import Selection
+
+    now = world.now().replace(microsecond=0)
+    since = now - timedelta(seconds=fire_times + 60)
+    job = jobs.create(
+        id="past",
+        task="sample.nothing",
+        trigger={"type": "interval", "seconds": 1, "start_at": since.isoformat(), "timezone": "UTC"},
+        max_instances=50,
+        paused=True,
+    )
+    began = time.monotonic()
+    action = bulk.begin(
+        subject="backfill",
+        action="queue",
+        selection=Selection(ids=(job.pk,)),
+        parameters={
+            "since": since.isoformat(),
+            "until": (since + timedelta(seconds=fire_times - 1)).isoformat(),
+        },
+        actor="chaos",
+    )
+    while action.finished_at is None and time.monotonic() - began < _LONGEST_SECONDS:
+        action = bulk.step(id=action.pk, seconds=5.0)
+    entered = time.monotonic() - began
+    done = _until_nothing_waits(world, "past")
+    return {
+        "fire_times": action.done,
+        "entered_after_seconds": round(entered, 1),
+        **done,
+        "runs": world.query("SELECT count(*) FROM scheduler_run WHERE job_key = 'past' AND state = 'succeeded'")[0][0],
+        **_lateness(world, since=now),
+    }
+
+
+def _deletion(world: World, *, runs: int) -> dict[str, Any]:
+    from scheduler.services import jobs
+
+    job = jobs.create(id="large", task="sample.nothing", trigger={"type": "interval", "days": 9})
+    for first in range(0, runs, 100_000):
+        world.query(
+            "INSERT INTO scheduler_run (job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, kind,"
+            " attempt, state, reason, executor, priority, held, coalesced, requested_by, created_at, finished_at,"
+            " traceback, log)"
+            " SELECT 'large', 'large', 'large', 'sample.nothing', '[]', '{}', now() - n * interval '1 minute', now(),"
+            " 'scheduled', 1, 'succeeded', '', 'default', 0, false, 0, '', now(), now(), '', ''"
+            " FROM generate_series(%s + 1, %s) AS n",
+            first,
+            min(runs, first + 100_000),
+        )
+    since = world.now()
+    began = time.monotonic()
+    jobs.remove(job=job)
+    removed = time.monotonic() - began
+
+    def is_detached() -> bool:
+        return not world.query("SELECT 1 FROM scheduler_removed LIMIT 1")
+
+    left = _wait(is_detached)
+    return {
+        "runs": runs,
+        "removed_after_seconds": round(removed, 2),
+        "detached_after_seconds": round(time.monotonic() - began, 1),
+        "left": left,
+        **_lateness(world, since=since),
+    }
+
+
+def _until_nothing_waits(world: World, jobs: str) -> dict[str, Any]:
+    began = time.monotonic()
+
+    def is_done() -> bool:
+        return not world.query(
+            "SELECT 1 FROM scheduler_run WHERE finished_at IS NULL AND job_key LIKE %s AND scheduled_at < %s LIMIT 1",
+            jobs,
+            world.now() - timedelta(minutes=2),
+        )
+
+    left = _wait(is_done)
+    return {"done_after_seconds": round(time.monotonic() - began, 1), "left": left}
+
+
+def _wait(condition: Any) -> bool:
+    """Return whether the condition does not hold after the longest time."""
+    try:
+        wait_until(condition, _LONGEST_SECONDS, every=0.5)
+    except AssertionError:
+        return True
+    return False
+
+
+def _lateness(world: World, *, since: datetime) -> dict[str, Any]:
+    """Return how late healthy jobs began from an instant on, and how many of their fire times were not run."""
+    rows = world.query(
+        "SELECT extract(epoch FROM coalesce(started_at, finished_at, now()) - scheduled_at)::float8, state"
+        " FROM scheduler_run"
+        " WHERE job_key LIKE 'good-%%' AND scheduled_at >= %s AND scheduled_at < now() - interval '3 s'",
+        since,
+    )
+    not_run = sum(state not in ("succeeded", "running", "queued") for _, state in rows)
+    return {"not_run": not_run, **percentiles([seconds for seconds, _ in rows])}
