@@ -50,7 +50,7 @@ def create(
     found = declaration(version=version, key=key, values=values, owner=owner_of(template=version.template))
     options = Options(recreate=True, paused=paused, job_source=JobSource(source))
     reason = reason or _reason(version)
-    done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason, options=options)
+    done = _apply([found], owner=found.owner, author={"actor": actor, "via": via, "reason": reason}, options=options)
     return _job(done.steps[0])
 
 
@@ -69,7 +69,7 @@ def adopt(
     owner = owner_of(template=version.template)
     found = [declaration(version=version, key=key, values=values, owner=owner) for key, values in given]
     options = Options(adopt=True, keep=True)
-    return _apply(found, owner=owner, actor=actor, via=via, reason=_reason(version), options=options)
+    return _apply(found, owner=owner, author={"actor": actor, "via": via, "reason": _reason(version)}, options=options)
 
 
 def change(
@@ -99,7 +99,7 @@ def change(
     before = {} if replaces else stored_masked(row)
     found = declaration(version=version, key=row.key, values={**before, **values}, owner=row.owner, stored=stored)
     found = replace(found, on_conflict=OnConflict(on_conflict))
-    done = _apply([found], owner=row.owner, actor=actor, via=via, reason=reason or _reason(version))
+    done = _apply([found], owner=row.owner, author={"actor": actor, "via": via, "reason": reason or _reason(version)})
     return _job(done.steps[0])
 
 
@@ -129,18 +129,14 @@ def _apply(
     found: Iterable[Declaration],
     *,
     owner: str,
-    actor: str,
-    via: Via | str,
-    reason: str,
+    author: Mapping[str, Any],
     options: Options = Options(recreate=True),  # noqa: B008 - frozen
     errors: tuple[LoadError, ...] = (),
     is_complete: bool = False,
     on_step: Callable[[Step], None] | None = None,
 ) -> Synchronisation:
     collected = Collected(declarations=tuple(found), errors=errors, owner=owner, is_complete=is_complete)
-    return declarations.apply(
-        collected=collected, options=options, actor=actor, via=via, reason=reason, on_step=on_step
-    )
+    return declarations.apply(collected=collected, options=options, **author, on_step=on_step)
 
 
 def upgrade_plan(*, version: TemplateVersion, overwrite: bool = False) -> Synchronisation:
@@ -172,9 +168,7 @@ def upgrade(
         done = _apply(
             group,
             owner=owner,
-            actor=actor,
-            via=via,
-            reason=_reason(version),
+            author={"actor": actor, "via": via, "reason": _reason(version)},
             options=Options(overwrite=overwrite),
             on_step=on_step,
         )
