@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.db.backends.signals import connection_created
 from django.utils import timezone
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import autodiscover_modules, import_string
 from django.utils.translation import gettext_lazy as _
 
 from scheduler import checks as our_checks
@@ -15,6 +15,11 @@ from scheduler.core import triggers, zone_rules
 from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers import zones
 from scheduler.errors import Misconfigured
+
+_DJANGO_TASKS = ("django.tasks", "django_tasks")
+"""Since Django 6, and the backport for earlier releases."""
+
+_REGISTER_DJANGO_TASKS = "scheduler.contrib.django_tasks.registration.register_all"
 
 
 class SchedulerConfig(AppConfig):
@@ -41,6 +46,8 @@ class SchedulerConfig(AppConfig):
                     f"SCHEDULER['TASK_MODULES'] names “{module}”; there is no such module. Is its folder on the path?"
                 )
         registry.allow_modules(modules)
+        if any(map(_is_there, _DJANGO_TASKS)):
+            import_string(_REGISTER_DJANGO_TASKS)()
         setting_changed.connect(_forget_settings)
 
 

@@ -78,6 +78,9 @@ class SchedulerSettings:
     reconcile_seconds: float = 10.0
     """The interval at which a node compares its runs in the database with those in its memory."""
 
+    queues: tuple[str, ...] = ()
+    """Queues that a node serves. Empty: all. ``runscheduler --queues`` says it for one node."""
+
     claim_batch: int = 500
     """Most jobs planned in one transaction: short locks, few round trips."""
 

@@ -41,6 +41,7 @@ class CurrentRun:
         "last_progress",
         "logbook",
         "node",
+        "result_id",
         "run_id",
         "scheduled_at",
         "secrets",
@@ -58,6 +59,7 @@ class CurrentRun:
         attempt: int,
         node: str,
         publish: Callable[[CurrentRun], None] | None = None,
+        result_id: str | None = None,
     ) -> None:
         self.run_id = run_id
         self.job_id = job_id
@@ -70,6 +72,8 @@ class CurrentRun:
         """1 for the first try."""
         self.node = node
         """The UUID of the node that runs it."""
+        self.result_id = result_id
+        """The id of the result of an enqueued run, as ``django.tasks`` has it. ``None``: it is a run of a job."""
         self.secrets: tuple[str, ...] = ()
         """Values that the stored output of the run never shows."""
         self.logbook: Logbook | None = None

@@ -115,6 +115,18 @@ class UnknownExecutor(SchedulerError):
     code = "unknown_executor"
 
 
+class QueueStateUnchanged(SchedulerError):
+    """The queue is in that state already. It was not changed."""
+
+    code = "queue_state_unchanged"
+
+
+class AlreadyEnqueued(SchedulerError):
+    """A run with the same unique key is enqueued by a transaction that this one cannot see."""
+
+    code = "already_enqueued"
+
+
 class UnusableDeclaration(SchedulerError):
     """A declared job cannot be read."""
 
@@ -148,6 +160,12 @@ class InvalidPolicy(SchedulerError):
     """A policy of the job has a value that cannot be used."""
 
     code = "invalid_policy"
+
+
+class InvalidQueue(InvalidPolicy):
+    """The queue cannot be used."""
+
+    code = "invalid_queue"
 
 
 class InvalidRetention(SchedulerError):

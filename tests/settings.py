@@ -12,3 +12,10 @@ INSTALLED_APPS = [*_INSTALLED_APPS, "tests.sample_app"]
 
 # A process more for each of the many nodes that tests start within their own: only where it is asked for.
 SCHEDULER = {"PACEMAKER": "SCHEDULER_PACEMAKER" in os.environ, **_SCHEDULER}
+
+TASKS = {
+    "default": {
+        "BACKEND": "scheduler.contrib.django_tasks.LedgerBackend",
+        "QUEUES": ["default", "mail", "bulk"],
+    },
+}

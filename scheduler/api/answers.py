@@ -114,10 +114,12 @@ class NodeName(BaseModel):
 
 class Run(BaseModel):
     id: int
-    job: str = Field(description="The id of the job, also when it was deleted.")
+    job: str = Field(description="The id of the job, also when it was deleted. Empty: the run was enqueued.")
     job_name: str
     job_exists: bool
     task: str
+    queue: str
+    result_id: str | None = Field(description="Of an enqueued run: the same for all of its attempts.")
     kind: RunKindWord
     attempt: int
     state: RunStateWord
@@ -131,6 +133,7 @@ class Run(BaseModel):
     node: NodeName | None
     scheduled_at: Time
     due_at: Time
+    expires_at: Time | None
     covers_from: Time | None
     coalesced: int
     previous: int | None

@@ -40,6 +40,8 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.DeliveryFailed: 502,
     errors.JobExists: 409,
     errors.AlreadyPaused: 409,
+    errors.QueueStateUnchanged: 409,
+    errors.AlreadyEnqueued: 409,
     errors.NotPaused: 409,
     errors.JobIsBroken: 409,
     errors.NothingToRestore: 409,
@@ -163,7 +165,9 @@ def _details(error: errors.SchedulerError) -> list[dict[str, str]]:
     if isinstance(error, errors.InvalidFilter):
         return [{"parameter": error.parameter, "code": error.code, "detail": text}]
     pointer = _POINTERS.get(type(error))
-    if isinstance(error, errors.InvalidPolicy):
+    if isinstance(error, errors.InvalidQueue):
+        pointer = "/queue"
+    elif isinstance(error, errors.InvalidPolicy):
         word = text.partition(" ")[0]
         pointer = f"/{word}" if word in POLICIES else None
     if isinstance(error, errors.InvalidName):

@@ -22,7 +22,7 @@ RunStateWord = Literal[
     "queued", "running", "succeeded", "failed", "timed_out", "cancelled", "interrupted", "missed", "skipped"
 ]
 NoteKindWord = Literal["note", "taken", "released"]
-RunKindWord = Literal["scheduled", "manual", "retry", "recovery"]
+RunKindWord = Literal["scheduled", "manual", "retry", "recovery", "enqueued"]
 SourceWord = Literal["admin", "api", "code"]
 ActionWord = Literal[
     "created",
@@ -230,9 +230,25 @@ class RunsQuery(RunsOfJobQuery):
     job: str = Field(default="", max_length=255)
     name: str = Field(default="", max_length=255, description="Part of the name, the id or the task of the job.")
     task: str = Field(default="", max_length=255)
+    queue: str = Field(default="", max_length=64)
     executor: str = Field(default="", max_length=64)
     tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
     node: UUID | None = Field(default=None, description="Id of a node.")
+
+
+class Enqueueing(Body):
+    """One call of a task. Its timeout, its retries and its further policies are those that the task declares."""
+
+    args: list[Any] = Field(default_factory=list, max_length=100)
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    queue: str = Field(default="default", min_length=1, max_length=64)
+    priority: int = Field(default=0, ge=-100, le=100)
+    run_after: Instant | None = Field(default=None, description="It begins at this instant or later.")
+
+
+class QueuePause(Body):
+    reason: str = Field(default="", max_length=1000, description="Why, for those who look at the queue.")
+    until: Instant | None = Field(default=None, description="It goes on then. Without: when somebody resumes it.")
 
 
 class ChangesOfJobQuery(Paging):

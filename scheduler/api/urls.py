@@ -27,6 +27,7 @@ from scheduler.api.overview.views import (
     TaskViews,
     TriggerViews,
 )
+from scheduler.api.queues.views import QueueViews
 from scheduler.api.runs.note_views import NoteViews
 from scheduler.api.runs.views import RunViews
 from scheduler.api.templates.origin_views import OriginViews
@@ -145,7 +146,12 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("templates/<word:slug>", TemplateViews.as_view({"get": "retrieve", "delete": "destroy"}), "template"),
     ("nodes", NodeViews.as_view({"get": "list"}), "nodes"),
     ("nodes/<uuid:id>", NodeViews.as_view({"get": "retrieve"}), "node"),
+    ("queues", QueueViews.as_view({"get": "list"}), "queues"),
+    ("queues/<str:name>/pause", QueueViews.as_view({"post": "pause"}), "pause-queue"),
+    ("queues/<str:name>/resume", QueueViews.as_view({"post": "resume"}), "resume-queue"),
+    ("queues/<str:name>", QueueViews.as_view({"get": "retrieve"}), "queue"),
     ("tasks", TaskViews.as_view({"get": "list"}), "tasks"),
+    ("tasks/<word:name>/enqueue", QueueViews.as_view({"post": "enqueue"}), "enqueue"),
     ("tasks/<word:name>", TaskViews.as_view({"get": "retrieve"}), "task"),
     ("triggers/describe", TriggerViews.as_view({"post": "describe"}), "describe"),
     ("tokens", TokenViews.as_view({"get": "list", "post": "create"}), "tokens"),

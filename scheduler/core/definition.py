@@ -277,6 +277,16 @@ FIELDS = (
         wakes_nodes=True,
     ),
     Field(
+        name="queue",
+        label=_("queue"),
+        help=_("The queue in which its runs wait. Nodes serve all queues or some, and a queue can be paused."),
+        kind=Kind.TEXT,
+        group=Group.RARE,
+        default="default",
+        max_length=64,
+        wakes_nodes=True,
+    ),
+    Field(
         name="retry_backoff",
         label=_("retry backoff"),
         help=_("Each further delay is this many times longer."),
@@ -324,6 +334,7 @@ class PolicyValues(TypedDict, total=False):
     """The policies of a job. Their defaults and limits are in ``docs/jobs.md``."""
 
     executor: str
+    queue: str
     priority: int
     coalesce: bool
     max_instances: int

@@ -99,6 +99,37 @@ NO_SUCH_CHANGE = declare("no_such_change", "There is no change with the id {id}.
 NO_SUCH_EXECUTOR = declare(
     "no_such_executor", "There is no executor “{name}”. Available: {names}.", name=str, names=str
 )
+UNUSABLE_QUEUE = declare(
+    "unusable_queue",
+    "The queue “{name}” cannot be used: its name has 1 to {most} characters that can be printed, and no @.",
+    name=str,
+    most=int,
+)
+QUEUE_IS_PAUSED = declare("queue_is_paused", "The queue “{name}” is paused already.", name=str)
+QUEUE_IS_NOT_PAUSED = declare("queue_is_not_paused", "The queue “{name}” is not paused.", name=str)
+QUEUE_RETENTION = declare(
+    "queue_retention", "Runs cannot be kept for {value} days: write 0 to {most} days.", value=str, most=int
+)
+UNUSABLE_UNIQUE = declare(
+    "unusable_unique",
+    "unique is {value}. It is True, or a text with names of arguments in braces.",
+    value=str,
+)
+UNIQUE_WHILE = declare("unique_while", "unique_while is {value}. It is “queued” or “active”.", value=str)
+UNUSABLE_DURATION = declare(
+    "unusable_duration",
+    "{name} is {value}. It is a timedelta or a number of seconds, more than 0 and at most a year.",
+    name=str,
+    value=str,
+)
+UNIQUE_KEY_BUSY = declare(
+    "unique_key_busy",
+    "“{key}” is enqueued by another transaction that this one cannot see. Enqueue it again in a new transaction.",
+    key=str,
+)
+TASK_NAME_TOO_LONG = declare(
+    "task_name_too_long", "The name of the task “{name}” is longer than {most} characters.", name=str, most=int
+)
 DELETED_JOB_CANNOT_RUN = declare(
     "deleted_job_cannot_run", "The job “{name}” was deleted and cannot be run again.", name=str
 )

@@ -56,6 +56,7 @@ TIMED_OUT_PROCESS = declare(
     "timed_out_process", "it took longer than its timeout of {seconds:g} s; its process was ended.", seconds=float
 )
 TOO_LATE = declare("too_late", "Noticed {late} s late; the misfire grace time is {grace} s.", late=float, grace=float)
+EXPIRED = declare("expired", "It had not begun by {until}, when it expired.", until=str)
 TOO_MANY_DUE = declare(
     "too_many_due",
     "More than {most} fire times were due at once; only the newest {most} are run.",
@@ -111,6 +112,7 @@ NO_LONGER_KEPT = declare("no_longer_kept", "It ended longer ago than is kept.")
 
 RUN_REASONS = {
     TOO_LATE.code: message("Noticed too late"),
+    EXPIRED.code: message("Expired in its queue"),
     TOO_MANY_DUE.code: message("Too many due at once"),
     STILL_ACTIVE.code: message("Earlier run still active"),
     JOB_PAUSED.code: message("Job was paused"),

@@ -42,6 +42,7 @@ class RunKind(_Choices):
     MANUAL = "manual"
     RETRY = "retry"
     RECOVERY = "recovery"
+    ENQUEUED = "enqueued"
 
 
 class NoteKind(_Choices):

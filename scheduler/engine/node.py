@@ -14,6 +14,7 @@ from scheduler.core import reasons, zone_rules
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties import Grant, Reconcile, Work
+from scheduler.engine.endings import Endings
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat
 from scheduler.engine.identity import Identity
@@ -75,6 +76,7 @@ class Node:
         self.wakeups = Wakeups()
         self.recorder = self._make_recorder()
         self.heartbeat = self._make_heartbeat()
+        self._endings = Endings(identity=self.identity)
         self.pacemaker = Pacemaker(
             identity=self.identity,
             settings=settings,
@@ -184,6 +186,7 @@ class Node:
         left = stop_all(self.workload.pools.values(), deadline=deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
+        self._endings.stop()
         self.heartbeat.stop()
         self._try("stopped", lambda: self._mark_stopped(len(left)))
         self.pacemaker.stop()
@@ -225,6 +228,7 @@ class Node:
             pid=os.getpid(),
             version=__version__,
             executors=self.executors,
+            queues=self._settings.queues,
             tasks=registry.names(),
             tzdata=zone_rules.release(),
         )
@@ -260,6 +264,7 @@ class Node:
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         self.workload.log_ended(outcomes)
+        self._endings.add(outcomes, owned=self.workload.get)
         ended = [outcome.run_id for outcome in outcomes]
         self.workload.forget(ended)
         if self.workload.end_limited(ended):

@@ -88,7 +88,7 @@ class Workload:
                 if pool.holds(run.id):
                     pending.append(run)  # its body lives from when this node was taken for dead: it ends first
                     continue
-                (free if _is_idempotent(run.task) else gated).append(run)
+                (free if _needs_no_gate(run) else gated).append(run)
         return free, gated
 
     def shares(self, runs: Iterable[OwnedRun]) -> dict[int, Share]:
@@ -220,9 +220,10 @@ class Workload:
         return unbegun, gone
 
 
-def _is_idempotent(name: str) -> bool:
-    task = _task(name)
-    return task is not None and task.idempotent
+def _needs_no_gate(run: OwnedRun) -> bool:
+    """Whether its task may run twice. At the gate, a unique key becomes free."""
+    task = _task(run.task)
+    return task is not None and task.idempotent and (run.policies is None or "unique_while" not in run.policies)
 
 
 def _task(name: str) -> Task | None:

@@ -18,7 +18,9 @@ from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
 from scheduler.core.states import RunState
+from scheduler.core.tasks.adapters import Adapter
 from scheduler.core.tasks.registry import registry
+from scheduler.core.tasks.task import Task
 from scheduler.errors import Retry, Skip, UnknownTask
 from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked
@@ -48,6 +50,7 @@ def begin(run: OwnedRun, *, node: str, publish: Callable[[CurrentRun], None] | N
         attempt=run.attempt,
         node=node,
         publish=publish,
+        result_id=run.public_id,
     )
 
 
@@ -115,7 +118,7 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         finally:
             context.leave(token)
             if _opened.any or state is not RunState.SUCCEEDED:  # what failed may have opened half a connection
-                _return_connections()
+                return_connections()
     if current.secrets:
         result, error = _masked(result, current.secrets), _masked(error, current.secrets)
         traceback = masked(traceback, current.secrets)
@@ -156,21 +159,34 @@ def now_microseconds() -> int:
 
 def _call(run: OwnedRun, current: CurrentRun) -> Any:
     task = registry.get(run.task)
+    if task.adapter is not None:
+        return _call_adapted(task.adapter, task, run, current)
     if task.takes_nothing and run.args == "[]" and run.kwargs == "{}":
         value = task.function()
     else:
-        stored_args = json.loads(run.args)
-        opened = sealing.open_arguments(
-            args=stored_args,
-            kwargs=json.loads(run.kwargs),
-            job=run.job_key or run.job_id or "",
-            task=run.task,
-            names=task.names_of(stored_args),
-        )
-        current.secrets = opened.secrets
+        opened = _open_arguments(task, run, current)
         args, kwargs = task.bind(args=opened.args, kwargs=opened.kwargs, shows_values=False)
         value = task.function(*args, **kwargs)
     return None if value is None else _carried_out(value, current)
+
+
+def _call_adapted(adapter: Adapter, task: Task, run: OwnedRun, current: CurrentRun) -> Any:
+    opened = _open_arguments(task, run, current)
+    value = adapter.call(task.function, run=run, node=current.node, args=opened.args, kwargs=opened.kwargs)
+    return adapter.result(None if value is None else _carried_out(value, current))
+
+
+def _open_arguments(task: Task, run: OwnedRun, current: CurrentRun) -> sealing.Opened:
+    stored_args = json.loads(run.args)
+    opened = sealing.open_arguments(
+        args=stored_args,
+        kwargs=json.loads(run.kwargs),
+        job=run.job_key or run.job_id or "",
+        task=run.task,
+        names=task.names_of(stored_args),
+    )
+    current.secrets = opened.secrets
+    return opened
 
 
 def _carried_out(value: Any, current: CurrentRun) -> Any:
@@ -253,7 +269,7 @@ def _note_opened(**_: object) -> None:
 connection_created.connect(_note_opened, dispatch_uid="scheduler.execution.runner")
 
 
-def _return_connections() -> None:
+def return_connections() -> None:
     """
     Give the body's database connections back, rolling back what it left open.
 

@@ -11,7 +11,7 @@ from scheduler.models.declaration import Declaration, DeclaredObject
 from scheduler.models.idempotency import IdempotencyKey
 from scheduler.models.installation import Installation
 from scheduler.models.job import Job
-from scheduler.models.limit import LimitedRun, RateLimit
+from scheduler.models.limit import LimitedRun, Queue, RateLimit
 from scheduler.models.node import Node, NodeMeasure
 from scheduler.models.note import RunNote
 from scheduler.models.rollup import Counter, Rollup
@@ -38,6 +38,7 @@ __all__ = [
     "NodeMeasure",
     "Notification",
     "OwedWindow",
+    "Queue",
     "RateLimit",
     "RemovedJob",
     "RestoredJob",

@@ -68,6 +68,7 @@ class Job(DjangoJob):
     trigger = models.JSONField(**column("trigger"))
     executor = models.CharField(**policy("executor"))
     priority = models.SmallIntegerField(**policy("priority"))
+    queue = models.CharField(**policy("queue"))
     coalesce = models.BooleanField(**policy("coalesce"))
     max_instances = models.PositiveIntegerField(**policy("max_instances"))
     misfire_grace_time = models.PositiveIntegerField(**policy("misfire_grace_time"), null=True, blank=True)

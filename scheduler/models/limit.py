@@ -1,4 +1,4 @@
-"""Limits by key: the pace of each key, and the runs that wait for one or hold a place."""
+"""What holds runs back: paused queues, and limits by key: the pace of each, and the runs that wait or hold a place."""
 
 from __future__ import annotations
 
@@ -6,6 +6,30 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
+
+from scheduler.core.queues import tracks
+
+
+class Queue(models.Model):
+    """A queue that somebody paused, or whose runs are kept for other times than those of the settings."""
+
+    name = models.CharField(_("name"), max_length=tracks.LONGEST_NAME, primary_key=True)
+    paused_at = models.DateTimeField(_("paused at"), null=True)
+    paused_until = models.DateTimeField(_("paused until"), null=True)
+    paused_by = models.CharField(_("paused by"), max_length=150, blank=True, default="", db_default="")
+    pause_reason = models.TextField(_("reason"), blank=True, default="", db_default="")
+    keep_successes_days = models.FloatField(_("days for which successes are kept"), null=True, blank=True)
+    keep_failures_days = models.FloatField(_("days for which other runs are kept"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("queue")
+        verbose_name_plural = _("queues")
+        default_permissions = ("view", "change")
+        permissions = [("pause_queue", "Can pause and resume queue")]
+        db_table = "scheduler_queue"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class RateLimit(models.Model):

@@ -19,6 +19,9 @@ class Node(models.Model):
     pid = models.IntegerField(_("process id"))
     version = models.CharField(_("version"), max_length=64)
     executors = models.JSONField(_("executors"), default=dict, help_text=_("Runs at once, by executor."))
+    queues = models.JSONField(
+        _("queues"), default=list, db_default=models.Value([], models.JSONField()), help_text=_("Empty: all of them.")
+    )
     stuck = models.PositiveIntegerField(
         _("stuck threads"),
         default=0,

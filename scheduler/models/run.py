@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from scheduler.core.queues import tracks
 from scheduler.core.states import ACTIVE_STATES, RunKind, RunState
 from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
@@ -39,7 +40,7 @@ class RunQuerySet(models.QuerySet["Run"]):
 
 
 class Run(models.Model):
-    """The ledger's row for one fire time of a job, one manual request, or one further attempt."""
+    """The ledger's row for one fire time of a job, one manual request, one enqueued call, or one further attempt."""
 
     job = models.ForeignKey(
         "scheduler.Job",
@@ -71,8 +72,25 @@ class Run(models.Model):
     )
     reason_code = reason_code()
     reason_params = reason_params()
-    executor = models.CharField(_("executor"), max_length=64)
+    executor = models.CharField(
+        _("executor"), max_length=tracks.LONGEST, help_text=_("The track: the executor, and after an @ its queue.")
+    )
     priority = models.SmallIntegerField(_("priority"), default=0)
+    queue = models.CharField(
+        _("queue"), max_length=tracks.LONGEST_NAME, default=tracks.DEFAULT_QUEUE, db_default=tracks.DEFAULT_QUEUE
+    )
+    public_id = models.UUIDField(
+        _("result id"), null=True, help_text=_("Of an enqueued run: the same for all of its attempts.")
+    )
+    unique_key = models.CharField(  # noqa: DJ001 - the partial index below asks for NULL
+        _("unique key"), max_length=255, null=True, help_text=_("One enqueued run of this key waits or runs at a time.")
+    )
+    expires_at = models.DateTimeField(
+        _("expires at"), null=True, help_text=_("An enqueued run that has not begun by then is missed.")
+    )
+    policies = models.JSONField(
+        _("policies"), null=True, help_text=_("Of an enqueued run: its retries, as its task declared them.")
+    )
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
     node = models.UUIDField(_("node"), null=True)
     coalesced = models.PositiveIntegerField(
@@ -115,6 +133,16 @@ class Run(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["job", "scheduled_at", "attempt"], name="scheduler_run_once_per_fire_time"),
+            models.UniqueConstraint(
+                fields=["public_id", "attempt"],
+                condition=Q(public_id__isnull=False),
+                name="scheduler_run_enqueued_once_per_attempt",
+            ),
+            models.UniqueConstraint(
+                fields=["unique_key"],
+                condition=Q(unique_key__isnull=False, finished_at__isnull=True),
+                name="scheduler_run_one_of_a_key",
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=ACTIVE_STATES, finished_at__isnull=True)
                 | (~Q(state__in=ACTIVE_STATES) & Q(finished_at__isnull=False)),
@@ -180,6 +208,17 @@ class Run(models.Model):
             models.Index(
                 "reason_code", models.F("id").desc(), condition=~Q(reason_code=""), name="scheduler_run_of_reason"
             ),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(expires_at__isnull=False, node__isnull=True, finished_at__isnull=True),
+                name="scheduler_run_to_expire",
+            ),
+            models.Index(
+                "queue",
+                models.F("id").desc(),
+                condition=~Q(queue=tracks.DEFAULT_QUEUE),
+                name="scheduler_run_of_queue",
+            ),
             # Few runs are others than scheduled ones, and those are what somebody looks for.
             models.Index(
                 "kind", models.F("id").desc(), condition=~Q(kind=RunKind.SCHEDULED), name="scheduler_run_other_kind"
@@ -203,6 +242,16 @@ class Run(models.Model):
         return f"{self.job_name} at {self.scheduled_at:%Y-%m-%d %H:%M:%S %Z} ({self.state})"
 
     @property
+    def is_enqueued(self) -> bool:
+        """Whether somebody enqueued its task: it has no job, and its attempts share a result id."""
+        return self.public_id is not None
+
+    @property
+    def runs_on(self) -> str:
+        """The executor, without the queue."""
+        return tracks.executor_of(self.executor)
+
+    @property
     def own_priority(self) -> int:
         """Its priority, also while it waits for a limit behind all others."""
         return self.priority if self.priority != PARKED else (self.reason_params or {}).get("priority", 0)
@@ -211,6 +260,22 @@ class Run(models.Model):
     def failure(self) -> str | None:
         """The error, as a message where the scheduler words it, or ``None``."""
         return self.reason if self.error and self.reason_code else self.error
+
+    @classmethod
+    def again(cls, run: Run, *, attempt: int, now: datetime, requested_by: str) -> Run:
+        """Make an unsaved further attempt of an enqueued run, as it was enqueued."""
+        names = ("job_key", "job_name", "task", "args", "kwargs", "executor", "queue", "timeout", "policies")
+        copied = {name: getattr(run, name) for name in (*names, "public_id", "unique_key", "scheduled_at")}
+        return cls(
+            **copied,
+            priority=run.own_priority,
+            due_at=now,
+            created_at=now,
+            kind=RunKind.RETRY,
+            attempt=attempt,
+            previous=run,
+            requested_by=requested_by,
+        )
 
     @classmethod
     def of(cls, job: Job, *, scheduled_at: datetime, now: datetime, **values: Any) -> Run:
@@ -223,7 +288,8 @@ class Run(models.Model):
                 "task": job.task,
                 "args": job.args,
                 "kwargs": job.kwargs,
-                "executor": job.executor,
+                "executor": tracks.of_job(executor=job.executor, queue=job.queue),
+                "queue": job.queue,
                 "priority": job.priority,
                 "timeout": job.timeout,
                 "scheduled_at": scheduled_at,

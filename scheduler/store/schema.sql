@@ -35,7 +35,7 @@ BEGIN
 END $$;
 
 CREATE TRIGGER scheduler_notify_jobs
-    AFTER INSERT OR DELETE OR UPDATE OF task, args, kwargs, trigger, state, executor, priority, "coalesce",
+    AFTER INSERT OR DELETE OR UPDATE OF task, args, kwargs, trigger, state, executor, priority, queue, "coalesce",
           max_instances, misfire_grace_time, overlap, needs_inspection, version ON scheduler_job
     FOR EACH STATEMENT EXECUTE FUNCTION scheduler_notify_jobs();
 
@@ -134,7 +134,7 @@ CREATE TRIGGER scheduler_note_existence
     FOR EACH ROW EXECUTE FUNCTION scheduler_note_change();
 
 CREATE TRIGGER scheduler_note_change
-    AFTER UPDATE OF version, name, tags, description, task, args, kwargs, trigger, executor, priority,
+    AFTER UPDATE OF version, name, tags, description, task, args, kwargs, trigger, executor, priority, queue,
         "coalesce", max_instances, misfire_grace_time, rerun_if_interrupted, overlap, timeout, max_retries,
         retry_delay, retry_backoff, retry_delay_cap, retry_jitter, pause_after_failures, state, state_reason,
         source, paused_until ON scheduler_job

@@ -164,6 +164,12 @@ DATABASE_SILENT = _event(
     fields="session seconds",
     meaning="The server owed an answer for too long. The session was cut off.",
 )
+ENDINGS_FAILED = _event(
+    "scheduler.endings.failed",
+    level="warning exception",
+    fields="error pause",
+    meaning="What follows the end of an enqueued run, such as a signal, failed. The thread goes on.",
+)
 EVENTS_DROPPED = _event(
     "scheduler.events.dropped",
     level="warning",
@@ -392,6 +398,12 @@ RUN_CONNECTION_NOT_CLOSED = _event(
     "scheduler.run.connection_not_closed",
     level="warning",
     meaning="A database connection of a task could not be closed.",
+)
+RUN_EXPIRED = _event(
+    "scheduler.run.expired",
+    level="warning",
+    fields="run task",
+    meaning="An enqueued run had not begun when it expired. It is missed.",
 )
 RUN_FAULT = _event("scheduler.run.fault", level="exception", fields="run", meaning="The code around a task failed.")
 RUN_FINISHED = _event(

@@ -43,7 +43,7 @@ class RunViews(Resource):
         “next” continues the search.
         """
         query = parsing.query(request, shapes.RunsQuery)
-        own = {name: getattr(query, name) for name in ("job", "name", "task", "executor", "tag")}
+        own = {name: getattr(query, name) for name in ("job", "name", "task", "queue", "executor", "tag")}
         return self._page(request, query, RunFilter(**own, node=str(query.node or ""), **_part(query)))
 
     @operation(answers.Runs, query=shapes.RunsOfJobQuery, problems=(404,))

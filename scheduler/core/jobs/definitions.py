@@ -38,9 +38,6 @@ def check_arguments(
     if not isinstance(kwargs, Mapping):
         raise InvalidArguments(error_messages.KWARGS_IS_AN_OBJECT(value=f"{kwargs}"))
     plain_args, plain_kwargs = jsonable(revealed(list(args))), jsonable(revealed(dict(kwargs)))
-    size = len(json.dumps([plain_args, plain_kwargs]).encode())
-    if size > max_bytes:
-        raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
     names = task.names_of(plain_args)
 
     def opened(name: str, value: Any) -> Any:
@@ -50,14 +47,28 @@ def check_arguments(
         args=[opened(name, value) for name, value in zip(names, plain_args, strict=True)],
         kwargs={name: opened(name, value) for name, value in plain_kwargs.items()},
     )
-    checked = (
-        [_sealed(task, name, value, vault) for name, value in zip(names, plain_args, strict=True)],
-        {name: _sealed(task, name, value, vault) for name, value in plain_kwargs.items()},
-    )
-    as_json = json.dumps(checked, ensure_ascii=False)
+    return sealed_arguments(task=task, args=plain_args, kwargs=plain_kwargs, max_bytes=max_bytes, vault=vault)
+
+
+def sealed_arguments(
+    *, task: Task, args: list[Any], kwargs: dict[str, Any], max_bytes: int, vault: Vault
+) -> tuple[list[Any], dict[str, Any]]:
+    """
+    Return arguments that are JSON values as they are stored: those marked as secret are sealed.
+
+    :raises InvalidArguments: they are larger than ``max_bytes``, or hold what PostgreSQL cannot store
+    """
+    size = len(json.dumps([args, kwargs]))
+    if size > max_bytes:
+        raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
+    if task.secrets:
+        names = task.names_of(args)
+        args = [_sealed(task, name, value, vault) for name, value in zip(names, args, strict=True)]
+        kwargs = {name: _sealed(task, name, value, vault) for name, value in kwargs.items()}
+    as_json = json.dumps([args, kwargs], ensure_ascii=False)
     if "\\u0000" in as_json or not text.is_storable(as_json):
         raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
-    return checked
+    return args, kwargs
 
 
 def _sealed(task: Task, name: str, value: Any, vault: Vault) -> Any:

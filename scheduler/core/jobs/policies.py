@@ -9,6 +9,7 @@ from typing import Any
 from scheduler.conf import SchedulerSettings
 from scheduler.core import error_messages
 from scheduler.core.definition import BY_NAME, FIELDS, POLICIES, Field, Kind
+from scheduler.core.queues import tracks
 from scheduler.core.tasks.task import DEFAULT_EXECUTOR, Task
 from scheduler.errors import InvalidPolicy
 from scheduler.messages import Message
@@ -51,6 +52,8 @@ def _checked(field: Field, value: Any) -> Any:
         value = value.total_seconds()
     if not _fits(field, value):
         raise InvalidPolicy(_problem(field, value))
+    if field.name == "queue":
+        return tracks.checked_name(value)
     return int(value) if field.kind is Kind.WHOLE_SECONDS else value
 
 

@@ -92,18 +92,21 @@ class Registry:
             raise UnknownTask(row(" ", [unknown, *hint, error_messages.IS_ITS_APP_INSTALLED()]))
         return task
 
-    def name_of(self, function: Callable[..., Any] | str) -> str:
+    def name_of(self, function: Callable[..., Any] | str | object) -> str:
         """
-        Return the name under which a function, or its ``module:function`` reference, may be scheduled.
+        Return the name under which a function, or its ``module:function`` reference, may be scheduled. A task of
+        ``django.tasks`` counts as its function.
 
         :raises UnknownTask: it is not a task
         """
+        if not callable(function) and not isinstance(function, str):
+            function = getattr(function, "func", function)  # what django.tasks makes of a function
         if callable(function):
             if function in self._names:
                 return self._names[function]
             reference = f"{function.__module__}:{getattr(function, '__qualname__', function)}"
         else:
-            reference = function
+            reference = f"{function}"
         if reference in self._tasks:
             return reference
         for task in self._tasks.values():

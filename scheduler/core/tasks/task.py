@@ -15,6 +15,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from scheduler.core import error_messages, hints
 from scheduler.core.tasks import docstrings, misfits, signatures
+from scheduler.core.tasks.adapters import Adapter
 from scheduler.core.tasks.limits import Limits
 from scheduler.core.tasks.secrets import is_secret
 from scheduler.errors import InvalidArguments
@@ -45,6 +46,9 @@ class Task:
     limits: Limits | None = None
     """Limits that its runs share with others by a key. ``None``: it has none, and costs nothing."""
 
+    adapter: Adapter | None = None
+    """Calls a task of another framework. ``None``: it is one of ours."""
+
     @property
     def description(self) -> str:
         """The first line of its docstring. Empty if it has none."""
@@ -61,7 +65,10 @@ class Task:
 
     @cached_property
     def signature(self) -> inspect.Signature:
-        return inspect.signature(self.function)
+        signature = inspect.signature(self.function)
+        if self.adapter is not None and self.adapter.takes_context:
+            return signature.replace(parameters=list(signature.parameters.values())[1:])
+        return signature
 
     @cached_property
     def takes_nothing(self) -> bool:

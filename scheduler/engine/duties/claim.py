@@ -49,7 +49,7 @@ class Claim(Duty):
             node=self.work.identity.node,
             tasks=registry.names(),
             limit=self.work.settings.claim_batch,
-            room=self.work.workload.room(),
+            room=self._room(),
             catch_up_limit=self.work.settings.catch_up_limit,
             positions=self.work.positions,
         )
@@ -65,6 +65,11 @@ class Claim(Duty):
         if self.has_more or seconds is None:
             return 0.0
         return min(began + max(0.0, seconds), self.knows_until) - now
+
+    def _room(self) -> dict[str, int]:
+        """Return the room for runs of the default queue. Runs of other queues are taken when it is their turn."""
+        tracks = self.agenda.duty(Take).tracks
+        return {name: room for name, room in self.work.workload.room().items() if tracks.is_served(name)}
 
     def _report(self, claimed: Claimed) -> None:
         for job, row in claimed.born_finished:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from scheduler.core.queues import tracks
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
-from scheduler.store.recording import runs
+from scheduler.store.recording import enqueued, runs
 from scheduler.store.recording.runs import NextDue
 from scheduler.store.sessions.notifications import Channel
 from scheduler.untouched import time
@@ -34,10 +37,11 @@ class LookAhead(Duty):
     def run(self) -> None:
         claim, take = self.agenda.duty(Claim), self.agenda.duty(Take)
         room = self.work.workload.room()
-        has_room = [name for name in room if room[name] > 0]
+        has_room = [name for name in room if room[name] > 0 and take.tracks.is_served(name)]
         due = runs.next_due(
             self.work.connection, tasks=registry.names(), executors=has_room, since=self.work.positions.due_from
         )
+        queue_seconds = self._look_at_queues(room, due.paused_queues)
         # Whether more waits for a full executor is asked when a place is free again.
         take.look_again(name for name in room if room[name] <= 0)
         longest = self.work.settings.poll_seconds
@@ -47,9 +51,27 @@ class LookAhead(Duty):
         pause_seconds = longest if due.pause is None else self.agenda.duty(Resume).plan(seconds=due.pause)
         if due.run is not None and run_seconds <= job_seconds:
             take.look_again()
-        others = min(run_seconds, held_seconds, pause_seconds)
+        others = min(run_seconds, held_seconds, pause_seconds, queue_seconds)
         seconds = min(job_seconds, others)
         claim.due_again(seconds=seconds, knows_until=time.monotonic() + self._holds(due, seconds, others))
+
+    def _look_at_queues(self, room: Mapping[str, int], paused: Mapping[str, float | None]) -> float:
+        """Note which queues are paused and what waits on tracks with a queue. Return when to look again, in seconds."""
+        take = self.agenda.duty(Take)
+        take.tracks.note_paused(paused)
+        waiting = {
+            track: seconds
+            for track, seconds in enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
+            if tracks.executor_of(track) in room
+        }
+        take.tracks.note_waiting(waiting)
+        times = [seconds for seconds in paused.values() if seconds is not None]
+        times += [
+            _until(seconds, asked_at=take.asked_at(track))
+            for track, seconds in waiting.items()
+            if seconds is not None and room[tracks.executor_of(track)] > 0 and take.tracks.is_served(track)
+        ]
+        return max(0.0, min(times, default=self.work.settings.poll_seconds))
 
     def _holds(self, due: NextDue, seconds: float, others: float) -> float:
         """

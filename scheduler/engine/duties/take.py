@@ -1,25 +1,35 @@
-"""Make waiting runs this node's own, as far as its executors have room."""
+"""Make waiting runs this node's own, as far as its executors have room. Those that expired meanwhile are missed."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
-from scheduler.store.recording import runs
+from scheduler.engine.tracks import Tracks
+from scheduler.store.recording import enqueued, runs
 from scheduler.store.sessions.notifications import Channel
+from scheduler.telemetry import events
 from scheduler.untouched import time
+
+logger = logging.getLogger(__name__)
 
 
 class Take(Duty):
-    """Take the oldest waiting runs of each executor that has room and for which more may wait."""
+    """
+    Take the oldest waiting runs of each executor that has room and for which more may wait.
+
+    Its tracks share the room: each gets an equal part of what is left, beginning with another one in each pass. So a
+    flood in one queue leaves room for the others.
+    """
 
     every_pass = True
     wakes_on = Channel.RUNS
 
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
-        self._more = dict.fromkeys(work.workload.pools, True)
+        self.tracks = Tracks(executors=work.workload.pools, queues=work.settings.queues)
         self.complete_at: float | None = None
         """
         The time when this pass asked for the waiting runs of every executor with room.
@@ -27,44 +37,70 @@ class Take(Duty):
         ``None``: not of every one.
         """
 
+        self._asked_at: dict[str, float] = {}
+
     @property
     def expects_more(self) -> bool:
         """Whether runs may wait for some executor."""
-        return any(self._more.values())
+        return self.tracks.expects_more
 
     def soon(self) -> None:
         self.look_again()
 
     def look_again(self, executors: Iterable[str] | None = None) -> None:
         """Runs may wait for these executors, or for all: ask in the next pass. Safe in any thread."""
-        for executor in self._more if executors is None else executors:
-            self._more[executor] = True
+        self.tracks.look_again(executors)
 
     def wants_runs(self, executor: str) -> bool:
         """Whether a pass would give this executor more work. Safe in any thread."""
         workload = self.work.workload
-        return (self._more[executor] or workload.has_pending(executor)) and workload.runs_dry(executor)
+        return (self.tracks.may_have_more(executor) or workload.has_pending(executor)) and workload.runs_dry(executor)
+
+    def asked_at(self, track: str) -> float | None:
+        """Return when a track was last asked, on the monotonic clock."""
+        return self._asked_at.get(track)
 
     def run(self) -> None:
         self.complete_at = time.monotonic()
         for executor, room in self.work.workload.room().items():
             if room <= 0:
                 continue
-            if not self._more[executor]:
+            wanted = self.tracks.in_turn(executor)
+            if executor not in wanted and self.tracks.is_served(executor):
                 self.complete_at = None
-                continue
-            self._take(executor, limit=min(room, self.work.settings.claim_batch))
+            left = min(room, self.work.settings.claim_batch)
+            for place, track in enumerate(wanted):
+                share = -(-left // (len(wanted) - place))
+                if share:
+                    left -= self._take(track, limit=share)
 
-    def _take(self, executor: str, *, limit: int) -> None:
-        # Put down before asking: another thread may raise it while the answer is on its way.
-        self._more[executor] = False
+    def _take(self, track: str, *, limit: int) -> int:
+        self.tracks.put_down(track)
+        self._asked_at[track] = time.monotonic()
         taken = runs.take(
             self.work.connection,
             node=self.work.identity.node,
-            executor=executor,
+            executor=track,
             tasks=registry.names(),
             limit=limit,
         )
         self.work.workload.add(taken)
         if len(taken) >= limit:
-            self._more[executor] = True
+            self.tracks.raise_again(track)
+        return len(taken)
+
+
+class Expire(Duty):
+    """Miss enqueued runs that expired while they waited. They are not taken from that moment on."""
+
+    ends_sleep = False
+
+    @property
+    def every_seconds(self) -> float:
+        return self.work.settings.busy_poll_seconds
+
+    def run(self) -> float | None:
+        missed = enqueued.expire(self.work.connection, node=self.work.identity.node)
+        for run_id, task in missed:
+            logger.warning(events.RUN_EXPIRED, extra={"run": run_id, "task": task})
+        return 0.0 if len(missed) >= enqueued.MOST_EXPIRED else None

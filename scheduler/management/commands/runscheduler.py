@@ -12,11 +12,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.utils import Error
 
 from scheduler import __version__, conf
+from scheduler.core.queues import tracks
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.engine.scheduler import DurableScheduler
-from scheduler.errors import DatabaseUnavailable, Misconfigured, WrongEnvironment
+from scheduler.errors import DatabaseUnavailable, InvalidQueue, Misconfigured, WrongEnvironment
 from scheduler.management import declared, log_output, printing, stopping
 from scheduler.management.stopping import StopSignals
 from scheduler.services import installation
@@ -53,6 +54,9 @@ class Command(BaseCommand):
         )
         parser.add_argument(
             "--grace", type=printing.seconds, metavar="SECONDS", help="How long running tasks may go on after SIGTERM."
+        )
+        parser.add_argument(
+            "--queues", metavar="NAME,…", help="Serve these queues only, such as “mail,default”. Default: all."
         )
         parser.add_argument("--name", metavar="NODE", help="The name that people see. Default: the host's name.")
         parser.add_argument(
@@ -200,10 +204,12 @@ class Command(BaseCommand):
             "pacemaker": options["pacemaker"],
         }
         try:
+            if options["queues"] is not None:
+                given["queues"] = tuple(tracks.checked_name(name.strip()) for name in options["queues"].split(","))
             settings = conf.checked(
                 dataclasses.replace(conf.get(), **{name: value for name, value in given.items() if value is not None})
             )
-        except Misconfigured as error:
+        except (Misconfigured, InvalidQueue) as error:
             raise CommandError(str(error)) from None
         if not settings.enabled:
             raise CommandError("ENABLE_SCHEDULER is off here: no node is started. Set ENABLE_SCHEDULER=1 to allow it.")

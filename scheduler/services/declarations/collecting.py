@@ -98,7 +98,10 @@ def _plain(value: Any) -> Any:
 
 def _origin(registered: schedules.Registered) -> str:
     task = registered.task
-    return task if isinstance(task, str) else f"{task.__module__}.{getattr(task, '__qualname__', task)}"
+    if isinstance(task, str):
+        return task
+    function = getattr(task, "func", task)  # a task of django.tasks has its function
+    return f"{function.__module__}.{getattr(function, '__qualname__', function)}"
 
 
 class _Declared(Protocol):

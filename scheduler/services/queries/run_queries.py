@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import F, Q, QuerySet
 
 from scheduler.core import error_messages, fingerprints
+from scheduler.core.queues import tracks
 from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
 from scheduler.errors import InvalidFilter
@@ -50,6 +51,7 @@ class RunFilter:
     """Part of the name, the id or the task of its job."""
 
     task: str = ""
+    queue: str = ""
     executor: str = ""
     tag: str = ""
     """A tag that its job has now."""
@@ -156,9 +158,17 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         found = _of_jobs(found, named, name=filter.name)  # type: ignore[assignment]
     if filter.tag:
         found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
+    if filter.executor:
+        tracked = f"{filter.executor}{tracks.SEPARATOR}"
+        found = found.filter(Q(executor=filter.executor) | Q(executor__startswith=tracked))
+    if filter.queue:
+        found = found.filter(queue=filter.queue)
+        if filter.queue != tracks.DEFAULT_QUEUE:
+            # The index of other queues asks for it.
+            found = found.exclude(queue=tracks.DEFAULT_QUEUE)
     if filter.reasons:
         found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
-    same = {name: value for name in ("executor", "task", "node") if (value := getattr(filter, name))}
+    same = {name: value for name in ("task", "node") if (value := getattr(filter, name))}
     return _within(found.filter(**same), filter, by_id=order is NEWEST_FIRST), order
 
 

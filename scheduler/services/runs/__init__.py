@@ -15,6 +15,7 @@ from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinishe
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services.jobs.calling import asynchronous
+from scheduler.services.runs import enqueued_again
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
 from scheduler.store.jobs import rows
@@ -98,6 +99,8 @@ def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Ru
     """
     now = now or database_now()
     run = get(id=run) if isinstance(run, int) else run
+    if run.is_enqueued:
+        return enqueued_again.retry(run=run, actor=actor, now=now)
     if run.job_id is None:
         raise JobNotFound(error_messages.DELETED_JOB_CANNOT_RUN(name=run.job_name))
     with database.atomic():

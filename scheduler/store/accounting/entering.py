@@ -87,7 +87,7 @@ def write(
         owned=array(owned) if owned else None,
         **(_PLAIN if all(map(_is_plain, rows)) else _details(rows)),
     )
-    return {place - 1: OwnedRun._make(run) for place, *run in inserted}
+    return {place - 1: OwnedRun(*run) for place, *run in inserted}
 
 
 _PLAIN: dict[str, str | None] = dict.fromkeys(

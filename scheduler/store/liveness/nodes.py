@@ -61,10 +61,15 @@ def register(
     version: str,
     executors: Mapping[str, int],
     tasks: Collection[str],
+    queues: Collection[str] = (),
     tzdata: str = "",
     now: datetime | None = None,
 ) -> None:
-    """Announce a node that has just started. ``tzdata``: the release of its time zone rules."""
+    """
+    Announce a node that has just started.
+
+    ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules.
+    """
     connection.execute(
         "register_node",
         node=node,
@@ -73,6 +78,7 @@ def register(
         pid=pid,
         version=version,
         executors=json.dumps(dict(executors)),
+        queues=json.dumps(sorted(queues)),
         tasks=json.dumps(sorted(tasks)),
         tzdata=tzdata,
         now=now,

@@ -30,7 +30,7 @@ def follow_up(transaction: Transaction, *, ended: Sequence[Outcome], now: dateti
     """Queue retries, count the failures that are final, and pause jobs with too many in a row."""
     failed = {outcome.run_id: outcome for outcome in ended if outcome.is_failure}
     delays: dict[int, float] = {}
-    final: list[tuple[str, int]] = []
+    final: list[tuple[str, int]] = []  # of jobs: an enqueued run has no count of failures in a row
     for run_id, job_id, attempt, *policy in transaction.execute("retry_policies", runs=array(list(failed))):
         seconds = failed[run_id].retry_after_seconds
         delay = delay_before_retry(
@@ -39,10 +39,10 @@ def follow_up(transaction: Transaction, *, ended: Sequence[Outcome], now: dateti
             asked_after=None if seconds is None else timedelta(seconds=seconds),
             chance=random.random(),  # noqa: S311 - it spreads load and keeps no secret
         )
-        if delay is None:
-            final.append((job_id, failed[run_id].finished))
-        else:
+        if delay is not None:
             delays[run_id] = delay.total_seconds()
+        elif job_id is not None:
+            final.append((job_id, failed[run_id].finished))
     if delays:
         transaction.execute("insert_retries", runs=array(list(delays)), delays=array(list(delays.values())), now=now)
     followed: dict[int, tuple[str, int]] = {}

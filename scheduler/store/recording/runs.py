@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
 from scheduler.store.recording.finishing import set_apart
 from scheduler.store.sessions.connections import (
@@ -19,6 +20,7 @@ from scheduler.store.sessions.connections import (
 )
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
+from scheduler.untouched import json
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +47,12 @@ class OwnedRun(NamedTuple):
     job_key: str | None = None
     """The id of the job, kept after its deletion. ``None``: it is ``job_id``."""
 
+    public_id: str | None = None
+    """The result id of an enqueued run, the same for all of its attempts. ``None``: it is a run of a job."""
+
+    policies: str | None = None
+    """JSON: what an enqueued run keeps of the policies of its task."""
+
 
 def take(
     connection: Connection,
@@ -56,15 +64,16 @@ def take(
     now: datetime | None = None,
 ) -> tuple[OwnedRun, ...]:
     """
-    Make up to ``limit`` waiting runs of an executor this node's own: highest priority first, then the oldest.
+    Make up to ``limit`` waiting runs of a track this node's own: highest priority first, then the oldest.
 
     A run that cannot be read fails by itself.
     """
+    statement = "take_enqueued_runs" if tracks.SEPARATOR in executor else "take_runs"
     waiting = {"executor": executor, "tasks": list(tasks), "limit": limit, "now": now}
 
     def take_some(only: Sequence[int] | None) -> tuple[OwnedRun, ...]:
         with connection.transaction() as transaction:  # what cannot be read is not taken
-            found = transaction.execute("take_runs", node=node, only=None if only is None else list(only), **waiting)
+            found = transaction.execute(statement, node=node, only=None if only is None else list(only), **waiting)
             return tuple(map(OwnedRun._make, found))
 
     try:
@@ -170,6 +179,9 @@ class NextDue:
     pause: float | None
     """The end of a pause."""
 
+    paused_queues: Mapping[str, float | None]
+    """Queues that are paused, and the end of each pause. ``None``: when somebody resumes it."""
+
 
 def cancel_orphans(connection: Connection, *, limit: int, now: datetime | None = None) -> int:
     """Cancel up to ``limit`` held runs of deleted jobs and return their number."""
@@ -189,7 +201,13 @@ def next_due(
 
     ``since``: no job is due before this.
     """
-    ((job_seconds, run_seconds, held_seconds, pause_seconds),) = connection.execute(
+    ((job_seconds, run_seconds, held_seconds, pause_seconds, paused_queues),) = connection.execute(
         "next_due", tasks=list(tasks), executors=list(executors), since=since, now=now
     )
-    return NextDue(job=job_seconds, run=run_seconds, held=held_seconds, pause=pause_seconds)
+    return NextDue(
+        job=job_seconds,
+        run=run_seconds,
+        held=held_seconds,
+        pause=pause_seconds,
+        paused_queues=json.loads(paused_queues or "{}"),
+    )

@@ -1,5 +1,5 @@
--- End running runs of nodes that are gone, or that nobody knows any more, and give each a recovery attempt where its job
--- wants one.
+-- End running runs of nodes that are gone, or that nobody knows any more, and give each a recovery attempt where its
+-- job, or an enqueued run itself, wants one.
 --
 -- Locks:   the parent rows of the jobs, by id, and then the runs: the order that claims and services keep; until the
 --          caller's transaction ends. What somebody else has locked is passed by.
@@ -53,16 +53,20 @@ WITH orphan AS MATERIALIZED (
     INSERT INTO scheduler_run ({columns_of_a_run})
     SELECT {further_attempt}
       FROM interrupted AS run
-      JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
+      LEFT JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
      CROSS JOIN (SELECT 'recovery' AS kind, false AS held, coalesce(%(now)s::timestamptz, now()) AS at,
                         coalesce(%(now)s::timestamptz, now()) AS due_at) AS again
-     WHERE job.rerun_if_interrupted
+     WHERE coalesce(job.rerun_if_interrupted, (run.policies ->> 'rerun_if_interrupted')::boolean, false)
        AND (SELECT count(*)
               FROM scheduler_run AS earlier
              WHERE earlier.job_id = run.job_id
                AND earlier.scheduled_at = run.scheduled_at
                AND earlier.kind = 'recovery') < %(max_recoveries)s
-        ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
+       AND (SELECT count(*)
+              FROM scheduler_run AS earlier
+             WHERE earlier.public_id = run.public_id
+               AND earlier.kind = 'recovery') < %(max_recoveries)s
+        ON CONFLICT DO NOTHING
     RETURNING previous_id
 )
 SELECT interrupted.id, interrupted.job_id, interrupted.id IN (SELECT recovered.previous_id FROM recovered)

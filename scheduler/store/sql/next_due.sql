@@ -3,7 +3,8 @@
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]; executors text[]; since timestamptz or NULL: no job is due before this
 -- Rows:    one: seconds until the next due job, the next waiting run, the next held run whose time comes, and the end
---          of the next pause; NULL: none
+--          of the next pause; NULL: none; the paused queues, an object of JSON as text with the seconds until each
+--          pause ends
 -- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_waiting; scheduler_run_held;
 --          scheduler_job_paused_until
 
@@ -36,4 +37,11 @@ SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::times
          WHERE job.paused_until IS NOT NULL
            AND job.state = 'paused'
          ORDER BY job.paused_until
-         LIMIT 1)
+         LIMIT 1),
+       (SELECT jsonb_object_agg(
+                   queue.name,
+                   extract(epoch FROM queue.paused_until - coalesce(%(now)s::timestamptz, clock_timestamp())))::text
+          FROM scheduler_queue AS queue
+         WHERE queue.paused_at IS NOT NULL
+           AND (queue.paused_until IS NULL
+                OR queue.paused_until > coalesce(%(now)s::timestamptz, clock_timestamp())))

@@ -27,7 +27,11 @@ WITH plan AS (
     SELECT {planned_run}
       FROM plan
       -- One by one: joined freely, all jobs may be read for each claim.
-     CROSS JOIN LATERAL (SELECT own.* FROM scheduler_job AS own WHERE own.djangojob_ptr_id = plan.job_id LIMIT 1) AS job
+     CROSS JOIN LATERAL (SELECT own.*, CASE own.queue WHEN 'default' THEN own.executor
+                                            ELSE own.executor || '@' || own.queue END AS track
+                           FROM scheduler_job AS own
+                          WHERE own.djangojob_ptr_id = plan.job_id
+                          LIMIT 1) AS job
      ORDER BY plan.place
         ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
     RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key

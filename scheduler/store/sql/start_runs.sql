@@ -6,7 +6,10 @@
 -- Index:   the primary key
 
 UPDATE scheduler_run AS run
-   SET state = 'running', started_at = coalesce(%(now)s::timestamptz, clock_timestamp())
+   SET state = 'running', started_at = coalesce(%(now)s::timestamptz, clock_timestamp()),
+       -- A key that is taken only while its run waits is free from here on.
+       unique_key = CASE WHEN run.unique_key IS NOT NULL AND run.policies ->> 'unique_while' = 'queued' THEN NULL
+                         ELSE run.unique_key END
  WHERE run.id = ANY(%(runs)s::bigint[])
    AND run.node = %(node)s::uuid
    AND run.state = 'queued'

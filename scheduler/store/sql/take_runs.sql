@@ -2,7 +2,8 @@
 --
 -- Locks:   the rows that it takes; those that another node is taking are skipped.
 -- Params:  only bigint[] or NULL: take no others; node uuid, executor text, tasks text[], limit int, now timestamptz or NULL
--- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key; in that order
+-- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key, public_id,
+--          policies; in that order
 -- Index:   scheduler_run_waiting
 
 WITH taken AS (
@@ -24,6 +25,7 @@ WITH taken AS (
     RETURNING run.*
 )
 SELECT taken.id, taken.job_id, taken.job_name, taken.task, taken.args::text, taken.kwargs::text, taken.scheduled_at,
-       taken.attempt, taken.executor, taken.timeout AS timeout_seconds, taken.job_key
+       taken.attempt, taken.executor, taken.timeout AS timeout_seconds, taken.job_key, taken.public_id::text,
+       taken.policies::text
   FROM taken
  ORDER BY taken.priority DESC, taken.due_at, taken.id

@@ -128,6 +128,11 @@ DOORS = (
     Door("get", f"nodes/{NODE}", ("view_node",), 404),
     Door("get", "tasks", ("view_job",)),
     Door("get", "tasks/sample.nothing", ("view_job",)),
+    Door("post", "tasks/sample.nothing/enqueue", ("run_job", "add_job"), 202, {}),
+    Door("get", "queues", ("view_run",)),
+    Door("get", "queues/mail", ("view_run",)),
+    Door("post", "queues/mail/pause", ("pause_queue",), 200, {}),
+    Door("post", "queues/mail/resume", ("pause_queue",), 409),
     Door("post", "triggers/describe", ("view_job",), 200, {"trigger": EVERY_HOUR}),
     Door("post", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 400, {"until": "2001-01-01T00:00:00Z"}),
     Door("delete", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 204),
@@ -223,6 +228,7 @@ class TestEachDoor:
             .replace(NODE, "<uuid:id>")
             .replace(f"{NOT_THERE}", "<run_id:id>")
             .replace("sample.nothing", "<word:name>")
+            .replace("queues/mail", "queues/<str:name>")
             .replace("calendars/nowhere", "calendars/<word:name>")
             .replace("nowhere", "<word:slug>")
             for door in DOORS

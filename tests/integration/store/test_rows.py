@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from scheduler.store import outbox, statements
 from scheduler.store.accounting.owed import Window
 from scheduler.store.claiming.claimed import DueJob
+from scheduler.store.measuring.queues import QueueMeasure
 from scheduler.store.recording.runs import OwnedRun
 
 pytestmark = pytest.mark.django_db
@@ -18,6 +19,8 @@ pytestmark = pytest.mark.django_db
 ROWS: dict[str, Any] = {
     "claim_due_jobs": DueJob,
     "take_runs": OwnedRun,
+    "take_enqueued_runs": OwnedRun,
+    "measure_queues": QueueMeasure,
     "lock_owed": Window,
     "find_waiting_alerts": outbox.Waiting,
     "claim_notifications": outbox.Leased,

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.urls import reverse
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from scheduler.api import answers as run_answers
+from scheduler.api import parsing, shapes
+from scheduler.api.idempotency import once
+from scheduler.api.queues import answers
+from scheduler.api.schema import operation
+from scheduler.api.view import Resource
+from scheduler.core.tasks.registry import registry
+from scheduler.services import queues
+from scheduler.services.queries import representations
+from scheduler.services.queues import QueueState
+from scheduler.services.runs import enqueueing
+
+
+class QueueViews(Resource):
+    permissions: ClassVar = {
+        "list": ("view_run",),
+        "retrieve": ("view_run",),
+        "pause": ("pause_queue",),
+        "resume": ("pause_queue",),
+        "enqueue": ("run_job", "add_job"),
+    }
+
+    @operation(answers.Queues, query=shapes.Nothing)
+    def list(self, request: Request) -> Response:
+        """List the queues that jobs name, in which runs wait, or that were paused."""
+        parsing.query(request, shapes.Nothing)
+        return Response({"results": [_queue(each) for each in queues.states()]})
+
+    @operation(answers.Queue, query=shapes.Nothing, problems=(422,))
+    def retrieve(self, request: Request, name: str) -> Response:
+        """Read a queue. One that is unknown is empty."""
+        parsing.query(request, shapes.Nothing)
+        return Response(_queue(queues.state(name=name)))
+
+    @operation(answers.Queue, body=shapes.QueuePause, query=shapes.Nothing, problems=(409, 422))
+    def pause(self, request: Request, name: str) -> Response:
+        """Let no node begin a run of the queue, scheduled ones included."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.QueuePause)
+        queues.pause(name=name, actor=self.actor(request), reason=body.reason, until=body.until)
+        return Response(_queue(queues.state(name=name)))
+
+    @operation(answers.Queue, query=shapes.Nothing, problems=(409, 422))
+    def resume(self, request: Request, name: str) -> Response:
+        """Let nodes begin runs of the queue again."""
+        parsing.query(request, shapes.Nothing)
+        queues.resume(name=name, actor=self.actor(request))
+        return Response(_queue(queues.state(name=name)))
+
+    @operation(
+        run_answers.Run,
+        status=202,
+        body=shapes.Enqueueing,
+        query=shapes.Nothing,
+        problems=(404, 409, 422),
+        headers=("Idempotency-Key",),
+    )
+    def enqueue(self, request: Request, name: str) -> Response:
+        """Enqueue a run of a task. If it is unique and a run with its key waits or runs, that one is the answer."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, shapes.Enqueueing)
+        if name not in registry.names():
+            raise NotFound(f"No task is registered as “{name[:100]}”.")
+
+        def do() -> Response:
+            answer = enqueueing.enqueue(
+                task=name,
+                args=body.args,
+                kwargs=body.kwargs,
+                queue=body.queue,
+                priority=body.priority,
+                run_after=body.run_after,
+                actor=self.actor(request),
+            )
+            run = enqueueing.attempts(public_id=answer.public_id)[-1]
+            return Response(
+                representations.run(row=run, nodes={}),
+                status=202,
+                headers={"Location": reverse("scheduler-api:run", args=[run.pk])},
+            )
+
+        return once(request, do)
+
+
+def _queue(state: QueueState) -> dict[str, Any]:
+    return {
+        "name": state.name,
+        "queued": state.queued,
+        "deferred": state.deferred,
+        "running": state.running,
+        "oldest_seconds": state.oldest_seconds,
+        "finished_last_hour": state.finished_last_hour,
+        "is_paused": state.is_paused,
+        "paused_at": representations.instant(state.paused_at),
+        "paused_until": representations.instant(state.paused_until),
+        "paused_by": state.paused_by,
+        "pause_reason": state.pause_reason,
+    }

@@ -1,0 +1,131 @@
+"""What the node does around the body of a Django task: the context, the signals, and results as Django keeps them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from scheduler.contrib.django_tasks.compat import (
+    TaskContext,
+    TaskResult,
+    TaskResultStatus,
+    normalize_json,
+    task_backends,
+    task_finished,
+    task_started,
+)
+from scheduler.contrib.django_tasks.results import fold, shown
+from scheduler.contrib.django_tasks.task_policies import policies_of
+from scheduler.core.queues import orders
+from scheduler.core.queues.policies import DEFAULTS, Policies
+from scheduler.core.retries import RetryPolicy, delay_before_retry
+
+if TYPE_CHECKING:
+    from scheduler.store.recording.finishing import Outcome
+    from scheduler.store.recording.runs import OwnedRun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DjangoTaskAdapter:
+    """Calls a task of ``django.tasks`` as Django's own backends do, whatever the backend of the task is."""
+
+    source: Any
+    """The ``django.tasks.Task``."""
+
+    policies: Policies = field(default=DEFAULTS)
+
+    @property
+    def takes_context(self) -> bool:
+        return bool(self.source.takes_context)
+
+    def call(
+        self, function: Callable[..., Any], *, run: OwnedRun, node: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        if run.public_id is not None or self.takes_context:
+            result = self._begun(run, node)
+            if run.public_id is not None:
+                task_started.send_robust(self._sender(), task_result=result)
+            if self.takes_context:
+                args = (TaskContext(task_result=result), *args)
+        return function(*args, **kwargs)
+
+    def result(self, value: Any) -> Any:
+        """:raises TypeError: JSON cannot hold it"""
+        return normalize_json(value)
+
+    def ended(self, *, run: OwnedRun, node: str, outcome: Outcome) -> None:
+        """Send ``task_finished`` when the last attempt of an enqueued run has ended."""
+        if run.public_id is None or _is_tried_again(run, outcome):
+            return
+        from scheduler.services.runs import enqueueing
+
+        attempts = enqueueing.attempts(public_id=uuid.UUID(run.public_id))
+        if attempts and attempts[-1].finished_at is not None:
+            result = fold(attempts, alias=self.source.backend)
+            task_finished.send_robust(self._sender(), task_result=result)
+
+    def _sender(self) -> type:
+        return type(task_backends[self.source.backend])
+
+    def _begun(self, run: OwnedRun, node: str) -> TaskResult:
+        """Return the result of a run that begins. Of a further attempt the ledger has the former ones."""
+        if run.public_id is not None and run.attempt > 1:
+            return self._begun_again(run, node)
+        now = datetime.now(UTC)
+        enqueued_at = run.scheduled_at
+        if run.public_id is not None:
+            milliseconds = orders.milliseconds_of(uuid.UUID(run.public_id))
+            enqueued_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=milliseconds)
+        return TaskResult(
+            task=self.source,
+            id=run.public_id or str(run.id),
+            status=TaskResultStatus.RUNNING,
+            enqueued_at=enqueued_at,
+            started_at=now,
+            finished_at=None,
+            last_attempted_at=now,
+            args=[shown(value) for value in json.loads(run.args)],
+            kwargs={name: shown(value) for name, value in json.loads(run.kwargs).items()},
+            backend=self.source.backend,
+            errors=[],
+            worker_ids=[node],
+        )
+
+    def _begun_again(self, run: OwnedRun, node: str) -> TaskResult:
+        from scheduler.services.runs import enqueueing
+
+        attempts = enqueueing.attempts(public_id=uuid.UUID(str(run.public_id)))
+        result = fold(attempts, alias=self.source.backend)
+        if attempts[-1].started_at is None:  # it skipped the start gate: the ledger shows it as running in a moment
+            result.worker_ids.append(node)
+            object.__setattr__(result, "last_attempted_at", datetime.now(UTC))
+            object.__setattr__(result, "status", TaskResultStatus.RUNNING)
+        return result
+
+
+def adapter_of(task: Any) -> DjangoTaskAdapter:
+    """
+    Return the adapter of a Django task.
+
+    :raises InvalidPolicy, TypeError: a policy of it cannot be used
+    """
+    return DjangoTaskAdapter(source=task, policies=policies_of(task, options=task.get_backend().options))
+
+
+def _is_tried_again(run: OwnedRun, outcome: Outcome) -> bool:
+    """Whether another attempt follows, as recording decides it."""
+    if not outcome.is_failure:
+        return False
+    kept = json.loads(run.policies) if run.policies else {}
+    after = outcome.retry_after_seconds
+    delay = delay_before_retry(
+        policy=RetryPolicy(max_retries=kept.get("max_retries", 0)),
+        attempt=run.attempt,
+        asked_after=None if after is None else timedelta(seconds=after),
+        chance=0.0,
+    )
+    return delay is not None

@@ -1,0 +1,69 @@
+"""
+The policies of a Django task: ``@task(timeout=…)`` where Django passes them on, else ``@policies(timeout=…)`` above it
+or ``OPTIONS["TASKS"]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from scheduler.contrib.django_tasks.compat import Task
+from scheduler.core.queues.policies import DEFAULTS, Policies
+
+AnyTask = TypeVar("AnyTask")
+
+_ATTRIBUTE = "__scheduler_policies__"
+
+NAMES = tuple(field.name for field in fields(Policies))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerTask(Task):  # type: ignore[misc]
+    """A task with the policies of the ledger, which are arguments of ``@task`` as of Django 6.1."""
+
+    executor: str = DEFAULTS.executor
+    timeout: float | timedelta | None = DEFAULTS.timeout
+    max_retries: int = DEFAULTS.max_retries
+    retry_delay: float | timedelta = DEFAULTS.retry_delay
+    retry_backoff: float = DEFAULTS.retry_backoff
+    retry_delay_cap: float | timedelta = DEFAULTS.retry_delay_cap
+    retry_jitter: float = DEFAULTS.retry_jitter
+    idempotent: bool = DEFAULTS.idempotent
+    unique: bool | str = DEFAULTS.unique
+    unique_while: str = DEFAULTS.unique_while
+    expires: float | timedelta | None = DEFAULTS.expires
+
+
+def policies(**given: Any) -> Callable[[AnyTask], AnyTask]:
+    """
+    Declare policies of a task, above or below Django's ``@task``. The names are those of ``Policies``.
+
+    :raises InvalidPolicy: a value cannot be used
+    :raises TypeError: a name is unknown
+    """
+    declared = Policies(**given)
+
+    def declare(task: AnyTask) -> AnyTask:
+        setattr(getattr(task, "func", task), _ATTRIBUTE, declared)
+        return task
+
+    return declare
+
+
+def policies_of(task: Any, *, options: Mapping[str, Any]) -> Policies:
+    """
+    Return the policies of a task: those of ``OPTIONS["TASKS"]`` before those in the code.
+
+    :raises InvalidPolicy, TypeError: a value or a name that cannot be used
+    """
+    stated = getattr(task.func, _ATTRIBUTE, DEFAULTS)
+    if isinstance(task, LedgerTask):
+        own = {name: getattr(task, name) for name in NAMES if getattr(task, name) != getattr(DEFAULTS, name)}
+        stated = Policies(**{**{name: getattr(stated, name) for name in NAMES}, **own})
+    overruled = options.get("TASKS", {}).get(task.module_path)
+    if not overruled:
+        return stated
+    return Policies(**{**{name: getattr(stated, name) for name in NAMES}, **overruled})

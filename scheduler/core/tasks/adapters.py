@@ -1,0 +1,32 @@
+"""What a task of another framework needs around its body, e.g. one of ``django.tasks``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+
+class Adapter(Protocol):
+    """
+    Calls a task as its framework does. Its functions get JSON values: annotations are the contract for people who fill
+    in a form, and convert nothing.
+    """
+
+    @property
+    def takes_context(self) -> bool:
+        """Whether the function gets an argument before all others that no job gives."""
+
+    @property
+    def source(self) -> object:
+        """The object that the framework made of the function."""
+
+    def call(
+        self, function: Callable[..., Any], *, run: Any, node: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """Call the function in the thread or process of the run. What it raises is the outcome. ``run``: an OwnedRun"""
+
+    def result(self, value: Any) -> Any:
+        """Return a result as the framework keeps it. What it raises is the outcome."""
+
+    def ended(self, *, run: Any, node: str, outcome: Any) -> None:
+        """Called in a thread of the node after an outcome was recorded."""

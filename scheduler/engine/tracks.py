@@ -1,0 +1,87 @@
+"""The tracks from which a node takes runs: which of them may have more, which are paused, whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from scheduler.core.queues import tracks
+
+_MOST_EMPTY = 16
+"""Tracks of an executor that are asked at each hint although they were empty: runs on them begin sooner."""
+
+
+class Tracks:
+    """
+    The tracks of each executor of a node, with one flag each: more runs may wait there.
+
+    The loop's thread adds and removes tracks. Flags are raised in any thread.
+    """
+
+    def __init__(self, *, executors: Iterable[str], queues: Collection[str]) -> None:
+        self._queues = frozenset(queues)
+        self._more = {
+            name: {name: True, tracks.of_enqueued(executor=name, queue=tracks.DEFAULT_QUEUE): True}
+            for name in executors
+        }
+        self._turns = dict.fromkeys(self._more, 0)
+        self._paused: frozenset[str] = frozenset()
+
+    @property
+    def expects_more(self) -> bool:
+        """Whether runs may wait for some executor."""
+        return any(self.may_have_more(executor) for executor in self._more)
+
+    def may_have_more(self, executor: str) -> bool:
+        """Whether runs may wait for this executor on a track that is served. Safe in any thread."""
+        more = self._more[executor]
+        return any(more.get(track) and self.is_served(track) for track in tuple(more))
+
+    def is_served(self, track: str) -> bool:
+        """Whether this node takes runs of the track now: its queue is served here, and is not paused."""
+        return tracks.serves(self._queues, track) and tracks.queue_of(track) not in self._paused
+
+    def look_again(self, executors: Iterable[str] | None = None) -> None:
+        """Runs may wait for these executors, or for all. Safe in any thread."""
+        for executor in self._more if executors is None else executors:
+            more = self._more[executor]
+            for track in tuple(more):
+                more[track] = True
+
+    def note_paused(self, queues: Collection[str]) -> None:
+        """These queues are paused now. Those that were are asked again."""
+        resumed = self._paused.difference(queues)
+        self._paused = frozenset(queues)
+        if resumed:
+            self.look_again()
+
+    def note_waiting(self, seconds_until_due: Mapping[str, float | None]) -> None:
+        """
+        Runs wait on these tracks with a queue. Those with a run that is due are asked for it.
+
+        A track that is not served is kept as well: it may be resumed.
+        """
+        for executor, more in self._more.items():
+            present = {track for track in seconds_until_due if tracks.executor_of(track) == executor}
+            for track in tuple(more):
+                if len(more) > _MOST_EMPTY and track != executor and track not in present and not more[track]:
+                    del more[track]
+            for track in present:
+                seconds = seconds_until_due[track]
+                more[track] = more.get(track, False) or (seconds is not None and seconds <= 0)
+
+    def put_down(self, track: str) -> None:
+        """The track is asked now. Another thread may raise the flag again while the answer is on its way."""
+        self._more[tracks.executor_of(track)][track] = False
+
+    def raise_again(self, track: str) -> None:
+        self._more[tracks.executor_of(track)][track] = True
+
+    def in_turn(self, executor: str) -> list[str]:
+        """Return the tracks of an executor that may have more, beginning with another one at each call."""
+        more = self._more[executor]
+        wanted = sorted(track for track in more if more[track] and self.is_served(track))
+        if len(wanted) < 2:
+            return wanted
+        self._turns[executor] += 1
+        first = self._turns[executor] % len(wanted)
+        return wanted[first:] + wanted[:first]

@@ -1,0 +1,177 @@
+"""Queues: pause and resume one over all nodes, how long its runs are kept, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Q
+
+from scheduler.core import error_messages
+from scheduler.core.queues import tracks
+from scheduler.errors import InvalidPause, InvalidRetention, QueueStateUnchanged
+from scheduler.models import Job, Queue, Run
+from scheduler.services.jobs.calling import asynchronous
+from scheduler.store import database
+from scheduler.store.clock import aware, database_now
+from scheduler.store.measuring import queues as measures
+from scheduler.store.sessions import notifications
+from scheduler.store.sessions.notifications import Channel
+
+_LONGEST_DAYS = 36_500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """How a queue stands. Ages are in seconds."""
+
+    name: str
+    queued: int
+    """Runs that wait, those that are deferred included."""
+
+    deferred: int
+    """Those of them that are to begin later."""
+
+    running: int
+    oldest_seconds: float | None
+    """For how long the oldest run has waited that may start. ``None``: none waits."""
+
+    finished_last_hour: int
+    paused_at: datetime | None = None
+    paused_until: datetime | None = None
+    paused_by: str = ""
+    pause_reason: str = ""
+    keep_successes_days: float | None = None
+    keep_failures_days: float | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        return self.paused_at is not None
+
+
+def pause(
+    *, name: str, actor: str = "", reason: str = "", until: datetime | None = None, now: datetime | None = None
+) -> Queue:
+    """
+    Let no node begin a run of the queue, scheduled ones included. Runs that have begun go on, fire times are queued.
+
+    ``until``: it goes on then. A queue that is paused with another end or reason gets this one.
+
+    :raises InvalidQueue, InvalidPause, QueueStateUnchanged: nothing was changed
+    """
+    name = tracks.checked_name(name)
+    with database.atomic():
+        now = now or database_now()
+        until = None if until is None else aware(until)
+        if until is not None and until <= now:
+            raise InvalidPause(error_messages.PAUSE_IS_OVER(until=until.isoformat(), now=now.isoformat()))
+        stored, _ = Queue.objects.select_for_update().get_or_create(name=name)
+        if is_paused(stored, now=now) and (stored.paused_until, stored.pause_reason) == (until, reason):
+            raise QueueStateUnchanged(error_messages.QUEUE_IS_PAUSED(name=name))
+        stored.paused_at, stored.paused_until = now, until
+        stored.paused_by, stored.pause_reason = actor[:150], reason
+        stored.save()
+        notifications.notify(Channel.RUNS)
+    return stored
+
+
+def resume(*, name: str, actor: str = "", now: datetime | None = None) -> Queue:
+    """
+    Let nodes begin runs of the queue again.
+
+    :raises InvalidQueue, QueueStateUnchanged: nothing was changed
+    """
+    name = tracks.checked_name(name)
+    with database.atomic():
+        now = now or database_now()
+        stored = Queue.objects.select_for_update().filter(name=name).first()
+        if stored is None or not is_paused(stored, now=now):
+            raise QueueStateUnchanged(error_messages.QUEUE_IS_NOT_PAUSED(name=name))
+        stored.paused_at = stored.paused_until = None
+        stored.paused_by, stored.pause_reason = actor[:150], ""
+        stored.save()
+        notifications.notify(Channel.RUNS)
+    return stored
+
+
+def keep(*, name: str, successes_days: float | None, failures_days: float | None) -> Queue:
+    """
+    Keep enqueued runs of the queue for so many days. ``None``: as the settings say.
+
+    :raises InvalidQueue, InvalidRetention: nothing was changed
+    """
+    name = tracks.checked_name(name)
+    for days in (successes_days, failures_days):
+        if days is not None and (isinstance(days, bool) or not 0 <= days <= _LONGEST_DAYS):
+            raise InvalidRetention(error_messages.QUEUE_RETENTION(value=f"{days}", most=_LONGEST_DAYS))
+    stored, _ = Queue.objects.update_or_create(
+        name=name, defaults={"keep_successes_days": successes_days, "keep_failures_days": failures_days}
+    )
+    return stored
+
+
+def is_paused(queue: Queue, *, now: datetime) -> bool:
+    return queue.paused_at is not None and (queue.paused_until is None or queue.paused_until > now)
+
+
+def states(*, now: datetime | None = None) -> list[QueueState]:
+    """Return every queue that jobs name, in which runs wait, or that was changed; by name."""
+    now = now or database_now()
+    stored = {queue.name: queue for queue in Queue.objects.all()}
+    measured = {measure.queue: measure for measure in measures.of_queues()}
+    names = {
+        tracks.DEFAULT_QUEUE,
+        *stored,
+        *measured,
+        *Job.objects.order_by().values_list("queue", flat=True).distinct(),
+    }
+    recent = _finished_since(now - timedelta(hours=1), names)
+    return [_state(name, stored.get(name), measured.get(name), recent.get(name, 0), now) for name in sorted(names)]
+
+
+def state(*, name: str, now: datetime | None = None) -> QueueState:
+    """:raises InvalidQueue: it cannot be the name of a queue"""
+    name = tracks.checked_name(name)
+    known = {each.name: each for each in states(now=now)}
+    return known.get(name) or _state(name, None, None, 0, now or database_now())
+
+
+def _finished_since(since: datetime, names: set[str]) -> Mapping[str, int]:
+    """Count enqueued runs that ended since then, by queue: those of the newest rows of the ledger."""
+    counts: dict[str, int] = {}
+    newest = (
+        Run.objects.filter(~Q(kind="scheduled")).order_by("-id").values_list("queue", "finished_at")[:_MOST_COUNTED]
+    )
+    for queue, finished_at in newest:
+        if finished_at is not None and finished_at >= since:
+            counts[queue] = counts.get(queue, 0) + 1
+    return counts
+
+
+_MOST_COUNTED = 20_000
+"""Rows that are counted for the throughput of the last hour: more are shown as so many."""
+
+
+def _state(
+    name: str, stored: Queue | None, measured: measures.QueueMeasure | None, finished: int, now: datetime
+) -> QueueState:
+    paused = stored is not None and is_paused(stored, now=now)
+    return QueueState(
+        name=name,
+        queued=measured.queued if measured else 0,
+        deferred=measured.deferred if measured else 0,
+        running=measured.running if measured else 0,
+        oldest_seconds=measured.oldest if measured else None,
+        finished_last_hour=finished,
+        paused_at=stored.paused_at if stored and paused else None,
+        paused_until=stored.paused_until if stored and paused else None,
+        paused_by=stored.paused_by if stored and paused else "",
+        pause_reason=stored.pause_reason if stored and paused else "",
+        keep_successes_days=stored.keep_successes_days if stored else None,
+        keep_failures_days=stored.keep_failures_days if stored else None,
+    )
+
+
+apause = asynchronous(pause)
+aresume = asynchronous(resume)

@@ -1,0 +1,66 @@
+"""Enqueued runs: written in the caller's transaction, missed when they expire, and the queues they wait in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from scheduler.core.queues.orders import Order
+from scheduler.store import database
+from scheduler.store.recording import rollups
+from scheduler.store.sessions.connections import Connection, array, instants, texts
+
+MOST_EXPIRED = 500
+"""Runs that one statement misses."""
+
+
+def enqueue(*, orders: Sequence[Order], now: datetime | None = None) -> dict[uuid.UUID, datetime]:
+    """
+    Write runs in one statement on Django's connection, and return when each was written.
+
+    They are seen, and nodes are woken, when the caller's transaction commits. One is missing in the answer if another
+    run with its unique key waits or runs.
+    """
+    rows = database.Statements().execute(
+        "enqueue_runs",
+        now=now,
+        public_ids=array([order.public_id for order in orders]),
+        tasks=texts([order.task for order in orders]),
+        args=texts([order.args for order in orders]),
+        kwargs=texts([order.kwargs for order in orders]),
+        queues=texts([order.queue for order in orders]),
+        tracks=texts([order.track for order in orders]),
+        priorities=array([order.priority for order in orders]),
+        run_after=instants([order.run_after for order in orders]),
+        timeouts=array([order.timeout_seconds for order in orders]),
+        lifetimes=array([order.lifetime_seconds for order in orders]),
+        unique_keys=texts([order.unique_key for order in orders]),
+        policies=texts([order.policies for order in orders]),
+        requested_by=texts([order.requested_by for order in orders]),
+    )
+    return dict(rows)
+
+
+class WaitingTrack(NamedTuple):
+    """A track with a queue in which runs wait. Its fields are the columns of ``waiting_tracks``."""
+
+    track: str
+    seconds: float | None
+    """Until the first run that this node may take is due. Negative: it is overdue. ``None``: there is none."""
+
+
+def waiting_tracks(
+    connection: Connection, *, tasks: Collection[str], now: datetime | None = None
+) -> list[WaitingTrack]:
+    """Return the tracks with a queue that have waiting runs."""
+    return list(map(WaitingTrack._make, connection.execute("waiting_tracks", tasks=list(tasks), now=now)))
+
+
+def expire(connection: Connection, *, node: str, now: datetime | None = None) -> list[tuple[int, str]]:
+    """Miss waiting runs that have expired, some at a time, and return their ids and tasks."""
+    with connection.transaction() as transaction:
+        missed = [(run_id, task) for run_id, task in transaction.execute("expire_runs", limit=MOST_EXPIRED, now=now)]
+        rollups.roll_up(transaction, runs=[run_id for run_id, _ in missed], node=node)
+    return missed
