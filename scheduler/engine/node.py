@@ -34,7 +34,7 @@ from scheduler.store.recording import runs
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions import notifications
-from scheduler.store.sessions.connections import Connection, Watchdog
+from scheduler.store.sessions.connections import Connection, Watchdog, open_all
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 from scheduler.untouched import time
@@ -64,7 +64,6 @@ class Node:
         self._lost = threading.Event()
         self._stalled = threading.Event()
         self._stop_once = threading.Lock()
-        self._stopped = False
         self.hurry = threading.Event()
         """Set when stopping must no longer wait."""
 
@@ -172,10 +171,8 @@ class Node:
         Runs that do not end in time become ``interrupted``, and are run again elsewhere if their jobs want that. Call
         it from the thread that called ``run_once``, or after that thread has ended.
         """
-        with self._stop_once:
-            if self._stopped:
-                return
-            self._stopped = True
+        if not self._stop_once.acquire(blocking=False):
+            return
         began = time.monotonic()
         self.pacemaker.rest()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
@@ -211,13 +208,7 @@ class Node:
         :raises DatabaseUnavailable: the server has too little room, and all sessions were closed
         """
         sessions = (self._connection, self.heartbeat.connection, self._session, self.recorder.connection)
-        try:
-            for session in sessions:
-                session.raw()
-        except DatabaseUnavailable:
-            for session in sessions:
-                session.close()
-            raise
+        open_all(sessions)
 
     def _register(self, identity: Identity) -> None:
         nodes.register(

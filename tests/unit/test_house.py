@@ -45,7 +45,7 @@ WIDE_FUNCTIONS = {
     "scheduler/store/liveness/nodes.py:register": "one argument for each column of a node",
     "scheduler/store/measuring/measures.py:report": "one argument for each column of the measures",
     "scheduler/store/outbox.py:record_unsent": "one argument for each column of a message that was not sent",
-    "scheduler/execution/batching.py:Batcher.__init__": "the bounds of a batch: rows, weight and time, of one and of all",
+    "scheduler/execution/batching.py:Batcher.__init__": "the bounds of a batch and of the backlog",
 }
 
 
