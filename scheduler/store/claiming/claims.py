@@ -65,7 +65,7 @@ def claim_due(
         connection=connection, due=due, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
     )
     try:
-        return claiming.claimed(None)
+        return claiming.claim(None)
     except Exception as error:  # whatever one job makes it raise, the others are claimed
         if not concerns_rows(error):
             raise
@@ -73,7 +73,7 @@ def claim_due(
     jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
     claimed = in_halves(
         jobs,
-        claiming.claimed,
+        claiming.claim,
         lambda job, error: definitions.set_apart(connection, job=job, error=error),
         pass_by=positions.pass_by,
     )
