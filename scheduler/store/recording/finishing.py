@@ -216,7 +216,7 @@ def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[
 
     Those whose job somebody else has locked are returned: to be tried again.
     """
-    rows = connection.execute("reset_failures", runs=array(list(runs)))
+    rows = connection.execute("reset_failures", runs=array(list(runs)), recount=False)
     return frozenset(run_id for (run_id,) in rows)
 
 
@@ -226,7 +226,7 @@ def recount_failures(connection: Connection, *, runs: Iterable[int]) -> frozense
 
     For successes of which it is not known what was recorded with them.
     """
-    rows = connection.execute("recount_failures", runs=array(list(runs)))
+    rows = connection.execute("reset_failures", runs=array(list(runs)), recount=True)
     return frozenset(run_id for (run_id,) in rows)
 
 
