@@ -43,7 +43,7 @@ _TABS: dict[str, tuple[Any, tuple[RunState, ...]]] = {
     "missed": (gettext_lazy("Missed and skipped"), (RunState.MISSED, RunState.SKIPPED)),
     "cancelled": (gettext_lazy("Cancelled"), (RunState.CANCELLED,)),
 }
-_TEXTS = ("job", "name", "executor", "tag", "task", "error", "like", "argument", "log")
+_TEXTS = ("job", "name", "executor", "queue", "tag", "task", "error", "like", "argument", "log")
 _SLOWEST = "slowest"
 _NOTABLE_DELAY = timedelta(seconds=5)
 _MOST_NODES = 50

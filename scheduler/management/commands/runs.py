@@ -22,7 +22,7 @@ _SEARCHED = (
     "criteria. Use --until to search before them."
 )
 _LOOK_SECONDS = 0.5
-_FILTERS = ("job", "name", "task", "executor", "tag", "error", "argument", "log", "since", "until")
+_FILTERS = ("job", "name", "task", "executor", "queue", "tag", "error", "argument", "log", "since", "until")
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
 
 
@@ -146,6 +146,7 @@ def _add_filter(parser: CommandParser) -> None:
     parser.add_argument("--name", default="", help="Part of the name, the id or the task of the job.")
     parser.add_argument("--task", default="")
     parser.add_argument("--executor", default="")
+    parser.add_argument("--queue", default="", help="The name of a queue.")
     parser.add_argument("--tag", default="", help="A tag that the job has now.")
     parser.add_argument("--error", default="", help="Part of the error.")
     parser.add_argument("--argument", default="", help="Part of an argument, or name=value.")
