@@ -1,10 +1,8 @@
-"""``manage.py jobs import-crontab`` and ``jobs import-beat``: other schedules as a file of declared jobs."""
+"""``jobs import-crontab``, ``import-beat`` and ``import-cronjobs``: other schedules as a file of declared jobs."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,7 +10,8 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from scheduler.compat import beat_schedule, crontab_file
-from scheduler.management import printing
+from scheduler.compat import cronjobs as django_crontab
+from scheduler.management import printing, reading
 from scheduler.services.alerts.transfer import Loaded
 
 _HINT = "# Name this file in SCHEDULER['DECLARATIONS'], then look at “manage.py jobs plan”.\n"
@@ -28,18 +27,17 @@ def add_beat_arguments(parser: CommandParser) -> None:
     _add_timezone(parser)
 
 
+def add_cronjobs_arguments(parser: CommandParser) -> None:
+    _add_timezone(parser)
+
+
 def _add_timezone(parser: CommandParser) -> None:
     parser.add_argument("--timezone", default=settings.TIME_ZONE, metavar="ZONE", help="Default: TIME_ZONE.")
 
 
 def crontab(*, file: str, timezone: str, out: OutputWrapper, err: OutputWrapper) -> None:
     """Print the jobs of a crontab as a declarations file, and what is left out on standard error."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise CommandError(f"{file} cannot be read: {reason}.", returncode=printing.NOT_ASKED) from None
-    lines = crontab_file.read(text, timezone=timezone)
+    lines = crontab_file.read(reading.text(file), timezone=timezone)
     jobs = {line.key: line.definition for line in lines if line.definition is not None}
     notes = [f"line {line.number}: {line.text}" for line in lines if line.text]
     commands = sorted({definition["kwargs"]["name"] for definition in jobs.values()})
@@ -53,6 +51,19 @@ def beat(*, path: str, timezone: str, out: OutputWrapper, err: OutputWrapper) ->
     entries = beat_schedule.read(beat_schedule.load(path=path), timezone=timezone)
     jobs = {each.key: each.definition for each in entries if each.definition is not None}
     notes = [f"{each.key}: {each.text}" for each in entries if each.text]
+    _print(jobs, notes=notes, is_complete=len(jobs) == len(entries), out=out, err=err)
+
+
+def cronjobs(*, timezone: str, out: OutputWrapper, err: OutputWrapper) -> None:
+    """Print the jobs of the setting ``CRONJOBS`` as a declarations file, and what is left out on standard error."""
+    given = getattr(settings, "CRONJOBS", None)
+    if not given:
+        raise CommandError("The settings have no CRONJOBS.", returncode=printing.NOT_ASKED)
+    entries = django_crontab.read(given, timezone=timezone)
+    jobs = {each.key: each.definition for each in entries if each.definition is not None}
+    notes = [f"{each.key}: {each.text}" for each in entries if each.text]
+    if modules := django_crontab.modules(given):
+        notes.append(f"SCHEDULER['TASK_MODULES'] must list: {', '.join(modules)}. Or put @task above each function.")
     _print(jobs, notes=notes, is_complete=len(jobs) == len(entries), out=out, err=err)
 
 

@@ -28,7 +28,6 @@ LONG_FUNCTIONS = {
     "scheduler/execution/runner.py:_execute": "one try: the outcome is put together after whatever a body raises",
     "scheduler/management/commands/jobs.py:Command.add_arguments": "one call for each option",
     "scheduler/management/commands/runscheduler.py:Command.add_arguments": "one call for each option",
-    "scheduler/management/commands/templates.py:Command.add_arguments": "one call for each option",
     "scheduler/tasks.py:http_request": "a public task: its documentation is the length",
 }
 

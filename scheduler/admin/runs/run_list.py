@@ -177,7 +177,7 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
     return {
         "run": run,
         "address": addresses.run(run.pk),
-        "label": f"{display.RUN_MARKS[run.state].word if run.state in display.RUN_MARKS else run.state}, #{run.pk}",
+        "label": f"{display.RUN_MARKS[run.state].word}, #{run.pk}",
         "job_address": addresses.job(run.job_id) if run.job_id in usual else None,
         "late": display.took(late) if late > _NOTABLE_DELAY else "",
         "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),

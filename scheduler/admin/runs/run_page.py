@@ -47,7 +47,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "crumbs": [{"address": reverse("admin:scheduler_run_changelist"), "text": _("Runs")}],
         "run": run,
         **facts,
-        "tone": display.RUN_MARKS[run.state].tone if run.state in display.RUN_MARKS else "mute",
+        "tone": display.RUN_MARKS[run.state].tone,
         "took": display.run_time(run),
         "trace": trace,
         "log": log,

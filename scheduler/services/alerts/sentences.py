@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduler.core import reasons
-from scheduler.core.alerts import CLOSED_BECAUSE, ClosedBecause, RuleKind
+from scheduler.core.alerts import CLOSED_BECAUSE, RuleKind
 from scheduler.core.alerts.checks import SENTENCES
 from scheduler.logbook import visible
 from scheduler.models import Incident, Job
@@ -36,7 +36,7 @@ def what(incident: Incident) -> str:
     """Say what is wrong. The subject stands before it."""
     number = int(incident.measured or 0)
     length = duration(incident.measured or 0.0)
-    said = {
+    said: dict[str, str] = {
         RuleKind.FAILING: ngettext("failed %s time in a row", "failed %s times in a row", number) % count(number),
         RuleKind.BROKEN: _("cannot run"),
         RuleKind.LATE: _("has been due for %s and has not started") % length,
@@ -51,7 +51,7 @@ def what(incident: Incident) -> str:
     }
     if incident.kind == RuleKind.SYSTEM:
         return _(SENTENCES.get(str(incident.facts.get("check", "")).partition(":")[0], "unwell"))
-    return str(said.get(RuleKind(incident.kind), incident.kind))
+    return said.get(incident.kind, incident.kind)
 
 
 def detail(incident: Incident) -> str:
@@ -69,7 +69,7 @@ def ended(incident: Incident) -> str:
     """Say why it ended."""
     if not incident.closed_because:
         return ""
-    said = _(CLOSED_BECAUSE[ClosedBecause(incident.closed_because)])
+    said = _(CLOSED_BECAUSE.get(incident.closed_because, incident.closed_because))
     return f"{said} ({incident.closed_by})" if incident.closed_by else str(said)
 
 
@@ -108,6 +108,11 @@ def count(number: float) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)
 
 
+def decimal(number: float) -> str:
+    """Write a number with one decimal as the language does: ``1.5``."""
+    return number_format(f"{number:.1f}", use_l10n=True)
+
+
 def duration(seconds: float) -> str:
     """Write a duration in its largest unit."""
     if seconds < 60:
@@ -117,4 +122,4 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return _("%d h") % (seconds // 3600)
     days = int(seconds // 86400)
-    return ngettext("%d day", "%d days", days) % days
+    return ngettext("%s day", "%s days", days) % count(days)

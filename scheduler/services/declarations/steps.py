@@ -1,4 +1,4 @@
-"""The steps of a synchronisation: what it does to each declared job or object, and its options."""
+"""The steps of a synchronisation, the effect on each declared job or object, and its options."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from scheduler.core.declarations import Declaration, Drift
 from scheduler.core.states import JobSource
+from scheduler.models import Job
 
 
 class Action(StrEnum):
@@ -95,6 +96,10 @@ class Step:
     resumes: bool = False
     """The job was paused because its source had dropped it, and is declared again."""
 
+    stays_paused: bool = False
+    tags: tuple[str, ...] = ()
+    """Of the job as it is stored."""
+
     renames: str = ""
     """The former key."""
 
@@ -102,7 +107,13 @@ class Step:
     """The reason for doing no change, or the error."""
 
     flat: Mapping[str, Any] = field(default_factory=dict)
-    """All that is declared, flat, to be remembered."""
+    """All that is declared, flat."""
+
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    """The same as it is remembered: with digests in place of secrets."""
+
+    stored: Job | None = field(default=None, repr=False, compare=False)
+    """The job, locked if the plan is to be carried out."""
 
     declaration: Declaration | None = None
     """``None`` if the declaration is gone."""

@@ -11,7 +11,7 @@ from functools import reduce
 from typing import Any
 
 from scheduler import failpoints
-from scheduler.core import reasons, triggers
+from scheduler.core import reasons, triggers, zone_rules
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, plan, policies_of
 from scheduler.core.states import RunState
 from scheduler.errors import DatabaseUnavailable, InvalidTrigger
@@ -52,6 +52,8 @@ def claim_due(
     """
     Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
 
+    Jobs that depend on a time zone are left to a node that computes by newer rules, if one is alive and knows the task.
+
     ``room`` is the number of runs that this node may own for each executor. Further runs wait for any node. Fire times
     that exist in the ledger already are left alone. ``positions`` skip index entries of the past.
 
@@ -59,8 +61,8 @@ def claim_due(
         rows that this node owns show which
     """
     positions = positions or Positions(whole_seconds=0.0)
-    passed_by = texts(positions.passed_by())
-    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from, "passed_by": passed_by}
+    due: dict[str, Any] = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from}
+    due |= {"passed_by": texts(positions.passed_by()), "tzdata": zone_rules.rank()}
     claiming = _Claiming(
         connection=connection, due=due, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
     )
@@ -70,14 +72,7 @@ def claim_due(
         if not concerns_rows(error):
             raise
         logger.warning(events.CLAIM_DIVIDED, extra={"error": str(error)[:500]})
-    jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
-    claimed = in_halves(
-        jobs,
-        claiming.claim,
-        lambda job, error: definitions.set_apart(connection, job=job, error=error),
-        pass_by=positions.pass_by,
-    )
-    return reduce(Claim.plus, claimed, NOTHING)
+    return claiming.claim_in_halves()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +99,16 @@ class _Claiming:
         failpoints.hit("claim.after_commit")
         self.positions.note_active(first_active)
         return claimed
+
+    def claim_in_halves(self) -> Claim:
+        jobs = [job_id for (job_id,) in self.connection.execute("find_due_jobs", **self.due)]
+        claimed = in_halves(
+            jobs,
+            self.claim,
+            lambda job, error: definitions.set_apart(self.connection, job=job, error=error),
+            pass_by=self.positions.pass_by,
+        )
+        return reduce(Claim.plus, claimed, NOTHING)
 
     def _write(self, transaction: Transaction, jobs: list[DueJob]) -> tuple[Claim, dict[str, int]]:
         """Plan locked jobs and write the plans. Return the claim, and the least number of an active run of each job."""
