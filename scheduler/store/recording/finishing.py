@@ -206,7 +206,7 @@ class FollowUps(NamedTuple):
 
 
 def follow_ups(connection: Connection) -> FollowUps:
-    """Return what may follow from outcomes that are recorded. Mostly nothing does."""
+    """Return what may follow from outcomes that are recorded. Most outcomes require no further work."""
     return FollowUps._make(connection.execute("find_follow_ups")[0])
 
 
