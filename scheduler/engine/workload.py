@@ -148,7 +148,7 @@ class Workload:
                 self._log(outcome)
 
     def _log(self, outcome: Outcome) -> None:
-        run = self.workload.get(outcome.run_id)
+        run = self._owned.get(outcome.run_id)
         logger.log(
             logging.WARNING if outcome.is_failure else logging.INFO,
             events.RUN_FINISHED,
