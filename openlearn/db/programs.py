@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -233,3 +234,14 @@ def is_postgres(pid: int) -> bool:
         return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return True
+
+
+LONGEST_LOG = 10_000_000
+"""Bytes."""
+
+
+def put_long_log_aside(log: Path) -> None:
+    """Rename a log that is long, so that a new one begins. The one that was put aside before is replaced."""
+    with suppress(OSError):
+        if log.stat().st_size > LONGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))

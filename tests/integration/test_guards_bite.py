@@ -314,8 +314,8 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
     ),
     (
         "interrupt_runs_of_ended_nodes",
-        "WHERE job.rerun_if_interrupted",
-        "WHERE true",
+        "coalesce(job.rerun_if_interrupted, (run.policies ->> 'rerun_if_interrupted')::boolean, false)",
+        "true",
         what_must_not_be_run_again_gets_no_recovery,
     ),
     ("interrupt_runs_of_ended_nodes", "< %(max_recoveries)s", "< %(max_recoveries)s + 9", recoveries_end),
