@@ -16,8 +16,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties import Grant, Reconcile, Work
 from scheduler.engine.endings import Endings
 from scheduler.engine.events import Events, NoEvents
-from scheduler.engine.heartbeat import Heartbeat
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Heartbeat, Identity
 from scheduler.engine.loop import NodeLoop
 from scheduler.engine.pacemaker import Pacemaker
 from scheduler.engine.wakeups import Wakeups
