@@ -16,7 +16,7 @@ from scheduler.admin.format import display
 from scheduler.admin.runs import run_around, run_log, run_notes, run_report, tracebacks
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
-from scheduler.models import Job, Node, Run
+from scheduler.models import Job, Run
 from scheduler.services.queries import dashboard, run_queries
 from scheduler.services.queries.run_queries import NodeSeen
 from scheduler.services.sites import reverse
@@ -70,7 +70,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     }
 
 
-def _summary(run: Run, *, node: str, seen: Node | None, place: str, now: datetime) -> str:
+def _summary(run: Run, *, node: str, seen: NodeSeen | None, place: str, now: datetime) -> str:
     """Return the sentence above the page, and whether the node of a running run is silent."""
     is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(executor=run.executor, now=now)
     said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)

@@ -155,7 +155,7 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
             found = found.exclude(kind=RunKind.SCHEDULED)
     if filter.name:
         named = job_queries.jobs(filter=JobFilter(text=filter.name))
-        found = _of_jobs(found, named, name=filter.name)  # type: ignore[assignment]
+        found = _of_jobs(found, named, name=filter.name)
     if filter.tag:
         found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
     if filter.executor:
