@@ -22,6 +22,11 @@ def runs_many(**wanted: str) -> str:
     return f"{reverse('admin:scheduler_run_many')}?{urlencode(wanted)}"
 
 
+def task(name: str) -> str:
+    """The page of a task."""
+    return reverse("admin:scheduler_queue_task", args=[name])
+
+
 def jobs(**wanted: str) -> str:
     """The list of jobs."""
     address = reverse("admin:scheduler_job_changelist")

@@ -108,6 +108,7 @@ def clean_up(
 
     * Finished runs, but for the newest ``keep_per_job`` of each job. A job that was deleted, or ended that long ago,
       keeps none. Queued and running runs are never touched.
+    * Enqueued runs, whose queue or the settings say how many days successes and failures are kept.
     * Jobs that ended (their last fire time is over) and have no active run. Newer runs of theirs stay as history.
     * Changes of jobs, but for the newest of each job that exists (setting ``keep_changes_per_job``).
     * Nodes that stopped or were lost and own no active run.
@@ -125,11 +126,15 @@ def clean_up(
     days = settings.retention_days if older_than_days is None else older_than_days
     keep = settings.keep_runs_per_job if keep_per_job is None else keep_per_job
     check(older_than_days=days, keep_per_job=keep, batch_size=batch_size)
-    cutoff = (now or database_now()) - timedelta(days=days)
-    sweeps = _sweeps(cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run)
+    now = now or database_now()
+    cutoff = now - timedelta(days=days)
+    sweeps = itertools.chain(
+        _sweep_enqueued(now=now, batch=_Batch(batch_size), dry_run=dry_run),
+        _sweeps(cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run),
+    )
     if dry_run:
         return _added_up(sweeps, cutoff=cutoff, progress=progress)
-    sweeps = itertools.chain(sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days)))
+    sweeps = itertools.chain(sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=now))
     done = _added_up(sweeps, cutoff=cutoff, progress=progress)
     Installation.objects.update(cleaned_up_at=database_now())
     return done
@@ -279,4 +284,26 @@ def _sweep_runs(*, cutoff: datetime, keep_per_job: int, batch: _Batch, dry_run: 
             yield {"runs": batch.time(partial(retention.delete_runs, runs=chunk))}
         if not page.holds_old_rows:
             return
+        after = page.last_id
+
+
+def _sweep_enqueued(*, now: datetime, batch: _Batch, dry_run: bool) -> Iterator[dict[str, int]]:
+    """Go through enqueued runs by their result ids, which grow with time."""
+    settings = conf.get()
+    after = UUID(int=0)
+    while True:
+        page = retention.find_old_enqueued_runs(
+            after=after,
+            successes_days=settings.keep_enqueued_successes_days,
+            failures_days=settings.keep_enqueued_failures_days,
+            limit=_PAGE_ROWS,
+            now=now,
+        )
+        if page.last_id is None:
+            return
+        yield {"runs_seen": page.seen, "runs": len(page.runs) if dry_run else 0}
+        remaining = () if dry_run else page.runs
+        while remaining:
+            chunk, remaining = remaining[: batch.size], remaining[batch.size :]
+            yield {"runs": batch.time(partial(retention.delete_runs, runs=chunk))}
         after = page.last_id

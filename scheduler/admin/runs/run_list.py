@@ -43,7 +43,7 @@ _TABS: dict[str, tuple[Any, tuple[RunState, ...]]] = {
     "missed": (gettext_lazy("Missed and skipped"), (RunState.MISSED, RunState.SKIPPED)),
     "cancelled": (gettext_lazy("Cancelled"), (RunState.CANCELLED,)),
 }
-_TEXTS = ("job", "name", "executor", "tag", "task", "error", "like", "argument", "log")
+_TEXTS = ("job", "name", "executor", "tag", "task", "queue", "error", "like", "argument", "log")
 _SLOWEST = "slowest"
 _NOTABLE_DELAY = timedelta(seconds=5)
 _MOST_NODES = 50
@@ -175,11 +175,16 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
         "run": run,
         "address": addresses.run(run.pk),
         "label": f"{display.RUN_MARKS[run.state].word if run.state in display.RUN_MARKS else run.state}, #{run.pk}",
-        "job_address": addresses.job(run.job_id) if run.job_id in usual else None,
+        "job_address": _subject(run) if run.is_enqueued or run.job_id in usual else None,
         "late": display.took(late) if late > _NOTABLE_DELAY else "",
         "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),
         "node": node_name(run, names),
     }
+
+
+def _subject(run: Run) -> str:
+    """The page of the run's job, or of its task if it was enqueued."""
+    return addresses.job(run.job_id) if run.job_id else addresses.task(run.task)
 
 
 def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
