@@ -1,7 +1,7 @@
 # The commands of this project. "make" alone lists them.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := words
-.PHONY: words install run check format lint types imports migrations texts openapi tables deploy-check unit test ci bench clean
+.PHONY: words install run check format lint types imports migrations texts openapi pictures tables deploy-check unit test ci bench clean
 
 words: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -41,6 +41,9 @@ texts: install ## collect the texts to translate and compile the translations (n
 
 openapi: install ## write docs/openapi.json from the code
 	UPDATE_OPENAPI=1 $(PYTHON) -m pytest -q -n 0 tests/contract/test_openapi.py -k fresh
+
+pictures: install ## take the pictures in README.md and docs/ anew (needs Chromium)
+	PICTURES=1 $(PYTHON) -m pytest -q -n 0 tests/browser/test_pictures.py tests/browser/test_timetables.py
 
 tables: install ## write the tables in docs/ that come from the code
 	DJANGO_SETTINGS_MODULE=tests.settings $(PYTHON) -m tests.docs_tables

@@ -50,7 +50,7 @@ class Environment:
             ZoneInfo(value)
         except (ValueError, OSError, ZoneInfoNotFoundError):
             raise ImproperlyConfigured(
-                f"{name} is “{value}”, which is no time zone. It must be a place such as Europe/Berlin, or UTC."
+                f"{name} is “{value}”, which is not a time zone. It must be a region such as Europe/Berlin, or UTC."
             ) from None
         return value
 

@@ -64,7 +64,7 @@ def summary(run: Run) -> str:
     if problem:
         text = problem.strip().splitlines()[0]
     elif isinstance(run.result, Mapping):
-        counts = (f"{value} {name}" for name, value in run.result.items() if type(value) is int and value)
+        counts = (f"{name}: {value}" for name, value in run.result.items() if type(value) is int and value)
         text = ", ".join(counts) or "nothing new"
     else:
         text = "" if run.result is None else str(run.result)

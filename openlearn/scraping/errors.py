@@ -61,7 +61,7 @@ class AskedToWait(ScrapingError):
     def __init__(self, *, url: str, status_code: int, until_at: datetime) -> None:
         super().__init__(
             phrase(
-                "{url} asks to be left alone until {until} UTC ({status}). Until then no source on this host is "
+                "{url} asks for no requests until {until} UTC ({status}). Until then no source on this host is "
                 "requested. If it happens often, choose a lower tier.",
                 url=url,
                 until=f"{until_at:%Y-%m-%d %H:%M:%S}",
@@ -80,7 +80,7 @@ class HostIsClosed(AskedToWait):
         ScrapingError.__init__(
             self,
             phrase(
-                "{url} was not requested: {host} asks to be left alone until {until} UTC.",
+                "{url} was not requested: {host} asks for no requests until {until} UTC.",
                 url=url,
                 host=host,
                 until=f"{until_at:%Y-%m-%d %H:%M:%S}",
@@ -98,13 +98,13 @@ class UnexpectedStatus(ScrapingError):
         if status_code in {401, 403}:
             advice = phrase("It needs access data, which the source can hold, or it rejects programs.")
         elif status_code >= 500:
-            advice = phrase("The fault is on the server's side; the request is repeated later.")
+            advice = phrase("The server has a problem. The request is repeated later.")
         elif status_code == 304:
             advice = phrase(
                 "The server claims that it did not change, although it was not asked; its cache is at fault."
             )
         else:
-            advice = phrase("Open the address in a browser to see what it wants.")
+            advice = phrase("Open the address in a browser to see what it requires.")
         super().__init__(
             phrase("{url} answered with status {status}. {advice}", url=url, status=str(status_code), advice=advice)
         )
@@ -119,8 +119,8 @@ class ForbiddenByRobots(ScrapingError):
     def __init__(self, *, url: str, robots_url: str) -> None:
         super().__init__(
             phrase(
-                "{url} is closed to programs by {robots}. Ask the owner of the site and note the agreement in the "
-                "source, or pause its job.",
+                "robots.txt does not allow fetching {url} ({robots}). Ask the owner of the site and note the agreement "
+                "in the source, or pause its job.",
                 url=url,
                 robots=robots_url,
             )

@@ -17,6 +17,7 @@ from django.views import csrf, defaults
 
 from scheduler import conf
 from scheduler.admin import addresses, pages
+from scheduler.admin.format import display
 from scheduler.services import sites
 from scheduler.services.sites import reverse
 
@@ -45,8 +46,8 @@ def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpR
     links = []
     if "/scheduler/run/" in request.path:
         sentences.append(
-            _("Runs are deleted %(days)d days after they ended, except the newest %(kept)d of each job.")
-            % {"days": conf.get().retention_days, "kept": conf.get().keep_runs_per_job}
+            _("Runs are deleted %(days)s days after they ended, except the newest %(kept)s of each job.")
+            % {"days": display.number(conf.get().retention_days), "kept": display.number(conf.get().keep_runs_per_job)}
         )
         links.append({"address": addresses.runs(), "text": _("All runs")})
     elif "/scheduler/job/" in request.path:

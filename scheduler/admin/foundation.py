@@ -39,7 +39,7 @@ def chosen(choice: str) -> type[admin.ModelAdmin[Any]]:
             f"or the dotted path of a ModelAdmin ({error})."
         ) from None
     if not (isinstance(found, type) and issubclass(found, admin.ModelAdmin)):
-        raise Misconfigured(f"SCHEDULER['ADMIN_BASE'] is “{choice}”, which is no subclass of {STOCK}.")
+        raise Misconfigured(f"SCHEDULER['ADMIN_BASE'] is “{choice}”, which is not a subclass of {STOCK}.")
     return found
 
 

@@ -125,6 +125,9 @@ class Question:
     fields: Sequence[tuple[str, str]] = ()
     """Hidden names and values that come back with the answer."""
 
+    given: Mapping[str, Any] | None = None
+    """The arguments with which it is done."""
+
     arguments: str | None = None
     """The rendered fields of arguments that may be changed before it is done."""
 
@@ -189,7 +192,7 @@ def _once(request: HttpRequest, key: str, act: Callable[[], Done | Question], *,
     except IntegrityError:
         body = IdempotencyKey.objects.get(**own).body
         if "location" not in body:
-            messages.warning(request, _("This request was sent already. Its result is shown here."))
+            messages.warning(request, _("This was already submitted. Here is the result."))
         return str(body.get("location", otherwise))
     done = act()
     if isinstance(done, Question):

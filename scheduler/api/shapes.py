@@ -73,7 +73,7 @@ class JobChange(Policies):
 
     name: str = Field(default_factory=str, min_length=1, max_length=255)
     description: str = Field(default_factory=str, max_length=10_000)
-    tags: list[Tag] = Field(default_factory=list, max_length=20, description="Words to find it by.")
+    tags: list[Tag] = Field(default_factory=list, max_length=20, description="For filtering.")
     task: Id = Field(default_factory=str)
     args: list[Any] = Field(default_factory=list, max_length=1000)
     kwargs: Arguments = Field(default_factory=dict)

@@ -120,7 +120,7 @@ FIELDS = (
     Field(
         name="tags",
         label=_("tags"),
-        help=_("Words to find it by."),
+        help=_("For filtering."),
         kind=Kind.JSON,
         group=Group.WHAT,
         default=list,

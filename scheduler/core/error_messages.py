@@ -29,7 +29,7 @@ POLICY_IS_A_NUMBER = declare(
 )
 POLICY_IS_SECONDS = declare(
     "policy_is_seconds",
-    "{name} is “{value}”. It must be a number of seconds from 1 on, or empty for no limit.",
+    "{name} is “{value}”. It must be a number of seconds, 1 or more, or empty for no limit.",
     name=str,
     value=str,
 )
@@ -190,7 +190,7 @@ WINDOW_TOO_FULL = declare(
     "The window has more than {most:,} fire times. Choose a shorter one, or a higher limit.",
     most=int,
 )
-FILTER_HOLDS_NUL = declare("filter_holds_nul", "NUL occurs in no text that is kept here.")
+FILTER_HOLDS_NUL = declare("filter_holds_nul", "Texts cannot contain the character NUL.")
 NOTE_IS_EMPTY = declare("note_is_empty", "The note has no text.")
 NOTE_IS_TOO_LONG = declare("note_is_too_long", "The note is longer than {most:,} characters.", most=int)
 RUN_IS_TAKEN = declare("run_is_taken", "{who} works on run {id} already.", id=str, who=str)
@@ -227,16 +227,16 @@ CALENDAR_IN_USE = declare(
 )
 CALENDAR_RENAMED = declare(
     "calendar_renamed",
-    "The calendar “{name}” is used by: {jobs}. It keeps its name as long as it is.",
+    "The calendar “{name}” is used by: {jobs}. It cannot be renamed while it is used.",
     name=str,
     jobs=str,
 )
 CALENDAR_STOPS_JOBS = declare(
-    "calendar_stops_jobs", "With this calendar these jobs cannot go on: {jobs}. {problem}", jobs=str, problem=Message
+    "calendar_stops_jobs", "With this calendar these jobs cannot run: {jobs}. {problem}", jobs=str, problem=Message
 )
 CALENDAR_CHANGED_MEANWHILE = declare(
     "calendar_changed_meanwhile",
-    "The calendar “{name}” was changed meanwhile: it has version {version}, yours is {yours}.",
+    "The calendar “{name}” was changed in the meantime: it has version {version}, yours is {yours}.",
     name=str,
     version=int,
     yours=int,

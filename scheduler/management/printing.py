@@ -127,7 +127,7 @@ def json_object(text: str, *, option: str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise CommandError(f"{option} is no JSON: {error}.", returncode=NOT_ASKED) from None
+        raise CommandError(f"{option} is not JSON: {error}.", returncode=NOT_ASKED) from None
     if not isinstance(found, dict):
         raise CommandError(f"{option} is not a JSON object.", returncode=NOT_ASKED)
     return found

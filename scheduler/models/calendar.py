@@ -20,10 +20,13 @@ class Calendar(models.Model):
     """A named set of days and of intervals, that triggers fire only on or not on."""
 
     name = models.SlugField(
-        _("name"), max_length=64, unique=True, help_text=_("Triggers name it so: lower case letters, digits, hyphens.")
+        _("name"),
+        max_length=64,
+        unique=True,
+        help_text=_("Triggers use this name: lower-case letters, digits and hyphens."),
     )
     title = models.CharField(_("title"), max_length=200, blank=True, default="", db_default="")
-    rules = models.JSONField(_("rules"), default=list, help_text=_("One a line."))
+    rules = models.JSONField(_("rules"), default=list, help_text=_("One per line."))
     holidays = models.JSONField(
         _("holidays"), default=list, help_text=_("The holidays of its countries, when it was last saved.")
     )
@@ -33,7 +36,7 @@ class Calendar(models.Model):
         blank=True,
         default="",
         db_default="",
-        help_text=_("Empty: the days are those of the trigger's zone."),
+        help_text=_("Leave empty to use the time zone of the trigger."),
     )
     tags = ArrayField(
         models.CharField(max_length=64),
@@ -44,7 +47,7 @@ class Calendar(models.Model):
         help_text=_("Jobs with one of these tags do not run on its days: it is a maintenance window for them."),
     )
     during = models.CharField(
-        _("fire times in the window"),
+        _("runs during the window"),
         max_length=16,
         choices=_DURING,
         default=During.SKIP.value,

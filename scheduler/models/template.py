@@ -10,11 +10,11 @@ from django.utils.translation import gettext_lazy as _
 class Template(models.Model):
     """A job definition with parameters, in versions. Its instances are ordinary jobs."""
 
-    slug = models.SlugField(_("slug"), max_length=100, unique=True, help_text=_("Its name in addresses and commands."))
+    slug = models.SlugField(_("slug"), max_length=100, unique=True, help_text=_("Used in addresses and commands."))
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("description"), blank=True, default="", db_default="")
     is_predefined = models.BooleanField(
-        _("is predefined"), default=False, db_default=False, help_text=_("It came with the scheduler.")
+        _("is predefined"), default=False, db_default=False, help_text=_("Shipped with the scheduler.")
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     created_by = models.CharField(_("created by"), max_length=150, blank=True, default="", db_default="")

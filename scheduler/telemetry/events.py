@@ -399,13 +399,13 @@ RUN_CONNECTION_NOT_CLOSED = _event(
     level="warning",
     meaning="A database connection of a task could not be closed.",
 )
-RUN_FAULT = _event("scheduler.run.fault", level="exception", fields="run", meaning="The code around a task failed.")
 RUN_EXPIRED = _event(
     "scheduler.run.expired",
     level="warning",
     fields="run task",
     meaning="An enqueued run had not begun when it expired. It is missed.",
 )
+RUN_FAULT = _event("scheduler.run.fault", level="exception", fields="run", meaning="The code around a task failed.")
 RUN_FINISHED = _event(
     "scheduler.run.finished",
     level="info warning",

@@ -27,6 +27,7 @@ _FILTERS = {
     "mark": "badge",
     "run_time": "run_time",
     "span": "span",
+    "number": "number",
     "first_line": "first_line",
     "plain": "plain",
     "reason": "reason",

@@ -58,18 +58,8 @@ def open_as(browser: Browser, live_server: Any) -> Iterator[Callable[..., Page]]
     complaints: list[str] = []
 
     def open_window(name: str = "anna", *permissions: str) -> Page:
-        user = User.objects.create_user(name, is_staff=True, is_superuser=not permissions)
-        user.user_permissions.set(
-            Permission.objects.filter(content_type__app_label="scheduler", codename__in=permissions)
-        )
-        client = Client()
-        client.force_login(user)
-        context = browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900})
-        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(10_000)
+        page = _window(browser, live_server, name, *permissions)
+        contexts.append(page.context)
         # What the tests' own scripts cause, axe among them, has no address.
         page.on(
             "console",
@@ -83,6 +73,39 @@ def open_as(browser: Browser, live_server: Any) -> Iterator[Callable[..., Page]]
     for context in contexts:
         context.close()
     assert complaints == []
+
+
+@pytest.fixture
+def open_tolerantly(browser: Browser, live_server: Any) -> Iterator[Callable[..., Page]]:
+    """Open a window in which pages may answer that something is gone or forbidden."""
+    contexts: list[Any] = []
+
+    def open_window(name: str = "anna", *permissions: str) -> Page:
+        page = _window(browser, live_server, name, *permissions)
+        contexts.append(page.context)
+        return page
+
+    yield open_window
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture
+def tolerant_page(open_tolerantly: Callable[..., Page]) -> Page:
+    return open_tolerantly()
+
+
+def _window(browser: Browser, live_server: Any, name: str, *permissions: str) -> Page:
+    user = User.objects.create_user(name, is_staff=True, is_superuser=not permissions)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="scheduler", codename__in=permissions))
+    client = Client()
+    client.force_login(user)
+    context = browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900})
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    return page
 
 
 @pytest.fixture

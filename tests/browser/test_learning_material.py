@@ -56,6 +56,6 @@ class TestASource:
         page.locator("button[name=index]").click()
         page.get_by_role("button", name="Scrape them now").click()
 
-        expect(page.get_by_text("1 source is scraped now.")).to_be_visible()
+        expect(page.get_by_text("1 scrape is queued.")).to_be_visible()
         # The first one is queued when the source is saved.
         assert [run.job_name for run in Run.objects.all()] == ["Scrape Planet"] * 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -14,8 +13,9 @@ from playwright.sync_api import Page, expect
 from scheduler.admin import addresses
 from scheduler.core.states import RunState
 from scheduler.models import Job, Rollup, Run
+from tests.browser.accessibility import problems
 from tests.browser.conftest import SCREENSHOTS
-from tests.browser.test_what_people_do import AXE, RULES, tell_live
+from tests.browser.test_what_people_do import tell_live
 from tests.integration.admin.runs import TRACEBACK, node, run
 from tests.integration.admin.test_jobs import make
 
@@ -88,7 +88,7 @@ class TestALogThatGrows:
         page.goto(addresses.run(run(log=entries(1, 100)).pk))
 
         page.fill("#log-search", "page 10")
-        expect(page.locator("#log-hits")).to_have_text("2 matching lines")
+        expect(page.locator("#log-hits")).to_have_text("Matching lines: 2")
         page.keyboard.press("Enter")
 
         expect(page.locator("#log > span")).to_have_count(2)
@@ -164,8 +164,7 @@ class TestTheTab:
 
 
 class TestMuch:
-    @pytest.mark.parametrize(("scheme", "width"), [("light", 1400), ("dark", 390)])
-    def test_fits_and_can_be_used_by_everybody(self, page: Page, scheme: Any, width: int) -> None:
+    def test_fits_and_can_be_used_by_everybody(self, page: Page) -> None:
         now = timezone.now()
         job = make(name="Scrape every minute", trigger={"type": "interval", "minutes": 1})
         bad = {"state": RunState.FAILED, "error": "HTTPStatusError: 403 Forbidden", "traceback": TRACEBACK}
@@ -187,20 +186,9 @@ class TestMuch:
             "much-runs": addresses.runs(order="slowest"),
         }
         SCREENSHOTS.mkdir(exist_ok=True)
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme)
         wrong = []
         for name, address in shown.items():
             page.goto(address)
-            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-            if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
-                wrong.append(f"{name} is {wide} px wide")
-            page.evaluate(AXE)
-            found = page.evaluate(
-                "rules => axe.run('.ols', {runOnly: rules}).then(r => r.violations.flatMap("
-                "v => v.nodes.slice(0, 3).map(n => `${v.id}: ${n.html.slice(0, 200)}`)))",
-                RULES,
-            )
-            wrong += [f"{name}: {item}" for item in found]
+            wrong += problems(page, name=name)
 
         assert wrong == []

@@ -45,7 +45,7 @@ def every_other_week(page: Page) -> None:
 
 
 TIMETABLES = [
-    (working_days_at_two_times, "At 08:00 and 14:30 on Monday to Friday, Europe/Berlin"),
+    (working_days_at_two_times, "At 08:00 and 14:30 Monday to Friday, Europe/Berlin"),
     (dates_of_the_month, "At 09:15 on the 1st, 15th and last day of every month, Europe/Berlin"),
     (every_other_week, "Every 2 weeks on Monday and Thursday at 07:00, Europe/Berlin"),
 ]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import pytest
 from django.urls import reverse
@@ -13,56 +10,20 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from scheduler.admin import addresses
-from scheduler.core.states import RunState
-from scheduler.models import Job, Rollup, Run
-from scheduler.services import jobs
-from tests.browser.conftest import SCREENSHOTS
-from tests.integration.admin.runs import TRACEBACK, node, run
+from scheduler.models import Job, Run
+from tests.browser.histories import some_history
 from tests.integration.admin.test_jobs import ADD, LIST, make
 from tests.own_markup import IS_UNFOLD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DASHBOARD = reverse("admin:scheduler_dashboard")
-AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
 def tell_live(page: Page) -> None:
     """Let the page's own clock reach its next look at the server."""
     with page.expect_response(lambda answer: "part=live" in answer.url):
         page.clock.run_for(5100)
-
-
-def some_history() -> Job:
-    """A job that failed in the night after many good runs, one that is paused, one that runs."""
-    now = timezone.now()
-    web = node()
-    job = make(
-        "feed", name="Scrape the feed of Khan Academy", description="Ask Ben for a new key.", tags=["feeds", "khan"]
-    )
-    for number in range(1, 30):
-        error = (
-            {"state": "failed", "error": "HTTPStatusError: 403 Forbidden", "traceback": TRACEBACK} if number < 4 else {}
-        )
-        at = now - timedelta(minutes=20 * number)
-        run(job=job, job_name=job.name, at=at, node=web.pk, log="02:14:00.120 ERROR   shop: 403 Forbidden", **error)
-    Job.objects.filter(pk="feed").update(consecutive_failures=3)
-    for ago in range(1, 60):
-        hour = (now - timedelta(hours=11 * ago)).replace(minute=0, second=0, microsecond=0)
-        Rollup.objects.create(job_key="feed", hour=hour, last_finished_at=hour, succeeded=ago % 7, failed=ago % 3 == 0)
-    make(
-        "paused",
-        name="Import the catalogue",
-        trigger={"type": "cron", "expression": "0 3 * * mon", "timezone": "Europe/Berlin"},
-    )
-    until = now + timedelta(days=9)
-    jobs.pause(job=Job.objects.get(pk="paused"), actor="ben", reason="proxy banned", until=until)
-    busy = make("index", name="Refresh the search index")
-    begun = now - timedelta(seconds=42)
-    values = {"started_at": begun, "finished_at": None, "progress": {"done": 4, "total": 10, "message": "pages"}}
-    run(job=busy, job_name=busy.name, at=begun, state=RunState.RUNNING, node=web.pk, **values)
-    return job
 
 
 class TestCreatingAJob:
@@ -209,50 +170,6 @@ class TestAViewer:
         ):
             window.goto(address)
             assert window.locator("button[formaction], .addlink, #edit, #delete").count() == 0, address
-
-
-class TestLooks:
-    @pytest.mark.parametrize("scheme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [1400, 320])
-    def test_every_page_fits_and_can_be_used_by_everybody(self, page: Page, scheme: Any, width: int) -> None:
-        job = some_history()
-        failed = Run.objects.filter(state="failed").order_by("-scheduled_at")[0]
-        shown = {
-            "dashboard": DASHBOARD,
-            "jobs": LIST,
-            "job": addresses.job(job.pk),
-            "form": addresses.job_form(job.pk),
-            "runs": addresses.runs(),
-            "errors": addresses.runs(group="error"),
-            "run": addresses.run(failed.pk),
-            "nodes": reverse("admin:scheduler_node_changelist"),
-            "health": reverse("admin:scheduler_health"),
-            "changes": addresses.changes(),
-            "zone": reverse("admin:scheduler_zone"),
-            "outlook": reverse("admin:scheduler_outlook"),
-            "statistics": addresses.job_action("statistics", job.pk),
-            "node": reverse("admin:scheduler_node_change", args=[failed.node]),
-            "backfill": addresses.job_action("backfill", job.pk),
-            "run-with": addresses.job_action("run_with", job.pk),
-        }
-        SCREENSHOTS.mkdir(exist_ok=True)
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme=scheme)
-        wrong = []
-        for name, address in shown.items():
-            page.goto(address)
-            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
-            if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
-                wrong.append(f"{name} is {wide} px wide")
-            page.evaluate(AXE)
-            found = page.evaluate(
-                "rules => axe.run('.ols, .ols-widget', {runOnly: rules}).then(r => r.violations.flatMap("
-                "v => v.nodes.map(n => `${v.id}: ${n.html.slice(0, 200)} ${n.failureSummary.slice(0, 300)}`)))",
-                RULES,
-            )
-            wrong += [f"{name}: {item}" for item in found]
-
-        assert wrong == []
 
 
 class TestTheApisDocumentation:

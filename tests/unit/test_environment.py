@@ -41,7 +41,7 @@ class TestEnvironment:
     @pytest.mark.parametrize("text", ["Mars/Phobos", "America", "../UTC", "/etc/passwd"])
     def test_refuses_a_zone_that_is_none(self, text: str) -> None:
         assert Environment({}).time_zone("TIME_ZONE", "UTC") == "UTC"
-        with pytest.raises(ImproperlyConfigured, match=f"TIME_ZONE is “{text}”, which is no time zone"):
+        with pytest.raises(ImproperlyConfigured, match=f"TIME_ZONE is “{text}”, which is not a time zone"):
             Environment({"TIME_ZONE": text}).time_zone("TIME_ZONE", "UTC")
 
     def test_refuses_a_language_that_django_does_not_speak(self) -> None:

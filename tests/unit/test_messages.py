@@ -23,8 +23,8 @@ class TestAPhrase:
         assert (said, f"{said}", said.upper()) == ("months: at most 12.", "months: at most 12.", "MONTHS: AT MOST 12.")
 
     def test_shows_values_as_they_are(self) -> None:
-        assert phrase("“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text="{x}%s") == (
-            "“{x}%s” is not a time zone. Choose a place, e.g. Europe/Berlin."
+        assert phrase("“{text}” is not a time zone. Choose a region such as Europe/Berlin.", text="{x}%s") == (
+            "“{x}%s” is not a time zone. Choose a region such as Europe/Berlin."
         )
 
     @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ class TestTriggersInSpanish:
             ({"type": "cron", "expression": "0 0 31 2 *"}, "Esto no se ejecuta nunca: el 31 de febrero no existe."),
             (
                 {"type": "interval", "hours": 1, "timezone": "CEST"},
-                "«CEST» no es una zona horaria. Elija un lugar, p. ej. Europe/Berlin.",
+                "«CEST» no es una zona horaria. Elija una región como Europe/Berlin.",
             ),
             ({"type": "interval", "hour": 1}, "Un disparador interval no tiene «hour». ¿Quería decir «hours»?"),
             (

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -23,3 +24,22 @@ class TestThePackage:
         data = {file for file in app.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
 
         assert data == packed
+
+
+class TestTheFilesOfPages:
+    MOST_BYTES = 40_000
+
+    def test_are_small(self) -> None:
+        files = [*(ROOT / "scheduler/static").rglob("*.css"), *(ROOT / "scheduler/static").rglob("*.js")]
+
+        assert sum(file.stat().st_size for file in files) < self.MOST_BYTES
+
+    def test_style_what_exists(self) -> None:
+        style = (ROOT / "scheduler/static/scheduler/scheduler.css").read_text()
+        makers = [file for folder in ("scheduler", "openlearn", "templates") for file in (ROOT / folder).rglob("*")]
+        made = "\n".join(file.read_text() for file in makers if file.suffix in (".html", ".py", ".js"))
+
+        # The tones are put together: “ols-” and the word of a state.
+        tones = {"ok", "bad", "warn", "info", "mute"}
+        styled = set(re.findall(r"\.ols-([a-z-]+)", style)) - tones
+        assert {name for name in styled if not re.search(rf"\bols-{name}\b", made)} == set()

@@ -26,7 +26,7 @@ class TestSummary:
     @pytest.mark.parametrize(
         ("result", "text"),
         [
-            ({"new": 3, "changed": 0, "failed": 1, "not_modified": False}, "3 new, 1 failed"),
+            ({"new": 3, "changed": 0, "failed": 1, "not_modified": False}, "new: 3, failed: 1"),
             ({"new": 0}, "nothing new"),
             (None, ""),
             ("done", "done"),
@@ -49,7 +49,7 @@ class TestSummary:
 class TestLine:
     def test_says_when_what_how_and_how_long(self) -> None:
         assert progress.line(run(result={"new": 2})).split() == [
-            *("01:00:01", "Sample", "feed", "succeeded", "2", "new", "(1.25", "s)")
+            *("01:00:01", "Sample", "feed", "succeeded", "new:", "2", "(1.25", "s)")
         ]
 
     def test_of_a_run_that_never_started_has_no_duration(self) -> None:

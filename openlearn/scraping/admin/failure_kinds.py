@@ -15,7 +15,7 @@ KINDS: dict[str, Promise] = {
     "not_found": _("Not found (404)"),
     "gone": _("Gone for good (410)"),
     "unexpected_status": _("Unexpected status"),
-    "forbidden_by_robots": _("Closed by robots.txt"),
+    "forbidden_by_robots": _("Not allowed by robots.txt"),
     "robots_unavailable": _("robots.txt cannot be read"),
     "not_for_indexing": _("Not to be collected (noindex)"),
     "wrong_content_type": _("No text for people"),

@@ -56,11 +56,11 @@ class PageAdmin(ReadOnlyAdmin):
         """Safe to repeat: the next scrape of their source requests them, at the pace of their host."""
         number = services.retry_pages(pages=queryset)
         sentence = ngettext(
-            "%d failing page is requested by the next scrape of its source.",
-            "%d failing pages are requested by the next scrapes of their sources.",
+            "%s failing page is requested by the next scrape of its source.",
+            "%s failing pages are requested by the next scrapes of their sources.",
             number,
         )
-        self.message_user(request, sentence % number)
+        self.message_user(request, sentence % display.number(number))
 
     @admin.display(description=_("address"))
     def address(self, page: Page) -> SafeString | str:
@@ -93,7 +93,7 @@ class PageAdmin(ReadOnlyAdmin):
             display.first_line(page.source.name, most=60),
         )
 
-    @admin.display(description=_("to be fetched"), ordering="is_due")
+    @admin.display(description=_("due for fetching"), ordering="is_due")
     def waits(self, page: Page) -> str:
         """A word: the mark that the admin has for “no” is that of an error, and a fetched page is none."""
         return gettext("yes") if page.is_due or page.failures else gettext("no")

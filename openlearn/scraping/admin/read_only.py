@@ -47,7 +47,7 @@ class FailureFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
             ("yes", gettext("cannot be fetched")),
-            ("unread", gettext("text could not be taken")),
+            ("unread", gettext("text could not be extracted")),
             ("no", gettext("none")),
         ]
 

@@ -127,7 +127,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     def links(self, source: Source) -> SafeString | str:
         """Where to go from here: the job that scrapes it, what it brought."""
         if source._state.adding:
-            return gettext("Saving makes a job that scrapes it.")
+            return gettext("Saving creates a job that scrapes it.")
         documents = f"{reverse('admin:scraping_document_changelist')}?source__id__exact={source.pk}"
         return format_html(
             '<a href="{}">{}</a> · <a href="{}">{}</a>',
@@ -168,7 +168,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
         if job.state == "paused":
             badge, reason = display.job_badge("paused"), display.reason(job.state_reason)
         elif source.consecutive_failures:
-            badge = format_html("{} ×{}", display.job_badge("failing"), source.consecutive_failures)
+            badge = format_html("{} ×{}", display.job_badge("failing"), display.number(source.consecutive_failures))
             reason = _said(source)
         else:
             badge, reason = display.job_badge("ok"), self._remark(source)
@@ -177,10 +177,8 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     def _remark(self, source: Source) -> str:
         """Return a remark for people on a source without problems."""
         if source.pages_failing:
-            return gettext("%(failing)d of %(known)d pages fail") % {
-                "failing": source.pages_failing,
-                "known": source.pages_known,
-            }
+            counts = {"failing": display.number(source.pages_failing), "known": display.number(source.pages_known)}
+            return gettext("%(failing)s of %(known)s pages fail") % counts
         return told(sentences.from_data(source.problems[0])) if source.problems else ""
 
     @admin.display(description=_("last error"))
@@ -258,7 +256,8 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     def pause(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         """Pause the jobs of the sources. Each can be resumed on its page."""
         number = services.pause_sources(sources=queryset, actor=request.user.get_username())
-        self.message_user(request, ngettext("%d source is paused.", "%d sources are paused.", number) % number)
+        said = ngettext("%s source is paused.", "%s sources are paused.", number) % display.number(number)
+        self.message_user(request, said)
 
     def has_pause_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("scheduler.pause_job")
@@ -267,13 +266,13 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
     def try_pages_again(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         number = services.retry_pages(pages=Page.objects.filter(source__in=queryset))
         sentence = ngettext(
-            "%d failing page is requested by the next scrape of its source.",
-            "%d failing pages are requested by the next scrapes of their sources.",
+            "%s failing page is requested by the next scrape of its source.",
+            "%s failing pages are requested by the next scrapes of their sources.",
             number,
         )
-        self.message_user(request, sentence % number)
+        self.message_user(request, sentence % display.number(number))
 
-    @admin.action(description=_("Take over the new address of moved sources"), permissions=["change"])
+    @admin.action(description=_("Use the new address of moved sources"), permissions=["change"])
     def take_new_address(self, request: HttpRequest, queryset: QuerySet[Source]) -> None:
         number = 0
         for source in queryset.exclude(moved_to=""):
@@ -283,7 +282,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
                 self.message_user(request, f"{source}: {told(error.message)}", messages.ERROR)
             else:
                 number += 1
-        self.message_user(request, ngettext("%d source moved.", "%d sources moved.", number) % number)
+        self.message_user(request, ngettext("%s source moved.", "%s sources moved.", number) % display.number(number))
 
     def _scrape(self, request: HttpRequest, selected: list[Source]) -> Done:
         asked = 0
@@ -294,5 +293,7 @@ class SourceAdmin(InDisplayZone, ModelAdmin):
                 self.message_user(request, f"{source}: {told(error)}", messages.ERROR)
             else:
                 asked += 1
-        sentence = ngettext("%d source is scraped now.", "%d sources are scraped now.", asked) % asked if asked else ""
+        sentence = (
+            ngettext("%s scrape is queued.", "%s scrapes are queued.", asked) % display.number(asked) if asked else ""
+        )
         return Done(sentence=sentence, location=request.get_full_path())

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 
 from openlearn.scraping.fetching import access
 from openlearn.scraping.models import Source
 from scheduler import outgoing
+from scheduler.admin.format import typed_durations
 from scheduler.errors import DestinationRefused
 
 TEST = "_test"
@@ -19,8 +20,6 @@ TEST = "_test"
 
 _SHORTEST_SECONDS = 60
 _LONGEST_SECONDS = 366 * 86400
-_UNITS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
-_SPAN = re.compile(r"(\d{1,7})\s*(s|min|m|h|d)?", re.I)
 
 
 class SpanField(forms.Field):
@@ -29,20 +28,15 @@ class SpanField(forms.Field):
     widget = forms.TextInput(attrs={"class": "vTextField", "size": 12})
 
     def prepare_value(self, value: Any) -> Any:
-        if not isinstance(value, int):
-            return value
-        for unit in ("d", "h", "min"):
-            if value and value % _UNITS[unit] == 0:
-                return f"{value // _UNITS[unit]} {unit}"
-        return f"{value} s"
+        return typed_durations.render(value) if isinstance(value, int) else value
 
     def to_python(self, value: Any) -> int | None:
         if value in self.empty_values:
             return None
-        found = _SPAN.fullmatch(str(value).strip())
-        if found is None:
-            raise ValidationError(gettext("Write a duration such as “45 min”, “2 h” or “1 d”."))
-        seconds = int(found[1]) * _UNITS[(found[2] or "s").lower()]
+        try:
+            seconds = int(typed_durations.seconds(str(value)))
+        except ValueError:
+            raise ValidationError(gettext("Write a duration such as “45 min”, “2 h” or “1 d”.")) from None
         if not 1 <= seconds <= _LONGEST_SECONDS:
             raise ValidationError(gettext("A duration from 1 s to a year is possible."))
         return seconds
@@ -56,15 +50,15 @@ class SourceForm(forms.ModelForm):
         label=gettext_lazy("password"),
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": "vTextField"}),
-        help_text=gettext_lazy("It is kept sealed and never shown. Empty: what is stored stays."),
+        help_text=gettext_lazy("Stored encrypted, never shown. Leave empty to keep the current value."),
     )
     headers = forms.CharField(
         label=gettext_lazy("headers"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "cols": 60}),
         help_text=gettext_lazy(
-            "One “Name: value” a line, sent to the site of the source only. Kept sealed and never shown. "
-            "Empty: what is stored stays."
+            "One per line, as Name: value. Sent to the site of the source only. Stored encrypted, never shown. "
+            "Leave empty to keep the current values."
         ),
     )
     forget_access = forms.BooleanField(label=gettext_lazy("forget password and headers"), required=False, initial=False)
@@ -82,6 +76,8 @@ class SourceForm(forms.ModelForm):
         if "interval_seconds" in self.fields:
             self.fields["interval_seconds"].label = field.verbose_name
             self.fields["interval_seconds"].help_text = field.help_text
+        for shown in self.fields.values():
+            shown.label = capfirst(shown.label)
 
     def clean_url(self) -> str:
         """Reject what no scrape could request, before the first one."""
@@ -106,7 +102,8 @@ class SourceForm(forms.ModelForm):
         seconds, url = cleaned.get("interval_seconds"), cleaned.get("url")
         if seconds is not None and url and seconds < _SHORTEST_SECONDS and not outgoing.is_allowed_by_name(url=url):
             self.add_error(
-                "interval_seconds", gettext("Other people's sites are asked once in 60 s at most. Choose a longer one.")
+                "interval_seconds",
+                gettext("Sites of other people are requested at most once every 60 s. Choose a longer interval."),
             )
         return cleaned
 

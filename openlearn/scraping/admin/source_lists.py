@@ -10,6 +10,7 @@ from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from openlearn.scraping import services
 from openlearn.scraping.models import Source
+from scheduler.admin.format import display
 from scheduler.admin.pages import actor, show
 from scheduler.services.sites import reverse
 
@@ -64,7 +65,7 @@ def _import(request: HttpRequest, form: ListForm) -> bool:
         form.add_error("file", gettext("The file is not a list of feeds (OPML). Export one from your feed reader."))
         return False
     number = len(imported.created)
-    created = ngettext("%d source was created.", "%d sources were created.", number) % number
-    known = ngettext("%d is known already.", "%d are known already.", imported.known) % imported.known
+    created = ngettext("%s source was created.", "%s sources were created.", number) % display.number(number)
+    known = ngettext("%s is known already.", "%s are known already.", imported.known) % display.number(imported.known)
     messages.success(request, f"{created} {known}")
     return True

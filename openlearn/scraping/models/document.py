@@ -24,11 +24,11 @@ class Document(models.Model):
     text = models.TextField(_("text"), blank=True, default="")
     language = models.CharField(_("language"), max_length=16, blank=True, default="")
     published_at = models.DateTimeField(_("published at"), null=True, blank=True)
-    content_hash = models.CharField(_("content hash"), max_length=64, help_text=_("SHA-256 of what is above."))
+    content_hash = models.CharField(_("content hash"), max_length=64, help_text=_("SHA-256 of the fields above."))
     first_seen_at = models.DateTimeField(_("first seen at"))
     changed_at = models.DateTimeField(_("changed at"))
     withdrawn_at = models.DateTimeField(
-        _("withdrawn at"), null=True, blank=True, help_text=_("When its repository declared it deleted.")
+        _("withdrawn at"), null=True, blank=True, help_text=_("Time at which the repository declared it deleted.")
     )
     duplicate_of = models.ForeignKey(
         "self",
@@ -37,7 +37,7 @@ class Document(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="copies",
-        help_text=_("The document with (nearly) the same text that was found first."),
+        help_text=_("The first document found with the same or nearly the same text."),
     )
     fingerprint = ArrayField(
         models.IntegerField(), verbose_name=_("fingerprint"), null=True, blank=True, editable=False

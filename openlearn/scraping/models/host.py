@@ -13,7 +13,7 @@ class Host(models.Model):
     """``host`` or ``host:port``, in lower case."""
 
     opens_at = models.DateTimeField(_("next request not before"))
-    closed_until = models.DateTimeField(_("asked to be left alone until"), null=True)
+    closed_until = models.DateTimeField(_("no requests until"), null=True)
 
     class Meta:
         verbose_name = _("host")

@@ -54,12 +54,12 @@ class Turn(models.Model):
 
     url = models.CharField(_("address"), max_length=addresses.LONGEST)
     marker = models.CharField(
-        _("marker"), max_length=64, blank=True, default="", help_text=_("Another one means that the item changed.")
+        _("marker"), max_length=64, blank=True, default="", help_text=_("Changes when the item changes.")
     )
-    is_due = models.BooleanField(_("to be fetched"), default=False)
+    is_due = models.BooleanField(_("due for fetching"), default=False)
     asked_at = models.DateTimeField(_("last requested at"), null=True, blank=True)
     retry_at = models.DateTimeField(
-        _("next attempt at"), null=True, blank=True, help_text=_("After a failure: no request before this.")
+        _("next attempt at"), null=True, blank=True, help_text=_("No request before this time after a failure.")
     )
     failures = models.PositiveSmallIntegerField(_("failures in a row"), default=0)
     last_error = models.TextField(_("last error"), blank=True, default="")
@@ -82,20 +82,20 @@ class Page(Turn):
 
     source = models.ForeignKey(Source, verbose_name=_("source"), on_delete=models.CASCADE, related_name="pages")
     guid = models.CharField(
-        _("guid"), max_length=255, blank=True, default="", db_default="", help_text=_("How its feed identifies it.")
+        _("guid"), max_length=255, blank=True, default="", db_default="", help_text=_("Identifier in the feed.")
     )
     document = models.ForeignKey(
         Document, verbose_name=_("document"), null=True, on_delete=models.SET_NULL, related_name="pages"
     )
     hints = models.JSONField(
-        _("hints"), default=dict, blank=True, help_text=_("What the feed said: title, authors, summary, published_at.")
+        _("hints"), default=dict, blank=True, help_text=_("From the feed: title, authors, summary, published_at.")
     )
     final_url = models.CharField(_("address after redirects"), max_length=addresses.LONGEST, blank=True, default="")
     content_type = models.CharField(_("content type"), max_length=255, blank=True, default="")
     body = models.BinaryField(_("body"), null=True)
     body_hash = models.CharField(_("hash of the body"), max_length=64, blank=True, default="")
     fetched_at = models.DateTimeField(_("fetched at"), null=True, help_text=_("When this body was first seen."))
-    extracted_at = models.DateTimeField(_("text extracted at"), null=True)
+    extracted_at = models.DateTimeField(_("extracted at"), null=True)
     extraction_attempts = models.PositiveSmallIntegerField(_("attempts to extract text"), default=0)
     extraction_problem = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     """The reason why the text of its body was not extracted, as data of a sentence. Empty if it was."""

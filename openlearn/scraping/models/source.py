@@ -59,7 +59,7 @@ class Source(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Time between scrapes, such as “45 min” or “2 h”. Empty: what the tier says."),
+        help_text=_("Time between scrapes, such as “45 min” or “2 h”. Leave empty to use the tier."),
     )
     learns_pace = models.BooleanField(
         _("learn the pace"),
@@ -73,7 +73,7 @@ class Source(models.Model):
     page_limit = models.PositiveIntegerField(
         _("page limit"),
         default=100,
-        help_text=_("Most pages fetched by one scrape; the next one goes on. 0: keep only what a feed itself says."),
+        help_text=_("Maximum pages per scrape. The rest follow next time. 0: feed entries only, no pages."),
     )
     username = models.CharField(
         _("user name"), max_length=255, blank=True, default="", db_default="", help_text=_("For HTTP Basic access.")
@@ -88,8 +88,8 @@ class Source(models.Model):
         default="",
         db_default="",
         help_text=_(
-            "Who of the site agreed that this source may be read although robots.txt closes it, and when. "
-            "Empty: robots.txt is obeyed."
+            "Who at the site allowed reading this source although robots.txt forbids it, and when. "
+            "Leave empty to obey robots.txt."
         ),
     )
     etag = models.CharField(_("ETag"), max_length=1000, blank=True, default="", editable=False)
@@ -102,11 +102,11 @@ class Source(models.Model):
 
     consecutive_failures = models.PositiveIntegerField(_("consecutive failures"), default=0, editable=False)
     retry_not_before = models.DateTimeField(
-        _("retry not before"),
+        _("wait until"),
         null=True,
         blank=True,
         editable=False,
-        help_text=_("The server asked to be left alone until then."),
+        help_text=_("Requested by the server."),
     )
     moved_to = models.CharField(
         _("moved permanently to"), max_length=addresses.LONGEST, blank=True, default="", db_default="", editable=False
@@ -115,7 +115,11 @@ class Source(models.Model):
     """Where reading continues: see the scrape of each kind."""
 
     rest_until = models.DateTimeField(
-        _("no scrape before"), null=True, blank=True, editable=False, help_text=_("Its own wish, or its learned pace.")
+        _("no scrape before"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Requested by the source itself, or its learned pace."),
     )
     rest_reason = models.JSONField(default=dict, db_default={}, blank=True, editable=False)
     quiet_seconds = models.PositiveIntegerField(_("learned pace"), null=True, blank=True, editable=False)

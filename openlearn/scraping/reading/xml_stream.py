@@ -59,7 +59,7 @@ class XmlStream:
         """Give out the elements with these local names, one at a time: each is emptied before the next one comes."""
         before = prolog.read(self.head)
         if before.had_noise:
-            self._note(phrase("something stands before the document"))
+            self._note(phrase("there is text before the document"))
         parser = etree.XMLPullParser(
             events=("end",),
             tag=[f"{{*}}{name}" for name in names],

@@ -47,7 +47,7 @@ class ScrapeSummary:
     """Whether the source itself reports no change."""
 
     retry_not_before: datetime | None = None
-    """The server asked to be left alone until then."""
+    """Requested by the server."""
 
     rest_until: datetime | None = None
     """The source is not scraped before this: it asks for it, or seldom changes."""

@@ -55,7 +55,7 @@ def scrape_source(*, source_id: int, now: Callable[[], datetime] = timezone.now)
 def _resting(source: Source, now: datetime) -> ScrapeSummary | None:
     """Return the summary of a scrape that makes no requests, or ``None`` if the source may be requested."""
     if source.retry_not_before is not None and source.retry_not_before > now:
-        sentence = phrase("Nothing was requested: {url} wants to be left alone until then.", url=source.url)
+        sentence = phrase("Nothing was requested: {url} asks for no requests until then.", url=source.url)
         return ScrapeSummary(retry_not_before=source.retry_not_before, problems=(sentence,))
     if source.rest_until is not None and source.rest_until > now:
         reason = sentences.from_data(source.rest_reason)

@@ -38,7 +38,9 @@ def settle(*, page: Page, found: Extracted, now: datetime) -> Settled:
         return _kept(page, phrase("No title and no text was found on the page."))
     own = Document.objects.filter(pk=page.document_id).first() if page.document_id is not None else None
     if own is not None and _is_remnant(own, found):
-        return _kept(page, phrase("What came is much less than what is stored, under another title: an error page?"))
+        return _kept(
+            page, phrase("The new text is much shorter than the stored one and has another title: an error page?")
+        )
     claimed = _claimed(page, found)
     target = own or _document_under(claimed, page, found)
     url = claimed if target is not None or own is not None or not _is_taken(claimed, page, found) else page.url

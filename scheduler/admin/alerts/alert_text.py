@@ -27,7 +27,7 @@ KIND_WORDS = {
     RuleKind.DEADLINE: gettext_lazy("past its deadline"),
     RuleKind.SILENT: gettext_lazy("silent"),
     RuleKind.SLOW: gettext_lazy("slow"),
-    RuleKind.DROPPED: gettext_lazy("drops fire times"),
+    RuleKind.DROPPED: gettext_lazy("skips runs"),
     RuleKind.RESULT: gettext_lazy("returns a value"),
     RuleKind.SYSTEM: gettext_lazy("the scheduler itself"),
 }

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import pages
+from scheduler.admin.alerts import alert_history
 from scheduler.admin.format import display
 from scheduler.admin.format.display import Mark
 from scheduler.admin.format.display_zone import InDisplayZone
@@ -62,7 +63,7 @@ class ChannelForm(forms.ModelForm):
         choices = [(name, _(kind.label)) for name, kind in self.kinds.items()]
         self.fields["kind"] = forms.ChoiceField(label=_("Kind"), choices=choices)
         self.fields["language"] = forms.ChoiceField(
-            label=_("Language"), required=False, choices=[("", _("of the installation")), *settings.LANGUAGES]
+            label=_("Language"), required=False, choices=[("", _("language of the installation")), *settings.LANGUAGES]
         )
         for name in ("quiet_from", "quiet_until", "digest_at"):
             if name in self.fields:
@@ -161,14 +162,12 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         if object_id is not None:
             channel = self.get_object(request, object_id)
             if channel is not None:
-                from scheduler.services.alerts import changes
-
                 extra["test_address"] = (
                     reverse("admin:scheduler_channel_test", args=[channel.pk])
                     if self.has_change_permission(request, channel)
                     else ""
                 )
-                extra["history"] = changes.of(about=channel, limit=20)
+                extra["history"] = alert_history.rows(channel)
                 extra["deliveries"] = f"{reverse('admin:scheduler_notification_changelist')}?channel={channel.pk}"
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
         return response
@@ -178,7 +177,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return HttpResponseRedirect(reverse("admin:scheduler_channel_change", args=[channel_id]))
         try:
             channel = channels.get(id=channel_id)
         except ChannelNotFound as error:
@@ -186,7 +185,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         try:
             answer = channels.test(channel=channel)
         except DeliveryFailed as error:
-            messages.error(request, _("The test did not arrive: %s") % told(error))
+            messages.error(request, _("The test was not delivered: %s") % told(error))
         else:
             messages.success(request, _("The test was accepted: %s") % display.first_line(answer))
         return HttpResponseRedirect(reverse("admin:scheduler_channel_change", args=[channel.pk]))

@@ -78,7 +78,7 @@ class IncidentAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         thread = links.read(token)
         if thread is None:
-            raise Http404(_("The link is older than 30 days, or was changed on its way."))
+            raise Http404(_("The link is more than 30 days old, or incomplete."))
         found = list(incidents.of_thread(thread=thread)[:100])
         context = {
             "title": _("Incidents of a message"),
@@ -92,11 +92,11 @@ class IncidentAdmin(ReadOnlyAdmin):
 
         def act() -> Done:
             incidents.acknowledge(incident=incident, actor=pages.actor(request), note=pages.reason(request))
-            return Done(sentence=_("It is acknowledged."), location=alert_text.incident_address(incident.pk))
+            return Done(sentence=_("The incident is acknowledged."), location=alert_text.incident_address(incident.pk))
 
         question = Question(
             title=_("Acknowledge “%s”?") % _title(incident),
-            effects=[_("Reminders and escalation stop. The end is reported as usual.")],
+            effects=[_("Reminders and escalation stop. The recovery is reported as usual.")],
             button=_("Acknowledge"),
             back=alert_text.incident_address(incident.pk),
             asks_reason=True,
@@ -109,11 +109,11 @@ class IncidentAdmin(ReadOnlyAdmin):
 
         def act(until: datetime) -> Done:
             incidents.snooze(incident=incident, until=until, actor=pages.actor(request), note=pages.reason(request))
-            return Done(sentence=_("It is snoozed."), location=back)
+            return Done(sentence=_("The incident is snoozed."), location=back)
 
         question = Question(
             title=_("Snooze “%s”?") % _title(incident),
-            effects=[_("Reminders and escalation wait until then. The end is told as usual.")],
+            effects=[_("Reminders and escalation wait until then. The recovery is reported as usual.")],
             button=_("Snooze"),
             back=back,
             asks_reason=True,
@@ -128,11 +128,11 @@ class IncidentAdmin(ReadOnlyAdmin):
 
         def act() -> Done:
             incidents.close(incident=incident, actor=pages.actor(request), note=pages.reason(request))
-            return Done(sentence=_("It is closed."), location=back)
+            return Done(sentence=_("The incident is closed."), location=back)
 
         question = Question(
             title=_("Close “%s”?") % _title(incident),
-            effects=[_("If it is still wrong, another incident opens at the next failure, or the next look.")],
+            effects=[_("If the problem persists, a new incident opens at the next failure or check.")],
             button=_("Close"),
             back=back,
             asks_reason=True,
@@ -156,11 +156,11 @@ class IncidentAdmin(ReadOnlyAdmin):
 
             def unmute() -> Done:
                 incidents.unmute(job=job)
-                return Done(sentence=_("“%s” is not muted any more.") % job.name, location=back)
+                return Done(sentence=_("“%s” is no longer muted.") % job.name, location=back)
 
             question = Question(
                 title=_("Unmute “%s”?") % display.first_line(job.name),
-                effects=[_("Its open incidents are told of at once.")],
+                effects=[_("Its open incidents are reported at once.")],
                 button=_("Unmute"),
                 back=back,
             )
@@ -168,8 +168,8 @@ class IncidentAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Mute “%s”?") % display.first_line(job.name),
             effects=[
-                _("It sends no messages until then. Its incidents are kept."),
-                _("Incidents that are still open then are reported."),
+                _("No messages about the job are sent until then. Its incidents are still recorded."),
+                _("Incidents that are still open at that time are reported."),
             ],
             button=_("Mute"),
             back=back,

@@ -8,13 +8,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin.alerts.alert_text import MESSAGE_MARKS, MESSAGE_WORDS
+from scheduler.admin.fields.duration_field import DurationField
 from scheduler.admin.format import display
 from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.format.languages import told
@@ -95,12 +96,12 @@ class NotificationAdmin(ReadOnlyAdmin):
         if not request.user.has_perm(_CHANGE):
             raise PermissionDenied
         if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
+            return HttpResponseRedirect(reverse("admin:scheduler_notification_change", args=[notification_id]))
         found = Notification.objects.filter(pk=notification_id).first()
         if found is None:
             raise Http404(_("The message does not exist."))
         channels.send_again(notification=found)
-        messages.success(request, _("It is sent as soon as a sender has room."))
+        messages.success(request, _("It will be sent as soon as a sender is free."))
         return HttpResponseRedirect(reverse("admin:scheduler_notification_change", args=[found.pk]))
 
     @admin.display(description=gettext_lazy("kind"), ordering="kind")
@@ -120,11 +121,11 @@ class NotificationAdmin(ReadOnlyAdmin):
     def shown_created(self, notification: Notification) -> SafeString | str:
         return display.moment(notification.created_at)
 
-    @admin.display(description=gettext_lazy("tried at"))
+    @admin.display(description=gettext_lazy("last attempt at"))
     def shown_tried(self, notification: Notification) -> SafeString | str:
         return display.moment(notification.tried_at)
 
-    @admin.display(description=gettext_lazy("next try at"))
+    @admin.display(description=gettext_lazy("next attempt at"))
     def shown_due(self, notification: Notification) -> SafeString | str:
         return display.moment(notification.due_at) if notification.state == "pending" else "–"
 
@@ -145,8 +146,12 @@ class SwitchForm(forms.ModelForm):
         label=gettext_lazy("Address"),
         max_length=1000,
         widget=forms.TextInput(attrs={"size": 60, "autocomplete": "off"}),
-        help_text=gettext_lazy("Of a service that alerts when requests stop. It is sealed, and shown masked."),
+        help_text=gettext_lazy(
+            "Address of a service that alerts when requests stop. It is stored encrypted and shown masked."
+        ),
     )
+
+    every_seconds = DurationField(label=gettext_lazy("Every"), initial=60)
 
     class Meta:
         model = Switch
@@ -180,7 +185,7 @@ class SwitchForm(forms.ModelForm):
 @register(Switch)
 class SwitchAdmin(InDisplayZone, ModelAdmin):
     form = SwitchForm
-    list_display = ("name", "job_key", "enabled", "every_seconds", "shown_requested", "answer")
+    list_display = ("name", "job_key", "enabled", "shown_every", "shown_requested", "answer")
 
     class Media:
         css = {"all": ("scheduler/scheduler.css",)}
@@ -197,6 +202,10 @@ class SwitchAdmin(InDisplayZone, ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Switch) -> None:
         switches.remove(switch=obj)
+
+    @admin.display(description=gettext_lazy("every"), ordering="every_seconds")
+    def shown_every(self, switch: Switch) -> str:
+        return display.exactly(switch.every_seconds)
 
     @admin.display(description=gettext_lazy("requested at"), ordering="requested_at")
     def shown_requested(self, switch: Switch) -> SafeString | str:

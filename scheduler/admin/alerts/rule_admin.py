@@ -17,18 +17,37 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import pages
+from scheduler.admin.alerts import alert_history
 from scheduler.admin.alerts.alert_text import KIND_WORDS, SCOPE_WORDS, SEVERITIES
+from scheduler.admin.fields.duration_field import DurationField
 from scheduler.admin.format import display
 from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin, register
-from scheduler.core.alerts import RuleKind, Scope, Severity, check_rule
+from scheduler.core.alerts import KINDS, RuleKind, Scope, Severity, check_rule
 from scheduler.errors import InvalidRule
 from scheduler.models import Rule
 from scheduler.services.alerts import rules
 from scheduler.services.sites import reverse
 
 _NUMBERS = ("threshold", "seconds", "factor", "samples")
+
+
+_OF_KINDS = (*_NUMBERS, "path", "operator", "value")
+"""Fields that only some kinds of rules take."""
+
+_LABELS = {
+    "threshold": gettext_lazy("Number of times"),
+    "factor": gettext_lazy("Times the usual duration"),
+    "operator": gettext_lazy("Comparison"),
+}
+
+
+def _help(name: str, text: str) -> str:
+    """Return the help of a field, after the kinds that take it."""
+    of_result = name in ("path", "operator", "value")
+    kinds = [kind for kind, what in KINDS.items() if name in what.parameters or (of_result and kind == RuleKind.RESULT)]
+    return _("For: %s.") % ", ".join(str(KIND_WORDS[kind]) for kind in kinds) + (f" {text}" if text else "")
 
 
 class RuleForm(forms.ModelForm):
@@ -45,8 +64,16 @@ class RuleForm(forms.ModelForm):
         initial=Severity.WARNING,
         help_text=gettext_lazy("Critical incidents pass quiet hours."),
     )
+    seconds = DurationField(
+        label=gettext_lazy("Duration"), required=False, help_text=gettext_lazy("Such as 15 min or 2 h.")
+    )
+    escalate_after = DurationField(
+        label=gettext_lazy("Escalate after"),
+        required=False,
+        help_text=gettext_lazy("Time without an acknowledgement, such as 30 min. Leave empty for never."),
+    )
     value = forms.CharField(
-        label=gettext_lazy("with"),
+        label=gettext_lazy("Compared with"),
         required=False,
         max_length=200,
         help_text=gettext_lazy("A number, a text, true or false."),
@@ -59,6 +86,10 @@ class RuleForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["description"].widget.attrs["rows"] = 2
+        for name, label in _LABELS.items():
+            self.fields[name].label = label
+        for name in _OF_KINDS:
+            self.fields[name].help_text = _help(name, str(self.fields[name].help_text))
         if self.instance.pk and self.instance.value is not None:
             self.initial["value"] = (
                 self.instance.value if isinstance(self.instance.value, str) else json.dumps(self.instance.value)
@@ -107,7 +138,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         (None, {"fields": ("name", "description", "enabled", "severity")}),
         (gettext_lazy("When"), {"fields": ("kind", *_NUMBERS, "path", "operator", "value")}),
         (gettext_lazy("Which jobs"), {"fields": ("scope", "target")}),
-        (gettext_lazy("Who is told"), {"fields": ("channels", "escalate_after", "escalation_channels")}),
+        (gettext_lazy("Recipients"), {"fields": ("channels", "escalate_after", "escalation_channels")}),
     )
 
     class Media:
@@ -129,7 +160,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
             rule = self.get_object(request, object_id)
             if rule is not None:
                 extra["preview"] = preview_sentence(rules.preview(given=rules.represent(rule)))
-                extra["history"] = _history(rule)
+                extra["history"] = alert_history.rows(rule)
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
         return response
 
@@ -187,7 +218,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
 
     @admin.display(description=gettext_lazy("channels"))
     def shown_channels(self, rule: Rule) -> str:
-        return ", ".join(channel.name for channel in rule.channels.all()) or _("only here")
+        return ", ".join(channel.name for channel in rule.channels.all()) or _("only in the admin")
 
     @admin.display(description=gettext_lazy("open incidents"), ordering="open_incidents")
     def shown_open(self, rule: Any) -> SafeString | str:
@@ -199,18 +230,13 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
 
 def preview_sentence(preview: rules.Preview) -> str:
     """Say what a rule watches, and what it would have told."""
-    watched = ngettext("It watches %d job now.", "It watches %d jobs now.", preview.jobs) % preview.jobs
+    watched = ngettext("It watches %s job now.", "It watches %s jobs now.", preview.jobs)
+    watched %= display.number(preview.jobs)
     if preview.incidents is None:
         return f"{watched} {_('How often it would have opened an incident cannot be told from the history.')}"
     would = ngettext(
-        "It would have opened %(number)d incident in the last %(days)d days.",
-        "It would have opened %(number)d incidents in the last %(days)d days.",
+        "It would have opened %(number)s incident in the last %(days)s days.",
+        "It would have opened %(number)s incidents in the last %(days)s days.",
         preview.incidents,
     )
-    return f"{watched} {would % {'number': preview.incidents, 'days': rules.PREVIEW_DAYS}}"
-
-
-def _history(rule: Rule) -> list[Any]:
-    from scheduler.services.alerts import changes
-
-    return changes.of(about=rule, limit=20)
+    return f"{watched} {would % {'number': display.number(preview.incidents), 'days': rules.PREVIEW_DAYS}}"

@@ -149,12 +149,12 @@ def _undo(request: HttpRequest, row: BulkAction) -> str:
 def _sentence(row: BulkAction) -> str:
     facts = {"done": display.number(row.done), "total": display.number(row.total)}
     if row.finished_at is None:
-        said = _("%(done)s of %(total)s done. It goes on by itself when you leave this page.") % facts
+        said = _("%(done)s of %(total)s done. The work continues if you leave this page.") % facts
     elif row.stop_requested_at is not None and row.done + row.refused < row.total:
         said = _("Stopped: %(done)s of %(total)s done.") % facts
     else:
         said = _("Finished: %(done)s of %(total)s done.") % facts
     if row.refused:
         refused = {"number": display.number(row.refused)}
-        said += " " + ngettext("%(number)s was refused.", "%(number)s were refused.", row.refused) % refused
+        said += " " + ngettext("%(number)s was rejected.", "%(number)s were rejected.", row.refused) % refused
     return said

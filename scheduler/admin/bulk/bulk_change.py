@@ -107,15 +107,15 @@ class BulkChange:
             model_admin.message_user(request, sentence, messages.ERROR)
         if len(refused) > _MOST_REFUSALS_SHOWN:
             more = len(refused) - _MOST_REFUSALS_SHOWN
-            model_admin.message_user(request, _("%d more jobs were rejected.") % more, messages.ERROR)
+            model_admin.message_user(request, _("%s more jobs were rejected.") % display.number(more), messages.ERROR)
         return done
 
 
 def _counted(selected: Sequence[Job], number: int) -> str:
     names = ", ".join(display.first_line(job.name, most=60) for job in selected[:_MOST_NAMES])
     more = number - min(len(selected), _MOST_NAMES)
-    names += " " + _("and %d more") % more if more > 0 else ""
-    return ngettext("%(count)d job: %(names)s.", "%(count)d jobs: %(names)s.", number) % {
-        "count": number,
+    names += " " + _("and %s more") % display.number(more) if more > 0 else ""
+    return ngettext("%(count)s job: %(names)s.", "%(count)s jobs: %(names)s.", number) % {
+        "count": display.number(number),
         "names": names,
     }

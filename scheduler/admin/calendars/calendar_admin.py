@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.calendars.calendar_forms import CalendarForm
 from scheduler.admin.fields.tags_field import written as tags_text
+from scheduler.admin.format import display
 from scheduler.admin.foundation import ModelAdmin, register
 from scheduler.errors import SchedulerError
 from scheduler.models import Calendar
@@ -91,15 +92,14 @@ class CalendarAdmin(ModelAdmin):
                 except SchedulerError as error:
                     form.refuse(error)
                 else:
-                    messages.success(request, _("The calendar “%s” was saved; its jobs follow.") % calendar.name)
+                    messages.success(
+                        request, _("The calendar “%s” was saved. Jobs that use it are updated.") % calendar.name
+                    )
                     return HttpResponseRedirect(self._address("change", calendar))
         facts = {
             "entries": [_entry(each) for each in entries.of(calendar=calendar, limit=_ENTRIES)],
             "jobs": _jobs(calendar),
-            "changes": [
-                {"change": each, "action": _ACTIONS.get(each.action, each.action)}
-                for each in calendars.changes_of(name=calendar.name, limit=_MOST_CHANGES)
-            ],
+            "changes": _changes(calendar),
             "delete": self._address("delete", calendar) if self.has_delete_permission(request, calendar) else "",
             "holidays": len(calendar.holidays),
             "last_holiday": calendar.holidays[-1][0] if calendar.holidays else "",
@@ -124,13 +124,32 @@ def _initial(calendar: Calendar) -> dict[str, Any]:
     }
 
 
+def _changes(calendar: Calendar) -> list[dict[str, Any]]:
+    found = calendars.changes_of(name=calendar.name, limit=_MOST_CHANGES)
+    return [
+        {
+            "change": each,
+            "action": _ACTIONS.get(each.action, each.action),
+            "fields": list(map(_label, each.changes if each.action == "edited" else ())),
+        }
+        for each in found
+    ]
+
+
+def _label(name: str) -> str:
+    try:
+        return capfirst(str(Calendar._meta.get_field(name).verbose_name))
+    except FieldDoesNotExist:
+        return name
+
+
 def _entry(entry: entries.Entry) -> dict[str, str]:
     """Return when an entry is, as days or as times."""
     if not entry.is_whole_days:
-        begin, end = (f"{date_format(at, 'D j M Y')} {at:%H:%M}" for at in (entry.begin, entry.end))
+        begin, end = (f"{display.day(at, 'D j M Y')} {at:%H:%M}" for at in (entry.begin, entry.end))
         return {"when": f"{begin} – {end}", "title": entry.title}
     days = (entry.end.date() - entry.begin.date()).days
-    first, last = date_format(entry.begin, "D j M Y"), date_format(entry.end - calendars.MOMENT, "D j M Y")
+    first, last = display.day(entry.begin, "D j M Y"), display.day(entry.end - calendars.MOMENT, "D j M Y")
     return {"when": first if days == 1 else f"{first} – {last}", "title": entry.title}
 
 

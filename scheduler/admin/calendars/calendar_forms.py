@@ -23,11 +23,11 @@ class CalendarForm(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Name"),
         max_length=64,
-        help_text=gettext_lazy("Triggers name it so: lower case letters, digits, hyphens."),
+        help_text=gettext_lazy("Triggers use this name: lower-case letters, digits and hyphens."),
     )
     title = forms.CharField(label=gettext_lazy("Title"), max_length=200, required=False)
     rules = forms.CharField(
-        label=gettext_lazy("Rules, one a line"),
+        label=gettext_lazy("Rules, one per line"),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs={"rows": 12, "cols": 70, "spellcheck": "false", "class": "ols-code"}),
@@ -39,19 +39,19 @@ class CalendarForm(forms.Form):
     file = forms.FileField(
         label=gettext_lazy("iCalendar file"),
         required=False,
-        help_text=gettext_lazy("Its events are added to the rules: from last year on, and ten years ahead."),
+        help_text=gettext_lazy("Its events are added to the rules, from last year to ten years ahead."),
     )
     timezone = forms.CharField(
         label=gettext_lazy("Time zone"),
         max_length=64,
         required=False,
-        help_text=gettext_lazy("Empty: the days are those of the trigger's zone."),
+        help_text=gettext_lazy("Leave empty to use the time zone of the trigger."),
     )
     tags = TagsField(
         label=gettext_lazy("Maintenance window for the tags"),
         help_text=gettext_lazy("Jobs with one of these tags do not run on its days. Separate tags with commas."),
     )
-    during = forms.ChoiceField(label=gettext_lazy("Fire times in the window"), choices=_DURING, required=False)
+    during = forms.ChoiceField(label=gettext_lazy("Runs during the window"), choices=_DURING, required=False)
     version = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def clean(self) -> dict[str, Any]:

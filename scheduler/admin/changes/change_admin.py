@@ -98,7 +98,7 @@ def _effects(change: Change, plan: Restoration) -> list[str]:
         paused = change.definition.get("state") == JobState.PAUSED
         return [
             _("The job was deleted. It is created again with the id %s.") % change.job_key,
-            _("It is paused, as before.") if paused else _("It is due at its next fire time after now."),
+            _("It stays paused.") if paused else _("It runs next at its next scheduled time."),
             _("Its past runs belong to it again."),
         ]
     shown = [change_text.difference(each, now=now) for each in plan.differences]

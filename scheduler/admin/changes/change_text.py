@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses
 from scheduler.admin.format import display, policy_text
-from scheduler.core.definition import POLICIES
+from scheduler.core.definition import BY_NAME, POLICIES
 from scheduler.core.jobs.differences import Difference, brief, notation
 from scheduler.core.states import ChangeAction, Via
 from scheduler.core.triggers import describe
@@ -148,6 +148,8 @@ def difference(each: Difference, *, now: datetime) -> dict[str, Any]:
         old, new = _both_forms(each.old, old), _both_forms(each.new, new)
     elif each.name == "overlap":
         old, new = (str(policy_text.OVERLAPS.get(value, text)) for value, text in ((each.old, old), (each.new, new)))
+    elif (field := BY_NAME.get(each.name)) is not None and field.is_duration:
+        old, new = _duration(each.old, old), _duration(each.new, new)
     elif isinstance(each.old, bool) or isinstance(each.new, bool):
         old, new = _yes_or_no(each.old, old), _yes_or_no(each.new, new)
     lines = "" if each.name == "trigger" and old != new else _line_diff(each.old, each.new)
@@ -193,6 +195,11 @@ def _instant(text: Any, *, now: datetime) -> str:
         return display.clock(datetime.fromisoformat(text), now=now)
     except (TypeError, ValueError):
         return "–"
+
+
+def _duration(value: Any, text: str) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return display.exactly(value) if is_number else text
 
 
 def _yes_or_no(value: Any, text: str) -> str:

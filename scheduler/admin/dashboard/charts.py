@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduler.admin.format.display import RUN_MARKS, took
+from scheduler.admin.format.display import RUN_MARKS, decimal, number, took
 from scheduler.services.queries.overview import Recent, percentile
 
 _WIDTH, _GAP, _HEIGHT = 6, 2, 18
@@ -53,7 +53,7 @@ def _bar(run: Recent, x: int) -> SafeString:
 def _tally(runs: Sequence[Recent]) -> str:
     found = Counter(run.state for run in runs)
     return ", ".join(
-        f"{number} {RUN_MARKS[state].word if state in RUN_MARKS else state}" for state, number in found.items()
+        f"{number(count)} {RUN_MARKS[state].word if state in RUN_MARKS else state}" for state, count in found.items()
     )
 
 
@@ -87,11 +87,12 @@ def durations(runs: Sequence[Recent]) -> SafeString | None:
     ) % {"count": len(timed), "middle": took(middle), "longest": took(longest)}
     return format_html(
         '<svg class="ols-chart" role="img" aria-label="{}" viewBox="0 0 600 90" preserveAspectRatio="none">{}'
-        '<line x1="0" x2="600" y1="{}" y2="{}"/></svg>',
+        '<line x1="0" x2="600" y1="{}" y2="{}"/></svg><p class="ols-hint">{}</p>',
         label,
         bars,
         y,
         y,
+        _("Oldest first. The highest bar is %(longest)s, the dashed line the median.") % {"longest": took(longest)},
     )
 
 
@@ -100,7 +101,7 @@ def duration(seconds: float | None, *, p95: float | None) -> SafeString | str:
     if seconds is None or not p95:
         return ""
     share = seconds / p95
-    label = _("%(times).1f times the p95 of its runs (%(p95)s)") % {"times": share, "p95": took(p95)}
+    label = _("%(times)s times the p95 of its runs (%(p95)s)") % {"times": decimal(share), "p95": took(p95)}
     return format_html(
         '<svg class="ols-strip" role="img" aria-label="{}" width="61" height="9" viewBox="0 0 61 9"><title>{}</title>'
         '<rect class="ols-{}" y="2" width="{}" height="5"/><path d="M30.5 0v9"/></svg>',

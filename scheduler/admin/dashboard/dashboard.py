@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, npgettext
 
 from scheduler.admin import addresses
 from scheduler.admin.alerts import alert_text
@@ -64,9 +64,18 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "pause_all": reverse("admin:scheduler_job_pause_all") if request.user.has_perm("scheduler.pause_job") else "",
         "changed": change_text.rows(request, found.changed, now=now),
         "all_changes": addresses.changes(),
-        "has_jobs": sum(found.counts.values()) > 0,
+        **_shown_of(found),
         "may_add": request.user.has_perm("scheduler.add_job"),
         "may_see_nodes": request.user.has_perm("scheduler.view_node"),
+    }
+
+
+def _shown_of(found: Dashboard) -> dict[str, int]:
+    """Say of how many jobs the timeline and the list of paused ones are a part."""
+    return {
+        "jobs": sum(found.counts.values()),
+        "lanes": len(found.lanes),
+        "more_paused": found.counts["paused"] + found.counts["stopped"] - len(found.paused),
     }
 
 
@@ -92,14 +101,11 @@ def upcoming(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
 def reason_of(run: Run) -> str:
     """Say why a run waits."""
     if run.coalesced:
-        return (
-            ngettext(
-                "catch-up: stands for %d earlier fire time too",
-                "catch-up: stands for %d earlier fire times too",
-                run.coalesced,
-            )
-            % run.coalesced
-        )
+        return ngettext(
+            "catch-up: also covers %(number)s earlier scheduled time",
+            "catch-up: also covers %(number)s earlier scheduled times",
+            run.coalesced,
+        ) % {"number": display.number(run.coalesced)}
     if run.kind == RunKind.RETRY and run.job is not None and run.job.max_retries >= run.attempt - 1:
         return _("retry %(number)d of %(most)d") % {"number": run.attempt - 1, "most": run.job.max_retries}
     return str(display.KINDS.get(run.kind, run.kind))
@@ -111,8 +117,8 @@ def sentence(found: Dashboard) -> str:
     said.append(_jobs(found.counts))
     if found.alive:
         said.append(
-            ngettext("The scheduler is running on %d node.", "The scheduler is running on %d nodes.", found.alive)
-            % found.alive
+            ngettext("The scheduler is running on %s node.", "The scheduler is running on %s nodes.", found.alive)
+            % display.number(found.alive)
         )
     return " ".join(said)
 
@@ -152,7 +158,7 @@ def _counts(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
     rows = [
         {
             "number": display.number(found.counts[name]),
-            "text": display.JOB_MARKS[name].word,
+            "text": _of_so_many(name, found.counts[name]),
             "address": f"{jobs}?condition={name}",
         }
         for name in _TABS
@@ -161,6 +167,20 @@ def _counts(found: Dashboard, *, see_runs: bool) -> list[dict[str, Any]]:
     if see_runs:
         rows += _run_counts(found)
     return rows
+
+
+def _of_so_many(condition: str, number: int) -> str:
+    """Return the word of a condition as it stands after a number: some languages have another one for many."""
+    words = {
+        "broken": npgettext("number of jobs", "cannot run", "cannot run", number),
+        "stopped": npgettext("number of jobs", "paused after failing", "paused after failing", number),
+        "failing": npgettext("number of jobs", "failing", "failing", number),
+        "overdue": npgettext("number of jobs", "overdue", "overdue", number),
+        "stalled": npgettext("number of jobs", "not running", "not running", number),
+        "paused": npgettext("number of jobs", "paused", "paused", number),
+        "ok": npgettext("number of jobs", "OK", "OK", number),
+    }
+    return words[condition]
 
 
 def _run_counts(found: Dashboard) -> list[dict[str, Any]]:
@@ -207,10 +227,16 @@ def _attention_row(request: HttpRequest, job: Any, found: Dashboard, *, see_runs
         "problem": display.first_line(problem),
         "error_address": addresses.run(failures[0].id) if failures else "",
         "taken": run_notes.shown(found.taken.get(job.pk)) if see_runs else None,
-        "since": failures[-1].scheduled_at if failures else job.next_run_time or job.state_changed_at,
+        "since": failures[-1].scheduled_at if failures else _since(job),
         "strip": charts.strip(runs, size=20) if see_runs else "",
         "run_address": addresses.job_action("run", job.pk) if job_page.permissions(request, job)["run"] else "",
     }
+
+
+def _since(job: Any) -> datetime | None:
+    """Return the time that an overdue job missed, or when another one got into its state."""
+    known: datetime | None = job.next_run_time if job.condition == "overdue" else job.state_changed_at
+    return known or job.next_run_time
 
 
 def _late(job: Any, runs: list[Any]) -> str:
@@ -235,7 +261,7 @@ def _running(request: HttpRequest, run: Run, found: Dashboard, *, now: datetime)
         "run": run,
         "address": addresses.run(run.pk),
         "usual": display.took(usual) if usual is not None else "–",
-        "longer": _("%d× longer than usual") % (so_far / usual) if is_long and usual else "",
+        "longer": _("%s× longer than usual") % display.number(int(so_far / usual)) if is_long and usual else "",
         "progress": run_page.progress(run.progress),
         "node": run_page.node_name(run, names),
         "cancel": reverse("admin:scheduler_run_cancel", args=[run.pk]) if may_cancel else "",
@@ -251,9 +277,9 @@ def node_rows(nodes: list[SeenNode]) -> list[dict[str, Any]]:
         if seen.state == "running" and len(versions) > 1:
             odd.append(_("versions differ"))
         if seen.skew_seconds is not None and abs(seen.skew_seconds) > settings().skew_seconds:
-            odd.append(_("its clock is %+.1f s off") % seen.skew_seconds)
+            odd.append(_("clock %s off") % display.took(seen.skew_seconds))
         if seen.node.stuck:
-            odd.append(ngettext("%d hung thread", "%d hung threads", seen.node.stuck) % seen.node.stuck)
+            odd.append(ngettext("%s hung thread", "%s hung threads", seen.node.stuck) % display.number(seen.node.stuck))
         rows.append(
             {
                 "node": seen.node,

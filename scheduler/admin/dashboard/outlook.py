@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses
@@ -60,7 +59,7 @@ def _days(coming: Sequence[Coming]) -> list[dict[str, Any]]:
     by_day: dict[Any, list[Coming]] = {}
     for each in coming:
         by_day.setdefault(timezone.localtime(each.at).date(), []).append(each)
-    return [{"day": date_format(day, "D j M"), **_listed(those)} for day, those in by_day.items()]
+    return [{"day": display.day(day, "D j M"), **_listed(those)} for day, those in by_day.items()]
 
 
 def _heat(hours: Sequence[PastHour], *, now: datetime) -> list[dict[str, Any]]:
@@ -71,7 +70,7 @@ def _heat(hours: Sequence[PastHour], *, now: datetime) -> list[dict[str, Any]]:
     for ago in range(7):
         day = (today - timedelta(days=ago)).date()
         at_hour = {moment.hour: hour for moment, hour in found.items() if moment.date() == day}
-        rows.append({"day": date_format(day, "D j M"), "cells": [_cell(at_hour.get(hour)) for hour in range(24)]})
+        rows.append({"day": display.day(day, "D j M"), "cells": [_cell(at_hour.get(hour)) for hour in range(24)]})
     return rows
 
 

@@ -96,15 +96,15 @@ def _hours(lane: Lane, y: int, now: datetime) -> SafeString:
         bad = hour.ended - hour.succeeded
         if right - left < 1 or not hour.ended:
             continue
-        text = _("%(start)s to %(end)s: %(succeeded)d of %(ended)d ok") % {
+        text = _("%(start)s to %(end)s: %(succeeded)s of %(ended)s OK") % {
             "start": display.clock(hour.begins_at, now=now),
             "end": f"{timezone.localtime(ends_at):%H:%M}",
-            "succeeded": hour.succeeded,
-            "ended": hour.ended,
+            "succeeded": display.number(hour.succeeded),
+            "ended": display.number(hour.ended),
         }
         window = {"since": hour.begins_at.isoformat(), "until": (hour.begins_at + timedelta(hours=1)).isoformat()}
         cross = format_html('<path d="M{} {}l4 4m0 -4l-4 4"/>', f"{left + 2:.1f}", y + 6) if bad else SafeString("")
-        share = f"{hour.succeeded}/{hour.ended}" if right - left > 40 else ""
+        share = f"{display.number(hour.succeeded)}/{display.number(hour.ended)}" if right - left > 40 else ""
         boxes.append(
             (
                 addresses.runs(job=lane.job.pk, **({"tab": "failed"} if bad else {}), **window),
@@ -154,7 +154,7 @@ def table(lanes: Sequence[Lane], *, now: datetime) -> list[dict[str, Any]]:
 def _lane(lane: Lane, y: int, now: datetime) -> SafeString:
     name = display.first_line(lane.job.name, most=28)
     is_cut = len(lane.runs) >= LANE_RUNS and not lane.hours
-    cut = _(" (the newest %d)") % LANE_RUNS if is_cut else ""
+    cut = _(" (the newest %s)") % display.number(LANE_RUNS) if is_cut else ""
     runs = _hours(lane, y, now) if lane.hours else _runs(lane, y, now)
     planned = format_html_join(
         "",

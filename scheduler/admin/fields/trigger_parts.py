@@ -97,7 +97,7 @@ def _every(typed: Typed) -> dict[str, Any]:
     if unit not in UNITS:
         raise InPart(_("Choose a unit."), part="unit", code="required")
     if unit in _CALENDAR and not at:
-        raise InPart(_("Every %s: choose a time of day, such as 02:30.") % UNITS[unit], part="at", code="required")
+        raise InPart(_("Choose a time of day, such as 02:30."), part="at", code="required")
     if at and unit in (*_CALENDAR, "days", "weeks"):
         return {"type": "calendar", unit: number, "at": at[:LONGEST]}
     return {"type": "interval", unit: number}

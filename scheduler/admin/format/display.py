@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -16,6 +16,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
 from scheduler.admin.format.languages import told
+from scheduler.admin.format.numbers import day as day
+from scheduler.admin.format.numbers import decimal as decimal
+from scheduler.admin.format.numbers import number as number
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
@@ -104,11 +107,6 @@ def environment_badge() -> SafeString | str:
     )
 
 
-def number(value: float) -> str:
-    """A count as the reader's language writes it: ``50,401``."""
-    return number_format(value, use_l10n=True, force_grouping=True)
-
-
 def span(length: timedelta | float) -> str:
     """``42 s``, ``47 min``, ``3 h``, ``12 days``: the largest unit alone, rounded down."""
     seconds = abs(length.total_seconds() if isinstance(length, timedelta) else length)
@@ -128,7 +126,7 @@ def took(length: timedelta | float) -> str:
     if seconds < 1:
         return _("%d ms") % round(seconds * 1000)
     if seconds < 60:
-        return _("%s s") % number_format(f"{seconds:.1f}", use_l10n=True)
+        return _("%s s") % decimal(seconds)
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -167,7 +165,7 @@ def clock(at: datetime, *, now: datetime, to_the_second: bool = False) -> str:
     if days in near:
         return near[days] % time
     pattern = "D j M" if local.year == today.year else "j M Y"
-    return f"{date_format(local, pattern)} {time}"
+    return f"{day(local, pattern)} {time}"
 
 
 def distance(at: datetime, *, now: datetime) -> str:
@@ -257,8 +255,8 @@ def on_the_pages_clock(at: datetime, *, zone: tzinfo) -> str:
 def _other_clock(local: datetime, zone: str, *, than: datetime) -> str:
     if local.utcoffset() == than.utcoffset():
         return ""
-    day = "" if local.date() == than.date() else f"{date_format(local, 'D j M')} "
-    return f"{day}{local:%H:%M} {zone}"
+    on = "" if local.date() == than.date() else f"{day(local, 'D j M')} "
+    return f"{on}{local:%H:%M} {zone}"
 
 
 def zone_line(*, now: datetime | None = None) -> str:

@@ -74,7 +74,9 @@ def view(request: HttpRequest) -> HttpResponse:
     try:
         zone = zone_named(name) if name else None
     except LookupError:
-        problem = _("“%s” is not a time zone. Choose a place, e.g. Europe/Berlin.") % display.first_line(name, most=64)
+        problem = _("“%s” is not a time zone. Choose a region such as Europe/Berlin.") % display.first_line(
+            name, most=64
+        )
         return _ask(request, back, place=name, problem=problem)
     answer = HttpResponseRedirect(back)
     path = reverse("admin:index")

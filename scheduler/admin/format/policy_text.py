@@ -32,7 +32,7 @@ OVERLAPS = {
     Overlap.QUEUE.value: gettext_lazy("queue one run"),
 }
 RERUNS = (
-    ("unknown", gettext_lazy("as the task declares")),
+    ("unknown", gettext_lazy("set by the task")),
     ("true", gettext_lazy("yes")),
     ("false", gettext_lazy("no")),
 )
@@ -86,12 +86,16 @@ def sentences(rules: Mapping[str, Any], *, task: Task | None) -> list[str]:
         _after_downtime(rules),
         _retries(rules),
         _timeout(rules, task),
-        *([_("Paused after %d failures in a row.") % n] if (n := rules["pause_after_failures"]) else []),
+        *(
+            [_("Paused after %s failures in a row.") % display.number(n)]
+            if (n := rules["pause_after_failures"])
+            else []
+        ),
         _if_interrupted(rules["rerun_if_interrupted"]),
-        _("On the executor “%(name)s”, priority %(priority)d.")
+        _("Executor: “%(name)s”; priority %(priority)d.")
         % {"name": display.first_line(rules["executor"]), "priority": rules["priority"]}
         if rules["executor"]
-        else _("On the executor of the task, priority %d.") % rules["priority"],
+        else _("Executor: set by the task; priority %d.") % rules["priority"],
     ]
 
 
@@ -101,16 +105,16 @@ def _while_running(rules: Mapping[str, Any]) -> list[str]:
     if number == 1:
         return [_("If a run is still active: queue one more.") if waits else _("If a run is still active: skip.")]
     text = (
-        _("Up to %(number)d runs at once. Beyond that: queue one more.")
+        _("Up to %(number)s runs at once. Beyond that: queue one more.")
         if waits
-        else _("Up to %(number)d runs at once. Beyond that: skip.")
+        else _("Up to %(number)s runs at once. Beyond that: skip.")
     )
-    return [text % {"number": number}]
+    return [text % {"number": display.number(number)}]
 
 
 def _after_downtime(rules: Mapping[str, Any]) -> str:
     late = rules["misfire_grace_time"]
-    limit = _("however late") if late is None else _("if not later than %s") % display.exactly(late)
+    limit = _("however late") if late is None else _("unless more than %s late") % display.exactly(late)
     text = _("After downtime: run once, %s.") if rules["coalesce"] else _("After downtime: run each one, %s.")
     return text % limit
 
@@ -120,28 +124,28 @@ def _retries(rules: Mapping[str, Any]) -> str:
     if not number:
         return _("No retries.")
     text = ngettext(
-        "%(count)d retry after %(first)s.",
-        "%(count)d retries, the first after %(first)s, up to %(cap)s apart.",
+        "%(count)s retry after %(first)s.",
+        "%(count)s retries, the first after %(first)s, up to %(cap)s apart.",
         number,
     )
     first, cap = display.exactly(rules["retry_delay"]), display.exactly(rules["retry_delay_cap"])
-    return text % {"count": number, "first": first, "cap": cap}
+    return text % {"count": display.number(number), "first": first, "cap": cap}
 
 
 def _timeout(rules: Mapping[str, Any], task: Task | None) -> str:
     if rules["timeout"]:
-        return _("Stops after %s.") % display.exactly(rules["timeout"])
+        return _("Time limit: %s.") % display.exactly(rules["timeout"])
     if task is None:
-        return _("Time limit of the task.")
+        return _("Time limit: set by the task.")
     if task.timeout is None:
         return _("No time limit.")
-    return _("Stops after %s, as the task declares.") % display.exactly(task.timeout)
+    return _("Time limit: %s, set by the task.") % display.exactly(task.timeout)
 
 
 def _if_interrupted(rerun: bool | None) -> str:
     if rerun is None:
-        return _("If its node dies: as the task declares.")
-    return _("If its node dies: run again.") if rerun else _("If its node dies: do not run again.")
+        return _("If the node crashes: set by the task.")
+    return _("If the node crashes: run again.") if rerun else _("If the node crashes: do not run again.")
 
 
 def _read(data: Mapping[str, Any]) -> dict[str, Any]:

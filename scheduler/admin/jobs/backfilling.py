@@ -64,7 +64,7 @@ def ask(request: HttpRequest, job: Job) -> HttpResponse:
     question = Question(
         title=_("Backfill “%s”?") % display.first_line(job.name),
         effects=[
-            _("Past fire times without a run are queued, oldest first, at low priority."),
+            _("Past scheduled times without a run are queued, oldest first, at low priority."),
             _("The progress page offers to cancel those that have not started."),
             str(display.zone_line()),
         ],
@@ -90,8 +90,8 @@ def _counted(job: Job, window: dict[str, Any]) -> str:
     found = runs.fire_times_of(job=job, **window, limit=_MOST_COMPARED, now=now)
     missing = runs.queue_missing(job=job, fire_times=found, now=now, dry_run=True) if found else []
     text = ngettext(
-        "%(missing)s of %(all)s fire time has no run and would be queued.",
-        "%(missing)s of %(all)s fire times have no run and would be queued.",
+        "%(missing)s of %(all)s scheduled time has no run and would be queued.",
+        "%(missing)s of %(all)s scheduled times have no run and would be queued.",
         len(found),
     )
     return text % {"missing": display.number(len(missing)), "all": display.number(len(found))}

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from scheduler.admin import addresses, pages
 from scheduler.admin.bulk.bulk_change import BulkChange
 from scheduler.admin.fields import tags_field
+from scheduler.admin.format import display
 from scheduler.admin.jobs import pausing
 from scheduler.admin.jobs.bulk_edit import MOST_PREVIEWED, BulkEdit
 from scheduler.admin.jobs.job_actions import as_file
@@ -55,9 +56,9 @@ class BulkActions(_Admin):
         def report(done: Sequence[Any]) -> str:
             number = len(done)
             if pause.until is None:
-                return ngettext("Paused %d job.", "Paused %d jobs.", number) % number
-            told = ngettext("Paused %(count)d job until %(until)s.", "Paused %(count)d jobs until %(until)s.", number)
-            return told % {"count": number, "until": pause.end}
+                return ngettext("Paused %s job.", "Paused %s jobs.", number) % display.number(number)
+            told = ngettext("Paused %(count)s job until %(until)s.", "Paused %(count)s jobs until %(until)s.", number)
+            return told % {"count": display.number(number), "until": pause.end}
 
         return self._ask(
             request,
@@ -84,7 +85,7 @@ class BulkActions(_Admin):
             button=_("Resume"),
             asks={"asks_reason": True},
             act=lambda job: jobs.resume(job=job, **pages.author(request), reason=reason),
-            report=lambda done: ngettext("Resumed %d job.", "Resumed %d jobs.", len(done)) % len(done),
+            report=lambda done: _counted(len(done), ngettext("Resumed %s job.", "Resumed %s jobs.", len(done))),
         )
 
     @admin.action(description=gettext_lazy("Run selected jobs now"), permissions=["run"])
@@ -139,12 +140,13 @@ class BulkActions(_Admin):
             queryset,
             title=_("Edit these jobs?"),
             background=("edit", {"changes": edit.changes}),
-            effect=_("Empty fields change nothing. The preview shows the first %d jobs.") % MOST_PREVIEWED,
+            effect=_("Empty fields change nothing. The preview shows the first %s jobs.")
+            % display.number(MOST_PREVIEWED),
             button=_("Change them"),
             asks=asks,
             problem=edit.problem,
             act=lambda job: edits.apply(job=job, **pages.author(request), changes=edit.changes),
-            report=lambda done: ngettext("Edited %d job.", "Edited %d jobs.", len(done)) % len(done),
+            report=lambda done: _counted(len(done), ngettext("Edited %s job.", "Edited %s jobs.", len(done))),
         )
 
     @admin.action(description=gettext_lazy("Clone selected jobs"), permissions=["add"])
@@ -159,7 +161,9 @@ class BulkActions(_Admin):
             act=lambda job: bulk.clone(
                 job=job, **pages.author(request), source=JobSource.ADMIN, id=None, name=None, paused=True
             ),
-            report=lambda done: ngettext("Created %d paused copy.", "Created %d paused copies.", len(done)) % len(done),
+            report=lambda done: _counted(
+                len(done), ngettext("Created %s paused copy.", "Created %s paused copies.", len(done))
+            ),
         )
 
     @admin.action(description=gettext_lazy("Export selected jobs as JSON"), permissions=["view"])
@@ -178,7 +182,7 @@ class BulkActions(_Admin):
             button=_("Delete"),
             asks={"is_destructive": True, "asks_reason": True},
             act=lambda job: jobs.remove(job=job, **pages.author(request), reason=reason),
-            report=lambda done: ngettext("Deleted %d job.", "Deleted %d jobs.", len(done)) % len(done),
+            report=lambda done: _counted(len(done), ngettext("Deleted %s job.", "Deleted %s jobs.", len(done))),
         )
 
     def _retag(
@@ -197,16 +201,20 @@ class BulkActions(_Admin):
         return BulkChange(**change).ask(self, request, queryset)
 
 
+def _counted(number: int, text: str) -> str:
+    return text % display.number(number)
+
+
 def _with_tags(number: int) -> str:
-    return ngettext("Tagged %d job.", "Tagged %d jobs.", number) % number
+    return _counted(number, ngettext("Tagged %s job.", "Tagged %s jobs.", number))
 
 
 def _without_tags(number: int) -> str:
-    return ngettext("Removed the tags from %d job.", "Removed the tags from %d jobs.", number) % number
+    return _counted(number, ngettext("Removed the tags from %s job.", "Removed the tags from %s jobs.", number))
 
 
 def _queued(runs: Sequence[Any]) -> str:
     links = format_html_join(
         ", ", '<a href="{}">#{}</a>', ((addresses.run(run.pk), run.pk) for run in runs[:_MOST_LINKS])
     )
-    return format_html("{} {}", ngettext("Queued %d run:", "Queued %d runs:", len(runs)) % len(runs), links)
+    return format_html("{} {}", _counted(len(runs), ngettext("Queued %s run:", "Queued %s runs:", len(runs))), links)

@@ -49,7 +49,7 @@ def taking(request: HttpRequest, job: Job) -> tuple[Question, Any]:
 
     def act() -> Done:
         declarations.take(job=job, **pages.author(request))
-        return Done(sentence=_("“%s” has its declared values.") % job.name, location=addresses.job(job.pk))
+        return Done(sentence=_("“%s” has its declared values again.") % job.name, location=addresses.job(job.pk))
 
     return _question(job, title=_("Take the declared values of “%s”?"), button=_("Take them"), act=act)
 
@@ -59,9 +59,9 @@ def keeping(request: HttpRequest, job: Job) -> tuple[Question, Any]:
 
     def act() -> Done:
         declarations.keep(job=job)
-        return Done(sentence=_("“%s” keeps its own values.") % job.name, location=addresses.job(job.pk))
+        return Done(sentence=_("“%s” keeps its edited values.") % job.name, location=addresses.job(job.pk))
 
-    return _question(job, title=_("Keep the own values of “%s”?"), button=_("Keep them"), act=act)
+    return _question(job, title=_("Keep the edited values of “%s”?"), button=_("Keep them"), act=act)
 
 
 def detaching(job: Job) -> tuple[Question, Any]:
@@ -69,11 +69,11 @@ def detaching(job: Job) -> tuple[Question, Any]:
 
     def act() -> Done:
         instances.detach(job=job)
-        return Done(sentence=_("“%s” is an ordinary job now.") % job.name, location=addresses.job(job.pk))
+        return Done(sentence=_("“%s” no longer belongs to the template.") % job.name, location=addresses.job(job.pk))
 
     question = Question(
         title=_("Detach “%s” from its template?") % job.name,
-        effects=[_("It goes on as it is. New versions of the template no longer change it.")],
+        effects=[_("The job stays as it is. New versions of the template no longer change it.")],
         button=_("Detach"),
         back=addresses.job(job.pk),
     )
@@ -82,6 +82,6 @@ def detaching(job: Job) -> tuple[Question, Any]:
 
 def _question(job: Job, *, title: str, button: str, act: Any) -> tuple[Question, Any]:
     shown = _shown(job, declarations.drift(job=job))
-    effects = [_("%(label)s: declared is %(old)s, set is %(new)s") % each for each in shown]
+    effects = [_("%(label)s: declared as %(old)s, set to %(new)s") % each for each in shown]
     question = Question(title=title % job.name, effects=effects, button=button, back=addresses.job(job.pk))
     return question, act

@@ -162,7 +162,7 @@ class JobActions(_Admin):
             when = (
                 display.due(resumed.next_run_time)
                 if resumed.next_run_time
-                else _("never: its last fire time has passed")
+                else _("never: its last scheduled time has passed")
             )
             return Done(sentence=format_html(_("“{}” is resumed. Next run: {}"), job.name, when), location=back)
 
@@ -188,11 +188,12 @@ class JobActions(_Admin):
         question = Question(
             title=_("Run “%s” now?") % display.first_line(job.name),
             effects=[
-                _("%s runs once with the job's arguments. The schedule does not change.") % display.plain(job.task),
+                _("Runs %s once with the job's arguments. The schedule does not change.") % display.plain(job.task),
                 *effects_of_active_runs(job.pk),
             ],
             button=_("Run it now"),
             back=addresses.job(job.pk),
+            given=job.kwargs,
         )
         return pages.confirm(request, question=question, act=act)
 
@@ -209,7 +210,7 @@ class JobActions(_Admin):
         question = Question(
             title=_("Run “%s” with other arguments?") % display.first_line(job.name),
             effects=[
-                _("%s runs once. The job and its schedule do not change.") % display.plain(job.task),
+                _("Runs %s once. The job and its schedule do not change.") % display.plain(job.task),
                 *effects_of_active_runs(job.pk),
             ],
             button=_("Run it"),

@@ -62,7 +62,7 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
             (gettext_lazy("When"), {"fields": named(group=Group.WHEN)}),
             (gettext_lazy("Rules"), {"fields": named(group=Group.RULES)}),
             (gettext_lazy("If it fails"), {"fields": named(group=Group.FAILURES)}),
-            (gettext_lazy("Rarely needed"), {"fields": named(group=Group.RARE), "classes": ("collapse",)}),
+            (gettext_lazy("Advanced"), {"fields": named(group=Group.RARE), "classes": ("collapse",)}),
             (None, {"fields": ("change_reason",)}),
         ]
 

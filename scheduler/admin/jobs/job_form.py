@@ -73,7 +73,9 @@ class JobForm(forms.ModelForm):
             duration.initial = self.fields[name].initial
             self.fields[name] = duration
         self.is_new = self.instance._state.adding
-        self.fields["description"].help_text = _("Shown with each failure: purpose, remedies, contacts.")
+        self.fields["description"].help_text = _(
+            "Shown whenever the job fails: what it does, what to try, who to call."
+        )
         self.fields["description"].widget.attrs["rows"] = 3
         self.fields["executor"].widget.attrs["list"] = "executors"
         arguments: Any = self.fields["kwargs"].widget
@@ -105,7 +107,7 @@ class JobForm(forms.ModelForm):
         self.initial.setdefault("misfire_grace_time", None if grace is None else int(grace))
         self.fields.pop("seen_version", None)
         self.fields["name"].required = False
-        self.fields["name"].help_text = _("Leave empty to use the id, or else the name of the task.")
+        self.fields["name"].help_text = _("Leave empty to use the id or, without one, the task name.")
         self.initial["executor"] = ""
         self.fields["executor"].required = False
         self.fields["executor"].help_text = _("Leave empty for the executor of the task.")

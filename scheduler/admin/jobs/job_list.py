@@ -160,7 +160,7 @@ class ListOfJobs(_Admin):
         else:
             reason = display.reason(job.state_reason, most=100)
         if job.condition == "failing":
-            badge = format_html("{} ×{}", badge, job.consecutive_failures)
+            badge = format_html("{} ×{}", badge, display.number(job.consecutive_failures))
         if any(run.state == RunState.RUNNING for run in job.recent):
             badge = format_html("{}<br>{}", badge, display.run_badge(RunState.RUNNING))
         if job.taken is not None:
@@ -197,18 +197,18 @@ class ListOfJobs(_Admin):
     def strip(self, job: Any) -> SafeString:
         return charts.strip(job.recent, size=_STRIP)
 
-    @admin.display(description=gettext_lazy("takes"), ordering="last_seconds")
+    @admin.display(description=gettext_lazy("median / p95"), ordering="last_seconds")
     def usual(self, job: Any) -> SafeString | str:
         seconds = [run.seconds for run in job.recent if run.seconds is not None]
         middle, high = overview.percentile(seconds, 0.5), overview.percentile(seconds, 0.95)
         if middle is None or high is None:
             return ""
-        return labelled(_("takes"), f"{display.took(middle)} / {display.took(high)}")
+        return labelled(_("median / p95"), f"{display.took(middle)} / {display.took(high)}")
 
     def get_list_display(self, request: HttpRequest) -> Any:
         """Each person has a column with the buttons that would not refuse them."""
 
-        @admin.display(description=_("do"))
+        @admin.display(description=_("actions"))
         def buttons(job: Job) -> SafeString:
             may = job_page.permissions(request, job)
             offered = (

@@ -208,7 +208,7 @@ def _ended(runs: list[Recent], *, now: datetime) -> str:
 
 def _failing(job: Job, runs: list[Recent], *, now: datetime) -> str:
     number = job.consecutive_failures
-    told = ngettext("Failing: %d failure.", "Failing: %d in a row.", number) % number
+    told = ngettext("Failing: %s failure.", "Failing: %s times in a row.", number) % display.number(number)
     error = next((run.error for run in runs if run.error), "")
     success = next((run for run in runs if run.state == RunState.SUCCEEDED), None)
     if error:

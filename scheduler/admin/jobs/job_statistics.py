@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses
@@ -51,7 +50,7 @@ def _weekly(days: Sequence[Day]) -> list[tuple[int, Day]]:
 
 
 def _short(day: Day) -> str:
-    return date_format(day.day, "j M")
+    return display.day(day.day, "j M")
 
 
 def _bar(place: int, day: Day, most: int) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def _said(day: Day) -> str:
 
 def _row(job: Job, day: Day) -> dict[str, Any]:
     return {
-        "day": date_format(day.day, "D j M Y"),
+        "day": display.day(day.day, "D j M Y"),
         "succeeded": display.number(day.succeeded),
         "failed": display.number(day.failed),
         "failed_address": addresses.runs(job=job.pk, tab="failed", since=day.day.isoformat()) if day.failed else "",

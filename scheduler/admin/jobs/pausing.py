@@ -120,7 +120,8 @@ def cost(job: Job, *, now: datetime) -> str:
     if number is None:
         return ""
     if number > _MOST_COUNTED:
-        return _("More than 1,000 fire times will be skipped.")
+        return _("More than %s scheduled times will be skipped.") % display.number(_MOST_COUNTED)
     if number == 0:
-        return _("No fire time will be skipped.")
-    return ngettext("%d fire time will be skipped.", "%d fire times will be skipped.", number) % number
+        return _("No scheduled times will be skipped.")
+    text = ngettext("%(number)s scheduled time will be skipped.", "%(number)s scheduled times will be skipped.", number)
+    return text % {"number": display.number(number)}

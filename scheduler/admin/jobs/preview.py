@@ -10,7 +10,6 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -126,7 +125,7 @@ def _rows(trigger: Trigger, coming: Sequence[triggers.Upcoming], *, now: datetim
 
 def _shown(local: datetime) -> str:
     seconds = f":{local:%S}" if local.second else ""
-    return f"{date_format(local, 'D j M Y')} {local:%H:%M}{seconds}"
+    return f"{display.day(local, 'D j M Y')} {local:%H:%M}{seconds}"
 
 
 def _left_out(coming: triggers.Upcoming, zone: tzinfo) -> str:

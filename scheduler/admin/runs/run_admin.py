@@ -125,7 +125,7 @@ class RunAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Retry run #%(id)d of “%(job)s”?") % {"id": run.pk, "job": display.first_line(run.job_name)},
             effects=[
-                _("%s runs once more with the arguments of this run.") % display.plain(run.task),
+                _("Runs %s again with the arguments of this run.") % display.plain(run.task),
                 *(effects_of_active_runs(run.job_id) if run.job_id else ()),
             ],
             button=_("Retry"),
@@ -149,7 +149,7 @@ class RunAdmin(ReadOnlyAdmin):
         question = Question(
             title=_("Run “%s” with other arguments?") % display.first_line(job.name),
             effects=[
-                _("%s runs once. The job and its schedule do not change.") % display.plain(job.task),
+                _("Runs %s once. The job and its schedule do not change.") % display.plain(job.task),
                 *effects_of_active_runs(job.pk),
             ],
             button=_("Run it"),

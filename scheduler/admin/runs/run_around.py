@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -112,13 +111,13 @@ def forgotten(run: Run, *, now: datetime) -> str:
     policy = retention.policy()
     if policy is None:
         return _("Automatic clean-up is off. This run is kept until “manage.py cleanup_jobs” runs.")
-    said = _("Runs older than %(days)d days are deleted, except for the newest %(keep)d of each job.") % {
-        "days": policy.days,
-        "keep": policy.keep,
+    said = _("Runs older than %(days)s days are deleted, except for the newest %(keep)s of each job.") % {
+        "days": display.number(policy.days),
+        "keep": display.number(policy.keep),
     }
     at = run.finished_at + timedelta(days=policy.days)
     if at <= now:
-        return " ".join((said, _("This run may be deleted any day.")))
+        return " ".join((said, _("This run can be deleted at any time.")))
     local = timezone.localtime(at)
-    day = date_format(local, "j M" if local.year == timezone.localtime(now).year else "j M Y")
-    return " ".join((said, _("This run is deleted on %s at the earliest.") % day))
+    day = display.day(local, "j M" if local.year == timezone.localtime(now).year else "j M Y")
+    return " ".join((said, _("This run will be deleted on %s or later.") % day))

@@ -243,7 +243,7 @@ def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str,
         "until": _local(wanted.until),
         "is_filtered": replace(wanted, states=()) != RunFilter(),
         "sees_output": sees_output(request),
-        "most_exported": f"{run_queries.MOST_EXPORTED:,}",
+        "most_exported": display.number(run_queries.MOST_EXPORTED),
         "windows": _windows(request),
         "is_slowest_first": _is_slowest_first(request),
         "links": {

@@ -105,7 +105,7 @@ def read(run: Run) -> list[Line]:
             tone = _LEVELS.get(entry["level"], "")
             clock = int(entry["hours"]) * 3600 + int(entry["minutes"]) * 60 + float(entry["seconds"])
             last = _unwound(clock - began, last)
-            since = f"+{last:.3f}"
+            since = f"+{display.decimal(last, places=3)}"
         elif left_out := _left_out(text):
             found.append(Line(number=0, text=text, tone="warn", since=""))
             number += left_out - 1
@@ -150,12 +150,15 @@ def _number(request: HttpRequest, name: str) -> int:
 def summary(shown: Shown) -> str:
     """Say in a sentence what part of the log this is."""
     if shown.query:
-        return _("%(found)d lines of the log hold “%(query)s”.") % {"found": shown.found, "query": shown.query}
+        return _("%(found)s lines of the log hold “%(query)s”.") % {
+            "found": display.number(shown.found),
+            "query": shown.query,
+        }
     numbers = [line.number for line in shown.lines if line.number]
     if not numbers or len(numbers) == shown.total:
         return ""
-    return _("Lines %(first)d to %(last)d of %(total)d.") % {
-        "first": numbers[0],
-        "last": numbers[-1],
-        "total": shown.total,
+    return _("Lines %(first)s to %(last)s of %(total)s.") % {
+        "first": display.number(numbers[0]),
+        "last": display.number(numbers[-1]),
+        "total": display.number(shown.total),
     }

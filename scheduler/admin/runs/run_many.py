@@ -34,7 +34,7 @@ ACTIONS = {
 }
 EXPORT = "export"
 _EFFECTS = {
-    "retry": gettext_lazy("Each gets one more attempt with its own arguments. Runs that have not ended are refused."),
+    "retry": gettext_lazy("Each gets one more attempt with its own arguments. Runs that have not ended are rejected."),
     "cancel": gettext_lazy("Queued runs are cancelled at once. Cancellation of running ones is requested."),
     "delete": gettext_lazy("Their rows are deleted for good, with logs and results. Runs that have not ended stay."),
 }

@@ -184,9 +184,15 @@ def progress(reported: Any) -> dict[str, Any] | None:
     is_counted = isinstance(done, int | float) and isinstance(total, int | float) and total > 0
     text = display.first_line(str(reported.get("message") or ""))
     if isinstance(done, int | float):
-        of = _("%(done)s of %(total)s") % {"done": done, "total": total} if total else str(done)
+        of = (
+            _("%(done)s of %(total)s") % {"done": _counted(done), "total": _counted(total)} if total else _counted(done)
+        )
         text = f"{of} {text}".strip()
     return {"text": text, "done": done, "total": total if is_counted else None}
+
+
+def _counted(reported: Any) -> str:
+    return display.number(reported) if isinstance(reported, int | float) else display.first_line(str(reported))
 
 
 def _links(run: Run, job: Job | None) -> dict[str, str]:

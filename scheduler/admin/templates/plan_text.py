@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
+from scheduler.admin.format import display
 from scheduler.core import triggers
 from scheduler.core.declarations import REMOVED
 from scheduler.core.jobs.differences import Difference
@@ -29,10 +30,10 @@ ACTIONS = {
     Action.UPDATE: gettext_lazy("is changed"),
     Action.UNCHANGED: gettext_lazy("stays as it is"),
     Action.PAUSE: gettext_lazy("is paused: it is no longer in the rows"),
-    Action.RELEASE: gettext_lazy("goes on as an ordinary job"),
+    Action.RELEASE: gettext_lazy("continues as an ordinary job"),
     Action.DELETED: gettext_lazy("was deleted by a person and stays deleted"),
     Action.NEWER: gettext_lazy("is declared by a newer release"),
-    Action.REFUSED: gettext_lazy("is refused"),
+    Action.REFUSED: gettext_lazy("is rejected"),
 }
 
 
@@ -103,5 +104,5 @@ def _counts(steps: Iterable[Step]) -> list[dict[str, Any]]:
 
 def sentence(done: Synchronisation) -> str:
     """Return what was done, for the message above the next page."""
-    parts = [f"{each['text']}: {each['number']:,}" for each in _counts(done.steps)]
+    parts = [f"{each['text']}: {display.number(each['number'])}" for each in _counts(done.steps)]
     return ", ".join(parts) or _("No changes were necessary.")

@@ -27,7 +27,7 @@ class TemplateForm(forms.Form):
     """A new template, or a new version of one."""
 
     slug = forms.SlugField(
-        label=gettext_lazy("Slug"), max_length=100, help_text=gettext_lazy("Its name in addresses and commands.")
+        label=gettext_lazy("Slug"), max_length=100, help_text=gettext_lazy("Used in addresses and commands.")
     )
     title = forms.CharField(label=gettext_lazy("Title"), max_length=200)
     description = forms.CharField(
@@ -76,7 +76,9 @@ class InstanceForm(forms.Form):
     """One instance: the id of the job, and a field for each parameter. An empty field means the default."""
 
     key = forms.CharField(
-        label=gettext_lazy("Job id"), max_length=255, help_text=gettext_lazy("How the job is addressed from now on.")
+        label=gettext_lazy("Job id"),
+        max_length=255,
+        help_text=gettext_lazy("Identifies the job. Cannot be changed later."),
     )
 
     def __init__(

@@ -44,7 +44,7 @@ class RuleChange(Body):
     enabled: bool = True
     kind: KindWord = "failing"
     scope: ScopeWord = "everything"
-    target: str = Field(default="", max_length=255, description="The tag, the task or the id of the job.")
+    target: str = Field(default="", max_length=255, description="The tag, the name of the task, or the id of the job.")
     severity: SeverityWord = "warning"
     threshold: int | None = Field(default=None, ge=1, le=1_000_000, description="Of failing, dropped and result.")
     seconds: float | None = Field(

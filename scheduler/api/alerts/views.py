@@ -85,7 +85,7 @@ class IncidentViews(Resource):
 
     @operation(answers.Incident, body=shapes.Noted, query=Nothing, problems=(404, 409), headers=("Idempotency-Key",))
     def close(self, request: Request, id: str) -> Response:
-        """Close it by hand. If it is still wrong, another incident opens at the next failure, or the next look."""
+        """Close it by hand. If the problem persists, a new incident opens at the next failure or check."""
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.Noted)
         return self._act(

@@ -17,10 +17,10 @@ _RULES = (
 
 
 class CalendarCreation(Body):
-    name: str = Field(max_length=255, description="Triggers name it so: lower case letters, digits, hyphens.")
+    name: str = Field(max_length=255, description="Triggers use this name: lower-case letters, digits and hyphens.")
     title: str = Field(default="", max_length=1000)
     rules: list[Rule] = Field(max_length=50_000, description=_RULES)
-    timezone: str = Field(default="", max_length=255, description="Empty: the days are those of the trigger's zone.")
+    timezone: str = Field(default="", max_length=255, description="Leave empty to use the time zone of the trigger.")
     tags: list[str] = Field(
         default_factory=list, max_length=1000, description="It is a maintenance window for jobs with one of these tags."
     )

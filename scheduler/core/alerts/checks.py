@@ -28,7 +28,7 @@ SENTENCES: dict[str, str] = {
     "nodes": message("No node is alive: no job runs until one is started."),
     "overdue": message("Jobs are overdue: no node plans them."),
     "queue": message("Runs wait too long in a queue."),
-    "recorder": message("A node has outcomes that it cannot record: see what holds up the database."),
+    "recorder": message("A node has results that it cannot write: check what holds up the database."),
     "clocks": message("The clock of a node is wrong. Jobs run on time all the same. Set up NTP."),
     "sender": message("Messages wait to be sent: no sender is running. Start a node, or “manage.py send_alerts”."),
     "channel": message("A channel does not accept messages."),

@@ -153,20 +153,20 @@ def _count(default: int) -> Parameter:
 
 KINDS: dict[RuleKind, Kind] = {
     RuleKind.FAILING: Kind(
-        sentence=message("fails so many times in a row, retries not counted"), parameters={"threshold": _count(1)}
+        sentence=message("fails this many times in a row, not counting retries"), parameters={"threshold": _count(1)}
     ),
     RuleKind.BROKEN: Kind(sentence=message("cannot run"), parameters={}),
     RuleKind.LATE: Kind(
-        sentence=message("is due for so long and has not begun"), parameters={"seconds": _seconds(300.0)}
+        sentence=message("has been due for this long and has not started"), parameters={"seconds": _seconds(300.0)}
     ),
     RuleKind.DEADLINE: Kind(
-        sentence=message("has not finished so long after its fire time"), parameters={"seconds": _seconds(3600.0)}
+        sentence=message("has not ended this long after its scheduled time"), parameters={"seconds": _seconds(3600.0)}
     ),
     RuleKind.SILENT: Kind(
-        sentence=message("has had no success for so long"), parameters={"seconds": _seconds(86_400.0)}
+        sentence=message("has not succeeded for this long"), parameters={"seconds": _seconds(86_400.0)}
     ),
     RuleKind.SLOW: Kind(
-        sentence=message("runs for so long, or for so many times its usual run time"),
+        sentence=message("runs longer than this, or than this many times its usual duration"),
         parameters={
             "seconds": _seconds(None, is_required=False),
             "factor": Parameter(default=None, least=1.1, most=1000.0, is_required=False),
@@ -174,13 +174,13 @@ KINDS: dict[RuleKind, Kind] = {
         },
     ),
     RuleKind.DROPPED: Kind(
-        sentence=message("has more fire times missed or skipped than that, within so long"),
+        sentence=message("misses or skips more runs than this within this time"),
         parameters={"threshold": _count(3), "seconds": _seconds(86_400.0)},
     ),
     RuleKind.RESULT: Kind(
-        sentence=message("returns such a value, so many runs in a row"), parameters={"threshold": _count(1)}
+        sentence=message("returns this value in this many runs in a row"), parameters={"threshold": _count(1)}
     ),
-    RuleKind.SYSTEM: Kind(sentence=message("the scheduler itself is unwell"), parameters={}, has_scope=False),
+    RuleKind.SYSTEM: Kind(sentence=message("the scheduler itself has a problem"), parameters={}, has_scope=False),
 }
 
 Word = TypeVar("Word", bound=StrEnum)

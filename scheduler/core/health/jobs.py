@@ -42,7 +42,7 @@ def overdue(found: Standing, limits: Limits) -> Check:
 def stalled(found: Standing, limits: Limits) -> Check:
     stalled = [job for job in found.not_started if job.fire_times]
     if not stalled:
-        text = phrase("No job has missed or skipped its last {number} fire times.", number=limits.fire_times)
+        text = phrase("No job has missed or skipped its last {number} scheduled times.", number=limits.fire_times)
         return Check(name="stalled_jobs", status=Status.PASS, text=text, value=0, limit=0)
     text = phrase_of(
         "{number:,} job has not run for {most} scheduled times or more: they were skipped or missed.",

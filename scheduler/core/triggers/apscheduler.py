@@ -191,7 +191,7 @@ def _name(zone: tzinfo) -> str:
         return zone_name(zone)
     except LookupError:
         raise InvalidTrigger(
-            f"{zone!r} is not a time zone that has a name. Choose a place, e.g. Europe/Berlin.",
+            f"{zone!r} is not a time zone that has a name. Choose a region such as Europe/Berlin.",
             pointer="/timezone",
             code="unknown_timezone",
         ) from None

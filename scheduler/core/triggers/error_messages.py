@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scheduler.messages import declare, declare_counted
 
-LAST_FIRE_TIME_IS_OVER = declare("last_fire_time_is_over", "This never runs again: its last fire time is over.")
+LAST_FIRE_TIME_IS_OVER = declare("last_fire_time_is_over", "This never runs again: its last scheduled time has passed.")
 NEVER_TOGETHER = declare("never_together", "This never runs: its triggers never fire at the same instant.")
 DATE_IS_OVER = declare("date_is_over", "{date} in {timezone} is over (now {now}).", date=str, timezone=str, now=str)
 UNKNOWN_CRON_FIELD = declare(
@@ -39,7 +39,7 @@ CRON_PART_NOT_UNDERSTOOD = declare(
     allowed=str,
 )
 CRON_STEP_NEEDED = declare(
-    "cron_step_needed", "{field} “{text}”: after the slash comes a step, a number from 1 on.", field=str, text=str
+    "cron_step_needed", "{field} “{text}”: after the slash comes a step, a number of 1 or more.", field=str, text=str
 )
 CRON_PART_OUT_OF_RANGE = declare(
     "cron_part_out_of_range", "{field} “{text}”: {allowed}.", field=str, text=str, allowed=str
@@ -56,7 +56,8 @@ UNSUPPORTED_SHORTHAND = declare(
 )
 NO_BOOT = declare(
     "no_boot",
-    "“{text}” is not supported: a schedule has no boot. Use @hourly, @daily, @weekly, @monthly, @yearly.",
+    "“{text}” is not supported: a schedule does not start with the machine. Use @hourly, @daily, @weekly, @monthly, "
+    "@yearly.",
     text=str,
 )
 DATE_DOES_NOT_EXIST = declare_counted(
@@ -102,13 +103,13 @@ NOT_A_TIME = declare(
 TOO_SHORT = declare("too_short", "{name}: 0 is too short.", name=str)
 TOO_LARGE = declare("too_large", "{name}: at most {most}.", name=str, most=int)
 NOT_A_WHOLE_NUMBER = declare(
-    "not_a_whole_number", "{name}: “{text}” is not a whole number from 0 on.", name=str, text=str
+    "not_a_whole_number", "{name} must be a whole number, 0 or more, not “{text}”.", name=str, text=str
 )
 UNKNOWN_KEY = declare("unknown_key", "{trigger} has no “{key}”.", trigger=str, key=str)
 UNIT_NEEDED = declare("unit_needed", "{trigger} needs one or more of {units}.", trigger=str, units=str)
 TRIGGERS_NEEDED = declare("triggers_needed", "“{kind}” has a list of 1 to {most} triggers.", kind=str, most=int)
 UNKNOWN_TYPE = declare("unknown_type", "“{kind}” is not a trigger type. Types are: {types}.", kind=str, types=str)
-UNKNOWN_ZONE = declare("unknown_zone", "“{text}” is not a time zone. Choose a place, e.g. Europe/Berlin.", text=str)
+UNKNOWN_ZONE = declare("unknown_zone", "“{text}” is not a time zone. Choose a region such as Europe/Berlin.", text=str)
 UNKNOWN_ZONE_BUT = declare(
     "unknown_zone_but", "“{text}” is not a time zone. Did you mean “{close}”?", text=str, close=str
 )

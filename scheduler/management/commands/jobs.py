@@ -208,9 +208,9 @@ class Command(BaseCommand):
         except OSError as error:
             raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=printing.NOT_ASKED) from None
         except ValueError as error:
-            raise CommandError(f"{file} is no JSON: {error}.", returncode=printing.NOT_ASKED) from None
+            raise CommandError(f"{file} is not JSON: {error}.", returncode=printing.NOT_ASKED) from None
         except RecursionError:
-            sentence = f"{file} is no export of jobs: it is nested too deeply."
+            sentence = f"{file} is not an export of jobs: it is nested too deeply."
             raise CommandError(sentence, returncode=printing.NOT_ASKED) from None
         author = {"actor": printing.actor(), "via": Via.COMMAND}
         done = transfer.import_jobs(document=document, **author, reason=reason, update=update, dry_run=dry_run)

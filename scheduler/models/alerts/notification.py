@@ -30,7 +30,7 @@ class Notification(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=[(word.value, word.value) for word in MessageKind])
     severity = models.CharField(_("severity"), max_length=16, default=Severity.WARNING, db_default=Severity.WARNING)
     batch = models.UUIDField(_("batch"), null=True)
-    thread = models.UUIDField(_("thread"), null=True, help_text=_("The batch that opened the conversation."))
+    thread = models.UUIDField(_("thread"), null=True, help_text=_("The batch that opened the thread."))
     state = models.CharField(
         _("state"),
         max_length=16,
@@ -38,16 +38,18 @@ class Notification(models.Model):
         default=NotificationState.PENDING,
         db_default=NotificationState.PENDING,
     )
-    attempts = models.PositiveSmallIntegerField(_("tries"), default=0, db_default=0)
-    due_at = models.DateTimeField(_("next try at"), db_default=Now())
-    leased_until = models.DateTimeField(_("leased until"), null=True, help_text=_("A sender has it until then."))
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, db_default=0)
+    due_at = models.DateTimeField(_("next attempt at"), db_default=Now())
+    leased_until = models.DateTimeField(_("leased until"), null=True, help_text=_("Held by a sender until this time."))
     may_have_arrived = models.BooleanField(
-        _("may have arrived"), default=False, db_default=False, help_text=_("A try ended without a clear answer.")
+        _("may have arrived"), default=False, db_default=False, help_text=_("An attempt ended without a clear answer.")
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
-    tried_at = models.DateTimeField(_("tried at"), null=True)
+    tried_at = models.DateTimeField(_("last attempt at"), null=True)
     sent_at = models.DateTimeField(_("sent at"), null=True)
-    answer = models.TextField(_("answer"), blank=True, default="", db_default="", help_text=_("Of the last try."))
+    answer = models.TextField(
+        _("answer"), blank=True, default="", db_default="", help_text=_("Answer to the last attempt.")
+    )
     subject = models.TextField(_("subject"), blank=True, default="", db_default="")
 
     class Meta:
@@ -73,7 +75,7 @@ class Notification(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} to {self.channel_id} ({self.state})"
+        return self.subject or f"{self.kind} ({self.state})"
 
 
 class AlertChange(models.Model):

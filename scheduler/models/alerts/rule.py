@@ -22,31 +22,46 @@ class Rule(models.Model):
     kind = models.CharField(_("kind"), max_length=16, choices=_pairs(RuleKind))
     scope = models.CharField(_("watches"), max_length=16, choices=_pairs(Scope), default=Scope.EVERYTHING)
     target = models.CharField(
-        _("of these"), max_length=255, blank=True, default="", help_text=_("The tag, the task or the id of the job.")
+        _("name or id"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("The tag, the name of the task, or the id of the job."),
     )
     severity = models.CharField(_("severity"), max_length=16, choices=_pairs(Severity), default=Severity.WARNING)
     threshold = models.PositiveIntegerField(_("times"), null=True, blank=True)
     seconds = models.FloatField(_("seconds"), null=True, blank=True)
     factor = models.FloatField(
-        _("times its usual run time"), null=True, blank=True, help_text=_("Of 95 in 100 of its latest runs.")
+        _("times the usual duration"), null=True, blank=True, help_text=_("Usual is the p95 of the latest runs.")
     )
     samples = models.PositiveIntegerField(
-        _("least runs"), null=True, blank=True, help_text=_("Before its usual run time is known.")
+        _("minimum runs"), null=True, blank=True, help_text=_("Number of runs needed to know the usual duration.")
     )
     path = models.CharField(
-        _("value in the result"), max_length=255, blank=True, default="", help_text=_("Such as documents.new.")
+        _("value in the result"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("Path in the result, such as documents.new."),
     )
     operator = models.CharField(_("compared"), max_length=2, blank=True, default="", choices=_pairs(Operator))
     value = models.JSONField(_("with"), null=True, blank=True)
     channels = models.ManyToManyField(Channel, verbose_name=_("channels"), blank=True, related_name="rules")
     escalate_after = models.FloatField(
-        _("escalate after"), null=True, blank=True, help_text=_("Seconds without an acknowledgement. Empty: never.")
+        _("escalate after"),
+        null=True,
+        blank=True,
+        help_text=_("Time without an acknowledgement, such as 30 min. Leave empty for never."),
     )
     escalation_channels = models.ManyToManyField(
         Channel, verbose_name=_("escalate to"), blank=True, related_name="escalations"
     )
     told_at = models.DateTimeField(
-        _("told at"), null=True, blank=True, editable=False, help_text=_("When it last opened a message.")
+        _("last reported at"),
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Time of the latest message that reported a new incident."),
     )
     created_at = models.DateTimeField(_("created at"), db_default=Now())
     updated_at = models.DateTimeField(_("updated at"), db_default=Now())

@@ -15,9 +15,15 @@ class Switch(models.Model):
 
     name = models.CharField(_("name"), max_length=100, unique=True)
     job_key = models.CharField(
-        _("job id"), max_length=255, blank=True, default="", help_text=_("Empty: the scheduler as a whole.")
+        _("job id"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("Leave empty to watch the scheduler as a whole."),
     )
-    url = models.JSONField(_("address"), help_text=_("Sealed. “/start” and “/fail” are added to it where they apply."))
+    url = models.JSONField(
+        _("address"), help_text=_("Stored encrypted. “/start” and “/fail” are appended where they apply.")
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
     every_seconds = models.FloatField(_("every"), default=60.0)
     next_at = models.DateTimeField(_("next request at"), db_default=Now())

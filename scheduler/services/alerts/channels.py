@@ -72,7 +72,7 @@ def update(*, channel: Channel, actor: str = "", via: Via | str = Via.CODE, **gi
     with transactions.atomic():
         stored = Channel.objects.select_for_update().filter(pk=channel.pk).first()
         if stored is None:
-            raise ChannelNotFound(phrase("The channel “{name}” was deleted meanwhile.", name=channel.name))
+            raise ChannelNotFound(phrase("The channel “{name}” was deleted in the meantime.", name=channel.name))
         before = _columns(stored)
         if "config" in given:
             config = masking.unmasked(given=given["config"], stored=stored.config, pointer="/config")
@@ -241,7 +241,7 @@ def _zone(value: str) -> str:
         return "UTC"
     if not isinstance(zone, ZoneInfo):
         raise InvalidChannel(
-            phrase("zone is “{value}”. It must be a place such as Europe/Berlin, or UTC.", value=f"{value}"[:64]),
+            phrase("zone is “{value}”. It must be a region such as Europe/Berlin, or UTC.", value=f"{value}"[:64]),
             field="zone",
         )
     return zone.key

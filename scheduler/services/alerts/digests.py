@@ -75,18 +75,19 @@ def compose(*, channel: Channel, zone: ZoneInfo, now: datetime) -> tuple[str, tu
     total = window.total
     failed = total.failed + total.timed_out + total.interrupted
     ran = ngettext(
-        "%(number)d run, %(failed)d of them failed.", "%(number)d runs, %(failed)d of them failed.", total.executed
+        "%(number)s run, %(failed)s of them failed.", "%(number)s runs, %(failed)s of them failed.", total.executed
     )
+    ran %= {"number": sentences.count(total.executed), "failed": sentences.count(failed)}
     paragraphs = [
         _("From %(since)s to %(until)s.")
         % {"since": sentences.clock(since, zone=zone), "until": sentences.clock(now, zone=zone)},
-        ran % {"number": total.executed, "failed": failed},
+        ran,
     ]
     if total.missed or total.skipped:
-        said = _("%(missed)d fire times were missed, %(skipped)d skipped.")
-        paragraphs.append(said % {"missed": total.missed, "skipped": total.skipped})
+        said = _("%(missed)s scheduled times were missed, %(skipped)s skipped.")
+        paragraphs.append(said % {"missed": sentences.count(total.missed), "skipped": sentences.count(total.skipped)})
     failing = [
-        f"{name or key}: {tally.failed + tally.timed_out + tally.interrupted}"
+        f"{name or key}: {sentences.count(tally.failed + tally.timed_out + tally.interrupted)}"
         for key, name, tally, _last in window.jobs
         if tally.failed + tally.timed_out + tally.interrupted
     ]
@@ -99,7 +100,7 @@ def compose(*, channel: Channel, zone: ZoneInfo, now: datetime) -> tuple[str, tu
     )
     paragraphs += [_written(part) for part in parts if part.lines]
     title = _("Weekly digest") if days > 1 else _("Daily digest")
-    return f"{title}: {ran % {'number': total.executed, 'failed': failed}}", tuple(paragraphs)
+    return f"{title}: {ran}", tuple(paragraphs)
 
 
 def _parts_of_the_project(*, since: datetime, until: datetime, zone: ZoneInfo) -> Iterator[DigestPart]:
@@ -117,7 +118,7 @@ def _written(part: DigestPart) -> str:
     lines = [f"- {sentences.one_line(line)}" for line in part.lines[:_MOST]]
     left = len(part.lines) - len(lines)
     if left:
-        lines.append(f"- {ngettext('and %d more', 'and %d more', left) % left}")
+        lines.append(f"- {ngettext('and %s more', 'and %s more', left) % sentences.count(left)}")
     return "\n".join([part.title, *lines])
 
 

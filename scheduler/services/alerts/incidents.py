@@ -181,7 +181,7 @@ def _check(until: datetime) -> None:
     if not now < until <= now + LONGEST:
         raise InvalidPause(
             phrase(
-                "until is “{until}”. It must be a time from now on, at most a year away (now {now}).",
+                "until is “{until}”. It must be a future time within a year (now {now}).",
                 until=until.isoformat(timespec="seconds"),
                 now=now.isoformat(timespec="seconds"),
             )

@@ -64,6 +64,9 @@ class Line:
     detail: str
     since: str
     count: int
+    times: str
+    """``count`` as the language writes it."""
+
     ended: str
     last_success: str
     next: str
@@ -129,7 +132,7 @@ def _of_incidents(notification: Notification, *, zone: ZoneInfo, now: datetime) 
     jobs = Job.objects.in_bulk([incident.job_key for incident in named if incident.job_key])
     lines = tuple(_line(incident, jobs.get(incident.job_key), zone=zone) for incident in named)
     waited = (now - notification.created_at).total_seconds()
-    age = _("This message was held up for %s.") % sentences.duration(waited) if waited >= 300 else ""
+    age = _("This message was delayed by %s.") % sentences.duration(waited) if waited >= 300 else ""
     return _Content(
         title=_title(notification, lines, total=counts["total"], open=counts["open"]),
         lines=lines,
@@ -162,7 +165,7 @@ def _title(notification: Notification, lines: Sequence[Line], *, total: int, ope
     if total == 1 and lines:
         about_it = f"{lines[0].subject}: {lines[0].what}"
     else:
-        count = ngettext("%d incident", "%d incidents", total) % total
+        count = ngettext("%s incident", "%s incidents", total) % sentences.count(total)
         about_it = f"{count}: {sentences.one_line(notification.rule_name)}"
     environment = conf.get().environment
     return sentences.one_line(f"[{word}] {about_it}" + (f" ({environment})" if environment else ""))
@@ -176,6 +179,7 @@ def _line(incident: Incident, job: Job | None, *, zone: ZoneInfo) -> Line:
         detail=sentences.detail(incident),
         since=sentences.clock(incident.opened_at, zone=zone),
         count=incident.count,
+        times=sentences.count(incident.count),
         ended=sentences.ended(incident),
         last_success=sentences.clock(last, zone=zone) if last else (_("never") if incident.job_key else ""),
         next="" if incident.closed_at else sentences.comes_next(job, zone=zone),

@@ -75,7 +75,7 @@ def update(*, rule: Rule, actor: str = "", via: Via | str = Via.CODE, **given: A
     with transactions.atomic():
         stored = Rule.objects.select_for_update().filter(pk=rule.pk).first()
         if stored is None:
-            raise RuleNotFound(phrase("The rule “{name}” was deleted meanwhile.", name=rule.name))
+            raise RuleNotFound(phrase("The rule “{name}” was deleted in the meantime.", name=rule.name))
         before = represent(stored)
         _save(stored, {**before, **given}, before=before, action="edited", actor=actor, via=via)
     return stored

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -36,14 +37,16 @@ def what(incident: Incident) -> str:
     number = int(incident.measured or 0)
     length = duration(incident.measured or 0.0)
     said = {
-        RuleKind.FAILING: ngettext("failed %d time in a row", "failed %d times in a row", number) % number,
+        RuleKind.FAILING: ngettext("failed %s time in a row", "failed %s times in a row", number) % count(number),
         RuleKind.BROKEN: _("cannot run"),
-        RuleKind.LATE: _("is due for %s and has not begun") % length,
-        RuleKind.DEADLINE: _("has not finished %s after its fire time") % length,
+        RuleKind.LATE: _("has been due for %s and has not started") % length,
+        RuleKind.DEADLINE: _("has not finished %s after its scheduled time") % length,
         RuleKind.SILENT: _("has had no success for %s") % length,
-        RuleKind.SLOW: _("runs for %s") % length,
-        RuleKind.DROPPED: ngettext("missed or skipped %d fire time", "missed or skipped %d fire times", number)
-        % number,
+        RuleKind.SLOW: _("has been running for %s") % length,
+        RuleKind.DROPPED: ngettext(
+            "missed or skipped %s scheduled time", "missed or skipped %s scheduled times", number
+        )
+        % count(number),
         RuleKind.RESULT: _("returned %s") % one_line(str(incident.facts.get("value", ""))),
     }
     if incident.kind == RuleKind.SYSTEM:
@@ -79,25 +82,30 @@ def comes_next(job: Job | None, *, zone: ZoneInfo) -> str:
     if job.state == "broken":
         return _("It does not run until its definition is mended.")
     if job.next_run_time is None:
-        return _("It is not going to run by itself.")
+        return _("It will not run by itself.")
     said = [_("Its next run is at %s.") % clock(job.next_run_time, zone=zone)]
     if job.max_retries:
         retried = ngettext(
-            "A run that fails is tried again %d time.",
-            "A run that fails is tried again up to %d times.",
+            "A run that fails is tried again %s time.",
+            "A run that fails is tried again up to %s times.",
             job.max_retries,
         )
-        said.append(retried % job.max_retries)
+        said.append(retried % count(job.max_retries))
     if job.pause_after_failures is not None:
         limit = job.pause_after_failures
-        paused = ngettext("It is paused after %d failure.", "It is paused after %d failures in a row.", limit)
-        said.append(paused % limit)
+        paused = ngettext("It is paused after %s failure.", "It is paused after %s failures in a row.", limit)
+        said.append(paused % count(limit))
     return " ".join(said)
 
 
 def clock(at: datetime, *, zone: ZoneInfo) -> str:
     """Write an instant on the clock of a zone, to the minute."""
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M} ({zone.key})"
+
+
+def count(number: float) -> str:
+    """Write a number as the language does: ``50,401``."""
+    return number_format(number, use_l10n=True, force_grouping=True)
 
 
 def duration(seconds: float) -> str:

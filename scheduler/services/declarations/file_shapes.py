@@ -35,7 +35,7 @@ class _Entry(BaseModel):
     kwargs: Annotated[dict[str, Any] | None, Field(description="Arguments of the task by name.")] = None
     name: Annotated[str | None, Field(description="The name that people see. Default: the key.")] = None
     description: Annotated[str | None, Field(description="What the job is for, and what to do when it fails.")] = None
-    tags: Annotated[list[str] | None, Field(description="Words to find it by.")] = None
+    tags: Annotated[list[str] | None, Field(description="For filtering.")] = None
     previous_keys: Annotated[list[str], Field(description="Former keys: the job is kept and renamed.")] = []
     on_conflict: Annotated[
         Literal["keep", "declared"],

@@ -126,7 +126,7 @@ class Probe:
         except (Error, SchedulerError) as error:
             logger.warning(events.HEALTH_NOT_CHECKED, extra={"error": str(error)})
             found = _unreachable(
-                phrase("The database went away meanwhile: {reason}", reason=" ".join(str(error).split()))
+                phrase("The database went away in the meantime: {reason}", reason=" ".join(str(error).split()))
             )
         finally:
             # Whatever happened, whoever waits gets an answer, and the next one asks anew.

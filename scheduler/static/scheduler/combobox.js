@@ -15,7 +15,6 @@ document.querySelectorAll("select[data-combobox]").forEach((select) => {
   const box = make("div", { className: "ols-widget ols-combobox" });
   let shown = [], active = -1, typed = false;
 
-  for (const name of ["aria-invalid", "aria-describedby"]) if (select.hasAttribute(name)) input.setAttribute(name, select.getAttribute(name));
   list.setAttribute("role", "listbox");
   list.setAttribute("aria-label", document.querySelector(`label[for="${id}"]`)?.textContent.trim() || "");
   status.setAttribute("role", "status");
@@ -45,7 +44,7 @@ document.querySelectorAll("select[data-combobox]").forEach((select) => {
     input.setAttribute("aria-activedescendant", list.children[place].id);
     list.children[place].scrollIntoView({ block: "nearest" });
   };
-  // All words must occur somewhere; what begins with the text comes first, then what has it in its name.
+  // All words must occur. Names that begin with the text come first, then those that hold it.
   const open = (query) => {
     const text = query.trim().toLowerCase(), parts = text.split(/\s+/);
     const rank = (item) => (item.low.startsWith(text) ? 0 : item.low.includes(text) ? 1 : 2);

@@ -30,23 +30,26 @@
     trigger.querySelectorAll("[data-unless]").forEach((part) => { part.hidden = part.dataset.unless === kind; });
   };
 
-  // An answer that was overtaken by a newer question is dropped.
+  // Drop an answer that a newer question overtook.
   const show = async () => {
     const mine = ++asked;
+    preview.ariaBusy = "true";
     try {
       const html = await post(preview.dataset.preview);
       if (mine !== asked) return;
       preview.innerHTML = html;
-      // Of all that changed only the sentence is read out, and only if it is another one.
+      // Only the sentence is read out, and only a new one.
       const sentence = preview.querySelector(".ols-say")?.textContent || "";
       if (say.textContent !== sentence) say.textContent = sentence;
     } catch {
       if (mine === asked) preview.textContent = "";
+    } finally {
+      if (mine === asked) preview.ariaBusy = "false";
     }
   };
   const later = () => { clearTimeout(timer); timer = setTimeout(show, 250); };
 
-  // The start of what repeats is its phase. For another kind it would be a limit that nobody asked for.
+  // The start is the phase of what repeats. For another kind it would be an unwanted limit.
   const start = trigger.querySelector("[name$='-start_at']");
   const phase = form.querySelector("input[name$='-kind']:checked")?.value === "every" ? start.value : "";
   trigger.addEventListener("input", (event) => {
@@ -71,7 +74,7 @@
     wrong.focus();
   });
 
-  // What was typed is kept while it is sent, for the case that the session had ended: after the login it comes back.
+  // Keep what was typed while it is sent: if the session had ended, it comes back after the login.
   const DRAFT = `ols-draft:${location.pathname}`;
   const draftable = (item) => item.name && !["hidden", "password", "submit", "file"].includes(item.type);
   form.addEventListener("submit", () => {

@@ -11,7 +11,7 @@
 
   box.closest("label").hidden = false;
 
-  // What somebody reads, marks or types stays as it is until they are finished.
+  // What somebody marks or types stays until they are finished.
   const disturbs = () => {
     const selection = document.getSelection();
     if (selection && !selection.isCollapsed && region.contains(selection.anchorNode)) return true;
@@ -19,85 +19,64 @@
     return region.contains(focus) && focus.matches("input:not([type=checkbox]), select, textarea");
   };
 
-  // Rows with a box before them stay, and with them ticks and focus; only the cells that differ are replaced.
-  // A theme may give each row a body of its own, with what listens to its box: then bodies are what moves.
-  // Two cells that differ only in how long ago something was are the same.
-  const bare = (cell) => cell.innerHTML.replace(/(<span data-age="\w+">)[^<]*/g, "$1");
-  const replaceRows = (table, fresh) => {
-    const rowsOf = (one) => [...one.querySelectorAll("tbody > tr")];
-    const key = (row) => row.querySelector("input.action-select")?.value;
-    const apart = table.tBodies.length > 1 || fresh.tBodies.length > 1;
-    const moved = (row) => apart ? row.parentNode : row;
-    const known = new Map(rowsOf(table).map((row) => [key(row), row]));
-    const shown = rowsOf(table).map(moved);
-    const wanted = rowsOf(fresh).map((row) => {
-      const old = known.get(key(row));
-      [...row.cells].forEach((cell, place) => {
-        const before = old?.cells[place];
-        if (!before || cell.matches(".action-checkbox") || bare(before) === bare(cell)) return;
-        const at = [...before.querySelectorAll("a, button")].indexOf(document.activeElement);
-        before.innerHTML = cell.innerHTML;
-        before.querySelectorAll("a, button")[at]?.focus({ preventScroll: true });
-      });
-      return moved(old || row);
-    });
-    if (wanted.length === shown.length && wanted.every((item, place) => item === shown[place])) return;
-    const focus = document.activeElement, place = apart ? table : table.tBodies[0];
-    shown.forEach((item) => item.remove());
-    place.append(...wanted);
-    if (place.contains(focus)) focus.focus({ preventScroll: true });
+  // Work the new part into the one that is shown: what is the same keeps its focus, ticks, scroll and what is open.
+  // Elements are known by their id, rows by the value of the box before them.
+  const key = (item) => item.id || (item.localName === "tr" || (item.localName === "tbody" && item.rows.length === 1)
+    ? item.querySelector("input.action-select")?.value : "") || "";
+  const morph = (old, fresh) => {
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.data !== fresh.data) old.data = fresh.data;
+      return;
+    }
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && !(name === "open" && old.localName === "details")) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+    morphChildren(old, fresh);
   };
-
-  // Where the focus is, for what comes in its place: the same link or button, or the one that stands there now.
-  const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
-  const placeOf = (item) => {
-    const name = ["id", "formaction", "href", "aria-labelledby"].find((one) => item.getAttribute(one));
-    const same = name ? `${item.localName}[${name}="${CSS.escape(item.getAttribute(name))}"]` : item.localName;
-    return [[same, [...region.querySelectorAll(same)].indexOf(item)],
-      [FOCUSABLE, [...region.querySelectorAll(FOCUSABLE)].indexOf(item)]];
-  };
-  const refocus = (places) => {
-    for (const [same, place] of places) {
-      const found = region.querySelectorAll(same);
-      const item = found[Math.min(place, found.length - 1)];
-      if (item) return item.focus({ preventScroll: true });
+  const morphChildren = (old, fresh) => {
+    const known = new Map([...old.children].map((item) => [key(item), item]));
+    let at = old.firstChild;
+    for (const child of [...fresh.childNodes]) {
+      const id = key(child), same = id ? known.get(id) : at;
+      const isKept = same && id && child.matches("[data-keep]");
+      if (!isKept && (!same || same.nodeName !== child.nodeName || key(same) !== id)) {
+        old.insertBefore(child, at);
+        continue;
+      }
+      if (same === at) at = at.nextSibling; else old.insertBefore(same, at);
+      if (!isKept) morph(same, child);
+    }
+    while (at) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
     }
   };
 
+  const FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]";
   const replace = (html) => {
     const part = document.createElement("template");
     part.innerHTML = html;
     part.content.querySelectorAll("[data-live-also]").forEach((item) => {
       const shown = document.getElementById(item.id);
-      if (shown && shown.innerHTML.trim() !== item.innerHTML.trim()) shown.innerHTML = item.innerHTML;
+      if (shown) morphChildren(shown, item);
       item.remove();
     });
-    const table = region.querySelector("#result_list"), fresh = part.content.querySelector("#result_list");
-    if (table && fresh?.querySelector("input.action-select")) return replaceRows(table, fresh);
-    const open = new Map([...region.querySelectorAll("details[id]")].map((item) => [item.id, item.open]));
-    const scrolls = new Map([...region.querySelectorAll("[data-keep-scroll]")].map((item) => [
-      item.id, item.scrollTop + item.clientHeight >= item.scrollHeight - 4 ? Infinity : item.scrollTop]));
-    const kept = [...region.querySelectorAll("[data-keep]")].map((item) => [item, [...item.querySelectorAll("*")]
-      .filter((inner) => inner.scrollTop).map((inner) => [inner, inner.scrollTop])]);
-    const focus = region.contains(document.activeElement) ? placeOf(document.activeElement) : [];
-    const aside = new Map([...region.querySelectorAll(".ols-scroll")].map((item, place) => [place, item.scrollLeft]));
-    region.replaceChildren(part.content);
-    region.querySelectorAll(".ols-scroll").forEach((item, place) => { item.scrollLeft = aside.get(place) || 0; });
-    for (const [item, inner] of kept) {
-      document.getElementById(item.id)?.replaceWith(item);
-      inner.forEach(([one, top]) => { one.scrollTop = top; });
+    const focus = document.activeElement, place = [...region.querySelectorAll(FOCUSABLE)].indexOf(focus);
+    morphChildren(region, part.content);
+    if (place >= 0 && document.activeElement !== focus) {
+      // What had the focus was moved, or is gone: then what stands in its place has it.
+      const all = region.querySelectorAll(FOCUSABLE);
+      (focus.isConnected ? focus : all[Math.min(place, all.length - 1)])?.focus({ preventScroll: true });
     }
-    open.forEach((is, id) => { const item = document.getElementById(id); if (item) item.open = is; });
-    scrolls.forEach((top, id) => {
-      const item = document.getElementById(id);
-      if (item) item.scrollTop = top === Infinity ? item.scrollHeight : top;
-    });
-    refocus(focus);
     name();
     age();
   };
 
-  // How far away instants are is counted on here, so that the server sends nothing while nothing else changes.
+  // Distances are counted here, so that the server sends nothing while nothing else changes.
   const texts = JSON.parse(bar.dataset.ages), ahead = bar.dataset.server * 1000 - Date.now();
   const long = (seconds) => {
     const [unit, size] = seconds < 60 ? ["s", 1] : seconds < 3600 ? ["min", 60]

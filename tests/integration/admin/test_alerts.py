@@ -108,6 +108,28 @@ class TestRules:
         assert field in page.context["adminform"].form.errors
         assert not Rule.objects.filter(name="Billing fails").exists()
 
+    def test_take_and_show_durations_as_text(self, client: Client) -> None:
+        given = {**RULE, "kind": "late", "threshold": "", "seconds": "1 h 30 min", "escalate_after": "45 min"}
+        client.post(reverse("admin:scheduler_rule_add"), given)
+
+        rule = Rule.objects.get(name="Billing fails")
+        assert (rule.seconds, rule.escalate_after) == (5400, 2700)
+        page = client.get(reverse("admin:scheduler_rule_change", args=[rule.pk]))
+        assert 'value="1 h 30 min"' in page.text
+        assert 'value="45 min"' in page.text
+
+    def test_say_which_kinds_take_a_field_and_what_was_edited(self, client: Client) -> None:
+        client.post(reverse("admin:scheduler_rule_add"), RULE)
+        rule = Rule.objects.get(name="Billing fails")
+        address = reverse("admin:scheduler_rule_change", args=[rule.pk])
+        client.post(address, {**RULE, "threshold": "5"})
+
+        page = client.get(address).text
+
+        assert "For: failing, skips runs, returns a value." in page
+        assert "Times: 3 → 5" in page
+        assert "threshold: " not in page
+
     def test_show_what_they_would_have_told(self, client: Client) -> None:
         make(tags=["billing"])
 
@@ -178,13 +200,13 @@ class TestChannels:
         ):
             channel = channels.create(name="hook", kind="webhook", config={"url": receiver.url})
             address = reverse("admin:scheduler_channel_test", args=[channel.pk])
-            assert client.get(address).status_code == 405
+            assert client.get(address)["Location"] == reverse("admin:scheduler_channel_change", args=[channel.pk])
 
             assert "accepted: 204" in client.post(address, follow=True).text
             receiver.answer = status(500, b"<i>down</i>")
             page = client.post(address, follow=True)
 
-        assert "did not arrive" in page.text
+        assert "was not delivered" in page.text
         assert "<i>down</i>" not in page.text
 
 
@@ -290,7 +312,10 @@ class TestAMessage:
         assert "Send it now" in page.text
         assert "<b>no</b>" not in page.text
 
-        client.post(reverse("admin:scheduler_notification_again", args=[message.pk]))
+        again = reverse("admin:scheduler_notification_again", args=[message.pk])
+        after_a_login = client.get(again)
+        assert after_a_login["Location"] == reverse("admin:scheduler_notification_change", args=[message.pk])
+        client.post(again)
 
         message.refresh_from_db()
         assert (message.state, message.attempts) == ("pending", 0)

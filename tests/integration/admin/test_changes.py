@@ -106,6 +106,13 @@ class TestTheJobPage:
         text = client.get(addresses.job("nightly")).content.decode()
         assert addresses.changes(job="nightly") in text
 
+    def test_says_durations_as_the_form_does(self, client: Client) -> None:
+        job = make(timeout=90)
+        jobs.update(job=job, actor="ben", timeout=5400)
+
+        newest, *_ = shown(client, addresses.job("nightly"))
+        assert "Time limit: 1 min 30 s → 1 h 30 min" in newest
+
     def test_names_the_scheduler_and_the_database(self, client: Client) -> None:
         job = make()
         Job.objects.filter(pk=job.pk).update(priority=1)
@@ -262,7 +269,7 @@ class TestRestore:
         jobs.remove(job=make(paused=True))
         address = addresses.changes(job="nightly")
         assert [bool(row["restore"]) for row in client.get(address).context["rows"]] == [True, True]
-        assert "It is paused, as before." in client.post(restore(newest())).content.decode()
+        assert "It stays paused." in client.post(restore(newest())).content.decode()
 
         client.post(restore(newest()), {"confirmed": "1"})
 

@@ -88,7 +88,7 @@ class TestDashboard:
         drawn = context["timeline"]
 
         assert drawn.count("<rect") == 2 + drawn.count("ols-planned")
-        assert ("14 of 15 ok" in drawn, "15 of 15 ok" in drawn, drawn.count("<path")) == (True, True, 1)
+        assert ("14 of 15 OK" in drawn, "15 of 15 OK" in drawn, drawn.count("<path")) == (True, True, 1)
         assert "tab=failed" in drawn
         assert (context["timeline_rows"][0]["succeeded"], context["timeline_rows"][0]["ended"]) == (29, 30)
         assert str(context["counts"][-1]["number"]) == "99.2 %"
@@ -104,7 +104,7 @@ class TestDashboard:
 
         whys = [row["why"] for row in client.get(DASHBOARD).context["upcoming"]]
 
-        assert whys == ["catch-up: stands for 4 earlier fire times too", "retry 2 of 3", "every hour", "every hour"]
+        assert whys == ["catch-up: also covers 4 earlier scheduled times", "retry 2 of 3", "every hour", "every hour"]
 
     def test_tells_the_tab_that_something_fails(self, client: Client) -> None:
         make()
@@ -116,11 +116,11 @@ class TestDashboard:
 
     def test_says_what_to_look_at_when_all_nodes_are_silent(self, client: Client) -> None:
         make()
-        assert "Check whether this process is running" not in client.get(DASHBOARD).content.decode()
+        assert "Check that this process is running" not in client.get(DASHBOARD).content.decode()
 
         node(heartbeat_at=timezone.now() - timedelta(minutes=4))
 
-        assert "Check whether this process is running" in client.get(DASHBOARD).content.decode()
+        assert "Check that this process is running" in client.get(DASHBOARD).content.decode()
 
     def test_shows_as_text_whatever_names_and_errors_hold(self, client: Client) -> None:
         run(job=make(), state=RunState.FAILED, error="<script>\x1b[31m\u202e")
@@ -167,7 +167,18 @@ class TestDashboard:
 
         assert set(rows) == {"silent", "skewed", "plain"}
         assert str(rows["silent"]["mark"].word) == "silent"
-        assert rows["skewed"]["odd"] == "versions differ, its clock is +9.0 s off, 1 hung thread"
+        assert rows["skewed"]["odd"] == "versions differ, clock 9.0 s off, 1 hung thread"
+
+    def test_says_of_how_many_jobs_it_shows_a_part(self, client: Client) -> None:
+        job = make()
+        run(job=job)
+        for number in range(21):
+            make(f"paused-{number}", paused=True)
+
+        shown = client.get(DASHBOARD).content.decode()
+
+        assert "20 of 22 jobs: those with problems first" in shown
+        assert "and 16 more" in shown
 
     def test_links_counts_to_filtered_lists(self, client: Client) -> None:
         make()

@@ -35,13 +35,13 @@ TIMETABLES = [
     ({"times": "08:00,08:30,14:00,14:30"}, "at 08:00, 08:30, 14:00 and 14:30 every day"),
     (
         {"times": "8:00 14:30 20:00", "weekdays": ["mon", "fri"], "months": ["jan"]},
-        "at 08:00, 14:30 and 20:00 on Monday and Friday in January",
+        "at 08:00, 14:30 and 20:00 every Monday and Friday in January",
     ),
     ({"on": "dates", "dates": "15 1 last", "times": "9:00"}, "at 09:00 on the 1st, 15th and last day of every month"),
     ({"on": "dates", "dates": "10-12", "times": "9:00"}, "at 09:00 on the 10th to 12th of every month"),
     (
         {"on": "position", "position": "1", "weekday": "mon", "times": "09:00, 10:15"},
-        "at 09:00 and 10:15 on the 1st Monday of the month",
+        "at 09:00 and 10:15 on the first Monday of the month",
     ),
     (
         {"on": "position", "position": "last", "weekday": "fri", "times": "17:00"},

@@ -60,7 +60,7 @@ class TestChoosing:
     def test_names_what_is_no_zone(self, client: Client) -> None:
         response = choose(client, "place", place="CEST")
 
-        assert "“CEST” is not a time zone. Choose a place, e.g. Europe/Berlin." in response.content.decode()
+        assert "“CEST” is not a time zone. Choose a region such as Europe/Berlin." in response.content.decode()
         assert ('value="CEST"' in response.content.decode(), COOKIE in client.cookies) == (True, False)
 
     def test_writes_no_row(self, client: Client, django_assert_num_queries: Any) -> None:

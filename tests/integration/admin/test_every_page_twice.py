@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -25,8 +26,9 @@ from scheduler.core.states import RunState
 from scheduler.models import Change, Job, Node, Run
 from scheduler.services import jobs, templates
 from scheduler.store.clock import database_now
-from tests.crawling import crawl, read
+from tests.crawling import WORDS, crawl, read
 from tests.integration.admin.runs import TRACEBACK, node, run
+from tests.integration.admin.sources import add_source
 
 pytestmark = pytest.mark.django_db
 
@@ -177,6 +179,78 @@ class TestNumbersForMachines:
         assert 'data-last="1203"' in page
         assert not re.search(r'(?:href|id|data-\w+)="[^"]*\d[.,]\d{3}', page)
         assert Change.objects.order_by("pk").last().pk > MANY  # type: ignore[union-attr]
+
+
+class TestNumbersForPeople:
+    def test_are_spanish_in_spanish(self, client: Client, full: None, spanish: Callable[[], None]) -> None:
+        spanish()
+        add_source(consecutive_failures=MANY, pages_known=54_321, pages_failing=1234)
+        wrong: dict[str, list[str]] = {}
+        looked_at = 0
+
+        for start in ("/admin/scheduler/", "/admin/scraping/"):
+            for address, answer in crawl(client, start=start).items():
+                if answer.status_code != 200 or answer.streaming or "text/html" not in answer.headers["Content-Type"]:
+                    continue
+                texts = _Said.of(answer)
+                looked_at += len(re.findall(r"\d", " ".join(texts)))
+                if found := [text for text in texts if _ENGLISH_NUMBER.search(_OF_NO_LANGUAGE.sub("", text))]:
+                    wrong[address] = found[:5]
+
+        assert wrong == {}
+        assert looked_at > 1000
+
+    @pytest.mark.parametrize(
+        ("text", "is_english"),
+        [
+            ("1,234 runs", True),
+            ("84.6 %", True),
+            ("12345", True),
+            ("1.234", False),
+            ("84,6 %", False),
+            ("#12345", False),
+        ],
+    )
+    def test_are_known_when_they_are_english(self, text: str, is_english: bool) -> None:
+        assert bool(_ENGLISH_NUMBER.search(_OF_NO_LANGUAGE.sub("", text))) == is_english
+
+
+_ENGLISH_NUMBER = re.compile(r"(?<![\w.,])(?:[1-9]\d{0,2}(?:,\d{3})+|\d+\.(?:\d{1,2}|\d{4,})|\d{5,})(?![\w.,]\d|\w)")
+"""A comma between thousands, a point before decimals, or five digits and more in a row."""
+
+_OF_NO_LANGUAGE = re.compile(
+    r"#\d+|n\.º \d+|versión \d+|v\d[\d.]*|https?://\S+|\w+\.\w*[a-z_]\w*|\d+\.\d+\.\d+|[\w:.-]*\d{4}-\d\d[\w:.+-]*"
+)
+"""Ids, versions, addresses, names in code and instants."""
+
+
+class _Said(HTMLParser):
+    """What a person reads of a page, in texts and attributes, but for what is quoted."""
+
+    QUOTED = frozenset({"script", "style", "code", "pre", "textarea", "option", "bdi", "kbd", "datalist"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self._quoted = 0
+
+    @classmethod
+    def of(cls, answer: Any) -> list[str]:
+        parser = cls()
+        parser.feed(answer.content.decode().partition('id="content"')[2])
+        return parser.texts
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._quoted += tag in self.QUOTED
+        read = WORDS - {"content", "placeholder", *(["title"] if tag == "time" else [])}
+        self.texts += [value for name, value in attrs if name in read and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._quoted -= tag in self.QUOTED
+
+    def handle_data(self, data: str) -> None:
+        if not self._quoted and data.strip():
+            self.texts.append(data.strip())
 
 
 _TARGETS = frozenset({"href", "id", "for", "max", "data-last", "data-tail", "action"})

@@ -31,9 +31,9 @@ CASES = [
     (
         {**CRON, "trigger__expression": "@reboot"},
         "trigger",
-        f"“@reboot” is not supported: a schedule has no boot. {NICKNAMES}",
+        f"“@reboot” is not supported: a schedule does not start with the machine. {NICKNAMES}",
     ),
-    ({"trigger__timezone": "CEST"}, "trigger", "“CEST” is not a time zone. Choose a place, e.g. Europe/Berlin."),
+    ({"trigger__timezone": "CEST"}, "trigger", "“CEST” is not a time zone. Choose a region such as Europe/Berlin."),
     (
         {"trigger__kind": "once", "trigger__run_at": "2026-01-22T14:00"},
         "trigger",

@@ -42,6 +42,13 @@ class TestActions:
         assert reverse("admin:scheduler_run_change", args=[run.pk]) in said(response)[0]
         assert Job.objects.get().next_run_time == before.next_run_time
 
+    def test_show_the_arguments_before_a_run(self, client: Client) -> None:
+        make(kwargs={"days": 12_345})
+
+        asked = client.post(reverse("admin:scheduler_job_run", args=["nightly"]))
+
+        assert "<pre>{\n  &quot;days&quot;: 12345\n}</pre>" in asked.content.decode()
+
     def test_say_what_was_refused_and_do_the_rest(self, client: Client) -> None:
         make("a", paused=True)
         make("b")
@@ -148,10 +155,10 @@ class TestPausingUntil:
         response = self.ask(client, until=f"{until:%Y-%m-%dT%H:%M:%S}", reason="proxy banned")
 
         told = f"until {clock(until, now=timezone.now())}"
-        assert said(response) == [f"“nightly” is paused {told}. 14 fire times will be skipped."]
+        assert said(response) == [f"“nightly” is paused {told}. 14 scheduled times will be skipped."]
         for address in (LIST, addresses.job("nightly"), reverse("admin:scheduler_dashboard")):
             text = client.get(address).content.decode()
-            assert f"Paused by anna {told}: “proxy banned”. 14 fire times will be skipped." in text
+            assert f"Paused by anna {told}: “proxy banned”. 14 scheduled times will be skipped." in text
 
     def test_may_be_changed(self, client: Client) -> None:
         make()
@@ -243,7 +250,7 @@ class TestManyJobs:
 
         again = act(client, "pause", "a", confirmed="once")
 
-        assert said(again) == ["This request was sent already. Its result is shown here."]
+        assert said(again) == ["This was already submitted. Here is the result."]
         assert Job.objects.get().state == JobState.ACTIVE
 
     def test_names_the_refused_ones_and_why(self, client: Client) -> None:

@@ -94,7 +94,7 @@ class TestTrigger:
         [
             ({"trigger__number": "x"}, "“x” is not a number"),
             ({"trigger__unit": "moons"}, "Choose a unit"),
-            ({"trigger__unit": "months"}, "choose a time of day"),
+            ({"trigger__unit": "months"}, "Choose a time of day"),
             ({"trigger__kind": "days", "trigger__times": ""}, "Enter a time of day"),
             ({"trigger__kind": "days", "trigger__times": "25:00"}, "“25:00” is not a time of day"),
             ({"trigger__kind": "cron"}, "Enter a cron expression"),

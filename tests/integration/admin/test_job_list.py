@@ -86,7 +86,7 @@ class TestJobList:
         text = client.get(f"{LIST}?{query}", follow=True).content.decode()
 
         assert "No jobs match." in text
-        assert "Show all 1." in text
+        assert "Show 1 job" in text
 
     def test_says_of_an_empty_tab_that_nobody_is_like_that(self, client: Client) -> None:
         make()
@@ -94,7 +94,7 @@ class TestJobList:
         text = client.get(f"{LIST}?condition=failing").content.decode()
 
         assert "No job is failing." in text
-        assert "Show all 1." in text
+        assert "Show 1 job" in text
 
     def test_offers_the_values_that_jobs_have(self, client: Client) -> None:
         make("a", tags=["shop", "eu"])

@@ -43,7 +43,7 @@ class TestJobPage:
             "&quot;days&quot;: 7",
             "Ask Ben.",
             "3 retries",
-            "Stops after 1 min 30 s.",
+            "Time limit: 1 min 30 s.",
             "Times in UTC",
         ):
             assert part in text
@@ -73,7 +73,7 @@ class TestJobPage:
 
         run(job=job, at=timezone.now() - timedelta(hours=1), state="failed", error="ValueError: bad\nmore")
         Job.objects.update(consecutive_failures=2)
-        assert sentence(client).startswith("Failing: 2 in a row. ValueError: bad. Last success ")
+        assert sentence(client).startswith("Failing: 2 times in a row. ValueError: bad. Last success ")
 
         Job.objects.update(consecutive_failures=0, next_run_time=timezone.now() - timedelta(minutes=3, seconds=1))
         assert sentence(client).startswith("Overdue 3 min")

@@ -110,7 +110,7 @@ class TestAddingAJob:
             ("name", "a\u200bb", "cannot be printed"),
             ("max_instances", "0", "a whole number from 1 to 10,000"),
             ("priority", "1001", "a whole number from -1,000 to 1,000"),
-            ("misfire_grace_time", "0", "from 1 on"),
+            ("misfire_grace_time", "0", "1 or more"),
             ("retry_jitter", "2", "a number from 0 to 1"),
             ("timeout", "nan", "is not a duration"),
             ("timeout", "0", "a number from 0.1"),
@@ -200,7 +200,7 @@ class TestDeletingAJob:
         shown = client.get(reverse("admin:scheduler_job_delete", args=["nightly"]))
         response = client.post(reverse("admin:scheduler_job_delete", args=["nightly"]), {"post": "yes"})
 
-        assert "The job “nightly” (nightly) is deleted." in shown.content.decode()
+        assert "“nightly” (nightly) will be deleted." in shown.content.decode()
         assert (response.status_code, Job.objects.count()) == (302, 0)
         run.refresh_from_db()
         assert (run.job_id, run.job_key) == (None, "nightly")

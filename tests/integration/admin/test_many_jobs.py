@@ -115,7 +115,7 @@ class TestABackfill:
     def test_says_what_it_would_queue_first(self, client: Client, old: Job) -> None:
         response = client.post(addresses.job_action("backfill", old.pk), {**self.window(5), "preview": "1"})
 
-        assert "5 of 5 fire times have no run" in response.context["question"].preview[0]["text"]
+        assert "5 of 5 scheduled times have no run" in response.context["question"].preview[0]["text"]
         assert Run.objects.count() == 0
 
     def test_goes_on_in_the_background_and_can_be_undone(self, client: Client, old: Job) -> None:

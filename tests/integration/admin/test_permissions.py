@@ -15,7 +15,17 @@ from tests.integration.admin.runs import run
 from tests.integration.admin.test_jobs import ADD, LIST, make, page
 
 VIEWER = ("view_job", "view_run", "view_node")
-OPERATOR = (*VIEWER, "view_queue", "pause_queue", "pause_job", "run_job", "cancel_run", "retry_run", "note_run", "view_run_output")
+OPERATOR = (
+    *VIEWER,
+    "view_queue",
+    "pause_queue",
+    "pause_job",
+    "run_job",
+    "cancel_run",
+    "retry_run",
+    "note_run",
+    "view_run_output",
+)
 EDITOR = (*VIEWER, "add_job", "change_job", "delete_job")
 STRANGER = ("view_rollup",)
 ROLES = {"stranger": STRANGER, "viewer": VIEWER, "operator": OPERATOR, "editor": EDITOR}

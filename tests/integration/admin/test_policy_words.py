@@ -45,8 +45,8 @@ class TestTheRules:
     def test_stand_in_the_form_before_anybody_typed(self, client: Client) -> None:
         text = client.get(ADD).content.decode()
 
-        assert "If a run is still active: skip. After downtime: run once, if not later than 5 min. No retries." in text
-        assert "If its node dies: as the task declares. On the executor of the task, priority 0." in text
+        assert "If a run is still active: skip. After downtime: run once, unless more than 5 min late." in text
+        assert "If the node crashes: set by the task. Executor: set by the task; priority 0." in text
 
     def test_follow_what_is_typed(self, client: Client) -> None:
         said = typed(
@@ -59,17 +59,17 @@ class TestTheRules:
             "Up to 3 runs at once. Beyond that: queue one more. "
             "After downtime: run each one, however late. "
             "3 retries, the first after 1 min 30 s, up to 1 h apart. "
-            "Stops after 1 h 30 min. "
+            "Time limit: 1 h 30 min. "
             "Paused after 5 failures in a row. "
-            "If its node dies: do not run again. "
-            "On the executor “processpool”, priority 7."
+            "If the node crashes: do not run again. "
+            "Executor: “processpool”; priority 7."
         )
 
     def test_leave_to_the_task_what_is_not_said(self, client: Client) -> None:
         said = typed(client, task="scheduler.cleanup_jobs")["rules"]
 
-        assert "If its node dies: run again. On the executor “default”, priority 0." in said
-        assert "as the task declares" in said
+        assert "If the node crashes: run again. Executor: “default”; priority 0." in said
+        assert "set by the task" in said
 
     def test_are_those_of_the_page_once_they_are_saved(self, client: Client) -> None:
         said = typed(client, task="scheduler.cleanup_jobs", max_retries="2")["rules"]
@@ -110,7 +110,7 @@ class TestTheRules:
         make()
         text = client.get(page("nightly")).content.decode()
 
-        assert '<option value="unknown" selected>as the task declares</option>' in new
+        assert '<option value="unknown" selected>set by the task</option>' in new
         for part in ("If a run is still active", ">queue one run</option>"):
             assert (part in new, part in text) == (True, True)
         assert "Rerun if the node crashes</label>" in text

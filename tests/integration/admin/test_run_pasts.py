@@ -94,7 +94,7 @@ class TestHowLongItStays:
         paused = client.get(page(shown)).context["forgotten"]
 
         assert said.startswith("Runs older than 20 days are deleted, except for the newest 10 of each job.")
-        assert f"This run is deleted on {goes.day} " in said
+        assert f"This run will be deleted on {goes.day} " in said
         assert "Automatic clean-up is off" in paused
 
 

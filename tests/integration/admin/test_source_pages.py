@@ -31,7 +31,9 @@ def errors_of(response: Any) -> dict[str, Any]:
 
 
 class TestTheForm:
-    @pytest.mark.parametrize(("typed", "seconds"), [("45 min", 2700), ("2h", 7200), ("1 d", 86400), ("90", 90)])
+    @pytest.mark.parametrize(
+        ("typed", "seconds"), [("45 min", 2700), ("2h", 7200), ("1 d", 86400), ("1 h 30 min", 5400), ("90", 90)]
+    )
     def test_reads_durations_as_people_write_them(self, client: Client, typed: str, seconds: int) -> None:
         client.post(ADD, answers(interval_seconds=typed))
 

@@ -86,7 +86,7 @@ class TestSources:
     def test_ask_a_newcomer_only_for_what_it_can_know(self, client: Client) -> None:
         text = client.get(reverse("admin:scraping_source_add")).content.decode()
 
-        assert "Saving makes a job that scrapes it." in text
+        assert "Saving creates a job that scrapes it." in text
         assert "Consecutive failures" not in text
 
 

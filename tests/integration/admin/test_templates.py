@@ -204,7 +204,7 @@ class TestThePageOfAnInstance:
         page = text(client.get(addresses.job("three")))
 
         assert "Instance of the template" in page
-        assert "declared is Square of 3, set is Mine" in page
+        assert "declared as Square of 3, set to Mine" in page
 
     def test_keeps_the_own_values_on_request(self, client: Client, job: Job) -> None:
         client.post("/admin/scheduler/job/three/keep/", {"confirmed": "1"})
@@ -214,7 +214,7 @@ class TestThePageOfAnInstance:
 
     def test_takes_the_declared_values_on_request(self, client: Client, job: Job) -> None:
         asked = text(client.post("/admin/scheduler/job/three/take/"))
-        assert "declared is Square of 3, set is Mine" in asked
+        assert "declared as Square of 3, set to Mine" in asked
 
         client.post("/admin/scheduler/job/three/take/", {"confirmed": "1"})
         assert Job.objects.get().name == "Square of 3"

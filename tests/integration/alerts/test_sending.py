@@ -288,7 +288,7 @@ class TestMail:
         send()
 
         (arrived,) = mail_server.mails
-        assert "held up for 2 h" in arrived.get_body(("plain",)).get_content()  # type: ignore[union-attr]
+        assert "delayed by 2 h" in arrived.get_body(("plain",)).get_content()  # type: ignore[union-attr]
 
     def test_names_twenty_jobs_and_counts_the_rest(
         self, session: Connection, node: str, mail_server: MailServer

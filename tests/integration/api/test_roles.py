@@ -228,6 +228,7 @@ class TestEachDoor:
             .replace(NODE, "<uuid:id>")
             .replace(f"{NOT_THERE}", "<run_id:id>")
             .replace("sample.nothing", "<word:name>")
+            .replace("queues/mail", "queues/<str:name>")
             .replace("calendars/nowhere", "calendars/<word:name>")
             .replace("nowhere", "<word:slug>")
             for door in DOORS

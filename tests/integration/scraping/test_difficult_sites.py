@@ -127,7 +127,7 @@ class TestASourceThatAsksToWait:
         allowed.routes["/feed"] = reply(status=status, Retry_After="120")
         before = timezone.now()
 
-        with pytest.raises(errors.AskedToWait, match="asks to be left alone until"):
+        with pytest.raises(errors.AskedToWait, match="asks for no requests until"):
             scrape(feed)
         asked = len(allowed.requests)
         summary = scrape(feed)
@@ -135,13 +135,13 @@ class TestASourceThatAsksToWait:
         feed.refresh_from_db()
         assert timedelta(seconds=119) < feed.retry_not_before - before < timedelta(seconds=130)
         assert summary.retry_not_before == feed.retry_not_before
-        assert "wants to be left alone" in summary.problems[0]
+        assert "asks for no requests" in summary.problems[0]
         assert len(allowed.requests) == asked
 
     def test_has_its_run_tried_again_then(self, feed, allowed):
         allowed.routes["/feed"] = reply(status=429, Retry_After="120")
 
-        with pytest.raises(Retry, match="asks to be left alone until") as caught:
+        with pytest.raises(Retry, match="asks for no requests until") as caught:
             tasks.scrape_source(source_id=feed.pk)
 
         assert timedelta(seconds=110) < caught.value.after < timedelta(seconds=130)
@@ -189,7 +189,7 @@ class TestRobots:
     def test_close_a_source(self, feed, allowed):
         allowed.routes["/robots.txt"] = reply("User-agent: OpenLearnBot\nDisallow: /feed\n")
 
-        with pytest.raises(errors.ForbiddenByRobots, match=r"closed to programs by http://127.*/robots\.txt"):
+        with pytest.raises(errors.ForbiddenByRobots, match=r"does not allow fetching .* \(http://127.*/robots\.txt\)"):
             scrape(feed)
 
         assert allowed.asked("/feed") == 0

@@ -269,7 +269,7 @@ class TestAHost:
 
         with pytest.raises(errors.AskedToWait):
             scrape(first)
-        with pytest.raises(errors.HostIsClosed, match="asks to be left alone until"):
+        with pytest.raises(errors.HostIsClosed, match="asks for no requests until"):
             scrape(second)
 
         assert allowed.asked("/b") == 0

@@ -93,7 +93,7 @@ class TestCreate:
             (
                 {"misfire_grace_time": 0},
                 InvalidPolicy,
-                "It must be a number of seconds from 1 on, or empty for no limit.",
+                "It must be a number of seconds, 1 or more, or empty for no limit.",
             ),
             ({"coalesce": "yes"}, InvalidPolicy, "coalesce is “yes”. It must be true or false."),
             ({"executor": ""}, InvalidPolicy, "It must be a name of at most 64 characters."),

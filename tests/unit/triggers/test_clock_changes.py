@@ -202,6 +202,8 @@ class TestClockChange:
             (ALWAYS, utc(2027, 10, 31, 0, 0), (ClockEffect.FIRST_OF_TWO, "02:30")),
             (ALWAYS, utc(2027, 10, 31, 1, 0), (ClockEffect.SECOND_OF_TWO, "02:30")),
             (ALWAYS, utc(2027, 10, 31, 1, 30), None),
+            ({"type": "date", "run_at": "2027-03-28T02:30", **BERLIN}, SPRING, GAP),
+            ({"type": "date", "run_at": "2027-03-28T03:30", **BERLIN}, SPRING, None),
             ({"type": "interval", "hours": 1, **BERLIN}, AUTUMN, (ClockEffect.SECOND_OF_TWO, "02:00")),
             ({"type": "or", "triggers": [{"type": "date", "run_at": "2031-01-01T00:00Z"}, DAILY]}, SPRING, GAP),
             ({"type": "cron", "expression": "30 2 * * *"}, SPRING, None),

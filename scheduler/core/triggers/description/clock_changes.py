@@ -10,6 +10,7 @@ from scheduler.core.triggers import budget
 from scheduler.core.triggers.budget import TooCostly
 from scheduler.core.triggers.calendared import CalendaredTrigger
 from scheduler.core.triggers.combinations import Combination
+from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.trigger import MOMENT, Trigger, WallClockTrigger
 from scheduler.core.triggers.zones import DAY_SECONDS, instant_of, zone_named
 
@@ -49,6 +50,9 @@ def clock_change(trigger: Trigger, *, fire_time: datetime) -> ClockChange | None
             second = wall % DAY_SECONDS
             return ClockChange(effect=ClockEffect.LEFT_OUT, wall=f"{second // 3600:02}:{second // 60 % 60:02}")
     local = fire_time.astimezone(zone_named(trigger.timezone))
+    meant = trigger.run_wall if isinstance(trigger, DateTrigger) else None
+    if meant is not None and meant.replace(tzinfo=None) != local.replace(tzinfo=None, fold=0):
+        return ClockChange(effect=ClockEffect.LEFT_OUT, wall=f"{meant:%H:%M}")
     if local.replace(fold=0).utcoffset() == local.replace(fold=1).utcoffset():
         return None
     if local.fold:

@@ -38,11 +38,11 @@ WEEKDAY = (
     message_in("weekday", "Saturday"),
 )
 _POSITIONS = {
-    "1st": message_in("weekday of the month", "1st"),
-    "2nd": message_in("weekday of the month", "2nd"),
-    "3rd": message_in("weekday of the month", "3rd"),
-    "4th": message_in("weekday of the month", "4th"),
-    "5th": message_in("weekday of the month", "5th"),
+    "1st": message_in("weekday of the month", "first"),
+    "2nd": message_in("weekday of the month", "second"),
+    "3rd": message_in("weekday of the month", "third"),
+    "4th": message_in("weekday of the month", "fourth"),
+    "5th": message_in("weekday of the month", "fifth"),
     "last": message_in("weekday of the month", "last"),
 }
 _ORDINALS = {
@@ -68,7 +68,10 @@ class DayWords:
     """``the 1st and 15th`` or ``the last day``."""
 
     weekday: str = ""
-    """``Monday to Friday`` or ``the 2nd Sunday of the month``."""
+    """``Monday to Friday`` or ``the second Sunday of the month``."""
+
+    is_every_week: bool = False
+    """The weekdays are those of each week, not of a month."""
 
     only_weekday: int | None = None
     """If there is just one, 0 being Sunday."""
@@ -91,10 +94,17 @@ def in_words(days: DayWords) -> str:
         months = days.months or every
         text = phrase("on {days} of {months}", days=days.of_month, months=months)
     elif days.weekday:
-        text = _with_months(phrase("on {weekday}", weekday=days.weekday), days)
+        text = _with_months(_weekdays_alone(days), days)
     else:
         text = _with_months(phrase("every day"), days) if days.months or days.more else ""
     return row(" ", [part for part in (text, days.more) if part])
+
+
+def _weekdays_alone(days: DayWords) -> str:
+    if not days.is_every_week:
+        return phrase("on {weekday}", weekday=days.weekday)
+    is_range = begins_with_a_range(days.weekday)
+    return days.weekday if is_range else phrase("every {weekday}", weekday=days.weekday)
 
 
 def _both_days(days: DayWords) -> str:
@@ -138,6 +148,7 @@ def days_of_crontab(crontab: Crontab) -> DayWords:
     return DayWords(
         of_month="" if len(plain) == 31 or not of_month else phrase("the {days}", days=join(of_month)),
         weekday="" if len(weekdays) == 7 else join(weekday),
+        is_every_week=bool(weekdays) and len(weekday) == 1,
         only_weekday=next(iter(weekdays)) if len(weekdays) == len(weekday) == 1 else None,
         months=months,
         in_months=_in_months(months),
@@ -182,6 +193,7 @@ def days_of_fields(fields: Mapping[str, str]) -> DayWords:
     return DayWords(
         of_month=phrase("the {days}", days=join(of_month)) if of_month else _default_day(fields),
         weekday=_that_is_also(weekday) if days_of_week else join(weekday),
+        is_every_week=bool(days_of_week) and len(weekday) == 1,
         months=months,
         in_months=_in_months(months),
         more=row(" ", more),
@@ -208,7 +220,7 @@ def _that_is_also(weekdays: Sequence[str]) -> str:
 
 
 def _weekday_of_month(position: str, weekday: int) -> str:
-    """``the 2nd Sunday of the month``, 0 being Sunday."""
+    """``the second Sunday of the month``, 0 being Sunday."""
     known = _POSITIONS.get(position) or _POSITIONS[f"{position}{_ending(int(position))}"]
     name = phrase_in(*WEEKDAY[weekday])
     return phrase("the {position} {weekday} of the month", position=phrase_in(*known), weekday=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from scheduler.core.triggers.description.lists import join, ranges, rotate
 from scheduler.core.triggers.wall_time import TimesOfDay
@@ -48,15 +49,15 @@ def say_times(times: TimesOfDay) -> str:
 
 
 def _second(values: Sequence[int]) -> str:
-    return phrase_of("second {seconds}", "second {seconds}", number=len(values), seconds=ranges(values))
+    return phrase_of("second {seconds}", "seconds {seconds}", number=len(values), seconds=ranges(values))
 
 
 def _minute(values: Sequence[int]) -> str:
-    return phrase_of("minute {minutes}", "minute {minutes}", number=len(values), minutes=ranges(values))
+    return phrase_of("minute {minutes}", "minutes {minutes}", number=len(values), minutes=ranges(values))
 
 
 def _hour(values: Sequence[int]) -> str:
-    return phrase_of("hour {hours}", "hour {hours}", number=len(values), hours=ranges(values))
+    return phrase_of("hour {hours}", "hours {hours}", number=len(values), hours=ranges(values))
 
 
 def _minutes(times: TimesOfDay) -> str:
@@ -83,6 +84,8 @@ def _minutes(times: TimesOfDay) -> str:
         if times.minutes == (0,):
             return phrase("every {interval}", interval=interval)
         return phrase("every {interval}, first {at}", interval=interval, at=say_at([first]))
+    if len(distances := {(later - hour) % 24 for hour, later in pairwise(rotated)}) == 1:
+        return phrase("every {interval} from {first} to {last}", interval=so_many(distances.pop(), "hours"), **ends)
     return ""
 
 

@@ -32,10 +32,10 @@ class MailKind(ChannelKind):
         Field(
             name="to",
             label=messages.message("Addresses"),
-            help=messages.message("With commas between them."),
+            help=messages.message("Separated by commas."),
             is_list=True,
         ),
-        Field(name="admins", label=messages.message("And those of ADMINS"), is_flag=True),
+        Field(name="admins", label=messages.message("Also the addresses in ADMINS"), is_flag=True),
     )
 
     def check(self, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class MailKind(ChannelKind):
                     phrase("“{address}” is not a mail address.", address=address[:100]), field="to"
                 ) from None
         if not checked["to"] and not checked["admins"]:
-            raise InvalidChannel(phrase("to is empty: name an address, or choose those of ADMINS."), field="to")
+            raise InvalidChannel(phrase("to is empty: enter an address, or choose those in ADMINS."), field="to")
         return checked
 
     def send(self, *, message: Message, config: Mapping[str, Any]) -> str:
@@ -77,7 +77,7 @@ class MailKind(ChannelKind):
             raise DeliveryFailed(_short(str(error)), unsure=True) from error
         except Exception as error:  # any backend may be installed, each with errors of its own
             raise DeliveryFailed(_short(f"{type(error).__name__}: {error}")) from error
-        return str(phrase("The mail server accepted it for {count} addresses.", count=f"{len(to)}"))
+        return str(phrase("Recipients that the mail server accepted: {count}.", count=f"{len(to)}"))
 
 
 def _admins() -> list[str]:

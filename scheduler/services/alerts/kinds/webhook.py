@@ -39,13 +39,13 @@ class WebhookKind(ChannelKind):
         Field(
             name="secret",
             label=messages.message("Secret"),
-            help=messages.message("“whsec_” and 24 to 64 bytes as base64. Empty: one is made."),
+            help=messages.message("“whsec_” and 24 to 64 bytes as base64. Leave empty to generate one."),
             is_secret=True,
         ),
         Field(
             name="former_secret",
-            label=messages.message("Former secret"),
-            help=messages.message("Signs as well, while the receiver changes over."),
+            label=messages.message("Previous secret"),
+            help=messages.message("Also signs messages while the receiver switches to the new secret."),
             is_secret=True,
         ),
     )
@@ -136,7 +136,9 @@ def _post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
             phrase("The receiver did not answer within {seconds:g} seconds.", seconds=_TOTAL_SECONDS), unsure=True
         ) from error
     except (httpx.HTTPError, UnicodeError) as error:
-        raise DeliveryFailed(phrase("The receiver broke off: {error}.", error=str(error)[:200]), unsure=True) from error
+        raise DeliveryFailed(
+            phrase("The receiver closed the connection: {error}.", error=str(error)[:200]), unsure=True
+        ) from error
 
 
 def _beginning(response: httpx.Response) -> str:

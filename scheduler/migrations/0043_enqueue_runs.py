@@ -28,7 +28,7 @@ CREATE TRIGGER scheduler_note_change
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0041_note_runs_and_measure_nodes")]
+    dependencies = [("scheduler", "0042_reword_help_texts")]
 
     operations = [
         migrations.CreateModel(

@@ -21,7 +21,7 @@ def _unique(name: str, columns: str, where: str, constraint: models.UniqueConstr
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("scheduler", "0042_enqueue_runs")]
+    dependencies = [("scheduler", "0043_enqueue_runs")]
 
     operations = [
         _unique(
