@@ -22,7 +22,7 @@ from scheduler.admin.jobs import run_with
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.queues import enqueueing_again
 from scheduler.admin.readonly import ReadOnlyAdmin
-from scheduler.admin.runs import run_list, run_log, run_many, run_page
+from scheduler.admin.runs import run_list, run_log, run_many, run_notes, run_page
 from scheduler.core.states import NoteKind, RunState
 from scheduler.errors import InvalidFilter, RunNotFound
 from scheduler.models import Job, Run
@@ -157,6 +157,10 @@ class RunAdmin(ReadOnlyAdmin):
             arguments=given.html,
         )
         return pages.confirm(request, question=question, act=act, problem=given.problem)
+
+    def note_view(self, request: HttpRequest, run_id: int, *, kind: NoteKind) -> HttpResponse:
+        """Write a note on the run, take its failure on, or release it."""
+        return run_notes.ask(request, self._open(request, run_id, run_notes.PERMISSION), kind)
 
     def _open(self, request: HttpRequest, run_id: int, *permissions: str) -> Run:
         if not self.has_view_permission(request) or not request.user.has_perms(permissions):
