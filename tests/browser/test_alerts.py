@@ -59,9 +59,9 @@ class TestARule:
     def test_says_what_it_would_have_told_while_it_is_typed(self, page: Page) -> None:
         make(tags=["billing"])
         page.goto(reverse("admin:scheduler_rule_add"))
-        page.get_by_label("Name").fill("Billing")
+        page.locator("#id_name").fill("Billing")
         page.get_by_label("Watches").select_option("tag")
-        page.get_by_label("Of these").fill("billing")
+        page.locator("#id_target").fill("billing")
 
         expect(page.locator("#rule-preview")).to_contain_text("It watches 1 job now. It would have opened 0 incidents")
 

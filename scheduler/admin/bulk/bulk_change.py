@@ -114,7 +114,8 @@ class BulkChange:
 def _counted(selected: Sequence[Job], number: int) -> str:
     names = ", ".join(display.first_line(job.name, most=60) for job in selected[:_MOST_NAMES])
     more = number - min(len(selected), _MOST_NAMES)
-    names += " " + _("and %s more") % display.number(more) if more > 0 else ""
+    if more > 0:
+        names += " " + ngettext("and %s more", "and %s more", more) % display.number(more)
     return ngettext("%(count)s job: %(names)s.", "%(count)s jobs: %(names)s.", number) % {
         "count": display.number(number),
         "names": names,

@@ -51,7 +51,7 @@ def _listed(those: Sequence[Coming]) -> dict[str, Any]:
             }
             for each in those[:_MOST_NAMES]
         ],
-        "more": display.number(len(those) - _MOST_NAMES) if len(those) > _MOST_NAMES else "",
+        "more": max(len(those) - _MOST_NAMES, 0),
     }
 
 

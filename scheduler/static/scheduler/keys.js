@@ -13,7 +13,7 @@
   box.addEventListener("change", () => {
     try { localStorage.setItem(STORED, box.checked ? "on" : "off"); } catch { /* for this page alone, then */ }
   });
-  // Not before the admin's own script has put the focus on the first field of a form: it would choose the button.
+  // Not before the admin's script has put the focus on the first field: it would choose the button.
   addEventListener("load", () => { button.hidden = false; });
   button.addEventListener("click", () => dialog.showModal());
   dialog.querySelector("[data-keys-close]").addEventListener("click", () => dialog.close());

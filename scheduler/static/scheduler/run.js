@@ -5,7 +5,7 @@
   const html = document.documentElement;
   html.classList.add("ols-has-script");
 
-  // Clipboards are closed to pages on plain HTTP: there the text is marked, so that one key copies it.
+  // On plain HTTP clipboards are closed: mark the text, so that one key copies it.
   const select = (item, button) => {
     const range = document.createRange();
     range.selectNodeContents(item);
