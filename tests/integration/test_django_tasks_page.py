@@ -120,7 +120,9 @@ class Project:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "SCHEDULER"))},
             "DJANGO_SETTINGS_MODULE": "settings",
-            "PYTHONPATH": f"{self.folder}{os.pathsep}{CHECKOUT}",
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (str(self.folder), str(CHECKOUT), os.environ.get("PYTHONPATH")))
+            ),
         }
         done = subprocess.run(
             [sys.executable, *words],
