@@ -100,7 +100,7 @@ class TestAnEnqueuedRun:
         enqueueing.enqueue(task="sample.square", kwargs={"number": 2}, queue="mail")
         path = reverse("admin:scheduler_run_again", args=[Run.objects.get().pk])
         assert "number" in text(client, path)
-        form = {"confirmed": "1", "kwargs-mode": "json", "kwargs-json": '{"number": 5}'}
+        form = {"confirmed": "1", "kwargs-mode": "fields", "kwargs-value-number": "5"}
         client.post(path, form)
         assert sorted(run.kwargs["number"] for run in Run.objects.all()) == [2, 5]
         assert {run.queue for run in Run.objects.all()} == {"mail"}
