@@ -1,7 +1,7 @@
 # The commands of this project. "make" alone lists them.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := words
-.PHONY: words install run check format lint types imports migrations texts openapi pictures tables deploy-check unit test ci bench clean
+.PHONY: words install run check format lint types imports migrations texts openapi pictures tables deploy-check unit test matrix package ci bench clean
 
 words: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -58,6 +58,12 @@ unit: install ## run the tests that need no database
 test: install ## run all tests
 	$(PYTHON) -m pytest
 
+matrix: install ## run the tests and bare projects on each Python and Django that this machine has
+	.venv/bin/nox
+
+package: install ## build the distributions into dist and check them
+	.venv/bin/nox --session package
+
 ci: ## everything that a change must pass, in a clean environment, as the CI server runs it
 	.ci/run
 
@@ -65,5 +71,5 @@ bench: install ## run the benchmarks and print figures with their commands
 	@for script in tests/benchmarks/[!_]*.py; do echo "== $$script"; $(PYTHON) $$script || exit 1; done
 
 clean: ## delete generated files; the data under .data stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .nox dist staticfiles
 	find . -name __pycache__ -prune -exec rm -rf {} +

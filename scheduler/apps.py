@@ -1,6 +1,6 @@
 import importlib.util
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -16,6 +16,9 @@ from scheduler.core.tasks.registry import registry
 from scheduler.core.triggers import zones
 from scheduler.errors import Misconfigured
 
+_NEEDED = ("django.contrib.postgres", "knox", "django_apscheduler")
+"""Apps whose models or fields the scheduler's own build on."""
+
 _DJANGO_TASKS = ("django.tasks", "django_tasks")
 """Since Django 6, and the backport for earlier releases."""
 
@@ -26,6 +29,12 @@ class SchedulerConfig(AppConfig):
     name = "scheduler"
     verbose_name = _("Scheduler")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        missing = [app for app in _NEEDED if not apps.is_installed(app)]
+        if missing:
+            raise ImproperlyConfigured(f"INSTALLED_APPS lacks {', '.join(missing)}, which “scheduler” needs beside it.")
+        super().import_models()
 
     def ready(self) -> None:
         checks.register(our_checks.admin_base, checks.Tags.admin)

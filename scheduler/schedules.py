@@ -10,10 +10,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from scheduler.core.declarations import OnConflict
 from scheduler.errors import DuplicateTask, InvalidParameters
+
+if TYPE_CHECKING:
+    from scheduler.services.jobs.calling import Stated
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -66,7 +69,7 @@ def register(
     timezone: str | None = None,
     previous_keys: Sequence[str] = (),
     on_conflict: str = OnConflict.KEEP,
-    **stated: Any,
+    **stated: Unpack[Stated],
 ) -> None:
     """
     Declare a job for a task: its function or its name.
@@ -98,7 +101,7 @@ def schedule(
     timezone: str | None = None,
     previous_keys: Sequence[str] = (),
     on_conflict: str = OnConflict.KEEP,
-    **stated: Any,
+    **stated: Unpack[Stated],
 ) -> Callable[[Function], Function]:
     """
     Declare a job for the task below. Several are allowed, each with a ``key`` of its own.

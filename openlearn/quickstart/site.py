@@ -55,6 +55,10 @@ def is_free(port: int) -> bool:
 
 
 def free_port() -> int:
+    """Return one of the ports after the usual one, so that addresses stay as they were, or any that is free."""
+    for port in range(DEFAULT_PORT + 1, DEFAULT_PORT + 20):
+        if is_free(port):
+            return port
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return int(listener.getsockname()[1])

@@ -91,6 +91,14 @@ CHANGED_MEANWHILE_IN = declare(
     yours=int,
     what=str,
 )
+CHANGED_SINCE_READ = declare(
+    "changed_since_read",
+    "The job “{id}” was changed after it was read: it has version {version}, yours is {yours}. Nothing was saved. "
+    "Read it again, or change it with scheduler.services.jobs.",
+    id=str,
+    version=int,
+    yours=int,
+)
 SEALED_VALUE_SENT = declare("sealed_value_sent", "Sealed values cannot be sent: send the secret.")
 NOTHING_MASKED = declare(
     "nothing_masked", "{name} is masked, and there is no stored value that it stands for: send the secret.", name=str

@@ -31,6 +31,7 @@ def use_newest(*, system: tuple[str, ...] = _SYSTEM, environ: Mapping[str, str] 
             zoneinfo.reset_tzpath(to=chosen)
             zoneinfo.ZoneInfo.clear_cache()
     release.cache_clear()
+    rank.cache_clear()
     return release()
 
 
@@ -38,6 +39,13 @@ def use_newest(*, system: tuple[str, ...] = _SYSTEM, environ: Mapping[str, str] 
 def release() -> str:
     """Return the release that ``zoneinfo`` read when it was chosen, such as ``2026c``."""
     return _release_of(zoneinfo.TZPATH) or _package_release()
+
+
+@cache
+def rank() -> str:
+    """Return the release in a form that compares with those of other processes. What names none is older than all."""
+    found = release()
+    return found if _RELEASE.fullmatch(found) else ""
 
 
 def is_older(release: str, *, than: str) -> bool:

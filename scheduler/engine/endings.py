@@ -10,7 +10,7 @@ from scheduler.core.tasks.adapters import Adapter
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.identity import Identity
 from scheduler.errors import UnknownTask
-from scheduler.execution.runner import return_connections
+from scheduler.execution import body_connections
 from scheduler.loops import Loop
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
@@ -35,7 +35,7 @@ class Endings(Loop):
         """These outcomes are recorded. Called in the recorder's thread."""
         for outcome in outcomes:
             run = owned(outcome.run_id)
-            adapter = None if run is None else _adapter(run.task)
+            adapter = None if run is None else adapter_of(run.task)
             if run is not None and adapter is not None:
                 if not self.is_alive:
                     self.start()
@@ -60,11 +60,12 @@ class Endings(Loop):
         except Exception:  # receivers of signals are code that is not ours
             logger.exception(events.ENDINGS_FAILED, extra={"error": f"run {run.id}", "pause": 0.0})
         finally:
-            return_connections()
+            body_connections.give_back()
         return 0.0
 
 
-def _adapter(task: str) -> Adapter | None:
+def adapter_of(task: str) -> Adapter | None:
+    """Return what calls a task for its framework. ``None``: it is one of ours, or unknown."""
     try:
         return registry.get(task).adapter
     except UnknownTask:

@@ -29,7 +29,7 @@ from scheduler.execution.recorder import Recorder
 from scheduler.loops import Periodic, spawn
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
-from scheduler.store.liveness import installation, nodes
+from scheduler.store.liveness import installation, nodes, sequences
 from scheduler.store.recording import runs
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
@@ -147,6 +147,8 @@ class Node:
         :raises WrongEnvironment, DatabaseUnavailable: the node was not started
         """
         installation.admit(environment=self._settings.environment)
+        if moved := sequences.advance():
+            logger.warning(events.SEQUENCES_ADVANCED, extra={"tables": moved})
         self._open_sessions()
         self._register(self.identity)
         self._watchdog.start()

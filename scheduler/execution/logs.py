@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
 from scheduler import conf, context
@@ -58,18 +60,49 @@ def install(*, level: str, is_child: bool = False) -> None:
     The root logger passes on what it passed by before: to the runs, and to no handler that the project has. Loggers
     with a level of their own keep it.
     """
-    root = logging.getLogger()
-    if any(isinstance(handler, RunLogHandler) for handler in root.handlers):
+    if _is_installed():
         return
+    root = logging.getLogger()
     if not root.handlers and logging.lastResort is not None and not is_child:
         # Python prints warnings only while there is no handler; in a child they are in the run's log.
         root.addHandler(logging.lastResort)
+    _listen(level=level)
+
+
+@contextmanager
+def kept(*, level: str) -> Iterator[None]:
+    """Keep what tasks log within this block, and leave logging as it was."""
+    if _is_installed():
+        yield
+        return
+    root = logging.getLogger()
+    former, handler, hushed = _listen(level=level)
+    try:
+        yield
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(former)
+        for other, as_before in hushed:
+            other.removeFilter(as_before)
+
+
+def _is_installed() -> bool:
+    return any(isinstance(handler, RunLogHandler) for handler in logging.getLogger().handlers)
+
+
+def _listen(*, level: str) -> tuple[int, RunLogHandler, list[tuple[logging.Handler, _AsBefore]]]:
+    """Add the handler. Return the former level of the root logger, the handler, and the filters of other handlers."""
+    root = logging.getLogger()
     wanted, former = logging.getLevelName(level), root.level
+    hushed: list[tuple[logging.Handler, _AsBefore]] = []
     if wanted < former:
-        for handler in _all_handlers():
-            handler.addFilter(_AsBefore(former))
+        hushed = [(other, _AsBefore(former)) for other in _all_handlers()]
+        for other, as_before in hushed:
+            other.addFilter(as_before)
         root.setLevel(wanted)
-    root.addHandler(RunLogHandler())
+    handler = RunLogHandler()
+    root.addHandler(handler)
+    return former, handler, hushed
 
 
 def _all_handlers() -> set[logging.Handler]:

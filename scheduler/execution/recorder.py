@@ -11,6 +11,7 @@ from scheduler.core.states import RunState
 from scheduler.errors import StatementCancelled
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
+from scheduler.execution.runner import now_microseconds
 from scheduler.store.recording import finishing, held_runs, rollups
 from scheduler.store.recording.finishing import Note, Outcome, Recorded
 from scheduler.store.sessions.connections import Connection, concerns_rows
@@ -52,6 +53,7 @@ class Recorder:
         self._settled = settled
         self._released = released
         self.connection = Connection(purpose="recorder")
+        self.read_clock = now_microseconds
         self.batcher: Batcher[Outcome | Note] = Batcher(
             name="scheduler-recorder",
             flush=self._flush,
@@ -80,6 +82,10 @@ class Recorder:
 
     def add(self, outcome: Outcome) -> None:
         self.batcher.add(outcome)
+
+    def record(self, outcomes: Sequence[Outcome]) -> Sequence[Outcome]:
+        """Record outcomes in this thread, and return those whose rows somebody else has locked."""
+        return self._flush(outcomes)
 
     def note(self, note: Note) -> None:
         """
@@ -229,7 +235,7 @@ class Recorder:
             self.connection,
             outcomes=outcomes,
             node=self._node,
-            clock=time.monotonic_ns() // 1000,
+            clock=self.read_clock(),
             with_care=with_care,
         )
         for job_id, failures in recorded.paused:

@@ -6,13 +6,11 @@ import asyncio
 import contextlib
 import inspect
 import logging
-import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
-from django.db import Error, connections
-from django.db.backends.signals import connection_created
+from asgiref.sync import async_to_sync
 
 from scheduler import conf, context, failpoints, sealing
 from scheduler.context import CurrentRun, StopReason
@@ -22,6 +20,7 @@ from scheduler.core.tasks.adapters import Adapter
 from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.errors import Retry, Skip, UnknownTask
+from scheduler.execution import body_connections
 from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.messages import Message
@@ -65,16 +64,24 @@ def timeout_of(run: OwnedRun) -> float | None:
     return None if declared is None else declared.total_seconds()
 
 
-def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | None = None) -> Outcome:
+def execute(
+    run: OwnedRun,
+    current: CurrentRun,
+    *,
+    at_end: Callable[[], None] | None = None,
+    keeps_connections: bool = False,
+) -> Outcome:
     """
     Run the body in this thread. Never raises: what it raises is the outcome.
 
-    ``at_end`` is called while the run is still the current one.
+    ``at_end`` is called while the run is still the current one. ``keeps_connections``: the database connections are the
+    caller's, who is within a transaction.
     """
     started = now_microseconds()
+    outcome: Outcome | None = None
     try:
         # In a context of its own: the language or time zone that one body activates must not be the next one's.
-        return copy_context().run(_execute, run, current, started=started, at_end=at_end)
+        outcome = copy_context().run(_execute, run, current, started=started, at_end=at_end)
     except BaseException as fault:
         # What a body raises has code of its own, which may fail while it is looked at: that must not end the thread.
         logger.exception(events.RUN_FAULT, extra={"run": run.id})
@@ -88,6 +95,13 @@ def execute(run: OwnedRun, current: CurrentRun, *, at_end: Callable[[], None] | 
             traceback=masked(traceback, current.secrets),
             node=current.node,
         )
+    finally:
+        has_failed = outcome is None or outcome.state is not RunState.SUCCEEDED
+        if not keeps_connections and (
+            body_connections.opened.any or has_failed
+        ):  # what failed may have opened half a connection
+            body_connections.give_back()
+    return outcome
 
 
 def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callable[[], None] | None) -> Outcome:
@@ -117,8 +131,6 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
                 at_end()
         finally:
             context.leave(token)
-            if _opened.any or state is not RunState.SUCCEEDED:  # what failed may have opened half a connection
-                return_connections()
     if current.secrets:
         result, error = _masked(result, current.secrets), _masked(error, current.secrets)
         traceback = masked(traceback, current.secrets)
@@ -213,20 +225,28 @@ async def _result_of(awaitable: Awaitable[Any]) -> Any:
 
 
 def _awaited(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
-    """Run a coroutine in an event loop of its own. A stop cancels it."""
-    with asyncio.Runner() as runner:
-        loop = runner.get_loop()
-        task = loop.create_task(coroutine)
+    """
+    Run a coroutine in an event loop of its own. A stop cancels it.
 
-        def cancel() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed just now: it has ended by itself
-                loop.call_soon_threadsafe(task.cancel)
+    Synchronous code that it calls, such as the ORM, runs in this thread with the connections of this thread. Otherwise
+    the async bodies of the whole process would share one thread for it, and its connections would never be given back.
+    """
+    return async_to_sync(_until_it_ends)(coroutine, current)
 
-        current.on_stop(cancel)
-        try:
-            return loop.run_until_complete(task)
-        finally:
-            current.on_stop(None)
+
+async def _until_it_ends(coroutine: Coroutine[Any, Any, Any], current: CurrentRun) -> Any:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(coroutine)
+
+    def cancel() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed just now: it has ended by itself
+            loop.call_soon_threadsafe(task.cancel)
+
+    current.on_stop(cancel)
+    try:
+        return await task
+    finally:
+        current.on_stop(None)
 
 
 def _state_after(raised: BaseException, current: CurrentRun) -> RunState:
@@ -251,38 +271,3 @@ def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> 
 
 def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:
     return None if text is None else masked(text, secrets)
-
-
-class _Opened(threading.local):
-    """Whether this thread opened a connection since it gave all back: asking Django costs more than a short body."""
-
-    any = False
-
-
-_opened = _Opened()
-
-
-def _note_opened(**_: object) -> None:
-    _opened.any = True
-
-
-connection_created.connect(_note_opened, dispatch_uid="scheduler.execution.runner")
-
-
-def return_connections() -> None:
-    """
-    Give the body's database connections back, rolling back what it left open.
-
-    Django's wrapper of one that was left within a transaction refuses everything from then on: it is given up, so that
-    the next body in this thread gets another.
-    """
-    _opened.any = False
-    for connection in connections.all(initialized_only=True):
-        if connection.connection is None:
-            continue
-        try:
-            connection.close()
-        except Error:
-            logger.warning(events.RUN_CONNECTION_NOT_CLOSED, exc_info=True)
-        if connection.in_atomic_block or connection.connection is not None:
-            del connections[connection.alias]

@@ -1,4 +1,4 @@
-"""``manage.py jobs bulk``: one action on all jobs that a filter finds, with progress."""
+"""``manage.py jobs``: one action on all jobs that a filter finds, with progress."""
 
 from __future__ import annotations
 
@@ -8,38 +8,71 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from scheduler.core import durations
-from scheduler.core.states import Via
-from scheduler.logbook import visible
-from scheduler.management import printing
-from scheduler.services import bulk
-from scheduler.services.bulk import Selection, edits, on_jobs
+from scheduler.management import many, printing
+from scheduler.services.bulk import Selection, edits
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
 
+ACTIONS = ("run", "add_tags", "remove_tags", "clone", "edit")
+"""Of ``jobs bulk``. The others are words of their own, which take ids or a filter."""
+
+
+def add_filter(parser: CommandParser) -> None:
+    found = parser.add_argument_group("filter")
+    found.add_argument("--state", action="append", choices=("active", "paused", "finished", "broken"), default=[])
+    found.add_argument("--task", action="append", default=[])
+    found.add_argument("--executor", action="append", default=[])
+    found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
+    found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
+    found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+    found.add_argument("--all", action="store_true", help="All jobs, where no filter is given.")
+    parser.add_argument("--dry-run", action="store_true", help="Print the jobs; for edit, with what would change.")
+
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("action", choices=on_jobs.ACTIONS)
-    parser.add_argument("--state", action="append", choices=("active", "paused", "finished", "broken"), default=[])
-    parser.add_argument("--task", action="append", default=[])
-    parser.add_argument("--executor", action="append", default=[])
-    parser.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
-    parser.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
-    parser.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
-    parser.add_argument("--all", action="store_true", help="All jobs, where no filter is given.")
+    parser.add_argument("action", choices=ACTIONS)
+    add_filter(parser)
     parser.add_argument("--reason", default="")
-    parser.add_argument("--until", type=printing.since, metavar="TIME", help="pause: when it ends by itself.")
     parser.add_argument("--tags", action="append", default=[], metavar="TAG", help="add_tags, remove_tags.")
     edit = parser.add_argument_group("edit")
     edit.add_argument("--set-timezone", metavar="ZONE")
     edit.add_argument("--set-interval", metavar="DURATION", help="Such as “90 min”.")
     edit.add_argument("--set-timeout", metavar="DURATION", help="Such as “2 h”.")
     edit.add_argument("--set-executor", metavar="NAME")
-    parser.add_argument("--dry-run", action="store_true", help="Print the jobs; for edit, with what would change.")
+    printing.add_output(parser)
 
 
-def run(options: dict[str, Any], *, actor: str, out: OutputWrapper, err: OutputWrapper) -> None:
+def is_filtered(options: dict[str, Any]) -> bool:
+    """Whether an option selects jobs."""
+    return options["all"] or _filter(options) != JobFilter()
+
+
+def run(options: dict[str, Any], *, out: OutputWrapper, err: OutputWrapper) -> None:
     """:raises CommandError: no filter was given, or jobs were refused"""
-    filter = JobFilter(
+    parameters = {"reason": options["reason"], "until": None, "tags": options["tags"], "changes": _changes(options)}
+    act(options["action"], options, parameters=parameters, out=out, err=err)
+
+
+def act(
+    action: str, options: dict[str, Any], *, parameters: dict[str, Any], out: OutputWrapper, err: OutputWrapper
+) -> None:
+    """:raises CommandError: no filter was given, or jobs were refused"""
+    if not is_filtered(options):
+        raise CommandError("Give a filter, such as --tag or --state, or --all.", returncode=printing.NOT_ASKED)
+    filter = _filter(options)
+    if options["dry_run"]:
+        _print_preview(filter, parameters.get("changes", {}), output=options["output"], out=out)
+        return
+    row = many.carry_out(
+        subject="jobs", action=action, selection=Selection(filter=filter), parameters=parameters, err=err
+    )
+    out.write(printing.as_json(many.summary(row)) if options["output"] == "json" else many.sentence(row))
+    if row.refused:
+        raise CommandError(f"{row.refused:,} jobs were refused.", returncode=printing.REFUSED)
+
+
+def _filter(options: dict[str, Any]) -> JobFilter:
+    return JobFilter(
         states=tuple(options["state"]),
         tasks=tuple(options["task"]),
         executors=tuple(options["executor"]),
@@ -47,34 +80,6 @@ def run(options: dict[str, Any], *, actor: str, out: OutputWrapper, err: OutputW
         text=options["search"],
         failing=options["failing"],
     )
-    if filter == JobFilter() and not options["all"]:
-        raise CommandError("Give a filter, such as --tag or --state, or --all.", returncode=printing.NOT_ASKED)
-    changes = _changes(options)
-    if options["dry_run"]:
-        _print_preview(filter, changes, out=out)
-        return
-    row = bulk.begin(
-        subject="jobs",
-        action=options["action"],
-        selection=Selection(filter=filter),
-        parameters={
-            "reason": options["reason"],
-            "until": options["until"].isoformat() if options["until"] else None,
-            "tags": options["tags"],
-            "changes": changes,
-        },
-        actor=actor,
-        via=Via.COMMAND,
-    )
-    while row.finished_at is None:
-        row = bulk.step(id=row.pk, seconds=0.5)
-        if err.isatty():
-            err.write(f"\r{row.done + row.refused:,} of {row.total:,}", ending="")
-    for each in row.refusals:
-        err.write(visible(f"{each['id']}: {each['text']}"))
-    out.write(f"{options['action']}: {row.done:,} of {row.total:,} done, {row.refused:,} refused.")
-    if row.refused:
-        raise CommandError(f"{row.refused:,} jobs were refused.", returncode=printing.REFUSED)
 
 
 def _changes(options: dict[str, Any]) -> dict[str, Any]:
@@ -89,13 +94,14 @@ def _changes(options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _print_preview(filter: JobFilter, changes: dict[str, Any], *, out: OutputWrapper) -> None:
+def _print_preview(filter: JobFilter, changes: dict[str, Any], *, output: str, out: OutputWrapper) -> None:
     found = job_queries.jobs(filter=filter).order_by("pk")
-    if not changes:
-        out.write(printing.table(rows=[{"id": job.pk, "name": job.name} for job in found], columns=("id", "name")))
-        return
-    rows = [_previewed(each) for each in edits.preview(jobs=found, changes=changes)]
-    out.write(printing.table(rows=rows, columns=("id", "changes", "detail")))
+    if changes:
+        rows = [_previewed(each) for each in edits.preview(jobs=found, changes=changes)]
+        columns: tuple[str, ...] = ("id", "changes", "detail")
+    else:
+        rows, columns = [{"id": job.pk, "name": job.name} for job in found], ("id", "name")
+    out.write(printing.as_json(rows) if output == "json" else printing.table(rows=rows, columns=columns))
 
 
 def _previewed(effect: edits.Effect) -> dict[str, Any]:

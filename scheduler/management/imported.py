@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
@@ -12,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from scheduler.compat import beat_schedule, crontab_file
-from scheduler.management import printing
+from scheduler.management import printing, reading
 from scheduler.services.alerts.transfer import Loaded
 
 _HINT = "# Name this file in SCHEDULER['DECLARATIONS'], then look at “manage.py jobs plan”.\n"
@@ -34,12 +32,7 @@ def _add_timezone(parser: CommandParser) -> None:
 
 def crontab(*, file: str, timezone: str, out: OutputWrapper, err: OutputWrapper) -> None:
     """Print the jobs of a crontab as a declarations file, and what is left out on standard error."""
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise CommandError(f"{file} cannot be read: {reason}.", returncode=printing.NOT_ASKED) from None
-    lines = crontab_file.read(text, timezone=timezone)
+    lines = crontab_file.read(reading.text(file), timezone=timezone)
     jobs = {line.key: line.definition for line in lines if line.definition is not None}
     notes = [f"line {line.number}: {line.text}" for line in lines if line.text]
     commands = sorted({definition["kwargs"]["name"] for definition in jobs.values()})

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import sys
-from argparse import ArgumentTypeError
+from argparse import SUPPRESS, ArgumentTypeError
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
@@ -61,6 +61,28 @@ _NOT_FOUND = (
 )
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def words(parser: CommandParser) -> Words:
+    """Let a command have words, each with options of its own. Those of Django may stand before and after the word."""
+    found = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+    return Words(found.add_parser)
+
+
+class Words:
+    """The words of a command."""
+
+    def __init__(self, add: Callable[..., Any]) -> None:
+        self._add = add
+
+    def add_parser(self, word: str, *, help: str) -> CommandParser:
+        part: CommandParser = self._add(word, help=help)
+        for option in ("--settings", "--pythonpath"):
+            part.add_argument(option, default=SUPPRESS, help=SUPPRESS)
+        for option in ("--traceback", "--no-color", "--force-color", "--skip-checks"):
+            part.add_argument(option, action="store_true", default=SUPPRESS, help=SUPPRESS)
+        part.add_argument("-v", "--verbosity", type=int, choices=range(4), default=SUPPRESS, help=SUPPRESS)
+        return part
 
 
 def add_output(parser: CommandParser) -> None:

@@ -14,6 +14,7 @@ from scheduler.models import Job
 from scheduler.services import assumptions, retention
 from scheduler.services.database_errors import connect, explain, is_transient
 from scheduler.store import database
+from scheduler.store.liveness import sequences
 from scheduler.store.sessions import locks
 from scheduler.store.sessions.connections import Connection
 
@@ -96,6 +97,8 @@ def _install() -> Health:
         except Error as error:
             return dataclasses.replace(found, error=explain(error=error, alias=alias))
     found = check()
+    if found.error is None:
+        sequences.advance()
     if found.error is None and retention.schedule_clean_up():
         found = check()
     return found

@@ -59,16 +59,16 @@ class Statements:
 
 
 @contextmanager
-def atomic() -> Iterator[None]:
+def atomic(*, savepoint: bool = True) -> Iterator[None]:
     """
-    Open a transaction on the tables, or a savepoint in the one that is open.
+    Open a transaction on the tables, or in the one that is open a savepoint unless the caller wants none.
 
     Its isolation is READ COMMITTED whatever the default of the server, the database or the role: the statements lock
     the rows that they decide about, and look again at what they waited for. Within a transaction of the caller's,
     the caller's isolation stays.
     """
     is_outermost = not connection().in_atomic_block
-    with transaction.atomic(using=tables_alias()):
+    with transaction.atomic(using=tables_alias(), savepoint=savepoint):
         if is_outermost:
             with cursor() as opening:
                 opening.execute("SET TRANSACTION ISOLATION LEVEL READ COMMITTED")

@@ -9,11 +9,12 @@ CREATE OR REPLACE FUNCTION scheduler_job_changed() RETURNS trigger LANGUAGE plpg
 AS $$
 BEGIN
     -- The services raise the version with every change; whoever does not is inspected by a node.
-    IF NEW.version = OLD.version AND NOT NEW.needs_inspection THEN
+    IF NEW.version <= OLD.version THEN
         IF NEW.trigger IS DISTINCT FROM OLD.trigger THEN
             NEW.needs_rescheduling := true;
         END IF;
-        NEW.needs_inspection := NEW.trigger IS DISTINCT FROM OLD.trigger
+        NEW.needs_inspection := NEW.needs_inspection
+            OR NEW.trigger IS DISTINCT FROM OLD.trigger
             OR NEW.task IS DISTINCT FROM OLD.task
             OR NEW.args IS DISTINCT FROM OLD.args
             OR NEW.kwargs IS DISTINCT FROM OLD.kwargs
@@ -25,6 +26,29 @@ END $$;
 CREATE TRIGGER scheduler_job_changed
     BEFORE UPDATE OF trigger, task, args, kwargs, state ON scheduler_job
     FOR EACH ROW EXECUTE FUNCTION scheduler_job_changed();
+
+-- Give no version twice, whoever writes: what somebody has read is never taken for what is stored now.
+CREATE OR REPLACE FUNCTION scheduler_raise_version() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    -- Nodes write these. Everything else is part of the definition, columns of later migrations included.
+    kept_by_nodes CONSTANT text[] := ARRAY[
+        'version', 'state', 'paused_until', 'state_reason', 'reason_code', 'reason_params', 'state_changed_at',
+        'state_changed_by', 'updated_at', 'updated_by', 'needs_inspection', 'needs_rescheduling', 'interrupted_at',
+        'consecutive_failures'];
+BEGIN
+    IF NEW.version < OLD.version OR to_jsonb(NEW) - kept_by_nodes <> to_jsonb(OLD) - kept_by_nodes THEN
+        NEW.version := least(OLD.version, 2147483646) + 1;
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER scheduler_raise_version
+    BEFORE UPDATE OF version, name, tags, description, task, args, kwargs, trigger, executor, priority, queue,
+        "coalesce", max_instances, misfire_grace_time, rerun_if_interrupted, overlap, timeout, max_retries,
+        retry_delay, retry_backoff, retry_delay_cap, retry_jitter, pause_after_failures, state, state_reason,
+        source, paused_until ON scheduler_job
+        FOR EACH ROW WHEN ((new.version <= old.version)) EXECUTE FUNCTION scheduler_raise_version();
 
 -- Wake the nodes when definitions change.
 CREATE OR REPLACE FUNCTION scheduler_notify_jobs() RETURNS trigger LANGUAGE plpgsql

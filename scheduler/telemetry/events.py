@@ -463,6 +463,12 @@ RUNS_REFUSED_AT_THE_GATE = _event(
 RUNS_TAKEN_AWAY = _event(
     "scheduler.runs.taken_away", level="warning", fields="count", meaning="Waiting runs belong to other nodes now."
 )
+SEQUENCES_ADVANCED = _event(
+    "scheduler.sequences.advanced",
+    level="warning",
+    fields="tables",
+    meaning="Sequences were behind the rows of their tables, as after logical replication, and go on after them.",
+)
 TAKE_DIVIDED = _event(
     "scheduler.take.divided",
     level="warning",

@@ -117,6 +117,17 @@ def jobs_that_nobody_has_inspected_are_not_claimed(session: Connection) -> None:
     assert not claim(session).jobs
 
 
+def jobs_with_a_word_of_a_newer_release_are_not_claimed(session: Connection) -> None:
+    add_job(overlap="newer")
+    assert not claim(session).jobs
+
+
+def what_a_node_with_newer_rules_plans_is_not_claimed(session: Connection) -> None:
+    add_node(tzdata="2999a", tasks=[TASK])
+    add_job(trigger={"type": "cron", "expression": "0 12 * * *", "timezone": "UTC"})
+    assert not claim(session).jobs
+
+
 def jobs_of_other_releases_are_not_claimed(session: Connection) -> None:
     add_job(task="tests.of_a_newer_release")
     assert not claim(session).jobs
@@ -263,6 +274,8 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
     ("claim_due_jobs", "AND job.state = 'active'", "", jobs_that_are_not_active_are_not_claimed),
     ("claim_due_jobs", "AND NOT job.needs_inspection", "", jobs_that_nobody_has_inspected_are_not_claimed),
     ("claim_due_jobs", "AND job.task = ANY(%(tasks)s::text[])", "", jobs_of_other_releases_are_not_claimed),
+    ("claim_due_jobs", "AND job.overlap IN ('skip', 'queue')", "", jobs_with_a_word_of_a_newer_release_are_not_claimed),
+    ("claim_due_jobs", "SELECT count(*) = 0", "SELECT true", what_a_node_with_newer_rules_plans_is_not_claimed),
     (
         "claim_due_jobs",
         "parent.next_run_time <= coalesce(%(now)s::timestamptz, now())",

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from scheduler import task
-from tests.sample_app import django_tasks, effects, governed, greedy, limited
+from tests.sample_app import database, django_tasks, effects, governed, greedy, limited
 
-__all__ = ["django_tasks", "governed", "greedy", "limited"]
+__all__ = ["database", "django_tasks", "governed", "greedy", "limited"]
 
 
 @task(name="sample.nothing")

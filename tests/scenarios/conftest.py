@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.postgres import Cluster
+from tests.scenarios.own_project import OwnProject, interpreters
 from tests.scenarios.site import Site, connected_to, migrate
 
 pytest.register_assert_rewrite("tests.scenarios.ticking")
@@ -35,4 +36,16 @@ def site(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Iterator[S
     with django_db_blocker.unblock(), connected_to(site.url):
         yield site
         site.close()
+    cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=interpreters())
+def project(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
+    """A bare project with the app, and an empty database of its own, for each corner that is to be tried."""
+    if not cluster.is_running:
+        cluster.start()
+    name = f"own_{next(_numbers)}"
+    cluster.psql(f"CREATE DATABASE {name}")
+    project = OwnProject(directory=tmp_path / "own", python=request.param, database=cluster.url(name))
+    yield project
     cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")

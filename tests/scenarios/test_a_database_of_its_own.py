@@ -40,6 +40,37 @@ jobs.pause(job=job)
 jobs.resume(job=job)
 jobs.update(job=job, kwargs={"recipient": "b"})
 jobs.run_now(job=job)
+
+from scheduler.services import bulk, calendars, templates
+from scheduler.services.alerts import channels, incidents, rules, switches
+from scheduler.services.bulk import Selection
+from scheduler.services.jobs import restoring, transfer
+from scheduler.services.templates import instances
+from scheduler.models import Change, Incident
+channel = channels.create(name="Ops", kind="webhook", config={"url": "https://shop.example/hook"})
+rule = rules.create(name="Fails", kind="failing", threshold=3, channels=[channel])
+rules.update(rule=rule, threshold=4)
+switch = switches.create(name="Dead man", url="https://shop.example/ping")
+Incident.objects.create(rule=rule, rule_name="Fails", kind="failing", severity="warning", subject="job:tick",
+                        job_key="tick", job_name="tick")
+incidents.acknowledge(incident=Incident.objects.get(), actor="anna")
+calendar = calendars.create(name="holidays", rules=["2031-01-01"])
+jobs.create(id="free", task="reports.send_report", kwargs={"recipient": "a"},
+            trigger={"type": "cron", "expression": "0 9 * * *", "not_on": ["holidays"]})
+calendars.update(calendar=calendar, rules=["2031-01-01", "2031-12-25"])
+body = {"task": "reports.send_report", "kwargs": {"recipient": "a"}, "trigger": {"type": "interval", "hours": 1}}
+version = templates.create(slug="mirror", title="Mirror", body=body)
+instances.create(version=version, key="mirrored", values={})
+for action in ("pause", "resume", "run"):
+    row = bulk.begin(subject="jobs", action=action, selection=Selection(ids=("free",)), actor="anna")
+    while row.finished_at is None:
+        row = bulk.step(id=row.pk)
+    assert row.refused == 0, row.refusals
+jobs.remove(job="mirrored")
+restoring.restore(change=Change.objects.latest("id"), actor="anna")
+document = transfer.export(with_alerts=True)
+transfer.import_jobs(document=document, actor="anna", update=True)
+transfer.import_alerts(document=document, actor="anna", update=True)
 """
 
 RUNS = """
@@ -56,8 +87,13 @@ settings.ALLOWED_HOSTS = ["testserver"]
 user = get_user_model().objects.create_superuser("root", "root@example.org", "secret")
 client = Client()
 client.force_login(user)
-for page in ("/admin/scheduler/job/", "/admin/scheduler/job/tick/change/", "/admin/scheduler/run/",
-             "/api/v1/scheduler/status"):
+lists = ("job", "run", "node", "change", "rule", "channel", "incident", "notification", "calendar", "template")
+resources = ("status", "metrics", "health", "jobs", "runs", "changes", "nodes", "tasks", "rules", "channels",
+             "switches", "incidents", "calendars", "templates", "tokens")
+for page in ("/admin/", "/admin/scheduler/job/tick/change/", "/admin/scheduler/job/tick/show/",
+             "/admin/scheduler/node/health/",
+             *(f"/admin/scheduler/{name}/" for name in lists),
+             *(f"/api/v1/scheduler/{name}" for name in resources)):
     print(page, client.get(page).status_code)
 key = {"HTTP_IDEMPOTENCY_KEY": "once"}
 print("run", client.post("/api/v1/scheduler/jobs/tick/run", "{}", content_type="application/json", **key).status_code)

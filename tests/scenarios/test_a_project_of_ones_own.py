@@ -2,17 +2,11 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
-from itertools import count
-from pathlib import Path
 
 import pytest
 
-from tests.postgres import Cluster
-from tests.scenarios.own_project import CHECKOUT, OwnProject, block, interpreters
+from tests.scenarios.own_project import CHECKOUT, OwnProject, block
 from tests.waiting import wait_until
-
-_numbers = count(1)
 
 TASK = """
 
@@ -64,17 +58,6 @@ with connection.cursor() as cursor:
     sessions = sorted(name for (name,) in cursor.fetchall())
 print(json.dumps({"django": django.__version__, "psycopg3": is_psycopg3, "sessions": sessions}))
 """
-
-
-@pytest.fixture(params=interpreters())
-def project(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
-    if not cluster.is_running:
-        cluster.start()
-    name = f"own_{next(_numbers)}"
-    cluster.psql(f"CREATE DATABASE {name}")
-    project = OwnProject(directory=tmp_path / "own", python=request.param, database=cluster.url(name))
-    yield project
-    cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.mark.timeout(400)

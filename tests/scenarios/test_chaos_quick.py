@@ -27,6 +27,7 @@ QUICK = {
     "flood": 3000,
     "alerts": 8,
     "outage": 2000,
+    "enqueue": 5,
     "odd": 9,
     "operate": 12,
     "masses": 10,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -24,6 +25,28 @@ class TestThePackage:
         data = {file for file in app.rglob("*") if file.is_file() and file.suffix not in (".py", ".pyc")}
 
         assert data == packed
+
+    def test_names_the_pythons_that_are_tried(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+        noxfile = ast.parse((ROOT / "noxfile.py").read_text())
+        tried = {
+            target.id: ast.literal_eval(node.value)
+            for node in noxfile.body
+            if isinstance(node, ast.Assign) and isinstance(target := node.targets[0], ast.Name)
+            if target.id in ("PYTHONS", "DJANGOS")
+        }
+
+        prefix = "Programming Language :: Python :: 3."
+        named = [name.rpartition(" ")[2] for name in project["classifiers"] if name.startswith(prefix)]
+        assert list(tried["PYTHONS"]) == named
+        assert project["requires-python"] == f">={named[0]}"
+        assert f"django>={tried['DJANGOS'][0]},<7" in project["dependencies"]
+
+    def test_has_an_extra_for_each_optional_import_of_the_kit(self) -> None:
+        extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+        developed = (ROOT / "requirements-dev.txt").read_text().splitlines()
+
+        assert set(extras["testing"]) <= {line.partition("#")[0].strip() for line in developed}
 
 
 class TestTheFilesOfPages:

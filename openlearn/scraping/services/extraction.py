@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
@@ -20,6 +20,7 @@ from openlearn.scraping.reading import reader_process
 from openlearn.scraping.reading.articles import Extracted
 from openlearn.scraping.storing import settling
 from openlearn.scraping.storing.documents import Outcome
+from scheduler.services import transactions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +95,7 @@ def _store(page: Page, found: Extracted | NotForIndexing | UnreadablePage, *, no
             extraction_attempts=EXTRACTION_ATTEMPTS, extraction_problem=sentences.as_data(found.message)
         )
         return "failed"
-    with transaction.atomic():
+    with transactions.atomic():
         settled = settling.settle(page=page, found=found, now=now())
         _mark(page, now=now(), document_id=settled.document_id, problem=settled.problem)
     return "skipped" if settled.problem or settled.outcome is Outcome.FOREIGN else settled.outcome.value

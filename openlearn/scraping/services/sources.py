@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from openlearn.scraping.errors import AddressTaken
@@ -11,7 +10,7 @@ from openlearn.scraping.services import source_jobs
 from scheduler.errors import AlreadyPaused, JobNotFound
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
-from scheduler.services import jobs
+from scheduler.services import jobs, transactions
 
 EXTRACT_TASK = "scraping.extract_documents"
 EXTRACT_JOB_ID = "scraping.extract_documents"
@@ -26,7 +25,7 @@ def save_source(
     ``origin`` is the way in: ``admin``, ``api`` or ``code``. ``paused`` is for a new job. An existing one stays paused
     or active. A new source that is not paused is scraped at once if ``scrape`` is true.
     """
-    with transaction.atomic():
+    with transactions.atomic():
         before = Source.objects.filter(pk=source.pk).first()
         if before is not None and (before.url, before.kind) != (source.url, source.kind):
             _forget_address(source)
@@ -40,7 +39,7 @@ def save_source(
 
 def remove_source(*, source: Source, actor: str = "") -> None:
     """Delete a source with its pages and its job. Its documents stay, without a source."""
-    with transaction.atomic():
+    with transactions.atomic():
         job = Job.objects.filter(pk=source.job_id).first()
         if job is not None:
             jobs.remove(job=job, actor=actor)
@@ -53,7 +52,7 @@ def scrape_now(*, source: Source, actor: str = "") -> Run:
 
     :raises JobNotFound: somebody deleted the job, and saving the source creates it again
     """
-    with transaction.atomic():
+    with transactions.atomic():
         Source.objects.filter(pk=source.pk).update(rest_until=None)
         return jobs.run_now(job=job_of(source), actor=actor)
 
@@ -100,7 +99,7 @@ def take_new_address(*, source: Source, actor: str = "") -> Source:
 
     :raises AddressTaken: another source has it, and this one is unchanged
     """
-    with transaction.atomic():
+    with transactions.atomic():
         source = Source.objects.select_for_update().get(pk=source.pk)
         if not source.moved_to:
             return source

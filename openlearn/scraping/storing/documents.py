@@ -9,10 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db import transaction
-
 from openlearn.scraping import addresses
 from openlearn.scraping.models import Document
+from scheduler.services import transactions
 
 
 class Outcome(StrEnum):
@@ -66,7 +65,7 @@ def upsert(
     given one is poorer. A document without a source is taken over. ``is_listed``: its source names it now, which ends
     a withdrawal.
     """
-    with transaction.atomic(savepoint=False):  # most callers are in a transaction of their own
+    with transactions.atomic(savepoint=False):  # most callers are in a transaction of their own
         known = _locked(document_id, url)
         document, created = (known, False) if known else _created(source_id, url, content, now)
         if created:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Least
 
@@ -18,6 +17,7 @@ from openlearn.scraping.reading.feeds import Entry
 from openlearn.scraping.reading.sitemaps import Location
 from openlearn.scraping.storing import backoff, documents
 from openlearn.scraping.storing.documents import Content, Outcome
+from scheduler.services import transactions
 
 ROWS = 1_000
 
@@ -80,7 +80,7 @@ def store_entry(*, source: Source, entry: Entry, item: KnownItem | None, now: da
         published_at=entry.published_at,
     )
     wants_page = source.page_limit > 0 and entry.has_page
-    with transaction.atomic():
+    with transactions.atomic():
         stored = documents.upsert(
             source_id=source.pk,
             url=entry.url,

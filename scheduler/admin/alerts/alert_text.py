@@ -8,19 +8,21 @@ from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
-from scheduler.admin.format.display import Mark
+from scheduler.admin.format.marks import Mark, Marks
 from scheduler.core.alerts import KINDS, RuleKind
 from scheduler.models import Incident, Job
 from scheduler.services.alerts import channels, incidents, rules, sentences
 from scheduler.services.alerts.incidents import IncidentFilter
 from scheduler.services.sites import reverse
 
-SEVERITIES = {
-    "info": Mark(word=gettext_lazy("info"), shape="i", tone="info"),
-    "warning": Mark(word=gettext_lazy("warning"), shape="!", tone="warn"),
-    "critical": Mark(word=gettext_lazy("critical"), shape="✕", tone="bad"),
-}
-KIND_WORDS = {
+SEVERITIES = Marks(
+    {
+        "info": Mark(word=gettext_lazy("info"), shape="i", tone="info"),
+        "warning": Mark(word=gettext_lazy("warning"), shape="!", tone="warn"),
+        "critical": Mark(word=gettext_lazy("critical"), shape="✕", tone="bad"),
+    }
+)
+KIND_WORDS: dict[str, Any] = {
     RuleKind.FAILING: gettext_lazy("failing"),
     RuleKind.BROKEN: gettext_lazy("cannot run"),
     RuleKind.LATE: gettext_lazy("late"),
@@ -31,7 +33,7 @@ KIND_WORDS = {
     RuleKind.RESULT: gettext_lazy("returns a value"),
     RuleKind.SYSTEM: gettext_lazy("the scheduler itself"),
 }
-SCOPE_WORDS = {
+SCOPE_WORDS: dict[str, Any] = {
     "everything": gettext_lazy("all jobs"),
     "tag": gettext_lazy("jobs with the tag"),
     "task": gettext_lazy("jobs of the task"),
@@ -46,12 +48,14 @@ MESSAGE_WORDS = {
     "digest": gettext_lazy("digest"),
     "test": gettext_lazy("test"),
 }
-MESSAGE_MARKS = {
-    "pending": Mark(word=gettext_lazy("waiting"), shape="○", tone="mute"),
-    "sent": Mark(word=gettext_lazy("sent"), shape="●", tone="ok"),
-    "superseded": Mark(word=gettext_lazy("superseded"), shape="»", tone="mute"),
-    "failed": Mark(word=gettext_lazy("given up"), shape="✕", tone="bad"),
-}
+MESSAGE_MARKS = Marks(
+    {
+        "pending": Mark(word=gettext_lazy("waiting"), shape="○", tone="mute"),
+        "sent": Mark(word=gettext_lazy("sent"), shape="●", tone="ok"),
+        "superseded": Mark(word=gettext_lazy("superseded"), shape="»", tone="mute"),
+        "failed": Mark(word=gettext_lazy("given up"), shape="✕", tone="bad"),
+    }
+)
 OPEN = Mark(word=gettext_lazy("open"), shape="●", tone="bad")
 ACKNOWLEDGED = Mark(word=gettext_lazy("acknowledged"), shape="◐", tone="warn")
 CLOSED = Mark(word=gettext_lazy("closed"), shape="✓", tone="mute")
@@ -69,7 +73,7 @@ def kind_sentence(kind: str) -> str:
     """Say when a rule of a kind opens an incident."""
     from django.utils.translation import gettext
 
-    return gettext(KINDS[RuleKind(kind)].sentence)
+    return gettext(KINDS[RuleKind(kind)].sentence) if kind in KIND_WORDS else kind
 
 
 def incident_address(pk: int) -> str:
@@ -87,7 +91,7 @@ def row(incident: Incident) -> dict[str, Any]:
         "incident": incident,
         "address": incident_address(incident.pk),
         "mark": state_of(incident),
-        "severity": SEVERITIES.get(incident.severity, SEVERITIES["warning"]),
+        "severity": SEVERITIES[incident.severity],
         "subject": sentences.subject(incident),
         "what": sentences.what(incident),
         "detail": sentences.detail(incident),

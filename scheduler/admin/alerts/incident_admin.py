@@ -196,7 +196,7 @@ class IncidentAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("severity"), ordering="severity")
     def shown_severity(self, incident: Incident) -> SafeString:
-        return display.badge(SEVERITIES.get(incident.severity, SEVERITIES["warning"]))
+        return display.badge(SEVERITIES[incident.severity])
 
     @admin.display(description=gettext_lazy("since"), ordering="opened_at")
     def since(self, incident: Incident) -> SafeString | str:

@@ -159,7 +159,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         if object_id is not None and request.method == "GET":
             rule = self.get_object(request, object_id)
             if rule is not None:
-                extra["preview"] = preview_sentence(rules.preview(given=rules.represent(rule)))
+                extra["preview"] = _previewed(rules.represent(rule))
                 extra["history"] = alert_history.rows(rule)
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
         return response
@@ -173,11 +173,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         form = RuleForm({**request.POST.dict(), "name": request.POST.get("name") or "preview"})
         form.fields["channels"].required = form.fields["escalation_channels"].required = False
         form.full_clean()
-        try:
-            text = preview_sentence(rules.preview(given=form.given()))
-        except InvalidRule as error:
-            text = told(error)
-        return JsonResponse({"text": text})
+        return JsonResponse({"text": _previewed(form.given())})
 
     def save_model(self, request: HttpRequest, obj: Rule, form: Any, change: bool) -> None:
         given = form.given()
@@ -203,14 +199,14 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
         numbers = [display.span(rule.seconds)] if rule.seconds else []
         numbers += [f"{rule.threshold} ×"] if rule.threshold and rule.threshold > 1 else []
         numbers += [f"{rule.path} {rule.operator} {rule.value}"] if rule.path else []
-        word = str(KIND_WORDS.get(RuleKind(rule.kind), rule.kind))
+        word = str(KIND_WORDS.get(rule.kind, rule.kind))
         return f"{word} ({', '.join(numbers)})" if numbers else word
 
     @admin.display(description=gettext_lazy("watches"), ordering="scope")
     def shown_scope(self, rule: Rule) -> str:
         if rule.kind == RuleKind.SYSTEM:
             return "–"
-        return f"{SCOPE_WORDS[rule.scope]} {display.first_line(rule.target)}".strip()
+        return f"{SCOPE_WORDS.get(rule.scope, rule.scope)} {display.first_line(rule.target)}".strip()
 
     @admin.display(description=gettext_lazy("severity"), ordering="severity")
     def shown_severity(self, rule: Rule) -> SafeString:
@@ -240,3 +236,11 @@ def preview_sentence(preview: rules.Preview) -> str:
         preview.incidents,
     )
     return f"{watched} {would % {'number': display.number(preview.incidents), 'days': rules.PREVIEW_DAYS}}"
+
+
+def _previewed(given: dict[str, Any]) -> str:
+    """Say what a rule would have done, or why it cannot be one: a newer release may have written it."""
+    try:
+        return preview_sentence(rules.preview(given=given))
+    except InvalidRule as error:
+        return told(error)

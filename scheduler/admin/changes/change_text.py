@@ -38,7 +38,7 @@ ACTIONS = {
     ChangeAction.FINISHED: gettext_lazy("ended"),
     ChangeAction.INITIAL: gettext_lazy("start of the history"),
 }
-VIA = {
+VIA: dict[str, Any] = {
     Via.ADMIN: gettext_lazy("admin"),
     Via.API: gettext_lazy("API"),
     Via.COMMAND: gettext_lazy("command line"),
@@ -46,7 +46,7 @@ VIA = {
     Via.SCHEDULER: gettext_lazy("scheduler"),
     Via.DATABASE: gettext_lazy("database"),
 }
-_DONE = {
+_DONE: dict[str, Any] = {
     ChangeAction.CREATED: gettext_lazy("Created by %s"),
     ChangeAction.EDITED: gettext_lazy("Edited by %s"),
     ChangeAction.PAUSED: gettext_lazy("Paused by %s"),
@@ -96,7 +96,7 @@ def _row(request: HttpRequest, change: Change, version: int | None, *, now: date
     return {
         "change": change,
         "sentence": sentence(change),
-        "via": VIA.get(Via(change.via), change.via),
+        "via": VIA.get(change.via, change.via),
         "job_address": None if version is None else addresses.job(change.job_key),
         "history_address": addresses.changes(job=change.job_key),
         "differences": [difference(each, now=now) for each in shown],
@@ -136,7 +136,9 @@ def sentence(change: Change) -> str:
         who = display.plain(change.actor) or (_("code") if change.via == Via.CODE else _("someone"))
     if change.restored_version is not None:
         return _("Version %(version)d restored by %(who)s") % {"who": who, "version": change.restored_version}
-    return str(_DONE[ChangeAction(change.action)]) % who
+    if change.action not in _DONE:
+        return f"{change.action}: {who}"  # the word of a newer release
+    return str(_DONE[change.action]) % who
 
 
 def difference(each: Difference, *, now: datetime) -> dict[str, Any]:

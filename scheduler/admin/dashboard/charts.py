@@ -52,9 +52,7 @@ def _bar(run: Recent, x: int) -> SafeString:
 
 def _tally(runs: Sequence[Recent]) -> str:
     found = Counter(run.state for run in runs)
-    return ", ".join(
-        f"{number(count)} {RUN_MARKS[state].word if state in RUN_MARKS else state}" for state, count in found.items()
-    )
+    return ", ".join(f"{number(count)} {RUN_MARKS[state].word}" for state, count in found.items())
 
 
 def durations(runs: Sequence[Recent]) -> SafeString | None:
@@ -70,7 +68,7 @@ def durations(runs: Sequence[Recent]) -> SafeString | None:
         '<rect class="ols-{}" x="{}" y="{}" width="{}" height="{}"/>',
         (
             (
-                RUN_MARKS[run.state].tone if run.state in RUN_MARKS else "mute",
+                RUN_MARKS[run.state].tone,
                 f"{place * step:.1f}",
                 f"{88 - max(seconds / longest * 86, 1):.1f}",
                 f"{max(step - 2, 1):.1f}",

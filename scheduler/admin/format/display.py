@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -16,6 +15,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler import conf
 from scheduler.admin.format.languages import told
+from scheduler.admin.format.marks import JOB_MARKS as JOB_MARKS
+from scheduler.admin.format.marks import NODE_MARKS as NODE_MARKS
+from scheduler.admin.format.marks import RUN_MARKS as RUN_MARKS
+from scheduler.admin.format.marks import Mark as Mark
+from scheduler.admin.format.marks import badge as badge
 from scheduler.admin.format.numbers import day as day
 from scheduler.admin.format.numbers import decimal as decimal
 from scheduler.admin.format.numbers import number as number
@@ -25,52 +29,12 @@ from scheduler.services.masking import MASK as MASK
 from scheduler.services.masking import masked as masked
 from scheduler.services.queries import overview
 
-if TYPE_CHECKING:
-    from django.utils.functional import _StrPromise as StrPromise
-
 _MOST_CHARS = 160
 _PRODUCTION = ("production", "prod", "live")
 _DIRECTIONS = dict.fromkeys((0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
 """Marks that turn the direction of text: with them, a line could be read as another than it is."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
-    """A state as word, shape and colour: the three always come together."""
-
-    word: StrPromise
-    shape: str
-    tone: str
-
-
-RUN_MARKS = {
-    "queued": Mark(word=gettext_lazy("queued"), shape="○", tone="mute"),
-    "running": Mark(word=gettext_lazy("running"), shape="◐", tone="info"),
-    "succeeded": Mark(word=gettext_lazy("succeeded"), shape="●", tone="ok"),
-    "failed": Mark(word=gettext_lazy("failed"), shape="✕", tone="bad"),
-    "timed_out": Mark(word=gettext_lazy("timed out"), shape="✕", tone="bad"),
-    "cancelled": Mark(word=gettext_lazy("cancelled"), shape="■", tone="mute"),
-    "interrupted": Mark(word=gettext_lazy("interrupted"), shape="!", tone="bad"),
-    "missed": Mark(word=gettext_lazy("missed"), shape="–", tone="warn"),
-    "skipped": Mark(word=gettext_lazy("skipped"), shape="»", tone="warn"),
-}
-JOB_MARKS = {
-    "broken": Mark(word=gettext_lazy("cannot run"), shape="⊘", tone="bad"),
-    "stopped": Mark(word=gettext_lazy("paused after failing"), shape="✕", tone="bad"),
-    "failing": Mark(word=gettext_lazy("failing"), shape="✕", tone="bad"),
-    "overdue": Mark(word=gettext_lazy("overdue"), shape="!", tone="warn"),
-    "stalled": Mark(word=gettext_lazy("not running"), shape="»", tone="warn"),
-    "ok": Mark(word=gettext_lazy("OK"), shape="●", tone="ok"),
-    "paused": Mark(word=gettext_lazy("paused"), shape="❚❚", tone="mute"),
-    "finished": Mark(word=gettext_lazy("finished"), shape="✓", tone="mute"),
-}
-NODE_MARKS = {
-    "running": Mark(word=gettext_lazy("alive"), shape="●", tone="ok"),
-    "silent": Mark(word=gettext_lazy("silent"), shape="!", tone="bad"),
-    "stopping": Mark(word=gettext_lazy("stopping"), shape="◐", tone="warn"),
-    "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
-    "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
-}
 KINDS = {
     "scheduled": gettext_lazy("schedule"),
     "manual": gettext_lazy("manual"),
@@ -79,14 +43,8 @@ KINDS = {
 }
 
 
-def badge(mark: Mark) -> SafeString:
-    return format_html(
-        '<span class="ols-state ols-{}"><span aria-hidden="true">{}</span> {}</span>', mark.tone, mark.shape, mark.word
-    )
-
-
 def run_badge(state: str) -> SafeString:
-    return badge(RUN_MARKS.get(state) or Mark(word=state, shape="?", tone="mute"))  # type: ignore[arg-type]
+    return badge(RUN_MARKS[state])
 
 
 def job_badge(condition: str) -> SafeString:

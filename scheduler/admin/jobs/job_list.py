@@ -54,6 +54,7 @@ _NOBODY = {
     "ok": gettext_lazy("No job is OK."),
     "paused": gettext_lazy("No job is paused."),
     "finished": gettext_lazy("No job is finished."),
+    "unknown": gettext_lazy("No job is in a state that this release does not know."),
 }
 
 

@@ -40,7 +40,7 @@ _SHOWN_RUNS = 10
 _SHOWN_CHANGES = 10
 _PREVIEWED = 8
 _GROUPED = timedelta(days=7)
-_SOURCES = {
+_SOURCES: dict[str, Any] = {
     JobSource.ADMIN: gettext_lazy("admin"),
     JobSource.API: gettext_lazy("API"),
     JobSource.CODE: gettext_lazy("code"),
@@ -78,7 +78,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "policies": policy_text.of(job),
         "declared": declared.context(request, job),
         "changes": change_text.rows(request, newest, now=now, is_newest=True),
-        "source": _SOURCES.get(JobSource(job.source), job.source) if job.source in set(JobSource) else job.source,
+        "source": _SOURCES.get(job.source, job.source),
         "alerts": alert_text.job_part(request, job),
         "strip": charts.strip(runs, size=STRIP) if see_runs else None,
         "chart": charts.durations(runs) if see_runs else None,
@@ -158,6 +158,9 @@ def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> 
             return _failing(job, runs, now=now)
         case "overdue":
             return _overdue(job, runs, now=now)
+        case "unknown":
+            word = job.overlap if job.state == JobState.ACTIVE else job.state
+            return _("“%s” is a word of a newer release. Nodes of this one leave the job alone.") % display.plain(word)
         case "stalled":
             return f"{passed(runs)} {_ended(runs, now=now)}".strip()
     upcoming = _("Next run %s.") % display.distance(job.next_run_time, now=now) if job.next_run_time else ""
@@ -202,7 +205,7 @@ def _ended(runs: list[Recent], *, now: datetime) -> str:
         if any(run.state == RunState.RUNNING for run in runs):
             return _("Its first run is running.")
         return _("It has not run yet.")
-    word = display.RUN_MARKS[last.state].word if last.state in display.RUN_MARKS else last.state
+    word = display.RUN_MARKS[last.state].word
     return _("Last run: %(state)s, %(when)s.") % {"state": word, "when": display.distance(last.finished_at, now=now)}
 
 

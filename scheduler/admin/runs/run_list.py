@@ -43,7 +43,7 @@ _TABS: dict[str, tuple[Any, tuple[RunState, ...]]] = {
     "missed": (gettext_lazy("Missed and skipped"), (RunState.MISSED, RunState.SKIPPED)),
     "cancelled": (gettext_lazy("Cancelled"), (RunState.CANCELLED,)),
 }
-_TEXTS = ("job", "name", "executor", "tag", "task", "queue", "error", "like", "argument", "log")
+_TEXTS = ("job", "name", "executor", "queue", "tag", "task", "error", "like", "argument", "log")
 _SLOWEST = "slowest"
 _NOTABLE_DELAY = timedelta(seconds=5)
 _MOST_NODES = 50
@@ -174,7 +174,7 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
     return {
         "run": run,
         "address": addresses.run(run.pk),
-        "label": f"{display.RUN_MARKS[run.state].word if run.state in display.RUN_MARKS else run.state}, #{run.pk}",
+        "label": f"{display.RUN_MARKS[run.state].word}, #{run.pk}",
         "job_address": _subject(run) if run.is_enqueued or run.job_id in usual else None,
         "late": display.took(late) if late > _NOTABLE_DELAY else "",
         "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),

@@ -52,7 +52,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "crumbs": [{"address": reverse("admin:scheduler_run_changelist"), "text": _("Runs")}],
         "run": run,
         "sentence": said,
-        "tone": display.RUN_MARKS[run.state].tone if run.state in display.RUN_MARKS else "mute",
+        "tone": display.RUN_MARKS[run.state].tone,
         "node": node,
         "version": seen.version if seen else "",
         "took": display.run_time(run),

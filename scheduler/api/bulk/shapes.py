@@ -21,6 +21,7 @@ class RunSelection(Body):
     name: str = Field(default="", max_length=255, description="Part of the name, the id or the task of the job.")
     task: str = Field(default="", max_length=255)
     executor: str = Field(default="", max_length=64)
+    queue: str = Field(default="", max_length=64, description="The name of a queue.")
     tag: str = Field(default="", max_length=50, description="A tag that the job has now.")
     error: str = Field(default="", max_length=255, description="Part of the error.")
     argument: str = Argument

@@ -75,7 +75,10 @@ def _may_see_details(request: Request, found: Report) -> bool:
 def _uncached(request: Request, document: dict[str, Any], status: int) -> Response:
     wanted = HEALTH_JSON in request.headers.get("Accept", "")
     content_type = HEALTH_JSON if wanted else "application/json"
-    return Response(document, status=status, content_type=content_type, headers={"Cache-Control": "no-store"})
+    answer = Response(document, status=status, content_type=content_type, headers={"Cache-Control": "no-store"})
+    # Django logs answers of 500 and above as errors. This one says that something else is wrong, at every probe.
+    answer._has_been_logged = True
+    return answer
 
 
 exporter = Exporter(metrics.read)

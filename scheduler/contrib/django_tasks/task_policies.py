@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar, Unpack
 
 from scheduler.contrib.django_tasks.compat import Task
 from scheduler.core.queues.policies import DEFAULTS, Policies
@@ -37,7 +37,23 @@ class LedgerTask(Task):  # type: ignore[misc]
     expires: float | timedelta | None = DEFAULTS.expires
 
 
-def policies(**given: Any) -> Callable[[AnyTask], AnyTask]:
+class PolicyArguments(TypedDict, total=False):
+    """The fields of ``Policies``, as arguments."""
+
+    executor: str
+    timeout: float | timedelta | None
+    max_retries: int
+    retry_delay: float | timedelta
+    retry_backoff: float
+    retry_delay_cap: float | timedelta
+    retry_jitter: float
+    idempotent: bool
+    unique: bool | str
+    unique_while: str
+    expires: float | timedelta | None
+
+
+def policies(**given: Unpack[PolicyArguments]) -> Callable[[AnyTask], AnyTask]:
     """
     Declare policies of a task, above or below Django's ``@task``. The names are those of ``Policies``.
 

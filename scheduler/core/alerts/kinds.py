@@ -85,7 +85,7 @@ class ClosedBecause(StrEnum):
     CLOSED_BY_HAND = "closed_by_hand"
 
 
-CLOSED_BECAUSE: dict[ClosedBecause, str] = {
+CLOSED_BECAUSE: dict[str, str] = {
     ClosedBecause.RECOVERED: message("It has recovered."),
     ClosedBecause.PAUSED: message("The job was paused."),
     ClosedBecause.RESUMED: message("The job was resumed."),

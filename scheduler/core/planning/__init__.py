@@ -27,5 +27,7 @@ def plan(
     :raises TooCostly: its trigger has to be searched for too long
     """
     if isinstance(trigger, CalendaredTrigger):
+        due_at = fire_plans.exact(trigger.rule, due_at)
         return left_out.plan(trigger, due_at, now, policies, active, catch_up_limit)
+    due_at = fire_plans.exact(trigger, due_at)
     return fire_plans.plan(trigger, due_at, now, policies, active, catch_up_limit)

@@ -17,9 +17,12 @@ from scheduler.core.states import Overlap, RunState
 from scheduler.core.triggers import Trigger, budget
 from scheduler.core.triggers.budget import Budget
 from scheduler.core.triggers.combinations import Combination
+from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.messages import Message
 
 _INSTANT = timedelta(microseconds=1)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class PlannedRun(NamedTuple):
@@ -108,6 +111,18 @@ def plan(
         else each_row(trigger, due_at, last, now, policies, active, catch_up_limit)
     )
     return FirePlan(rows=rows, next_fire_time=trigger.next_after(last))
+
+
+def exact(trigger: Trigger, due_at: datetime) -> datetime:
+    """
+    Return the trigger's own fire time where what is due was cut to milliseconds, as ``dumpdata`` and other programs do.
+
+    It would fire then, and once more some microseconds later.
+    """
+    if due_at.microsecond % 1000 or not (due_at.microsecond or isinstance(trigger, IntervalTrigger | DateTrigger)):
+        return due_at
+    meant = trigger.at_or_after(due_at)
+    return due_at if meant is None or meant - due_at >= _MILLISECOND else meant
 
 
 def into_the_waiting(trigger: Trigger, first: datetime, now: datetime, waiting: int) -> FirePlan:

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import getpass
-import json
-import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import translation
 
 from scheduler.core.states import Via
 from scheduler.errors import ChannelNotFound
-from scheduler.management import imported, printing
+from scheduler.management import imported, printing, reading
 from scheduler.models import Channel
 from scheduler.services.alerts import channels, incidents, messages, rules, switches, transfer
 from scheduler.services.alerts.incidents import IncidentFilter
@@ -28,7 +25,7 @@ class Command(BaseCommand):
     help = "Show incidents and deal with them. Exit code 0: done; 1: refused; 2: could not be asked."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
         found: CommandParser = words.add_parser("list", help="List incidents, newest first.")
         printing.add_output(found)
         found.add_argument("--all", action="store_true", help="Also those that are closed.")
@@ -95,12 +92,7 @@ class Command(BaseCommand):
         self.stdout.write(printing.as_json(transfer.export()))
 
     def _import(self, *, file: str, **_: Any) -> None:
-        try:
-            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-            document = json.loads(text)
-        except (OSError, ValueError) as error:
-            raise CommandError(f"{file} cannot be read: {error}", returncode=printing.NOT_ASKED) from None
-        done = transfer.load(document=document, actor=_user(), via=Via.COMMAND)
+        done = transfer.load(document=reading.document(file), actor=_user(), via=Via.COMMAND)
         imported.note_alerts(done, err=self.stderr)
 
     def _print(self, rows: list[dict[str, Any]], output: str, columns: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ class Command(BaseCommand):
     help = "Show and change calendars. Exit code 0: done; 1: refused; 2: could not be asked."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
         printing.add_output(words.add_parser("list", help="List the calendars."))
         for word, help in (("show", "Show a calendar."), ("jobs", "List the jobs whose triggers name a calendar.")):
             part: CommandParser = words.add_parser(word, help=help)

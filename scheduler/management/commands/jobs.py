@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import json
-import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -14,8 +11,9 @@ from django.utils import timezone
 
 from scheduler.core import triggers
 from scheduler.core.states import RunState, Via
+from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
-from scheduler.management import bulk_jobs, declared, edited, imported, printing
+from scheduler.management import bulk_jobs, declared, edited, imported, printing, reading
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -36,7 +34,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
 
         def add(word: str, help: str, *arguments: Callable[[CommandParser], Any]) -> CommandParser:
             part: CommandParser = words.add_parser(word, help=help)
@@ -134,8 +132,11 @@ class Command(BaseCommand):
         printing.note(self.stderr, triggers.describe(trigger))
         for remark in triggers.remarks(triggers.parse(trigger)):
             printing.note(self.stderr, str(remark))
-        times = [representations.instant(moment) for moment in moments]
-        self.stdout.write(printing.as_json(times) if output == "json" else "\n".join(str(time) for time in times))
+        if output == "json":
+            self.stdout.write(printing.as_json([representations.instant(moment) for moment in moments]))
+        else:
+            zone = zone_named(triggers.parse(trigger).timezone)
+            self.stdout.write("\n".join(moment.astimezone(zone).isoformat() for moment in moments))
 
     def _run(self, *, job: str, output: str, kwargs: str | None, wait: bool, timeout: float, **_: Any) -> None:
         given = None if kwargs is None else printing.json_object(kwargs, option="--kwargs")
@@ -169,14 +170,14 @@ class Command(BaseCommand):
     def _clone(self, *, output: str, **options: Any) -> None:
         self._print(representations.jobs(rows=[edited.clone(options, actor=printing.actor())])[0], output)
 
-    def _delete(self, *, jobs: list[str], reason: str, output: str, **_: Any) -> None:
-        self._each("delete", jobs, output, reason=reason)
+    def _delete(self, *, reason: str, **options: Any) -> None:
+        self._each("delete", reason=reason, **options)
 
-    def _pause(self, *, jobs: list[str], reason: str, until: str | None, output: str, **_: Any) -> None:
-        self._each("pause", jobs, output, reason=reason, until=None if until is None else _instant(until))
+    def _pause(self, *, reason: str, until: str | None, **options: Any) -> None:
+        self._each("pause", reason=reason, until=None if until is None else _instant(until), **options)
 
-    def _resume(self, *, jobs: list[str], reason: str, output: str, **_: Any) -> None:
-        self._each("resume", jobs, output, reason=reason)
+    def _resume(self, *, reason: str, **options: Any) -> None:
+        self._each("resume", reason=reason, **options)
 
     def _changes(self, *, job: str, output: str, limit: int, **_: Any) -> None:
         found = list(job_history.changes(filter=ChangeFilter(job=job))[:limit])
@@ -188,8 +189,20 @@ class Command(BaseCommand):
                 row["what"] = job_history.brief(change=change)
         self._print(shown, output, columns=_CHANGE_COLUMNS)
 
-    def _each(self, action: str, ids: list[str], output: str, **how: Any) -> None:
-        done = bulk.change_many(action=action, which=tuple(ids), actor=printing.actor(), via=Via.COMMAND, **how)
+    def _each(
+        self, action: str, *, jobs: list[str], reason: str, until: datetime | None = None, **options: Any
+    ) -> None:
+        if bool(jobs) == bulk_jobs.is_filtered(options):
+            raise CommandError("Name jobs, or say which: --tag, --state … or --all.", returncode=printing.NOT_ASKED)
+        if not jobs:
+            parameters = {"reason": reason, "until": until.isoformat() if until else None}
+            bulk_jobs.act(action, options, parameters=parameters, out=self.stdout, err=self.stderr)
+            return
+        if options["dry_run"]:
+            raise CommandError("--dry-run shows what a filter finds.", returncode=printing.NOT_ASKED)
+        how: dict[str, Any] = {"reason": reason, **({"until": until} if action == "pause" else {})}
+        done = bulk.change_many(action=action, which=tuple(jobs), actor=printing.actor(), via=Via.COMMAND, **how)
+        output = options["output"]
         rows = [
             {"id": change.id, "ok": change.error is None, "detail": str(change.error) if change.error else None}
             for change in done.results
@@ -202,16 +215,7 @@ class Command(BaseCommand):
         self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs), with_alerts=alerts)))
 
     def _import(self, *, file: str, update: bool, reason: str, dry_run: bool, output: str, **_: Any) -> None:
-        try:
-            text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
-            document = json.loads(text)
-        except OSError as error:
-            raise CommandError(f"{file} cannot be read: {error.strerror}.", returncode=printing.NOT_ASKED) from None
-        except ValueError as error:
-            raise CommandError(f"{file} is not JSON: {error}.", returncode=printing.NOT_ASKED) from None
-        except RecursionError:
-            sentence = f"{file} is not an export of jobs: it is nested too deeply."
-            raise CommandError(sentence, returncode=printing.NOT_ASKED) from None
+        document = reading.document(file)
         author = {"actor": printing.actor(), "via": Via.COMMAND}
         done = transfer.import_jobs(document=document, **author, reason=reason, update=update, dry_run=dry_run)
         rows = [{"id": item.id, "what": item.what, "detail": item.text or None} for item in done]
@@ -223,7 +227,7 @@ class Command(BaseCommand):
             raise CommandError("Not every job could be imported.", returncode=printing.REFUSED)
 
     def _bulk(self, **options: Any) -> None:
-        bulk_jobs.run(options, actor=printing.actor(), out=self.stdout, err=self.stderr)
+        bulk_jobs.run(options, out=self.stdout, err=self.stderr)
 
     def _plan(self, **options: Any) -> None:
         declared.plan(options, out=self.stdout, err=self.stderr, style=self.style)
@@ -255,7 +259,8 @@ def _one(parser: CommandParser) -> None:
 
 
 def _many(parser: CommandParser) -> None:
-    parser.add_argument("jobs", nargs="+", metavar="JOB", help="The ids of the jobs.")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help="The ids of the jobs; or a filter.")
+    bulk_jobs.add_filter(parser)
 
 
 def _instant(text: str) -> datetime:

@@ -14,7 +14,7 @@ class Command(BaseCommand):
     help = "List the tasks that jobs may run. Exit code 0: done."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
         found: CommandParser = words.add_parser("list", help="List tasks by name.")
         found.add_argument("--search", default="", metavar="TEXT", help="Part of the name or the description.")
         printing.add_output(found)

@@ -9,7 +9,7 @@ import yaml
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core.states import Via
-from scheduler.management import declared, printing
+from scheduler.management import declared, printing, reading
 from scheduler.models import Template
 from scheduler.services import jobs as all_jobs
 from scheduler.services import templates
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        words = parser.add_subparsers(dest="word", required=True, metavar="WORD")
+        words = printing.words(parser)
 
         def add(word: str, help: str, *arguments: Callable[[CommandParser], Any]) -> CommandParser:
             part: CommandParser = words.add_parser(word, help=help)
@@ -119,7 +119,7 @@ class Command(BaseCommand):
     def _sync(self, *, slug: str, table: Path | None, rows: str | None, dry_run: bool, as_json: bool, **_: Any) -> None:
         version = templates.current(slug=slug)
         if table is not None:
-            text = _text(table)
+            text = reading.text(table)
             given: Any = providers.read_table(text=text, parameters=templates.parameters(of=version))
         else:
             given = providers.provider(name=str(rows))()
@@ -199,17 +199,9 @@ def _pair(text: str) -> tuple[str, Any]:
     return name, value
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise CommandError(f"{path} cannot be read: {reason}.", returncode=printing.NOT_ASKED) from None
-
-
 def _document(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(_text(path))
+        found = yaml.safe_load(reading.text(path))
     except (yaml.YAMLError, RecursionError) as error:
         raise CommandError(f"{path} is not valid YAML: {error}.", returncode=printing.NOT_ASKED) from None
     if not isinstance(found, dict) or not isinstance(found.get("slug"), str) or "body" not in found:

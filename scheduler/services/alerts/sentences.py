@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from scheduler.core import reasons
-from scheduler.core.alerts import CLOSED_BECAUSE, ClosedBecause, RuleKind
+from scheduler.core.alerts import CLOSED_BECAUSE, RuleKind
 from scheduler.core.alerts.checks import SENTENCES
 from scheduler.logbook import visible
 from scheduler.models import Incident, Job
@@ -36,7 +36,7 @@ def what(incident: Incident) -> str:
     """Say what is wrong. The subject stands before it."""
     number = int(incident.measured or 0)
     length = duration(incident.measured or 0.0)
-    said = {
+    said: dict[str, str] = {
         RuleKind.FAILING: ngettext("failed %s time in a row", "failed %s times in a row", number) % count(number),
         RuleKind.BROKEN: _("cannot run"),
         RuleKind.LATE: _("has been due for %s and has not started") % length,
@@ -51,7 +51,7 @@ def what(incident: Incident) -> str:
     }
     if incident.kind == RuleKind.SYSTEM:
         return _(SENTENCES.get(str(incident.facts.get("check", "")).partition(":")[0], "unwell"))
-    return str(said.get(RuleKind(incident.kind), incident.kind))
+    return said.get(incident.kind, incident.kind)
 
 
 def detail(incident: Incident) -> str:
@@ -69,7 +69,7 @@ def ended(incident: Incident) -> str:
     """Say why it ended."""
     if not incident.closed_because:
         return ""
-    said = _(CLOSED_BECAUSE[ClosedBecause(incident.closed_because)])
+    said = _(CLOSED_BECAUSE.get(incident.closed_because, incident.closed_because))
     return f"{said} ({incident.closed_by})" if incident.closed_by else str(said)
 
 

@@ -139,7 +139,7 @@ def _chunk(id: int) -> bool:
     """
     with database.atomic():
         row: BulkAction | None = BulkAction.objects.select_for_update(skip_locked=True).filter(pk=id).first()
-        if row is None or row.finished_at is not None:
+        if row is None or row.finished_at is not None or not _is_known(row):
             return False
         of = _SUBJECTS[row.subject]
         ids = [] if row.stop_requested_at else of.following(row)
@@ -152,6 +152,11 @@ def _chunk(id: int) -> bool:
         row.finished_at = None if ids else row.touched_at
         row.save(update_fields=["touched_at", "done", "refused", "refusals", "cursor", "finished_at"])
     return bool(ids)
+
+
+def _is_known(row: BulkAction) -> bool:
+    """Whether this release has the action. Another one is left to processes of the release that began it."""
+    return row.subject in _SUBJECTS and row.action in _SUBJECTS[row.subject].ACTIONS
 
 
 _SUBJECTS: dict[str, Any] = {"jobs": on_jobs, "runs": on_runs, "backfill": on_backfills}

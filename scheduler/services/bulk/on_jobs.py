@@ -70,8 +70,10 @@ def _act(row: BulkAction, job: Job) -> Job | Run | None:
             return bulk.clone(job=job, **author, source=JobSource.ADMIN, id=None, name=None, paused=True)
         case "edit":
             return edits.apply(job=job, changes=given["changes"], **author)
-    jobs.remove(job=job, **author)
-    return None
+        case "delete":
+            jobs.remove(job=job, **author)
+            return None
+    raise InvalidRequest(f"“{row.action}” is not an action on jobs.")
 
 
 def _selected(selection: dict[str, Any]) -> QuerySet[Job]:

@@ -58,11 +58,12 @@ def apply(row: BulkAction, ids: list[int]) -> list[Refusal]:
 
 
 def _cancel(ids: list[int], *, actor: str) -> list[Refusal]:
-    """Cancel what waits in one statement, and ask what runs one by one."""
+    """Cancel what waits in one statement, and ask what runs one by one. What has finished is refused."""
+    finished = list(Run.objects.finished().filter(pk__in=ids).order_by("pk"))
     runs.cancel_queued(ids=ids, actor=actor)
-    active = Run.objects.active().filter(pk__in=ids).exclude(state=RunState.QUEUED)
+    running = Run.objects.active().filter(pk__in=ids).exclude(state=RunState.QUEUED).order_by("pk")
     return each(
-        list(active.order_by("pk")), lambda run: runs.cancel(run=run, actor=actor), name=lambda run: str(run.job_name)
+        [*finished, *running], lambda run: runs.cancel(run=run, actor=actor), name=lambda run: str(run.job_name)
     )
 
 

@@ -60,7 +60,7 @@ _Lines = dict[tuple[str | int, ...], int]
 
 def _parsed(path: Path) -> tuple[Any, _Lines]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8"
         raise UnusableDeclaration(f"{path.name} cannot be read: {reason}.") from None

@@ -18,7 +18,7 @@ from scheduler.models import Job, Run
 from scheduler.services import masking
 from scheduler.services.jobs import editing
 from scheduler.services.jobs.building import unsaved
-from scheduler.services.jobs.calling import TaskOrName, asynchronous, task_name
+from scheduler.services.jobs.calling import Definition, TaskOrName, asynchronous, task_name
 from scheduler.services.jobs.pauses import end_of_pause
 from scheduler.store import database
 from scheduler.store.clock import database_now
@@ -115,7 +115,7 @@ def update(
     version: int | None = None,
     restored_version: int | None = None,
     now: datetime | None = None,
-    **changes: Any,
+    **changes: Unpack[Definition],
 ) -> Job:
     """
     Change a job's definition and wake the nodes. Return it as it is now.

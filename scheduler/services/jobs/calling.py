@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 
+from scheduler.core.definition import PolicyValues
 from scheduler.core.tasks.registry import registry
 
 P = ParamSpec("P")
@@ -15,6 +16,23 @@ Result = TypeVar("Result")
 
 TaskOrName = str | Callable[..., Any]
 """A function with ``@task``, or the name of one."""
+
+
+class Stated(PolicyValues, total=False):
+    """What a declaration in code may state beside its task and its trigger."""
+
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    name: str
+    description: str
+    tags: Sequence[str]
+
+
+class Definition(Stated, total=False):
+    """The parts of a definition that an edit may change."""
+
+    task: TaskOrName
+    trigger: Mapping[str, Any]
 
 
 def task_name(task: TaskOrName) -> str:

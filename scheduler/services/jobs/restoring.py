@@ -67,10 +67,11 @@ def restore(
 def _create(change: Change, author: dict[str, Any], now: datetime) -> Job:
     definition = {name: change.definition[name] for name in NAMES if name in change.definition}
     triggers.check_future(triggers.normalize(definition["trigger"], now=now), now=now)
+    source = change.definition.get("source")
     job = jobs.create(
         id=change.job_key,
         **author,
-        source=JobSource(change.definition.get("source", JobSource.CODE)),
+        source=JobSource(source) if source in set(JobSource) else JobSource.CODE,
         paused=change.definition.get("state") == JobState.PAUSED,
         now=now,
         **definition,

@@ -30,16 +30,17 @@ from django.db.models.functions import Extract, JSONObject, Left
 from scheduler import conf
 from scheduler.core import reasons
 from scheduler.core.health.standing import NotStarted
-from scheduler.core.states import JobSource, JobState, RunState
+from scheduler.core.states import JobSource, JobState, Overlap, RunState
 from scheduler.models import Job, Run
 from scheduler.store.measuring import measures
 
-CONDITIONS = ("broken", "stopped", "failing", "overdue", "stalled", "ok", "paused", "finished")
+CONDITIONS = ("broken", "stopped", "failing", "overdue", "stalled", "unknown", "ok", "paused", "finished")
 """
 From worst to best. A job has the first condition that applies.
 
 ``stopped``: the scheduler paused it because it failed too often. ``overdue``: something is due and has not begun.
-``stalled``: its last fire times were all missed or skipped.
+``stalled``: its last fire times were all missed or skipped. ``unknown``: its state or its ``overlap`` is a word of
+a newer release, so that nodes of this one leave it alone.
 """
 
 TROUBLES = ("broken", "stopped", "failing", "overdue", "stalled")
@@ -124,6 +125,7 @@ def with_condition(
         ("failing", Q(state=JobState.ACTIVE, consecutive_failures__gt=0)),
         ("overdue", is_overdue | Q(pk__in=waiting) if waiting else is_overdue),
         *((("stalled", Q(state=JobState.ACTIVE, pk__in=passed)),) if passed else ()),
+        ("unknown", ~Q(state__in=list(JobState)) | Q(state=JobState.ACTIVE) & ~Q(overlap__in=list(Overlap))),
         ("paused", Q(state=JobState.PAUSED)),
         ("finished", Q(state=JobState.FINISHED)),
     )

@@ -57,7 +57,7 @@ def status() -> Status:
         word=_word(report, standing.scheduling),
         report=report,
         scheduling=standing.scheduling,
-        jobs_by_state={state.value: standing.jobs.get(state.value, 0) for state in JobState},
+        jobs_by_state={state.value: 0 for state in JobState} | standing.jobs,
         totals=metrics.totals(),
         last_execution_at=metrics.last_execution_at(now=standing.scheduling.now),
         nodes=tuple(standing.nodes),

@@ -93,8 +93,10 @@ class Story:
 
 def of(*, run: Run) -> Story:
     """Return what people said about a run: one query."""
-    is_own, is_fact_of_job = Q(run_id=run.pk), Q(job_key=run.job_key) & ~Q(kind=NoteKind.NOTE)
-    rows = _with_end(RunNote.objects.filter(is_own | is_fact_of_job))
+    wanted = Q(run_id=run.pk)
+    if run.job_key:
+        wanted |= Q(job_key=run.job_key) & ~Q(kind=NoteKind.NOTE)
+    rows = _with_end(RunNote.objects.filter(wanted))
     found = list(rows.order_by("-pk")[: 2 * MOST_SHOWN])
     facts = [note for note in found if note.kind != NoteKind.NOTE]
     of_job = next(iter(facts), None)

@@ -27,7 +27,7 @@ def settle(*, job: Job, now: datetime) -> int:
     So an edit close to a fire time does not swallow it. The caller holds the lock on the job.
     """
     first = _owed_from(job)
-    if job.state != JobState.ACTIVE or first is None or first > now:
+    if job.state != JobState.ACTIVE or first is None or first > now or job.overlap not in set(Overlap):
         return 0
     try:
         trigger = triggers.parse(job.trigger)

@@ -11,7 +11,7 @@ from functools import lru_cache, reduce
 from typing import Any, NamedTuple
 
 from scheduler import failpoints
-from scheduler.core import reasons, triggers
+from scheduler.core import reasons, triggers, zone_rules
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
 from scheduler.core.states import Overlap, RunState
 from scheduler.errors import DatabaseUnavailable, InvalidTrigger
@@ -102,6 +102,8 @@ def claim_due(
     """
     Plan the oldest due jobs and write their fire times into the ledger, in one transaction.
 
+    Jobs that depend on a time zone are left to a node that computes by newer rules, if one is alive and knows the task.
+
     ``room`` is the number of runs that this node may own for each executor. Further runs wait for any node. Fire times
     that exist in the ledger already are left alone. ``positions`` skip index entries of the past.
 
@@ -110,7 +112,14 @@ def claim_due(
     """
     positions = positions or Positions(whole_seconds=0.0)
     passed_by = texts(positions.passed_by())
-    due = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from, "passed_by": passed_by}
+    due = {
+        "now": now,
+        "tasks": list(tasks),
+        "limit": limit,
+        "since": positions.due_from,
+        "passed_by": passed_by,
+        "tzdata": zone_rules.rank(),
+    }
 
     def claim(only: Sequence[str] | None) -> Claim:
         return _claim_due(

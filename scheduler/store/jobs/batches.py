@@ -15,7 +15,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduler.models import Job
 from scheduler.store import calendars, database
-from scheduler.store.jobs import authorship, rows
+from scheduler.store.jobs import authorship, newer_rules, rows
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.stock import legacy_state
 from scheduler.untouched import json
@@ -37,6 +37,7 @@ def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
     maintenance = calendars.windows()
     for job in jobs:
         job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=maintenance)
+    newer_rules.mark(jobs=jobs)
     parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
     with authorship.of_many(author=author):
         before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
@@ -69,6 +70,7 @@ def save_many(*, edits: Sequence[Edit], author: Author, now: datetime) -> None:
     for job, changes in edits:
         rows.set_columns(job=job, changes=changes, author=author, now=now, maintenance=maintenance)
     jobs = [edit.job for edit in edits]
+    newer_rules.mark(jobs=jobs)
     with authorship.of_many(author=author), database.cursor() as cursor:
         for model in (DjangoJob, Job):
             cursor.execute(_update(model), [json.dumps([_document(model, job) for job in jobs])])

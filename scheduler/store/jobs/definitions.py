@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from scheduler.core import reasons, text
+from scheduler.core import reasons, text, zone_rules
 from scheduler.core.states import JobState
 from scheduler.messages import Message
 from scheduler.store.sessions.connections import Connection, Transaction, array, instants, reason_columns, texts
@@ -65,7 +65,7 @@ def find_to_inspect(connection: Connection, *, broken: bool, after: str, limit: 
 
 def to_inspect(transaction: Transaction, *, jobs: Sequence[str], broken: bool) -> tuple[StoredDefinition, ...]:
     """Lock those of the jobs that still are to be inspected."""
-    rows = transaction.execute("jobs_to_inspect", jobs=texts(jobs), broken=broken)
+    rows = transaction.execute("jobs_to_inspect", jobs=texts(jobs), broken=broken, tzdata=zone_rules.rank())
     return tuple(
         StoredDefinition(
             id=id_,
@@ -93,7 +93,7 @@ def ended_pauses(
     transaction: Transaction, *, jobs: Sequence[str], now: datetime | None = None
 ) -> tuple[EndedPause, ...]:
     """Lock those of the jobs whose pause is over, except those that another node is resuming."""
-    rows = transaction.execute("pauses_that_end", jobs=texts(jobs), now=now)
+    rows = transaction.execute("pauses_that_end", jobs=texts(jobs), now=now, tzdata=zone_rules.rank())
     return tuple(
         EndedPause(id=id_, version=version, task=task, args=args, kwargs=kwargs, trigger=trigger, now=now_)
         for id_, version, task, args, kwargs, trigger, now_ in rows

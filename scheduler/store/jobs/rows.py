@@ -25,7 +25,7 @@ from scheduler.models import Calendar, Job
 from scheduler.models.job import JobQuerySet
 from scheduler.store import calendars, database
 from scheduler.store.accounting import overdue
-from scheduler.store.jobs import authorship
+from scheduler.store.jobs import authorship, newer_rules
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.sessions.drivers import sqlstate
 from scheduler.store.stock import legacy_state
@@ -62,6 +62,7 @@ def insert(*, job: Job, author: Author) -> None:
     :raises JobExists: its id is taken, be it by a row that stock django-apscheduler wrote
     """
     job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=calendars.windows())
+    newer_rules.mark(jobs=[job])
     job.job_state = legacy_state.dump(job)
     try:
         with database.atomic():
@@ -118,6 +119,7 @@ def save(*, job: Job, changes: Mapping[str, Any], author: Author, now: datetime)
         also = {"next_run_time": [None if at is None else at.isoformat() for at in moved["next_run_time"]]}
         author = dataclasses.replace(author, also=also)
     authorship.announce(author=author, job=job.pk)
+    newer_rules.mark(jobs=[job])
     job.save()
     return job
 

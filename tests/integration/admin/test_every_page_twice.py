@@ -10,68 +10,28 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from django.db import connection
 from django.test import Client, override_settings
 from django.utils import formats, translation
 from django.utils.formats import number_format
 
 from scheduler import conf
 from scheduler.core.states import RunState
-from scheduler.models import Change, Job, Node, Run
-from scheduler.services import jobs, templates
-from scheduler.store.clock import database_now
+from scheduler.models import Change, Run
 from tests.crawling import WORDS, crawl, read
-from tests.integration.admin.runs import TRACEBACK, node, run
+from tests.integration.admin import every_kind
 from tests.integration.admin.sources import add_source
 
 pytestmark = pytest.mark.django_db
 
-MANY = 12_345
-
 
 @pytest.fixture
 def full(db: None) -> None:
-    """Rows of every kind, with numbers of more than three digits."""
-    now = database_now()
-    with connection.cursor() as cursor:
-        for table in ("scheduler_run", "scheduler_change", "scheduler_incident", "scheduler_notification"):
-            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), {MANY})")
-    node(
-        executors={"default": 5},
-        tasks=["sample.nothing"],
-        version="1",
-        tzdata="2026a",
-        heartbeat_at=now - timedelta(hours=1),
-    )
-    every = {"type": "interval", "minutes": 1500}
-    limits = {"timeout": 4321.5, "max_retries": 3}
-    job = jobs.create(id="nightly", name="Nightly", task="sample.nothing", trigger=every, tags=["night"], **limits)
-    jobs.update(job=job, priority=7, reason="It matters")
-    jobs.create(id="paused", task="sample.nothing", trigger=every)
-    jobs.pause(job="paused", reason="Too expensive")
-    Job.objects.filter(pk="nightly").update(version=MANY)
-    log = "".join(f"2026-11-26 12:00:00 INFO line {number}\n" for number in range(1203))
-    for number, state in enumerate(RunState):
-        run(
-            job=job,
-            job_key="nightly",
-            task="sample.nothing",
-            at=now - timedelta(minutes=number),
-            state=state,
-            log=log,
-            progress={"done": 1234.5, "total": 4321.5, "percent": 28.57},
-            error="ValueError: no" if state is RunState.FAILED else "",
-            traceback=TRACEBACK if state is RunState.FAILED else "",
-            node=Node.objects.values_list("pk", flat=True)[0],
-            **({"finished_at": None} if state in (RunState.QUEUED, RunState.RUNNING) else {}),
-        )
-    templates.create(slug="mirror", title="Mirror", body={"task": "sample.nothing", "trigger": every}, actor="anna")
+    every_kind.fill()
 
 
 @pytest.fixture
@@ -94,7 +54,10 @@ class TestASiteOfAProjectsOwn:
 
         opened = {address for address, answer in pages.items() if answer.status_code == 200 and not answer.streaming}
         assert {a: page.status_code for a, page in pages.items() if page.status_code not in (200, 302, 405)} == {}
-        for part in ("job/", "run/", "node/", "node/health/", "change/", "rule/", "channel/", "incident/", "template/"):
+        for part in (
+            *("job/", "run/", "node/", "node/health/", "change/", "rule/", "channel/", "incident/", "template/"),
+            *("calendar/", "notification/"),
+        ):
             assert f"/ops/scheduler/{part}" in opened, part
         wanted = {"/ops/scheduler/job/nightly/show/", "/ops/scheduler/run/#/change/"}
         assert set(map(_kind, opened)) >= wanted
@@ -178,13 +141,13 @@ class TestNumbersForMachines:
 
         assert 'data-last="1203"' in page
         assert not re.search(r'(?:href|id|data-\w+)="[^"]*\d[.,]\d{3}', page)
-        assert Change.objects.order_by("pk").last().pk > MANY  # type: ignore[union-attr]
+        assert Change.objects.order_by("pk").last().pk > every_kind.MANY  # type: ignore[union-attr]
 
 
 class TestNumbersForPeople:
     def test_are_spanish_in_spanish(self, client: Client, full: None, spanish: Callable[[], None]) -> None:
         spanish()
-        add_source(consecutive_failures=MANY, pages_known=54_321, pages_failing=1234)
+        add_source(consecutive_failures=every_kind.MANY, pages_known=54_321, pages_failing=1234)
         wrong: dict[str, list[str]] = {}
         looked_at = 0
 

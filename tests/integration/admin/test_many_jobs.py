@@ -302,7 +302,7 @@ class TestTheCommand:
 
     @pytest.mark.parametrize(
         ("arguments", "sentence"),
-        [(("pause",), "Give a filter"), (("edit", "--all", "--set-timeout", "soon"), "is not a duration")],
+        [(("run",), "Give a filter"), (("edit", "--all", "--set-timeout", "soon"), "is not a duration")],
     )
     def test_refuses_what_is_unclear(self, arguments: tuple[str, ...], sentence: str) -> None:
         make("a")

@@ -22,6 +22,15 @@ def make() -> Job:
     return jobs.create(id="hourly", task="sample.square", kwargs={"number": 3}, trigger=EVERY_HOUR)
 
 
+class TestAProbe:
+    def test_that_finds_something_wrong_is_no_error_of_the_web(
+        self, api: Caller, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        assert api.get("health").status_code == 503  # no node is alive
+
+        assert [record for record in caplog.records if record.name == "django.request"] == []
+
+
 class TestTheIndex:
     def test_names_the_resources_to_anybody(self) -> None:
         found = Caller().get("/api/v1/scheduler/").json()

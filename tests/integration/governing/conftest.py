@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scheduler import conf
+from scheduler.core.definition import POLICIES
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.models import Job, Run
 from scheduler.services import jobs
@@ -42,7 +43,7 @@ def job_of(transactional_db: None) -> Callable[..., Job]:
     """Make a job that never fires by itself."""
 
     def make(task: str, /, *, executor: str = "default", **more: Any) -> Job:
-        policies = {name: more.pop(name) for name in list(more) if name in jobs.POLICIES}
+        policies = {name: more.pop(name) for name in list(more) if name in POLICIES}
         return jobs.create(
             id=f"job-{uuid.uuid4().hex[:8]}", task=task, trigger=NEVER, kwargs=more, executor=executor, **policies
         )

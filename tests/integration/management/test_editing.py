@@ -15,8 +15,8 @@ from django.core.management.base import OutputWrapper
 
 from scheduler.core.states import JobState, RunState
 from scheduler.management import printing
-from scheduler.models import Change, Job, Run
-from scheduler.services import jobs
+from scheduler.models import BulkAction, Change, Job, Run
+from scheduler.services import bulk, jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -100,14 +100,46 @@ class TestJobs:
         assert not Job.objects.exists()
 
 
+class TestManyJobs:
+    """The same words for jobs by id and for all that match."""
+
+    def test_are_paused_resumed_and_deleted(self) -> None:
+        make()
+        make("b")
+        jobs.update(job="a", tags=["shop"])
+        shop = ("--tag", "shop")
+
+        assert [row["id"] for row in run("jobs", "pause", *shop, "--dry-run")] == ["a"]
+        assert run("jobs", "pause", *shop, "--until", "2999-01-01T09:00:00+01:00", "--reason", "Stock")["done"] == 1
+        paused = Job.objects.get(state=JobState.PAUSED)
+        assert (paused.pk, paused.state_reason, paused.paused_until.year) == ("a", "Stock", 2999)
+        assert run("jobs", "resume", "--state", "paused")["done"] == 1
+        assert run("jobs", "delete", *shop)["done"] == 1
+        assert list(Job.objects.values_list("pk", flat=True)) == ["b"]
+        assert run("jobs", "delete", "--all")["done"] == 1
+
+    @pytest.mark.parametrize("word", ["pause", "resume", "delete"])
+    @pytest.mark.parametrize("which", [(), ("a", "--tag", "shop"), ("a", "--all"), ("a", "--dry-run")])
+    def test_are_never_all_there_are(self, word: str, which: tuple[str, ...]) -> None:
+        make()
+
+        assert refusal("jobs", word, *which).returncode == printing.NOT_ASKED
+        assert Job.objects.get().state == JobState.ACTIVE
+
+
 class TestRuns:
+    """One command for one run and for all that match."""
+
     def test_are_cancelled_and_retried_by_number(self) -> None:
         waiting = jobs.run_now(job=make())
 
-        assert run("runs", "cancel", str(waiting.pk))[0]["state"] == "cancelled"
-        (retried,) = run("runs", "retry", str(waiting.pk))
-        assert Run.objects.get(pk=retried["run"]).previous_id == waiting.pk
-        assert refusal("runs", "cancel", str(waiting.pk)).returncode == printing.REFUSED
+        assert run("runs", "cancel", str(waiting.pk))["done"] == 1
+        assert Run.objects.get(pk=waiting.pk).state == RunState.CANCELLED
+        (attempt,) = run("runs", "retry", str(waiting.pk))["attempts"]
+        assert attempt["run"] == waiting.pk
+        assert Run.objects.get(pk=attempt["attempt"]).previous_id == waiting.pk
+        assert run("runs", "delete", str(waiting.pk))["done"] == 1
+        assert not Run.objects.filter(pk=waiting.pk).exists()
 
     def test_are_all_those_that_match(self) -> None:
         make()
@@ -115,13 +147,63 @@ class TestRuns:
         mine = [jobs.run_now(job="a").pk for _ in range(3)]
         spared = jobs.run_now(job="other")
 
-        assert [row["id"] for row in run("runs", "cancel", "--job", "a")] == mine
+        assert run("runs", "cancel", "--job", "a", "--dry-run") == {"action": "cancel", "total": 3}
+        assert Run.objects.filter(state=RunState.CANCELLED).count() == 0
+        assert run("runs", "cancel", "--job", "a")["done"] == 3
         assert Run.objects.get(pk=spared.pk).state == RunState.QUEUED
-        assert len(run("runs", "retry", "--job", "a", "--state", "cancelled")) == 3
+        assert run("runs", "retry", "--job", "a", "--state", "cancelled", "--kind", "manual")["done"] == 3
+        assert run("runs", "delete", "--job", "a")["done"] == 3
+        assert set(Run.objects.filter(job="a").values_list("kind", flat=True)) == {"retry"}
+        assert not Run.objects.filter(pk__in=mine).exists()
 
-    @pytest.mark.parametrize("words", [(), ("1", "--job", "a")])
+    def test_that_are_refused_are_named_with_the_reason(self) -> None:
+        waiting = jobs.run_now(job=make())
+        run("runs", "cancel", str(waiting.pk))
+        out, err = io.StringIO(), io.StringIO()
+
+        with pytest.raises(CommandError) as caught:
+            call_command("runs", "cancel", str(waiting.pk), stdout=out, stderr=err)
+
+        assert caught.value.returncode == printing.REFUSED
+        assert f"{waiting.pk}: The run {waiting.pk} has finished already" in err.getvalue()
+        assert out.getvalue().strip() == "cancel: 0 of 1 done, 1 refused."
+
+    @pytest.mark.parametrize("words", [(), ("1", "--job", "a"), ("4711",)])
     def test_are_never_all_there_are(self, words: tuple[str, ...]) -> None:
         assert refusal("runs", "cancel", *words).returncode == printing.NOT_ASKED
+
+    @pytest.mark.parametrize("action", ["cancel", "retry", "delete"])
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("--state", "queued"),
+            ("--kind", "manual"),
+            ("--reason", "backfill"),
+            ("--job", "a"),
+            ("--name", "a"),
+            ("--task", "sample.nothing"),
+            ("--executor", "default"),
+            ("--tag", "x"),
+            ("--error", "x"),
+            ("--since", "12h"),
+            ("--until", "1h"),
+        ],
+        ids=lambda words: words[0],
+    )
+    def test_are_found_by_every_option_of_the_list(self, action: str, words: tuple[str, str]) -> None:
+        assert isinstance(run("runs", "list", *words), list)
+        assert run("runs", action, *words, "--dry-run")["total"] == 0
+
+    def test_stop_at_an_interrupt(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        jobs.run_now(job=make())
+
+        def interrupt(**_: Any) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(bulk, "step", interrupt)
+
+        assert refusal("runs", "cancel", "--job", "a").returncode == printing.INTERRUPTED
+        assert BulkAction.objects.get().stop_requested_at is not None
 
 
 class TestTasks:

@@ -123,6 +123,28 @@ class TestJobs:
 
         assert re.search(r"until is “2001-01-01T00:00:00\+00:00”, which is over \(now .*\)\.$", table.strip())
 
+    def test_says_times_on_the_clocks_of_the_job(self) -> None:
+        expression = ("jobs", "next", "--cron", "0 8 1 jan *", "--tz", "Europe/Berlin", "-n", "1")
+
+        assert run(*expression)[1].strip().endswith("-01-01T08:00:00+01:00")
+        assert json.loads(run(*expression, "-o", "json")[1])[0].endswith("-01-01T07:00:00Z")
+
+    @pytest.mark.parametrize(
+        "words",
+        [
+            ("jobs", "list"),
+            ("runs", "list"),
+            ("tasks", "list"),
+            ("templates", "list"),
+            ("calendars", "list"),
+            ("alerts", "list"),
+        ],
+    )
+    def test_takes_the_options_of_django_after_the_word(self, words: tuple[str, str]) -> None:
+        options = ("--settings", "tests.settings", "--traceback", "--no-color", "-v", "0")
+
+        assert run(*words, *options)[0] == run(words[0], *options, words[1])[0] == 0
+
     def test_computes_an_expression_without_a_database(self, django_assert_num_queries: Any) -> None:
         with django_assert_num_queries(0):
             assert run("jobs", "next", "--cron", "@daily", "-n", "1")[0] == 0
@@ -217,6 +239,32 @@ class TestJobs:
         assert run("jobs", "import", str(tmp_path / "x.json"))[0] in (1, 2)
         assert not Job.objects.exists()
 
+    def test_reads_a_file_with_a_byte_order_mark(self, tmp_path: Path) -> None:
+        (tmp_path / "x.json").write_text("\ufeff" + entry(), encoding="utf-8")
+
+        assert run("jobs", "import", str(tmp_path / "x.json"))[0] == 0
+
+    def test_refuses_an_id_that_is_no_text(self, tmp_path: Path) -> None:
+        (tmp_path / "x.json").write_text(entry(id="\ud800"))  # JSON writes half of a pair as an escape
+
+        code, _, talk = run("jobs", "import", str(tmp_path / "x.json"), "-o", "json")
+
+        assert code == 1
+        assert "Not every job could be imported" in talk
+
+    @pytest.mark.parametrize("command", [("jobs", "import"), ("alerts", "import"), ("jobs", "import-crontab")])
+    @pytest.mark.parametrize("content", [b"\xff\xfe", b"[" * 100_000, None])
+    def test_says_that_a_file_cannot_be_read(
+        self, command: tuple[str, str], content: bytes | None, tmp_path: Path
+    ) -> None:
+        if content is not None:
+            (tmp_path / "x").write_bytes(content)
+
+        code, _, talk = run(*command, str(tmp_path / "x"))
+
+        assert code == 2 or (command[1] == "import-crontab" and content == b"[" * 100_000)
+        assert "Traceback" not in talk
+
     def test_rehearses_an_import_and_takes_it_back(self, tmp_path: Path) -> None:
         file = tmp_path / "jobs.json"
         file.write_text(entry(task="nobody.knows"))
@@ -276,6 +324,11 @@ class TestRuns:
 
         assert run("runs", "log", str(failed.pk)) == (0, "one\ntwo\nTraceback: No.\n", "")
         assert run("runs", "log", str(failed.pk), "-f")[0] == 1
+
+    def test_says_that_a_run_has_logged_nothing(self) -> None:
+        silent = jobs.run_now(job=add())
+
+        assert run("runs", "log", str(silent.pk)) == (0, "", f"The run {silent.pk} has logged nothing.\n")
 
 
 class TestSchedulerStatus:

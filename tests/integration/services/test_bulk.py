@@ -245,14 +245,3 @@ class TestTheAdmin:
         assert stranger.post(stop).status_code == 403
         assert client.post(stop).status_code == 302
         assert bulk.get(id=row.pk).stop_requested_at is not None
-
-
-class TestTheCommand:
-    def test_retries_or_cancels_what_a_filter_finds(self, capsys: Any) -> None:
-        from django.core.management import call_command
-
-        queued(job(), 3)
-
-        call_command("runs", "bulk", "cancel", "--job", "j", "--state", "queued")
-
-        assert "cancel: 3 of 3 done, 0 refused." in capsys.readouterr().out

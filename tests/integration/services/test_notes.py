@@ -103,6 +103,14 @@ class TestTakingAFailureOn:
 
         assert "job" in notes.of_jobs(jobs=["job"])
 
+    def test_of_a_run_without_a_job_is_about_that_run_alone(self, failed: Run) -> None:
+        other = add_run(add_job("other"), state=RunState.FAILED, error="E")
+        Run.objects.update(job=None, job_key="")
+        notes.take(run=failed.pk, actor="anna")
+
+        assert notes.of(run=Run.objects.get(pk=other.pk)).of_job is None
+        assert notes.of(run=Run.objects.get(pk=failed.pk)).here is not None
+
     def test_of_long_ago_is_forgotten(self, failed: Run) -> None:
         notes.take(run=failed, actor="anna")
         RunNote.objects.update(created_at=database_now() - timedelta(days=31))

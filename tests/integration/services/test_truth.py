@@ -22,9 +22,10 @@ from django.urls import reverse
 from django.utils import translation
 
 from scheduler import conf
-from scheduler.core import zone_rules
+from scheduler.core import reasons, zone_rules
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
-from scheduler.models import Installation, Job, Node, NodeMeasure, Rollup, Run
+from scheduler.models import Installation, Job, LimitedRun, Node, NodeMeasure, Rollup, Run
+from scheduler.models.run import PARKED
 from scheduler.services import retention
 from scheduler.services.queries import health, overview
 from scheduler.services.queries.status import status
@@ -136,6 +137,8 @@ class World:
     is_late: bool = False
     stalled: set[str] = field(default_factory=set)
     queued: int = 0
+    limited: int = 0
+    """Runs that wait for a limit of their task, as somebody wants it."""
 
 
 def random_world(seed: int) -> World:
@@ -159,7 +162,7 @@ def _random_job(id: str, chance: random.Random, now: datetime, world: World) -> 
         state = chance.choice([*PASSED, RunState.QUEUED, RunState.RUNNING, RunState.SUCCEEDED, RunState.SKIPPED])
         waited = chance.choice([timedelta(seconds=1), 3 * MINUTE])
         coalesced = chance.choice([0, 0, 4])
-        add_run(
+        waits = add_run(
             made,
             scheduled_at=at,
             due_at=now - waited,
@@ -171,12 +174,29 @@ def _random_job(id: str, chance: random.Random, now: datetime, world: World) -> 
             kind=chance.choice([RunKind.SCHEDULED, RunKind.MANUAL]),
             node="00000000-0000-0000-0000-000000000007" if state is RunState.RUNNING or chance.random() < 0.2 else None,
         )
-        world.is_late |= state is RunState.QUEUED and waited > LATE
         world.queued += state is RunState.QUEUED
-        is_streak &= state in PASSED
+        if state is RunState.QUEUED and chance.random() < 0.2:
+            _wait_for_a_limit(waits, now, world)
+        elif state is RunState.QUEUED:
+            world.is_late |= waited > LATE
+        is_left_out = state is RunState.SKIPPED and chance.random() < 0.2
+        if is_left_out:
+            # A calendar has left it out: it was not to run.
+            Run.objects.filter(pk=waits.pk).update(**reasons.columns(reasons.LEFT_OUT_FOLDED()))
+        is_streak &= state in PASSED and not is_left_out
         newest_passed += (coalesced + 1) if is_streak and back < FIRE_TIMES else 0
     if newest_passed >= FIRE_TIMES:
         world.stalled.add(id)
+
+
+def _wait_for_a_limit(run: Run, now: datetime, world: World) -> None:
+    """Park the run as a node does: it is due later, behind all others."""
+    Run.objects.filter(pk=run.pk).update(due_at=now + timedelta(days=300), priority=PARKED, held=False, node=None)
+    LimitedRun.objects.create(
+        run=run.pk, lane="host", label="host:example.org 1/s", rate_key="host", rate_seconds=1, concurrency_key="",
+        concurrency_most=0, priority=0,
+    )  # fmt: skip
+    world.limited += 1
 
 
 class TestTheSixViews:
@@ -192,6 +212,18 @@ class TestTheSixViews:
         assert ("stalled_jobs" in found.dashboard) is bool(world.stalled)
         if not Node.objects.exists():
             assert "nodes" in found.dashboard
+
+    @pytest.mark.parametrize("seed", range(60, 80))
+    def test_count_what_waits_and_name_the_limits_that_it_waits_for(self, client: Client, seed: int) -> None:
+        world = random_world(seed)
+
+        checks = {check.name: check for check in health.check_now().checks}
+        rows = {row["name"]: row for row in client.get(reverse("admin:scheduler_health")).context["rows"]}
+        answer = client.get("/api/v1/scheduler/status").json()
+
+        assert checks["limits"].value == world.limited
+        assert ("host:example.org 1/s" in rows["limits"]["text"]) is bool(world.limited)
+        assert sum(queue["queued"] + queue["held"] for queue in answer["queues"]) == world.queued
 
     @pytest.mark.parametrize("seed", range(40, 60))
     def test_call_no_job_fine_that_is_late_or_does_not_run(self, client: Client, seed: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_type_hints
 
 import pytest
@@ -65,6 +65,13 @@ class TestAJob:
         assert runs.retry(run=run.pk).previous_id == run.pk
         jobs.remove(job="a")
         assert not Job.objects.exists()
+
+    def test_is_paused_until_a_time_on_the_clocks_of_the_project(self) -> None:
+        make()
+
+        naive = datetime.fromisoformat("2999-01-01T09:00")
+
+        assert jobs.pause(job="a", until=naive).paused_until == datetime(2999, 1, 1, 9, tzinfo=UTC)
 
     @pytest.mark.parametrize("call", [jobs.update, jobs.pause, jobs.resume, jobs.run_now, jobs.remove])
     def test_that_is_not_there_is_named(self, call: Any) -> None:

@@ -23,6 +23,9 @@ class TestATrigger:
     def test_that_writes_the_history_watches_the_definition(self) -> None:
         assert watched("scheduler_note_change") == definition.history_columns()
 
+    def test_that_raises_the_version_watches_the_definition(self) -> None:
+        assert watched("scheduler_raise_version") == definition.history_columns()
+
     def test_that_has_a_node_inspect_watches_what_can_be_wrong(self) -> None:
         assert watched("scheduler_job_changed") == definition.inspected_columns()
 

@@ -77,7 +77,7 @@ def indexes_of(plan: dict[str, Any]) -> set[str]:
     return found
 
 
-ANYTHING = {"only": None, "passed_by": "{}"}
+ANYTHING = {"only": None, "passed_by": "{}", "tzdata": "2026a"}
 
 STATEMENTS: dict[str, dict[str, Any]] = {
     "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, **ANYTHING},
@@ -96,7 +96,14 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "now": NOON,
         "only": None,
     },
-    "find_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, "passed_by": "{}"},
+    "find_due_jobs": {
+        "tasks": [TASK],
+        "limit": 500,
+        "now": NOON,
+        "since": NOON - HOUR,
+        "passed_by": "{}",
+        "tzdata": "2026a",
+    },
     "find_waiting_runs": {"executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
     "lock_runs": {"runs": array(range(1, 100))},
     "set_run_apart": {"run": 1, "node": None, "state": "failed", "error": ""},
@@ -111,7 +118,13 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "give_back_runs": {"runs": array(range(1, 100)), "node": str(NODE)},
     "settled_runs": {"runs": array(range(1, 100)), "node": str(NODE)},
     "owned_runs": {"node": str(NODE), "since": 0},
-    "next_due": {"tasks": [TASK], "executors": ["default"], "now": NOON, "since": NOON - HOUR},
+    "next_due": {
+        "tasks": [TASK],
+        "executors": ["default"],
+        "now": NOON,
+        "since": NOON - HOUR,
+        "tzdata": "2026a",
+    },
     "held_jobs_of_runs": {"runs": array(range(1, 500)), "now": NOON},
     "held_jobs_newly_due": {"since": NOON - HOUR, "limit": 200, "now": NOON},
     "held_jobs_after": {"after": "", "limit": 200, "now": NOON},
@@ -128,9 +141,9 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "now": NOON,
     },
     "find_pauses_that_end": {"limit": 200, "now": NOON},
-    "pauses_that_end": {"jobs": "{job-1}", "now": NOON},
+    "pauses_that_end": {"jobs": "{job-1}", "now": NOON, "tzdata": "2026a"},
     "find_jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
-    "jobs_to_inspect": {"jobs": "{job-1}", "broken": True},
+    "jobs_to_inspect": {"jobs": "{job-1}", "broken": True, "tzdata": "2026a"},
     "reschedule_by_zone": {"after": "job-1", "limit": 100},
     "covered": {"job": "job-1", "first": NOON - HOUR, "until": NOON, "limit": 500},
     "find_covered": {"jobs": "{job-1}", "firsts": instants([NOON - HOUR]), "lasts": instants([NOON])},

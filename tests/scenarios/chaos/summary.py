@@ -19,6 +19,7 @@ ORDER = (
     "flood",
     "alerts",
     "outage",
+    "enqueue",
     "odd",
     "operate",
     "masses",

@@ -8,7 +8,9 @@ import threading
 from datetime import timedelta
 
 from scheduler import current_run, task
-from tests.scenarios.chaos import effects
+from tests.scenarios.chaos import effects, enqueued
+
+__all__ = ["enqueued"]
 
 
 @task(name="chaos.work")

@@ -3,11 +3,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scheduler.core import triggers
-from scheduler.core.planning import Active, FirePlan, Policies, plan
+from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, Policies, fire_plans, plan
 from scheduler.core.states import Overlap, RunState
 from scheduler.core.triggers import Trigger
 
@@ -310,3 +311,47 @@ class TestWhileARunWaitsForItsTurn:
         (row,) = self.plan(waiting_at=NOON - MINUTE, runs=1).rows
 
         assert (row.folded_into, row.held) == (None, True)
+
+
+CUT = datetime(2026, 11, 26, 12, 0, 0, 123_000, tzinfo=UTC)
+
+
+class TestATimeThatWasCutToMilliseconds:
+    """``dumpdata`` writes no microseconds: the fire time that is meant is planned, and no other beside it."""
+
+    @pytest.mark.parametrize("due_at", [CUT, CUT.replace(microsecond=0)])
+    def test_is_the_fire_time_that_follows_at_once(self, due_at: datetime) -> None:
+        meant = due_at + timedelta(microseconds=456)
+        trigger = triggers.parse({"type": "interval", "hours": 1, "start_at": meant.isoformat()})
+
+        found = plan(
+            trigger=trigger,
+            due_at=due_at,
+            now=due_at + timedelta(minutes=1),
+            policies=Policies(coalesce=True, max_instances=1, misfire_grace_time=None),
+            active=NONE_ACTIVE,
+            catch_up_limit=5,
+        )
+
+        assert [row.scheduled_at for row in found.rows] == [meant]
+        assert found.next_fire_time == meant + timedelta(hours=1)
+
+    def test_ends_a_date(self) -> None:
+        meant = CUT + timedelta(microseconds=456)
+        found = plan(
+            trigger=triggers.parse({"type": "date", "run_at": meant.isoformat()}),
+            due_at=CUT,
+            now=CUT + timedelta(minutes=1),
+            policies=Policies(coalesce=True, max_instances=1, misfire_grace_time=None),
+            active=NONE_ACTIVE,
+            catch_up_limit=5,
+        )
+
+        assert ([row.scheduled_at for row in found.rows], found.next_fire_time) == ([meant], None)
+
+    @pytest.mark.parametrize("before", [timedelta(microseconds=1), timedelta(milliseconds=1), timedelta(seconds=3)])
+    def test_is_no_other_time_before_a_fire_time(self, before: timedelta) -> None:
+        due_at = CUT - before
+        trigger = triggers.parse({"type": "interval", "hours": 1, "start_at": CUT.isoformat()})
+
+        assert fire_plans.exact(trigger, due_at) == due_at

@@ -3,6 +3,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterator
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,7 @@ def path_of_before() -> Iterator[None]:
     zoneinfo.reset_tzpath(to=before)
     ZoneInfo.clear_cache()
     zone_rules.release.cache_clear()
+    zone_rules.rank.cache_clear()
 
 
 def _system(folder: Path, release: str, *, name: str = "tzdata.zi") -> tuple[str, ...]:
@@ -89,3 +91,16 @@ class TestIsOlder:
     )
     def test_compares_releases(self, release: str, than: str, *, expected: bool) -> None:
         assert zone_rules.is_older(release, than=than) is expected
+
+
+class TestTheRank:
+    @pytest.mark.parametrize(
+        ("release", "rank"), [("2026c", "2026c"), ("installed 1700000000", ""), ("", ""), ("2026c-1", "")]
+    )
+    def test_orders_releases_and_puts_what_names_none_first(
+        self, release: str, rank: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(zone_rules, "release", cache(lambda: release))
+        zone_rules.rank.cache_clear()
+
+        assert zone_rules.rank() == rank

@@ -6,7 +6,8 @@ with the same functions for either:
 
 * ``open_cursor(session)``: a cursor that binds parameters on the client, as statements of several parts need it.
 * ``fetch(cursor)``: the rows of the last part of the statement.
-* ``prepare(session)``: load JSON as Python values and timestamps as ``timestamps.clamped`` describes.
+* ``prepare(session)``: make a node's session read its rows plainly, and listen.
+* ``read_plainly(session_or_cursor)``: load JSON as Python values and timestamps as ``timestamps.clamped`` describes.
 * ``prepare_for_django(session)``: the timestamps alone, in the time zone that Django reads them in.
 * ``take_notifications(session)``: the channels of the notifications that have arrived. It does not wait.
 """

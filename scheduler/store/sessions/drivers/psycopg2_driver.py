@@ -12,7 +12,7 @@ from psycopg2.extras import register_default_jsonb
 
 from scheduler.store.sessions.drivers.timestamps import clamped, nearest
 
-__all__ = ["errors", "fetch", "open_cursor", "prepare", "prepare_for_django", "take_notifications"]
+__all__ = ["errors", "fetch", "open_cursor", "prepare", "prepare_for_django", "read_plainly", "take_notifications"]
 
 _TIMESTAMPTZ, _TIMESTAMPTZ_ARRAY = 1184, 1185
 
@@ -27,10 +27,14 @@ def fetch(cursor: Any) -> list[tuple[Any, ...]]:
 
 
 def prepare(session: Any) -> None:
-    register_type(_IN_UTC, session)
-    register_type(_ARRAY_IN_UTC, session)
+    read_plainly(session)
+
+
+def read_plainly(target: Any) -> None:
+    register_type(_IN_UTC, target)
+    register_type(_ARRAY_IN_UTC, target)
     # Django registers a reader that leaves JSON as text.
-    register_default_jsonb(conn_or_curs=session)
+    register_default_jsonb(conn_or_curs=target)
 
 
 def prepare_for_django(session: Any) -> None:

@@ -16,7 +16,7 @@ from psycopg.types.json import JsonbLoader
 
 from scheduler.store.sessions.drivers.timestamps import clamped, nearest
 
-__all__ = ["errors", "fetch", "open_cursor", "prepare", "prepare_for_django", "take_notifications"]
+__all__ = ["errors", "fetch", "open_cursor", "prepare", "prepare_for_django", "read_plainly", "take_notifications"]
 
 _TIMESTAMPTZ = 1184
 _arrived: WeakKeyDictionary[Any, deque[str]] = WeakKeyDictionary()
@@ -35,11 +35,15 @@ def fetch(cursor: Any) -> list[tuple[Any, ...]]:
 
 
 def prepare(session: Any) -> None:
-    session.adapters.register_loader("timestamptz", _Utc)
-    # Django registers a loader that leaves JSON as text.
-    session.adapters.register_loader("jsonb", JsonbLoader)
+    read_plainly(session)
     channels = _arrived[session] = deque()
     session.add_notify_handler(lambda note: channels.append(note.channel))
+
+
+def read_plainly(target: Any) -> None:
+    target.adapters.register_loader("timestamptz", _Utc)
+    # Django registers a loader that leaves JSON as text.
+    target.adapters.register_loader("jsonb", JsonbLoader)
 
 
 def prepare_for_django(session: Any) -> None:

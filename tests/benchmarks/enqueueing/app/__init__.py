@@ -1,0 +1,3 @@
+"""The app whose task the backends of ``django.tasks`` run."""
+
+urlpatterns: list[object] = []

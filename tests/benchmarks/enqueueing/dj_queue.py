@@ -1,0 +1,18 @@
+"""dj-queue: one process with threads, woken by notifications."""
+
+from __future__ import annotations
+
+from tests.benchmarks.enqueueing.contestant import OnDjango
+
+
+class DjQueue(OnDjango):
+    name = "dj_queue"
+
+    def enqueue_many(self, count: int) -> None:
+        self.task.get_backend().enqueue_all([(self.task, [], {"at": 0.0})] * count)
+
+    def add_history(self, count: int) -> bool:
+        return False  # it is in several tables, which it empties by itself
+
+    def commands(self) -> list[list[str]]:
+        return [self.command("dj_queue", "--mode", "async", "--skip-recurring")]

@@ -1,0 +1,23 @@
+"""This scheduler: one node with threads."""
+
+from __future__ import annotations
+
+from tests.benchmarks.enqueueing.contestant import OnDjango
+
+
+class Ours(OnDjango):
+    name = "ours"
+    table = "scheduler_run"
+    history = """
+        INSERT INTO scheduler_run (job_key, job_name, task, args, kwargs, scheduled_at, due_at, kind, attempt, state,
+                                   executor, priority, queue, public_id, created_at, started_at, finished_at)
+        SELECT '', '', 'tests.benchmarks.enqueueing.app.tasks.begin', '[]', '{{"at": 1}}', moment.at, moment.at,
+               'enqueued', 1, 'succeeded', 'default', 0, 'default', gen_random_uuid(), moment.at, moment.at, moment.at
+          FROM (SELECT now() - n * interval '1 millisecond' AS at FROM generate_series(1, {count}) AS n) AS moment
+    """
+
+    def enqueue_many(self, count: int) -> None:
+        self.task.get_backend().enqueue_many([(self.task, [], {"at": 0.0})] * count)
+
+    def commands(self) -> list[list[str]]:
+        return [self.command("runscheduler", "--no-alerts")]

@@ -1,0 +1,5 @@
+"""The testing kit, used as a project would use it."""
+
+from tests.ledger import rows
+
+__all__ = ["rows"]
