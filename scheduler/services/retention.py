@@ -17,7 +17,7 @@ from scheduler import conf
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidRetention, JobExists
 from scheduler.models import Change, Installation, Job
-from scheduler.services import jobs
+from scheduler.services import enqueued_retention, jobs
 from scheduler.store.cleaning import retention
 from scheduler.store.clock import database_now
 
@@ -129,7 +129,7 @@ def clean_up(
     now = now or database_now()
     cutoff = now - timedelta(days=days)
     sweeps = itertools.chain(
-        _sweep_enqueued(now=now, batch=_Batch(batch_size), dry_run=dry_run),
+        enqueued_retention.sweep(now=now, batch=_Batch(batch_size), dry_run=dry_run),
         _sweeps(cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run),
     )
     if dry_run:
@@ -284,26 +284,4 @@ def _sweep_runs(*, cutoff: datetime, keep_per_job: int, batch: _Batch, dry_run: 
             yield {"runs": batch.time(partial(retention.delete_runs, runs=chunk))}
         if not page.holds_old_rows:
             return
-        after = page.last_id
-
-
-def _sweep_enqueued(*, now: datetime, batch: _Batch, dry_run: bool) -> Iterator[dict[str, int]]:
-    """Go through enqueued runs by their result ids, which grow with time."""
-    settings = conf.get()
-    after = UUID(int=0)
-    while True:
-        page = retention.find_old_enqueued_runs(
-            after=after,
-            successes_days=settings.keep_enqueued_successes_days,
-            failures_days=settings.keep_enqueued_failures_days,
-            limit=_PAGE_ROWS,
-            now=now,
-        )
-        if page.last_id is None:
-            return
-        yield {"runs_seen": page.seen, "runs": len(page.runs) if dry_run else 0}
-        remaining = () if dry_run else page.runs
-        while remaining:
-            chunk, remaining = remaining[: batch.size], remaining[batch.size :]
-            yield {"runs": batch.time(partial(retention.delete_runs, runs=chunk))}
         after = page.last_id

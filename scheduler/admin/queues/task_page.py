@@ -11,7 +11,7 @@ from scheduler.admin import addresses
 from scheduler.admin.format import display
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import UnknownTask
-from scheduler.services.queries import task_statistics
+from scheduler.services.runs import task_statistics
 from scheduler.services.sites import reverse
 
 
