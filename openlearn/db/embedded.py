@@ -37,8 +37,6 @@ LONGEST_SOCKET_PATH = 103
 """Bytes that fit into ``sockaddr_un`` everywhere: 107 on Linux, 103 on macOS."""
 
 START_TIMEOUT_SECONDS = 60
-_LONGEST_LOG = 10_000_000
-"""Bytes. A server that starts puts a longer log aside, and replaces the one that was put aside before."""
 SETTINGS = {
     "listen_addresses": "''",
     "unix_socket_permissions": "0700",
@@ -178,7 +176,7 @@ class EmbeddedServer:
 
     def _launch(self, account: programs.Account, host: str) -> None:
         logger.info("Starting the embedded PostgreSQL.")
-        self._put_long_log_aside()
+        programs.put_long_log_aside(self.log)
         # pg_ctl hands its paths to a shell within double quotes, where “$” and backticks mean something: they are
         # relative, so that no name that somebody chose is among them.
         log = os.path.relpath(self.log, self.cluster)
@@ -197,11 +195,6 @@ class EmbeddedServer:
                 threading.Event().wait(0.5)
             else:
                 return
-
-    def _put_long_log_aside(self) -> None:
-        with suppress(OSError):
-            if self.log.stat().st_size > _LONGEST_LOG:
-                self.log.replace(self.log.with_suffix(".log.1"))
 
     def _running_host(self) -> str | None:
         """

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -215,3 +216,14 @@ def _account(entry: pwd.struct_passwd) -> Account:
 def _unnamed(uid: int) -> Account:
     """Containers run under ids without an entry. PostgreSQL's programs accept that, except ``initdb`` for its name."""
     return Account(name=str(uid), uid=uid, gid=os.getegid() if uid == os.geteuid() else uid)
+
+
+LONGEST_LOG = 10_000_000
+"""Bytes."""
+
+
+def put_long_log_aside(log: Path) -> None:
+    """Rename a log that is long, so that a new one begins. The one that was put aside before is replaced."""
+    with suppress(OSError):
+        if log.stat().st_size > LONGEST_LOG:
+            log.replace(log.with_suffix(".log.1"))

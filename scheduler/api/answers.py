@@ -215,7 +215,7 @@ class BulkProgress(BaseModel):
     """An action on many, which goes on by itself."""
 
     id: int
-    subject: Literal["jobs", "runs", "backfill"]
+    subject: Literal["jobs", "runs", "backfill", "template"]
     action: str
     total: int = Field(description="Number of rows selected when it began.")
     done: int

@@ -128,6 +128,7 @@ class JobSelection(Body):
     last_outcome: list[RunStateWord] = Field(default_factory=list, max_length=9)
     failing: bool = False
     drift: bool = False
+    undeclared: bool = False
     q: str = Field(default="", max_length=255)
 
 
@@ -211,6 +212,9 @@ class JobsQuery(Paging):
     broken: Literal["true", "false"] | None = Field(default=None, description="Only broken jobs, or only others.")
     failing: Literal["true", "false"] = Field(default="false", description="Only jobs with failures in a row.")
     drift: Literal["true", "false"] = Field(default="false", description="Only declared jobs that a person changed.")
+    undeclared: Literal["true", "false"] = Field(
+        default="false", description="Only jobs that are paused because their source no longer declares them."
+    )
     q: str = Field(default="", max_length=255, description="Part of the name, the id or the task.")
     order: Literal["id", "-id", "name", "-name", "next_run_time", "-next_run_time", "last_run", "-last_run"] = "id"
 

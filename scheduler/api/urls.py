@@ -140,6 +140,7 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ),
     ("templates", TemplateViews.as_view({"get": "list", "post": "create"}), "templates"),
     ("templates/<word:slug>/versions", TemplateViews.as_view({"post": "add_version"}), "template-versions"),
+    ("templates/<word:slug>/versions/plan", TemplateViews.as_view({"post": "plan_version"}), "template-version-plan"),
     ("templates/<word:slug>/instances", TemplateViews.as_view({"post": "instantiate"}), "template-instances"),
     ("templates/<word:slug>/upgrade", TemplateViews.as_view({"post": "upgrade"}), "template-upgrade"),
     ("templates/<word:slug>/sync", TemplateViews.as_view({"post": "sync"}), "template-sync"),

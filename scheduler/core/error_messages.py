@@ -52,7 +52,9 @@ NOT_A_TASK = declare(
     "“{name}” is not a task. Decorate it with @task, or list its module in SCHEDULER['TASK_MODULES'].",
     name=str,
 )
-IS_ITS_APP_INSTALLED = declare("is_its_app_installed", "Is its app in INSTALLED_APPS?")
+IS_ITS_APP_INSTALLED = declare(
+    "is_its_app_installed", "Is its app in INSTALLED_APPS? Restart processes that began before the task was written."
+)
 UNREGISTERED_TASK = declare("unregistered_task", "No task is registered as “{name}”.", name=str)
 ARGUMENT_REQUIRED = declare("argument_required", "{name} is required by {task}.", name=str, task=str)
 ARGUMENT_DOES_NOT_FIT = declare(

@@ -34,14 +34,9 @@ _LONGEST_PAUSE_SECONDS = 600.0
 """A pacemaker that ends is started again after so many seconds, twice as many each time, and this at most."""
 
 _PROGRAM = """
-import json, multiprocessing, sys
+import json, sys
 given = json.loads(sys.argv[1])
 sys.path[:] = given.pop("path")
-process = multiprocessing.current_process()
-process._inheriting = True  # a project that starts a scheduler while it is imported must not do so here
-import django
-django.setup()
-del process._inheriting
 from scheduler.engine.stand_in import main
 main(**given)
 """
@@ -85,7 +80,7 @@ class Pacemaker(Periodic):
 
     def start(self) -> None:
         """Start before the pools, so that they show their runs. Without a pacemaker a node works all the same."""
-        if not self._settings.pacemaker or os.name != "posix":
+        if not self._settings.pacemaker or os.name != "posix" or not _settings_module():
             return
         seats = sum(pool.size for pool in self._pools) + self._settings.max_stuck_threads
         try:
@@ -143,14 +138,18 @@ class Pacemaker(Periodic):
             "ends_process": self._ends_process,
         }
         file = signs.descriptor()
-        module = os.environ.get("DJANGO_SETTINGS_MODULE") or django_settings.SETTINGS_MODULE
         self._process = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-c", _PROGRAM, json.dumps({**given, "file": file})],
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": module},
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": _settings_module()},
             pass_fds=(file,),
             start_new_session=True,  # signals to the group of this process are not meant for it
         )
+
+
+def _settings_module() -> str:
+    """Return the module that another process finds the settings in. Empty: they were made in this one."""
+    return os.environ.get("DJANGO_SETTINGS_MODULE") or getattr(django_settings, "SETTINGS_MODULE", None) or ""
 
 
 def _limit_seconds(settings: SchedulerSettings) -> float | None:

@@ -12,24 +12,18 @@ start it again.
 from __future__ import annotations
 
 import contextlib
-import gc
-import logging
+import multiprocessing
 import os
 import signal
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from typing import Any, Protocol
 
-from scheduler.core import reasons
 from scheduler.execution.vital_signs import ELSEWHERE, Body, Reading, VitalSigns
-from scheduler.messages import Message
-from scheduler.store.liveness import deputies
-from scheduler.store.sessions.connections import Connection, Watchdog
-from scheduler.telemetry import events
-
-logger = logging.getLogger(__name__)
 
 _LOOK_SECONDS = 0.2
 
@@ -119,7 +113,13 @@ class StandIn:
     """
 
     def __init__(
-        self, *, signs: VitalSigns, watched: Watched, deputy: Deputy, limits: Limits, ends_process: bool
+        self,
+        *,
+        signs: VitalSigns,
+        watched: Watched,
+        deputy: Callable[[], Deputy],
+        limits: Limits,
+        ends_process: bool,
     ) -> None:
         self._signs = signs
         self._watched = watched
@@ -169,17 +169,18 @@ class StandIn:
         assert self._suspects is not None  # noqa: S101 - they were looked for at half that time
         if not self._is_standing_in:
             self._is_standing_in = True
-            self._deputy.step_in(reading, runs=self._suspects.runs())
-            self._beat_at = -self._limits.heartbeat_seconds
-        if now - self._beat_at >= self._limits.heartbeat_seconds and not self._is_given_up:
+            runs = self._suspects.runs()
+            self._speak(lambda deputy: deputy.step_in(reading, runs=runs))
             self._beat_at = now
-            self._deputy.beat(reading)
+        elif now - self._beat_at >= self._limits.heartbeat_seconds and not self._is_given_up:
+            self._beat_at = now
+            self._speak(lambda deputy: deputy.beat(reading))
 
     def _goes_on(self, reading: Reading) -> None:
         self._suspects = None
         if self._is_standing_in:
             self._is_standing_in = self._is_given_up = False
-            self._deputy.step_back(reading)
+            self._speak(lambda deputy: deputy.step_back(reading))
 
     def _judge_progress(self, reading: Reading, now: float) -> None:
         """End a node whose threads have their turns and fail each time, as without memory, or wait for each other."""
@@ -189,11 +190,19 @@ class StandIn:
         if self._failures * _LOOK_SECONDS >= 1:
             self._give_up(reading, now - reading.progress)
 
+    def _speak(self, do: Callable[[Deputy], None]) -> None:
+        """Let the deputy do something. Its imports may take a second, and do not count as time that was frozen."""
+        try:
+            do(self._deputy())
+        except Exception:  # noqa: BLE001 - it must go on watching, whatever it was
+            traceback.print_exc()
+        self._looked_at = time.monotonic()
+
     def _give_up(self, reading: Reading, seconds: float) -> None:
         if self._is_given_up:
             return
         self._is_given_up = True
-        self._deputy.give_up(reading, seconds=seconds)
+        self._speak(lambda deputy: deputy.give_up(reading, seconds=seconds))
         if self._ends_process:
             self._watched.end(signal.SIGABRT)
             time.sleep(_DYING_SECONDS)
@@ -201,43 +210,37 @@ class StandIn:
             self._looked_at = time.monotonic()
 
 
-class Deputy:
-    """Speaks with the database in the place of a node."""
-
-    def __init__(self) -> None:
-        self._connection = Connection(purpose="pacemaker")
-        self._reason: Message | None = None
-        self._watchdog = Watchdog()
-
-    def start(self) -> None:
-        """Open the session before it is needed: the server may have no room then."""
-        self._watchdog.start()
-        self._try(lambda: self._connection.raw())
+class Deputy(Protocol):
+    """What a node does in the database."""
 
     def step_in(self, reading: Reading, *, runs: Sequence[int]) -> None:
-        """Log what keeps the interpreter, and give back what has not begun."""
-        since = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
-        self._reason = reasons.INTERPRETER_KEPT(runs=", ".join(map(str, runs)) or "?", since=since)
-        logger.error(events.NODE_INTERPRETER_KEPT, extra={"node": reading.node, "runs": list(runs)})
-        begun = [body.run for body in reading.bodies]
-        self._try(lambda: deputies.give_back_unbegun(self._connection, node=reading.node, begun=begun))
+        """Log what keeps the interpreter, beat, and give back what has not begun."""
 
-    def beat(self, reading: Reading) -> None:
-        self._try(lambda: deputies.beat(self._connection, node=reading.node, reason=self._reason))
+    def beat(self, reading: Reading) -> None: ...
 
     def step_back(self, reading: Reading) -> None:
         """The node beats by itself again."""
-        logger.warning(events.NODE_INTERPRETER_FREE, extra={"node": reading.node})
-        self._try(lambda: deputies.beat(self._connection, node=reading.node, reason=None))
 
-    def give_up(self, reading: Reading, *, seconds: float) -> None:
-        logger.error(events.NODE_GIVEN_UP, extra={"node": reading.node, "seconds": round(seconds)})
+    def give_up(self, reading: Reading, *, seconds: float) -> None: ...
 
-    def _try(self, do: Callable[[], object]) -> None:
-        try:
-            do()
-        except Exception as error:  # noqa: BLE001 - it must go on watching, whatever it was
-            logger.warning(events.PACEMAKER_CANNOT_BEAT, extra={"error": str(error)[:500]})
+
+@cache
+def database_deputy() -> Deputy:
+    """
+    Set Django up, which takes a second and as much memory as the node itself, once it is needed.
+
+    A project that starts a scheduler while it is imported must not do so here.
+    """
+    process: Any = multiprocessing.current_process()
+    process._inheriting = True
+    try:
+        import django
+
+        django.setup()
+        from scheduler.engine.deputy import DatabaseDeputy
+    finally:
+        del process._inheriting
+    return DatabaseDeputy()
 
 
 def main(
@@ -253,14 +256,10 @@ def main(
     """Watch the process ``parent``, which shows its vital signs in the memory behind ``file``."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # a node that stops still needs it: it ends with the node
-    deputy = Deputy()
-    deputy.start()
-    gc.collect()
-    gc.freeze()
     StandIn(
         signs=VitalSigns(file=file, seats=seats),
         watched=Watched(parent),
-        deputy=deputy,
+        deputy=database_deputy,
         ends_process=ends_process,
         limits=Limits(heartbeat_seconds=heartbeat_seconds, stall_seconds=stall_seconds, limit_seconds=limit_seconds),
     ).run()

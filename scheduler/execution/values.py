@@ -70,7 +70,7 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
     if isinstance(value, str) and len(value) > limit:
         # While a text is made JSON, no other thread of this process can move: only what is kept of it is.
         text = json.dumps(clean(value[: limit // 8]), ensure_ascii=False)
-        return _cut(text, size=len(value.encode(errors="replace")) + 2, limit=limit)
+        return _cut(text, size=_bytes(value) + 2, limit=limit)
     try:
         if is_larger(value, than=_FAR * limit):
             return _too_large(value, limit=limit)
@@ -81,6 +81,10 @@ def result_as_json(value: Any, *, limit: int) -> str | None:
         return json.dumps({"unserializable": type(value).__qualname__, "reason": reason}, ensure_ascii=False)
     size = len(text.encode())
     return _cut(text, size=size, limit=limit) if size > limit else text
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="replace"))
 
 
 def is_larger(value: Any, *, than: int) -> bool:

@@ -25,6 +25,7 @@ def add_filter(parser: CommandParser) -> None:
     found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
     found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
     found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+    found.add_argument("--undeclared", action="store_true", help="Only jobs paused as no longer declared.")
     found.add_argument("--all", action="store_true", help="All jobs, where no filter is given.")
     parser.add_argument("--dry-run", action="store_true", help="Print the jobs; for edit, with what would change.")
 
@@ -79,6 +80,7 @@ def _filter(options: dict[str, Any]) -> JobFilter:
         tags=tuple(options["tag"]),
         text=options["search"],
         failing=options["failing"],
+        undeclared=options["undeclared"],
     )
 
 

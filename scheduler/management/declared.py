@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 from django.core.management.color import Style
+from django.utils import timezone
 
+from scheduler import conf
 from scheduler.core.declarations import REMOVED
 from scheduler.core.jobs import differences
 from scheduler.core.states import Via
 from scheduler.management import printing
 from scheduler.services import declarations
-from scheduler.services.declarations import Action, Options, Step, Synchronisation, representing
+from scheduler.services.declarations import Action, Options, Step, Synchronisation, next_runs, representing
+from scheduler.services.declarations.next_runs import NextRuns
 
 CHANGES = 2
 """Exit code of a plan that has changes, for pipelines."""
@@ -77,6 +81,8 @@ def apply_at_start(*, out: OutputWrapper, style: Style) -> None:
     """Synchronise before a node starts, and report what was done or refused."""
     done = declarations.apply(options=Options(), via=Via.COMMAND)
     report(done, as_json=False, out=out, err=out, style=style)
+    if done.has_changes and not conf.get().release:
+        out.write(style.WARNING("SCHEDULER['RELEASE'] is not set: a node of an older release that starts undoes this."))
 
 
 def refuse(found: Synchronisation) -> None:
@@ -93,13 +99,13 @@ def report(found: Synchronisation, *, as_json: bool, out: OutputWrapper, err: Ou
     if as_json:
         out.write(printing.as_json(representing.document(found)))
         return
-    for step in found.steps:
-        for line in _lines(step, style):
+    for step, coming in zip(found.steps, next_runs.of(found.steps), strict=True):
+        for line in _lines(step, coming, style):
             out.write(line)
     out.write(_summary(found.steps))
 
 
-def _lines(step: Step, style: Style) -> Iterable[str]:
+def _lines(step: Step, coming: NextRuns | None, style: Style) -> Iterable[str]:
     if step.action is Action.UNCHANGED and not step.drift:
         return
     paint = {"+": style.SUCCESS, "~": style.WARNING, "-": style.WARNING, "!": style.ERROR}.get(_SIGNS[step.action], str)
@@ -113,12 +119,19 @@ def _lines(step: Step, style: Style) -> Iterable[str]:
         yield "    resumed: it is declared again"
     for name, value in step.write.items():
         yield f"    {name}: {_text(step, name, step.before.get(name, REMOVED))} → {_text(step, name, value)}"
+    if coming is not None and step.action is not Action.CREATE:
+        yield f"    next runs: {_times(coming.before)} → {_times(coming.after)}"
     for each in step.drift:
         conflict = ", and the declaration changed too" if each.field in step.conflicts else ""
         yield (
             f"    {each.field}: {_text(step, each.field, each.stored)} was set by a person and stays; "
             f"declared is {_text(step, each.field, each.declared)}{conflict}"
         )
+
+
+def _times(times: Sequence[datetime]) -> str:
+    """Return fire times on the clock of the project."""
+    return ", ".join(f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S%z}" for at in times) or "–"
 
 
 def _text(step: Step, name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""``manage.py jobs import-crontab`` and ``jobs import-beat``: other schedules as a file of declared jobs."""
+"""``jobs import-crontab``, ``import-beat`` and ``import-cronjobs``: other schedules as a file of declared jobs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import CommandError, CommandParser, OutputWrapper
 
 from scheduler.compat import beat_schedule, crontab_file
+from scheduler.compat import cronjobs as django_crontab
 from scheduler.management import printing, reading
 from scheduler.services.alerts.transfer import Loaded
 
@@ -23,6 +24,10 @@ def add_crontab_arguments(parser: CommandParser) -> None:
 
 def add_beat_arguments(parser: CommandParser) -> None:
     parser.add_argument("path", metavar="MODULE:NAME", help="A beat_schedule, or a Celery app that has one.")
+    _add_timezone(parser)
+
+
+def add_cronjobs_arguments(parser: CommandParser) -> None:
     _add_timezone(parser)
 
 
@@ -46,6 +51,19 @@ def beat(*, path: str, timezone: str, out: OutputWrapper, err: OutputWrapper) ->
     entries = beat_schedule.read(beat_schedule.load(path=path), timezone=timezone)
     jobs = {each.key: each.definition for each in entries if each.definition is not None}
     notes = [f"{each.key}: {each.text}" for each in entries if each.text]
+    _print(jobs, notes=notes, is_complete=len(jobs) == len(entries), out=out, err=err)
+
+
+def cronjobs(*, timezone: str, out: OutputWrapper, err: OutputWrapper) -> None:
+    """Print the jobs of the setting ``CRONJOBS`` as a declarations file, and what is left out on standard error."""
+    given = getattr(settings, "CRONJOBS", None)
+    if not given:
+        raise CommandError("The settings have no CRONJOBS.", returncode=printing.NOT_ASKED)
+    entries = django_crontab.read(given, timezone=timezone)
+    jobs = {each.key: each.definition for each in entries if each.definition is not None}
+    notes = [f"{each.key}: {each.text}" for each in entries if each.text]
+    if modules := django_crontab.modules(given):
+        notes.append(f"SCHEDULER['TASK_MODULES'] must list: {', '.join(modules)}. Or put @task above each function.")
     _print(jobs, notes=notes, is_complete=len(jobs) == len(entries), out=out, err=err)
 
 

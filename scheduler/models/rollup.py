@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from scheduler.core.states import RunState
 
@@ -15,7 +16,9 @@ class Rollup(models.Model):
 
     pk = models.CompositePrimaryKey("job_key", "hour")
     job_key = models.CharField(_("job id"), max_length=255)
-    hour = models.DateTimeField(_("hour"), help_text=_("The hour in which the runs finished, in UTC."))
+    hour = models.DateTimeField(
+        pgettext_lazy("of a roll-up", "hour"), help_text=_("The hour in which the runs finished, in UTC.")
+    )
     succeeded = models.PositiveIntegerField(default=0)
     failed = models.PositiveIntegerField(default=0)
     timed_out = models.PositiveIntegerField(default=0)

@@ -13,7 +13,11 @@ A job is due when ``django_apscheduler_djangojob.next_run_time`` has passed on t
 4. **Record** (``recording.finishing.finish``). ``→ succeeded | failed | …`` in groups, guarded by the owner: late
    outcomes of a node that was marked lost are dropped.
 5. **Beat and reap** (``liveness.nodes``). A node that is silent for too long is marked lost: its queued runs go back,
-   its running ones become ``interrupted`` and, where the job says so, get a recovery attempt.
+   its running ones become ``interrupted`` and, where the job says so, get a recovery attempt. A pacemaker beats for a
+   node whose interpreter stands still (``liveness.deputies``).
+
+The id of a node is new at each start and after it was marked lost. Within one id a run is taken again only after it was
+given back unbegun. So the run and the id of its node name one taking, and guard steps 3 and 4.
 
 ::
 

@@ -175,7 +175,7 @@ class _Savepoints:
 
     def __init__(self) -> None:
         self._open = [
-            (connection, connection.savepoint(), len(connection.run_on_commit))
+            (connection, str(connection.savepoint()), len(connection.run_on_commit))
             for connection in connections.all(initialized_only=True)
             if connection.in_atomic_block
         ]

@@ -10,8 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
+import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.benchmarks import scratch
@@ -84,8 +87,20 @@ def main() -> None:
     options = parser.parse_args()
     with scratch.database():
         took = measure(count=options.jobs)
-    load = [round(each, 2) for each in os.getloadavg()]
-    print(json.dumps({"jobs": options.jobs, "goals": GOALS, "load": load, "seconds": took}, indent=2))
+    facts = {
+        "command": f"python -m tests.benchmarks.declarations --jobs {options.jobs}",
+        "at": f"{datetime.now(tz=UTC):%Y-%m-%d}",
+        "commit": _commit(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": [round(each, 2) for each in os.getloadavg()],
+    }
+    print(json.dumps({**facts, "jobs": options.jobs, "goals": GOALS, "seconds": took}, indent=2))
+
+
+def _commit() -> str:
+    said = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    return said.stdout.strip()
 
 
 if __name__ == "__main__":

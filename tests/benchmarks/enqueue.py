@@ -6,7 +6,7 @@ Enqueueing and running tasks beside others: the same body, the same workers, the
 Tasks enqueued per second, one commit each, from one thread and from eight, and many at once; runs per second from an
 idle start; the time from the call of ``enqueue`` to the first line of the body; and the first three beside a million
 finished rows. Starts a server of its own with its default settings (fsync on). What is not installed is left out with a
-sentence; ``requirements-bench.txt`` has what is needed. django.tasks needs Django 6.
+sentence; ``requirements-bench.txt`` has what is needed.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,9 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="few of each: whether it works, not how fast")
     options = parser.parse_args()
-    sizes = {"count": 100, "bulk": 200, "history": 1000} if options.quick else vars(options)
+    sizes = {"count": options.count, "bulk": options.bulk, "history": options.history}
+    if options.quick:
+        sizes = {"count": 100, "bulk": 200, "history": 1000}
     with Cluster(settings={"max_connections": 100}) as cluster:
         found = {name: contest(cluster, name, workers=options.workers, **sizes) for name in options.only.split(",")}
     facts = {
@@ -60,9 +63,7 @@ def main() -> None:
         options.json.write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def contest(
-    cluster: Cluster, name: str, *, workers: int, count: int, bulk: int, history: int, **_others: Any
-) -> dict[str, Any]:
+def contest(cluster: Cluster, name: str, *, workers: int, count: int, bulk: int, history: int) -> dict[str, Any]:
     """Measure one contestant in a database of its own; return its figures, or why it was left out."""
     print(f"{name} …", file=sys.stderr, flush=True)
     database = f"enqueue_{name}"
@@ -91,10 +92,12 @@ def contest(
     except subprocess.TimeoutExpired:
         return {"skipped": f"It was not ready after {_LONGEST_SECONDS} s."}
     except subprocess.CalledProcessError as failed:
-        return {"skipped": f"It failed: {failed.stderr.strip().splitlines()[-1:]}"}
+        lines = [line for line in failed.stderr.splitlines() if re.match(r"[\w.]+(Error|Exception|Violation)\b", line)]
+        return {"skipped": f"It failed: {lines[-1:] or failed.stderr[-300:]}"}
     finally:
         cluster.psql(f"DROP DATABASE {database} WITH (FORCE)")
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    print(f"  {figures}", file=sys.stderr, flush=True)
     return figures
 
 

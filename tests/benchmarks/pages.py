@@ -91,7 +91,14 @@ def main() -> None:
     missed = [page.address for page in pages if page.median_ms > 1000 * GOALS.get(page.address, float("inf"))]
     if options.output:
         sizes = {name: getattr(options, name) for name in ("jobs", "runs", "queued", "times")}
-        document = {**sizes, "pages": list(map(asdict, pages)), "live": list(map(asdict, live)), "missed": missed}
+        words = " ".join(f"--{name} {size}" for name, size in sizes.items())
+        document = {
+            "command": f"python -m tests.benchmarks.pages {words}",
+            **sizes,
+            "pages": list(map(asdict, pages)),
+            "live": list(map(asdict, live)),
+            "missed": missed,
+        }
         options.output.write_text(json.dumps(document, indent=2) + "\n")
     raise SystemExit(f"Slower than their goals: {', '.join(missed)}" if missed else 0)
 

@@ -118,7 +118,7 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
         "scheduler_job_resume": "paused",
         **dict.fromkeys(("scheduler_job_take", "scheduler_job_keep", "scheduler_job_detach"), "three"),
         "scheduler_run_cancel": active.pk,
-        **dict.fromkeys(("scheduler_run_retry", "scheduler_run_again"), failed.pk),
+        **{f"scheduler_run_{name}": failed.pk for name in ("retry", "again", "note", "take", "release")},
         "scheduler_change_restore": change.pk,
         **{f"scheduler_template_{name}": template for name in ("version", "instance", "table", "upgrade")},
         **{f"scheduler_incident_{name}": incident for name in ("acknowledge", "snooze", "close")},
@@ -127,7 +127,7 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
     }
     plain = ("dashboard", "outlook", "zone", "health", "job_pause_all")
     asked = ("pause", "resume", "run", "clone", "take", "keep", "detach", "cancel", "retry", "again", "restore")
-    asked += ("pause_all", "acknowledge", "snooze", "close", "mute")
+    asked += ("note", "release", "pause_all", "acknowledge", "snooze", "close", "mute")
     found = {**{f"scheduler_{name}": () for name in plain}, "scraping_source_health": (), "scraping_source_import": ()}
     found |= {name: (value,) for name, value in arguments.items()}
     many = [
@@ -187,11 +187,10 @@ def _lists() -> list[Shown]:
 
 
 def _of_django() -> list[Shown]:
-    found = {name: reverse(f"admin:{name}") for name in ("index", "password_change", "logout")}
+    found = {name: reverse(f"admin:{name}") for name in ("index", "password_change")}
     apps = {f"app-{app}": reverse("admin:app_list", args=[app]) for app in (*OURS, "auth")}
     return [
         *(Shown(name=name, address=address) for name, address in {**found, **apps}.items()),
-        Shown(name="login", address=reverse("admin:login")),
         Shown(name="tokens", address=reverse("admin:knox_authtoken_changelist")),
         Shown(name="not-found-job", address=addresses.job("no-such-job")),
         Shown(name="not-found-run", address=addresses.run(999_999_999)),

@@ -56,6 +56,24 @@ def test_a_page_without_permission_can_be_used_by_everybody(open_tolerantly: Cal
     assert problems(page, name="forbidden") == []
 
 
+def test_the_pages_around_a_login_can_be_used_by_everybody(open_tolerantly: Callable[..., Page]) -> None:
+    page = open_tolerantly()
+    found = []
+    page.goto(reverse("admin:index"))
+    page.context.clear_cookies(name="csrftoken")
+    with page.expect_navigation():
+        page.evaluate(_SEND, reverse("admin:scheduler_job_add"))
+    found += problems(page, name="csrf")
+    page.goto(reverse("admin:index"))
+    with page.expect_navigation():
+        page.evaluate(_SEND, reverse("admin:logout"))
+    found += problems(page, name="logged-out")
+    page.goto(reverse("admin:login"))
+    found += problems(page, name="login")
+
+    assert not found, "\n".join(found)
+
+
 def test_no_page_is_forgotten() -> None:
     with shown_pages.everything() as pages:
         shown = {each.name for each in pages}

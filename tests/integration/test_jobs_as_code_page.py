@@ -84,9 +84,22 @@ class TestTheExamples:
 
         assert codes == [2, 0, 0]
 
+    def test_of_jobs_that_are_no_longer_declared_deletes_them(self, tmp_path: Path, settings: Any) -> None:
+        path = tmp_path / "jobs.yaml"
+        settings.SCHEDULER = {**settings.SCHEDULER, "DECLARATIONS": [path]}
+        conf.get.cache_clear()
+        for text in (block("yaml", "nightly-clean-up:"), "jobs: {}"):
+            path.write_text(text, encoding="utf-8")
+            assert code("jobs", "apply") == 0
+        assert Job.objects.get().state == "paused"
+
+        assert code(*block("sh", "--undeclared").split()[2:]) == 0
+
+        assert not Job.objects.exists()
+
     def test_are_all_tried_here(self) -> None:
         found = re.findall(r"```(\w+)\n", PAGE)
-        assert sorted(found) == ["python", "python", "sh", "yaml", "yaml"]
+        assert sorted(found) == ["python", "python", "sh", "sh", "yaml", "yaml"]
 
 
 def code(*words: str) -> int:
@@ -115,5 +128,5 @@ class TestTheOptions:
             check=True,
         ).stdout
 
-        for option in set(re.findall(r"`(--[a-z]+)", PAGE)) - {"--apply"}:
+        for option in set(re.findall(r"`(--[a-z]+)", PAGE)) - {"--apply", "--undeclared"}:
             assert option in shown

@@ -49,10 +49,13 @@ def test_the_examples_work_in_their_order(tmp_path: Path, monkeypatch: pytest.Mo
 
 def run(line: str) -> str:
     out = io.StringIO()
-    words = shlex.split(line)
+    command, _, file = line.partition(" > ")
+    words = shlex.split(command)
     assert words[:2] == ["python", "manage.py"]
     try:
         call_command(*words[2:], stdout=out, stderr=out)
     except CommandError as error:
         out.write(str(error))
+    if file:
+        Path(file).write_text(out.getvalue(), encoding="utf-8")
     return out.getvalue()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from django.db import connection
 
 from scheduler.models import Run
 from scheduler.services import jobs
@@ -20,6 +19,13 @@ from tests.scenarios.holding import NOT_SOON, hold
 from tests.scenarios.site import NodeProcess, Site, is_alive
 from tests.scenarios.ticking import assert_covered_once, assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
+
+UNHURRIED = {
+    "SCHEDULER_HEARTBEAT_SECONDS": "1",
+    "SCHEDULER_LEASE_SECONDS": "4",
+    "SCHEDULER_REAP_AFTER_SECONDS": "10",
+}
+"""The pacemaker needs some seconds from the stall to its first heartbeat, of the thirty that there are by default."""
 
 
 class Greedy:
@@ -45,30 +51,27 @@ def pacemaker_of(node: NodeProcess, *, beside: psutil.Process | None = None) -> 
     return next((child for child in children if "stand_in" in " ".join(child.cmdline())), None)
 
 
-def has_pacemaker(node: NodeProcess, *, nodes: int = 1) -> psutil.Process:
-    """Wait until the pacemakers of so many nodes are ready, and return that of this one."""
+def has_pacemaker(node: NodeProcess) -> psutil.Process:
+    """Wait until the pacemaker of a node watches it, and return it."""
 
-    def ready() -> psutil.Process | None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity"
-                " WHERE application_name = 'scheduler pacemaker' AND datname = current_database()"
-            )
-            return pacemaker_of(node) if cursor.fetchone()[0] >= nodes else None
+    def watches() -> psutil.Process | None:
+        found = pacemaker_of(node)
+        maps = found.memory_maps() if found is not None else []
+        return found if any("vital-signs" in each.path for each in maps) else None
 
-    return wait_until(ready, 30)
+    return wait_until(watches, 30)
 
 
 class TestABodyThatKeepsTheInterpreter:
     def test_costs_the_others_of_its_node_nothing_but_time(self, site: Site, tmp_path: Path) -> None:
         release = tmp_path / "release"
-        kept = site.start_node()
+        kept = site.start_node(**UNHURRIED)
         has_pacemaker(kept)
         hold("beside", release, rerun_if_interrupted=True)
         site.began("beside")
-        greedy = Greedy(site, "interpreter", seconds=6)
-        other = site.start_node()
-        has_pacemaker(other, nodes=2)
+        greedy = Greedy(site, "interpreter", seconds=16)
+        other = site.start_node(**UNHURRIED)
+        has_pacemaker(other)
         # A run of it may be on the node that stands still, and takes as long.
         tick = every_second("tick", max_instances=10)
         site.began("tick", count=2)
@@ -79,7 +82,7 @@ class TestABodyThatKeepsTheInterpreter:
         seen = len(site.executions("tick"))
         site.began("tick", count=seen + 4)
         ticked = time.monotonic() - began
-        greedy.ended()
+        greedy.ended(timeout=60)
         release.touch()
         site.run("beside", state="succeeded", attempt=1)
         kept.stop()
@@ -95,19 +98,19 @@ class TestABodyThatKeepsTheInterpreter:
 
     def test_is_named_by_the_processor_that_it_uses(self, site: Site, tmp_path: Path) -> None:
         release = tmp_path / "release"
-        node = site.start_node()
+        node = site.start_node(**UNHURRIED)
         has_pacemaker(node)
         hold("innocent", release)
         site.began("innocent")
-        greedy = Greedy(site, "compute", seconds=4)
+        greedy = Greedy(site, "compute", seconds=9)
 
         greedy.begins()
         node.printed("scheduler.node.interpreter_kept")
-        reason = wait_until(lambda: site.node_of(node).reason, 10)
-        greedy.ended()
+        reason = wait_until(lambda: site.node_of(node).reason, 20)
+        greedy.ended(timeout=60)
         release.touch()
         node.printed("scheduler.node.interpreter_free")
-        wait_until(lambda: not site.node_of(node).reason, 10)
+        wait_until(lambda: not site.node_of(node).reason, 20)
         node.stop()
 
         assert f"Run {greedy.run.pk} keeps the interpreter" in str(reason)

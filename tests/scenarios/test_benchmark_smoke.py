@@ -24,3 +24,26 @@ class TestTheComparison:
             print(f"\n{done.stdout.split('{')[0]}")
         # How quick depends on the machine; that every run of both was made and recorded does not.
         assert {name: row["jobs"] for name, row in found.items()} == {"ours": 1000, "stock": 1000}
+
+
+class TestEnqueueing:
+    @pytest.mark.timeout(200)
+    def test_is_measured(self, tmp_path: Path) -> None:
+        figures = tmp_path / "figures.json"
+        command = [
+            sys.executable,
+            "-m",
+            "tests.benchmarks.enqueue",
+            "--quick",
+            "--only",
+            "ours",
+            "--json",
+            str(figures),
+        ]
+
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=180)
+
+        assert done.returncode == 0, done.stdout + done.stderr
+        found = json.loads(figures.read_text())["contestants"]["ours"]
+        assert (found["bodies"], found["latency_ms"]["bodies"]) == (100, found["latency_ms"]["enqueued"])
+        assert found["history"]["bodies"] == 100

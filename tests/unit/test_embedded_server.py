@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from openlearn.db import embedded
-from openlearn.db.embedded import SETTINGS, EmbeddedServer
+from openlearn.db import programs
+from openlearn.db.embedded import SETTINGS
 
 
 class TestTheLog:
@@ -11,18 +11,17 @@ class TestTheLog:
         assert SETTINGS["log_min_error_statement"] == "panic"
 
     def test_is_put_aside_at_a_start_when_it_is_long(self, tmp_path: Path) -> None:
-        server = EmbeddedServer(tmp_path)
-        server.cluster.mkdir()
-        server.log.write_bytes(b"short")
-        server._put_long_log_aside()
-        assert server.log.exists()
+        log = tmp_path / "server.log"
+        log.write_bytes(b"short")
+        programs.put_long_log_aside(log)
+        assert log.exists()
 
         for content in (b"a", b"b"):
-            server.log.write_bytes(content * (embedded._LONGEST_LOG + 1))
-            server._put_long_log_aside()
+            log.write_bytes(content * (programs.LONGEST_LOG + 1))
+            programs.put_long_log_aside(log)
 
-        assert not server.log.exists()
-        assert (server.cluster / "server.log.1").read_bytes()[:1] == b"b"
+        assert not log.exists()
+        assert (tmp_path / "server.log.1").read_bytes()[:1] == b"b"
 
     def test_may_be_missing(self, tmp_path: Path) -> None:
-        EmbeddedServer(tmp_path)._put_long_log_aside()
+        programs.put_long_log_aside(tmp_path / "server.log")

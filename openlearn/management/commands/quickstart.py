@@ -191,7 +191,8 @@ class Command(BaseCommand):
                 f"  An incident  {address}/admin/scheduler/job/dashboard/ (soon: a sample job fails on purpose)"
             )
         self._print(f"  Sample site  {address}/sample/")
-        self._print(f"  Logs         {self._log('*')}\n\n")
+        self._print(f"  Logs         {self._log('*')}")
+        self._print("  Next         README.md, “Write a task”: a job of your own\n\n")
         self._print("Runs as they finish; Ctrl-C stops everything.\n\n")
 
     def _watch(

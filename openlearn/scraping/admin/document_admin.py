@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from openlearn.scraping.admin.read_only import CopyFilter, ReadOnlyAdmin, link_out
+from openlearn.scraping.admin.read_only import CopyFilter, LanguageFilter, ReadOnlyAdmin, link_out
 from openlearn.scraping.models import Document
 from scheduler.admin.format import display
 from scheduler.services.sites import reverse
@@ -19,7 +19,7 @@ from scheduler.services.sites import reverse
 @admin.register(Document)
 class DocumentAdmin(ReadOnlyAdmin):
     list_display = ("titled", "language", "published", "changed")
-    list_filter = (CopyFilter, "source", "language")
+    list_filter = (CopyFilter, "source", ("language", LanguageFilter))
     list_select_related = ("source",)
     search_fields = ("title", "url", "summary")
     search_help_text = _("Part of the title, the address or the summary.")

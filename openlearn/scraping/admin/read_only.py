@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -72,3 +73,11 @@ class CopyFilter(admin.SimpleListFilter):
         if self.value() in {"yes", "no"}:
             return queryset.filter(duplicate_of__isnull=self.value() == "no")
         return queryset
+
+
+class LanguageFilter(admin.AllValuesFieldListFilter):
+    """The languages that documents have. An unknown one has a name as well."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for choice in super().choices(changelist):
+            yield {**choice, "display": choice["display"] or gettext("none")}

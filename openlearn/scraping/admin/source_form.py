@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.text import capfirst
 from django.utils.translation import gettext, gettext_lazy
 
+from openlearn.scraping.admin import tiers
 from openlearn.scraping.fetching import access
 from openlearn.scraping.models import Source
 from scheduler import outgoing
@@ -78,6 +79,9 @@ class SourceForm(forms.ModelForm):
             self.fields["interval_seconds"].help_text = field.help_text
         for shown in self.fields.values():
             shown.label = capfirst(shown.label)
+
+        if isinstance(tier := self.fields.get("tier"), forms.ChoiceField):
+            tier.choices = tiers.choices()
 
     def clean_url(self) -> str:
         """Reject what no scrape could request, before the first one."""

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
 from openlearn.scraping import services
+from openlearn.scraping.admin import tiers
 from openlearn.scraping.models import Source
 from scheduler.admin.format import display
 from scheduler.admin.pages import actor, show
@@ -21,7 +22,7 @@ class ListForm(forms.Form):
     """A file, and how its feeds begin."""
 
     file = forms.FileField(label=gettext_lazy("list of feeds (OPML)"))
-    tier = forms.ChoiceField(label=gettext_lazy("tier"), choices=Source.Tier.choices, initial=Source.Tier.MEDIUM)
+    tier = forms.ChoiceField(label=gettext_lazy("tier"), choices=tiers.choices, initial=Source.Tier.MEDIUM)
     paused = forms.BooleanField(
         label=gettext_lazy("paused"),
         required=False,

@@ -10,6 +10,7 @@ from django.core.validators import MinValueValidator, URLValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from openlearn.scraping import addresses
 from scheduler.models import Job
@@ -31,9 +32,9 @@ class Source(models.Model):
         REPOSITORY = "oai", _("repository (OAI-PMH)")
 
     class Tier(models.TextChoices):
-        HIGH = "high", _("high: every 15 minutes")
-        MEDIUM = "medium", _("medium: every hour")
-        LOW = "low", _("low: every 6 hours")
+        HIGH = "high", pgettext_lazy("tier", "high")
+        MEDIUM = "medium", pgettext_lazy("tier", "medium")
+        LOW = "low", pgettext_lazy("tier", "low")
 
     INTERVALS: ClassVar[dict[str, timedelta]] = {
         Tier.HIGH: timedelta(minutes=15),

@@ -4,7 +4,7 @@ from openlearn.scraping.services.discovery import Examination, examine
 from openlearn.scraping.services.extraction import ExtractionSummary, extract_documents
 from openlearn.scraping.services.health import SourceHealth, source_health
 from openlearn.scraping.services.scraping import scrape_source
-from openlearn.scraping.services.source_jobs import SCRAPE_TASK
+from openlearn.scraping.services.source_jobs import SCRAPE_TASK, tier_triggers
 from openlearn.scraping.services.sources import (
     EXTRACT_JOB_ID,
     EXTRACT_TASK,
@@ -39,4 +39,5 @@ __all__ = [
     "scrape_source",
     "source_health",
     "take_new_address",
+    "tier_triggers",
 ]

@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from openlearn.scraping.models import Source
+from scheduler.errors import SchedulerError
 from scheduler.models import Declaration, Job, TemplateVersion
 from scheduler.schedules import ShippedTemplate, ship_template
 from scheduler.services import templates
-from scheduler.services.templates import instances
+from scheduler.services.templates import instances, rendering
 
 SCRAPE_TASK = "scraping.scrape_source"
 
@@ -58,6 +59,21 @@ def ship_templates() -> None:
 
 def slug_of(tier: str) -> str:
     return f"scrape-{tier}"
+
+
+def tier_triggers() -> dict[str, Any]:
+    """Return the trigger of a new source by tier, as the templates have it now; ``None``: unknown."""
+    return {tier: _trigger_of(tier) for tier in Source.Tier.values}
+
+
+def _trigger_of(tier: str) -> Any:
+    values = {"source_id": 1, "name": "Any", "url": "https://example.org"}
+    try:
+        version = templates.current(slug=slug_of(tier))
+        found = rendering.declaration(version=version, key=slug_of(tier), values=values, owner="")
+    except SchedulerError:  # a person deleted the template, or gave it other parameters
+        return None
+    return found.definition["trigger"]
 
 
 def save(*, source: Source, before: Source | None, actor: str, origin: str, paused: bool) -> tuple[Job, bool]:

@@ -143,7 +143,7 @@ class RuleAdmin(InDisplayZone, ModelAdmin):
 
     class Media:
         css = {"all": ("scheduler/scheduler.css",)}
-        js = ("scheduler/rule.js",)
+        js = ("scheduler/preview.js",)
 
     def get_urls(self) -> list[Any]:
         view = self.admin_site.admin_view(self.preview_view)

@@ -35,6 +35,7 @@ TITLES = {
     ("jobs", "edit"): gettext_lazy("Edit jobs"),
     ("jobs", "delete"): gettext_lazy("Delete jobs"),
     ("backfill", "queue"): gettext_lazy("Backfill"),
+    ("template", "upgrade"): gettext_lazy("Upgrade instances"),
 }
 
 
@@ -134,8 +135,14 @@ def _context(request: HttpRequest, row: BulkAction) -> dict[str, Any]:
         else "",
         "left": left,
         "undo_address": _undo(request, row),
-        "back": addresses.jobs() if row.subject == "jobs" else addresses.runs(),
+        "back": _back(row),
     }
+
+
+def _back(row: BulkAction) -> str:
+    if row.subject == "template":
+        return reverse("admin:scheduler_template_change", args=row.selection["ids"])
+    return addresses.jobs() if row.subject == "jobs" else addresses.runs()
 
 
 def _undo(request: HttpRequest, row: BulkAction) -> str:

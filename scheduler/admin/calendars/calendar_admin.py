@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import FieldDoesNotExist, PermissionDenied
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -137,10 +137,8 @@ def _changes(calendar: Calendar) -> list[dict[str, Any]]:
 
 
 def _label(name: str) -> str:
-    try:
-        return capfirst(str(Calendar._meta.get_field(name).verbose_name))
-    except FieldDoesNotExist:
-        return name
+    labels = {field.name: str(field.verbose_name) for field in Calendar._meta.fields}
+    return capfirst(labels.get(name, name))
 
 
 def _entry(entry: entries.Entry) -> dict[str, str]:

@@ -59,7 +59,7 @@ _DONE: dict[str, Any] = {
     ChangeAction.FINISHED: gettext_lazy("Finished by %s"),
     ChangeAction.INITIAL: gettext_lazy("History started by %s"),
 }
-_STATE = ("state", "paused_until", "next_run_time")
+_STATE = ("state", "paused_until", "next_run_time", "template")
 """No part of the definition: restoring does not touch it."""
 
 _INSTANTS = ("paused_until", "next_run_time")
@@ -168,6 +168,8 @@ def label(name: str) -> str:
         return display.first_line(name.removeprefix("kwargs."), most=60)
     if name == "next_run_time":
         return _("Next run")
+    if name == "template":
+        return _("Template")
     if name in POLICIES:
         return policy_text.label(name)
     try:

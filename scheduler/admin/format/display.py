@@ -75,7 +75,7 @@ def span(length: timedelta | float) -> str:
     if seconds < 48 * 3600:
         return _("%d h") % (seconds // 3600)
     days = int(seconds // 86400)
-    return ngettext("%d day", "%d days", days) % days
+    return ngettext("%s day", "%s days", days) % number(days)
 
 
 def took(length: timedelta | float) -> str:
@@ -99,7 +99,7 @@ def exactly(length: timedelta | float) -> str:
     hours, minutes = divmod(int(minutes), 60)
     days, hours = divmod(hours, 24)
     said = [
-        ngettext("%d day", "%d days", days) % days if days else "",
+        ngettext("%s day", "%s days", days) % number(days) if days else "",
         _("%d h") % hours if hours else "",
         _("%d min") % minutes if minutes else "",
         _("%s s") % number_format(f"{rest:.3f}".rstrip("0").rstrip("."), use_l10n=True) if rest else "",
@@ -139,7 +139,7 @@ def age_texts() -> dict[str, str]:
         "s": _("%d s").replace("%d", "%s"),
         "min": _("%d min").replace("%d", "%s"),
         "h": _("%d h").replace("%d", "%s"),
-        "d": ngettext("%d day", "%d days", 2).replace("%d", "%s"),
+        "d": ngettext("%s day", "%s days", 2),
         "ago": _("%s ago"),
         "in": _("in %s"),
         "overdue": _("overdue %s"),

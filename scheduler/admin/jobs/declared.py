@@ -64,11 +64,11 @@ def keeping(request: HttpRequest, job: Job) -> tuple[Question, Any]:
     return _question(job, title=_("Keep the edited values of “%s”?"), button=_("Keep them"), act=act)
 
 
-def detaching(job: Job) -> tuple[Question, Any]:
+def detaching(request: HttpRequest, job: Job) -> tuple[Question, Any]:
     """Return the question whether an instance becomes an ordinary job, and what does it."""
 
     def act() -> Done:
-        instances.detach(job=job)
+        instances.detach(job=job, **pages.author(request))
         return Done(sentence=_("“%s” no longer belongs to the template.") % job.name, location=addresses.job(job.pk))
 
     question = Question(

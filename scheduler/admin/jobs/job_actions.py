@@ -111,7 +111,7 @@ class JobActions(_Admin):
 
     def detach_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, self.has_change_permission)
-        question, act = declared.detaching(job)
+        question, act = declared.detaching(request, job)
         return pages.confirm(request, question=question, act=act)
 
     def pause_all_view(self, request: HttpRequest) -> HttpResponse:

@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy
 from scheduler.admin.format import display
 from scheduler.core.health.standing import NotStarted
 from scheduler.models import Job
-from scheduler.services import declarations
-from scheduler.services.queries import overview
+from scheduler.services.queries import job_queries, overview
+from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.overview import Survey
 
 
@@ -79,15 +79,16 @@ class TagFilter(ValueFilter):
 
 
 class DriftFilter(ValueFilter):
-    """Declared jobs and instances of templates that a person changed."""
+    """Declared jobs and instances of templates that a person changed, and jobs that are no longer declared."""
 
     title, parameter_name = gettext_lazy("drift"), "drift"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", _("changed by a person"))]
+        return [("yes", _("changed by a person")), ("undeclared", _("paused: no longer declared"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(pk__in=declarations.drifted_jobs()) if self.value() == "yes" else queryset
+        wanted = {"yes": JobFilter(drift=True), "undeclared": JobFilter(undeclared=True)}.get(self.value() or "")
+        return queryset if wanted is None else queryset.filter(pk__in=job_queries.jobs(filter=wanted).values("pk"))
 
 
 def labelled(label: str, value: str) -> SafeString:

@@ -53,11 +53,19 @@ def before_typing(form: forms.ModelForm[Job]) -> dict[str, Any]:
 def _said(typed: Typed, rules: Mapping[str, Any]) -> dict[str, Any]:
     try:
         trigger = TriggerField().clean(typed)
+    except ValidationError as error:
+        return {"problem": " ".join(error.messages)}
+    except (InvalidTrigger, TypeError) as error:
+        return {"problem": told(error)}
+    return of_trigger(trigger=trigger, rules=rules)
+
+
+def of_trigger(*, trigger: Mapping[str, Any], rules: Mapping[str, Any]) -> dict[str, Any]:
+    """Return sentence, warning and rows of a trigger as JSON, or the problem. ``rules``: task and policies."""
+    try:
         found = validation.preview(trigger=trigger, count=COUNT, must_fire=True)
         sentence = told(found.sentence)
         compiled = triggers.parse(found.trigger)
-    except ValidationError as error:
-        return {"problem": " ".join(error.messages)}
     except (InvalidTrigger, TypeError) as error:
         return {"problem": told(error)}
     return {

@@ -13,15 +13,14 @@ from django.utils.translation import gettext_lazy
 from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.admin.format import display
-from scheduler.core import triggers
 from scheduler.core.declarations import REMOVED
 from scheduler.core.jobs.differences import Difference
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError
 from scheduler.services import masking
-from scheduler.services.declarations import Action, Step, Synchronisation
+from scheduler.services.declarations import Action, Step, Synchronisation, next_runs
+from scheduler.services.declarations.next_runs import NextRuns
 
-_COUNT = 3
 MOST_ROWS = 200
 
 ACTIONS = {
@@ -41,8 +40,9 @@ def context(found: Synchronisation) -> dict[str, Any]:
     """Return what a page shows of a plan: the rows that change or drift, counts, and what could not be read."""
     now = timezone.now()
     shown = [step for step in found.steps if step.action is not Action.UNCHANGED or step.drift]
+    first = shown[:MOST_ROWS]
     return {
-        "plan_rows": [_row(step, now=now) for step in shown[:MOST_ROWS]],
+        "plan_rows": [_row(step, coming, now=now) for step, coming in zip(first, next_runs.of(first), strict=True)],
         "plan_more": max(len(shown) - MOST_ROWS, 0),
         "plan_errors": [f"{error.origin}: {error.text}" for error in found.errors],
         "plan_counts": _counts(found.steps),
@@ -50,7 +50,7 @@ def context(found: Synchronisation) -> dict[str, Any]:
     }
 
 
-def _row(step: Step, *, now: datetime) -> dict[str, Any]:
+def _row(step: Step, coming: NextRuns | None, *, now: datetime) -> dict[str, Any]:
     write = [(name, step.before.get(name, REMOVED), value) for name, value in step.write.items()]
     return {
         "key": step.key,
@@ -63,7 +63,7 @@ def _row(step: Step, *, now: datetime) -> dict[str, Any]:
             difference(step.flat.get("task", ""), each.field, each.declared, each.stored, now=now)
             for each in step.drift
         ],
-        "times": _times(step, now=now),
+        "times": coming,
     }
 
 
@@ -80,19 +80,6 @@ def _secrets(task: str) -> frozenset[str]:
         return registry.get(task).secrets if task else frozenset()
     except SchedulerError:
         return frozenset()
-
-
-def _times(step: Step, *, now: datetime) -> dict[str, list[datetime]] | None:
-    """Return the next fire times before and after, where the trigger changes."""
-    if "trigger" not in step.write or "trigger" not in step.before:
-        return None
-    try:
-        return {
-            "before": triggers.next_fire_times(step.before["trigger"], after=now, count=_COUNT),
-            "after": triggers.next_fire_times(step.write["trigger"], after=now, count=_COUNT),
-        }
-    except SchedulerError:
-        return None
 
 
 def _counts(steps: Iterable[Step]) -> list[dict[str, Any]]:

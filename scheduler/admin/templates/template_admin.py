@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Max, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from scheduler import schedules
 from scheduler.admin import addresses, pages
 from scheduler.admin.format.display_zone import InDisplayZone
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import ModelAdmin, register
-from scheduler.admin.templates import plan_text
+from scheduler.admin.templates import frame, instance_preview, plan_text, upgrading
 from scheduler.admin.templates.template_forms import InstanceForm, TableForm, TemplateForm
 from scheduler.core.states import Via
 from scheduler.errors import SchedulerError
-from scheduler.models import Job, Template
+from scheduler.models import Job, Template, TemplateVersion
 from scheduler.services import templates
-from scheduler.services.jobs import validation
-from scheduler.services.sites import reverse
-from scheduler.services.templates import from_jobs, instances, predefined, providers, rendering
+from scheduler.services.templates import from_jobs, instances, predefined, providers
 
 _MOST_INSTANCES = 200
-_PREVIEWED = 5
 
 
 @register(Template)
@@ -84,19 +84,19 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
             except SchedulerError as error:
                 form.add_error(None, told(error))
             else:
-                return HttpResponseRedirect(self._address("change", version.template))
-        return self._form(request, form, title=_("New template"), button=_("Create"), back=self._list())
+                return HttpResponseRedirect(frame.address("change", version.template))
+        return frame.form(request, form, title=_("New template"), button=_("Create"), back=frame.listed())
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        template = self._found(request, int(object_id) if object_id.isdigit() else 0)
+        template = self._found(request, int(object_id) if object_id.isdecimal() else 0)
         newest = templates.version(template=template)
         rows = list(instances.of(template=template)[: _MOST_INSTANCES + 1])
         known = set(Job.objects.filter(pk__in=[row.job_key for row in rows]).values_list("pk", flat=True))
         context = {
             "title": template.title,
-            "crumbs": [{"address": self._list(), "text": _("Templates")}],
+            "crumbs": [{"address": frame.listed(), "text": _("Templates")}],
             "template": template,
             "newest": newest,
             "parameters": templates.parameters(of=newest),
@@ -106,9 +106,9 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
                 for row in rows[:_MOST_INSTANCES]
             ],
             "more": len(rows) > _MOST_INSTANCES,
-            "behind": sum(row.template_version_id != newest.pk for row in rows[:_MOST_INSTANCES]),
+            "behind": instances.of(template=template).exclude(template_version=newest).count(),
             "links": {
-                name: self._address(name, template) for name in ("version", "instance", "table", "upgrade", "delete")
+                name: frame.address(name, template) for name in ("version", "instance", "table", "upgrade", "delete")
             },
             "may": {
                 "change": self.has_change_permission(request, template),
@@ -123,16 +123,7 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
         template = self._found(request, pk)
         if not self.has_change_permission(request, template):
             raise PermissionDenied
-        newest = templates.version(template=template)
-        initial = {"parameters": newest.parameters, "body": newest.body}
-        form = TemplateForm(request.POST or None, is_new=False, initial=initial)
-        if request.method == "POST" and form.is_valid():
-            templates.add_version(template=template, **form.cleaned_data, actor=pages.actor(request))
-            messages.success(request, _("The instances stay as they are until you upgrade them."))
-            return HttpResponseRedirect(self._address("change", template))
-        title = _("New version of “%s”") % template.title
-        back = self._address("change", template)
-        return self._form(request, form, title=title, button=_("Save as a new version"), back=back)
+        return upgrading.version_page(request, template)
 
     def instance_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Create one instance, after showing what it will do."""
@@ -141,20 +132,25 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
             raise PermissionDenied
         version = templates.version(template=template)
         form = InstanceForm(request.POST or None, parameters=templates.parameters(of=version))
+        if request.method == "POST" and pages.PART in request.GET:
+            context = instance_preview.context(form, version) if form.is_valid() else {}
+            return render(request, "scheduler/templates/instance_preview.html", {"preview": context})
         preview: dict[str, Any] = {}
         if request.method == "POST" and form.is_valid():
-            given: dict[str, Any] = {"version": version, "key": form.cleaned_data["key"], "values": form.values()}
-            try:
-                preview = _preview(**given)
-                if "create" in request.POST:
-                    job = instances.create(**given, actor=pages.actor(request), via=Via.ADMIN)
+            preview = instance_preview.context(form, version)
+            if "create" in request.POST:
+                given = {"key": form.cleaned_data["key"], "values": form.values()}
+                try:
+                    job = instances.create(version=version, **given, actor=pages.actor(request), via=Via.ADMIN)
+                except SchedulerError as error:
+                    form.add_error(None, told(error))
+                else:
                     messages.success(request, _("“%s” was created.") % job.name)
                     return HttpResponseRedirect(addresses.job(job.pk))
-            except SchedulerError as error:
-                form.add_error(None, told(error))
         title = _("New instance of “%s”") % template.title
-        back = self._address("change", template)
-        return self._form(request, form, title=title, button=_("Create"), back=back, checks=True, preview=preview)
+        back = frame.address("change", template)
+        facts = {"checks": True, "preview": preview, "previewed_at": pages.live_address(request)}
+        return frame.form(request, form, title=title, button=_("Create"), back=back, **facts)
 
     def table_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Create, change and pause instances by a pasted table, after showing the plan."""
@@ -162,57 +158,27 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
         if not (request.user.has_perm("scheduler.add_job") and request.user.has_perm("scheduler.change_job")):
             raise PermissionDenied
         version = templates.version(template=template)
-        form = TableForm(request.POST or None)
+        form = TableForm(request.POST or None, providers=sorted(schedules.providers()))
         plan: dict[str, Any] = {}
         if request.method == "POST" and form.is_valid():
             try:
-                rows = providers.read_table(
-                    text=form.cleaned_data["table"], parameters=templates.parameters(of=version)
-                )
+                rows = _rows(form.cleaned_data, version)
                 if "create" in request.POST:
-                    done = instances.rows_apply(
-                        version=version, rows="table", given=rows, actor=pages.actor(request), via=Via.ADMIN
-                    )
+                    done = instances.rows_apply(version=version, **rows, actor=pages.actor(request), via=Via.ADMIN)
                     messages.success(request, plan_text.sentence(done))
-                    return HttpResponseRedirect(self._address("change", template))
-                plan = plan_text.context(instances.rows_plan(version=version, rows="table", given=rows))
+                    return HttpResponseRedirect(frame.address("change", template))
+                plan = plan_text.context(instances.rows_plan(version=version, **rows))
             except SchedulerError as error:
                 form.add_error("table", told(error))
         title = _("Instances of “%s” from a table") % template.title
-        back = self._address("change", template)
-        return self._form(request, form, title=title, button=_("Apply"), back=back, checks=True, **plan)
+        back = frame.address("change", template)
+        return frame.form(request, form, title=title, button=_("Apply"), back=back, checks=True, **plan)
 
     def upgrade_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show what a version would change in each instance, and apply it."""
         template = self._found(request, pk)
         if not request.user.has_perm("scheduler.change_job"):
             raise PermissionDenied
-        given = request.POST if request.method == "POST" else request.GET
-        number = given.get("to", "")
-        try:
-            version = templates.version(template=template, number=int(number) if number.isdigit() else None)
-        except SchedulerError as error:
-            raise Http404(str(error)) from None
-        overwrite = given.get("overwrite") == "1"
-        if request.method == "POST" and "apply" in request.POST:
-            done = instances.upgrade(version=version, overwrite=overwrite, actor=pages.actor(request), via=Via.ADMIN)
-            messages.success(request, plan_text.sentence(done))
-            return HttpResponseRedirect(self._address("change", template))
-        context = {
-            "title": _("Bring the instances of “%(title)s” to version %(number)d")
-            % {"title": template.title, "number": version.number},
-            "crumbs": self._crumbs(template),
-            "version": version,
-            "versions": template.versions.order_by("-number"),
-            "overwrite": overwrite,
-            "back": self._address("change", template),
-            **plan_text.context(instances.upgrade_plan(version=version, overwrite=overwrite)),
-        }
-        return pages.show(request, "scheduler/templates/upgrade.html", context)
-
-    def _form(self, request: HttpRequest, form: Any, *, title: str, **context: Any) -> HttpResponse:
-        facts = {"title": title, "form": form, "crumbs": [{"address": self._list(), "text": _("Templates")}]}
-        return pages.show(request, "scheduler/templates/form.html", {**facts, **context})
+        return upgrading.upgrade_page(request, template)
 
     def _found(self, request: HttpRequest, pk: int) -> Template:
         template = Template.objects.filter(pk=pk).first()
@@ -222,17 +188,13 @@ class TemplateAdmin(InDisplayZone, ModelAdmin):
             raise PermissionDenied
         return template
 
-    def _crumbs(self, template: Template) -> list[dict[str, str]]:
-        return [
-            {"address": self._list(), "text": _("Templates")},
-            {"address": self._address("change", template), "text": template.title},
-        ]
 
-    def _list(self) -> str:
-        return reverse("admin:scheduler_template_changelist")
-
-    def _address(self, name: str, template: Template) -> str:
-        return reverse(f"admin:scheduler_template_{name}", args=[template.pk])
+def _rows(given: Mapping[str, Any], version: TemplateVersion) -> dict[str, Any]:
+    """Return the name of a set of rows, and the rows: of a provider, or of the pasted table."""
+    if name := given.get("provider"):
+        return {"rows": name, "given": providers.provider(name=name)()}
+    parameters = templates.parameters(of=version)
+    return {"rows": "table", "given": providers.read_table(text=given["table"], parameters=parameters)}
 
 
 def _proposal(request: HttpRequest) -> dict[str, Any]:
@@ -251,21 +213,4 @@ def _proposal(request: HttpRequest) -> dict[str, Any]:
         "description": found.description,
         "parameters": list(found.parameters),
         "body": dict(found.body),
-    }
-
-
-def _preview(*, version: Any, key: str, values: dict[str, Any]) -> dict[str, Any]:
-    """Return what the job of an instance would be: its definition, in words, and its next fire times."""
-    owner = instances.owner_of(template=version.template)
-    found = rendering.declaration(version=version, key=key, values=values, owner=owner)
-    definition = found.definition
-    validation.check_arguments(
-        task=definition["task"], args=definition.get("args", ()), kwargs=definition.get("kwargs", {})
-    )
-    trigger = validation.preview(trigger=definition["trigger"], count=_PREVIEWED, must_fire=True)
-    return {
-        "name": definition.get("name", key),
-        "task": definition["task"],
-        "sentence": told(trigger.sentence),
-        "times": trigger.fire_times,
     }

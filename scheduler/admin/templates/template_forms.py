@@ -144,13 +144,33 @@ def _word(value: Any) -> str:
 
 
 class TableForm(forms.Form):
-    """Many instances from a pasted table."""
+    """Many instances from a pasted table, or from a provider that code registers."""
 
+    provider = forms.ChoiceField(
+        label=gettext_lazy("Rows from code"),
+        required=False,
+        help_text=gettext_lazy("A function that code registers with @rows. Then the table stays empty."),
+    )
     table = forms.CharField(
         label=gettext_lazy("Table"),
+        required=False,
         widget=JSONArea(rows=12),
         help_text=gettext_lazy(
             "With a heading: a column “key” with the id of the job, and a column for each parameter. Columns are "
             "separated by commas, semicolons or tabs, as a spreadsheet copies them."
         ),
     )
+
+    def __init__(self, *args: Any, providers: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        provider = self.fields["provider"]
+        if providers and isinstance(provider, forms.ChoiceField):
+            provider.choices = [("", "–"), *((name, name) for name in providers)]
+        else:
+            del self.fields["provider"]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not self.errors and bool(cleaned.get("provider")) == bool(cleaned.get("table", "").strip()):
+            self.add_error("table", _("Paste a table, or choose rows from code."))
+        return cleaned

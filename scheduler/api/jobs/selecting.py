@@ -38,6 +38,7 @@ def filter_of(query: shapes.JobsQuery) -> JobFilter:
         last_outcomes=tuple(query.last_outcome),
         failing=query.failing == "true",
         drift=query.drift == "true",
+        undeclared=query.undeclared == "true",
         text=query.q,
     )
 
@@ -61,6 +62,7 @@ def selected_by(body: shapes.Bulk | shapes.BulkJobs) -> JobFilter:
         last_outcomes=tuple(chosen.last_outcome),
         failing=chosen.failing,
         drift=chosen.drift,
+        undeclared=chosen.undeclared,
         text=chosen.q,
     )
     if filter == JobFilter():

@@ -41,6 +41,11 @@ class FieldDrift(BaseModel):
     stored: Any = Field(description="A person's value, which stays.")
 
 
+class NextRuns(BaseModel):
+    before: list[Time] = Field(description="Empty: the job does not exist yet.")
+    after: list[Time]
+
+
 class PlanStep(BaseModel):
     kind: Literal["job", "calendar", "template", "alert_rule"]
     key: str
@@ -49,6 +54,7 @@ class PlanStep(BaseModel):
     origin: str
     job: str | None
     changes: dict[str, FieldChange]
+    next_runs: NextRuns | None = Field(description="Null: they stay the same, or the job stays paused.")
     drift: list[FieldDrift]
     conflicts: list[str]
     renamed_from: str | None

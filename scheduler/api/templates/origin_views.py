@@ -79,7 +79,7 @@ class OriginViews(Resource):
     def detach(self, request: Request, id: str) -> Response:
         """Let an instance be an ordinary job, which its template no longer changes."""
         parsing.query(request, Nothing)
-        instances.detach(job=jobs.get(id=id))
+        instances.detach(job=jobs.get(id=id), actor=self.actor(request), via=Via.API)
         return Response(status=204)
 
 

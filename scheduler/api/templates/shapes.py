@@ -23,6 +23,12 @@ class TemplateCreation(TemplateVersionCreation):
     description: str = Field(default="", max_length=10_000)
 
 
+class VersionPlan(Body):
+    parameters: list[dict[str, Any]] = Field(default_factory=list, max_length=50)
+    body: dict[str, Any] = Field(description="The definition of a job; {name} stands for a parameter.")
+    overwrite: bool = Field(default=False, description="Also what people changed in an instance.")
+
+
 class InstanceCreation(Body):
     key: str = Field(min_length=1, max_length=255, description="The id of the job.")
     parameters: dict[str, Any] = Field(default_factory=dict, description="Values by the parameter's name.")

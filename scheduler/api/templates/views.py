@@ -21,7 +21,7 @@ from scheduler.services import declarations, templates
 from scheduler.services.declarations import Options, representing
 from scheduler.services.queries import representations
 from scheduler.services.queries.representations import instant
-from scheduler.services.templates import instances
+from scheduler.services.templates import instances, upgrades
 
 _UPGRADE = ("view_template", "change_job")
 _SYNC = ("view_template", "add_job", "change_job")
@@ -33,6 +33,7 @@ class TemplateViews(Resource):
         "create": ("add_template",),
         "retrieve": ("view_template",),
         "add_version": ("change_template",),
+        "plan_version": ("view_template", "view_job"),
         "destroy": ("delete_template",),
         "instantiate": ("view_template", "add_job"),
         "upgrade": _UPGRADE,
@@ -83,6 +84,14 @@ class TemplateViews(Resource):
 
         return once(request, do)
 
+    @operation(answers.Plan, body=shapes.VersionPlan, query=Nothing, problems=(404,))
+    def plan_version(self, request: Request, slug: str) -> Response:
+        """Return what a version would change in each instance, with the next fire times. It is not added."""
+        parsing.query(request, Nothing)
+        body = parsing.body(request, shapes.VersionPlan)
+        draft = upgrades.draft(template=templates.get(slug=slug), body=body.body, parameters=body.parameters)
+        return Response(representing.document(upgrades.plan(version=draft, overwrite=body.overwrite)))
+
     @operation(None, status=204, query=Nothing, problems=(404,))
     def destroy(self, request: Request, slug: str) -> Response:
         """Delete a template without instances."""
@@ -124,9 +133,9 @@ class TemplateViews(Resource):
 
         def do() -> Response:
             if body.dry_run:
-                plan = instances.upgrade_plan(version=version, overwrite=body.overwrite)
+                plan = upgrades.plan(version=version, overwrite=body.overwrite)
                 return Response(representing.document(plan))
-            done = instances.upgrade(version=version, overwrite=body.overwrite, actor=self.actor(request), via=Via.API)
+            done = upgrades.apply(version=version, overwrite=body.overwrite, actor=self.actor(request), via=Via.API)
             return Response(representing.document(done))
 
         return once(request, do)

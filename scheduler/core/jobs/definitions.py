@@ -12,6 +12,8 @@ from scheduler.core.tasks.task import Task, jsonable
 from scheduler.errors import InvalidArguments
 from scheduler.untouched import json
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+
 
 class Vault(Protocol):
     """The storage for the values of a job's secret arguments."""
@@ -65,7 +67,7 @@ def sealed_arguments(
         names = task.names_of(args)
         args = [_sealed(task, name, value, vault) for name, value in zip(names, args, strict=True)]
         kwargs = {name: _sealed(task, name, value, vault) for name, value in kwargs.items()}
-    as_json = json.dumps([args, kwargs], ensure_ascii=False)
+    as_json = _encode([args, kwargs])
     if "\\u0000" in as_json or not text.is_storable(as_json):
         raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
     return args, kwargs

@@ -64,8 +64,13 @@ def _fields(kind: Any) -> Iterator[Any]:
         yield from get_type_hints(kind, include_extras=True).values()
 
 
+_PLAIN = (str, int, float, bool, type(None))
+
+
 def revealed(value: Any) -> Any:
     """Return what Python code gives as an argument with the values of pydantic's secrets, which JSON would mask."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, pydantic.Secret | pydantic.SecretStr | pydantic.SecretBytes):
         plain = value.get_secret_value()
         return plain.decode() if isinstance(plain, bytes) else plain

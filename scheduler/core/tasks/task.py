@@ -232,6 +232,10 @@ def _shown(value: object) -> str:
     return f"“{text[:77]}…”" if len(text) > 80 else f"“{text}”"
 
 
+_encode = json.JSONEncoder(allow_nan=False).encode
+"""Made once: ``json.dumps`` makes an encoder in each call that has an option."""
+
+
 def jsonable(value: object) -> Any:
     """
     Turn arguments into what JSON can hold: dates, UUIDs, Decimals, models become text and objects.
@@ -240,7 +244,7 @@ def jsonable(value: object) -> Any:
     """
     try:
         converted = to_jsonable_python(value)
-        json.dumps(converted, allow_nan=False)
+        _encode(converted)
     except (PydanticSerializationError, ValueError, TypeError) as error:
         raise InvalidArguments(error_messages.NOT_JSON(value=_shown(value), reason=f"{error}")) from None
     return converted

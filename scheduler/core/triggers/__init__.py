@@ -75,11 +75,13 @@ from scheduler.core.triggers.fire_times import (
 )
 from scheduler.core.triggers.normalizing import normalize
 from scheduler.core.triggers.reading import parse, parse_cached, parsing_once
+from scheduler.core.triggers.reading.forms import CALENDAR_KEYS
 from scheduler.core.triggers.stored_forms import current_form, has_calendars, is_same, without_pins
 from scheduler.core.triggers.trigger import Trigger
 from scheduler.errors import InvalidTrigger, NeverFires
 
 __all__ = [
+    "CALENDAR_KEYS",
     "CalendaredTrigger",
     "ClockChange",
     "ClockEffect",

@@ -102,11 +102,17 @@ class CalendaredTrigger(Trigger):
         return moment_of(self._unchanged_until(instant_of(moment)))
 
     def _left_out(self, instant: int) -> Message | None:
+        return self._by_calendars(instant) or self._by_windows(instant)
+
+    def _by_calendars(self, instant: int) -> Message | None:
         for named in self.off:
             if (title := named.calendar.title_at(instant)) is not None:
                 return reasons.LEFT_OUT_BY_CALENDAR(calendar=named.name, entry=title)
         if self.on and all(named.calendar.title_at(instant) is None for named in self.on):
             return reasons.LEFT_OUT_OFF_CALENDAR(calendar=", ".join(named.name for named in self.on))
+        return None
+
+    def _by_windows(self, instant: int) -> Message | None:
         for named in self.windows:
             if (title := named.calendar.title_at(instant)) is not None:
                 return reasons.LEFT_OUT_BY_WINDOW(window=named.name, entry=title)
@@ -170,25 +176,35 @@ class CalendaredTrigger(Trigger):
 
     def _ends_of_windows(self, first: datetime, last: datetime) -> Iterator[datetime]:
         """The ends of windows with a fire time of the rule in them. It is the last one before the end."""
-        ones = [window for window in self.windows if window.during is During.ONCE_AFTERWARDS]
-        moment = self.rule.at_or_before(first - MOMENT) if ones else None
-        if moment is None and ones:
+        has_ends = any(window.during is During.ONCE_AFTERWARDS for window in self.windows)
+        moment = self.rule.at_or_before(first - MOMENT) if has_ends else None
+        if moment is None and has_ends:
             moment = self.rule.at_or_after(first)
         while moment is not None and moment <= last:
-            ends = [end for window in ones if (end := end_of_stretch(window, moment)) is not None]
-            yield from ends
-            moment = self.rule.at_or_after(max([self.unchanged_until(moment), moment + MOMENT, *ends]))
+            end = self._afterwards(moment)
+            if end is not None:
+                yield end
+            moment = self.rule.at_or_after(max(self.unchanged_until(moment), moment + MOMENT, end or moment))
+
+    def _afterwards(self, moment: datetime) -> datetime | None:
+        """
+        Return the end of the windows that run once afterwards and hold at an instant; ``None``: none of them does.
+
+        Windows that overlap, or follow each other without a gap, end together.
+        """
+        found: datetime | None = None
+        ones = [window for window in self.windows if window.during is During.ONCE_AFTERWARDS]
+        while ends := [end for window in ones if (end := end_of_stretch(window, found or moment)) is not None]:
+            if found is not None and max(ends) <= found:
+                break  # one without an end
+            found = max(ends)
+        return found
 
     def window_open_at(self, moment: datetime) -> tuple[datetime, datetime] | None:
         """Return the last fire time left out by a window that is still open and runs once afterwards, and its end."""
         last = self.rule.at_or_before(moment)
-        ends = [
-            end
-            for window in self.windows
-            if last is not None and window.during is During.ONCE_AFTERWARDS
-            if (end := end_of_stretch(window, last)) is not None and end > moment
-        ]
-        return None if last is None or not ends else (last, min(ends))
+        end = None if last is None else self._afterwards(last)
+        return None if last is None or end is None or end <= moment else (last, end)
 
     def _moved(self, first: datetime, last: datetime) -> Iterator[datetime]:
         """Where the fire times go that calendars leave out, as far as it may be from ``first`` to ``last``."""
@@ -205,8 +221,13 @@ class CalendaredTrigger(Trigger):
             moment = self.rule.at_or_after(moment + MOMENT)
 
     def moved_to(self, moment: datetime) -> datetime | None:
-        """Return where a fire time goes that is left out; ``None``: it is not moved."""
-        if self.otherwise is Otherwise.SKIP:
+        """
+        Return where a fire time goes that calendars leave out; ``None``: it is not moved.
+
+        A maintenance window moves nothing. The target may lie outside of ``start_at`` and ``end_at``, which bound the
+        fire times of the rule.
+        """
+        if self.otherwise is Otherwise.SKIP or self._by_calendars(instant_of(moment)) is None:
             return None
         step = 1 if self.otherwise is Otherwise.NEXT_DAY else -1
         zone = zone_named(self.timezone)

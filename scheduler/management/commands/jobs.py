@@ -49,6 +49,7 @@ class Command(BaseCommand):
         found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
         found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
         found.add_argument("--drift", action="store_true", help="Only declared jobs that a person changed.")
+        found.add_argument("--undeclared", action="store_true", help="Only jobs paused as no longer declared.")
         found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=200, metavar="N")
         add("show", "Show a job.", _one, printing.add_output)
         coming = add("next", "Say when a job fires next.", printing.add_output)
@@ -92,6 +93,9 @@ class Command(BaseCommand):
         declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
         imported.add_crontab_arguments(add("import-crontab", "Print the jobs of a crontab as a file of declared jobs."))
         imported.add_beat_arguments(add("import-beat", "Print Celery's beat_schedule as a file of declared jobs."))
+        imported.add_cronjobs_arguments(
+            add("import-cronjobs", "Print django-crontab's CRONJOBS as a file of declared jobs.")
+        )
 
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options))
@@ -109,6 +113,7 @@ class Command(BaseCommand):
             tags=tuple(given["tag"]),
             failing=given["failing"],
             drift=given["drift"],
+            undeclared=given["undeclared"],
             text=given["search"],
         )
         rows = list(_jobs(filter)[: limit + 1])
@@ -240,6 +245,9 @@ class Command(BaseCommand):
 
     def _import_beat(self, *, path: str, timezone: str, **_: Any) -> None:
         imported.beat(path=path, timezone=timezone, out=self.stdout, err=self.stderr)
+
+    def _import_cronjobs(self, *, timezone: str, **_: Any) -> None:
+        imported.cronjobs(timezone=timezone, out=self.stdout, err=self.stderr)
 
     def _print(self, document: Any, output: str, *, columns: tuple[str, ...] = ()) -> None:
         if output == "json":

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from scheduler.core.states import Via
 from scheduler.management import declared, printing, reading
-from scheduler.models import Template
+from scheduler.models import Template, TemplateVersion
 from scheduler.services import jobs as all_jobs
-from scheduler.services import templates
-from scheduler.services.declarations import Synchronisation
-from scheduler.services.templates import from_jobs, instances, predefined, providers
+from scheduler.services import templates, transactions
+from scheduler.services.declarations import Step, Synchronisation
+from scheduler.services.templates import from_jobs, instances, predefined, providers, transfer, upgrades
 
 _FIELDS = {"slug", "title", "description", "parameters", "body", "note"}
 
@@ -34,10 +35,28 @@ class Command(BaseCommand):
                 argument(part)
             return part
 
+        self._add_templates(add)
+        self._add_instances(add)
+
+    def _add_templates(self, add: Callable[..., CommandParser]) -> None:
         add("list", "List templates.", printing.add_output)
         add("show", "Show a template: its newest version and its instances.", _slug, printing.add_output)
         load = add("load", "Create a template from a YAML file, or add a version to it.", printing.add_output)
         load.add_argument("file", type=Path)
+        load.add_argument(
+            "--dry-run", action="store_true", help="Show what the version would change in the instances; add nothing."
+        )
+        made = add("from-job", "Make a template from a job.", printing.add_output)
+        made.add_argument("job", metavar="JOB", help="The id of the job.")
+        made.add_argument("--slug", help="Default: from the name of the job.")
+        made.add_argument("--title", help="Default: the name of the job.")
+        add("restore", "Bring a predefined template back to its shipped definition.", _slug, printing.add_output)
+        exporting = add("export", "Write templates with all of their versions as JSON.")
+        exporting.add_argument("slugs", nargs="*", metavar="SLUG", help="Default: all.")
+        importing = add("import", "Create the templates of an export, and add versions that are new.", _dry_run_only)
+        importing.add_argument("file", type=Path)
+
+    def _add_instances(self, add: Callable[..., CommandParser]) -> None:
         create = add("create", "Create one instance: a job.", _slug, printing.add_output)
         create.add_argument("job", help="The id of the job.")
         create.add_argument(
@@ -60,11 +79,6 @@ class Command(BaseCommand):
         upgrade.add_argument(
             "--overwrite", action="store_true", help="Also write fields that a person changed in an instance."
         )
-        made = add("from-job", "Make a template from a job.", printing.add_output)
-        made.add_argument("job", metavar="JOB", help="The id of the job.")
-        made.add_argument("--slug", help="Default: from the name of the job.")
-        made.add_argument("--title", help="Default: the name of the job.")
-        add("restore", "Bring a predefined template back to its shipped definition.", _slug, printing.add_output)
         detach = add("detach", "Let instances be ordinary jobs.")
         detach.add_argument("jobs", nargs="+", metavar="JOB")
 
@@ -87,10 +101,13 @@ class Command(BaseCommand):
         }
         self._print(shown, output)
 
-    def _load(self, *, file: Path, output: str, **_: Any) -> None:
+    def _load(self, *, file: Path, output: str, dry_run: bool, **_: Any) -> None:
         given = _document(file)
         found = templates.all_templates().filter(slug=given["slug"]).first()
         body, parameters = given["body"], given.get("parameters", ())
+        if dry_run:
+            self._plan_version(found, body=body, parameters=parameters, as_json=output == "json")
+            return
         if found is None:
             version = templates.create(
                 slug=given["slug"],
@@ -105,6 +122,17 @@ class Command(BaseCommand):
                 template=found, body=body, parameters=parameters, note=given.get("note", ""), actor=_actor()
             )
         self._print({"slug": version.template.slug, "version": version.number}, output)
+
+    def _plan_version(self, template: Template | None, *, body: Any, parameters: Any, as_json: bool) -> None:
+        if template is None:
+            templates.check(parameters=list(parameters), body=body)
+            raise CommandError("The template would be created. It has no instances yet.", returncode=declared.CHANGES)
+        draft = upgrades.draft(template=template, body=body, parameters=parameters)
+        found = upgrades.plan(version=draft)
+        declared.report(found, as_json=as_json, out=self.stdout, err=self.stderr, style=self.style)
+        declared.refuse(found)
+        if found.has_changes:
+            raise CommandError("“load” adds the version, and “upgrade” then makes these changes.", returncode=2)
 
     def _create(self, *, slug: str, job: str, set: list[str], output: str, **_: Any) -> None:
         version = templates.current(slug=slug)
@@ -133,10 +161,23 @@ class Command(BaseCommand):
     def _upgrade(self, *, slug: str, to: int | None, overwrite: bool, dry_run: bool, as_json: bool, **_: Any) -> None:
         version = templates.version(template=templates.get(slug=slug), number=to)
         if dry_run:
-            found = instances.upgrade_plan(version=version, overwrite=overwrite)
+            found = upgrades.plan(version=version, overwrite=overwrite)
         else:
-            found = instances.upgrade(version=version, overwrite=overwrite, actor=_actor(), via=Via.COMMAND)
+            found = upgrades.apply(
+                version=version, overwrite=overwrite, actor=_actor(), via=Via.COMMAND, on_step=self._progress(version)
+            )
         self._report(found, as_json=as_json, dry_run=dry_run)
+
+    def _progress(self, version: TemplateVersion) -> Callable[[Step], None] | None:
+        """Return what counts the instances that are done, on a terminal."""
+        if not self.stderr.isatty():
+            return None
+        total, done = upgrades.count_of(template=version.template), count(1)
+
+        def show(_step: Step) -> None:
+            self.stderr.write(f"\r{next(done):,} of {total:,}", ending="")
+
+        return show
 
     def _from_job(self, *, job: str, slug: str | None, title: str | None, output: str, **_: Any) -> None:
         found = from_jobs.proposed(job=all_jobs.get(id=job))
@@ -154,9 +195,25 @@ class Command(BaseCommand):
         template = predefined.restore(slug=slug)
         self._print({"slug": slug, "version": templates.version(template=template).number}, output)
 
+    def _export(self, *, slugs: list[str], **_: Any) -> None:
+        chosen = [templates.get(slug=slug).slug for slug in slugs] or None
+        self.stdout.write(printing.as_json({"templates": transfer.export(slugs=chosen)}))
+
+    def _import(self, *, file: Path, dry_run: bool, **_: Any) -> None:
+        found = _parsed(file)
+        with transactions.atomic():
+            before = _newest()
+            transfer.load(document=found.get("templates"), actor=_actor())
+            after = _newest()
+            if dry_run:
+                transactions.undo()
+        for slug in after:
+            if after[slug] != before.get(slug):
+                self.stdout.write(f"{slug}: version {after[slug]}")
+
     def _detach(self, *, jobs: list[str], **_: Any) -> None:
         for id in jobs:
-            instances.detach(job=all_jobs.get(id=id))
+            instances.detach(job=all_jobs.get(id=id), actor=_actor(), via=Via.COMMAND)
             self.stdout.write(f"{id} is an ordinary job now.")
 
     def _report(self, found: Synchronisation, *, as_json: bool, dry_run: bool) -> None:
@@ -183,6 +240,11 @@ def _shown(template: Template) -> dict[str, Any]:
     }
 
 
+def _newest() -> dict[str, int]:
+    """Return the number of the newest version of each template, by slug."""
+    return {each.slug: templates.version(template=each).number for each in templates.all_templates()}
+
+
 def _slug(parser: CommandParser) -> None:
     parser.add_argument("slug", help="The slug of the template.")
 
@@ -192,6 +254,10 @@ def _dry_run(parser: CommandParser) -> None:
     parser.add_argument("--json", action="store_true", dest="as_json", help="Print the steps as JSON.")
 
 
+def _dry_run_only(parser: CommandParser) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="Show what would be done, without doing it.")
+
+
 def _pair(text: str) -> tuple[str, Any]:
     name, separator, value = text.partition("=")
     if not separator or not name:
@@ -199,12 +265,17 @@ def _pair(text: str) -> tuple[str, Any]:
     return name, value
 
 
-def _document(path: Path) -> dict[str, Any]:
+def _parsed(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(reading.text(path))
     except (yaml.YAMLError, RecursionError) as error:
         raise CommandError(f"{path} is not valid YAML: {error}.", returncode=printing.NOT_ASKED) from None
-    if not isinstance(found, dict) or not isinstance(found.get("slug"), str) or "body" not in found:
+    return found if isinstance(found, dict) else {}
+
+
+def _document(path: Path) -> dict[str, Any]:
+    found = _parsed(path)
+    if not isinstance(found.get("slug"), str) or "body" not in found:
         raise CommandError(f"{path} needs “slug” and “body”.", returncode=printing.NOT_ASKED)
     unknown = sorted(set(map(str, found)) - _FIELDS)
     if unknown:

@@ -133,7 +133,11 @@ def _slowest(since: datetime) -> list[str]:
         .order_by("-mean")[:_MOST]
     )
     names = dict(Job.objects.filter(pk__in=[row["job_key"] for row in rows]).values_list("pk", "name"))
-    return [f"{names.get(row['job_key'], row['job_key'])}: {row['mean']:.1f} s" for row in rows if row["mean"]]
+    return [
+        f"{names.get(row['job_key'], row['job_key'])}: {sentences.decimal(row['mean'])} s"
+        for row in rows
+        if row["mean"]
+    ]
 
 
 def _open() -> list[str]:

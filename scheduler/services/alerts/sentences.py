@@ -108,6 +108,11 @@ def count(number: float) -> str:
     return number_format(number, use_l10n=True, force_grouping=True)
 
 
+def decimal(number: float) -> str:
+    """Write a number with one decimal as the language does: ``1.5``."""
+    return number_format(f"{number:.1f}", use_l10n=True)
+
+
 def duration(seconds: float) -> str:
     """Write a duration in its largest unit."""
     if seconds < 60:
@@ -117,4 +122,4 @@ def duration(seconds: float) -> str:
     if seconds < 48 * 3600:
         return _("%d h") % (seconds // 3600)
     days = int(seconds // 86400)
-    return ngettext("%d day", "%d days", days) % days
+    return ngettext("%s day", "%s days", days) % count(days)

@@ -1,5 +1,5 @@
 """
-One action on many jobs or runs, or a backfill of one job.
+One action on many jobs or runs, a backfill of one job, or an upgrade of a template's instances.
 
 ``begin`` stores the selection and the action. ``step`` does a part of it, in transactions of a few rows each, and notes
 the progress. A thread of the web process continues until all is done. If that process ends, the next request for the
@@ -22,7 +22,7 @@ from scheduler.errors import BulkActionNotFound
 from scheduler.loops import spawn
 from scheduler.messages import phrase
 from scheduler.models import BulkAction
-from scheduler.services.bulk import on_backfills, on_jobs, on_runs
+from scheduler.services.bulk import on_backfills, on_jobs, on_runs, on_templates
 from scheduler.services.bulk.selection import Refusal, Selection
 from scheduler.store import database
 from scheduler.store.clock import database_now
@@ -159,6 +159,6 @@ def _is_known(row: BulkAction) -> bool:
     return row.subject in _SUBJECTS and row.action in _SUBJECTS[row.subject].ACTIONS
 
 
-_SUBJECTS: dict[str, Any] = {"jobs": on_jobs, "runs": on_runs, "backfill": on_backfills}
+_SUBJECTS: dict[str, Any] = {"jobs": on_jobs, "runs": on_runs, "backfill": on_backfills, "template": on_templates}
 
 __all__ = ["Refusal", "Selection", "begin", "get", "go_on", "step", "stop", "work_off"]

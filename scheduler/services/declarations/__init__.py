@@ -20,7 +20,6 @@ from scheduler.services.declarations.collecting import Collected, LoadError, col
 from scheduler.services.declarations.drifting import drift, drifted_jobs, keep, of_job, take
 from scheduler.services.declarations.instancing import with_instances
 from scheduler.services.declarations.planning import Action, Options, Step
-from scheduler.store.clock import database_now
 from scheduler.store.jobs.authorship import Author
 
 __all__ = [
@@ -59,13 +58,12 @@ class Synchronisation:
 def plan(*, options: Options = Options(), collected: Collected | None = None) -> Synchronisation:  # noqa: B008
     """Return what ``apply`` would do now, without doing it."""
     collected = collected or collect()
-    now = database_now()
     about: dict[str, Any] = {"options": options, "owner": collected.owner, "release": release_of(collected.owner)}
     steps = list(objects.plan(declared=collected.objects, **about))
     collected = with_instances(collected, steps=steps)
     keys = frozenset(declaration.key for declaration in collected.declarations)
     with triggers.parsing_once():
-        steps += planning.decide(declarations=collected.declarations, keys=keys, options=options, now=now)
+        steps += planning.decide(declarations=collected.declarations, keys=keys, options=options)
     if collected.is_complete and not collected.errors:
         steps += planning.dropped(declarations=collected.declarations, options=options, owner=collected.owner)
         steps += objects.dropped(declared=collected.objects, **about)

@@ -25,28 +25,11 @@ from scheduler.store.clock import database_now
 from scheduler.store.jobs import batches, rows
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.jobs.batches import Edit
-from scheduler.store.jobs.declared import lock
+from scheduler.store.jobs.declared import lock, remember
 
 _BATCH = 200
 
 _CHANGING = (Action.ADOPT, Action.UPDATE)
-
-_NOTED = (
-    "key",
-    "source",
-    "origin",
-    "declared",
-    "owner",
-    "template_version",
-    "parameters",
-    "release",
-    "is_declared",
-    "paused_at",
-    "synced_at",
-    "kept",
-    "job_version",
-    "has_drift",
-)
 
 DROPPED = reasons.NO_LONGER_DECLARED()
 
@@ -66,7 +49,7 @@ def apply(
         with transactions.atomic(), triggers.parsing_once():
             lock()
             now = database_now()
-            steps = list(planning.decide(declarations=batch, keys=keys, options=options, now=now, lock=True))
+            steps = list(planning.decide(declarations=batch, keys=keys, options=options, lock=True))
             new = [step for step in steps if step.action is Action.CREATE]
             created = _create(new, options=options, author=author, now=now)
             changed = _change([step for step in steps if step.action in _CHANGING], author=author)
@@ -102,12 +85,15 @@ def _create(steps: Sequence[Step], *, options: Options, author: Author, now: dat
 
 
 def _outcome(step: Step, *, job: str, error: SchedulerError | None) -> Step:
-    return replace(step, job=job) if error is None else replace(step, action=Action.REFUSED, text=str(error))
+    if error is None:
+        return replace(step, job=job, stored=None)
+    return replace(step, action=Action.REFUSED, text=str(error), stored=None)
 
 
 def _change(steps: Sequence[Step], *, author: Author) -> dict[str, Step]:
     """Change the jobs of a batch in a few statements. What is refused leaves the others alone."""
-    found = batches.locked(ids=[step.job for step in steps])
+    found = {step.job: step.stored for step in steps if step.stored is not None}
+    found |= batches.locked(ids=[step.job for step in steps if step.job not in found])
     now = database_now()  # until they are locked, nodes may account for fire times up to their own now
     edits: list[Edit] = []
     resumptions: list[Edit] = []
@@ -153,11 +139,13 @@ def _remembered(step: Step, *, now: datetime) -> dict[str, Any]:
         "key": step.key,
         "source": step.source,
         "origin": step.origin[:255],
-        "declared": comparing.remembered(step.flat),
+        "declared": step.noted or comparing.remembered(step.flat),
         "release": "" if declaration.owner else conf.get().release,
         "owner": declaration.owner,
         "template_version_id": declaration.template_version,
         "parameters": declaration.parameters,
+        "kept": sorted(step.kept),
+        "has_drift": bool(step.drift),
         "is_declared": True,
         "paused_at": None,
         "synced_at": now,
@@ -168,17 +156,8 @@ def _remember(done: Sequence[tuple[Step, str, int]], *, now: datetime) -> None:
     """Note the declarations of a batch with the ids and the versions of their jobs."""
     # Another job may have taken the place of one that a person deleted: its row makes room.
     Row.objects.filter(job_key__in=[step.job for step, job, _ in done if step.job != job]).delete()
-    rows = [
-        Row(
-            job_key=job,
-            job_version=version,
-            kept=sorted(step.kept),
-            has_drift=bool(step.drift),
-            **_remembered(step, now=now),
-        )
-        for step, job, version in done
-    ]
-    Row.objects.bulk_create(rows, update_conflicts=True, unique_fields=["job_key"], update_fields=_NOTED)
+    noted = ({**_remembered(step, now=now), "job_key": job, "job_version": version} for step, job, version in done)
+    remember(rows=list(noted))
 
 
 def _drop(

@@ -6,18 +6,19 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 
 from scheduler import conf, sealing
+from scheduler.core import triggers
 from scheduler.core.declarations import REMOVED, Declaration, flatten
 from scheduler.core.definition import POLICIES
 from scheduler.core.jobs import ids, names, policies
 from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
-from scheduler.errors import InvalidArguments, SchedulerError
+from scheduler.core.triggers import CALENDAR_KEYS
+from scheduler.errors import InvalidArguments
 from scheduler.models import Job
 from scheduler.store.jobs import rows
 
@@ -47,6 +48,15 @@ def checked(declaration: Declaration) -> dict[str, Any]:
     known = {"task", "args", "kwargs", "trigger", "name", "description", "tags"}
     stated |= policies.check({name: value for name, value in stated.items() if name not in known})
     return flatten(stated)
+
+
+def check_trigger(trigger: Mapping[str, Any]) -> None:
+    """
+    Check the rule of a trigger. Its calendars may be declared beside it, and exist only when it is applied.
+
+    :raises InvalidTrigger: naming the part
+    """
+    triggers.parse({name: value for name, value in trigger.items() if name not in CALENDAR_KEYS})
 
 
 def _plain(task: Task, stated: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
@@ -111,13 +121,10 @@ def is_digest(value: Any) -> bool:
     return isinstance(value, Mapping) and set(value) == {_DIGEST}
 
 
-def is_same(field: str, declared: Any, present: Any, *, now: datetime) -> bool:
+def is_same(field: str, declared: Any, present: Any) -> bool:
     """Whether a stored value is the declared one, digests of secrets and anchors of triggers considered."""
     if is_digest(declared):
         return present is not REMOVED and _digest(present) == declared
     if field != "trigger" or not isinstance(present, Mapping):
         return bool(declared == present)
-    try:
-        return rows.is_same_trigger(trigger=declared, stored=present, now=now)
-    except SchedulerError:
-        return False
+    return rows.is_same_trigger(trigger=declared, stored=present)

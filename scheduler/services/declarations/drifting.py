@@ -13,7 +13,6 @@ from scheduler.models import Declaration as Row
 from scheduler.models import Job
 from scheduler.services import jobs
 from scheduler.services.declarations import comparing
-from scheduler.store.clock import database_now
 
 
 def of_job(*, id: str) -> Row | None:
@@ -30,12 +29,11 @@ def drift(*, job: Job) -> tuple[Drift, ...]:
 
 
 def _drift(*, row: Row, job: Job) -> tuple[Drift, ...]:
-    now = database_now()
     present = comparing.stored(job)
     return tuple(
         Drift(field=name, declared=value, stored=present.get(name, REMOVED))
         for name, value in row.declared.items()
-        if name not in row.kept and not comparing.is_same(name, value, present.get(name, REMOVED), now=now)
+        if name not in row.kept and not comparing.is_same(name, value, present.get(name, REMOVED))
     )
 
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from scheduler.core.declarations import Declaration, DeclaredInstance, DeclaredObject, OnConflict, read_trigger
 from scheduler.errors import SchedulerError, UnusableDeclaration
+from scheduler.services.declarations import file_lines
+from scheduler.services.declarations.file_lines import Lines
 from scheduler.services.declarations.file_shapes import SECTIONS, File, InstanceEntry
 from scheduler.services.declarations.object_kinds import KINDS
 
@@ -39,7 +38,7 @@ def read(*, path: Path) -> Contents:
 
     :raises UnusableDeclaration: naming the file, the line and the value
     """
-    document, lines = _parsed(path)
+    document, lines = file_lines.parsed(path)
     try:
         file = File.model_validate(document)
     except ValidationError as error:
@@ -55,50 +54,7 @@ def read(*, path: Path) -> Contents:
     )
 
 
-_Lines = dict[tuple[str | int, ...], int]
-
-
-def _parsed(path: Path) -> tuple[Any, _Lines]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8"
-        raise UnusableDeclaration(f"{path.name} cannot be read: {reason}.") from None
-    if path.suffix == ".toml":
-        try:
-            return tomllib.loads(text), {}
-        except tomllib.TOMLDecodeError as error:
-            raise UnusableDeclaration(f"{path.name} is not valid TOML: {error}.") from None
-    if path.suffix not in (".yaml", ".yml", ".json"):
-        raise UnusableDeclaration(f"{path.name} ends in “{path.suffix}”. Allowed: .yaml, .yml, .json and .toml.")
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise UnusableDeclaration(f"{path.name}{place} is not valid YAML: {problem}.") from None
-    return ({} if document is None else document), dict(_lines(node, ()))
-
-
-def _lines(node: yaml.Node | None, place: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
-    """The line of each value, by its path in the document."""
-    if node is None:
-        return
-    yield place, node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            yield (*place, key.value), key.start_mark.line + 1
-            for inner, line in _lines(value, (*place, key.value)):
-                if inner != (*place, key.value):
-                    yield inner, line
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield from _lines(value, (*place, number))
-
-
-def _sentences(path: Path, error: ValidationError, lines: _Lines) -> str:
+def _sentences(path: Path, error: ValidationError, lines: Lines) -> str:
     problems = error.errors(include_url=False)
     told = []
     for problem in problems[:_MOST_ERRORS]:
@@ -111,7 +67,7 @@ def _sentences(path: Path, error: ValidationError, lines: _Lines) -> str:
     return "\n".join(told)
 
 
-def _declaration(path: Path, key: str, entry: Any, lines: _Lines) -> Declaration:
+def _declaration(path: Path, key: str, entry: Any, lines: Lines) -> Declaration:
     origin = _origin(path, "jobs", key, lines)
     stated = entry.model_dump(exclude_unset=True, exclude={"previous_keys", "on_conflict", "timezone"})
     try:
@@ -128,12 +84,12 @@ def _declaration(path: Path, key: str, entry: Any, lines: _Lines) -> Declaration
     )
 
 
-def _origin(path: Path, section: str, key: str, lines: _Lines) -> str:
+def _origin(path: Path, section: str, key: str, lines: Lines) -> str:
     line = lines.get((section, key))
     return f"{path.name}:{line}" if line else path.name
 
 
-def _instance(path: Path, key: str, entry: InstanceEntry, lines: _Lines) -> DeclaredInstance:
+def _instance(path: Path, key: str, entry: InstanceEntry, lines: Lines) -> DeclaredInstance:
     return DeclaredInstance(
         key=key,
         template=entry.template,
@@ -146,7 +102,7 @@ def _instance(path: Path, key: str, entry: InstanceEntry, lines: _Lines) -> Decl
     )
 
 
-def _object(path: Path, kind: str, section: str, key: str, entry: BaseModel, lines: _Lines) -> DeclaredObject:
+def _object(path: Path, kind: str, section: str, key: str, entry: BaseModel, lines: Lines) -> DeclaredObject:
     """
     Return a template or a rule, checked: what cannot be used is an error of the file, so that no job is dropped.
 

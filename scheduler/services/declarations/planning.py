@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -103,6 +102,10 @@ class Step:
     resumes: bool = False
     """The job was paused because its source had dropped it, and is declared again."""
 
+    stays_paused: bool = False
+    tags: tuple[str, ...] = ()
+    """Of the job as it is stored."""
+
     renames: str = ""
     """The former key."""
 
@@ -110,7 +113,13 @@ class Step:
     """The reason for doing no change, or the error."""
 
     flat: Mapping[str, Any] = field(default_factory=dict)
-    """All that is declared, flat, to be remembered."""
+    """All that is declared, flat."""
+
+    noted: Mapping[str, Any] = field(default_factory=dict)
+    """The same as it is remembered: with digests in place of secrets."""
+
+    stored: Job | None = field(default=None, repr=False, compare=False)
+    """The job, locked if the plan is to be carried out."""
 
     declaration: Declaration | None = None
     """``None`` if the declaration is gone."""
@@ -125,7 +134,6 @@ def decide(
     declarations: Iterable[Declaration],
     keys: Collection[str],
     options: Options,
-    now: datetime,
     lock: bool = False,
 ) -> Iterator[Step]:
     """
@@ -136,7 +144,7 @@ def decide(
     """
     wanted = list(declarations)
     names = {name for each in wanted for name in (each.key, *each.previous_keys)}
-    known = {row.key: row for row in Row.objects.filter(key__in=names)}
+    known = {row.key: row for row in Row.objects.filter(key__any_of=names)}
     ids = {row.job_key for row in known.values()} | {each.key for each in wanted}
     jobs = _jobs(ids, lock=lock)
     renamed: dict[str, str] = {}
@@ -145,7 +153,7 @@ def decide(
         try:
             if row is not None and renamed.setdefault(row.key, declaration.key) != declaration.key:
                 raise UnusableDeclaration(f"“{row.key}” is a previous key of “{renamed[row.key]}” as well.")
-            yield _step(declaration=declaration, row=row, jobs=jobs, options=options, now=now)
+            yield _step(declaration=declaration, row=row, jobs=jobs, options=options)
         except SchedulerError as error:
             yield Step(
                 key=declaration.key,
@@ -160,7 +168,10 @@ def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
     ids = list(ids)
     if lock:
         rows.lock_many(ids=ids)
-    return {job.pk: job for job in Job.objects.only(*definition.NAMES, "state", "state_changed_at").filter(pk__in=ids)}
+        found = Job.objects.defer("job_state")
+    else:
+        found = Job.objects.only(*definition.NAMES, "state", "state_changed_at")
+    return {job.pk: job for job in found.filter(id__any_of=ids)}
 
 
 def _may_own(declaration: Declaration, row: Row) -> bool:
@@ -174,9 +185,7 @@ def _row(declaration: Declaration, rows: Mapping[str, Row], keys: Collection[str
     return next((rows[name] for name in (declaration.key, *former) if name in rows), None)
 
 
-def _step(
-    *, declaration: Declaration, row: Row | None, jobs: Mapping[str, Job], options: Options, now: datetime
-) -> Step:
+def _step(*, declaration: Declaration, row: Row | None, jobs: Mapping[str, Job], options: Options) -> Step:
     flat = comparing.checked(declaration)
     facts: dict[str, Any] = {
         "key": declaration.key,
@@ -189,7 +198,7 @@ def _step(
         text = f"The key “{row.key}” belongs to {row.owner or 'a declaration in ' + row.source}."
         return Step(**facts, action=Action.REFUSED, text=text)
     if row is None:
-        return _first(jobs=jobs, options=options, facts=facts, now=now)
+        return _first(jobs=jobs, options=options, facts=facts)
     facts["renames"] = "" if row.key == declaration.key else row.key
     facts["job"] = row.job_key
     if is_older(conf.get().release, row.release) and not options.rollback:
@@ -201,7 +210,7 @@ def _step(
             return Step(**facts, action=Action.CREATE)
         text = "The job was deleted. “jobs apply --recreate” creates it again."
         return Step(**facts, action=Action.DELETED, text=text)
-    return _merged(base=row.declared, job=job, row=row, options=options, facts=facts, now=now)
+    return _merged(base=row.declared, job=job, row=row, options=options, facts=facts)
 
 
 def _first(
@@ -209,29 +218,30 @@ def _first(
     jobs: Mapping[str, Job],
     options: Options,
     facts: Mapping[str, Any],
-    now: datetime,
 ) -> Step:
     """The step of a declaration that was never synchronised."""
     job = jobs.get(facts["key"])
     if job is None and options.adopt:
-        job = _equivalent_job(facts["flat"], now=now)
+        job = _equivalent_job(facts["flat"])
     if job is None:
+        comparing.check_trigger(facts["flat"]["trigger"])
         return Step(**facts, action=Action.CREATE)
     facts = {**facts, "job": job.pk}
     if not options.adopt:
         text = f"A job with the id “{job.pk}” exists already. “jobs apply --adopt” takes it over."
         return Step(**facts, action=Action.REFUSED, text=text)
-    return _merged(base=None, job=job, row=None, options=options, facts=facts, now=now)
+    merged = _merged(base=None, job=job, row=None, options=options, facts=facts)
+    return merged if job.pk in jobs else replace(merged, stored=None)  # a twin is not locked
 
 
-def _equivalent_job(flat: Mapping[str, Any], *, now: datetime) -> Job | None:
+def _equivalent_job(flat: Mapping[str, Any]) -> Job | None:
     """Return the one job that no declaration owns and that does the same at the same times."""
     owned = Row.objects.values("job_key")
     found = [
         job
         for job in Job.objects.defer("job_state").filter(task=flat["task"]).exclude(pk__in=owned)
         if all(
-            comparing.is_same(name, value, comparing.stored(job).get(name), now=now)
+            comparing.is_same(name, value, comparing.stored(job).get(name))
             for name, value in flat.items()
             if name in ("args", "trigger") or name.startswith("kwargs.")
         )
@@ -246,7 +256,6 @@ def _merged(
     row: Row | None,
     options: Options,
     facts: Mapping[str, Any],
-    now: datetime,
 ) -> Step:
     flat, declaration = facts["flat"], facts["declaration"]
     present, noted = comparing.stored(job), comparing.remembered(flat)
@@ -256,26 +265,32 @@ def _merged(
         declared=noted,
         stored=present,
         default=lambda name: defaults.get(name, REMOVED),
-        is_same=lambda name, declared, stored: comparing.is_same(name, declared, stored, now=now),
+        is_same=comparing.is_same,
         on_conflict=OnConflict.DECLARED if options.overwrite else declaration.on_conflict,
     )
     drift = () if options.overwrite else merged.drift
     write = {name: flat.get(name, value) for name, value in merged.write.items()}
+    if "trigger" in write:
+        comparing.check_trigger(flat["trigger"])
     if options.overwrite:
         write |= {each.field: flat[each.field] for each in merged.drift}
     # What the source changed, or a person brought back, counts again.
     kept = frozenset(each.field for each in drift) & frozenset(row.kept if row else ()) - {*merged.conflicts}
     resumes = row is not None and _is_our_pause(row, job)
-    action = Action.ADOPT if row is None else Action.UPDATE if write or resumes or facts["renames"] else None
+    is_current = not (write or resumes or facts.get("renames")) and _is_current(row, declaration, noted)
     return Step(
         **facts,
-        action=action or (Action.UNCHANGED if _is_current(row, declaration, noted) else Action.UPDATE),
+        action=Action.ADOPT if row is None else Action.UNCHANGED if is_current else Action.UPDATE,
         write=write,
         before={name: present.get(name, REMOVED) for name in write},
         drift=tuple(each for each in drift if each.field not in kept),
         conflicts=merged.conflicts,
         kept=kept,
         resumes=resumes,
+        noted=noted,
+        stored=job,
+        stays_paused=job.state == JobState.PAUSED and not resumes,
+        tags=tuple(job.tags),
     )
 
 
@@ -303,10 +318,11 @@ def dropped(*, declarations: Iterable[Declaration], options: Options, owner: str
     """
     wanted = list(declarations)
     keys = {each.key for each in wanted}
-    synced = set(Row.objects.filter(key__in=keys).values_list("key", flat=True))
+    synced = set(Row.objects.filter(key__any_of=keys).values_list("key", flat=True))
     former = {name for each in wanted if each.key not in synced for name in each.previous_keys}
-    gone = Row.objects.filter(is_declared=True, owner=owner).exclude(key__in=keys | former)
-    for row in gone.order_by("key"):
+    known = Row.objects.filter(is_declared=True, owner=owner).order_by("key")
+    gone = set(known.values_list("key", flat=True)) - keys - former
+    for row in known.filter(key__any_of=gone) if gone else ():
         facts: dict[str, Any] = {"key": row.key, "source": row.source, "origin": row.origin, "job": row.job_key}
         if is_older(conf.get().release, row.release) and not options.rollback:
             text = f"Release {row.release} declares it; this is {conf.get().release}."

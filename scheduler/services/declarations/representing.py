@@ -9,19 +9,21 @@ from scheduler.core.declarations import REMOVED
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import UnknownTask
 from scheduler.services import masking
-from scheduler.services.declarations import Step, Synchronisation
+from scheduler.services.declarations import Step, Synchronisation, next_runs
+from scheduler.services.declarations.next_runs import NextRuns
+from scheduler.services.queries.representations import instant
 
 
 def document(found: Synchronisation) -> dict[str, Any]:
     """Return the steps of a plan, or of what was done."""
     return {
         "has_changes": found.has_changes,
-        "steps": [_step(step) for step in found.steps],
+        "steps": [_step(step, coming) for step, coming in zip(found.steps, next_runs.of(found.steps), strict=True)],
         "errors": [{"source": each.source, "origin": each.origin, "error": each.text} for each in found.errors],
     }
 
 
-def _step(step: Step) -> dict[str, Any]:
+def _step(step: Step, coming: NextRuns | None) -> dict[str, Any]:
     return {
         "kind": step.kind,
         "key": step.key,
@@ -33,6 +35,7 @@ def _step(step: Step) -> dict[str, Any]:
             name: {"old": shown(step, name, step.before.get(name, REMOVED)), "new": shown(step, name, value)}
             for name, value in step.write.items()
         },
+        "next_runs": coming and {side: [instant(at) for at in times] for side, times in coming._asdict().items()},
         "drift": [
             {
                 "field": each.field,

@@ -18,6 +18,7 @@ from scheduler.services import jobs, masking
 from scheduler.services.alerts import transfer as alerts
 from scheduler.services.calendars import transfer as calendars
 from scheduler.services.jobs import building, bulk, validation
+from scheduler.services.templates import transfer as templates
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
 from scheduler.store.jobs import rows
@@ -62,6 +63,9 @@ def export(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> dict[str,
     if named:
         document["calendars"] = calendars.export(names=named)
     document["jobs"] = exported
+    if attached := templates.export_instances(jobs=[job["id"] for job in exported]):
+        document["templates"] = templates.export(slugs={each["template"] for each in attached})
+        document["instances"] = attached
     return {**document, "alerts": alerts.export()} if with_alerts else document
 
 
@@ -79,21 +83,39 @@ def import_jobs(
 
     No import fires at once: a date that has passed comes in as finished. ``update``: existing jobs get the definition
     of the document, and are paused or resumed as it says. Otherwise they are skipped. ``dry_run``: all changes are
-    tried and rolled back, so that errors are reported. The calendars of the document come first, all or none.
+    tried and rolled back, so that errors are reported. The calendars and templates of the document come first, all or
+    none. Last of all jobs become instances of their templates again.
 
-    :raises InvalidImport, InvalidCalendar: the document is not an export. No change was made
+    :raises InvalidImport, InvalidCalendar, InvalidTemplate: the document is not an export. No change was made
     """
     entries = _entries(document)
     author = {"actor": actor, "via": Via(via), "reason": reason or reasons.IMPORTED()}
-    given = document.get("calendars", [])
-    if not dry_run or not given:
-        calendars.load(document=given, actor=actor, via=via, update=update)
-        return tuple(_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries)
-    with database.atomic():  # the jobs are tried with the calendars, and both are rolled back
-        calendars.load(document=given, actor=actor, via=via, update=update)
-        done = tuple(_import(entry=entry, author=author, update=update, dry_run=True) for entry in entries)
+    needed = any(document.get(name) for name in ("calendars", "templates", "instances"))
+    if not dry_run or not needed:
+        with database.atomic():
+            versions = _load_needed(document, author=author, update=update)
+        done = [_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries]
+        return (*done, *_attach(document, versions, author=author))
+    with database.atomic():  # the jobs are tried with the calendars and templates, and all is rolled back
+        versions = _load_needed(document, author=author, update=update)
+        done = [_import(entry=entry, author=author, update=update, dry_run=False) for entry in entries]
+        done += _attach(document, versions, author=author)
         transaction.set_rollback(True, using=database.tables_alias())
-    return done
+    return tuple(done)
+
+
+def _load_needed(document: Mapping[str, Any], *, author: Mapping[str, Any], update: bool) -> templates.Versions:
+    """Create the calendars and templates that the jobs of a document need. The caller's transaction is open."""
+    who = {"actor": author["actor"], "update": update}
+    calendars.load(document=document.get("calendars", []), via=author["via"], **who)
+    return templates.load(document=document.get("templates", []), **who)
+
+
+def _attach(document: Mapping[str, Any], versions: templates.Versions, *, author: Mapping[str, Any]) -> list[Imported]:
+    """Let jobs be instances again. Return those that cannot be, with the reason."""
+    who = {"actor": author["actor"], "via": author["via"]}
+    done = templates.attach(document=document.get("instances", []), versions=versions, **who)
+    return [Imported(id=id, what="refused", text=f"not an instance: {text}") for id, text in done.items() if text]
 
 
 def import_alerts(

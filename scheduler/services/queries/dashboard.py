@@ -208,8 +208,9 @@ def _active(now: datetime) -> tuple[list[Run], list[Run]]:
     queue = Run.objects.active().filter(node__isnull=True, held=False)
     head = queue.order_by("executor", F("priority").desc(), "due_at", "id").values("pk")[:_LOOKED_AT]
     is_told = Q(due_at__gt=now) | Q(coalesced__gt=0)
-    is_looked_at = Q(pk__in=retries) | Q(pk__in=head)
-    waiting = rows.filter(is_looked_at, is_told, state=RunState.QUEUED).order_by("due_at", "pk")[:_ROWS]
+    # Both in one subquery: by “or”, every active run would be read and compared with each.
+    looked_at = retries.union(head, all=True)
+    waiting = rows.filter(is_told, pk__in=looked_at, state=RunState.QUEUED).order_by("due_at", "pk")[:_ROWS]
     found = list(running.union(waiting, all=True))
     return (
         sorted((run for run in found if run.state == RunState.RUNNING), key=_since),

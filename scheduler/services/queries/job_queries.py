@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import F, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Subquery
 
 from scheduler.core import error_messages
-from scheduler.core.states import NodeState
+from scheduler.core.states import JobState, NodeState
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.errors import UnknownExecutor
-from scheduler.models import Job, Node, Run
+from scheduler.models import Declaration, Job, Node, Run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,9 @@ class JobFilter:
 
     drift: bool = False
     """Declared jobs and instances that a person changed."""
+
+    undeclared: bool = False
+    """Paused because their source no longer declares them, and left alone since."""
 
     text: str = ""
     """Part of the name, the id or the task."""
@@ -59,6 +62,9 @@ def jobs(*, filter: JobFilter) -> QuerySet[Job]:
         from scheduler.services.declarations import drifting
 
         found = found.filter(pk__in=drifting.drifted_jobs())
+    if filter.undeclared:
+        dropped = Declaration.objects.filter(job_key=OuterRef("pk"), paused_at=OuterRef("state_changed_at"))
+        found = found.filter(Exists(dropped.filter(is_declared=False)), state=JobState.PAUSED)
     if filter.text:
         text = filter.text
         found = found.filter(Q(name__icontains=text) | Q(id__icontains=text) | Q(task__icontains=text))

@@ -1,4 +1,4 @@
-"""Instances of templates: created one by one or from rows, upgraded to another version, detached."""
+"""Instances of templates: created one by one or from rows, changed, detached."""
 
 from __future__ import annotations
 
@@ -14,10 +14,13 @@ from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidParameters, JobNotFound, SchedulerError, UnusableDeclaration
 from scheduler.models import Declaration as Row
 from scheduler.models import Job, Template, TemplateVersion
-from scheduler.services import declarations, jobs, masking, templates
+from scheduler.services import declarations, jobs, masking, transactions
 from scheduler.services.declarations import Action, Options, Step, Synchronisation
 from scheduler.services.declarations.collecting import Collected, LoadError
-from scheduler.services.templates.rendering import declaration, opened
+from scheduler.services.templates.rendering import declaration
+from scheduler.store.clock import database_now
+from scheduler.store.jobs import rows
+from scheduler.store.jobs.authorship import Author
 
 
 def owner_of(*, template: Template, rows: str = "") -> str:
@@ -49,7 +52,7 @@ def create(
     """
     found = declaration(version=version, key=key, values=values, owner=owner_of(template=version.template))
     options = Options(recreate=True, paused=paused, job_source=JobSource(source))
-    reason = reason or _reason(version)
+    reason = reason or reason_of(version)
     done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason, options=options)
     return _job(done.steps[0])
 
@@ -69,7 +72,7 @@ def adopt(
     owner = owner_of(template=version.template)
     found = [declaration(version=version, key=key, values=values, owner=owner) for key, values in given]
     options = Options(adopt=True, keep=True)
-    return _apply(found, owner=owner, actor=actor, via=via, reason=_reason(version), options=options)
+    return _apply(found, owner=owner, actor=actor, via=via, reason=reason_of(version), options=options)
 
 
 def change(
@@ -99,7 +102,7 @@ def change(
     before = {} if replaces else stored_masked(row)
     found = declaration(version=version, key=row.key, values={**before, **values}, owner=row.owner, stored=stored)
     found = replace(found, on_conflict=OnConflict(on_conflict))
-    done = _apply([found], owner=row.owner, actor=actor, via=via, reason=reason or _reason(version))
+    done = _apply([found], owner=row.owner, actor=actor, via=via, reason=reason or reason_of(version))
     return _job(done.steps[0])
 
 
@@ -121,7 +124,8 @@ def _job(step: Step) -> Job:
     return jobs.get(id=step.job)
 
 
-def _reason(version: TemplateVersion) -> str:
+def reason_of(version: TemplateVersion) -> str:
+    """The reason in the change history of a job that a version of its template changes."""
     return reasons.FROM_TEMPLATE(template=version.template.slug, version=version.number)
 
 
@@ -143,75 +147,25 @@ def _apply(
     )
 
 
-def upgrade_plan(*, version: TemplateVersion, overwrite: bool = False) -> Synchronisation:
-    """Return what ``upgrade`` would do to each instance, without doing it."""
-    found = _upgraded(version)
-    steps: list[Step] = list(found.refused)
-    for owner, group in found.by_owner.items():
-        collected = Collected(declarations=tuple(group), errors=(), owner=owner, is_complete=False)
-        steps += declarations.plan(collected=collected, options=Options(overwrite=overwrite)).steps
-    return Synchronisation(steps=tuple(steps), errors=())
-
-
-def upgrade(
-    *,
-    version: TemplateVersion,
-    overwrite: bool = False,
-    actor: str = "",
-    via: Via | str = Via.CODE,
-    on_step: Callable[[Step], None] | None = None,
-) -> Synchronisation:
+def detach(*, job: Job, actor: str = "", via: Via | str = Via.CODE) -> None:
     """
-    Bring every instance of a template to one of its versions, a newer or a former one, in batches.
-
-    Changes by people stay, unless ``overwrite``. An instance whose values do not fit the version is refused by itself.
-    """
-    found = _upgraded(version)
-    steps: list[Step] = list(found.refused)
-    for owner, group in found.by_owner.items():
-        done = _apply(
-            group,
-            owner=owner,
-            actor=actor,
-            via=via,
-            reason=_reason(version),
-            options=Options(overwrite=overwrite),
-            on_step=on_step,
-        )
-        steps += done.steps
-    return Synchronisation(steps=tuple(steps), errors=())
-
-
-class _Upgrade:
-    """The instances of a template as another version declares them."""
-
-    def __init__(self) -> None:
-        self.by_owner: dict[str, list[Declaration]] = {}
-        self.refused: list[Step] = []
-
-
-def _upgraded(version: TemplateVersion) -> _Upgrade:
-    found = _Upgrade()
-    known = {each.name for each in templates.parameters(of=version)}
-    for row in of(template=version.template).filter(is_declared=True).iterator():
-        values = {name: value for name, value in opened(row.parameters or {}).items() if name in known}
-        try:
-            declared = declaration(version=version, key=row.key, values=values, owner=row.owner)
-        except SchedulerError as error:
-            refused = Step(key=row.key, action=Action.REFUSED, source=row.source, job=row.job_key, text=str(error))
-            found.refused.append(refused)
-        else:
-            found.by_owner.setdefault(row.owner, []).append(replace(declared, source=row.source))
-    return found
-
-
-def detach(*, job: Job) -> None:
-    """
-    Let an instance be an ordinary job: its template no longer changes it.
+    Let an instance be an ordinary job: its template no longer changes it. The job's history notes it.
 
     :raises JobNotFound: it is not an instance
     """
-    _row(job).delete()
+    with transactions.atomic():
+        row = _row(job)
+        version = row.template_version
+        assert version is not None  # noqa: S101 - see _row
+        slug = version.template.slug
+        author = Author(
+            actor=actor,
+            via=Via(via),
+            reason=reasons.DETACHED(template=slug),
+            also={"template": [f"{slug} {version.number}", None]},
+        )
+        rows.save(job=rows.lock(id=job.pk), changes={}, author=author, now=database_now())
+        row.delete()
 
 
 def rows_plan(
@@ -237,7 +191,7 @@ def rows_apply(
     is an error, and as long as one exists no row counts as vanished.
     """
     collected = _collected(version, rows, given)
-    return declarations.apply(collected=collected, actor=actor, via=via, reason=_reason(version), on_step=on_step)
+    return declarations.apply(collected=collected, actor=actor, via=via, reason=reason_of(version), on_step=on_step)
 
 
 def _collected(version: TemplateVersion, rows: str, given: Iterable[tuple[str, Mapping[str, Any]]]) -> Collected:

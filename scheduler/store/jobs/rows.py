@@ -20,6 +20,7 @@ from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.jobs import definitions
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.core.tasks.registry import registry
+from scheduler.core.triggers.zones import default_zone
 from scheduler.errors import InvalidArguments, InvalidTrigger, JobExists, JobNotFound, UnknownTask
 from scheduler.models import Calendar, Job
 from scheduler.models.job import JobQuerySet
@@ -32,6 +33,9 @@ from scheduler.store.stock import legacy_state
 
 _IN_USE = "55006"
 """SQLSTATE that the database raises while the former runs of an id are being detached."""
+
+_ANCHORED = ("interval", "calendar")
+"""Triggers that get a ``start_at`` when they are normalized."""
 
 
 def lock(*, id: str) -> Job:
@@ -211,7 +215,7 @@ def reschedule(*, job: Job, trigger: Mapping[str, Any], now: datetime, must_fire
     :raises InvalidTrigger: it cannot be used
     :raises NeverFires: with ``must_fire``, its last fire time has passed
     """
-    if is_same_trigger(trigger=trigger, stored=job.trigger, now=now):
+    if is_same_trigger(trigger=trigger, stored=job.trigger):
         return {}
     normalized = triggers.normalize(trigger, now=now)
     new: dict[str, Any] = {"trigger": normalized, "interrupted_at": None}
@@ -243,30 +247,26 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
     return {"trigger": normalized, **due(next_fire_time)}
 
 
-def is_same_trigger(*, trigger: Mapping[str, Any], stored: Mapping[str, Any], now: datetime) -> bool:
-    """
-    Whether a trigger is the stored one, seen without the anchor that normalizing fills in.
-
-    :raises InvalidTrigger: the new one cannot be used
-    """
-    if dict(trigger) == stored:
+def is_same_trigger(*, trigger: Mapping[str, Any], stored: Any) -> bool:
+    """Whether a trigger is the stored one, seen without the anchor that normalizing fills in."""
+    if trigger == stored:
         return True
-    normalized = triggers.normalize(trigger, now=now)
-    return isinstance(stored, Mapping) and triggers.is_same(
-        _with_anchors_of(stored, given=trigger, normalized=normalized), stored
-    )
+    if not isinstance(stored, Mapping):
+        return False
+    meant = _with_anchors_of(stored, given=trigger)
+    # Most have the zone of the project, which they need not say.
+    return {"timezone": default_zone(), **meant} == stored or triggers.is_same(meant, stored)
 
 
-def _with_anchors_of(
-    stored: Mapping[str, Any], *, given: Mapping[str, Any], normalized: Mapping[str, Any]
-) -> dict[str, Any]:
-    result = dict(normalized)
-    if given.get("start_at") is None and "start_at" in stored and "start_at" in normalized:
+def _with_anchors_of(stored: Mapping[str, Any], *, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a trigger with the stored ``start_at`` where normalizing would fill in another one."""
+    result = dict(given)
+    if given.get("start_at") is None and "start_at" in stored and given.get("type") in _ANCHORED:
         result["start_at"] = stored["start_at"]
-    parts = stored.get("triggers")
-    if "triggers" in normalized and isinstance(parts, list) and len(parts) == len(normalized["triggers"]):
+    parts, inner = stored.get("triggers"), given.get("triggers")
+    if isinstance(parts, list) and isinstance(inner, list) and len(parts) == len(inner):
         result["triggers"] = [
-            _with_anchors_of(part, given=inner, normalized=settled)
-            for part, inner, settled in zip(parts, given["triggers"], normalized["triggers"], strict=True)
+            _with_anchors_of(part, given=each) if isinstance(part, Mapping) and isinstance(each, Mapping) else each
+            for part, each in zip(parts, inner, strict=True)
         ]
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,9 @@ FRESH_BEATS = 2
 
 _MOST_COUNTED = 100_000
 """Runs of a queue, and held runs, that are counted: a longer queue is reported as this long."""
+
+_LONGEST_SECONDS = 10_000 * 366 * 86_400.0
+"""More than the distance between any two dates that Python has."""
 
 CLEAN_UP_TASK = "scheduler.cleanup_jobs"
 
@@ -58,6 +62,17 @@ def execute(statement: str, **parameters: Any) -> list[Row]:
         return list(cursor.fetchall())
 
 
+def _named(names: Iterable[str], row: Row) -> dict[str, Any]:
+    """Name the columns of a row. The age of a time such as ``-infinity`` becomes a number that can be shown."""
+    return {name: _shown(value) for name, value in zip(names, row, strict=True)}
+
+
+def _shown(value: Any) -> Any:
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return 0.0 if math.isnan(value) else math.copysign(_LONGEST_SECONDS, value)
+
+
 def fresh_seconds() -> float:
     """Return the age at which a heartbeat is too old."""
     return FRESH_BEATS * conf.get().heartbeat_seconds
@@ -67,14 +82,14 @@ def scheduling(*, execute: Execute = execute) -> Scheduling:
     """Look at what is due and who is alive."""
     row = execute("measure_scheduling", fresh=fresh_seconds(), late=conf.get().overdue_seconds)[0]
     names = Scheduling.__dataclass_fields__
-    return Scheduling(**dict(zip(names, row, strict=True)))
+    return Scheduling(**_named(names, row))
 
 
 def waiting(*, execute: Execute = execute) -> list[Waiting]:
     """Look at the queue of each executor that has active runs."""
     names = Waiting.__dataclass_fields__
     rows = execute("measure_waiting", late=conf.get().overdue_seconds, most=_MOST_COUNTED)
-    return [Waiting(**dict(zip(names, row, strict=True))) for row in rows]
+    return [Waiting(**_named(names, row)) for row in rows]
 
 
 def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute) -> list[NotStarted]:
@@ -87,27 +102,27 @@ def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute
         late=settings.overdue_seconds,
         fire_times=settings.stalled_fire_times,
     )
-    return [NotStarted(**dict(zip(names, row, strict=True))) for row in rows]
+    return [NotStarted(**_named(names, row)) for row in rows]
 
 
 def oldest_transaction(*, execute: Execute = execute) -> OpenTransaction | None:
     """Find the transaction that has been open longest, besides the caller's own."""
     rows = execute("oldest_transaction")
     names = OpenTransaction.__dataclass_fields__
-    return OpenTransaction(**dict(zip(names, rows[0], strict=True))) if rows else None
+    return OpenTransaction(**_named(names, rows[0])) if rows else None
 
 
 def limited(*, execute: Execute = execute) -> list[Limited]:
     """Count the runs that wait for limits; those of the limit with the most come first."""
     names = Limited.__dataclass_fields__
     rows = execute("measure_limits", most=_MOST_COUNTED)
-    return [Limited(**dict(zip(names, row, strict=True))) for row in rows]
+    return [Limited(**_named(names, row)) for row in rows]
 
 
 def clean_up(*, execute: Execute = execute) -> CleanUp:
     """Look whether something deletes old rows."""
     row = execute("measure_clean_up", task=CLEAN_UP_TASK)[0]
-    return CleanUp(**dict(zip(CleanUp.__dataclass_fields__, row, strict=True)))
+    return CleanUp(**_named(CleanUp.__dataclass_fields__, row))
 
 
 def standing(*, execute: Execute = execute) -> Standing:
@@ -143,7 +158,7 @@ def nodes(*, execute: Execute = execute) -> list[NodeView]:
     """Return the nodes that run or stop, by name."""
     found = []
     for row in execute("measure_nodes", fresh=fresh_seconds()):
-        values: dict[str, Any] = dict(zip(NodeView.__dataclass_fields__, row, strict=True))
+        values = _named(NodeView.__dataclass_fields__, row)
         for name in ("executors", "busy", "waiting"):
             values[name] = json.loads(values[name] or "{}")
         found.append(NodeView(**values))
@@ -153,7 +168,7 @@ def nodes(*, execute: Execute = execute) -> list[NodeView]:
 def totals(*, execute: Execute = execute) -> list[Total]:
     """Add up the counters of all nodes, by task and state."""
     names = Total.__dataclass_fields__
-    return [Total(**dict(zip(names, row, strict=True))) for row in execute("measure_counters")]
+    return [Total(**_named(names, row)) for row in execute("measure_counters")]
 
 
 def report(

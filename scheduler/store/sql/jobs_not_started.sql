@@ -59,7 +59,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
             LIMIT 1) AS last
      CROSS JOIN LATERAL (
            SELECT sum(told.fire_times) FILTER (WHERE told.passed) AS fire_times
-             FROM (SELECT newest.coalesced + 1 AS fire_times,
+             FROM (SELECT newest.coalesced::bigint + 1 AS fire_times,
                           bool_and(newest.state IN ('missed', 'skipped')
                                    AND NOT starts_with(newest.reason_code, 'left_out'))
                           OVER (ORDER BY newest.scheduled_at DESC, newest.attempt DESC) AS passed

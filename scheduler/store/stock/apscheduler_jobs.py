@@ -211,7 +211,7 @@ def _at(row: Job, declaration: Declaration, now: datetime) -> dict[str, Any]:
 
 
 def _pause_or_finish(row: Job, form: dict[str, Any], now: datetime) -> dict[str, Any]:
-    if rows.is_same_trigger(trigger=form, stored=row.trigger, now=now):
+    if rows.is_same_trigger(trigger=form, stored=row.trigger):
         new: dict[str, Any] = {}
     else:
         new = {"trigger": triggers.normalize(form, now=now)}

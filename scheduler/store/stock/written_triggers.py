@@ -8,7 +8,6 @@ about the fire times of the others; its ``AndTrigger`` never returns from its se
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
@@ -26,6 +25,8 @@ from scheduler.core.triggers.calendar_intervals import CalendarTrigger
 from scheduler.core.triggers.combinations import OrTrigger
 from scheduler.core.triggers.cron.crons import CronTrigger, FieldsTrigger
 from scheduler.core.triggers.cron.crontab import Crontab
+from scheduler.core.triggers.dates import DateTrigger
+from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.core.triggers.trigger import Trigger, WallClockTrigger
 from scheduler.core.triggers.zones import zone_named
 
@@ -48,15 +49,15 @@ def as_stock(trigger: Mapping[str, Any]) -> BaseTrigger | None:
 
     :raises InvalidTrigger: it cannot be used
     """
-    return _read(json.dumps(trigger, sort_keys=True))
+    return _of(triggers.parse(trigger))
 
 
 @lru_cache(maxsize=512)
-def _read(text: str) -> BaseTrigger | None:
-    own = to_apscheduler(json.loads(text))
-    if type(own) is not JsonTrigger:
-        return own
-    return _stock(triggers.parse(json.loads(text)))
+def _of(compiled: Trigger) -> BaseTrigger | None:
+    if isinstance(compiled, DateTrigger | IntervalTrigger):
+        own = to_apscheduler(compiled.as_json())
+        return None if type(own) is JsonTrigger else own
+    return _stock(compiled)
 
 
 def _stock(trigger: Trigger) -> BaseTrigger | None:

@@ -131,7 +131,9 @@ def latency(contestant: Contestant, *, seconds: float) -> dict[str, float]:
         time.sleep(max(0.0, next_at - time.monotonic()))
         next_at += 1 / _LATENCY_RATE
         contestant.enqueue(time.time())
-    waited = sorted((began - at) * 1000 for began, at in wait_for(count))
+    if not wait_for(count):
+        raise RuntimeError("Its workers ran nothing.")
+    waited = sorted((began - at) * 1000 for began, at in body.begun())
     share = {"p50": 0.5, "p99": 0.99, "max": 1.0}
     found = {name: round(waited[min(len(waited) - 1, int(len(waited) * part))], 2) for name, part in share.items()}
     return {**found, "bodies": len(waited), "enqueued": count}

@@ -7,6 +7,7 @@ from tests.benchmarks.enqueueing.contestant import OnDjango
 
 class DjQueue(OnDjango):
     name = "dj_queue"
+    table = "dj_queue_jobs"
 
     def enqueue_many(self, count: int) -> None:
         self.task.get_backend().enqueue_all([(self.task, [], {"at": 0.0})] * count)

@@ -7,14 +7,14 @@ from tests.benchmarks.enqueueing.contestant import OnDjango
 
 class DjangoTasksDb(OnDjango):
     name = "django_tasks_db"
-    table = "django_tasks_db_dbtaskresult"
+    table = "django_tasks_database_dbtaskresult"
     history = """
-        INSERT INTO django_tasks_db_dbtaskresult (id, status, enqueued_at, started_at, finished_at, args_kwargs,
+        INSERT INTO django_tasks_database_dbtaskresult (id, status, enqueued_at, started_at, finished_at, args_kwargs,
                     priority, task_path, queue_name, backend_name, exception_class_path, traceback,
                     run_after, worker_ids, return_value)
         SELECT gen_random_uuid(), 'SUCCESSFUL', now(), now(), now(), one.args_kwargs, one.priority, one.task_path,
                one.queue_name, one.backend_name, '', '', one.run_after, '[]', 'null'
-          FROM (SELECT * FROM django_tasks_db_dbtaskresult LIMIT 1) AS one, generate_series(1, {count})
+          FROM (SELECT * FROM django_tasks_database_dbtaskresult LIMIT 1) AS one, generate_series(1, {count})
     """
 
     def enqueue_many(self, count: int) -> None:

@@ -6,6 +6,8 @@ import json
 import os
 import sys
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 from pgqueuer import PgQueuer
@@ -17,16 +19,17 @@ from tests.benchmarks.enqueueing import body
 from tests.benchmarks.enqueueing.contestant import Contestant
 
 
-async def main() -> PgQueuer:
+@asynccontextmanager
+async def main() -> AsyncIterator[PgQueuer]:
     """Make the worker, for ``pgq run``."""
-    connection = await psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], autocommit=True)
-    worker = PgQueuer.from_psycopg_connection(connection)
+    async with await psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        worker = PgQueuer.from_psycopg_connection(connection)
 
-    @worker.entrypoint("begin")
-    async def begin(job: Job) -> None:
-        body.begin(json.loads(job.payload or b"0"))
+        @worker.entrypoint("begin")
+        async def begin(job: Job) -> None:
+            body.begin(json.loads(job.payload or b"0"))
 
-    return worker
+        yield worker
 
 
 class PgQueuerContestant(Contestant):

@@ -28,18 +28,14 @@ class Procrastinate(Contestant):
     table = "procrastinate_jobs"
 
     def prepare(self) -> None:
-        # Enqueueing from synchronous code has a connector of its own, with a pool.
-        connector = procrastinate.SyncPsycopgConnector(conninfo=os.environ["DATABASE_URL"])
-        self._app = app.with_connector(connector)
-        self._app.open()
-        self._app.schema_manager.apply_schema()
-        self._begin = self._app.tasks["begin"]
+        app.open()
+        app.schema_manager.apply_schema()
 
     def enqueue(self, at: float) -> None:
-        self._begin.defer(at=at)
+        begin.defer(at=at)
 
     def enqueue_many(self, count: int) -> None:
-        self._begin.batch_defer(*[{"at": 0.0}] * count)
+        begin.batch_defer(*[{"at": 0.0}] * count)
 
     def commands(self) -> list[list[str]]:
         concurrency = ["--concurrency", str(self.workers)]

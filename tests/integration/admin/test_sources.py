@@ -13,7 +13,7 @@ from django.utils import timezone
 from openlearn.scraping.models import Document, Page, Source
 from scheduler.admin import addresses
 from scheduler.models import Job, Run
-from scheduler.services import jobs
+from scheduler.services import jobs, templates
 from tests.integration.admin.sources import SOURCES, add_source
 
 DOCUMENTS = reverse("admin:scraping_document_changelist")
@@ -74,6 +74,24 @@ class TestSources:
 
         assert "every 90 seconds" in text
         assert "every 15 minutes" not in text.partition('id="result_list"')[2].partition("</table>")[0]
+
+    def test_name_the_interval_that_the_tier_has_today(self, client: Client) -> None:
+        newest = templates.current(slug="scrape-high")
+        parameters = [each | ({"default": 1200} if each["name"] == "seconds" else {}) for each in newest.parameters]
+        templates.add_version(template=newest.template, parameters=parameters, body=newest.body)
+
+        for page in ("admin:scraping_source_add", "admin:scraping_source_import"):
+            text = client.get(reverse(page)).content.decode()
+            assert "high: every 20 minutes" in text
+            assert "low: every 6 hours" in text
+
+    def test_name_a_tier_alone_whose_template_is_gone(self, client: Client) -> None:
+        newest = templates.current(slug="scrape-high")
+        templates.add_version(template=newest.template, body={"task": "sample.nothing", "trigger": "0 5 * * *"})
+
+        text = client.get(reverse("admin:scraping_source_add")).content.decode()
+
+        assert ">high</option>" in text
 
     def test_link_to_their_job_and_to_what_it_brought(self, client: Client) -> None:
         source = add_source()

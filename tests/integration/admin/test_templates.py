@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from scheduler import schedules
 from scheduler.admin import addresses
-from scheduler.models import Job, Template, TemplateVersion
-from scheduler.services import jobs, templates
+from scheduler.core.states import JobState
+from scheduler.models import BulkAction, Change, Job, Template, TemplateVersion
+from scheduler.services import bulk, calendars, jobs, templates
 from scheduler.services.templates import instances
 
 pytestmark = pytest.mark.django_db
@@ -86,8 +89,13 @@ class TestPages:
         assert "0 {hour} * * *" in text(page)
 
         body = '{"task": "sample.square", "trigger": "30 {hour} * * *", "kwargs": {"number": "{number}"}}'
-        client.post(address("version", version), {"parameters": str(PARAMETERS).replace("'", '"'), "body": body})
+        sent = {"parameters": str(PARAMETERS).replace("'", '"'), "body": body}
+        shown = text(client.post(address("version", version), {**sent, "check": "1"}))
+        assert "Next runs" in shown
+        assert templates.version(template=version.template).number == 1
+        response = client.post(address("version", version), {**sent, "create": "1"})
 
+        assert response.url == address("upgrade", version)
         assert templates.version(template=version.template).number == 2
         assert Job.objects.get().trigger["expression"] == "0 5 * * *"
 
@@ -99,7 +107,7 @@ class TestInstances:
         page = text(client.post(address("instance", version), sent))
 
         assert "Square of 3" in page
-        assert "at 05:00" in page
+        assert "05:00" in page
         assert not Job.objects.exists()
 
     def test_are_created_as_jobs(self, client: Client, version: TemplateVersion) -> None:
@@ -110,6 +118,43 @@ class TestInstances:
         job = Job.objects.get(pk="three")
         assert (job.trigger["expression"], job.updated_by) == ("0 7 * * *", "anna")
         assert "/job/three/" in response.url
+
+    def test_are_previewed_while_the_form_is_filled_in(self, client: Client, version: TemplateVersion) -> None:
+        page = text(client.get(address("instance", version)))
+        asked = re.search(r'data-preview-of-form="([^"]*)"', page)
+        assert asked is not None
+        assert "scheduler/preview.js" in page
+
+        empty = text(client.post(asked[1], {"key": "three", "p-number": "x"}))
+        full = text(client.post(asked[1], {"key": "three", "p-number": "3", "p-hour": "7"}))
+
+        assert "Fill in the fields" in empty
+        assert "Square of 3" in full
+        assert full.count("<li>") == 8
+        assert "07:00" in full
+        assert not Job.objects.exists()
+
+    def test_show_struck_through_what_a_calendar_leaves_out(self, client: Client) -> None:
+        calendars.create(name="weekend", rules=["sat-sun Weekend"])
+        body = {"task": "sample.nothing", "trigger": {"type": "cron", "expression": "0 9 * * *", "not_on": ["weekend"]}}
+        version = templates.create(slug="working-days", title="Working days", body=body)
+
+        page = text(client.post(address("instance", version) + "?part=live", {"key": "three"}))
+
+        assert "<s>" in page
+        assert "weekend: Weekend" in page
+
+    def test_come_from_a_provider(
+        self, client: Client, version: TemplateVersion, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(schedules._providers, "pair", lambda: [("a", {"number": 1}), ("b", {"number": 2})])
+
+        assert "is created: 2" in text(client.post(address("table", version), {"provider": "pair", "check": "1"}))
+        client.post(address("table", version), {"provider": "pair", "create": "1"})
+        both = text(client.post(address("table", version), {"provider": "pair", "table": "key\nc\n", "create": "1"}))
+
+        assert set(Job.objects.values_list("pk", flat=True)) == {"a", "b"}
+        assert "Paste a table, or choose rows from code." in both
 
     @pytest.mark.parametrize(
         ("sent", "expected"),
@@ -143,7 +188,17 @@ class TestInstances:
 
         client.post(address("table", version), {"table": table, "create": "1"})
         assert Job.objects.count() == 2
+        client.post(address("table", version), {"table": "key,number\nb,3\n", "create": "1"})
+        assert Job.objects.get(pk="a").state == JobState.PAUSED
         assert "nmber" in text(client.post(address("table", version), {"table": "key,nmber\n", "check": "1"}))
+
+
+def upgrade(client: Client, version: TemplateVersion, sent: dict[str, str]) -> BulkAction:
+    """Apply a plan, and carry out what goes on in the background."""
+    response = client.post(address("upgrade", version), {**sent, "apply": "1"})
+    row = BulkAction.objects.latest("pk")
+    assert response.url == f"/admin/scheduler/bulkaction/{row.pk}/change/"
+    return bulk.step(id=row.pk)
 
 
 class TestUpgrades:
@@ -158,10 +213,40 @@ class TestUpgrades:
         assert "Next runs" in page
         assert "9 was set by a person and stays" in page
 
-        client.post(address("upgrade", version), {"to": "2", "apply": "1"})
+        upgrade(client, version, {"to": "2"})
         assert dict(Job.objects.values_list("pk", "priority")) == {"three": 2, "four": 9}
-        client.post(address("upgrade", version), {"to": "1", "overwrite": "1", "apply": "1"})
+        upgrade(client, version, {"to": "1", "overwrite": "1"})
         assert set(Job.objects.values_list("priority", "trigger__expression")) == {(0, "0 5 * * *")}
+
+    def test_go_on_in_the_background_and_name_what_is_refused(self, client: Client, version: TemplateVersion) -> None:
+        for number in range(1, 6):
+            instances.create(version=version, key=f"job-{number}", values={"number": number})
+        strict = [{**PARAMETERS[0], "maximum": 4}, PARAMETERS[1]]
+        templates.add_version(template=version.template, parameters=strict, body={**BODY, "priority": 2})
+
+        row = upgrade(client, version, {"to": "2"})
+
+        assert (row.total, row.done, row.refused, row.requested_by) == (5, 4, 1, "anna")
+        page = text(client.get(f"/admin/scheduler/bulkaction/{row.pk}/change/"))
+        assert "Finished: 4 of 5 done." in page
+        assert addresses.job("job-5") in page
+        assert address("change", version) in page
+        assert Job.objects.filter(priority=2).count() == 4
+        assert set(Change.objects.filter(action="edited").values_list("actor", "via")) == {("anna", "admin")}
+
+    def test_are_shown_before_the_version_is_saved(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="three", values={"number": 3})
+        paused = instances.create(version=version, key="four", values={"number": 4})
+        jobs.pause(job=paused, actor="ada")
+        sent = {"parameters": json.dumps(PARAMETERS), "body": json.dumps({**BODY, "trigger": "30 {hour} * * *"})}
+
+        page = text(client.post(address("version", version), {**sent, "check": "1"}))
+
+        assert page.count("Next runs") == 1, "of the paused one too"
+        assert templates.version(template=version.template).number == 1
+        same = client.post(address("version", version), {**sent, "body": json.dumps(BODY), "create": "1"})
+        assert same.url == address("change", version)
+        assert templates.version(template=version.template).number == 1
 
     def test_a_version_that_is_not_there_is_not_found(self, client: Client, version: TemplateVersion) -> None:
         assert client.get(address("upgrade", version), {"to": "7"}).status_code == 404
@@ -234,6 +319,10 @@ class TestThePageOfAnInstance:
         client.post("/admin/scheduler/job/three/detach/", {"confirmed": "1"})
 
         assert "Instance of the template" not in text(client.get(addresses.job("three")))
+        newest = Change.objects.latest("id")
+        assert (newest.actor, newest.reason) == ("anna", "Detached from the template squares.")
+        assert newest.changes == {"template": ["squares 1", None]}
+        assert "Template" in text(client.get(addresses.changes(job="three")))
 
     def test_is_found_by_its_drift(self, client: Client, job: Job) -> None:
         jobs.create(task="sample.nothing", trigger={"type": "interval", "minutes": 5}, id="other", name="Other")

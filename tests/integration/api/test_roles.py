@@ -68,6 +68,7 @@ DOORS = (
     Door("get", "templates/nowhere", ("view_template",), 404),
     Door("delete", "templates/nowhere", ("delete_template",), 404),
     Door("post", "templates/nowhere/versions", ("change_template",), 404, {"body": JOB}),
+    Door("post", "templates/nowhere/versions/plan", ("view_template", "view_job"), 404, {"body": JOB}),
     Door("post", "templates/nowhere/instances", ("view_template", "add_job"), 404, {"key": "k"}),
     Door("post", "templates/nowhere/upgrade", ("view_template", "change_job"), 404, {}),
     Door("post", "templates/nowhere/sync", ("view_template", "add_job", "change_job"), 404, {"rows": []}),

@@ -51,6 +51,26 @@ class TestTemplates:
         assert squares.get("templates/squares").status_code == 404
 
 
+class TestAVersion:
+    def test_shows_its_plan_before_it_is_added(self, squares: Caller) -> None:
+        squares.send("post", "templates/squares/instances", {"key": "three", "parameters": {"number": 3}})
+        given = {"parameters": TEMPLATE["parameters"], "body": {**TEMPLATE["body"], "trigger": "0 6 * * *"}}
+
+        plan = squares.send("post", "templates/squares/versions/plan", given).json()
+
+        [step] = plan["steps"]
+        assert (plan["has_changes"], list(step["changes"])) == (True, ["trigger"])
+        assert [len(step["next_runs"][side]) for side in ("before", "after")] == [3, 3]
+        assert step["next_runs"]["before"] != step["next_runs"]["after"]
+        assert squares.get("templates/squares").json()["newest"]["number"] == 1
+
+    def test_that_cannot_be_used_is_refused(self, squares: Caller) -> None:
+        answer = squares.send("post", "templates/squares/versions/plan", {"body": {"task": "x", "trigger": "{when}"}})
+
+        assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "invalid_template")
+        assert squares.send("post", "templates/circles/versions/plan", {"body": {}}).status_code == 404
+
+
 class TestInstances:
     def test_are_jobs(self, squares: Caller) -> None:
         answer = squares.send("post", "templates/squares/instances", {"key": "three", "parameters": {"number": 3}})

@@ -7,9 +7,12 @@ import re
 import sys
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
+from apscheduler.jobstores.sqlalchemy import SQLAlchemyJobStore
+from apscheduler.schedulers.background import BackgroundScheduler
 from django.core.management import CommandError, call_command
 from django.db import connection
 
@@ -18,6 +21,8 @@ from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.models import Job
 from scheduler.services import declarations
+from scheduler.store.jobstore import PostgresJobStore
+from tests.contract import tasks
 
 pytestmark = pytest.mark.django_db
 
@@ -156,6 +161,33 @@ class TestCron:
         apply("jobs: {}\n", tmp_path / "jobs.yaml", settings)
 
         assert set(Job.objects.values_list("state", flat=True)) == {JobState.PAUSED}
+
+
+class TestAPScheduler:
+    def test_jobs_of_a_stock_store_come_over_and_go_back(self, tmp_path: Path) -> None:
+        names: dict[str, Any] = {}
+        exec(re.findall(r"```python\n(.*?)```", section("APScheduler"), re.DOTALL)[0], names)  # noqa: S102 - the page itself
+        move = names["move"]
+        store = SQLAlchemyJobStore(url=f"sqlite:///{tmp_path}/jobs.sqlite")
+        old = BackgroundScheduler(jobstores={"default": store}, timezone=ZoneInfo("Europe/Berlin"))
+        new = BackgroundScheduler(jobstores={"default": PostgresJobStore()}, timezone=ZoneInfo("Europe/Berlin"))
+        for each in (old, new):
+            each.start(paused=True)
+        old.add_job(tasks.first, "interval", hours=1, id="hourly", name="Each hour")
+        old.add_job(tasks.first, "cron", hour="7", minute="30", day_of_week="mon-fri", id="cron", misfire_grace_time=60)
+        old.add_job(tasks.first, "interval", days=2, id="paused").pause()
+        before = {job.id: (job.name, job.next_run_time, job.misfire_grace_time) for job in old.get_jobs()}
+
+        move(old.get_jobs(), new)
+        assert {job.pk: (job.name, job.next_run_time, job.misfire_grace_time) for job in Job.objects.all()} == before
+        assert Job.objects.get(pk="paused").state == JobState.PAUSED
+        old.remove_all_jobs()
+        move(new.get_jobs(), old)
+
+        assert {job.id: (job.name, job.next_run_time, job.misfire_grace_time) for job in old.get_jobs()} == before
+        for each in (old, new):
+            each.shutdown()
+        store.engine.dispose()
 
 
 class TestDjangoCrontab:

@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
+from django.core.management.color import no_style
 
 from scheduler import conf, schedules
-from scheduler.models import Job
+from scheduler.management import declared
+from scheduler.models import Declaration, Job
 from scheduler.services import jobs
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +81,22 @@ class TestPlan:
         for shown in (run("plan")[0], run("plan", "--json")[0]):
             assert "kwargs.token" in shown
             assert "-token" not in shown
+
+
+class TestANodeThatApplies:
+    def test_warns_once_that_an_older_release_could_undo_it(self, settings: Any) -> None:
+        def start(release: str) -> str:
+            settings.SCHEDULER = {**settings.SCHEDULER, "RELEASE": release}
+            conf.get.cache_clear()
+            out = io.StringIO()
+            declared.apply_at_start(out=OutputWrapper(out), style=no_style())
+            return out.getvalue()
+
+        assert "SCHEDULER['RELEASE'] is not set" in start("")
+        assert "RELEASE" not in start("")
+        Job.objects.all().delete()
+        Declaration.objects.all().delete()
+        assert start("1.0").endswith("2 create.\n")
 
 
 class TestApply:

@@ -10,7 +10,9 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from scheduler import schedules
-from scheduler.models import Declaration, Job
+from scheduler.models import Declaration, Job, Template
+from scheduler.services import declarations, jobs
+from scheduler.services.jobs import transfer
 
 pytestmark = pytest.mark.django_db
 
@@ -126,6 +128,69 @@ class TestAJob:
 
     def test_that_is_gone_is_refused(self) -> None:
         assert "gone" in run("from-job", "gone")[2]
+
+
+class TestAnExport:
+    def test_has_all_versions_and_comes_back(self, file: Path, tmp_path: Path) -> None:
+        file.write_text(file.read_text().replace("0 5", "0 6"))
+        run("load", str(file))
+        export = tmp_path / "templates.json"
+        export.write_text(run("export", "squares")[0])
+        Template.objects.get(slug="squares").delete()
+
+        assert run("import", str(export), "--dry-run") == ("squares: version 2\n", 0, "")
+        assert not Template.objects.filter(slug="squares").exists()
+        assert run("import", str(export)) == ("squares: version 2\n", 0, "")
+        assert run("import", str(export)) == ("", 0, "")
+        assert [each.body["trigger"] for each in Template.objects.get(slug="squares").versions.order_by("number")] == [
+            "0 5 * * *",
+            "0 6 * * *",
+        ]
+        assert "no template" in run("export", "circles")[2]
+
+    def test_of_jobs_keeps_what_they_are_instances_of(self, file: Path) -> None:
+        run("create", "squares", "three", "--set", "number=3")
+        jobs.update(job="three", name="Mine", actor="ada")
+        document = json.loads(json.dumps(transfer.export()))
+        Job.objects.all().delete()
+        Declaration.objects.all().delete()
+        Template.objects.all().delete()
+
+        tried = transfer.import_jobs(document=document, actor="ben", dry_run=True)
+        assert [each.what for each in tried] == ["created"]
+        assert not Template.objects.filter(slug="squares").exists()
+        transfer.import_jobs(document=document, actor="ben")
+
+        row = Declaration.objects.get()
+        assert (row.job_key, row.template_version.template.slug, row.parameters) == ("three", "squares", {"number": 3})
+        assert [each.field for each in declarations.drift(job=Job.objects.get())] == ["name"]
+        file.write_text(file.read_text().replace("0 5", "0 6"))
+        run("load", str(file))
+        run("upgrade", "squares")
+        assert (Job.objects.get().name, Job.objects.get().trigger["expression"]) == ("Mine", "0 6 * * *")
+
+    @pytest.mark.parametrize("text", ["[]", "templates: 7", "templates: [{slug: x}]"])
+    def test_of_another_form_is_refused(self, tmp_path: Path, text: str) -> None:
+        path = tmp_path / "x.json"
+        path.write_text(text)
+
+        assert run("import", str(path))[1] == 1
+
+
+class TestANewVersion:
+    def test_shows_its_plan_and_is_not_added(self, file: Path) -> None:
+        run("create", "squares", "three", "--set", "number=3")
+        file.write_text(file.read_text().replace("0 5", "0 6"))
+
+        text, code, _ = run("load", str(file), "--dry-run")
+
+        assert (code, "    next runs: 20" in text) == (2, True)
+        assert "trigger: cron 0 5 * * * → cron 0 6 * * *" in text
+        assert Template.objects.get(slug="squares").versions.count() == 1
+        new = file.with_name("new.yaml")
+        new.write_text(file.read_text().replace("slug: squares", "slug: circles"))
+        assert run("load", str(new), "--dry-run")[1] == 2
+        assert not Template.objects.filter(slug="circles").exists()
 
 
 class TestTemplatesThatShip:

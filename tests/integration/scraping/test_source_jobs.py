@@ -14,7 +14,7 @@ from openlearn.scraping.models import Source
 from openlearn.scraping.services import source_jobs
 from scheduler.models import Change, Declaration, Job
 from scheduler.services import declarations, jobs, templates
-from scheduler.services.templates import instances
+from scheduler.services.templates import upgrades
 
 pytestmark = pytest.mark.django_db
 
@@ -55,7 +55,7 @@ def slow_down(tier: str, seconds: int) -> None:
     newest = templates.current(slug=f"scrape-{tier}")
     parameters = [each | ({"default": seconds} if each["name"] == "seconds" else {}) for each in newest.parameters]
     version = templates.add_version(template=newest.template, parameters=parameters, body=newest.body, actor="ada")
-    assert not instances.upgrade(version=version).is_refused
+    assert not upgrades.apply(version=version).is_refused
 
 
 class TestATier:

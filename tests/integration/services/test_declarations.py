@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -337,10 +339,22 @@ class TestSourcesOfDeclarations:
             ("jobs:\n  a:\n    task: sample.nothing\n    trigger: 7\n", "line 4"),
             ("jobs:\n  a:\n    task: x\n    trigger: {type: date}\n    timezone: UTC\n", "jobs.yaml:2"),
             ("- a\n", "jobs.yaml, line 1"),
+            (
+                "jobs:\n  a: {task: x, trigger: y}\n  a: {task: x, trigger: z}\n",
+                "line 3: “a” is there twice, first in line 2",
+            ),
+            ('# first\n[jobs.a]\ntask = "x"\ntriger = "y"\n', "jobs.toml, line 4: jobs.a.triger"),
+            ('[jobs.a]\ntask = "x"\ntrigger = [\n 1,\n 2]\n', "jobs.toml, line 3: jobs.a.trigger"),
+            ('[jobs.a]\ntask = "x"\ntrigger = {type = "date"}\ntimezone = "UTC"\n', "jobs.toml:1"),
+            ('[jobs.a]\ntask = "x\n', "jobs.toml is not valid TOML: Illegal character"),
+            (
+                '[templates.t.body]\ntask = "x"\ntrigger = "{day} 5 * * *"\n',
+                "jobs.toml:1: templates.t: The body uses {day}",
+            ),
         ],
     )
     def test_an_error_names_the_line(self, file: Any, text: str, expected: str) -> None:
-        file(text)
+        file(text, name="jobs.toml" if "jobs.toml" in expected else "jobs.yaml")
 
         found = collect()
 
@@ -352,6 +366,33 @@ class TestSourcesOfDeclarations:
         conf.get.cache_clear()
 
         assert "jobs.yaml cannot be read" in collect().errors[0].text
+
+
+class TestJobsThatAreNoLongerDeclared:
+    def test_are_found_and_deleted_at_once(self) -> None:
+        synchronise(declared("one"), declared("two"), declared("three"), declared("four"))
+        jobs.pause(job="four", actor="ada")
+        synchronise(declared("one"))
+        jobs.resume(job="two", actor="ada")
+
+        found = job_queries.jobs(filter=JobFilter(undeclared=True))
+        assert [job.pk for job in found] == ["three"], "others are declared, or somebody touched them"
+        call_command("jobs", "delete", "--undeclared", stdout=io.StringIO(), stderr=io.StringIO())
+
+        assert set(Job.objects.values_list("pk", flat=True)) == {"one", "two", "four"}
+        assert actions(planned(declared("one"), declared("three")))["three"] is Action.DELETED
+
+
+class TestATriggerThatCannotBeUsed:
+    @pytest.mark.parametrize("trigger", [{"type": "cron", "expression": "99 * * * *"}, {"type": "no"}])
+    def test_is_refused_by_the_plan_as_by_the_apply(self, trigger: dict[str, Any]) -> None:
+        synchronise(declared("known"))
+        wrong = (declared("new", trigger=trigger), declared("known", trigger=trigger))
+
+        expected = {"new": Action.REFUSED, "known": Action.REFUSED}
+        assert actions(planned(*wrong)) == expected
+        assert actions(synchronise(*wrong)) == expected
+        assert Job.objects.get().trigger["expression"] == "0 5 * * *"
 
 
 class TestFormerKeys:

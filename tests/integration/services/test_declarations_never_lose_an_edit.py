@@ -1,6 +1,9 @@
 """
 Random sequences of edits, pauses, deletions, deployments, rollbacks, renames and load errors against the merge.
 
+Two jobs are declared, one of them with a calendar, and an instance of a template; people also edit the calendar and the
+template, and take declared values.
+
 The suite plays a few. ``DECLARED_SEQUENCES=5000 python -m pytest -n 1`` with this file plays as many.
 """
 
@@ -16,11 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scheduler import conf
-from scheduler.core.declarations import Declaration
+from scheduler.core.declarations import Declaration, DeclaredInstance, DeclaredObject
 from scheduler.core.states import JobState
 from scheduler.models import Declaration as Row
+from scheduler.models import DeclaredObject as ObjectRow
 from scheduler.models import Job
-from scheduler.services import declarations, jobs
+from scheduler.services import calendars, declarations, jobs, templates
 from scheduler.services.declarations import Options, Synchronisation
 from scheduler.services.declarations.collecting import Collected, LoadError
 
@@ -28,25 +32,42 @@ pytestmark = [pytest.mark.django_db, pytest.mark.timeout(7200)]
 
 SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "50"))
 KEYS = ("one", "two")
+INSTANCE = "three"
+CALENDAR, TEMPLATE = "closed", "report"
 FIELDS = ("priority", "max_retries")
 DEFAULT = 0
 RELEASES = ("1.9", "1.10")
 
 key, field, value = st.sampled_from(KEYS), st.sampled_from(FIELDS), st.integers(0, 3)
+any_id, part = st.sampled_from((*KEYS, INSTANCE)), st.sampled_from(("title", "rules"))
 release = st.sampled_from(RELEASES)
 
 step = st.one_of(
     st.tuples(st.just("declare"), key, st.dictionaries(field, value)),
     st.tuples(st.just("release"), key, field, value, release),
-    st.tuples(st.just("edit"), key, field, value),
+    st.tuples(st.just("edit"), any_id, field, value),
     st.tuples(st.just("rename"), key),
-    st.tuples(st.just("drop"), key),
+    st.tuples(st.just("drop"), any_id),
     st.tuples(st.just("deploy"), release, st.booleans(), st.booleans()),
-    st.tuples(st.just("edit"), key, field, value),
-    st.tuples(st.just("pause"), key),
-    st.tuples(st.just("resume"), key),
-    st.tuples(st.just("delete"), key),
+    st.tuples(st.just("edit"), any_id, field, value),
+    st.tuples(st.just("pause"), any_id),
+    st.tuples(st.just("resume"), any_id),
+    st.tuples(st.just("delete"), any_id),
+    st.tuples(st.just("take"), any_id),
+    st.tuples(st.just("instance"), value),
+    st.tuples(st.just("body"), value),
+    st.tuples(st.just("edit_template"), value),
+    st.tuples(st.just("calendar"), part, value),
+    st.tuples(st.just("edit_calendar"), part, value),
 )
+
+
+def a_body(retries: int) -> dict[str, Any]:
+    return {"task": "sample.nothing", "trigger": "0 5 * * *", "priority": "{level}", "max_retries": retries}
+
+
+def a_part(name: str, value: int) -> Any:
+    return f"Closed {value}" if name == "title" else [f"2035-01-{value + 1:02}"]
 
 
 class World:
@@ -61,6 +82,12 @@ class World:
 
         self.edits: dict[tuple[str, str], int] = {}
         """A person's value by job and field, until the source states the same or the person takes it back."""
+
+        self.instance_level: int | None = 0
+        self.retries = 0
+        self.calendar_parts = {name: a_part(name, 0) for name in ("title", "rules")}
+        self.object_edits: dict[tuple[str, str], Any] = {}
+        """A person's value by object and field."""
 
         self.paused: set[str] = set()
         self.deleted: set[str] = set()
@@ -85,6 +112,17 @@ class World:
 
     def drop(self, id: str) -> None:
         self.source.pop(id, None)
+        if id == INSTANCE:
+            self.instance_level = None
+
+    def instance(self, level: int) -> None:
+        self.instance_level = level
+
+    def body(self, retries: int) -> None:
+        self.retries = retries
+
+    def calendar(self, name: str, value: int) -> None:
+        self.calendar_parts[name] = a_part(name, value)
 
     def deploy(self, release: str, fails: bool, rollback: bool) -> None:
         done = self._apply(release, fails=fails, rollback=rollback)
@@ -92,6 +130,9 @@ class World:
             for name in FIELDS:
                 if self.edits.get((row.job_key, name)) == row.declared.get(name, DEFAULT):
                     del self.edits[row.job_key, name]
+        for (key, name), mine in list(self.object_edits.items()):
+            if ObjectRow.objects.get(key=key).declared[name] == mine:
+                del self.object_edits[key, name]
         if not fails:
             before = _table()
             again = self._apply(release, fails=False, rollback=rollback)
@@ -103,7 +144,7 @@ class World:
             Declaration(
                 key=self.names[id][-1],
                 previous_keys=tuple(self.names[id][:-1]),
-                definition={"task": "sample.nothing", "trigger": {"type": "interval", "hours": 1}, **stated},
+                definition={"task": "sample.nothing", "trigger": _trigger(id), **stated},
                 source="code",
                 origin="here",
             )
@@ -114,8 +155,28 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(conf, "get", lambda: named)
             return declarations.apply(
-                collected=Collected(declarations=declared, errors=errors), options=Options(rollback=rollback)
+                collected=Collected(
+                    declarations=declared, errors=errors, objects=self._objects(), instances=self._instances()
+                ),
+                options=Options(rollback=rollback),
             )
+
+    def _objects(self) -> tuple[DeclaredObject, ...]:
+        parameters = [{"name": "level", "type": "integer"}]
+        found = {
+            ("template", TEMPLATE): {"title": "Report", "parameters": parameters, "body": a_body(self.retries)},
+            ("calendar", CALENDAR): dict(self.calendar_parts),
+        }
+        return tuple(
+            DeclaredObject(kind=kind, key=key, definition=definition, source="file", origin="here")
+            for (kind, key), definition in found.items()
+        )
+
+    def _instances(self) -> tuple[DeclaredInstance, ...]:
+        if self.instance_level is None:
+            return ()
+        facts: dict[str, Any] = {"key": INSTANCE, "template": TEMPLATE, "version": None, "source": "file"}
+        return (DeclaredInstance(**facts, parameters={"level": self.instance_level}, origin="here"),)
 
     def edit(self, id: str, name: str, value: int) -> None:
         job = Job.objects.filter(pk=id).first()
@@ -126,6 +187,31 @@ class World:
             self.edits.pop((id, name), None)
         else:
             self.edits[id, name] = value
+
+    def take(self, id: str) -> None:
+        job = Job.objects.filter(pk=id).first()
+        if job is not None and Row.objects.get(job_key=id).is_declared:
+            declarations.take(job=job, actor="ada")
+            for name in FIELDS:
+                if name in Row.objects.get(job_key=id).declared:
+                    self.edits.pop((id, name), None)
+
+    def edit_template(self, retries: int) -> None:
+        template = templates.get(slug=TEMPLATE)
+        newest = templates.version(template=template)
+        mine = {"parameters": newest.parameters, "body": a_body(retries)}
+        templates.add_version(template=template, **mine, actor="ada")
+        self._edited(TEMPLATE, "definition", mine)
+
+    def edit_calendar(self, name: str, value: int) -> None:
+        calendars.update(calendar=calendars.get(name=CALENDAR), actor="ada", **{name: a_part(name, value)})
+        self._edited(CALENDAR, name, a_part(name, value))
+
+    def _edited(self, key: str, name: str, mine: Any) -> None:
+        if ObjectRow.objects.get(key=key).declared[name] == mine:
+            self.object_edits.pop((key, name), None)
+        else:
+            self.object_edits[key, name] = mine
 
     def pause(self, id: str) -> None:
         job = Job.objects.filter(pk=id).first()
@@ -154,6 +240,18 @@ class World:
         assert {id for id in self.paused if table[id]["state"] != JobState.PAUSED} == set()
         assert set(Row.objects.values_list("job_key", flat=True)) == set(table) | self.deleted
         assert not set(table) & self.deleted
+        newest = templates.current(slug=TEMPLATE)
+        stored = {
+            (TEMPLATE, "definition"): {"parameters": newest.parameters, "body": newest.body},
+            **{(CALENDAR, name): getattr(calendars.get(name=CALENDAR), name) for name in ("title", "rules")},
+        }
+        assert {place: stored[place] for place in self.object_edits} == self.object_edits
+        assert not any(each.field == "trigger" for job in Job.objects.all() for each in declarations.drift(job=job))
+
+
+def _trigger(id: str) -> dict[str, Any]:
+    hourly = {"type": "interval", "hours": 1}
+    return {**hourly, "not_on": [CALENDAR]} if id == "two" else hourly
 
 
 def _table() -> dict[str, dict[str, Any]]:

@@ -11,7 +11,7 @@ from scheduler.errors import DuplicateTask, TemplateNotFound
 from scheduler.models import Job, Template
 from scheduler.schedules import ShippedTemplate
 from scheduler.services import templates
-from scheduler.services.templates import instances, predefined
+from scheduler.services.templates import instances, predefined, upgrades
 
 pytestmark = pytest.mark.django_db
 
@@ -143,7 +143,7 @@ def test_a_value_that_was_left_out_follows_the_default_of_the_next_version() -> 
     instances.create(version=first, key="follows", values={})
     instances.create(version=first, key="own", values={"minutes": 7})
 
-    instances.upgrade(version=templates.add_version(template=first.template, parameters=parameters(9), body=body))
+    upgrades.apply(version=templates.add_version(template=first.template, parameters=parameters(9), body=body))
 
     assert Job.objects.get(pk="follows").trigger["minutes"] == 9
     assert Job.objects.get(pk="own").trigger["minutes"] == 7

@@ -13,7 +13,7 @@ from scheduler.models import Change, Job, TemplateVersion
 from scheduler.models import Declaration as Row
 from scheduler.services import jobs, templates
 from scheduler.services.declarations import Action, Synchronisation
-from scheduler.services.templates import instances, providers
+from scheduler.services.templates import instances, providers, upgrades
 
 pytestmark = pytest.mark.django_db
 
@@ -100,7 +100,7 @@ class TestInstances:
         job = instances.create(version=version, key="three", values={"number": 3})
         instances.detach(job=job)
 
-        instances.upgrade(version=second(version, priority=5))
+        upgrades.apply(version=second(version, priority=5))
 
         assert Job.objects.get().priority == 0
         with pytest.raises(JobNotFound):
@@ -116,20 +116,20 @@ class TestUpgrades:
     def test_change_each_instance_after_a_plan(self, version: TemplateVersion) -> None:
         later = second(version, priority=5, trigger="{minute} 6 * * *")
 
-        plan = instances.upgrade_plan(version=later)
+        plan = upgrades.plan(version=later)
         assert actions(plan) == {"three": Action.UPDATE, "four": Action.UPDATE}
         assert set(plan.steps[0].write) == {"priority", "trigger"}
         assert Job.objects.get(pk="three").priority == 0
 
-        instances.upgrade(version=later, actor="ada")
+        upgrades.apply(version=later, actor="ada")
         assert set(Job.objects.values_list("priority", "trigger__expression")) == {(5, "0 6 * * *")}
-        assert actions(instances.upgrade(version=later)) == {"three": Action.UNCHANGED, "four": Action.UNCHANGED}
+        assert actions(upgrades.apply(version=later)) == {"three": Action.UNCHANGED, "four": Action.UNCHANGED}
 
     def test_keep_what_a_person_changed(self, version: TemplateVersion) -> None:
         jobs.update(job=Job.objects.get(pk="three"), actor="ada", priority=9)
         later = second(version, priority=5)
 
-        done = instances.upgrade(version=later)
+        done = upgrades.apply(version=later)
 
         assert dict(Job.objects.values_list("pk", "priority")) == {"three": 9, "four": 5}
         assert next(step for step in done.steps if step.key == "three").conflicts == ("priority",)
@@ -137,14 +137,14 @@ class TestUpgrades:
     def test_overwrite_what_a_person_changed_on_request(self, version: TemplateVersion) -> None:
         jobs.update(job=Job.objects.get(pk="three"), actor="ada", priority=9, name="Mine")
 
-        instances.upgrade(version=second(version, priority=5), overwrite=True)
+        upgrades.apply(version=second(version, priority=5), overwrite=True)
 
         assert Job.objects.filter(priority=5, name="Square of 3").exists()
 
     def test_go_back_the_same_way(self, version: TemplateVersion) -> None:
-        instances.upgrade(version=second(version, priority=5))
+        upgrades.apply(version=second(version, priority=5))
 
-        instances.upgrade(version=version)
+        upgrades.apply(version=version)
 
         assert set(Job.objects.values_list("priority", flat=True)) == {0}
         assert set(Row.objects.values_list("template_version__number", flat=True)) == {1}
@@ -153,13 +153,13 @@ class TestUpgrades:
         strict = [{**PARAMETERS[0], "maximum": 3}, PARAMETERS[1]]
         later = templates.add_version(template=version.template, parameters=strict, body={**BODY, "priority": 5})
 
-        assert actions(instances.upgrade(version=later)) == {"three": Action.UPDATE, "four": Action.REFUSED}
+        assert actions(upgrades.apply(version=later)) == {"three": Action.UPDATE, "four": Action.REFUSED}
         assert dict(Job.objects.values_list("pk", "priority")) == {"three": 5, "four": 0}
 
     def test_never_touch_a_job_that_is_declared_elsewhere(self, version: TemplateVersion) -> None:
         jobs.create(id="other", task="sample.square", kwargs={"number": 1}, trigger={"type": "interval", "hours": 1})
 
-        instances.upgrade(version=second(version, priority=5))
+        upgrades.apply(version=second(version, priority=5))
 
         assert Job.objects.get(pk="other").priority == 0
 
@@ -176,8 +176,8 @@ class TestSecrets:
         assert "s3cr3t" not in str((row.parameters, row.declared, job.kwargs))
         assert instances.stored_masked(row) == {"token": "•••"}
         later = templates.add_version(template=version.template, parameters=parameters, body={**body, "priority": 1})
-        assert actions(instances.upgrade(version=later)) == {"pay": Action.UPDATE}
-        assert actions(instances.upgrade(version=later)) == {"pay": Action.UNCHANGED}
+        assert actions(upgrades.apply(version=later)) == {"pay": Action.UPDATE}
+        assert actions(upgrades.apply(version=later)) == {"pay": Action.UNCHANGED}
 
 
 class TestRows:

@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-_PAUSE_SECONDS = 0.05
+_PAUSE_SECONDS = 0.15
 _ROLLED_BACK = 1 / 3
 
 
@@ -26,13 +26,13 @@ class RollBack(Exception):
 
 
 def main() -> None:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     import django
 
     django.setup()
     path, seed = Path(sys.argv[1]), sys.argv[2]
     chance = random.Random(seed)  # noqa: S311 - it is to be repeatable
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with path.open("a", buffering=1) as notes:
         while not stop.wait(chance.uniform(0, 2 * _PAUSE_SECONDS)):
             for token, name, is_committed in enqueue_some(chance):

@@ -90,3 +90,18 @@ def fire_times(
                     found.add(target)
                     break
     return sorted((moment, not is_on(rules, moment, zone)) for moment in found if begin <= moment <= end)
+
+
+def ends_of_windows(
+    rule: Trigger, windows: Sequence[Sequence[Naive]], *, zone: ZoneInfo, begin: datetime, end: datetime
+) -> set[datetime]:
+    """Return when windows end that left a fire time out: minute by minute, until none of them holds any more."""
+    first = rule.at_or_after(begin - 10 * DAY) or end
+    found = set()
+    for moment in rule.upcoming(first=first, until=end, limit=100_000):
+        at = moment
+        while any(is_on(window, at, zone) for window in windows):
+            at += timedelta(minutes=1)
+        if at != moment:
+            found.add(at)
+    return {at for at in found if begin <= at <= end}

@@ -125,6 +125,58 @@ def _forward(trigger: CalendaredTrigger, begin: datetime, end: datetime) -> list
 
 
 @st.composite
+def windowed(draw: st.DrawFn) -> tuple[CalendaredTrigger, list[tuple[str, list[Naive]]], ZoneInfo, datetime]:
+    """A trigger with up to three maintenance windows, which may overlap or follow each other."""
+    zone = draw(st.sampled_from(ZONES))
+    hourly = st.builds(
+        lambda day, begin, length: Naive(weekday=day, begin=begin, end=time(min(begin.hour + length, 23), 30)),
+        st.sampled_from(WEEK),
+        hours,
+        st.integers(0, 5),
+    )
+    one = st.tuples(
+        st.sampled_from(["once_afterwards", "once_afterwards", "skip"]), st.lists(hourly, min_size=1, max_size=3)
+    )
+    windows = draw(st.lists(one, min_size=1, max_size=3))
+    year, month = draw(st.sampled_from(MONTHS))
+    begin = datetime(year, month, draw(st.integers(1, 27)), draw(st.integers(0, 23)), tzinfo=UTC)
+    with in_memory() as calendars:
+        pins = {
+            f"w{place}": [calendars.set(f"w{place}", *(rule.line for rule in chosen)), during]
+            for place, (during, chosen) in enumerate(windows)
+        }
+        expression = draw(expressions)
+        trigger = triggers.parse({"type": "cron", "expression": expression, "timezone": zone, "windows": pins})
+    assert isinstance(trigger, CalendaredTrigger)
+    return trigger, windows, ZoneInfo(zone), begin
+
+
+class TestMaintenanceWindows:
+    @given(windowed())
+    @settings(max_examples=150, deadline=None)
+    def test_add_a_fire_time_at_the_end_of_those_that_left_one_out(
+        self, case: tuple[CalendaredTrigger, list[tuple[str, list[Naive]]], ZoneInfo, datetime]
+    ) -> None:
+        trigger, windows, zone, begin = case
+        end = begin + timedelta(days=8)
+        ones = [chosen for during, chosen in windows if during == "once_afterwards"]
+        first = trigger.rule.at_or_after(begin)
+        by_rule = set(trigger.rule.upcoming(first=first, until=end, limit=100_000)) if first else set()
+        expected = sorted(by_rule | oracle.ends_of_windows(trigger.rule, ones, zone=zone, begin=begin, end=end))
+
+        forward = _forward(trigger, begin, end)
+
+        assert forward == expected
+        every = [rule for _, chosen in windows for rule in chosen]
+        assert [trigger.left_out(at) is None for at in forward] == [not oracle.is_on(every, at, zone) for at in forward]
+        back, moment = [], trigger.at_or_before(end)
+        while moment is not None and moment >= begin:
+            back.append(moment)
+            moment = trigger.at_or_before(moment - MOMENT)
+        assert back[::-1] == forward
+
+
+@st.composite
 def policies(draw: st.DrawFn) -> Policies:
     grace = draw(st.sampled_from([None, 60, 3600, 86_400]))
     return Policies(

@@ -161,7 +161,9 @@ class TestRegistry:
     def test_hints_at_the_name_that_was_meant(self, registry: Registry) -> None:
         task(name="scraping.scrape_source")(nothing)
 
-        with pytest.raises(UnknownTask, match=r"Did you mean “scraping.scrape_source”\?"):
+        with pytest.raises(
+            UnknownTask, match=r"Did you mean “scraping.scrape_source”\? .* Restart processes that began before"
+        ):
             registry.get("scraping.scrap_source")
 
     def test_never_imports_a_name(self, registry: Registry) -> None:

@@ -76,7 +76,7 @@ class Scene:
         self.stand_in = StandIn(
             signs=self.signs,  # type: ignore[arg-type]
             watched=self.process,  # type: ignore[arg-type]
-            deputy=self.deputy,  # type: ignore[arg-type]
+            deputy=lambda: self.deputy,
             limits=Limits(heartbeat_seconds=5.0, stall_seconds=2.0, limit_seconds=limit),
             ends_process=ends_process,
         )
@@ -115,7 +115,7 @@ class TestThePacemaker:
         scene.passes(9, pulse=False)
         scene.passes(2, pulse=True)
 
-        assert scene.deputy.done == [("step in", (12,)), "beat", "beat", "step back"]
+        assert scene.deputy.done == [("step in", (12,)), "beat", "step back"]
         assert scene.process.signals == []
 
     def test_leaves_a_process_that_is_stopped_to_the_others(self, clock: Clock) -> None:
@@ -173,6 +173,21 @@ class TestThePacemaker:
         scene.passes(1000, pulse=False, working=False)
 
         assert "give up" not in scene.deputy.done
+
+    def test_goes_on_watching_when_the_database_cannot_be_spoken_with(
+        self, clock: Clock, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        scene = Scene(clock)
+
+        def fail() -> Any:
+            raise RuntimeError("Django cannot be set up.")
+
+        scene.stand_in._deputy = fail
+        scene.passes(2, pulse=True)
+        scene.passes(100, pulse=False)
+
+        assert scene.process.signals == [signal.SIGABRT, signal.SIGKILL]
+        assert "Django cannot be set up." in capsys.readouterr().err
 
 
 class TestSuspects:

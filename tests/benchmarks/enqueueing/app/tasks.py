@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-from django.tasks import task
-
 from tests.benchmarks.enqueueing import body
+
+try:
+    from django.tasks import task
+except ImportError:
+    from django_tasks import task  # type: ignore[no-redef]
 
 
 @task

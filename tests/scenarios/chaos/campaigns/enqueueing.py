@@ -38,6 +38,7 @@ def enqueue(world: World, cycles: int, tell: Progress) -> Report:
     """Kill nodes with -9 at random moments and at failpoints, while four processes enqueue."""
     nodes = [_launch(world, number) for number in range(NODES)]
     enqueuers = [_start_enqueuer(world, number) for number in range(ENQUEUERS)]
+    wait_until(lambda: all(_has_begun(world, number) for number in range(ENQUEUERS)), 60, every=0.1)
     for cycle in range(cycles):
         victim = world.chance.choice(nodes)
         world.wait(world.chance.uniform(0.3, 2.0))
@@ -50,7 +51,7 @@ def enqueue(world: World, cycles: int, tell: Progress) -> Report:
             tell(f"{cycle + 1} nodes killed")
     for process in enqueuers:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(30) == 0, [file.read_text() for file in world.directory.glob("enqueuer-*.log")]
     for node in nodes:
         world.kill(node)
     for _ in range(2):
@@ -87,6 +88,11 @@ def _start_enqueuer(world: World, number: int) -> subprocess.Popen[bytes]:
 
 def _notes(world: World, number: int) -> Path:
     return world.directory / f"enqueued-{number}"
+
+
+def _has_begun(world: World, number: int) -> bool:
+    notes = _notes(world, number)
+    return notes.exists() and notes.stat().st_size > 0
 
 
 def _settle(world: World) -> None:
