@@ -99,7 +99,7 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("runs/<run_id:id>", RunViews.as_view({"get": "retrieve"}), "run"),
     ("runs/<run_id:id>/log", RunViews.as_view({"get": "log"}), "log"),
     ("runs/<run_id:id>/traceback", RunViews.as_view({"get": "traceback"}), "traceback"),
-    ("runs/<run_id:id>/notes", NoteViews.as_view({"get": "list", "post": "create"}), "notes"),
+    ("runs/<run_id:id>/notes", NoteViews.as_view({"get": "notes", "post": "add_note"}), "notes"),
     ("runs/<run_id:id>/take", NoteViews.as_view({"post": "take"}), "take-run"),
     ("runs/<run_id:id>/release", NoteViews.as_view({"post": "release"}), "release-run"),
     ("runs/<run_id:id>/cancel", RunViews.as_view({"post": "cancel"}), "cancel"),

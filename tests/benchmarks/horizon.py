@@ -1,12 +1,13 @@
 """
 A transaction that stays open while jobs fire at a steady rate, as a dump or a forgotten shell leaves one.
 
-    python -m tests.benchmarks.horizon [--rate 1000] [--every 1] [--minutes 3] [--queries] [--json FILE]
+    python -m tests.benchmarks.horizon [--rate 1000] [--every 1] [--minutes 3] [--past 0] [--queries] [--json FILE]
 
 The server keeps every row version that such a transaction could still see, so whatever reads the past of a queue gets
-slower from minute to minute. The first minute runs without the open transaction, then it is
-held until the end. ``--queries`` adds overlapping analytic queries of 40 s over the whole ledger. Each line is one
-minute: the time of a claim, lateness, fire times that were skipped or missed, runs that wait, and dead rows.
+slower from minute to minute. The first minute runs without the open transaction, then it is held until the end.
+``--past`` writes, with SQL, what so many minutes would have left, so that the end of an hour can be measured without
+waiting for it. ``--queries`` adds overlapping analytic queries of 40 s over the whole ledger. Each line is one minute:
+the time of a claim, lateness, fire times that were skipped or missed, runs that wait, and dead rows.
 
 Uses a scratch database beside the configured one.
 """
@@ -19,6 +20,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ def main() -> None:
     parser.add_argument("--rate", type=int, default=1000, help="runs a second")
     parser.add_argument("--every", type=int, default=1, help="seconds between the fire times of one job")
     parser.add_argument("--minutes", type=int, default=3, help="how long the transaction is held")
+    parser.add_argument("--past", type=int, default=0, help="minutes of the transaction that are written with SQL")
     parser.add_argument("--threads", type=int, default=5)
     parser.add_argument("--queries", action="store_true", help="run overlapping analytic queries of 40 s, too")
     parser.add_argument("--json", type=Path, help="write the minutes to this file")
@@ -42,16 +45,23 @@ def main() -> None:
             rate=options.rate,
             every=options.every,
             minutes=options.minutes,
+            past=options.past,
             threads=options.threads,
             with_queries=options.queries,
         )
     if options.json:
         options.json.write_text(
-            json.dumps({"rate": options.rate, "every": options.every, "minutes": minutes}, indent=1) + "\n"
+            json.dumps(
+                {"rate": options.rate, "every": options.every, "past_minutes": options.past, "minutes": minutes},
+                indent=1,
+            )
+            + "\n"
         )
 
 
-def measure(*, rate: int, every: int, minutes: int, threads: int, with_queries: bool) -> list[dict[str, Any]]:
+def measure(
+    *, rate: int, every: int, minutes: int, past: int, threads: int, with_queries: bool
+) -> list[dict[str, Any]]:
     """Run one minute without and ``minutes`` with the open transaction, and return the figures of each minute."""
     scratch.empty()
     trigger = f'{{"type": "interval", "seconds": {every}}}'
@@ -65,6 +75,7 @@ def measure(*, rate: int, every: int, minutes: int, threads: int, with_queries: 
             for minute in range(minutes + 1):
                 if minute == 1:
                     held.enter_context(open_transaction())
+                    leave_past(rounds=past * 60 // every, every=every)
                     if with_queries:
                         held.enter_context(analytic_queries())
                 claims.clear()
@@ -74,6 +85,55 @@ def measure(*, rate: int, every: int, minutes: int, threads: int, with_queries: 
     finally:
         node.stop(grace_seconds=5)
     return figures
+
+
+def leave_past(*, rounds: int, every: int) -> None:
+    """Write the row versions that so many fire times of each job leave: of jobs, runs, roll-ups and counters."""
+    from django.db import connection
+
+    from scheduler.models import Run
+
+    names = [field.column for field in Run._meta.concrete_fields if field.column not in {"id", *OF_A_NEW_RUN}]
+    copied = ", ".join(names)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE sample AS SELECT DISTINCT ON (job_id) * FROM scheduler_run ORDER BY job_id, id"
+        )
+        cursor.execute("SELECT set_config('scheduler.accounts', 'claim', false)")
+        cursor.execute(MOVE_JOBS, [timedelta(seconds=-3600 - rounds * every)])
+        for number in range(rounds, 0, -1):
+            ago = timedelta(seconds=3600 + number * every)
+            cursor.execute("SELECT max(id) FROM scheduler_run")
+            ((last,),) = cursor.fetchall()
+            cursor.execute(
+                f"INSERT INTO scheduler_run ({copied}, {', '.join(OF_A_NEW_RUN)})"  # noqa: S608 - columns of the model
+                f" SELECT {copied}, scheduled_at - %s, 'queued', NULL, NULL FROM sample",
+                [ago],
+            )
+            cursor.execute("UPDATE scheduler_run SET state = 'running', started_at = now() WHERE id > %s", [last])
+            cursor.execute("UPDATE scheduler_run SET state = 'succeeded', finished_at = now() WHERE id > %s", [last])
+            cursor.execute(MOVE_JOBS, [timedelta(seconds=every)])
+            cursor.execute("UPDATE scheduler_rollup SET succeeded = succeeded + 1")
+        cursor.execute(MOVE_JOBS, [timedelta(hours=1)])
+        cursor.execute(LEAVE_COUNTERS, [rounds * every * FLUSHES_A_SECOND])
+        cursor.execute("SELECT set_config('scheduler.accounts', '', false)")
+        cursor.execute("DROP TABLE sample")
+
+
+MOVE_JOBS = "UPDATE django_apscheduler_djangojob SET next_run_time = next_run_time + %s"
+OF_A_NEW_RUN = ("scheduled_at", "state", "started_at", "finished_at")
+FLUSHES_A_SECOND = 40
+
+LEAVE_COUNTERS = """
+DO $$
+DECLARE place tid;
+BEGIN
+    SELECT ctid INTO place FROM scheduler_counter WHERE state = 'succeeded';
+    FOR version IN 1..%s LOOP
+        UPDATE scheduler_counter SET runs = runs WHERE ctid = place RETURNING ctid INTO place;
+    END LOOP;
+END $$
+"""
 
 
 def work(node: Any, *, seconds: float) -> None:

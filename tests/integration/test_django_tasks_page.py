@@ -23,6 +23,7 @@ SECRET_KEY = "bare"
 DEBUG = True
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True
+STATIC_URL = "static/"
 ROOT_URLCONF = "urls"
 STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

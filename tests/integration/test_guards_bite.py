@@ -17,7 +17,7 @@ import pytest
 from scheduler.core.states import JobState, NodeState, RunState
 from scheduler.models import Job, Node, Run
 from scheduler.store import statements
-from scheduler.store.claiming import claims
+from scheduler.store.claiming import claimed, claims
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Check = Callable[[Connection], None]
 
 
-def claim(session: Connection, **changes: object) -> claims.Claim:
+def claim(session: Connection, **changes: object) -> claimed.Claim:
     values = {"node": str(uuid4()), "tasks": {TASK}, "limit": 10, "room": {"default": 10}, "catch_up_limit": 5}
     return claims.claim_due(session, **{**values, "now": NOON, **changes})  # type: ignore[arg-type]
 
@@ -261,8 +261,8 @@ def a_definition_that_changed_meanwhile_is_not_vouched_for(session: Connection) 
 GUARDS: tuple[tuple[str, str, str, Check], ...] = (
     ("succeed_runs", "AND run.node = %(node)s::uuid", "", an_outcome_of_another_node_changes_nothing),
     ("finish_runs", "AND run.node = %(node)s::uuid", "", an_outcome_of_another_node_changes_nothing),
-    ("succeed_runs", "AND run.finished_at IS NULL", "", an_outcome_that_comes_too_late_changes_nothing),
-    ("finish_runs", "AND run.finished_at IS NULL", "", an_outcome_that_comes_too_late_changes_nothing),
+    ("succeed_runs", "AND num_nulls(run.finished_at) = 1", "", an_outcome_that_comes_too_late_changes_nothing),
+    ("finish_runs", "AND num_nulls(run.finished_at) = 1", "", an_outcome_that_comes_too_late_changes_nothing),
     ("start_runs", "AND run.node = %(node)s::uuid", "", only_the_owner_passes_the_gate),
     ("start_runs", "AND run.state = 'queued'", "", a_run_passes_the_gate_once),
     ("take_runs", "AND waiting.node IS NULL", "", what_another_node_owns_is_not_taken),
@@ -314,13 +314,13 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
     ),
     (
         "interrupt_runs_of_ended_nodes",
-        "WHERE job.rerun_if_interrupted",
-        "WHERE true",
+        "coalesce(job.rerun_if_interrupted, (run.policies ->> 'rerun_if_interrupted')::boolean, false)",
+        "true",
         what_must_not_be_run_again_gets_no_recovery,
     ),
     ("interrupt_runs_of_ended_nodes", "< %(max_recoveries)s", "< %(max_recoveries)s + 9", recoveries_end),
     ("give_back_runs", "AND run.node = %(node)s::uuid", "", only_the_owner_gives_back),
-    ("give_back_runs", "AND run.finished_at IS NULL", "", what_has_finished_is_not_given_back),
+    ("give_back_runs", "AND num_nulls(run.finished_at) = 1", "", what_has_finished_is_not_given_back),
     ("settled_runs", "AND run.state <> 'interrupted'", "", what_a_reaper_ended_does_not_count_as_recorded),
     ("settled_runs", "AND run.node = %(node)s::uuid", "", what_another_node_finished_does_not_count_as_recorded),
     (

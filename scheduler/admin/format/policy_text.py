@@ -151,7 +151,10 @@ def _if_interrupted(rerun: bool | None) -> str:
 def _read(data: Mapping[str, Any]) -> dict[str, Any]:
     """:raises ValidationError: naming the field"""
     rules: dict[str, Any] = {}
-    for name, field in {**fields_for_model(Job, POLICIES), **fields_of_policies()}.items():
+    fields = {**fields_for_model(Job, POLICIES), **fields_of_policies()}
+    fields["queue"].required = False
+    fields["queue"].empty_value = fields["queue"].initial
+    for name, field in fields.items():
         if "seen_version" not in data and _is_left(name, data.get(name)):
             rules[name] = None
             continue

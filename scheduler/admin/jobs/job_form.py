@@ -90,6 +90,7 @@ class JobForm(forms.ModelForm):
                 self.fields[field.name].help_text = _(field.form_help)
         tasks: Any = self.fields["task"]
         tasks.choices = task_field.choices(None if self.is_new else self.instance.task)
+        self.fields["queue"].required = False
         if self.is_new:
             self._prepare_for_a_new_job()
         else:
@@ -199,6 +200,10 @@ class JobForm(forms.ModelForm):
             if name in self.cleaned_data
             and not (self.is_new and name in LEFT_TO_THE_TASK and self.cleaned_data[name] in ("", None))
         }
+
+    def clean_queue(self) -> str:
+        """Left empty, or missing in a form of the release before: what it is now."""
+        return self.cleaned_data["queue"] or self.instance.queue
 
     def _check_policies(self, cleaned: dict[str, Any]) -> None:
         for name, value in self.policies().items():

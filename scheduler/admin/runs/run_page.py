@@ -40,36 +40,22 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     may = permissions(request, run, job)
     trace = tracebacks.read(display.plain(run.traceback))
     log = run_log.show(request, run) if may["see_output"] else None
-    place = trace.place if may["see_output"] else ""
-    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(
-        executor=run.runs_on, queue=run.queue, now=now
-    )
-    said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
-    if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
-        said += " " + silence(node, seen, now=now)
+    said = _summary(run, node=node, seen=seen, place=trace.place if may["see_output"] else "", now=now)
+    facts = {"sentence": said, "node": node, "version": seen.version if seen else ""}
+    address, see_job = request.build_absolute_uri(addresses.run(run.pk)), request.user.has_perm("scheduler.view_job")
     return {
         "title": f"{display.first_line(run.job_name)} #{run.pk}",
         "crumbs": [{"address": reverse("admin:scheduler_run_changelist"), "text": _("Runs")}],
         "run": run,
-        "sentence": said,
+        **facts,
         "tone": display.RUN_MARKS[run.state].tone,
-        "node": node,
-        "version": seen.version if seen else "",
         "took": display.run_time(run),
         "trace": trace,
         "log": log,
         "log_summary": run_log.summary(log) if log else "",
         "is_part": pages.PART in request.GET,
         "most_log_bytes": filesizeformat(settings().max_log_bytes),
-        "report": run_report.write(
-            run,
-            sentence=said,
-            node=node,
-            version=seen.version if seen else "",
-            log=run_log.read(run),
-            see_output=may["see_output"],
-            address=request.build_absolute_uri(addresses.run(run.pk)),
-        ),
+        "report": run_report.write(run, **facts, log=run_log.read(run), see_output=may["see_output"], address=address),
         "may": may,
         "runbook": job.description if job and run.error else "",
         "progress": progress(run.progress) if run.finished_at is None else None,
@@ -78,15 +64,22 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "attempts": [_attempt(attempt, names) for attempt in attempts],
         "around": run_around.neighbours(run, near),
         "changes": run_around.changes(
-            run,
-            near.last_success,
-            nodes=nodes,
-            see_output=may["see_output"],
-            see_job=request.user.has_perm("scheduler.view_job"),
+            run, near.last_success, nodes=nodes, see_output=may["see_output"], see_job=see_job
         ),
         "forgotten": run_around.forgotten(run, now=now),
         **run_notes.context(request, run),
     }
+
+
+def _summary(run: Run, *, node: str, seen: NodeSeen | None, place: str, now: datetime) -> str:
+    """Return the sentence above the page, and whether the node of a running run is silent."""
+    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(
+        executor=run.runs_on, queue=run.queue, now=now
+    )
+    said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
+    if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
+        said += " " + silence(node, seen, now=now)
+    return said
 
 
 def _attempt(attempt: Run, names: dict[str, str]) -> dict[str, Any]:

@@ -17,19 +17,19 @@ from scheduler.api.view import Resource
 from scheduler.core.states import Via
 from scheduler.models import RunNote
 from scheduler.services.queries import representations
-from scheduler.services.runs import notes
+from scheduler.services.runs import notes as run_notes
 
 _WRITE = ("view_run", "note_run")
 
 
 class NoteViews(Resource):
-    permissions: ClassVar = {"list": ("view_run",), "create": _WRITE, "take": _WRITE, "release": _WRITE}
+    permissions: ClassVar = {"notes": ("view_run",), "add_note": _WRITE, "take": _WRITE, "release": _WRITE}
 
     @operation(answers.RunNotes, query=shapes.Nothing, problems=(404,))
-    def list(self, request: Request, id: str) -> Response:
+    def notes(self, request: Request, id: str) -> Response:
         """List the newest 100 notes on a run, the newest first."""
         parsing.query(request, shapes.Nothing)
-        return Response({"results": [representations.note(row=row) for row in notes.of(run=get_run(id)).notes]})
+        return Response({"results": [representations.note(row=row) for row in run_notes.of(run=get_run(id)).notes]})
 
     @operation(
         answers.RunNote,
@@ -39,9 +39,9 @@ class NoteViews(Resource):
         problems=(404,),
         headers=("Idempotency-Key",),
     )
-    def create(self, request: Request, id: str) -> Response:
+    def add_note(self, request: Request, id: str) -> Response:
         """Write a note on a run. Whoever sees the run sees it."""
-        return self._write(request, id, RunNoteText, notes.add)
+        return self._write(request, id, RunNoteText, run_notes.add)
 
     @operation(
         answers.RunNote,
@@ -53,7 +53,7 @@ class NoteViews(Resource):
     )
     def take(self, request: Request, id: str) -> Response:
         """Say that you work on the failure, in place of whoever did. A later success of the job ends it."""
-        return self._write(request, id, Taking, notes.take)
+        return self._write(request, id, Taking, run_notes.take)
 
     @operation(
         answers.RunNote,
@@ -65,7 +65,7 @@ class NoteViews(Resource):
     )
     def release(self, request: Request, id: str) -> Response:
         """Say that the person who took the failure on does not work on it any more."""
-        return self._write(request, id, Taking, notes.release)
+        return self._write(request, id, Taking, run_notes.release)
 
     def _write(
         self,

@@ -10,7 +10,7 @@ from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming import claims
-from scheduler.store.claiming.claims import Claim as Claimed
+from scheduler.store.claiming.claimed import Claim as Claimed
 from scheduler.telemetry import events
 from scheduler.untouched import time
 

@@ -90,8 +90,8 @@ class TestOneHostOfAThousandJobs:
         assert [each.data["type"] for each in receiver.delivered] == ["incident.opened", "incident.recovered"]
         assert {each.data["data"]["count"] for each in receiver.delivered} == {1000}
         assert [str(each["Subject"]) for each in mail_server.mails] == [
-            "[warning] 1000 incidents: Any job (test)",
-            "[over] 1000 incidents: Any job (test)",
+            "[warning] 1,000 incidents: Any job (test)",
+            "[over] 1,000 incidents: Any job (test)",
         ]
 
 
@@ -123,7 +123,7 @@ class TestTwoHoursWithoutAMailServer:
             "[warning] two": 1,
             "[over] three": 1,
         }
-        assert all("held up for 2 h" in plain(each) for each in mail_server.mails)
+        assert all("delayed by 2 h" in plain(each) for each in mail_server.mails)
         pass_time(minutes=70)
         send()
         assert len(mail_server.mails) == 5, "the two that are open are reminded of, and the third is not"

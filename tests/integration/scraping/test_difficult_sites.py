@@ -23,7 +23,7 @@ class TestBadAnswers:
         [
             (reply(status=404), errors.PageNotFound, r"/feed was not found \(404\)\. Correct the address"),
             (reply(status=403), errors.UnexpectedStatus, "status 403"),
-            (reply(status=500), errors.UnexpectedStatus, "status 500. The fault is on the server's side"),
+            (reply(status=500), errors.UnexpectedStatus, "status 500. The server has a problem"),
             (reply(status=204), errors.UnexpectedStatus, "status 204"),
             (reply("<rss><channel><item>"), errors.MalformedFeed, "cannot be read as RSS"),
             (reply(b"\x89PNG", content_type="image/png"), errors.WrongContentType, "“image/png”, where a feed"),
