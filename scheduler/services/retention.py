@@ -126,8 +126,7 @@ def clean_up(
     days = settings.retention_days if older_than_days is None else older_than_days
     keep = settings.keep_runs_per_job if keep_per_job is None else keep_per_job
     check(older_than_days=days, keep_per_job=keep, batch_size=batch_size)
-    now = now or database_now()
-    cutoff = now - timedelta(days=days)
+    cutoff = (now := now or database_now()) - timedelta(days=days)
     sweeps = _sweeps(now=now, cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run)
     if dry_run:
         return _added_up(sweeps, cutoff=cutoff, progress=progress)

@@ -303,7 +303,7 @@ class TestRunning:
             work(one_thread, until=lambda: not Run.objects.filter(finished_at=None).exists())
         finally:
             one_thread.stop(grace_seconds=0.1)
-        order = Run.objects.order_by("started_at", "pk").values_list("public_id", flat=True)
+        order = Run.objects.order_by("finished_at").values_list("public_id", flat=True)
         assert [str(found) for found in order] == [wanted[place].id for place in (1, 3, 4, 2, 0)]
 
     def test_gives_the_context_to_tasks_that_take_it(self, finish: Finish) -> None:
