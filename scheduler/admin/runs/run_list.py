@@ -178,7 +178,7 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
         "run": run,
         "address": addresses.run(run.pk),
         "label": f"{display.RUN_MARKS[run.state].word}, #{run.pk}",
-        "job_address": addresses.job(run.job_id) if run.job_id in usual else None,
+        "job_address": addresses.subject(run) if run.is_enqueued or run.job_id in usual else None,
         "late": display.took(late) if late > _NOTABLE_DELAY else "",
         "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),
         "node": node_name(run, names),

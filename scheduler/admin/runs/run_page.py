@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
+from scheduler.admin.jobs import run_with
 from scheduler.admin.runs import run_around, run_log, run_notes, run_report, tracebacks
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
@@ -72,7 +73,9 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 def _summary(run: Run, *, node: str, seen: NodeSeen | None, place: str, now: datetime) -> str:
     """Return the sentence above the page, and whether the node of a running run is silent."""
-    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(executor=run.executor, now=now)
+    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(
+        executor=run.runs_on, queue=run.queue, now=now
+    )
     said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
     if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
         said += " " + silence(node, seen, now=now)
@@ -103,8 +106,8 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
     see_output = user.has_perm("scheduler.view_run_output")
     return {
         "see_output": see_output,
-        "retry": job is not None and is_over and user.has_perm("scheduler.retry_run"),
-        "again": job is not None and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
+        "retry": (job is not None or run.is_enqueued) and is_over and user.has_perm("scheduler.retry_run"),
+        "again": (job is not None or run_with.can_be_given(run)) and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
         "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
     }
 
@@ -124,7 +127,7 @@ def sentence(run: Run, *, node: str, place: str, now: datetime, is_unserved: boo
         case RunState.QUEUED if run.due_at > now:
             return _("Waiting: it is due %s.") % display.distance(run.due_at, now=now)
         case RunState.QUEUED if is_unserved:
-            facts = {"since": display.span(now - run.due_at), "executor": display.first_line(run.executor)}
+            facts = {"since": display.span(now - run.due_at), "executor": display.first_line(run.runs_on)}
             return _("Waiting for %(since)s: no running node serves the executor “%(executor)s”.") % facts
         case RunState.QUEUED:
             return _("Queued for %s, waiting for a free worker.") % display.span(now - run.due_at)
@@ -154,7 +157,7 @@ def _cancelling(run: Run, *, node: str, now: datetime) -> str:
     """Say that a cancellation was requested, and the way out if the code of a thread does not listen."""
     if run.cancel_requested_at is None:
         return ""
-    if run.executor == "processpool" or now - run.cancel_requested_at < _DEAF:
+    if run.runs_on == "processpool" or now - run.cancel_requested_at < _DEAF:
         return _("Cancellation requested.")
     since = display.span(now - run.cancel_requested_at)
     text = _("Cancellation requested %(since)s ago, and the code has not checked for it. Restart the node %(node)s.")
@@ -192,4 +195,8 @@ def _links(run: Run, job: Job | None) -> dict[str, str]:
     links["runs"] = f"{reverse('admin:scheduler_run_changelist')}?{urlencode({'job': run.job_key})}"
     if job is not None:
         links["job"] = addresses.job(job.pk)
+    elif run.is_enqueued:
+        links["runs"] = addresses.runs(task=run.task)
+        links["task"] = addresses.task(run.task)
+        links["queue"] = reverse("admin:scheduler_queue_page", args=[run.queue])
     return links

@@ -56,7 +56,7 @@ class Claim(Duty):
         self.work.workload.add(claimed.owned)
         self._report(claimed)
         if claimed.waiting:
-            self.agenda.duty(Take).look_again()
+            self.agenda.duty(Take).tracks.look_again_at_planned()
             self.agenda.duty(Announce).soon()
         self.has_more = claimed.jobs >= self.work.settings.claim_batch
         now = time.monotonic()

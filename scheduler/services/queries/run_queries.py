@@ -251,7 +251,9 @@ def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -
 
 
 def attempts(*, run: Run) -> list[Run]:
-    """Return all attempts of the run's fire time, in order. For a deleted job, only the run itself."""
+    """Return all attempts of the run's fire time, or of its result. For a deleted job, only the run itself."""
+    if run.public_id is not None:
+        return list(Run.objects.without_output().filter(public_id=run.public_id).order_by("attempt")[:100])
     if run.job_id is None:
         return [run]
     found = Run.objects.without_output().filter(job_id=run.job_id, scheduled_at=run.scheduled_at)

@@ -22,6 +22,8 @@ class DueJob(NamedTuple):
     max_instances: int
     misfire_grace_time: int | None
     executor: str
+    """The track of its runs: those of another queue than the default one wait for whoever serves it."""
+
     priority: int
     overlap: str
     place: str
