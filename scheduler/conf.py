@@ -114,6 +114,12 @@ class SchedulerSettings:
     retention_days: int = 30
     """Finished runs older than this are deleted by ``cleanup_jobs``."""
 
+    keep_enqueued_successes_days: int = 1
+    """Enqueued runs that succeeded are deleted by ``cleanup_jobs`` after so many days, unless their queue says more."""
+
+    keep_enqueued_failures_days: int = 30
+    """The same for enqueued runs that did not succeed."""
+
     rollup_days: int = 400
     """Hourly roll-ups older than this are deleted by ``cleanup_jobs``: a year and a month, to compare with."""
 
@@ -274,6 +280,8 @@ _RANGES = {
     "max_recoveries": (0, 1_000),
     "retention_days": (1, 36_500),
     "rollup_days": (1, 36_500),
+    "keep_enqueued_successes_days": (0, 36_500),
+    "keep_enqueued_failures_days": (0, 36_500),
     "keep_runs_per_job": (0, 100_000),
     "api_reads_per_minute": (0, 1_000_000_000),
     "api_proxies": (0, 100),

@@ -28,6 +28,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from openlearn.db import programs
+from openlearn.db.programs import is_postgres
 
 logger = logging.getLogger("openlearn.database")
 
@@ -209,7 +210,7 @@ class EmbeddedServer:
                 lines = (self.cluster / "postmaster.pid").read_text().splitlines()
             except FileNotFoundError:
                 return None
-            if not lines or not _is_postgres(int(lines[0])):
+            if not lines or not is_postgres(int(lines[0])):
                 (self.cluster / "postmaster.pid").unlink(missing_ok=True)
                 return None
             if len(lines) >= 8 and lines[7].strip() == "ready" and lines[4]:
@@ -277,20 +278,6 @@ def _forget_all() -> None:
 
 
 os.register_at_fork(after_in_child=_forget_all)
-
-
-def _is_postgres(pid: int) -> bool:
-    """Say whether the process is a PostgreSQL server. If that is hidden, whether the process exists."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    try:
-        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return True
 
 
 def _quoted(path: str) -> str:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 MAJOR_VERSION = 18
 ACCOUNTS_FOR_ROOT = ("postgres", "nobody")
@@ -85,6 +85,11 @@ def account_for(cluster: Path) -> Account:
     )
 
 
+def _text_of(output: IO[bytes]) -> str:
+    output.seek(0)
+    return output.read().decode(errors="replace").strip()
+
+
 def _identity(account: Account) -> dict[str, Any]:
     """Return the arguments of ``subprocess`` that make a program run as the account."""
     return {} if account.is_current else {"user": account.uid, "group": account.gid, "extra_groups": []}
@@ -102,7 +107,7 @@ def run(
     Run one of the programs to its end and return what it printed.
 
     ``variables`` are added to its environment, ``directory`` is where relative paths begin. It gets a session of its
-    own, so that Ctrl-C in our terminal does not reach it or the server that it starts.
+    own: Ctrl-C in our terminal does not reach it or its server.
 
     :raises ProgramFailed: with what it printed
     """
@@ -126,8 +131,7 @@ def run(
             raise ProgramFailed(f"{program} did not end within {timeout_seconds:.0f} seconds.") from None
         except PermissionError as error:
             raise ProgramFailed(f"{program} cannot be run as {account.name}: {error}.") from None
-        output.seek(0)
-        text = output.read().decode(errors="replace").strip()
+        text = _text_of(output)
     if result.returncode != 0:
         raise ProgramFailed(f"{program} ended with {result.returncode}. {text}")
     return text
@@ -216,6 +220,20 @@ def _account(entry: pwd.struct_passwd) -> Account:
 def _unnamed(uid: int) -> Account:
     """Containers run under ids without an entry. PostgreSQL's programs accept that, except ``initdb`` for its name."""
     return Account(name=str(uid), uid=uid, gid=os.getegid() if uid == os.geteuid() else uid)
+
+
+def is_postgres(pid: int) -> bool:
+    """Say whether the process is a PostgreSQL server. If that is hidden, whether the process exists."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    try:
+        return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return True
 
 
 LONGEST_LOG = 10_000_000

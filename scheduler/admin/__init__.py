@@ -18,6 +18,7 @@ from scheduler.admin.calendars.calendar_admin import CalendarAdmin
 from scheduler.admin.changes.change_admin import ChangeAdmin
 from scheduler.admin.jobs.job_admin import JobAdmin
 from scheduler.admin.nodes.node_admin import NodeAdmin
+from scheduler.admin.queues.queue_admin import QueueAdmin
 from scheduler.admin.runs.run_admin import RunAdmin
 from scheduler.admin.templates.template_admin import TemplateAdmin
 
@@ -34,6 +35,7 @@ __all__ = [
     "JobAdmin",
     "NodeAdmin",
     "NotificationAdmin",
+    "QueueAdmin",
     "RuleAdmin",
     "RunAdmin",
     "SwitchAdmin",

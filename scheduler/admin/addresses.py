@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.utils import quote
 
+from scheduler.models import Run
 from scheduler.services.sites import reverse
 
 
@@ -20,6 +21,16 @@ def runs(**wanted: str) -> str:
 def runs_many(**wanted: str) -> str:
     """Where something is done with many runs."""
     return f"{reverse('admin:scheduler_run_many')}?{urlencode(wanted)}"
+
+
+def task(name: str) -> str:
+    """The page of a task."""
+    return reverse("admin:scheduler_queue_task", args=[name])
+
+
+def subject(run: Run) -> str:
+    """The page of a run's job, or of its task if it was enqueued."""
+    return job(run.job_id) if run.job_id else task(run.task)
 
 
 def jobs(**wanted: str) -> str:

@@ -110,6 +110,9 @@ class Question:
     asks_until: bool = False
     """When what is done ends by itself."""
 
+    skips_runs: bool = True
+    """What is due during a pause is skipped. Otherwise it waits."""
+
     must_end: bool = False
     """It has to end by itself. Otherwise it may also last until somebody resumes the job."""
 

@@ -16,6 +16,7 @@ _ORDER = (
     "Template",
     "Calendar",
     "Run",
+    "Queue",
     "Incident",
     "Node",
     "Change",

@@ -74,6 +74,11 @@ def _entry(key: str, entry: Any, *, timezone: str) -> Entry:
         definition["misfire_grace_time"] = max(1, int(expires.total_seconds()))
     elif expires is not None:
         options["expires"] = expires
+    queue = options.pop("queue", None)
+    if isinstance(queue, str):
+        definition["queue"] = queue
+    elif queue is not None:
+        options["queue"] = queue
     text = f"left out: {', '.join(sorted(map(str, options)))}" if options else ""
     return Entry(key=key, definition=definition, text=text)
 

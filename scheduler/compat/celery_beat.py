@@ -121,7 +121,8 @@ def _definition(row: Mapping[str, Any], *, now: datetime) -> tuple[dict[str, Any
     if row["expire_seconds"] is not None:
         definition["misfire_grace_time"] = row["expire_seconds"]
     if row["queue"]:
-        notes.append(f"its queue “{row['queue']}” is left out")
+        definition["queue"] = row["queue"]
+        notes.append(f"in the queue “{row['queue']}”")
     return definition, notes
 
 

@@ -9,8 +9,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from scheduler.conf import SchedulerSettings
 from scheduler.engine.events import Events
-from scheduler.engine.heartbeat import Lease
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity, Lease
 from scheduler.engine.workload import Workload
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.sessions.connections import Connection

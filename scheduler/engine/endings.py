@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from scheduler.core.tasks.adapters import Adapter
 from scheduler.core.tasks.registry import registry
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity
 from scheduler.errors import UnknownTask
 from scheduler.execution import body_connections
 from scheduler.loops import Loop

@@ -21,7 +21,7 @@ from apscheduler.events import (
 from scheduler.core.planning import PlannedRun
 from scheduler.core.states import RunState
 from scheduler.loops import Loop
-from scheduler.store.claiming.claims import DueJob
+from scheduler.store.claiming.claimed import DueJob
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.telemetry import events
@@ -74,7 +74,7 @@ class EventDispatcher(Loop):
 
     def interrupt(self) -> None:
         if self.is_alive:
-            self._put(None)
+            self._enqueue(None)
 
     def is_over(self) -> bool:
         """Over once listeners have heard what was queued before ``stop``."""
@@ -90,7 +90,7 @@ class EventDispatcher(Loop):
 
     def submitted(self, run: OwnedRun) -> None:
         if self._has_listeners():
-            self._put(
+            self._enqueue(
                 JobSubmissionEvent(EVENT_JOB_SUBMITTED, run.job_id, JOBSTORE, [run.scheduled_at]),
             )
 
@@ -98,7 +98,7 @@ class EventDispatcher(Loop):
         if not self._has_listeners():
             return
         succeeded = outcome.state in (RunState.SUCCEEDED, RunState.SKIPPED)
-        self._put(
+        self._enqueue(
             JobExecutionEvent(
                 EVENT_JOB_EXECUTED if succeeded else EVENT_JOB_ERROR,
                 run.job_id,
@@ -117,9 +117,9 @@ class EventDispatcher(Loop):
             event: JobEvent = JobExecutionEvent(EVENT_JOB_MISSED, job.id, JOBSTORE, row.scheduled_at)
         else:
             event = JobSubmissionEvent(EVENT_JOB_MAX_INSTANCES, job.id, JOBSTORE, [row.scheduled_at])
-        self._put(event)
+        self._enqueue(event)
 
-    def _put(self, event: JobEvent | None) -> None:
+    def _enqueue(self, event: JobEvent | None) -> None:
         try:
             self._queue.put_nowait(event)
         except queue.Full:

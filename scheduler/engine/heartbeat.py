@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from scheduler import failpoints
 from scheduler.conf import SchedulerSettings
-from scheduler.engine.identity import Identity
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
 from scheduler.store.liveness import nodes
@@ -24,6 +24,16 @@ _SKEW_SECONDS = 2.0
 
 _OTHERS_BEAT = 1.5
 """Heartbeats that a new node waits before it judges others: one of theirs, and time for it to arrive."""
+
+
+class Identity:
+    """The UUID under which the node owns runs. It changes after the node was marked lost."""
+
+    def __init__(self) -> None:
+        self.node = str(uuid.uuid4())
+
+    def become(self, other: Identity) -> None:
+        self.node = other.node
 
 
 class Lease:

@@ -6,7 +6,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
@@ -16,17 +16,16 @@ from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties import Grant, Reconcile, Work
 from scheduler.engine.endings import Endings
 from scheduler.engine.events import Events, NoEvents
-from scheduler.engine.heartbeat import Heartbeat
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Heartbeat, Identity
 from scheduler.engine.loop import NodeLoop
 from scheduler.engine.pacemaker import Pacemaker
 from scheduler.engine.wakeups import Wakeups
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution import logs
-from scheduler.execution.pools import Deadline, Pool, Publish, Report
+from scheduler.execution.pools import Deadline, Pool, Publish, Report, Timekeeper, stop_all
 from scheduler.execution.recorder import Recorder
-from scheduler.loops import Periodic, spawn
+from scheduler.messages import Message
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.liveness import installation, nodes, sequences
@@ -34,7 +33,7 @@ from scheduler.store.recording import runs
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions import notifications
-from scheduler.store.sessions.connections import Connection, Watchdog
+from scheduler.store.sessions.connections import Connection, Watchdog, open_all
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 from scheduler.untouched import time
@@ -43,27 +42,6 @@ logger = logging.getLogger(__name__)
 
 PoolFactory = Callable[[str, Report, Publish, Identity], Pool]
 """Makes the pool of an executor, given its name, whom to report and to show things to, and who the node is."""
-
-_LOOK_SECONDS = 0.2
-"""Interval at which runs are compared with their timeouts."""
-
-_MOST_LINES = 10
-"""Most runs of one batch that are logged one by one. Of larger batches only the failures are."""
-
-
-class Timekeeper(Periodic):
-    """Compares runs with their timeouts."""
-
-    def __init__(self, *, pools: Iterable[Pool]) -> None:
-        super().__init__(name="scheduler-timekeeper", fault=events.TIMEKEEPER_FAILED, seconds=_LOOK_SECONDS)
-        self._pools = tuple(pools)
-
-    def do(self) -> None:
-        for pool in self._pools:
-            try:
-                pool.end_overdue()
-            except Exception:  # one executor must not keep the others from their timeouts
-                logger.exception(events.TIMEKEEPER_FAILED, extra={"executor": pool.name})
 
 
 class Node:
@@ -85,7 +63,6 @@ class Node:
         self._lost = threading.Event()
         self._stalled = threading.Event()
         self._stop_once = threading.Lock()
-        self._stopped = False
         self.hurry = threading.Event()
         """Set when stopping must no longer wait."""
 
@@ -95,21 +72,8 @@ class Node:
         pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
         self.wakeups = Wakeups()
-        self.recorder = Recorder(
-            identity=self.identity,
-            settled=self._settled,
-            released=self._released,
-            gather_seconds=settings.flush_seconds,
-            rows=settings.flush_rows,
-            backlog=settings.backlog_rows,
-        )
-        self.heartbeat = Heartbeat(
-            identity=self.identity,
-            settings=settings,
-            lost=self._lost.set,
-            wake=self.wakeups.wake,
-            stuck=lambda: sum(pool.stuck for pool in pools.values()),
-        )
+        self.recorder = self._make_recorder()
+        self.heartbeat = self._make_heartbeat()
         self._endings = Endings(identity=self.identity)
         self.pacemaker = Pacemaker(
             identity=self.identity,
@@ -122,9 +86,28 @@ class Node:
         self._watchdog = Watchdog()
         self._timekeeper = Timekeeper(pools=pools.values())
         self._session = Connection(purpose="tick")
-        self.loop = NodeLoop(self._work())
+        self.loop = NodeLoop(self._make_work())
 
-    def _work(self) -> Work:
+    def _make_recorder(self) -> Recorder:
+        return Recorder(
+            identity=self.identity,
+            settled=self._settled,
+            released=self._released,
+            gather_seconds=self._settings.flush_seconds,
+            rows=self._settings.flush_rows,
+            backlog=self._settings.backlog_rows,
+        )
+
+    def _make_heartbeat(self) -> Heartbeat:
+        return Heartbeat(
+            identity=self.identity,
+            settings=self._settings,
+            lost=self._lost.set,
+            wake=self.wakeups.wake,
+            stuck=lambda: sum(pool.stuck for pool in self.workload.pools.values()),
+        )
+
+    def _make_work(self) -> Work:
         return Work(
             identity=self.identity,
             settings=self._settings,
@@ -160,13 +143,10 @@ class Node:
             pool.start()
         self._timekeeper.start()
         self.wakeups.start()
-        unadopted = definitions.count_unadopted(self._connection)
-        if unadopted:
+        if unadopted := definitions.count_unadopted(self._connection):
             logger.warning(events.JOBS_UNADOPTED, extra={"count": unadopted, "mend": "manage.py adopt_jobs"})
-        logger.info(
-            events.NODE_STARTED,
-            extra={"node": self.identity.node, "node_name": self.name, "pid": os.getpid(), **self.executors},
-        )
+        started = {"node": self.identity.node, "node_name": self.name, "pid": os.getpid(), **self.executors}
+        logger.info(events.NODE_STARTED, extra=started)
 
     def run_once(self) -> float:
         """
@@ -192,18 +172,16 @@ class Node:
         Runs that do not end in time become ``interrupted``, and are run again elsewhere if their jobs want that. Call
         it from the thread that called ``run_once``, or after that thread has ended.
         """
-        with self._stop_once:
-            if self._stopped:
-                return
-            self._stopped = True
+        if not self._stop_once.acquire(blocking=False):
+            return
         began = time.monotonic()
         self.pacemaker.rest()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
-        self._try("stopping", self._mark_stopping)
+        self._try("stopping", lambda: self._change_state(NodeState.STOPPING))
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
-        left = self._stop_pools(deadline)
+        left = stop_all(self.workload.pools.values(), deadline=deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
         self._endings.stop()
@@ -231,13 +209,7 @@ class Node:
         :raises DatabaseUnavailable: the server has too little room, and all sessions were closed
         """
         sessions = (self._connection, self.heartbeat.connection, self._session, self.recorder.connection)
-        try:
-            for session in sessions:
-                session.raw()
-        except DatabaseUnavailable:
-            for session in sessions:
-                session.close()
-            raise
+        open_all(sessions)
 
     def _register(self, identity: Identity) -> None:
         nodes.register(
@@ -258,16 +230,13 @@ class Node:
         former = self.identity.node
         dropped = self.workload.take_back()
         self.workload.forget(run.id for run in dropped)
-        successor = Identity()
-        self._register(successor)
+        self._register(successor := Identity())
         self.identity.become(successor)
         self._lost.clear()
         self.heartbeat.beat_now()
         self.loop.look_for_runs()
-        logger.warning(
-            events.NODE_RETURNED,
-            extra={"node": self.identity.node, "former": former, "dropped": len(dropped)},
-        )
+        returned = {"node": self.identity.node, "former": former, "dropped": len(dropped)}
+        logger.warning(events.NODE_RETURNED, extra=returned)
 
     def _start_over(self) -> None:
         """The interpreter stood still, and what had not begun was given back: drop it here as well."""
@@ -286,12 +255,7 @@ class Node:
         self.recorder.note(note)
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
-        few = len(outcomes) <= _MOST_LINES
-        if not few:
-            logger.info(events.RUNS_FINISHED, extra={"count": len(outcomes)})
-        for outcome in outcomes:
-            if few or outcome.is_failure:
-                self._log(outcome)
+        self.workload.log_ended(outcomes)
         self._endings.add(outcomes, owned=self.workload.get)
         ended = [outcome.run_id for outcome in outcomes]
         self.workload.forget(ended)
@@ -299,47 +263,21 @@ class Node:
             self.loop.duty(Grant).soon()
             self.wakeups.wake()
 
-    def _log(self, outcome: Outcome) -> None:
-        run = self.workload.get(outcome.run_id)
-        logger.log(
-            logging.WARNING if outcome.is_failure else logging.INFO,
-            events.RUN_FINISHED,
-            extra={
-                "run": outcome.run_id,
-                "job": run.job_id if run else None,
-                "task": run.task if run else None,
-                "state": outcome.state.value,
-                "seconds": round((outcome.finished - outcome.started) / 1_000_000, 3),
-                **({"error": outcome.error} if outcome.error else {}),
-            },
-        )
-
     def _released(self) -> None:
         self.loop.look_for_runs()
         self.wakeups.wake()
-
-    def _mark_stopping(self) -> None:
-        nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPING)
 
     def _give_back(self, unbegun: Sequence[OwnedRun]) -> None:
         if unbegun:
             runs.give_back(self._connection, runs=[run.id for run in unbegun], node=self.identity.node)
             notifications.notify_from(self._connection, Channel.RUNS)
 
-    def _stop_pools(self, deadline: Deadline) -> list[OwnedRun]:
-        """Stop all pools side by side and return the runs that did not end."""
-        left: list[OwnedRun] = []
-        threads = [
-            spawn(lambda pool=pool: left.extend(pool.stop(deadline=deadline)), name=f"stop-{pool.name}")
-            for pool in self.workload.pools.values()
-        ]
-        for thread in threads:
-            thread.join()
-        return left
+    def _change_state(self, state: NodeState, *, reason: Message | None = None) -> None:
+        nodes.change_state(self._connection, node=self.identity.node, state=state, reason=reason)
 
     def _mark_stopped(self, interrupted: int) -> None:
         reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
-        nodes.change_state(self._connection, node=self.identity.node, state=NodeState.STOPPED, reason=reason)
+        self._change_state(NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
         nodes.reap(

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from django.conf import settings as django_settings
 
 from scheduler.conf import SchedulerSettings
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity
 from scheduler.execution.pools import Pool
 from scheduler.execution.vital_signs import VitalSigns
 from scheduler.loops import Loop, Periodic

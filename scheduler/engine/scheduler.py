@@ -29,7 +29,7 @@ from scheduler.core.tasks.task import DEFAULT_EXECUTOR
 from scheduler.core.triggers.apscheduler import from_apscheduler, to_apscheduler
 from scheduler.core.triggers.zones import default_zone
 from scheduler.engine.events import EventDispatcher
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity
 from scheduler.engine.node import Node, PoolFactory
 from scheduler.errors import DatabaseUnavailable, StartedWhileImported, UnknownExecutor
 from scheduler.execution.pools import Pool, Publish, Report

@@ -47,6 +47,11 @@ class Tracks:
             for track in tuple(more):
                 more[track] = True
 
+    def look_again_at_planned(self) -> None:
+        """A claim of this node left runs waiting: mostly on the tracks of the default queue. Hints name the others."""
+        for executor, more in self._more.items():
+            more[executor] = True
+
     def note_paused(self, queues: Collection[str]) -> None:
         """These queues are paused now. Those that were are asked again."""
         resumed = self._paused.difference(queues)

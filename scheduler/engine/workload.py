@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
@@ -12,7 +13,9 @@ from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.errors import UnknownTask
 from scheduler.execution.pools import Pool
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
+from scheduler.telemetry import events
 from scheduler.untouched import json, time
 
 _AHEAD_SECONDS = 0.03
@@ -21,6 +24,12 @@ _AHEAD_SECONDS = 0.03
 
 MARK_SECONDS = 0.1
 """A run that skipped the gate is shown as running once it has lasted this long."""
+
+
+_MOST_LINES = 10
+"""Most runs of one batch that are logged one by one. Of larger batches only the failures are."""
+
+logger = logging.getLogger(__name__)
 
 
 class Workload:
@@ -128,6 +137,30 @@ class Workload:
         run = self._owned.get(run_id)
         if run is not None:
             self.pools[run.executor].cancel(run_id)
+
+    def log_ended(self, outcomes: Sequence[Outcome]) -> None:
+        """Log runs that ended: each of a few, of many their number and the failures."""
+        few = len(outcomes) <= _MOST_LINES
+        if not few:
+            logger.info(events.RUNS_FINISHED, extra={"count": len(outcomes)})
+        for outcome in outcomes:
+            if few or outcome.is_failure:
+                self._log(outcome)
+
+    def _log(self, outcome: Outcome) -> None:
+        run = self._owned.get(outcome.run_id)
+        logger.log(
+            logging.WARNING if outcome.is_failure else logging.INFO,
+            events.RUN_FINISHED,
+            extra={
+                "run": outcome.run_id,
+                "job": run.job_id if run else None,
+                "task": run.task if run else None,
+                "state": outcome.state.value,
+                "seconds": round((outcome.finished - outcome.started) / 1_000_000, 3),
+                **({"error": outcome.error} if outcome.error else {}),
+            },
+        )
 
     def forget(self, run_ids: Iterable[int]) -> None:
         """These runs are off the node's hands."""

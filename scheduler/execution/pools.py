@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import queue
 import threading
@@ -11,9 +12,16 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from scheduler.execution.vital_signs import NoSeat, Seat, VitalSigns
+from scheduler.loops import Periodic, spawn
 from scheduler.store.recording.finishing import Note, Outcome
 from scheduler.store.recording.runs import OwnedRun
+from scheduler.telemetry import events
 from scheduler.untouched import time
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.2
+"""Interval at which runs are compared with their timeouts."""
 
 NO_MEMORY_SECONDS = 0.5
 """The pause of a thread that has no memory to report with."""
@@ -190,3 +198,29 @@ class Pool(ABC):
     @abstractmethod
     def stop(self, *, deadline: Deadline) -> list[OwnedRun]:
         """Wait for the bodies that run until the deadline, and return the runs that did not end."""
+
+
+class Timekeeper(Periodic):
+    """Compares runs with their timeouts."""
+
+    def __init__(self, *, pools: Iterable[Pool]) -> None:
+        super().__init__(name="scheduler-timekeeper", fault=events.TIMEKEEPER_FAILED, seconds=_LOOK_SECONDS)
+        self._pools = tuple(pools)
+
+    def do(self) -> None:
+        for pool in self._pools:
+            try:
+                pool.end_overdue()
+            except Exception:  # one executor must not keep the others from their timeouts
+                logger.exception(events.TIMEKEEPER_FAILED, extra={"executor": pool.name})
+
+
+def stop_all(pools: Iterable[Pool], *, deadline: Deadline) -> list[OwnedRun]:
+    """Stop pools side by side and return the runs that did not end."""
+    left: list[OwnedRun] = []
+    threads = [
+        spawn(lambda pool=pool: left.extend(pool.stop(deadline=deadline)), name=f"stop-{pool.name}") for pool in pools
+    ]
+    for thread in threads:
+        thread.join()
+    return left

@@ -261,7 +261,7 @@ def _state_after(raised: BaseException, current: CurrentRun) -> RunState:
 
 
 def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> Message | None:
-    """Return the reason of a state that is no failure."""
+    """Return the reason of a state that is not a failure."""
     if state is RunState.CANCELLED:
         return reasons.CANCELLED_WHILE_IT_RAN()
     if state is RunState.SKIPPED:

@@ -1,4 +1,4 @@
-"""Files that commands are given: “-” is standard input, a byte order mark is no part of the text."""
+"""Files that commands are given: “-” is standard input, a byte order mark is not part of the text."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class OptimisticLock:
     """
     A row with a version that grows with every change of the definition.
 
-    ``save`` raises ``StaleVersion`` if the stored version is another one than was read, and writes nothing then.
+    ``save`` raises ``StaleVersion`` if the stored version is another one than was read, and writes no column then.
     """
 
     version: int

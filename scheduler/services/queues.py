@@ -58,7 +58,7 @@ def pause(
 
     ``until``: it goes on then. A queue that is paused with another end or reason gets this one.
 
-    :raises InvalidQueue, InvalidPause, QueueStateUnchanged: nothing was changed
+    :raises InvalidQueue, InvalidPause, QueueStateUnchanged: no change was made
     """
     name = tracks.checked_name(name)
     with database.atomic():
@@ -80,7 +80,7 @@ def resume(*, name: str, actor: str = "", now: datetime | None = None) -> Queue:
     """
     Let nodes begin runs of the queue again.
 
-    :raises InvalidQueue, QueueStateUnchanged: nothing was changed
+    :raises InvalidQueue, QueueStateUnchanged: no change was made
     """
     name = tracks.checked_name(name)
     with database.atomic():
@@ -99,7 +99,7 @@ def keep(*, name: str, successes_days: float | None, failures_days: float | None
     """
     Keep enqueued runs of the queue for so many days. ``None``: as the settings say.
 
-    :raises InvalidQueue, InvalidRetention: nothing was changed
+    :raises InvalidQueue, InvalidRetention: no change was made
     """
     name = tracks.checked_name(name)
     for days in (successes_days, failures_days):

@@ -17,7 +17,7 @@ from scheduler import conf
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidRetention, JobExists
 from scheduler.models import Change, Installation, Job
-from scheduler.services import jobs
+from scheduler.services import enqueued_retention, jobs
 from scheduler.store.cleaning import retention
 from scheduler.store.clock import database_now
 
@@ -108,6 +108,7 @@ def clean_up(
 
     * Finished runs, but for the newest ``keep_per_job`` of each job. A job that was deleted, or ended that long ago,
       keeps none. Queued and running runs are never touched.
+    * Enqueued runs after the days of their queue or the settings, by outcome.
     * Jobs that ended (their last fire time is over) and have no active run. Newer runs of theirs stay as history.
     * Changes of jobs, but for the newest of each job that exists (setting ``keep_changes_per_job``).
     * Nodes that stopped or were lost and own no active run.
@@ -125,11 +126,11 @@ def clean_up(
     days = settings.retention_days if older_than_days is None else older_than_days
     keep = settings.keep_runs_per_job if keep_per_job is None else keep_per_job
     check(older_than_days=days, keep_per_job=keep, batch_size=batch_size)
-    cutoff = (now or database_now()) - timedelta(days=days)
-    sweeps = _sweeps(cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run)
+    cutoff = (now := now or database_now()) - timedelta(days=days)
+    sweeps = _sweeps(now=now, cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run)
     if dry_run:
         return _added_up(sweeps, cutoff=cutoff, progress=progress)
-    sweeps = itertools.chain(sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=cutoff + timedelta(days=days)))
+    sweeps = itertools.chain(sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=now))
     done = _added_up(sweeps, cutoff=cutoff, progress=progress)
     Installation.objects.update(cleaned_up_at=database_now())
     return done
@@ -146,7 +147,9 @@ def _added_up(
     return done
 
 
-def _sweeps(*, cutoff: datetime, keep_per_job: int, batch_size: int, dry_run: bool) -> Iterator[dict[str, int]]:
+def _sweeps(
+    *, now: datetime, cutoff: datetime, keep_per_job: int, batch_size: int, dry_run: bool
+) -> Iterator[dict[str, int]]:
     # Runs go before their jobs: deleting a job detaches its runs, in one transaction however many there are.
     return itertools.chain(
         _sweep(
@@ -157,6 +160,7 @@ def _sweeps(*, cutoff: datetime, keep_per_job: int, batch_size: int, dry_run: bo
             batch=_Batch(batch_size),
             dry_run=dry_run,
         ),
+        enqueued_retention.sweep(now=now, batch=_Batch(batch_size), dry_run=dry_run),
         _sweep_runs(cutoff=cutoff, keep_per_job=keep_per_job, batch=_Batch(batch_size), dry_run=dry_run),
         _sweep(
             what="jobs",

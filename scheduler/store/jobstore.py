@@ -64,7 +64,7 @@ class PostgresJobStore(DjangoJobStore):
             database.connection().close()
 
     def lookup_job(self, job_id: str) -> StoredJob | None:
-        row = _ask(_without_pickles().filter(pk=job_id).first)
+        row = _read(_without_pickles().filter(pk=job_id).first)
         return None if row is None else self._build(row)
 
     def get_due_jobs(self, now: datetime) -> list[StoredJob]:
@@ -73,7 +73,7 @@ class PostgresJobStore(DjangoJobStore):
             return []
         due = _without_pickles().active().filter(needs_inspection=False, next_run_time__lte=_instant(now))
         runnable = []
-        for row in _ask(lambda: list(due.order_by("next_run_time", "pk"))):
+        for row in _read(lambda: list(due.order_by("next_run_time", "pk"))):
             if _is_known(row.task):
                 runnable.append(self._build(row))
             else:
@@ -88,7 +88,7 @@ class PostgresJobStore(DjangoJobStore):
         waiting = Job.objects.active().filter(needs_inspection=False, next_run_time__isnull=False)
         while True:
             query = waiting.exclude(task__in=unknown).order_by("next_run_time")
-            found = _ask(query.values_list("next_run_time", "task").first)
+            found = _read(query.values_list("next_run_time", "task").first)
             if found is None:
                 return None
             next_run_time, task = found
@@ -99,7 +99,7 @@ class PostgresJobStore(DjangoJobStore):
     def get_all_jobs(self) -> list[StoredJob]:
         """Return every job in the order of due times. Paused, finished and broken jobs come last."""
         query = _without_pickles().order_by(F("next_run_time").asc(nulls_last=True), "pk")
-        return [self._build(row) for row in _ask(lambda: list(query))]
+        return [self._build(row) for row in _read(lambda: list(query))]
 
     def add_job(self, job: ApschedulerJob) -> None:
         """
@@ -108,7 +108,7 @@ class PostgresJobStore(DjangoJobStore):
         :raises ConflictingIdError: its id is taken, be it by a row that is not adopted yet
         :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: naming what cannot be stored
         """
-        now = _ask(database_now)
+        now = _read(database_now)
         row = new_job(declaration=self._declaration(job), now=now)
         try:
             rows.insert(job=row, author=Author())
@@ -125,7 +125,7 @@ class PostgresJobStore(DjangoJobStore):
         :raises JobLookupError: the job does not exist
         :raises UnknownTask, InvalidTask, InvalidArguments, InvalidTrigger: the job is unchanged
         """
-        _ask(database_now)
+        _read(database_now)
         with database.atomic():
             try:
                 row = rows.lock(id=job.id)
@@ -146,7 +146,7 @@ class PostgresJobStore(DjangoJobStore):
 
         :raises JobLookupError: the job does not exist
         """
-        _ask(database_now)
+        _read(database_now)
         with database.atomic():
             try:
                 row = rows.lock(id=job_id)
@@ -161,7 +161,7 @@ class PostgresJobStore(DjangoJobStore):
 
         :raises JobLookupError: the job does not exist
         """
-        _ask(database_now)
+        _read(database_now)
         with database.atomic():
             try:
                 rows.delete(job=rows.lock(id=job_id), author=Author())
@@ -170,7 +170,7 @@ class PostgresJobStore(DjangoJobStore):
 
     def remove_all_jobs(self) -> None:
         """Delete every job. Rows of stock django-apscheduler that are not adopted stay."""
-        _ask(database_now)
+        _read(database_now)
         with database.atomic():
             rows.delete_many(jobs=Job.objects.all(), author=Author())
 
@@ -215,16 +215,16 @@ def _is_known(task: str) -> bool:
     return True
 
 
-def _ask(question: Callable[[], Answer]) -> Answer:
+def _read(query: Callable[[], Answer]) -> Answer:
     """
     Query the database, a second time if this thread's connection had become stale.
 
     For reading only: whether a write took effect when the connection broke is unknown.
     """
     try:
-        return question()
+        return query()
     except (OperationalError, InterfaceError):
         if database.connection().in_atomic_block:
             raise
         database.connection().close()
-        return question()
+        return query()

@@ -2,8 +2,8 @@
 Every metric, declared once: its name, its labels, what it means and what it is read from.
 
 All are read from the database when they are asked for, so that every web process and every node says the same, and
-counters never fall when a process ends. Labels are tasks, states, executors, nodes, channels and releases. Never a job
-or a run.
+counters never fall when a process ends. Labels are tasks, states, executors, queues, nodes, channels and
+releases. Never a job or a run.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ from scheduler.core.health.standing import NodeView
 from scheduler.core.states import JobState, RunState
 from scheduler.store import alerts
 from scheduler.store.alerts import AlertMeasures
-from scheduler.store.measuring import measures
+from scheduler.store.measuring import measures, queues
 from scheduler.store.measuring.measures import Execute, Total
+from scheduler.store.measuring.queues import QueueMeasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,16 +41,18 @@ class Sources:
     """The judgement of the standing: the same as that of the health page."""
 
     totals: Sequence[Total]
+    queues: Sequence[QueueMeasure] = ()
     alerts: AlertMeasures = field(default_factory=AlertMeasures)
 
 
 def read(*, execute: Execute = measures.execute) -> Sources:
-    """Ask the database: ten queries."""
+    """Ask the database: eleven queries."""
     standing = measures.standing(execute=execute)
     return Sources(
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),
         totals=measures.totals(execute=execute),
+        queues=queues.of_queues(execute=execute),
         alerts=alerts.measure(execute=execute),
     )
 
@@ -65,6 +68,7 @@ class Collector:
         yield from self._health()
         yield from self._scheduling()
         yield from self._jobs()
+        yield from self._executors()
         yield from self._queues()
         yield from self._nodes()
         yield from self._runs()
@@ -109,6 +113,20 @@ class Collector:
         yield family
 
     def _queues(self) -> Iterable[Metric]:
+        runs = GaugeMetricFamily(
+            "scheduler_queue_runs", "Runs that wait, wait for later, or run, by queue.", labels=["queue", "state"]
+        )
+        oldest = GaugeMetricFamily(
+            "scheduler_queue_waiting_seconds", "How long the oldest run waits that may start.", labels=["queue"]
+        )
+        for queue in self._sources.queues:
+            runs.add_metric([queue.queue, "queued"], queue.queued - queue.deferred)
+            runs.add_metric([queue.queue, "deferred"], queue.deferred)
+            runs.add_metric([queue.queue, "running"], queue.running)
+            oldest.add_metric([queue.queue], max(queue.oldest or 0.0, 0.0))
+        yield from (runs, oldest)
+
+    def _executors(self) -> Iterable[Metric]:
         active = GaugeMetricFamily(
             "scheduler_runs_active", "Runs that have not ended, by state.", labels=["executor", "state"]
         )

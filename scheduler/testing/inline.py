@@ -18,8 +18,7 @@ from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.engine.duties import Take, Work
 from scheduler.engine.endings import adapter_of
 from scheduler.engine.events import NoEvents
-from scheduler.engine.heartbeat import Lease
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity, Lease
 from scheduler.engine.loop import NodeLoop
 from scheduler.engine.workload import Workload
 from scheduler.execution import logs

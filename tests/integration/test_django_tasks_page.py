@@ -25,6 +25,7 @@ ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 STATIC_URL = "static/"
 ROOT_URLCONF = "urls"
+STATIC_URL = "static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASES = {{"default": {{"ENGINE": "django.db.backends.postgresql", **{database!r}}}}}
 INSTALLED_APPS = [
@@ -75,6 +76,24 @@ print(send_report.get_result(sys.argv[1]).return_value)
 """
 
 
+MONITORED = """
+import django
+django.setup()
+from shop.tasks import fail, send_report
+
+print(send_report.enqueue().id, fail.enqueue().id)
+"""
+
+RECORDS = """
+import django
+django.setup()
+from tasks_monitor.models import TaskRecord
+
+for record in TaskRecord.objects.order_by("task_path"):
+    print(record.task_name, record.status, record.attempts, record.exception_class or "-", record.duration is not None)
+"""
+
+
 def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
@@ -103,7 +122,9 @@ class Project:
         environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("DJANGO_", "SCHEDULER"))},
             "DJANGO_SETTINGS_MODULE": "settings",
-            "PYTHONPATH": f"{self.folder}{os.pathsep}{CHECKOUT}",
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, (str(self.folder), str(CHECKOUT), os.environ.get("PYTHONPATH")))
+            ),
         }
         done = subprocess.run(
             [sys.executable, *words],
@@ -178,3 +199,23 @@ class TestThePage:
 
     def test_has_no_example_that_is_not_tried_here(self) -> None:
         assert (len(blocks("python")), len(blocks("sh"))) == (6, 5)
+
+
+class TestAMonitor:
+    """django-tasks-monitor is a dashboard of another author, which records what the signals tell."""
+
+    @pytest.mark.timeout(300)
+    def test_of_somebody_else_works_by_the_signals_alone(self, project: Project) -> None:
+        pytest.importorskip("tasks_monitor")
+        failing = "\n\n@task\ndef fail() -> None:\n    raise ValueError('odd')\n"
+        project.write("shop/tasks.py", block("python", "shop/tasks.py") + failing)
+        settings = (project.folder / "settings.py").read_text(encoding="utf-8")
+        project.write("settings.py", settings + '\nINSTALLED_APPS += ["tasks_monitor"]\n')
+        project.manage("init_scheduler_db")
+        project.manage("migrate", "tasks_monitor")
+        project.python("-c", MONITORED)
+        project.manage("runscheduler", "--once", "--no-alerts")
+        assert project.python("-c", RECORDS).splitlines() == [
+            "fail FAILED 1 builtins.ValueError True",
+            "send_report SUCCESSFUL 1 - True",
+        ]

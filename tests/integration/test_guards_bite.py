@@ -17,7 +17,7 @@ import pytest
 from scheduler.core.states import JobState, NodeState, RunState
 from scheduler.models import Job, Node, Run
 from scheduler.store import statements
-from scheduler.store.claiming import claims
+from scheduler.store.claiming import claimed, claims
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 Check = Callable[[Connection], None]
 
 
-def claim(session: Connection, **changes: object) -> claims.Claim:
+def claim(session: Connection, **changes: object) -> claimed.Claim:
     values = {"node": str(uuid4()), "tasks": {TASK}, "limit": 10, "room": {"default": 10}, "catch_up_limit": 5}
     return claims.claim_due(session, **{**values, "now": NOON, **changes})  # type: ignore[arg-type]
 

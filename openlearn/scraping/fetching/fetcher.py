@@ -173,14 +173,19 @@ class Fetcher:
         if addresses.origin_of(url) == self._guest.origin:
             headers |= self._guest.headers
         answer = outgoing.request(
-            url=url, headers=headers, limits=limits, through=self._client, before_each=self._ask_leave, into=into
+            url=url,
+            headers=headers,
+            limits=limits,
+            through=self._client,
+            before_each=self._wait_for_permission,
+            into=into,
         )
         self._check_status(url, answer, conditional=bool(etag or last_modified))
         if into is not None:
             into.seek(0)
         return _fetched(answer, into)
 
-    def _ask_leave(self, url: str) -> None:
+    def _wait_for_permission(self, url: str) -> None:
         """Ask the site's rules, then wait for this request's turn."""
         # Requesting what is rejected anyway would tell its host about us, or reach it.
         outgoing.check(url=url)

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from openlearn.scraping import addresses, conf
-from openlearn.scraping.errors import ScrapingError
+from openlearn.scraping.errors import AskedToWait, OutOfTime, ScrapingError
 from openlearn.scraping.fetching.fetcher import Fetched, Fetcher
-from openlearn.scraping.models import Source
+from openlearn.scraping.models import Listing, Source
 from openlearn.scraping.scrapes.summary import Tally, Wishes
+from openlearn.scraping.storing import listings
 from scheduler.errors import RequestFailed
 from scheduler.messages import phrase
 
@@ -65,6 +66,18 @@ class Context:
                     target=self.moved_to,
                 )
             )
+
+    def goes_on_after(self, error: ScrapingError | RequestFailed, *, listing: Listing) -> bool:
+        """Record that a listing could not be read. Return whether another one may be requested in this scrape."""
+        if isinstance(error, OutOfTime):
+            self.tally.note(error.message)
+            return False
+        listings.record_failure(listing=listing, error=error, now=self.now())
+        self.tally.count("failed")
+        self.tally.note(getattr(error, "message", "") or str(error))
+        if isinstance(error, AskedToWait):
+            self.retry_not_before = error.until_at
+        return not isinstance(error, AskedToWait)
 
     @property
     def may_list_further(self) -> bool:

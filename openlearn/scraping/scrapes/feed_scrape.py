@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import DataError, IntegrityError
 
-from openlearn.scraping.errors import AskedToWait, OutOfTime, ScrapingError
+from openlearn.scraping.errors import ScrapingError
 from openlearn.scraping.fetching.fetcher import Fetched
 from openlearn.scraping.models import Listing
 from openlearn.scraping.reading import reader_process
@@ -78,16 +78,8 @@ def _read_listing(context: Context, listing: Listing) -> bool:
             url=listing.url, kind="feed", etag=listing.etag, last_modified=listing.last_modified
         )
         feed = Feed(entries=(), skipped=0, problem="") if fetched.not_modified else _parse(context, fetched)
-    except OutOfTime as error:
-        context.tally.note(error.message)
-        return False
     except (ScrapingError, RequestFailed) as error:
-        listings.record_failure(listing=listing, error=error, now=context.now())
-        context.tally.count("failed")
-        context.tally.note(getattr(error, "message", "") or str(error))
-        if isinstance(error, AskedToWait):
-            context.retry_not_before = error.until_at
-        return not isinstance(error, AskedToWait)
+        return context.goes_on_after(error, listing=listing)
     fresh = store_entries(context, feed.entries)
     listings.record_read(
         listing=listing, fetched=fetched, locations=len(feed.entries), is_complete=True, now=context.now()

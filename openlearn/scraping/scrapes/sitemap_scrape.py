@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import islice
 
 from openlearn.scraping import addresses
-from openlearn.scraping.errors import AskedToWait, MalformedSitemap, OutOfTime, ScrapingError
+from openlearn.scraping.errors import MalformedSitemap, ScrapingError
 from openlearn.scraping.fetching.fetcher import Fetched
 from openlearn.scraping.models import Listing, Page
 from openlearn.scraping.reading import reader_process
@@ -61,16 +61,8 @@ def _read_listing(context: Context, listing: Listing) -> bool:
         )
         before = context.tally.counts["listed"]
         is_complete = True if fetched.not_modified else _take(context, fetched)
-    except OutOfTime as error:
-        context.tally.note(error.message)
-        return False
     except (ScrapingError, RequestFailed) as error:
-        listings.record_failure(listing=listing, error=error, now=context.now())
-        context.tally.count("failed")
-        context.tally.note(getattr(error, "message", "") or str(error))
-        if isinstance(error, AskedToWait):
-            context.retry_not_before = error.until_at
-        return not isinstance(error, AskedToWait)
+        return context.goes_on_after(error, listing=listing)
     listed = context.tally.counts["listed"] - before
     listings.record_read(listing=listing, fetched=fetched, locations=listed, is_complete=is_complete, now=context.now())
     return True

@@ -35,19 +35,11 @@ class Window(forms.Form):
 
 
 def ask(request: HttpRequest, job: Job) -> HttpResponse:
-    """Ask for the window, say what it would queue, and begin when the answer is yes."""
+    """Request the window, preview what it would queue, and begin when it is confirmed."""
     now = timezone.now()
     is_answer = "since" in request.POST
     form = Window(request.POST if is_answer else None, initial={"since": now - timedelta(days=1), "until": now})
-    preview: list[dict[str, str]] = []
-    problem = ""
-    if is_answer:
-        problem = "" if form.is_valid() else _("Correct the window.")
-    if is_answer and form.is_valid():
-        try:
-            preview = [{"name": job.name, "text": _counted(job, form.cleaned_data)}]
-        except SchedulerError as error:
-            problem = told(error)
+    preview, problem = _preview(job, form) if is_answer else ([], "")
 
     def act() -> Done:
         row = bulk.begin(
@@ -75,6 +67,16 @@ def ask(request: HttpRequest, job: Job) -> HttpResponse:
         is_previewed=bool(preview),
     )
     return pages.confirm(request, question=question, act=act, problem=problem)
+
+
+def _preview(job: Job, form: Window) -> tuple[list[dict[str, str]], str]:
+    """Return what the window would queue, and the problem if it cannot be used."""
+    if not form.is_valid():
+        return [], _("Correct the window.")
+    try:
+        return [{"name": job.name, "text": _counted(job, form.cleaned_data)}], ""
+    except SchedulerError as error:
+        return [], told(error)
 
 
 _MOST_COMPARED = 10_000

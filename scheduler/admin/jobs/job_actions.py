@@ -199,7 +199,7 @@ class JobActions(_Admin):
 
     def run_with_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         job = self._open(request, object_id, lambda request: request.user.has_perms(RUN_WITH_OTHER_ARGUMENTS))
-        given = run_with.asked(request, job=job, stored=job.kwargs)
+        given = run_with.asked(request, subject=job, stored=job.kwargs)
 
         def act() -> Done:
             run = jobs.run_now(job=job, actor=pages.actor(request), kwargs=given.kwargs)

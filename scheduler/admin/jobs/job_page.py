@@ -51,12 +51,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
     now = now or timezone.now()
     see_runs = request.user.has_perm("scheduler.view_run")
     runs = overview.recent(jobs=[job.pk], count=STRIP).get(job.pk, []) if see_runs else []
-    active = list(Run.objects.active().filter(job_id=job.pk).only("pk", "state", "node", "started_at")[:20])
     condition = condition_of(job, now=now)
-    is_troubled = condition in overview.TROUBLES
-    seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
-    failures = RunFilter(states=run_queries.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED)
-    groups = error_groups.grouped(filter=failures, now=now).groups
     newest = job_history.changes(filter=ChangeFilter(job=job.pk))[:_SHOWN_CHANGES]
     return {
         "title": display.first_line(job.name),
@@ -65,44 +60,76 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "tone": display.JOB_MARKS[condition].tone,
         "condition": condition,
         "sentence": sentence(job, runs, condition=condition, now=now),
-        "running": [{"run": run, "address": addresses.run(run.pk)} for run in active if run.state == RunState.RUNNING],
-        "queued": Run.objects.active().filter(job_id=job.pk, state=RunState.QUEUED).count(),
-        "cancel_queued": addresses.runs_many(action="cancel", select_across="1", job=job.pk, tab="queued")
-        if request.user.has_perm("scheduler.cancel_run") and see_runs
-        else "",
-        "when": trigger_text.describe(job.trigger),
         "tags": [{"text": tag, "address": addresses.jobs(tag=tag)} for tag in job.tags],
-        "upcoming": (coming := upcoming(job, now=now)),
-        "within_a_minute": any(later - earlier < timedelta(minutes=1) for earlier, later in pairwise(coming)),
-        "own_zone": zone_of(job.trigger),
         "policies": policy_text.of(job),
         "declared": declared.context(request, job),
         "changes": change_text.rows(request, newest, now=now, is_newest=True),
         "source": _SOURCES.get(job.source, job.source),
         "alerts": alert_text.job_part(request, job),
-        "strip": charts.strip(runs, size=STRIP) if see_runs else None,
-        "chart": charts.durations(runs) if see_runs else None,
-        "usual": _usual(seconds),
-        "taken": run_notes.shown(notes.of_jobs(jobs=[job.pk]).get(job.pk)) if is_troubled and see_runs else None,
-        "runs": [{"run": run, "address": addresses.run(run.id)} for run in runs[:_SHOWN_RUNS]] if see_runs else [],
-        "groups": _errors(job, groups[:10]) if see_runs else [],
         "may": permissions(request, job) | {"see_runs": see_runs},
-        "links": {
-            "pause": addresses.job_action("pause", job.pk),
-            "resume": addresses.job_action("resume", job.pk),
-            "clone": addresses.job_action("clone", job.pk),
-            "template": f"{reverse('admin:scheduler_template_add')}?{urlencode({'job': job.pk})}",
-            "export": addresses.job_action("export", job.pk),
-            "run": addresses.job_action("run", job.pk),
-            "run_with": addresses.job_action("run_with", job.pk),
-            "backfill": addresses.job_action("backfill", job.pk),
-            "statistics": addresses.job_action("statistics", job.pk),
-            "edit": addresses.job_form(job.pk),
-            "delete": addresses.job_action("delete", job.pk),
-            "changes": addresses.changes(job=job.pk),
-            "runs": addresses.runs(job=job.pk),
-            "errors": addresses.runs(job=job.pk, group="error"),
-        },
+        "links": _links(job),
+        **_schedule(job, now=now),
+        **_active_runs(request, job),
+        **(_past(job, runs, now=now, is_troubled=condition in overview.TROUBLES) if see_runs else _NO_PAST),
+    }
+
+
+def _schedule(job: Job, *, now: datetime) -> dict[str, Any]:
+    coming = upcoming(job, now=now)
+    return {
+        "when": trigger_text.describe(job.trigger),
+        "upcoming": coming,
+        "within_a_minute": any(later - earlier < timedelta(minutes=1) for earlier, later in pairwise(coming)),
+        "own_zone": zone_of(job.trigger),
+    }
+
+
+def _active_runs(request: HttpRequest, job: Job) -> dict[str, Any]:
+    active = list(Run.objects.active().filter(job_id=job.pk).only("pk", "state", "node", "started_at")[:20])
+    may_cancel = request.user.has_perm("scheduler.cancel_run") and request.user.has_perm("scheduler.view_run")
+    return {
+        "running": [{"run": run, "address": addresses.run(run.pk)} for run in active if run.state == RunState.RUNNING],
+        "queued": Run.objects.active().filter(job_id=job.pk, state=RunState.QUEUED).count(),
+        "cancel_queued": addresses.runs_many(action="cancel", select_across="1", job=job.pk, tab="queued")
+        if may_cancel
+        else "",
+    }
+
+
+_NO_PAST: dict[str, Any] = {"strip": None, "chart": None, "usual": "", "taken": None, "runs": [], "groups": []}
+"""For a person who may not see runs."""
+
+
+def _past(job: Job, runs: Sequence[Recent], *, now: datetime, is_troubled: bool) -> dict[str, Any]:
+    seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
+    failures = RunFilter(states=run_queries.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED)
+    groups = error_groups.grouped(filter=failures, now=now).groups
+    return {
+        "strip": charts.strip(runs, size=STRIP),
+        "chart": charts.durations(runs),
+        "usual": _usual(seconds),
+        "taken": run_notes.shown(notes.of_jobs(jobs=[job.pk]).get(job.pk)) if is_troubled else None,
+        "runs": [{"run": run, "address": addresses.run(run.id)} for run in runs[:_SHOWN_RUNS]],
+        "groups": _errors(job, groups[:10]),
+    }
+
+
+def _links(job: Job) -> dict[str, str]:
+    return {
+        "pause": addresses.job_action("pause", job.pk),
+        "resume": addresses.job_action("resume", job.pk),
+        "clone": addresses.job_action("clone", job.pk),
+        "template": f"{reverse('admin:scheduler_template_add')}?{urlencode({'job': job.pk})}",
+        "export": addresses.job_action("export", job.pk),
+        "run": addresses.job_action("run", job.pk),
+        "run_with": addresses.job_action("run_with", job.pk),
+        "backfill": addresses.job_action("backfill", job.pk),
+        "statistics": addresses.job_action("statistics", job.pk),
+        "edit": addresses.job_form(job.pk),
+        "delete": addresses.job_action("delete", job.pk),
+        "changes": addresses.changes(job=job.pk),
+        "runs": addresses.runs(job=job.pk),
+        "errors": addresses.runs(job=job.pk, group="error"),
     }
 
 

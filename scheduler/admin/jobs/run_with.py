@@ -18,8 +18,9 @@ from scheduler.admin.fields.arguments_field import (
     switched,
 )
 from scheduler.admin.format.languages import told
+from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidArguments, UnknownTask
-from scheduler.models import Job
+from scheduler.models import Job, Run
 from scheduler.services.jobs import validation
 
 NAME = "kwargs"
@@ -36,23 +37,36 @@ class Asked:
     problem: str = ""
 
 
-def asked(request: HttpRequest, *, job: Job, stored: Mapping[str, Any]) -> Asked:
-    """Read the arguments of a form, or offer those that are stored. A mask stands for the stored secret."""
+def can_be_given(run: Run) -> bool:
+    """Whether an enqueued run can be enqueued again with other arguments: none of them is a secret."""
+    try:
+        return run.is_enqueued and not registry.get(run.task).secrets
+    except UnknownTask:
+        return False
+
+
+def asked(request: HttpRequest, *, subject: Job | Run, stored: Mapping[str, Any]) -> Asked:
+    """
+    Read the arguments of a form, or offer those that are stored. A mask stands for the stored secret of a job.
+
+    ``subject``: the job, or an enqueued run whose task has no secret argument.
+    """
     field = ArgumentsField(required=False)
+    job = subject if isinstance(subject, Job) else None
     widget: Any = field.widget
-    widget.task, widget.stored, widget.switches_by_submit = job.task, stored, True
+    widget.task, widget.stored, widget.switches_by_submit = subject.task, stored, True
     if pages.SWITCH in request.POST:
-        return Asked(html=switched(request.POST, task=job.task), kwargs={})
+        return Asked(html=switched(request.POST, task=subject.task), kwargs={})
     if f"{NAME}-mode" not in request.POST:
         return Asked(html=_rendered(widget, field.prepare_value(dict(stored))), kwargs={})
     typed = widget.value_from_datadict(request.POST, {}, NAME)
-    typed["task"] = job.task
+    typed["task"] = subject.task
     kwargs, problem = {}, ""
     try:
         kwargs = field.clean(typed)
         if not isinstance(kwargs, dict):
             raise ValidationError(_("Arguments are a JSON object with a name for each."))
-        validation.check_arguments(task=job.task, args=job.args, kwargs=kwargs, job=job)
+        validation.check_arguments(task=subject.task, args=subject.args, kwargs=kwargs, job=job)
     except ValidationError as error:
         problem = " ".join(error.messages)
     except InvalidArguments as error:

@@ -20,6 +20,7 @@ from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.jobs import run_with
 from scheduler.admin.pages import Done, Question
+from scheduler.admin.queues import enqueueing_again
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.runs import run_list, run_log, run_many, run_notes, run_page
 from scheduler.core.states import NoteKind, RunState
@@ -125,7 +126,7 @@ class RunAdmin(ReadOnlyAdmin):
             title=_("Retry run #%(id)d of “%(job)s”?") % {"id": run.pk, "job": display.first_line(run.job_name)},
             effects=[
                 _("Runs %s again with the arguments of this run.") % display.plain(run.task),
-                *effects_of_active_runs(run.job_id),
+                *(effects_of_active_runs(run.job_id) if run.job_id else ()),
             ],
             button=_("Retry"),
             back=addresses.run(run.pk),
@@ -134,10 +135,12 @@ class RunAdmin(ReadOnlyAdmin):
 
     def again_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
         run = self._open(request, run_id, *run_page.RUN_WITH_OTHER_ARGUMENTS)
+        if run_with.can_be_given(run):
+            return enqueueing_again.ask(request, run)
         job = Job.objects.filter(pk=run.job_id).first() if run.job_id else None
         if job is None:
             raise Http404
-        given = run_with.asked(request, job=job, stored=run.kwargs)
+        given = run_with.asked(request, subject=job, stored=run.kwargs)
 
         def act() -> Done:
             created = jobs.run_now(job=job, actor=pages.actor(request), kwargs=given.kwargs)
@@ -188,7 +191,7 @@ def _effects_of_cancelling(run: Run) -> list[str]:
         return [_("The run has finished. Cancelling has no effect.")]
     if run.state == RunState.QUEUED:
         return [_("The run has not started and will not start.")]
-    if run.executor == "processpool":
+    if run.runs_on == "processpool":
         return [_("Its process is killed at once. Partial effects remain.")]
     return [
         _(

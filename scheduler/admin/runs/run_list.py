@@ -97,26 +97,29 @@ def read(request: HttpRequest) -> tuple[str, RunFilter]:
     if kind and kind not in set(RunKind):
         raise InvalidFilter(error_messages.NOT_A_RUN_KIND(text=kind[:64]), parameter="kind")
     reason = given.get("reason_code", "").strip()
-    texts = {name: given.get(name, "").strip() for name in _TEXTS}
+    texts = _texts(request)
+    wanted = RunFilter(
+        states=_TABS[tab][1],
+        node=node,
+        kinds=(kind,) if kind else (),
+        reasons=run_queries.known_reasons([reason] if reason else []),
+        since=_instant(given, "since"),
+        until=_instant(given, "until"),
+        **texts,
+    )
+    return tab, wanted
+
+
+def _texts(request: HttpRequest) -> dict[str, str]:
+    """:raises InvalidFilter: a text cannot be searched, or this person may not"""
+    texts = {name: request.GET.get(name, "").strip() for name in _TEXTS}
     for name, text in texts.items():
         if "\x00" in text:
             raise InvalidFilter(error_messages.FILTER_HOLDS_NUL(), parameter=name)
     if (texts["argument"] or texts["log"]) and not sees_output(request):
-        raise InvalidFilter(
-            error_messages.MAY_NOT_SEARCH_OUTPUT(), parameter="argument" if texts["argument"] else "log"
-        )
-    since, until = _instant(given, "since"), _instant(given, "until")
-    kinds = (kind,) if kind else ()
-    wanted = RunFilter(
-        states=_TABS[tab][1],
-        node=node,
-        kinds=kinds,
-        reasons=run_queries.known_reasons([reason] if reason else []),
-        since=since,
-        until=until,
-        **texts,
-    )
-    return tab, wanted
+        searched = "argument" if texts["argument"] else "log"
+        raise InvalidFilter(error_messages.MAY_NOT_SEARCH_OUTPUT(), parameter=searched)
+    return texts
 
 
 def sees_output(request: HttpRequest) -> bool:
@@ -175,7 +178,7 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
         "run": run,
         "address": addresses.run(run.pk),
         "label": f"{display.RUN_MARKS[run.state].word}, #{run.pk}",
-        "job_address": addresses.job(run.job_id) if run.job_id in usual else None,
+        "job_address": addresses.subject(run) if run.is_enqueued or run.job_id in usual else None,
         "late": display.took(late) if late > _NOTABLE_DELAY else "",
         "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),
         "node": node_name(run, names),

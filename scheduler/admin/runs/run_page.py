@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
+from scheduler.admin.jobs import run_with
 from scheduler.admin.runs import run_around, run_log, run_notes, run_report, tracebacks
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
@@ -39,34 +40,22 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
     may = permissions(request, run, job)
     trace = tracebacks.read(display.plain(run.traceback))
     log = run_log.show(request, run) if may["see_output"] else None
-    place = trace.place if may["see_output"] else ""
-    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(executor=run.executor, now=now)
-    said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
-    if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
-        said += " " + silence(node, seen, now=now)
+    said = _summary(run, node=node, seen=seen, place=trace.place if may["see_output"] else "", now=now)
+    facts = {"sentence": said, "node": node, "version": seen.version if seen else ""}
+    address, see_job = request.build_absolute_uri(addresses.run(run.pk)), request.user.has_perm("scheduler.view_job")
     return {
         "title": f"{display.first_line(run.job_name)} #{run.pk}",
         "crumbs": [{"address": reverse("admin:scheduler_run_changelist"), "text": _("Runs")}],
         "run": run,
-        "sentence": said,
+        **facts,
         "tone": display.RUN_MARKS[run.state].tone,
-        "node": node,
-        "version": seen.version if seen else "",
         "took": display.run_time(run),
         "trace": trace,
         "log": log,
         "log_summary": run_log.summary(log) if log else "",
         "is_part": pages.PART in request.GET,
         "most_log_bytes": filesizeformat(settings().max_log_bytes),
-        "report": run_report.write(
-            run,
-            sentence=said,
-            node=node,
-            version=seen.version if seen else "",
-            log=run_log.read(run),
-            see_output=may["see_output"],
-            address=request.build_absolute_uri(addresses.run(run.pk)),
-        ),
+        "report": run_report.write(run, **facts, log=run_log.read(run), see_output=may["see_output"], address=address),
         "may": may,
         "runbook": job.description if job and run.error else "",
         "progress": progress(run.progress) if run.finished_at is None else None,
@@ -75,15 +64,22 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "attempts": [_attempt(attempt, names) for attempt in attempts],
         "around": run_around.neighbours(run, near),
         "changes": run_around.changes(
-            run,
-            near.last_success,
-            nodes=nodes,
-            see_output=may["see_output"],
-            see_job=request.user.has_perm("scheduler.view_job"),
+            run, near.last_success, nodes=nodes, see_output=may["see_output"], see_job=see_job
         ),
         "forgotten": run_around.forgotten(run, now=now),
         **run_notes.context(request, run),
     }
+
+
+def _summary(run: Run, *, node: str, seen: NodeSeen | None, place: str, now: datetime) -> str:
+    """Return the sentence above the page, and whether the node of a running run is silent."""
+    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(
+        executor=run.runs_on, queue=run.queue, now=now
+    )
+    said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
+    if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
+        said += " " + silence(node, seen, now=now)
+    return said
 
 
 def _attempt(attempt: Run, names: dict[str, str]) -> dict[str, Any]:
@@ -110,8 +106,8 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
     see_output = user.has_perm("scheduler.view_run_output")
     return {
         "see_output": see_output,
-        "retry": job is not None and is_over and user.has_perm("scheduler.retry_run"),
-        "again": job is not None and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
+        "retry": (job is not None or run.is_enqueued) and is_over and user.has_perm("scheduler.retry_run"),
+        "again": (job is not None or run_with.can_be_given(run)) and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
         "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
     }
 
@@ -131,7 +127,7 @@ def sentence(run: Run, *, node: str, place: str, now: datetime, is_unserved: boo
         case RunState.QUEUED if run.due_at > now:
             return _("Waiting: it is due %s.") % display.distance(run.due_at, now=now)
         case RunState.QUEUED if is_unserved:
-            facts = {"since": display.span(now - run.due_at), "executor": display.first_line(run.executor)}
+            facts = {"since": display.span(now - run.due_at), "executor": display.first_line(run.runs_on)}
             return _("Waiting for %(since)s: no running node serves the executor “%(executor)s”.") % facts
         case RunState.QUEUED:
             return _("Queued for %s, waiting for a free worker.") % display.span(now - run.due_at)
@@ -161,7 +157,7 @@ def _cancelling(run: Run, *, node: str, now: datetime) -> str:
     """Say that a cancellation was requested, and the way out if the code of a thread does not listen."""
     if run.cancel_requested_at is None:
         return ""
-    if run.executor == "processpool" or now - run.cancel_requested_at < _DEAF:
+    if run.runs_on == "processpool" or now - run.cancel_requested_at < _DEAF:
         return _("Cancellation requested.")
     since = display.span(now - run.cancel_requested_at)
     text = _("Cancellation requested %(since)s ago, and the code has not checked for it. Restart the node %(node)s.")
@@ -199,4 +195,8 @@ def _links(run: Run, job: Job | None) -> dict[str, str]:
     links["runs"] = f"{reverse('admin:scheduler_run_changelist')}?{urlencode({'job': run.job_key})}"
     if job is not None:
         links["job"] = addresses.job(job.pk)
+    elif run.is_enqueued:
+        links["runs"] = addresses.runs(task=run.task)
+        links["task"] = addresses.task(run.task)
+        links["queue"] = reverse("admin:scheduler_queue_page", args=[run.queue])
     return links

@@ -28,7 +28,7 @@ def write(
         "Node": f"{display.first_line(node)} (version {display.first_line(version)})"
         if version
         else display.first_line(node),
-        "Executor": run.executor,
+        "Executor": run.runs_on,
         "Page": address,
     }
     parts = [sentence, "\n".join(f"{name}: {value}" for name, value in facts.items() if value)]

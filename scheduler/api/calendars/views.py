@@ -77,7 +77,7 @@ class CalendarViews(Resource):
 
     @operation(answers.CalendarRules, body=shapes.CalendarFile, query=Nothing)
     def read_file(self, request: Request) -> Response:
-        """Return the events of an iCalendar file as rules. Nothing is stored."""
+        """Return the events of an iCalendar file as rules. The file is not stored."""
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.CalendarFile)
         return Response({"rules": calendars.rules_of_file(file=body.file.encode(errors="replace"))})

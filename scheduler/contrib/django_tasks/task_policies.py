@@ -21,7 +21,7 @@ NAMES = tuple(field.name for field in fields(Policies))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerTask(Task):  # type: ignore[misc]
+class LedgerTask(Task):
     """A task with the policies of the ledger, which are arguments of ``@task`` as of Django 6.1."""
 
     executor: str = DEFAULTS.executor

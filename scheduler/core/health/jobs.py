@@ -73,7 +73,7 @@ def unadopted(found: Standing) -> Check:
 
 
 def clean_up(found: Standing) -> Check:
-    """An active job deletes old rows, or somebody did in the last days, or there is nothing to delete yet."""
+    """An active job deletes old rows, or somebody did in the last days, or all rows are too young to delete."""
     known = found.clean_up
     is_done = known.age is not None and known.age < CLEANED_SECONDS
     if known.is_scheduled or is_done or not known.is_needed:

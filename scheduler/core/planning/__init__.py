@@ -9,10 +9,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from scheduler.core.planning import fire_plans, left_out
-from scheduler.core.planning.fire_plans import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies
+from scheduler.core.planning.fire_plans import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, policies_of
 from scheduler.core.triggers import CalendaredTrigger, Trigger
 
-__all__ = ["NONE_ACTIVE", "Active", "FirePlan", "PlannedRun", "Policies", "plan"]
+__all__ = ["NONE_ACTIVE", "Active", "FirePlan", "PlannedRun", "Policies", "plan", "policies_of"]
 
 
 def plan(

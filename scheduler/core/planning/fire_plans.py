@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from scheduler.core import reasons
@@ -90,6 +91,17 @@ class Active:
 
 
 NONE_ACTIVE = Active()
+
+
+@lru_cache(maxsize=1024)
+def policies_of(coalesce: bool, max_instances: int, grace_seconds: int | None, overlap: str) -> Policies:
+    """Return the same object for the same policies: most jobs have those of the settings."""
+    return Policies(
+        coalesce=coalesce,
+        max_instances=max_instances,
+        misfire_grace_time=None if grace_seconds is None else timedelta(seconds=grace_seconds),
+        overlap=Overlap(overlap),
+    )
 
 
 def plan(

@@ -3,7 +3,7 @@ Tracks: a waiting run is found by its executor and its queue together, written `
 
 A scheduled run of the queue ``default`` has the bare name of its executor, as in earlier releases. Enqueued runs always
 name their queue: a node of a release that does not know queues takes none of them, because it has no executor of that
-name. Each track has a place of its own in the index of waiting runs, so that a long one costs the others nothing.
+name. Each track has a place of its own in the index of waiting runs, so that a long one does not slow the others.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ class Task:
     """Arguments that do not decide where a secret goes: a masked secret stays when only these change."""
 
     limits: Limits | None = None
-    """Limits that its runs share with others by a key. ``None``: it has none, and costs nothing."""
+    """Limits that its runs share with others by a key. ``None``: it has no limits and no cost."""
 
     adapter: Adapter | None = None
     """Calls a task of another framework. ``None``: it is one of ours."""

@@ -10,7 +10,7 @@ from scheduler.engine.duties.announce import Announce
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming import claims
-from scheduler.store.claiming.claims import Claim as Claimed
+from scheduler.store.claiming.claimed import Claim as Claimed
 from scheduler.telemetry import events
 from scheduler.untouched import time
 
@@ -56,7 +56,7 @@ class Claim(Duty):
         self.work.workload.add(claimed.owned)
         self._report(claimed)
         if claimed.waiting:
-            self.agenda.duty(Take).look_again()
+            self.agenda.duty(Take).tracks.look_again_at_planned()
             self.agenda.duty(Announce).soon()
         self.has_more = claimed.jobs >= self.work.settings.claim_batch
         now = time.monotonic()

@@ -38,6 +38,7 @@ class Take(Duty):
         """
 
         self._asked_at: dict[str, float] = {}
+        self._knows_pauses = False
 
     @property
     def expects_more(self) -> bool:
@@ -45,6 +46,7 @@ class Take(Duty):
         return self.tracks.expects_more
 
     def soon(self) -> None:
+        self._knows_pauses = False
         self.look_again()
 
     def look_again(self, executors: Iterable[str] | None = None) -> None:
@@ -61,6 +63,7 @@ class Take(Duty):
         return self._asked_at.get(track)
 
     def run(self) -> None:
+        self.look_at_pauses()
         self.complete_at = time.monotonic()
         for executor, room in self.work.workload.room().items():
             if room <= 0:
@@ -73,6 +76,12 @@ class Take(Duty):
                 share = -(-left // (len(wanted) - place))
                 if share:
                     left -= self._take(track, limit=share)
+
+    def look_at_pauses(self) -> None:
+        """Ask which queues are paused: before the first runs are taken, and after each hint."""
+        if not self._knows_pauses:
+            self._knows_pauses = True
+            self.tracks.note_paused(runs.next_due(self.work.connection, tasks=(), executors=()).paused_queues)
 
     def _take(self, track: str, *, limit: int) -> int:
         self.tracks.put_down(track)

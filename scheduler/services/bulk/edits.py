@@ -79,7 +79,7 @@ def apply(*, job: Job, changes: dict[str, Any], **author: Any) -> Job:
     """
     Change one job, and return it. A job that has the values already is left alone.
 
-    :raises InvalidTrigger, InvalidPolicy, InvalidName: nothing was changed
+    :raises InvalidTrigger, InvalidPolicy, InvalidName: no change was made
     """
     found = changed(job=job, changes=changes)
     return bulk.update(job=job, **author, version=None, **found) if found else job

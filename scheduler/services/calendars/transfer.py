@@ -51,7 +51,7 @@ def load(
 
     ``update``: false leaves calendars that exist as they are. Calendars that are not in the document stay.
 
-    :raises InvalidCalendar: naming the value. Nothing was changed
+    :raises InvalidCalendar: naming the value. No change was made
     """
     if not isinstance(document, list) or not all(isinstance(each, Mapping) for each in document):
         raise InvalidCalendar(error_messages.CALENDARS_ARE_OBJECTS(), field="calendars")

@@ -19,7 +19,7 @@ from scheduler.services.declarations import applying, objects, planning
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
 from scheduler.services.declarations.drifting import drift, drifted_jobs, keep, of_job, take
 from scheduler.services.declarations.instancing import with_instances
-from scheduler.services.declarations.planning import Action, Options, Step
+from scheduler.services.declarations.steps import Action, Options, Step
 from scheduler.store.jobs.authorship import Author
 
 __all__ = [

@@ -18,7 +18,7 @@ from scheduler.models import Job
 from scheduler.services import transactions
 from scheduler.services.declarations import comparing, planning
 from scheduler.services.declarations.collecting import Collected
-from scheduler.services.declarations.planning import Action, Options, Step
+from scheduler.services.declarations.steps import Action, Options, Step
 from scheduler.services.jobs import editing
 from scheduler.services.jobs.creation import create_many
 from scheduler.store.clock import database_now

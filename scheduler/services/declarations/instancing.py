@@ -10,7 +10,7 @@ from scheduler.errors import SchedulerError
 from scheduler.models import Template, TemplateVersion
 from scheduler.services import templates
 from scheduler.services.declarations.collecting import Collected, LoadError
-from scheduler.services.declarations.planning import Action, Step
+from scheduler.services.declarations.steps import Action, Step
 from scheduler.services.templates import rendering
 
 _NEW = (Action.CREATE, Action.UPDATE, Action.ADOPT)

@@ -10,7 +10,7 @@ from scheduler.core import triggers
 from scheduler.core.declarations import REMOVED
 from scheduler.errors import SchedulerError
 from scheduler.models import Calendar
-from scheduler.services.declarations.planning import Action, Step
+from scheduler.services.declarations.steps import Action, Step
 from scheduler.store import calendars
 from scheduler.store.clock import database_now
 

@@ -11,7 +11,7 @@ from scheduler.errors import SchedulerError
 from scheduler.models import DeclaredObject as Row
 from scheduler.services import transactions
 from scheduler.services.declarations.object_kinds import KINDS
-from scheduler.services.declarations.planning import Action, Options, Step
+from scheduler.services.declarations.steps import Action, Options, Step
 from scheduler.store.clock import database_now
 from scheduler.store.jobs.authorship import Author
 from scheduler.store.jobs.declared import lock

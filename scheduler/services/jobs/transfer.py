@@ -274,7 +274,7 @@ def _until(entry: dict[str, Any]) -> datetime | None:
 
 
 def _instant(text: object) -> datetime | None:
-    """:raises InvalidPause: it is no instant"""
+    """:raises InvalidPause: it is not an instant"""
     if text is None:
         return None
     try:

@@ -166,13 +166,13 @@ def state_of(node: Node | NodeSeen, *, now: datetime) -> str:
     return "silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state
 
 
-def is_served(*, executor: str, now: datetime) -> bool:
-    """Whether a node that is alive has this executor, or no node is alive at all, which is another matter."""
+def is_served(*, executor: str, queue: str, now: datetime) -> bool:
+    """Whether a node that is alive has this executor and queue, or no node is alive at all, which is another matter."""
     fresh = now - timedelta(seconds=measures.fresh_seconds())
     alive = list(
-        Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh).values_list("executors", flat=True)
+        Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh).values_list("executors", "queues")
     )
-    return not alive or any(executor in executors for executors in alive)
+    return not alive or any(executor in executors and (not queues or queue in queues) for executors, queues in alive)
 
 
 def _skew(node: Node) -> float | None:

@@ -132,20 +132,10 @@ def _columns(order: Order) -> list[str]:
 
 def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
     """Return the runs in a form that the indexes of the ledger can serve, and the order that they have."""
-    found = Run.objects.without_output().order_by()
+    found = _in_states(Run.objects.without_output().order_by(), set(filter.states))
     order = NEWEST_FIRST
-    if filter.states:
-        found = found.filter(state__in=filter.states)
-        # What the states imply: with it, the partial indexes can be used.
-        if set(filter.states) <= set(ACTIVE_STATES):
-            found = found.filter(finished_at__isnull=True)
-        elif set(filter.states) <= set(UNSUCCESSFUL):
-            found = found.filter(error__isnull=False)
-            order = LAST_FAILED_FIRST
-        elif set(filter.states) <= set(REASONED):
-            found = found.filter(finished_at__isnull=False).filter(HAS_A_REASON)
-        elif set(filter.states) <= set(FINISHED_STATES):
-            found = found.filter(finished_at__isnull=False)
+    if filter.states and set(filter.states) <= set(UNSUCCESSFUL):
+        order = LAST_FAILED_FIRST
     if filter.error:
         found = found.filter(error__icontains=filter.error, error__isnull=False)
         order = LAST_FAILED_FIRST
@@ -161,11 +151,11 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
     if filter.kinds:
         found = found.filter(kind__in=filter.kinds)
         if RunKind.SCHEDULED not in filter.kinds:
-            # What the kinds imply, as with the states.
+            # Implied by the kinds: with it, the partial index can be used.
             found = found.exclude(kind=RunKind.SCHEDULED)
     if filter.name:
         named = job_queries.jobs(filter=JobFilter(text=filter.name))
-        found = _of_jobs(found, named, name=filter.name)  # type: ignore[assignment]
+        found = _of_jobs(found, named, name=filter.name)
     if filter.tag:
         found = found.filter(job__in=job_queries.jobs(filter=JobFilter(tags=(filter.tag,))).values("pk"))
     if filter.executor:
@@ -174,15 +164,26 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
     if filter.queue:
         found = found.filter(queue=filter.queue)
         if filter.queue != tracks.DEFAULT_QUEUE:
-            # What the index of other queues asks for.
+            # The index of other queues asks for it.
             found = found.exclude(queue=tracks.DEFAULT_QUEUE)
     if filter.reasons:
         found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
-    if filter.task:
-        found = found.filter(task=filter.task)
-    if filter.node:
-        found = found.filter(node=filter.node)
-    return _within(found, filter, by_id=order is NEWEST_FIRST), order
+    same = {name: value for name in ("task", "node") if (value := getattr(filter, name))}
+    return _within(found.filter(**same), filter, by_id=order is NEWEST_FIRST), order
+
+
+def _in_states(found: QuerySet[Run], states: set[str]) -> QuerySet[Run]:
+    """Return the runs in these states, with the conditions that the states imply: partial indexes ask for them."""
+    if not states:
+        return found
+    found = found.filter(state__in=states)
+    if states <= set(ACTIVE_STATES):
+        return found.filter(finished_at__isnull=True)
+    if states <= set(UNSUCCESSFUL):
+        return found.filter(error__isnull=False)
+    if states <= set(REASONED):
+        return found.filter(finished_at__isnull=False).filter(HAS_A_REASON)
+    return found.filter(finished_at__isnull=False) if states <= set(FINISHED_STATES) else found
 
 
 def _of_jobs(found: QuerySet[Run], jobs: QuerySet[Job], *, name: str) -> QuerySet[Run]:
@@ -250,7 +251,9 @@ def node_names(*, runs: Sequence[Run], known: Mapping[str, str] | None = None) -
 
 
 def attempts(*, run: Run) -> list[Run]:
-    """Return all attempts of the run's fire time, in order. For a deleted job, only the run itself."""
+    """Return all attempts of the run's fire time, or of its result. For a deleted job, only the run itself."""
+    if run.public_id is not None:
+        return list(Run.objects.without_output().filter(public_id=run.public_id).order_by("attempt")[:100])
     if run.job_id is None:
         return [run]
     found = Run.objects.without_output().filter(job_id=run.job_id, scheduled_at=run.scheduled_at)

@@ -121,7 +121,7 @@ def _present_or_new(order: Order, *, now: datetime | None) -> Enqueued:
             .values_list("public_id", "created_at")
             .first()
         )
-        if present is not None:
+        if present is not None and present[0] is not None:
             return Enqueued(public_id=present[0], enqueued_at=present[1], is_new=False)
         written = enqueued.enqueue(orders=[order], now=now)
         if written:

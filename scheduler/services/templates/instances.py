@@ -53,7 +53,7 @@ def create(
     found = declaration(version=version, key=key, values=values, owner=owner_of(template=version.template))
     options = Options(recreate=True, paused=paused, job_source=JobSource(source))
     reason = reason or reason_of(version)
-    done = _apply([found], owner=found.owner, actor=actor, via=via, reason=reason, options=options)
+    done = _apply([found], owner=found.owner, author={"actor": actor, "via": via, "reason": reason}, options=options)
     return _job(done.steps[0])
 
 
@@ -72,7 +72,9 @@ def adopt(
     owner = owner_of(template=version.template)
     found = [declaration(version=version, key=key, values=values, owner=owner) for key, values in given]
     options = Options(adopt=True, keep=True)
-    return _apply(found, owner=owner, actor=actor, via=via, reason=reason_of(version), options=options)
+    return _apply(
+        found, owner=owner, author={"actor": actor, "via": via, "reason": reason_of(version)}, options=options
+    )
 
 
 def change(
@@ -102,7 +104,7 @@ def change(
     before = {} if replaces else stored_masked(row)
     found = declaration(version=version, key=row.key, values={**before, **values}, owner=row.owner, stored=stored)
     found = replace(found, on_conflict=OnConflict(on_conflict))
-    done = _apply([found], owner=row.owner, actor=actor, via=via, reason=reason or reason_of(version))
+    done = _apply([found], owner=row.owner, author={"actor": actor, "via": via, "reason": reason or reason_of(version)})
     return _job(done.steps[0])
 
 
@@ -133,18 +135,14 @@ def _apply(
     found: Iterable[Declaration],
     *,
     owner: str,
-    actor: str,
-    via: Via | str,
-    reason: str,
+    author: Mapping[str, Any],
     options: Options = Options(recreate=True),  # noqa: B008 - frozen
     errors: tuple[LoadError, ...] = (),
     is_complete: bool = False,
     on_step: Callable[[Step], None] | None = None,
 ) -> Synchronisation:
     collected = Collected(declarations=tuple(found), errors=errors, owner=owner, is_complete=is_complete)
-    return declarations.apply(
-        collected=collected, options=options, actor=actor, via=via, reason=reason, on_step=on_step
-    )
+    return declarations.apply(collected=collected, options=options, **author, on_step=on_step)
 
 
 def detach(*, job: Job, actor: str = "", via: Via | str = Via.CODE) -> None:

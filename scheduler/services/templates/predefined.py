@@ -18,7 +18,7 @@ from scheduler.models import Template
 from scheduler.schedules import ShippedTemplate
 from scheduler.services.declarations import objects
 from scheduler.services.declarations.object_kinds import KINDS
-from scheduler.services.declarations.planning import Options
+from scheduler.services.declarations.steps import Options
 from scheduler.store.jobs.authorship import Author
 
 OWNER = "shipped"

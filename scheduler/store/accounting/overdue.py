@@ -15,7 +15,7 @@ from scheduler.models import Job
 from scheduler.store import database
 from scheduler.store.accounting import entering
 from scheduler.store.accounting.entering import Entry
-from scheduler.store.claiming import claims
+from scheduler.store.claiming import positions
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.notifications import Channel
 
@@ -34,7 +34,7 @@ def settle(*, job: Job, now: datetime) -> int:
     except InvalidTrigger:
         return 0  # nobody can say when it should have fired
     grace = job.misfire_grace_time
-    active, _ = claims.count_active(database.Statements(), jobs=[job.pk], since=[0])
+    active, _ = positions.count_active(database.Statements(), jobs=[job.pk], since=[0])
     fire_plan = plan(
         trigger=trigger,
         due_at=first,

@@ -6,31 +6,24 @@ import logging
 import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache, reduce
-from typing import Any, NamedTuple
+from datetime import datetime
+from functools import reduce
+from typing import Any
 
 from scheduler import failpoints
 from scheduler.core import reasons, triggers, zone_rules
-from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, plan
-from scheduler.core.states import Overlap, RunState
+from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, plan, policies_of
+from scheduler.core.states import RunState
 from scheduler.errors import DatabaseUnavailable, InvalidTrigger
 from scheduler.messages import Message
 from scheduler.store.accounting import entering
-from scheduler.store.accounting.entering import Entry, Statements
-from scheduler.store.claiming.positions import Positions
+from scheduler.store.accounting.entering import Entry
+from scheduler.store.claiming.claimed import NOTHING, Claim, DueJob
+from scheduler.store.claiming.positions import Positions, count_active
 from scheduler.store.jobs import definitions
 from scheduler.store.recording import rollups
 from scheduler.store.recording.runs import OwnedRun
-from scheduler.store.sessions.connections import (
-    Connection,
-    Transaction,
-    array,
-    concerns_rows,
-    instants,
-    reason_columns,
-    texts,
-)
+from scheduler.store.sessions.connections import Connection, Transaction, concerns_rows, instants, reason_columns, texts
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 from scheduler.untouched import time
@@ -43,49 +36,6 @@ _QUICK_SECONDS = 0.2
 
 SLICE_SECONDS = 0.1
 """The longest time that one transaction plans. Edits of its jobs wait as long."""
-
-
-class DueJob(NamedTuple):
-    """A due job, locked by the transaction that read it. Its fields are the columns of ``claim_due_jobs``."""
-
-    id: str
-    due_at: datetime
-    now: datetime
-    trigger: str
-    coalesce: bool
-    max_instances: int
-    misfire_grace_time: int | None
-    executor: str
-    priority: int
-    overlap: str
-    place: str
-    next_seconds: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """The rows that one claim wrote, and the jobs that it found broken."""
-
-    jobs: int
-    """Number of due jobs that were planned. If it equals the limit, more may be due, or planning took too long."""
-
-    owned: tuple[OwnedRun, ...]
-    """Queued runs of this node, to be started: highest priority first, then the oldest."""
-
-    waiting: int
-    """Queued runs without a node: any node may take them."""
-
-    born_finished: tuple[tuple[DueJob, PlannedRun], ...]
-    """Missed and skipped fire times."""
-
-    next_seconds: float | None
-    """Seconds from the start of the claim until the next job of any node is due. ``None``: no job is scheduled."""
-
-    broken: tuple[tuple[str, Message], ...]
-    """Jobs whose trigger cannot be used, each with the reason."""
-
-
-NOTHING = Claim(jobs=0, owned=(), waiting=0, born_finished=(), next_seconds=None, broken=())
 
 
 def claim_due(
@@ -111,107 +61,83 @@ def claim_due(
         rows that this node owns show which
     """
     positions = positions or Positions(whole_seconds=0.0)
-    passed_by = texts(positions.passed_by())
-    due = {
-        "now": now,
-        "tasks": list(tasks),
-        "limit": limit,
-        "since": positions.due_from,
-        "passed_by": passed_by,
-        "tzdata": zone_rules.rank(),
-    }
-
-    def claim(only: Sequence[str] | None) -> Claim:
-        return _claim_due(
-            connection, due, only=only, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
-        )
-
+    due: dict[str, Any] = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from}
+    due |= {"passed_by": texts(positions.passed_by()), "tzdata": zone_rules.rank()}
+    claiming = _Claiming(
+        connection=connection, due=due, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
+    )
     try:
-        return claim(None)
+        return claiming.claim(None)
     except Exception as error:  # whatever one job makes it raise, the others are claimed
         if not concerns_rows(error):
             raise
         logger.warning(events.CLAIM_DIVIDED, extra={"error": str(error)[:500]})
-    jobs = [job_id for (job_id,) in connection.execute("find_due_jobs", **due)]
-    claimed = in_halves(
-        jobs,
-        claim,
-        lambda job, error: definitions.set_apart(connection, job=job, error=error),
-        pass_by=positions.pass_by,
-    )
-    return reduce(_together, claimed, NOTHING)
+    return claiming.claim_in_halves()
 
 
-def _together(one: Claim, other: Claim) -> Claim:
-    return Claim(
-        jobs=one.jobs + other.jobs,
-        owned=one.owned + other.owned,
-        waiting=one.waiting + other.waiting,
-        born_finished=one.born_finished + other.born_finished,
-        next_seconds=None,
-        broken=one.broken + other.broken,
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Claiming:
+    """A claim with its bounds: of all due jobs, or of some if one of them makes the whole fail."""
 
+    connection: Connection
+    due: Mapping[str, Any]
+    """The parameters that find due jobs."""
 
-def _claim_due(
-    connection: Connection,
-    due: Mapping[str, Any],
-    *,
-    only: Sequence[str] | None,
-    node: str,
-    room: Mapping[str, int],
-    catch_up_limit: int,
-    positions: Positions,
-) -> Claim:
-    now: datetime | None = due["now"]
-    with connection.transaction(lock_seconds=None if only is None else _QUICK_SECONDS) as transaction:
-        rows = transaction.execute("claim_due_jobs", **due, only=None if only is None else list(only))
-        if not rows:
-            return NOTHING
-        jobs = [DueJob._make(row) for row in rows]
+    node: str
+    room: Mapping[str, int]
+    catch_up_limit: int
+    positions: Positions
+
+    def claim(self, only: Sequence[str] | None) -> Claim:
+        lock_seconds = None if only is None else _QUICK_SECONDS
+        with self.connection.transaction(lock_seconds=lock_seconds) as transaction:
+            rows = transaction.execute("claim_due_jobs", **self.due, only=None if only is None else list(only))
+            if not rows:
+                return NOTHING
+            claimed, first_active = self._write(transaction, [DueJob._make(row) for row in rows])
+            failpoints.hit("claim.before_commit")
+        failpoints.hit("claim.after_commit")
+        self.positions.note_active(first_active)
+        return claimed
+
+    def claim_in_halves(self) -> Claim:
+        jobs = [job_id for (job_id,) in self.connection.execute("find_due_jobs", **self.due)]
+        claimed = in_halves(
+            jobs,
+            self.claim,
+            lambda job, error: definitions.set_apart(self.connection, job=job, error=error),
+            pass_by=self.positions.pass_by,
+        )
+        return reduce(Claim.plus, claimed, NOTHING)
+
+    def _write(self, transaction: Transaction, jobs: list[DueJob]) -> tuple[Claim, dict[str, int]]:
+        """Plan locked jobs and write the plans. Return the claim, and the least number of an active run of each job."""
+        now: datetime | None = self.due["now"]
         ids = [job.id for job in jobs]
-        active, first_active = count_active(transaction, jobs=ids, since=positions.first_active(ids))
-        plans, broken = _plan_all(jobs, active, catch_up_limit)
+        active, counted = count_active(transaction, jobs=ids, since=self.positions.first_active(ids))
+        plans, broken = _plan_all(jobs, active, self.catch_up_limit)
         planned = _planned(transaction, plans)
         delays = [_jitter(job) for job, _ in planned]
-        owned = _choose(planned, delays, room)
+        owned = _choose(planned, delays, self.room)
         entries = [Entry(job.id, row) for job, row in planned]
-        written = entering.write(transaction, entries=entries, node=node, delays=delays, owned=owned, now=now)
+        written = entering.write(transaction, entries=entries, node=self.node, delays=delays, owned=owned, now=now)
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
             written[place].id
             for place, (_, row) in enumerate(planned)
             if row.state is not RunState.QUEUED and place in written
         ]
-        rollups.roll_up(transaction, runs=born_finished, node=node)
-        failpoints.hit("claim.before_commit")
-    failpoints.hit("claim.after_commit")
-    positions.note_active(_first_active(first_active, planned, written))
-    done = len(plans) + len(broken)
-    return _claim(
-        jobs=done if done == len(jobs) else due["limit"],
-        next_seconds=jobs[0].next_seconds,
-        planned=planned,
-        owned=owned,
-        written=written,
-        broken=broken,
-    )
-
-
-def count_active(
-    transaction: Statements, *, jobs: Sequence[str], since: Sequence[int]
-) -> tuple[dict[str, Active], dict[str, int]]:
-    """
-    Return the active runs of each job that has any, and the least of their numbers.
-
-    ``since``: for each job a number that none of them is below.
-    """
-    active: dict[str, Active] = {}
-    first: dict[str, int] = {}
-    found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))
-    for job_id, runs, manual, waiting, waiting_at, first[job_id] in found:
-        active[job_id] = Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
-    return active, first
+        rollups.roll_up(transaction, runs=born_finished, node=self.node)
+        done = len(plans) + len(broken)
+        claimed = _claim(
+            jobs=done if done == len(jobs) else self.due["limit"],
+            next_seconds=jobs[0].next_seconds,
+            planned=planned,
+            owned=owned,
+            written=written,
+            broken=broken,
+        )
+        return claimed, _first_active(counted, planned, written)
 
 
 def _first_active(
@@ -224,17 +150,6 @@ def _first_active(
         if row.state is RunState.QUEUED and (job.id not in first or run.id < first[job.id]):
             first[job.id] = run.id
     return {**first, **counted}
-
-
-@lru_cache(maxsize=1024)
-def _policies(coalesce: bool, max_instances: int, grace_seconds: int | None, overlap: str) -> Policies:
-    """Return the same object for the same policies: most jobs have those of the settings."""
-    return Policies(
-        coalesce=coalesce,
-        max_instances=max_instances,
-        misfire_grace_time=None if grace_seconds is None else timedelta(seconds=grace_seconds),
-        overlap=Overlap(overlap),
-    )
 
 
 def _plan_all(
@@ -252,7 +167,7 @@ def _plan_all(
                 trigger=triggers.parse_cached(job.trigger),
                 due_at=job.due_at,
                 now=job.now,
-                policies=_policies(job.coalesce, job.max_instances, job.misfire_grace_time, job.overlap),
+                policies=policies_of(job.coalesce, job.max_instances, job.misfire_grace_time, job.overlap),
                 active=active.get(job.id, NONE_ACTIVE),
                 catch_up_limit=catch_up_limit,
             )

@@ -8,10 +8,12 @@ again and again. So a node notes how far the past reaches, and begins there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from scheduler.store.sessions.connections import Connection
+from scheduler.core.planning import Active
+from scheduler.store.accounting.entering import Statements
+from scheduler.store.sessions.connections import Connection, array, texts
 from scheduler.untouched import time
 
 _FORGET_SECONDS = 60.0
@@ -90,3 +92,19 @@ def _first_due(connection: Connection, *, since: datetime | None) -> datetime | 
     ((found,),) = connection.execute("first_due", since=since)
     moment: datetime | None = found
     return moment
+
+
+def count_active(
+    transaction: Statements, *, jobs: Sequence[str], since: Sequence[int]
+) -> tuple[dict[str, Active], dict[str, int]]:
+    """
+    Return the active runs of each job that has any, and the least of their numbers.
+
+    ``since``: for each job a number that none of them is below.
+    """
+    active: dict[str, Active] = {}
+    first: dict[str, int] = {}
+    found = transaction.execute("count_active_runs", jobs=texts(jobs), since=array(since))
+    for job_id, runs, manual, waiting, waiting_at, first[job_id] in found:
+        active[job_id] = Active(runs=runs, manual=manual, waiting=waiting, waiting_at=waiting_at)
+    return active, first

@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scheduler.core import reasons
+from scheduler.core.queues import orders
 from scheduler.core.states import JobState, NodeState, Via
 from scheduler.models import Change, Job, Node, Run
 from scheduler.models.idempotency import IdempotencyKey
@@ -49,6 +50,39 @@ def find_old_runs(*, after: int, cutoff: datetime, keep_per_job: int, limit: int
         )
         last_id, seen, holds_old_rows, runs = cursor.fetchone()
     return RunPage(last_id=last_id, seen=seen, holds_old_rows=holds_old_rows, runs=tuple(runs))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnqueuedPage:
+    """One look at the enqueued runs."""
+
+    last_id: UUID | None
+    """The start of the next page. ``None``: this was the last one."""
+
+    seen: int
+    runs: tuple[int, ...]
+    """The ids of attempts that may go."""
+
+
+def find_old_enqueued_runs(
+    *, after: UUID, successes_days: float, failures_days: float, limit: int, now: datetime
+) -> EnqueuedPage:
+    """
+    Look at the next ``limit`` attempts of enqueued runs, and lock none.
+
+    The days are those of queues that say nothing else.
+    """
+    bound = orders.uuid7(milliseconds=int(now.timestamp() * 1000), random=0)
+    ((last_id, seen, runs),) = database.Statements().execute(
+        "find_old_enqueued_runs",
+        after=str(after),
+        bound=str(bound),
+        successes_days=successes_days,
+        failures_days=failures_days,
+        limit=limit,
+        now=now,
+    )
+    return EnqueuedPage(last_id=None if last_id is None else UUID(last_id), seen=seen, runs=tuple(runs))
 
 
 def delete_runs(*, runs: Sequence[int]) -> int:

@@ -14,13 +14,7 @@ from scheduler.core.states import RunState
 from scheduler.messages import Message
 from scheduler.store.recording import rollups
 from scheduler.store.recording.consequences import Consequences, follow_up
-from scheduler.store.sessions.connections import (
-    Connection,
-    Row,
-    array,
-    reason_columns,
-    texts,
-)
+from scheduler.store.sessions.connections import Connection, Row, Transaction, array, reason_columns, texts
 
 _QUICK_SECONDS = 0.2
 """The longest wait of recording for rows, after which it passes locked rows by."""
@@ -118,28 +112,13 @@ def finish(
     """
     # By id, as a reaper goes through them that takes this node for dead: else each could wait for the other.
     outcomes = sorted(outcomes, key=_run_id)
-    failures = {outcome.run_id: outcome for outcome in outcomes if outcome.is_failure}
-    rows: list[Row] = []
-    locked: frozenset[int] = frozenset()
+    failures = [outcome.run_id for outcome in outcomes if outcome.is_failure]
     consequences = Consequences()
     with connection.transaction(lock_seconds=None if with_care else _QUICK_SECONDS) as transaction:
-        if failures:
-            passed_by = transaction.execute("lock_jobs_of_runs", runs=array(list(failures)))
-            locked = frozenset(run_id for (run_id,) in passed_by)
-        if with_care:
-            ids = frozenset(outcome.run_id for outcome in outcomes)
-            free = transaction.execute("lock_runs", runs=array(sorted(ids - locked)))
-            locked = ids - frozenset(run_id for (run_id,) in free)
+        locked = _locked_by_others(transaction, outcomes, failures=failures, with_care=with_care)
+        if locked:
             outcomes = [outcome for outcome in outcomes if outcome.run_id not in locked]
-        plain = [outcome for outcome in outcomes if outcome.is_plain]
-        detailed = [outcome for outcome in outcomes if not outcome.is_plain and outcome.run_id not in locked]
-        if plain:
-            rows += transaction.execute("succeed_runs", node=node, now=now, **_ages(plain, clock))
-        if detailed:
-            rows += transaction.execute(
-                "finish_runs", node=node, now=now, **_details(detailed), **_ages(detailed, clock)
-            )
-        recorded = frozenset(run_id for (run_id,) in rows)
+        recorded = _write(transaction, outcomes, node=node, clock=clock, now=now)
         if failures:
             ended = [outcome for outcome in outcomes if outcome.run_id in recorded]
             consequences = follow_up(transaction, ended=ended, now=now)
@@ -148,6 +127,35 @@ def finish(
         failpoints.hit("finish.before_commit")
     failpoints.hit("finish.after_commit")
     return Recorded(runs=recorded, locked=locked, **asdict(consequences))
+
+
+def _locked_by_others(
+    transaction: Transaction, outcomes: Sequence[Outcome], *, failures: Sequence[int], with_care: bool
+) -> frozenset[int]:
+    """Lock the jobs of failures, and with care all runs. Return the runs for which this would have to wait."""
+    locked: frozenset[int] = frozenset()
+    if failures:
+        passed_by = transaction.execute("lock_jobs_of_runs", runs=array(failures))
+        locked = frozenset(run_id for (run_id,) in passed_by)
+    if with_care:
+        ids = frozenset(outcome.run_id for outcome in outcomes)
+        free = transaction.execute("lock_runs", runs=array(sorted(ids - locked)))
+        locked = ids - frozenset(run_id for (run_id,) in free)
+    return locked
+
+
+def _write(
+    transaction: Transaction, outcomes: Sequence[Outcome], *, node: str, clock: int, now: datetime | None
+) -> frozenset[int]:
+    """Write the outcomes of runs that are still this node's, and return these runs."""
+    rows: list[Row] = []
+    plain = [outcome for outcome in outcomes if outcome.is_plain]
+    detailed = [outcome for outcome in outcomes if not outcome.is_plain]
+    if plain:
+        rows += transaction.execute("succeed_runs", node=node, now=now, **_ages(plain, clock))
+    if detailed:
+        rows += transaction.execute("finish_runs", node=node, now=now, **_details(detailed), **_ages(detailed, clock))
+    return frozenset(run_id for (run_id,) in rows)
 
 
 _run_id = attrgetter("run_id")
@@ -198,7 +206,7 @@ class FollowUps(NamedTuple):
 
 
 def follow_ups(connection: Connection) -> FollowUps:
-    """Return what may follow from outcomes that are recorded. Mostly nothing does."""
+    """Return what may follow from outcomes that are recorded. Most outcomes require no further work."""
     return FollowUps._make(connection.execute("find_follow_ups")[0])
 
 
@@ -208,7 +216,7 @@ def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[
 
     Those whose job somebody else has locked are returned: to be tried again.
     """
-    rows = connection.execute("reset_failures", runs=array(list(runs)))
+    rows = connection.execute("reset_failures", runs=array(list(runs)), recount=False)
     return frozenset(run_id for (run_id,) in rows)
 
 
@@ -218,7 +226,7 @@ def recount_failures(connection: Connection, *, runs: Iterable[int]) -> frozense
 
     For successes of which it is not known what was recorded with them.
     """
-    rows = connection.execute("recount_failures", runs=array(list(runs)))
+    rows = connection.execute("reset_failures", runs=array(list(runs)), recount=True)
     return frozenset(run_id for (run_id,) in rows)
 
 

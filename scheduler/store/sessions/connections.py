@@ -172,6 +172,21 @@ class Connection:
         self.opened += 1
 
 
+def open_all(sessions: Sequence[Connection]) -> None:
+    """
+    Open all of them or none.
+
+    :raises DatabaseUnavailable: the server has too little room, and all were closed
+    """
+    try:
+        for session in sessions:
+            session.raw()
+    except DatabaseUnavailable:
+        for session in sessions:
+            session.close()
+        raise
+
+
 _known: weakref.WeakSet[Connection] = weakref.WeakSet()
 _changing_known = threading.Lock()
 

@@ -18,8 +18,9 @@
 -- Python has no year before 1: what was written by hand may be older, and one such row must not stop the others.
 SELECT parent.id, greatest(parent.next_run_time, '0001-01-01 00:00+00'::timestamptz) AS due_at,
        coalesce(%(now)s::timestamptz, now()) AS now,
-       job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time, job.executor, job.priority,
-       job.overlap, parent.ctid::text AS place,
+       job.trigger::text, job.coalesce, job.max_instances, job.misfire_grace_time,
+       CASE job.queue WHEN 'default' THEN job.executor ELSE job.executor || '@' || job.queue END AS executor,
+       job.priority, job.overlap, parent.ctid::text AS place,
        (SELECT extract(epoch FROM min(later.next_run_time) - clock_timestamp())::float8
           FROM django_apscheduler_djangojob AS later
          WHERE later.next_run_time > coalesce(%(now)s::timestamptz, now())) AS next_seconds

@@ -1,6 +1,6 @@
 -- Look at one page of the ledger, by id, and name the finished runs in it that may go.
 --
--- A job keeps its newest runs; one that ended long ago, or was deleted, keeps none. Attempts at one fire time go
+-- Enqueued runs are found by find_old_enqueued_runs. A job keeps its newest runs; one that ended long ago, or was deleted, keeps none. Attempts at one fire time go
 -- together: while a later one stays, so do those before it.
 --
 -- Locks:   none.
@@ -10,7 +10,7 @@
 -- Index:   the primary key; scheduler_run_once_per_fire_time; scheduler_run_active_of_job
 
 WITH page AS MATERIALIZED (
-    SELECT run.id, run.job_id, run.scheduled_at, run.attempt, run.created_at, run.finished_at
+    SELECT run.id, run.job_id, run.public_id, run.scheduled_at, run.attempt, run.created_at, run.finished_at
       FROM scheduler_run AS run
      WHERE run.id > %(after)s::bigint
      ORDER BY run.id
@@ -44,6 +44,7 @@ WITH page AS MATERIALIZED (
       FROM page
       LEFT JOIN newest_to_go AS bound ON bound.job_id = page.job_id
      WHERE page.finished_at < %(cutoff)s::timestamptz
+       AND page.public_id IS NULL
        AND (page.job_id IS NULL
             OR ((page.scheduled_at, page.attempt) <= (bound.scheduled_at, bound.attempt)
                 AND NOT EXISTS (SELECT 1

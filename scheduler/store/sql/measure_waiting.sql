@@ -68,18 +68,27 @@ WITH RECURSIVE clock AS MATERIALIZED (
              LIMIT %(most)s) AS head
      GROUP BY head.executor
 ), every (executor, queued, running, held, since, held_since, began, unheeded) AS (
-    SELECT waiting.executor, waiting.runs, 0, 0, waiting.since, NULL::timestamptz, NULL::timestamptz, 0 FROM waiting
+    -- What waits in a paused queue waits because somebody wanted it.
+    SELECT waiting.executor, waiting.runs, 0, 0,
+           CASE WHEN EXISTS (SELECT 1
+                               FROM scheduler_queue AS queue
+                              WHERE queue.name = coalesce(nullif(split_part(waiting.executor, '@', 2), ''), 'default')
+                                AND queue.paused_at IS NOT NULL
+                                AND (queue.paused_until IS NULL OR queue.paused_until > clock_timestamp()))
+                THEN NULL ELSE waiting.since END,
+           NULL::timestamptz, NULL::timestamptz, 0
+      FROM waiting
     UNION ALL
     SELECT owned.executor, owned.queued, owned.running, 0, owned.since, NULL, owned.began, owned.unheeded FROM owned
     UNION ALL
     SELECT held.executor, 0, 0, held.runs, NULL, held.since, NULL, 0 FROM held
 )
-SELECT every.executor, sum(every.queued)::bigint, sum(every.running)::bigint, sum(every.held)::bigint,
+SELECT split_part(every.executor, '@', 1), sum(every.queued)::bigint, sum(every.running)::bigint, sum(every.held)::bigint,
        extract(epoch FROM clock.now - min(every.since))::float8,
        extract(epoch FROM clock.now - min(every.held_since))::float8,
        extract(epoch FROM clock.now - max(every.began))::float8,
        sum(every.unheeded)::bigint
   FROM every
  CROSS JOIN clock
- GROUP BY every.executor, clock.now
- ORDER BY every.executor
+ GROUP BY split_part(every.executor, '@', 1), clock.now
+ ORDER BY split_part(every.executor, '@', 1)

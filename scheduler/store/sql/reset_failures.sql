@@ -1,8 +1,8 @@
--- A success ends the count of failures in a row.
+-- End the count of failures in a row after a success, or count anew where the order of the outcomes is unknown.
 --
 -- Locks:   the parent rows of the jobs, by id, and then the jobs: the order that claims and services keep. Those that
 --          somebody else has locked are passed by.
--- Params:  runs bigint[], runs that were recorded
+-- Params:  runs bigint[], runs that were recorded; recount boolean: failures after the success stay counted
 -- Rows:    id of each success whose job was passed by
 -- Index:   scheduler_job_failing, which is short
 
@@ -23,7 +23,10 @@ WITH wanted AS MATERIALIZED (
        FOR NO KEY UPDATE OF job SKIP LOCKED
 ), ended AS (
     UPDATE scheduler_job AS job
-       SET consecutive_failures = 0
+       SET consecutive_failures = CASE WHEN %(recount)s
+           THEN least(job.consecutive_failures,
+                      (SELECT latest.failures FROM scheduler_failures_in_a_row(locked.id) AS latest))
+           ELSE 0 END
       FROM locked
      WHERE job.djangojob_ptr_id = locked.id
        AND job.consecutive_failures > 0

@@ -15,7 +15,17 @@ from tests.integration.admin.runs import run
 from tests.integration.admin.test_jobs import ADD, LIST, make, page
 
 VIEWER = ("view_job", "view_run", "view_node")
-OPERATOR = (*VIEWER, "pause_job", "run_job", "cancel_run", "retry_run", "note_run", "view_run_output")
+OPERATOR = (
+    *VIEWER,
+    "view_queue",
+    "pause_queue",
+    "pause_job",
+    "run_job",
+    "cancel_run",
+    "retry_run",
+    "note_run",
+    "view_run_output",
+)
 EDITOR = (*VIEWER, "add_job", "change_job", "delete_job")
 STRANGER = ("view_rollup",)
 ROLES = {"stranger": STRANGER, "viewer": VIEWER, "operator": OPERATOR, "editor": EDITOR}
@@ -40,6 +50,16 @@ MATRIX = [
     ("dashboard", "get", lambda: reverse("admin:scheduler_dashboard"), {"viewer", "operator", "editor"}),
     ("health", "get", lambda: reverse("admin:scheduler_health"), {"viewer", "operator", "editor"}),
     ("nodes", "get", lambda: reverse("admin:scheduler_node_changelist"), {"viewer", "operator", "editor"}),
+    ("queues", "get", lambda: reverse("admin:scheduler_queue_changelist"), {"operator"}),
+    ("queue", "get", lambda: reverse("admin:scheduler_queue_page", args=["mail"]), {"operator"}),
+    ("pause a queue", "post", lambda: reverse("admin:scheduler_queue_pause", args=["mail"]), {"operator"}),
+    ("resume a queue", "post", lambda: reverse("admin:scheduler_queue_resume", args=["mail"]), {"operator"}),
+    (
+        "task",
+        "get",
+        lambda: reverse("admin:scheduler_queue_task", args=["sample.nothing"]),
+        {"viewer", "operator", "editor"},
+    ),
     ("time zone", "get", lambda: reverse("admin:scheduler_zone"), {"stranger", "viewer", "operator", "editor"}),
     ("jobs", "get", lambda: LIST, {"viewer", "operator", "editor"}),
     ("job", "get", lambda: addresses.job("nightly"), {"viewer", "operator", "editor"}),
@@ -92,7 +112,7 @@ class TestMatrix:
                 wrong.append(f"{what}: {status}")
 
         assert wrong == []
-        assert (Job.objects.get().version, Run.objects.count()) == (1, 1)
+        assert (Job.objects.get().version, Run.objects.count()) == (2, 1), "restore() has made the second version"
 
     def test_has_every_address_of_ours(self, db: None) -> None:
         run(job=make())

@@ -21,7 +21,7 @@ from scheduler.services import calendars, jobs
 from scheduler.services.queries import overview
 from scheduler.store import alerts
 from scheduler.store.claiming import claims
-from scheduler.store.claiming.claims import Claim
+from scheduler.store.claiming.claimed import Claim
 from scheduler.store.jobs import replanning
 from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts import happenings

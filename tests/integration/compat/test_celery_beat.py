@@ -54,7 +54,8 @@ class TestAdoption:
             "queue",
             "positional",
         }
-        assert "its queue “mail” is left out" in told["queue"]
+        assert "in the queue “mail”" in told["queue"]
+        assert Job.objects.get(pk="queue").queue == "mail"
 
     def test_keeps_what_each_says(self, beat: None) -> None:
         adopt()

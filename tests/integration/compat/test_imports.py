@@ -67,7 +67,12 @@ Solar.__name__ = "solar"
 BEAT = {
     "every-half-hour": {"task": "sample.nothing", "schedule": 1800.0},
     "every-day": {"task": "sample.square", "schedule": timedelta(days=1), "kwargs": {"number": 2}},
-    "mondays": {"task": "sample.square", "schedule": Crontab({0}, {7}, {1}), "args": (3,), "options": {"queue": "a"}},
+    "mondays": {
+        "task": "sample.square",
+        "schedule": Crontab({0}, {7}, {1}),
+        "args": (3,),
+        "options": {"queue": "a", "priority": 3},
+    },
     "expiring": {"task": "sample.nothing", "schedule": 60, "options": {"expires": 30}},
     "sunset": {"task": "sample.nothing", "schedule": Solar()},
     "unknown": {"task": "nowhere.task", "schedule": 60},
@@ -146,8 +151,9 @@ class TestBeatSchedule:
         assert jobs["every-day"]["kwargs"] == {"number": 2}
         assert jobs["mondays"]["trigger"]["fields"]["day_of_week"] == "mon"
         assert jobs["mondays"]["trigger"]["timezone"] == "Europe/Berlin"
+        assert jobs["mondays"]["queue"] == "a"
         assert jobs["expiring"]["misfire_grace_time"] == 30
-        assert "mondays: left out: queue" in told
+        assert "mondays: left out: priority" in told
         assert "sunset: Its schedule is a solar" in told
         assert "unknown: " in told
 

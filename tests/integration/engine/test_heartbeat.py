@@ -9,8 +9,7 @@ import pytest
 from scheduler import conf
 from scheduler.core.states import NodeState, RunState
 from scheduler.engine import heartbeat as module
-from scheduler.engine.heartbeat import Heartbeat, Lease
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Heartbeat, Identity, Lease
 from scheduler.models import Node, Run
 from tests.ledger import NOON, add_job, add_node, add_run
 from tests.waiting import wait_until

@@ -17,7 +17,7 @@ from django.utils import timezone, translation
 from scheduler.core.states import RunState
 from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity
 from scheduler.errors import Retry
 from scheduler.execution import threads
 from scheduler.execution.pools import Deadline

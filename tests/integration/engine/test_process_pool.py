@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from scheduler.core.states import RunState
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity
 from scheduler.execution import child as child_process
 from scheduler.execution.child_handle import Child, ChildNeverBegan
 from scheduler.execution.pools import Deadline

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from scheduler.core.states import RunState
-from scheduler.engine.identity import Identity
+from scheduler.engine.heartbeat import Identity
 from scheduler.execution.recorder import Recorder
 from scheduler.models import Job, Run
 from scheduler.store.recording import finishing, runs

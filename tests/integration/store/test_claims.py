@@ -11,7 +11,7 @@ from django.db import connection
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Run
 from scheduler.store.claiming import claims
-from scheduler.store.claiming.claims import NOTHING, Claim
+from scheduler.store.claiming.claimed import NOTHING, Claim
 from scheduler.store.sessions.connections import Connection, texts
 from tests.integration.store.conftest import Open
 from tests.ledger import ANY_JOB, HOUR, MINUTE, NOON, SECOND, TASK, add_job, add_run, rows

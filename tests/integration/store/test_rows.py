@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from scheduler.store import outbox, statements
 from scheduler.store.accounting.owed import Window
-from scheduler.store.claiming.claims import DueJob
+from scheduler.store.claiming.claimed import DueJob
 from scheduler.store.measuring.queues import QueueMeasure
 from scheduler.store.recording.runs import OwnedRun
 

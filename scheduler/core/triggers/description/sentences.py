@@ -22,7 +22,7 @@ from scheduler.core.triggers.description.days import (
     ordinal,
 )
 from scheduler.core.triggers.description.lists import join
-from scheduler.core.triggers.description.times_of_day import MOST_TIMES, say_at, say_times, so_many
+from scheduler.core.triggers.description.times_of_day import MOST_TIMES, counted, render_at, render_times
 from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.core.triggers.reading import parse
 from scheduler.core.triggers.trigger import Trigger, long_date
@@ -60,14 +60,14 @@ def _rule(trigger: Trigger) -> str:
         return phrase("once, on {date}, {timezone}", date=long_date(trigger.run_at, zone), timezone=zone)
     if isinstance(trigger, IntervalTrigger):
         name, number = trigger.unit
-        return phrase("every {interval}", interval=so_many(number, name))
+        return phrase("every {interval}", interval=counted(number, name))
     if isinstance(trigger, CalendarTrigger):
         return row(", ", [_calendar(trigger), zone])
     if isinstance(trigger, CronTrigger):
         crontab = trigger.crontab
-        return row(", ", [_cron(say_times(crontab.times), days_of_crontab(crontab)), zone])
+        return row(", ", [_cron(render_times(crontab.times), days_of_crontab(crontab)), zone])
     if isinstance(trigger, FieldsTrigger):
-        return row(", ", [_cron(say_times(trigger.clock.times), days_of_fields(dict(trigger.fields))), zone])
+        return row(", ", [_cron(render_times(trigger.clock.times), days_of_fields(dict(trigger.fields))), zone])
     if isinstance(trigger, Combination):
         if isinstance(trigger, OrTrigger) and (said := _together(trigger)):
             return row(", ", [said, zone])
@@ -87,7 +87,7 @@ def _together(trigger: OrTrigger) -> str:
     if len(crons) == len(parts):
         times = sorted({cron.crontab.times.ranked(rank) for cron in crons for rank in range(cron.crontab.times.size)})
         days = {days_of_crontab(cron.crontab) for cron in crons}
-        return _cron(say_at(times), days.pop()) if len(days) == 1 and len(times) <= MOST_TIMES else ""
+        return _cron(render_at(times), days.pop()) if len(days) == 1 and len(times) <= MOST_TIMES else ""
     weekly = [part for part in parts if isinstance(part, CalendarTrigger) and part.weeks and part.start_at is not None]
     return _weeks_together(weekly) if len(weekly) == len(parts) else ""
 
@@ -100,9 +100,9 @@ def _weeks_together(parts: Sequence[CalendarTrigger]) -> str:
     mondays = {day - timedelta(days=day.weekday()) for day in days}
     if len(mondays) > 1 or len(starts) != len(days) * len(times) or parts[0].years or parts[0].days:
         return ""
-    interval = so_many(parts[0].weeks, "weeks")
+    interval = counted(parts[0].weeks, "weeks")
     weekdays = join([phrase_in(*WEEKDAY[(day.weekday() + 1) % 7]) for day in sorted(days)])
-    at = say_at(sorted(at.hour * 3600 + at.minute * 60 + at.second for at in times))
+    at = render_at(sorted(at.hour * 3600 + at.minute * 60 + at.second for at in times))
     return phrase("every {interval} on {weekday} {at}", interval=interval, weekday=weekdays, at=at)
 
 
@@ -123,11 +123,11 @@ def _calendar(trigger: CalendarTrigger) -> str:
     units = {"years": trigger.years, "months": trigger.months, "weeks": trigger.weeks, "days": trigger.days}
     given = {name: number for name, number in units.items() if number}
     interval = (
-        so_many(*next((number, name) for name, number in given.items()))
+        counted(*next((number, name) for name, number in given.items()))
         if len(given) == 1
         else join([phrase_of(*COUNTED[name], number=number) for name, number in given.items()])
     )
-    at = say_at([trigger.at.hour * 3600 + trigger.at.minute * 60 + trigger.at.second])
+    at = render_at([trigger.at.hour * 3600 + trigger.at.minute * 60 + trigger.at.second])
     if trigger.start_at is not None and "days" not in given:
         local = trigger.start_at.astimezone(trigger.clock.zone)
         day = ordinal(local.day)

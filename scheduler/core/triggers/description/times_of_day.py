@@ -26,21 +26,21 @@ _UNITS = {
 }
 
 
-def so_many(number: int | float, unit: str) -> str:
+def counted(number: int | float, unit: str) -> str:
     """``30 minutes``. One of a unit is just ``minute``."""
     return phrase_of(*_UNITS[unit], number=number)
 
 
-def say_times(times: TimesOfDay) -> str:
+def render_times(times: TimesOfDay) -> str:
     if times.size <= MOST_TIMES and times.hours != ALL_HOURS:
-        return say_at([times.ranked(rank) for rank in range(times.size)])
+        return render_at([times.ranked(rank) for rank in range(times.size)])
     if times.seconds == (0,):
         return _minutes(times) or phrase(
             "at {minutes} of {hours}", minutes=_minute(times.minutes), hours=_hour(times.hours)
         )
     if times.minutes == ALL_SIXTY and times.hours == ALL_HOURS:
         if step := _step(times.seconds, 60):
-            return phrase("every {interval}", interval=so_many(step, "seconds"))
+            return phrase("every {interval}", interval=counted(step, "seconds"))
         return phrase("at {seconds} of every minute", seconds=_second(times.seconds))
     seconds = phrase("every second") if times.seconds == ALL_SIXTY else _second(times.seconds)
     minutes = phrase("every minute") if times.minutes == ALL_SIXTY else _minute(times.minutes)
@@ -65,7 +65,7 @@ def _minutes(times: TimesOfDay) -> str:
     step = _step(times.minutes, 60)
     if times.hours == ALL_HOURS:
         if step:
-            return phrase("every {interval}", interval=so_many(step, "minutes"))
+            return phrase("every {interval}", interval=counted(step, "minutes"))
         if times.minutes == (0,):
             return phrase("every hour")
         return _past_every_hour(times.minutes)
@@ -74,18 +74,18 @@ def _minutes(times: TimesOfDay) -> str:
     together = all((hour - rotated[0]) % 24 == index for index, hour in enumerate(rotated))
     ends = {"first": _clock(first), "last": _clock(last)}
     if together and step:
-        return phrase("every {interval} from {first} to {last}", interval=so_many(step, "minutes"), **ends)
+        return phrase("every {interval} from {first} to {last}", interval=counted(step, "minutes"), **ends)
     if len(times.minutes) > 1:
         return ""
     if together:
         return phrase("every hour from {first} to {last}", **ends)
     if step := _step(times.hours, 24):
-        interval = so_many(step, "hours")
+        interval = counted(step, "hours")
         if times.minutes == (0,):
             return phrase("every {interval}", interval=interval)
-        return phrase("every {interval}, first {at}", interval=interval, at=say_at([first]))
+        return phrase("every {interval}, first {at}", interval=interval, at=render_at([first]))
     if len(distances := {(later - hour) % 24 for hour, later in pairwise(rotated)}) == 1:
-        return phrase("every {interval} from {first} to {last}", interval=so_many(distances.pop(), "hours"), **ends)
+        return phrase("every {interval} from {first} to {last}", interval=counted(distances.pop(), "hours"), **ends)
     return ""
 
 
@@ -101,7 +101,7 @@ def _step(values: Sequence[int], size: int) -> int:
     return step if step and size % step == 0 and tuple(values) == tuple(range(0, size, step)) else 0
 
 
-def say_at(moments: Sequence[int]) -> str:
+def render_at(moments: Sequence[int]) -> str:
     """``at 02:00``. Some languages say one o'clock in another way than the other hours."""
     number = moments[0] // 3600 if len(moments) == 1 else 2
     return phrase_of("at {times}", "at {times}", number=number, times=join([_clock(moment) for moment in moments]))

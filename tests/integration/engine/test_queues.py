@@ -1,0 +1,243 @@
+"""Enqueued runs in their queues: which node takes which, in which turn, and what becomes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from scheduler.core.states import RunState
+from scheduler.engine.node import Node
+from scheduler.models import Job, Queue, Run
+from scheduler.services import jobs, queues, retention, runs
+from scheduler.services.runs import enqueueing
+from scheduler.services.runs.enqueueing import Call
+from scheduler.store.liveness import nodes
+from scheduler.store.recording import runs as stored_runs
+from scheduler.store.sessions.connections import Connection
+from tests.ledger import add_node
+from tests.nodes import make_node, work
+from tests.sample_app import django_tasks as sample
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOTHING = "sample.nothing"
+SOON = {"type": "date", "run_at": "2100-01-01T00:00:00Z"}
+
+
+@contextmanager
+def working(**changes: Any) -> Iterator[Node]:
+    node = make_node(**changes)
+    try:
+        yield node
+    finally:
+        node.stop(grace_seconds=0.1)
+
+
+def enqueue(number: int, **changes: Any) -> list[str]:
+    """Enqueue calls that do nothing, and return their result ids."""
+    calls = [Call(**{"task": NOTHING, **changes}) for _ in range(number)]
+    return [str(answer.public_id) for answer in enqueueing.enqueue_many(calls=calls)]
+
+
+def are_over(*ids: str) -> Callable[[], bool]:
+    return lambda: not Run.objects.filter(public_id__in=ids, finished_at=None).exists()
+
+
+class TestAFlood:
+    def test_in_one_queue_does_not_starve_another(self) -> None:
+        flood = enqueue(400, queue="bulk")
+        mail = enqueue(5, queue="mail")
+        with working(threads=1) as node:
+            work(node, until=are_over(*flood, *mail), timeout=60)
+        order = list(Run.objects.order_by("started_at", "pk").values_list("queue", flat=True))
+        assert max(place for place, queue in enumerate(order) if queue == "mail") < 200
+
+    def test_does_not_starve_scheduled_runs(self) -> None:
+        flood = enqueue(400)
+        run = jobs.run_now(job=jobs.create(task=NOTHING, trigger=SOON))
+        with working(threads=1) as node:
+            work(node, until=are_over(*flood), timeout=60)
+        order = list(Run.objects.order_by("started_at", "pk").values_list("pk", flat=True))
+        assert order.index(run.pk) < 200
+
+
+class TestANodeWithQueues:
+    def test_takes_runs_of_these_alone(self) -> None:
+        (mail,), (other,) = enqueue(1, queue="mail"), enqueue(1)
+        with working(queues=("mail",)) as node:
+            work(node, until=are_over(mail))
+            work(node, until=lambda: node.loop.found_nothing)
+        assert Run.objects.get(public_id=other).node is None
+
+    def test_leaves_jobs_of_other_queues_to_others(self) -> None:
+        job = jobs.create(id="report", task=NOTHING, trigger=SOON, queue="mail")
+        run = jobs.run_now(job=job)
+        assert (run.executor, run.queue, run.runs_on) == ("default@mail", "mail", "default")
+        with working(queues=("default",)) as node:
+            work(node, until=lambda: node.loop.found_nothing)
+            assert Run.objects.get().state == RunState.QUEUED
+        with working(queues=("mail", "bulk")) as node:
+            work(node, until=lambda: Run.objects.get().state == RunState.SUCCEEDED)
+
+    def test_plans_jobs_of_other_queues_for_others(self) -> None:
+        job = jobs.create(id="report", task=NOTHING, trigger={"type": "interval", "hours": 1}, queue="mail")
+        Job.objects.filter(pk=job.pk).update(misfire_grace_time=None)
+        Job.objects.filter(pk=job.pk).update(next_run_time=timezone.now() - timedelta(seconds=1))
+        with working(queues=("default",)) as node:
+            work(node, until=lambda: Run.objects.exists())
+            assert Run.objects.get().node is None
+        assert (Run.objects.get().queue, Run.objects.get().executor) == ("mail", "default@mail")
+        with working() as node:
+            work(node, until=lambda: Run.objects.get().state == RunState.SUCCEEDED)
+
+    def test_of_the_release_before_takes_none_of_them(self, session: Connection) -> None:
+        enqueue(1)
+        taken = stored_runs.take(session, node=str(uuid4()), executor="default", tasks=[NOTHING], limit=10)
+        assert taken == ()
+
+
+class TestAPausedQueue:
+    def test_begins_no_run_until_it_is_resumed(self) -> None:
+        queues.pause(name="default", actor="ada", reason="the server moves")
+        (waiting,), (other,) = enqueue(1), enqueue(1, queue="mail")
+        jobs.run_now(job=jobs.create(task=NOTHING, trigger=SOON))
+        with working() as node:
+            work(node, until=are_over(other))
+            work(node, until=lambda: node.loop.found_nothing)
+            assert Run.objects.filter(queue="default", state=RunState.QUEUED, node=None).count() == 2
+            queues.resume(name="default")
+            work(node, until=lambda: not Run.objects.active().exists())
+        assert str(Run.objects.get(public_id=waiting).state) == RunState.SUCCEEDED
+
+    def test_goes_on_when_its_pause_ends(self) -> None:
+        queues.pause(name="mail", until=timezone.now() + timedelta(seconds=0.5))
+        (mail,) = enqueue(1, queue="mail")
+        with working() as node:
+            work(node, until=are_over(mail))
+        run = Run.objects.get()
+        assert run.started_at is not None
+        assert run.started_at > Queue.objects.get().paused_until
+
+    def test_says_so(self) -> None:
+        queues.pause(name="mail", actor="ada", reason="moving")
+        enqueue(2, queue="mail")
+        enqueue(1, queue="mail", run_after=timezone.now() + timedelta(hours=1))
+        state = queues.state(name="mail")
+        assert (state.is_paused, state.paused_by, state.pause_reason) == (True, "ada", "moving")
+        assert (state.queued, state.deferred, state.running) == (3, 1, 0)
+        assert state.oldest_seconds is not None
+
+
+class TestDeferredRuns:
+    def test_of_a_higher_priority_hold_nothing_up(self) -> None:
+        later = timezone.now() + timedelta(hours=1)
+        enqueue(1500, priority=50, run_after=later)
+        (low,) = enqueue(1, priority=-50)
+        with working() as node:
+            work(node, until=are_over(low))
+        assert Run.objects.filter(state=RunState.QUEUED).count() == 1500
+
+
+class TestANodeThatIsLost:
+    def lose(self, session: Connection, **columns: Any) -> Run:
+        """Let the node of the one enqueued run be lost while that runs."""
+        Run.objects.update(
+            node=add_node(beat_at=timezone.now() - timedelta(hours=1)),
+            state=RunState.RUNNING,
+            started_at=timezone.now(),
+            **columns,
+        )
+        nodes.reap(session, reaper=str(uuid4()), reap_after_seconds=30, max_recoveries=2)
+        return Run.objects.order_by("attempt").last()
+
+    def test_is_followed_by_another_attempt_of_an_idempotent_task(self, session: Connection) -> None:
+        result = sample.leave_a_trace.enqueue("x")
+        recovered = self.lose(session)
+        assert (recovered.kind, recovered.attempt, recovered.state) == ("recovery", 2, RunState.QUEUED)
+        assert str(recovered.public_id) == result.id
+        result.refresh()
+        assert (result.status, result.attempts) == ("READY", 1)
+        assert [type(error.exception_class).__name__ for error in result.errors] == ["type"]
+
+    def test_fails_the_result_of_any_other_one(self, session: Connection) -> None:
+        result = sample.noop.enqueue()
+        last = self.lose(session)
+        assert (last.attempt, last.state) == (1, RunState.INTERRUPTED)
+        result.refresh()
+        assert result.status == "FAILED"
+        assert result.errors[0].exception_class.__name__ == "RunInterrupted"
+
+
+class TestAUniqueKey:
+    def test_that_is_taken_while_its_run_waits_is_free_when_that_begins(self, session: Connection) -> None:
+        first = sample.unique_by_key.enqueue(user=1)
+        node = add_node(beat_at=timezone.now())
+        (taken,) = stored_runs.take(
+            session, node=node, executor="default@default", tasks=[Run.objects.get().task], limit=1
+        )
+        assert sample.unique_by_key.enqueue(user=1).id == first.id
+        stored_runs.start(session, runs=[taken.id], node=node)
+        assert sample.unique_by_key.enqueue(user=1).id != first.id
+
+
+class TestAnEnqueuedRun:
+    def test_can_be_tried_again_by_a_person(self) -> None:
+        result = sample.fail_with_value_error.enqueue()
+        with working() as node:
+            work(node, until=are_over(result.id))
+            again = runs.retry(run=Run.objects.get(), actor="ada")
+            work(node, until=are_over(result.id))
+        assert (again.attempt, again.kind, str(again.public_id)) == (2, "retry", result.id)
+        result.refresh()
+        assert (result.attempts, len(result.errors)) == (2, 2)
+
+    def test_runs_in_the_process_pool(self) -> None:
+        from scheduler.engine.scheduler import DurableScheduler
+        from tests.waiting import wait_until
+
+        result = sample.process_id.enqueue()
+        scheduler = DurableScheduler()
+        scheduler.start()
+        try:
+            wait_until(are_over(result.id), timeout=60)
+        finally:
+            scheduler.shutdown()
+        result.refresh()
+        assert result.status == "SUCCESSFUL", Run.objects.values()
+        assert isinstance(result.return_value, int)
+
+
+class TestRetention:
+    def end(self, public_id: str, state: RunState, *, days: float) -> None:
+        at = timezone.now() - timedelta(days=days)
+        Run.objects.filter(public_id=public_id).update(state=state, started_at=at, finished_at=at)
+
+    def test_keeps_successes_a_day_and_failures_thirty(self) -> None:
+        ids = enqueue(4)
+        kept = [(RunState.SUCCEEDED, 0.5), (RunState.FAILED, 29)]
+        gone = [(RunState.SUCCEEDED, 1.5), (RunState.FAILED, 31)]
+        for public_id, (state, days) in zip(ids, [*kept, *gone], strict=True):
+            self.end(public_id, state, days=days)
+        retention.clean_up()
+        assert sorted(map(str, Run.objects.values_list("public_id", flat=True))) == sorted(ids[:2])
+
+    def test_is_that_of_the_queue(self) -> None:
+        (mail,), (other,) = enqueue(1, queue="mail"), enqueue(1)
+        queues.keep(name="mail", successes_days=90, failures_days=None)
+        for public_id in (mail, other):
+            self.end(public_id, RunState.SUCCEEDED, days=60)
+        retention.clean_up()
+        assert str(Run.objects.get().public_id) == mail
+
+    def test_keeps_all_attempts_as_long_as_the_last(self) -> None:
+        result = sample.fail_with_value_error.enqueue()
+        self.end(result.id, RunState.FAILED, days=40)
+        runs.retry(run=Run.objects.get())
+        retention.clean_up()
+        assert Run.objects.count() == 2
