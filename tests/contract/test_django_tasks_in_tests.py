@@ -7,7 +7,6 @@ They need no node: ``scheduler.testing`` runs what was enqueued.
 from __future__ import annotations
 
 import pickle
-import uuid
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,7 +31,7 @@ pytestmark = pytest.mark.django_db
 
 Async = Callable[[], Coroutine[Any, Any, Any]]
 
-UNKNOWN = str(uuid.uuid4())
+UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
 def called(make: Async) -> Any:

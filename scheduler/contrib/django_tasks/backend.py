@@ -97,7 +97,9 @@ class LedgerBackend(BaseTaskBackend):
         from scheduler.contrib.django_tasks.registration import without_secrets
         from scheduler.services.runs import enqueueing
 
-        plain = [(task, normalize_json(args), normalize_json(kwargs)) for task, args, kwargs in calls]
+        plain: list[tuple[Any, Any, Any]] = [
+            (task, normalize_json(args), normalize_json(kwargs)) for task, args, kwargs in calls
+        ]
         answers = enqueueing.enqueue_many(calls=[self._call(task, args, kwargs) for task, args, kwargs in plain])
         return [
             (self._result(task, *without_secrets(task, args, kwargs), answer), answer.is_new)

@@ -47,7 +47,7 @@ def fold(attempts: Sequence[Run], *, alias: str) -> TaskResult:
     first, last = attempts[0], attempts[-1]
     begun = [run for run in attempts if run.started_at is not None]
     status = status_of(last.state)
-    result = TaskResult(
+    result: TaskResult[Any, Any] = TaskResult(
         task=_task_of(first, alias=alias),
         id=str(first.public_id or first.pk),
         status=status,
