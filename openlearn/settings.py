@@ -131,13 +131,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # API tokens are kept as hashes. Each says how long it is good for; this is what holds when it does not.
 REST_KNOX = {"TOKEN_TTL": timedelta(days=90), "AUTH_HEADER_PREFIX": "Bearer", "TOKEN_PREFIX": "ols_"}
-SPECTACULAR_SETTINGS = {
-    **openapi.SETTINGS,
-    "SERVE_INCLUDE_SCHEMA": False,
-    # The files of the page are served from here: it works offline, and under a strict content policy.
-    "SWAGGER_UI_DIST": "SIDECAR",
-    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
-}
+SPECTACULAR_SETTINGS = {**openapi.SETTINGS, "SERVE_INCLUDE_SCHEMA": False}
 
 # Alerts by mail need a server. Without one, Django before 6.1 prints mails, and later ones refuse to send.
 _mail_host = env.text("EMAIL_HOST")

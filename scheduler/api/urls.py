@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.apps import apps
 from django.urls import URLPattern, path, re_path, register_converter
 from django.urls.converters import StringConverter
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from drf_spectacular.views import SpectacularAPIView
 
 from scheduler.api import openapi
 from scheduler.api.alerts.switch_views import SwitchViews
@@ -18,6 +17,7 @@ from scheduler.api.calendars.views import CalendarViews
 from scheduler.api.changes.views import ChangeViews
 from scheduler.api.health.views import HealthViews
 from scheduler.api.jobs.views import JobViews
+from scheduler.api.overview import docs_views
 from scheduler.api.overview.views import (
     IndexViews,
     NodeViews,
@@ -169,17 +169,17 @@ _SCHEMA = SpectacularAPIView.as_view(
     schema=None,
     custom_settings=openapi.SETTINGS,
 )
-_DOCS = SpectacularSwaggerSplitView.as_view(
-    url_name="scheduler-api:schema", authentication_classes=[], permission_classes=[], schema=None
+_DOCS = (
+    docs_views.DocsView.as_view()
+    if docs_views.is_installed()
+    else docs_views.MissingDocsViews.as_view(dict.fromkeys(_VERBS, "nowhere"))
 )
-
-# The page is a template of theirs.
-_PAGE = [path("docs", _DOCS, name="docs"), path("docs/", _DOCS)] if apps.is_installed("drf_spectacular") else []
 
 urlpatterns: list[URLPattern] = [
     path("schema", _SCHEMA, name="schema"),
     path("schema/", _SCHEMA),
-    *_PAGE,
+    path("docs", _DOCS, name="docs"),
+    path("docs/", _DOCS),
     path("", _INDEX, name="index"),
     *(path(route, view, name=name) for route, view, name in _ROUTES),
     *(path(f"{route}/", view) for route, view, _ in _ROUTES),

@@ -76,7 +76,8 @@ class TestTheSchema:
         assert client.get("/api/v1/scheduler/schema").status_code == 200
         page = client.get("/api/v1/scheduler/docs").content.decode()
 
-        assert "swagger-ui-bundle.js" in page
+        assert "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js" in page
+        assert "<title>OpenLearn Scheduler</title>" in page
         assert "https://" not in page
         assert "<script>" not in page
 

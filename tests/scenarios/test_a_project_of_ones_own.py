@@ -42,6 +42,14 @@ for page in ("/admin/", "/admin/scheduler/job/", "/admin/scheduler/job/add/", "/
     print(page, client.get(page).status_code)
 """
 
+DOCS = """
+from django.conf import settings
+from django.test import Client
+settings.ALLOWED_HOSTS = ["testserver"]
+answer = Client().get("/api/v1/scheduler/docs")
+print(answer.status_code, answer.content.decode())
+"""
+
 RUNS = """
 import json
 from scheduler.models import Run
@@ -93,6 +101,16 @@ class TestTheReadme:
             assert "debug of a logger" not in log
             assert (task == "catalog.talk") == ("info of the run: hello" in log)
         assert {line.split()[1] for line in project.shell(PAGES).splitlines()} == {"200"}
+        docs = project.shell(DOCS)
+        assert docs.startswith("404")
+        assert "This page needs drf_spectacular and drf_spectacular_sidecar in INSTALLED_APPS." in docs
+        project.append(
+            "shop/settings.py", 'INSTALLED_APPS += ["drf_spectacular", "drf_spectacular_sidecar"]  # as the 404 says'
+        )
+        docs = project.shell(DOCS)
+        assert docs.startswith("200")
+        assert "drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js" in docs
+        assert "https://" not in docs
         for command in (("jobs", "list"), ("runs", "list"), ("makemigrations", "--check", "--dry-run")):
             project.manage(*command)
 

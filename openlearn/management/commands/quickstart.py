@@ -164,8 +164,7 @@ class Command(BaseCommand):
             sample = site.SampleSite(port=port)
             stack.callback(sample.stop)
             sample.start()
-        self._wait_for_web(f"{address}/robots.txt", children)
-        if self.signals.received:
+        if not self._wait_for_web(f"{address}/robots.txt", children):
             return children
         self._print("Starting a node …")
         children.append(self._start_node(port, address if with_web else ""))
@@ -201,17 +200,19 @@ class Command(BaseCommand):
         """Return where links in alerts lead: to the web that is started here, unless a setting says otherwise."""
         return str(settings.SCHEDULER.get("SITE_URL") or address)
 
-    def _wait_for_web(self, url: str, children: list[processes.Child]) -> None:
+    def _wait_for_web(self, url: str, children: list[processes.Child]) -> bool:
+        """Return whether it answers. ``False``: this command is to stop."""
         deadline = time.monotonic() + WEB_START_TIMEOUT_SECONDS
         while not self.signals.received:
             self._check_children(children)
             try:
                 with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - our own loopback address
-                    return
+                    return True
             except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
                 if time.monotonic() > deadline:
                     raise CommandError(f"{url} does not answer ({error}). See {self._log('web')}.") from None
             threading.Event().wait(0.1)
+        return False
 
     def _introduce(self, address: str, *, with_web: bool) -> None:
         self._print("")
