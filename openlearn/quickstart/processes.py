@@ -13,6 +13,9 @@ from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
 
+_LOCK = "quickstart.lock"
+"""Locked by the one quickstart of a folder. It holds the address where that one serves."""
+
 STOP_TIMEOUT_SECONDS = 40.0
 """Longer than a node's own grace period, so that it ends by itself."""
 
@@ -97,13 +100,24 @@ def lock_folder(folder: Path) -> bool:
     """
     folder.mkdir(parents=True, exist_ok=True)
     # Never closed: the kernel gives the lock back with the process. Children do not inherit it.
-    lock = os.open(folder / "quickstart.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(lock)
         return False
+    os.truncate(lock, 0)
     return True
+
+
+def note_address(folder: Path, address: str) -> None:
+    """Write down where this process serves. The folder is locked."""
+    (folder / _LOCK).write_text(address)
+
+
+def noted_address(folder: Path) -> str:
+    """Return where the process that has locked the folder serves, or an empty string while it chooses a port."""
+    return (folder / _LOCK).read_text().strip()
 
 
 class StopSignals:

@@ -124,8 +124,8 @@ def guarded(work: Callable[[], None]) -> None:
         work()
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has seen enough, as “| head” does. What is still buffered has no place to go.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # The reader has seen enough, as “| head” does.
+        discard_output()
     except KeyboardInterrupt:
         raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
     except _NOT_FOUND as error:
@@ -137,6 +137,11 @@ def guarded(work: Callable[[], None]) -> None:
         found = installation.check().error
         text = found or explain(error=error)
         raise CommandError(text, returncode=NOT_ASKED) from None
+
+
+def discard_output() -> None:
+    """Write nowhere from now on. What is still buffered has no place to go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(stream: OutputWrapper, text: str, *, ending: str | None = None) -> None:

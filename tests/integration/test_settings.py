@@ -43,6 +43,26 @@ class TestTheEmbeddedDatabase:
         assert not (tmp_path / "postgres").exists()
 
 
+class TestQuickstart:
+    @pytest.mark.parametrize(
+        "given", [EXTERNAL, {"POSTGRES_HOST": "db.invalid", "POSTGRES_DB": "openlearn", "POSTGRES_PASSWORD": "hidden"}]
+    )
+    def test_fills_an_external_database_only_when_told_to(self, given: dict[str, str], tmp_path: Path) -> None:
+        production = {**PRODUCTION, "DATABASE_URL": "", **given, "OPENLEARN_DATA_DIR": str(tmp_path)}
+
+        refused = manage("quickstart", **production)
+        told = manage("quickstart", "--external-database", **production)
+
+        assert refused.returncode == 1
+        assert refused.stderr.startswith(
+            "CommandError: DATABASE_URL or POSTGRES_* names the database “openlearn” on db.invalid. "
+            "This command would create the user “admin” and sample jobs in it."
+        )
+        assert "Connecting to PostgreSQL" not in refused.stdout
+        assert "Connecting to PostgreSQL" in told.stdout
+        assert "hidden" not in refused.stderr + told.stderr
+
+
 class TestProduction:
     def test_passes_the_checks_for_deployment(self) -> None:
         result = manage("check", "--deploy", "--fail-level", "WARNING", **PRODUCTION)

@@ -155,7 +155,7 @@ class TestQuickstart:
         second = Quickstart(data, "--no-web")
 
         assert second.end() == 1
-        assert second.output.strip().startswith(f"CommandError: Another quickstart runs with {data}.")
+        assert second.output.strip().startswith(f"CommandError: Another quickstart runs with {data}, at {address}.")
         started.ctrl_c()
         assert started.end() == 0, started.output
 
@@ -169,6 +169,17 @@ class TestQuickstart:
 
         assert started.end() == 0, started.output
         assert "Traceback" not in started.output
+        assert "Runs as they finish" not in started.output
+        assert not (data / "postgres" / "postmaster.pid").exists()
+
+    def test_ends_when_its_reader_has_seen_enough(self, data: Path) -> None:
+        started = Quickstart(data)
+        started.read_until("Starting PostgreSQL")
+
+        assert started.popen.stdout
+        started.popen.stdout.close()
+
+        assert started.popen.wait(PATIENCE_SECONDS) == 0
         assert not (data / "postgres" / "postmaster.pid").exists()
 
     def test_says_why_too_few_runs_succeeded(self, data: Path) -> None:

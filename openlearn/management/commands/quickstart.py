@@ -57,14 +57,30 @@ class Command(BaseCommand):
             metavar="SECONDS",
             help="How long --until-runs waits. Default: 120.",
         )
+        parser.add_argument(
+            "--external-database",
+            action="store_true",
+            help=f"Create the user “{stage.ADMIN}” and the sample jobs in the database of DATABASE_URL or POSTGRES_*.",
+        )
 
-    def handle(self, *, port: int | None, no_web: bool, until_runs: int | None, timeout: float, **options: Any) -> None:
+    def handle(
+        self,
+        *,
+        port: int | None,
+        no_web: bool,
+        until_runs: int | None,
+        timeout: float,
+        external_database: bool,
+        **options: Any,
+    ) -> None:
+        self._check_database(may_be_external=external_database)
         self.signals = processes.StopSignals()
         self.signals.catch()
         # What it tells is told here in other words.
         logging.getLogger("openlearn.database").setLevel(logging.WARNING)
         self._take_folder()
         port = self._choose_port(port)
+        processes.note_address(settings.DATA_DIR, _address(port))
         self._prepare_database()
         progress = Progress(since=timezone.now())
         try:
@@ -79,6 +95,18 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self._conclude(progress, until_runs=until_runs, timeout=timeout)
 
+    def _check_database(self, *, may_be_external: bool) -> None:
+        """Let nobody fill a database of production because its address is still set in the shell."""
+        if self._is_embedded or may_be_external:
+            return
+        database = settings.DATABASES["default"]
+        place = f"“{database['NAME']}” on {database['HOST']}" if database["HOST"] else f"“{database['NAME']}”"
+        raise CommandError(
+            f"DATABASE_URL or POSTGRES_* names the database {place}. This command would create the user "
+            f"“{stage.ADMIN}” and sample jobs in it. Unset these variables to use an embedded PostgreSQL, or add "
+            "--external-database."
+        )
+
     def _take_folder(self) -> None:
         try:
             is_ours = processes.lock_folder(settings.DATA_DIR)
@@ -87,8 +115,9 @@ class Command(BaseCommand):
                 f"{settings.DATA_DIR} cannot be written ({error.strerror}). Set OPENLEARN_DATA_DIR to another folder."
             ) from None
         if not is_ours:
+            address = processes.noted_address(settings.DATA_DIR)
             raise CommandError(
-                f"Another quickstart runs with {settings.DATA_DIR}. "
+                f"Another quickstart runs with {settings.DATA_DIR}{f', at {address}' if address else ''}. "
                 "Stop it, or set OPENLEARN_DATA_DIR to another folder."
             )
 
@@ -117,7 +146,7 @@ class Command(BaseCommand):
             raise CommandError(health.error)
 
     def _start(self, stack: ExitStack, *, port: int, with_web: bool) -> list[processes.Child]:
-        address = f"http://{site.HOST}:{port}"
+        address = _address(port)
         password = stage.create_admin()
         if password:
             # At once: whatever fails later, it cannot be told again.
@@ -126,6 +155,8 @@ class Command(BaseCommand):
         stage.seed(base_url=address)
         children: list[processes.Child] = []
         stack.callback(self._stop_children, children)
+        if self.signals.received:
+            return children
         if with_web:
             self._print("Starting the web …")
             children.append(self._start_web(port, address))
@@ -134,6 +165,8 @@ class Command(BaseCommand):
             stack.callback(sample.stop)
             sample.start()
         self._wait_for_web(f"{address}/robots.txt", children)
+        if self.signals.received:
+            return children
         self._print("Starting a node …")
         children.append(self._start_node(port, address if with_web else ""))
         self._introduce(address, with_web=with_web)
@@ -245,5 +278,14 @@ class Command(BaseCommand):
         return settings.DATA_DIR / f"{name}.log"
 
     def _print(self, text: str) -> None:
-        self.stdout.write(text)
-        self.stdout.flush()
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # The reader has seen enough, as “| head” does: stop in order, and write the rest nowhere.
+            printing.discard_output()
+            self.signals.received = True
+
+
+def _address(port: int) -> str:
+    return f"http://{site.HOST}:{port}"
