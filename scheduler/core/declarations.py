@@ -20,6 +20,7 @@ from typing import Any
 
 from scheduler.core.definition import POLICIES
 from scheduler.errors import UnusableDeclaration
+from scheduler.messages import phrase
 
 FIELDS = ("task", "args", "trigger", "name", "description", "tags", *POLICIES)
 """Fields that are compared as a whole. Arguments are compared one by one, as ``kwargs.NAME``."""
@@ -140,10 +141,13 @@ def read_trigger(given: Any, *, timezone: str | None) -> dict[str, Any]:
         found = dict(given)
     else:
         raise UnusableDeclaration(
-            f"The trigger is {given!r}. Allowed: a cron expression, a timedelta or a trigger as JSON."
+            phrase(
+                "The trigger is {value}. Allowed: a cron expression, a timedelta or a trigger as JSON.",
+                value=f"{given!r}",
+            )
         )
     if timezone is not None:
-        raise UnusableDeclaration("timezone belongs to a cron expression. Write it into the trigger instead.")
+        raise UnusableDeclaration(phrase("timezone belongs to a cron expression. Write it into the trigger instead."))
     if isinstance(found.get("seconds"), float) and found["seconds"].is_integer():
         found["seconds"] = int(found["seconds"])
     return found

@@ -29,6 +29,7 @@ from scheduler.core.declarations import read_trigger
 from scheduler.core.definition import POLICIES
 from scheduler.core.tasks import misfits
 from scheduler.errors import InvalidParameters, InvalidTemplate
+from scheduler.messages import phrase, row
 
 BODY_FIELDS = ("task", "trigger", "timezone", "args", "kwargs", "name", "description", "tags", *POLICIES)
 
@@ -102,12 +103,12 @@ def read_parameters(given: Any) -> tuple[Parameter, ...]:
     :raises InvalidTemplate: naming the parameter and what is wrong with it
     """
     if isinstance(given, str) or not isinstance(given, Sequence) or len(given) > _MOST_PARAMETERS:
-        raise InvalidTemplate(f"The parameters are a list of at most {_MOST_PARAMETERS} objects.")
+        raise InvalidTemplate(phrase("The parameters are a list of at most {most} objects.", most=_MOST_PARAMETERS))
     found = tuple(_parameter(place, each) for place, each in enumerate(given))
     names = [parameter.name for parameter in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise InvalidTemplate(f"The parameter “{twice[0]}” is defined twice.")
+        raise InvalidTemplate(phrase("The parameter “{name}” is defined twice.", name=twice[0]))
     model = _model(found)
     for parameter in found:
         if not parameter.is_required:
@@ -121,7 +122,9 @@ def _parameter(place: int, given: Any) -> Parameter:
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in problem["loc"]) or "it"
-        raise InvalidTemplate(f"Parameter {place + 1}: {where}: {_reason(problem)}.") from None
+        raise InvalidTemplate(
+            phrase("Parameter {place}: {name}: {reason}.", place=place + 1, name=where, reason=_reason(problem))
+        ) from None
     return Parameter(
         name=read.name,
         type=read.type,
@@ -179,19 +182,23 @@ def _checked(model: type[BaseModel], given: Mapping[str, Any], *, only: str | No
         ]
     if not problems:
         return {}
-    texts = [f"{'.'.join(map(str, each['loc']))}: {_reason(each)}." for each in problems]
+    texts = [
+        phrase("{name}: {reason}.", name=".".join(map(str, each["loc"])), reason=_reason(each)) for each in problems
+    ]
     if only is not None:
-        raise InvalidTemplate(f"The default of {texts[0]}")
+        raise InvalidTemplate(phrase("The default of {problem}", problem=texts[0]))
     details = tuple(
         {"pointer": f"/parameters/{'/'.join(map(str, each['loc']))}", "code": each["type"], "detail": text}
         for each, text in zip(problems, texts, strict=True)
     )
-    raise InvalidParameters(" ".join(texts), problems=details)
+    raise InvalidParameters(row(" ", texts), problems=details)
 
 
 def _reason(problem: Mapping[str, Any]) -> str:
     known = misfits.reason_of(problem)
-    return misfits.message_of(problem) if known is None else f"“{str(problem['input'])[:80]}” {known}"
+    if known is None:
+        return misfits.message_of(problem)
+    return phrase("“{value}” {reason}", value=str(problem["input"])[:80], reason=known)
 
 
 def check_body(body: Any, parameters: Sequence[Parameter]) -> None:
@@ -201,23 +208,32 @@ def check_body(body: Any, parameters: Sequence[Parameter]) -> None:
     :raises InvalidTemplate: naming the field or the placeholder
     """
     if not isinstance(body, Mapping):
-        raise InvalidTemplate("The body is an object: the definition of a job.")
+        raise InvalidTemplate(phrase("The body is an object: the definition of a job."))
     unknown = sorted(set(body) - set(BODY_FIELDS))
     if unknown:
-        raise InvalidTemplate(f"A job has no field “{unknown[0]}”. Allowed: {', '.join(BODY_FIELDS)}.")
+        raise InvalidTemplate(
+            phrase("A job has no field “{name}”. Allowed: {names}.", name=f"{unknown[0]}", names=", ".join(BODY_FIELDS))
+        )
     for name in ("task", "trigger"):
         if name not in body:
-            raise InvalidTemplate(f"The body needs “{name}”.")
+            raise InvalidTemplate(phrase("The body needs “{name}”.", name=name))
     known = {parameter.name for parameter in parameters}
     used = set(_placeholders(body))
     missing = sorted(used - known)
     if missing:
-        raise InvalidTemplate(f"The body uses {{{missing[0]}}}, and no parameter has this name.")
+        raise InvalidTemplate(
+            phrase("The body uses {placeholder}, and no parameter has this name.", placeholder=f"{{{missing[0]}}}")
+        )
     secret = {parameter.name for parameter in parameters if parameter.is_secret}
     outside = {name: value for name, value in body.items() if name not in ("args", "kwargs")}
     leaked = sorted(secret & set(_placeholders(outside)))
     if leaked:
-        raise InvalidTemplate(f"The secret {{{leaked[0]}}} may stand in arguments only: everything else is shown.")
+        raise InvalidTemplate(
+            phrase(
+                "The secret {placeholder} may stand in arguments only: everything else is shown.",
+                placeholder=f"{{{leaked[0]}}}",
+            )
+        )
 
 
 def _placeholders(value: Any) -> Iterator[str]:
@@ -238,7 +254,14 @@ def _name(match: re.Match[str], text: str) -> Iterator[str]:
         return
     if match[1] is None or not _NAME.fullmatch(match[1]):
         raise InvalidTemplate(
-            f"“{text[:80]}” holds {match[0][:40]}: a placeholder is {{name}} alone. Write {{{{ or }}}} for braces."
+            phrase(
+                "“{text}” holds {found}: a placeholder is {example} alone. Write {opening} or {closing} for braces.",
+                text=text[:80],
+                found=match[0][:40],
+                example="{name}",
+                opening="{{",
+                closing="}}",
+            )
         )
     yield match[1]
 

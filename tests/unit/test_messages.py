@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import pickle
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from django.utils import translation
 
+from scheduler import errors
 from scheduler.admin.format.languages import told
 from scheduler.core.triggers import describe, normalize
 from scheduler.errors import InvalidTrigger, NeverFires, SchedulerError
@@ -14,6 +18,23 @@ from scheduler.messages import Message, phrase, phrase_of, row, with_values
 from tests.unit.triggers.oracle import utc
 
 NOW = utc(2026, 11, 23, 4)
+
+PACKAGE = Path(__file__).resolve().parents[2] / "scheduler"
+ERRORS_OF_MACHINES = {
+    # Of bodies of the API, whose messages are English as its other texts are.
+    "InvalidRequest",
+    # Of files and options at a shell.
+    *("InvalidImport", "UnusableDeclaration"),
+    # Of code and settings: system checks and logs.
+    *("InvalidTask", "DuplicateTask", "Misconfigured"),
+}
+MODULES_OF_MACHINES = {
+    "core/triggers/apscheduler.py": "triggers of Python code",
+    "services/jobs/transfer.py": "imports at a shell",
+    "services/queries/metrics.py": "the API",
+    "services/retention.py": "settings and options of a command",
+    "services/templates/predefined.py": "templates restore",
+}
 
 
 class TestAPhrase:
@@ -145,3 +166,31 @@ class TestTriggersInSpanish:
 
         with translation.override("es"):
             assert told(caught.value) == sentence
+
+
+class TestAnErrorThatPeopleRead:
+    """The admin renders the errors of ``core`` and ``services`` in the reader's language."""
+
+    def test_is_made_of_a_message(self) -> None:
+        assert sorted(set(_plain_errors())) == []
+
+
+def _plain_errors() -> Iterator[str]:
+    """Yield where an error is raised with English text instead of a message."""
+    for folder in ("core", "services"):
+        for path in (PACKAGE / folder).rglob("*.py"):
+            name = path.relative_to(PACKAGE).as_posix()
+            if name in MODULES_OF_MACHINES:
+                continue
+            for node in ast.walk(ast.parse(path.read_text())):
+                error = _named(node)
+                if error not in ERRORS_OF_MACHINES and issubclass(getattr(errors, error, Exception), SchedulerError):
+                    yield f"{name}: {error}"
+
+
+def _named(node: ast.AST) -> str:
+    """Return the name of an error that is raised with a literal or an f-string, or an empty string."""
+    match node:
+        case ast.Raise(exc=ast.Call(func=ast.Name(id=name), args=[ast.Constant() | ast.JoinedStr(), *_])):
+            return name
+    return ""

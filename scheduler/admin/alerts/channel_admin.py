@@ -181,7 +181,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         try:
             channel = channels.get(id=channel_id)
         except ChannelNotFound as error:
-            raise Http404(str(error)) from None
+            raise Http404(told(error)) from None
         try:
             answer = channels.test(channel=channel)
         except DeliveryFailed as error:

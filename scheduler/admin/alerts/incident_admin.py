@@ -214,7 +214,7 @@ def _found(incident_id: str | int) -> Incident:
     try:
         return incidents.get(id=int(incident_id))
     except (IncidentNotFound, ValueError, OverflowError) as error:
-        raise Http404(str(error)) from None
+        raise Http404(told(error)) from None
 
 
 def _until(request: HttpRequest, question: Question, act: Callable[[datetime], Done]) -> HttpResponse:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin import addresses, pages
 from scheduler.admin.changes import change_text
 from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.core import error_messages
@@ -71,8 +72,8 @@ class ChangeAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         if request.method == "POST" and plan.job is not None and not plan.differences:
             # Also for a reload after it was done.
-            told = _("Restored version %(version)d of “%(name)s”.")
-            self.message_user(request, told % {"name": plan.job.name, "version": change.version})
+            restored = _("Restored version %(version)d of “%(name)s”.")
+            self.message_user(request, restored % {"name": plan.job.name, "version": change.version})
             return HttpResponseRedirect(addresses.job(plan.job.pk))
 
         def act() -> Done:
@@ -112,7 +113,7 @@ def _found(change_id: str | int) -> Change:
     try:
         return job_history.get(id=int(change_id))
     except (ChangeNotFound, ValueError) as error:
-        raise Http404(str(error)) from None
+        raise Http404(told(error)) from None
 
 
 def _context(request: HttpRequest) -> dict[str, Any]:
@@ -150,7 +151,7 @@ def _slice(request: HttpRequest, given: dict[str, str]) -> tuple[Page[Change], s
     try:
         return job_history.page(filter=_filter(given), limit=PAGE_SIZE, cursor=request.GET.get("cursor", "")), ""
     except InvalidFilter as error:
-        return job_history.page(filter=ChangeFilter(), limit=PAGE_SIZE), str(error)
+        return job_history.page(filter=ChangeFilter(), limit=PAGE_SIZE), told(error)
 
 
 def _filter(given: dict[str, str]) -> ChangeFilter:

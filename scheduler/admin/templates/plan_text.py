@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from scheduler.admin import addresses
 from scheduler.admin.changes import change_text
 from scheduler.admin.format import display
+from scheduler.admin.format.languages import told
 from scheduler.core.declarations import REMOVED
 from scheduler.core.jobs.differences import Difference
 from scheduler.core.tasks.registry import registry
@@ -44,7 +45,7 @@ def context(found: Synchronisation) -> dict[str, Any]:
     return {
         "plan_rows": [_row(step, coming, now=now) for step, coming in zip(first, next_runs.of(first), strict=True)],
         "plan_more": max(len(shown) - MOST_ROWS, 0),
-        "plan_errors": [f"{error.origin}: {error.text}" for error in found.errors],
+        "plan_errors": [f"{error.origin}: {told(error.text)}" for error in found.errors],
         "plan_counts": _counts(found.steps),
         "has_changes": found.has_changes,
     }
@@ -57,7 +58,7 @@ def _row(step: Step, coming: NextRuns | None, *, now: datetime) -> dict[str, Any
         "address": addresses.job(step.job) if step.job else "",
         "action": ACTIONS[step.action],
         "is_bad": step.action is Action.REFUSED,
-        "text": step.text,
+        "text": told(step.text),
         "changes": [difference(step.flat.get("task", ""), name, old, new, now=now) for name, old, new in write],
         "drift": [
             difference(step.flat.get("task", ""), each.field, each.declared, each.stored, now=now)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from scheduler.admin import pages
 from scheduler.admin.bulk import bulk_admin
+from scheduler.admin.format.languages import told
 from scheduler.admin.templates import frame, plan_text
 from scheduler.admin.templates.template_forms import TemplateForm
 from scheduler.core.states import Via
@@ -60,7 +61,7 @@ def upgrade_page(request: HttpRequest, template: Template) -> HttpResponse:
     try:
         version = templates.version(template=template, number=int(number) if number.isdecimal() else None)
     except SchedulerError as error:
-        raise Http404(str(error)) from None
+        raise Http404(told(error)) from None
     overwrite = given.get("overwrite") == "1"
     if request.method == "POST" and "apply" in request.POST:
         return _begin(request, version, overwrite=overwrite)

@@ -87,7 +87,7 @@ def _create(steps: Sequence[Step], *, options: Options, author: Author, now: dat
 def _outcome(step: Step, *, job: str, error: SchedulerError | None) -> Step:
     if error is None:
         return replace(step, job=job, stored=None)
-    return replace(step, action=Action.REFUSED, text=str(error), stored=None)
+    return replace(step, action=Action.REFUSED, text=error.message, stored=None)
 
 
 def _change(steps: Sequence[Step], *, author: Author) -> dict[str, Step]:

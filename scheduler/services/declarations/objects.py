@@ -32,7 +32,7 @@ def plan(*, declared: Iterable[DeclaredObject], options: Options, owner: str, re
         try:
             found.append(_step(each, row, options, {**facts, "owner": owner, "release": release}))
         except SchedulerError as error:
-            found.append(Step(**facts, action=Action.REFUSED, text=str(error)))
+            found.append(Step(**facts, action=Action.REFUSED, text=error.message))
     return tuple(found)
 
 
@@ -118,7 +118,7 @@ def _carry_out(step: Step, owner: str, release: str, author: Author) -> Step:
             }
             Row.objects.update_or_create(kind=step.kind, key=step.key, defaults=noted)
     except SchedulerError as error:
-        return replace(step, action=Action.REFUSED, text=str(error))
+        return replace(step, action=Action.REFUSED, text=error.message)
     return step
 
 

@@ -49,7 +49,7 @@ def decide(
                 action=Action.REFUSED,
                 source=declaration.source,
                 origin=declaration.origin,
-                text=str(error),
+                text=error.message,
             )
 
 

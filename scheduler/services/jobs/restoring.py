@@ -12,6 +12,7 @@ from scheduler.core.jobs import differences
 from scheduler.core.jobs.differences import Difference
 from scheduler.core.states import JobSource, JobState, Via
 from scheduler.errors import JobNotFound, NothingToRestore
+from scheduler.messages import phrase
 from scheduler.models import Change, Job
 from scheduler.services import jobs
 from scheduler.services.queries import job_history
@@ -60,7 +61,9 @@ def restore(
             return _create(change, author, now)
         changed = {difference.name.partition(".")[0] for difference in _differences(job, change)}
         if not changed:
-            raise NothingToRestore(f"“{job.name}” is now as it was in version {change.version}.")
+            raise NothingToRestore(
+                phrase("“{name}” is now as it was in version {number}.", name=job.name, number=change.version)
+            )
         return jobs.update(job=job, **author, now=now, **{name: change.definition[name] for name in changed})
 
 

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from scheduler.core import templates as rules
 from scheduler.core.templates import Parameter
 from scheduler.errors import InvalidTemplate, TemplateNotFound
+from scheduler.messages import phrase, phrase_of
 from scheduler.models import Template, TemplateVersion
 from scheduler.services import transactions
 
@@ -46,7 +47,7 @@ def get(*, slug: str) -> Template:
     """:raises TemplateNotFound: a template with this slug does not exist"""
     found = all_templates().filter(slug=slug).first()
     if found is None:
-        raise TemplateNotFound(f"There is no template “{slug[:100]}”.")
+        raise TemplateNotFound(phrase("There is no template “{slug}”.", slug=slug[:100]))
     return found
 
 
@@ -59,7 +60,7 @@ def version(*, template: Template, number: int | None = None) -> TemplateVersion
     versions: QuerySet[TemplateVersion] = template.versions.order_by("-number")
     found = versions.filter(number=number).first() if number is not None else versions.first()
     if found is None:
-        raise TemplateNotFound(f"“{template.title}” has no version {number or 1}.")
+        raise TemplateNotFound(phrase("“{title}” has no version {number}.", title=template.title, number=number or 1))
     return found
 
 
@@ -109,15 +110,17 @@ def create(
                 template=template, number=1, parameters=stored_parameters, body=stored_body, created_by=actor
             )
     except IntegrityError:
-        raise InvalidTemplate(f"A template “{slug}” exists already.") from None
+        raise InvalidTemplate(phrase("A template “{slug}” exists already.", slug=slug)) from None
 
 
 def check_words(*, slug: str, title: str) -> None:
     """:raises InvalidTemplate: naming what is wrong"""
     if not slug or len(slug) > 100 or not all(part.isalnum() for part in slug.replace("_", "-").split("-")):
-        raise InvalidTemplate(f"The slug is “{slug[:64]}”. Allowed: letters, digits and hyphens between them.")
+        raise InvalidTemplate(
+            phrase("The slug is “{slug}”. Allowed: letters, digits and hyphens between them.", slug=slug[:64])
+        )
     if not title.strip() or len(title) > 200 or not title.isprintable():
-        raise InvalidTemplate("The title has 1 to 200 characters that can be printed.")
+        raise InvalidTemplate(phrase("The title has 1 to 200 characters that can be printed."))
 
 
 def add_version(
@@ -159,5 +162,12 @@ def remove(*, template: Template) -> None:
 
     count = instances.of(template=template).count()
     if count:
-        raise InvalidTemplate(f"“{template.title}” has {count:,} instances. Detach or delete them first.")
+        raise InvalidTemplate(
+            phrase_of(
+                "“{title}” has an instance. Detach or delete it first.",
+                "“{title}” has {number:,} instances. Detach or delete them first.",
+                number=count,
+                title=template.title,
+            )
+        )
     template.delete()

@@ -12,6 +12,7 @@ from scheduler.core import reasons
 from scheduler.core.declarations import Declaration, OnConflict
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidParameters, JobNotFound, SchedulerError, UnusableDeclaration
+from scheduler.messages import phrase
 from scheduler.models import Declaration as Row
 from scheduler.models import Job, Template, TemplateVersion
 from scheduler.services import declarations, jobs, masking, transactions
@@ -116,7 +117,7 @@ def stored_masked(row: Row) -> dict[str, Any]:
 def _row(job: Job) -> Row:
     row = Row.objects.filter(job_key=job.pk, template_version__isnull=False).select_related("template_version").first()
     if row is None:
-        raise JobNotFound(f"“{job.name}” is not an instance of a template.")
+        raise JobNotFound(phrase("“{name}” is not an instance of a template.", name=job.name))
     return row
 
 
@@ -200,12 +201,12 @@ def _collected(version: TemplateVersion, rows: str, given: Iterable[tuple[str, M
         origin = f"{rows} row {number}"
         try:
             if key in found:
-                raise InvalidParameters(f"The key “{key}” is there twice.")
+                raise InvalidParameters(phrase("The key “{key}” is there twice.", key=key))
             found[key] = replace(
                 declaration(version=version, key=key, values=values, owner=owner), source=rows, origin=origin
             )
         except SchedulerError as error:
-            errors.append(LoadError(source=rows, origin=origin, text=str(error)))
+            errors.append(LoadError(source=rows, origin=origin, text=error.message))
     return Collected(declarations=tuple(found.values()), errors=tuple(errors), owner=owner)
 
 

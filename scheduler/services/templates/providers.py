@@ -10,6 +10,7 @@ from typing import Any
 from scheduler import schedules
 from scheduler.core.templates import Parameter
 from scheduler.errors import InvalidParameters, TemplateNotFound
+from scheduler.messages import phrase
 from scheduler.schedules import Row
 
 _MOST_ROWS = 100_000
@@ -20,7 +21,13 @@ def provider(*, name: str) -> schedules.Rows:
     """:raises TemplateNotFound: no provider has this name"""
     known = schedules.providers()
     if name not in known:
-        raise TemplateNotFound(f"No provider is called “{name[:64]}”. There are: {', '.join(sorted(known)) or 'none'}.")
+        raise TemplateNotFound(
+            phrase(
+                "There is no provider “{name}”. Available: {names}.",
+                name=name[:64],
+                names=", ".join(sorted(known)) or "–",
+            )
+        )
     return known[name]
 
 
@@ -36,19 +43,25 @@ def read_table(*, text: str, parameters: Iterable[Parameter]) -> list[Row]:
     lines = csv.DictReader(io.StringIO(text.lstrip("\ufeff").strip("\r\n ")), delimiter=_delimiter(text), strict=True)
     heading = [name.strip() for name in lines.fieldnames or ()]
     if "key" not in heading:
-        raise InvalidParameters("The table needs a heading with a column “key”.")
+        raise InvalidParameters(phrase("The table needs a heading with a column “key”."))
     unknown = [name for name in heading if name != "key" and name not in known]
     if unknown:
-        raise InvalidParameters(f"The column “{unknown[0]}” is not a parameter. There are: key, {', '.join(known)}.")
+        raise InvalidParameters(
+            phrase(
+                "The column “{name}” is not a parameter. There are: {names}.",
+                name=unknown[0],
+                names=", ".join(("key", *known)),
+            )
+        )
     lines.fieldnames = heading
     found: list[Row] = []
     try:
         for line in lines:
             found.append(_row(line, known, lines.line_num))
             if len(found) > _MOST_ROWS:
-                raise InvalidParameters(f"The table has more than {_MOST_ROWS:,} rows.")
+                raise InvalidParameters(phrase("The table has more than {most:,} rows.", most=_MOST_ROWS))
     except csv.Error as error:
-        raise InvalidParameters(f"Line {lines.line_num}: {error}.") from None
+        raise InvalidParameters(phrase("Line {line}: {problem}.", line=lines.line_num, problem=f"{error}")) from None
     return found
 
 
@@ -59,7 +72,7 @@ def _delimiter(text: str) -> str:
 
 def _row(line: Mapping[str | Any, Any], known: Mapping[str, Parameter], number: int) -> Row:
     if None in line or any(value is None for value in line.values()):
-        raise InvalidParameters(f"Line {number} has another number of columns than the heading.")
+        raise InvalidParameters(phrase("Line {line} has another number of columns than the heading.", line=number))
     values = {
         name: _value(text.strip(), known[name])
         for name, text in line.items()
@@ -67,7 +80,7 @@ def _row(line: Mapping[str | Any, Any], known: Mapping[str, Parameter], number: 
     }
     key = line["key"].strip()
     if not key:
-        raise InvalidParameters(f"Line {number} has no key.")
+        raise InvalidParameters(phrase("Line {line} has no key.", line=number))
     return key, values
 
 

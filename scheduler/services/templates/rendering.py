@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from scheduler import sealing
+from scheduler.core import error_messages
 from scheduler.core import templates as rules
 from scheduler.core.declarations import Declaration
 from scheduler.core.templates import Parameter
@@ -54,10 +55,7 @@ def _check_destination(values: Mapping[str, Any], known: Sequence[Parameter], st
         name for name in {*values, *before} - secret if before.get(name) != values.get(name, before.get(name))
     )
     if kept and changed:
-        raise InvalidParameters(
-            f"{kept[0]} stays masked while {', '.join(changed)} changes, and could be sent to another place. "
-            f"Enter {kept[0]} again."
-        )
+        raise InvalidParameters(error_messages.SECRET_NEEDED(secret=kept[0], names=", ".join(changed)))
 
 
 def _unmasked(name: str, value: Any, known: Iterable[Parameter], stored: Mapping[str, Any]) -> Any:
@@ -65,7 +63,7 @@ def _unmasked(name: str, value: Any, known: Iterable[Parameter], stored: Mapping
     if not is_secret or value != masking.MASK:
         return value
     if not sealing.is_sealed(stored.get(name)):
-        raise InvalidParameters(f"{name} is masked, and there is no stored value that it stands for.")
+        raise InvalidParameters(error_messages.NOTHING_MASKED(name=name))
     return sealing.unseal(stored[name])
 
 

@@ -102,7 +102,7 @@ def _upgraded(version: TemplateVersion, *, keys: Collection[str] | None = None) 
             declared = _declared(row, version, known)
         except SchedulerError as error:
             facts: dict[str, Any] = {"key": row.key, "source": row.source, "job": row.job_key}
-            found.refused.append(Step(action=Action.REFUSED, text=str(error), **facts))
+            found.refused.append(Step(action=Action.REFUSED, text=error.message, **facts))
         else:
             found.by_owner.setdefault(row.owner, []).append(declared)
     return found

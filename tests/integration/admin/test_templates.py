@@ -234,6 +234,17 @@ class TestUpgrades:
         assert Job.objects.filter(priority=2).count() == 4
         assert set(Change.objects.filter(action="edited").values_list("actor", "via")) == {("anna", "admin")}
 
+    def test_name_what_is_refused_in_the_readers_language(self, client: Client, version: TemplateVersion) -> None:
+        instances.create(version=version, key="nine", values={"number": 9})
+        strict = [{**PARAMETERS[0], "maximum": 4}, PARAMETERS[1]]
+        templates.add_version(template=version.template, parameters=strict, body=BODY)
+        row = upgrade(client, version, {"to": "2"})
+        client.cookies["django_language"] = "es"
+
+        for page in (address("upgrade", version), f"/admin/scheduler/bulkaction/{row.pk}/change/"):
+            shown = text(client.get(page))
+            assert "number: «9» debe ser como máximo 4." in shown, page
+
     def test_are_shown_before_the_version_is_saved(self, client: Client, version: TemplateVersion) -> None:
         instances.create(version=version, key="three", values={"number": 3})
         paused = instances.create(version=version, key="four", values={"number": 4})

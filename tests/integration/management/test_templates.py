@@ -101,7 +101,7 @@ class TestInstances:
 
         assert run("sync", "squares", "--rows", "two")[1] == 0
         assert Job.objects.count() == 2
-        assert "There are: two" in run("sync", "squares", "--rows", "three")[2]
+        assert "Available: two" in run("sync", "squares", "--rows", "three")[2]
 
     def test_are_upgraded_and_detached(self, file: Path) -> None:
         run("create", "squares", "three", "--set", "number=3")

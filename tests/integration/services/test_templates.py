@@ -62,7 +62,7 @@ class TestVersions:
     def test_a_template_with_instances_is_not_deleted(self, version: TemplateVersion) -> None:
         instances.create(version=version, key="three", values={"number": 3})
 
-        with pytest.raises(InvalidTemplate, match="1 instances"):
+        with pytest.raises(InvalidTemplate, match="has an instance"):
             templates.remove(template=version.template)
 
 
