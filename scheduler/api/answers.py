@@ -244,7 +244,7 @@ class StatusMetrics(Tally):
     last_execution_at: Time | None
 
 
-class Queue(BaseModel):
+class ExecutorQueue(BaseModel):
     executor: str
     queued: int
     running: int
@@ -286,7 +286,7 @@ class SchedulerStatus(BaseModel):
     jobs_by_state: dict[str, int]
     metrics: StatusMetrics
     nodes: list[LivingNode]
-    queues: list[Queue]
+    queues: list[ExecutorQueue]
     due_jobs: int
     overdue_jobs: int
     max_overdue_seconds: float
