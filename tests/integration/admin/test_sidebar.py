@@ -44,6 +44,7 @@ class TestTheSidebar:
                 "Templates",
                 "Calendars",
                 "Runs",
+                "Queues",
                 "Incidents",
                 "Nodes",
                 "Health",
