@@ -123,6 +123,8 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
         **{f"scheduler_template_{name}": template for name in ("version", "instance", "table", "upgrade")},
         **{f"scheduler_incident_{name}": incident for name in ("acknowledge", "snooze", "close")},
         "scheduler_incident_mute": job.pk,
+        **dict.fromkeys(("scheduler_queue_page", "scheduler_queue_pause", "scheduler_queue_resume"), "default"),
+        "scheduler_queue_task": "sample.nothing",
         "scheduler_incident_link": alerts["link"].rstrip("/").rsplit("/", 1)[-1],
     }
     plain = ("dashboard", "outlook", "zone", "health", "job_pause_all")
@@ -140,7 +142,9 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
         Shown(
             name=name,
             address=reverse(f"admin:{name}", args=values),
-            is_asked=name.startswith(tuple(f"scheduler_{what}_" for what in ("job", "run", "change", "incident")))
+            is_asked=name.startswith(
+                tuple(f"scheduler_{what}_" for what in ("job", "run", "change", "incident", "queue"))
+            )
             and name.split("_", 2)[2] in asked,
         )
         for name, values in found.items()

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -86,7 +87,9 @@ def in_a_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
         finally:
             await sync_to_async(connections.close_all)()
 
-    return asyncio.run(run())
+    # In a thread of its own: that of the tests may have the loop of a browser.
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        return pool.submit(asyncio.run, run()).result()
 
 
 def backend() -> LedgerBackend:

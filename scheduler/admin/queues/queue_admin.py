@@ -103,7 +103,7 @@ class QueueAdmin(ReadOnlyAdmin):
             title=_("Pause the queue “%s”?") % display.first_line(name),
             effects=[
                 _("Nodes begin none of its runs, those of jobs included. Runs that have begun continue."),
-                _("Runs are still queued: %(number)s wait now.") % {"number": f"{state.queued:,}"},
+                _("Runs are still queued: %(number)s wait now.") % {"number": display.number(state.queued)},
             ],
             button=_("Pause the queue"),
             back=_address(name),
@@ -122,7 +122,7 @@ class QueueAdmin(ReadOnlyAdmin):
 
         question = Question(
             title=_("Resume the queue “%s”?") % display.first_line(name),
-            effects=[_("Nodes begin the runs that wait: %(number)s.") % {"number": f"{state.queued:,}"}],
+            effects=[_("Nodes begin the runs that wait: %(number)s.") % {"number": display.number(state.queued)}],
             button=_("Resume the queue"),
             back=_address(name),
         )

@@ -161,7 +161,7 @@ READERS = {
     stored_retention: {
         *("find_old_runs", "delete_runs", "find_ended_jobs", "find_old_changes", "delete_changes", "find_gone_nodes"),
         *("delete_nodes", "find_stock_history", "delete_stock_history", "delete_rollups", "fold_counters"),
-        *("delete_idempotency_keys", "delete_incidents", "delete_notifications"),
+        *("delete_idempotency_keys", "delete_incidents", "delete_notifications", "find_old_enqueued_runs"),
     },
     PostgresJobStore: {
         *("start", "shutdown", "lookup_job", "get_due_jobs", "get_next_run_time", "get_all_jobs"),

@@ -75,7 +75,7 @@ class TestRunDue:
         jobs.pause(job=hourly(), until=NOON + 3 * HOUR - timedelta(minutes=1))
         for instant in (NOON + 2 * HOUR, NOON + 3 * HOUR - timedelta(minutes=1)):
             advance_to(instant)
-            assert run_due() == []
+            assert {run.state for run in run_due()} <= {RunState.SKIPPED}
 
         advance_to(NOON + 3 * HOUR)
         assert [run.state for run in run_due()] == [RunState.SUCCEEDED]

@@ -55,8 +55,8 @@ class NothingOwned:
 
     opened = 1
 
-    def execute(self, statement: str, **parameters: object) -> list[tuple[int]]:
-        return {"skip_numbers": [(0,)], "owned_runs": []}[statement]
+    def execute(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
+        return {"skip_numbers": [(0,)], "owned_runs": [], "next_due": [(None,) * 5]}[statement]
 
 
 def loop_of(*duties: type[Duty], has_lease: bool = True, poll_seconds: float = 5.0) -> NodeLoop:
