@@ -70,7 +70,7 @@ def corners(session: nox.Session) -> None:
         if interpreter is None:
             session.log(f"Left out: Django {django} wants Python 3.12, which is not on this machine.")
             continue
-        folder = Path(session.create_tmp()) / f"corner-{number}"
+        folder = Path(session.create_tmp()).resolve() / f"corner-{number}"
         session.run(interpreter, "-m", "venv", "--clear", str(folder), external=True, silent=True)
         installed = folder / "bin" / "python"
         packages = [f"django~={django}.0", driver, f"{wheel}[testing]", "pytest-django"]
