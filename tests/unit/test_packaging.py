@@ -50,7 +50,7 @@ class TestThePackage:
 
 
 class TestTheFilesOfPages:
-    MOST_BYTES = 40 * 1024
+    MOST_BYTES = 40_000
 
     def test_are_small(self) -> None:
         files = [*(ROOT / "scheduler/static").rglob("*.css"), *(ROOT / "scheduler/static").rglob("*.js")]
