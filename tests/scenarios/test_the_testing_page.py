@@ -34,6 +34,7 @@ def with_examples(project: OwnProject) -> OwnProject:
     project.append("catalog/models.py", MODEL)
     project.directory.joinpath("catalog/tasks.py").write_text(tasks)
     project.directory.joinpath("catalog/tests.py").unlink()
+    project.directory.joinpath("pytest.ini").write_text("[pytest]\nDJANGO_SETTINGS_MODULE = shop.settings\n")
     project.directory.joinpath("catalog/test_page.py").write_text("\n\n".join(tests))
     if has_tasks(project):
         receipts, about_receipts = blocks(ABOUT_TASKS)
@@ -53,7 +54,7 @@ class TestTheExamples:
     def test_work_under_pytest(self, with_examples: OwnProject) -> None:
         # Where the package is installed, pytest finds the plugin by itself.
         plugin = ["-p", "scheduler.contrib.pytest_plugin"] if with_examples.python == sys.executable else []
-        options = [*plugin, "--ds", "shop.settings", "-p", "no:cacheprovider", "-q", "catalog"]
+        options = [*plugin, "-p", "no:cacheprovider", "-q", "catalog"]
 
         done = with_examples.call("-m", "pytest", *options)
 
