@@ -12,6 +12,17 @@ KWARGS_IS_AN_OBJECT = declare(
     "kwargs_is_an_object", "kwargs is “{value}”. It must be an object with a name for each argument.", value=str
 )
 UNKNOWN_POLICY = declare("unknown_policy", "A job has no policy {names}. There are: {all}.", names=str, all=str)
+NO_CELERY_APP = declare(
+    "no_celery_app",
+    "SCHEDULER['CELERY_APP'] is “{path}”, which cannot be imported: {problem}",
+    path=str,
+    problem=str,
+)
+NO_CELERY_BROKER = declare(
+    "no_celery_broker",
+    "The executor “{name}” needs a broker. Set CELERY_BROKER_URL, such as redis://host:6379/0 or amqp://user:password@host//.",
+    name=str,
+)
 POLICY_IS_A_NAME = declare(
     "policy_is_a_name",
     "{name} is “{value}”. It must be a name of at most {most} characters.",

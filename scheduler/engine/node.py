@@ -6,14 +6,14 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons, zone_rules
-from scheduler.core.states import NodeState
+from scheduler.core.states import NodeKind, NodeState
 from scheduler.core.tasks.registry import registry
-from scheduler.engine.duties import Grant, Reconcile, Work
+from scheduler.engine.duties import DUTIES, Duty, Grant, Reconcile, Work
 from scheduler.engine.endings import Endings
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat, Identity
@@ -23,7 +23,7 @@ from scheduler.engine.wakeups import Wakeups
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution import logs
-from scheduler.execution.pools import Deadline, Pool, Publish, Report, Timekeeper, stop_all
+from scheduler.execution.pools import Deadline, PoolFactory, Timekeeper, stop_all
 from scheduler.execution.recorder import Recorder
 from scheduler.messages import Message
 from scheduler.store.claiming.positions import Positions
@@ -40,9 +40,6 @@ from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
-PoolFactory = Callable[[str, Report, Publish, Identity], Pool]
-"""Makes the pool of an executor, given its name, whom to report and to show things to, and who the node is."""
-
 
 class Node:
     """One scheduler process, as the other nodes see it."""
@@ -54,9 +51,12 @@ class Node:
         executors: Mapping[str, PoolFactory],
         events: Events | None = None,
         owns_process: bool = False,
+        duties: tuple[type[Duty], ...] = DUTIES,
+        kind: NodeKind = NodeKind.NODE,
     ) -> None:
         self.identity = Identity()
         self.name = settings.name()
+        self.kind = kind
         self._settings = settings
         self._events = events or NoEvents()
         self._connection = Connection(purpose="node")
@@ -86,7 +86,7 @@ class Node:
         self._watchdog = Watchdog()
         self._timekeeper = Timekeeper(pools=pools.values())
         self._session = Connection(purpose="tick")
-        self.loop = NodeLoop(self._make_work())
+        self.loop = NodeLoop(self._make_work(), duties=duties)
 
     def _make_recorder(self) -> Recorder:
         return Recorder(
@@ -219,6 +219,7 @@ class Node:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=__version__,
+            kind=self.kind,
             executors=self.executors,
             queues=self._settings.queues,
             tasks=registry.names(),

@@ -1,0 +1,19 @@
+"""
+The Celery application, for workers that run bodies: ``celery -A openlearn worker -Q scrape``.
+
+Only Celery imports this module. Nodes and the web work without it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from celery import Celery
+
+from scheduler.contrib import celery as scheduler_celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "openlearn.settings")
+
+app = Celery("openlearn")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+scheduler_celery.setup(app)
