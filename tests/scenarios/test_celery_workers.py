@@ -189,9 +189,7 @@ class TestAWorkerThatStops:
 
 
 class TestAnAwkwardEnvironment:
-    def test_the_broker_delivers_again_what_waits_in_a_worker(
-        self, site: Site, valkey: Broker, tmp_path: Path
-    ) -> None:
+    def test_the_broker_delivers_again_what_waits_in_a_worker(self, site: Site, valkey: Broker, tmp_path: Path) -> None:
         busy = site.start_worker(valkey, places=1, DJANGO_SETTINGS_MODULE="tests.scenarios.impatient")
         held = waiting_run("held", "sample.hold", kwargs={"until": str(tmp_path / "release")})
         ring(held)
@@ -208,9 +206,7 @@ class TestAnAwkwardEnvironment:
         assert ended(held).state == "succeeded"
         busy.stop()
         other.stop()
-        assert sorted(execution.run_id for execution in site.executions()) == sorted(
-            run.pk for run in (held, *waiting)
-        )
+        assert sorted(execution.run_id for execution in site.executions()) == sorted(run.pk for run in (held, *waiting))
 
     def test_postgresql_restarts_while_bodies_run(
         self, site: Site, valkey: Broker, cluster: Cluster, tmp_path: Path
@@ -286,5 +282,3 @@ class TestCancelling:
         assert ended(late).state == "succeeded"
         assert [execution.job for execution in site.executions()] == ["late"]
         worker.stop()
-
-

@@ -58,6 +58,6 @@ class TestWithoutABroker:
         monkeypatch.delenv("CELERY_BROKER_URL", raising=False)
         bell.application.cache_clear()
 
-        with pytest.raises(UnusableExecutor, match="celery:scrape.*CELERY_BROKER_URL"):
+        with pytest.raises(UnusableExecutor, match=r"celery:scrape.*CELERY_BROKER_URL"):
             CeleryBell("scrape").check()
         bell.application.cache_clear()

@@ -48,7 +48,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--no-web", action="store_true", help="Serve only the sample site, no admin.")
         parser.add_argument(
-            "--celery", action="store_true", help="Scrape on a Celery worker, with Valkey as the broker, beside the node."
+            "--celery",
+            action="store_true",
+            help="Scrape on a Celery worker, with Valkey as the broker, beside the node.",
         )
         parser.add_argument(
             "--until-runs",

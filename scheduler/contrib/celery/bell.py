@@ -68,7 +68,7 @@ class Line:
                 try:
                     self._send(queue, rings, deadline)
                 except Exception:
-                    # A broker that was restarted since the last batch has closed the connection. Messages may be doubled.
+                    # A broker that was restarted since has closed the connection. Messages may be doubled.
                     self.close()
                     if not was_open:
                         raise

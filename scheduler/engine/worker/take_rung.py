@@ -46,6 +46,16 @@ class TakeRung(Take):
                     self._answer(received, executor)
             self.rings.return_to_end(living)
 
+    def give_back(self) -> None:
+        """
+        Have the runs of all rings that wait here rung again at once. Called when the loop has ended.
+
+        :raises DatabaseUnavailable: they are rung again later
+        """
+        while (received := self.rings.next()) is not None:
+            run, attempt, _ = received.ring
+            taking.give_back(self.work.connection, node=self.work.identity.node, run=run, attempt=attempt)
+
     def _answer(self, received: Received, executor: str) -> None:
         workload = self.work.workload
         try:

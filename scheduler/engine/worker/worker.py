@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 import threading
 from collections.abc import Callable, Sequence
 
@@ -15,10 +16,14 @@ from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.engine.worker.rings import Received
 from scheduler.engine.worker.take_rung import TakeRung
+from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.pools import PoolFactory
 from scheduler.execution.processes import ProcessPool
 from scheduler.execution.threads import ThreadPool
 from scheduler.remote.executors import Ring
+from scheduler.telemetry import events
+
+logger = logging.getLogger(__name__)
 
 DUTIES: tuple[type[Duty], ...] = (Reconcile, Cancel, Grant, TakeRung, Announce)
 
@@ -27,8 +32,8 @@ class Worker:
     """
     Runs bodies in this process, or in children of it, for messages that somebody else receives.
 
-    ``queues``: those of the broker that are served here. ``uses_processes``: bodies run in child processes, which can be
-    ended, and otherwise in threads.
+    ``queues``: those of the broker that are served here. ``uses_processes``: bodies run in child processes, which can
+    be ended, and otherwise in threads.
     """
 
     def __init__(
@@ -45,7 +50,7 @@ class Worker:
         pool = ProcessPool if uses_processes else ThreadPool
         executors: dict[str, PoolFactory] = {kind.value: pool.factory(size=places, settings=settings)}
         self.node = Node(settings=settings, executors=executors, owns_process=True, duties=DUTIES, kind=kind)
-        self._rings = self.node.loop.duty(TakeRung).rings
+        self._take = self.node.loop.duty(TakeRung)
         self._passes = Passes(node=self.node)
         self._reporter = Reporter(node=self.node, settings=settings)
         self._grace_seconds = settings.grace_seconds
@@ -67,12 +72,12 @@ class Worker:
 
         ``answered`` is called when the ledger has decided, in the thread of the loop, before the body ends.
         """
-        self._rings.add(Received(ring=ring, answered=answered))
+        self._take.rings.add(Received(ring=ring, answered=answered))
         self.node.wakeups.wake()
 
     def forget_rings(self) -> None:
         """The broker delivers again what is not answered."""
-        self._rings.forget()
+        self._take.rings.forget()
 
     @property
     def hurry(self) -> threading.Event:
@@ -81,8 +86,11 @@ class Worker:
 
     def stop(self, *, may_wait: bool = True) -> None:
         """Release what has not begun, and let bodies end within the grace time if it ``may_wait``."""
-        self._rings.forget()
         self.node.pacemaker.rest()
         self._passes.stop(timeout=None)
         self._reporter.stop()
+        try:
+            self._take.give_back()
+        except DatabaseUnavailable as error:
+            logger.warning(events.NODE_STOP_INCOMPLETE, extra={"step": "rings", "error": str(error)})
         self.node.stop(grace_seconds=self._grace_seconds if may_wait else 0.0)
