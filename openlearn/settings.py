@@ -166,7 +166,6 @@ LOGGING = logs.configuration(
 CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_WORKER_HIJACK_ROOT_LOGGER = False  # logs are in the form of LOG_FORMAT
 
 SCHEDULER = scheduler_settings(
     env,

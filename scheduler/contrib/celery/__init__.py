@@ -24,10 +24,8 @@ def setup(app: Any, *, queues: Collection[str] | None = None) -> None:
 
     ``queues``: only the workers that consume one of these. Without, all workers.
     """
-    # Here, so that the package can be looked at without Celery.
-    from scheduler.contrib.celery import steps
-    from scheduler.contrib.celery.task import RunTask
+    from scheduler.contrib.celery.task import RunTask  # here, so that the package can be imported without Celery
 
     app.register_task(RunTask())
-    app.steps["worker"].add(steps.Bodies)
-    steps.serve_only(app, queues)
+    app.steps["worker"].add("scheduler.contrib.celery.steps:Bodies")  # imported when Django is set up
+    app.conf.scheduler_queues = None if queues is None else sorted(queues)

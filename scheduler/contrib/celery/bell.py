@@ -20,7 +20,10 @@ from scheduler.remote.executors import Ring
 from scheduler.untouched import time
 
 LONGEST_SECONDS = 5.0
-"""How long a broker may take for one batch, and each single step of it."""
+"""How long a broker may take for one batch."""
+
+_STEP_SECONDS = 2.0
+"""How long a broker may take for each answer, and to accept a connection."""
 
 
 class CeleryBell:
@@ -70,7 +73,7 @@ class Line:
                 except Exception:
                     # A broker that was restarted since has closed the connection. Messages may be doubled.
                     self.close()
-                    if not was_open:
+                    if not was_open or time.monotonic() + _STEP_SECONDS > deadline:
                         raise
                     self._send(queue, rings, deadline)
             except Exception as error:  # each transport has errors of its own, and all of them mean the same
@@ -109,7 +112,7 @@ class Line:
 
     def _open(self) -> Producer:
         connection = self._connection = self._app.connection_for_write()
-        connection.connect_timeout = LONGEST_SECONDS
+        connection.connect_timeout = _STEP_SECONDS
         is_amqp = connection.transport.driver_type == "amqp"
         connection.transport_options = {**_limits(is_amqp), **(connection.transport_options or {})}
         channel = connection.channel()
@@ -121,8 +124,8 @@ class Line:
 def _limits(is_amqp: bool) -> dict[str, Any]:
     """Return the options by which a step of the transport ends in time."""
     if is_amqp:
-        return {"read_timeout": LONGEST_SECONDS, "write_timeout": LONGEST_SECONDS}
-    return {"socket_timeout": LONGEST_SECONDS, "socket_connect_timeout": LONGEST_SECONDS}
+        return {"read_timeout": _STEP_SECONDS, "write_timeout": _STEP_SECONDS}
+    return {"socket_timeout": _STEP_SECONDS, "socket_connect_timeout": _STEP_SECONDS}
 
 
 @lru_cache(maxsize=1)

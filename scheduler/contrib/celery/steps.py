@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Collection
 from typing import Any
 
 from celery import bootsteps, signals
@@ -31,14 +30,6 @@ _POOLS = {
 }
 """Modules of Celery's pools for which bodies run, and whether they run in child processes."""
 
-_SERVED_QUEUES = "scheduler_queues"
-"""The name under which a Celery application keeps the queues of ``setup``."""
-
-
-def serve_only(app: Any, queues: Collection[str] | None) -> None:
-    """Let only those workers of an application run bodies that consume one of these queues."""
-    setattr(app, _SERVED_QUEUES, None if queues is None else frozenset(queues))
-
 
 class Bodies(bootsteps.StartStopStep):
     """
@@ -53,9 +44,9 @@ class Bodies(bootsteps.StartStopStep):
     def __init__(self, parent: Any, **options: Any) -> None:
         super().__init__(parent, **options)
         self.worker: Worker | None = None
-        queues = getattr(parent.app, _SERVED_QUEUES, None)
+        served = parent.app.conf.scheduler_queues  # as ``setup`` was told
         self._queues = tuple(parent.app.amqp.queues.consume_from)
-        self.enabled = queues is None or bool(queues.intersection(self._queues))
+        self.enabled = served is None or not set(served).isdisjoint(self._queues)
         if not self.enabled:
             return
         self._uses_processes = _uses_processes(parent.pool_cls)

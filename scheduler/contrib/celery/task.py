@@ -1,60 +1,17 @@
-"""The Celery task that nodes send. Its messages are taken by the worker's parent and reach no pool of Celery's."""
+"""The Celery task that nodes send."""
 
 from __future__ import annotations
-
-import logging
-from collections.abc import Callable
-from typing import Any
 
 from celery import Task
 
 from scheduler.contrib.celery import messages
-from scheduler.contrib.celery.steps import Bodies
-from scheduler.telemetry import events
-
-logger = logging.getLogger(__name__)
-
-Handler = Callable[..., None]
-
-
-def strategy(task: Task, app: Any, consumer: Any, **options: Any) -> Handler:
-    """Return what handles each message. Called whenever the worker has connected to its broker."""
-    worker = Bodies.of(consumer.controller).worker
-    if worker is not None:
-        worker.forget_rings()
-
-    def handle(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
-        def answered() -> None:
-            consumer.call_soon(_acknowledge, message)  # connections to brokers belong to the consumer's thread
-
-        try:
-            ring = messages.ring_of(message.payload)
-        except ValueError as error:
-            logger.warning(events.WORKER_MESSAGE_UNREADABLE, extra={"error": str(error)})
-            _acknowledge(message)
-            return
-        if worker is None:
-            logger.warning(events.WORKER_SERVES_NO_RINGS, extra={"run": ring.run})
-            _acknowledge(message)  # the run is rung again
-        else:
-            worker.ring(ring, answered=answered)
-
-    return handle
-
-
-def _acknowledge(message: Any) -> None:
-    """A message that cannot be acknowledged is delivered again, and dropped by the start gate then."""
-    try:
-        message.ack()
-    except Exception as error:  # noqa: BLE001 - each transport has errors of its own
-        logger.debug(events.WORKER_MESSAGE_NOT_ACKNOWLEDGED, extra={"error": str(error)})
 
 
 class RunTask(Task):
     """Run the body of one attempt of a run. Sent by nodes, never by people."""
 
     name = messages.TASK
-    Strategy = f"{__name__}:strategy"
+    Strategy = "scheduler.contrib.celery.receiving:strategy"
     ignore_result = True
     acks_late = False
     max_retries = 0
