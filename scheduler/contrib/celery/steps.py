@@ -91,9 +91,9 @@ class Bodies(bootsteps.StartStopStep):
         return {"scheduler": {"node": self.worker.node.identity.node, "places": self._places}}
 
     def _stop(self, *, may_wait: bool) -> None:
-        worker, self.worker = self.worker, None
-        if worker is not None:
-            worker.stop(may_wait=may_wait)
+        if self.worker is not None:
+            self.worker.stop(may_wait=may_wait)
+            self.worker = None
 
     def _hurry(self, how: str = "", **options: Any) -> None:
         """A cold shutdown that is requested during a warm one."""
