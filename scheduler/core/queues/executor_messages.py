@@ -21,3 +21,22 @@ EXECUTOR_NOT_INSTALLED = declare(
     name=str,
     extra=str,
 )
+NO_TASKS_BACKEND = declare(
+    "no_tasks_backend",
+    "The executor “{name}” needs a backend “{alias}” in settings.TASKS. There are: {aliases}.",
+    name=str,
+    alias=str,
+    aliases=str,
+)
+BACKEND_IS_THE_LEDGER = declare(
+    "backend_is_the_ledger",
+    "The executor “{name}” cannot be used: the backend “{alias}” is the ledger itself. Nodes run its tasks.",
+    name=str,
+    alias=str,
+)
+UNUSABLE_TASKS_BACKEND = declare(
+    "unusable_tasks_backend",
+    "The executor “{name}” cannot be used: its backend does not take tasks ({problem}).",
+    name=str,
+    problem=str,
+)
