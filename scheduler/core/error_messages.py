@@ -12,34 +12,6 @@ KWARGS_IS_AN_OBJECT = declare(
     "kwargs_is_an_object", "kwargs is “{value}”. It must be an object with a name for each argument.", value=str
 )
 UNKNOWN_POLICY = declare("unknown_policy", "A job has no policy {names}. There are: {all}.", names=str, all=str)
-NO_CELERY_APP = declare(
-    "no_celery_app",
-    "SCHEDULER['CELERY_APP'] is “{path}”, which cannot be imported: {problem}",
-    path=str,
-    problem=str,
-)
-NO_CELERY_BROKER = declare(
-    "no_celery_broker",
-    "The executor “{name}” needs a broker. Set CELERY_BROKER_URL, such as redis://host:6379/0 or amqp://user:password@host//.",
-    name=str,
-)
-UNKNOWN_KIND_OF_EXECUTOR = declare(
-    "unknown_kind_of_executor",
-    "“{name}” is not an executor. Remote executors are {names}.",
-    name=str,
-    names=str,
-)
-UNUSABLE_TARGET = declare(
-    "unusable_target",
-    "“{name}” is not a remote executor. After the colon comes the name of a queue, without spaces and @.",
-    name=str,
-)
-EXECUTOR_NOT_INSTALLED = declare(
-    "executor_not_installed",
-    "The executor “{name}” needs a package that is missing here. Install openlearn-scheduler[{extra}].",
-    name=str,
-    extra=str,
-)
 BROKER_REFUSED = declare("broker_refused", "The broker {broker} refused: {problem}", broker=str, problem=str)
 POLICY_IS_A_NAME = declare(
     "policy_is_a_name",

@@ -10,8 +10,7 @@ from typing import NamedTuple, Protocol
 
 from django.utils.module_loading import import_string
 
-from scheduler.core import error_messages
-from scheduler.core.queues import tracks
+from scheduler.core.queues import executor_messages, tracks
 from scheduler.core.states import NodeKind
 from scheduler.errors import UnusableExecutor
 
@@ -106,9 +105,9 @@ def check(executor: str) -> None:
     remote = parse(executor)
     names = ", ".join(f"{kind}{tracks.REMOTE}…" for kind in KINDS)
     if remote is None or remote.kind not in KINDS:
-        raise UnusableExecutor(error_messages.UNKNOWN_KIND_OF_EXECUTOR(name=executor, names=names))
+        raise UnusableExecutor(executor_messages.UNKNOWN_KIND_OF_EXECUTOR(name=executor, names=names))
     if tracks.SEPARATOR in executor or not _is_a_target(remote.target):
-        raise UnusableExecutor(error_messages.UNUSABLE_TARGET(name=executor))
+        raise UnusableExecutor(executor_messages.UNUSABLE_TARGET(name=executor))
     doorbell(remote).check()
 
 
@@ -138,14 +137,14 @@ def doorbell(remote: RemoteExecutor) -> Doorbell:
     """
     kind = KINDS.get(remote.kind)
     if kind is None:
-        raise UnusableExecutor(error_messages.UNKNOWN_KIND_OF_EXECUTOR(name=str(remote), names=", ".join(KINDS)))
+        raise UnusableExecutor(executor_messages.UNKNOWN_KIND_OF_EXECUTOR(name=str(remote), names=", ".join(KINDS)))
     _check_installed(str(remote), kind)
     return _made(kind.adapter, remote.target)
 
 
 def _check_installed(name: str, kind: Kind) -> None:
     if not any(_is_installed(module) for module in kind.requires):
-        raise UnusableExecutor(error_messages.EXECUTOR_NOT_INSTALLED(name=name, extra=kind.extra))
+        raise UnusableExecutor(executor_messages.EXECUTOR_NOT_INSTALLED(name=name, extra=kind.extra))
 
 
 @lru_cache(maxsize=256)

@@ -15,6 +15,7 @@ from scheduler import conf
 from scheduler.contrib.celery import messages
 from scheduler.contrib.celery.confirms import Confirms
 from scheduler.core import error_messages
+from scheduler.core.queues import executor_messages
 from scheduler.errors import BrokerUnavailable, UnusableExecutor
 from scheduler.remote.executors import Ring
 from scheduler.untouched import time
@@ -38,9 +39,11 @@ class CeleryBell:
             url = application().conf.broker_url
         except ImportError as error:
             problem = f"{error}"
-            raise UnusableExecutor(error_messages.NO_CELERY_APP(path=conf.get().celery_app, problem=problem)) from None
+            raise UnusableExecutor(
+                executor_messages.NO_CELERY_APP(path=conf.get().celery_app, problem=problem)
+            ) from None
         if not url:
-            raise UnusableExecutor(error_messages.NO_CELERY_BROKER(name=f"celery:{self._queue}"))
+            raise UnusableExecutor(executor_messages.NO_CELERY_BROKER(name=f"celery:{self._queue}"))
 
     def ring(self, rings: Sequence[Ring]) -> None:
         """:raises BrokerUnavailable: some of them may have been sent"""

@@ -61,7 +61,8 @@ class LookAhead(Duty):
         take = self.agenda.duty(Take)
         take.tracks.note_paused(paused)
         found = enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
-        self.agenda.duty(Ring).note_waiting(track for track, _ in found if tracks.is_remote(track))
+        if remote := [track for track, _ in found if tracks.is_remote(track)]:
+            self.agenda.duty(Ring).note_waiting(remote)
         waiting = {track: seconds for track, seconds in found if tracks.executor_of(track) in room}
         take.tracks.note_waiting(waiting)
         times = [seconds for seconds in paused.values() if seconds is not None]

@@ -126,9 +126,6 @@ def runs(*, rows: Iterable[Run]) -> list[dict[str, Any]]:
 
 
 def run(*, row: Run, nodes: Mapping[str, str], noted: Noted | None = None) -> dict[str, Any]:
-    took = None
-    if row.started_at is not None and row.finished_at is not None:
-        took = (row.finished_at - row.started_at).total_seconds()
     node = None if row.node is None else str(row.node)
     return {
         "id": row.pk,
@@ -161,11 +158,18 @@ def run(*, row: Run, nodes: Mapping[str, str], noted: Noted | None = None) -> di
         "created_at": instant(row.created_at),
         "started_at": instant(row.started_at),
         "finished_at": instant(row.finished_at),
-        "seconds": took,
+        "seconds": _seconds(row),
         "cancel_requested_at": instant(row.cancel_requested_at),
         "taken_by": noted.taken.by if noted is not None and noted.taken is not None else None,
         "notes": 0 if noted is None else noted.notes,
     }
+
+
+def _seconds(row: Run) -> float | None:
+    """Return how long it ran."""
+    if row.started_at is None or row.finished_at is None:
+        return None
+    return (row.finished_at - row.started_at).total_seconds()
 
 
 def note(*, row: RunNote) -> dict[str, Any]:

@@ -61,11 +61,11 @@ def work(*nodes: Node, until: Callable[[], Any], timeout: float = 20.0) -> None:
 
 
 def waiting(number: int = 1, *, executor: str = "celery:scrape", **changes: Any) -> list[Run]:
-    """Write runs that want to be rung, one second apart."""
+    """Write runs that want to be rung, a tenth of a second apart."""
     job = add_job(id=f"job{Run.objects.count()}", due_at=None, task=TASK)
     due = NOW - timedelta(minutes=10)
     return [
-        add_run(job, scheduled_at=due + timedelta(seconds=place), **{"executor": executor, **changes})
+        add_run(job, scheduled_at=due + timedelta(milliseconds=100 * place), **{"executor": executor, **changes})
         for place in range(number)
     ]
 
