@@ -210,4 +210,6 @@ class TestItsProcess:
 
         loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
-        assert {"django", "psycopg2", "psycopg", "pydantic", "apscheduler", "multiprocessing"}.isdisjoint(loaded.split())
+        assert {"django", "psycopg2", "psycopg", "pydantic", "apscheduler", "multiprocessing"}.isdisjoint(
+            loaded.split()
+        )
