@@ -33,7 +33,7 @@ class Worker:
     Runs bodies in this process, or in children of it, for messages that somebody else receives.
 
     ``queues``: those of the broker that are served here. ``uses_processes``: bodies run in child processes, which can
-    be ended, and otherwise in threads.
+    be ended, and otherwise in threads. ``owns_process``: the pacemaker may end this process when its loops stand still.
     """
 
     def __init__(
@@ -45,11 +45,12 @@ class Worker:
         places: int,
         uses_processes: bool,
         settings: SchedulerSettings,
+        owns_process: bool = True,
     ) -> None:
         settings = dataclasses.replace(settings, node_name=name, queues=tuple(queues))
         pool = ProcessPool if uses_processes else ThreadPool
         executors: dict[str, PoolFactory] = {kind.value: pool.factory(size=places, settings=settings)}
-        self.node = Node(settings=settings, executors=executors, owns_process=True, duties=DUTIES, kind=kind)
+        self.node = Node(settings=settings, executors=executors, owns_process=owns_process, duties=DUTIES, kind=kind)
         self._take = self.node.loop.duty(TakeRung)
         self._passes = Passes(node=self.node)
         self._reporter = Reporter(node=self.node, settings=settings)
@@ -74,6 +75,10 @@ class Worker:
         """
         self._take.rings.add(Received(ring=ring, answered=answered))
         self.node.wakeups.wake()
+
+    def works_on(self, run_id: int) -> bool:
+        """Whether this run has begun here and its outcome is not recorded yet."""
+        return self.node.workload.get(run_id) is not None
 
     def forget_rings(self) -> None:
         """The broker delivers again what is not answered."""
