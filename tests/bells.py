@@ -19,6 +19,9 @@ class Broker:
         """The target and the message, in the order of arrival."""
 
         self.is_away = False
+        self.forgets = False
+        """Whether it accepts messages and delivers none."""
+
         self.calls = 0
         self.before: Callable[[], None] = lambda: None
         """Called before a batch arrives."""
@@ -47,7 +50,8 @@ class Bell:
         _broker.hangs.wait(10)
         if _broker.is_away:
             raise BrokerUnavailable("redis://user:geheim@broker:6379 does not answer.")
-        _broker.messages += [(self._target, ring) for ring in rings]
+        if not _broker.forgets:
+            _broker.messages += [(self._target, ring) for ring in rings]
 
 
 @contextmanager

@@ -100,11 +100,11 @@ def check(executor: str) -> None:
 
     :raises UnusableExecutor: naming the value and the cure
     """
-    if tracks.REMOTE not in executor:
-        return
     remote = parse(executor)
+    if remote is None:
+        return
     names = ", ".join(f"{kind}{tracks.REMOTE}…" for kind in KINDS)
-    if remote is None or remote.kind not in KINDS:
+    if remote.kind not in KINDS:
         raise UnusableExecutor(executor_messages.UNKNOWN_KIND_OF_EXECUTOR(name=executor, names=names))
     if tracks.SEPARATOR in executor or not _is_a_target(remote.target):
         raise UnusableExecutor(executor_messages.UNUSABLE_TARGET(name=executor))

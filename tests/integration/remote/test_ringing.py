@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,17 +13,24 @@ from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
+from scheduler import conf
 from scheduler.core.states import RunState
 from scheduler.engine.node import Node
+from scheduler.engine.reporter import Reporter
 from scheduler.models import Node as NodeRow
 from scheduler.models import Queue, Run
-from scheduler.remote import taking
+from scheduler.remote import executors, taking
 from scheduler.remote.ringing import Ringers
 from scheduler.services import jobs, runs
 from scheduler.services.queries import health
-from scheduler.store.claiming import rings
+from scheduler.store.claiming import claims, rings
 from scheduler.store.claiming.rings import StampedRun
+from scheduler.store.recording import finishing
+from scheduler.store.recording import runs as ledger
+from scheduler.store.recording.finishing import Outcome
+from scheduler.store.recording.held_runs import HeldRuns
 from scheduler.store.sessions.connections import Connection
+from tests import bells
 from tests.bells import Broker
 from tests.ledger import add_job, add_node, add_run
 from tests.nodes import make_node
@@ -115,8 +123,8 @@ class TestStamping:
         assert stamp(session) == []
 
     def test_finds_every_queue_of_the_broker(self, session: Connection) -> None:
-        executors = ["celery:mail", "celery:scrape", "celery:scrape@default", "celery:scrape@bulk"]
-        expected = {run.pk for executor in executors for run in waiting(2, executor=executor)}
+        tracks = ["celery:mail", "celery:scrape", "celery:scrape@default", "celery:scrape@bulk"]
+        expected = {run.pk for executor in tracks for run in waiting(2, executor=executor)}
 
         assert {run.id for run in stamp(session)} == expected
 
@@ -307,8 +315,6 @@ class TestANode:
 class TestABrokerThatIsAway:
     @pytest.fixture
     def ringers(self) -> Iterator[Ringers]:
-        from scheduler import conf
-
         ringers = Ringers(settings=conf.get())
         yield ringers
         ringers.stop()
@@ -349,8 +355,6 @@ class TestABrokerThatIsAway:
         wait_until(lambda: not ringers.refusing())
 
     def test_does_not_hold_up_another_one(self, ringers: Ringers, broker: Broker) -> None:
-        from tests import bells
-
         waiting()
         (other,) = waiting(executor="tasks:other")
         broker.is_away = True
@@ -365,8 +369,6 @@ class TestABrokerThatIsAway:
         broker.is_away = True
         node = start()
         work(node, until=node.ringers.refusing)
-        from scheduler.engine.reporter import Reporter
-
         reporter = Reporter(node=node, settings=node._settings)
         reporter.do()
 
@@ -382,11 +384,87 @@ class TestABrokerThatIsAway:
         assert check.status == "pass"
 
 
+class TestABrokerThatForgets:
+    def test_loses_no_run(self, session: Connection, broker: Broker) -> None:
+        expected = {run.pk for run in waiting(12)}
+        worker = add_node(kind="celery", beat_at=timezone.now())
+        broker.forgets = True
+        ringers = Ringers(settings=dataclasses.replace(conf.get(), max_inflight=5, ring_again_seconds=0.2))
+        ringers.wake(["celery"])
+        wait_until(lambda: broker.calls >= 3)
+        assert Run.objects.filter(rung_at__isnull=False).count() == 5
+
+        broker.forgets = False
+
+        def all_begun() -> bool:
+            for run_id in broker.runs():
+                taking.take(session, node=worker, run=run_id, attempt=1)
+            ringers.wake()
+            return Run.objects.filter(state=RunState.RUNNING).count() == len(expected)
+
+        wait_until(all_begun, timeout=30)
+        ringers.stop()
+
+
+class TestANodeOfTheReleaseBefore:
+    """It has no executor of such a name, and its statements are those of today."""
+
+    def test_leaves_runs_of_remote_executors_alone(self, session: Connection) -> None:
+        bare, tracked = waiting()[0], waiting(executor="celery:scrape@mail", queue="mail")[0]
+        pools = {"default": 5, "processpool": 2}
+
+        for executor in (*pools, "default@default", "default@mail", "processpool@mail"):
+            assert ledger.take(session, node=add_node(), executor=executor, tasks={TASK}, limit=10) == ()
+        assert ledger.next_due(session, tasks={TASK}, executors=list(pools)).run is None
+        add_job(id="due", due_at=NOW, task=TASK, executor="celery:scrape")
+        claimed = claims.claim_due(
+            session, node=add_node(), tasks={TASK}, limit=10, room=pools, catch_up_limit=10, now=NOW
+        )
+
+        assert (claimed.jobs, claimed.owned) == (1, ())
+        assert Run.objects.filter(pk__in=[bare.pk, tracked.pk], node=None, state=RunState.QUEUED).count() == 2
+        assert Run.objects.get(job="due").node is None
+
+
+class TestCancelling:
+    def test_a_queued_run_ends_it_whatever_its_broker_was_told(self, session: Connection) -> None:
+        (run,) = waiting()
+        (found,) = stamp(session)
+
+        runs.cancel(run=run.pk, actor="ada")
+
+        run.refresh_from_db()
+        assert run.state == RunState.CANCELLED
+        assert taking.take(session, node=add_node(kind="celery", beat_at=NOW), run=found.id, attempt=1) is None
+        assert stamp(session, now=NOW + timedelta(hours=1)) == []
+
+    def test_many_queued_runs_ends_them_all(self, session: Connection) -> None:
+        several = waiting(3)
+        stamp(session, limit=2)
+
+        assert runs.cancel_queued(ids=[run.pk for run in several]) == 3
+        assert next_ring(session).seconds > 1e9
+
+
+class TestAnAttemptAfterAnother:
+    def test_is_rung_by_itself(self, session: Connection, broker: Broker) -> None:
+        job = jobs.create(id="again", task=TASK, trigger=SOON, executor="celery:scrape", max_retries=1, retry_delay=0)
+        failed = jobs.run_now(job=job)
+        (first,) = stamp(session, now=None)
+        node = add_node(kind="celery", beat_at=timezone.now())
+        taking.take(session, node=node, run=failed.pk, attempt=1)
+        ended = Outcome(run_id=failed.pk, state=RunState.FAILED, started=1, finished=2, error="ValueError: no")
+        finishing.finish(session, outcomes=[ended], node=node, clock=3)
+        HeldRuns().release(session)
+
+        (second,) = stamp(session, now=None)
+
+        assert (second.attempt, second.ring) == (2, 1)
+        assert second.id != first.id
+
+
 class TestAnExecutorThatIsMissingHere:
     def test_stamps_nothing(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from scheduler import conf
-        from scheduler.remote import executors
-
         monkeypatch.setattr(executors, "_is_installed", lambda _module: False)
         (run,) = waiting()
         ringers = Ringers(settings=conf.get())
