@@ -6,4 +6,4 @@ from tests.settings import *  # noqa: F403
 
 SECONDS = 2
 
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": SECONDS}
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": SECONDS, "unacked_restore_interval": 1}

@@ -131,7 +131,7 @@ class TestAWorkerThatDies:
     ) -> None:
         release = tmp_path / "release"
         # Its pacemaker would beat for it: here the whole machine stands still.
-        frozen = site.start_worker(valkey, SCHEDULER_PACEMAKER="")
+        frozen = site.start_worker(valkey, SCHEDULER_PACEMAKER="0")
         run = waiting_run("again", "sample.hold", kwargs={"until": str(release)}, rerun_if_interrupted=True)
         ring(run)
         site.began("again")
@@ -195,7 +195,8 @@ class TestAWorkerThatStops:
 
 class TestAnAwkwardEnvironment:
     def test_the_broker_delivers_again_what_waits_in_a_worker(self, site: Site, valkey: Broker, tmp_path: Path) -> None:
-        busy = site.start_worker(valkey, places=1, DJANGO_SETTINGS_MODULE="tests.scenarios.impatient")
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.scenarios.impatient"}
+        busy = site.start_worker(valkey, "--prefetch-multiplier", "3", places=1, **settings)
         held = waiting_run("held", "sample.hold", kwargs={"until": str(tmp_path / "release")})
         ring(held)
         site.began("held")
@@ -205,7 +206,7 @@ class TestAnAwkwardEnvironment:
         passed = time.monotonic() + impatient.SECONDS
         wait_until(lambda: time.monotonic() > passed)
 
-        other = site.start_worker(valkey, DJANGO_SETTINGS_MODULE="tests.scenarios.impatient")
+        other = site.start_worker(valkey, **settings)
 
         for run in waiting:
             assert ended(run, timeout=30).state == "succeeded"
@@ -259,7 +260,7 @@ class TestAnAwkwardEnvironment:
             LD_PRELOAD=str(clock_library()),
             FAKETIME="+1h",
             FAKETIME_DONT_FAKE_MONOTONIC="1",
-            SCHEDULER_PACEMAKER="",
+            SCHEDULER_PACEMAKER="0",
         )
         run = waiting_run("record")
         ring(run)
