@@ -24,7 +24,10 @@ from openlearn.quickstart import broker
 from tests.postgres import free_port
 from tests.waiting import wait_until
 
-_RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+RABBITMQ = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+"""What Debian's command runs as its own user. Here it runs as the user of the tests."""
+
+MISSING = "RabbitMQ is not installed: apt-get install rabbitmq-server."
 
 
 class Broker(ABC):
@@ -156,7 +159,7 @@ class RabbitMQ(Broker):
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         folder = str(self.directory)
-        return [str(_RABBITMQ)], {
+        return [str(RABBITMQ)], {
             "HOME": folder,
             "ERL_EPMD_PORT": str(self._mapper),
             "ERL_EPMD_ADDRESS": "127.0.0.1",

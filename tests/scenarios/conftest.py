@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests import brokers
 from tests.brokers import Broker, RabbitMQ, Valkey
 from tests.postgres import Cluster
 from tests.scenarios.own_project import OwnProject, interpreters
@@ -35,6 +37,9 @@ def valkey_server() -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def rabbitmq_server() -> Iterator[Broker]:
+    if not brokers.RABBITMQ.exists() and os.environ.get("CI") != "true":
+        pytest.skip(brokers.MISSING)
+    assert brokers.RABBITMQ.exists(), brokers.MISSING
     with RabbitMQ() as broker:
         yield broker
 
