@@ -4,8 +4,9 @@ Bodies on Celery workers beside plain Celery, on the same broker in the same run
     python -m tests.benchmarks.celery [--broker valkey|rabbitmq] [--jobs 5000] [--json FILE]
 
 * Ringing: messages a second of our doorbell, beside ``apply_async`` in a loop, and of a node that also stamps the runs.
-* Throughput: so many no-op jobs due at once, until all outcomes are stored. Ours: a node, a worker with threads, the
-  ledger. Plain: Celery beat with django-celery-beat, a worker with threads, results in django-celery-results.
+* Throughput: so many no-op jobs due at once, until all outcomes are stored, and what each costs the database. Ours: a
+  node, a worker with threads, the ledger; and the same in the threads of the node. Plain: Celery beat with
+  django-celery-beat, a worker with threads, results in django-celery-results.
 * Lateness: how long after a full minute the bodies of jobs begin that are due at it.
 * Memory: what a node needs while 100,000 runs wait for a queue that nobody serves.
 
@@ -174,19 +175,37 @@ def _ringer() -> Callable[[], None]:
 
 
 def throughput(jobs: int) -> dict[str, Any]:
-    """Let so many jobs be due at once, and count from the first claim to the last outcome."""
+    """Run jobs on a worker, all of them due at once."""
     _set_up()
-    from django.db import connection
+    with _worker():
+        return _drained(jobs, executor=EXECUTOR)
 
+
+def nodes_throughput(jobs: int) -> dict[str, Any]:
+    """Run the same jobs in the threads of the node itself."""
+    _set_up()
+    return _drained(jobs, executor="default")
+
+
+def _drained(jobs: int, *, executor: str) -> dict[str, Any]:
+    """Let so many jobs be due at once, and count from the first claim to the last outcome."""
     from tests.benchmarks import scratch
 
-    scratch.add_jobs(task="benchmarks.nothing", count=jobs, executor=EXECUTOR)
-    with _worker(), _node():
+    scratch.add_jobs(task="benchmarks.nothing", count=jobs, executor=executor)
+    _ask("CHECKPOINT")
+    ((before,),) = _ask("SELECT pg_current_wal_lsn()::text")
+    with _node():
         _wait_until(lambda: _count("WHERE state = 'succeeded'") >= jobs)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT extract(epoch FROM max(finished_at) - min(created_at))::float8 FROM scheduler_run")
-        (seconds,) = cursor.fetchone()
-    return {"jobs": jobs, "seconds": round(seconds, 3), "runs_per_second": round(jobs / seconds, 1)}
+    ((wal,),) = _ask(f"SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '{before}')::float8")
+    ((size,),) = _ask("SELECT pg_total_relation_size('scheduler_run')::float8")
+    ((seconds,),) = _ask("SELECT extract(epoch FROM max(finished_at) - min(created_at))::float8 FROM scheduler_run")
+    return {
+        "jobs": jobs,
+        "seconds": round(seconds, 3),
+        "runs_per_second": round(jobs / seconds, 1),
+        "wal_bytes_per_run": round(wal / jobs),
+        "disk_bytes_per_run": round(size / jobs),
+    }
 
 
 def lateness(jobs: int) -> dict[str, Any]:
@@ -282,11 +301,15 @@ def _add_waiting(count: int) -> None:
 
 
 def _count(where: str) -> int:
+    return int(_ask(f"SELECT count(*) FROM scheduler_run {where}")[0][0])  # noqa: S608 - our own words
+
+
+def _ask(sql: str) -> list[tuple[Any, ...]]:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM scheduler_run {where}")  # noqa: S608 - our own words
-        return int(cursor.fetchone()[0])
+        cursor.execute(sql)
+        return list(cursor.fetchall()) if cursor.description else []
 
 
 def _wait_until(condition: Callable[[], bool]) -> None:
@@ -327,6 +350,7 @@ def _worker() -> Iterator[None]:
 PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "ringing": ringing,
     "ours-throughput": throughput,
+    "nodes-throughput": nodes_throughput,
     "plain-throughput": plain_throughput,
     "ours-lateness": lateness,
     "plain-lateness": plain_lateness,
