@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from scheduler.contrib.celery import messages
-from scheduler.contrib.celery.steps import Bodies
+from scheduler.contrib.celery.steps import Bodies, has_other_tasks
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -20,6 +20,9 @@ def strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Handler:
     worker = Bodies.of(consumer.controller).worker
     if worker is not None:
         worker.forget_rings()
+    if not has_other_tasks(app):
+        # Rings need not be put back when the connection ends, and kombu 5.7 fails over that if the broker is gone.
+        consumer.connection.default_channel.do_restore = False
 
     def handle(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
         def answered() -> None:

@@ -131,8 +131,12 @@ def _places(parent: Any) -> int:
     return int(parent.max_concurrency or parent.concurrency)
 
 
+def has_other_tasks(app: Any) -> bool:
+    """Whether a Celery application has tasks beside the one of the scheduler."""
+    return any(name != messages.TASK and not name.startswith("celery.") for name in app.tasks)
+
+
 def _leave_one_process(parent: Any) -> None:
     """An application that has no other tasks needs no second pool: Celery's own is made with one process."""
-    others = [name for name in parent.app.tasks if name != messages.TASK and not name.startswith("celery.")]
-    if not others and not parent.autoscale:
+    if not has_other_tasks(parent.app) and not parent.autoscale:
         parent.min_concurrency = 1
