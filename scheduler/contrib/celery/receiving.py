@@ -20,9 +20,10 @@ def strategy(task: Any, app: Any, consumer: Any, **options: Any) -> Handler:
     worker = Bodies.of(consumer.controller).worker
     if worker is not None:
         worker.forget_rings()
-    if not has_other_tasks(app):
+    channel = consumer.connection.default_channel
+    if hasattr(channel, "do_restore") and not has_other_tasks(app):
         # Rings need not be put back when the connection ends, and kombu 5.7 fails over that if the broker is gone.
-        consumer.connection.default_channel.do_restore = False
+        channel.do_restore = False
 
     def handle(message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
         def answered() -> None:
