@@ -45,10 +45,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
 
     def send(message: bytes) -> None:
         with one_at_a_time:
-            try:
-                connection.send_bytes(message)
-            except OSError:  # the node has ended meanwhile
-                _end()
+            _send(connection, message)
 
     def take_outputs_back() -> None:
         printed.finish()
@@ -78,6 +75,13 @@ def _read(connection: Connection, arrived: queue.SimpleQueue[bytes]) -> None:
             arrived.put(connection.recv_bytes())
         except (EOFError, OSError):
             _end()
+
+
+def _send(connection: Connection, message: bytes) -> None:
+    try:
+        connection.send_bytes(message)
+    except OSError:  # the node has ended meanwhile
+        _end()
 
 
 def _end() -> NoReturn:

@@ -543,7 +543,7 @@ WORKER_MESSAGE_UNREADABLE = _event(
 )
 WORKER_NOT_STARTED = _event(
     "scheduler.worker.not_started",
-    level="critical",
+    level="error",
     fields="error",
     meaning="A worker of a remote executor cannot work here, and ends.",
 )

@@ -69,7 +69,7 @@ class Bodies(bootsteps.StartStopStep):
                 worker.start()
             except SchedulerError as error:
                 if not isinstance(error, DatabaseUnavailable) or not is_transient(error) or time.monotonic() > deadline:
-                    logger.critical(events.WORKER_NOT_STARTED, extra={"error": str(error)})
+                    logger.error(events.WORKER_NOT_STARTED, extra={"error": str(error)})
                     raise WorkerShutdown(1) from error
                 logger.warning(events.WORKER_WAITS_FOR_THE_DATABASE, extra={"error": str(error)})
                 time.sleep(1.0)
