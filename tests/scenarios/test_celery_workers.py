@@ -106,6 +106,25 @@ class TestAWorker:
         assert [execution.job for execution in site.executions()] == ["late"]
 
 
+class TestAnApplicationOfAProject:
+    def test_runs_its_own_tasks_and_bodies_within_their_memory(
+        self, site: Site, valkey: Broker, tmp_path: Path
+    ) -> None:
+        app, note = "tests.scenarios.own_celery_app", tmp_path / "note"
+        worker = site.start_worker(valkey, pool="prefork", places=1, app=app, SCHEDULER_CHILD_MEMORY_MB="800")
+        growing = waiting_run("grow", "governed.grow")
+        bell.application().send_task("shop.note", [str(note)], queue="scrape")
+        ring(growing)
+
+        assert wait_until(lambda: note.exists() and note.read_text()) != str(worker.pid)
+        grown = ended(growing)
+        assert (grown.state, "MemoryError" in str(grown.error)) == ("failed", True)
+        row = Node.objects.get()
+        assert (row.kind, row.executors) == ("celery", {"celery": 1})
+        worker.send(signal.SIGTERM)
+        assert worker.ended() == 0
+
+
 class TestAWorkerThatDies:
     def test_leaves_its_runs_to_others_and_no_child_behind(self, site: Site, valkey: Broker, tmp_path: Path) -> None:
         release = tmp_path / "release"
