@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -96,13 +96,19 @@ class TestTheTask:
         assert controller("prefork").app.tasks[messages.TASK].Strategy == f"{receiving.__name__}:strategy"
 
 
-class TestThePackage:
-    def test_can_be_imported_without_celery(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] in ("celery", "kombu")]:
-            monkeypatch.delitem(sys.modules, name)
-        monkeypatch.setitem(sys.modules, "celery", None)
+class TestWithoutCelery:
+    def test_everything_else_starts(self) -> None:
+        program = (
+            "import sys; sys.modules['celery'] = sys.modules['kombu'] = None\n"
+            "import django; django.setup()\n"
+            "import scheduler.contrib.celery, scheduler.engine.scheduler, scheduler.engine.worker.worker\n"
+            "import openlearn.urls\n"
+            "from scheduler.remote import executors\n"
+            "from scheduler.errors import UnusableExecutor\n"
+            "try: executors.check('celery:scrape')\n"
+            "except UnusableExecutor as error: print(error)\n"
+        )
 
-        importlib.reload(scheduler_celery)
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
-        with pytest.raises(ImportError):
-            scheduler_celery.setup(object())
+        assert "openlearn-scheduler[celery]" in done.stdout
