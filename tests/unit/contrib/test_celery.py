@@ -51,6 +51,11 @@ def controller(pool: str, **options: Any) -> SimpleNamespace:
     return SimpleNamespace(app=app, pool_cls=kind, **given)
 
 
+def add(left: int, right: int) -> int:
+    """A task of somebody's own."""
+    return left + right
+
+
 class TestAWorker:
     @pytest.mark.parametrize("pool", ["gevent", "eventlet", "somebody_elses"])
     def test_with_a_pool_without_threads_of_the_system_is_refused_with_a_sentence(self, pool: str) -> None:
@@ -70,7 +75,7 @@ class TestAWorker:
 
     def test_leaves_celery_one_process_where_the_application_has_no_tasks_of_its_own(self) -> None:
         alone, shared = controller("prefork"), controller("prefork")
-        shared.app.task(name="shop.add")(lambda: None)
+        shared.app.task(name="shop.add")(add)
 
         for parent in (alone, shared):
             steps.Bodies(parent)
