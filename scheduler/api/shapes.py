@@ -255,6 +255,15 @@ class QueuePause(Body):
     until: Instant | None = Field(default=None, description="It goes on then. Without: when somebody resumes it.")
 
 
+class QueueRetention(Body):
+    successes_days: float | None = Field(
+        ge=0, le=36_500, description="For enqueued runs that succeeded. Null: as the settings say."
+    )
+    failures_days: float | None = Field(
+        ge=0, le=36_500, description="For other enqueued runs. Null: as the settings say."
+    )
+
+
 class ChangesOfJobQuery(Paging):
     actor: str = Field(default="", max_length=150, description="Who.")
     action: list[ActionWord] = _repeatable("Any of these actions.")

@@ -27,9 +27,8 @@ from scheduler.core.health.standing import NodeView
 from scheduler.core.states import JobState, RunState
 from scheduler.store import alerts
 from scheduler.store.alerts import AlertMeasures
-from scheduler.store.measuring import measures, queues
+from scheduler.store.measuring import measures
 from scheduler.store.measuring.measures import Execute, Total
-from scheduler.store.measuring.queues import QueueMeasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +40,6 @@ class Sources:
     """The judgement of the standing: the same as that of the health page."""
 
     totals: Sequence[Total]
-    queues: Sequence[QueueMeasure] = ()
     alerts: AlertMeasures = field(default_factory=AlertMeasures)
 
 
@@ -52,7 +50,6 @@ def read(*, execute: Execute = measures.execute) -> Sources:
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),
         totals=measures.totals(execute=execute),
-        queues=queues.of_queues(execute=execute),
         alerts=alerts.measure(execute=execute),
     )
 
@@ -119,11 +116,11 @@ class Collector:
         oldest = GaugeMetricFamily(
             "scheduler_queue_waiting_seconds", "How long the oldest run waits that may start.", labels=["queue"]
         )
-        for queue in self._sources.queues:
-            runs.add_metric([queue.queue, "queued"], queue.queued - queue.deferred)
-            runs.add_metric([queue.queue, "deferred"], queue.deferred)
-            runs.add_metric([queue.queue, "running"], queue.running)
-            oldest.add_metric([queue.queue], max(queue.oldest or 0.0, 0.0))
+        for queue in self._standing.named_queues:
+            runs.add_metric([queue.name, "queued"], queue.queued - queue.deferred)
+            runs.add_metric([queue.name, "deferred"], queue.deferred)
+            runs.add_metric([queue.name, "running"], queue.running)
+            oldest.add_metric([queue.name], max(queue.oldest or 0.0, 0.0))
         yield from (runs, oldest)
 
     def _executors(self) -> Iterable[Metric]:

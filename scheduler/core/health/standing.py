@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,21 @@ class Waiting:
     """Runs that go on although they were asked to end a while ago."""
 
 
+class QueueView(NamedTuple):
+    """A queue with active runs, over all executors. Its fields are the columns of ``measure_queues``."""
+
+    name: str
+    queued: int
+    deferred: int
+    """Those of the queued runs that are to begin later."""
+
+    running: int
+    oldest: float | None
+    """For how many seconds the oldest run has waited that may start. ``None``: none waits."""
+
+    is_paused: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
     """The runs that wait for one limit."""
@@ -110,6 +126,9 @@ class NodeView:
 
     kept_by: str = ""
     """Numbers of the runs that keep its interpreter to themselves."""
+
+    queues: Sequence[str] = ()
+    """The queues that it serves. Empty: all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,3 +186,6 @@ class Standing:
     """The release of the time zone rules of the process that measured."""
     limits: Sequence[Limited] = ()
     """Those that runs wait for, the most first."""
+
+    named_queues: Sequence[QueueView] = ()
+    """Queues as nodes serve them, by name."""

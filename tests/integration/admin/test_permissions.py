@@ -54,6 +54,7 @@ MATRIX = [
     ("queue", "get", lambda: reverse("admin:scheduler_queue_page", args=["mail"]), {"operator"}),
     ("pause a queue", "post", lambda: reverse("admin:scheduler_queue_pause", args=["mail"]), {"operator"}),
     ("resume a queue", "post", lambda: reverse("admin:scheduler_queue_resume", args=["mail"]), {"operator"}),
+    ("keep runs of a queue", "post", lambda: reverse("admin:scheduler_queue_keep", args=["mail"]), {"editor"}),
     (
         "task",
         "get",
