@@ -16,6 +16,7 @@ from scheduler.models.node import Node, NodeMeasure
 from scheduler.models.note import RunNote
 from scheduler.models.rollup import Counter, Rollup
 from scheduler.models.run import Run
+from scheduler.models.streak import TaskStreak
 from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "Run",
     "RunNote",
     "Switch",
+    "TaskStreak",
     "Template",
     "TemplateVersion",
 ]

@@ -43,11 +43,12 @@ class RuleKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """The jobs that a rule watches."""
+    """The jobs that a rule watches, and the enqueued tasks if its kind is ``failing`` and it names no tag or job."""
 
     EVERYTHING = "everything"
     TAG = "tag"
     TASK = "task"
+    QUEUE = "queue"
     JOB = "job"
 
 
