@@ -72,9 +72,9 @@ class Node:
         pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
         self.wakeups = Wakeups()
+        self._endings = Endings()
         self.recorder = self._make_recorder()
         self.heartbeat = self._make_heartbeat()
-        self._endings = Endings(identity=self.identity)
         self.pacemaker = Pacemaker(
             identity=self.identity,
             settings=settings,
@@ -105,6 +105,7 @@ class Node:
             lost=self._lost.set,
             wake=self.wakeups.wake,
             stuck=lambda: sum(pool.stuck for pool in self.workload.pools.values()),
+            ended=self._endings.add,
         )
 
     def _make_work(self) -> Work:
@@ -116,6 +117,7 @@ class Node:
             events=self._events,
             connection=self._session,
             positions=Positions(whole_seconds=self._settings.poll_seconds),
+            ended=self._endings.add,
         )
 
     @property
@@ -184,9 +186,9 @@ class Node:
         left = stop_all(self.workload.pools.values(), deadline=deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
-        self._endings.stop()
         self.heartbeat.stop()
         self._try("stopped", lambda: self._mark_stopped(len(left)))
+        self._endings.stop()
         self.pacemaker.stop()
         self._session.close()
         self._connection.close()
@@ -256,7 +258,7 @@ class Node:
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         self.workload.log_ended(outcomes)
-        self._endings.add(outcomes, owned=self.workload.get)
+        self._endings.add(self.workload.ended(outcomes))
         ended = [outcome.run_id for outcome in outcomes]
         self.workload.forget(ended)
         if self.workload.end_limited(ended):
@@ -280,12 +282,13 @@ class Node:
         self._change_state(NodeState.STOPPED, reason=reason)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
-        nodes.reap(
+        reaped = nodes.reap(
             self._connection,
             reaper=self.identity.node,
             reap_after_seconds=None,
             max_recoveries=self._settings.max_recoveries,
         )
+        self._endings.add(reaped.ended if reaped is not None else ())
         if interrupted:
             notifications.notify_from(self._connection, Channel.RUNS)
 
