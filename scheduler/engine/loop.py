@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from scheduler.engine.duties import DUTIES, LookAhead, Reconcile, Take, Work
 from scheduler.engine.duty import AnyDuty, Duty
 from scheduler.errors import DatabaseUnavailable
-from scheduler.store.sessions.notifications import Channel
+from scheduler.store.sessions.notifications import Hint
 from scheduler.untouched import time
 
 
@@ -26,11 +28,12 @@ class NodeLoop:
         assert isinstance(found, kind)  # noqa: S101 - the dictionary is filled by kind
         return found
 
-    def hear(self, channels: frozenset[Channel]) -> None:
+    def hear(self, hints: Collection[Hint]) -> None:
         """Ask for the duties that hints from the database concern."""
-        for duty in self._duties.values():
-            if duty.wakes_on in channels:
-                duty.soon()
+        for hint in hints:
+            for duty in self._duties.values():
+                if duty.wakes_on is hint.channel:
+                    duty.hear(hint.subject)
 
     def look_for_runs(self) -> None:
         """Runs may wait that this node has not heard of in time: ask again. Safe in any thread."""

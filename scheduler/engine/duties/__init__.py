@@ -38,11 +38,11 @@ DUTIES: tuple[type[Duty], ...] = (
     Expire,
     Take,
     Claim,
+    Start,
     Announce,
     LookAhead,
     Release,
-    Start,
 )
-"""In the order of a pass."""
+"""In the order of a pass. What a body waits for comes first."""
 
 __all__ = ["DUTIES", "Agenda", "Claim", "Duty", "Grant", "LookAhead", "Reconcile", "Take", "Work"]
