@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 
@@ -98,6 +100,7 @@ class TestAFailingRule:
         self, session: Connection, node: str, states: list[RunState], failures: int
     ) -> None:
         end(session, node, FAILED)
+        TaskStreak.objects.update(failed_at=F("failed_at") - timedelta(minutes=1))
         end_together(session, node, states)
         assert [streak.failures for streak in TaskStreak.objects.all()] == ([failures] if failures else [])
 
