@@ -80,6 +80,18 @@ class TestTheRetentionOfAQueue:
         assert viewer.post(address("keep"), {"confirmed": "1", "successes_days": "1"}).status_code == 403
 
 
+class TestTheDashboard:
+    ADDRESS = reverse("admin:scheduler_dashboard")
+
+    def test_shows_queues_once_there_is_more_than_the_default(self, client: Client) -> None:
+        enqueueing.enqueue(task="sample.nothing")
+        assert address("page", "default") not in text(client, self.ADDRESS)
+        sample.send_mail.enqueue()
+        shown = text(client, self.ADDRESS)
+        assert address("page") in shown
+        assert address("page", "default") in shown
+
+
 class TestATask:
     def test_shows_figures_and_last_errors(self, client: Client) -> None:
         enqueueing.enqueue(task="sample.nothing")
