@@ -14,9 +14,8 @@ from scheduler.models.job import Job
 from scheduler.models.limit import LimitedRun, Queue, RateLimit
 from scheduler.models.node import Node, NodeMeasure
 from scheduler.models.note import RunNote
-from scheduler.models.rollup import Counter, Rollup
+from scheduler.models.rollup import Counter, Rollup, TaskStreak
 from scheduler.models.run import Run
-from scheduler.models.streak import TaskStreak
 from scheduler.models.template import Template, TemplateVersion
 
 __all__ = [

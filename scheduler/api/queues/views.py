@@ -11,6 +11,7 @@ from scheduler.api import answers as run_answers
 from scheduler.api import parsing, shapes
 from scheduler.api.idempotency import once
 from scheduler.api.queues import answers
+from scheduler.api.queues import shapes as queue_shapes
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core.tasks.registry import registry
@@ -41,11 +42,11 @@ class QueueViews(Resource):
         parsing.query(request, shapes.Nothing)
         return Response(representations.queue(state=queues.state(name=name)))
 
-    @operation(answers.Queue, body=shapes.QueuePause, query=shapes.Nothing, problems=(409, 422))
+    @operation(answers.Queue, body=queue_shapes.QueuePause, query=shapes.Nothing, problems=(409, 422))
     def pause(self, request: Request, name: str) -> Response:
         """Let no node begin a run of the queue, scheduled ones included."""
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.QueuePause)
+        body = parsing.body(request, queue_shapes.QueuePause)
         queues.pause(name=name, actor=self.actor(request), reason=body.reason, until=body.until)
         return Response(representations.queue(state=queues.state(name=name)))
 
@@ -56,18 +57,18 @@ class QueueViews(Resource):
         queues.resume(name=name, actor=self.actor(request))
         return Response(representations.queue(state=queues.state(name=name)))
 
-    @operation(answers.Queue, body=shapes.QueueRetention, query=shapes.Nothing, problems=(422,))
+    @operation(answers.Queue, body=queue_shapes.QueueRetention, query=shapes.Nothing, problems=(422,))
     def keep(self, request: Request, name: str) -> Response:
         """Set for how long enqueued runs of the queue are kept."""
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.QueueRetention)
+        body = parsing.body(request, queue_shapes.QueueRetention)
         queues.keep(name=name, successes_days=body.successes_days, failures_days=body.failures_days)
         return Response(representations.queue(state=queues.state(name=name)))
 
     @operation(
         run_answers.Run,
         status=202,
-        body=shapes.Enqueueing,
+        body=queue_shapes.Enqueueing,
         query=shapes.Nothing,
         problems=(404, 409, 422),
         headers=("Idempotency-Key",),
@@ -75,7 +76,7 @@ class QueueViews(Resource):
     def enqueue(self, request: Request, name: str) -> Response:
         """Enqueue a run of a task. If it is unique and a run with its key waits or runs, that one is the answer."""
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.Enqueueing)
+        body = parsing.body(request, queue_shapes.Enqueueing)
         if name not in registry.names():
             raise NotFound(f"No task is registered as “{name[:100]}”.")
 

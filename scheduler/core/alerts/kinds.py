@@ -237,9 +237,8 @@ def _scope(kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
     if scope is Scope.EVERYTHING:
         return {"scope": scope, "target": ""}
     if not target:
-        raise InvalidRule(
-            phrase("target is empty. It must name the {scope}.", scope=phrase(scope.value)), field="target"
-        )
+        problem = phrase("target is empty. It must name the {scope}.", scope=phrase(scope.value))
+        raise InvalidRule(problem, field="target")
     return {"scope": scope, "target": target}
 
 
