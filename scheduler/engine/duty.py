@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
@@ -32,8 +32,16 @@ class Work:
     events: Events
     connection: Connection
     positions: Positions
+    ringers: Bells
     ended: Callable[[Sequence[EndedRun]], object] = lambda _: None
     """Takes enqueued runs that end without a body."""
+
+
+class Bells(Protocol):
+    """Ring the brokers of remote executors, in threads of their own."""
+
+    def wake(self, brokers: Iterable[str] = ()) -> None:
+        """Runs of these brokers, and of those that were named before, may want to be rung."""
 
 
 class Agenda(Protocol):

@@ -26,11 +26,12 @@ from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Publish, Report, Timekeeper, stop_all
 from scheduler.execution.recorder import Recorder
 from scheduler.messages import Message
+from scheduler.remote.ringing import Ringers
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.liveness import installation, nodes, sequences
 from scheduler.store.recording import runs
-from scheduler.store.recording.finishing import Note, Outcome
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.connections import Connection, Watchdog, open_all
@@ -69,10 +70,12 @@ class Node:
         self.pass_seconds: float | None = None
         """Duration of the latest pass of the loop."""
 
-        pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
+        pools = {
+            name: make(name, self._report, lambda note: self.recorder.note(note), self.identity)
+            for name, make in executors.items()
+        }
         self.workload = Workload(pools=pools, settings=settings)
-        self.wakeups = Wakeups()
-        self._endings = Endings()
+        self.wakeups, self.ringers, self._endings = Wakeups(), Ringers(settings=settings), Endings()
         self.recorder = self._make_recorder()
         self.heartbeat = self._make_heartbeat()
         self.pacemaker = Pacemaker(
@@ -118,6 +121,7 @@ class Node:
             connection=self._session,
             positions=Positions(whole_seconds=self._settings.poll_seconds),
             ended=self._endings.add,
+            ringers=self.ringers,
         )
 
     @property
@@ -180,6 +184,7 @@ class Node:
         self.pacemaker.rest()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
+        self.ringers.stop()
         self._try("stopping", lambda: self._change_state(NodeState.STOPPING))
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
@@ -253,9 +258,6 @@ class Node:
         if self.loop.wants_runs(run.executor):
             self.wakeups.wake()
 
-    def _note(self, note: Note) -> None:
-        self.recorder.note(note)
-
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         self.workload.log_ended(outcomes)
         self._endings.add(self.workload.ended(outcomes))
@@ -278,8 +280,8 @@ class Node:
         nodes.change_state(self._connection, node=self.identity.node, state=state, reason=reason)
 
     def _mark_stopped(self, interrupted: int) -> None:
-        reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
-        self._change_state(NodeState.STOPPED, reason=reason)
+        early = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
+        self._change_state(NodeState.STOPPED, reason=early)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
         reaped = nodes.reap(

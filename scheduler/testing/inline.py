@@ -75,6 +75,7 @@ class InlineNode:
             connection=session,
             positions=Positions(whole_seconds=0.0),
             ended=self._report_ends,
+            ringers=_NoRingers(),
         )
         self.recorded = 0
         """Number of bodies that ended."""
@@ -135,6 +136,12 @@ class InlineNode:
 
 
 _EXECUTORS = sorted(NODE_EXECUTORS)
+
+
+class _NoRingers:
+    """Rings no broker: it has no other thread, and what it sees is rolled back."""
+
+    def wake(self, brokers: Iterable[str] = ()) -> None: ...
 
 
 class _InlinePool(Pool):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording.held_runs import HeldRuns
@@ -35,3 +36,4 @@ class Release(Duty):
             take = self.agenda.duty(Take)
             take.look_again()
             take.within(0.0)
+            self.agenda.duty(Ring).soon()

@@ -157,7 +157,7 @@ DROP FUNCTION scheduler_rule_watches(scheduler_rule, text, text, text[], text);
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0045_give_no_version_twice")]
+    dependencies = [("scheduler", "0047_find_runs_to_ring")]
 
     operations = [
         migrations.CreateModel(

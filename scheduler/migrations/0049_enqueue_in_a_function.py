@@ -59,6 +59,6 @@ DROP FUNCTION scheduler_enqueue(
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0046_watch_enqueued_tasks")]
+    dependencies = [("scheduler", "0048_watch_enqueued_tasks")]
 
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
