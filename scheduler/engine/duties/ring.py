@@ -13,8 +13,8 @@ class Ring(Duty):
     """
     Wake the ringers of brokers for which runs wait.
 
-    Hints, the claim and the look ahead name them by the tracks that they see anyway. Without a remote executor this duty is
-    never asked for.
+    Hints, the claim and the look ahead name them by the tracks that they see anyway. Without a remote executor this
+    duty is never asked for.
     """
 
     wakes_on = Channel.RUNS
