@@ -70,13 +70,10 @@ class Node:
         self.pass_seconds: float | None = None
         """Duration of the latest pass of the loop."""
 
-        pools = {
-            name: make(name, self._report, lambda note: self.recorder.note(note), self.identity)
-            for name, make in executors.items()
-        }
-        self.workload = Workload(pools=pools, settings=settings)
         self.wakeups, self.ringers, self._endings = Wakeups(), Ringers(settings=settings), Endings()
         self.recorder = self._make_recorder()
+        pools = {name: make(name, self._report, self.recorder.note, self.identity) for name, make in executors.items()}
+        self.workload = Workload(pools=pools, settings=settings)
         self.heartbeat = self._make_heartbeat()
         self.pacemaker = Pacemaker(
             identity=self.identity,

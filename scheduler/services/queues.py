@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
@@ -15,6 +16,7 @@ from scheduler.errors import InvalidPause, InvalidRetention, QueueStateUnchanged
 from scheduler.messages import Message
 from scheduler.models import Job, Queue, Run
 from scheduler.services.jobs.calling import asynchronous
+from scheduler.services.queries.representations import instant
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
 from scheduler.store.measuring import measures
@@ -111,6 +113,25 @@ def keep(*, name: str, successes_days: float | None, failures_days: float | None
         name=name, defaults={"keep_successes_days": successes_days, "keep_failures_days": failures_days}
     )
     return stored
+
+
+def represent(*, state: QueueState) -> dict[str, Any]:
+    """Describe a queue as JSON, for the API and the command line."""
+    return {
+        "name": state.name,
+        "queued": state.queued,
+        "deferred": state.deferred,
+        "running": state.running,
+        "oldest_seconds": state.oldest_seconds,
+        "finished_last_hour": state.finished_last_hour,
+        "is_paused": state.is_paused,
+        "paused_at": instant(state.paused_at),
+        "paused_until": instant(state.paused_until),
+        "paused_by": state.paused_by,
+        "pause_reason": state.pause_reason,
+        "keep_successes_days": state.keep_successes_days,
+        "keep_failures_days": state.keep_failures_days,
+    }
 
 
 def retention_problem(days: object) -> Message:

@@ -34,13 +34,13 @@ class QueueViews(Resource):
     def list(self, request: Request) -> Response:
         """List the queues that jobs name, in which runs wait, or that were paused."""
         parsing.query(request, shapes.Nothing)
-        return Response({"results": [representations.queue(state=each) for each in queues.states()]})
+        return Response({"results": [queues.represent(state=each) for each in queues.states()]})
 
     @operation(answers.Queue, query=shapes.Nothing, problems=(422,))
     def retrieve(self, request: Request, name: str) -> Response:
         """Read a queue. One that is unknown is empty."""
         parsing.query(request, shapes.Nothing)
-        return Response(representations.queue(state=queues.state(name=name)))
+        return Response(queues.represent(state=queues.state(name=name)))
 
     @operation(answers.Queue, body=queue_shapes.QueuePause, query=shapes.Nothing, problems=(409, 422))
     def pause(self, request: Request, name: str) -> Response:
@@ -48,14 +48,14 @@ class QueueViews(Resource):
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, queue_shapes.QueuePause)
         queues.pause(name=name, actor=self.actor(request), reason=body.reason, until=body.until)
-        return Response(representations.queue(state=queues.state(name=name)))
+        return Response(queues.represent(state=queues.state(name=name)))
 
     @operation(answers.Queue, query=shapes.Nothing, problems=(409, 422))
     def resume(self, request: Request, name: str) -> Response:
         """Let nodes begin runs of the queue again."""
         parsing.query(request, shapes.Nothing)
         queues.resume(name=name, actor=self.actor(request))
-        return Response(representations.queue(state=queues.state(name=name)))
+        return Response(queues.represent(state=queues.state(name=name)))
 
     @operation(answers.Queue, body=queue_shapes.QueueRetention, query=shapes.Nothing, problems=(422,))
     def keep(self, request: Request, name: str) -> Response:
@@ -63,7 +63,7 @@ class QueueViews(Resource):
         parsing.query(request, shapes.Nothing)
         body = parsing.body(request, queue_shapes.QueueRetention)
         queues.keep(name=name, successes_days=body.successes_days, failures_days=body.failures_days)
-        return Response(representations.queue(state=queues.state(name=name)))
+        return Response(queues.represent(state=queues.state(name=name)))
 
     @operation(
         run_answers.Run,

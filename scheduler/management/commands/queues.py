@@ -8,7 +8,6 @@ from django.core.management.base import BaseCommand, CommandParser
 from scheduler.errors import InvalidRetention
 from scheduler.management import printing
 from scheduler.services import queues
-from scheduler.services.queries import representations
 
 _COLUMNS = ("name", "queued", "deferred", "running", "oldest_seconds", "finished_last_hour", "is_paused")
 _BY_SETTING = "default"
@@ -43,11 +42,11 @@ class Command(BaseCommand):
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
 
     def _list(self, *, output: str, **_: Any) -> None:
-        rows = [representations.queue(state=state) for state in queues.states()]
+        rows = [queues.represent(state=state) for state in queues.states()]
         self.stdout.write(printing.as_json(rows) if output == "json" else printing.table(rows=rows, columns=_COLUMNS))
 
     def _show(self, *, name: str, output: str, **_: Any) -> None:
-        document = representations.queue(state=queues.state(name=name))
+        document = queues.represent(state=queues.state(name=name))
         self.stdout.write(printing.as_json(document) if output == "json" else printing.facts(document))
 
     def _pause(self, *, name: str, reason: str, until: datetime | None, output: str, **_: Any) -> None:

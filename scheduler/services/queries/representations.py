@@ -17,7 +17,6 @@ from scheduler.services import masking
 from scheduler.services.queries import job_history, job_queries, run_queries
 from scheduler.services.queries.metrics import Tally
 from scheduler.services.queries.status import Status
-from scheduler.services.queues import QueueState
 from scheduler.services.runs import notes
 from scheduler.services.runs.notes import Noted
 
@@ -273,25 +272,6 @@ def _queue(queue: Waiting) -> dict[str, Any]:
         "oldest_held_seconds": queue.oldest_held,
         "rung": queue.rung,
         "oldest_rung_seconds": queue.oldest_rung,
-    }
-
-
-def queue(*, state: QueueState) -> dict[str, Any]:
-    """Return a queue by its name. ``queues`` of the status are those of executors."""
-    return {
-        "name": state.name,
-        "queued": state.queued,
-        "deferred": state.deferred,
-        "running": state.running,
-        "oldest_seconds": state.oldest_seconds,
-        "finished_last_hour": state.finished_last_hour,
-        "is_paused": state.is_paused,
-        "paused_at": instant(state.paused_at),
-        "paused_until": instant(state.paused_until),
-        "paused_by": state.paused_by,
-        "pause_reason": state.pause_reason,
-        "keep_successes_days": state.keep_successes_days,
-        "keep_failures_days": state.keep_failures_days,
     }
 
 
