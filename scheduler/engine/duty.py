@@ -49,6 +49,9 @@ class Agenda(Protocol):
 
     def duty(self, kind: type[AnyDuty]) -> AnyDuty: ...
 
+    def ask(self, kind: type[Duty]) -> None:
+        """Ask for a duty with ``soon``, where this node has it."""
+
 
 class Duty(ABC):
     """

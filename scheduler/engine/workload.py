@@ -65,11 +65,21 @@ class Workload:
             for name, pool in self.pools.items()
         }
 
+    def begin(self, run: OwnedRun) -> None:
+        """Own a run that has passed the start gate, and submit it to its executor."""
+        self._owned[run.id] = run
+        self.highest = max(self.highest, run.id)
+        self.submit([run], marked=True)
+
     def add(self, runs: Iterable[OwnedRun]) -> None:
         for run in runs:
             self._owned[run.id] = run
             self.highest = max(self.highest, run.id)
             self._pending[run.executor].append(run)
+
+    def wanted(self, executor: str) -> int:
+        """Return how many more runs an executor can use now."""
+        return self.pools[executor].wants(ahead_seconds=_AHEAD_SECONDS)
 
     def next_to_start(self) -> tuple[list[OwnedRun], list[OwnedRun]]:
         """
@@ -81,7 +91,7 @@ class Workload:
         gated: list[OwnedRun] = []
         for name, pool in self.pools.items():
             pending = self._pending[name]
-            wanted = min(pool.wants(ahead_seconds=_AHEAD_SECONDS), len(pending)) if pending else 0
+            wanted = min(self.wanted(name), len(pending)) if pending else 0
             for _ in range(wanted):
                 run = pending.popleft()
                 if run.id not in self._owned:

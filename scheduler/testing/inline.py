@@ -13,6 +13,7 @@ from django.db import Error, connections
 
 from scheduler import __version__, conf
 from scheduler.core import zone_rules
+from scheduler.core.queues import tracks
 from scheduler.core.states import NodeState
 from scheduler.core.tasks.adapters import EndedRun
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
@@ -26,6 +27,7 @@ from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Report
 from scheduler.execution.recorder import Recorder
 from scheduler.execution.runner import begin, execute
+from scheduler.models import Job, Run
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.liveness import nodes
 from scheduler.store.recording.finishing import Outcome
@@ -53,7 +55,9 @@ class InlineNode:
         session = DjangoSession()
         self.identity = Identity()
         self._session = session
-        self._pools = {name: _InlinePool(name=name, report=self._report, identity=self.identity) for name in _EXECUTORS}
+        self._pools = {
+            name: _InlinePool(name=name, report=self._report, identity=self.identity) for name in _executors()
+        }
         self._workload = Workload(pools=self._pools, settings=settings)
         self._recorder = Recorder(
             identity=self.identity,
@@ -135,7 +139,13 @@ class InlineNode:
         self._workload.end_limited(ended)
 
 
-_EXECUTORS = sorted(NODE_EXECUTORS)
+def _executors() -> list[str]:
+    """Return those of nodes, and the remote ones that tasks, jobs and runs name: their bodies run here as well."""
+    named = {task.executor for task in registry.all()}
+    for model in (Job.objects.all(), Run.objects.active()):
+        named |= set(model.filter(executor__contains=tracks.REMOTE).values_list("executor", flat=True).distinct())
+    remote = {tracks.executor_of(name) for name in named if tracks.is_remote(name)}
+    return sorted(NODE_EXECUTORS | remote)
 
 
 class _NoRingers:

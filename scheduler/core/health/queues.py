@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from scheduler.core.health.check import Check, Limits, Status, duration, worst
 from scheduler.core.health.standing import NodeView, QueueView, Standing, Waiting
@@ -62,7 +63,7 @@ def limits(found: Standing) -> Check:
     return Check(name="limits", status=Status.PASS, text=text, value=number)
 
 
-def brokers(found: Standing) -> Check:
+def brokers(found: Standing, limits: Limits) -> Check:
     """Brokers of remote executors: whether nodes can tell them of runs that wait."""
     refusing: dict[str, list[NodeView]] = {}
     ringing = [node for node in found.nodes if node.is_fresh and not node.is_worker]
@@ -80,10 +81,22 @@ def brokers(found: Standing) -> Check:
         )
         for broker, nodes in sorted(refusing.items())
     ]
-    # Where one node cannot reach a broker, another one may.
-    is_cut_off = any(len(nodes) == len(ringing) for nodes in refusing.values())
+    # A broker that restarts is away for a while, and where one node cannot reach it, another one may.
+    is_cut_off = any(
+        len(nodes) == len(ringing) and all(_refused_for(node, broker, found) > limits.overdue_seconds for node in nodes)
+        for broker, nodes in refusing.items()
+    )
     status = Status.FAIL if is_cut_off else Status.WARN
     return Check(name="brokers", status=status, text=row(" ", said), value=len(refusing), limit=0)
+
+
+def _refused_for(node: NodeView, broker: str, found: Standing) -> float:
+    """Return for how many seconds a broker has refused the messages of a node."""
+    try:
+        since = datetime.fromisoformat(node.brokers[broker]["since"])
+        return (found.scheduling.now - since).total_seconds()
+    except (KeyError, ValueError, TypeError):  # of another release
+        return 0.0
 
 
 def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
