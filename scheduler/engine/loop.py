@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from scheduler.engine.duties import DUTIES, LookAhead, Reconcile, Take, Work
 from scheduler.engine.duty import AnyDuty, Duty
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop
-from scheduler.store.sessions.notifications import Channel
+from scheduler.store.sessions.notifications import Hint
 from scheduler.telemetry import events
 from scheduler.untouched import time
 
@@ -48,11 +48,12 @@ class NodeLoop:
         if duty is not None:
             duty.soon()
 
-    def hear(self, channels: frozenset[Channel]) -> None:
+    def hear(self, hints: Collection[Hint]) -> None:
         """Ask for the duties that hints from the database concern."""
-        for duty in self._duties:
-            if duty.wakes_on in channels:
-                duty.soon()
+        for hint in hints:
+            for duty in self._duties:
+                if duty.wakes_on is hint.channel:
+                    duty.hear(hint.subject)
 
     def look_for_runs(self) -> None:
         """Runs may wait that this node has not heard of in time: ask again. Safe in any thread."""

@@ -74,9 +74,8 @@ class Node:
         note = self.recorder.note
         pools = {name: make(name, self._report, note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
-        self.wakeups, self.ringers = Wakeups(), Ringers(settings=settings)
+        self.wakeups, self.ringers, self._endings = Wakeups(), Ringers(settings=settings), Endings()
         self.heartbeat = self._make_heartbeat()
-        self._endings = Endings(identity=self.identity)
         self.pacemaker = self._make_pacemaker(ends_process=owns_process)
         self._watchdog = Watchdog()
         self._timekeeper = Timekeeper(pools=pools.values())
@@ -100,6 +99,7 @@ class Node:
             lost=self._lost.set,
             wake=self.wakeups.wake,
             stuck=lambda: sum(pool.stuck for pool in self.workload.pools.values()),
+            ended=self._endings.add,
         )
 
     def _make_pacemaker(self, *, ends_process: bool) -> Pacemaker:
@@ -121,6 +121,7 @@ class Node:
             events=self._events,
             connection=self._session,
             positions=Positions(whole_seconds=self._settings.poll_seconds),
+            ended=self._endings.add,
             ringers=self.ringers,
         )
 
@@ -191,9 +192,9 @@ class Node:
         left = stop_all(self.workload.pools.values(), deadline=deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
-        self._endings.stop()
         self.heartbeat.stop()
         self._try("stopped", lambda: self._mark_stopped(len(left)))
+        self._endings.stop()
         self.pacemaker.stop()
         self._session.close()
         self._connection.close()
@@ -261,7 +262,7 @@ class Node:
 
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         self.workload.log_ended(outcomes)
-        self._endings.add(outcomes, owned=self.workload.get)
+        self._endings.add(self.workload.ended(outcomes))
         ended = [outcome.run_id for outcome in outcomes]
         self.workload.forget(ended)
         if self.workload.end_limited(ended):
@@ -281,12 +282,13 @@ class Node:
         nodes.change_state(self._connection, node=self.identity.node, state=state, reason=reason)
 
     def _mark_stopped(self, interrupted: int) -> None:
-        reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
-        self._change_state(NodeState.STOPPED, reason=reason)
+        early = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
+        self._change_state(NodeState.STOPPED, reason=early)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
         most = self._settings.max_recoveries
-        nodes.reap(self._connection, reaper=self.identity.node, reap_after_seconds=None, max_recoveries=most)
+        reaped = nodes.reap(self._connection, reaper=self.identity.node, reap_after_seconds=None, max_recoveries=most)
+        self._endings.add(reaped.ended if reaped is not None else ())
         if interrupted:
             notifications.notify_from(self._connection, Channel.RUNS)
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.core.tasks.limits import Limits, Share, share_of
 from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
@@ -147,6 +148,11 @@ class Workload:
         run = self._owned.get(run_id)
         if run is not None:
             self.pools[run.executor].cancel(run_id)
+
+    def ended(self, outcomes: Iterable[Outcome]) -> list[EndedRun]:
+        """Return the enqueued runs among those that ended."""
+        owned = (self._owned.get(outcome.run_id) for outcome in outcomes)
+        return [EndedRun(run.id, run.task, run.public_id) for run in owned if run is not None and run.public_id]
 
     def log_ended(self, outcomes: Sequence[Outcome]) -> None:
         """Log runs that ended: each of a few, of many their number and the failures."""

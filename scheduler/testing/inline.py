@@ -15,6 +15,7 @@ from scheduler import __version__, conf
 from scheduler.core import zone_rules
 from scheduler.core.queues import tracks
 from scheduler.core.states import NodeState
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.engine.duties import Take, Work
 from scheduler.engine.endings import adapter_of
@@ -77,6 +78,7 @@ class InlineNode:
             events=NoEvents(),
             connection=session,
             positions=Positions(whole_seconds=0.0),
+            ended=self._report_ends,
             ringers=_NoRingers(),
         )
         self.recorded = 0
@@ -124,13 +126,15 @@ class InlineNode:
         left = self._recorder.record([outcome])
         assert not left, f"Another connection has locked the row of run {run.id}."  # noqa: S101
 
+    def _report_ends(self, runs: Sequence[EndedRun]) -> None:
+        for run in runs:
+            adapter = adapter_of(run.task)
+            if adapter is not None:
+                adapter.ended(runs=[run])
+
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         ended = [outcome.run_id for outcome in outcomes]
-        for outcome in outcomes:
-            run = self._workload.get(outcome.run_id)
-            adapter = None if run is None else adapter_of(run.task)
-            if adapter is not None:
-                adapter.ended(run=run, node=self.identity.node, outcome=outcome)
+        self._report_ends(self._workload.ended(outcomes))
         self._workload.forget(ended)
         self._workload.end_limited(ended)
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext, npgettext
 from scheduler.admin import addresses
 from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
-from scheduler.admin.dashboard import charts, timeline
+from scheduler.admin.dashboard import charts, queue_part, timeline
 from scheduler.admin.format import display, trigger_text
 from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import job_page, pausing
@@ -61,6 +61,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
             for job in found.paused
         ],
         "nodes": node_rows(found.nodes),
+        "queues": queue_part.rows(request, found.named_queues),
         "pause_all": reverse("admin:scheduler_job_pause_all") if request.user.has_perm("scheduler.pause_job") else "",
         "changed": change_text.rows(request, found.changed, now=now),
         "all_changes": addresses.changes(),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from scheduler.core.health.check import Check, Limits, Status, duration, worst
-from scheduler.core.health.standing import NodeView, Standing, Waiting
+from scheduler.core.health.standing import NodeView, QueueView, Standing, Waiting
 from scheduler.core.queues import tracks
 from scheduler.messages import Message, phrase, phrase_of, row
 
@@ -33,6 +33,9 @@ def queue(found: Standing, limits: Limits) -> Check:
         if queue.oldest_held is not None and queue.oldest_held > limit:
             said.append(_held(queue))
             statuses.append(Status.WARN)
+    for unserved in _unserved(found, limit=limit):
+        said.append(_without_a_node(unserved))
+        statuses.append(Status.FAIL)
     if not said:
         number = sum(queue.queued + queue.held for queue in found.queues)
         said.append(
@@ -126,6 +129,27 @@ def _waiting(queue: Waiting, size: int) -> Message:
             since=duration(queue.youngest_running or 0.0),
         )
     return phrase("{runs}: {busy} of {size} workers are busy.", runs=runs, busy=queue.running, size=size)
+
+
+def _unserved(found: Standing, *, limit: float) -> list[QueueView]:
+    """Return the queues in which runs wait and that no live node serves, while nodes are alive."""
+    alive = [node for node in found.nodes if node.is_fresh and node.state == "running" and not node.is_worker]
+    return [
+        queue
+        for queue in found.named_queues
+        if alive and not queue.is_paused and queue.oldest is not None and queue.oldest > limit
+        if not any(tracks.serves(node.queues, f"{tracks.SEPARATOR}{queue.name}") for node in alive)
+    ]
+
+
+def _without_a_node(queue: QueueView) -> Message:
+    return phrase_of(
+        "{number:,} run waits in “{queue}” for {age}: no live node serves this queue.",
+        "{number:,} runs wait in “{queue}”, the oldest for {age}: no live node serves this queue.",
+        number=queue.queued,
+        queue=queue.name,
+        age=duration(queue.oldest or 0.0),
+    )
 
 
 def _held(queue: Waiting) -> Message:

@@ -33,5 +33,7 @@ class Release(Duty):
 
     def run(self) -> None:
         if self._held.release(self.work.connection):
-            self.agenda.duty(Take).look_again()
+            take = self.agenda.duty(Take)
+            take.look_again()
+            take.within(0.0)
             self.agenda.duty(Ring).soon()
