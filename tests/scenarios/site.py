@@ -184,7 +184,7 @@ class Site:
     ) -> NodeProcess:
         """Start a Celery worker for the queue “scrape” and wait until it listens."""
         program = (sys.executable, "-m", "celery", "-A", app, "worker", "-Q", "scrape")
-        options = ("--pool", pool, "--concurrency", str(places), "--without-mingle", "--without-gossip")
+        options = ("--pool", pool, "--concurrency", f"{places}", "--without-mingle", "--without-gossip", "-l", "INFO")
         worker = self.launch(*options, *arguments, program=program, CELERY_BROKER_URL=broker.url, **variables)
         worker.printed(" ready.")
         return worker
