@@ -24,7 +24,7 @@ POOLS = (("prefork", 2), ("threads", 6))
 
 QUEUE = "chaos"
 
-VARIABLES = {"SCHEDULER_RING_AGAIN_SECONDS": "2"}
+VARIABLES = {"SCHEDULER_RING_AGAIN_SECONDS": "1"}
 """A lost message is rung again after this, and not after half a minute."""
 
 _WHAT = ("node", "worker", "child", "worker", "broker")
