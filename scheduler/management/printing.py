@@ -140,7 +140,7 @@ def guarded(work: Callable[[], None]) -> None:
 
 
 def discard_output() -> None:
-    """Write nowhere from now on. What is still buffered has no place to go."""
+    """Discard all further output. The rest of the buffer cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -24,7 +24,7 @@ _LONGEST_DAYS = 36_500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """How a queue stands. Ages are in seconds."""
+    """The present state of a queue. Ages are in seconds."""
 
     name: str
     queued: int

@@ -1,8 +1,8 @@
 """
 Templates that come with the scheduler and with apps.
 
-They are created when templates are first used, and get a version when a release changes them. What a person changed in
-one stays, and one that a person deleted stays deleted: ``restore`` brings the shipped definition back.
+They are created when templates are first used, and get a version when a release changes them. Changes by a person stay,
+and one that a person deleted stays deleted: ``restore`` brings the shipped definition back.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How the queues stand: what waits and runs in each, read from the database and judged by its clock."""
+"""The present state of the queues: waiting and running work, read from the database and judged by its clock."""
 
 from __future__ import annotations
 
