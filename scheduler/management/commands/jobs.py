@@ -47,7 +47,9 @@ class Command(BaseCommand):
         _add_file_words(add)
 
     def handle(self, *, word: str, **options: Any) -> None:
-        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options))
+        # Exit code 2 of a plan means changes: a database that is away must not look like them.
+        not_asked = printing.REFUSED if word == "plan" else printing.NOT_ASKED
+        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options), not_asked=not_asked)
 
     def _list(
         self,
