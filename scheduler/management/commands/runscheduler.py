@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from argparse import ArgumentTypeError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.utils import Error
@@ -25,7 +25,9 @@ from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
 from scheduler.store.liveness.installation import adopt
 from scheduler.telemetry import events
-from scheduler.telemetry.exporter import MetricsServer
+
+if TYPE_CHECKING:
+    from scheduler.telemetry.exporter import MetricsServer
 
 logger = logging.getLogger(__name__)
 
@@ -153,6 +155,8 @@ class Command(BaseCommand):
         """
         if address is None:
             return None
+        from scheduler.telemetry.exporter import MetricsServer
+
         try:
             return MetricsServer(host=address[0], port=address[1])
         except OSError as error:
