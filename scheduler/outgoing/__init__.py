@@ -9,9 +9,9 @@ Proxies and netrc of the environment are ignored. Cookies are not kept.
 httpx is imported at the first use: most processes never send a request.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from scheduler import deferred
 from scheduler.outgoing.limits import Limits
 
 if TYPE_CHECKING:
@@ -30,14 +30,10 @@ __all__ = [
     "request",
 ]
 
-_HOMES = {
-    **dict.fromkeys(("Answer", "check", "client", "is_allowed_by_name", "parse", "request"), "requests"),
-    **dict.fromkeys(("GuardedTransport", "deadline_in"), "transport"),
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return found
+__getattr__ = deferred.names(
+    __name__,
+    {
+        "requests": ("Answer", "check", "client", "is_allowed_by_name", "parse", "request"),
+        "transport": ("GuardedTransport", "deadline_in"),
+    },
+)
