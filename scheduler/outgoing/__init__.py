@@ -9,9 +9,9 @@ Proxies and netrc of the environment are ignored. Cookies are not kept.
 httpx is imported at the first use: most processes never send a request.
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from scheduler import deferred
 from scheduler.outgoing.limits import Limits
 
 if TYPE_CHECKING:
@@ -30,10 +30,15 @@ __all__ = [
     "request",
 ]
 
-__getattr__ = deferred.names(
-    __name__,
-    {
-        "requests": ("Answer", "check", "client", "is_allowed_by_name", "parse", "request"),
-        "transport": ("GuardedTransport", "deadline_in"),
-    },
-)
+_HOMES = {
+    "requests": ("Answer", "check", "client", "is_allowed_by_name", "parse", "request"),
+    "transport": ("GuardedTransport", "deadline_in"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

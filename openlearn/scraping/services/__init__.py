@@ -4,10 +4,10 @@ Services of scraping for people and jobs, one call each.
 The libraries that fetch and read pages are imported at the first use: most processes never scrape.
 """
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from openlearn.scraping.services.source_jobs import SCRAPE_TASK, tier_triggers
-from scheduler import deferred
 
 if TYPE_CHECKING:
     from openlearn.scraping.services.discovery import Examination, examine
@@ -51,24 +51,29 @@ __all__ = [
     "tier_triggers",
 ]
 
-__getattr__ = deferred.names(
-    __name__,
-    {
-        "discovery": ("Examination", "examine"),
-        "extraction": ("ExtractionSummary", "extract_documents"),
-        "health": ("SourceHealth", "source_health"),
-        "scraping": ("scrape_source",),
-        "sources": (
-            "EXTRACT_JOB_ID",
-            "EXTRACT_TASK",
-            "ensure_extraction_job",
-            "pause_sources",
-            "remove_source",
-            "retry_pages",
-            "save_source",
-            "scrape_now",
-            "take_new_address",
-        ),
-        "subscriptions": ("Imported", "export_list", "import_list"),
-    },
-)
+_HOMES = {
+    "discovery": ("Examination", "examine"),
+    "extraction": ("ExtractionSummary", "extract_documents"),
+    "health": ("SourceHealth", "source_health"),
+    "scraping": ("scrape_source",),
+    "sources": (
+        "EXTRACT_JOB_ID",
+        "EXTRACT_TASK",
+        "ensure_extraction_job",
+        "pause_sources",
+        "remove_source",
+        "retry_pages",
+        "save_source",
+        "scrape_now",
+        "take_new_address",
+    ),
+    "subscriptions": ("Imported", "export_list", "import_list"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
