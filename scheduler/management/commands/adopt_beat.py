@@ -31,5 +31,5 @@ class Command(BaseCommand):
 
     def _print_taken(self, taken: Taken) -> None:
         sign = "+" if taken.is_taken else "=" if taken.exists else "!"
-        paint = {"+": self.style.SUCCESS, "=": str, "!": self.style.WARNING}[sign]
+        paint = {"+": self.style.SUCCESS, "!": self.style.WARNING}.get(sign, str)
         self.stdout.write(paint(f"{sign} {taken.name}: {taken.text}"))
