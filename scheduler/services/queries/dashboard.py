@@ -11,10 +11,11 @@ from django.db.models import Case, F, Q, Sum, Value, When
 
 from scheduler.core import triggers
 from scheduler.core.health import Standing
-from scheduler.core.health.standing import Waiting
+from scheduler.core.health.standing import QueueView, Waiting
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Node, Rollup, Run
+from scheduler.remote import executors
 from scheduler.services.queries import health, job_history, overview
 from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
@@ -113,6 +114,10 @@ class Dashboard:
         return self._standing.queues
 
     @property
+    def named_queues(self) -> Sequence[QueueView]:
+        return self._standing.named_queues
+
+    @property
     def _standing(self) -> Standing:
         assert self.report.standing is not None  # noqa: S101 - what was judged was measured
         return self.report.standing
@@ -173,6 +178,30 @@ def is_served(*, executor: str, queue: str, now: datetime) -> bool:
         Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh).values_list("executors", "queues")
     )
     return not alive or any(executor in executors and (not queues or queue in queues) for executors, queues in alive)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteQueue:
+    """The far end of a remote executor: who serves it, and whether its broker can be told."""
+
+    workers: int
+    """Those that are alive."""
+
+    refusal: str
+    """The error of a node whose messages the broker refused. Empty: it accepts them."""
+
+
+def remote_queue(*, executor: str, now: datetime) -> RemoteQueue:
+    """Look at the workers and the broker of a remote executor: one query."""
+    fresh = now - timedelta(seconds=measures.fresh_seconds())
+    alive = Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh)
+    remote = executors.parse(executor)
+    assert remote is not None  # noqa: S101 - the caller asks for no other
+    found = list(alive.order_by("pk").values_list("kind", "queues", "measure__brokers"))
+    broker = remote.broker
+    refusals = [brokers[broker].get("error", "?") for _, _, brokers in found if broker in (brokers or {})]
+    workers = sum(kind == remote.kind and remote.target in queues for kind, queues, _ in found)
+    return RemoteQueue(workers=workers, refusal=refusals[0] if refusals else "")
 
 
 def _skew(node: Node) -> float | None:
