@@ -11,6 +11,7 @@ from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
+from scheduler.store.claiming.heads import QUICK_SECONDS, SHARE
 from scheduler.store.recording import enqueued, runs
 from scheduler.store.recording.runs import NextDue
 from scheduler.store.sessions.notifications import Channel
@@ -27,6 +28,9 @@ class LookAhead(Duty):
 
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
+        self._queues_at = 0.0
+        """When the queues are looked at next, if that took long: because of what has been taken from them."""
+
         self.soon()
 
     def is_due(self, now: float) -> bool:
@@ -59,13 +63,19 @@ class LookAhead(Duty):
         """Note which queues are paused and what waits on tracks with a queue. Return when to look again, in seconds."""
         take = self.agenda.duty(Take)
         take.tracks.note_paused(paused)
+        times = [seconds for seconds in paused.values() if seconds is not None]
+        began = time.monotonic()
+        if began < self._queues_at:
+            take.look_again()  # at the heads of those that are known
+            return max(0.0, min([*times, self._queues_at - began]))
         waiting = {
             track: seconds
             for track, seconds in enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
             if tracks.executor_of(track) in room
         }
+        took = time.monotonic() - began
+        self._queues_at = began + SHARE * took if took > QUICK_SECONDS else 0.0
         take.tracks.note_waiting(waiting)
-        times = [seconds for seconds in paused.values() if seconds is not None]
         times += [
             _until(seconds, asked_at=take.asked_at(track))
             for track, seconds in waiting.items()

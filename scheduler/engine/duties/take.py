@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.engine.tracks import Tracks
+from scheduler.store.claiming.heads import Heads
 from scheduler.store.recording import enqueued, runs
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
@@ -37,6 +38,7 @@ class Take(Duty):
         ``None``: not of every one.
         """
 
+        self._heads = Heads()
         self._asked_at: dict[str, float] = {}
         self._knows_pauses = False
 
@@ -92,6 +94,7 @@ class Take(Duty):
             executor=track,
             tasks=registry.names(),
             limit=limit,
+            heads=self._heads,
         )
         self.work.workload.add(taken)
         if len(taken) >= limit:
