@@ -230,6 +230,7 @@ class Node:
         former = self.identity.node
         dropped = self.workload.take_back()
         self.workload.forget(run.id for run in dropped)
+        self.workload.live_on()
         self._register(successor := Identity())
         self.identity.become(successor)
         self._lost.clear()
@@ -258,7 +259,7 @@ class Node:
         self.workload.log_ended(outcomes)
         self._endings.add(outcomes, owned=self.workload.get)
         ended = [outcome.run_id for outcome in outcomes]
-        self.workload.forget(ended)
+        self.workload.settle(outcomes, node=self.identity.node)
         if self.workload.end_limited(ended):
             self.loop.duty(Grant).soon()
             self.wakeups.wake()

@@ -105,24 +105,24 @@ class ProcessPool(Pool):
 
     def _outcome(self, place: int, run: OwnedRun) -> Outcome | None:
         """Run a body in the child of this place. Return ``None`` if the pool stops."""
-        tries = _TRIES
+        tries, node = _TRIES, self._identity.node
         while (child := self._ready_child(place)) is not None:  # it may have died while it was idle
             child.belongs_to(run.id)
             self._begun[run.id] = (run, child)
             tries -= 1
             try:
-                return self._run(child, run, may_try_again=tries > 0)
+                return self._run(child, run, node=node, may_try_again=tries > 0)
             except ChildNeverBegan as died:
                 logger.warning(events.CHILD_NEVER_BEGAN, extra={"run": run.id, "error": str(died)})
             except Exception as fault:  # what a child answers is anybody's, and must not cost the pool a place
                 logger.exception(events.CHILD_ANSWERED_NONSENSE, extra={"run": run.id})
                 child.kill()
-                return _unusable(run, fault)
+                return _unusable(run, fault, node=node)
         return None
 
-    def _run(self, child: Child, run: OwnedRun, *, may_try_again: bool) -> Outcome:
+    def _run(self, child: Child, run: OwnedRun, *, node: str, may_try_again: bool) -> Outcome:
         """:raises ChildNeverBegan: only if it may be tried again"""
-        started, node = now_microseconds(), self._identity.node
+        started = now_microseconds()
         last = Note(run_id=run.id, progress=None, log="")
 
         def publish(note: Note) -> None:
@@ -185,7 +185,9 @@ class ProcessPool(Pool):
         return None
 
 
-def _unusable(run: OwnedRun, fault: Exception) -> Outcome:
+def _unusable(run: OwnedRun, fault: Exception, *, node: str) -> Outcome:
     now = now_microseconds()
     error = f"ChildDied: What its process answered cannot be used ({type(fault).__name__}: {fault})."
-    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=clean(error)[:2000])
+    return Outcome(
+        run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=clean(error)[:2000], node=node
+    )
