@@ -32,4 +32,4 @@ class Account(Duty):
             owed.account(connection, windows=windows, node=node)
         detached = removals.detach(connection)
         attached = restorations.attach(connection)
-        return 0.0 if self._after or detached >= removals.MOST_RUNS or attached else None
+        return 0.0 if self._after or detached or attached else None

@@ -25,6 +25,7 @@ from scheduler.store.recording import finishing, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection, array, texts
 from tests.integration.store.conftest import Open
+from tests.integration.store.reading import blocks, nodes_of
 from tests.ledger import ANY_JOB, TASK, add_node
 
 JOBS = 50
@@ -89,21 +90,6 @@ class Past:
         return blocks(self.session, statement, scan_of=scan_of, **parameters)
 
 
-def blocks(session: Connection, statement: str, *, scan_of: str = "", **parameters: Any) -> int:
-    """Return how many blocks a statement reads; with ``scan_of``, those of the scan of that alias alone."""
-    with session.raw().cursor() as cursor:
-        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statements.load(statement), parameters)
-        ((found,),) = cursor.fetchall()
-    plan = next(each for each in _nodes(found[0]["Plan"]) if not scan_of or each.get("Alias") == scan_of)
-    return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from _nodes(part)
-
-
 @pytest.fixture
 def past(held: None, session: Connection, monkeypatch: pytest.MonkeyPatch) -> Past:
     monkeypatch.setattr(positions, "_FORGET_SECONDS", 3600.0)  # on a busy machine the past may take minutes
@@ -163,7 +149,7 @@ class TestWhatRecordingReads:
             ((found,),) = cursor.fetchall()
 
         scans = [
-            node for node in _nodes(found[0]["Plan"]) if node.get("Alias") == "run" and "Scan" in node["Node Type"]
+            node for node in nodes_of(found[0]["Plan"]) if node.get("Alias") == "run" and "Scan" in node["Node Type"]
         ]
         assert scans
         assert {scan.get("Index Name", "scheduler_run_pkey") for scan in scans} == {"scheduler_run_pkey"}
