@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from scheduler.core import reasons
 from scheduler.core.states import RunState
-from scheduler.execution.child_handle import Child, ChildDidNotStart, ChildDied, ChildNeverBegan
+from scheduler.execution.child_handle import Child, ChildDied, ChildNeverBegan
 from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
 from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
@@ -174,7 +174,7 @@ class ProcessPool(Pool):
             try:
                 child = self._children[place] = Child(memory_mb=self._memory_mb)
                 child.await_ready()
-            except (ChildDidNotStart, OSError) as error:  # the system may have no room for another process
+            except Exception as error:  # noqa: BLE001 - whatever it is, the pool must not lose the place
                 logger.error(events.CHILD_FAILED_TO_START, extra={"executor": self.name, "error": str(error)})
                 if child is not None:
                     child.close()
