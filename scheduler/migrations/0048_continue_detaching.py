@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0045_give_no_version_twice")]
+    dependencies = [("scheduler", "0047_find_runs_to_ring")]
 
     operations = [
         migrations.AddField(
