@@ -81,6 +81,13 @@ class SchedulerSettings:
     queues: tuple[str, ...] = ()
     """Queues that a node serves. Empty: all. ``runscheduler --queues`` says it for one node."""
 
+    max_inflight: int = 1000
+    """Most runs of one remote executor of which its broker was told and that have not begun. Others wait here."""
+
+    ring_again_seconds: float = 30.0
+    """A run of a remote executor that has not begun so long after its message gets another one, then after twice as
+    long, up to 10 minutes: brokers lose messages."""
+
     claim_batch: int = 500
     """Most jobs planned in one transaction: short locks, few round trips."""
 

@@ -12,6 +12,7 @@ KWARGS_IS_AN_OBJECT = declare(
     "kwargs_is_an_object", "kwargs is “{value}”. It must be an object with a name for each argument.", value=str
 )
 UNKNOWN_POLICY = declare("unknown_policy", "A job has no policy {names}. There are: {all}.", names=str, all=str)
+BROKER_REFUSED = declare("broker_refused", "The broker {broker} refused: {problem}", broker=str, problem=str)
 POLICY_IS_A_NAME = declare(
     "policy_is_a_name",
     "{name} is “{value}”. It must be a name of at most {most} characters.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
@@ -30,6 +31,14 @@ class Work:
     events: Events
     connection: Connection
     positions: Positions
+    ringers: Bells
+
+
+class Bells(Protocol):
+    """Ring the brokers of remote executors, in threads of their own."""
+
+    def wake(self, brokers: Iterable[str] = ()) -> None:
+        """Runs of these brokers, and of those that were named before, may want to be rung."""
 
 
 class Agenda(Protocol):

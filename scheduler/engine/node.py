@@ -26,6 +26,7 @@ from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Publish, Report, Timekeeper, stop_all
 from scheduler.execution.recorder import Recorder
 from scheduler.messages import Message
+from scheduler.remote.ringing import Ringers
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.liveness import installation, nodes, sequences
@@ -71,7 +72,7 @@ class Node:
 
         pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
         self.workload = Workload(pools=pools, settings=settings)
-        self.wakeups = Wakeups()
+        self.wakeups, self.ringers = Wakeups(), Ringers(settings=settings)
         self.recorder = self._make_recorder()
         self.heartbeat = self._make_heartbeat()
         self._endings = Endings(identity=self.identity)
@@ -116,6 +117,7 @@ class Node:
             events=self._events,
             connection=self._session,
             positions=Positions(whole_seconds=self._settings.poll_seconds),
+            ringers=self.ringers,
         )
 
     @property
@@ -178,6 +180,7 @@ class Node:
         self.pacemaker.rest()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
+        self.ringers.stop()
         self._try("stopping", lambda: self._change_state(NodeState.STOPPING))
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))

@@ -92,6 +92,18 @@ API_TABLES_OF_ANOTHER_RELEASE = _event(
     fields="error",
     meaning="The API answered 503: the migrations of this release are missing.",
 )
+BROKER_ACCEPTS = _event(
+    "scheduler.broker.accepts",
+    level="warning",
+    fields="broker",
+    meaning="A broker that had refused messages accepts them again.",
+)
+BROKER_REFUSED = _event(
+    "scheduler.broker.refused",
+    level="warning",
+    fields="broker error pause",
+    meaning="The broker of a remote executor refused messages. Its runs wait in the ledger, and it is tried again.",
+)
 BULK_FAILED = _event(
     "scheduler.bulk.failed",
     level="exception",
@@ -375,6 +387,18 @@ RECORDER_WAITS = _event(
     level="warning",
     fields="backlog error",
     meaning="Outcomes wait in memory: the database cannot be used.",
+)
+RING_TURNED_DOWN = _event(
+    "scheduler.ring.turned_down",
+    level="warning",
+    fields="run task node",
+    meaning="A worker does not know the task of a run. Its release may lack it, and other workers are rung.",
+)
+RINGING_FAILED = _event(
+    "scheduler.ringing.failed",
+    level="warning exception",
+    fields="error pause",
+    meaning="A thread that rings a broker could not work. It tries again.",
 )
 ROW_PASSED_BY = _event(
     "scheduler.row.passed_by",

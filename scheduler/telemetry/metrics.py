@@ -8,7 +8,7 @@ releases. Never a job or a run.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,6 +24,7 @@ from scheduler.core import health
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.core.health import Check, Standing, Status
 from scheduler.core.health.standing import NodeView
+from scheduler.core.queues import tracks
 from scheduler.core.states import JobState, RunState
 from scheduler.store import alerts
 from scheduler.store.alerts import AlertMeasures
@@ -69,6 +70,7 @@ class Collector:
         yield from self._scheduling()
         yield from self._jobs()
         yield from self._executors()
+        yield from self._remote()
         yield from self._queues()
         yield from self._nodes()
         yield from self._runs()
@@ -111,6 +113,26 @@ class Collector:
         for state in JobState:
             family.add_metric([state.value], self._standing.jobs.get(state.value, 0))
         yield family
+
+    def _remote(self) -> Iterable[Metric]:
+        """Runs of remote executors between ring and start, and brokers that refuse messages."""
+        rung = GaugeMetricFamily(
+            "scheduler_rung_runs", "Queued runs of which the broker was told, by remote executor.", labels=["executor"]
+        )
+        oldest = GaugeMetricFamily(
+            "scheduler_rung_oldest_seconds", "How long ago the oldest of these messages was sent.", labels=["executor"]
+        )
+        refused = GaugeMetricFamily(
+            "scheduler_broker_refusals", "Nodes whose last messages the broker refused, by broker.", labels=["broker"]
+        )
+        for queue in self._standing.queues:
+            if tracks.is_remote(queue.executor):
+                rung.add_metric([queue.executor], queue.rung)
+                oldest.add_metric([queue.executor], max(queue.oldest_rung or 0.0, 0.0))
+        refusing = Counter(broker for node in self._standing.nodes if node.is_fresh for broker in node.brokers)
+        for broker, nodes in sorted(refusing.items()):
+            refused.add_metric([broker], nodes)
+        yield from (rung, oldest, refused)
 
     def _queues(self) -> Iterable[Metric]:
         runs = GaugeMetricFamily(

@@ -73,6 +73,7 @@ class InlineNode:
             events=NoEvents(),
             connection=session,
             positions=Positions(whole_seconds=0.0),
+            ringers=_NoRingers(),
         )
         self.recorded = 0
         """Number of bodies that ended."""
@@ -131,6 +132,12 @@ class InlineNode:
 
 
 _EXECUTORS = sorted(NODE_EXECUTORS)
+
+
+class _NoRingers:
+    """Rings no broker: it has no other thread, and what it sees is rolled back."""
+
+    def wake(self, brokers: Iterable[str] = ()) -> None: ...
 
 
 class _InlinePool(Pool):

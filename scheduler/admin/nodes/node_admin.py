@@ -39,6 +39,7 @@ _CHECKS = {
     "clocks": gettext_lazy("clocks"),
     "time_zones": gettext_lazy("time zone rules"),
     "queue": gettext_lazy("queue"),
+    "brokers": gettext_lazy("brokers"),
     "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
@@ -69,10 +70,34 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
+class KindFilter(admin.SimpleListFilter):
+    """Nodes, and the workers of each kind of remote executor."""
+
+    title = gettext_lazy("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(display.NODE_KINDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Node]) -> QuerySet[Node]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @register(Node)
 class NodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "shown_state", "host", "pid", "version", "tzdata", "began", "last_heard", "ended")
-    list_filter = (StateFilter,)
+    list_display = (
+        "name",
+        "shown_kind",
+        "shown_state",
+        "host",
+        "pid",
+        "version",
+        "tzdata",
+        "began",
+        "last_heard",
+        "ended",
+    )
+    list_filter = (StateFilter, KindFilter)
     show_full_result_count = False
     change_list_template = "scheduler/nodes/nodes.html"
 
@@ -107,6 +132,10 @@ class NodeAdmin(ReadOnlyAdmin):
             node_page.context(request, node),
             region="scheduler/nodes/node_region.html",
         )
+
+    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    def shown_kind(self, node: Node) -> str:
+        return str(display.NODE_KINDS.get(node.kind, node.kind))
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, node: Node) -> SafeString:

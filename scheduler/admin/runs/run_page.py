@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
 from scheduler.admin.jobs import run_with
-from scheduler.admin.runs import run_around, run_log, run_notes, run_report, tracebacks
+from scheduler.admin.runs import run_around, run_log, run_notes, run_remote, run_report, tracebacks
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
@@ -73,9 +73,11 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
 
 def _summary(run: Run, *, node: str, seen: NodeSeen | None, place: str, now: datetime) -> str:
     """Return the sentence above the page, and whether the node of a running run is silent."""
-    is_unserved = run.state == RunState.QUEUED and not dashboard.is_served(
-        executor=run.runs_on, queue=run.queue, now=now
-    )
+    is_queued = run.state == RunState.QUEUED
+    if is_queued and run.is_remote and not run.held and run.due_at <= now:
+        reason = display.reason(run.reason, most=400)
+        return " ".join(filter(None, (reason, run_remote.waiting(run, now=now))))
+    is_unserved = is_queued and not dashboard.is_served(executor=run.runs_on, queue=run.queue, now=now)
     said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
     if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
         said += " " + silence(node, seen, now=now)

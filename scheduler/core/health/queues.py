@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from scheduler.core.health.check import Check, Limits, Status, duration, worst
 from scheduler.core.health.standing import NodeView, Standing, Waiting
+from scheduler.core.queues import tracks
 from scheduler.messages import Message, phrase, phrase_of, row
 
 STALLED_FACTOR = 10
@@ -58,6 +59,30 @@ def limits(found: Standing) -> Check:
     return Check(name="limits", status=Status.PASS, text=text, value=number)
 
 
+def brokers(found: Standing) -> Check:
+    """Brokers of remote executors: whether nodes can tell them of runs that wait."""
+    refusing: dict[str, list[NodeView]] = {}
+    ringing = [node for node in found.nodes if node.is_fresh and not node.is_worker]
+    for node in ringing:
+        for broker in node.brokers:
+            refusing.setdefault(broker, []).append(node)
+    if not refusing:
+        return Check(name="brokers", status=Status.PASS, text=phrase("Brokers accept all messages."), value=0, limit=0)
+    said = [
+        phrase(
+            "The broker “{broker}” refuses messages from {nodes}: {error}. Its runs wait, and other executors go on.",
+            broker=broker,
+            nodes=", ".join(node.name for node in nodes),
+            error=nodes[0].brokers[broker].get("error", "").rstrip("."),
+        )
+        for broker, nodes in sorted(refusing.items())
+    ]
+    # Where one node cannot reach a broker, another one may.
+    is_cut_off = any(len(nodes) == len(ringing) for nodes in refusing.values())
+    status = Status.FAIL if is_cut_off else Status.WARN
+    return Check(name="brokers", status=status, text=row(" ", said), value=len(refusing), limit=0)
+
+
 def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
     """A queue that moves is late. One that does not move, or that no node serves, has failed."""
     most = STALLED_FACTOR * limit
@@ -75,6 +100,8 @@ def _waiting(queue: Waiting, size: int) -> Message:
         executor=queue.executor,
         age=duration(queue.oldest or 0.0),
     )
+    if not size and tracks.is_remote(queue.executor):
+        return phrase("{runs}: no live worker serves it.", runs=runs)
     if not size:
         return phrase("{runs}: no live node serves this executor.", runs=runs)
     if queue.running >= size:
@@ -102,6 +129,6 @@ def _sizes(nodes: Sequence[NodeView]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for node in nodes:
         if node.is_fresh and node.state == "running":
-            for name, size in node.executors.items():
+            for name, size in node.places.items():
                 sizes[name] = sizes.get(name, 0) + size
     return sizes

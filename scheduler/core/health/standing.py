@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+
+from scheduler.core.queues import tracks
+from scheduler.core.states import NodeKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,12 @@ class Waiting:
     unheeded: int
     """Runs that go on although they were asked to end a while ago."""
 
+    rung: int = 0
+    """Queued runs of a remote executor of which its broker was told."""
+
+    oldest_rung: float | None = None
+    """Seconds since the oldest of these messages."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
@@ -110,6 +119,26 @@ class NodeView:
 
     kept_by: str = ""
     """Numbers of the runs that keep its interpreter to themselves."""
+
+    kind: str = NodeKind.NODE
+    """A node, or a worker of a kind of remote executor."""
+
+    brokers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The brokers that refused its last messages, each with ``error`` and ``since``."""
+
+    queues: list[str] = field(default_factory=list)
+    """Those that it serves. Empty: a node serves all."""
+
+    @property
+    def is_worker(self) -> bool:
+        return self.kind != NodeKind.NODE
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Runs at once, by the executor that runs name. A worker has one pool for all queues of its broker."""
+        if not self.is_worker:
+            return self.executors
+        return {tracks.remote(self.kind, queue): self.executors.get(self.kind, 0) for queue in self.queues}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.reconcile import Reconcile
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.rule_changes import Calendars, Zones
 from scheduler.engine.duties.start import MarkStarted, Start
 from scheduler.engine.duties.sweep import Sweep
@@ -41,6 +42,7 @@ DUTIES: tuple[type[Duty], ...] = (
     Announce,
     LookAhead,
     Release,
+    Ring,
     Start,
 )
 """In the order of a pass."""

@@ -9,6 +9,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming.heads import QUICK_SECONDS, SHARE
@@ -68,13 +69,12 @@ class LookAhead(Duty):
         if began < self._queues_at:
             take.look_again()  # at the heads of those that are known
             return max(0.0, min([*times, self._queues_at - began]))
-        waiting = {
-            track: seconds
-            for track, seconds in enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
-            if tracks.executor_of(track) in room
-        }
+        found = enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
         took = time.monotonic() - began
         self._queues_at = began + SHARE * took if took > QUICK_SECONDS else 0.0
+        if remote := [track for track, _ in found if tracks.is_remote(track)]:
+            self.agenda.duty(Ring).note_waiting(remote)
+        waiting = {track: seconds for track, seconds in found if tracks.executor_of(track) in room}
         take.tracks.note_waiting(waiting)
         times += [
             _until(seconds, asked_at=take.asked_at(track))

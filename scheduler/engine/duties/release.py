@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording.held_runs import HeldRuns
@@ -33,3 +34,4 @@ class Release(Duty):
     def run(self) -> None:
         if self._held.release(self.work.connection):
             self.agenda.duty(Take).look_again()
+            self.agenda.duty(Ring).soon()

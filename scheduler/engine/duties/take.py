@@ -58,7 +58,7 @@ class Take(Duty):
     def wants_runs(self, executor: str) -> bool:
         """Whether a pass would give this executor more work. Safe in any thread."""
         workload = self.work.workload
-        return (self.tracks.may_have_more(executor) or workload.has_pending(executor)) and workload.runs_dry(executor)
+        return (workload.has_pending(executor) or self.tracks.may_have_more(executor)) and workload.runs_dry(executor)
 
     def asked_at(self, track: str) -> float | None:
         """Return when a track was last asked, on the monotonic clock."""

@@ -15,6 +15,7 @@ from scheduler.core.health.standing import Waiting
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Node, Rollup, Run
+from scheduler.remote import executors
 from scheduler.services.queries import health, job_history, overview
 from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
@@ -173,6 +174,30 @@ def is_served(*, executor: str, queue: str, now: datetime) -> bool:
         Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh).values_list("executors", "queues")
     )
     return not alive or any(executor in executors and (not queues or queue in queues) for executors, queues in alive)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteQueue:
+    """The far end of a remote executor: who serves it, and whether its broker can be told."""
+
+    workers: int
+    """Those that are alive."""
+
+    refusal: str
+    """The error of a node whose messages the broker refused. Empty: it accepts them."""
+
+
+def remote_queue(*, executor: str, now: datetime) -> RemoteQueue:
+    """Look at the workers and the broker of a remote executor: one query."""
+    fresh = now - timedelta(seconds=measures.fresh_seconds())
+    alive = Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh)
+    remote = executors.parse(executor)
+    assert remote is not None  # noqa: S101 - the caller asks for no other
+    found = list(alive.order_by("pk").values_list("kind", "queues", "measure__brokers"))
+    broker = remote.broker
+    refusals = [brokers[broker].get("error", "?") for _, _, brokers in found if broker in (brokers or {})]
+    workers = sum(kind == remote.kind and remote.target in queues for kind, queues, _ in found)
+    return RemoteQueue(workers=workers, refusal=refusals[0] if refusals else "")
 
 
 def _skew(node: Node) -> float | None:

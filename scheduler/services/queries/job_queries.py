@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Subquery
 
 from scheduler.core import error_messages
+from scheduler.core.queues import tracks
 from scheduler.core.states import JobState, NodeState
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Declaration, Job, Node, Run
+from scheduler.remote import executors as executors_elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +105,14 @@ def executors() -> set[str]:
 
 def check_executor(*, executor: str) -> None:
     """
-    Reject an executor that no node has and no task declares.
+    Reject an executor that no node has and no task declares, and a remote one that cannot be used here.
 
-    :raises UnknownExecutor: naming those that exist
+    :raises UnknownExecutor: naming those that exist, or the cure
     """
     if executor in NODE_EXECUTORS:
+        return
+    if tracks.is_remote(executor):
+        executors_elsewhere.check(executor)
         return
     if executor not in (known := executors()):
         raise UnknownExecutor(error_messages.NO_SUCH_EXECUTOR(name=executor, names=", ".join(sorted(known))))

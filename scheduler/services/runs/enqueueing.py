@@ -21,6 +21,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.errors import AlreadyEnqueued, InvalidName, InvalidPolicy
 from scheduler.models import Run
+from scheduler.remote import executors
 from scheduler.services.jobs.calling import TaskOrName, asynchronous, task_name
 from scheduler.store.clock import aware
 from scheduler.store.recording import enqueued
@@ -72,7 +73,7 @@ def enqueue(
 
     The timeout, the retries, ``unique`` and ``expires`` are those that the task declares.
 
-    :raises UnknownTask, InvalidArguments, InvalidPolicy: naming the value and the reason
+    :raises UnknownTask, InvalidArguments, InvalidPolicy, UnknownExecutor: naming the value and the reason
     """
     call = Call(
         task=task_name(task),
@@ -90,7 +91,7 @@ def enqueue_many(*, calls: Sequence[Call], now: datetime | None = None) -> list[
     """
     Enqueue runs in one statement and return an answer for each, in order.
 
-    :raises UnknownTask, InvalidArguments, InvalidPolicy: no run was enqueued
+    :raises UnknownTask, InvalidArguments, InvalidPolicy, UnknownExecutor: no run was enqueued
     :raises AlreadyEnqueued: a unique key is taken by a transaction that this one cannot see
     """
     wanted = [_order(call) for call in calls]
@@ -134,6 +135,7 @@ def _order(call: Call) -> Order:
     if len(task.name) > orders.LONGEST_TASK:
         raise InvalidName(error_messages.TASK_NAME_TOO_LONG(name=task.name[:64], most=orders.LONGEST_TASK))
     chosen = call.policies or policies_of(task)
+    executors.check(chosen.executor)
     args, kwargs = _checked_arguments(task, call)
     return Order(
         public_id=orders.uuid7(milliseconds=time.time_ns() // 1_000_000, random=secrets.randbits(74)),

@@ -9,7 +9,7 @@ from functools import partial
 
 from scheduler import failpoints
 from scheduler.core import reasons
-from scheduler.core.states import NodeState, RunState
+from scheduler.core.states import NodeKind, NodeState, RunState
 from scheduler.messages import Message
 from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
@@ -63,12 +63,14 @@ def register(
     tasks: Collection[str],
     queues: Collection[str] = (),
     tzdata: str = "",
+    kind: NodeKind = NodeKind.NODE,
     now: datetime | None = None,
 ) -> None:
     """
-    Announce a node that has just started.
+    Announce a node or a worker that has just started.
 
-    ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules.
+    ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules. Workers
+    plan no jobs: they have no release, so that nodes do not leave jobs to them.
     """
     connection.execute(
         "register_node",
@@ -80,7 +82,8 @@ def register(
         executors=json.dumps(dict(executors)),
         queues=json.dumps(sorted(queues)),
         tasks=json.dumps(sorted(tasks)),
-        tzdata=tzdata,
+        tzdata=tzdata if kind is NodeKind.NODE else "",
+        kind=kind.value,
         now=now,
     )
 

@@ -159,8 +159,9 @@ def nodes(*, execute: Execute = execute) -> list[NodeView]:
     found = []
     for row in execute("measure_nodes", fresh=fresh_seconds()):
         values = _named(NodeView.__dataclass_fields__, row)
-        for name in ("executors", "busy", "waiting"):
+        for name in ("executors", "busy", "waiting", "brokers"):
             values[name] = json.loads(values[name] or "{}")
+        values["queues"] = json.loads(values["queues"] or "[]")
         found.append(NodeView(**values))
     return found
 
@@ -182,10 +183,11 @@ def report(
     busy: Mapping[str, int],
     waiting: Mapping[str, int],
     connections: int,
+    brokers: Mapping[str, Mapping[str, str]] | None = None,
     memory_bytes: int | None = None,
     processors: float | None = None,
 ) -> None:
-    """Say what a node measures of itself. ``clock``: what its own clock shows."""
+    """Say what a node measures of itself. ``clock``: its own. ``brokers``: those that refuse its messages."""
     connection.execute(
         "report_measures",
         node=node,
@@ -196,6 +198,7 @@ def report(
         busy=json.dumps(dict(busy)),
         waiting=json.dumps(dict(waiting)),
         connections=connections,
+        brokers=json.dumps(dict(brokers or {})),
         memory_bytes=memory_bytes,
         processors=processors,
     )

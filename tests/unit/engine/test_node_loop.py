@@ -69,6 +69,7 @@ def loop_of(*duties: type[Duty], has_lease: bool = True, poll_seconds: float = 5
         "events": None,
         "connection": NothingOwned(),
         "positions": None,
+        "ringers": None,
     }
     return NodeLoop(Work(**parts), duties=(Reconcile, Take, *duties))
 
