@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.engine.tracks import Tracks
+from scheduler.loops import Share
 from scheduler.store.claiming.heads import Heads
 from scheduler.store.recording import enqueued, runs
 from scheduler.store.sessions.notifications import Channel
@@ -83,7 +84,10 @@ class Take(Duty):
         """Ask which queues are paused: before the first runs are taken, and after each hint."""
         if not self._knows_pauses:
             self._knows_pauses = True
-            self.tracks.note_paused(runs.next_due(self.work.connection, tasks=(), executors=()).paused_queues)
+            self.tracks.note_paused(self._paused_queues())
+
+    def _paused_queues(self) -> Collection[str]:
+        return runs.next_due(self.work.connection, tasks=(), executors=(), held=False).paused_queues
 
     def _take(self, track: str, *, limit: int) -> int:
         self.tracks.put_down(track)
@@ -107,12 +111,18 @@ class Expire(Duty):
 
     ends_sleep = False
 
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        # While a transaction elsewhere is open, the index has what was taken before it expired.
+        self._share = Share(quick_seconds=0.05, rest=20)
+        super().__init__(work, agenda)
+
     @property
     def every_seconds(self) -> float:
-        return self.work.settings.busy_poll_seconds
+        return max(self.work.settings.busy_poll_seconds, self._share.seconds)
 
     def run(self) -> float | None:
-        missed = enqueued.expire(self.work.connection, node=self.work.identity.node)
+        with self._share.spent():
+            missed = enqueued.expire(self.work.connection, node=self.work.identity.node)
         for run_id, task in missed:
             logger.warning(events.RUN_EXPIRED, extra={"run": run_id, "task": task})
-        return 0.0 if len(missed) >= enqueued.MOST_EXPIRED else None
+        return self._share.seconds if len(missed) >= enqueued.MOST_EXPIRED else None

@@ -216,18 +216,20 @@ def next_due(
     tasks: Collection[str],
     executors: Collection[str],
     since: datetime | None = None,
+    held: bool = True,
     now: datetime | None = None,
 ) -> NextDue:
     """
     Ask when the next job is due, the next waiting run may start that this node may take, or a pause ends.
 
-    ``since``: no job is due before this.
+    ``since``: no job is due before this. ``held``: whether to look at held runs as well.
     """
     ((job_seconds, run_seconds, held_seconds, pause_seconds, paused_queues),) = connection.execute(
         "next_due",
         tasks=list(tasks),
         executors=list(executors),
         since=since,
+        held=held,
         now=now,
         tzdata=zone_rules.rank(),
     )
