@@ -117,9 +117,9 @@ def judge(world: World, specs: list[Spec], *, until: datetime) -> Verdict:
 def _ledger(world: World) -> list[Row]:
     found = world.query(
         # Rows of odd jobs may have times that Python has not.
-        "SELECT run.id, job_key, greatest(least(scheduled_at, '9999-01-01'), '0001-01-02'),"
-        " greatest(least(coalesce(covers_from, scheduled_at), '9999-01-01'), '0001-01-02'), coalesced, kind, attempt,"
-        " run.state, finished_at IS NOT NULL, node.pid"
+        "SELECT run.id, run.job_key, greatest(least(run.scheduled_at, '9999-01-01'), '0001-01-02'),"
+        " greatest(least(coalesce(run.covers_from, run.scheduled_at), '9999-01-01'), '0001-01-02'), run.coalesced,"
+        " run.kind, run.attempt, run.state, run.finished_at IS NOT NULL, node.pid"
         " FROM scheduler_run AS run LEFT JOIN scheduler_node AS node ON node.id = run.node ORDER BY run.id"
     )
     names = (
