@@ -155,6 +155,10 @@ class SchedulerSettings:
     """Whether secrets that were sealed before they were bound to a job, a task and an argument may be used. ``False``
     once ``manage.py reseal`` has bound them: then no old copy of one can be used elsewhere."""
 
+    celery_app: str = ""
+    """The project's Celery application, e.g. ``shop.celery.app``: messages to workers go by its broker and its queues.
+    Empty: an application of our own with the settings that begin with ``CELERY_``, such as ``CELERY_BROKER_URL``."""
+
     task_modules: tuple[str, ...] = ()
     """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""
 

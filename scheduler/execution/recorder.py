@@ -40,6 +40,9 @@ class Recorder:
     when held runs wait in line because one of their job has ended.
     """
 
+    refused = 0
+    """Outcomes of runs that were no longer this node's."""
+
     def __init__(
         self,
         *,
@@ -65,9 +68,6 @@ class Recorder:
             group_weight=_GROUP_CHARACTERS,
             backlog_weight=_BACKLOG_CHARACTERS,
         )
-        self.refused = 0
-        """Outcomes of runs that were no longer this node's."""
-
         self._to_reset: frozenset[int] = frozenset()
         """Successes whose jobs still count the failures before them: somebody had locked these jobs."""
 
@@ -187,6 +187,8 @@ class Recorder:
             follow_ups = self._follow_ups()
             if follow_ups.resets:
                 self._to_reset |= finishing.reset_failures(self.connection, runs=recorded - followed)
+            if follow_ups.task_resets:
+                finishing.end_task_streaks(self.connection, runs=recorded)
             if self._uncounted:
                 self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._node)
             if follow_ups.releases:

@@ -205,7 +205,7 @@ class TestAShare:
         share = Share(quick_seconds=0.1, rest=20)
 
         with share.spent():
-            now[0] += 0.1
+            now[0] += 0.09
 
         assert share.is_due
         assert share.seconds == 0

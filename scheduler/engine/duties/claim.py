@@ -35,7 +35,9 @@ class Claim(Duty):
         """Whether the latest claim could not tell when the next one is due."""
 
         self._recent_at = math.inf
-        """When jobs that became due just now come before those that are overdue."""
+        """When jobs that became due just now come before those that are overdue, in every second claim at most."""
+
+        self._was_partial = False
 
         self.knows_until = 0.0
         """Until when the latest look ahead holds, on the monotonic clock."""
@@ -53,7 +55,7 @@ class Claim(Duty):
     def run(self) -> float:
         began = time.monotonic()
         self.work.positions.advance(self.work.connection)
-        is_partial = began >= self._recent_at
+        is_partial = self._was_partial = began >= self._recent_at and not self._was_partial
         claimed = claims.claim_due(
             self.work.connection,
             node=self.work.identity.node,

@@ -34,6 +34,10 @@ class LookAhead(Duty):
         self._held_share = Share(quick_seconds=0.05, rest=20)
         self.soon()
 
+    def hear(self, subject: str) -> None:
+        if not subject:  # else runs are due already on a track that is named: they are taken
+            self.soon()
+
     def is_due(self, now: float) -> bool:
         """Due on request, and after a claim that cannot tell when the next one is due, but not between full claims."""
         claim = self.agenda.duty(Claim)

@@ -38,5 +38,7 @@ class Release(Duty):
         with self._share.spent():
             released = self._held.release(self.work.connection)
         if released:
-            self.agenda.duty(Take).look_again()
+            take = self.agenda.duty(Take)
+            take.look_again()
+            take.within(0.0)
             self.agenda.duty(Ring).soon()

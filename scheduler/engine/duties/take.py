@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
@@ -48,6 +48,12 @@ class Take(Duty):
         """Whether runs may wait for some executor."""
         return self.tracks.expects_more
 
+    def hear(self, subject: str) -> None:
+        if subject:
+            self.tracks.look_at(subject)
+        else:
+            self.soon()
+
     def soon(self) -> None:
         self._knows_pauses = False
         self.look_again()
@@ -84,10 +90,7 @@ class Take(Duty):
         """Ask which queues are paused: before the first runs are taken, and after each hint."""
         if not self._knows_pauses:
             self._knows_pauses = True
-            self.tracks.note_paused(self._paused_queues())
-
-    def _paused_queues(self) -> Collection[str]:
-        return runs.next_due(self.work.connection, tasks=(), executors=(), held=False).paused_queues
+            self.tracks.note_paused(enqueued.paused_queues(self.work.connection))
 
     def _take(self, track: str, *, limit: int) -> int:
         self.tracks.put_down(track)
@@ -123,6 +126,7 @@ class Expire(Duty):
     def run(self) -> float | None:
         with self._share.spent():
             missed = enqueued.expire(self.work.connection, node=self.work.identity.node)
-        for run_id, task in missed:
-            logger.warning(events.RUN_EXPIRED, extra={"run": run_id, "task": task})
+        for run in missed:
+            logger.warning(events.RUN_EXPIRED, extra={"run": run.id, "task": run.task})
+        self.work.ended(missed)
         return self._share.seconds if len(missed) >= enqueued.MOST_EXPIRED else None

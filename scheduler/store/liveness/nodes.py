@@ -10,6 +10,7 @@ from functools import partial
 from scheduler import failpoints
 from scheduler.core import reasons
 from scheduler.core.states import NodeKind, NodeState, RunState
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.messages import Message
 from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
@@ -38,12 +39,16 @@ class Reaped:
     recovered: int
     """Interrupted runs that got a recovery attempt."""
 
+    ended: tuple[EndedRun, ...] = ()
+    """Enqueued runs that were interrupted and got none."""
+
     def plus(self, other: Reaped) -> Reaped:
         return Reaped(
             nodes=self.nodes + other.nodes,
             requeued=self.requeued + other.requeued,
             interrupted=self.interrupted + other.interrupted,
             recovered=self.recovered + other.recovered,
+            ended=self.ended + other.ended,
         )
 
     @property
@@ -196,11 +201,19 @@ def _settle_runs(
         error=reasons.NODE_LOST(node="%s"),
         now=now,
     )
-    rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
+    ended = tuple(
+        EndedRun(run_id, task, public_id)
+        for run_id, task, public_id, recovered in interrupted
+        if public_id is not None and not recovered
+    )
+    if ended:
+        transaction.execute("count_task_failures", failed=array([run.id for run in ended]), succeeded=array([]))
+    rollups.roll_up(transaction, runs=[run_id for run_id, *_ in interrupted], node=reaper)
     failpoints.hit("reap.before_commit")
     return Reaped(
         nodes=(),
         requeued=len(requeued),
         interrupted=len(interrupted),
-        recovered=sum(recovered for _, _, recovered in interrupted),
+        recovered=sum(recovered for *_, recovered in interrupted),
+        ended=ended,
     )

@@ -77,7 +77,9 @@ def take(
         given = {"node": node, "only": None if only is None else list(only), **waiting}
         if tracks.SEPARATOR in executor:
             return _take_enqueued(connection, Heads() if heads is None or only is not None else heads, given)
-        with connection.transaction() as transaction:  # what cannot be read is not taken
+        # What cannot be read is not taken. The start gate is what has to last, and its commit comes later: what a crash
+        # before it forgets are runs that have not begun, or those of idempotent tasks.
+        with connection.transaction(is_lasting=False) as transaction:
             return tuple(map(OwnedRun._make, transaction.execute("take_runs", **given)))
 
     try:
@@ -98,7 +100,7 @@ def _take_enqueued(connection: Connection, heads: Heads, given: dict[str, Any]) 
     position = heads.position(given["executor"])
     began = time.monotonic()
     width = len(OwnedRun._fields)
-    with connection.transaction() as transaction:  # what cannot be read is not taken
+    with connection.transaction(is_lasting=False) as transaction:  # as above
         found = transaction.execute("take_enqueued_runs", **given, **position)
         taken = tuple(OwnedRun._make(row[:width]) for row in found)
     heads.note(

@@ -12,4 +12,5 @@ SELECT count(*)
    AND date_part('epoch', run.finished_at) - date_part('epoch', run.scheduled_at) > %(seconds)s
    AND run.started_at IS NOT NULL
    AND (%(scope)s = 'everything' OR %(scope)s = 'job' AND job.djangojob_ptr_id = %(target)s
-        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
+        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'queue' AND job.queue = %(target)s
+        OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0047_find_runs_to_ring")]
+    dependencies = [("scheduler", "0049_enqueue_in_a_function")]
 
     operations = [
         migrations.AddField(
