@@ -39,6 +39,9 @@ class SchedulerSettings:
     child_memory_mb: int | None = None
     """Address space of a child process. A task that needs more gets a MemoryError. ``None``: unlimited."""
 
+    timeout_grace_seconds: float = 0.0
+    """A body in a child process whose time is over is asked to stop, and ended so much later. 0: ended at once."""
+
     max_stuck_threads: int = 20
     """Threads that are replaced after a timeout while their code continues. Beyond it the pool shrinks."""
 
@@ -154,6 +157,10 @@ class SchedulerSettings:
     unbound_secrets: bool = True
     """Whether secrets that were sealed before they were bound to a job, a task and an argument may be used. ``False``
     once ``manage.py reseal`` has bound them: then no old copy of one can be used elsewhere."""
+
+    celery_app: str = ""
+    """The project's Celery application, e.g. ``shop.celery.app``: messages to workers go by its broker and its queues.
+    Empty: an application of our own with the settings that begin with ``CELERY_``, such as ``CELERY_BROKER_URL``."""
 
     task_modules: tuple[str, ...] = ()
     """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""
@@ -298,7 +305,7 @@ _RANGES = {
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
-_MAY_BE_ZERO = ("grace_seconds", "flush_seconds")
+_MAY_BE_ZERO = ("grace_seconds", "flush_seconds", "timeout_grace_seconds")
 
 
 def _typed(key: str, value: Any, kind: Any) -> Any:

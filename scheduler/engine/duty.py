@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
 from scheduler.conf import SchedulerSettings
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.engine.events import Events
 from scheduler.engine.heartbeat import Identity, Lease
 from scheduler.engine.workload import Workload
@@ -32,6 +33,8 @@ class Work:
     connection: Connection
     positions: Positions
     ringers: Bells
+    ended: Callable[[Sequence[EndedRun]], object] = lambda _: None
+    """Takes enqueued runs that end without a body."""
 
 
 class Bells(Protocol):
@@ -45,6 +48,9 @@ class Agenda(Protocol):
     """Finds the other duties of a node."""
 
     def duty(self, kind: type[AnyDuty]) -> AnyDuty: ...
+
+    def ask(self, kind: type[Duty]) -> None:
+        """Ask for a duty with ``soon``, where this node has it."""
 
 
 class Duty(ABC):
@@ -96,6 +102,10 @@ class Duty(ABC):
     def soon(self) -> None:
         """Ask for a call in the present or the next pass. Safe in any thread."""
         self._is_wanted = True
+
+    def hear(self, subject: str) -> None:
+        """A hint from the database asks for it. ``subject``: see ``notifications.Hint``."""
+        self.soon()
 
     def within(self, seconds: float) -> None:
         """Ask for a call in so many seconds at the latest."""

@@ -53,6 +53,12 @@ class Tracks:
             for track in tuple(more):
                 more[track] = True
 
+    def look_at(self, track: str) -> None:
+        """Runs that are due wait on this track."""
+        more = self._more.get(tracks.executor_of(track))
+        if more is not None and tracks.serves(self._queues, track):
+            more[track] = True
+
     def look_again_at_planned(self) -> None:
         """A claim of this node left runs waiting: mostly on the tracks of the default queue. Hints name the others."""
         for executor, more in self._more.items():

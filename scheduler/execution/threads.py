@@ -10,10 +10,11 @@ import traceback
 from collections.abc import Collection
 from typing import NamedTuple
 
+from scheduler.conf import SchedulerSettings
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
 from scheduler.core.states import RunState
-from scheduler.execution.pools import NO_MEMORY_SECONDS, Deadline, Identity, Pool, Publish, Report
+from scheduler.execution.pools import NO_MEMORY_SECONDS, Deadline, Identity, Pool, PoolFactory, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
@@ -62,6 +63,16 @@ class ThreadPool(Pool):
         """Places of stuck threads that got no successor: the first thread that comes back takes one."""
 
         self._changing_places = threading.Lock()
+
+    @classmethod
+    def factory(cls, *, size: int, settings: SchedulerSettings) -> PoolFactory:
+        """Return what makes such a pool for a node."""
+        max_stuck = settings.max_stuck_threads
+
+        def make(name: str, report: Report, publish: Publish, identity: Identity) -> Pool:
+            return cls(name=name, size=size, report=report, publish=publish, identity=identity, max_stuck=max_stuck)
+
+        return make
 
     @property
     def stuck(self) -> int:
@@ -157,10 +168,11 @@ class ThreadPool(Pool):
         """Report a run that this thread could not run to its end. Return false if the thread has a successor."""
         with contextlib.suppress(Exception):  # there may be no memory left to log it
             logger.error(events.POOL_FAULT, extra={"executor": self.name, "run": run.id}, exc_info=fault)
-        outcome = None
+        begun, outcome = self._begun.get(run.id), None
+        node = self._identity.node if begun is None else begun.current.node
         while outcome is None:
             try:
-                outcome = _abandoned(run, fault)
+                outcome = _abandoned(run, fault, node=node)
             except MemoryError:  # another body may have taken it all, and ends some time
                 time.sleep(NO_MEMORY_SECONDS)
         thread = threading.get_ident()
@@ -222,10 +234,10 @@ class ThreadPool(Pool):
         )
 
 
-def _abandoned(run: OwnedRun, fault: BaseException) -> Outcome:
+def _abandoned(run: OwnedRun, fault: BaseException, *, node: str) -> Outcome:
     now = now_microseconds()
     error = f"{type(fault).__name__}: its thread could not go on."
-    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error)
+    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error, node=node)
 
 
 def _never_begun(begun: _Begun) -> Outcome:

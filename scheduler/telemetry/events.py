@@ -529,3 +529,33 @@ TZDATA_WAITS = _event(
 WATCHDOG_FAILED = _event(
     "scheduler.watchdog.failed", level="exception", fields="session", meaning="A session could not be watched."
 )
+WORKER_MESSAGE_NOT_ACKNOWLEDGED = _event(
+    "scheduler.worker.message_not_acknowledged",
+    level="debug",
+    fields="error",
+    meaning="The broker could not be told that a message was taken. It delivers it again, and the start gate drops it.",
+)
+WORKER_MESSAGE_UNREADABLE = _event(
+    "scheduler.worker.message_unreadable",
+    level="warning",
+    fields="error",
+    meaning="A message named no run, and was dropped.",
+)
+WORKER_NOT_STARTED = _event(
+    "scheduler.worker.not_started",
+    level="error",
+    fields="error",
+    meaning="A worker of a remote executor cannot work here, and ends.",
+)
+WORKER_SERVES_NO_RINGS = _event(
+    "scheduler.worker.serves_no_rings",
+    level="warning",
+    fields="run",
+    meaning="A message about a run reached a worker that serves other queues. The run is rung again.",
+)
+WORKER_WAITS_FOR_THE_DATABASE = _event(
+    "scheduler.worker.waits_for_the_database",
+    level="warning",
+    fields="error",
+    meaning="A worker of a remote executor that starts waits for the database.",
+)

@@ -28,9 +28,8 @@ from scheduler.core.queues import tracks
 from scheduler.core.states import JobState, RunState
 from scheduler.store import alerts
 from scheduler.store.alerts import AlertMeasures
-from scheduler.store.measuring import measures, queues
+from scheduler.store.measuring import measures
 from scheduler.store.measuring.measures import Execute, Total
-from scheduler.store.measuring.queues import QueueMeasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +41,6 @@ class Sources:
     """The judgement of the standing: the same as that of the health page."""
 
     totals: Sequence[Total]
-    queues: Sequence[QueueMeasure] = ()
     alerts: AlertMeasures = field(default_factory=AlertMeasures)
 
 
@@ -53,7 +51,6 @@ def read(*, execute: Execute = measures.execute) -> Sources:
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),
         totals=measures.totals(execute=execute),
-        queues=queues.of_queues(execute=execute),
         alerts=alerts.measure(execute=execute),
     )
 
@@ -141,11 +138,11 @@ class Collector:
         oldest = GaugeMetricFamily(
             "scheduler_queue_waiting_seconds", "How long the oldest run waits that may start.", labels=["queue"]
         )
-        for queue in self._sources.queues:
-            runs.add_metric([queue.queue, "queued"], queue.queued - queue.deferred)
-            runs.add_metric([queue.queue, "deferred"], queue.deferred)
-            runs.add_metric([queue.queue, "running"], queue.running)
-            oldest.add_metric([queue.queue], max(queue.oldest or 0.0, 0.0))
+        for queue in self._standing.named_queues:
+            runs.add_metric([queue.name, "queued"], queue.queued - queue.deferred)
+            runs.add_metric([queue.name, "deferred"], queue.deferred)
+            runs.add_metric([queue.name, "running"], queue.running)
+            oldest.add_metric([queue.name], max(queue.oldest or 0.0, 0.0))
         yield from (runs, oldest)
 
     def _executors(self) -> Iterable[Metric]:

@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses, pages
-from scheduler.admin.dashboard.dashboard import node_rows
 from scheduler.admin.format import display
 from scheduler.admin.format.display import Mark
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.nodes import node_page
+from scheduler.admin.nodes.node_rows import node_rows
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.runs import run_many
 from scheduler.core.health import Check, Status

@@ -34,6 +34,9 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
         "node": node,
         "mark": display.NODE_MARKS[dashboard.state_of(node, now=now)],
         "reason": display.reason(node.reason),
+        "kind": display.NODE_KINDS.get(node.kind, node.kind),
+        "queues": ", ".join(map(str, node.queues)) if isinstance(node.queues, list) else "",
+        "refusals": _refusals(measure),
         "pools": [
             {"name": display.first_line(str(name)), "size": size, "busy": busy.get(name, 0)}
             for name, size in sorted(sizes.items())
@@ -49,6 +52,16 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
         "grace": display.exactly(conf.get().grace_seconds),
         "kill": f"kill -TERM {node.pid}",
     }
+
+
+def _refusals(measure: Any) -> list[str]:
+    """Return the brokers that refused the last messages of the node, each with the error."""
+    brokers = measure.brokers if measure is not None and isinstance(measure.brokers, dict) else {}
+    return [
+        display.first_line(f"{name}: {found.get('error', '')}")
+        for name, found in sorted(brokers.items())
+        if isinstance(found, dict)
+    ]
 
 
 def _processors(busy: float | None) -> str:

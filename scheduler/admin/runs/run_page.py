@@ -110,6 +110,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
         "see_output": see_output,
         "retry": (job is not None or run.is_enqueued) and is_over and user.has_perm("scheduler.retry_run"),
         "again": (job is not None or run_with.can_be_given(run)) and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
+        "only_retry": run_with.has_secrets(run) and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
         "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
     }
 

@@ -20,7 +20,7 @@ def checks(found: Standing, *, limits: Limits) -> tuple[Check, ...]:
         nodes.nodes(found.scheduling, limits),
         jobs.overdue(found, limits),
         queues.queue(found, limits),
-        queues.brokers(found),
+        queues.brokers(found, limits),
         queues.limits(found),
         jobs.stalled(found, limits),
         nodes.stuck(found),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from scheduler.core.queues import tracks
 from scheduler.core.states import NodeKind
@@ -76,6 +77,21 @@ class Waiting:
 
     oldest_rung: float | None = None
     """Seconds since the oldest of these messages."""
+
+
+class QueueView(NamedTuple):
+    """A queue with active runs, over all executors. Its fields are the columns of ``measure_queues``."""
+
+    name: str
+    queued: int
+    deferred: int
+    """Those of the queued runs that are to begin later."""
+
+    running: int
+    oldest: float | None
+    """For how many seconds the oldest run has waited that may start. ``None``: none waits."""
+
+    is_paused: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,3 +212,6 @@ class Standing:
     """The release of the time zone rules of the process that measured."""
     limits: Sequence[Limited] = ()
     """Those that runs wait for, the most first."""
+
+    named_queues: Sequence[QueueView] = ()
+    """Queues as nodes serve them, by name."""

@@ -40,3 +40,15 @@ UNUSABLE_TASKS_BACKEND = declare(
     name=str,
     problem=str,
 )
+NO_CELERY_APP = declare(
+    "no_celery_app",
+    "SCHEDULER['CELERY_APP'] is “{path}”, which cannot be imported: {problem}",
+    path=str,
+    problem=str,
+)
+NO_CELERY_BROKER = declare(
+    "no_celery_broker",
+    "The executor “{name}” needs a broker. Set CELERY_BROKER_URL, such as redis://host:6379/0 or "
+    "amqp://user:password@host//.",
+    name=str,
+)

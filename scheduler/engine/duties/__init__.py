@@ -39,12 +39,12 @@ DUTIES: tuple[type[Duty], ...] = (
     Expire,
     Take,
     Claim,
+    Start,
     Announce,
     LookAhead,
     Release,
     Ring,
-    Start,
 )
-"""In the order of a pass."""
+"""In the order of a pass. What a body waits for comes first."""
 
 __all__ = ["DUTIES", "Agenda", "Claim", "Duty", "Grant", "LookAhead", "Reconcile", "Take", "Work"]

@@ -6,21 +6,26 @@ from collections.abc import Iterable
 
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.remote import executors
+from scheduler.store.sessions.notifications import Channel
 
 
 class Ring(Duty):
     """
     Wake the ringers of brokers for which runs wait.
 
-    The claim and the look ahead name them by the tracks that they see anyway. Without a remote executor this duty is
-    never asked for.
+    Hints, the claim and the look ahead name them by the tracks that they see anyway. Without a remote executor this
+    duty is never asked for.
     """
 
+    wakes_on = Channel.RUNS
     merge_seconds = 0.02
 
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
         self._brokers: set[str] = set()
+
+    def hear(self, subject: str) -> None:
+        self.note_waiting([subject])
 
     def note_waiting(self, tracks: Iterable[str]) -> None:
         """Runs of remote executors wait on these tracks."""

@@ -10,6 +10,7 @@ from functools import partial
 from scheduler import failpoints
 from scheduler.core import reasons
 from scheduler.core.states import NodeKind, NodeState, RunState
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.messages import Message
 from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
@@ -38,12 +39,16 @@ class Reaped:
     recovered: int
     """Interrupted runs that got a recovery attempt."""
 
+    ended: tuple[EndedRun, ...] = ()
+    """Enqueued runs that were interrupted and got none."""
+
     def plus(self, other: Reaped) -> Reaped:
         return Reaped(
             nodes=self.nodes + other.nodes,
             requeued=self.requeued + other.requeued,
             interrupted=self.interrupted + other.interrupted,
             recovered=self.recovered + other.recovered,
+            ended=self.ended + other.ended,
         )
 
     @property
@@ -127,14 +132,14 @@ def reap(
 
     Queued runs go back to the queue. Running ones become interrupted and, where their job wants it, get a recovery
     attempt. ``reaper`` is the node that does this. With ``reap_after_seconds=None`` it marks no node as lost. Locked
-    rows are left for the next call.
+    rows are left for the next call: until then such a run is its node's, and an outcome that comes first is kept.
 
     Returns ``None`` if another node is doing it right now.
     """
     settle_runs = partial(_settle_runs, reaper=reaper, max_recoveries=max_recoveries, now=now)
     mark = partial(_mark_lost, connection, reap_after_seconds=reap_after_seconds, now=now)
     try:
-        # Together, so that a node that is given up records nothing between the two.
+        # Together, so that few runs are left whose node is lost and which wait to be released.
         total = mark(then=settle_runs)
     except Exception as error:  # one run may make it fail: the others are dealt with by themselves
         if not concerns_rows(error):
@@ -196,11 +201,19 @@ def _settle_runs(
         error=reasons.NODE_LOST(node="%s"),
         now=now,
     )
-    rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
+    ended = tuple(
+        EndedRun(run_id, task, public_id)
+        for run_id, task, public_id, recovered in interrupted
+        if public_id is not None and not recovered
+    )
+    if ended:
+        transaction.execute("count_task_failures", failed=array([run.id for run in ended]), succeeded=array([]))
+    rollups.roll_up(transaction, runs=[run_id for run_id, *_ in interrupted], node=reaper)
     failpoints.hit("reap.before_commit")
     return Reaped(
         nodes=(),
         requeued=len(requeued),
         interrupted=len(interrupted),
-        recovered=sum(recovered for _, _, recovered in interrupted),
+        recovered=sum(recovered for *_, recovered in interrupted),
+        ended=ended,
     )

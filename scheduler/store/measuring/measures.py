@@ -17,6 +17,7 @@ from scheduler.core.health.standing import (
     NodeView,
     NotStarted,
     OpenTransaction,
+    QueueView,
     Scheduling,
     Standing,
     Waiting,
@@ -112,6 +113,11 @@ def oldest_transaction(*, execute: Execute = execute) -> OpenTransaction | None:
     return OpenTransaction(**_named(names, rows[0])) if rows else None
 
 
+def named_queues(*, execute: Execute = execute) -> list[QueueView]:
+    """Return the queues that have active runs, by name."""
+    return [QueueView._make(map(_shown, row)) for row in execute("measure_queues", most=_MOST_COUNTED)]
+
+
 def limited(*, execute: Execute = execute) -> list[Limited]:
     """Count the runs that wait for limits; those of the limit with the most come first."""
     names = Limited.__dataclass_fields__
@@ -126,7 +132,7 @@ def clean_up(*, execute: Execute = execute) -> CleanUp:
 
 
 def standing(*, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: eight statements."""
+    """Measure everything that health is judged by: nine statements."""
     by_state, unadopted = jobs(execute=execute)
     return Standing(
         scheduling=scheduling(execute=execute),
@@ -137,6 +143,7 @@ def standing(*, execute: Execute = execute) -> Standing:
         jobs=by_state,
         unadopted=unadopted,
         limits=limited(execute=execute),
+        named_queues=named_queues(execute=execute),
         clean_up=clean_up(execute=execute),
         tzdata=zone_rules.release(),
     )

@@ -6,7 +6,7 @@
 --          with limits; now timestamptz or NULL
 -- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor (without the queue), timeout,
 --          job_key, public_id, policies; in that order. No row: it is not this worker's turn, and no body may begin
--- Index:   the primary key. The number of an ended run is rung again by no one, but a broker may deliver it again
+-- Index:   the primary keys
 
 UPDATE scheduler_run AS run
    SET node = %(node)s::uuid,
@@ -22,7 +22,7 @@ UPDATE scheduler_run AS run
  WHERE run.id = %(run)s::bigint
    AND run.attempt = %(attempt)s::int
    AND run.state = 'queued'
-   AND num_nulls(run.node, run.finished_at) = 2
+   AND run.node IS NULL
    AND NOT run.held
    AND run.due_at <= coalesce(%(now)s::timestamptz, clock_timestamp())
    AND (run.expires_at IS NULL OR run.expires_at > coalesce(%(now)s::timestamptz, clock_timestamp()))

@@ -19,6 +19,7 @@ OPERATOR = (
     *VIEWER,
     "view_queue",
     "pause_queue",
+    "change_queue",
     "pause_job",
     "run_job",
     "cancel_run",
@@ -54,6 +55,7 @@ MATRIX = [
     ("queue", "get", lambda: reverse("admin:scheduler_queue_page", args=["mail"]), {"operator"}),
     ("pause a queue", "post", lambda: reverse("admin:scheduler_queue_pause", args=["mail"]), {"operator"}),
     ("resume a queue", "post", lambda: reverse("admin:scheduler_queue_resume", args=["mail"]), {"operator"}),
+    ("keep runs of a queue", "post", lambda: reverse("admin:scheduler_queue_keep", args=["mail"]), {"operator"}),
     (
         "task",
         "get",

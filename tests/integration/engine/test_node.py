@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import NodeState, RunState
-from scheduler.engine.duties import Reconcile, inspection
+from scheduler.engine.duties import Reconcile, claim, inspection
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
@@ -22,7 +22,7 @@ from scheduler.models import Run
 from scheduler.store.claiming import claims
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
-from scheduler.store.sessions.notifications import Channel
+from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint
 from scheduler.telemetry import events
 from tests.ledger import HOUR, SECOND, add_job, add_run
 from tests.waiting import wait_until
@@ -194,6 +194,24 @@ class TestANode:
         release.touch()
 
 
+class TestABacklog:
+    def test_lets_a_job_come_first_that_is_due_just_now(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each claim plans one job of many that are overdue, as if each had much to catch up with."""
+        monkeypatch.setattr(claims, "SLICE_ROWS", 1)
+        monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 0.0)
+        monkeypatch.setattr(claim, "_RECENT_SECONDS", 60.0)
+        for number in range(30):
+            add_job(f"late-{number}", due_at=timezone.now() - 2 * HOUR, task="sample.nothing")
+        node = start()
+        node.run_once()
+        due("good")
+
+        work(node, until=Run.objects.filter(job_key="good").exists)
+
+        assert Run.objects.filter(job_key__startswith="late").count() < 10
+        work(node, until=all_succeeded(31))
+
+
 class TestAFloodOfHints:
     def test_is_followed_a_few_times_a_second(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         node = start()
@@ -208,7 +226,7 @@ class TestAFloodOfHints:
         began = time.monotonic()
 
         for _ in range(500):
-            node.loop.hear(frozenset({Channel.JOBS}))
+            node.loop.hear({Hint(Channel.JOBS)})
             node.run_once()
         wait_until(lambda: node.run_once() > 0 and looks)
 
@@ -279,7 +297,7 @@ class TestALostAnswer:
 
         cut("tick")  # its session took the run, and ended before it said so
         Run.objects.filter(pk=old.pk).update(node=node.identity.node, due_at=timezone.now())
-        node.loop.hear(frozenset(Channel))
+        node.loop.hear(ANYTHING)
         with pytest.raises(DatabaseUnavailable):
             node.run_once()
         work(node, until=all_succeeded(2))
@@ -312,7 +330,7 @@ class TestTheSessionOfTheTick:
         due()
         assert cut("tick") == 1
 
-        node.loop.hear(frozenset(Channel))
+        node.loop.hear(ANYTHING)
         with pytest.raises(DatabaseUnavailable):
             node.run_once()
         work(node, until=all_succeeded(1))

@@ -12,13 +12,15 @@ from django.core.management import call_command
 from scheduler import checks, task
 from scheduler.core.queues.policies import Policies
 from scheduler.core.tasks.registry import registry
-from scheduler.errors import UnusableExecutor
+from scheduler.errors import UnknownExecutor, UnusableExecutor
 from scheduler.remote import executors
 from scheduler.remote.executors import RemoteExecutor
 from scheduler.services import jobs
+from scheduler.services.queries import job_queries
 from scheduler.services.runs import enqueueing
 from scheduler.services.runs.enqueueing import Call
 from tests.bells import Broker
+from tests.ledger import add_node
 
 TASK = "sample.nothing"
 SOON = {"type": "date", "run_at": "2100-01-01T00:00:00Z"}
@@ -83,6 +85,14 @@ class TestSaving:
 
     def test_accepts_one_that_can_be_rung(self, broker: Broker) -> None:
         assert jobs.create(task=TASK, trigger=SOON, executor="celery:scrape").executor == "celery:scrape"
+
+    def test_offers_the_queues_of_workers_and_not_their_pools(self, broker: Broker) -> None:
+        add_node(kind="celery", executors={"celery": 4}, queues=["scrape", "mail"])
+        add_node(executors={"default": 4, "gpu": 1})
+
+        assert job_queries.executors() >= {"celery:scrape", "celery:mail", "gpu"}
+        with pytest.raises(UnknownExecutor, match="There is no executor “celery”"):
+            jobs.create(task=TASK, trigger=SOON, executor="celery")
 
     def test_rejects_it_on_the_command_line(self, without_celery: None) -> None:
         jobs.create(task=TASK, trigger=SOON)

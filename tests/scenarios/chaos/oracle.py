@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
@@ -87,6 +88,8 @@ class Row:
     attempt: int
     state: str
     is_finished: bool
+    owner: int | None
+    """The process id of the node that owns it, or owned it when it ended."""
 
 
 def judge(world: World, specs: list[Spec], *, until: datetime) -> Verdict:
@@ -115,11 +118,23 @@ def judge(world: World, specs: list[Spec], *, until: datetime) -> Verdict:
 def _ledger(world: World) -> list[Row]:
     found = world.query(
         # Rows of odd jobs may have times that Python has not.
-        "SELECT id, job_key, greatest(least(scheduled_at, '9999-01-01'), '0001-01-02'),"
-        " greatest(least(coalesce(covers_from, scheduled_at), '9999-01-01'), '0001-01-02'), coalesced, kind, attempt,"
-        " state, finished_at IS NOT NULL FROM scheduler_run ORDER BY id"
+        "SELECT run.id, run.job_key, greatest(least(run.scheduled_at, '9999-01-01'), '0001-01-02'),"
+        " greatest(least(coalesce(run.covers_from, run.scheduled_at), '9999-01-01'), '0001-01-02'), run.coalesced,"
+        " run.kind, run.attempt, run.state, run.finished_at IS NOT NULL, node.pid"
+        " FROM scheduler_run AS run LEFT JOIN scheduler_node AS node ON node.id = run.node ORDER BY run.id"
     )
-    names = ("id", "job", "scheduled_at", "covers_from", "coalesced", "kind", "attempt", "state", "is_finished")
+    names = (
+        "id",
+        "job",
+        "scheduled_at",
+        "covers_from",
+        "coalesced",
+        "kind",
+        "attempt",
+        "state",
+        "is_finished",
+        "owner",
+    )
     return [Row(**dict(zip(names, row, strict=True))) for row in found]
 
 
@@ -161,6 +176,8 @@ def _judge_executions(
             verdict.note("double_starts", f"{spec.id} run {row.id}: {starts}")
         if row.state == "succeeded" and not any(start.ended for start in starts):
             verdict.note("unproven", row)
+        elif row.state == "succeeded" and not any(start.ended for start in starts if start.pid == row.owner):
+            verdict.note("stale_accepted", f"{row} was ended by another process: {starts}")
     for moment, tried in attempts.items():
         starts = [start for row in tried for start in begun[row.id]]
         if not spec.runs_again and len(starts) > 1:
@@ -193,6 +210,11 @@ def _judge_overlaps(verdict: Verdict, world: World, specs: list[Spec], execution
                 verdict.note("overlaps", f"{spec.id}: {running} at once, the last of them {execution}")
 
 
+def _is_of_celery(line: str) -> bool:
+    """Whether Celery logged it: what it says about a broker that was killed is no error of ours."""
+    return line.startswith("{") and str(json.loads(line).get("logger")).startswith(("celery", "kombu", "amqp"))
+
+
 def _judge_logs(verdict: Verdict, world: World) -> None:
     for line in world.cluster.log.read_text(errors="replace").splitlines():
         is_bad = any(f" {level}: " in line for level in ("ERROR", "FATAL", "PANIC"))
@@ -201,5 +223,5 @@ def _judge_logs(verdict: Verdict, world: World) -> None:
     for process in world.processes:
         lines = process.output.read_text(errors="replace").splitlines()
         for number, line in enumerate(lines):
-            if "Traceback" in line:
+            if "Traceback" in line and not _is_of_celery(line):
                 verdict.note("errors", f"{process.output.name}: {' | '.join(lines[number : number + 25])[:3000]}")
