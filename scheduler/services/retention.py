@@ -114,8 +114,7 @@ def clean_up(
     * Nodes that stopped or were lost and own no active run.
     * Executions of stock django-apscheduler in its own table.
     * Hourly roll-ups older than the setting ``rollup_days``, and answers kept for repeated requests for a day.
-    * Incidents that closed that long ago, and their messages. Those of tasks whose enqueued runs failed last that long
-      ago are closed.
+    * Incidents that closed that long ago, and their messages. Those of tasks that failed last that long ago close.
     * Counters of deleted nodes are added to those without a node, so totals never shrink.
 
     Each batch is a transaction of its own. Locked rows are left for the next time. ``progress`` is called after each
