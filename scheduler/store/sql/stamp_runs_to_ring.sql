@@ -50,14 +50,18 @@ WITH RECURSIVE clock AS MATERIALIZED (
       FROM scheduler_queue AS queue
      CROSS JOIN clock
      WHERE queue.paused_at IS NOT NULL AND (queue.paused_until IS NULL OR queue.paused_until > clock.now)
+), waiting AS MATERIALIZED (
+    SELECT level.track, level.priority, split_part(level.track, '@', 1) AS executor,
+           %(most_inflight)s - coalesce(inflight.runs, 0) AS room
+      FROM level
+      LEFT JOIN (SELECT rung.executor, count(*) AS runs FROM rung GROUP BY rung.executor) AS inflight
+             ON inflight.executor = split_part(level.track, '@', 1)
+     WHERE %(broker)s IN (split_part(level.track, ':', 1), split_part(level.track, '@', 1))
+       AND coalesce(nullif(split_part(level.track, '@', 2), ''), 'default') NOT IN (SELECT paused.name FROM paused)
 ), unrung AS (
-    SELECT head.id, head.priority, head.due_at, waiting.executor,
+    SELECT head.id, head.priority, head.due_at, waiting.room,
            row_number() OVER (PARTITION BY waiting.executor ORDER BY head.priority DESC, head.due_at, head.id) AS place
-      FROM (SELECT level.track, level.priority, split_part(level.track, '@', 1) AS executor
-              FROM level
-             WHERE %(broker)s IN (split_part(level.track, ':', 1), split_part(level.track, '@', 1))
-               AND coalesce(nullif(split_part(level.track, '@', 2), ''), 'default') NOT IN (SELECT paused.name FROM paused)
-           ) AS waiting
+      FROM waiting
      CROSS JOIN clock
      CROSS JOIN LATERAL (
            SELECT run.id, run.priority, run.due_at
@@ -68,7 +72,8 @@ WITH RECURSIVE clock AS MATERIALIZED (
               AND run.due_at <= clock.now
               AND (run.expires_at IS NULL OR run.expires_at > clock.now)
             ORDER BY run.due_at, run.id
-            LIMIT %(limit)s) AS head
+            LIMIT greatest(least(%(limit)s, waiting.room), 0)) AS head
+     WHERE waiting.room > 0
 ), chosen AS (
     (SELECT rung.id
        FROM rung
@@ -81,7 +86,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
     UNION ALL
     (SELECT unrung.id
        FROM unrung
-      WHERE unrung.place <= %(most_inflight)s - (SELECT count(*) FROM rung WHERE rung.executor = unrung.executor)
+      WHERE unrung.place <= unrung.room
       ORDER BY unrung.priority DESC, unrung.due_at, unrung.id
       LIMIT %(limit)s)
 ), stamped AS (

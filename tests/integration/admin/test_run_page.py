@@ -87,7 +87,7 @@ class TestRunPage:
 
         shown = client.get(page(run(at=timezone.now() - timedelta(minutes=9), **{**queued, **values})))
 
-        said = re.sub(r"1[2-9] s", "12 s", shown.context["sentence"])
+        said = re.sub(r"\d+ s ago", "12 s ago", shown.context["sentence"])
         assert sentence in said
 
     def test_names_the_workers_and_the_refusal_of_the_broker(self, client: Client) -> None:

@@ -43,6 +43,9 @@ class BrokenBackend(BaseTaskBackend):
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         raise ValueError("no such option")
 
+    def enqueue(self, task: Any, args: Any, kwargs: Any) -> Any:
+        raise NotImplementedError
+
 
 @pytest.fixture(autouse=True)
 def backends(settings: Any, tmp_path: Any) -> Iterator[None]:

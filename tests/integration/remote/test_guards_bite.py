@@ -128,6 +128,12 @@ def a_full_queue_is_not_rung(session: Connection) -> None:
     assert stamped(session, most_inflight=1) == []
 
 
+def the_tracks_of_a_queue_share_its_room(session: Connection) -> None:
+    waiting()
+    waiting(executor="celery:scrape@mail")
+    assert len(stamped(session, most_inflight=1)) == 1
+
+
 def what_is_not_due_is_not_rung(session: Connection) -> None:
     waiting(due_at=NOW + timedelta(seconds=1))
     assert stamped(session) == []
@@ -167,7 +173,7 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
     (UNSTAMP, "AND run.rings = refused.ring", "", what_was_rung_again_is_not_unstamped),
     (
         STAMP,
-        "WHERE %(broker)s IN (split_part(level.track, ':', 1), split_part(level.track, '@', 1))\n               AND",
+        "WHERE %(broker)s IN (split_part(level.track, ':', 1), split_part(level.track, '@', 1))\n       AND",
         "WHERE",
         a_broker_is_rung_for_its_own_runs,
     ),
@@ -178,7 +184,8 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         a_broker_is_rung_for_its_own_runs,
     ),
     (STAMP, "* least(%(again_seconds)s", "* 0 * least(%(again_seconds)s", what_was_rung_just_now_is_not_rung_again),
-    (STAMP, "unrung.place <= %(most_inflight)s", "unrung.place <= 99 + %(most_inflight)s", a_full_queue_is_not_rung),
+    (STAMP, "coalesce(inflight.runs, 0)", "0", a_full_queue_is_not_rung),
+    (STAMP, "WHERE unrung.place <= unrung.room", "", the_tracks_of_a_queue_share_its_room),
     (STAMP, "AND run.due_at <= clock.now", "", what_is_not_due_is_not_rung),
     (STAMP, "AND (run.expires_at IS NULL OR run.expires_at > clock.now)", "", what_has_expired_is_not_rung),
     (STAMP, "SKIP LOCKED", "", a_locked_run_is_passed_by),
