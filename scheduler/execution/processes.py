@@ -204,7 +204,7 @@ class ProcessPool(Pool):
 
 def _unusable(run: OwnedRun, fault: Exception, *, node: str) -> Outcome:
     now = now_microseconds()
-    error = f"ChildDied: What its process answered cannot be used ({type(fault).__name__}: {fault})."
+    error = f"ChildDied: The answer of its process cannot be used ({type(fault).__name__}: {fault})."
     return Outcome(
         run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=clean(error)[:2000], node=node
     )

@@ -8,6 +8,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -107,11 +108,7 @@ def execute(
 def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callable[[], None] | None) -> Outcome:
     value: Any = None
     result: str | None = None
-    error: str | None = None
-    traceback = ""
-    retry_after: float | None = None
-    reason: Message | None = None
-    state = RunState.SUCCEEDED
+    ending = _SUCCESS
     token = context.enter(current)
     try:
         failpoints.hit("run.before_user_code")
@@ -119,35 +116,56 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         if value is not None:
             result = result_as_json(value, limit=conf.get().max_result_bytes)
     except BaseException as raised:  # noqa: BLE001 - the body is anybody's code; SystemExit must not end the pool
-        state = _state_after(raised, current)
-        reason = _reason_for(state, raised, current)
-        if state is not RunState.SKIPPED:
-            error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
-        if isinstance(raised, Retry):
-            retry_after = raised.after.total_seconds()
+        ending = _ending_after(raised, current)
     finally:
         try:
             if at_end is not None:
                 at_end()
         finally:
             context.leave(token)
-    if current.secrets:
-        result, error = _masked(result, current.secrets), _masked(error, current.secrets)
-        traceback = masked(traceback, current.secrets)
     return Outcome(
         run_id=run.id,
-        state=state,
+        state=ending.state,
         started=started,
         finished=now_microseconds(),
-        result=result,
-        error=error if reason is None else None,
-        traceback=traceback,
-        reason=reason,
-        retry_after_seconds=retry_after,
+        result=_masked(result, current.secrets) if current.secrets else result,
+        error=ending.error,
+        traceback=ending.traceback,
+        reason=ending.reason,
+        retry_after_seconds=ending.retry_after_seconds,
         value=value,
         log=current.logbook.text() if current.logbook is not None else "",
         progress=progress_of(current),
         node=current.node,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """The part of an outcome that depends on an exception."""
+
+    state: RunState
+    error: str | None = None
+    traceback: str = ""
+    reason: Message | None = None
+    retry_after_seconds: float | None = None
+
+
+_SUCCESS = _Ending(state=RunState.SUCCEEDED)
+
+
+def _ending_after(raised: BaseException, current: CurrentRun) -> _Ending:
+    state = _state_after(raised, current)
+    reason = _reason_for(state, raised, current)
+    error, traceback = None, ""
+    if state is not RunState.SKIPPED:
+        error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
+    return _Ending(
+        state=state,
+        error=_masked(error, current.secrets) if reason is None else None,
+        traceback=masked(traceback, current.secrets),
+        reason=reason,
+        retry_after_seconds=raised.after.total_seconds() if isinstance(raised, Retry) else None,
     )
 
 

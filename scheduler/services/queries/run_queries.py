@@ -80,7 +80,7 @@ class RunFilter:
 
     @property
     def texts(self) -> TextSearch:
-        """What is searched for in texts that only those see who may view the output of runs."""
+        """The search in texts that need the permission to view the output of runs."""
         return TextSearch(argument=self.argument, log=self.log)
 
 
