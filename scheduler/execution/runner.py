@@ -21,7 +21,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.errors import Retry, Skip, UnknownTask
 from scheduler.execution import body_connections
-from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
+from scheduler.execution.values import clean, describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.messages import Message
 from scheduler.store.recording.finishing import Note, Outcome
@@ -30,6 +30,9 @@ from scheduler.telemetry import events
 from scheduler.untouched import json, time
 
 logger = logging.getLogger(__name__)
+
+_LONGEST_REASON = 2000
+"""Characters of an error that is stored as a message beside its text."""
 
 _STOPPED_STATES = {
     StopReason.CANCELLED: RunState.CANCELLED,
@@ -140,7 +143,7 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         started=started,
         finished=now_microseconds(),
         result=result,
-        error=error if reason is None else None,
+        error=None if state is RunState.CANCELLED else error,
         traceback=traceback,
         reason=reason,
         retry_after_seconds=retry_after,
@@ -261,12 +264,20 @@ def _state_after(raised: BaseException, current: CurrentRun) -> RunState:
 
 
 def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> Message | None:
-    """Return the reason of a state that is not a failure."""
+    """Return the reason as data: of a state that is not a failure, or of an error that is a message."""
     if state is RunState.CANCELLED:
         return reasons.CANCELLED_WHILE_IT_RAN()
     if state is RunState.SKIPPED:
         return reasons.LEFT_OUT_BY_TASK(text=masked(describe_skip(raised), current.secrets))
-    return None
+    return _worded(raised, current.secrets) if state is RunState.FAILED else None
+
+
+def _worded(raised: BaseException, secrets: tuple[str, ...]) -> Message | None:
+    """Return what an error of this project says as a reason, so that people read it in their language."""
+    said = vars(raised).get("message")
+    if not isinstance(said, Message) or len(said) > _LONGEST_REASON or masked(clean(said), secrets) != said:
+        return None
+    return reasons.as_reason(said)
 
 
 def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:
