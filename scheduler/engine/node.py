@@ -211,7 +211,7 @@ class Node:
         sessions = (self._connection, self.heartbeat.connection, self._session, self.recorder.connection)
         open_all(sessions)
 
-    def _register(self, identity: Identity) -> None:
+    def _register(self, identity: Identity, *, former: str | None = None) -> None:
         nodes.register(
             self._connection,
             node=identity.node,
@@ -223,6 +223,7 @@ class Node:
             queues=self._settings.queues,
             tasks=registry.names(),
             tzdata=zone_rules.release(),
+            former=former,
         )
 
     def _become_another(self) -> None:
@@ -230,7 +231,7 @@ class Node:
         former = self.identity.node
         dropped = self.workload.take_back()
         self.workload.forget(run.id for run in dropped)
-        self._register(successor := Identity())
+        self._register(successor := Identity(), former=former)
         self.identity.become(successor)
         self._lost.clear()
         self.heartbeat.beat_now()

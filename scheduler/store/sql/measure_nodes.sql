@@ -5,7 +5,7 @@
 -- Rows:    id, name, state, heartbeat age, uptime, stuck threads, executors (JSON), is fresh, then from its measures or
 --          NULL: backlog, tick seconds, busy (JSON), waiting (JSON), connections, clock skew; the release of its time
 --          zone rules; its memory in bytes and the processors that it keeps busy; the runs that keep its interpreter to
---          themselves, empty: none
+--          themselves, empty: none; somebody drained it
 -- Index:   scheduler_node_state_beat
 
 SELECT node.id::text, node.name, node.state,
@@ -16,7 +16,8 @@ SELECT node.id::text, node.name, node.state,
        measure.backlog, measure.tick_seconds, measure.busy::text, measure.waiting::text, measure.connections,
        extract(epoch FROM measure.clock_at - measure.reported_at)::float8,
        node.tzdata, measure.memory_bytes, measure.processors,
-       CASE WHEN node.reason_code = 'interpreter_kept' THEN node.reason_params ->> 'runs' ELSE '' END
+       CASE WHEN node.reason_code = 'interpreter_kept' THEN node.reason_params ->> 'runs' ELSE '' END,
+       node.drained_at IS NOT NULL
   FROM scheduler_node AS node
   LEFT JOIN scheduler_nodemeasure AS measure ON measure.node_id = node.id
  WHERE node.state IN ('running', 'stopping')
