@@ -251,6 +251,9 @@ class ExecutorQueue(BaseModel):
     held: int
     oldest_seconds: float | None = Field(description="Age of the oldest run that waits for a worker.")
     oldest_held_seconds: float | None = Field(description="Age of the oldest run that waits for another of its job.")
+    paused: int = Field(description="The queued runs that wait in paused queues.")
+    oldest_paused_seconds: float | None = Field(description="Age of the oldest of them that may start.")
+    paused_queues: list[str] = Field(description="The names of these queues.")
 
 
 class LivingNode(BaseModel):
@@ -358,6 +361,8 @@ class Node(BaseModel):
     reason: str
     reason_code: str
     reason_params: dict[str, Any]
+    drained_at: Time | None = Field(description="Since when it takes no more runs.")
+    drained_by: str
     started_at: Time
     heartbeat_at: Time
     stopped_at: Time | None
