@@ -162,6 +162,11 @@ LOGGING = logs.configuration(
     level=env.text("LOG_LEVEL", "INFO", among=("DEBUG", "INFO", "WARNING", "ERROR")),
 )
 
+# The broker of executors such as “celery:scrape”. Celery reads all settings that begin with CELERY_.
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TASK_IGNORE_RESULT = True
+
 SCHEDULER = scheduler_settings(
     env,
     database="direct" if "direct" in DATABASES else "default",

@@ -6,11 +6,38 @@ asks to be run again later, and raising ``Skip`` ends it as skipped. ``schedule`
 marks arguments whose values stay hidden.
 """
 
-from scheduler.context import current_run
-from scheduler.core.tasks.registry import Secret, task
-from scheduler.errors import Retry, RunStopped, Skip
-from scheduler.schedules import rows, schedule
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scheduler.context import current_run
+    from scheduler.core.tasks.registry import Secret, task
+    from scheduler.errors import Retry, RunStopped, Skip
+    from scheduler.schedules import rows, schedule
 
 __all__ = ["Retry", "RunStopped", "Secret", "Skip", "__version__", "current_run", "rows", "schedule", "task"]
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "current_run": "scheduler.context",
+    "Retry": "scheduler.errors",
+    "RunStopped": "scheduler.errors",
+    "Secret": "scheduler.core.tasks.registry",
+    "Skip": "scheduler.errors",
+    "rows": "scheduler.schedules",
+    "schedule": "scheduler.schedules",
+    "task": "scheduler.core.tasks.registry",
+}
+"""Names are imported when they are first asked for: a pacemaker needs none, and starts beside every node."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,8 +7,10 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Warning
 
 from scheduler import conf
+from scheduler.core.queues import tracks
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
-from scheduler.errors import Misconfigured
+from scheduler.errors import Misconfigured, UnusableExecutor
+from scheduler.remote import executors
 
 
 def admin_base(**_facts: Any) -> list[CheckMessage]:
@@ -31,7 +33,12 @@ def tasks(**_facts: Any) -> list[CheckMessage]:
             sentence = f"The argument {name} of the task “{task.name}” cannot be given by a job: {reason}."
             kind, code = (Error, "scheduler.E006") if name in is_required else (Warning, "scheduler.W006")
             found.append(kind(sentence, hint="Take an id, a number, a text or another type that JSON has.", id=code))
-        if task.executor not in NODE_EXECUTORS and ":" not in task.executor:
+        if tracks.is_remote(task.executor):
+            try:
+                executors.check(task.executor)
+            except UnusableExecutor as error:
+                found.append(Error(f"The task “{task.name}”: {error}", id="scheduler.E007"))
+        elif task.executor not in NODE_EXECUTORS:
             names = ", ".join(sorted(NODE_EXECUTORS))
             sentence = f"The task “{task.name}” runs on the executor “{task.executor}”. Nodes have: {names}."
             found.append(Error(sentence, id="scheduler.E007"))

@@ -81,6 +81,13 @@ class SchedulerSettings:
     queues: tuple[str, ...] = ()
     """Queues that a node serves. Empty: all. ``runscheduler --queues`` says it for one node."""
 
+    max_inflight: int = 1000
+    """Most runs of one remote executor of which its broker was told and that have not begun. Others wait here."""
+
+    ring_again_seconds: float = 30.0
+    """A run of a remote executor that has not begun so long after its message gets another one, then after twice as
+    long, up to 10 minutes: brokers lose messages."""
+
     claim_batch: int = 500
     """Most jobs planned in one transaction: short locks, few round trips."""
 
@@ -147,6 +154,10 @@ class SchedulerSettings:
     unbound_secrets: bool = True
     """Whether secrets that were sealed before they were bound to a job, a task and an argument may be used. ``False``
     once ``manage.py reseal`` has bound them: then no old copy of one can be used elsewhere."""
+
+    celery_app: str = ""
+    """The project's Celery application, e.g. ``shop.celery.app``: messages to workers go by its broker and its queues.
+    Empty: an application of our own with the settings that begin with ``CELERY_``, such as ``CELERY_BROKER_URL``."""
 
     task_modules: tuple[str, ...] = ()
     """Modules whose functions may be scheduled as ``"module:function"`` without ``@task``."""

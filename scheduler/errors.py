@@ -115,6 +115,16 @@ class UnknownExecutor(SchedulerError):
     code = "unknown_executor"
 
 
+class UnusableExecutor(UnknownExecutor):
+    """Runs cannot be sent to this remote executor."""
+
+
+class BrokerUnavailable(SchedulerError):
+    """The broker of a remote executor does not accept messages."""
+
+    code = "broker_unavailable"
+
+
 class QueueStateUnchanged(SchedulerError):
     """The queue is in that state already. It was not changed."""
 

@@ -17,8 +17,11 @@ LONGEST_SUMMARY = 100
 class Progress:
     """Runs that finished since ``since``, each reported once."""
 
-    def __init__(self, *, since: datetime) -> None:
+    def __init__(self, *, since: datetime, only_remote: bool = False) -> None:
         self._since = since
+        self._only_remote = only_remote
+        """Whether those of nodes do not count."""
+
         self._told: set[int] = set()
         self.succeeded = 0
         """Scheduled runs that succeeded. Manual runs do not count."""
@@ -38,7 +41,7 @@ class Progress:
     def _count(self, run: Run) -> None:
         self._told.add(run.pk)
         if run.state == RunState.SUCCEEDED:
-            self.succeeded += run.kind == RunKind.SCHEDULED
+            self.succeeded += run.kind == RunKind.SCHEDULED and (run.is_remote or not self._only_remote)
         else:
             self.last_problem = line(run)
 

@@ -6,9 +6,11 @@ import secrets
 
 from django.contrib.auth import get_user_model
 
+from openlearn.quickstart.children import EXECUTOR
 from openlearn.scraping import seeds
 from openlearn.tasks import SAMPLE_FAILURE
 from scheduler.core.states import ChangeAction
+from scheduler.core.tasks.task import DEFAULT_EXECUTOR
 from scheduler.models import Change, Job
 from scheduler.services import jobs, retention
 
@@ -26,12 +28,20 @@ def create_admin() -> str | None:
     return password
 
 
-def seed(*, base_url: str) -> None:
-    """Create the missing sources and jobs. Those of the sample site move to ``base_url``."""
-    seeds.seed_sample(base_url=base_url)
+def seed(*, base_url: str, executor: str = DEFAULT_EXECUTOR) -> None:
+    """Create the missing sources and jobs. Those of the sample site move to ``base_url``, and to this executor."""
+    for source in seeds.seed_sample(base_url=base_url):
+        _move(source.job_id, executor=executor)
     seeds.seed_public_sources()
     retention.schedule_clean_up()
     seed_failing_job()
+
+
+def _move(job_id: str, *, executor: str) -> None:
+    """Let a job run on this executor, unless a person has chosen another one."""
+    job = Job.objects.filter(pk=job_id).first()
+    if job is not None and job.executor in {DEFAULT_EXECUTOR, EXECUTOR} - {executor}:
+        jobs.update(job=job, executor=executor, reason="quickstart")
 
 
 def seed_failing_job() -> bool:

@@ -130,6 +130,8 @@ class Run(BaseModel):
     executor: str
     priority: int
     held: bool
+    rings: int = Field(description="Messages to the broker of its remote executor, such as celery:scrape.")
+    rung_at: Time | None = Field(description="When the last of them was sent.")
     node: NodeName | None
     scheduled_at: Time
     due_at: Time
@@ -251,6 +253,8 @@ class ExecutorQueue(BaseModel):
     held: int
     oldest_seconds: float | None = Field(description="Age of the oldest run that waits for a worker.")
     oldest_held_seconds: float | None = Field(description="Age of the oldest run that waits for another of its job.")
+    rung: int = Field(description="Queued runs of which the broker of a remote executor was told.")
+    oldest_rung_seconds: float | None = Field(description="Age of the oldest of these messages.")
     paused: int = Field(description="The queued runs that wait in paused queues.")
     oldest_paused_seconds: float | None = Field(description="Age of the oldest of them that may start.")
     paused_queues: list[str] = Field(description="The names of these queues.")
@@ -260,11 +264,13 @@ class LivingNode(BaseModel):
     id: Uuid
     name: str
     state: str
+    kind: str = Field(description="node, or the kind of remote executor that a worker serves.")
     is_alive: bool
     heartbeat_age_seconds: float
     uptime_seconds: float
     stuck: int
     executors: dict[str, int]
+    brokers: dict[str, dict[str, str]] = Field(description="Brokers that refused its last messages: error and since.")
     busy: dict[str, int]
     backlog: int | None
     tick_seconds: float | None
@@ -353,6 +359,7 @@ class Node(BaseModel):
     host: str
     pid: int
     version: str
+    kind: str = Field(description="node, or the kind of remote executor that a worker serves.")
     time_zone_rules: str = Field(description="Release by which it computes, such as 2026c. Empty: unknown.")
     executors: dict[str, int]
     tasks: list[str]

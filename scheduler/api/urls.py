@@ -152,6 +152,7 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("queues", QueueViews.as_view({"get": "list"}), "queues"),
     ("queues/<str:name>/pause", QueueViews.as_view({"post": "pause"}), "pause-queue"),
     ("queues/<str:name>/resume", QueueViews.as_view({"post": "resume"}), "resume-queue"),
+    ("queues/<str:name>/retention", QueueViews.as_view({"put": "keep"}), "keep-queue"),
     ("queues/<str:name>", QueueViews.as_view({"get": "retrieve"}), "queue"),
     ("tasks", TaskViews.as_view({"get": "list"}), "tasks"),
     ("tasks/<word:name>/enqueue", QueueViews.as_view({"post": "enqueue"}), "enqueue"),

@@ -12,6 +12,7 @@ KWARGS_IS_AN_OBJECT = declare(
     "kwargs_is_an_object", "kwargs is “{value}”. It must be an object with a name for each argument.", value=str
 )
 UNKNOWN_POLICY = declare("unknown_policy", "A job has no policy {names}. There are: {all}.", names=str, all=str)
+BROKER_REFUSED = declare("broker_refused", "The broker {broker} refused: {problem}", broker=str, problem=str)
 POLICY_IS_A_NAME = declare(
     "policy_is_a_name",
     "{name} is “{value}”. It must be a name of at most {most} characters.",
@@ -118,6 +119,9 @@ UNUSABLE_QUEUE = declare(
 QUEUE_IS_PAUSED = declare("queue_is_paused", "The queue “{name}” is paused already.", name=str)
 QUEUE_IS_NOT_PAUSED = declare("queue_is_not_paused", "The queue “{name}” is not paused.", name=str)
 NODE_HAS_ENDED = declare("node_has_ended", "The node “{name}” is not running any more.", name=str)
+WORKER_IS_NOT_DRAINED = declare(
+    "worker_is_not_drained", "“{name}” is a worker of a broker: let it stop consuming its queues there.", name=str
+)
 NODE_IS_DRAINED = declare("node_is_drained", "The node “{name}” is drained already.", name=str)
 NODE_IS_NOT_DRAINED = declare("node_is_not_drained", "The node “{name}” is not drained.", name=str)
 QUEUE_RETENTION = declare(

@@ -70,6 +70,13 @@ WAITS_FOR_LIMIT = declare(
     priority=int,
 )
 
+WORKER_LACKS_TASK = declare(
+    "worker_lacks_task",
+    "The worker {worker} gave it back, because its release does not know the task {task}. It is rung again.",
+    worker=str,
+    task=str,
+)
+
 # Jobs.
 CALENDAR_CHANGED = declare("calendar_changed", "The calendar {calendar} was changed.", calendar=str)
 CREATED_PAUSED = declare("created_paused", "Created paused.")
@@ -131,6 +138,7 @@ RUN_REASONS = {
     NODE_LOST.code: message("Node lost"),
     BACKFILL.code: message("Backfill"),
     WAITS_FOR_LIMIT.code: message("Waits for a limit"),
+    WORKER_LACKS_TASK.code: message("Its task is missing on a worker"),
     LEFT_OUT_BY_TASK.code: message("Skipped by its task"),
     LEFT_OUT_BY_CALENDAR.code: message("On a calendar"),
     LEFT_OUT_OFF_CALENDAR.code: message("Not on a calendar"),

@@ -56,6 +56,14 @@ class NoteKind(_Choices):
     """From here on, no longer."""
 
 
+class NodeKind(_Choices):
+    """The process that a row of nodes stands for: a node, or a worker of the remote executors of a kind."""
+
+    NODE = "node"
+    CELERY = "celery"
+    TASKS = "tasks"
+
+
 class NodeState(_Choices):
     RUNNING = "running"
     STOPPING = "stopping"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, TypeVar
 
 from scheduler.conf import SchedulerSettings
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.engine.events import Events
 from scheduler.engine.heartbeat import Identity, Lease
 from scheduler.engine.workload import Workload
@@ -30,12 +32,25 @@ class Work:
     events: Events
     connection: Connection
     positions: Positions
+    ringers: Bells
+    ended: Callable[[Sequence[EndedRun]], object] = lambda _: None
+    """Takes enqueued runs that end without a body."""
+
+
+class Bells(Protocol):
+    """Ring the brokers of remote executors, in threads of their own."""
+
+    def wake(self, brokers: Iterable[str] = ()) -> None:
+        """Runs of these brokers, and of those that were named before, may want to be rung."""
 
 
 class Agenda(Protocol):
     """Finds the other duties of a node."""
 
     def duty(self, kind: type[AnyDuty]) -> AnyDuty: ...
+
+    def ask(self, kind: type[Duty]) -> None:
+        """Ask for a duty with ``soon``, where this node has it."""
 
 
 class Duty(ABC):
@@ -90,6 +105,10 @@ class Duty(ABC):
     def soon(self) -> None:
         """Ask for a call in the present or the next pass. Safe in any thread."""
         self._is_wanted = True
+
+    def hear(self, subject: str) -> None:
+        """A hint from the database asks for it. ``subject``: see ``notifications.Hint``."""
+        self.soon()
 
     def within(self, seconds: float) -> None:
         """Ask for a call in so many seconds at the latest."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from scheduler import failpoints
 from scheduler.conf import SchedulerSettings
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
 from scheduler.store.liveness import nodes
@@ -68,6 +69,7 @@ class Heartbeat(Periodic):
         lost: Callable[[], None],
         wake: Callable[[], None],
         stuck: Callable[[], int],
+        ended: Callable[[Sequence[EndedRun]], object] = lambda _: None,
     ) -> None:
         super().__init__(name="scheduler-heartbeat", fault=events.HEARTBEAT_FAILED, seconds=settings.heartbeat_seconds)
         self.first_pause_seconds = settings.heartbeat_seconds
@@ -76,6 +78,7 @@ class Heartbeat(Periodic):
         self._settings = settings
         self._lost = lost
         self._stuck = stuck
+        self._ended = ended
         self._wake = wake
         # An answer that takes longer would come too late for the lease.
         self.connection = Connection(purpose="heartbeat", answer_seconds=settings.lease_seconds / 2)
@@ -172,6 +175,7 @@ class Heartbeat(Periodic):
         )
         if reaped is None or reaped.is_empty:
             return
+        self._ended(reaped.ended)
         for node, name in reaped.nodes:
             logger.warning(events.NODE_LOST, extra={"node": node, "node_name": name})
         logger.warning(

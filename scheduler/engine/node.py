@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from scheduler import __version__
 from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons, zone_rules
-from scheduler.core.states import NodeState
+from scheduler.core.states import NodeKind, NodeState
 from scheduler.core.tasks.registry import registry
-from scheduler.engine.duties import Grant, Reconcile, Work
+from scheduler.engine.duties import DUTIES, Duty, Grant, Reconcile, Work
 from scheduler.engine.endings import Endings
 from scheduler.engine.events import Events, NoEvents
 from scheduler.engine.heartbeat import Heartbeat, Identity
@@ -23,14 +23,15 @@ from scheduler.engine.wakeups import Wakeups
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution import logs
-from scheduler.execution.pools import Deadline, Pool, Publish, Report, Timekeeper, stop_all
+from scheduler.execution.pools import Deadline, PoolFactory, Timekeeper, stop_all
 from scheduler.execution.recorder import Recorder
 from scheduler.messages import Message
+from scheduler.remote.ringing import Ringers
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.liveness import installation, nodes, sequences
 from scheduler.store.recording import runs
-from scheduler.store.recording.finishing import Note, Outcome
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.connections import Connection, Watchdog, open_all
@@ -39,9 +40,6 @@ from scheduler.telemetry import events
 from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
-
-PoolFactory = Callable[[str, Report, Publish, Identity], Pool]
-"""Makes the pool of an executor, given its name, whom to report and to show things to, and who the node is."""
 
 
 class Node:
@@ -54,9 +52,12 @@ class Node:
         executors: Mapping[str, PoolFactory],
         events: Events | None = None,
         owns_process: bool = False,
+        duties: tuple[type[Duty], ...] = DUTIES,
+        kind: NodeKind = NodeKind.NODE,
     ) -> None:
         self.identity = Identity()
         self.name = settings.name()
+        self.kind = kind
         self._settings = settings
         self._events = events or NoEvents()
         self._connection = Connection(purpose="node")
@@ -69,24 +70,17 @@ class Node:
         self.pass_seconds: float | None = None
         """Duration of the latest pass of the loop."""
 
-        pools = {name: make(name, self._report, self._note, self.identity) for name, make in executors.items()}
-        self.workload = Workload(pools=pools, settings=settings)
-        self.wakeups = Wakeups()
         self.recorder = self._make_recorder()
+        note = self.recorder.note
+        pools = {name: make(name, self._report, note, self.identity) for name, make in executors.items()}
+        self.workload = Workload(pools=pools, settings=settings)
+        self.wakeups, self.ringers, self._endings = Wakeups(), Ringers(settings=settings), Endings()
         self.heartbeat = self._make_heartbeat()
-        self._endings = Endings(identity=self.identity)
-        self.pacemaker = Pacemaker(
-            identity=self.identity,
-            settings=settings,
-            pools=pools.values(),
-            vital=(self.heartbeat, self.recorder.batcher),
-            stalled=self._stalled.set,
-            ends_process=owns_process,
-        )
+        self.pacemaker = self._make_pacemaker(ends_process=owns_process)
         self._watchdog = Watchdog()
         self._timekeeper = Timekeeper(pools=pools.values())
         self._session = Connection(purpose="tick")
-        self.loop = NodeLoop(self._make_work())
+        self.loop = NodeLoop(self._make_work(), duties=duties)
 
     def _make_recorder(self) -> Recorder:
         return Recorder(
@@ -105,6 +99,17 @@ class Node:
             lost=self._lost.set,
             wake=self.wakeups.wake,
             stuck=lambda: sum(pool.stuck for pool in self.workload.pools.values()),
+            ended=self._endings.add,
+        )
+
+    def _make_pacemaker(self, *, ends_process: bool) -> Pacemaker:
+        return Pacemaker(
+            identity=self.identity,
+            settings=self._settings,
+            pools=self.workload.pools.values(),
+            vital=(self.heartbeat, self.recorder.batcher),
+            stalled=self._stalled.set,
+            ends_process=ends_process,
         )
 
     def _make_work(self) -> Work:
@@ -116,6 +121,8 @@ class Node:
             events=self._events,
             connection=self._session,
             positions=Positions(whole_seconds=self._settings.poll_seconds),
+            ended=self._endings.add,
+            ringers=self.ringers,
         )
 
     @property
@@ -178,15 +185,16 @@ class Node:
         self.pacemaker.rest()
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
+        self.ringers.stop()
         self._try("stopping", lambda: self._change_state(NodeState.STOPPING))
         unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
         left = stop_all(self.workload.pools.values(), deadline=deadline)
         self._timekeeper.stop()
         written = self.recorder.stop(timeout=5.0)
-        self._endings.stop()
         self.heartbeat.stop()
         self._try("stopped", lambda: self._mark_stopped(len(left)))
+        self._endings.stop()
         self.pacemaker.stop()
         self._session.close()
         self._connection.close()
@@ -219,6 +227,7 @@ class Node:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=__version__,
+            kind=self.kind,
             executors=self.executors,
             queues=self._settings.queues,
             tasks=registry.names(),
@@ -252,12 +261,9 @@ class Node:
         if self.loop.wants_runs(run.executor):
             self.wakeups.wake()
 
-    def _note(self, note: Note) -> None:
-        self.recorder.note(note)
-
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         self.workload.log_ended(outcomes)
-        self._endings.add(outcomes, owned=self.workload.get)
+        self._endings.add(self.workload.ended(outcomes))
         ended = [outcome.run_id for outcome in outcomes]
         self.workload.forget(ended)
         if self.workload.end_limited(ended):
@@ -277,16 +283,13 @@ class Node:
         nodes.change_state(self._connection, node=self.identity.node, state=state, reason=reason)
 
     def _mark_stopped(self, interrupted: int) -> None:
-        reason = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
-        self._change_state(NodeState.STOPPED, reason=reason)
+        early = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
+        self._change_state(NodeState.STOPPED, reason=early)
         # What is still active under this identity has been left behind: account for it now, as for a lost node.
         # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
-        nodes.reap(
-            self._connection,
-            reaper=self.identity.node,
-            reap_after_seconds=None,
-            max_recoveries=self._settings.max_recoveries,
-        )
+        most = self._settings.max_recoveries
+        reaped = nodes.reap(self._connection, reaper=self.identity.node, reap_after_seconds=None, max_recoveries=most)
+        self._endings.add(reaped.ended if reaped is not None else ())
         if interrupted:
             notifications.notify_from(self._connection, Channel.RUNS)
 

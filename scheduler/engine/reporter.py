@@ -48,6 +48,7 @@ class Reporter(Periodic):
             busy=begun,
             waiting={name: max(0, pool.busy - begun[name]) for name, pool in pools.items()},
             connections=_pooled_connections(),
+            brokers=node.ringers.refusing(),
             memory_bytes=usage.memory_bytes,
             processors=usage.processors,
         )

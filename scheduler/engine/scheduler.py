@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import multiprocessing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -29,44 +28,16 @@ from scheduler.core.tasks.task import DEFAULT_EXECUTOR
 from scheduler.core.triggers.apscheduler import from_apscheduler, to_apscheduler
 from scheduler.core.triggers.zones import default_zone
 from scheduler.engine.events import EventDispatcher
-from scheduler.engine.heartbeat import Identity
-from scheduler.engine.node import Node, PoolFactory
-from scheduler.errors import DatabaseUnavailable, StartedWhileImported, UnknownExecutor
-from scheduler.execution.pools import Pool, Publish, Report
+from scheduler.engine.loop import LONGEST_PAUSE_SECONDS, Passes
+from scheduler.engine.node import Node
+from scheduler.errors import StartedWhileImported, UnknownExecutor
+from scheduler.execution.pools import PoolFactory
 from scheduler.execution.processes import ProcessPool
 from scheduler.execution.threads import ThreadPool
-from scheduler.loops import Loop
 from scheduler.store.jobstore import PostgresJobStore
-from scheduler.telemetry import events
 from scheduler.untouched import time
 
-logger = logging.getLogger(__name__)
-
 PROCESS_EXECUTOR = "processpool"
-
-_LONGEST_PAUSE_SECONDS = 5.0
-
-
-class Passes(Loop):
-    """The thread in which a node does its passes, as long as the scheduler is not paused."""
-
-    def __init__(self, *, node: Node, is_running: Callable[[], bool]) -> None:
-        super().__init__(name="scheduler-tick", fault=events.TICK_FAILED)
-        self.longest_backoff_seconds = _LONGEST_PAUSE_SECONDS
-        self._node = node
-        self._is_running = is_running
-
-    def turn(self) -> float:
-        return self._node.run_once() if self._is_running() else _LONGEST_PAUSE_SECONDS
-
-    def wait(self, seconds: float) -> None:
-        self._node.wakeups.sleep(timeout=seconds)
-
-    def interrupt(self) -> None:
-        self._node.wakeups.wake()
-
-    def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
-        logger.warning(events.TICK_WAITS_FOR_THE_DATABASE, extra={"error": str(error), "pause": pause})
 
 
 class DurableScheduler(BackgroundScheduler):
@@ -127,7 +98,7 @@ class DurableScheduler(BackgroundScheduler):
         if self._node is None or self.state != STATE_RUNNING:
             return 0.0
         silent = time.monotonic() - self._node.loop.progressed_at
-        longest = self._settings.answer_timeout_seconds + self._settings.poll_seconds + _LONGEST_PAUSE_SECONDS
+        longest = self._settings.answer_timeout_seconds + self._settings.poll_seconds + LONGEST_PAUSE_SECONDS
         return silent if silent > longest else 0.0
 
     def start(self, paused: bool = False) -> None:
@@ -248,38 +219,13 @@ class DurableScheduler(BackgroundScheduler):
     def _pool_factories(self) -> dict[str, PoolFactory]:
         """Make the pools that were added, and the two that every node has."""
         factories: dict[str, PoolFactory] = {}
+        settings = self._settings
         for alias, executor in self._executors.items():
             size = executor._pool._max_workers  # the only place where APScheduler keeps it
-            factories[alias] = (
-                self._processes(size) if isinstance(executor, ProcessPoolExecutor) else self._threads(size)
-            )
-        factories.setdefault(DEFAULT_EXECUTOR, self._threads(self._settings.threads))
-        if self._settings.processes:
-            factories.setdefault(PROCESS_EXECUTOR, self._processes(self._settings.processes))
+            kind = ProcessPool if isinstance(executor, ProcessPoolExecutor) else ThreadPool
+            factories[alias] = kind.factory(size=size, settings=settings)
+        factories.setdefault(DEFAULT_EXECUTOR, ThreadPool.factory(size=settings.threads, settings=settings))
+        if settings.processes:
+            processes = ProcessPool.factory(size=settings.processes, settings=settings)
+            factories.setdefault(PROCESS_EXECUTOR, processes)
         return factories
-
-    def _processes(self, size: int) -> PoolFactory:
-        settings = self._settings
-
-        def make(name: str, report: Report, publish: Publish, identity: Identity) -> Pool:
-            return ProcessPool(
-                name=name,
-                size=size,
-                report=report,
-                publish=publish,
-                identity=identity,
-                runs_per_child=settings.runs_per_child,
-                memory_mb=settings.child_memory_mb,
-            )
-
-        return make
-
-    def _threads(self, size: int) -> PoolFactory:
-        max_stuck = self._settings.max_stuck_threads
-
-        def make(name: str, report: Report, publish: Publish, identity: Identity) -> Pool:
-            return ThreadPool(
-                name=name, size=size, report=report, publish=publish, identity=identity, max_stuck=max_stuck
-            )
-
-        return make

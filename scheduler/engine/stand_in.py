@@ -7,21 +7,19 @@ process that is stopped (SIGSTOP) or gone gets no such help: other nodes take it
 
 A node that stands still for too long, or whose threads cannot work any more, is ended, so that whoever runs it can
 start it again.
+
+It starts beside each node, often in front of a pile of work, and so it imports little before it has to step in.
 """
 
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import signal
 import time
-import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from scheduler.execution.vital_signs import ELSEWHERE, Body, Reading, VitalSigns
 
@@ -37,8 +35,7 @@ _BUSY_SHARE = 0.5
 """A thread that used so much of a processor while the interpreter stood still is what keeps it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """When the pacemaker does something."""
 
     heartbeat_seconds: float
@@ -76,7 +73,8 @@ class Watched:
     def _fields(self, name: str) -> list[str]:
         """Return the fields of a file of ``/proc`` behind the name of the program, the state first."""
         try:
-            text = Path(f"/proc/{self.pid}/{name}").read_text(encoding="utf-8", errors="replace")
+            with open(f"/proc/{self.pid}/{name}", encoding="utf-8", errors="replace") as file:
+                text = file.read()
         except OSError:
             return []
         return text.rpartition(")")[2].split()
@@ -195,6 +193,8 @@ class StandIn:
         try:
             do(self._deputy())
         except Exception:  # noqa: BLE001 - it must go on watching, whatever it was
+            import traceback
+
             traceback.print_exc()
         self._looked_at = time.monotonic()
 
@@ -231,6 +231,8 @@ def database_deputy() -> Deputy:
 
     A project that starts a scheduler while it is imported must not do so here.
     """
+    import multiprocessing
+
     process: Any = multiprocessing.current_process()
     process._inheriting = True
     try:

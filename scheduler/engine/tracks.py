@@ -25,6 +25,8 @@ class Tracks:
         }
         self._turns = dict.fromkeys(self._more, 0)
         self._paused: frozenset[str] = frozenset()
+        self._served: dict[str, bool] = {}
+        """Answers that hold until other queues are paused: each run that ends asks."""
 
     @property
     def expects_more(self) -> bool:
@@ -33,12 +35,16 @@ class Tracks:
 
     def may_have_more(self, executor: str) -> bool:
         """Whether runs may wait for this executor on a track that is served. Safe in any thread."""
-        more = self._more[executor]
-        return any(more.get(track) and self.is_served(track) for track in tuple(more))
+        return any(has_more and self.is_served(track) for track, has_more in tuple(self._more[executor].items()))
 
     def is_served(self, track: str) -> bool:
         """Whether this node takes runs of the track now: its queue is served here, and is not paused."""
-        return tracks.serves(self._queues, track) and tracks.queue_of(track) not in self._paused
+        answers = self._served
+        served = answers.get(track)
+        if served is None:
+            served = tracks.serves(self._queues, track) and tracks.queue_of(track) not in self._paused
+            answers[track] = served
+        return served
 
     def look_again(self, executors: Iterable[str] | None = None) -> None:
         """Runs may wait for these executors, or for all. Safe in any thread."""
@@ -46,6 +52,12 @@ class Tracks:
             more = self._more[executor]
             for track in tuple(more):
                 more[track] = True
+
+    def look_at(self, track: str) -> None:
+        """Runs that are due wait on this track."""
+        more = self._more.get(tracks.executor_of(track))
+        if more is not None and tracks.serves(self._queues, track):
+            more[track] = True
 
     def look_again_at_planned(self) -> None:
         """A claim of this node left runs waiting: mostly on the tracks of the default queue. Hints name the others."""
@@ -56,6 +68,7 @@ class Tracks:
         """These queues are paused now. Those that were are asked again."""
         resumed = self._paused.difference(queues)
         self._paused = frozenset(queues)
+        self._served = {}
         if resumed:
             self.look_again()
 

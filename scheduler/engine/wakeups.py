@@ -8,7 +8,7 @@ import threading
 from scheduler import failpoints
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop
-from scheduler.store.sessions.notifications import Channel, Listener
+from scheduler.store.sessions.notifications import Hint, Listener
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Wakeups(Loop):
         super().__init__(name="scheduler-listener", fault=events.LISTENER_FAILED)
         self._event = threading.Event()
         self._listener = Listener()
-        self._channels: set[Channel] = set()
+        self._hints: set[Hint] = set()
 
     def wake(self) -> None:
         """End the current or the next wait."""
@@ -38,11 +38,11 @@ class Wakeups(Loop):
         self._event.wait(timeout)
         self._event.clear()
 
-    def heard(self) -> frozenset[Channel]:
-        """Return the channels of the hints from the database since the last call."""
-        channels = frozenset(self._channels)
-        self._channels -= channels
-        return channels
+    def heard(self) -> frozenset[Hint]:
+        """Return the hints from the database since the last call."""
+        hints = frozenset(self._hints)
+        self._hints -= hints
+        return hints
 
     def interrupt(self) -> None:
         self._listener.interrupt()
@@ -50,9 +50,9 @@ class Wakeups(Loop):
 
     def turn(self) -> float:
         failpoints.hit("listen.loop")
-        channels = self._listener.wait(timeout=_PROBE_SECONDS)
-        if channels:
-            self._channels |= channels
+        hints = self._listener.wait(timeout=_PROBE_SECONDS)
+        if hints:
+            self._hints |= hints
             self.wake()
         elif not self.is_over():
             self._listener.probe()

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.core.tasks.limits import Limits, Share, share_of
 from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
@@ -64,11 +65,21 @@ class Workload:
             for name, pool in self.pools.items()
         }
 
+    def begin(self, run: OwnedRun) -> None:
+        """Own a run that has passed the start gate, and submit it to its executor."""
+        self._owned[run.id] = run
+        self.highest = max(self.highest, run.id)
+        self.submit([run], marked=True)
+
     def add(self, runs: Iterable[OwnedRun]) -> None:
         for run in runs:
             self._owned[run.id] = run
             self.highest = max(self.highest, run.id)
             self._pending[run.executor].append(run)
+
+    def wanted(self, executor: str) -> int:
+        """Return how many more runs an executor can use now."""
+        return self.pools[executor].wants(ahead_seconds=_AHEAD_SECONDS)
 
     def next_to_start(self) -> tuple[list[OwnedRun], list[OwnedRun]]:
         """
@@ -80,7 +91,7 @@ class Workload:
         gated: list[OwnedRun] = []
         for name, pool in self.pools.items():
             pending = self._pending[name]
-            wanted = min(pool.wants(ahead_seconds=_AHEAD_SECONDS), len(pending)) if pending else 0
+            wanted = min(self.wanted(name), len(pending)) if pending else 0
             for _ in range(wanted):
                 run = pending.popleft()
                 if run.id not in self._owned:
@@ -137,6 +148,11 @@ class Workload:
         run = self._owned.get(run_id)
         if run is not None:
             self.pools[run.executor].cancel(run_id)
+
+    def ended(self, outcomes: Iterable[Outcome]) -> list[EndedRun]:
+        """Return the enqueued runs among those that ended."""
+        owned = (self._owned.get(outcome.run_id) for outcome in outcomes)
+        return [EndedRun(run.id, run.task, run.public_id) for run in owned if run is not None and run.public_id]
 
     def log_ended(self, outcomes: Sequence[Outcome]) -> None:
         """Log runs that ended: each of a few, of many their number and the failures."""

@@ -11,7 +11,7 @@ import threading
 from dataclasses import asdict
 from datetime import datetime
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from scheduler.core.states import RunState
 
@@ -45,7 +45,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
 
     def send(message: bytes) -> None:
         with one_at_a_time:
-            connection.send_bytes(message)
+            _send(connection, message)
 
     def take_outputs_back() -> None:
         printed.finish()
@@ -74,9 +74,20 @@ def _read(connection: Connection, arrived: queue.SimpleQueue[bytes]) -> None:
         try:
             arrived.put(connection.recv_bytes())
         except (EOFError, OSError):
-            if hasattr(os, "setsid"):
-                os.killpg(os.getpgrp(), signal.SIGKILL)  # this process leads its group: what tasks started ends too
-            os._exit(0)
+            _end()
+
+
+def _send(connection: Connection, message: bytes) -> None:
+    try:
+        connection.send_bytes(message)
+    except OSError:  # the node has ended meanwhile
+        _end()
+
+
+def _end() -> NoReturn:
+    if hasattr(os, "setsid"):
+        os.killpg(os.getpgrp(), signal.SIGKILL)  # this process leads its group: what tasks started ends too
+    os._exit(0)
 
 
 def encode_request(run: Any, *, node: str) -> bytes:

@@ -41,6 +41,10 @@ class Identity(Protocol):
     def node(self) -> str: ...
 
 
+PoolFactory = Callable[[str, Report, Publish, Identity], "Pool"]
+"""Makes the pool of an executor, given its name, whom to report and to show things to, and who the node is."""
+
+
 class Deadline:
     """Until when stopping may wait: a time, or the moment somebody is in a hurry."""
 

@@ -6,10 +6,11 @@ import logging
 import threading
 from collections.abc import Collection
 
+from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons
 from scheduler.core.states import RunState
 from scheduler.execution.child_handle import Child, ChildDidNotStart, ChildDied, ChildNeverBegan
-from scheduler.execution.pools import Deadline, Identity, Pool, Publish, Report
+from scheduler.execution.pools import Deadline, Identity, Pool, PoolFactory, Publish, Report
 from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
 from scheduler.loops import spawn
@@ -50,6 +51,23 @@ class ProcessPool(Pool):
         self._to_cancel: set[int] = set()
         self._stopping = threading.Event()
         self._killing = threading.Event()
+
+    @classmethod
+    def factory(cls, *, size: int, settings: SchedulerSettings) -> PoolFactory:
+        """Return what makes such a pool for a node."""
+
+        def make(name: str, report: Report, publish: Publish, identity: Identity) -> Pool:
+            return cls(
+                name=name,
+                size=size,
+                report=report,
+                publish=publish,
+                identity=identity,
+                runs_per_child=settings.runs_per_child,
+                memory_mb=settings.child_memory_mb,
+            )
+
+        return make
 
     def start(self) -> None:
         for number in range(self.size):

@@ -183,6 +183,8 @@ class Recorder:
             follow_ups = finishing.follow_ups(self.connection)
             if follow_ups.resets:
                 self._to_reset |= finishing.reset_failures(self.connection, runs=recorded - followed)
+            if follow_ups.task_resets:
+                finishing.end_task_streaks(self.connection, runs=recorded)
             if self._uncounted:
                 self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._node)
             if follow_ups.releases and held_runs.release_behind(self.connection, runs=recorded):

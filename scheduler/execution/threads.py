@@ -10,10 +10,11 @@ import traceback
 from collections.abc import Collection
 from typing import NamedTuple
 
+from scheduler.conf import SchedulerSettings
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
 from scheduler.core.states import RunState
-from scheduler.execution.pools import NO_MEMORY_SECONDS, Deadline, Identity, Pool, Publish, Report
+from scheduler.execution.pools import NO_MEMORY_SECONDS, Deadline, Identity, Pool, PoolFactory, Publish, Report
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
@@ -62,6 +63,16 @@ class ThreadPool(Pool):
         """Places of stuck threads that got no successor: the first thread that comes back takes one."""
 
         self._changing_places = threading.Lock()
+
+    @classmethod
+    def factory(cls, *, size: int, settings: SchedulerSettings) -> PoolFactory:
+        """Return what makes such a pool for a node."""
+        max_stuck = settings.max_stuck_threads
+
+        def make(name: str, report: Report, publish: Publish, identity: Identity) -> Pool:
+            return cls(name=name, size=size, report=report, publish=publish, identity=identity, max_stuck=max_stuck)
+
+        return make
 
     @property
     def stuck(self) -> int:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import mmap
 import os
 import struct
-import tempfile
 import threading
 import uuid
 from typing import NamedTuple
@@ -103,6 +102,8 @@ class VitalSigns:
         if hasattr(os, "memfd_create"):
             file = os.memfd_create("scheduler-vital-signs")
         else:
+            import tempfile
+
             with tempfile.TemporaryFile() as opened:
                 file = os.dup(opened.fileno())
         os.ftruncate(file, size(seats))

@@ -6,18 +6,30 @@ from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from scheduler.core.states import NodeState
+from scheduler.core.states import NodeKind, NodeState
 from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
 
 class Node(models.Model):
-    """One ``runscheduler`` process. Its id is new at each start, so that an old self is never mistaken for it."""
+    """
+    One ``runscheduler`` process, or one worker of remote executors.
+
+    Its id is new at each start, so that an old self is never mistaken for it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=255)
     host = models.CharField(_("host"), max_length=255)
     pid = models.IntegerField(_("process id"))
     version = models.CharField(_("version"), max_length=64)
+    kind = models.CharField(
+        _("kind"),
+        max_length=16,
+        choices=NodeKind.pairs(),
+        default=NodeKind.NODE,
+        db_default=NodeKind.NODE.value,
+        help_text=_("A node plans and runs jobs. A worker runs what a broker brings to it."),
+    )
     executors = models.JSONField(_("executors"), default=dict, help_text=_("Runs at once, by executor."))
     queues = models.JSONField(
         _("queues"), default=list, db_default=models.Value([], models.JSONField()), help_text=_("Empty: all of them.")
@@ -79,6 +91,12 @@ class NodeMeasure(models.Model):
     tick_seconds = models.FloatField(_("tick seconds"), null=True, help_text=_("Duration of its latest pass."))
     busy = models.JSONField(_("busy"), default=dict, help_text=_("Runs that have begun, by executor."))
     waiting = models.JSONField(_("waiting"), default=dict, help_text=_("Runs taken that have not begun, by executor."))
+    brokers = models.JSONField(
+        _("brokers"),
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        help_text=_("Brokers that refused its last messages, each with the reason and since when."),
+    )
     connections = models.PositiveIntegerField(
         _("connections"), default=0, help_text=_("Pooled database connections in use.")
     )

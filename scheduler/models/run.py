@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
+from django.db.models.functions import StrIndex
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
 from scheduler.core.queues import tracks
@@ -92,6 +94,12 @@ class Run(models.Model):
     policies = models.JSONField(
         _("policies"), null=True, help_text=_("Of an enqueued run: its retries, as its task declared them.")
     )
+    rings = models.PositiveSmallIntegerField(
+        _("rings"), default=0, db_default=0, help_text=_("Messages to the broker of its remote executor.")
+    )
+    rung_at = models.DateTimeField(
+        _("rung at"), null=True, help_text=_("When the last of them was sent. Empty: it wants to be rung.")
+    )
     held = models.BooleanField(_("held"), default=False, help_text=_("Waits for another run of its job to end."))
     node = models.UUIDField(_("node"), null=True)
     coalesced = models.PositiveIntegerField(
@@ -163,6 +171,22 @@ class Run(models.Model):
             ),
             # The number comes last so that a reader can begin where the active runs do: entries of those that ended
             # stay for as long as any transaction of the server was begun before they did.
+            # Runs of remote executors, which are few kinds among many: those that want to be rung, in their order, and
+            # those that were and wait for a worker.
+            models.Index(
+                "executor",
+                models.F("priority").desc(),
+                "due_at",
+                "id",
+                condition=Q(GreaterThan(StrIndex("executor", Value(tracks.REMOTE)), 0))
+                & Q(node__isnull=True, finished_at__isnull=True, held=False, rung_at__isnull=True),
+                name="scheduler_run_to_ring",
+            ),
+            models.Index(
+                fields=["executor", "rung_at"],
+                condition=Q(rung_at__isnull=False, node__isnull=True, finished_at__isnull=True),
+                name="scheduler_run_rung",
+            ),
             models.Index(
                 fields=["job", "held", "id"],
                 condition=Q(finished_at__isnull=True),
@@ -250,6 +274,11 @@ class Run(models.Model):
     def runs_on(self) -> str:
         """The executor, without the queue."""
         return tracks.executor_of(self.executor)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether its body runs outside of nodes, on a worker that a broker wakes."""
+        return tracks.is_remote(self.executor)
 
     @property
     def own_priority(self) -> int:

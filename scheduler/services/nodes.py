@@ -9,9 +9,10 @@ from typing import Any
 from django.db.models import Q
 
 from scheduler.core import error_messages
-from scheduler.core.states import NodeState
+from scheduler.core.states import NodeKind, NodeState
 from scheduler.errors import NodeStateUnchanged
 from scheduler.models import Node, Queue
+from scheduler.remote import executors
 from scheduler.services import queues
 from scheduler.services.queries.run_queries import NodeSeen
 from scheduler.store import database
@@ -66,6 +67,30 @@ def _is_served(executor: str, queue: str, now: datetime) -> bool:
     return not alive or any(executor in executors and (not queues or queue in queues) for executors, queues in alive)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteQueue:
+    """The far end of a remote executor: who serves it, and whether its broker can be told."""
+
+    workers: int
+    """Those that are alive."""
+
+    refusal: str
+    """The error of a node whose messages the broker refused. Empty: it accepts them."""
+
+
+def remote_queue(*, executor: str, now: datetime) -> RemoteQueue:
+    """Look at the workers and the broker of a remote executor: one query."""
+    fresh = now - timedelta(seconds=measures.fresh_seconds())
+    alive = Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh)
+    remote = executors.parse(executor)
+    assert remote is not None  # noqa: S101 - the caller asks for no other
+    found = list(alive.order_by("pk").values_list("kind", "queues", "measure__brokers"))
+    broker = remote.broker
+    refusals = [brokers[broker].get("error", "?") for _, _, brokers in found if broker in (brokers or {})]
+    workers = sum(kind == remote.kind and remote.target in queues for kind, queues, _ in found)
+    return RemoteQueue(workers=workers, refusal=refusals[0] if refusals else "")
+
+
 def drain(*, node: Node, actor: str = "") -> Node:
     """
     Let the node take no more runs, from its next heartbeat on. Runs that it has begun go on, others go to other nodes.
@@ -99,7 +124,9 @@ def undrain(*, node: Node, actor: str = "") -> Node:
 
 
 def _running(node: Node) -> Node:
-    """:raises NodeStateUnchanged: it has ended"""
+    """:raises NodeStateUnchanged: it has ended, or is a worker, to which its broker gives the runs"""
+    if node.kind != NodeKind.NODE:
+        raise NodeStateUnchanged(error_messages.WORKER_IS_NOT_DRAINED(name=node.name))
     stored = Node.objects.select_for_update(no_key=True).filter(pk=node.pk, state=NodeState.RUNNING).first()
     if stored is None:
         raise NodeStateUnchanged(error_messages.NODE_HAS_ENDED(name=node.name))

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
 from scheduler.core import error_messages
+from scheduler.core.health.standing import QueueView
 from scheduler.core.queues import tracks
 from scheduler.errors import InvalidPause, InvalidRetention, QueueStateUnchanged
+from scheduler.messages import Message
 from scheduler.models import Job, Queue, Run
 from scheduler.services.jobs.calling import asynchronous
+from scheduler.services.queries.representations import instant
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
-from scheduler.store.measuring import queues as measures
+from scheduler.store.measuring import measures
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.notifications import Channel
 
-_LONGEST_DAYS = 36_500
+LONGEST_DAYS = 36_500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,12 +107,36 @@ def keep(*, name: str, successes_days: float | None, failures_days: float | None
     """
     name = tracks.checked_name(name)
     for days in (successes_days, failures_days):
-        if days is not None and (isinstance(days, bool) or not 0 <= days <= _LONGEST_DAYS):
-            raise InvalidRetention(error_messages.QUEUE_RETENTION(value=f"{days}", most=_LONGEST_DAYS))
+        if days is not None and (isinstance(days, bool) or not 0 <= days <= LONGEST_DAYS):
+            raise InvalidRetention(retention_problem(days))
     stored, _ = Queue.objects.update_or_create(
         name=name, defaults={"keep_successes_days": successes_days, "keep_failures_days": failures_days}
     )
     return stored
+
+
+def represent(*, state: QueueState) -> dict[str, Any]:
+    """Describe a queue as JSON, for the API and the command line."""
+    return {
+        "name": state.name,
+        "queued": state.queued,
+        "deferred": state.deferred,
+        "running": state.running,
+        "oldest_seconds": state.oldest_seconds,
+        "finished_last_hour": state.finished_last_hour,
+        "is_paused": state.is_paused,
+        "paused_at": instant(state.paused_at),
+        "paused_until": instant(state.paused_until),
+        "paused_by": state.paused_by,
+        "pause_reason": state.pause_reason,
+        "keep_successes_days": state.keep_successes_days,
+        "keep_failures_days": state.keep_failures_days,
+    }
+
+
+def retention_problem(days: object) -> Message:
+    """Return why runs cannot be kept for so many days."""
+    return error_messages.QUEUE_RETENTION(value=f"{days}"[:32], most=LONGEST_DAYS)
 
 
 def is_paused(queue: Queue, *, now: datetime) -> bool:
@@ -119,7 +147,7 @@ def states(*, now: datetime | None = None) -> list[QueueState]:
     """Return every queue that jobs name, in which runs wait, or that was changed; by name."""
     now = now or database_now()
     stored = {queue.name: queue for queue in Queue.objects.all()}
-    measured = {measure.queue: measure for measure in measures.of_queues()}
+    measured = {measure.name: measure for measure in measures.named_queues()}
     names = {
         tracks.DEFAULT_QUEUE,
         *stored,
@@ -153,9 +181,7 @@ _MOST_COUNTED = 20_000
 """Rows that are counted for the throughput of the last hour: more are shown as so many."""
 
 
-def _state(
-    name: str, stored: Queue | None, measured: measures.QueueMeasure | None, finished: int, now: datetime
-) -> QueueState:
+def _state(name: str, stored: Queue | None, measured: QueueView | None, finished: int, now: datetime) -> QueueState:
     paused = stored is not None and is_paused(stored, now=now)
     return QueueState(
         name=name,

@@ -65,6 +65,8 @@ class Found(NamedTuple):
     rule_id: int
     subject: str
     job_id: str | None
+    """With a slash before it, an enqueued task."""
+
     measured: float
     run: int | None
     facts: str
@@ -123,10 +125,13 @@ def _find(execute: Execute, *, kind: RuleKind, rule: int | None, now: datetime |
         return _find_unwell(execute, rule=rule)
     parameters = {"rule": rule} if kind in _WITHOUT_A_CLOCK else {"rule": rule, "now": now}
     rows = execute(_FINDERS[kind], **parameters)
-    return [
+    found = [
         Found(rule_id=rule_id, subject=f"job:{job_id}", job_id=job_id, measured=measured, run=run, facts=facts)
         for rule_id, job_id, measured, run, facts in rows
     ]
+    if kind is RuleKind.FAILING:
+        found += map(Found._make, execute("find_failing_tasks", rule=rule))
+    return found
 
 
 def _find_unwell(execute: Execute, *, rule: int | None) -> list[Found]:

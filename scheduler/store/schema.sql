@@ -188,6 +188,19 @@ AS $$
            ELSE false END
 $$;
 
+-- Whether a rule watches a job, or an enqueued task in a queue. The other one is for nodes of the release before.
+CREATE OR REPLACE FUNCTION scheduler_rule_watches(rule scheduler_rule, job_id text, task text, tags text[], queue text) RETURNS boolean LANGUAGE sql
+ IMMUTABLE
+AS $$
+    SELECT CASE rule.scope
+           WHEN 'everything' THEN true
+           WHEN 'job' THEN rule.target = job_id
+           WHEN 'task' THEN rule.target = task
+           WHEN 'queue' THEN rule.target = queue
+           WHEN 'tag' THEN rule.target = ANY(tags)
+           ELSE false END
+$$;
+
 -- The kind of an error: what failures with one cause have in common.
 CREATE OR REPLACE FUNCTION scheduler_error_kind(error text) RETURNS text LANGUAGE sql
  IMMUTABLE
@@ -202,13 +215,16 @@ AS $$
     INSERT INTO scheduler_incident AS incident (
            rule_id, rule_name, kind, severity, subject, job_key, job_name, opened_at, last_at, count, measured, text,
            facts, run, error_kinds)
-    SELECT rule.id, rule.name, rule.kind, rule.severity, 'job:' || job.djangojob_ptr_id, job.djangojob_ptr_id,
-           job.name, now(), now(), greatest(measure, 1), measure, what, known, about_run, kinds
+    SELECT rule.id, rule.name, rule.kind, rule.severity,
+           -- The row of an enqueued task has a slash before its name in place of an id.
+           CASE WHEN starts_with(job.djangojob_ptr_id, '/') THEN 'task:' || job.queue || job.djangojob_ptr_id
+                ELSE 'job:' || job.djangojob_ptr_id END,
+           job.djangojob_ptr_id, job.name, now(), now(), greatest(measure, 1), measure, what, known, about_run, kinds
       FROM scheduler_rule AS rule
      WHERE rule.enabled
        AND rule.kind = watched
        AND coalesce(rule.threshold, 0) <= measure
-       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
      ORDER BY rule.id
         ON CONFLICT (rule_id, subject) WHERE closed_at IS NULL DO UPDATE
        SET count = incident.count + grown,
@@ -355,6 +371,95 @@ CREATE TRIGGER scheduler_judge_job
 CREATE TRIGGER scheduler_judge_deletion
     AFTER DELETE ON scheduler_job
     FOR EACH ROW EXECUTE FUNCTION scheduler_judge_job();
+
+-- Judge an enqueued task by the alert rules when it fails, and when a success ends that.
+CREATE OR REPLACE FUNCTION scheduler_judge_task() RETURNS trigger LANGUAGE plpgsql
+AS $$
+DECLARE
+    subject scheduler_job;
+    what text := '';
+    kinds text[] := '{}';
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        UPDATE scheduler_incident AS incident
+           SET closed_at = greatest(now(), incident.opened_at), closed_because = 'recovered'
+         WHERE incident.job_key = '/' || OLD.task
+           AND incident.subject = 'task:' || OLD.queue || '/' || OLD.task
+           AND incident.closed_at IS NULL
+           AND incident.kind = 'failing';
+        RETURN NULL;
+    END IF;
+    IF EXISTS (SELECT
+                 FROM scheduler_rule AS rule
+                WHERE rule.enabled AND rule.kind = 'failing' AND rule.threshold <= NEW.failures) THEN
+        SELECT left(split_part(run.error, E'\n', 1), 500), ARRAY[scheduler_error_kind(run.error)]
+          INTO what, kinds
+          FROM scheduler_run AS run
+         WHERE run.id = NEW.run
+           AND run.error IS NOT NULL;
+        subject.djangojob_ptr_id := '/' || NEW.task;
+        subject.name := NEW.task;
+        subject.task := NEW.task;
+        subject.tags := '{}';
+        subject.queue := NEW.queue;
+        PERFORM scheduler_open_incidents(
+            subject, 'failing', NEW.failures, NEW.failures - CASE TG_OP WHEN 'UPDATE' THEN OLD.failures ELSE 0 END,
+            NEW.run, coalesce(what, ''), coalesce(kinds, '{}'), '{}');
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER scheduler_judge_task
+    AFTER INSERT OR UPDATE OF failures ON scheduler_taskstreak
+    FOR EACH ROW EXECUTE FUNCTION scheduler_judge_task();
+
+CREATE TRIGGER scheduler_judge_success
+    AFTER DELETE ON scheduler_taskstreak
+    FOR EACH ROW EXECUTE FUNCTION scheduler_judge_task();
+
+-- Enqueue runs, one for each call of a task. A function, because a session plans it once: most calls enqueue one run.
+CREATE OR REPLACE FUNCTION scheduler_enqueue(at timestamp with time zone, public_ids uuid[], tasks text[], args text[], kwargs text[], queues text[], tracks text[], priorities integer[], run_after timestamp with time zone[], timeouts double precision[], lifetimes double precision[], unique_keys text[], policies text[], requested_by text[], OUT created_at timestamp with time zone, OUT refused uuid[]) RETURNS record LANGUAGE plpgsql
+AS $$
+#variable_conflict use_column
+DECLARE
+    hint text;
+    written bigint;
+BEGIN
+    created_at := coalesce(at, statement_timestamp());
+    INSERT INTO scheduler_run (
+           job_id, job_key, job_name, task, args, kwargs, executor, queue, priority, timeout, policies, public_id,
+           unique_key, expires_at, scheduled_at, due_at, covers_from, coalesced, kind, attempt, previous_id,
+           requested_by, state, reason, reason_code, reason_params, held, node, created_at, finished_at, log,
+           traceback)
+    SELECT NULL, '/' || wanted.task, wanted.task, wanted.task, wanted.args::jsonb, wanted.kwargs::jsonb, wanted.track,
+           wanted.queue, wanted.priority, wanted.timeout, wanted.policies::jsonb, wanted.public_id, wanted.unique_key,
+           wanted.expires_at, coalesce(wanted.run_after, clock.now), coalesce(wanted.run_after, clock.now), NULL, 0,
+           'enqueued', 1, NULL, wanted.requested_by, 'queued', '', '', NULL, false, NULL, clock.now, NULL, '', ''
+      FROM (SELECT created_at AS now) AS clock
+     CROSS JOIN LATERAL (
+           SELECT given.*, greatest(given.run_after, clock.now) + given.lifetime * interval '1 second' AS expires_at
+             FROM unnest(public_ids, tasks, args, kwargs, queues, tracks, priorities, run_after, timeouts, lifetimes,
+                         unique_keys, policies, requested_by)
+                  WITH ORDINALITY
+               AS given (public_id, task, args, kwargs, queue, track, priority, run_after, timeout, lifetime,
+                         unique_key, policies, requested_by, place)) AS wanted
+     ORDER BY wanted.place
+        ON CONFLICT (unique_key) WHERE unique_key IS NOT NULL AND finished_at IS NULL DO NOTHING;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written < cardinality(public_ids) THEN
+        refused := ARRAY(SELECT given.id
+                           FROM unnest(public_ids) AS given (id)
+                          WHERE NOT EXISTS (SELECT 1 FROM scheduler_run AS run WHERE run.public_id = given.id));
+    END IF;
+    -- One hint for each track with a due run. For those that begin later nodes look ahead.
+    FOR hint IN
+        SELECT DISTINCT CASE WHEN given.run_after > created_at THEN '' ELSE given.track END
+          FROM unnest(tracks, run_after) AS given (track, run_after)
+         LIMIT 100
+    LOOP
+        PERFORM pg_notify('scheduler_runs', hint);
+    END LOOP;
+END $$;
 
 -- Note a window of fire times that nothing accounts for.
 CREATE OR REPLACE FUNCTION scheduler_owe(job scheduler_job, first timestamp with time zone, until timestamp with time zone) RETURNS void LANGUAGE plpgsql

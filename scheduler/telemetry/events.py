@@ -92,6 +92,18 @@ API_TABLES_OF_ANOTHER_RELEASE = _event(
     fields="error",
     meaning="The API answered 503: the migrations of this release are missing.",
 )
+BROKER_ACCEPTS = _event(
+    "scheduler.broker.accepts",
+    level="warning",
+    fields="broker",
+    meaning="A broker that had refused messages accepts them again.",
+)
+BROKER_REFUSED = _event(
+    "scheduler.broker.refused",
+    level="warning",
+    fields="broker error pause",
+    meaning="The broker of a remote executor refused messages. Its runs wait in the ledger, and it is tried again.",
+)
 BULK_FAILED = _event(
     "scheduler.bulk.failed",
     level="exception",
@@ -388,6 +400,18 @@ RECORDER_WAITS = _event(
     fields="backlog error",
     meaning="Outcomes wait in memory: the database cannot be used.",
 )
+RING_TURNED_DOWN = _event(
+    "scheduler.ring.turned_down",
+    level="warning",
+    fields="run task node",
+    meaning="A worker does not know the task of a run. Its release may lack it, and other workers are rung.",
+)
+RINGING_FAILED = _event(
+    "scheduler.ringing.failed",
+    level="warning exception",
+    fields="error pause",
+    meaning="A thread that rings a broker could not work. It tries again.",
+)
 ROW_PASSED_BY = _event(
     "scheduler.row.passed_by",
     level="warning",
@@ -516,4 +540,34 @@ TZDATA_WAITS = _event(
 )
 WATCHDOG_FAILED = _event(
     "scheduler.watchdog.failed", level="exception", fields="session", meaning="A session could not be watched."
+)
+WORKER_MESSAGE_NOT_ACKNOWLEDGED = _event(
+    "scheduler.worker.message_not_acknowledged",
+    level="debug",
+    fields="error",
+    meaning="The broker could not be told that a message was taken. It delivers it again, and the start gate drops it.",
+)
+WORKER_MESSAGE_UNREADABLE = _event(
+    "scheduler.worker.message_unreadable",
+    level="warning",
+    fields="error",
+    meaning="A message named no run, and was dropped.",
+)
+WORKER_NOT_STARTED = _event(
+    "scheduler.worker.not_started",
+    level="error",
+    fields="error",
+    meaning="A worker of a remote executor cannot work here, and ends.",
+)
+WORKER_SERVES_NO_RINGS = _event(
+    "scheduler.worker.serves_no_rings",
+    level="warning",
+    fields="run",
+    meaning="A message about a run reached a worker that serves other queues. The run is rung again.",
+)
+WORKER_WAITS_FOR_THE_DATABASE = _event(
+    "scheduler.worker.waits_for_the_database",
+    level="warning",
+    fields="error",
+    meaning="A worker of a remote executor that starts waits for the database.",
 )

@@ -8,7 +8,7 @@ releases. Never a job or a run.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -24,12 +24,12 @@ from scheduler.core import health
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.core.health import Check, Standing, Status
 from scheduler.core.health.standing import NodeView
+from scheduler.core.queues import tracks
 from scheduler.core.states import JobState, RunState
 from scheduler.store import alerts
 from scheduler.store.alerts import AlertMeasures
-from scheduler.store.measuring import measures, queues
+from scheduler.store.measuring import measures
 from scheduler.store.measuring.measures import Execute, Total
-from scheduler.store.measuring.queues import QueueMeasure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,6 @@ class Sources:
     """The judgement of the standing: the same as that of the health page."""
 
     totals: Sequence[Total]
-    queues: Sequence[QueueMeasure] = ()
     alerts: AlertMeasures = field(default_factory=AlertMeasures)
 
 
@@ -52,7 +51,6 @@ def read(*, execute: Execute = measures.execute) -> Sources:
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),
         totals=measures.totals(execute=execute),
-        queues=queues.of_queues(execute=execute),
         alerts=alerts.measure(execute=execute),
     )
 
@@ -69,6 +67,7 @@ class Collector:
         yield from self._scheduling()
         yield from self._jobs()
         yield from self._executors()
+        yield from self._remote()
         yield from self._queues()
         yield from self._nodes()
         yield from self._runs()
@@ -112,6 +111,26 @@ class Collector:
             family.add_metric([state.value], self._standing.jobs.get(state.value, 0))
         yield family
 
+    def _remote(self) -> Iterable[Metric]:
+        """Runs of remote executors between ring and start, and brokers that refuse messages."""
+        rung = GaugeMetricFamily(
+            "scheduler_rung_runs", "Queued runs of which the broker was told, by remote executor.", labels=["executor"]
+        )
+        oldest = GaugeMetricFamily(
+            "scheduler_rung_oldest_seconds", "How long ago the oldest of these messages was sent.", labels=["executor"]
+        )
+        refused = GaugeMetricFamily(
+            "scheduler_broker_refusals", "Nodes whose last messages the broker refused, by broker.", labels=["broker"]
+        )
+        for queue in self._standing.queues:
+            if tracks.is_remote(queue.executor):
+                rung.add_metric([queue.executor], queue.rung)
+                oldest.add_metric([queue.executor], max(queue.oldest_rung or 0.0, 0.0))
+        refusing = Counter(broker for node in self._standing.nodes if node.is_fresh for broker in node.brokers)
+        for broker, nodes in sorted(refusing.items()):
+            refused.add_metric([broker], nodes)
+        yield from (rung, oldest, refused)
+
     def _queues(self) -> Iterable[Metric]:
         runs = GaugeMetricFamily(
             "scheduler_queue_runs", "Runs that wait, wait for later, or run, by queue.", labels=["queue", "state"]
@@ -119,11 +138,11 @@ class Collector:
         oldest = GaugeMetricFamily(
             "scheduler_queue_waiting_seconds", "How long the oldest run waits that may start.", labels=["queue"]
         )
-        for queue in self._sources.queues:
-            runs.add_metric([queue.queue, "queued"], queue.queued - queue.deferred)
-            runs.add_metric([queue.queue, "deferred"], queue.deferred)
-            runs.add_metric([queue.queue, "running"], queue.running)
-            oldest.add_metric([queue.queue], max(queue.oldest or 0.0, 0.0))
+        for queue in self._standing.named_queues:
+            runs.add_metric([queue.name, "queued"], queue.queued - queue.deferred)
+            runs.add_metric([queue.name, "deferred"], queue.deferred)
+            runs.add_metric([queue.name, "running"], queue.running)
+            oldest.add_metric([queue.name], max(queue.oldest or 0.0, 0.0))
         yield from (runs, oldest)
 
     def _executors(self) -> Iterable[Metric]:

@@ -13,7 +13,9 @@ from django.db import Error, connections
 
 from scheduler import __version__, conf
 from scheduler.core import zone_rules
+from scheduler.core.queues import tracks
 from scheduler.core.states import NodeState
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.engine.duties import Take, Work
 from scheduler.engine.endings import adapter_of
@@ -25,6 +27,7 @@ from scheduler.execution import logs
 from scheduler.execution.pools import Deadline, Pool, Report
 from scheduler.execution.recorder import Recorder
 from scheduler.execution.runner import begin, execute
+from scheduler.models import Job, Run
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.liveness import nodes
 from scheduler.store.recording.finishing import Outcome
@@ -52,7 +55,9 @@ class InlineNode:
         session = DjangoSession()
         self.identity = Identity()
         self._session = session
-        self._pools = {name: _InlinePool(name=name, report=self._report, identity=self.identity) for name in _EXECUTORS}
+        self._pools = {
+            name: _InlinePool(name=name, report=self._report, identity=self.identity) for name in _executors()
+        }
         self._workload = Workload(pools=self._pools, settings=settings)
         self._recorder = Recorder(
             identity=self.identity,
@@ -73,6 +78,8 @@ class InlineNode:
             events=NoEvents(),
             connection=session,
             positions=Positions(whole_seconds=0.0),
+            ended=self._report_ends,
+            ringers=_NoRingers(),
         )
         self.recorded = 0
         """Number of bodies that ended."""
@@ -119,18 +126,32 @@ class InlineNode:
         left = self._recorder.record([outcome])
         assert not left, f"Another connection has locked the row of run {run.id}."  # noqa: S101
 
+    def _report_ends(self, runs: Sequence[EndedRun]) -> None:
+        for run in runs:
+            adapter = adapter_of(run.task)
+            if adapter is not None:
+                adapter.ended(runs=[run])
+
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         ended = [outcome.run_id for outcome in outcomes]
-        for outcome in outcomes:
-            run = self._workload.get(outcome.run_id)
-            adapter = None if run is None else adapter_of(run.task)
-            if adapter is not None:
-                adapter.ended(run=run, node=self.identity.node, outcome=outcome)
+        self._report_ends(self._workload.ended(outcomes))
         self._workload.forget(ended)
         self._workload.end_limited(ended)
 
 
-_EXECUTORS = sorted(NODE_EXECUTORS)
+def _executors() -> list[str]:
+    """Return those of nodes, and the remote ones that tasks, jobs and runs name: their bodies run here as well."""
+    named = {task.executor for task in registry.all()}
+    for model in (Job.objects.all(), Run.objects.active()):
+        named |= set(model.filter(executor__contains=tracks.REMOTE).values_list("executor", flat=True).distinct())
+    remote = {tracks.executor_of(name) for name in named if tracks.is_remote(name)}
+    return sorted(NODE_EXECUTORS | remote)
+
+
+class _NoRingers:
+    """Rings no broker: it has no other thread, and what it sees is rolled back."""
+
+    def wake(self, brokers: Iterable[str] = ()) -> None: ...
 
 
 class _InlinePool(Pool):

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from scheduler import current_run, task
+from tests.benchmarks.contestants import work
 
 logger = logging.getLogger(__name__)
 
@@ -16,6 +17,12 @@ def nothing() -> None:
 @task(name="benchmarks.nothing_idempotent", idempotent=True)
 def nothing_idempotent() -> None:
     """Do nothing; twice is as good as once, so the start gate is skipped."""
+
+
+@task(name="benchmarks.note")
+def note() -> None:
+    """Leave the time at which it began in a file."""
+    work.note()
 
 
 @task(name="benchmarks.talk")

@@ -123,7 +123,7 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
         **{f"scheduler_template_{name}": template for name in ("version", "instance", "table", "upgrade")},
         **{f"scheduler_incident_{name}": incident for name in ("acknowledge", "snooze", "close")},
         "scheduler_incident_mute": job.pk,
-        **dict.fromkeys(("scheduler_queue_page", "scheduler_queue_pause", "scheduler_queue_resume"), "default"),
+        **{f"scheduler_queue_{name}": "default" for name in ("page", "pause", "resume", "keep")},
         "scheduler_queue_task": "sample.nothing",
         "scheduler_incident_link": alerts["link"].rstrip("/").rsplit("/", 1)[-1],
     }

@@ -32,6 +32,7 @@ from scheduler.contrib.django_tasks.compat import (
 )
 from scheduler.engine.node import Node
 from scheduler.models import Run
+from scheduler.services import runs
 from tests.nodes import make_node, work
 from tests.sample_app import django_tasks as sample
 from tests.waiting import wait_until
@@ -324,6 +325,43 @@ class TestRunning:
             (LedgerBackend, result.id, TaskResultStatus.SUCCESSFUL)
         ]
         assert finished[0][1].return_value == 42
+
+    def test_sends_finished_for_a_run_that_is_cancelled_before_it_begins(self) -> None:
+        result = sample.meaning_of_life.enqueue()
+        with received(task_finished) as finished:
+            with transaction.atomic():
+                runs.cancel(run=Run.objects.get())
+                assert not finished
+            assert [(found.id, found.status) for _, found in finished] == [(result.id, TaskResultStatus.FAILED)]
+            assert finished[0][1].errors[0].exception_class is outcomes.RunCancelled
+
+    def test_sends_finished_for_runs_that_are_cancelled_together(self) -> None:
+        results = [sample.meaning_of_life.enqueue() for _ in range(3)]
+        with received(task_finished) as finished:
+            runs.cancel_queued(ids=list(Run.objects.values_list("pk", flat=True)))
+        assert [found.id for _, found in finished] == [result.id for result in results]
+
+    def test_sends_finished_for_a_run_that_expires(self, node: Node) -> None:
+        result = sample.expiring.enqueue()
+        Run.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+        with received(task_finished) as finished:
+            work(node, until=lambda: bool(finished))
+        assert [(found.id, found.errors[0].exception_class) for _, found in finished] == [
+            (result.id, outcomes.RunExpired)
+        ]
+
+    def test_sends_finished_for_a_run_whose_node_is_gone(self) -> None:
+        result = sample.meaning_of_life.enqueue()
+        Run.objects.update(node=uuid.uuid4(), state="running", started_at=timezone.now())
+        with received(task_finished) as finished:
+            reaper = make_node(heartbeat_seconds=0.1, lease_seconds=0.2, reap_after_seconds=0.3)
+            try:
+                work(reaper, until=lambda: bool(finished))
+            finally:
+                reaper.stop(grace_seconds=0.1)
+        assert [(found.id, found.errors[0].exception_class) for _, found in finished] == [
+            (result.id, outcomes.RunInterrupted)
+        ]
 
     def test_survives_a_receiver_that_fails(self, finish: Finish) -> None:
         def fail(**_: Any) -> None:

@@ -225,6 +225,18 @@ class TestTheChecks:
         assert identity in ("scheduler.E010", "scheduler.W010")
         assert named in text
 
+    def test_report_a_task_in_a_module_that_nodes_do_not_load(self, settings: Any) -> None:
+        module = sample.noop.func.__module__
+
+        def unknown() -> list[str]:
+            found = [message for message in task_backends["default"].check() if message.id == "scheduler.W011"]
+            return [message.msg for message in found if module in (message.hint or "")]
+
+        assert any(sample.noop.module_path in text for text in unknown())
+
+        settings.SCHEDULER = {**settings.SCHEDULER, "TASK_MODULES": [module]}
+        assert unknown() == []
+
     def test_report_nothing_else(self, settings: Any) -> None:
         policies = {sample.noop.module_path: {"max_retries": 1, "expires": 60}}
 

@@ -85,7 +85,7 @@ COMMANDS = (
         ("calendars", "list"),
         ("templates", "list"),
     ),
-    *(("tasks", "list"), ("jobs", "export", "--alerts")),
+    *(("tasks", "list"), ("queues", "list"), ("jobs", "export", "--alerts")),
 )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -7,8 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests import brokers
+from tests.brokers import Broker, RabbitMQ, Valkey
 from tests.postgres import Cluster
 from tests.scenarios.own_project import OwnProject, interpreters
+from tests.scenarios.ringing import connected_to_broker
 from tests.scenarios.site import Site, connected_to, migrate
 
 pytest.register_assert_rewrite("tests.scenarios.ticking")
@@ -23,6 +27,43 @@ def cluster() -> Iterator[Cluster]:
         cluster.psql("CREATE DATABASE migrated")
         migrate(cluster.url("migrated"))
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def valkey_server() -> Iterator[Broker]:
+    with Valkey() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server() -> Iterator[Broker]:
+    if not brokers.RABBITMQ.exists() and os.environ.get("CI") != "true":
+        pytest.skip(brokers.MISSING)
+    assert brokers.RABBITMQ.exists(), brokers.MISSING
+    with RabbitMQ() as broker:
+        yield broker
+
+
+@pytest.fixture
+def valkey(valkey_server: Broker) -> Iterator[Broker]:
+    """A Valkey without messages, which this process rings."""
+    with connected_to_broker(valkey_server):
+        valkey_server.forget()
+        yield valkey_server
+
+
+@pytest.fixture
+def rabbitmq(rabbitmq_server: Broker) -> Iterator[Broker]:
+    """A RabbitMQ, which this process rings."""
+    with connected_to_broker(rabbitmq_server):
+        yield rabbitmq_server
+
+
+@pytest.fixture(params=["valkey", "rabbitmq"])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Each kind of broker."""
+    found: Broker = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

@@ -18,11 +18,14 @@ from django.db import connections
 from openlearn import postgres
 from openlearn.environment import Environment
 from scheduler.models import Node, Run
+from tests.brokers import Broker
 from tests.sample_app import effects
 from tests.sample_app.effects import Execution
 from tests.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+
+RUNSCHEDULER = (sys.executable, "manage.py", "runscheduler")
 
 QUICK = {
     "SCHEDULER_HEARTBEAT_SECONDS": "0.5",
@@ -82,13 +85,15 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 class NodeProcess:
-    """``manage.py runscheduler`` as a process; what it prints goes to a file."""
+    """``manage.py runscheduler``, or another program, as a process; what it prints goes to a file."""
 
-    def __init__(self, *arguments: str, variables: dict[str, str], output: Path) -> None:
+    def __init__(
+        self, *arguments: str, variables: dict[str, str], output: Path, program: tuple[str, ...] = RUNSCHEDULER
+    ) -> None:
         self._file = output
         with output.open("wb") as file:
             self._popen = subprocess.Popen(
-                [sys.executable, "manage.py", "runscheduler", *arguments],
+                [*program, *arguments],
                 cwd=CHECKOUT,
                 env=variables,
                 stdin=subprocess.DEVNULL,
@@ -148,13 +153,14 @@ class Site:
         self._effects = directory / "effects"
         self._nodes: list[NodeProcess] = []
 
-    def launch(self, *arguments: str, **variables: str) -> NodeProcess:
+    def launch(self, *arguments: str, program: tuple[str, ...] = RUNSCHEDULER, **variables: str) -> NodeProcess:
         """Start a process and do not wait for it."""
         given = {effects.VARIABLE: str(self._effects), **QUICK, **variables}
         node = NodeProcess(
             *arguments,
             variables=environment(given.pop("DATABASE_URL", self.url), **given),
             output=self.directory / f"node-{len(self._nodes)}.log",
+            program=program,
         )
         self._nodes.append(node)
         return node
@@ -166,6 +172,22 @@ class Site:
         node = self.launch(*arguments, **variables)
         node.printed("scheduler.node.started")
         return node
+
+    def start_worker(
+        self,
+        broker: Broker,
+        *arguments: str,
+        pool: str = "threads",
+        places: int = 2,
+        before: tuple[str, ...] = (),
+        **variables: str,
+    ) -> NodeProcess:
+        """Start a Celery worker for the queue “scrape” and wait until it listens."""
+        program = (*before, sys.executable, "-m", "celery", "-A", "openlearn", "worker", "-Q", "scrape")
+        options = ("--pool", pool, "--concurrency", str(places), "--without-mingle", "--without-gossip")
+        worker = self.launch(*options, *arguments, program=program, CELERY_BROKER_URL=broker.url, **variables)
+        worker.printed(" ready.")
+        return worker
 
     def close(self) -> None:
         for node in self._nodes:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from email.message import Message
@@ -14,26 +11,13 @@ from pathlib import Path
 import pytest
 from trove_classifiers import classifiers
 
-CHECKOUT = Path(__file__).resolve().parents[2]
-PACKED = ("scheduler", "README.md", "LICENSE", "pyproject.toml")
-
-
-def call(*arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+from tests.distributions import CHECKOUT, call, copy_source
 
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    for name in PACKED:
-        if (CHECKOUT / name).is_dir():
-            shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(CHECKOUT / name, source / name)
+    copy_source(source)
     call("build", "--no-isolation", "--outdir", target, source)
     return target
 

@@ -14,6 +14,7 @@ LISTS = {
     "scheduler/telemetry/events.py": "a list: one entry for each log event",
     "scheduler/core/definition.py": "a list: one entry for each field of a job",
     "scheduler/conf.py": "a list: one entry for each setting",
+    "scheduler/models/run.py": "a list: one entry for each column and index of the ledger",
     "scheduler/api/answers.py": "a list: one class for each body of an answer",
 }
 """Long modules that are tables: they grow by entries, not by code."""

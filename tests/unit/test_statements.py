@@ -40,7 +40,7 @@ class TestTheHeader:
 
 
 class TestTheColumnsOfARun:
-    WRITTEN_LATER = {"id", "started_at", "cancel_requested_at", "progress", "result", "error"}
+    WRITTEN_LATER = {"id", "started_at", "cancel_requested_at", "progress", "result", "error", "rings", "rung_at"}
 
     def test_are_those_of_the_model(self) -> None:
         names = [column.name for column in RUN_COLUMNS]
@@ -54,11 +54,20 @@ class TestTheColumnsOfARun:
         found = {
             str(file.relative_to(APP)): inserts.findall(file.read_text(encoding="utf-8"))
             for file in (*APP.rglob("*.sql"), *APP.rglob("*.py"))
+            if "migrations" not in file.parts and file.name != "schema.sql"
         }
         found = {file: lists for file, lists in found.items() if lists}
 
         assert len(found) >= 4
         assert {text.split("\n")[0] for lists in found.values() for text in lists} == {"({columns_of_a_run})"}
+
+    def test_are_those_of_the_function_that_enqueues(self) -> None:
+        columns = ", ".join(column.name for column in RUN_COLUMNS)
+        values = ", ".join(column.enqueued_run for column in RUN_COLUMNS)
+        schema = " ".join((APP / "store/schema.sql").read_text(encoding="utf-8").split())
+
+        assert schema.count("INSERT INTO scheduler_run (") == 1
+        assert f"INSERT INTO scheduler_run ( {columns}) SELECT {values} FROM" in schema
 
     def test_have_one_constructor_in_python(self) -> None:
         made = re.compile(r"\b(?<!class )Run\(|\bRun\.objects\.(?:create|get_or_create|update_or_create)\(")

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -18,7 +17,8 @@ from django.db.utils import Error
 from django.utils import timezone
 
 from openlearn.db import embedded
-from openlearn.quickstart import processes, site, stage
+from openlearn.quickstart import broker, processes, site, stage
+from openlearn.quickstart import children as starting
 from openlearn.quickstart.progress import Progress
 from scheduler.errors import SchedulerError
 from scheduler.management import printing
@@ -28,6 +28,9 @@ from scheduler.services import installation
 INTERRUPTED = 130
 LOOK_EVERY_SECONDS = 0.25
 WEB_START_TIMEOUT_SECONDS = 60
+BROKER_START_TIMEOUT_SECONDS = 20
+
+_INSTALL_CELERY = "Install what it needs with “pip install -r requirements-celery.txt”."
 
 
 class Command(SafeCommand):
@@ -45,6 +48,11 @@ class Command(SafeCommand):
             help=f"Port of the web; {site.DEFAULT_PORT}, or a free one if taken.",
         )
         parser.add_argument("--no-web", action="store_true", help="Serve only the sample site, no admin.")
+        parser.add_argument(
+            "--celery",
+            action="store_true",
+            help="Scrape on a Celery worker, with Valkey as the broker, beside the node.",
+        )
         parser.add_argument(
             "--until-runs",
             type=printing.whole(least=1),
@@ -72,6 +80,7 @@ class Command(SafeCommand):
         until_runs: int | None,
         timeout: float,
         external_database: bool,
+        celery: bool,
         **options: Any,
     ) -> None:
         self._check_database(may_be_external=external_database)
@@ -83,12 +92,12 @@ class Command(SafeCommand):
         port = self._choose_port(port)
         processes.note_address(settings.DATA_DIR, _address(port))
         self._prepare_database()
-        progress = Progress(since=timezone.now())
+        progress = Progress(since=timezone.now(), only_remote=celery)
         try:
             # Left in reverse: the children end, then the sample site, then the database.
             with ExitStack() as stack:
                 stack.callback(self._stop_database)
-                children = self._start(stack, port=port, with_web=not no_web)
+                children = self._start(stack, port=port, with_web=not no_web, with_celery=celery)
                 self._watch(children, progress, until_runs=until_runs, deadline=time.monotonic() + timeout)
         except Error as error:
             raise CommandError(f"The database went away: {' '.join(str(error).split())}") from None
@@ -146,56 +155,57 @@ class Command(SafeCommand):
         if health.error:
             raise CommandError(health.error)
 
-    def _start(self, stack: ExitStack, *, port: int, with_web: bool) -> list[processes.Child]:
+    def _start(self, stack: ExitStack, *, port: int, with_web: bool, with_celery: bool) -> list[processes.Child]:
         address = _address(port)
         password = stage.create_admin()
         if password:
             # At once: whatever fails later, it cannot be told again.
             self._print(f"\n  Log in as {stage.ADMIN} with the password {password} (shown only this once).\n\n")
-        self._print("Preparing sources and jobs …")
-        stage.seed(base_url=address)
         children: list[processes.Child] = []
+        if with_celery and not settings.CELERY_BROKER_URL:
+            self._start_broker(stack)
         stack.callback(self._stop_children, children)
+        self._print("Preparing sources and jobs …")
+        stage.seed(base_url=address, executor=starting.EXECUTOR if with_celery else "default")
         if self.signals.received:
             return children
+        site_url = self._site_url(address)
         if with_web:
             self._print("Starting the web …")
-            children.append(self._start_web(port, address))
+            children.append(starting.web(port=port, site_url=site_url))
         else:
             sample = site.SampleSite(port=port)
             stack.callback(sample.stop)
             sample.start()
         if not self._wait_for_web(f"{address}/robots.txt", children):
             return children
+        if with_celery:
+            self._print("Starting a Celery worker …")
+            children.append(starting.worker(port=port))
         self._print("Starting a node …")
-        children.append(self._start_node(port, address if with_web else ""))
+        site_url = site_url if with_web else self._site_url("")
+        children.append(starting.node(port=port, site_url=site_url))
         self._introduce(address, with_web=with_web)
         return children
 
-    def _start_web(self, port: int, address: str) -> processes.Child:
-        command = [sys.executable, "-m", "gunicorn", "--config", "python:openlearn.gunicorn"]
-        return processes.Child(
-            name="web",
-            command=[*command, "--bind", f"{site.HOST}:{port}", "--workers", "1", "openlearn.wsgi"],
-            log=self._log("web"),
-            environment={
-                "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
-                "SCHEDULER_SITE_URL": self._site_url(address),
-            },
-        )
-
-    def _start_node(self, port: int, address: str) -> processes.Child:
-        allowed = (*settings.SCHEDULER.get("ALLOWED_HOSTS", ()), f"{site.HOST}:{port}")
-        return processes.Child(
-            name="node",
-            command=[sys.executable, str(settings.BASE_DIR / "manage.py"), "runscheduler"],
-            log=self._log("node"),
-            environment={
-                "SCHEDULER_ALLOWED_HOSTS": ",".join(allowed),
-                "SCHEDULER_SITE_URL": self._site_url(address),
-                "ENABLE_SCHEDULER": "1",
-            },
-        )
+    def _start_broker(self, stack: ExitStack) -> None:
+        """Start a Valkey that ends after the children. They and this process find its address in the environment."""
+        if importlib.util.find_spec("celery") is None:
+            raise CommandError(f"Celery is not installed. {_INSTALL_CELERY}")
+        self._print("Starting Valkey …")
+        port = broker.free_port()
+        try:
+            valkey = starting.valkey(port=port)
+        except broker.NoServer:
+            raise CommandError(f"There is no Valkey on this machine. {_INSTALL_CELERY}") from None
+        stack.callback(processes.stop, [valkey])
+        deadline = time.monotonic() + BROKER_START_TIMEOUT_SECONDS
+        while not broker.answers(port=port) and not self.signals.received:
+            self._check_children([valkey])
+            if time.monotonic() > deadline:
+                raise CommandError(f"Valkey does not answer. See {starting.log_of('broker')}.")
+            threading.Event().wait(0.05)
+        os.environ["CELERY_BROKER_URL"] = broker.url(port=port)
 
     def _site_url(self, address: str) -> str:
         """Return where links in alerts lead: to the web that is started here, unless a setting says otherwise."""
@@ -211,7 +221,7 @@ class Command(SafeCommand):
                     return True
             except (urllib.error.URLError, ConnectionError, TimeoutError) as error:
                 if time.monotonic() > deadline:
-                    raise CommandError(f"{url} does not answer ({error}). See {self._log('web')}.") from None
+                    raise CommandError(f"{url} does not answer ({error}). See {starting.log_of('web')}.") from None
             threading.Event().wait(0.1)
         return False
 
@@ -226,7 +236,7 @@ class Command(SafeCommand):
                 f"  An incident  {address}/admin/scheduler/job/dashboard/ (soon: a sample job fails on purpose)"
             )
         self._print(f"  Sample site  {address}/sample/")
-        self._print(f"  Logs         {self._log('*')}")
+        self._print(f"  Logs         {starting.log_of('*')}")
         self._print("  Next         README.md, “Write a task”: a job of your own\n\n")
         self._print("Runs as they finish; Ctrl-C stops everything.\n\n")
 
@@ -252,7 +262,7 @@ class Command(SafeCommand):
         if self.signals.received:
             raise CommandError(f"Interrupted: {count}.", returncode=INTERRUPTED)
         problem = f" The last problem: {progress.last_problem}" if progress.last_problem else ""
-        raise CommandError(f"Only {count} within {timeout:.0f} seconds.{problem} See {self._log('node')}.")
+        raise CommandError(f"Only {count} within {timeout:.0f} seconds.{problem} See {starting.log_of('node')}.")
 
     def _check_children(self, children: list[processes.Child]) -> None:
         for child in children:
@@ -274,10 +284,6 @@ class Command(SafeCommand):
     @property
     def _is_embedded(self) -> bool:
         return "EMBEDDED" in settings.DATABASES["default"]
-
-    def _log(self, name: str) -> Path:
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-        return settings.DATA_DIR / f"{name}.log"
 
     def _print(self, text: str) -> None:
         try:

@@ -34,9 +34,10 @@ KIND_WORDS: dict[str, Any] = {
     RuleKind.SYSTEM: gettext_lazy("the scheduler itself"),
 }
 SCOPE_WORDS: dict[str, Any] = {
-    "everything": gettext_lazy("all jobs"),
+    "everything": gettext_lazy("all jobs and enqueued tasks"),
     "tag": gettext_lazy("jobs with the tag"),
-    "task": gettext_lazy("jobs of the task"),
+    "task": gettext_lazy("jobs and enqueued runs of the task"),
+    "queue": gettext_lazy("jobs and enqueued tasks of the queue"),
     "job": gettext_lazy("the job with the id"),
 }
 MESSAGE_WORDS = {

@@ -249,21 +249,22 @@ def _actions(request: HttpRequest, incident: Incident) -> list[dict[str, str]]:
         {"address": reverse(f"admin:scheduler_incident_{name}", args=[incident.pk]), "text": text, "id": name}
         for name, text in names.items()
     ]
-    if incident.job_key:
+    if incident.job_id:
         address = alert_text.mute_address(incident.job_key)
         found.append({"address": address, "text": _("Mute the job…"), "id": "mute"})
     return found
 
 
 def _context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
-    exists = bool(incident.job_key) and Job.objects.filter(pk=incident.job_key).exists()
+    exists = bool(incident.job_id) and Job.objects.filter(pk=incident.job_id).exists()
     told_of = incidents.messages_about(incident=incident)
     return {
         "title": _title(incident),
         "crumbs": [_crumb()],
         **alert_text.row(incident),
         "ended": sentences.ended(incident),
-        "job_address": addresses.job(incident.job_key) if exists else "",
+        "job_address": addresses.job(incident.job_id) if exists else "",
+        "task_address": addresses.task(incident.task) if incident.task else "",
         "run_address": addresses.run(incident.run) if incident.run else "",
         "rule_address": reverse("admin:scheduler_rule_change", args=[incident.rule_id])
         if incident.rule_id and request.user.has_perm("scheduler.view_rule")

@@ -14,16 +14,15 @@ from django.utils.translation import ngettext, npgettext
 from scheduler.admin import addresses
 from scheduler.admin.alerts import alert_text
 from scheduler.admin.changes import change_text
-from scheduler.admin.dashboard import charts, timeline
+from scheduler.admin.dashboard import charts, queue_part, timeline
 from scheduler.admin.format import display, trigger_text
 from scheduler.admin.format.languages import told
 from scheduler.admin.jobs import job_page, pausing
+from scheduler.admin.nodes.node_rows import node_rows
 from scheduler.admin.runs import run_notes, run_page
-from scheduler.conf import get as settings
 from scheduler.core.health import Status
 from scheduler.core.states import RunKind, RunState
 from scheduler.models import Run
-from scheduler.services.nodes import SeenNode
 from scheduler.services.queries import dashboard, overview
 from scheduler.services.queries.dashboard import Dashboard
 from scheduler.services.sites import reverse
@@ -61,6 +60,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
             for job in found.paused
         ],
         "nodes": node_rows(found.nodes),
+        "queues": queue_part.rows(request, found.named_queues),
         "pause_all": reverse("admin:scheduler_job_pause_all") if request.user.has_perm("scheduler.pause_job") else "",
         "changed": change_text.rows(request, found.changed, now=now),
         "all_changes": addresses.changes(),
@@ -268,31 +268,3 @@ def _running(request: HttpRequest, run: Run, found: Dashboard, *, now: datetime)
         "node": run_page.node_name(run, names),
         "cancel": reverse("admin:scheduler_run_cancel", args=[run.pk]) if may_cancel else "",
     }
-
-
-def node_rows(nodes: list[SeenNode]) -> list[dict[str, Any]]:
-    """Nodes with what is odd about them."""
-    versions = {seen.node.version for seen in nodes if seen.state == "running"}
-    rows = []
-    for seen in nodes:
-        odd = []
-        if seen.state == "running" and len(versions) > 1:
-            odd.append(_("versions differ"))
-        if seen.skew_seconds is not None and abs(seen.skew_seconds) > settings().skew_seconds:
-            odd.append(_("clock %s off") % display.took(seen.skew_seconds))
-        if seen.node.stuck:
-            odd.append(ngettext("%s hung thread", "%s hung threads", seen.node.stuck) % display.number(seen.node.stuck))
-        rows.append(
-            {
-                "node": seen.node,
-                "mark": display.NODE_MARKS[seen.state],
-                "odd": ", ".join(odd),
-                "executors": ", ".join(f"{name} {size}" for name, size in _sizes(seen.node.executors)),
-                "address": reverse("admin:scheduler_node_change", args=[seen.node.pk]),
-            }
-        )
-    return rows
-
-
-def _sizes(executors: Any) -> list[tuple[str, Any]]:
-    return sorted(executors.items()) if isinstance(executors, dict) else []

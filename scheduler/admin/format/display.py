@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from scheduler import conf
 from scheduler.admin.format.languages import told
 from scheduler.admin.format.marks import JOB_MARKS as JOB_MARKS
+from scheduler.admin.format.marks import NODE_KINDS as NODE_KINDS
 from scheduler.admin.format.marks import NODE_MARKS as NODE_MARKS
 from scheduler.admin.format.marks import RUN_MARKS as RUN_MARKS
 from scheduler.admin.format.marks import Mark as Mark

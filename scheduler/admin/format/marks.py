@@ -67,6 +67,11 @@ NODE_MARKS = Marks(
         "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),
     }
 )
+NODE_KINDS = {
+    "node": gettext_lazy("node"),
+    "celery": gettext_lazy("Celery worker"),
+    "tasks": gettext_lazy("worker of Django tasks"),
+}
 
 
 def badge(mark: Mark) -> SafeString:

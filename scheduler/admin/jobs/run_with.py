@@ -45,6 +45,14 @@ def can_be_given(run: Run) -> bool:
         return False
 
 
+def has_secrets(run: Run) -> bool:
+    """Whether the task of an enqueued run takes secrets, which are sealed for that run."""
+    try:
+        return run.is_enqueued and bool(registry.get(run.task).secrets)
+    except UnknownTask:
+        return False
+
+
 def asked(request: HttpRequest, *, subject: Job | Run, stored: Mapping[str, Any]) -> Asked:
     """
     Read the arguments of a form, or offer those that are stored. A mask stands for the stored secret of a job.

@@ -16,12 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import addresses, pages
-from scheduler.admin.dashboard.dashboard import node_rows
 from scheduler.admin.format import display
 from scheduler.admin.format.display import Mark
 from scheduler.admin.format.languages import told
 from scheduler.admin.foundation import register
 from scheduler.admin.nodes import node_page
+from scheduler.admin.nodes.node_rows import node_rows
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.runs import run_many
 from scheduler.core.health import Check, Status
@@ -41,6 +41,7 @@ _CHECKS = {
     "clocks": gettext_lazy("clocks"),
     "time_zones": gettext_lazy("time zone rules"),
     "queue": gettext_lazy("queue"),
+    "brokers": gettext_lazy("brokers"),
     "limits": gettext_lazy("limits"),
     "stalled_jobs": gettext_lazy("overdue jobs"),
     "stuck_runs": gettext_lazy("endless runs"),
@@ -71,10 +72,34 @@ class StateFilter(admin.SimpleListFilter):
         return queryset.filter(state=self.value()) if self.value() else queryset
 
 
+class KindFilter(admin.SimpleListFilter):
+    """Nodes, and the workers of each kind of remote executor."""
+
+    title = gettext_lazy("kind")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(display.NODE_KINDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Node]) -> QuerySet[Node]:
+        return queryset.filter(kind=self.value()) if self.value() else queryset
+
+
 @register(Node)
 class NodeAdmin(ReadOnlyAdmin):
-    list_display = ("name", "shown_state", "host", "pid", "version", "tzdata", "began", "last_heard", "ended")
-    list_filter = (StateFilter,)
+    list_display = (
+        "name",
+        "shown_kind",
+        "shown_state",
+        "host",
+        "pid",
+        "version",
+        "tzdata",
+        "began",
+        "last_heard",
+        "ended",
+    )
+    list_filter = (StateFilter, KindFilter)
     show_full_result_count = False
     change_list_template = "scheduler/nodes/nodes.html"
 
@@ -122,6 +147,10 @@ class NodeAdmin(ReadOnlyAdmin):
             node_page.context(request, node),
             region="scheduler/nodes/node_region.html",
         )
+
+    @admin.display(description=gettext_lazy("kind"), ordering="kind")
+    def shown_kind(self, node: Node) -> str:
+        return str(display.NODE_KINDS.get(node.kind, node.kind))
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, node: Node) -> SafeString:

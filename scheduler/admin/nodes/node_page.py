@@ -13,7 +13,7 @@ from scheduler import conf
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
 from scheduler.admin.pages import Done, Question
-from scheduler.core.states import NodeState
+from scheduler.core.states import NodeKind, NodeState
 from scheduler.models import Node, Run
 from scheduler.services import nodes
 from scheduler.services.sites import reverse
@@ -36,6 +36,9 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
         "mark": display.NODE_MARKS[nodes.state_of(node, now=now)],
         "reason": display.reason(node.reason),
         "drain": drain_buttons(request, node),
+        "kind": display.NODE_KINDS.get(node.kind, node.kind),
+        "queues": ", ".join(map(str, node.queues)) if isinstance(node.queues, list) else "",
+        "refusals": _refusals(measure),
         "pools": [
             {"name": display.first_line(str(name)), "size": size, "busy": busy.get(name, 0)}
             for name, size in sorted(sizes.items())
@@ -56,7 +59,8 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
 
 def drain_buttons(request: HttpRequest, node: Node) -> dict[str, str]:
     """Return where the questions are that this person may answer about this node now."""
-    if node.state != NodeState.RUNNING or not request.user.has_perm("scheduler.drain_node"):
+    is_node = node.state == NodeState.RUNNING and node.kind == NodeKind.NODE
+    if not is_node or not request.user.has_perm("scheduler.drain_node"):
         return {}
     name = "drain" if node.drained_at is None else "undrain"
     return {name: reverse(f"admin:scheduler_node_{name}", args=[node.pk])}
@@ -86,6 +90,16 @@ def ask(request: HttpRequest, node: Node, *, drains: bool) -> HttpResponse:
         back=location,
     )
     return pages.confirm(request, question=question, act=act)
+
+
+def _refusals(measure: Any) -> list[str]:
+    """Return the brokers that refused the last messages of the node, each with the error."""
+    brokers = measure.brokers if measure is not None and isinstance(measure.brokers, dict) else {}
+    return [
+        display.first_line(f"{name}: {found.get('error', '')}")
+        for name, found in sorted(brokers.items())
+        if isinstance(found, dict)
+    ]
 
 
 def _processors(busy: float | None) -> str:

@@ -15,7 +15,7 @@ from scheduler.admin.format import display
 from scheduler.admin.foundation import register
 from scheduler.admin.jobs import pausing
 from scheduler.admin.pages import Done, Question
-from scheduler.admin.queues import task_page
+from scheduler.admin.queues import keeping, task_page
 from scheduler.admin.readonly import ReadOnlyAdmin
 from scheduler.admin.runs import run_many
 from scheduler.conf import get as settings
@@ -40,6 +40,7 @@ class QueueAdmin(ReadOnlyAdmin):
             path("task/<path:name>/", wrap(self.task_view), name="scheduler_queue_task"),
             path("<path:name>/pause/", wrap(self.pause_view), name="scheduler_queue_pause"),
             path("<path:name>/resume/", wrap(self.resume_view), name="scheduler_queue_resume"),
+            path("<path:name>/keep/", wrap(self.keep_view), name="scheduler_queue_keep"),
             path("<path:name>/page/", wrap(self.page_view), name="scheduler_queue_page"),
         ]
         return [*own, *super().get_urls()]
@@ -74,6 +75,7 @@ class QueueAdmin(ReadOnlyAdmin):
             "see_runs": see_runs,
             "may_pause": request.user.has_perm("scheduler.pause_queue"),
             "empty": _emptying(request, state),
+            "may_keep": request.user.has_perm("scheduler.change_queue"),
             "successes_days": settings().keep_enqueued_successes_days if kept[0] is None else kept[0],
             "failures_days": settings().keep_enqueued_failures_days if kept[1] is None else kept[1],
         }
@@ -130,6 +132,12 @@ class QueueAdmin(ReadOnlyAdmin):
         )
         return pages.confirm(request, question=question, act=act)
 
+    def keep_view(self, request: HttpRequest, name: str) -> HttpResponse:
+        """Ask for how long enqueued runs of the queue are kept."""
+        if not (self.has_view_permission(request) and request.user.has_perm("scheduler.change_queue")):
+            raise PermissionDenied
+        return keeping.ask(request, _found(name), back=_address(name))
+
     def _check(self, request: HttpRequest) -> None:
         if not (self.has_view_permission(request) and request.user.has_perm("scheduler.pause_queue")):
             raise PermissionDenied
@@ -163,6 +171,7 @@ def _row(state: QueueState) -> dict[str, Any]:
         "links": {
             "pause": reverse("admin:scheduler_queue_pause", args=[state.name]),
             "resume": reverse("admin:scheduler_queue_resume", args=[state.name]),
+            "keep": reverse("admin:scheduler_queue_keep", args=[state.name]),
             "runs": addresses.runs(queue=state.name),
             "queued": addresses.runs(queue=state.name, tab=RunState.QUEUED.value),
         },

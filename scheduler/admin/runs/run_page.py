@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
 from scheduler.admin.jobs import run_with
-from scheduler.admin.runs import run_around, run_log, run_notes, run_report, tracebacks
+from scheduler.admin.runs import run_around, run_log, run_notes, run_remote, run_report, tracebacks
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
@@ -75,6 +75,9 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
 def _summary(run: Run, *, node: str, seen: NodeSeen | None, place: str, now: datetime) -> str:
     """Return the sentence above the page, and whether the node of a running run is silent."""
     is_queued = run.state == RunState.QUEUED
+    if is_queued and run.is_remote and not run.held and run.due_at <= now:
+        reason = display.reason(run.reason, most=400)
+        return " ".join(filter(None, (reason, run_remote.waiting(run, now=now))))
     hold_up = nodes.hold_up(executor=run.runs_on, queue=run.queue, now=now) if is_queued else ""
     said = sentence(run, node=node, place=place, now=now, hold_up=hold_up)
     if run.state == RunState.RUNNING and seen is not None and nodes.state_of(seen, now=now) == "silent":
@@ -108,6 +111,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
         "see_output": see_output,
         "retry": (job is not None or run.is_enqueued) and is_over and user.has_perm("scheduler.retry_run"),
         "again": (job is not None or run_with.can_be_given(run)) and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
+        "only_retry": run_with.has_secrets(run) and user.has_perms(RUN_WITH_OTHER_ARGUMENTS),
         "cancel": not is_over and run.cancel_requested_at is None and user.has_perm("scheduler.cancel_run"),
     }
 

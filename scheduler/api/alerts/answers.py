@@ -16,8 +16,9 @@ class Incident(BaseModel):
     rule_name: str
     kind: KindWord
     severity: SeverityWord
-    subject: str = Field(description="“job:” and an id, or “system:” and a check.")
+    subject: str = Field(description="“job:” and an id, “task:” with a queue and a task, or “system:” and a check.")
     job: str | None
+    task: str | None = Field(description="The task whose enqueued runs it is about.")
     job_name: str | None
     what: str
     detail: str = Field(description="First line of the error.")

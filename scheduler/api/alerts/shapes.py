@@ -9,7 +9,7 @@ from pydantic import Field
 from scheduler.api.shapes import LARGEST_ID, Body, Instant, Paging
 
 KindWord = Literal["failing", "broken", "late", "deadline", "silent", "slow", "dropped", "result", "system"]
-ScopeWord = Literal["everything", "tag", "task", "job"]
+ScopeWord = Literal["everything", "tag", "task", "queue", "job"]
 SeverityWord = Literal["info", "warning", "critical"]
 StateWord = Literal["open", "closed", "unacknowledged"]
 
@@ -44,7 +44,9 @@ class RuleChange(Body):
     enabled: bool = True
     kind: KindWord = "failing"
     scope: ScopeWord = "everything"
-    target: str = Field(default="", max_length=255, description="The tag, the name of the task, or the id of the job.")
+    target: str = Field(
+        default="", max_length=255, description="The tag, the name of the task or the queue, or the id of the job."
+    )
     severity: SeverityWord = "warning"
     threshold: int | None = Field(default=None, ge=1, le=1_000_000, description="Of failing, dropped and result.")
     seconds: float | None = Field(

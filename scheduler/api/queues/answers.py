@@ -21,6 +21,10 @@ class Queue(BaseModel):
     paused_until: Time | None
     paused_by: str
     pause_reason: str
+    keep_successes_days: float | None = Field(
+        description="Enqueued runs that succeeded are kept for so many days. Null: as the settings say."
+    )
+    keep_failures_days: float | None = Field(description="The same for other enqueued runs.")
 
 
 class Queues(BaseModel):

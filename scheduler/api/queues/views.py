@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from django.urls import reverse
 from rest_framework.exceptions import NotFound
@@ -11,12 +11,12 @@ from scheduler.api import answers as run_answers
 from scheduler.api import parsing, shapes
 from scheduler.api.idempotency import once
 from scheduler.api.queues import answers
+from scheduler.api.queues import shapes as queue_shapes
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
 from scheduler.core.tasks.registry import registry
 from scheduler.services import queues
 from scheduler.services.queries import representations
-from scheduler.services.queues import QueueState
 from scheduler.services.runs import enqueueing
 
 
@@ -26,6 +26,7 @@ class QueueViews(Resource):
         "retrieve": ("view_run",),
         "pause": ("pause_queue",),
         "resume": ("pause_queue",),
+        "keep": ("change_queue",),
         "enqueue": ("run_job", "add_job"),
     }
 
@@ -33,33 +34,41 @@ class QueueViews(Resource):
     def list(self, request: Request) -> Response:
         """List the queues that jobs name, in which runs wait, or that were paused."""
         parsing.query(request, shapes.Nothing)
-        return Response({"results": [_queue(each) for each in queues.states()]})
+        return Response({"results": [queues.represent(state=each) for each in queues.states()]})
 
     @operation(answers.Queue, query=shapes.Nothing, problems=(422,))
     def retrieve(self, request: Request, name: str) -> Response:
         """Read a queue. One that is unknown is empty."""
         parsing.query(request, shapes.Nothing)
-        return Response(_queue(queues.state(name=name)))
+        return Response(queues.represent(state=queues.state(name=name)))
 
-    @operation(answers.Queue, body=shapes.QueuePause, query=shapes.Nothing, problems=(409, 422))
+    @operation(answers.Queue, body=queue_shapes.QueuePause, query=shapes.Nothing, problems=(409, 422))
     def pause(self, request: Request, name: str) -> Response:
         """Let no node begin a run of the queue, scheduled ones included."""
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.QueuePause)
+        body = parsing.body(request, queue_shapes.QueuePause)
         queues.pause(name=name, actor=self.actor(request), reason=body.reason, until=body.until)
-        return Response(_queue(queues.state(name=name)))
+        return Response(queues.represent(state=queues.state(name=name)))
 
     @operation(answers.Queue, query=shapes.Nothing, problems=(409, 422))
     def resume(self, request: Request, name: str) -> Response:
         """Let nodes begin runs of the queue again."""
         parsing.query(request, shapes.Nothing)
         queues.resume(name=name, actor=self.actor(request))
-        return Response(_queue(queues.state(name=name)))
+        return Response(queues.represent(state=queues.state(name=name)))
+
+    @operation(answers.Queue, body=queue_shapes.QueueRetention, query=shapes.Nothing, problems=(422,))
+    def keep(self, request: Request, name: str) -> Response:
+        """Set for how long enqueued runs of the queue are kept."""
+        parsing.query(request, shapes.Nothing)
+        body = parsing.body(request, queue_shapes.QueueRetention)
+        queues.keep(name=name, successes_days=body.successes_days, failures_days=body.failures_days)
+        return Response(queues.represent(state=queues.state(name=name)))
 
     @operation(
         run_answers.Run,
         status=202,
-        body=shapes.Enqueueing,
+        body=queue_shapes.Enqueueing,
         query=shapes.Nothing,
         problems=(404, 409, 422),
         headers=("Idempotency-Key",),
@@ -67,7 +76,7 @@ class QueueViews(Resource):
     def enqueue(self, request: Request, name: str) -> Response:
         """Enqueue a run of a task. If it is unique and a run with its key waits or runs, that one is the answer."""
         parsing.query(request, shapes.Nothing)
-        body = parsing.body(request, shapes.Enqueueing)
+        body = parsing.body(request, queue_shapes.Enqueueing)
         if name not in registry.names():
             raise NotFound(f"No task is registered as “{name[:100]}”.")
 
@@ -89,19 +98,3 @@ class QueueViews(Resource):
             )
 
         return once(request, do)
-
-
-def _queue(state: QueueState) -> dict[str, Any]:
-    return {
-        "name": state.name,
-        "queued": state.queued,
-        "deferred": state.deferred,
-        "running": state.running,
-        "oldest_seconds": state.oldest_seconds,
-        "finished_last_hour": state.finished_last_hour,
-        "is_paused": state.is_paused,
-        "paused_at": representations.instant(state.paused_at),
-        "paused_until": representations.instant(state.paused_until),
-        "paused_by": state.paused_by,
-        "pause_reason": state.pause_reason,
-    }

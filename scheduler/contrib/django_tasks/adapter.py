@@ -22,10 +22,9 @@ from scheduler.contrib.django_tasks.results import fold, shown
 from scheduler.contrib.django_tasks.task_policies import policies_of
 from scheduler.core.queues import orders
 from scheduler.core.queues.policies import DEFAULTS, Policies
-from scheduler.core.retries import RetryPolicy, delay_before_retry
+from scheduler.core.tasks.adapters import EndedRun
 
 if TYPE_CHECKING:
-    from scheduler.store.recording.finishing import Outcome
     from scheduler.store.recording.runs import OwnedRun
 
 
@@ -57,14 +56,14 @@ class DjangoTaskAdapter:
         """:raises TypeError: JSON cannot hold it"""
         return normalize_json(value)
 
-    def ended(self, *, run: OwnedRun, node: str, outcome: Outcome) -> None:
-        """Send ``task_finished`` when the last attempt of an enqueued run has ended."""
-        if run.public_id is None or _is_tried_again(run, outcome):
-            return
+    def ended(self, *, runs: Sequence[EndedRun]) -> None:
+        """Send ``task_finished`` for those of which the last attempt has ended."""
         from scheduler.services.runs import enqueueing
 
-        attempts = enqueueing.attempts(public_id=uuid.UUID(run.public_id))
-        if attempts and attempts[-1].finished_at is not None:
+        ended = {run.id for run in runs}
+        for attempts in enqueueing.attempts_of(public_ids=[uuid.UUID(run.result_id) for run in runs]):
+            if attempts[-1].pk not in ended or attempts[-1].finished_at is None:
+                continue
             result = fold(attempts, alias=self.source.backend)
             task_finished.send_robust(self._sender(), task_result=result)
 
@@ -114,18 +113,3 @@ def adapter_of(task: Any) -> DjangoTaskAdapter:
     :raises InvalidPolicy, TypeError: a policy of it cannot be used
     """
     return DjangoTaskAdapter(source=task, policies=policies_of(task, options=task.get_backend().options))
-
-
-def _is_tried_again(run: OwnedRun, outcome: Outcome) -> bool:
-    """Whether another attempt follows, as recording decides it."""
-    if not outcome.is_failure:
-        return False
-    kept = json.loads(run.policies) if run.policies else {}
-    after = outcome.retry_after_seconds
-    delay = delay_before_retry(
-        policy=RetryPolicy(max_retries=kept.get("max_retries", 0)),
-        attempt=run.attempt,
-        asked_after=None if after is None else timedelta(seconds=after),
-        chance=0.0,
-    )
-    return delay is not None

@@ -16,13 +16,14 @@ from scheduler.contrib.django_tasks.compat import (
     TaskResult,
     TaskResultDoesNotExist,
     TaskResultStatus,
-    normalize_json,
+    as_json,
     task_enqueued,
 )
 from scheduler.contrib.django_tasks.task_policies import LedgerTask, policies_of
 from scheduler.errors import InvalidPolicy
 
 if TYPE_CHECKING:
+    from scheduler.core.queues.policies import Policies
     from scheduler.services.runs.enqueueing import Call, Enqueued
 
 TaskCall = tuple[Any, Sequence[Any], Mapping[str, Any]]
@@ -46,10 +47,7 @@ class LedgerBackend(BaseTaskBackend):
     def validate_task(self, task: Any) -> None:
         """:raises InvalidTask: as Django does, and where a policy cannot be used"""
         super().validate_task(task)
-        try:
-            policies_of(task, options=self.options)
-        except (InvalidPolicy, TypeError) as error:
-            raise InvalidTask(str(error)) from error
+        self._policies(task)
 
     def enqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult:
         return self.enqueue_many([(task, args, kwargs)])[0]
@@ -97,28 +95,40 @@ class LedgerBackend(BaseTaskBackend):
         from scheduler.contrib.django_tasks.registration import without_secrets
         from scheduler.services.runs import enqueueing
 
-        plain: list[tuple[Any, Any, Any]] = [
-            (task, normalize_json(args), normalize_json(kwargs)) for task, args, kwargs in calls
-        ]
-        answers = enqueueing.enqueue_many(calls=[self._call(task, args, kwargs) for task, args, kwargs in plain])
+        plain: list[tuple[Any, Any, Any]] = [(task, as_json(args), as_json(kwargs)) for task, args, kwargs in calls]
+        known = {id(task): self._known(task) for task in {id(task): task for task, _, _ in calls}.values()}
+        answers = enqueueing.enqueue_many(
+            calls=[self._call(task, args, kwargs, *known[id(task)]) for task, args, kwargs in plain]
+        )
         return [
             (self._result(task, *without_secrets(task, args, kwargs), answer), answer.is_new)
             for (task, args, kwargs), answer in zip(plain, answers, strict=True)
         ]
 
-    def _call(self, task: Any, args: list[Any], kwargs: dict[str, Any]) -> Call:
+    def _policies(self, task: Any) -> Policies:
+        try:
+            return policies_of(task, options=self.options)
+        except (InvalidPolicy, TypeError) as error:
+            raise InvalidTask(str(error)) from error
+
+    def _known(self, task: Any) -> tuple[str, Policies]:
+        """Return the registered name of a task and its policies, once for all of its calls."""
         from scheduler.contrib.django_tasks.registration import register
+
+        super().validate_task(task)
+        return register(task).name, self._policies(task)
+
+    def _call(self, task: Any, args: list[Any], kwargs: dict[str, Any], name: str, policies: Policies) -> Call:
         from scheduler.services.runs.enqueueing import Call
 
-        self.validate_task(task)
         return Call(
-            task=register(task).name,
+            task=name,
             args=args,
             kwargs=kwargs,
             queue=task.queue_name,
             priority=int(task.priority),
             run_after=task.run_after,
-            policies=policies_of(task, options=self.options),
+            policies=policies,
             is_checked=False,
         )
 

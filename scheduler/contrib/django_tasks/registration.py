@@ -61,8 +61,8 @@ def register_all() -> None:
 
 
 def found() -> Iterator[Any]:
-    """Return the tasks that loaded modules of installed apps define."""
-    names = tuple(config.name for config in apps.get_app_configs())
+    """Return the tasks that loaded modules of installed apps define, without the one that rings are."""
+    names = tuple(config.name for config in apps.get_app_configs() if config.name != "scheduler")
     for name, module in sorted(sys.modules.items()):
         if any(name == app or name.startswith(f"{app}.") for app in names):
             for value in list(vars(module).values()):

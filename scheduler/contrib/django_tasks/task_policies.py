@@ -6,8 +6,9 @@ or ``OPTIONS["TASKS"]``.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, TypedDict, TypeVar, Unpack
 
 from scheduler.contrib.django_tasks.compat import Task
@@ -78,8 +79,21 @@ def policies_of(task: Any, *, options: Mapping[str, Any]) -> Policies:
     stated = getattr(task.func, _ATTRIBUTE, DEFAULTS)
     if isinstance(task, LedgerTask):
         own = {name: getattr(task, name) for name in NAMES if getattr(task, name) != getattr(DEFAULTS, name)}
-        stated = Policies(**{**{name: getattr(stated, name) for name in NAMES}, **own})
-    overruled = options.get("TASKS", {}).get(task.module_path)
-    if not overruled:
-        return stated
-    return Policies(**{**{name: getattr(stated, name) for name in NAMES}, **overruled})
+        stated = _changed(stated, own)
+    overruled = options.get("TASKS")
+    return _changed(stated, overruled.get(task.module_path) or {}) if overruled else stated
+
+
+def _changed(policies: Policies, changes: Mapping[str, Any]) -> Policies:
+    if not changes:
+        return policies
+    try:
+        return _known(policies, tuple((name, value, type(value)) for name, value in changes.items()))
+    except TypeError:  # a value that cannot be hashed, or an unknown name
+        return replace(policies, **changes)
+
+
+@lru_cache(maxsize=1024)
+def _known(policies: Policies, changes: tuple[tuple[str, Any, type], ...]) -> Policies:
+    """Of a task that is enqueued often: checking its policies takes longer than writing its run. ``True`` is not 1."""
+    return replace(policies, **{name: value for name, value, _ in changes})

@@ -19,6 +19,7 @@ _BAD: dict[str, tuple[Status, ...]] = {
     "nodes": (Status.FAIL,),
     "overdue": (Status.FAIL,),
     "queue": (Status.FAIL,),
+    "brokers": (Status.FAIL,),
     "recorder": (Status.FAIL,),
     "clocks": (Status.FAIL, Status.WARN),
 }
@@ -28,6 +29,7 @@ SENTENCES: dict[str, str] = {
     "nodes": message("No node is alive: no job runs until one is started."),
     "overdue": message("Jobs are overdue: no node plans them."),
     "queue": message("Runs wait too long in a queue."),
+    "brokers": message("The broker of a remote executor refuses messages: its runs wait."),
     "recorder": message("A node has results that it cannot write: check what holds up the database."),
     "clocks": message("The clock of a node is wrong. Jobs run on time all the same. Set up NTP."),
     "sender": message("Messages wait to be sent: no sender is running. Start a node, or “manage.py send_alerts”."),

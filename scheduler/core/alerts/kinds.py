@@ -43,11 +43,12 @@ class RuleKind(StrEnum):
 
 
 class Scope(StrEnum):
-    """The jobs that a rule watches."""
+    """The jobs that a rule watches, and the enqueued tasks if its kind is ``failing`` and it names no tag or job."""
 
     EVERYTHING = "everything"
     TAG = "tag"
     TASK = "task"
+    QUEUE = "queue"
     JOB = "job"
 
 
@@ -236,9 +237,8 @@ def _scope(kind: Kind, given: Mapping[str, Any]) -> dict[str, Any]:
     if scope is Scope.EVERYTHING:
         return {"scope": scope, "target": ""}
     if not target:
-        raise InvalidRule(
-            phrase("target is empty. It must name the {scope}.", scope=phrase(scope.value)), field="target"
-        )
+        problem = phrase("target is empty. It must name the {scope}.", scope=phrase(scope.value))
+        raise InvalidRule(problem, field="target")
     return {"scope": scope, "target": target}
 
 

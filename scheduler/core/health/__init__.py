@@ -20,6 +20,7 @@ def checks(found: Standing, *, limits: Limits) -> tuple[Check, ...]:
         nodes.nodes(found.scheduling, limits, views=found.nodes),
         jobs.overdue(found, limits),
         queues.queue(found, limits),
+        queues.brokers(found, limits),
         queues.limits(found),
         jobs.stalled(found, limits),
         nodes.stuck(found),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from scheduler.core.health.check import Check, Limits, Status, duration, worst
-from scheduler.core.health.standing import NodeView, Standing, Waiting
+from scheduler.core.health.standing import NodeView, QueueView, Standing, Waiting
+from scheduler.core.queues import tracks
 from scheduler.messages import Message, phrase, phrase_of, row
 
 STALLED_FACTOR = 10
@@ -33,6 +35,9 @@ def queue(found: Standing, limits: Limits) -> Check:
         if queue.oldest_paused is not None and queue.oldest_paused > limit:
             said.append(_paused(queue))
             statuses.append(Status.WARN)
+    for unserved in _unserved(found, limit=limit):
+        said.append(_without_a_node(unserved))
+        statuses.append(Status.FAIL)
     if not said:
         number = sum(queue.queued + queue.held for queue in found.queues)
         said.append(
@@ -60,6 +65,42 @@ def limits(found: Standing) -> Check:
     return Check(name="limits", status=Status.PASS, text=text, value=number)
 
 
+def brokers(found: Standing, limits: Limits) -> Check:
+    """Brokers of remote executors: whether nodes can tell them of runs that wait."""
+    refusing: dict[str, list[NodeView]] = {}
+    ringing = [node for node in found.nodes if node.is_fresh and not node.is_worker]
+    for node in ringing:
+        for broker in node.brokers:
+            refusing.setdefault(broker, []).append(node)
+    if not refusing:
+        return Check(name="brokers", status=Status.PASS, text=phrase("Brokers accept all messages."), value=0, limit=0)
+    said = [
+        phrase(
+            "The broker “{broker}” refuses messages from {nodes}: {error}. Its runs wait, and other executors go on.",
+            broker=broker,
+            nodes=", ".join(node.name for node in nodes),
+            error=nodes[0].brokers[broker].get("error", "").rstrip("."),
+        )
+        for broker, nodes in sorted(refusing.items())
+    ]
+    # A broker that restarts is away for a while, and where one node cannot reach it, another one may.
+    is_cut_off = any(
+        len(nodes) == len(ringing) and all(_refused_for(node, broker, found) > limits.overdue_seconds for node in nodes)
+        for broker, nodes in refusing.items()
+    )
+    status = Status.FAIL if is_cut_off else Status.WARN
+    return Check(name="brokers", status=status, text=row(" ", said), value=len(refusing), limit=0)
+
+
+def _refused_for(node: NodeView, broker: str, found: Standing) -> float:
+    """Return for how many seconds a broker has refused the messages of a node."""
+    try:
+        since = datetime.fromisoformat(node.brokers[broker]["since"])
+        return (found.scheduling.now - since).total_seconds()
+    except (KeyError, ValueError, TypeError):  # of another release
+        return 0.0
+
+
 def _severity(queue: Waiting, *, size: int, limit: float) -> Status:
     """A queue that moves is late. One that does not move, or that no node serves, has failed."""
     most = STALLED_FACTOR * limit
@@ -77,6 +118,8 @@ def _waiting(queue: Waiting, size: int) -> Message:
         executor=queue.executor,
         age=duration(queue.oldest or 0.0),
     )
+    if not size and tracks.is_remote(queue.executor):
+        return phrase("{runs}: no live worker serves it.", runs=runs)
     if not size:
         return phrase("{runs}: no live node serves this executor.", runs=runs)
     if queue.running >= size:
@@ -88,6 +131,27 @@ def _waiting(queue: Waiting, size: int) -> Message:
             since=duration(queue.youngest_running or 0.0),
         )
     return phrase("{runs}: {busy} of {size} workers are busy.", runs=runs, busy=queue.running, size=size)
+
+
+def _unserved(found: Standing, *, limit: float) -> list[QueueView]:
+    """Return the queues in which runs wait and that no live node serves, while nodes are alive."""
+    alive = [node for node in found.nodes if node.is_fresh and node.state == "running" and not node.is_worker]
+    return [
+        queue
+        for queue in found.named_queues
+        if alive and not queue.is_paused and queue.oldest is not None and queue.oldest > limit
+        if not any(tracks.serves(node.queues, f"{tracks.SEPARATOR}{queue.name}") for node in alive)
+    ]
+
+
+def _without_a_node(queue: QueueView) -> Message:
+    return phrase_of(
+        "{number:,} run waits in “{queue}” for {age}: no live node serves this queue.",
+        "{number:,} runs wait in “{queue}”, the oldest for {age}: no live node serves this queue.",
+        number=queue.queued,
+        queue=queue.name,
+        age=duration(queue.oldest or 0.0),
+    )
 
 
 def _held(queue: Waiting) -> Message:
@@ -115,6 +179,6 @@ def _sizes(nodes: Sequence[NodeView]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for node in nodes:
         if node.takes_runs:
-            for name, size in node.executors.items():
+            for name, size in node.places.items():
                 sizes[name] = sizes.get(name, 0) + size
     return sizes

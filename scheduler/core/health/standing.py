@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
+
+from scheduler.core.queues import tracks
+from scheduler.core.states import NodeKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +72,12 @@ class Waiting:
     unheeded: int
     """Runs that go on although they were asked to end a while ago."""
 
+    rung: int = 0
+    """Queued runs of a remote executor of which its broker was told."""
+
+    oldest_rung: float | None = None
+    """Seconds since the oldest of these messages."""
+
     paused_queues: Sequence[str] = ()
     """Names of its paused queues in which runs wait."""
 
@@ -82,6 +92,21 @@ class Waiting:
         """The age of the run that has waited longest, for whatever reason."""
         ages = [age for age in (self.oldest, self.oldest_held, self.oldest_paused) if age is not None]
         return max(ages, default=None)
+
+
+class QueueView(NamedTuple):
+    """A queue with active runs, over all executors. Its fields are the columns of ``measure_queues``."""
+
+    name: str
+    queued: int
+    deferred: int
+    """Those of the queued runs that are to begin later."""
+
+    running: int
+    oldest: float | None
+    """For how many seconds the oldest run has waited that may start. ``None``: none waits."""
+
+    is_paused: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +151,32 @@ class NodeView:
     kept_by: str = ""
     """Numbers of the runs that keep its interpreter to themselves."""
 
+    kind: str = NodeKind.NODE
+    """A node, or a worker of a kind of remote executor."""
+
+    brokers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """The brokers that refused its last messages, each with ``error`` and ``since``."""
+
+    queues: list[str] = field(default_factory=list)
+    """Those that it serves. Empty: a node serves all."""
+
     is_drained: bool = False
     """Somebody wants it to take no more runs."""
 
     @property
     def takes_runs(self) -> bool:
         return self.is_fresh and self.state == "running" and not self.is_drained
+
+    @property
+    def is_worker(self) -> bool:
+        return self.kind != NodeKind.NODE
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Runs at once, by the executor that runs name. A worker has one pool for all queues of its broker."""
+        if not self.is_worker:
+            return self.executors
+        return {tracks.remote(self.kind, queue): self.executors.get(self.kind, 0) for queue in self.queues}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,3 +234,6 @@ class Standing:
     """The release of the time zone rules of the process that measured."""
     limits: Sequence[Limited] = ()
     """Those that runs wait for, the most first."""
+
+    named_queues: Sequence[QueueView] = ()
+    """Queues as nodes serve them, by name."""

@@ -60,17 +60,29 @@ def sealed_arguments(
 
     :raises InvalidArguments: they are larger than ``max_bytes``, or hold what PostgreSQL cannot store
     """
-    size = len(json.dumps([args, kwargs]))
-    if size > max_bytes:
-        raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
+    encoded_arguments(args=args, kwargs=kwargs, max_bytes=max_bytes)
     if task.secrets:
         names = task.names_of(args)
         args = [_sealed(task, name, value, vault) for name, value in zip(names, args, strict=True)]
         kwargs = {name: _sealed(task, name, value, vault) for name, value in kwargs.items()}
-    as_json = _encode([args, kwargs])
-    if "\\u0000" in as_json or not text.is_storable(as_json):
-        raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
     return args, kwargs
+
+
+def encoded_arguments(*, args: list[Any], kwargs: dict[str, Any], max_bytes: int) -> tuple[str, str]:
+    """
+    Return arguments that are JSON values as PostgreSQL stores them.
+
+    :raises InvalidArguments: they are larger than ``max_bytes``, or hold what PostgreSQL cannot store
+    """
+    encoded = _encode(args), _encode(kwargs)
+    size = sum(map(len, encoded))
+    if size > max_bytes // 6:  # a character is written as six at most
+        size = len(json.dumps([args, kwargs]))
+    if size > max_bytes:
+        raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
+    if any("\\u0000" in each or not text.is_storable(each) for each in encoded):
+        raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
+    return encoded
 
 
 def _sealed(task: Task, name: str, value: Any, vault: Vault) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from scheduler.core.queues import tracks
 
@@ -20,8 +20,7 @@ _MILLISECONDS = 48
 _VERSION, _VARIANT = 7, 0b10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class Order(NamedTuple):
     """One call of a task that is to be enqueued."""
 
     public_id: uuid.UUID

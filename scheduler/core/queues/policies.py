@@ -8,6 +8,7 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 
 from scheduler.core import error_messages
@@ -75,13 +76,7 @@ class Policies:
 
         An object with the retry policies of a job, ``rerun_if_interrupted`` and ``unique_while``.
         """
-        if not (self.max_retries or self.idempotent or self.unique):
-            return None
-        retries = job_policies.check({name: getattr(self, name) for name in _RETRIES})
-        kept: dict[str, Any] = {**retries, "rerun_if_interrupted": self.idempotent}
-        if self.unique:
-            kept["unique_while"] = self.unique_while
-        return json.dumps(kept)
+        return _stored(self) if self.max_retries or self.idempotent or self.unique else None
 
     def unique_key(self, *, task: str, arguments: Mapping[str, Any], call: str) -> str | None:
         """
@@ -102,6 +97,15 @@ class Policies:
             return str(self.unique).format_map({name: _spelled(value) for name, value in arguments.items()})
         except (KeyError, IndexError, AttributeError, ValueError):
             raise InvalidPolicy(error_messages.UNUSABLE_UNIQUE(value=f"{self.unique}")) from None
+
+
+@lru_cache(maxsize=1024)
+def _stored(policies: Policies) -> str:
+    retries = job_policies.check({name: getattr(policies, name) for name in _RETRIES})
+    kept: dict[str, Any] = {**retries, "rerun_if_interrupted": policies.idempotent}
+    if policies.unique:
+        kept["unique_while"] = policies.unique_while
+    return json.dumps(kept)
 
 
 DEFAULTS = Policies()

@@ -16,6 +16,9 @@ from scheduler.errors import InvalidQueue
 DEFAULT_QUEUE = "default"
 SEPARATOR = "@"
 
+REMOTE = ":"
+"""Between the kind of a remote executor and its target: ``celery:scrape``."""
+
 LONGEST_NAME = 64
 """Characters of the name of a queue, and of an executor."""
 
@@ -34,6 +37,16 @@ def of_enqueued(*, executor: str, queue: str) -> str:
 
 def executor_of(track: str) -> str:
     return track.partition(SEPARATOR)[0]
+
+
+def remote(kind: str, target: str) -> str:
+    """Return the name of a remote executor."""
+    return f"{kind}{REMOTE}{target}"
+
+
+def is_remote(track: str) -> bool:
+    """Whether its runs wait for a worker outside of nodes."""
+    return REMOTE in executor_of(track)
 
 
 def queue_of(track: str) -> str:

@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
+
+
+class EndedRun(NamedTuple):
+    """An enqueued run that has ended, by its body or without it."""
+
+    id: int
+    task: str
+    result_id: str
 
 
 class Adapter(Protocol):
@@ -28,5 +36,5 @@ class Adapter(Protocol):
     def result(self, value: Any) -> Any:
         """Return a result as the framework keeps it. What it raises is the outcome."""
 
-    def ended(self, *, run: Any, node: str, outcome: Any) -> None:
-        """Called in a thread of the node after an outcome was recorded."""
+    def ended(self, *, runs: Sequence[EndedRun]) -> None:
+        """Enqueued runs have ended and are recorded. What its receivers raise is logged and raised no further."""

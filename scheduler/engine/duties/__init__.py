@@ -18,6 +18,7 @@ from scheduler.engine.duties.look_ahead import LookAhead
 from scheduler.engine.duties.reconcile import Reconcile
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.rule_changes import Calendars, Zones
 from scheduler.engine.duties.start import MarkStarted, Start
 from scheduler.engine.duties.sweep import Sweep
@@ -39,11 +40,12 @@ DUTIES: tuple[type[Duty], ...] = (
     Expire,
     Take,
     Claim,
+    Start,
     Announce,
     LookAhead,
     Release,
-    Start,
+    Ring,
 )
-"""In the order of a pass."""
+"""In the order of a pass. What a body waits for comes first."""
 
 __all__ = ["DUTIES", "Agenda", "Claim", "Duty", "Grant", "LookAhead", "Reconcile", "Take", "Work"]

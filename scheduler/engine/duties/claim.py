@@ -7,6 +7,7 @@ import logging
 from scheduler.core.states import RunState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.announce import Announce
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.claiming import claims
@@ -60,6 +61,8 @@ class Claim(Duty):
         if claimed.waiting:
             self.agenda.duty(Take).tracks.look_again_at_planned()
             self.agenda.duty(Announce).soon()
+        if claimed.remote:
+            self.agenda.duty(Ring).note_waiting(claimed.remote)
         self.has_more = claimed.jobs >= self.work.settings.claim_batch
         now = time.monotonic()
         seconds = claimed.next_seconds if now < self.knows_until else None

@@ -42,7 +42,7 @@ class Grant(Duty):
         self._after = granted.after
         if granted.runs:
             self.agenda.duty(Take).look_again()
-            self.agenda.duty(LookAhead).soon()
+            self.agenda.ask(LookAhead)
             self.agenda.duty(Announce).soon()
         self._forget()
         if granted.has_more:

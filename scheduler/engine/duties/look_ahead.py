@@ -9,6 +9,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duties.release import Release
 from scheduler.engine.duties.resume import Resume
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording import enqueued, runs
@@ -28,6 +29,10 @@ class LookAhead(Duty):
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
         self.soon()
+
+    def hear(self, subject: str) -> None:
+        if not subject:  # else runs are due already on a track that is named: they are taken
+            self.soon()
 
     def is_due(self, now: float) -> bool:
         """Due on request, and after a claim that cannot tell when the next one is due, but not between full claims."""
@@ -59,11 +64,10 @@ class LookAhead(Duty):
         """Note which queues are paused and what waits on tracks with a queue. Return when to look again, in seconds."""
         take = self.agenda.duty(Take)
         take.tracks.note_paused(paused)
-        waiting = {
-            track: seconds
-            for track, seconds in enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
-            if tracks.executor_of(track) in room
-        }
+        found = enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
+        if remote := [track for track, _ in found if tracks.is_remote(track)]:
+            self.agenda.duty(Ring).note_waiting(remote)
+        waiting = {track: seconds for track, seconds in found if tracks.executor_of(track) in room}
         take.tracks.note_waiting(waiting)
         times = [seconds for seconds in paused.values() if seconds is not None]
         times += [

@@ -47,7 +47,7 @@ class Reconcile(Duty):
             given_back = runs.give_back(connection, runs=unbegun, node=node)
             logger.warning(events.RUNS_RECONCILED, extra={"given_back": len(given_back)})
             self.agenda.duty(Take).look_again()
-            self.agenda.duty(LookAhead).soon()
+            self.agenda.ask(LookAhead)
         if gone:
             logger.warning(events.RUNS_TAKEN_AWAY, extra={"count": len(gone)})
             workload.forget(gone)

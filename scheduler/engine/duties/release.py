@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.store.recording.held_runs import HeldRuns
@@ -32,4 +33,7 @@ class Release(Duty):
 
     def run(self) -> None:
         if self._held.release(self.work.connection):
-            self.agenda.duty(Take).look_again()
+            take = self.agenda.duty(Take)
+            take.look_again()
+            take.within(0.0)
+            self.agenda.duty(Ring).soon()

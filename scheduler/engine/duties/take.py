@@ -47,6 +47,12 @@ class Take(Duty):
         """Whether runs may wait for some executor."""
         return self.tracks.expects_more
 
+    def hear(self, subject: str) -> None:
+        if subject:
+            self.tracks.look_at(subject)
+        else:
+            self.soon()
+
     def soon(self) -> None:
         self._knows_pauses = False
         self.look_again()
@@ -60,7 +66,7 @@ class Take(Duty):
         workload = self.work.workload
         if self.work.lease.is_drained:
             return False
-        return (self.tracks.may_have_more(executor) or workload.has_pending(executor)) and workload.runs_dry(executor)
+        return (workload.has_pending(executor) or self.tracks.may_have_more(executor)) and workload.runs_dry(executor)
 
     def asked_at(self, track: str) -> float | None:
         """Return when a track was last asked, on the monotonic clock."""
@@ -85,7 +91,7 @@ class Take(Duty):
         """Ask which queues are paused: before the first runs are taken, and after each hint."""
         if not self._knows_pauses:
             self._knows_pauses = True
-            self.tracks.note_paused(runs.next_due(self.work.connection, tasks=(), executors=()).paused_queues)
+            self.tracks.note_paused(enqueued.paused_queues(self.work.connection))
 
     def _take(self, track: str, *, limit: int) -> int:
         self.tracks.put_down(track)
@@ -141,6 +147,7 @@ class Expire(Duty):
 
     def run(self) -> float | None:
         missed = enqueued.expire(self.work.connection, node=self.work.identity.node)
-        for run_id, task in missed:
-            logger.warning(events.RUN_EXPIRED, extra={"run": run_id, "task": task})
+        for run in missed:
+            logger.warning(events.RUN_EXPIRED, extra={"run": run.id, "task": run.task})
+        self.work.ended(missed)
         return 0.0 if len(missed) >= enqueued.MOST_EXPIRED else None

@@ -17,9 +17,10 @@ class IncidentQuerySet(models.QuerySet["Incident"]):
 
 class Incident(models.Model):
     """
-    One period in which the condition of a rule held for one subject: a job, or a check of the scheduler itself.
+    One period in which the condition of a rule held for one subject: a job, a task whose runs are enqueued in a queue,
+    or a check of the scheduler itself.
 
-    The database opens, counts and closes incidents of jobs in the transaction that records what happened (see
+    The database opens, counts and closes incidents of jobs and tasks in the transaction that records what happened (see
     ``store.alerts``). The row keeps the names of its rule and its job, so that it outlives both.
     """
 
@@ -36,7 +37,9 @@ class Incident(models.Model):
     kind = models.CharField(_("kind"), max_length=16)
     severity = models.CharField(_("severity"), max_length=16)
     subject = models.CharField(
-        _("subject"), max_length=300, help_text=_("“job:” and its id, or “system:” and a check.")
+        _("subject"),
+        max_length=330,
+        help_text=_("“job:” and its id, “task:” with a queue and a task, or “system:” and a check."),
     )
     job_key = models.CharField(_("job id"), max_length=255, blank=True, default="", db_default="")
     job_name = models.CharField(_("job"), max_length=255, blank=True, default="", db_default="")
@@ -114,6 +117,16 @@ class Incident(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule_name}: {self.job_name or self.subject}"
+
+    @property
+    def job_id(self) -> str:
+        """The id of its job, which may be deleted. Empty: it is about something else."""
+        return "" if self.task else self.job_key
+
+    @property
+    def task(self) -> str:
+        """The task whose enqueued runs it is about. Empty: it is about something else."""
+        return self.job_key[1:] if self.subject.startswith("task:") else ""
 
 
 class Mute(models.Model):

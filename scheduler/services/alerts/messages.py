@@ -184,7 +184,7 @@ def _line(incident: Incident, job: Job | None, *, zone: ZoneInfo) -> Line:
         last_success=sentences.clock(last, zone=zone) if last else (_("never") if incident.job_key else ""),
         next="" if incident.closed_at else sentences.comes_next(job, zone=zone),
         runbook=job.description[:_MOST_RUNBOOK] if job is not None else "",
-        job_link=links.job(incident.job_key) if job is not None else "",
+        job_link=links.job(incident.job_id) if job is not None else "",
         run_link=links.run(incident.run) if incident.run else "",
         link=links.incident(incident.pk),
     )
@@ -260,7 +260,8 @@ def represent(incident: Incident) -> dict[str, Any]:
         "kind": incident.kind,
         "severity": incident.severity,
         "subject": incident.subject,
-        "job": incident.job_key or None,
+        "job": incident.job_id or None,
+        "task": incident.task or None,
         "job_name": incident.job_name or None,
         "what": sentences.what(incident),
         "detail": sentences.detail(incident),

@@ -171,6 +171,7 @@ def watched(*, rule: Rule) -> QuerySet[Job]:
         "everything": Q(),
         "tag": Q(tags__contains=[rule.target]),
         "task": Q(task=rule.target),
+        "queue": Q(queue=rule.target),
         "job": Q(pk=rule.target),
     }
     return Job.objects.filter(filters[rule.scope])
@@ -179,6 +180,7 @@ def watched(*, rule: Rule) -> QuerySet[Job]:
 def of_job(*, job: Job) -> list[Rule]:
     """Return the rules that watch a job, by name."""
     scope = Q(scope="everything") | Q(scope="job", target=job.pk) | Q(scope="task", target=job.task)
+    scope |= Q(scope="queue", target=job.queue)
     return list(
         Rule.objects.filter(enabled=True)
         .exclude(kind=RuleKind.SYSTEM)

@@ -223,7 +223,7 @@ def run_now(
             requested_by=actor,
         )
         run.save(force_insert=True)
-        notifications.notify(Channel.RUNS)
+        notifications.notify(Channel.RUNS, subject="" if run.held else run.executor)
     return run
 
 

@@ -10,7 +10,7 @@ from django.db.models import Case, F, Q, Sum, Value, When
 
 from scheduler.core import triggers
 from scheduler.core.health import Standing
-from scheduler.core.health.standing import Waiting
+from scheduler.core.health.standing import QueueView, Waiting
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Rollup, Run
@@ -106,6 +106,10 @@ class Dashboard:
     @property
     def queues(self) -> Sequence[Waiting]:
         return self._standing.queues
+
+    @property
+    def named_queues(self) -> Sequence[QueueView]:
+        return self._standing.named_queues
 
     @property
     def _standing(self) -> Standing:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Subquery
 
 from scheduler.core import error_messages
-from scheduler.core.states import JobState, NodeState
+from scheduler.core.queues import tracks
+from scheduler.core.states import JobState, NodeKind, NodeState
 from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Declaration, Job, Node, Run
+from scheduler.remote import executors as executors_elsewhere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,20 +96,24 @@ def last_runs(*, jobs: Iterable[str]) -> dict[str, Run]:
 
 
 def executors() -> set[str]:
-    """Return the names of the executors that a node has or a task declares."""
+    """Return the names of the executors that a node has, a worker serves, or a task declares."""
     known = {*NODE_EXECUTORS, *(task.executor for task in registry.all())}
-    for those in Node.objects.filter(state=NodeState.RUNNING).values_list("executors", flat=True):
-        known |= set(those)
+    running = Node.objects.filter(state=NodeState.RUNNING).values_list("kind", "executors", "queues")
+    for kind, those, queues in running:
+        known |= set(those) if kind == NodeKind.NODE else {tracks.remote(kind, queue) for queue in queues}
     return known
 
 
 def check_executor(*, executor: str) -> None:
     """
-    Reject an executor that no node has and no task declares.
+    Reject an executor that no node has and no task declares, and a remote one that cannot be used here.
 
-    :raises UnknownExecutor: naming those that exist
+    :raises UnknownExecutor: naming those that exist, or the cure
     """
     if executor in NODE_EXECUTORS:
+        return
+    if tracks.is_remote(executor):
+        executors_elsewhere.check(executor)
         return
     if executor not in (known := executors()):
         raise UnknownExecutor(error_messages.NO_SUCH_EXECUTOR(name=executor, names=", ".join(sorted(known))))

@@ -126,9 +126,6 @@ def runs(*, rows: Iterable[Run]) -> list[dict[str, Any]]:
 
 
 def run(*, row: Run, nodes: Mapping[str, str], noted: Noted | None = None) -> dict[str, Any]:
-    took = None
-    if row.started_at is not None and row.finished_at is not None:
-        took = (row.finished_at - row.started_at).total_seconds()
     node = None if row.node is None else str(row.node)
     return {
         "id": row.pk,
@@ -148,6 +145,8 @@ def run(*, row: Run, nodes: Mapping[str, str], noted: Noted | None = None) -> di
         "executor": row.runs_on,
         "priority": row.own_priority,
         "held": row.held,
+        "rings": row.rings,
+        "rung_at": instant(row.rung_at),
         "node": None if node is None else {"id": node, "name": nodes.get(node)},
         "scheduled_at": instant(row.scheduled_at),
         "due_at": instant(row.due_at),
@@ -159,11 +158,18 @@ def run(*, row: Run, nodes: Mapping[str, str], noted: Noted | None = None) -> di
         "created_at": instant(row.created_at),
         "started_at": instant(row.started_at),
         "finished_at": instant(row.finished_at),
-        "seconds": took,
+        "seconds": _seconds(row),
         "cancel_requested_at": instant(row.cancel_requested_at),
         "taken_by": noted.taken.by if noted is not None and noted.taken is not None else None,
         "notes": 0 if noted is None else noted.notes,
     }
+
+
+def _seconds(row: Run) -> float | None:
+    """Return how long it ran."""
+    if row.started_at is None or row.finished_at is None:
+        return None
+    return (row.finished_at - row.started_at).total_seconds()
 
 
 def note(*, row: RunNote) -> dict[str, Any]:
@@ -195,6 +201,7 @@ def node(*, row: Node) -> dict[str, Any]:
         "host": row.host,
         "pid": row.pid,
         "version": row.version,
+        "kind": row.kind,
         "time_zone_rules": row.tzdata,
         "executors": row.executors,
         "tasks": row.tasks,
@@ -240,11 +247,13 @@ def _living_node(node: NodeView) -> dict[str, Any]:
         "id": node.id,
         "name": node.name,
         "state": node.state,
+        "kind": node.kind,
         "is_alive": node.is_fresh,
         "heartbeat_age_seconds": round(node.heartbeat_age, 3),
         "uptime_seconds": round(node.uptime, 3),
         "stuck": node.stuck,
         "executors": node.executors,
+        "brokers": node.brokers,
         "busy": node.busy,
         "backlog": node.backlog,
         "tick_seconds": node.tick_seconds,
@@ -263,6 +272,8 @@ def _queue(queue: Waiting) -> dict[str, Any]:
         "held": queue.held,
         "oldest_seconds": queue.oldest,
         "oldest_held_seconds": queue.oldest_held,
+        "rung": queue.rung,
+        "oldest_rung_seconds": queue.oldest_rung,
         "paused": queue.paused,
         "oldest_paused_seconds": queue.oldest_paused,
         "paused_queues": list(queue.paused_queues),

@@ -15,7 +15,7 @@ from scheduler.errors import InvalidWindow, JobIsBroken, JobNotFound, RunFinishe
 from scheduler.messages import phrase
 from scheduler.models import Job, Run
 from scheduler.services.jobs.calling import asynchronous
-from scheduler.services.runs import enqueued_again
+from scheduler.services.runs import enqueued_again, unbegun_ends
 from scheduler.store import database
 from scheduler.store.clock import aware, database_now
 from scheduler.store.jobs import rows
@@ -62,6 +62,8 @@ def cancel(*, run: Run | int, actor: str = "", now: datetime | None = None) -> R
         stored.save(update_fields=["state", "finished_at", *reasons.columns(None), "cancel_requested_at"])
         if stored.node is not None:
             notifications.notify(Channel.CANCEL)
+        if stored.state == RunState.CANCELLED:
+            unbegun_ends.report_after_commit(runs=[stored])
     return stored
 
 
@@ -71,15 +73,16 @@ def cancel_queued(*, ids: Collection[int], actor: str = "", now: datetime | None
     reason = reasons.CANCELLED_BY(who=actor) if actor else reasons.CANCELLED_BEFORE_IT_BEGAN()
     with database.atomic():
         waiting = Run.objects.select_for_update(skip_locked=True).filter(pk__in=ids, state=RunState.QUEUED)
-        taken = dict(waiting.order_by("pk").values_list("pk", "node"))
-        changed = Run.objects.filter(pk__in=taken, state=RunState.QUEUED).update(
+        found = list(waiting.order_by("pk").only("node", "task", "public_id"))
+        changed = Run.objects.filter(pk__in=[run.pk for run in found], state=RunState.QUEUED).update(
             state=RunState.CANCELLED,
             finished_at=now,
             **reasons.columns(reason),
             cancel_requested_at=Coalesce("cancel_requested_at", Value(now)),
         )
-        if any(taken.values()):
+        if any(run.node for run in found):
             notifications.notify(Channel.CANCEL)
+        unbegun_ends.report_after_commit(runs=found)
     return changed
 
 
@@ -112,7 +115,7 @@ def retry(*, run: Run | int, actor: str = "", now: datetime | None = None) -> Ru
             raise RunIsActive(error_messages.CANCEL_RUN_FIRST(id=f"{run.pk}", state=phrase(stored.state)))
         created = _attempt_after(stored, job=job, actor=actor, now=now)
         created.save(force_insert=True)
-        notifications.notify(Channel.RUNS)
+        notifications.notify(Channel.RUNS, subject="" if created.held else created.executor)
     return created
 
 

@@ -38,5 +38,5 @@ def retry(*, run: Run, actor: str, now: datetime) -> Run:
                 created.save(force_insert=True)
         except IntegrityError as error:
             raise AlreadyEnqueued(error_messages.UNIQUE_KEY_BUSY(key=f"{run.unique_key}")) from error
-        notifications.notify(Channel.RUNS)
+        notifications.notify(Channel.RUNS, subject=created.executor)
     return created

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from scheduler import conf, sealing
 from scheduler.core import error_messages
@@ -21,6 +23,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.errors import AlreadyEnqueued, InvalidName, InvalidPolicy
 from scheduler.models import Run
+from scheduler.remote import executors
 from scheduler.services.jobs.calling import TaskOrName, asynchronous, task_name
 from scheduler.store.clock import aware
 from scheduler.store.recording import enqueued
@@ -47,8 +50,7 @@ class Call:
     """Whether the arguments are checked against the annotations of the task, as those of a job are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Enqueued:
+class Enqueued(NamedTuple):
     """The answer to one call."""
 
     public_id: uuid.UUID
@@ -72,7 +74,7 @@ def enqueue(
 
     The timeout, the retries, ``unique`` and ``expires`` are those that the task declares.
 
-    :raises UnknownTask, InvalidArguments, InvalidPolicy: naming the value and the reason
+    :raises UnknownTask, InvalidArguments, InvalidPolicy, UnknownExecutor: naming the value and the reason
     """
     call = Call(
         task=task_name(task),
@@ -90,18 +92,20 @@ def enqueue_many(*, calls: Sequence[Call], now: datetime | None = None) -> list[
     """
     Enqueue runs in one statement and return an answer for each, in order.
 
-    :raises UnknownTask, InvalidArguments, InvalidPolicy: no run was enqueued
+    :raises UnknownTask, InvalidArguments, InvalidPolicy, UnknownExecutor: no run was enqueued
     :raises AlreadyEnqueued: a unique key is taken by a transaction that this one cannot see
     """
+    if not calls:
+        return []
     wanted = [_order(call) for call in calls]
-    written = enqueued.enqueue(orders=wanted, now=now) if wanted else {}
-    if len(written) == len(wanted):
-        return [_new(order, written) for order in wanted]
-    answers = {order.public_id: _new(order, written) for order in wanted if order.public_id in written}
-    for order in wanted:
-        if order.public_id not in answers:
-            answers[order.public_id] = _present_or_new(order, now=now)
-    return [answers[order.public_id] for order in wanted]
+    written = enqueued.enqueue(orders=wanted, now=now)
+    refused = frozenset(written.refused or ())
+    return [
+        _present_or_new(order, now=now)
+        if order.public_id in refused
+        else Enqueued(public_id=order.public_id, enqueued_at=written.created_at, is_new=True)
+        for order in wanted
+    ]
 
 
 def attempts(*, public_id: uuid.UUID) -> list[Run]:
@@ -109,8 +113,10 @@ def attempts(*, public_id: uuid.UUID) -> list[Run]:
     return list(Run.objects.filter(public_id=public_id).order_by("attempt"))
 
 
-def _new(order: Order, written: Mapping[uuid.UUID, datetime]) -> Enqueued:
-    return Enqueued(public_id=order.public_id, enqueued_at=written[order.public_id], is_new=True)
+def attempts_of(*, public_ids: Collection[uuid.UUID]) -> list[list[Run]]:
+    """Return the attempts of each of these enqueued runs, in the order in which they were enqueued."""
+    found = Run.objects.filter(public_id__in=public_ids).defer("log").order_by("public_id", "attempt")
+    return [list(attempts) for _, attempts in itertools.groupby(found, key=attrgetter("public_id"))]
 
 
 def _present_or_new(order: Order, *, now: datetime | None) -> Enqueued:
@@ -124,8 +130,8 @@ def _present_or_new(order: Order, *, now: datetime | None) -> Enqueued:
         if present is not None and present[0] is not None:
             return Enqueued(public_id=present[0], enqueued_at=present[1], is_new=False)
         written = enqueued.enqueue(orders=[order], now=now)
-        if written:
-            return _new(order, written)
+        if not written.refused:
+            return Enqueued(public_id=order.public_id, enqueued_at=written.created_at, is_new=True)
     raise AlreadyEnqueued(error_messages.UNIQUE_KEY_BUSY(key=f"{order.unique_key}"))
 
 
@@ -134,12 +140,13 @@ def _order(call: Call) -> Order:
     if len(task.name) > orders.LONGEST_TASK:
         raise InvalidName(error_messages.TASK_NAME_TOO_LONG(name=task.name[:64], most=orders.LONGEST_TASK))
     chosen = call.policies or policies_of(task)
-    args, kwargs = _checked_arguments(task, call)
+    executors.check(chosen.executor)
+    args, kwargs = _stored_arguments(task, call)
     return Order(
         public_id=orders.uuid7(milliseconds=time.time_ns() // 1_000_000, random=secrets.randbits(74)),
         task=task.name,
-        args=json.dumps(args),
-        kwargs=json.dumps(kwargs),
+        args=args,
+        kwargs=kwargs,
         executor=chosen.executor,
         queue=tracks.checked_name(call.queue),
         priority=_checked_priority(call.priority),
@@ -152,16 +159,16 @@ def _order(call: Call) -> Order:
     )
 
 
-def _checked_arguments(task: Task, call: Call) -> tuple[list[Any], dict[str, Any]]:
-    vault = sealing.Vault(job=orders.job_key(task.name))
+def _stored_arguments(task: Task, call: Call) -> tuple[str, str]:
+    """Return the positional arguments and those by name as JSON, checked and sealed."""
     most = conf.get().max_arguments_bytes
-    if call.is_checked:
-        return definitions.check_arguments(
-            task=task, args=call.args, kwargs=call.kwargs or {}, max_bytes=most, vault=vault
-        )
-    return definitions.sealed_arguments(
-        task=task, args=list(call.args), kwargs=dict(call.kwargs or {}), max_bytes=most, vault=vault
-    )
+    args, kwargs = list(call.args), dict(call.kwargs or {})
+    if not call.is_checked and not task.secrets:  # mostly: it takes as long as all the rest of an order
+        return definitions.encoded_arguments(args=args, kwargs=kwargs, max_bytes=most)
+    accept = definitions.check_arguments if call.is_checked else definitions.sealed_arguments
+    vault = sealing.Vault(job=orders.job_key(task.name))
+    args, kwargs = accept(task=task, args=args, kwargs=kwargs, max_bytes=most, vault=vault)
+    return json.dumps(args), json.dumps(kwargs)
 
 
 def _unique_key(chosen: Policies, task: Task, call: Call) -> str | None:

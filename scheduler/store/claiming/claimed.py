@@ -43,6 +43,9 @@ class Claim:
     waiting: int
     """Queued runs without a node: any node may take them."""
 
+    remote: frozenset[str]
+    """The tracks of queued runs of remote executors."""
+
     born_finished: tuple[tuple[DueJob, PlannedRun], ...]
     """Missed and skipped fire times."""
 
@@ -58,10 +61,11 @@ class Claim:
             jobs=self.jobs + other.jobs,
             owned=self.owned + other.owned,
             waiting=self.waiting + other.waiting,
+            remote=self.remote | other.remote,
             born_finished=self.born_finished + other.born_finished,
             next_seconds=None,
             broken=self.broken + other.broken,
         )
 
 
-NOTHING = Claim(jobs=0, owned=(), waiting=0, born_finished=(), next_seconds=None, broken=())
+NOTHING = Claim(jobs=0, owned=(), waiting=0, remote=frozenset(), born_finished=(), next_seconds=None, broken=())

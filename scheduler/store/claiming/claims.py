@@ -13,6 +13,7 @@ from typing import Any
 from scheduler import failpoints
 from scheduler.core import reasons, triggers, zone_rules
 from scheduler.core.planning import NONE_ACTIVE, Active, FirePlan, PlannedRun, plan, policies_of
+from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
 from scheduler.errors import DatabaseUnavailable, InvalidTrigger
 from scheduler.messages import Message
@@ -254,7 +255,7 @@ def _claim(
     written: dict[int, OwnedRun],
     broken: list[tuple[str, Message]],
 ) -> Claim:
-    mine, waiting, born_finished = [], 0, []
+    mine, waiting, remote, born_finished = [], 0, set(), []
     for place, (job, row) in enumerate(planned):
         run = written.get(place)
         if run is None:
@@ -263,6 +264,8 @@ def _claim(
             born_finished.append((job, row))
         elif owned[place]:
             mine.append((job.priority, run))
+        elif tracks.is_remote(job.executor):
+            remote.add(job.executor)
         else:
             waiting += 1
     mine.sort(key=lambda pair: -pair[0])
@@ -270,6 +273,7 @@ def _claim(
         jobs=jobs,
         owned=tuple(run for _, run in mine),
         waiting=waiting,
+        remote=frozenset(remote),
         born_finished=tuple(born_finished),
         next_seconds=next_seconds,
         broken=tuple(broken),

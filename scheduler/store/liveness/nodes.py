@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from scheduler import failpoints
 from scheduler.core import reasons
-from scheduler.core.states import NodeState, RunState
+from scheduler.core.states import NodeKind, NodeState, RunState
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.messages import Message
 from scheduler.store.recording import finishing, rollups
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
@@ -49,12 +50,16 @@ class Reaped:
     recovered: int
     """Interrupted runs that got a recovery attempt."""
 
+    ended: tuple[EndedRun, ...] = ()
+    """Enqueued runs that were interrupted and got none."""
+
     def plus(self, other: Reaped) -> Reaped:
         return Reaped(
             nodes=self.nodes + other.nodes,
             requeued=self.requeued + other.requeued,
             interrupted=self.interrupted + other.interrupted,
             recovered=self.recovered + other.recovered,
+            ended=self.ended + other.ended,
         )
 
     @property
@@ -74,13 +79,15 @@ def register(
     tasks: Collection[str],
     queues: Collection[str] = (),
     tzdata: str = "",
+    kind: NodeKind = NodeKind.NODE,
     former: str | None = None,
     now: datetime | None = None,
 ) -> None:
     """
-    Announce a node that has just started.
+    Announce a node or a worker that has just started.
 
-    ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules.
+    ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules. Workers
+    plan no jobs: they have no release, so that nodes do not leave jobs to them.
     ``former``: the id that it had until it was marked lost.
     """
     connection.execute(
@@ -93,7 +100,8 @@ def register(
         executors=json.dumps(dict(executors)),
         queues=json.dumps(sorted(queues)),
         tasks=json.dumps(sorted(tasks)),
-        tzdata=tzdata,
+        tzdata=tzdata if kind is NodeKind.NODE else "",
+        kind=kind.value,
         former=former,
         now=now,
     )
@@ -207,11 +215,19 @@ def _settle_runs(
         error=reasons.NODE_LOST(node="%s"),
         now=now,
     )
-    rollups.roll_up(transaction, runs=[run_id for run_id, _, _ in interrupted], node=reaper)
+    ended = tuple(
+        EndedRun(run_id, task, public_id)
+        for run_id, task, public_id, recovered in interrupted
+        if public_id is not None and not recovered
+    )
+    if ended:
+        transaction.execute("count_task_failures", failed=array([run.id for run in ended]), succeeded=array([]))
+    rollups.roll_up(transaction, runs=[run_id for run_id, *_ in interrupted], node=reaper)
     failpoints.hit("reap.before_commit")
     return Reaped(
         nodes=(),
         requeued=len(requeued),
         interrupted=len(interrupted),
-        recovered=sum(recovered for _, _, recovered in interrupted),
+        recovered=sum(recovered for *_, recovered in interrupted),
+        ended=ended,
     )

@@ -17,6 +17,7 @@ from scheduler.core.health.standing import (
     NodeView,
     NotStarted,
     OpenTransaction,
+    QueueView,
     Scheduling,
     Standing,
     Waiting,
@@ -112,6 +113,11 @@ def oldest_transaction(*, execute: Execute = execute) -> OpenTransaction | None:
     return OpenTransaction(**_named(names, rows[0])) if rows else None
 
 
+def named_queues(*, execute: Execute = execute) -> list[QueueView]:
+    """Return the queues that have active runs, by name."""
+    return [QueueView._make(map(_shown, row)) for row in execute("measure_queues", most=_MOST_COUNTED)]
+
+
 def limited(*, execute: Execute = execute) -> list[Limited]:
     """Count the runs that wait for limits; those of the limit with the most come first."""
     names = Limited.__dataclass_fields__
@@ -126,7 +132,7 @@ def clean_up(*, execute: Execute = execute) -> CleanUp:
 
 
 def standing(*, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: eight statements."""
+    """Measure everything that health is judged by: nine statements."""
     by_state, unadopted = jobs(execute=execute)
     return Standing(
         scheduling=scheduling(execute=execute),
@@ -137,6 +143,7 @@ def standing(*, execute: Execute = execute) -> Standing:
         jobs=by_state,
         unadopted=unadopted,
         limits=limited(execute=execute),
+        named_queues=named_queues(execute=execute),
         clean_up=clean_up(execute=execute),
         tzdata=zone_rules.release(),
     )
@@ -159,8 +166,9 @@ def nodes(*, execute: Execute = execute) -> list[NodeView]:
     found = []
     for row in execute("measure_nodes", fresh=fresh_seconds()):
         values = _named(NodeView.__dataclass_fields__, row)
-        for name in ("executors", "busy", "waiting"):
+        for name in ("executors", "busy", "waiting", "brokers"):
             values[name] = json.loads(values[name] or "{}")
+        values["queues"] = json.loads(values["queues"] or "[]")
         found.append(NodeView(**values))
     return found
 
@@ -182,10 +190,11 @@ def report(
     busy: Mapping[str, int],
     waiting: Mapping[str, int],
     connections: int,
+    brokers: Mapping[str, Mapping[str, str]] | None = None,
     memory_bytes: int | None = None,
     processors: float | None = None,
 ) -> None:
-    """Say what a node measures of itself. ``clock``: what its own clock shows."""
+    """Say what a node measures of itself. ``clock``: its own. ``brokers``: those that refuse its messages."""
     connection.execute(
         "report_measures",
         node=node,
@@ -196,6 +205,7 @@ def report(
         busy=json.dumps(dict(busy)),
         waiting=json.dumps(dict(waiting)),
         connections=connections,
+        brokers=json.dumps(dict(brokers or {})),
         memory_bytes=memory_bytes,
         processors=processors,
     )

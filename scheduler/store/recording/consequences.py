@@ -30,7 +30,8 @@ def follow_up(transaction: Transaction, *, ended: Sequence[Outcome], now: dateti
     """Queue retries, count the failures that are final, and pause jobs with too many in a row."""
     failed = {outcome.run_id: outcome for outcome in ended if outcome.is_failure}
     delays: dict[int, float] = {}
-    final: list[tuple[str, int]] = []  # of jobs: an enqueued run has no count of failures in a row
+    final: list[tuple[str, int]] = []
+    lost: list[int] = []
     for run_id, job_id, attempt, *policy in transaction.execute("retry_policies", runs=array(list(failed))):
         seconds = failed[run_id].retry_after_seconds
         delay = delay_before_retry(
@@ -43,8 +44,12 @@ def follow_up(transaction: Transaction, *, ended: Sequence[Outcome], now: dateti
             delays[run_id] = delay.total_seconds()
         elif job_id is not None:
             final.append((job_id, failed[run_id].finished))
+        else:
+            lost.append(run_id)
     if delays:
         transaction.execute("insert_retries", runs=array(list(delays)), delays=array(list(delays.values())), now=now)
+    if lost:
+        _count_of_tasks(transaction, ended=ended, lost=lost)
     followed: dict[int, tuple[str, int]] = {}
     if final:
         followed = _end_streaks(transaction, ended=ended, final=final)
@@ -53,6 +58,13 @@ def follow_up(transaction: Transaction, *, ended: Sequence[Outcome], now: dateti
         paused=_count(transaction, jobs=_in_a_row(final, followed.values()), now=now),
         followed=frozenset(followed),
     )
+
+
+def _count_of_tasks(transaction: Transaction, *, ended: Sequence[Outcome], lost: Sequence[int]) -> None:
+    """Count final failures of enqueued runs, after the successes beside them have ended the failures before."""
+    succeeded = array([outcome.run_id for outcome in ended if outcome.state is RunState.SUCCEEDED])
+    transaction.execute("end_task_streaks", runs=succeeded)
+    transaction.execute("count_task_failures", failed=array(lost), succeeded=succeeded)
 
 
 def _end_streaks(

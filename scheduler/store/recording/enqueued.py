@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from scheduler.core.queues.orders import Order
+from scheduler.core.tasks.adapters import EndedRun
 from scheduler.store import database
 from scheduler.store.recording import rollups
 from scheduler.store.sessions.connections import Connection, array, instants, texts
@@ -16,14 +17,21 @@ MOST_EXPIRED = 500
 """Runs that one statement misses."""
 
 
-def enqueue(*, orders: Sequence[Order], now: datetime | None = None) -> dict[uuid.UUID, datetime]:
-    """
-    Write runs in one statement on Django's connection, and return when each was written.
+class Written(NamedTuple):
+    """The answer to orders. Its fields are the columns of ``enqueue_runs``."""
 
-    They are seen, and nodes are woken, when the caller's transaction commits. One is missing in the answer if another
-    run with its unique key waits or runs.
+    created_at: datetime
+    refused: Sequence[uuid.UUID] | None
+    """Those whose unique key another run has that waits or runs."""
+
+
+def enqueue(*, orders: Sequence[Order], now: datetime | None = None) -> Written:
     """
-    rows = database.Statements().execute(
+    Write runs in one statement on Django's connection.
+
+    They are seen, and nodes are woken, when the caller's transaction commits.
+    """
+    (row,) = database.Statements().execute(
         "enqueue_runs",
         now=now,
         public_ids=array([order.public_id for order in orders]),
@@ -40,7 +48,7 @@ def enqueue(*, orders: Sequence[Order], now: datetime | None = None) -> dict[uui
         policies=texts([order.policies for order in orders]),
         requested_by=texts([order.requested_by for order in orders]),
     )
-    return dict(rows)
+    return Written._make(row)
 
 
 class WaitingTrack(NamedTuple):
@@ -58,9 +66,14 @@ def waiting_tracks(
     return list(map(WaitingTrack._make, connection.execute("waiting_tracks", tasks=list(tasks), now=now)))
 
 
-def expire(connection: Connection, *, node: str, now: datetime | None = None) -> list[tuple[int, str]]:
-    """Miss waiting runs that have expired, some at a time, and return their ids and tasks."""
+def paused_queues(connection: Connection) -> list[str]:
+    """Return the names of the queues that are paused now."""
+    return [name for (name,) in connection.execute("paused_queues")]
+
+
+def expire(connection: Connection, *, node: str, now: datetime | None = None) -> list[EndedRun]:
+    """Miss waiting runs that have expired, some at a time, and return them."""
     with connection.transaction() as transaction:
-        missed = [(run_id, task) for run_id, task in transaction.execute("expire_runs", limit=MOST_EXPIRED, now=now)]
-        rollups.roll_up(transaction, runs=[run_id for run_id, _ in missed], node=node)
+        missed = list(map(EndedRun._make, transaction.execute("expire_runs", limit=MOST_EXPIRED, now=now)))
+        rollups.roll_up(transaction, runs=[run.id for run in missed], node=node)
     return missed

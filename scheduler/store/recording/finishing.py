@@ -204,6 +204,9 @@ class FollowUps(NamedTuple):
     releases: bool
     """Some run is held, which the end of another may release."""
 
+    task_resets: bool
+    """Some enqueued task fails, which a success ends."""
+
 
 def follow_ups(connection: Connection) -> FollowUps:
     """Return what may follow from outcomes that are recorded. Most outcomes require no further work."""
@@ -218,6 +221,11 @@ def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[
     """
     rows = connection.execute("reset_failures", runs=array(list(runs)), recount=False)
     return frozenset(run_id for (run_id,) in rows)
+
+
+def end_task_streaks(connection: Connection, *, runs: Iterable[int]) -> None:
+    """Let the successes among these enqueued runs end the failures in a row of their tasks."""
+    connection.execute("end_task_streaks", runs=array(list(runs)))
 
 
 def recount_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[int]:

@@ -73,7 +73,9 @@ def take(
     waiting = {"executor": executor, "tasks": list(tasks), "limit": limit, "now": now}
 
     def take_some(only: Sequence[int] | None) -> tuple[OwnedRun, ...]:
-        with connection.transaction() as transaction:  # what cannot be read is not taken
+        # What cannot be read is not taken. The start gate is what has to last, and its commit comes later: what a crash
+        # before it forgets are runs that have not begun, or those of idempotent tasks.
+        with connection.transaction(is_lasting=False) as transaction:
             found = transaction.execute(statement, node=node, only=None if only is None else list(only), **waiting)
             return tuple(map(OwnedRun._make, found))
 

@@ -47,7 +47,7 @@ class Connection:
         self.opened = 0
         """Number of times that it connected."""
 
-        self._begin: dict[float | None, str] = {}
+        self._begin: dict[tuple[float | None, bool], str] = {}
         with _changing_known:
             _known.add(self)
 
@@ -66,15 +66,16 @@ class Connection:
         return self._run(statements.load(statement), parameters)
 
     @contextmanager
-    def transaction(self, *, lock_seconds: float | None = None) -> Iterator[Transaction]:
+    def transaction(self, *, lock_seconds: float | None = None, is_lasting: bool = True) -> Iterator[Transaction]:
         """
         Open a transaction at the first statement, bounded by the claim's time limits, and commit it at the end.
 
-        ``lock_seconds`` is the longest wait for a row. By default it is that of a claim.
+        ``lock_seconds`` is the longest wait for a row. By default it is that of a claim. Without ``is_lasting`` the
+        commit does not wait for the disk: a crash of the server may undo it, unless a later commit did wait.
 
         :raises DatabaseUnavailable: as ``execute``, also when the answer to COMMIT is lost
         """
-        transaction = Transaction(self, lock_seconds=lock_seconds)
+        transaction = Transaction(self, lock_seconds=lock_seconds, is_lasting=is_lasting)
         try:
             yield transaction
             transaction.commit()
@@ -93,20 +94,20 @@ class Connection:
             self._connection.close()
             self._connection = None
 
-    def limits(self, *, lock_seconds: float | None = None) -> str:
+    def limits(self, *, lock_seconds: float | None = None, is_lasting: bool = True) -> str:
         """Open a transaction that a frozen node cannot keep open: with ``SET LOCAL``, as poolers need it."""
-        if lock_seconds not in self._begin:
+        if (lock_seconds, is_lasting) not in self._begin:
             settings = conf.get()
             statement_ms = int(settings.statement_timeout_seconds * 1000)
             longest = settings.lock_timeout_seconds
             lock_ms = int(1000 * (longest if lock_seconds is None else min(lock_seconds, longest)))
-            self._begin[lock_seconds] = (
+            self._begin[lock_seconds, is_lasting] = (
                 "BEGIN;"
                 f"SET LOCAL idle_in_transaction_session_timeout = {statement_ms};"
                 f"SET LOCAL statement_timeout = {statement_ms};"
-                f"SET LOCAL lock_timeout = {lock_ms};"
+                f"SET LOCAL lock_timeout = {lock_ms};" + ("" if is_lasting else "SET LOCAL synchronous_commit = off;")
             )
-        return self._begin[lock_seconds]
+        return self._begin[lock_seconds, is_lasting]
 
     def end_silent_session(self) -> bool:
         """
@@ -216,16 +217,17 @@ class Watchdog(Periodic):
 class Transaction:
     """Statements that are committed together."""
 
-    def __init__(self, connection: Connection, *, lock_seconds: float | None = None) -> None:
+    def __init__(self, connection: Connection, *, lock_seconds: float | None = None, is_lasting: bool = True) -> None:
         self._connection = connection
         self._lock_seconds = lock_seconds
+        self._is_lasting = is_lasting
         self._is_open = False
 
     def execute(self, statement: str, **parameters: Any) -> list[Row]:
         """Run ``sql/<statement>.sql``. The first statement opens the transaction in the same round trip."""
         sql = statements.load(statement)
         if not self._is_open:
-            sql = self._connection.limits(lock_seconds=self._lock_seconds) + sql
+            sql = self._connection.limits(lock_seconds=self._lock_seconds, is_lasting=self._is_lasting) + sql
             self._is_open = True
         return self._connection._run(sql, parameters)
 

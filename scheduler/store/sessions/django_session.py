@@ -24,7 +24,7 @@ class DjangoSession(Connection):
         super().__init__(purpose="django")
 
     @contextmanager
-    def transaction(self, *, lock_seconds: float | None = None) -> Iterator[Transaction]:
+    def transaction(self, *, lock_seconds: float | None = None, is_lasting: bool = True) -> Iterator[Transaction]:
         with database.atomic():
             yield _Savepoint(self)
 

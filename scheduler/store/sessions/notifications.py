@@ -6,6 +6,7 @@ import contextlib
 import selectors
 import socket
 from enum import StrEnum
+from typing import NamedTuple
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import database, statements
@@ -29,15 +30,27 @@ class Channel(StrEnum):
     """Runs wait that any node may take."""
 
 
-def notify(channel: Channel) -> None:
+class Hint(NamedTuple):
+    """One notification."""
+
+    channel: Channel
+    subject: str = ""
+    """Of ``RUNS``: a track on which runs wait that are due. Empty: anything of the channel may have changed."""
+
+
+ANYTHING = frozenset(map(Hint, Channel))
+"""Stands for hints that may have been missed."""
+
+
+def notify(channel: Channel, *, subject: str = "") -> None:
     """Wake the nodes when the caller's transaction commits."""
     with database.cursor() as cursor:
-        cursor.execute(statements.load("notify"), {"channel": channel.value})
+        cursor.execute(statements.load("notify"), {"channel": channel.value, "subject": subject})
 
 
 def notify_from(session: Connection, channel: Channel) -> None:
     """Wake the nodes at once, from a node's own session."""
-    session.execute("notify", channel=channel.value)
+    session.execute("notify", channel=channel.value, subject="")
 
 
 class Listener:
@@ -47,16 +60,16 @@ class Listener:
         self._connection = Connection(purpose="listener", answer_seconds=_PROBE_SECONDS)
         self._interrupted, self._interrupt = socket.socketpair()
 
-    def wait(self, *, timeout: float) -> frozenset[Channel]:
+    def wait(self, *, timeout: float) -> frozenset[Hint]:
         """
-        Wait for hints and return the channels they came from. The set is empty when the time is up.
+        Wait for hints and return them. The set is empty when the time is up.
 
         :raises DatabaseUnavailable: the session is lost, and the next call makes a new one
         """
         if not self._connection.is_open:
             self._connection.execute("listen")
             # What was sent while nobody listened is lost: look at everything once.
-            return frozenset(Channel)
+            return ANYTHING
         raw = self._connection.raw()
         try:
             # A probe may have brought hints along with its answer.
@@ -70,7 +83,7 @@ class Listener:
         except (errors.OperationalError, errors.InterfaceError, OSError, ValueError) as error:
             self._connection.close()
             raise DatabaseUnavailable(str(error).strip()) from error
-        return frozenset(Channel(channel) for channel in arrived)
+        return frozenset(Hint(Channel(channel), subject) for channel, subject in arrived)
 
     def probe(self) -> None:
         """

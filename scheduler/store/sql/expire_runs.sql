@@ -2,7 +2,7 @@
 --
 -- Locks:   the rows, until the caller's transaction ends; those that a node takes just now are passed by.
 -- Params:  limit int, the most rows; now timestamptz or NULL
--- Rows:    id, task
+-- Rows:    id, task, result_id
 -- Index:   scheduler_run_to_expire
 
 UPDATE scheduler_run AS run
@@ -18,4 +18,4 @@ UPDATE scheduler_run AS run
                            ORDER BY late.expires_at
                            LIMIT %(limit)s
                              FOR UPDATE SKIP LOCKED))
-RETURNING run.id, run.task
+RETURNING run.id, run.task, run.public_id::text AS result_id

@@ -14,4 +14,4 @@ SELECT rule.id, job.djangojob_ptr_id, 1::float8, NULL::bigint,
  WHERE rule.enabled
    AND rule.kind = 'broken'
    AND rule.id = %(rule)s::bigint
-   AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+   AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)

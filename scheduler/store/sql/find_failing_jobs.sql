@@ -13,4 +13,4 @@ SELECT rule.id, job.djangojob_ptr_id, job.consecutive_failures::float8, NULL::bi
    AND rule.kind = 'failing'
    AND rule.id = %(rule)s::bigint
    AND (job.state <> 'paused' OR job.state_changed_by = '')
-   AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+   AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)

@@ -18,7 +18,7 @@ WITH clock AS MATERIALIZED (
        AND rule.kind = 'deadline'
        AND rule.id = coalesce(%(rule)s::bigint, rule.id)
        AND job.state = 'active'
-       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
      UNION ALL
     SELECT rule.id, run.job_id, run.scheduled_at, run.id
       FROM scheduler_rule AS rule
@@ -29,7 +29,7 @@ WITH clock AS MATERIALIZED (
        AND rule.kind = 'deadline'
        AND rule.id = coalesce(%(rule)s::bigint, rule.id)
        AND run.finished_at IS NULL
-       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
 )
 SELECT DISTINCT ON (over.rule_id, over.job_id)
        over.rule_id, over.job_id, date_part('epoch', clock.now - over.fire_time), over.run, '{}'

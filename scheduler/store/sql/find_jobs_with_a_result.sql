@@ -8,7 +8,7 @@
 SELECT rule.id, job.djangojob_ptr_id, count(*)::float8, max(latest.id),
        jsonb_build_object('value', (array_agg(latest.found ORDER BY latest.id DESC))[1])::text
   FROM scheduler_rule AS rule
-  JOIN scheduler_job AS job ON scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+  JOIN scheduler_job AS job ON scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
  CROSS JOIN LATERAL (
        SELECT run.id, run.result #> string_to_array(rule.path, '.') AS found
          FROM scheduler_run AS run

@@ -16,6 +16,6 @@ SELECT rule.id, job.djangojob_ptr_id, sum(rollup.missed + rollup.skipped - rollu
  WHERE rule.enabled
    AND rule.kind = 'dropped'
    AND rule.id = coalesce(%(rule)s::bigint, rule.id)
-   AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+   AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
  GROUP BY rule.id, job.djangojob_ptr_id
 HAVING sum(rollup.missed + rollup.skipped - rollup.left_out) > rule.threshold

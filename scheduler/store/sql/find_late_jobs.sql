@@ -18,7 +18,7 @@ WITH clock AS MATERIALIZED (
        AND rule.kind = 'late'
        AND rule.id = coalesce(%(rule)s::bigint, rule.id)
        AND job.state = 'active'
-       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
      UNION ALL
     SELECT rule.id, run.job_id, run.due_at, run.id
       FROM scheduler_rule AS rule
@@ -30,7 +30,7 @@ WITH clock AS MATERIALIZED (
        AND rule.id = coalesce(%(rule)s::bigint, rule.id)
        AND run.finished_at IS NULL
        AND run.state = 'queued'
-       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
 )
 SELECT DISTINCT ON (late.rule_id, late.job_id)
        late.rule_id, late.job_id, date_part('epoch', clock.now - late.due_at), late.run, '{}'

@@ -15,7 +15,7 @@ WITH clock AS MATERIALIZED (
      WHERE rule.enabled
        AND rule.kind = 'slow'
        AND rule.id = coalesce(%(rule)s::bigint, rule.id)
-       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
 ), judged AS (
     SELECT running.*, date_part('epoch', clock.now - running.started_at) AS took, usual.seconds AS usual
       FROM running

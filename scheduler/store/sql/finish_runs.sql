@@ -30,7 +30,7 @@ UPDATE scheduler_run AS run
               %(results)s::text[], %(errors)s::text[], %(tracebacks)s::text[], %(logs)s::text[], %(progress)s::text[],
               %(reason_codes)s::text[], %(reason_params)s::text[])
     AS done (id, state, started_age, finished_age, result, error, traceback, log, progress, reason_code, reason_params)
- WHERE run.id = done.id
-   AND run.node = %(node)s::uuid
-   AND num_nulls(run.finished_at) = 1
+ WHERE run.id = ANY (ARRAY(SELECT unnest(%(runs)s::bigint[])))
+   AND run.id = done.id
+   AND CASE WHEN run.finished_at IS NULL THEN run.node = %(node)s::uuid ELSE false END
 RETURNING run.id

@@ -7,7 +7,7 @@
 --          a transaction elsewhere is open
 
 UPDATE scheduler_run AS run
-   SET node = NULL, state = 'queued', started_at = NULL
+   SET node = NULL, state = 'queued', started_at = NULL, rung_at = NULL
  WHERE run.id = ANY(%(runs)s::bigint[])
    AND run.node = %(node)s::uuid
    AND num_nulls(run.finished_at) = 1

@@ -5,7 +5,7 @@
 --          caller's transaction ends. What somebody else has locked is passed by.
 -- Params:  runs bigint[]; max_recoveries int; reason_code text; error text, with %%s for the name of the
 --          node; now timestamptz or NULL
--- Rows:    id, job_id, recovered (boolean)
+-- Rows:    id, task, public_id (NULL: of a job), recovered (boolean)
 -- Index:   the primary keys
 
 WITH orphan AS MATERIALIZED (
@@ -69,5 +69,5 @@ WITH orphan AS MATERIALIZED (
         ON CONFLICT DO NOTHING
     RETURNING previous_id
 )
-SELECT interrupted.id, interrupted.job_id, interrupted.id IN (SELECT recovered.previous_id FROM recovered)
+SELECT interrupted.id, interrupted.task, interrupted.public_id::text, interrupted.id IN (SELECT recovered.previous_id FROM recovered)
   FROM interrupted

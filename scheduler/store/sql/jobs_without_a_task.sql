@@ -12,5 +12,6 @@ SELECT job.djangojob_ptr_id, job.task
    AND NOT EXISTS (SELECT 1
                      FROM scheduler_node AS node
                     WHERE node.state = 'running'
+                      AND node.kind = 'node'
                       AND node.tasks ? job.task)
  LIMIT %(limit)s

@@ -2,8 +2,8 @@
 --
 -- Locks:   none.
 -- Params:  most int, the most rows of one priority of a track that are counted
--- Rows:    queue, queued, those of them that are to begin later, running, age in seconds of the oldest that may start
---          (NULL: none)
+-- Rows:    name, queued, those of them that are to begin later, running, age in seconds of the oldest that may start
+--          (NULL: none), whether it is paused
 -- Index:   scheduler_run_waiting, from one track and priority to the next; scheduler_run_owned_by_node
 
 WITH RECURSIVE clock AS MATERIALIZED (
@@ -53,8 +53,13 @@ WITH RECURSIVE clock AS MATERIALIZED (
      WHERE run.finished_at IS NULL AND run.node IS NOT NULL
      GROUP BY run.queue
 )
-SELECT every.queue, sum(every.queued)::bigint AS queued, sum(every.deferred)::bigint AS deferred,
-       sum(every.running)::bigint AS running, extract(epoch FROM clock.now - min(every.since))::float8 AS oldest
+SELECT every.queue AS name, sum(every.queued)::bigint AS queued, sum(every.deferred)::bigint AS deferred,
+       sum(every.running)::bigint AS running, extract(epoch FROM clock.now - min(every.since))::float8 AS oldest,
+       EXISTS (SELECT 1
+                 FROM scheduler_queue AS stored
+                WHERE stored.name = every.queue
+                  AND stored.paused_at IS NOT NULL
+                  AND (stored.paused_until IS NULL OR stored.paused_until > clock.now)) AS is_paused
   FROM every
  CROSS JOIN clock
  GROUP BY every.queue, clock.now

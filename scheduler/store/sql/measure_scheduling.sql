@@ -14,7 +14,7 @@ WITH clock AS MATERIALIZED (
      WHERE parent.next_run_time <= (SELECT clock.now FROM clock)
        AND job.state = 'active'
 ), living AS MATERIALIZED (
-    SELECT node.started_at, node.heartbeat_at, measure.backlog, measure.backlog_seconds,
+    SELECT node.kind, node.started_at, node.heartbeat_at, measure.backlog, measure.backlog_seconds,
            measure.reported_at,
            extract(epoch FROM measure.clock_at - measure.reported_at)::float8 AS skew
       FROM scheduler_node AS node
@@ -37,11 +37,15 @@ SELECT clock.now,
          WHERE parent.next_run_time IS NOT NULL AND job.state = 'active'
          ORDER BY parent.next_run_time
          LIMIT 1),
-       (SELECT count(*) FROM living),
-       (SELECT count(*) FROM living WHERE living.heartbeat_at > clock.now - %(fresh)s * interval '1 second'),
-       (SELECT extract(epoch FROM clock.now - max(living.heartbeat_at))::float8 FROM living),
+       -- Workers of remote executors plan nothing.
+       (SELECT count(*) FROM living WHERE living.kind = 'node'),
+       (SELECT count(*)
+          FROM living
+         WHERE living.kind = 'node' AND living.heartbeat_at > clock.now - %(fresh)s * interval '1 second'),
+       (SELECT extract(epoch FROM clock.now - max(living.heartbeat_at))::float8 FROM living WHERE living.kind = 'node'),
        (SELECT extract(epoch FROM clock.now - min(living.started_at))::float8
-          FROM living WHERE living.heartbeat_at > clock.now - %(fresh)s * interval '1 second'),
+          FROM living
+         WHERE living.kind = 'node' AND living.heartbeat_at > clock.now - %(fresh)s * interval '1 second'),
        (SELECT max(living.backlog)
           FROM living WHERE living.reported_at > clock.now - %(fresh)s * interval '1 second'),
        (SELECT max(living.backlog_seconds)

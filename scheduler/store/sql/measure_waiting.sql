@@ -4,10 +4,11 @@
 -- Params:  late float8, seconds after which a run that was asked to end goes on for too long; most int, the most rows of
 --          a queue that are counted
 -- Rows:    executor, queued, running, held, age of the oldest queued run that may start, of the oldest held one, of the
---          run that began last, all in seconds (NULL: none), runs that go on although they were asked to end; names of
+--          run that began last, all in seconds (NULL: none), runs that go on although they were asked to end; queued runs
+--          of which the broker of a remote executor was told, and seconds since the oldest such message; names of
 --          its paused queues in which runs wait, their runs, age of the oldest of these
 -- Index:   scheduler_run_waiting, from one executor and priority to the next; scheduler_run_owned_by_node;
---          scheduler_run_held
+--          scheduler_run_held; scheduler_run_rung
 
 WITH RECURSIVE clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now
@@ -68,6 +69,11 @@ WITH RECURSIVE clock AS MATERIALIZED (
              ORDER BY run.due_at
              LIMIT %(most)s) AS head
      GROUP BY head.executor
+), rung AS (
+    SELECT split_part(run.executor, '@', 1) AS executor, count(*) AS runs, min(run.rung_at) AS since
+      FROM scheduler_run AS run
+     WHERE run.rung_at IS NOT NULL AND run.node IS NULL AND run.finished_at IS NULL
+     GROUP BY split_part(run.executor, '@', 1)
 ), paused AS MATERIALIZED (
     SELECT queue.name
       FROM scheduler_queue AS queue
@@ -92,9 +98,11 @@ SELECT split_part(every.executor, '@', 1), sum(every.queued)::bigint, sum(every.
        extract(epoch FROM clock.now - min(every.since))::float8,
        extract(epoch FROM clock.now - min(every.held_since))::float8,
        extract(epoch FROM clock.now - max(every.began))::float8,
-       sum(every.unheeded)::bigint, array_remove(array_agg(DISTINCT every.paused), NULL), sum(every.paused_runs)::bigint,
+       sum(every.unheeded)::bigint, coalesce(rung.runs, 0), extract(epoch FROM clock.now - rung.since)::float8,
+       array_remove(array_agg(DISTINCT every.paused), NULL), sum(every.paused_runs)::bigint,
        extract(epoch FROM clock.now - min(every.paused_since))::float8
   FROM every
  CROSS JOIN clock
- GROUP BY split_part(every.executor, '@', 1), clock.now
+  LEFT JOIN rung ON rung.executor = split_part(every.executor, '@', 1)
+ GROUP BY split_part(every.executor, '@', 1), clock.now, rung.runs, rung.since
  ORDER BY split_part(every.executor, '@', 1)

@@ -12,7 +12,8 @@ SELECT count(*)
          WHERE rollup.hour >= now() - %(days)s * interval '1 day'
            AND rollup.missed + rollup.skipped - rollup.left_out > 0
            AND (%(scope)s = 'everything' OR %(scope)s = 'job' AND job.djangojob_ptr_id = %(target)s
-        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
+        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'queue' AND job.queue = %(target)s
+        OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
          GROUP BY rollup.job_key,
                   floor(date_part('epoch', rollup.hour) / greatest(%(seconds)s::float8, 3600))
         HAVING sum(rollup.missed + rollup.skipped - rollup.left_out) > %(threshold)s) AS windows

@@ -12,7 +12,8 @@ WITH failing AS MATERIALIZED (
      WHERE run.finished_at >= now() - %(days)s * interval '1 day'
        AND run.error IS NOT NULL
        AND (%(scope)s = 'everything' OR %(scope)s = 'job' AND job.djangojob_ptr_id = %(target)s
-        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
+        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'queue' AND job.queue = %(target)s
+        OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
      LIMIT 500
 ), ended AS (
     SELECT failing.job_id, latest.state,

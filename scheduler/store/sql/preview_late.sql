@@ -11,4 +11,5 @@ SELECT count(*)
  WHERE run.created_at >= now() - %(days)s * interval '1 day'
    AND run.started_at - run.due_at > %(seconds)s * interval '1 second'
    AND (%(scope)s = 'everything' OR %(scope)s = 'job' AND job.djangojob_ptr_id = %(target)s
-        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
+        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'queue' AND job.queue = %(target)s
+        OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))

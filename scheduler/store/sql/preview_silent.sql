@@ -10,7 +10,8 @@ WITH watched AS MATERIALIZED (
       FROM scheduler_job AS job
      WHERE job.state IN ('active', 'broken')
        AND (%(scope)s = 'everything' OR %(scope)s = 'job' AND job.djangojob_ptr_id = %(target)s
-        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
+        OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'queue' AND job.queue = %(target)s
+        OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
      LIMIT 2000
 ), successes AS (
     SELECT watched.id, watched.since AS at FROM watched

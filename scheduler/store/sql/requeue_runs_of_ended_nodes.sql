@@ -6,7 +6,7 @@
 -- Index:   the primary key
 
 UPDATE scheduler_run AS run
-   SET node = NULL
+   SET node = NULL, rung_at = NULL
  WHERE run.id = ANY(ARRAY(SELECT orphan.id
                             FROM scheduler_run AS orphan
                            WHERE orphan.id = ANY(%(runs)s::bigint[])

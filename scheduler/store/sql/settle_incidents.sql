@@ -4,17 +4,18 @@
 -- Locks:   the rows that it writes, until the caller's transaction ends; what somebody else has locked is left for the
 --          next time.
 -- Params:  kind text; now timestamptz or NULL; rule bigint, or NULL for all of the kind; because text, for those that
---          end; by text; arrays of one length: rules bigint[], subjects text[], jobs text[] (NULL: no job),
+--          end; by text; arrays of one length: rules bigint[], subjects text[], jobs text[] (NULL: no job; with a
+--          slash before it, an enqueued task),
 --          measures float8[], runs bigint[], facts text[] (JSON)
 -- Rows:    id; whether it was opened (or closed)
 -- Index:   scheduler_incident_one_open
 
 WITH found AS (
-    SELECT holding.*, job.name AS job_name
+    SELECT holding.*, coalesce(job.name, substr(holding.job_id, 2)) AS job_name
       FROM unnest(%(rules)s::bigint[], %(subjects)s::text[], %(jobs)s::text[], %(measures)s::float8[],
                   %(runs)s::bigint[], %(facts)s::text[]) AS holding (rule_id, subject, job_id, measured, run, facts)
       LEFT JOIN scheduler_job AS job ON job.djangojob_ptr_id = holding.job_id
-     WHERE holding.job_id IS NULL OR job.djangojob_ptr_id IS NOT NULL
+     WHERE holding.job_id IS NULL OR job.djangojob_ptr_id IS NOT NULL OR starts_with(holding.job_id, '/')
 ), ended AS MATERIALIZED (
     SELECT incident.id
       FROM scheduler_incident AS incident

@@ -37,7 +37,7 @@ WITH clock AS MATERIALIZED (
         ON rule.enabled
        AND rule.kind = 'failing'
        AND rule.threshold <= failing.failures
-       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[])
+       AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
      WHERE (job.state <> 'paused' OR job.state_changed_by = '')
        -- One that was closed since, by hand or because the job was edited, is not opened again for the same run.
        AND NOT EXISTS (SELECT 1

@@ -18,7 +18,7 @@ UPDATE scheduler_run AS run
        finished_at = coalesce(%(now)s::timestamptz, clock_timestamp()) - done.finished_age * interval '1 microsecond'
   FROM unnest(%(runs)s::bigint[], %(started_ages)s::bigint[], %(finished_ages)s::bigint[])
     AS done (id, started_age, finished_age)
- WHERE run.id = done.id
-   AND run.node = %(node)s::uuid
-   AND num_nulls(run.finished_at) = 1
+ WHERE run.id = ANY (ARRAY(SELECT unnest(%(runs)s::bigint[])))
+   AND run.id = done.id
+   AND CASE WHEN run.finished_at IS NULL THEN run.node = %(node)s::uuid ELSE false END
 RETURNING run.id

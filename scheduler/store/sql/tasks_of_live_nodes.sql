@@ -10,4 +10,5 @@ SELECT wanted.task
  WHERE EXISTS (SELECT 1
                  FROM scheduler_node AS node
                 WHERE node.state = 'running'
+                  AND node.kind = 'node'
                   AND node.tasks ? wanted.task)

@@ -1,5 +1,5 @@
--- Which tracks with a queue have waiting runs that this node may take, and how long until the first of them is due. Of a
--- long line only its head is read.
+-- Which tracks with a queue, or of a remote executor, have waiting runs that this node may take, and how long until the
+-- first of them is due. Of a long line only its head is read.
 --
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]
@@ -46,6 +46,6 @@ SELECT level.executor,
         WHERE head.task = ANY(%(tasks)s::text[])
         ORDER BY head.due_at
         LIMIT 1) AS first ON true
- WHERE strpos(level.executor, '@') > 0
+ WHERE strpos(level.executor, '@') > 0 OR strpos(level.executor, ':') > 0
  GROUP BY level.executor
  ORDER BY level.executor

@@ -15,3 +15,4 @@ app.conf.update(
     timezone="UTC", beat_sync_every=0, result_extended=False, worker_prefetch_multiplier=100, task_track_started=False
 )
 nothing = app.task(name="nothing")(work.nothing)
+note = app.task(name="note")(work.note)

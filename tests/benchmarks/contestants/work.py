@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,16 @@ class CannotCompare(Exception):
 
 def nothing() -> None:
     """Do nothing."""
+
+
+def note() -> None:
+    """Leave the time at which it began in the file of ``BENCHMARK_NOTES``."""
+    line = f"{time.time()}\n".encode()
+    descriptor = os.open(os.environ["BENCHMARK_NOTES"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
 
 
 def percentiles(milliseconds: Sequence[float], *, expected: int) -> dict[str, Any]:

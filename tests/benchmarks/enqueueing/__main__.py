@@ -16,6 +16,7 @@ from tests.benchmarks.enqueueing import body
 from tests.benchmarks.enqueueing.contestant import Contestant
 
 CONTESTANTS = {
+    "plain_insert": ("plain_insert", "PlainInsert"),
     "ours": ("ours", "Ours"),
     "django_tasks_db": ("django_tasks_db", "DjangoTasksDb"),
     "dj_queue": ("dj_queue", "DjQueue"),
@@ -28,6 +29,8 @@ THREADS = 8
 _LATENCY_RATE = 50
 _PATIENCE_SECONDS = 60.0
 _WARM_UP = 50
+_TOGETHER = 20
+"""Runs that are enqueued one by one with one commit, as by a request that saves something as well."""
 
 
 def main() -> None:
@@ -58,9 +61,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     figures: dict[str, Any] = {
         "single_per_second": per_second(options.count, lambda: one_by_one(contestant, options.count)),
         "threads_per_second": per_second(options.count, lambda: from_threads(contestant, options.count)),
+        "together_per_second": together(contestant, options.count),
         "bulk_per_second": per_second(options.bulk, lambda: contestant.enqueue_many(options.bulk)),
     }
     empty(contestant)
+    if not contestant.commands():
+        return figures
     figures |= run(contestant, options.count, latency_seconds=options.latency_seconds)
     if options.history and contestant.add_history(options.history):
         if contestant.table:
@@ -82,6 +88,14 @@ def per_second(count: int, do: Any) -> float:
 def one_by_one(contestant: Contestant, count: int) -> None:
     for _ in range(count):
         contestant.enqueue(0.0)
+
+
+def together(contestant: Contestant, count: int) -> float | None:
+    """Return how many are enqueued a second with one commit for each ``_TOGETHER``, or ``None`` if it cannot."""
+    if not contestant.enqueue_together(1):
+        return None
+    times = max(1, count // _TOGETHER)
+    return per_second(times * _TOGETHER, lambda: [contestant.enqueue_together(_TOGETHER) for _ in range(times)])
 
 
 def from_threads(contestant: Contestant, count: int) -> None:

@@ -33,9 +33,13 @@ class Contestant(ABC):
     def enqueue_many(self, count: int) -> None:
         """Enqueue and commit many, as fast as its interface allows."""
 
+    def enqueue_together(self, count: int) -> bool:
+        """Enqueue so many one by one, with one commit. Return false if it cannot."""
+        return False
+
     @abstractmethod
     def commands(self) -> list[list[str]]:
-        """Return the command of each worker process."""
+        """Return the command of each worker process. Without any it runs nothing."""
 
     def add_history(self, count: int) -> bool:
         """Add finished rows. Return false if it keeps none."""
@@ -93,6 +97,14 @@ class OnDjango(Contestant):
 
     def enqueue(self, at: float) -> None:
         self.task.enqueue(at=at)
+
+    def enqueue_together(self, count: int) -> bool:
+        from django.db import transaction
+
+        with transaction.atomic():
+            for _ in range(count):
+                self.enqueue(0.0)
+        return True
 
     def close_thread(self) -> None:
         from django.db import connection

@@ -18,11 +18,7 @@ class DjangoTasksDb(OnDjango):
     """
 
     def enqueue_many(self, count: int) -> None:
-        from django.db import transaction
-
-        with transaction.atomic():  # one commit
-            for _ in range(count):
-                self.task.enqueue(at=0.0)
+        self.enqueue_together(count)
 
     def commands(self) -> list[list[str]]:
         # It polls: by default each second. Ten times a second costs it little.

@@ -20,6 +20,7 @@ OPERATOR = (
     "view_queue",
     "pause_queue",
     "drain_node",
+    "change_queue",
     "pause_job",
     "run_job",
     "cancel_run",
@@ -61,6 +62,7 @@ MATRIX = [
     ("queue", "get", lambda: reverse("admin:scheduler_queue_page", args=["mail"]), {"operator"}),
     ("pause a queue", "post", lambda: reverse("admin:scheduler_queue_pause", args=["mail"]), {"operator"}),
     ("resume a queue", "post", lambda: reverse("admin:scheduler_queue_resume", args=["mail"]), {"operator"}),
+    ("keep runs of a queue", "post", lambda: reverse("admin:scheduler_queue_keep", args=["mail"]), {"operator"}),
     (
         "task",
         "get",

@@ -86,6 +86,38 @@ class TestAQueue:
         assert viewer.post(address("pause"), {"confirmed": "1"}).status_code == 403
 
 
+class TestTheRetentionOfAQueue:
+    def test_is_stored_shown_and_left_to_the_settings(self, client: Client) -> None:
+        shown = text(client, address("keep"))
+        assert "successes 1 days, others 30 days" in shown
+        client.post(address("keep"), {"confirmed": "1", "successes_days": "0.5", "failures_days": ""})
+        stored = Queue.objects.get()
+        assert (stored.keep_successes_days, stored.keep_failures_days) == (0.5, None)
+        assert "successes 0.5 days, others 30 days" in text(client, address("page"))
+
+    def test_that_cannot_be_is_refused_beside_its_field(self, client: Client) -> None:
+        answer = client.post(address("keep"), {"confirmed": "1", "successes_days": "-1"})
+        assert "id_successes_days_error" in answer.content.decode()
+        assert not Queue.objects.exists()
+
+    def test_is_changed_by_those_alone_who_may(self, login: Callable[..., Client]) -> None:
+        viewer = login("view_queue", "view_run", "pause_queue")
+        assert viewer.get(address("keep")).status_code == 403
+        assert viewer.post(address("keep"), {"confirmed": "1", "successes_days": "1"}).status_code == 403
+
+
+class TestTheDashboard:
+    ADDRESS = reverse("admin:scheduler_dashboard")
+
+    def test_shows_queues_once_there_is_more_than_the_default(self, client: Client) -> None:
+        enqueueing.enqueue(task="sample.nothing")
+        assert address("page", "default") not in text(client, self.ADDRESS)
+        sample.send_mail.enqueue()
+        shown = text(client, self.ADDRESS)
+        assert address("page") in shown
+        assert address("page", "default") in shown
+
+
 class TestATask:
     def test_shows_figures_and_last_errors(self, client: Client) -> None:
         enqueueing.enqueue(task="sample.nothing")
@@ -135,6 +167,7 @@ class TestAnEnqueuedRun:
         sample.whisper.enqueue(token="hush-hush")
         path = reverse("admin:scheduler_run_again", args=[Run.objects.get().pk])
         assert client.get(path).status_code == 404
+        assert "Its task takes secrets" in text(client, addresses.run(Run.objects.get().pk))
 
 
 class TestPausing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from scheduler import sealing
 from scheduler.core.states import RunState
-from scheduler.models import Run
+from scheduler.models import NodeMeasure, Run
 from scheduler.services import jobs
 from tests.integration.admin.runs import TRACEBACK, action, node, page, run
 
@@ -62,6 +63,50 @@ class TestRunPage:
     )
     def test_has_a_sentence_for_every_state(self, client: Client, values: dict[str, Any], sentence: str) -> None:
         assert sentence in client.get(page(run(**values))).context["sentence"]
+
+    @pytest.mark.parametrize(
+        ("values", "sentence"),
+        [
+            (
+                {"rings": 1, "rung_at": timezone.now() - timedelta(seconds=12)},
+                "Sent to the queue “celery:scrape” 12 s ago, and no worker took it. 0 workers serve this queue.",
+            ),
+            (
+                {"rings": 3, "rung_at": timezone.now() - timedelta(minutes=5)},
+                "ago, and no worker took it. It was sent 3 times. 0 workers serve this queue.",
+            ),
+            ({}, "to be sent to the queue “celery:scrape”. 0 workers serve this queue."),
+            ({"held": True}, "Waiting for another run of its job to end."),
+        ],
+        ids=["sent", "sent again", "not sent", "held"],
+    )
+    def test_names_the_last_message_to_a_remote_executor(
+        self, client: Client, values: dict[str, Any], sentence: str
+    ) -> None:
+        queued = {"state": "queued", "started_at": None, "finished_at": None, "executor": "celery:scrape@mail"}
+
+        shown = client.get(page(run(at=timezone.now() - timedelta(minutes=9), **{**queued, **values})))
+
+        said = re.sub(r"\d+ s ago", "12 s ago", shown.context["sentence"])
+        assert sentence in said
+
+    def test_names_the_workers_and_the_refusal_of_the_broker(self, client: Client) -> None:
+        queued = {"state": "queued", "started_at": None, "finished_at": None, "executor": "celery:scrape"}
+        ringing = node()
+        NodeMeasure.objects.create(
+            node=ringing,
+            clock_at=timezone.now(),
+            backlog=0,
+            brokers={"celery": {"error": "It is away.", "since": timezone.now().isoformat()}},
+        )
+        node(kind="celery", queues=["scrape"], executors={"celery": 4})
+        node(kind="celery", queues=["mail"], executors={"celery": 4})
+
+        said = client.get(page(run(**queued))).context["sentence"]
+
+        assert said == (
+            "Waiting: the broker of “celery:scrape” refuses messages (It is away). 1 worker serves this queue."
+        )
 
     def test_shows_the_attempts_and_the_runs_around(self, client: Client) -> None:
         job = jobs.create(id="nightly", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})

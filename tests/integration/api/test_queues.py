@@ -80,3 +80,17 @@ class TestQueues:
     def test_cannot_be_paused_until_a_time_that_has_passed(self, caller: Any) -> None:
         answer = caller.send("post", "queues/mail/pause", {"until": "2001-01-01T00:00:00Z"})
         assert answer.status_code == 400
+
+
+class TestRetention:
+    def test_of_a_queue_is_set_and_read(self, caller: Any) -> None:
+        answer = caller.send("put", "queues/mail/retention", {"successes_days": 0.5, "failures_days": None})
+        assert answer.status_code == 200, answer.json()
+        read = caller.get("queues/mail").json()
+        assert (read["keep_successes_days"], read["keep_failures_days"]) == (0.5, None)
+
+    @pytest.mark.parametrize("days", [-1, 36_501, "many", True])
+    def test_that_cannot_be_is_refused_with_its_place(self, caller: Any, days: Any) -> None:
+        answer = caller.send("put", "queues/mail/retention", {"successes_days": days, "failures_days": None})
+        assert answer.status_code == 400
+        assert [error["pointer"] for error in answer.json()["errors"]] == ["/successes_days"]

@@ -136,6 +136,7 @@ DOORS = (
     Door("get", "queues/mail", ("view_run",)),
     Door("post", "queues/mail/pause", ("pause_queue",), 200, {}),
     Door("post", "queues/mail/resume", ("pause_queue",), 409),
+    Door("put", "queues/mail/retention", ("change_queue",), 200, {"successes_days": 2, "failures_days": None}),
     Door("post", "triggers/describe", ("view_job",), 200, {"trigger": EVERY_HOUR}),
     Door("post", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 400, {"until": "2001-01-01T00:00:00Z"}),
     Door("delete", "jobs/j/mute", ("view_incident", "acknowledge_incident"), 204),

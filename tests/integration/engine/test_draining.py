@@ -116,6 +116,13 @@ class TestDraining:
         with pytest.raises(NodeStateUnchanged, match="is not running any more"):
             nodes.undrain(node=row(node))
 
+    def test_is_no_matter_of_a_worker_whose_broker_gives_it_the_runs(self) -> None:
+        with working() as node:
+            Row.objects.update(kind="celery")
+
+            with pytest.raises(NodeStateUnchanged, match="is a worker of a broker"):
+                nodes.drain(node=row(node))
+
     def test_is_a_button_on_the_page_of_the_node(self, admin_client: Client) -> None:
         with working() as node:
             page = reverse("admin:scheduler_node_change", args=[node.identity.node])

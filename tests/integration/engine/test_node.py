@@ -22,7 +22,7 @@ from scheduler.models import Run
 from scheduler.store.claiming import claims
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
-from scheduler.store.sessions.notifications import Channel
+from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint
 from scheduler.telemetry import events
 from tests.ledger import HOUR, SECOND, add_job, add_run
 from tests.waiting import wait_until
@@ -208,7 +208,7 @@ class TestAFloodOfHints:
         began = time.monotonic()
 
         for _ in range(500):
-            node.loop.hear(frozenset({Channel.JOBS}))
+            node.loop.hear({Hint(Channel.JOBS)})
             node.run_once()
         wait_until(lambda: node.run_once() > 0 and looks)
 
@@ -279,7 +279,7 @@ class TestALostAnswer:
 
         cut("tick")  # its session took the run, and ended before it said so
         Run.objects.filter(pk=old.pk).update(node=node.identity.node, due_at=timezone.now())
-        node.loop.hear(frozenset(Channel))
+        node.loop.hear(ANYTHING)
         with pytest.raises(DatabaseUnavailable):
             node.run_once()
         work(node, until=all_succeeded(2))
@@ -312,7 +312,7 @@ class TestTheSessionOfTheTick:
         due()
         assert cut("tick") == 1
 
-        node.loop.hear(frozenset(Channel))
+        node.loop.hear(ANYTHING)
         with pytest.raises(DatabaseUnavailable):
             node.run_once()
         work(node, until=all_succeeded(1))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from scheduler.engine.wakeups import Wakeups
-from scheduler.store.sessions.notifications import Channel, Listener, notify
+from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint, Listener, notify
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -14,7 +14,7 @@ class TestWakeups:
         failures = [RuntimeError("a fault of ours")]
         wait = Listener.wait
 
-        def fail_first(listener: Listener, *, timeout: float) -> frozenset[Channel]:
+        def fail_first(listener: Listener, *, timeout: float) -> frozenset[Hint]:
             if failures:
                 raise failures.pop()
             return wait(listener, timeout=timeout)
@@ -23,11 +23,11 @@ class TestWakeups:
         wakeups = Wakeups()
         wakeups.start()
         try:
-            wait_until(lambda: wakeups.heard() == frozenset(Channel))  # it listens from now on
+            wait_until(lambda: wakeups.heard() == ANYTHING)  # it listens from now on
 
             notify(Channel.CANCEL)
 
-            assert wait_until(wakeups.heard) == {Channel.CANCEL}
+            assert wait_until(wakeups.heard) == {Hint(Channel.CANCEL)}
         finally:
             wakeups.stop()
         assert not failures

@@ -15,7 +15,7 @@ from scheduler.errors import (
 )
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.store.sessions.notifications import Channel, Listener
+from scheduler.store.sessions.notifications import Channel, Hint, Listener
 from tests.integration.services.nightly import NOW, again, daily, make
 
 pytestmark = pytest.mark.django_db
@@ -68,20 +68,20 @@ class TestWritingPastTheServices:
 @pytest.mark.django_db(transaction=True)
 class TestWakeUps:
     @pytest.fixture
-    def heard(self) -> Iterator[Callable[[], frozenset[Channel]]]:
+    def heard(self) -> Iterator[Callable[[], frozenset[Hint]]]:
         """Whether something was heard since it was asked last."""
         listener = Listener()
         listener.wait(timeout=0)
 
-        def heard() -> frozenset[Channel]:
+        def heard() -> frozenset[Hint]:
             # A notification is there when the commit has been answered: no need to wait for it.
             return listener.wait(timeout=0.05)
 
         yield heard
         listener.close()
 
-    def test_every_change_of_a_definition_wakes_the_nodes(self, heard: Callable[[], frozenset[Channel]]) -> None:
-        only_jobs = frozenset({Channel.JOBS})
+    def test_every_change_of_a_definition_wakes_the_nodes(self, heard: Callable[[], frozenset[Hint]]) -> None:
+        only_jobs = frozenset({Hint(Channel.JOBS)})
         job = make()
         assert heard() == only_jobs
         jobs.update(job=job, trigger=daily(2))
@@ -96,17 +96,17 @@ class TestWakeUps:
             cursor.execute("UPDATE scheduler_job SET max_instances = 2")
         assert heard() == only_jobs
         jobs.remove(job=job)
-        assert Channel.JOBS in heard()
+        assert Hint(Channel.JOBS) in heard()
 
-    def test_a_manual_run_wakes_them_for_the_run(self, heard: Callable[[], frozenset[Channel]]) -> None:
+    def test_a_manual_run_wakes_them_for_the_run(self, heard: Callable[[], frozenset[Hint]]) -> None:
         job = make()
         heard()
 
         jobs.run_now(job=job)
 
-        assert heard() == {Channel.RUNS}
+        assert heard() == {Hint(Channel.RUNS, "default")}
 
-    def test_what_a_claim_writes_wakes_nobody(self, heard: Callable[[], frozenset[Channel]]) -> None:
+    def test_what_a_claim_writes_wakes_nobody(self, heard: Callable[[], frozenset[Hint]]) -> None:
         make()
         heard()
 

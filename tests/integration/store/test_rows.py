@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from scheduler.core.health.standing import QueueView
 from scheduler.store import outbox, statements
 from scheduler.store.accounting.owed import Window
 from scheduler.store.claiming.claimed import DueJob
-from scheduler.store.measuring.queues import QueueMeasure
+from scheduler.store.recording.enqueued import Written
 from scheduler.store.recording.runs import OwnedRun
 
 pytestmark = pytest.mark.django_db
@@ -20,7 +21,8 @@ ROWS: dict[str, Any] = {
     "claim_due_jobs": DueJob,
     "take_runs": OwnedRun,
     "take_enqueued_runs": OwnedRun,
-    "measure_queues": QueueMeasure,
+    "measure_queues": QueueView,
+    "enqueue_runs": Written,
     "lock_owed": Window,
     "find_waiting_alerts": outbox.Waiting,
     "claim_notifications": outbox.Leased,

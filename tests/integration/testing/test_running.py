@@ -16,6 +16,7 @@ from scheduler.core.states import JobState, NodeState, RunKind, RunState
 from scheduler.models import Change, Job, Node, Rollup, Run
 from scheduler.services import jobs, runs
 from scheduler.testing import SchedulerTestMixin, advance_by, advance_to, drain, run_due, run_until
+from tests import bells
 from tests.integration.testing import rows
 from tests.sample_app import database
 
@@ -40,6 +41,18 @@ def quiet_logging() -> Iterator[logging.Logger]:
 
 @pytest.mark.django_db
 class TestRunDue:
+    def test_runs_bodies_of_remote_executors_as_well(self) -> None:
+        with bells.broker():
+            advance_to(NOON)
+            scheduled = hourly(id="scheduled", executor="celery:scrape")
+            asked = jobs.run_now(job=hourly(id="asked", executor="celery:mail", queue="bulk"))
+            advance_to(NOON + HOUR)
+
+            ended = run_due(check=True)
+
+        assert {run.job_key for run in ended} == {scheduled.pk, asked.job_key}
+        assert {run.rings for run in ended} == {0}
+
     def test_runs_what_is_due_and_returns_its_row(self) -> None:
         advance_to(NOON)
         hourly("database.add_group", kwargs={"name": "editors"})

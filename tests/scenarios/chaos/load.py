@@ -9,6 +9,9 @@ from typing import Any
 
 SECOND = timedelta(seconds=1)
 ODD_MINUTES = "odd-minutes"
+_RETRIES = 10
+"""Of work that may be run again, where it fails because its process was killed."""
+
 _CALENDAR_HOURS = 12
 """Longer than any campaign lasts."""
 
@@ -95,9 +98,9 @@ def standard(*, seed: int, start_at: datetime, intervals: int = 200, crons: int 
     return specs
 
 
-def create(specs: list[Spec]) -> None:
+def create(specs: list[Spec], **policies: Any) -> None:
     """
-    Create the jobs through the product's own service.
+    Create the jobs through the product's own service. ``policies`` are the same for all of them.
 
     :raises AssertionError: it took so long that some have missed their start
     """
@@ -119,6 +122,9 @@ def create(specs: list[Spec]) -> None:
                 coalesce=spec.coalesce,
                 overlap=spec.overlap,
                 misfire_grace_time=None,
+                max_retries=_RETRIES if spec.runs_again else 0,
+                retry_delay=1,
+                **policies,
             )
     if specs:
         spare = min(spec.start_at for spec in specs) - datetime.now(UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass, field
@@ -193,6 +194,11 @@ def _judge_overlaps(verdict: Verdict, world: World, specs: list[Spec], execution
                 verdict.note("overlaps", f"{spec.id}: {running} at once, the last of them {execution}")
 
 
+def _is_of_celery(line: str) -> bool:
+    """Whether Celery logged it: what it says about a broker that was killed is no error of ours."""
+    return line.startswith("{") and str(json.loads(line).get("logger")).startswith(("celery", "kombu", "amqp"))
+
+
 def _judge_logs(verdict: Verdict, world: World) -> None:
     for line in world.cluster.log.read_text(errors="replace").splitlines():
         is_bad = any(f" {level}: " in line for level in ("ERROR", "FATAL", "PANIC"))
@@ -201,5 +207,5 @@ def _judge_logs(verdict: Verdict, world: World) -> None:
     for process in world.processes:
         lines = process.output.read_text(errors="replace").splitlines()
         for number, line in enumerate(lines):
-            if "Traceback" in line:
+            if "Traceback" in line and not _is_of_celery(line):
                 verdict.note("errors", f"{process.output.name}: {' | '.join(lines[number : number + 25])[:3000]}")

@@ -153,6 +153,7 @@ class World:
         self,
         *arguments: str,
         command: tuple[str, ...] = ("runscheduler", "--processes", "0"),
+        program: tuple[str, ...] = ("manage.py",),
         failpoints: str = "",
         url: str = "",
         variables: dict[str, str] | None = None,
@@ -166,7 +167,7 @@ class World:
         prefix = list(given.pop("CHAOS_WRAP", "").split())
         with output.open("wb") as file:
             popen = subprocess.Popen(
-                [*prefix, sys.executable, "manage.py", *command, *arguments],
+                [*prefix, sys.executable, *program, *command, *arguments],
                 cwd=CHECKOUT,
                 env=given,
                 stdin=subprocess.DEVNULL,

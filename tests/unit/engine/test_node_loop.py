@@ -11,7 +11,7 @@ from scheduler.engine.duties import DUTIES, Claim, Duty, LookAhead, Reconcile, T
 from scheduler.engine.loop import NodeLoop
 from scheduler.engine.workload import Workload
 from scheduler.errors import DatabaseUnavailable
-from scheduler.store.sessions.notifications import Channel
+from scheduler.store.sessions.notifications import Channel, Hint
 from tests.unit.execution.test_pools import Idle
 
 
@@ -56,7 +56,8 @@ class NothingOwned:
     opened = 1
 
     def execute(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
-        return {"skip_numbers": [(0,)], "owned_runs": [], "next_due": [(None,) * 5]}[statement]
+        answers: dict[str, list[tuple[Any, ...]]] = {"skip_numbers": [(0,)], "next_due": [(None,) * 5]}
+        return {**answers, "owned_runs": [], "paused_queues": []}[statement]
 
 
 def loop_of(*duties: type[Duty], has_lease: bool = True, poll_seconds: float = 5.0) -> NodeLoop:
@@ -69,6 +70,7 @@ def loop_of(*duties: type[Duty], has_lease: bool = True, poll_seconds: float = 5
         "events": None,
         "connection": NothingOwned(),
         "positions": None,
+        "ringers": None,
     }
     return NodeLoop(Work(**parts), duties=(Reconcile, Take, *duties))
 
@@ -106,7 +108,7 @@ class TestAHint:
         loop = loop_of(Hinted, Hourly)
         loop.run()
 
-        loop.hear(frozenset({Channel.JOBS}))
+        loop.hear({Hint(Channel.JOBS)})
         assert loop.run() > 0
 
         assert (loop.duty(Hinted).calls, loop.duty(Hourly).calls) == (1, 1)
@@ -114,7 +116,7 @@ class TestAHint:
     def test_soon_after_another_one_is_merged_with_it(self) -> None:
         loop = loop_of(Hinted)
         for _ in range(50):
-            loop.hear(frozenset({Channel.JOBS}))
+            loop.hear({Hint(Channel.JOBS)})
             pause = loop.run()
 
         assert loop.duty(Hinted).calls == 1

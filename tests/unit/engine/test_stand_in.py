@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -200,3 +202,14 @@ class TestSuspects:
         assert suspects.runs() == (10, 20), "without processor time, all in this process"
         process.used = {1: 0.1, 2: 1.9}
         assert suspects.runs() == (20,)
+
+
+class TestItsProcess:
+    def test_starts_without_what_it_needs_only_to_step_in(self) -> None:
+        program = "import sys, scheduler.engine.stand_in; print(*sys.modules)"
+
+        loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+        assert {"django", "psycopg2", "psycopg", "pydantic", "apscheduler", "multiprocessing"}.isdisjoint(
+            loaded.split()
+        )

@@ -9,7 +9,7 @@ with the same functions for either:
 * ``prepare(session)``: make a node's session read its rows plainly, and listen.
 * ``read_plainly(session_or_cursor)``: load JSON as Python values and timestamps as ``timestamps.clamped`` describes.
 * ``prepare_for_django(session)``: the timestamps alone, in the time zone that Django reads them in.
-* ``take_notifications(session)``: the channels of the notifications that have arrived. It does not wait.
+* ``take_notifications(session)``: the channels and payloads of the notifications that have arrived. It does not wait.
 """
 
 from __future__ import annotations

@@ -42,11 +42,11 @@ def prepare_for_django(session: Any) -> None:
     register_type(_ARRAY_IN_ZONE_OF_CURSOR, session)
 
 
-def take_notifications(session: Any) -> list[str]:
+def take_notifications(session: Any) -> list[tuple[str, str]]:
     session.poll()
-    channels = [note.channel for note in session.notifies]
+    arrived = [(note.channel, note.payload) for note in session.notifies]
     session.notifies.clear()
-    return channels
+    return arrived
 
 
 def _read_in_utc(text: str | None, cursor: Any) -> datetime | None:

@@ -19,8 +19,8 @@ from scheduler.store.sessions.drivers.timestamps import clamped, nearest
 __all__ = ["errors", "fetch", "open_cursor", "prepare", "prepare_for_django", "read_plainly", "take_notifications"]
 
 _TIMESTAMPTZ = 1184
-_arrived: WeakKeyDictionary[Any, deque[str]] = WeakKeyDictionary()
-"""The channels of notifications by session: an answer to a statement may bring some along."""
+_arrived: WeakKeyDictionary[Any, deque[tuple[str, str]]] = WeakKeyDictionary()
+"""The channels and payloads of notifications by session: an answer to a statement may bring some along."""
 
 
 def open_cursor(session: Any) -> Any:
@@ -36,8 +36,8 @@ def fetch(cursor: Any) -> list[tuple[Any, ...]]:
 
 def prepare(session: Any) -> None:
     read_plainly(session)
-    channels = _arrived[session] = deque()
-    session.add_notify_handler(lambda note: channels.append(note.channel))
+    arrived = _arrived[session] = deque()
+    session.add_notify_handler(lambda note: arrived.append((note.channel, note.payload)))
 
 
 def read_plainly(target: Any) -> None:
@@ -52,15 +52,15 @@ def prepare_for_django(session: Any) -> None:
         session.adapters.register_loader("timestamptz", _clamping(current))
 
 
-def take_notifications(session: Any) -> list[str]:
+def take_notifications(session: Any) -> list[tuple[str, str]]:
     session.pgconn.consume_input()
-    channels = []
+    taken = []
     while note := session.pgconn.notifies():
-        channels.append(note.relname.decode())
+        taken.append((note.relname.decode(), note.extra.decode()))
     arrived = _arrived[session]
     while arrived:
-        channels.append(arrived.popleft())
-    return channels
+        taken.append(arrived.popleft())
+    return taken
 
 
 class _Utc(Loader):

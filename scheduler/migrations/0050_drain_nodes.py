@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0045_give_no_version_twice")]
+    dependencies = [("scheduler", "0049_enqueue_in_a_function")]
 
     operations = [
         migrations.AlterModelOptions(

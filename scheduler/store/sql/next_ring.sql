@@ -1,0 +1,86 @@
+-- Ask when a run of a broker is to be rung next.
+--
+-- Locks:   none.
+-- Params:  broker text, the kind of a remote executor, or one remote executor; most_inflight int, the most runs of one
+--          remote executor that are rung and have not begun; again_seconds, longest_seconds float8, the first and the
+--          longest time after which a run is rung again; now timestamptz or NULL
+-- Rows:    one: seconds until then, of runs whose executor has room, thousands of years without any; whether an executor
+--          is full while further runs are due
+-- Index:   scheduler_run_to_ring, from one track and priority to the next; scheduler_run_rung, which has no more rows of
+--          an executor than most_inflight
+
+WITH RECURSIVE clock AS MATERIALIZED (
+    SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
+), level (track, priority) AS (
+    (SELECT run.executor, run.priority
+       FROM scheduler_run AS run
+      WHERE strpos(run.executor, ':') > 0
+        AND run.node IS NULL AND run.finished_at IS NULL AND NOT run.held AND run.rung_at IS NULL
+      ORDER BY run.executor, run.priority DESC
+      LIMIT 1)
+    UNION ALL
+    SELECT following.executor, following.priority
+      FROM level
+     CROSS JOIN LATERAL (
+           (SELECT run.executor, run.priority
+              FROM scheduler_run AS run
+             WHERE strpos(run.executor, ':') > 0
+               AND run.node IS NULL AND run.finished_at IS NULL AND NOT run.held AND run.rung_at IS NULL
+               AND run.executor = level.track AND run.priority < level.priority
+             ORDER BY run.priority DESC
+             LIMIT 1)
+           UNION ALL
+           (SELECT run.executor, run.priority
+              FROM scheduler_run AS run
+             WHERE strpos(run.executor, ':') > 0
+               AND run.node IS NULL AND run.finished_at IS NULL AND NOT run.held AND run.rung_at IS NULL
+               AND run.executor > level.track
+             ORDER BY run.executor, run.priority DESC
+             LIMIT 1)
+           LIMIT 1) AS following
+), rung AS MATERIALIZED (
+    SELECT split_part(run.executor, '@', 1) AS executor, count(*) AS runs,
+           min(run.rung_at + interval '1 second'
+               * least(%(again_seconds)s * power(2, least(greatest(run.rings, 1), 20) - 1), %(longest_seconds)s))
+           FILTER (WHERE NOT EXISTS (SELECT 1
+                                       FROM scheduler_queue AS queue
+                                      WHERE queue.name = coalesce(nullif(split_part(run.executor, '@', 2), ''), 'default')
+                                        AND queue.paused_at IS NOT NULL
+                                        AND (queue.paused_until IS NULL OR queue.paused_until > clock.now))) AS again_at
+      FROM scheduler_run AS run
+     CROSS JOIN clock
+     WHERE run.rung_at IS NOT NULL AND run.node IS NULL AND run.finished_at IS NULL
+       AND %(broker)s IN (split_part(run.executor, ':', 1), split_part(run.executor, '@', 1))
+     GROUP BY split_part(run.executor, '@', 1)
+), unrung AS MATERIALIZED (
+    SELECT waiting.executor, min(greatest(head.due_at, coalesce(waiting.paused_until, head.due_at))) AS due_at
+      FROM (SELECT level.track, level.priority, split_part(level.track, '@', 1) AS executor,
+                   (SELECT coalesce(queue.paused_until, 'infinity')
+                      FROM scheduler_queue AS queue
+                     WHERE queue.name = coalesce(nullif(split_part(level.track, '@', 2), ''), 'default')
+                       AND queue.paused_at IS NOT NULL
+                       AND (queue.paused_until IS NULL OR queue.paused_until > clock.now)) AS paused_until
+              FROM level
+             CROSS JOIN clock
+             WHERE %(broker)s IN (split_part(level.track, ':', 1), split_part(level.track, '@', 1))) AS waiting
+     CROSS JOIN LATERAL (
+           SELECT run.due_at
+             FROM scheduler_run AS run
+            WHERE strpos(run.executor, ':') > 0
+              AND run.node IS NULL AND run.finished_at IS NULL AND NOT run.held AND run.rung_at IS NULL
+              AND run.executor = waiting.track AND run.priority = waiting.priority
+            ORDER BY run.due_at
+            LIMIT 1) AS head
+     GROUP BY waiting.executor
+), next (at, is_full) AS (
+    SELECT rung.again_at, false FROM rung
+    UNION ALL
+    SELECT CASE WHEN coalesce(rung.runs, 0) < %(most_inflight)s THEN unrung.due_at END,
+           coalesce(rung.runs, 0) >= %(most_inflight)s AND unrung.due_at <= clock.now
+      FROM unrung
+     CROSS JOIN clock
+      LEFT JOIN rung ON rung.executor = unrung.executor
+)
+SELECT extract(epoch FROM least(min(next.at), '9999-01-01'::timestamptz) - (SELECT clock.now FROM clock))::float8,
+       coalesce(bool_or(next.is_full), false)
+  FROM next

@@ -1,0 +1,148 @@
+"""Bodies on Celery workers: nodes, workers, their children and the broker are killed at random."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from contextlib import suppress
+from functools import partial
+
+import psutil
+
+from tests.brokers import KINDS, Broker
+from tests.scenarios.chaos import load
+from tests.scenarios.chaos.campaigns import Progress, Report, lateness, percentiles
+from tests.scenarios.chaos.campaigns.processes import DEADLY
+from tests.scenarios.chaos.oracle import judge
+from tests.scenarios.chaos.world import Process, World
+
+NODES = 2
+WORKERS = 2
+PLACES = 4
+QUEUE = "chaos"
+
+VARIABLES = {"SCHEDULER_RING_AGAIN_SECONDS": "2"}
+"""A lost message is rung again after this, and not after half a minute."""
+
+_WHAT = ("node", "worker", "child", "worker", "broker")
+"""One of these is killed in each cycle, at random."""
+
+_SETTLE_SECONDS = 240.0
+
+
+class Crowd:
+    """The two nodes and the two workers, of which some are always dying."""
+
+    def __init__(self, world: World, broker: Broker) -> None:
+        self._world = world
+        self._broker = broker
+        self.killed: Counter[str] = Counter()
+        self.launched = 0
+        self.nodes = [self._node() for _ in range(NODES)]
+        self.workers = [self._worker() for _ in range(WORKERS)]
+
+    def kill(self, what: str) -> None:
+        """Kill one of these with -9, and start another one in its place."""
+        if what == "broker":
+            self._broker.kill()
+            self._world.wait(self._world.chance.uniform(0.0, 2.0))
+            self._broker.start()
+        elif what == "child":
+            self._kill_child()
+        else:
+            several = self.nodes if what == "node" else self.workers
+            victim = self._world.chance.choice(several)
+            self._world.kill(victim)
+        self.killed[what] += 1
+        self._replace_dead()
+
+    def end(self) -> None:
+        """Kill all, and start healthy ones."""
+        for process in (*self.nodes, *self.workers):
+            self._world.kill(process)
+        self.nodes = [self._world.launch(variables=self._variables) for _ in range(NODES)]
+        self.workers = [self._worker(is_doomed=False) for _ in range(WORKERS)]
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {"CELERY_BROKER_URL": self._broker.url, **VARIABLES}
+
+    def _replace_dead(self) -> None:
+        for several, start in ((self.nodes, self._node), (self.workers, self._worker)):
+            for place, process in enumerate(several):
+                if not process.is_alive:  # killed here, or by a failpoint
+                    self._world.bury(process)
+                    several[place] = start()
+
+    def _kill_child(self) -> None:
+        """Kill a process of a worker: one that runs a body, one that waits, or the pacemaker."""
+        worker = self._world.chance.choice(self.workers)
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(worker.pid).children()
+            if children:
+                os.kill(self._world.chance.choice(children).pid, signal.SIGKILL)
+
+    def _node(self) -> Process:
+        return self._world.launch(variables=self._variables, failpoints=self._failpoints())
+
+    def _worker(self, *, is_doomed: bool = True) -> Process:
+        options = ("--concurrency", f"{PLACES}", "--without-mingle", "--without-gossip", "-n", f"w{self.launched}@%h")
+        self.launched += 1
+        return self._world.launch(
+            *options,
+            program=("-m", "celery"),
+            command=("-A", "openlearn", "worker", "-Q", QUEUE),
+            variables=self._variables,
+            failpoints=self._failpoints() if is_doomed else "",
+        )
+
+    def _failpoints(self) -> str:
+        """Return for every second process the moment at which it kills itself."""
+        if self._world.chance.random() < 0.5:
+            return ""
+        name = self._world.chance.choice(sorted(DEADLY))
+        return f"{name}=kill:{DEADLY[name]}"
+
+
+def celery(world: World, cycles: int, tell: Progress, *, kind: str) -> Report:
+    """Kill nodes, workers, children and the broker with -9 while every run is rung through this kind of broker."""
+    with KINDS[kind]() as broker:
+        os.environ["CELERY_BROKER_URL"] = broker.url  # the service checks that there is one
+        specs = load.standard(seed=world.seed, start_at=world.soon(15), intervals=max(20, min(cycles, 150)))
+        load.create(specs, executor=f"celery:{QUEUE}")
+        crowd = Crowd(world, broker)
+        world.reach(specs)
+        for cycle in range(cycles):
+            world.wait(world.chance.uniform(0.2, 1.5))
+            crowd.kill(world.chance.choice(_WHAT))
+            if cycle % 20 == 19:
+                tell(f"{cycle + 1} killed: {dict(crowd.killed)}")
+        crowd.end()
+        until = world.settle(specs, timeout=_SETTLE_SECONDS)
+        verdict = judge(world, specs, until=until)
+    ((runs, rings),) = world.query("SELECT count(*), coalesce(sum(rings), 0) FROM scheduler_run")
+    return Report(
+        done={
+            "broker": kind,
+            "runs": runs,
+            "rings": int(rings),
+            "killed": dict(crowd.killed),
+            "kills": sum(process.died is not None for process in world.processes),
+        },
+        figures={"late_seconds": lateness(world), "begins_late_seconds": _begins_late(world)},
+        verdict=verdict,
+    )
+
+
+def _begins_late(world: World) -> dict[str, float]:
+    """How long after its fire time a body began on a worker, while brokers, nodes and workers died."""
+    rows = world.query(
+        "SELECT extract(epoch FROM started_at - scheduled_at)::float8 FROM scheduler_run"
+        " WHERE kind = 'scheduled' AND attempt = 1 AND coalesced = 0 AND started_at IS NOT NULL"
+    )
+    return percentiles([seconds for (seconds,) in rows])
+
+
+on_valkey = partial(celery, kind="valkey")
+on_rabbitmq = partial(celery, kind="rabbitmq")

@@ -1,0 +1,282 @@
+"""Bodies on Celery workers. The tests send the messages themselves, doubled, late and to nobody."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from django.db import connection
+
+from scheduler import __version__
+from scheduler.contrib.celery import bell
+from scheduler.errors import RunFinished
+from scheduler.models import Node, Run
+from scheduler.services import runs
+from tests.brokers import Broker
+from tests.postgres import Cluster, clock_library
+from tests.scenarios import impatient
+from tests.scenarios.ringing import ring, waiting_run
+from tests.scenarios.site import Site, is_alive
+from tests.waiting import wait_until
+
+
+def ended(run: Run, *, timeout: float = 20.0) -> Run:
+    """Wait until a run has ended, and return its row."""
+    return wait_until(lambda: Run.objects.finished().filter(pk=run.pk).first(), timeout)
+
+
+class TestAWorker:
+    def test_runs_bodies_in_child_processes_that_it_ends_in_time(
+        self, site: Site, broker: Broker, tmp_path: Path
+    ) -> None:
+        worker = site.start_worker(broker, pool="prefork")
+        squared = waiting_run("square", "sample.square", kwargs={"number": 7})
+        printed = waiting_run("print", "sample.print", kwargs={"text": "hello"})
+        crashing = waiting_run("crash", "sample.crash", kwargs={"number": int(signal.SIGKILL)})
+        slow = waiting_run("slow", "sample.hold", kwargs={"until": str(tmp_path / "never")}, timeout=1.0)
+        held = waiting_run("held", "sample.hold", kwargs={"until": str(tmp_path / "never")})
+        ring(squared, printed, crashing, slow)
+
+        result = ended(squared).result
+        assert (result["square"], result["pid"] == worker.pid) == (49, False)
+        assert "stdout: hello" in ended(printed).log
+        assert (ended(crashing).state, "SIGKILL" in ended(crashing).error) == ("failed", True)
+        assert ended(slow).state == "timed_out"
+        (execution,) = site.executions("slow")
+        wait_until(lambda: not psutil.pid_exists(execution.pid))
+
+        ring(held)
+        (execution,) = site.began("held")
+        began = time.monotonic()
+        runs.cancel(run=held)
+        wait_until(lambda: not psutil.pid_exists(execution.pid))
+        assert time.monotonic() - began < 0.5
+        assert ended(held).state == "cancelled"
+
+        row = Node.objects.get(pid=worker.pid)
+        assert (row.kind, row.queues, row.version, row.state) == ("celery", ["scrape"], __version__, "running")
+        assert "sample.square" in row.tasks
+        assert row.name.startswith("celery@")
+        assert not site.executions("square")
+        worker.stop()
+        row.refresh_from_db()
+        assert row.state == "stopped"
+
+    def test_runs_one_body_at_a_time_in_a_thread(self, site: Site, valkey: Broker) -> None:
+        worker = site.start_worker(valkey, pool="solo")
+        run = waiting_run("square", "sample.square", kwargs={"number": 7})
+
+        ring(run)
+
+        assert ended(run).result == {"square": 49, "pid": worker.pid}
+        worker.stop()
+
+    def test_begins_a_run_once_however_often_it_is_rung(self, site: Site, valkey: Broker) -> None:
+        workers = [site.start_worker(valkey, places=4) for _ in range(2)]
+        waiting = [waiting_run(f"job-{number}") for number in range(20)]
+
+        ring(*waiting, times=10)
+
+        for run in waiting:
+            assert ended(run).state == "succeeded"
+        wait_until(lambda: valkey.waiting("scrape") == 0)
+        for worker in workers:
+            worker.stop()
+        assert sorted(execution.run_id for execution in site.executions()) == sorted(run.pk for run in waiting)
+
+    def test_drops_rings_of_no_run_and_of_runs_that_wait_no_longer(self, site: Site, valkey: Broker) -> None:
+        worker = site.start_worker(valkey)
+        for arguments in ({"run": 2**70, "attempt": 1, "ring": 1}, {"run": "1; DROP", "attempt": 1, "ring": 1}, {}):
+            bell.application().send_task("scheduler.run", kwargs=arguments, queue="scrape")
+        early, late = waiting_run("early"), waiting_run("late")
+        runs.cancel(run=early)
+
+        ring(early, late, Run(pk=10**9, attempt=1))
+
+        assert (ended(late).state, ended(early).state) == ("succeeded", "cancelled")
+        with pytest.raises(RunFinished):
+            runs.cancel(run=late)
+        wait_until(lambda: valkey.waiting("scrape") == 0)
+        worker.stop()
+        assert worker.output.count("scheduler.worker.message_unreadable") == 3
+        assert [execution.job for execution in site.executions()] == ["late"]
+
+
+class TestAWorkerThatDies:
+    def test_leaves_its_runs_to_others_and_no_child_behind(self, site: Site, valkey: Broker, tmp_path: Path) -> None:
+        release = tmp_path / "release"
+        killed = site.start_worker(valkey, pool="prefork", places=1)
+        again = waiting_run("again", "sample.hold", kwargs={"until": str(release)}, rerun_if_interrupted=True)
+        ring(again)
+        site.began("again")
+        children = psutil.Process(killed.pid).children(recursive=True)
+        heir = site.start_worker(valkey)
+
+        killed.kill()
+
+        wait_until(lambda: not any(is_alive(child) for child in children))
+        recovery = site.run("again", state="queued", kind="recovery")
+        assert ended(again).state == "interrupted"
+        release.touch()
+        ring(recovery)
+        assert ended(recovery).state == "succeeded"
+        heir.stop()
+
+    def test_that_only_froze_records_nothing_of_what_others_took_over(
+        self, site: Site, valkey: Broker, tmp_path: Path
+    ) -> None:
+        release = tmp_path / "release"
+        # Its pacemaker would beat for it: here the whole machine stands still.
+        frozen = site.start_worker(valkey, SCHEDULER_PACEMAKER="0")
+        run = waiting_run("again", "sample.hold", kwargs={"until": str(release)}, rerun_if_interrupted=True)
+        ring(run)
+        site.began("again")
+        heir = site.start_worker(valkey)
+
+        frozen.send(signal.SIGSTOP)
+        recovery = site.run("again", state="queued", kind="recovery")
+        release.touch()
+        ring(recovery)
+        assert ended(recovery).state == "succeeded"
+        frozen.send(signal.SIGCONT)
+        frozen.printed("scheduler.runs.outcome_too_late")
+
+        assert ended(run).state == "interrupted"
+        assert Run.objects.count() == 2
+        after = waiting_run("after")
+        heir.stop()
+        ring(after)
+        assert ended(after).state == "succeeded"
+        frozen.stop()
+
+
+class TestAWorkerThatStops:
+    def test_lets_bodies_end_and_leaves_the_rest_to_others(self, site: Site, valkey: Broker, tmp_path: Path) -> None:
+        release = tmp_path / "release"
+        worker = site.start_worker(valkey, places=1)
+        held = waiting_run("held", "sample.hold", kwargs={"until": str(release)})
+        rest = [waiting_run(f"rest-{number}") for number in range(3)]
+        ring(held)
+        site.began("held")
+        ring(*rest)
+
+        worker.send(signal.SIGTERM)
+        wait_until(lambda: Node.objects.get().state == "stopping")
+        release.touch()
+
+        assert worker.ended() == 0
+        assert ended(held).state == "succeeded"
+        assert set(Run.objects.filter(finished_at=None).values_list("state", "node")) == {("queued", None)}
+        heir = site.start_worker(valkey)
+        ring(*rest)
+        for run in rest:
+            assert ended(run).state == "succeeded"
+        heir.stop()
+
+    def test_at_once_interrupts_bodies(self, site: Site, valkey: Broker, tmp_path: Path) -> None:
+        worker = site.start_worker(valkey, pool="prefork")
+        held = waiting_run("held", "sample.hold", kwargs={"until": str(tmp_path / "never")}, rerun_if_interrupted=True)
+        ring(held)
+        (execution,) = site.began("held")
+
+        worker.send(signal.SIGTERM)
+        wait_until(lambda: Node.objects.get().state == "stopping")
+        worker.send(signal.SIGQUIT)
+        worker.ended()
+
+        assert ended(held).state == "interrupted"
+        assert Run.objects.filter(kind="recovery", state="queued").count() == 1
+        assert not psutil.pid_exists(execution.pid)
+
+
+class TestAnAwkwardEnvironment:
+    def test_the_broker_delivers_again_what_waits_in_a_worker(self, site: Site, valkey: Broker, tmp_path: Path) -> None:
+        settings = {"DJANGO_SETTINGS_MODULE": "tests.scenarios.impatient"}
+        busy = site.start_worker(valkey, "--prefetch-multiplier", "3", places=1, **settings)
+        held = waiting_run("held", "sample.hold", kwargs={"until": str(tmp_path / "release")})
+        ring(held)
+        site.began("held")
+        waiting = [waiting_run(f"waiting-{number}") for number in range(3)]
+        ring(*waiting)
+        wait_until(lambda: valkey.waiting("scrape") == 0)
+        passed = time.monotonic() + impatient.SECONDS
+        wait_until(lambda: time.monotonic() > passed)
+
+        other = site.start_worker(valkey, **settings)
+
+        for run in waiting:
+            assert ended(run, timeout=30).state == "succeeded"
+        (tmp_path / "release").touch()
+        assert ended(held).state == "succeeded"
+        busy.stop()
+        other.stop()
+        assert sorted(execution.run_id for execution in site.executions()) == sorted(run.pk for run in (held, *waiting))
+
+    def test_postgresql_restarts_while_bodies_run(
+        self, site: Site, valkey: Broker, cluster: Cluster, tmp_path: Path
+    ) -> None:
+        release = tmp_path / "release"
+        worker = site.start_worker(valkey)
+        held = waiting_run("held", "sample.hold", kwargs={"until": str(release)})
+        after = waiting_run("after")
+        ring(held)
+        site.began("held")
+
+        cluster.stop("immediate")
+        release.touch()
+        ring(after)
+        worker.printed("scheduler.recorder.waits")
+        assert [execution.job for execution in site.executions()] == ["held"]
+        cluster.start()
+        connection.close()
+
+        assert ended(held, timeout=30).state == "succeeded"
+        assert ended(after, timeout=30).state == "succeeded"
+        worker.stop()
+
+    def test_a_release_lacks_the_task(self, site: Site, valkey: Broker) -> None:
+        older = site.start_worker(valkey, DJANGO_SETTINGS_MODULE="openlearn.settings")
+        run = waiting_run("square", "sample.square", kwargs={"number": 7})
+
+        ring(run)
+
+        run = wait_until(lambda: Run.objects.filter(pk=run.pk).exclude(reason_code="").first())
+        assert (run.state, run.node, run.reason_code) == ("queued", None, "worker_lacks_task")
+        assert run.reason_params["task"] == "sample.square"
+        older.stop()
+        newer = site.start_worker(valkey)
+        ring(run)
+        run = ended(run)
+        assert (run.state, run.reason_code) == ("succeeded", "")
+        newer.stop()
+
+    def test_the_clock_of_the_worker_is_an_hour_wrong(self, site: Site, valkey: Broker) -> None:
+        worker = site.start_worker(
+            valkey,
+            LD_PRELOAD=str(clock_library()),
+            FAKETIME="+1h",
+            FAKETIME_DONT_FAKE_MONOTONIC="1",
+            SCHEDULER_PACEMAKER="0",
+        )
+        run = waiting_run("record")
+        ring(run)
+
+        run = ended(run)
+        assert run.state == "succeeded"
+        assert run.created_at <= run.started_at <= run.finished_at
+        assert (run.finished_at - run.created_at).total_seconds() < 30
+        worker.stop()
+
+    def test_a_result_is_far_too_large(self, site: Site, valkey: Broker) -> None:
+        worker = site.start_worker(valkey, pool="prefork", places=1)
+        run = waiting_run("huge", "governed.huge", kwargs={"megabytes": 50})
+        ring(run)
+
+        run = ended(run, timeout=40)
+        assert run.state == "succeeded"
+        assert len(json.dumps(run.result)) < 100_000
+        worker.stop()

@@ -1,0 +1,100 @@
+"""``tasks:ALIAS`` with django-tasks-db: its workers run bodies of the ledger, and die while they do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from scheduler.models import Node, Run
+from tests.ledger import add_job, add_run
+from tests.scenarios.site import CHECKOUT, QUICK, Site, environment
+from tests.waiting import wait_until
+
+pytest.importorskip("django_tasks_db")
+
+SETTINGS = """
+from importlib.util import find_spec
+
+from tests.settings import *
+
+INSTALLED_APPS = [*INSTALLED_APPS, *([] if find_spec("django.tasks") else ["django_tasks"]), "django_tasks_db"]
+TASKS = {**TASKS, "other": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+"""
+
+StartWorker = Callable[[], "subprocess.Popen[bytes]"]
+
+
+def variables(site: Site) -> dict[str, str]:
+    return {"DJANGO_SETTINGS_MODULE": "settings_with_a_backend", "PYTHONPATH": str(site.directory)}
+
+
+@pytest.fixture
+def start_worker(site: Site) -> Iterator[StartWorker]:
+    """Starts a worker of django-tasks-db, whose tables are there."""
+    (site.directory / "settings_with_a_backend.py").write_text(SETTINGS, encoding="utf-8")
+    given = environment(site.url, **{**QUICK, **variables(site)})
+    given["PYTHONPATH"] = str(site.directory)
+    subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=CHECKOUT, env=given, check=True)
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> subprocess.Popen[bytes]:
+        command = ["db_worker", "--backend", "other", "--interval", "0.1", "--no-startup-delay", "--no-reload"]
+        log = (site.directory / f"worker-{len(started)}.log").open("wb")
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", *command],
+            cwd=CHECKOUT,
+            env=given,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        log.close()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def queued(id: str, *, task: str = "sample.record", **changes: object) -> Run:
+    job = add_job(id=id, due_at=None, task=task)
+    return add_run(job, scheduled_at=timezone.now() - timedelta(seconds=1), executor="tasks:other", **changes)
+
+
+@pytest.mark.timeout(180)
+class TestAWorkerOfDjangoTasksDb:
+    def test_runs_bodies_and_appears_among_the_nodes(self, site: Site, start_worker: StartWorker) -> None:
+        runs = [queued(f"job-{number}") for number in range(5)]
+        worker = start_worker()
+        node = site.start_node(**variables(site))
+
+        for run in runs:
+            done = site.run(run.job_key, state="succeeded", timeout=60)
+            assert done.rings == 1
+        row = Node.objects.get(pk=done.node)
+
+        assert (row.kind, row.queues, row.pid) == ("tasks", ["other"], worker.pid)
+        assert len(site.executions()) == 5
+        node.stop()
+
+    def test_that_is_killed_leaves_an_interrupted_run(self, site: Site, start_worker: StartWorker) -> None:
+        run = queued("long", task="governed.listen")
+        worker = start_worker()
+        site.start_node(**variables(site))
+        site.run("long", state="running", timeout=60)
+
+        os.killpg(worker.pid, signal.SIGKILL)
+
+        ended = site.run("long", state="interrupted", timeout=60)
+        assert ended.reason_code == "node_lost"
+        wait_until(lambda: Node.objects.get(pk=ended.node).state == "lost")
+        assert Run.objects.filter(job_key=run.job_key).count() == 1
