@@ -238,8 +238,7 @@ class Node:
     def _become_another(self) -> None:
         """The others took this node for dead: drop what it owned and go on under a new identity."""
         former = self.identity.node
-        dropped = self.workload.take_back()
-        self.workload.forget(run.id for run in dropped)
+        self.workload.forget(run.id for run in (dropped := self.workload.take_back()))
         self._register(successor := Identity(), former=former)
         self.identity.become(successor)
         self._lost.clear()
