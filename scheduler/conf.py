@@ -39,6 +39,9 @@ class SchedulerSettings:
     child_memory_mb: int | None = None
     """Address space of a child process. A task that needs more gets a MemoryError. ``None``: unlimited."""
 
+    timeout_grace_seconds: float = 0.0
+    """A body in a child process whose time is over is asked to stop, and ended so much later. 0: ended at once."""
+
     max_stuck_threads: int = 20
     """Threads that are replaced after a timeout while their code continues. Beyond it the pool shrinks."""
 
@@ -302,7 +305,7 @@ _RANGES = {
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
-_MAY_BE_ZERO = ("grace_seconds", "flush_seconds")
+_MAY_BE_ZERO = ("grace_seconds", "flush_seconds", "timeout_grace_seconds")
 
 
 def _typed(key: str, value: Any, kind: Any) -> Any:

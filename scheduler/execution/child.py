@@ -13,9 +13,13 @@ from datetime import datetime
 from multiprocessing.connection import Connection
 from typing import Any, NoReturn
 
+from scheduler.context import CurrentRun, StopReason
 from scheduler.core.states import RunState
 
 READY = b"ready"
+STOP = b"stop"
+"""From the node: the time of the body is over, and it may end by itself for a moment."""
+
 BEGUN = b"begun"
 """The request is understood and the task is called next. A child that dies before this message has not called it."""
 
@@ -41,6 +45,7 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
     sys.stdout = printed = logs.PrintedLines(name="stdout", original=sys.stdout)
     sys.stderr = complained = logs.PrintedLines(name="stderr", original=sys.stderr)
     arrived: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    body = _Body()
     one_at_a_time = threading.Lock()
 
     def send(message: bytes) -> None:
@@ -52,12 +57,12 @@ def main(connection: Connection, settings_module: str, memory_mb: int | None) ->
         complained.finish()
         sys.stdout, sys.stderr = printed, complained  # the task may have put its own in their place
 
-    spawn(_read, args=(connection, arrived), name="pipe")
+    spawn(_read, args=(connection, arrived, body), name="pipe")
     send(READY)
     while True:
         run, node = decode_request(arrived.get())
         send(BEGUN)
-        current = begin(run, node=node, publish=lambda current: send(encode_note(note_of(current))))
+        body.current = current = begin(run, node=node, publish=lambda current: send(encode_note(note_of(current))))
         send(encode_outcome(execute(run, current, at_end=take_outputs_back)))
 
 
@@ -68,13 +73,23 @@ def _limit_memory(megabytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _read(connection: Connection, arrived: queue.SimpleQueue[bytes]) -> None:
+class _Body:
+    """The body that was begun last, for the thread that reads the pipe."""
+
+    current: CurrentRun | None = None
+
+
+def _read(connection: Connection, arrived: queue.SimpleQueue[bytes], body: _Body) -> None:
     """Pass requests on. The end of the pipe is the end of the node: stop at once, so no old attempt outlives it."""
     while True:
         try:
-            arrived.put(connection.recv_bytes())
+            message = connection.recv_bytes()
         except (EOFError, OSError):
             _end()
+        if message != STOP:
+            arrived.put(message)
+        elif body.current is not None:  # the next request is read later: it can be meant for no other body
+            body.current.stop(StopReason.TIMED_OUT)
 
 
 def _send(connection: Connection, message: bytes) -> None:

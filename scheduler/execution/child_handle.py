@@ -60,6 +60,9 @@ class Child:
     def __init__(self, *, memory_mb: int | None) -> None:
         self.runs = 0
         self._was_killed = False
+        self._has_begun = False
+        """Whether the task of the last request was called."""
+
         self._run_id: int | None = None
         self._changing_runs = threading.Lock()
         self._pipe, theirs = _spawn.Pipe()
@@ -94,34 +97,50 @@ class Child:
                 self.kill()
 
     def run(
-        self, run: OwnedRun, *, node: str, timeout: float | None, publish: Callable[[Note], None]
+        self,
+        run: OwnedRun,
+        *,
+        node: str,
+        timeout: float | None,
+        publish: Callable[[Note], None],
+        grace_seconds: float = 0.0,
     ) -> Outcome | None:
         """
         Run a body and return its outcome, or ``None`` if the timeout is over and the body goes on.
+
+        When its time is over it is asked to stop, and may go on for ``grace_seconds``.
 
         :raises ChildNeverBegan: the task was not called
         :raises ChildDied: with its exit code or signal
         """
         self.runs += 1
+        self._has_begun = False
         ends_at = None if timeout is None else time.monotonic() + timeout
-        has_begun = False
         try:
             self._pipe.send_bytes(child.encode_request(run, node=node))
-            while self._has_answer(ends_at=ends_at):
-                message = self._receive()
-                if message == child.BEGUN:
-                    has_begun = True
-                    continue
-                answer = child.decode_answer(message)
-                if answer.run_id != run.id:
-                    # What a task left behind, a copy of its process or a thread, speaks for a run that is over.
-                    logger.warning(events.CHILD_ANSWERED_FOR_ANOTHER_RUN, extra={"run": run.id})
-                elif isinstance(answer, Outcome):
-                    return answer
-                else:
-                    publish(answer)
+            outcome = self._outcome(run, ends_at=ends_at, publish=publish)
+            if outcome is None and grace_seconds > 0:
+                self._pipe.send_bytes(child.STOP)
+                outcome = self._outcome(run, ends_at=time.monotonic() + grace_seconds, publish=publish)
         except (EOFError, OSError) as error:
-            raise (ChildDied if has_begun else ChildNeverBegan)(self._end()) from error
+            raise (ChildDied if self._has_begun else ChildNeverBegan)(self._end()) from error
+        return outcome
+
+    def _outcome(self, run: OwnedRun, *, ends_at: float | None, publish: Callable[[Note], None]) -> Outcome | None:
+        """Pass on what the body shows until it ends. ``None``: its time is over."""
+        while self._has_answer(ends_at=ends_at):
+            message = self._receive()
+            if message == child.BEGUN:
+                self._has_begun = True
+                continue
+            answer = child.decode_answer(message)
+            if answer.run_id != run.id:
+                # What a task left behind, a copy of its process or a thread, speaks for a run that is over.
+                logger.warning(events.CHILD_ANSWERED_FOR_ANOTHER_RUN, extra={"run": run.id})
+            elif isinstance(answer, Outcome):
+                return answer
+            else:
+                publish(answer)
         return None
 
     def _receive(self) -> bytes:

@@ -37,14 +37,14 @@ class ProcessPool(Pool):
         report: Report,
         publish: Publish,
         identity: Identity,
-        runs_per_child: int,
-        memory_mb: int | None,
+        settings: SchedulerSettings,
     ) -> None:
         super().__init__(name=name, size=size, report=report)
         self._identity = identity
         self._publish = publish
-        self._runs_per_child = runs_per_child
-        self._memory_mb = memory_mb
+        self._runs_per_child = settings.runs_per_child
+        self._memory_mb = settings.child_memory_mb
+        self._grace = settings.timeout_grace_seconds
         self._begun: dict[int, tuple[OwnedRun, Child]] = {}
         self._children: dict[int, Child] = {}
         self._threads: list[threading.Thread] = []
@@ -63,8 +63,7 @@ class ProcessPool(Pool):
                 report=report,
                 publish=publish,
                 identity=identity,
-                runs_per_child=settings.runs_per_child,
-                memory_mb=settings.child_memory_mb,
+                settings=settings,
             )
 
         return make
@@ -153,7 +152,7 @@ class ProcessPool(Pool):
         if run.id not in self._to_cancel:
             timeout = timeout_of(run)
             try:
-                outcome = child.run(run, node=node, timeout=timeout, publish=publish)
+                outcome = child.run(run, node=node, timeout=timeout, publish=publish, grace_seconds=self._grace)
             except ChildDied as died:
                 if run.id in self._to_cancel:
                     reason = reasons.PROCESS_ENDED()

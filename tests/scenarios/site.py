@@ -179,12 +179,12 @@ class Site:
         *arguments: str,
         pool: str = "threads",
         places: int = 2,
-        before: tuple[str, ...] = (),
+        app: str = "openlearn",
         **variables: str,
     ) -> NodeProcess:
         """Start a Celery worker for the queue “scrape” and wait until it listens."""
-        program = (*before, sys.executable, "-m", "celery", "-A", "openlearn", "worker", "-Q", "scrape")
-        options = ("--pool", pool, "--concurrency", str(places), "--without-mingle", "--without-gossip")
+        program = (sys.executable, "-m", "celery", "-A", app, "worker", "-Q", "scrape")
+        options = ("--pool", pool, "--concurrency", f"{places}", "--without-mingle", "--without-gossip", "-l", "INFO")
         worker = self.launch(*options, *arguments, program=program, CELERY_BROKER_URL=broker.url, **variables)
         worker.printed(" ready.")
         return worker

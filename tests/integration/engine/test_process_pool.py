@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
+from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
 from scheduler.engine.heartbeat import Identity
 from scheduler.execution import child as child_process
@@ -46,7 +47,7 @@ def run_of(task: str, **kwargs: Any) -> OwnedRun:
 class Bench:
     """A process pool, and what it reported."""
 
-    def __init__(self, *, size: int = 1, runs_per_child: int = 100) -> None:
+    def __init__(self, *, size: int = 1, **settings: Any) -> None:
         self.outcomes: queue.Queue[Outcome] = queue.Queue()
         self.pool = ProcessPool(
             name="processpool",
@@ -54,8 +55,7 @@ class Bench:
             report=lambda _, outcome: self.outcomes.put(outcome),
             publish=lambda _: None,
             identity=Identity(),
-            runs_per_child=runs_per_child,
-            memory_mb=None,
+            settings=SchedulerSettings(**settings),
         )
         self.pool.start()
 
@@ -227,6 +227,22 @@ class TestTheProcessPool:
 
         assert outcome.error is not None
         assert "number: ••• is not a whole number" in outcome.error
+
+
+class TestABodyWhoseTimeIsOver:
+    @pytest.mark.parametrize(
+        ("task", "kept"), [("governed.listen", True), ("governed.alisten", True), ("governed.sleep", False)]
+    )
+    def test_may_end_by_itself_for_a_moment(self, task: str, kept: bool) -> None:
+        bench = Bench(timeout_grace_seconds=1.0)
+        child = bench.square(1)["pid"]
+
+        bench.pool.submit(run_of(task)._replace(timeout_seconds=0.3))
+
+        outcome = bench.outcomes.get(timeout=LONG)
+        assert outcome.state is RunState.TIMED_OUT
+        assert (bench.square(2)["pid"] == child) is kept
+        bench.stop()
 
 
 class TestStopping:

@@ -19,7 +19,9 @@ from tests.scenarios.chaos.world import Process, World
 
 NODES = 2
 WORKERS = 2
-PLACES = 4
+POOLS = (("prefork", 2), ("threads", 6))
+"""The pools of workers in turn, and their places. Child processes take a core for seconds to start."""
+
 QUEUE = "chaos"
 
 VARIABLES = {"SCHEDULER_RING_AGAIN_SECONDS": "2"}
@@ -87,10 +89,13 @@ class Crowd:
         return self._world.launch(variables=self._variables, failpoints=self._failpoints())
 
     def _worker(self, *, is_doomed: bool = True) -> Process:
-        options = ("--concurrency", f"{PLACES}", "--without-mingle", "--without-gossip", "-n", f"w{self.launched}@%h")
+        pool, places = POOLS[self.launched % len(POOLS)]
+        options = ("--pool", pool, "--concurrency", f"{places}", "-n", f"w{self.launched}@%h")
         self.launched += 1
         return self._world.launch(
             *options,
+            "--without-mingle",
+            "--without-gossip",
             program=("-m", "celery"),
             command=("-A", "openlearn", "worker", "-Q", QUEUE),
             variables=self._variables,
@@ -109,12 +114,12 @@ def celery(world: World, cycles: int, tell: Progress, *, kind: str) -> Report:
     """Kill nodes, workers, children and the broker with -9 while every run is rung through this kind of broker."""
     with KINDS[kind]() as broker:
         os.environ["CELERY_BROKER_URL"] = broker.url  # the service checks that there is one
-        specs = load.standard(seed=world.seed, start_at=world.soon(15), intervals=max(20, min(cycles, 150)))
+        specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=max(20, min(cycles, 150)))
         load.create(specs, executor=f"celery:{QUEUE}")
         crowd = Crowd(world, broker)
         world.reach(specs)
         for cycle in range(cycles):
-            world.wait(world.chance.uniform(0.2, 1.5))
+            world.wait(world.chance.uniform(0.5, 3.0))
             crowd.kill(world.chance.choice(_WHAT))
             if cycle % 20 == 19:
                 tell(f"{cycle + 1} killed: {dict(crowd.killed)}")
@@ -127,6 +132,7 @@ def celery(world: World, cycles: int, tell: Progress, *, kind: str) -> Report:
             "broker": kind,
             "runs": runs,
             "rings": int(rings),
+            "bodies": verdict.executions,
             "killed": dict(crowd.killed),
             "kills": sum(process.died is not None for process in world.processes),
         },
