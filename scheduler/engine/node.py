@@ -238,7 +238,8 @@ class Node:
     def _become_another(self) -> None:
         """The others took this node for dead: drop what it owned and go on under a new identity."""
         former = self.identity.node
-        self.workload.forget(run.id for run in (dropped := self.workload.take_back()))
+        dropped = self.workload.take_back()
+        self.workload.forget(run.id for run in dropped)
         self._register(successor := Identity(), former=former)
         self.identity.become(successor)
         self._lost.clear()
@@ -284,8 +285,7 @@ class Node:
     def _mark_stopped(self, interrupted: int) -> None:
         early = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
         self._change_state(NodeState.STOPPED, reason=early)
-        # What is still active under this identity has been left behind: account for it now, as for a lost node.
-        # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
+        # What is still active here was left behind: account for it now. The heartbeat alone judges who else is silent.
         most = self._settings.max_recoveries
         reaped = nodes.reap(self._connection, reaper=self.identity.node, reap_after_seconds=None, max_recoveries=most)
         self._endings.add(reaped.ended if reaped is not None else ())
