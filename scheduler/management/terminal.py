@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import IO, Any
+from typing import Any, TextIO
 
 from django.core.management.base import BaseCommand, OutputWrapper
 from django.core.management.color import no_style
@@ -20,17 +20,19 @@ class SafeOutput(OutputWrapper):
     Colours are those that the command names as ``style_func``. In the text itself they are control characters.
     """
 
-    def __init__(self, stream: IO[str] | OutputWrapper) -> None:
-        while isinstance(stream, OutputWrapper):
-            stream = stream._out
-        super().__init__(stream)
+    def __init__(self, stream: TextIO | OutputWrapper) -> None:
+        out: Any = stream
+        while isinstance(out, OutputWrapper):
+            out = out._out
+        super().__init__(out)
+        self._terminal = out
 
-    def write(self, msg: str = "", style_func: Any = None, ending: str | None = None) -> None:
+    def write(self, msg: str = "", style_func: Any = None, ending: str | None = None) -> None:  # type: ignore[override]
         super().write(visible(msg), style_func, ending)
 
     def overwrite(self, text: str) -> None:
         """Show a text in place of the present line, for a progress that moves."""
-        self._out.write(f"{_ANEW}{visible(text)}")
+        self._terminal.write(f"{_ANEW}{visible(text)}")
         self.flush()
 
 
