@@ -4,6 +4,8 @@ from django.views.generic import RedirectView
 
 from scheduler.api.health import metrics_text
 
+admin.autodiscover()
+
 # Bookmarks of django-apscheduler's pages, which ours replace.
 replaced = [
     path("djangojob/", RedirectView.as_view(pattern_name="admin:scheduler_job_changelist")),

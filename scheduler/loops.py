@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from scheduler.errors import DatabaseUnavailable
@@ -164,3 +164,36 @@ def spawn(target: Callable[..., object], *, name: str, args: tuple[Any, ...] = (
     thread = threading.Thread(target=target, args=args, name=name, daemon=True)
     thread.start()
     return thread
+
+
+class Share:
+    """
+    A small share of the time for something that is mostly quick, and may be costly for a while.
+
+    After it took longer than ``quick_seconds`` it is due again when that time has passed ``rest`` times.
+    """
+
+    def __init__(self, *, quick_seconds: float, rest: float) -> None:
+        self._quick_seconds = quick_seconds
+        self._rest = rest
+        self._due_at = 0.0
+
+    @property
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._due_at
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds until it is due."""
+        return max(0.0, self._due_at - time.monotonic())
+
+    @contextlib.contextmanager
+    def spent(self) -> Iterator[None]:
+        """Measure it, also when it fails."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            took = time.monotonic() - began
+            if took > self._quick_seconds:
+                self._due_at = time.monotonic() + self._rest * took

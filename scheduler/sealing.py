@@ -13,14 +13,15 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
-
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scheduler import conf
 from scheduler.errors import InvalidArguments
 from scheduler.messages import declare
 from scheduler.untouched import json
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 MARK = "$sealed"
 """The one key of an object that stands for a sealed value."""
@@ -87,6 +88,8 @@ def unseal(value: Mapping[str, str], *, place: Place | None = None) -> Any:
 
 def is_present(value: Mapping[str, str]) -> bool:
     """Whether a value was sealed with the project's present key."""
+    from cryptography.fernet import InvalidToken
+
     try:
         _present_key().decrypt(value[MARK].encode())
     except (InvalidToken, AttributeError):
@@ -100,6 +103,8 @@ def is_at_home(value: Mapping[str, str], *, place: Place) -> bool:
 
 
 def _opened(value: Mapping[str, str]) -> tuple[Place | None, Any]:
+    from cryptography.fernet import InvalidToken
+
     try:
         text = _fernet().decrypt(value[MARK].encode()).decode()
     except (InvalidToken, AttributeError, UnicodeDecodeError):
@@ -181,5 +186,7 @@ def _present_key() -> MultiFernet:
 
 @lru_cache(maxsize=4)
 def _fernet_for(keys: tuple[str, ...]) -> MultiFernet:
+    from cryptography.fernet import Fernet, MultiFernet  # with the first secret
+
     digests = [hashlib.sha256(b"scheduler.sealing:" + str(key).encode()).digest() for key in keys]
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])

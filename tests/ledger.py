@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 TASK = "tests.nothing"
 
-ANY_JOB: dict[str, Any] = {"since": None, "only": None, "passed_by": "{}", "tzdata": "9999z"}
+ANY_JOB: dict[str, Any] = {"since": None, "recent": None, "only": None, "passed_by": "{}", "tzdata": "9999z"}
 """What a claim asks for that has no restriction."""
 
 

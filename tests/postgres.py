@@ -11,6 +11,7 @@ import secrets
 import shutil
 import signal
 import socket
+import subprocess
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -32,6 +33,7 @@ class Cluster:
     ``with Cluster() as cluster:`` starts it, and removes everything at the end. ``settings`` are server settings such
     as ``{"max_connections": 20}``; with ``password`` the server asks for it (SCRAM) instead of trusting everybody;
     ``parent`` is the folder that gets its files; ``has_clock`` gives the server a clock of its own, for ``set_clock``.
+    ``copy_of`` is the data folder of a stopped cluster, with which this one begins.
     """
 
     user = "postgres"
@@ -43,9 +45,11 @@ class Cluster:
         password: str = "",
         parent: Path | None = None,
         has_clock: bool = False,
+        copy_of: Path | None = None,
     ) -> None:
         self.settings = settings or {}
         self.password = password
+        self.copy_of = copy_of
         self.port = free_port()
         self.directory = Path(tempfile.mkdtemp(prefix="cluster-", dir=parent))
         self.data = self.directory / "data"
@@ -161,12 +165,10 @@ class Cluster:
     def _create(self) -> None:
         programs.make_programs_reachable(account=self.account)
         programs.make_reachable(path=self.data, account=self.account)
-        secret = self.directory / "password"
-        secret.write_text(self.password or secrets.token_urlsafe())
-        os.chown(secret, self.account.uid, self.account.gid)
-        method = "scram-sha-256" if self.password else "trust"
-        options = ["-A", method, "--pwfile", str(secret), "-U", self.user, "-E", "UTF8", "--locale", "C", "--no-sync"]
-        programs.run("initdb", "-D", str(self.data), *options, account=self.account)
+        if self.copy_of is None:
+            self._initialise()
+        else:
+            subprocess.run(["cp", "-a", str(self.copy_of), str(self.data)], check=True)
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": self.port,
@@ -176,6 +178,14 @@ class Cluster:
         }
         with (self.data / "postgresql.conf").open("a") as file:
             file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+
+    def _initialise(self) -> None:
+        secret = self.directory / "password"
+        secret.write_text(self.password or secrets.token_urlsafe())
+        os.chown(secret, self.account.uid, self.account.gid)
+        method = "scram-sha-256" if self.password else "trust"
+        options = ["-A", method, "--pwfile", str(secret), "-U", self.user, "-E", "UTF8", "--locale", "C", "--no-sync"]
+        programs.run("initdb", "-D", str(self.data), *options, account=self.account)
 
     def _pg_ctl(self, *arguments: str, variables: Mapping[str, str] | None = None) -> None:
         try:

@@ -1,6 +1,4 @@
 from django.apps import AppConfig
-from django.db import connections
-from django.db.migrations.executor import MigrationExecutor
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
@@ -21,7 +19,7 @@ class ScrapingConfig(AppConfig):
 def _adopt(*, using: str, **_facts: object) -> None:
     """Let the jobs of earlier releases be instances of templates, once all tables are as this release has them."""
     from openlearn.scraping.services import source_jobs
+    from scheduler.services import installation
 
-    executor = MigrationExecutor(connections[using])
-    if not executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if not installation.missing_in(alias=using):
         source_jobs.adopt_all()

@@ -167,7 +167,7 @@ class NotForIndexing(ScrapingError):
 
     def __init__(self, *, url: str, reason: str) -> None:
         super().__init__(
-            phrase("{url} holds no material: {reason}. What was stored before stays.", url=url, reason=reason)
+            phrase("{url} holds no material: {reason}. Documents that were stored before stay.", url=url, reason=reason)
         )
         self.reason = reason
 
@@ -256,8 +256,8 @@ class MostPagesFail(ScrapingError):
     def __init__(self, *, failing: int, known: int) -> None:
         super().__init__(
             phrase(
-                "{failing} of {known} pages cannot be fetched. What the source itself says was stored. See its failing "
-                "pages for the reasons; a page limit of 0 keeps only what a feed says.",
+                "{failing} of {known} pages cannot be fetched. The contents of the source itself were stored. See its "
+                "failing pages for the reasons. A page limit of 0 keeps only the contents of a feed.",
                 failing=failing,
                 known=known,
             )

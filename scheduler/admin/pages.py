@@ -111,7 +111,7 @@ class Question:
     """When what is done ends by itself."""
 
     skips_runs: bool = True
-    """What is due during a pause is skipped. Otherwise it waits."""
+    """Runs that are due during a pause are skipped. Otherwise they wait."""
 
     must_end: bool = False
     """It has to end by itself. Otherwise it may also last until somebody resumes the job."""

@@ -190,45 +190,6 @@ class Preview(BaseModel):
     fire_times: list[Time]
 
 
-class BulkResult(BaseModel):
-    id: str
-    ok: bool
-    code: str | None
-    detail: str | None
-
-
-class BulkAnswer(BaseModel):
-    action: str
-    dry_run: bool
-    matched: int
-    done: int
-    is_cut: bool = Field(description="More than 1,000 jobs match: ask again for the rest.")
-    results: list[BulkResult]
-
-
-class Refusal(BaseModel):
-    id: Any
-    name: str
-    code: str
-    text: str
-
-
-class BulkProgress(BaseModel):
-    """An action on many, which goes on by itself."""
-
-    id: int
-    subject: Literal["jobs", "runs", "backfill", "template"]
-    action: str
-    total: int = Field(description="Number of rows selected when it began.")
-    done: int
-    refused: int
-    refusals: list[Refusal] = Field(description="Of the first 50 that were refused.")
-    requested_by: str
-    created_at: Time
-    stop_requested_at: Time | None
-    finished_at: Time | None
-
-
 class Tally(BaseModel):
     jobs_executed: int
     jobs_succeeded: int
@@ -305,54 +266,6 @@ class SchedulerStatus(BaseModel):
     jobs_next: Url | None
 
 
-class JobMetrics(Tally):
-    job: str
-    name: str | None
-    last_finished_at: Time
-
-
-class Bucket(Tally):
-    start: Time
-
-
-class Window(BaseModel):
-    since: Time
-    until: Time
-    totals: Tally
-    jobs: list[JobMetrics]
-    jobs_cut: bool
-    series: list[Bucket] | None
-
-
-class Metrics(StatusMetrics):
-    window: Window
-
-
-class HealthCheck(BaseModel):
-    name: str
-    status: Literal["pass", "warn", "fail"]
-    text: str | None
-    value: float | None
-    limit: float | None
-    """The maximum of the value, or the minimum number of nodes."""
-
-    unit: Literal["", "s"]
-
-
-class Health(BaseModel):
-    status: Literal["pass", "warn", "fail"]
-    connection_valid: bool
-    table_exists: bool
-    job_count: int | None
-    error: str | None
-    checked_at: Time | None
-    checks: list[HealthCheck]
-
-
-class Live(BaseModel):
-    status: Literal["pass"]
-
-
 class Node(BaseModel):
     id: Uuid
     name: str
@@ -377,50 +290,3 @@ class Node(BaseModel):
 
 class Nodes(BaseModel):
     results: list[Node]
-
-
-class TaskDescription(BaseModel):
-    name: str
-    description: str
-    documentation: str
-    executor: str
-    timeout_seconds: float | None
-    idempotent: bool
-    rate: str | None = Field(description="The limit of its starts by a key, such as “host:{host} 1/s”.")
-    concurrency: str | None = Field(description="The limit of its runs at once by a key, such as “host:{host} 2”.")
-    arguments: dict[str, Any] = Field(description="JSON Schema of the arguments.")
-    defaults: dict[str, Any] = Field(description="Policies of a job that says nothing else.")
-
-
-class Tasks(BaseModel):
-    results: list[TaskDescription]
-
-
-class Token(BaseModel):
-    id: str
-    created_at: Time
-    expires_at: Time | None
-
-
-class NewToken(Token):
-    token: str = Field(description="Shown this once.")
-
-
-class Tokens(BaseModel):
-    results: list[Token]
-
-
-class ProblemType(BaseModel):
-    code: str
-    title: str
-
-
-class Resource(BaseModel):
-    name: str
-    href: Url
-
-
-class Index(BaseModel):
-    version: str
-    resources: list[Resource]
-    schema_: Url = Field(serialization_alias="schema")

@@ -145,7 +145,7 @@ class Bulk(Body):
 
 
 class Edit(Body):
-    """The same edit of many jobs. What is not given stays."""
+    """The same edit of many jobs. Members that are left out stay as they are."""
 
     timezone: str | None = Field(default=None, max_length=64, description="Of jobs whose trigger follows a zone.")
     interval_seconds: float | None = Field(default=None, gt=0, description="Of jobs that run at an interval.")

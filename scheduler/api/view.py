@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+import math
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
@@ -40,6 +42,27 @@ class Token(TokenAuthentication):
         except UnicodeDecodeError:
             raise exceptions.AuthenticationFailed("Invalid token.") from None
         return super().authenticate_credentials(token)
+
+
+class FiniteJSON(JSONRenderer):
+    """Renders JSON, which has no infinite numbers: columns of SQL and numbers of a JSON column may be read as such."""
+
+    def render(
+        self, data: Any, accepted_media_type: str | None = None, renderer_context: Mapping[str, Any] | None = None
+    ) -> Any:
+        try:
+            return super().render(data, accepted_media_type, renderer_context)
+        except ValueError:
+            return super().render(_finite(data), accepted_media_type, renderer_context)
+
+
+def _finite(value: Any) -> Any:
+    """Replace each number that JSON does not have by the nearest one that it has. ``NaN`` becomes ``None``."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else math.copysign(sys.float_info.max, value)
+    if isinstance(value, Mapping):
+        return {name: _finite(each) for name, each in value.items()}
+    return [_finite(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 class JSONParser(BaseParser):
@@ -88,7 +111,7 @@ class Resource(ViewSet):
     authentication_classes: Any = (Token, SessionAuthentication)
     permission_classes: Any = (ByAction,)
     throttle_classes: Any = (PerMinute,)
-    renderer_classes = (JSONRenderer,)
+    renderer_classes = (FiniteJSON,)
     parser_classes = (JSONParser,)
     content_negotiation_class = OnlyJSON
     versioning_class = None

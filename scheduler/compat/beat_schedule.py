@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -31,13 +32,18 @@ def load(*, path: str) -> Mapping[str, Any]:
 
     :raises UnusableDeclaration: it does not exist
     """
-    module, separator, attribute = path.partition(":")
+    module, _, attribute = path.partition(":")
+    if not module or not attribute:
+        raise UnusableDeclaration(f"“{path}” is not module:attribute, such as shop.celery:app.")
     try:
-        found: Any = importlib.import_module(module) if separator else None
+        found: Any = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (ImportError, AttributeError) as error:
         raise UnusableDeclaration(f"“{path}” cannot be found: {error}. Write module:attribute.") from None
+    except Exception as error:  # the module is anybody's code
+        text = f"“{module}” cannot be imported: {type(error).__name__}: {error}."
+        raise UnusableDeclaration(text) from error
     found = getattr(getattr(found, "conf", None), "beat_schedule", found)
     if not isinstance(found, Mapping):
         raise UnusableDeclaration(f"“{path}” is a {type(found).__name__}. It must be a dict or a Celery app.")
@@ -62,10 +68,9 @@ def _entry(key: str, entry: Any, *, timezone: str) -> Entry:
         "task": registry.name_of(entry["task"]),
         "trigger": _trigger(entry["schedule"], timezone=timezone),
     }
-    if entry.get("args"):
-        definition["args"] = list(entry["args"])
-    if entry.get("kwargs"):
-        definition["kwargs"] = dict(entry["kwargs"])
+    for name in ("args", "kwargs"):
+        if entry.get(name):
+            definition[name] = _as_json(name, entry[name])
     options = dict(entry.get("options") or {})
     expires = options.pop("expires", None)
     if isinstance(expires, int | float):
@@ -81,6 +86,18 @@ def _entry(key: str, entry: Any, *, timezone: str) -> Entry:
         options["queue"] = queue
     text = f"left out: {', '.join(sorted(map(str, options)))}" if options else ""
     return Entry(key=key, definition=definition, text=text)
+
+
+def _as_json(name: str, value: Any) -> Any:
+    """
+    Return arguments as a file can hold them.
+
+    :raises UnusableDeclaration: one of them is not a JSON value
+    """
+    try:
+        return json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise UnusableDeclaration(f"Its {name} cannot be written as JSON: {error}.") from None
 
 
 def _trigger(schedule: Any, *, timezone: str) -> dict[str, Any]:
@@ -105,4 +122,4 @@ def _trigger(schedule: Any, *, timezone: str) -> dict[str, Any]:
         return celery_schedules.crontab(fields, timezone=timezone)
     if isinstance(getattr(schedule, "run_every", None), timedelta) and kind == "schedule":
         return celery_schedules.interval(schedule.run_every)
-    raise InvalidTrigger(f"Its schedule is a {kind}. There is no such trigger.")
+    raise InvalidTrigger(f"Its schedule is a {kind}, which has no equivalent trigger.")

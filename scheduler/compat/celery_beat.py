@@ -28,6 +28,9 @@ class Taken:
 
     name: str
     is_taken: bool
+    exists: bool = False
+    """A job with this id is there: an earlier call made it, or a person."""
+
     text: str
     """The task and the trigger of the job with the differences, or the reason for leaving it."""
 
@@ -72,7 +75,7 @@ def _rows() -> list[dict[str, Any]]:
 def _take(row: Mapping[str, Any], *, dry_run: bool, actor: str, now: datetime) -> Taken:
     name = row["name"]
     if Job.objects.filter(pk=name).exists():
-        return Taken(name=name, is_taken=False, text="A job with this id exists already.")
+        return Taken(name=name, is_taken=False, exists=True, text="A job with this id exists already.")
     try:
         definition, notes = _definition(row, now=now)
         with database.atomic():

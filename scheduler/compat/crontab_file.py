@@ -20,8 +20,16 @@ _NICKNAMES = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_REDIRECTION = re.compile(r"(?:\d?>>?|&>>?)\s*\S+|\d>&\d")
-_BEFORE = re.compile(r"(?:cd\s+\S+\s*(?:&&|;)\s*)?(?:[A-Za-z_]\w*=\S*\s+)*(?:\S*python[\d.]*\s+)?\S*manage\.py\s+(.*)")
+_REDIRECTIONS = re.compile(r"(?:\s*(?:\d>&\d|(?:\d?>>?|&>>?)\s*(?:\"[^\"]*\"|'[^']*'|[^\s\"'&|;]+)))+\s*$")
+"""At the end of a command: elsewhere the signs may be part of an argument."""
+
+_BEFORE = re.compile(
+    r"(?:cd\s+\S+\s*(?:&&|;)\s*)?(?:(?:\.|source)\s+\S+/activate\s*(?:&&|;)\s*)?"
+    r"(?:[A-Za-z_]\w*=\S*\s+)*(?:\S*python[\d.]*\s+)?\S*manage\.py\s+(.*)"
+)
+"""The parts of a command that only prepare a management command: folder, virtual environment, variables, Python."""
+
+_OF_THE_MAILER = "MAILTO is left out: alert rules report failures, and a channel of the kind “mail” sends them."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +65,8 @@ def read(text: str, *, timezone: str) -> list[Line]:
             if variable[1] in ("CRON_TZ", "TZ"):
                 zone = variable[2].strip("\"'") or timezone
             else:
-                found.append(Line(number=number, text=f"{variable[1]} is left out: set it for the nodes."))
+                left_out = f"{variable[1]} is left out: set it for the nodes."
+                found.append(Line(number=number, text=_OF_THE_MAILER if variable[1] == "MAILTO" else left_out))
             continue
         found.append(_job(number, stripped, zone=zone, keys=keys))
     return found
@@ -90,15 +99,15 @@ def _job(number: int, line: str, *, zone: str, keys: set[str]) -> Line:
 def _split(line: str) -> tuple[str, str]:
     """Return the expression and the command of a line."""
     if line.startswith("@"):
-        nickname, _, command = line.partition(" ")
-        return _NICKNAMES.get(nickname.lower(), nickname.lower()), command.strip()
+        nickname, *rest = line.split(None, 1)
+        return _NICKNAMES.get(nickname.lower(), nickname.lower()), "".join(rest)
     parts = line.split(None, 5)
     return " ".join(parts[:5]), parts[5] if len(parts) > 5 else ""
 
 
 def _management_command(command: str) -> list[str] | None:
     """Return name and arguments of the one management command that a line runs. ``None``: it does something else."""
-    match = _BEFORE.fullmatch(_REDIRECTION.sub("", command).strip())
+    match = _BEFORE.fullmatch(_REDIRECTIONS.sub("", command).strip())
     if match is None or re.search(r"(?<!\\)%", match[1]):
         return None
     try:
@@ -107,7 +116,7 @@ def _management_command(command: str) -> list[str] | None:
         words = list(lexer)
     except ValueError:
         return None
-    if not words or any(re.search(r"[|&;<>`$]", word) for word in words):
+    if not words or words[0].startswith("-") or any(re.search(r"[|&;<>`$]", word) for word in words):
         return None
     return words
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
+
+_LONGEST = 10_000 * 366 * 86_400.0
+"""All of the time that Python's calendar holds."""
 
 _UNITS: dict[str, float] = {
     **dict.fromkeys(("ms", "millisecond", "milliseconds", "milisegundo", "milisegundos"), 0.001),
@@ -25,6 +29,11 @@ _MOST_CHARS = 60
 
 class NotADuration(ValueError):
     """The text is not a duration."""
+
+
+def bounded(seconds: float) -> float:
+    """Return a length that can be written in words. Columns of SQL may hold infinite ones, and ``NaN``."""
+    return 0.0 if math.isnan(seconds) else max(-_LONGEST, min(_LONGEST, seconds))
 
 
 def seconds(text: str) -> float:
@@ -82,7 +91,7 @@ def render(length: float) -> str:
 
 
 def _plain(number: float) -> str:
-    return str(int(number)) if number == int(number) else repr(number)
+    return str(int(number)) if number == int(number) else f"{number:.6f}".rstrip("0")
 
 
 def iso(length: float) -> str:

@@ -43,13 +43,13 @@ def release() -> str:
 
 @cache
 def rank() -> str:
-    """Return the release in a form that compares with those of other processes. What names none is older than all."""
+    """Return the release in a form that can be compared between processes. An unnamed one is older than all."""
     found = release()
     return found if _RELEASE.fullmatch(found) else ""
 
 
 def is_older(release: str, *, than: str) -> bool:
-    """Whether one release came before another. What names no release came first."""
+    """Whether one release came before another. An unnamed release came first."""
     if not _RELEASE.fullmatch(than):
         return False
     return not _RELEASE.fullmatch(release) or release < than

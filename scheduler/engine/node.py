@@ -240,6 +240,7 @@ class Node:
         former = self.identity.node
         dropped = self.workload.take_back()
         self.workload.forget(run.id for run in dropped)
+        self.workload.live_on()
         self._register(successor := Identity(), former=former)
         self.identity.become(successor)
         self._lost.clear()
@@ -264,9 +265,8 @@ class Node:
     def _settled(self, outcomes: Sequence[Outcome]) -> None:
         self.workload.log_ended(outcomes)
         self._endings.add(self.workload.ended(outcomes))
-        ended = [outcome.run_id for outcome in outcomes]
-        self.workload.forget(ended)
-        if self.workload.end_limited(ended):
+        self.workload.settle(outcomes, node=self.identity.node)
+        if self.workload.end_limited(outcome.run_id for outcome in outcomes):
             self.loop.duty(Grant).soon()
             self.wakeups.wake()
 

@@ -1,9 +1,9 @@
 """
 The pacemaker: watches a node from a process of its own, and beats for it while its interpreter stands still.
 
-A node that cannot say that it is alive is not dead as long as its process lives. So its runs stay its own. What has not
-begun there goes back to the queue, and the log and the node's row name the run that keeps the interpreter to itself. A
-process that is stopped (SIGSTOP) or gone gets no such help: other nodes take its work over.
+A node that cannot report that it is alive is not dead as long as its process lives. So its runs stay its own. Runs that
+have not begun there go back to the queue, and the log and the node's row name the run that keeps the interpreter to
+itself. A process that is stopped (SIGSTOP) or gone gets no such help: other nodes take its work over.
 
 A node that stands still for too long, or whose threads cannot work any more, is ended, so that whoever runs it can
 start it again.
@@ -211,7 +211,7 @@ class StandIn:
 
 
 class Deputy(Protocol):
-    """What a node does in the database."""
+    """The writes of a node to the database."""
 
     def step_in(self, reading: Reading, *, runs: Sequence[int]) -> None:
         """Log what keeps the interpreter, beat, and give back what has not begun."""

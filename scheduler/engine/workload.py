@@ -40,6 +40,11 @@ class Workload:
         self.pools = pools
         self._settings = settings
         self._owned: dict[int, OwnedRun] = {}
+        """The latest taking of each run. One that was given back unbegun may be taken again."""
+
+        self._former: dict[int, OwnedRun] = {}
+        """Runs whose bodies began, or whose outcomes wait, from before this node was taken for dead."""
+
         self._pending: dict[str, deque[OwnedRun]] = {name: deque() for name in pools}
         self._unmarked: dict[int, float] = {}
         self._limited: set[int] = set()
@@ -50,12 +55,12 @@ class Workload:
         return len(self._owned)
 
     def get(self, run_id: int) -> OwnedRun | None:
-        """Return a run that this node owns."""
-        return self._owned.get(run_id)
+        """Return a run that this node owns, or owned before it was taken for dead."""
+        return self._owned.get(run_id) or self._former.get(run_id)
 
     @property
     def is_idle(self) -> bool:
-        return not self._owned
+        return not (self._owned or self._former)
 
     def room(self) -> dict[str, int]:
         """Return for each executor how many more runs this node may own."""
@@ -94,8 +99,8 @@ class Workload:
             wanted = min(self.wanted(name), len(pending)) if pending else 0
             for _ in range(wanted):
                 run = pending.popleft()
-                if run.id not in self._owned:
-                    continue  # an earlier body of it has ended meanwhile: it is recorded
+                if self._owned.get(run.id) is not run:
+                    continue  # it is recorded, or was given back and taken once more: that taking is in line too
                 if pool.holds(run.id):
                     pending.append(run)  # its body lives from when this node was taken for dead: it ends first
                     continue
@@ -104,7 +109,9 @@ class Workload:
 
     def shares(self, runs: Iterable[OwnedRun]) -> dict[int, Share]:
         """Return what limits say of those runs whose tasks have any."""
-        return {run.id: _share(task, run) for run in runs if (task := _task(run.task)) is not None and task.limits}
+        runs = tuple(runs)
+        tasks = {name: task for name in {run.task for run in runs} if (task := _task(name)) is not None and task.limits}
+        return {run.id: _share(tasks[run.task], run) for run in runs if run.task in tasks} if tasks else {}
 
     def note_limited(self, run_ids: Iterable[int]) -> None:
         """These runs start, and hold a place that others may wait for."""
@@ -136,7 +143,7 @@ class Workload:
         begun = {run_id for pool in self.pools.values() for run_id in pool.begun()}
         lasting = []
         for run_id, at in list(self._unmarked.items()):
-            if run_id not in self._owned:
+            if self.get(run_id) is None:
                 self._unmarked.pop(run_id, None)
             elif at < before and run_id in begun:
                 self._unmarked.pop(run_id, None)
@@ -145,13 +152,13 @@ class Workload:
 
     def cancel(self, run_id: int) -> None:
         """Tell a run to end."""
-        run = self._owned.get(run_id)
+        run = self.get(run_id)
         if run is not None:
             self.pools[run.executor].cancel(run_id)
 
     def ended(self, outcomes: Iterable[Outcome]) -> list[EndedRun]:
         """Return the enqueued runs among those that ended."""
-        owned = (self._owned.get(outcome.run_id) for outcome in outcomes)
+        owned = (self.get(outcome.run_id) for outcome in outcomes)
         return [EndedRun(run.id, run.task, run.public_id) for run in owned if run is not None and run.public_id]
 
     def log_ended(self, outcomes: Sequence[Outcome]) -> None:
@@ -164,7 +171,7 @@ class Workload:
                 self._log(outcome)
 
     def _log(self, outcome: Outcome) -> None:
-        run = self._owned.get(outcome.run_id)
+        run = self.get(outcome.run_id)
         logger.log(
             logging.WARNING if outcome.is_failure else logging.INFO,
             events.RUN_FINISHED,
@@ -182,6 +189,22 @@ class Workload:
         """These runs are off the node's hands."""
         for run_id in run_ids:
             self._owned.pop(run_id, None)
+
+    def settle(self, outcomes: Iterable[Outcome], *, node: str) -> None:
+        """
+        Forget runs whose outcomes are off this node's hands.
+
+        ``node`` is its present id. A body that began under a former one ends no taking of its run since.
+        """
+        for outcome in outcomes:
+            self._former.pop(outcome.run_id, None)
+            if outcome.node in ("", node):
+                self._owned.pop(outcome.run_id, None)
+
+    def live_on(self) -> None:
+        """This node goes on under another id, and owns nothing yet: what has begun is of its former life."""
+        self._former.update(self._owned)
+        self._owned.clear()
 
     def runs_dry(self, executor: str) -> bool:
         """Whether the executor has a free place, or soon has one."""

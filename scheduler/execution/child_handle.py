@@ -210,7 +210,8 @@ class Child:
 
     def close(self) -> None:
         """Close the pipe, upon which the child ends by itself, and kill it if it does not."""
-        self._pipe.close()
+        with contextlib.suppress(OSError):  # a task in a thread may have closed what the node had open
+            self._pipe.close()
         self._process.join(1)
         self.kill()
         self._process.join(1)

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from scheduler.conf import SchedulerSettings
 from scheduler.core import reasons
 from scheduler.core.states import RunState
-from scheduler.execution.child_handle import Child, ChildDidNotStart, ChildDied, ChildNeverBegan
+from scheduler.execution.child_handle import Child, ChildDied, ChildNeverBegan
 from scheduler.execution.pools import Deadline, Identity, Pool, PoolFactory, Publish, Report
 from scheduler.execution.runner import now_microseconds, timeout_of
 from scheduler.execution.values import clean
@@ -122,24 +122,24 @@ class ProcessPool(Pool):
 
     def _outcome(self, place: int, run: OwnedRun) -> Outcome | None:
         """Run a body in the child of this place. Return ``None`` if the pool stops."""
-        tries = _TRIES
+        tries, node = _TRIES, self._identity.node
         while (child := self._ready_child(place)) is not None:  # it may have died while it was idle
             child.belongs_to(run.id)
             self._begun[run.id] = (run, child)
             tries -= 1
             try:
-                return self._run(child, run, may_try_again=tries > 0)
+                return self._run(child, run, node=node, may_try_again=tries > 0)
             except ChildNeverBegan as died:
                 logger.warning(events.CHILD_NEVER_BEGAN, extra={"run": run.id, "error": str(died)})
             except Exception as fault:  # what a child answers is anybody's, and must not cost the pool a place
                 logger.exception(events.CHILD_ANSWERED_NONSENSE, extra={"run": run.id})
                 child.kill()
-                return _unusable(run, fault)
+                return _unusable(run, fault, node=node)
         return None
 
-    def _run(self, child: Child, run: OwnedRun, *, may_try_again: bool) -> Outcome:
+    def _run(self, child: Child, run: OwnedRun, *, node: str, may_try_again: bool) -> Outcome:
         """:raises ChildNeverBegan: only if it may be tried again"""
-        started, node = now_microseconds(), self._identity.node
+        started = now_microseconds()
         last = Note(run_id=run.id, progress=None, log="")
 
         def publish(note: Note) -> None:
@@ -191,7 +191,7 @@ class ProcessPool(Pool):
             try:
                 child = self._children[place] = Child(memory_mb=self._memory_mb)
                 child.await_ready()
-            except (ChildDidNotStart, OSError) as error:  # the system may have no room for another process
+            except Exception as error:  # noqa: BLE001 - whatever it is, the pool must not lose the place
                 logger.error(events.CHILD_FAILED_TO_START, extra={"executor": self.name, "error": str(error)})
                 if child is not None:
                     child.close()
@@ -202,7 +202,9 @@ class ProcessPool(Pool):
         return None
 
 
-def _unusable(run: OwnedRun, fault: Exception) -> Outcome:
+def _unusable(run: OwnedRun, fault: Exception, *, node: str) -> Outcome:
     now = now_microseconds()
-    error = f"ChildDied: What its process answered cannot be used ({type(fault).__name__}: {fault})."
-    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=clean(error)[:2000])
+    error = f"ChildDied: The answer of its process cannot be used ({type(fault).__name__}: {fault})."
+    return Outcome(
+        run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=clean(error)[:2000], node=node
+    )

@@ -12,8 +12,9 @@ from scheduler.errors import StatementCancelled
 from scheduler.execution.batching import Batcher
 from scheduler.execution.pools import Identity
 from scheduler.execution.runner import now_microseconds
+from scheduler.loops import Share
 from scheduler.store.recording import finishing, held_runs, rollups
-from scheduler.store.recording.finishing import Note, Outcome, Recorded
+from scheduler.store.recording.finishing import FollowUps, Note, Outcome, Recorded
 from scheduler.store.sessions.connections import Connection, concerns_rows
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
@@ -38,6 +39,9 @@ class Recorder:
     ``settled`` is told which runs are off this node's hands: recorded, or no longer its own. ``released`` is called
     when held runs wait in line because one of their job has ended.
     """
+
+    refused = 0
+    """Outcomes of runs that were no longer this node's."""
 
     def __init__(
         self,
@@ -64,14 +68,14 @@ class Recorder:
             group_weight=_GROUP_CHARACTERS,
             backlog_weight=_BACKLOG_CHARACTERS,
         )
-        self.refused = 0
-        """Outcomes of runs that were no longer this node's."""
-
         self._to_reset: frozenset[int] = frozenset()
         """Successes whose jobs still count the failures before them: somebody had locked these jobs."""
 
         self._uncounted: frozenset[int] = frozenset()
         """Runs that are recorded and in no roll-up yet: somebody had locked the roll-up."""
+
+        self._held_share = Share(quick_seconds=0.1, rest=5)
+        """Held runs are looked at. The loop of the node makes up for what is left out."""
 
         self._careful_until = 0.0
         self._node = identity.node
@@ -180,17 +184,29 @@ class Recorder:
     def _follow(self, recorded: frozenset[int], followed: frozenset[int]) -> None:
         """Do what follows from outcomes that are recorded: a failure of it is made up for by the loop of the node."""
         try:
-            follow_ups = finishing.follow_ups(self.connection)
+            follow_ups = self._follow_ups()
             if follow_ups.resets:
                 self._to_reset |= finishing.reset_failures(self.connection, runs=recorded - followed)
             if follow_ups.task_resets:
                 finishing.end_task_streaks(self.connection, runs=recorded)
             if self._uncounted:
                 self._uncounted = rollups.count(self.connection, runs=self._uncounted, node=self._node)
-            if follow_ups.releases and held_runs.release_behind(self.connection, runs=recorded):
-                self._released()
+            if follow_ups.releases:
+                self._release_behind(recorded)
         except Exception as error:  # noqa: BLE001 - the outcomes are in the ledger: they must not be written again
             logger.warning(events.RECORDER_FOLLOWS_LATER, extra={"error": str(error)[:500]})
+
+    def _follow_ups(self) -> FollowUps:
+        if not self._held_share.is_due:
+            return finishing.follow_ups(self.connection, held=False)
+        with self._held_share.spent():
+            return finishing.follow_ups(self.connection)
+
+    def _release_behind(self, recorded: frozenset[int]) -> None:
+        with self._held_share.spent():
+            released = held_runs.release_behind(self.connection, runs=recorded)
+        if released:
+            self._released()
 
     def _write(self, outcomes: Sequence[Outcome]) -> Recorded:
         """Write a batch, with care if one of its rows makes that fail."""

@@ -8,6 +8,7 @@ import inspect
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from dataclasses import dataclass
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -31,8 +32,7 @@ from scheduler.untouched import json, time
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_REASON = 2000
-"""Characters of an error that is stored as a message beside its text."""
+_LONGEST_REASON = 2000  # characters of an error that is stored as a message beside its text
 
 _STOPPED_STATES = {
     StopReason.CANCELLED: RunState.CANCELLED,
@@ -110,11 +110,7 @@ def execute(
 def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callable[[], None] | None) -> Outcome:
     value: Any = None
     result: str | None = None
-    error: str | None = None
-    traceback = ""
-    retry_after: float | None = None
-    reason: Message | None = None
-    state = RunState.SUCCEEDED
+    ending = _SUCCESS
     token = context.enter(current)
     try:
         failpoints.hit("run.before_user_code")
@@ -122,35 +118,56 @@ def _execute(run: OwnedRun, current: CurrentRun, *, started: int, at_end: Callab
         if value is not None:
             result = result_as_json(value, limit=conf.get().max_result_bytes)
     except BaseException as raised:  # noqa: BLE001 - the body is anybody's code; SystemExit must not end the pool
-        state = _state_after(raised, current)
-        reason = _reason_for(state, raised, current)
-        if state is not RunState.SKIPPED:
-            error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
-        if isinstance(raised, Retry):
-            retry_after = raised.after.total_seconds()
+        ending = _ending_after(raised, current)
     finally:
         try:
             if at_end is not None:
                 at_end()
         finally:
             context.leave(token)
-    if current.secrets:
-        result, error = _masked(result, current.secrets), _masked(error, current.secrets)
-        traceback = masked(traceback, current.secrets)
     return Outcome(
         run_id=run.id,
-        state=state,
+        state=ending.state,
         started=started,
         finished=now_microseconds(),
-        result=result,
-        error=None if state is RunState.CANCELLED else error,
-        traceback=traceback,
-        reason=reason,
-        retry_after_seconds=retry_after,
+        result=_masked(result, current.secrets) if current.secrets else result,
+        error=ending.error,
+        traceback=ending.traceback,
+        reason=ending.reason,
+        retry_after_seconds=ending.retry_after_seconds,
         value=value,
         log=current.logbook.text() if current.logbook is not None else "",
         progress=progress_of(current),
         node=current.node,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ending:
+    """The part of an outcome that depends on an exception."""
+
+    state: RunState
+    error: str | None = None
+    traceback: str = ""
+    reason: Message | None = None
+    retry_after_seconds: float | None = None
+
+
+_SUCCESS = _Ending(state=RunState.SUCCEEDED)
+
+
+def _ending_after(raised: BaseException, current: CurrentRun) -> _Ending:
+    state = _state_after(raised, current)
+    reason = _reason_for(state, raised, current)
+    error, traceback = None, ""
+    if state is not RunState.SKIPPED:
+        error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
+    return _Ending(
+        state=state,
+        error=None if state is RunState.CANCELLED else _masked(error, current.secrets),
+        traceback=masked(traceback, current.secrets),
+        reason=reason,
+        retry_after_seconds=raised.after.total_seconds() if isinstance(raised, Retry) else None,
     )
 
 
@@ -275,9 +292,8 @@ def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> 
 def _worded(raised: BaseException, secrets: tuple[str, ...]) -> Message | None:
     """Return what an error of this project says as a reason, so that people read it in their language."""
     said = vars(raised).get("message")
-    if not isinstance(said, Message) or len(said) > _LONGEST_REASON or masked(clean(said), secrets) != said:
-        return None
-    return reasons.as_reason(said)
+    is_safe = isinstance(said, Message) and len(said) <= _LONGEST_REASON and masked(clean(said), secrets) == said
+    return reasons.as_reason(said) if is_safe else None
 
 
 def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:

@@ -91,7 +91,7 @@ class ThreadPool(Pool):
         return tuple(self._begun)
 
     def holds(self, run_id: int) -> bool:
-        return run_id in self._begun or run_id in tuple(self._stuck.values())
+        return run_id in self._begun or (bool(self._stuck) and run_id in tuple(self._stuck.values()))
 
     def cancel(self, run_id: int) -> None:
         begun = self._begun.get(run_id)
@@ -168,10 +168,11 @@ class ThreadPool(Pool):
         """Report a run that this thread could not run to its end. Return false if the thread has a successor."""
         with contextlib.suppress(Exception):  # there may be no memory left to log it
             logger.error(events.POOL_FAULT, extra={"executor": self.name, "run": run.id}, exc_info=fault)
-        outcome = None
+        begun, outcome = self._begun.get(run.id), None
+        node = self._identity.node if begun is None else begun.current.node
         while outcome is None:
             try:
-                outcome = _abandoned(run, fault)
+                outcome = _abandoned(run, fault, node=node)
             except MemoryError:  # another body may have taken it all, and ends some time
                 time.sleep(NO_MEMORY_SECONDS)
         thread = threading.get_ident()
@@ -233,10 +234,10 @@ class ThreadPool(Pool):
         )
 
 
-def _abandoned(run: OwnedRun, fault: BaseException) -> Outcome:
+def _abandoned(run: OwnedRun, fault: BaseException, *, node: str) -> Outcome:
     now = now_microseconds()
     error = f"{type(fault).__name__}: its thread could not go on."
-    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error)
+    return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error, node=node)
 
 
 def _never_begun(begun: _Begun) -> Outcome:

@@ -54,7 +54,7 @@ def add_arguments(parser: CommandParser, *, applies: bool) -> None:
     parser.add_argument("--rollback", action="store_true", help="Let this release win over a newer one.")
     parser.add_argument("--json", action="store_true", dest="as_json", help="Print the steps as JSON.")
     if not applies:
-        parser.epilog = "Exit code 0: up to date; 1: something is refused or cannot be read; 2: there are changes."
+        parser.epilog = "Exit code 0: up to date; 1: something is refused or unreachable; 2: there are changes."
 
 
 def options(given: dict[str, Any]) -> Options:

@@ -113,9 +113,11 @@ def facts(document: dict[str, Any]) -> str:
     return "\n".join(f"{name.ljust(width)}  {_cell(value, widest=10_000)}" for name, value in document.items())
 
 
-def guarded(work: Callable[[], None]) -> None:
+def guarded(work: Callable[[], None], *, not_asked: int = NOT_ASKED) -> None:
     """
     Do it, and end with a sentence and an exit code instead of a traceback.
+
+    ``not_asked``: the exit code where there is no such row, or no database.
 
     :raises CommandError: with the exit code
     """
@@ -132,18 +134,18 @@ def guarded(work: Callable[[], None]) -> None:
     except KeyboardInterrupt:
         raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
     except _NOT_FOUND as error:
-        raise CommandError(str(error), returncode=NOT_ASKED) from None
+        raise CommandError(str(error), returncode=not_asked) from None
     except SchedulerError as error:
         raise CommandError(str(error), returncode=REFUSED) from None
     except Error as error:
         # What is wrong with the installation says more than the statement that found out.
         found = installation.check().error
         text = found or explain(error=error)
-        raise CommandError(text, returncode=NOT_ASKED) from None
+        raise CommandError(text, returncode=not_asked) from None
 
 
 def discard_output() -> None:
-    """Write nowhere from now on. What is still buffered has no place to go."""
+    """Discard all further output. The rest of the buffer cannot be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

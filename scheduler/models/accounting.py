@@ -41,6 +41,12 @@ class RemovedJob(models.Model):
 
     job_key = models.CharField(_("job id"), max_length=255, primary_key=True)
     removed_at = models.DateTimeField(_("removed at"), db_default=Now())
+    since = models.DateTimeField(
+        _("detached until"), null=True, help_text=_("Runs that were scheduled before this are detached.")
+    )
+    again = models.DateTimeField(
+        _("to be tried again"), null=True, help_text=_("The first run that was locked, and is tried again at the end.")
+    )
 
     class Meta:
         verbose_name = _("removed job")

@@ -1,4 +1,4 @@
-"""What holds runs back: paused queues, and limits by key: the pace of each, and the runs that wait or hold a place."""
+"""Limits on runs: paused queues, and limits by key, with the pace of each and the runs that wait or hold a place."""
 
 from __future__ import annotations
 

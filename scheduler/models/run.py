@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q, Value
-from django.db.models.functions import StrIndex
+from django.db.models.functions import Extract, StrIndex
 from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 
@@ -24,6 +24,9 @@ PARKED = -32_768
 HELD = Q(held=True, finished_at__isnull=True)
 HAS_A_REASON = ~Q(reason_code="") | ~Q(reason_text="")
 """The condition of the index of such runs: a query has to ask for it in the same words."""
+
+SECONDS_TAKEN = Extract("finished_at", "epoch") - Extract("started_at", "epoch")
+"""The duration of a run. PostgreSQL does not subtract infinite times."""
 
 
 class RunQuerySet(models.QuerySet["Run"]):

@@ -28,7 +28,7 @@ LONGEST_DAYS = 36_500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueState:
-    """How a queue stands. Ages are in seconds."""
+    """The present state of a queue. Ages are in seconds."""
 
     name: str
     queued: int

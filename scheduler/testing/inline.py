@@ -189,7 +189,7 @@ class _Savepoints:
     """
     Lets a body behave in the transaction of a test as nearly as on a node, where its statements commit one by one.
 
-    What it wrote stays when it fails, unless an error of the database left the transaction unusable. Its callbacks of
+    Its writes stay when it fails, unless an error of the database left the transaction unusable. Its callbacks of
     ``transaction.on_commit`` are called at its end.
     """
 

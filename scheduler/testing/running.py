@@ -20,8 +20,8 @@ def run_due(*, check: bool = False) -> list[Run]:
     """
     Run what is due now, each run once, and return the rows of the ledger that ended, oldest first.
 
-    Missed and skipped fire times are among them. What the bodies enqueue, retries and runs that waited for another one
-    stay for the next call. ``check`` raises for runs that did not succeed.
+    Missed and skipped fire times are among them. Runs that the bodies enqueue, retries and runs that waited for another
+    one stay for the next call. ``check`` raises for runs that did not succeed.
 
     :raises AssertionError: with ``check``, naming each run that failed, with its traceback
     """
@@ -81,7 +81,7 @@ def _next_instant(*, after: datetime) -> datetime | None:
 
 
 class _Ledger:
-    """What was there before, to tell what ended."""
+    """The state before, to tell which runs ended."""
 
     def __init__(self) -> None:
         self._newest = Run.objects.aggregate(newest=Max("pk"))["newest"] or 0

@@ -1,7 +1,12 @@
-"""What a page must not have in any look: problems that axe finds, and more width than the screen."""
+"""
+Problems of a page in every look: rules of axe that it breaks, and more width than the screen.
+
+``SCREENSHOTS=1`` keeps a picture of each page in each look.
+"""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -11,6 +16,9 @@ from tests.own_markup import IS_UNFOLD
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+OF_COLOURS = ["color-contrast", "link-in-text-block"]
+"""The rules whose result depends on the scheme: it changes colours and moves nothing."""
+
 LOOKS = [(1400, "light"), (1400, "dark"), (320, "light"), (320, "dark")]
 WIDTHS = (1024, 390)
 """Further widths that a page fits on."""
@@ -23,6 +31,13 @@ OF_DJANGO = {
     ("aria-prohibited-attr", ".help-tooltip"): "Django's selection of several names an icon with aria-label",
 }
 """Problems in Django's own markup: the rule of axe, a selector of the elements, and why they are not ours to mend."""
+
+# Links of Django's admin change their colour slowly, when a new scheme is shown as well.
+_STILL = """() => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync("*, *::before, *::after { transition: none !important; animation: none !important; }");
+    document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
+}"""
 
 _RUN = """([rules, ours, known]) => axe.run(ours || document, {runOnly: rules}).then(found => found.violations.flatMap(
     rule => rule.nodes
@@ -41,17 +56,19 @@ def problems(page: Page, *, name: str, ours: str = "") -> list[str]:
     """
     found = []
     page.evaluate(AXE)
+    page.evaluate(_STILL)
     for width, scheme in LOOKS:
         page.set_viewport_size({"width": width, "height": 900})
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.wait_for_timeout(250)  # links of Django's admin change their colour slowly
-        page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+        if "SCREENSHOTS" in os.environ:
+            page.screenshot(path=SCREENSHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
         if (wide := page.evaluate("document.documentElement.scrollWidth")) > width:
             found.append(f"{name} ({scheme}): {wide} px wide on a screen of {width} px")
         scope = ours or (".ols, .ols-widget" if IS_UNFOLD else "")
         if scope and not page.locator(scope).count():
             continue
-        said = page.evaluate(_RUN, [RULES, scope, [list(each) for each in OF_DJANGO]])
+        rules = RULES if scheme == "light" else OF_COLOURS
+        said = page.evaluate(_RUN, [rules, scope, [list(each) for each in OF_DJANGO]])
         found += [f"{name} ({width}, {scheme}): {each}" for each in said]
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})

@@ -9,9 +9,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
+from scheduler.services import installation
 from tests.postgres import Cluster, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +57,23 @@ def refusal(result: subprocess.CompletedProcess[str]) -> str:
     assert "Traceback" not in result.stderr
     (sentence,) = result.stderr.strip().splitlines()
     return sentence.removeprefix("CommandError: ").removeprefix("Error: ")
+
+
+@pytest.mark.django_db
+class TestMissingMigrations:
+    def test_are_found_by_their_files(self) -> None:
+        assert installation.missing_in(alias="default") == ()
+
+        MigrationRecorder(connection).record_unapplied("knox", "0009_extend_authtoken_field")
+
+        assert installation.missing_in(alias="default") == ("knox.0009_extend_authtoken_field",)
+        assert installation.missing_migrations() == ("knox.0009_extend_authtoken_field",)
+
+    def test_of_an_app_without_any_are_none(self, settings: Any) -> None:
+        settings.MIGRATION_MODULES = {"knox": None}
+        MigrationRecorder(connection).record_unapplied("knox", "0009_extend_authtoken_field")
+
+        assert installation.missing_in(alias="default") == ()
 
 
 class TestInitSchedulerDb:

@@ -81,14 +81,14 @@ class TestAServerWithoutAFreeConnection:
 
         hog.take_all()
         site.began("job-4", count=len(site.executions("job-4")) + 3)  # by the sessions that nodes have
-        nodes.append(site.launch("--processes", "0", **PATIENT))
+        nodes.append(site.launch("--processes", "0", "--wait", "300", **PATIENT))  # longer than all that follows
         nodes[2].printed("has no connection left")
 
         def all_say_so() -> bool:
             hog.end_sessions("tick")  # whoever was quick enough to get a place loses it again
             return all("too many clients" in node.output for node in nodes[:2])
 
-        wait_until(all_say_so, 30, every=0.5)
+        wait_until(all_say_so, 60, every=0.5)
         hog.let_go()
 
         nodes[2].printed("scheduler.node.started")

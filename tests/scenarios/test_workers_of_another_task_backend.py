@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -14,7 +12,7 @@ from django.utils import timezone
 
 from scheduler.models import Node, Run
 from tests.ledger import add_job, add_run
-from tests.scenarios.site import CHECKOUT, QUICK, Site, environment
+from tests.scenarios.site import CHECKOUT, NodeProcess, Site, environment
 from tests.waiting import wait_until
 
 pytest.importorskip("django_tasks_db")
@@ -28,7 +26,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, *([] if find_spec("django.tasks") else ["djan
 TASKS = {**TASKS, "other": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 """
 
-StartWorker = Callable[[], "subprocess.Popen[bytes]"]
+StartWorker = Callable[[], NodeProcess]
 
 
 def variables(site: Site) -> dict[str, str]:
@@ -36,33 +34,18 @@ def variables(site: Site) -> dict[str, str]:
 
 
 @pytest.fixture
-def start_worker(site: Site) -> Iterator[StartWorker]:
+def start_worker(site: Site) -> StartWorker:
     """Starts a worker of django-tasks-db, whose tables are there."""
     (site.directory / "settings_with_a_backend.py").write_text(SETTINGS, encoding="utf-8")
-    given = environment(site.url, **{**QUICK, **variables(site)})
-    given["PYTHONPATH"] = str(site.directory)
+    given = environment(site.url, **variables(site))
     subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=CHECKOUT, env=given, check=True)
-    started: list[subprocess.Popen[bytes]] = []
+    program = (sys.executable, "manage.py", "db_worker")
 
-    def start() -> subprocess.Popen[bytes]:
-        command = ["db_worker", "--backend", "other", "--interval", "0.1", "--no-startup-delay", "--no-reload"]
-        log = (site.directory / f"worker-{len(started)}.log").open("wb")
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", *command],
-            cwd=CHECKOUT,
-            env=given,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        log.close()
-        started.append(process)
-        return process
+    def start() -> NodeProcess:
+        arguments = ("--backend", "other", "--interval", "0.1", "--no-startup-delay", "--no-reload")
+        return site.launch(*arguments, program=program, **variables(site))
 
-    yield start
-    for process in started:
-        process.kill()
-        process.wait()
+    return start
 
 
 def queued(id: str, *, task: str = "sample.record", **changes: object) -> Run:
@@ -92,7 +75,7 @@ class TestAWorkerOfDjangoTasksDb:
         site.start_node(**variables(site))
         site.run("long", state="running", timeout=60)
 
-        os.killpg(worker.pid, signal.SIGKILL)
+        worker.kill()
 
         ended = site.run("long", state="interrupted", timeout=60)
         assert ended.reason_code == "node_lost"

@@ -4,12 +4,13 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from scheduler import loops
 from scheduler.errors import DatabaseUnavailable
-from scheduler.loops import Loop, Periodic, Server, spawn
+from scheduler.loops import Loop, Periodic, Server, Share, spawn
 
 SOON = 10.0
 ROOT = Path(loops.__file__).parent.parent
@@ -191,3 +192,37 @@ class TestEveryThread:
         thread.join(SOON)
 
         assert (thread.daemon, thread.name) == (True, "brief")
+
+
+class TestAShare:
+    @pytest.fixture
+    def now(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+        now = [1000.0]
+        monkeypatch.setattr(loops, "time", SimpleNamespace(monotonic=lambda: now[0]))
+        return now
+
+    def test_is_all_of_the_time_while_it_is_quick(self, now: list[float]) -> None:
+        share = Share(quick_seconds=0.1, rest=20)
+
+        with share.spent():
+            now[0] += 0.09
+
+        assert share.is_due
+        assert share.seconds == 0
+
+    def test_is_a_small_one_after_it_took_long_or_failed(self, now: list[float]) -> None:
+        share = Share(quick_seconds=0.1, rest=20)
+
+        def be_slow() -> None:
+            now[0] += 0.5
+            raise ValueError("too slow")
+
+        with pytest.raises(ValueError, match="too slow"), share.spent():
+            be_slow()
+        with share.spent():  # something quick beside it
+            pass
+
+        assert not share.is_due
+        assert share.seconds == pytest.approx(10)
+        now[0] += 10
+        assert share.is_due

@@ -1,22 +1,31 @@
-"""Services of scraping for people and jobs, one call each."""
+"""
+Services of scraping for people and jobs, one call each.
 
-from openlearn.scraping.services.discovery import Examination, examine
-from openlearn.scraping.services.extraction import ExtractionSummary, extract_documents
-from openlearn.scraping.services.health import SourceHealth, source_health
-from openlearn.scraping.services.scraping import scrape_source
+The libraries that fetch and read pages are imported at the first use: most processes never scrape.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from openlearn.scraping.services.source_jobs import SCRAPE_TASK, tier_triggers
-from openlearn.scraping.services.sources import (
-    EXTRACT_JOB_ID,
-    EXTRACT_TASK,
-    ensure_extraction_job,
-    pause_sources,
-    remove_source,
-    retry_pages,
-    save_source,
-    scrape_now,
-    take_new_address,
-)
-from openlearn.scraping.services.subscriptions import Imported, export_list, import_list
+
+if TYPE_CHECKING:
+    from openlearn.scraping.services.discovery import Examination, examine
+    from openlearn.scraping.services.extraction import ExtractionSummary, extract_documents
+    from openlearn.scraping.services.health import SourceHealth, source_health
+    from openlearn.scraping.services.scraping import scrape_source
+    from openlearn.scraping.services.sources import (
+        EXTRACT_JOB_ID,
+        EXTRACT_TASK,
+        ensure_extraction_job,
+        pause_sources,
+        remove_source,
+        retry_pages,
+        save_source,
+        scrape_now,
+        take_new_address,
+    )
+    from openlearn.scraping.services.subscriptions import Imported, export_list, import_list
 
 __all__ = [
     "EXTRACT_JOB_ID",
@@ -41,3 +50,30 @@ __all__ = [
     "take_new_address",
     "tier_triggers",
 ]
+
+_HOMES = {
+    "discovery": ("Examination", "examine"),
+    "extraction": ("ExtractionSummary", "extract_documents"),
+    "health": ("SourceHealth", "source_health"),
+    "scraping": ("scrape_source",),
+    "sources": (
+        "EXTRACT_JOB_ID",
+        "EXTRACT_TASK",
+        "ensure_extraction_job",
+        "pause_sources",
+        "remove_source",
+        "retry_pages",
+        "save_source",
+        "scrape_now",
+        "take_new_address",
+    ),
+    "subscriptions": ("Imported", "export_list", "import_list"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(f"{__name__}.{module}"), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,6 +24,7 @@ from scheduler.admin.format.marks import badge as badge
 from scheduler.admin.format.numbers import day as day
 from scheduler.admin.format.numbers import decimal as decimal
 from scheduler.admin.format.numbers import number as number
+from scheduler.core import durations
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.services.masking import MASK as MASK
@@ -68,7 +69,7 @@ def environment_badge() -> SafeString | str:
 
 def span(length: timedelta | float) -> str:
     """``42 s``, ``47 min``, ``3 h``, ``12 days``: the largest unit alone, rounded down."""
-    seconds = abs(length.total_seconds() if isinstance(length, timedelta) else length)
+    seconds = abs(_seconds(length))
     if seconds < 60:
         return _("%d s") % seconds
     if seconds < 3600:
@@ -81,7 +82,7 @@ def span(length: timedelta | float) -> str:
 
 def took(length: timedelta | float) -> str:
     """A duration, exact enough to compare: ``4 ms``, ``59.9 s``, ``2 min 0 s``, ``3 h 2 min``."""
-    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    seconds = _seconds(length)
     if seconds < 1:
         return _("%d ms") % round(seconds * 1000)
     if seconds < 60:
@@ -95,8 +96,7 @@ def took(length: timedelta | float) -> str:
 
 def exactly(length: timedelta | float) -> str:
     """A configured length in full: ``90 s`` is ``1 min 30 s``, and ``5 min`` stays so."""
-    seconds = length.total_seconds() if isinstance(length, timedelta) else length
-    minutes, rest = divmod(seconds, 60)
+    minutes, rest = divmod(_seconds(length), 60)
     hours, minutes = divmod(int(minutes), 60)
     days, hours = divmod(hours, 24)
     said = [
@@ -106,6 +106,10 @@ def exactly(length: timedelta | float) -> str:
         _("%s s") % number_format(f"{rest:.3f}".rstrip("0").rstrip("."), use_l10n=True) if rest else "",
     ]
     return " ".join(filter(None, said)) or _("%d s") % 0
+
+
+def _seconds(length: timedelta | float) -> float:
+    return length.total_seconds() if isinstance(length, timedelta) else durations.bounded(length)
 
 
 def run_time(run: Any) -> str:

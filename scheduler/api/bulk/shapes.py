@@ -1,4 +1,4 @@
-"""What clients send about actions on many runs, and about backfills."""
+"""The requests of clients for actions on many runs, and for backfills."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from django.urls import reverse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from scheduler.api import answers, parsing, shapes
+from scheduler.api import parsing, shapes
+from scheduler.api.bulk import answers
 from scheduler.api.bulk.shapes import BackfillWindow, BulkRuns
 from scheduler.api.idempotency import once
 from scheduler.api.jobs.selecting import selected_by

@@ -13,7 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler import conf
-from scheduler.api import answers, parsing, shapes
+from scheduler.api import parsing, shapes
+from scheduler.api.health import answers
 from scheduler.api.permissions import lacking, may
 from scheduler.api.schema import operation
 from scheduler.api.throttling import PerMinute

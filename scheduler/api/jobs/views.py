@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from scheduler.api import answers, pagination, parsing, shapes
+from scheduler.api.bulk.answers import BulkAnswer
 from scheduler.api.idempotency import once
 from scheduler.api.jobs.selecting import filter_of, order, selected_by
 from scheduler.api.permissions import lacking
@@ -187,9 +188,7 @@ class JobViews(Resource):
         body = parsing.body(request, shapes.TriggerQuestion)
         return Response(preview_of(trigger=body.trigger, count=body.count, after=body.after))
 
-    @operation(
-        answers.BulkAnswer, body=shapes.Bulk, query=shapes.Nothing, problems=(422,), headers=("Idempotency-Key",)
-    )
+    @operation(BulkAnswer, body=shapes.Bulk, query=shapes.Nothing, problems=(422,), headers=("Idempotency-Key",))
     def bulk(self, request: Request) -> Response:
         """
         Pause, resume, run, tag or delete many jobs: by ids, or those that a filter finds.

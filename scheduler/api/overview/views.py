@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from scheduler import conf
 from scheduler.api import answers, openapi, parsing, problems, shapes
 from scheduler.api.jobs.views import preview_of
+from scheduler.api.overview.answers import Index, Metrics, ProblemType, TaskDescription, Tasks
 from scheduler.api.pagination import DEFAULT_LIMIT
 from scheduler.api.schema import operation
 from scheduler.api.view import Resource
@@ -84,7 +85,7 @@ class StatusViews(Resource):
             headers={"Cache-Control": "no-store"},
         )
 
-    @operation(answers.Metrics, query=shapes.MetricsQuery)
+    @operation(Metrics, query=shapes.MetricsQuery)
     def metrics(self, request: Request) -> Response:
         """Say what became of the runs: in all, and in a window by job and, if asked for, by hour or day."""
         query = parsing.query(request, shapes.MetricsQuery)
@@ -160,13 +161,13 @@ def _node(id: UUID) -> Node:
 class TaskViews(Resource):
     permissions: ClassVar = {"list": ("view_job",), "retrieve": ("view_job",)}
 
-    @operation(answers.Tasks, query=shapes.Nothing)
+    @operation(Tasks, query=shapes.Nothing)
     def list(self, request: Request) -> Response:
         """List the tasks that jobs may run, with the JSON Schema of their arguments."""
         parsing.query(request, shapes.Nothing)
         return Response({"results": [_task(task) for task in registry.all()]})
 
-    @operation(answers.TaskDescription, query=shapes.Nothing, problems=(404,))
+    @operation(TaskDescription, query=shapes.Nothing, problems=(404,))
     def retrieve(self, request: Request, name: str) -> Response:
         """Read a task."""
         parsing.query(request, shapes.Nothing)
@@ -212,7 +213,7 @@ class IndexViews(Resource):
     authentication_classes = ()
     permission_classes = ()
 
-    @operation(answers.Index, query=shapes.Nothing, problems=(400, 429), open=True)
+    @operation(Index, query=shapes.Nothing, problems=(400, 429), open=True)
     def index(self, request: Request) -> Response:
         """Name the resources of the API and where its schema is."""
         parsing.query(request, shapes.Nothing)
@@ -237,7 +238,7 @@ class ProblemViews(Resource):
     permission_classes = ()
     throttle_classes = ()
 
-    @operation(answers.ProblemType, query=shapes.Nothing, problems=(400, 404), open=True)
+    @operation(ProblemType, query=shapes.Nothing, problems=(400, 404), open=True)
     def retrieve(self, request: Request, code: str) -> Response:
         """Say what a type of problem means."""
         parsing.query(request, shapes.Nothing)

@@ -40,7 +40,7 @@ class NoteViews(Resource):
         headers=("Idempotency-Key",),
     )
     def add_note(self, request: Request, id: str) -> Response:
-        """Write a note on a run. Whoever sees the run sees it."""
+        """Write a note on a run. It is visible to all who may see the run."""
         return self._write(request, id, RunNoteText, run_notes.add)
 
     @operation(

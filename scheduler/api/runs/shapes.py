@@ -1,4 +1,4 @@
-"""What clients send about runs."""
+"""The requests of clients about runs."""
 
 from __future__ import annotations
 

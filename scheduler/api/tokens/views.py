@@ -9,8 +9,9 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from scheduler.api import answers, parsing, shapes
+from scheduler.api import parsing, shapes
 from scheduler.api.schema import operation
+from scheduler.api.tokens import answers
 from scheduler.api.view import Resource
 from scheduler.services.queries.representations import instant
 

@@ -21,10 +21,10 @@ from scheduler.remote.executors import Ring
 from scheduler.untouched import time
 
 LONGEST_SECONDS = 5.0
-"""How long a broker may take for one batch."""
+"""The longest that a broker may take for one batch."""
 
 _STEP_SECONDS = 2.0
-"""How long a broker may take for each answer, and to accept a connection."""
+"""The longest that a broker may take for each answer, and to accept a connection."""
 
 
 class CeleryBell:

@@ -9,7 +9,7 @@ from scheduler.remote.executors import Ring
 TASK = "scheduler.run"
 
 _LARGEST = {"run": 2**63, "attempt": 2**15, "ring": 2**31}
-"""What the columns of the ledger hold."""
+"""One more than the largest value of each column of the ledger."""
 
 
 def arguments(ring: Ring) -> dict[str, int]:

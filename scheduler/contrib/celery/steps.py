@@ -21,7 +21,7 @@ from scheduler.untouched import time
 logger = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 30.0
-"""How long a worker waits for a database that is starting up, as a node does."""
+"""The longest that a worker waits for a database that is starting up, as a node does."""
 
 _POOLS = {
     "celery.concurrency.prefork": True,
@@ -85,7 +85,7 @@ class Bodies(bootsteps.StartStopStep):
         self._stop(may_wait=False)
 
     def info(self, parent: Any) -> dict[str, Any]:
-        """What ``celery inspect stats`` shows."""
+        """The facts that ``celery inspect stats`` shows."""
         if self.worker is None:
             return {}
         return {"scheduler": {"node": self.worker.node.identity.node, "places": self._places}}

@@ -1,4 +1,4 @@
-"""What the node does around the body of a Django task: the context, the signals, and results as Django keeps them."""
+"""The node's part around the body of a Django task: the context, the signals, and results as Django keeps them."""
 
 from __future__ import annotations
 

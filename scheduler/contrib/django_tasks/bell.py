@@ -17,7 +17,7 @@ from scheduler.remote.executors import Ring
 from scheduler.untouched import time
 
 LONGEST_SECONDS = 5.0
-"""How long a backend may take for one batch. What is left of it is rung again."""
+"""The longest that a backend may take for one batch. The rest of the batch is rung again."""
 
 
 class TasksBell:

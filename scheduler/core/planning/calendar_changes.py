@@ -2,8 +2,8 @@
 Calendars that change: when a job is due by the new ones, without losing and without doubling a fire time.
 
 A fire time that is left out and moved has two times, its own and the one it was moved to, and a change may come between
-them. What was moved to a time that is still to come would be lost if the new calendars move it nowhere: it stays. What
-has run ahead of its own time would run a second time: it has a row before it is due.
+them. One that was moved to a time still to come would be lost if the new calendars move it nowhere: it stays. One that
+ran ahead of its own time would run a second time: it has a row before it is due.
 """
 
 from __future__ import annotations

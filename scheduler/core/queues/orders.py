@@ -12,7 +12,7 @@ LOWEST_PRIORITY, HIGHEST_PRIORITY = -100, 100
 """Of enqueued runs, as Django has them. They compare within a queue."""
 
 JOB_KEY = "/{task}"
-"""What stands where the id of a job would: no job can have it, because no id begins with a slash."""
+"""The value in place of the id of a job. Ids of jobs never begin with a slash."""
 
 LONGEST_TASK = 254
 

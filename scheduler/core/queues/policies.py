@@ -26,7 +26,7 @@ _LONGEST_KEY = 255
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policies:
-    """How enqueued runs of a task are treated. Durations are seconds or a ``timedelta``."""
+    """The rules for enqueued runs of a task. Durations are seconds or a ``timedelta``."""
 
     executor: str = "default"
     timeout: float | timedelta | None = None

@@ -1,4 +1,4 @@
-"""What a task of another framework needs around its body, e.g. one of ``django.tasks``."""
+"""The parts that a task of another framework needs around its body, e.g. one of ``django.tasks``."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Adapter(Protocol):
     def call(
         self, function: Callable[..., Any], *, run: Any, node: str, args: Sequence[Any], kwargs: Mapping[str, Any]
     ) -> Any:
-        """Call the function in the thread or process of the run. What it raises is the outcome. ``run``: an OwnedRun"""
+        """Call the function in the thread or process of the run. An exception is the outcome. ``run``: an OwnedRun"""
 
     def result(self, value: Any) -> Any:
-        """Return a result as the framework keeps it. What it raises is the outcome."""
+        """Return a result as the framework keeps it. An exception is the outcome."""
 
     def ended(self, *, runs: Sequence[EndedRun]) -> None:
-        """Enqueued runs have ended and are recorded. What its receivers raise is logged and raised no further."""
+        """Enqueued runs have ended and are recorded. Exceptions of its receivers are logged and raised no further."""

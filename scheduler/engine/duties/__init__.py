@@ -46,6 +46,6 @@ DUTIES: tuple[type[Duty], ...] = (
     Release,
     Ring,
 )
-"""In the order of a pass. What a body waits for comes first."""
+"""In the order of a pass. Duties that a body waits for come first."""
 
 __all__ = ["DUTIES", "Agenda", "Claim", "Duty", "Grant", "LookAhead", "Reconcile", "Take", "Work"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from scheduler.engine.duty import Agenda, Duty, Work
+from scheduler.loops import Share
 from scheduler.store.accounting import owed
 from scheduler.store.cleaning import removals, restorations
 
@@ -19,6 +20,8 @@ class Account(Duty):
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
         self._after = 0
+        # While a transaction elsewhere is open, the index has all that was attached since.
+        self._restoring_share = Share(quick_seconds=0.1, rest=10)
 
     @property
     def every_seconds(self) -> float:
@@ -31,5 +34,12 @@ class Account(Duty):
         if windows:
             owed.account(connection, windows=windows, node=node)
         detached = removals.detach(connection)
-        attached = restorations.attach(connection)
-        return 0.0 if self._after or detached >= removals.MOST_RUNS or attached else None
+        if self._after or detached or self._attach():
+            return 0.0
+        return None
+
+    def _attach(self) -> int:
+        if not self._restoring_share.is_due:
+            return 0
+        with self._restoring_share.spent():
+            return restorations.attach(self.work.connection)

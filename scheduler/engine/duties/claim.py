@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 
 from scheduler.core.states import RunState
 from scheduler.core.tasks.registry import registry
@@ -17,6 +18,10 @@ from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
+_RECENT_SECONDS = 2.0
+_LOOK_AT_RECENT_SECONDS = 0.25
+"""While much is overdue, jobs that became due just now are claimed so often. Else they would come last."""
+
 
 class Claim(Duty):
     """Claim when the next job is due. When that is, the claim itself or the duty ``LookAhead`` finds out."""
@@ -30,6 +35,11 @@ class Claim(Duty):
 
         self.is_blind = True
         """Whether the latest claim could not tell when the next one is due."""
+
+        self._recent_at = math.inf
+        """When jobs that became due just now come before those that are overdue, in every second claim at most."""
+
+        self._was_partial = False
 
         self.knows_until = 0.0
         """Until when the latest look ahead holds, on the monotonic clock."""
@@ -47,6 +57,7 @@ class Claim(Duty):
     def run(self) -> float:
         began = time.monotonic()
         self.work.positions.advance(self.work.connection)
+        is_partial = self._was_partial = began >= self._recent_at and not self._was_partial
         claimed = claims.claim_due(
             self.work.connection,
             node=self.work.identity.node,
@@ -55,6 +66,7 @@ class Claim(Duty):
             room=self._room(),
             catch_up_limit=self.work.settings.catch_up_limit,
             positions=self.work.positions,
+            recent_seconds=_RECENT_SECONDS if is_partial else None,
         )
         self.work.workload.add(claimed.owned)
         self._report(claimed)
@@ -63,13 +75,24 @@ class Claim(Duty):
             self.agenda.duty(Announce).soon()
         if claimed.remote:
             self.agenda.duty(Ring).note_waiting(claimed.remote)
-        self.has_more = claimed.jobs >= self.work.settings.claim_batch
+        is_full = claimed.jobs >= self.work.settings.claim_batch
+        self._note_backlog(began, is_full=is_full, is_partial=is_partial)
+        self.has_more = is_full or is_partial
         now = time.monotonic()
         seconds = claimed.next_seconds if now < self.knows_until else None
         self.is_blind = seconds is None
         if self.has_more or seconds is None:
             return 0.0
         return min(began + max(0.0, seconds), self.knows_until) - now
+
+    def _note_backlog(self, began: float, *, is_full: bool, is_partial: bool) -> None:
+        """Let recent jobs come first now and then, from a claim that left jobs over to one that did not."""
+        if is_partial:
+            self._recent_at = began + _LOOK_AT_RECENT_SECONDS
+        elif not is_full:
+            self._recent_at = math.inf
+        elif self._recent_at == math.inf:
+            self._recent_at = began + _LOOK_AT_RECENT_SECONDS
 
     def _room(self) -> dict[str, int]:
         """Return the room for runs of the default queue. Runs of other queues are taken when it is their turn."""

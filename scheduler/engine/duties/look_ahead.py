@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from scheduler.core.queues import tracks
 from scheduler.core.tasks.registry import registry
@@ -12,6 +13,7 @@ from scheduler.engine.duties.resume import Resume
 from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
+from scheduler.loops import Share
 from scheduler.store.recording import enqueued, runs
 from scheduler.store.recording.runs import NextDue
 from scheduler.store.sessions.notifications import Channel
@@ -28,6 +30,9 @@ class LookAhead(Duty):
 
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
+        # While a transaction elsewhere is open, the indexes have what was taken or released since.
+        self._queues_share = Share(quick_seconds=0.01, rest=20)
+        self._held_share = Share(quick_seconds=0.05, rest=20)
         self.soon()
 
     def hear(self, subject: str) -> None:
@@ -43,9 +48,7 @@ class LookAhead(Duty):
         claim, take = self.agenda.duty(Claim), self.agenda.duty(Take)
         room = self.work.workload.room()
         has_room = [name for name in room if room[name] > 0 and take.tracks.is_served(name)]
-        due = runs.next_due(
-            self.work.connection, tasks=registry.names(), executors=has_room, since=self.work.positions.due_from
-        )
+        due = self._next_due(has_room)
         queue_seconds = self._look_at_queues(room, due.paused_queues)
         # Whether more waits for a full executor is asked when a place is free again.
         take.look_again(name for name in room if room[name] <= 0)
@@ -60,16 +63,31 @@ class LookAhead(Duty):
         seconds = min(job_seconds, others)
         claim.due_again(seconds=seconds, knows_until=time.monotonic() + self._holds(due, seconds, others))
 
+    def _next_due(self, executors: list[str]) -> NextDue:
+        looks_at_held = self._held_share.is_due
+        with self._held_share.spent() if looks_at_held else nullcontext():
+            return runs.next_due(
+                self.work.connection,
+                tasks=registry.names(),
+                executors=executors,
+                since=self.work.positions.due_from,
+                held=looks_at_held,
+            )
+
     def _look_at_queues(self, room: Mapping[str, int], paused: Mapping[str, float | None]) -> float:
         """Note which queues are paused and what waits on tracks with a queue. Return when to look again, in seconds."""
         take = self.agenda.duty(Take)
         take.tracks.note_paused(paused)
-        found = enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
+        times = [seconds for seconds in paused.values() if seconds is not None]
+        if not self._queues_share.is_due:
+            take.look_again()  # at the heads of those that are known
+            return max(0.0, min([*times, self._queues_share.seconds]))
+        with self._queues_share.spent():
+            found = enqueued.waiting_tracks(self.work.connection, tasks=registry.names())
         if remote := [track for track, _ in found if tracks.is_remote(track)]:
             self.agenda.duty(Ring).note_waiting(remote)
         waiting = {track: seconds for track, seconds in found if tracks.executor_of(track) in room}
         take.tracks.note_waiting(waiting)
-        times = [seconds for seconds in paused.values() if seconds is not None]
         times += [
             _until(seconds, asked_at=take.asked_at(track))
             for track, seconds in waiting.items()

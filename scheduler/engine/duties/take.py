@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.engine.tracks import Tracks
+from scheduler.loops import Share
+from scheduler.store.claiming.heads import Heads
 from scheduler.store.recording import enqueued, runs
 from scheduler.store.sessions import notifications
 from scheduler.store.sessions.notifications import Channel
@@ -39,6 +41,7 @@ class Take(Duty):
         ``None``: not of every one.
         """
 
+        self._heads = Heads()
         self._asked_at: dict[str, float] = {}
         self._knows_pauses = False
 
@@ -102,6 +105,7 @@ class Take(Duty):
             executor=track,
             tasks=registry.names(),
             limit=limit,
+            heads=self._heads,
         )
         self.work.workload.add(taken)
         if len(taken) >= limit:
@@ -141,13 +145,19 @@ class Expire(Duty):
 
     ends_sleep = False
 
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        # While a transaction elsewhere is open, the index has what was taken before it expired.
+        self._share = Share(quick_seconds=0.05, rest=20)
+        super().__init__(work, agenda)
+
     @property
     def every_seconds(self) -> float:
-        return self.work.settings.busy_poll_seconds
+        return max(self.work.settings.busy_poll_seconds, self._share.seconds)
 
     def run(self) -> float | None:
-        missed = enqueued.expire(self.work.connection, node=self.work.identity.node)
+        with self._share.spent():
+            missed = enqueued.expire(self.work.connection, node=self.work.identity.node)
         for run in missed:
             logger.warning(events.RUN_EXPIRED, extra={"run": run.id, "task": run.task})
         self.work.ended(missed)
-        return 0.0 if len(missed) >= enqueued.MOST_EXPIRED else None
+        return self._share.seconds if len(missed) >= enqueued.MOST_EXPIRED else None

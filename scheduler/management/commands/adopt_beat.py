@@ -13,7 +13,7 @@ from scheduler.management.terminal import SafeCommand
 class Command(SafeCommand):
     help = (
         "Make a job of each periodic task in the tables of django-celery-beat, which are not changed. "
-        "Stop Celery beat before, so that tasks are not sent twice. Exit code 1: some were left."
+        "Stop Celery beat before, so that tasks are not sent twice. Exit code 1: some cannot become jobs."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,9 +27,10 @@ class Command(SafeCommand):
         taken = sum(each.is_taken for each in found)
         would = "would be taken over" if dry_run else "taken over"
         self.stdout.write(f"{taken:,} of {len(found):,} {would}.")
-        if taken < len(found):
-            raise CommandError("Some were left as they are; each line says why.", returncode=printing.REFUSED)
+        if taken + sum(each.exists for each in found) < len(found):
+            raise CommandError("Some cannot become jobs; each line says why.", returncode=printing.REFUSED)
 
     def _print_taken(self, taken: Taken) -> None:
-        paint = self.style.SUCCESS if taken.is_taken else self.style.WARNING
-        self.stdout.write(f"{'+' if taken.is_taken else '!'} {taken.name}: {taken.text}", paint)
+        sign = "+" if taken.is_taken else "=" if taken.exists else "!"
+        paint = {"+": self.style.SUCCESS, "!": self.style.WARNING}.get(sign, str)
+        self.stdout.write(f"{sign} {taken.name}: {taken.text}", paint)

@@ -43,63 +43,14 @@ class Command(SafeCommand):
                 argument(part)
             return part
 
-        found = add("list", "List jobs.", printing.add_output)
-        found.add_argument("--state", action="append", choices=("active", "paused", "finished", "broken"))
-        found.add_argument("--task", action="append", default=[])
-        found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
-        found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
-        found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
-        found.add_argument("--drift", action="store_true", help="Only declared jobs that a person changed.")
-        found.add_argument("--undeclared", action="store_true", help="Only jobs paused as no longer declared.")
-        found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=200, metavar="N")
-        add("show", "Show a job.", _one, printing.add_output)
-        coming = add("next", "Say when a job fires next.", printing.add_output)
-        coming.add_argument("job", nargs="?", help="The id of the job; or --cron.")
-        coming.add_argument("--cron", metavar="EXPRESSION", help="A crontab expression that is not saved.")
-        coming.add_argument("--tz", metavar="ZONE", help="Its time zone. Default: TIME_ZONE.")
-        coming.add_argument("-n", dest="count", type=printing.whole(least=1, most=1000), default=10, metavar="N")
-        run = add("run", "Run a job now.", _one, printing.add_output)
-        run.add_argument("--kwargs", metavar="JSON", help="In place of the job's.")
-        run.add_argument("--wait", action="store_true", help="Wait for its end; exit code 1 if it did not succeed.")
-        run.add_argument(
-            "--timeout", type=printing.seconds, default=3600.0, metavar="SECONDS", help="Longest wait. Default: 3600."
-        )
-        edited.add_definition_arguments(add("create", "Create a job.", printing.add_output), is_new=True)
-        edited.add_definition_arguments(
-            add("edit", "Change what is given of a job.", printing.add_output), is_new=False
-        )
-        edited.add_clone_arguments(add("clone", "Copy a job, its secrets included.", printing.add_output))
-        deletion = add("delete", "Delete jobs; their history stays.", _many, printing.add_output)
-        deletion.add_argument("--reason", default="")
-        pause = add("pause", "Pause jobs.", _many, printing.add_output)
-        pause.add_argument("--reason", default="")
-        pause.add_argument("--until", metavar="INSTANT", help="When they resume by themselves.")
-        resume = add("resume", "Resume jobs.", _many, printing.add_output)
-        resume.add_argument("--reason", default="")
-        history = add("changes", "Show who changed a job, when and how; also a deleted one.", _one, printing.add_output)
-        history.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
-        exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
-        exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
-        exporting.add_argument(
-            "--alerts", action="store_true", help="With all rules, channels and dead-man's switches."
-        )
-        importing = add("import", "Create the jobs of an export.", printing.add_output)
-        importing.add_argument("file", help="A file, or “-” for standard input.")
-        importing.add_argument("--update", action="store_true", help="Change those that exist.")
-        importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
-        importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
-
-        bulk_jobs.add_arguments(add("bulk", "Act on all jobs that a filter finds, with progress."))
-        declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
-        declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
-        imported.add_crontab_arguments(add("import-crontab", "Print the jobs of a crontab as a file of declared jobs."))
-        imported.add_beat_arguments(add("import-beat", "Print Celery's beat_schedule as a file of declared jobs."))
-        imported.add_cronjobs_arguments(
-            add("import-cronjobs", "Print django-crontab's CRONJOBS as a file of declared jobs.")
-        )
+        _add_reading_words(add)
+        _add_changing_words(add)
+        _add_file_words(add)
 
     def handle(self, *, word: str, **options: Any) -> None:
-        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options))
+        # Exit code 2 of a plan means changes: a database that is away must not look like them.
+        not_asked = printing.REFUSED if word == "plan" else printing.NOT_ASKED
+        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options), not_asked=not_asked)
 
     def _list(
         self,
@@ -257,6 +208,67 @@ class Command(SafeCommand):
             self.stdout.write(printing.table(rows=document, columns=columns))
         else:
             self.stdout.write(printing.facts(document))
+
+
+AddWord = Callable[..., CommandParser]
+"""Adds a word of the command with its help and the functions that give it arguments."""
+
+
+def _add_reading_words(add: AddWord) -> None:
+    found = add("list", "List jobs.", printing.add_output)
+    found.add_argument("--state", action="append", choices=("active", "paused", "finished", "broken"))
+    found.add_argument("--task", action="append", default=[])
+    found.add_argument("--tag", action="append", default=[], help="Only jobs with all of these.")
+    found.add_argument("--search", default="", metavar="TEXT", help="Part of the name, the id or the task.")
+    found.add_argument("--failing", action="store_true", help="Only jobs with failures in a row.")
+    found.add_argument("--drift", action="store_true", help="Only declared jobs that a person changed.")
+    found.add_argument("--undeclared", action="store_true", help="Only jobs paused as no longer declared.")
+    found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=200, metavar="N")
+    add("show", "Show a job.", _one, printing.add_output)
+    coming = add("next", "Say when a job fires next.", printing.add_output)
+    coming.add_argument("job", nargs="?", help="The id of the job; or --cron.")
+    coming.add_argument("--cron", metavar="EXPRESSION", help="A crontab expression that is not saved.")
+    coming.add_argument("--tz", metavar="ZONE", help="Its time zone. Default: TIME_ZONE.")
+    coming.add_argument("-n", dest="count", type=printing.whole(least=1, most=1000), default=10, metavar="N")
+    history = add("changes", "Show who changed a job, when and how; also a deleted one.", _one, printing.add_output)
+    history.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
+
+
+def _add_changing_words(add: AddWord) -> None:
+    run = add("run", "Run a job now.", _one, printing.add_output)
+    run.add_argument("--kwargs", metavar="JSON", help="In place of the job's.")
+    run.add_argument("--wait", action="store_true", help="Wait for its end; exit code 1 if it did not succeed.")
+    run.add_argument(
+        "--timeout", type=printing.seconds, default=3600.0, metavar="SECONDS", help="Longest wait. Default: 3600."
+    )
+    edited.add_definition_arguments(add("create", "Create a job.", printing.add_output), is_new=True)
+    edited.add_definition_arguments(add("edit", "Change what is given of a job.", printing.add_output), is_new=False)
+    edited.add_clone_arguments(add("clone", "Copy a job, its secrets included.", printing.add_output))
+    deletion = add("delete", "Delete jobs; their history stays.", _many, printing.add_output)
+    pause = add("pause", "Pause jobs.", _many, printing.add_output)
+    pause.add_argument("--until", metavar="INSTANT", help="When they resume by themselves.")
+    resume = add("resume", "Resume jobs.", _many, printing.add_output)
+    for part in (deletion, pause, resume):
+        part.add_argument("--reason", default="", help="Why, for the history of the jobs.")
+    bulk_jobs.add_arguments(add("bulk", "Act on all jobs that a filter finds, with progress."))
+
+
+def _add_file_words(add: AddWord) -> None:
+    exporting = add("export", "Write the definitions of jobs as JSON; secrets are masked.")
+    exporting.add_argument("jobs", nargs="*", metavar="JOB", help="Their ids. Default: all.")
+    exporting.add_argument("--alerts", action="store_true", help="With all rules, channels and dead-man's switches.")
+    importing = add("import", "Create the jobs of an export.", printing.add_output)
+    importing.add_argument("file", help="A file, or “-” for standard input.")
+    importing.add_argument("--update", action="store_true", help="Change those that exist.")
+    importing.add_argument("--reason", default="", help="Why, for the history of the jobs.")
+    importing.add_argument("--dry-run", action="store_true", help="Say what would be done.")
+    declared.add_arguments(add("plan", "Show what “apply” would change of the declared jobs."), applies=False)
+    declared.add_arguments(add("apply", "Create and change the jobs that code and files declare."), applies=True)
+    imported.add_crontab_arguments(add("import-crontab", "Print the jobs of a crontab as a file of declared jobs."))
+    imported.add_beat_arguments(add("import-beat", "Print Celery's beat_schedule as a file of declared jobs."))
+    imported.add_cronjobs_arguments(
+        add("import-cronjobs", "Print django-crontab's CRONJOBS as a file of declared jobs.")
+    )
 
 
 def _jobs(filter: JobFilter) -> Any:

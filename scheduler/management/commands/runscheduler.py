@@ -6,7 +6,7 @@ import logging
 import re
 import time
 from argparse import ArgumentTypeError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import CommandError, CommandParser
 from django.db.utils import Error
@@ -26,7 +26,9 @@ from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
 from scheduler.store.liveness.installation import adopt
 from scheduler.telemetry import events
-from scheduler.telemetry.exporter import MetricsServer
+
+if TYPE_CHECKING:
+    from scheduler.telemetry.exporter import MetricsServer
 
 logger = logging.getLogger(__name__)
 
@@ -60,34 +62,7 @@ class Command(SafeCommand):
             "--queues", metavar="NAME,…", help="Serve these queues only, such as “mail,default”. Default: all."
         )
         parser.add_argument("--name", metavar="NODE", help="The name that people see. Default: the host's name.")
-        parser.add_argument(
-            "--adopt-environment",
-            action="store_true",
-            help="Let this database belong to SCHEDULER_ENVIRONMENT from now on, for a copy that is to run its jobs.",
-        )
-        parser.add_argument(
-            "--apply", action="store_true", help="First create and change the jobs that code and files declare."
-        )
-        parser.add_argument(
-            "--no-alerts",
-            dest="alerts",
-            action="store_false",
-            help="Send no alerts from this node: another one does, or “manage.py send_alerts”.",
-        )
-        parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
-        parser.add_argument(
-            "--metrics-port",
-            type=_address,
-            metavar="[HOST:]PORT",
-            help="Serve Prometheus metrics here. Default host: 127.0.0.1.",
-        )
-        parser.add_argument(
-            "--wait",
-            type=printing.seconds,
-            default=30.0,
-            metavar="SECONDS",
-            help="How long to wait for a database that is starting up. Default: 30.",
-        )
+        _add_start_arguments(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run from the command line. When the node has stopped, its process ends, whatever its tasks left behind."""
@@ -181,6 +156,8 @@ class Command(SafeCommand):
         """
         if address is None:
             return None
+        from scheduler.telemetry.exporter import MetricsServer
+
         try:
             return MetricsServer(host=address[0], port=address[1])
         except OSError as error:
@@ -253,6 +230,38 @@ class Command(SafeCommand):
     def _until_nothing_is_due(self, scheduler: DurableScheduler) -> None:
         while not self._stop.is_set() and not scheduler.is_done:
             self._stop.wait(0.05)
+
+
+def _add_start_arguments(parser: CommandParser) -> None:
+    """Add the options of how a node starts, and of the work beside running jobs."""
+    parser.add_argument(
+        "--adopt-environment",
+        action="store_true",
+        help="Let this database belong to SCHEDULER_ENVIRONMENT from now on, for a copy that is to run its jobs.",
+    )
+    parser.add_argument(
+        "--apply", action="store_true", help="First create and change the jobs that code and files declare."
+    )
+    parser.add_argument(
+        "--no-alerts",
+        dest="alerts",
+        action="store_false",
+        help="Send no alerts from this node: another one does, or “manage.py send_alerts”.",
+    )
+    parser.add_argument("--once", action="store_true", help="Run what is due now, wait for it, and exit.")
+    parser.add_argument(
+        "--metrics-port",
+        type=_address,
+        metavar="[HOST:]PORT",
+        help="Serve Prometheus metrics here. Default host: 127.0.0.1.",
+    )
+    parser.add_argument(
+        "--wait",
+        type=printing.seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="How long to wait for a database that is starting up. Default: 30.",
+    )
 
 
 def _banner(node: Node) -> str:

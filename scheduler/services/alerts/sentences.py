@@ -9,7 +9,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from scheduler.core import reasons
+from scheduler.core import durations, reasons
 from scheduler.core.alerts import CLOSED_BECAUSE, RuleKind
 from scheduler.core.alerts.checks import SENTENCES
 from scheduler.logbook import visible
@@ -34,8 +34,8 @@ def subject(incident: Incident) -> str:
 
 def what(incident: Incident) -> str:
     """Say what is wrong. The subject stands before it."""
-    number = int(incident.measured or 0)
-    length = duration(incident.measured or 0.0)
+    measured = durations.bounded(incident.measured or 0.0)
+    number, length = int(measured), duration(measured)
     said: dict[str, str] = {
         RuleKind.FAILING: ngettext("failed %s time in a row", "failed %s times in a row", number) % count(number),
         RuleKind.BROKEN: _("cannot run"),

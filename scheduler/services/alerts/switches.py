@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import httpx
 from django.db import IntegrityError
 from django.db.models import F, Q, QuerySet
 
@@ -231,6 +230,8 @@ def _of_job(switch: Switch) -> list[str]:
 
 def send(ping: Ping) -> str:
     """Request an address and return the answer, or why there is none."""
+    import httpx  # with the first request
+
     try:
         answer = outgoing.request(url=ping.url, limits=_LIMITS)
     except RequestFailed as error:

@@ -58,7 +58,7 @@ def apply(row: BulkAction, ids: list[int]) -> list[Refusal]:
 
 
 def _cancel(ids: list[int], *, actor: str) -> list[Refusal]:
-    """Cancel what waits in one statement, and ask what runs one by one. What has finished is refused."""
+    """Cancel queued runs in one statement and running ones one by one. Finished runs are rejected."""
     finished = list(Run.objects.finished().filter(pk__in=ids).order_by("pk"))
     runs.cancel_queued(ids=ids, actor=actor)
     running = Run.objects.active().filter(pk__in=ids).exclude(state=RunState.QUEUED).order_by("pk")

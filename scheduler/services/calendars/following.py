@@ -66,5 +66,5 @@ def _problem(form: object, now: datetime) -> InvalidTrigger | None:
 
 
 def replan_some(*, actor: str, via: Via | str) -> int:
-    """Bring jobs to their calendars as they are now; return how many. What is left is for the nodes."""
+    """Bring jobs to their present calendars and return their number. Nodes continue with the rest."""
     return replanning.replan_many(jobs=replanning.find(limit=MOST_AT_ONCE), actor=actor, via=via)

@@ -88,7 +88,7 @@ def _merged(
 def apply(
     *, declared: Sequence[DeclaredObject], options: Options, owner: str, release: str, author: Author
 ) -> tuple[Step, ...]:
-    """Carry out the plan of these objects in one transaction. What is refused leaves the others alone."""
+    """Carry out the plan of these objects in one transaction. A rejected one leaves the others alone."""
     if not declared:
         return ()
     with transactions.atomic():

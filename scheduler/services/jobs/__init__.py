@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Unpack
 
 from scheduler import conf
 from scheduler.core import definition, error_messages, reasons
-from scheduler.core.definition import PolicyValues
 from scheduler.core.jobs import policies as policy_rules
 from scheduler.core.states import ChangeAction, JobSource, JobState, RunKind, RunState, Via
 from scheduler.core.tasks.registry import registry
@@ -18,7 +17,7 @@ from scheduler.models import Job, Run
 from scheduler.services import masking
 from scheduler.services.jobs import editing
 from scheduler.services.jobs.building import unsaved
-from scheduler.services.jobs.calling import Definition, TaskOrName, asynchronous, task_name
+from scheduler.services.jobs.calling import Definition, Stated, TaskOrName, asynchronous, given_definition, task_name
 from scheduler.services.jobs.pauses import end_of_pause
 from scheduler.store import database
 from scheduler.store.clock import database_now
@@ -44,11 +43,6 @@ def create(
     task: TaskOrName,
     trigger: Mapping[str, Any],
     id: str | None = None,
-    name: str | None = None,
-    args: Sequence[Any] | None = None,
-    kwargs: Mapping[str, Any] | None = None,
-    description: str = "",
-    tags: Sequence[str] = (),
     actor: str = "",
     via: Via | str = Via.CODE,
     reason: str = "",
@@ -57,48 +51,59 @@ def create(
     paused: bool = False,
     restored_version: int | None = None,
     now: datetime | None = None,
-    **policies: Unpack[PolicyValues],
+    **stated: Unpack[Stated],
 ) -> Job:
     """
     Create a job that becomes due at the first fire time of its trigger, and wake the nodes.
 
-    ``replace_existing``: a job with this id is brought to this definition instead, as APScheduler does it: arguments
-    and policies that are left out get their defaults. It keeps its history and its state, and its next fire time as
-    well if the trigger stays the same. ``name``, ``description`` and ``tags`` stay if they are left out. ``task`` is a
-    function with ``@task`` or its name. Durations are seconds or a ``timedelta``. The settings and the task supply the
-    policies that are left out. ``actor``, ``via``, ``reason`` and ``restored_version`` go into the history of the job.
+    ``task`` is a function with ``@task`` or its name. ``stated`` are ``args``, ``kwargs``, ``name``, ``description``,
+    ``tags`` and policies. The settings and the task supply policies that are left out. Durations are seconds or a
+    ``timedelta``. ``actor``, ``via``, ``reason`` and ``restored_version`` go into the history of the job.
+
+    ``replace_existing``: a job with this id is brought to this definition instead, as APScheduler does it.
 
     :raises UnknownTask, InvalidArguments, InvalidTrigger, InvalidPolicy, InvalidName: naming the value and the reason
     :raises JobExists: the id is taken
     """
-    policy_rules.refuse_unknown(policies)
-    given: dict[str, Any] = {
-        "task": task_name(task),
-        "args": args or (),
-        "kwargs": kwargs or {},
-        "trigger": trigger,
-        **policies,
-    }
-    given |= {word: text for word, text in (("name", name), ("description", description), ("tags", tags)) if text}
-    author = _author(actor, via, reason, restored_version)
-    defaults = policy_rules.defaults(task=registry.get(given["task"]), settings=conf.get())
-    again: dict[str, Any] = {**defaults, **given, "actor": actor, "via": via, "reason": reason, "now": now}
+    given = given_definition(task=task, trigger=trigger, stated=stated)
+    again = {**given, "actor": actor, "via": via, "reason": reason, "now": now}
     if replace_existing and id is not None and Job.objects.filter(pk=id).exists():
-        return update(job=get(id=id), **again)
+        return _replaced(id, again)
     now = now or database_now()
     job = unsaved(id=id, given=given, source=JobSource(source), paused=paused, actor=actor, now=now)
     with database.atomic():
-        if replace_existing and rows.is_unadopted(id=job.id):
-            rows.take_over(job=job, author=author)
+        if _is_written(job, replaces=replace_existing, author=_author(actor, via, reason, restored_version)):
             return job
-        try:
-            rows.insert(job=job, author=author)
-        except JobExists:
-            if not replace_existing:
-                raise
-            # Another process created it since this one looked.
-            return update(job=get(id=job.id), **again)
-    return job
+        return _replaced(job.id, again)
+
+
+def _is_written(job: Job, *, replaces: bool, author: Author) -> bool:
+    """
+    Write a new job. ``False``: a job with its id exists, and is to be replaced.
+
+    :raises JobExists: the id is taken
+    """
+    if replaces and rows.is_unadopted(id=job.id):
+        rows.take_over(job=job, author=author)
+        return True
+    try:
+        rows.insert(job=job, author=author)
+    except JobExists:
+        if not replaces:
+            raise
+        return False  # another process created it meanwhile
+    return True
+
+
+def _replaced(id: str, given: dict[str, Any]) -> Job:
+    """
+    Bring a job to this definition, as APScheduler does it: arguments and policies that are left out get their defaults.
+
+    It keeps its history and its state, and its next fire time as well if the trigger stays the same. ``name``,
+    ``description`` and ``tags`` stay if they are left out.
+    """
+    defaults = policy_rules.defaults(task=registry.get(given["task"]), settings=conf.get())
+    return update(job=get(id=id), **{**defaults, **given})
 
 
 def _author(actor: str, via: Via | str, reason: str, restored_version: int | None = None) -> Author:

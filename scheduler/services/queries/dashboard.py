@@ -73,7 +73,7 @@ class Dashboard:
     """The worst jobs, with ``condition``."""
 
     taken: dict[str, Taken]
-    """Who works on the failures of these jobs."""
+    """The people who work on the failures of these jobs."""
 
     recent: dict[str, list[Recent]]
     running: list[Run]

@@ -13,8 +13,6 @@ from django.db.models import (
     Case,
     CharField,
     Count,
-    DurationField,
-    ExpressionWrapper,
     F,
     Func,
     IntegerField,
@@ -25,14 +23,16 @@ from django.db.models import (
     Value,
     When,
 )
-from django.db.models.functions import Extract, JSONObject, Left
+from django.db.models.functions import JSONObject, Left
 
 from scheduler import conf
 from scheduler.core import reasons
 from scheduler.core.health.standing import NotStarted
 from scheduler.core.states import JobSource, JobState, Overlap, RunState
 from scheduler.models import Job, Run
+from scheduler.models.run import SECONDS_TAKEN
 from scheduler.store.measuring import measures
+from scheduler.store.sessions.drivers import timestamps
 
 CONDITIONS = ("broken", "stopped", "failing", "overdue", "stalled", "unknown", "ok", "paused", "finished")
 """
@@ -183,10 +183,9 @@ def with_last_run(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
     Let the jobs be ordered by ``last_run_at`` and ``last_seconds`` of their newest run, or leave the query as it is.
     """
     newest = Run.objects.filter(job=OuterRef("pk")).order_by("-scheduled_at", "-attempt")
-    took = ExpressionWrapper(F("finished_at") - F("started_at"), output_field=DurationField())
     found: QuerySet[Job] = jobs.alias(
         last_run_at=Subquery(newest.values("scheduled_at")[:1]),
-        last_seconds=Subquery(newest.annotate(took=took).values("took")[:1]),
+        last_seconds=Subquery(newest.annotate(took=SECONDS_TAKEN).values("took")[:1]),
     )
     return found
 
@@ -226,7 +225,7 @@ def p95(*, jobs: Iterable[str], count: int = 50) -> dict[str, float | None]:
     if not ids:
         return {}
     newest = Run.objects.filter(job=OuterRef("pk")).order_by("-scheduled_at", "-attempt")
-    took = Case(When(state=RunState.SUCCEEDED, then=Extract(F("finished_at") - F("started_at"), "epoch")))
+    took = Case(When(state=RunState.SUCCEEDED, then=SECONDS_TAKEN))
     found = Job.objects.filter(pk__in=ids).order_by().annotate(took=ArraySubquery(newest.values_list(took)[:count]))
     return {
         pk: percentile((float(seconds) for seconds in all_seconds if seconds is not None), 0.95)
@@ -239,7 +238,7 @@ def _recent(row: dict[str, Any]) -> Recent:
         id=row["id"],
         state=row["state"],
         error=_error(row),
-        scheduled_at=datetime.fromisoformat(row["scheduled_at"]),
+        scheduled_at=timestamps.read(row["scheduled_at"]),
         started_at=_instant(row["started_at"]),
         finished_at=_instant(row["finished_at"]),
     )
@@ -253,7 +252,7 @@ def _error(row: dict[str, Any]) -> str:
 
 
 def _instant(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+    return timestamps.read(text) if text else None
 
 
 def percentile(seconds: Iterable[float], share: float) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from scheduler.core import error_messages, fingerprints
 from scheduler.core.queues import tracks
@@ -14,7 +14,7 @@ from scheduler.core.reasons import RUN_REASONS
 from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
 from scheduler.errors import InvalidFilter
 from scheduler.models import Job, Node, Run
-from scheduler.models.run import HAS_A_REASON
+from scheduler.models.run import HAS_A_REASON, SECONDS_TAKEN
 from scheduler.services.queries import job_queries, paging
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order, Page
@@ -80,7 +80,7 @@ class RunFilter:
 
     @property
     def texts(self) -> TextSearch:
-        """What is searched for in texts that only those see who may view the output of runs."""
+        """The search in texts that need the permission to view the output of runs."""
         return TextSearch(argument=self.argument, log=self.log)
 
 
@@ -116,7 +116,7 @@ def slowest(*, filter: RunFilter, limit: int) -> list[Run]:
     rows = runs(filter=filter)
     newest = rows.filter(started_at__isnull=False, finished_at__isnull=False).values("pk")[:MOST_COMPARED]
     found = Run.objects.without_output().filter(pk__in=newest)
-    return list(found.order_by((F("finished_at") - F("started_at")).desc(), "-pk")[:limit])
+    return list(found.order_by(SECONDS_TAKEN.desc(), "-pk")[:limit])
 
 
 def runs(*, filter: RunFilter) -> QuerySet[Run]:

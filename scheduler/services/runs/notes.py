@@ -35,7 +35,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Noted:
-    """What a list shows of the notes on a run."""
+    """The part of the notes on a run that a list shows."""
 
     notes: int = 0
     taken: Taken | None = None
@@ -85,10 +85,10 @@ class Story:
     """The newest first."""
 
     here: Taken | None
-    """Who has taken this run on."""
+    """The person who took this run on."""
 
     of_job: Taken | None
-    """Who works on the present failures of its job, on whichever of its runs that was said."""
+    """The person who works on the present failures of its job, by a note on any of its runs."""
 
 
 def of(*, run: Run) -> Story:

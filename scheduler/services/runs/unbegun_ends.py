@@ -15,7 +15,7 @@ from scheduler.store import database
 
 
 def report_after_commit(*, runs: Iterable[Run]) -> None:
-    """Report the ends of the enqueued ones when the caller's transaction commits. What a receiver raises is logged."""
+    """Report ends of enqueued runs when the caller's transaction commits. Exceptions of receivers are logged."""
     for run in runs:
         if run.public_id is not None:
             ended = EndedRun(run.pk, run.task, str(run.public_id))

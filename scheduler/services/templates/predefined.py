@@ -1,13 +1,14 @@
 """
 Templates that come with the scheduler and with apps.
 
-They are created when templates are first used, and get a version when a release changes them. What a person changed in
-one stays, and one that a person deleted stays deleted: ``restore`` brings the shipped definition back.
+They are created when templates are first used, and get a version when a release changes them. Changes by a person stay,
+and one that a person deleted stays deleted: ``restore`` brings the shipped definition back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from scheduler import __version__, schedules
 from scheduler.core.declarations import DeclaredObject, is_older
@@ -122,6 +123,8 @@ def ensure() -> None:
     """Create the shipped templates that are missing, and give those a version that a newer release changed."""
     known = {row.key: row for row in Row.objects.filter(kind=_KIND, owner=OWNER)}
     outdated = [each for each in shipped() if _is_outdated(each, known.get(each.slug))]
+    if not outdated:
+        return
     new = [each.slug for each in outdated if each.slug not in known]
     taken = set(Template.objects.filter(slug__in=new).values_list("slug", flat=True))
     _apply([each for each in outdated if each.slug not in taken], options=Options())
@@ -130,9 +133,20 @@ def ensure() -> None:
 def _is_outdated(template: ShippedTemplate, row: Row | None) -> bool:
     if row is None:
         return True
-    declared = _declared(template)
-    checked = KINDS[_KIND].checked(key=declared.key, definition=declared.definition)
-    return row.declared != checked and not is_older(__version__, row.release)
+    return row.declared != _checked(template) and not is_older(__version__, row.release)
+
+
+_checked_once: dict[str, tuple[ShippedTemplate, dict[str, Any]]] = {}
+
+
+def _checked(template: ShippedTemplate) -> dict[str, Any]:
+    """Return a shipped definition as it is stored. It never changes in a process, and is checked once."""
+    kept = _checked_once.get(template.slug)
+    if kept is None or kept[0] is not template:
+        declared = _declared(template)
+        kept = template, KINDS[_KIND].checked(key=declared.key, definition=declared.definition)
+        _checked_once[template.slug] = kept
+    return kept[1]
 
 
 def restore(*, slug: str) -> Template:

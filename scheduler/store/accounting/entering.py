@@ -70,7 +70,7 @@ def write(
     now: datetime | None = None,
 ) -> dict[int, OwnedRun]:
     """
-    Insert the rows; return what was written by place, from 0. What the ledger had already is left out.
+    Insert the rows and return those that were written, by place from 0. Rows that the ledger had already are left out.
 
     ``delays``: seconds until each may start. ``owned``: which of them are the node's own.
     """

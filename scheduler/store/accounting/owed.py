@@ -2,8 +2,8 @@
 Fire times that are owed: the database noted that the ledger does not account for them.
 
 A trigger notes a window when ``next_run_time`` is moved past a fire time, or a job is paused or deleted, without rows
-for it. Whoever enters a range notes one when a part of it has a row already. The fire times of the window that no row
-covers are entered as skipped here, by one node at a time.
+for it. Entering a range notes one as well, when a part of it has a row already. The fire times of the window that no
+row covers are entered as skipped here, by one node at a time.
 """
 
 from __future__ import annotations

@@ -38,6 +38,9 @@ _QUICK_SECONDS = 0.2
 SLICE_SECONDS = 0.1
 """The longest time that one transaction plans. Edits of its jobs wait as long."""
 
+SLICE_ROWS = 1000
+"""Rows after which one transaction plans no further job: what jobs that were down for long catch up with."""
+
 
 def claim_due(
     connection: Connection,
@@ -48,6 +51,7 @@ def claim_due(
     room: Mapping[str, int],
     catch_up_limit: int,
     positions: Positions | None = None,
+    recent_seconds: float | None = None,
     now: datetime | None = None,
 ) -> Claim:
     """
@@ -56,14 +60,15 @@ def claim_due(
     Jobs that depend on a time zone are left to a node that computes by newer rules, if one is alive and knows the task.
 
     ``room`` is the number of runs that this node may own for each executor. Further runs wait for any node. Fire times
-    that exist in the ledger already are left alone. ``positions`` skip index entries of the past.
+    that exist in the ledger already are left alone. ``positions`` skip index entries of the past. With
+    ``recent_seconds`` only jobs that became due within that time are planned.
 
     :raises DatabaseUnavailable: the transaction was rolled back or, if the answer to COMMIT was lost, committed. The
         rows that this node owns show which
     """
     positions = positions or Positions(whole_seconds=0.0)
     due: dict[str, Any] = {"now": now, "tasks": list(tasks), "limit": limit, "since": positions.due_from}
-    due |= {"passed_by": texts(positions.passed_by()), "tzdata": zone_rules.rank()}
+    due |= {"passed_by": texts(positions.passed_by()), "tzdata": zone_rules.rank(), "recent": recent_seconds}
     claiming = _Claiming(
         connection=connection, due=due, node=node, room=room, catch_up_limit=catch_up_limit, positions=positions
     )
@@ -156,12 +161,13 @@ def _first_active(
 def _plan_all(
     jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
 ) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, Message]]]:
-    """Plan as many of the jobs as a slice of time allows, in their order, and at least one."""
+    """Plan as many of the jobs as a slice of time and of rows allows, in their order, and at least one."""
     plans: list[tuple[DueJob, FirePlan]] = []
     broken: list[tuple[str, Message]] = []
     until = time.monotonic() + SLICE_SECONDS
+    rows = 0
     for job in jobs:
-        if (plans or broken) and time.monotonic() > until:
+        if (plans or broken) and (rows >= SLICE_ROWS or time.monotonic() > until):
             break  # the others are still due: the next claim takes them
         try:
             fire_plan = plan(
@@ -181,6 +187,7 @@ def _plan_all(
             broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
         else:
             plans.append((job, fire_plan))
+            rows += len(fire_plan.rows)
     return plans, broken
 
 

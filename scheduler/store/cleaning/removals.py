@@ -9,8 +9,5 @@ MOST_RUNS = 1000
 
 
 def detach(connection: Connection) -> int:
-    """Detach some of the runs of deleted jobs and return their number."""
-    detached = len(connection.execute("detach_runs", limit=MOST_RUNS))
-    if detached < MOST_RUNS:
-        connection.execute("forget_removed")
-    return detached
+    """Detach some of the runs of a deleted job and return their number. A job without further runs is forgotten."""
+    return sum(is_detached for (is_detached,) in connection.execute("detach_runs", limit=MOST_RUNS))

@@ -2,7 +2,7 @@
 Jobs whose calendars have changed: their triggers and their next fire times follow, job by job.
 
 A job has the old calendars or the new ones, and its next fire time with them: both are written in one transaction that
-holds the lock on the job. What is due already stays due, and is planned by the new calendars.
+holds the lock on the job. Fire times that are due already stay due, and are planned by the new calendars.
 """
 
 from __future__ import annotations

@@ -146,14 +146,14 @@ def reap(
 
     Queued runs go back to the queue. Running ones become interrupted and, where their job wants it, get a recovery
     attempt. ``reaper`` is the node that does this. With ``reap_after_seconds=None`` it marks no node as lost. Locked
-    rows are left for the next call.
+    rows are left for the next call: until then such a run is its node's, and an outcome that comes first is kept.
 
     Returns ``None`` if another node is doing it right now.
     """
     settle_runs = partial(_settle_runs, reaper=reaper, max_recoveries=max_recoveries, now=now)
     mark = partial(_mark_lost, connection, reap_after_seconds=reap_after_seconds, now=now)
     try:
-        # Together, so that a node that is given up records nothing between the two.
+        # Together, so that few runs are left whose node is lost and which wait to be released.
         total = mark(then=settle_runs)
     except Exception as error:  # one run may make it fail: the others are dealt with by themselves
         if not concerns_rows(error):

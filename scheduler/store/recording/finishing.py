@@ -208,9 +208,13 @@ class FollowUps(NamedTuple):
     """Some enqueued task fails, which a success ends."""
 
 
-def follow_ups(connection: Connection) -> FollowUps:
-    """Return what may follow from outcomes that are recorded. Most outcomes require no further work."""
-    return FollowUps._make(connection.execute("find_follow_ups")[0])
+def follow_ups(connection: Connection, *, held: bool = True) -> FollowUps:
+    """
+    Return what may follow from outcomes that are recorded. Most outcomes require no further work.
+
+    ``held``: whether to look at held runs as well.
+    """
+    return FollowUps._make(connection.execute("find_follow_ups", held=held)[0])
 
 
 def reset_failures(connection: Connection, *, runs: Iterable[int]) -> frozenset[int]:

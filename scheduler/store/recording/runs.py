@@ -7,11 +7,12 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scheduler.core import zone_rules
 from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
+from scheduler.store.claiming.heads import Heads, Place
 from scheduler.store.recording.finishing import set_apart
 from scheduler.store.sessions.connections import (
     Connection,
@@ -21,7 +22,7 @@ from scheduler.store.sessions.connections import (
 )
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
-from scheduler.untouched import json
+from scheduler.untouched import json, time
 
 logger = logging.getLogger(__name__)
 
@@ -62,22 +63,24 @@ def take(
     executor: str,
     tasks: Collection[str],
     limit: int,
+    heads: Heads | None = None,
     now: datetime | None = None,
 ) -> tuple[OwnedRun, ...]:
     """
     Make up to ``limit`` waiting runs of a track this node's own: highest priority first, then the oldest.
 
-    A run that cannot be read fails by itself.
+    A run that cannot be read fails by itself. ``heads``: where to begin to read the line of a queue.
     """
-    statement = "take_enqueued_runs" if tracks.SEPARATOR in executor else "take_runs"
     waiting = {"executor": executor, "tasks": list(tasks), "limit": limit, "now": now}
 
     def take_some(only: Sequence[int] | None) -> tuple[OwnedRun, ...]:
+        given = {"node": node, "only": None if only is None else list(only), **waiting}
+        if tracks.SEPARATOR in executor:
+            return _take_enqueued(connection, Heads() if heads is None or only is not None else heads, given)
         # What cannot be read is not taken. The start gate is what has to last, and its commit comes later: what a crash
         # before it forgets are runs that have not begun, or those of idempotent tasks.
         with connection.transaction(is_lasting=False) as transaction:
-            found = transaction.execute(statement, node=node, only=None if only is None else list(only), **waiting)
-            return tuple(map(OwnedRun._make, found))
+            return tuple(map(OwnedRun._make, transaction.execute("take_runs", **given)))
 
     try:
         return take_some(None)
@@ -90,6 +93,24 @@ def take(
         runs, take_some, lambda run, error: set_apart(connection, run=run, state=RunState.FAILED, error=error)
     )
     return tuple(itertools.chain.from_iterable(taken))
+
+
+def _take_enqueued(connection: Connection, heads: Heads, given: dict[str, Any]) -> tuple[OwnedRun, ...]:
+    """Take runs from one of the lines of queues, and remember how far that came."""
+    position = heads.position(given["executor"])
+    began = time.monotonic()
+    width = len(OwnedRun._fields)
+    with connection.transaction(is_lasting=False) as transaction:  # as above
+        found = transaction.execute("take_enqueued_runs", **given, **position)
+        taken = tuple(OwnedRun._make(row[:width]) for row in found)
+    heads.note(
+        given["executor"],
+        seconds=time.monotonic() - began,
+        is_whole=position["priorities"] is None,
+        taken=[(Place._make(row[width:]), row[0]) for row in found],
+        limit=given["limit"],
+    )
+    return taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,18 +218,20 @@ def next_due(
     tasks: Collection[str],
     executors: Collection[str],
     since: datetime | None = None,
+    held: bool = True,
     now: datetime | None = None,
 ) -> NextDue:
     """
     Ask when the next job is due, the next waiting run may start that this node may take, or a pause ends.
 
-    ``since``: no job is due before this.
+    ``since``: no job is due before this. ``held``: whether to look at held runs as well.
     """
     ((job_seconds, run_seconds, held_seconds, pause_seconds, paused_queues),) = connection.execute(
         "next_due",
         tasks=list(tasks),
         executors=list(executors),
         since=since,
+        held=held,
         now=now,
         tzdata=zone_rules.rank(),
     )

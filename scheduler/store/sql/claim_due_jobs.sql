@@ -9,6 +9,7 @@
 --          passed_by  text[]: do not claim these
 --          only   text[] or NULL: claim no others
 --          since  timestamptz or NULL: no job is due before this; what was is passed over, not read
+--          recent float8 or NULL: only jobs that became due within so many seconds
 -- Rows:    id, due_at, now, trigger, coalesce, max_instances, misfire_grace_time, executor, priority,
 --          overlap, place (of the row in its table, as long as it is locked), seconds until the next job is due,
 --          whoever may take it; oldest first. Jobs of one instant have
@@ -28,6 +29,8 @@ SELECT parent.id, greatest(parent.next_run_time, '0001-01-01 00:00+00'::timestam
   JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
  WHERE parent.next_run_time <= coalesce(%(now)s::timestamptz, now())
    AND parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
+   AND parent.next_run_time >= coalesce(coalesce(%(now)s::timestamptz, now()) - %(recent)s::float8 * interval '1 second',
+                                        '-infinity')
    AND (%(only)s::text[] IS NULL OR parent.id = ANY(%(only)s::text[]))
    AND parent.id <> ALL(%(passed_by)s::text[])
    AND job.state = 'active'

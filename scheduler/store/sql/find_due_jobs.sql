@@ -2,6 +2,7 @@
 --
 -- Locks:   none.
 -- Params:  now timestamptz or NULL; tasks text[]; limit int; since timestamptz or NULL: no job is due before this;
+--          recent float8 or NULL: only jobs that became due within so many seconds;
 --          passed_by text[]: not these;
 --          tzdata text, the release of the time zone rules here: a node with newer ones plans what depends on a
 --          zone, if it knows the task
@@ -13,6 +14,8 @@ SELECT parent.id
   JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
  WHERE parent.next_run_time <= coalesce(%(now)s::timestamptz, now())
    AND parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
+   AND parent.next_run_time >= coalesce(coalesce(%(now)s::timestamptz, now()) - %(recent)s::float8 * interval '1 second',
+                                        '-infinity')
    AND parent.id <> ALL(%(passed_by)s::text[])
    AND job.state = 'active'
    AND job.overlap IN ('skip', 'queue')

@@ -17,12 +17,12 @@ WITH clock AS MATERIALIZED (
        AND rule.id = coalesce(%(rule)s::bigint, rule.id)
        AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
 ), judged AS (
-    SELECT running.*, date_part('epoch', clock.now - running.started_at) AS took, usual.seconds AS usual
+    SELECT running.*, date_part('epoch', clock.now) - date_part('epoch', running.started_at) AS took, usual.seconds AS usual
       FROM running
      CROSS JOIN clock
       LEFT JOIN LATERAL (
            SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY latest.took) AS seconds, count(*) AS runs
-             FROM (SELECT date_part('epoch', run.finished_at - run.started_at) AS took
+             FROM (SELECT date_part('epoch', run.finished_at) - date_part('epoch', run.started_at) AS took
                      FROM scheduler_run AS run
                     WHERE run.job_id = running.job_id
                       AND run.state = 'succeeded'

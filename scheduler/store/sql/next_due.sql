@@ -1,7 +1,7 @@
 -- Read the seconds until the next job or run is due that this node may take. Of a long line only the head is read.
 --
 -- Locks:   none.
--- Params:  now timestamptz or NULL; tasks text[]; executors text[]; since timestamptz or NULL: no job is due before this;
+-- Params:  now timestamptz or NULL; tasks text[]; executors text[]; held boolean: whether held runs are looked at; since timestamptz or NULL: no job is due before this;
 --          tzdata text, the release of the time zone rules here: a node with newer ones plans what depends on a
 --          zone, if it knows the task
 -- Rows:    one: seconds until the next due job, the next waiting run, the next held run whose time comes, and the end
@@ -45,7 +45,8 @@ SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::times
                               LIMIT 1000) AS first),
        (SELECT extract(epoch FROM min(run.due_at) - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM scheduler_run AS run
-         WHERE run.held
+         WHERE %(held)s
+           AND run.held
            AND run.finished_at IS NULL),
        (SELECT extract(epoch FROM job.paused_until - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM scheduler_job AS job

@@ -14,6 +14,7 @@ SITE = AdminSite(name="ops")
 _BARE = AdminSite(name="admin")
 """Takes the name under which addresses are looked for by default."""
 
+admin.autodiscover()
 for _model, _admin in list(admin.site._registry.items()):
     if _model._meta.app_label == Job._meta.app_label:
         SITE.register(_model, type(_admin))

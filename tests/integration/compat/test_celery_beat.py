@@ -31,7 +31,7 @@ def adopt(*options: str) -> tuple[dict[str, str], int]:
     except CommandError as error:
         code = error.returncode
         out.write(str(error))
-    lines = [line[2:].partition(": ") for line in out.getvalue().splitlines() if line[:2] in ("+ ", "! ")]
+    lines = [line[2:].partition(": ") for line in out.getvalue().splitlines() if line[:2] in ("+ ", "! ", "= ")]
     return {name: text for name, _, text in lines}, code
 
 
@@ -96,6 +96,16 @@ class TestAdoption:
         told, _ = adopt()
 
         assert told["once"] == "A job with this id exists already."
+
+    def test_a_repetition_is_no_failure_once_all_became_jobs(self, beat: None) -> None:
+        adopt()
+        taken = list(Job.objects.values_list("pk", flat=True))
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM django_celery_beat_periodictask WHERE NOT name = ANY(%s)", [taken])
+
+        told, code = adopt()
+
+        assert (code, set(told)) == (0, set(taken))
         assert Job.objects.count() == 12
 
     def test_without_tables_there_is_a_sentence(self, db: None) -> None:

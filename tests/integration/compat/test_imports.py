@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,7 @@ BEAT = {
     "expiring": {"task": "sample.nothing", "schedule": 60, "options": {"expires": 30}},
     "sunset": {"task": "sample.nothing", "schedule": Solar()},
     "unknown": {"task": "nowhere.task", "schedule": 60},
+    "not JSON": {"task": "sample.square", "schedule": 60, "kwargs": {"number": object()}},
 }
 
 
@@ -138,6 +140,44 @@ class TestCrontab:
         assert not declarations.apply().is_refused
         assert Job.objects.count() == 5
 
+    @pytest.mark.parametrize(
+        ("line", "words"),
+        [
+            ("@daily\tpython manage.py clearsessions", ["clearsessions"]),
+            ("0 1 * * * cd /srv/app && . venv/bin/activate && python manage.py clearsessions", ["clearsessions"]),
+            ("0 1 * * * source /srv/venv/bin/activate; /srv/manage.py clearsessions", ["clearsessions"]),
+            ("0 1 * * * python manage.py clearsessions >/dev/null 2>&1", ["clearsessions"]),
+            ("0 1 * * * python manage.py clearsessions 2>> '/var/log/of the shop'", ["clearsessions"]),
+            ("0 1 * * * python manage.py say 'all is done'", ["say", "all is done"]),
+        ],
+    )
+    def test_the_command_is_what_the_line_would_run(self, tmp_path: Path, line: str, words: list[str]) -> None:
+        path = tmp_path / "crontab"
+        path.write_text(f"{line}\n")
+
+        jobs, _, code = run("import-crontab", str(path))
+
+        assert code == 0
+        (definition,) = jobs.values()
+        name, *args = words
+        assert definition["kwargs"] == {"name": name, **({"args": args} if args else {})}
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            "manage.py say 'a > b'",
+            'manage.py say "a >b c"',
+            "manage.py say >out --loud",
+            "manage.py --settings=shop.settings clearsessions",
+            "manage.py",
+        ],
+    )
+    def test_a_command_that_would_become_another_one_is_refused(self, tmp_path: Path, command: str) -> None:
+        path = tmp_path / "crontab"
+        path.write_text(f"0 1 * * * python {command}\n")
+
+        assert run("import-crontab", str(path))[::2] == ({}, 1)
+
     def test_a_file_that_is_not_there_is_refused(self) -> None:
         assert run("import-crontab", "/nowhere")[2] == 2
 
@@ -156,7 +196,26 @@ class TestBeatSchedule:
         assert "mondays: left out: priority" in told
         assert "sunset: Its schedule is a solar" in told
         assert "unknown: " in told
+        assert "not JSON: Its kwargs cannot be written as JSON: " in told
 
-    @pytest.mark.parametrize("path", ["nowhere:BEAT", f"{__name__}:NOTHING", __name__, f"{__name__}:Solar"])
-    def test_a_name_that_leads_nowhere_is_refused(self, path: str) -> None:
-        assert run("import-beat", path)[2] == 1
+    @pytest.mark.parametrize(
+        ("path", "text"),
+        [
+            ("nowhere:BEAT", "cannot be found: No module named 'nowhere'"),
+            (f"{__name__}:NOTHING", "has no attribute 'NOTHING'"),
+            (__name__, "is not module:attribute"),
+            (f"{__name__}:", "is not module:attribute"),
+            (f"{__name__}:Solar", "It must be a dict or a Celery app"),
+            ("broken_beat:BEAT", "“broken_beat” cannot be imported: ZeroDivisionError: "),
+        ],
+    )
+    def test_a_name_that_leads_nowhere_is_refused(
+        self, path: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "broken_beat.py").write_text("BEAT = 1 / 0\n")
+        monkeypatch.syspath_prepend(str(tmp_path))
+
+        with pytest.raises(CommandError, match=re.escape(text)) as refused:
+            call_command("jobs", "import-beat", path)
+
+        assert refused.value.returncode == 1

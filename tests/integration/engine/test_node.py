@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from scheduler import conf
 from scheduler.core.states import NodeState, RunState
-from scheduler.engine.duties import Reconcile, inspection
+from scheduler.engine.duties import Reconcile, claim, inspection
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
@@ -192,6 +192,24 @@ class TestANode:
             (RunState.QUEUED, "recovery"),
         ]
         release.touch()
+
+
+class TestABacklog:
+    def test_lets_a_job_come_first_that_is_due_just_now(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Each claim plans one job of many that are overdue, as if each had much to catch up with."""
+        monkeypatch.setattr(claims, "SLICE_ROWS", 1)
+        monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 0.0)
+        monkeypatch.setattr(claim, "_RECENT_SECONDS", 60.0)
+        for number in range(30):
+            add_job(f"late-{number}", due_at=timezone.now() - 2 * HOUR, task="sample.nothing")
+        node = start()
+        node.run_once()
+        due("good")
+
+        work(node, until=Run.objects.filter(job_key="good").exists)
+
+        assert Run.objects.filter(job_key__startswith="late").count() < 10
+        work(node, until=all_succeeded(31))
 
 
 class TestAFloodOfHints:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from unittest import mock
 
 import pytest
@@ -34,6 +35,17 @@ class TestAnAnswerThatCannotBeUsed:
         failed = bench.run("sample.garble", text=text)
 
         assert failed.state == RunState.FAILED
+        assert bench.run("sample.square", number=2).state == RunState.SUCCEEDED
+
+
+class TestAPipeThatWasClosed:
+    def test_by_a_task_in_a_thread_costs_the_pool_no_place(self, bench: Bench) -> None:
+        assert bench.run("sample.square", number=2).state == RunState.SUCCEEDED
+        (child,) = bench.pool._children.values()
+        os.close(child._pipe.fileno())
+
+        bench.run("sample.square", number=2)
+
         assert bench.run("sample.square", number=2).state == RunState.SUCCEEDED
 
 

@@ -6,16 +6,19 @@ import io
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.core.management.base import OutputWrapper
 from django.core.management.color import no_style
+from django.db.utils import OperationalError
 
 from scheduler import conf, schedules
+from scheduler.errors import DatabaseUnavailable
 from scheduler.management import declared
 from scheduler.models import Declaration, Job
-from scheduler.services import jobs
+from scheduler.services import declarations, jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +72,13 @@ class TestPlan:
 
     def test_leaves_with_1_when_a_file_cannot_be_read(self, file: Path) -> None:
         file.write_text("jobs: [\n")
+
+        assert run("plan")[1] == 1
+
+    @pytest.mark.parametrize("error", [OperationalError("the server is gone"), DatabaseUnavailable("It is gone.")])
+    def test_leaves_with_1_without_a_database(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        """2 would look like changes to a pipeline."""
+        monkeypatch.setattr(declarations, "plan", Mock(side_effect=error))
 
         assert run("plan")[1] == 1
 

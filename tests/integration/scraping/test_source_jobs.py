@@ -13,7 +13,7 @@ from openlearn.scraping import services
 from openlearn.scraping.models import Source
 from openlearn.scraping.services import source_jobs
 from scheduler.models import Change, Declaration, Job
-from scheduler.services import declarations, jobs, templates
+from scheduler.services import declarations, installation, jobs, templates
 from scheduler.services.templates import upgrades
 
 pytestmark = pytest.mark.django_db
@@ -146,9 +146,7 @@ class TestAnEarlierInstallation:
 
     def test_is_left_alone_while_migrations_are_missing(self, monkeypatch: pytest.MonkeyPatch) -> None:
         source = legacy()
-        monkeypatch.setattr(
-            "openlearn.scraping.apps.MigrationExecutor.migration_plan", lambda *_arguments, **_options: ["one"]
-        )
+        monkeypatch.setattr(installation, "missing_in", lambda **_given: ("scraping.0001_initial",))
 
         config = apps.get_app_config("scraping")
         post_migrate.send(sender=config, app_config=config, using="default", verbosity=0, interactive=False)

@@ -24,6 +24,8 @@ from scheduler.services.declarations import Action, Options, Synchronisation
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
+from scheduler.testing import run_due
+from tests.sample_app import django_tasks as sample
 
 pytestmark = pytest.mark.django_db
 
@@ -302,6 +304,27 @@ class TestSourcesOfDeclarations:
             "kwargs": {"number": 1},
             "timeout": 120.0,
         }
+
+    def test_code_declares_a_job_above_a_task_of_django(self) -> None:
+        """Also above its policies, which the job gets as far as the declaration states none of its own."""
+        daily = schedules.schedule("0 5 * * *", timezone="Europe/Berlin", key="sum", kwargs={"first": 40, "second": 2})
+        assert daily(sample.add) is sample.add
+        schedules.schedule(timedelta(hours=1), max_retries=5)(sample.fail_twice)
+
+        done = declarations.apply(actor="deploy")
+
+        assert actions(done) == {"sum": Action.CREATE, sample.fail_twice.module_path: Action.CREATE}
+        assert [step.origin for step in done.steps] == [sample.add.module_path, sample.fail_twice.module_path]
+        stored = {job.pk: (job.task, job.max_retries) for job in Job.objects.all()}
+        assert stored == {
+            "sum": (sample.add.module_path, 0),
+            sample.fail_twice.module_path: (sample.fail_twice.module_path, 5),
+        }
+        run = jobs.run_now(job="sum")
+        run_due(check=True)
+        run.refresh_from_db()
+        assert run.result == 42
+        assert not declarations.apply(actor="deploy").has_changes
 
     def test_two_declarations_of_one_key_are_an_error_of_both(self) -> None:
         schedules.register("sample.nothing", "0 5 * * *")

@@ -7,19 +7,25 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
 from scheduler.core.states import RunState
+from scheduler.models import Run
+from scheduler.services.runs import enqueueing
+from scheduler.services.runs.enqueueing import Call
 from scheduler.store import statements
-from scheduler.store.claiming import claims, positions
+from scheduler.store.claiming import claims, heads, positions
+from scheduler.store.claiming.heads import Heads
 from scheduler.store.claiming.positions import Positions
-from scheduler.store.recording import finishing
+from scheduler.store.recording import finishing, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection, array, texts
 from tests.integration.store.conftest import Open
+from tests.integration.store.reading import blocks, nodes_of
 from tests.ledger import ANY_JOB, TASK, add_node
 
 JOBS = 50
@@ -81,18 +87,7 @@ class Past:
         self.positions.advance(self.session)
 
     def blocks(self, statement: str, *, scan_of: str = "", **parameters: Any) -> int:
-        """Return how many blocks a statement reads; with ``scan_of``, those of the scan of that alias alone."""
-        with self.session.raw().cursor() as cursor:
-            cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statements.load(statement), parameters)
-            ((found,),) = cursor.fetchall()
-        plan = next(each for each in _nodes(found[0]["Plan"]) if not scan_of or each.get("Alias") == scan_of)
-        return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
-
-
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for part in plan.get("Plans", ()):
-        yield from _nodes(part)
+        return blocks(self.session, statement, scan_of=scan_of, **parameters)
 
 
 @pytest.fixture
@@ -154,10 +149,91 @@ class TestWhatRecordingReads:
             ((found,),) = cursor.fetchall()
 
         scans = [
-            node for node in _nodes(found[0]["Plan"]) if node.get("Alias") == "run" and "Scan" in node["Node Type"]
+            node for node in nodes_of(found[0]["Plan"]) if node.get("Alias") == "run" and "Scan" in node["Node Type"]
         ]
         assert scans
         assert {scan.get("Index Name", "scheduler_run_pkey") for scan in scans} == {"scheduler_run_pkey"}
+
+
+class TestWhatTakingFromAQueueReads:
+    TRACK = "default@default"
+
+    @pytest.fixture
+    def line(self, held: None, session: Connection, monkeypatch: pytest.MonkeyPatch) -> Heads:
+        """A line of which much has been taken. To read it from its first entry counts as slow."""
+        monkeypatch.setattr(heads, "QUICK_SECONDS", -1.0)
+        monkeypatch.setattr(heads, "_QUICK_SECONDS_A_RUN", 0.0)
+        monkeypatch.setattr(heads, "SHARE", 1e9)
+        monkeypatch.setattr(heads, "_LATE", timedelta(0))
+        line = Heads()
+        for _ in range(10):
+            enqueue(300)
+            while self.take(session, line):
+                pass
+        self.take(session, line)  # from the first entry to the end of the line
+        return line
+
+    def take(self, session: Connection, line: Heads, *, limit: int = 100) -> list[int]:
+        node = str(uuid4())
+        taken = runs.take(session, node=node, executor=self.TRACK, tasks=["sample.nothing"], limit=limit, heads=line)
+        return [run.id for run in taken]
+
+    def blocks(self, session: Connection, line: Heads) -> int:
+        given = {"executor": self.TRACK, "tasks": ["sample.nothing"], "limit": 1, "only": None, "node": str(uuid4())}
+        return blocks(session, "take_enqueued_runs", **given, now=None, **line.position(self.TRACK))
+
+    def test_does_not_grow_with_what_was_taken(self, session: Connection, line: Heads) -> None:
+        from_the_first = self.blocks(session, Heads())
+
+        assert 5 * self.blocks(session, line) < from_the_first
+
+    def test_does_not_grow_within_a_flood_of_one_moment(self, session: Connection, line: Heads) -> None:
+        enqueue(1000)
+        for _ in range(9):
+            assert len(self.take(session, line)) == 100
+
+        assert 3 * self.blocks(session, line) < self.blocks(session, Heads())
+
+    def test_finds_what_is_enqueued_since_in_its_order(self, session: Connection, line: Heads) -> None:
+        first, second = enqueue(2)
+
+        assert self.take(session, line, limit=1) == [first]
+        (third,) = enqueue(1)
+        assert self.take(session, line) == [second, third]
+        assert self.take(session, line) == []
+
+    def test_finds_what_came_out_of_turn_when_it_reads_all_of_it(
+        self, session: Connection, line: Heads, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (urgent,) = enqueue(1, priority=50)
+        returned = Run.objects.earliest("id").pk
+        Run.objects.filter(pk=returned).update(node=None)
+        Run.objects.filter(pk=returned).update(due_at=timezone.now() - timedelta(hours=1))
+        assert self.take(session, line) == []
+
+        monkeypatch.setattr(heads, "SHARE", 0)
+
+        assert self.take(session, line) == [urgent, returned]
+
+    def test_is_all_of_it_while_that_is_quick(
+        self, session: Connection, line: Heads, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(heads, "QUICK_SECONDS", 60.0)
+        for priority in (10, 20, 30):
+            (run,) = enqueue(1, priority=priority)
+
+            assert self.take(session, quick := Heads()) == [run]
+            assert quick.position(self.TRACK)["priorities"] is None
+
+
+def enqueue(count: int, **changes: Any) -> list[int]:
+    """Enqueue calls that do nothing, and return the numbers of their runs."""
+    answers = enqueueing.enqueue_many(calls=[Call(task="sample.nothing", **changes)] * count)
+    return list(
+        Run.objects.filter(public_id__in=[answer.public_id for answer in answers])
+        .order_by("id")
+        .values_list("pk", flat=True)
+    )
 
 
 def _for_runs(statement: str, node: str) -> dict[str, Any]:

@@ -81,6 +81,25 @@ class TestClaimDue:
         assert claim(session) == NOTHING
         assert sorted(Run.objects.values_list("job_key", flat=True)) == ["job-0", "job-1", "job-2"]
 
+    def test_ends_its_transaction_when_it_has_many_rows(
+        self, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(claims, "SLICE_ROWS", 25)
+        for number in range(5):
+            add_job(f"job-{number}", due_at=NOON - 9 * HOUR, coalesce=False, misfire_grace_time=None, max_instances=10)
+
+        found = [claim(session, limit=5).jobs for _ in range(2)]
+
+        assert found == [5, 2], "the first one left some over, and says so"
+        assert Run.objects.count() == 5 * 10
+
+    def test_takes_only_what_became_due_just_now_if_it_is_to(self, session: Connection) -> None:
+        add_job("overdue", due_at=NOON - HOUR)
+        add_job("due", due_at=NOON - SECOND)
+
+        assert [run.job_id for run in claim(session, recent_seconds=2.0).owned] == ["due"]
+        assert [run.job_id for run in claim(session).owned] == ["overdue"]
+
     def test_skips_what_another_node_has_locked(self, open_session: Open) -> None:
         add_job("locked")
         add_job("free", due_at=NOON - SECOND)

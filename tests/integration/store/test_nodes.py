@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -10,7 +12,8 @@ from scheduler.core.states import NodeState, RunKind, RunState
 from scheduler.models import Node, Run
 from scheduler.store.liveness import nodes
 from scheduler.store.liveness.nodes import Reaped
-from scheduler.store.recording import runs
+from scheduler.store.recording import finishing, runs
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, MINUTE, NOON, SECOND, add_job, add_node, add_run
@@ -24,6 +27,23 @@ def reap(session: Connection, **changes: Any) -> Reaped | None:
     return nodes.reap(
         session, **{"reaper": str(uuid4()), "reap_after_seconds": 30, "max_recoveries": 2, "now": LATER, **changes}
     )
+
+
+@contextmanager
+def held_rows(session: Connection, table: str) -> Iterator[None]:
+    """Lock all rows of a table, as a claim or another recorder does."""
+    held = session.raw()
+    held.autocommit = False
+    with held.cursor() as cursor:
+        cursor.execute(f"SELECT FROM {table} FOR UPDATE")
+        yield
+    held.rollback()
+
+
+def end(session: Connection, run: Run, *, node: str) -> frozenset[int]:
+    """Record a success for a node, and return the runs for which it was accepted."""
+    outcome = Outcome(run_id=run.pk, state=RunState.SUCCEEDED, started=0, finished=1)
+    return finishing.finish(session, outcomes=[outcome], node=node, clock=2).runs
 
 
 class TestRegister:
@@ -200,6 +220,31 @@ class TestReap:
         assert second is not None
         assert (first.recovered, second.is_empty) == (1, True)
         assert Run.objects.count() == 2
+
+    @pytest.mark.parametrize("table", ["scheduler_run", "django_apscheduler_djangojob"])
+    def test_leaves_a_run_to_its_node_that_it_could_not_release(self, open_session: Open, table: str) -> None:
+        """Whatever the reaper could not lock is not taken over yet, so the outcome of its body is the true one."""
+        session, node = open_session(), add_node()
+        run = add_run(add_job(rerun_if_interrupted=True), node=node, state=RunState.RUNNING)
+        with held_rows(open_session(), table):
+            reaped = reap(session)
+        assert reaped is not None
+        assert (len(reaped.nodes), reaped.interrupted) == (1, 0)
+
+        recorded = end(session, run, node=node)
+        reap(session)
+
+        assert recorded == {run.pk}
+        assert list(Run.objects.values_list("state", flat=True)) == [RunState.SUCCEEDED]
+
+    def test_takes_no_outcome_of_a_run_that_was_released(self, session: Connection) -> None:
+        node = add_node()
+        job = add_job(rerun_if_interrupted=True)
+        waits, ran = add_run(job, node=node), add_run(job, scheduled_at=NOON - HOUR, node=node, state=RunState.RUNNING)
+        reap(session)
+
+        assert end(session, waits, node=node) == end(session, ran, node=node) == set()
+        assert sorted(Run.objects.values_list("state", flat=True)) == ["interrupted", "queued", "queued"]
 
     def test_leaves_no_way_for_the_dead_to_speak(self, session: Connection) -> None:
         node = add_node()

@@ -77,7 +77,9 @@ def indexes_of(plan: dict[str, Any]) -> set[str]:
     return found
 
 
-ANYTHING = {"only": None, "passed_by": "{}", "tzdata": "2026a"}
+RINGING = {"broker": "celery", "most_inflight": 1000, "again_seconds": 30, "longest_seconds": 600, "now": NOON}
+
+ANYTHING = {"only": None, "recent": None, "passed_by": "{}", "tzdata": "2026a"}
 
 STATEMENTS: dict[str, dict[str, Any]] = {
     "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, **ANYTHING},
@@ -101,6 +103,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "limit": 500,
         "now": NOON,
         "since": NOON - HOUR,
+        "recent": 2.0,
         "passed_by": "{}",
         "tzdata": "2026a",
     },
@@ -123,6 +126,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "executors": ["default"],
         "now": NOON,
         "since": NOON - HOUR,
+        "held": True,
         "tzdata": "2026a",
     },
     "held_jobs_of_runs": {"runs": array(range(1, 500)), "now": NOON},
@@ -145,12 +149,37 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "find_jobs_to_inspect": {"broken": True, "after": "", "limit": 200},
     "jobs_to_inspect": {"jobs": "{job-1}", "broken": True, "tzdata": "2026a"},
     "reschedule_by_zone": {"after": "job-1", "limit": 100},
+    "stamp_runs_to_ring": {"limit": 500, **RINGING},
+    "next_ring": RINGING,
+    "unstamp_runs": {"runs": array(range(1, 100)), "rings": array([1] * 99)},
+    "take_rung_run": {
+        "run": 1,
+        "attempt": 1,
+        "node": str(NODE),
+        "tasks": [TASK],
+        "limited": [TASK],
+        "now": NOON,
+    },
+    "turn_down_run": {
+        "run": 1,
+        "attempt": 1,
+        "node": str(NODE),
+        "tasks": [TASK],
+        "reason_code": "worker_lacks_task",
+        "at_once": False,
+        "now": NOON,
+    },
     "covered": {"job": "job-1", "first": NOON - HOUR, "until": NOON, "limit": 500},
     "find_covered": {"jobs": "{job-1}", "firsts": instants([NOON - HOUR]), "lasts": instants([NOON])},
 }
 
 
 EXPECTED_INDEXES = {
+    "stamp_runs_to_ring": "scheduler_run_to_ring",
+    "next_ring": "scheduler_run_to_ring",
+    "take_rung_run": "scheduler_run_pkey",
+    "turn_down_run": "scheduler_run_pkey",
+    "unstamp_runs": "scheduler_run_pkey",
     "covered": "scheduler_run_of_removed_job",
     "find_covered": "scheduler_run_once_per_fire_time",
     "count_active_runs": "scheduler_run_active_of_job",

@@ -12,6 +12,8 @@ from scheduler.models import Job, RemovedJob, Run
 from scheduler.services import jobs
 from scheduler.store.cleaning import removals
 from scheduler.store.sessions.connections import Connection
+from tests.integration.store.conftest import Open
+from tests.integration.store.reading import blocks
 from tests.ledger import NOON, SECOND, add_job
 
 HOURLY = {"type": "interval", "hours": 1}
@@ -57,6 +59,61 @@ class TestDeletingAJobWithManyRuns:
         jobs.create(id="job", task="sample.nothing", trigger=HOURLY)
         assert not Run.objects.filter(job_id="job").exists()
         assert not RemovedJob.objects.exists()
+
+    def test_goes_on_where_it_ended_and_comes_back_to_runs_that_were_locked(
+        self, large: Job, session: Connection, open_session: Open
+    ) -> None:
+        jobs.remove(job=large)
+        oldest = Run.objects.filter(job_id="job").order_by("scheduled_at")
+        first, last = oldest[0], oldest.reverse()[0]
+        held = open_session().raw()
+        held.autocommit = False
+        with held.cursor() as cursor:
+            cursor.execute("SELECT FROM scheduler_run WHERE id IN (%s, %s) FOR UPDATE", [first.pk, last.pk])
+
+            assert removals.detach(session) == removals.MOST_RUNS - 1
+            note = RemovedJob.objects.get()
+            assert (note.again, note.since) == (first.scheduled_at, first.scheduled_at + 999 * SECOND)
+            while removals.detach(session):
+                pass
+        assert set(Run.objects.filter(job_id="job")) == {first, last}
+        held.rollback()
+        while removals.detach(session):
+            pass
+
+        assert not Run.objects.filter(job_id="job").exists()
+        assert not RemovedJob.objects.exists()
+
+    def test_reads_no_more_while_a_transaction_elsewhere_stays_open(
+        self, large: Job, session: Connection, open_session: Open
+    ) -> None:
+        held = open_session().raw()
+        held.autocommit = False
+        with held.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SELECT 1")
+        jobs.remove(job=large)
+        read = [blocks(session, "detach_runs", scan_of="present", limit=removals.MOST_RUNS) for _ in range(20)]
+        held.rollback()
+
+        assert read[-1] < 2 * read[1]
+
+    def test_puts_a_job_with_locked_runs_behind_the_others(
+        self, large: Job, session: Connection, open_session: Open
+    ) -> None:
+        jobs.remove(job=large)
+        Run.objects.filter(job_id="job").exclude(pk=Run.objects.filter(job_id="job").latest("id").pk).update(
+            job_id=None
+        )
+        RemovedJob.objects.create(job_key="later")
+        held = open_session().raw()
+        held.autocommit = False
+        with held.cursor() as cursor:
+            cursor.execute("SELECT FROM scheduler_run WHERE job_id IS NOT NULL FOR UPDATE")
+
+            assert removals.detach(session) == removals.detach(session) == 0
+        held.rollback()
+
+        assert list(RemovedJob.objects.values_list("pk", flat=True)) == ["job"]
 
     def test_detaches_no_run_of_a_job_that_exists(self, session: Connection) -> None:
         job = add_job()

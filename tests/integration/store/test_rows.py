@@ -12,15 +12,24 @@ from scheduler.core.health.standing import QueueView
 from scheduler.store import outbox, statements
 from scheduler.store.accounting.owed import Window
 from scheduler.store.claiming.claimed import DueJob
+from scheduler.store.claiming.heads import Place
 from scheduler.store.recording.enqueued import Written
 from scheduler.store.recording.runs import OwnedRun
 
 pytestmark = pytest.mark.django_db
 
+
+class Joined:
+    """Rows that are one named tuple after the other."""
+
+    def __init__(self, *parts: Any) -> None:
+        self._fields = tuple(name for part in parts for name in part._fields)
+
+
 ROWS: dict[str, Any] = {
     "claim_due_jobs": DueJob,
     "take_runs": OwnedRun,
-    "take_enqueued_runs": OwnedRun,
+    "take_enqueued_runs": Joined(OwnedRun, Place),
     "measure_queues": QueueView,
     "enqueue_runs": Written,
     "lock_owed": Window,

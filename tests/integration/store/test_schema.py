@@ -92,3 +92,19 @@ class TestTheDatabase:
         for what in QUESTIONS:
             assert migrated[what] - made[what] == set(), f"{what} of the migrations only"
             assert made[what] - migrated[what] == set(), f"{what} of the models and the file only"
+
+    def test_lets_the_type_of_a_column_of_jobs_be_altered_as_contributors_are_told(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger"
+                " WHERE tgrelid = 'scheduler_job'::regclass AND tgattr <> ''"
+            )
+            named = cursor.fetchall()
+            for name, _ in named:
+                cursor.execute(f"DROP TRIGGER {name} ON scheduler_job")
+            for column in ("name", "description", "executor"):
+                cursor.execute(f"ALTER TABLE scheduler_job ALTER COLUMN {column} TYPE varchar(9000)")
+            for _, definition in named:
+                cursor.execute(definition)
+
+        assert len(named) > 1

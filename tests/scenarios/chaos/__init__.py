@@ -20,7 +20,7 @@ Invariants, as the figures name them:
 ``unproven``           runs recorded as succeeded whose body never ended, by the file
 ``not_done``           fire times of jobs that are rerun after a crash, without any execution that ended
 ``overlaps``           moments at which more bodies of a job ran than it allows
-``stale_accepted``     writes to finished runs, or outcomes taken from nodes that were given up
+``stale_accepted``     writes to finished runs, and outcomes of bodies whose node was not the owner of the run
 ``errors``             deadlocks and unexpected errors in the server's log, tracebacks in the nodes'
 =====================  ================================================================================================
 """

@@ -88,6 +88,8 @@ class Row:
     attempt: int
     state: str
     is_finished: bool
+    owner: int | None
+    """The process id of the node that owns it, or owned it when it ended."""
 
 
 def judge(world: World, specs: list[Spec], *, until: datetime) -> Verdict:
@@ -116,11 +118,23 @@ def judge(world: World, specs: list[Spec], *, until: datetime) -> Verdict:
 def _ledger(world: World) -> list[Row]:
     found = world.query(
         # Rows of odd jobs may have times that Python has not.
-        "SELECT id, job_key, greatest(least(scheduled_at, '9999-01-01'), '0001-01-02'),"
-        " greatest(least(coalesce(covers_from, scheduled_at), '9999-01-01'), '0001-01-02'), coalesced, kind, attempt,"
-        " state, finished_at IS NOT NULL FROM scheduler_run ORDER BY id"
+        "SELECT run.id, run.job_key, greatest(least(run.scheduled_at, '9999-01-01'), '0001-01-02'),"
+        " greatest(least(coalesce(run.covers_from, run.scheduled_at), '9999-01-01'), '0001-01-02'), run.coalesced,"
+        " run.kind, run.attempt, run.state, run.finished_at IS NOT NULL, node.pid"
+        " FROM scheduler_run AS run LEFT JOIN scheduler_node AS node ON node.id = run.node ORDER BY run.id"
     )
-    names = ("id", "job", "scheduled_at", "covers_from", "coalesced", "kind", "attempt", "state", "is_finished")
+    names = (
+        "id",
+        "job",
+        "scheduled_at",
+        "covers_from",
+        "coalesced",
+        "kind",
+        "attempt",
+        "state",
+        "is_finished",
+        "owner",
+    )
     return [Row(**dict(zip(names, row, strict=True))) for row in found]
 
 
@@ -162,6 +176,8 @@ def _judge_executions(
             verdict.note("double_starts", f"{spec.id} run {row.id}: {starts}")
         if row.state == "succeeded" and not any(start.ended for start in starts):
             verdict.note("unproven", row)
+        elif row.state == "succeeded" and not any(start.ended for start in starts if start.pid == row.owner):
+            verdict.note("stale_accepted", f"{row} was ended by another process: {starts}")
     for moment, tried in attempts.items():
         starts = [start for row in tried for start in begun[row.id]]
         if not spec.runs_again and len(starts) > 1:

@@ -11,10 +11,13 @@ BEGIN
            (OLD.state, OLD.finished_at, OLD.node, OLD.started_at) THEN
         INSERT INTO chaos_violation (what, run, detail)
         VALUES ('a finished run was changed', OLD.id, OLD.state || ' -> ' || NEW.state);
-    ELSIF OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND NEW.state NOT IN ('interrupted', 'cancelled')
-          AND EXISTS (SELECT 1 FROM scheduler_node WHERE id = NEW.node AND state = 'lost') THEN
+    ELSIF OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL AND OLD.node IS DISTINCT FROM NEW.node THEN
         INSERT INTO chaos_violation (what, run, detail)
-        VALUES ('an outcome was taken from a node that was given up', OLD.id, NEW.state);
+        VALUES ('a run changed hands as it ended', OLD.id, NEW.state);
+    ELSIF OLD.finished_at IS NULL AND NEW.finished_at IS NOT NULL
+          AND OLD.node IS NULL AND NEW.started_at IS NOT NULL THEN
+        INSERT INTO chaos_violation (what, run, detail)
+        VALUES ('an outcome was taken for a run that had been released', OLD.id, NEW.state);
     ELSIF OLD.state = 'running' AND NEW.state = 'running' AND OLD.node IS DISTINCT FROM NEW.node THEN
         INSERT INTO chaos_violation (what, run, detail) VALUES ('a running run changed hands', OLD.id, '');
     END IF;

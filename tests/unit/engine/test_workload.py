@@ -7,6 +7,7 @@ import pytest
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import RunState
 from scheduler.engine.workload import Workload
+from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from tests.unit.execution.test_pools import Idle, run_of
 
@@ -60,6 +61,27 @@ class TestNextToStart:
         assert workload.next_to_start() == ([], [])
         assert not workload.has_pending("idle")
 
+    def test_begins_a_run_once_that_was_given_back_and_taken_again(self, workload: Workload) -> None:
+        """The pacemaker gives back what waits while the interpreter stands still, and the same pass takes it again."""
+        workload.add([owned(1)])
+        workload.add([owned(1)])
+
+        _, gated = workload.next_to_start()
+
+        assert [run.id for run in gated] == [1]
+        assert workload.next_to_start() == ([], [])
+        assert not workload.has_pending("idle")
+
+    def test_drops_a_taking_that_was_locked_when_the_run_was_taken_again(self, workload: Workload) -> None:
+        workload.add([owned(1)])
+        _, locked = workload.next_to_start()
+        workload.add([owned(1)])
+
+        workload.requeue(locked)
+
+        assert [run.id for run in workload.next_to_start()[1]] == [1]
+        assert not workload.has_pending("idle")
+
     def test_is_undone_in_order(self, workload: Workload) -> None:
         workload.add([owned(number) for number in range(3)])
         free, gated = workload.next_to_start()
@@ -98,3 +120,37 @@ class TestDifferences:
 
         assert workload.differences({1: RunState.RUNNING}, known=workload.known()) == ([], [])
         assert workload.differences({}, known=workload.known()) == ([], [])
+
+
+class TestALifeUnderAnotherId:
+    """The node was taken for dead while bodies ran, and goes on under the id “new”."""
+
+    @pytest.fixture
+    def goes_on(self, workload: Workload) -> Workload:
+        workload.add([owned(1), owned(2)])
+        workload.submit(workload.next_to_start()[1], marked=True)
+        workload.live_on()
+        return workload
+
+    def test_owns_nothing_of_the_former_one_and_waits_for_its_bodies(self, goes_on: Workload) -> None:
+        assert goes_on.known() == frozenset()
+        assert goes_on.get(1) is not None
+        assert not goes_on.is_idle
+
+        goes_on.settle([ended(1, node="former"), ended(2, node="former")], node="new")
+
+        assert goes_on.get(1) is None
+        assert goes_on.is_idle
+
+    def test_keeps_what_it_took_again_when_the_former_body_ends(self, goes_on: Workload) -> None:
+        goes_on.add([owned(1)])
+
+        goes_on.settle([ended(1, node="former")], node="new")
+
+        assert goes_on.known() == {1}, "the database would have a run of this node that memory does not know"
+        goes_on.settle([ended(1, node="new")], node="new")
+        assert goes_on.known() == frozenset()
+
+
+def ended(run_id: int, *, node: str) -> Outcome:
+    return Outcome(run_id=run_id, state=RunState.SUCCEEDED, started=0, finished=1, node=node)

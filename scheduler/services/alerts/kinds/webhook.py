@@ -11,15 +11,14 @@ import secrets
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import httpx
-
 from scheduler import messages, outgoing, sealing
 from scheduler.errors import DeliveryFailed, DestinationRefused, InvalidChannel, RequestFailed
 from scheduler.messages import phrase
-from scheduler.outgoing.transport import deadline_in
 from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 
 if TYPE_CHECKING:
+    import httpx
+
     from scheduler.services.alerts.messages import Message
 
 _PREFIX = "whsec_"
@@ -120,10 +119,12 @@ def _post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
 
     :raises DeliveryFailed: the server did not respond
     """
+    import httpx  # with the first message
+
     try:
         with (
             outgoing.client(limits=_LIMITS) as client,
-            deadline_in(seconds=_TOTAL_SECONDS),
+            outgoing.deadline_in(seconds=_TOTAL_SECONDS),
             client.stream("POST", outgoing.parse(url), headers=headers, content=body) as response,
         ):
             return response.status_code, _beginning(response)
@@ -142,6 +143,8 @@ def _post(url: str, headers: dict[str, str], body: bytes) -> tuple[int, str]:
 
 
 def _beginning(response: httpx.Response) -> str:
+    import httpx
+
     found = b""
     try:
         for piece in response.iter_raw():

@@ -14,6 +14,14 @@ def nearest(text: str) -> datetime:
     return EARLIEST if text.startswith("-") or text.endswith("BC") else LATEST
 
 
+def read(text: str) -> datetime:
+    """Return a timestamp that PostgreSQL wrote into JSON."""
+    try:
+        return clamped(datetime.fromisoformat(text))
+    except ValueError:
+        return nearest(text)
+
+
 def clamped(value: datetime) -> datetime:
     """Return the timestamp, or the bound where it is so close to Python's limits that some time zone cannot show it."""
     if value.year == 1:

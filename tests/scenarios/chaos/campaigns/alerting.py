@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections import Counter
@@ -18,7 +19,10 @@ from tests.waiting import wait_until
 
 NODES = 2
 JOBS = 60
-ALONE = 20
+ALONE, ALONE_OF_A_FEW = 20, 5
+"""Jobs that fail with nothing in the way: of a campaign, and of a few cycles of it."""
+
+_MOST_OF_A_FEW = 20
 
 DEADLY = {
     "finish.before_commit": 0.2,
@@ -78,7 +82,7 @@ def alerts(world: World, cycles: int, tell: Progress) -> Report:
         node = world.launch()
         world.started(node)
         tell("a healthy node goes on")
-        _fail_one_by_one(world)
+        _fail_one_by_one(world, count=ALONE if cycles > _MOST_OF_A_FEW else ALONE_OF_A_FEW)
         _settle(world, node)
         at_failpoints = deaths.total() - deaths.pop(_ANYWHERE, 0)
         done = {"kills": cycles, "at_failpoints": at_failpoints, "outages": outages, "between_steps": dict(deaths)}
@@ -163,26 +167,33 @@ def _misbehave(world: World, receiver: WebhookReceiver) -> None:
     receiver.answer = world.chance.choice(answers)
 
 
-def _fail_one_by_one(world: World) -> None:
+def _fail_one_by_one(world: World, *, count: int) -> None:
     """Let jobs fail with nothing in the way, each watched by a rule of its own: how soon is it heard of?"""
     from scheduler.models import Channel, Rule
     from scheduler.services import jobs
 
     begins = world.soon(5.0)
-    for number in range(ALONE):
+    for number in range(count):
         key = f"alone-{number:02}"
         rule = Rule.objects.create(name=key, kind="failing", threshold=1, scope="job", target=key)
         rule.channels.set(Channel.objects.filter(name="hook"))
         at = begins + timedelta(seconds=1.5 * number)
         jobs.create(id=key, task="chaos.nonsense", trigger={"type": "date", "run_at": at.isoformat()})
-    world.wait(1.5 * ALONE + 15.0)
+    world.wait(1.5 * count + 5.0)
+    sent = "SELECT count(*) >= %s FROM scheduler_notification WHERE rule_name LIKE 'alone-%%' AND state = 'sent'"
+    with contextlib.suppress(AssertionError):  # the judge counts what did not come
+        wait_until(lambda: world.query(sent, count)[0][0], 15, every=0.5)
 
 
 def _settle(world: World, node: Process) -> None:
     """Let a healthy node record what runs, stop it, and send what is left."""
     world.execute("UPDATE django_apscheduler_djangojob SET next_run_time = NULL")
     wait_until(lambda: not world.query("SELECT 1 FROM scheduler_run WHERE finished_at IS NULL LIMIT 1"), 60, every=0.5)
-    world.wait(12.0)
+    unannounced = (
+        "SELECT 1 FROM scheduler_incident WHERE opened_in IS NULL OR closed_at IS NOT NULL AND closed_in IS NULL"
+    )
+    with contextlib.suppress(AssertionError):  # as above
+        wait_until(lambda: not world.query(unannounced), 12, every=0.5)
     world.terminate(node)
     from scheduler import conf
     from scheduler.services.alerts.sender import LEASE_SECONDS, Sender

@@ -58,6 +58,9 @@ CAMPAIGNS = {
     "celery-rabbitmq": Campaign(run=celery_workers.on_rabbitmq, cycles=200, variables=celery_workers.VARIABLES),
     "odd": Campaign(run=oddities.odd, cycles=90),
     "operate": Campaign(run=operations.operate, cycles=120),
-    "masses": Campaign(run=masses.masses, cycles=1000),
+    "masses": Campaign(run=masses.masses, cycles=100),
+    "masses-outage": Campaign(run=masses.outage, cycles=2000),
+    "masses-backfill": Campaign(run=masses.backfill, cycles=1000),
+    "masses-deletion": Campaign(run=masses.deletion, cycles=10_000),
     "soak": Campaign(run=endurance.soak, cycles=480),
 }

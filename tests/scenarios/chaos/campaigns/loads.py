@@ -20,6 +20,8 @@ from tests.scenarios.chaos.world import World
 from tests.waiting import wait_until
 
 _DEADLOCK = "40P01"
+_MANY = 500
+"""Jobs from which on the campaign is a whole one."""
 
 
 def poison(world: World, cycles: int, tell: Progress) -> Report:
@@ -28,8 +30,9 @@ def poison(world: World, cycles: int, tell: Progress) -> Report:
 
     start_at = world.soon(10 + cycles // 40)
     bad = max(1, cycles // 20)
+    shortest = 20 if cycles >= _MANY else 5
     specs = [
-        Spec(id=f"good-{number:04d}", start_at=start_at, every_seconds=20 + number % 10)
+        Spec(id=f"good-{number:04d}", start_at=start_at, every_seconds=shortest + number % 10)
         for number in range(cycles - bad)
     ]
     load.create(specs)
@@ -59,7 +62,7 @@ def poison(world: World, cycles: int, tell: Progress) -> Report:
         world.started(node)
     tell(f"{cycles} jobs, {bad} of them bad")
     resident = []
-    watched = timedelta(seconds=62 if cycles >= 500 else 25)
+    watched = timedelta(seconds=62 if cycles >= _MANY else 15)
     while world.now() < start_at + watched:
         world.wait(2)
         resident.append(max(psutil.Process(node.pid).memory_info().rss for node in nodes if node.is_alive))

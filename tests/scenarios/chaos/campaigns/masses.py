@@ -21,40 +21,79 @@ _RUNS_DELETED = 10
 
 _LONGEST_SECONDS = 1800
 _DOWN = timedelta(hours=2)
+_RUN_OF_AN_OUTAGE = 50
+"""Fire times of two hours that each job runs at least: the others are folded, as its catch-up limit says."""
 
 
 def masses(world: World, cycles: int, tell: Progress) -> Report:
     """``cycles``: the fire times of the backfill, in thousands. A job with ten times as many runs is deleted."""
     fire_times = cycles * 1000
-    late_jobs = min(2000, max(100, fire_times // 500))
+    sizes = {
+        "jobs_after_an_outage": min(2000, max(100, fire_times // 500)),
+        "fire_times": fire_times,
+        "runs_deleted": fire_times * _RUNS_DELETED,
+    }
+    return _beside_healthy_jobs(world, sizes, tell)
+
+
+def outage(world: World, cycles: int, tell: Progress) -> Report:
+    """``cycles``: how many jobs of one minute catch up with two hours."""
+    return _beside_healthy_jobs(world, {"jobs_after_an_outage": cycles}, tell)
+
+
+def backfill(world: World, cycles: int, tell: Progress) -> Report:
+    """``cycles``: how many fire times, in thousands."""
+    return _beside_healthy_jobs(world, {"fire_times": cycles * 1000}, tell)
+
+
+def deletion(world: World, cycles: int, tell: Progress) -> Report:
+    """``cycles``: how many runs, in thousands."""
+    return _beside_healthy_jobs(world, {"runs_deleted": cycles * 1000}, tell)
+
+
+def _beside_healthy_jobs(world: World, sizes: dict[str, int], tell: Progress) -> Report:
+    """Do what sizes name, one after the other, beside twenty jobs of one second on two nodes."""
+    if "jobs_after_an_outage" in sizes:
+        _write_jobs_after_an_outage(world, count=sizes["jobs_after_an_outage"])
+    if "runs_deleted" in sizes:
+        _write_large_job(world, runs=sizes["runs_deleted"], tell=tell)
     specs = [Spec(id=f"good-{number:02d}", start_at=world.soon(), every_seconds=1) for number in range(20)]
     load.create(specs)
-    figures: dict[str, Any] = {}
-    _jobs_after_an_outage(world, count=late_jobs)
     nodes = [world.launch() for _ in range(2)]
     for node in nodes:
         world.started(node)
-    world.reach(specs)
-    caught_up = _until_nothing_waits(world, "late-%")
-    run = world.query("SELECT count(*) FROM scheduler_run WHERE job_key LIKE 'late-%%' AND state = 'succeeded'")[0][0]
-    figures["caught_up"] = {"jobs": late_jobs, "runs": run, **caught_up, **_lateness(world, since=specs[0].start_at)}
-    tell(f"{late_jobs:,} jobs caught up")
-    figures["backfill"] = _backfill(world, fire_times=fire_times)
-    tell(f"{fire_times:,} fire times backfilled")
-    figures["deletion"] = _deletion(world, runs=fire_times * _RUNS_DELETED)
-    tell(f"a job with {fire_times * _RUNS_DELETED:,} runs deleted")
-    until = world.settle(specs)
-    verdict = judge(world, specs, until=until)
-    failures = [f"{node.output.name} ended" for node in nodes if not node.is_alive]
-    failures += ["few fire times of the outage were run"] if run < 50 * late_jobs else []
-    for name, found in figures.items():
+    ways = {"jobs_after_an_outage": _catch_up, "fire_times": _backfill, "runs_deleted": _delete}
+    figures: dict[str, dict[str, Any]] = {}
+    failures = []
+    for name, size in sizes.items():
+        found = figures[name] = ways[name](world, size)
+        tell(f"{name.replace('_', ' ')}: {size:,}, after {found['done_after_seconds']:,} s")
         failures += [f"healthy jobs were late beside {name}"] if found["p99"] > _LATE_SECONDS else []
         failures += [f"not done in time: {name}"] if found["left"] else []
-    done = {"jobs after an outage": late_jobs, "fire times": fire_times, "runs deleted": fire_times * _RUNS_DELETED}
-    return Report(done=done, figures=figures, verdict=verdict, failures=failures)
+    verdict = judge(world, specs, until=world.settle(specs))
+    failures += [f"{node.output.name} ended" for node in nodes if not node.is_alive]
+    return Report(done=sizes, figures=figures, verdict=verdict, failures=failures)
 
 
-def _jobs_after_an_outage(world: World, *, count: int) -> None:
+def _catch_up(world: World, jobs: int) -> dict[str, Any]:
+    since = world.now()
+    began = time.monotonic()
+
+    def is_planned() -> bool:
+        behind = "SELECT 1 FROM django_apscheduler_djangojob WHERE id LIKE 'late-%%' AND next_run_time < %s LIMIT 1"
+        return not world.query(behind, world.now() - timedelta(minutes=2))
+
+    is_behind = _wait(is_planned)
+    planned = time.monotonic() - began
+    done = _until_nothing_waits(world, "late-%")
+    done["done_after_seconds"] = round(time.monotonic() - began, 1)
+    done["left"] |= is_behind
+    ((run,),) = world.query("SELECT count(*) FROM scheduler_run WHERE job_key LIKE 'late-%%' AND state = 'succeeded'")
+    assert run >= _RUN_OF_AN_OUTAGE * jobs, f"Only {run} fire times of the outage were run."
+    return {"runs": run, "planned_after_seconds": round(planned, 1), **done, **_lateness(world, since=since)}
+
+
+def _write_jobs_after_an_outage(world: World, *, count: int) -> None:
     """Write jobs that fire each minute, run each fire time, and were due for the first time two hours ago."""
     world.query(
         "WITH parent AS (INSERT INTO django_apscheduler_djangojob (id, next_run_time, job_state)"
@@ -68,7 +107,7 @@ def _jobs_after_an_outage(world: World, *, count: int) -> None:
     )
 
 
-def _backfill(world: World, *, fire_times: int) -> dict[str, Any]:
+def _backfill(world: World, fire_times: int) -> dict[str, Any]:
     from scheduler.services import bulk, jobs
     from scheduler.services.bulk import Selection
 
@@ -105,10 +144,10 @@ def _backfill(world: World, *, fire_times: int) -> dict[str, Any]:
     }
 
 
-def _deletion(world: World, *, runs: int) -> dict[str, Any]:
+def _write_large_job(world: World, *, runs: int, tell: Progress) -> None:
     from scheduler.services import jobs
 
-    job = jobs.create(id="large", task="sample.nothing", trigger={"type": "interval", "days": 9})
+    jobs.create(id="large", task="sample.nothing", trigger={"type": "interval", "days": 9})
     for first in range(0, runs, 100_000):
         world.query(
             "INSERT INTO scheduler_run (job_id, job_key, job_name, task, args, kwargs, scheduled_at, due_at, kind,"
@@ -120,9 +159,17 @@ def _deletion(world: World, *, runs: int) -> dict[str, Any]:
             first,
             min(runs, first + 100_000),
         )
+    world.query("ANALYZE scheduler_run")
+    ((size,),) = world.query("SELECT pg_size_pretty(pg_total_relation_size('scheduler_run'))")
+    tell(f"a job with {runs:,} runs is written, {size}")
+
+
+def _delete(world: World, runs: int) -> dict[str, Any]:
+    from scheduler.services import jobs
+
     since = world.now()
     began = time.monotonic()
-    jobs.remove(job=job)
+    jobs.remove(job=jobs.get(id="large"))
     removed = time.monotonic() - began
 
     def is_detached() -> bool:
@@ -131,9 +178,10 @@ def _deletion(world: World, *, runs: int) -> dict[str, Any]:
     left = _wait(is_detached)
     detached = time.monotonic() - began
     return {
-        "runs": runs,
         "removed_after_seconds": round(removed, 2),
-        "detached_after_seconds": round(detached, 1),
+        "done_after_seconds": round(detached, 1),
+        "detached": world.query("SELECT count(*) FROM scheduler_run WHERE job_id IS NULL AND job_key = 'large'")[0][0],
+        "size": world.query("SELECT pg_size_pretty(pg_total_relation_size('scheduler_run'))")[0][0],
         "left": left,
         **_lateness(world, since=since),
     }

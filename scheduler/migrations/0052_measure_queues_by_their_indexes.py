@@ -24,7 +24,7 @@ def replace(name: str, definition: str) -> list[str]:
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("scheduler", "0050_drain_nodes")]
+    dependencies = [("scheduler", "0051_drain_nodes")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

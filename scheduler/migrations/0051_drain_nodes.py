@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0049_enqueue_in_a_function")]
+    dependencies = [("scheduler", "0050_continue_detaching")]
 
     operations = [
         migrations.AlterModelOptions(
