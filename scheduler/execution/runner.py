@@ -33,7 +33,6 @@ from scheduler.untouched import json, time
 logger = logging.getLogger(__name__)
 
 _LONGEST_REASON = 2000  # characters of an error that is stored as a message beside its text
-
 _STOPPED_STATES = {
     StopReason.CANCELLED: RunState.CANCELLED,
     StopReason.TIMED_OUT: RunState.TIMED_OUT,
@@ -292,8 +291,9 @@ def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> 
 def _worded(raised: BaseException, secrets: tuple[str, ...]) -> Message | None:
     """Return what an error of this project says as a reason, so that people read it in their language."""
     said = vars(raised).get("message")
-    is_safe = isinstance(said, Message) and len(said) <= _LONGEST_REASON and masked(clean(said), secrets) == said
-    return reasons.as_reason(said) if is_safe else None
+    if isinstance(said, Message) and len(said) <= _LONGEST_REASON and masked(clean(said), secrets) == said:
+        return reasons.as_reason(said)
+    return None
 
 
 def _masked(text: str | None, secrets: tuple[str, ...]) -> str | None:
