@@ -109,7 +109,9 @@ class Workload:
 
     def shares(self, runs: Iterable[OwnedRun]) -> dict[int, Share]:
         """Return what limits say of those runs whose tasks have any."""
-        return {run.id: _share(task, run) for run in runs if (task := _task(run.task)) is not None and task.limits}
+        runs = tuple(runs)
+        tasks = {name: task for name in {run.task for run in runs} if (task := _task(name)) is not None and task.limits}
+        return {run.id: _share(tasks[run.task], run) for run in runs if run.task in tasks} if tasks else {}
 
     def note_limited(self, run_ids: Iterable[int]) -> None:
         """These runs start, and hold a place that others may wait for."""

@@ -91,7 +91,7 @@ class ThreadPool(Pool):
         return tuple(self._begun)
 
     def holds(self, run_id: int) -> bool:
-        return run_id in self._begun or run_id in tuple(self._stuck.values())
+        return run_id in self._begun or (bool(self._stuck) and run_id in tuple(self._stuck.values()))
 
     def cancel(self, run_id: int) -> None:
         begun = self._begun.get(run_id)

@@ -16,7 +16,7 @@ from django.utils import timezone
 from scheduler import conf
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidRetention, JobExists
-from scheduler.models import Change, Installation, Job
+from scheduler.models import Change, Installation, Job, TaskStreak
 from scheduler.services import enqueued_retention, jobs
 from scheduler.store.cleaning import retention
 from scheduler.store.clock import database_now
@@ -114,7 +114,7 @@ def clean_up(
     * Nodes that stopped or were lost and own no active run.
     * Executions of stock django-apscheduler in its own table.
     * Hourly roll-ups older than the setting ``rollup_days``, and answers kept for repeated requests for a day.
-    * Incidents that closed that long ago, and their messages.
+    * Incidents that closed that long ago, and their messages. Those of tasks that failed last that long ago close.
     * Counters of deleted nodes are added to those without a node, so totals never shrink.
 
     Each batch is a transaction of its own. Locked rows are left for the next time. ``progress`` is called after each
@@ -215,6 +215,7 @@ def _was_deleted() -> bool:
 
 
 def _sweep_alerts(*, cutoff: datetime) -> Iterator[dict[str, int]]:
+    TaskStreak.objects.filter(failed_at__lt=cutoff).delete()
     while deleted := retention.delete_incidents(cutoff=cutoff, limit=BATCH_SIZE):
         yield {"incidents": deleted}
     while retention.delete_notifications(cutoff=cutoff, limit=BATCH_SIZE):

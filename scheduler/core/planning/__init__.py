@@ -26,7 +26,7 @@ def plan(
 
     :raises TooCostly: its trigger has to be searched for too long
     """
-    if isinstance(trigger, CalendaredTrigger):
+    if type(trigger) is CalendaredTrigger:
         due_at = fire_plans.exact(trigger.rule, due_at)
         return left_out.plan(trigger, due_at, now, policies, active, catch_up_limit)
     due_at = fire_plans.exact(trigger, due_at)

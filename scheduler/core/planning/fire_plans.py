@@ -17,10 +17,12 @@ from scheduler.core import reasons
 from scheduler.core.states import Overlap, RunState
 from scheduler.core.triggers import Trigger, budget
 from scheduler.core.triggers.budget import Budget
-from scheduler.core.triggers.combinations import Combination
 from scheduler.core.triggers.dates import DateTrigger
 from scheduler.core.triggers.intervals import IntervalTrigger
 from scheduler.messages import Message
+
+_OF_ANY_MOMENT: frozenset[type[Trigger]] = frozenset({IntervalTrigger, DateTrigger})
+"""The others fire at whole seconds."""
 
 _INSTANT = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -108,7 +110,7 @@ def plan(
     trigger: Trigger, due_at: datetime, now: datetime, policies: Policies, active: Active, catch_up_limit: int
 ) -> FirePlan:
     """Account for fire times that all may run."""
-    if isinstance(trigger, Combination) and not budget.is_limited():
+    if trigger.is_combined and not budget.is_limited():
         with Budget(budget.PLAN_STEPS):
             return plan(trigger, due_at, now, policies, active, catch_up_limit)
     if active.waiting is not None and active.waiting_at is not None and trigger.next_after(active.waiting_at) == due_at:
@@ -131,7 +133,7 @@ def exact(trigger: Trigger, due_at: datetime) -> datetime:
 
     It would fire then, and once more some microseconds later.
     """
-    if due_at.microsecond % 1000 or not (due_at.microsecond or isinstance(trigger, IntervalTrigger | DateTrigger)):
+    if due_at.microsecond % 1000 or not (due_at.microsecond or type(trigger) in _OF_ANY_MOMENT):
         return due_at
     meant = trigger.at_or_after(due_at)
     return due_at if meant is None or meant - due_at >= _MILLISECOND else meant

@@ -31,6 +31,8 @@ MOST_COUNTED = 2_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Combination(Trigger):
+    is_combined = True
+
     triggers: tuple[Trigger, ...]
 
     @abstractmethod

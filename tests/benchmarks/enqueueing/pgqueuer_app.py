@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -21,7 +22,7 @@ from tests.benchmarks.enqueueing.contestant import Contestant
 
 @asynccontextmanager
 async def main() -> AsyncIterator[PgQueuer]:
-    """Make the worker, for ``pgq run``."""
+    """Make the worker."""
     async with await psycopg.AsyncConnection.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         worker = PgQueuer.from_psycopg_connection(connection)
 
@@ -54,8 +55,7 @@ class PgQueuerContestant(Contestant):
         return queries
 
     def commands(self) -> list[list[str]]:
-        module = "tests.benchmarks.enqueueing.pgqueuer_app:main"
-        return [[sys.executable, "-m", "pgqueuer", "run", module, "--batch-size", "100"]]
+        return [[sys.executable, "-m", "tests.benchmarks.enqueueing.pgqueuer_app"]]
 
     def execute(self, sql: str) -> None:
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
@@ -74,3 +74,12 @@ def _call(*words: str) -> None:
     import subprocess
 
     subprocess.run([sys.executable, "-m", "pgqueuer", *words], check=True, capture_output=True)
+
+
+async def _work() -> None:
+    async with main() as worker:
+        await worker.run(batch_size=100)
+
+
+if __name__ == "__main__":
+    asyncio.run(_work())

@@ -12,9 +12,11 @@ from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 
+from scheduler import conf
 from scheduler.core.alerts import ClosedBecause, RuleKind
 from scheduler.core.states import RunState
 from scheduler.models import Run, TaskStreak
+from scheduler.services import retention
 from scheduler.services.alerts import messages, rules, sentences
 from scheduler.services.runs import enqueueing
 from scheduler.store import alerts
@@ -110,6 +112,20 @@ class TestAFailingRule:
         nodes.reap(session, reaper=node, reap_after_seconds=30, max_recoveries=2)
         (incident,) = incidents()
         assert (incident.task, incident.run) == (TASK, run)
+
+
+class TestATaskThatIsEnqueuedNoMore:
+    def test_is_forgotten_by_the_clean_up(self, session: Connection, node: str) -> None:
+        rule("failing", threshold=1)
+        end(session, node, FAILED)
+        retention.clean_up()
+        assert TaskStreak.objects.exists()
+
+        TaskStreak.objects.update(failed_at=F("failed_at") - timedelta(days=conf.get().retention_days + 1))
+        retention.clean_up()
+
+        assert not TaskStreak.objects.exists()
+        assert incidents()[0].closed_at is not None
 
 
 class TestTheScopeOfARule:

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from scheduler.core.states import RunState
@@ -20,6 +21,7 @@ from scheduler.services.runs.enqueueing import Call
 from scheduler.store.liveness import nodes
 from scheduler.store.recording import runs as stored_runs
 from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.notifications import Channel, Hint, Listener
 from tests.ledger import add_node
 from tests.nodes import make_node, work
 from tests.sample_app import django_tasks as sample
@@ -65,6 +67,54 @@ class TestAFlood:
             work(node, until=are_over(*flood), timeout=60)
         order = list(Run.objects.order_by("started_at", "pk").values_list("pk", flat=True))
         assert order.index(run.pk) < 200
+
+
+@pytest.fixture
+def heard() -> Iterator[Callable[[], set[Hint]]]:
+    """What nodes heard since it was asked last."""
+    listener = Listener()
+    listener.wait(timeout=0)
+    yield lambda: set(listener.wait(timeout=0.1))
+    listener.close()
+
+
+class TestAHint:
+    def test_names_the_tracks_of_the_runs_that_are_due(self, heard: Callable[[], set[Hint]]) -> None:
+        calls = [Call(task=NOTHING, queue="mail"), Call(task=NOTHING, queue="mail"), Call(task=NOTHING)]
+        enqueueing.enqueue_many(calls=calls)
+        assert heard() == {Hint(Channel.RUNS, "default@mail"), Hint(Channel.RUNS, "default@default")}
+
+    def test_names_none_for_runs_that_begin_later(self, heard: Callable[[], set[Hint]]) -> None:
+        enqueue(2, run_after=timezone.now() + timedelta(hours=1))
+        assert heard() == {Hint(Channel.RUNS)}
+
+    def test_comes_with_the_commit(self, heard: Callable[[], set[Hint]]) -> None:
+        with transaction.atomic():
+            enqueue(1)
+            assert heard() == set()
+            transaction.set_rollback(True)
+        assert heard() == set()
+
+    def test_leads_to_a_run_without_a_look_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def look(*_: object, **__: object) -> None:
+            raise AssertionError("It looked ahead.")
+
+        with working() as node:
+            work(node, until=lambda: node.loop.found_nothing)
+            (mail,) = enqueue(1, queue="mail")
+            node.wakeups.heard()
+            monkeypatch.setattr(stored_runs, "next_due", look)
+            node.loop.hear({Hint(Channel.RUNS, "default@mail")})
+            node.run_once()
+            assert Run.objects.get(public_id=mail).state in (RunState.RUNNING, RunState.SUCCEEDED)
+
+    @pytest.mark.parametrize("track", ["elsewhere", "elsewhere@mail", "default@other"])
+    def test_of_another_track_is_passed_over(self, track: str) -> None:
+        with working(queues=("mail",)) as node:
+            work(node, until=lambda: node.loop.found_nothing)
+            node.loop.hear({Hint(Channel.RUNS, track)})
+            node.run_once()
+            assert node.loop.found_nothing
 
 
 class TestANodeWithQueues:

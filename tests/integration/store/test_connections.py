@@ -126,6 +126,21 @@ def many_open_files() -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
+class TestATransaction:
+    @pytest.mark.parametrize(("is_lasting", "waits"), [(True, "on"), (False, "off")])
+    def test_waits_for_the_disk_if_it_has_to_last(self, is_lasting: bool, waits: str) -> None:
+        session = Connection(purpose="test")
+        with session.transaction(is_lasting=is_lasting) as transaction, session.raw().cursor() as cursor:
+            transaction.execute("probe")
+            cursor.execute("SHOW synchronous_commit")
+            assert cursor.fetchone() == (waits,)
+        with session.raw().cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            assert cursor.fetchone() == ("on",)
+        session.close()
+
+
+@pytest.mark.django_db(transaction=True)
 class TestTheListener:
     @pytest.mark.usefixtures("many_open_files")
     def test_works_beside_more_open_files_than_select_can_count(self) -> None:
