@@ -180,7 +180,7 @@ ENDINGS_FAILED = _event(
     "scheduler.endings.failed",
     level="warning exception",
     fields="error pause",
-    meaning="What follows the end of an enqueued run, such as a signal, failed. The thread goes on.",
+    meaning="A reaction to the end of an enqueued run, such as a signal, failed. The thread goes on.",
 )
 EVENTS_DROPPED = _event(
     "scheduler.events.dropped",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import ClassVar
 
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
@@ -29,7 +30,7 @@ class Take(Duty):
 
     every_pass = True
     takes_runs = True
-    wakes_on = Channel.RUNS
+    wakes_on: ClassVar[Channel | None] = Channel.RUNS
 
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
