@@ -103,7 +103,11 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "limit": 500,
         "now": NOON,
         "since": NOON - HOUR,
+<<<<<<< HEAD
         "recent": None,
+=======
+        "recent": 2.0,
+>>>>>>> main
         "passed_by": "{}",
         "tzdata": "2026a",
     },
@@ -126,6 +130,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "executors": ["default"],
         "now": NOON,
         "since": NOON - HOUR,
+        "held": True,
         "tzdata": "2026a",
     },
     "held_jobs_of_runs": {"runs": array(range(1, 500)), "now": NOON},
