@@ -103,11 +103,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "limit": 500,
         "now": NOON,
         "since": NOON - HOUR,
-<<<<<<< HEAD
-        "recent": None,
-=======
         "recent": 2.0,
->>>>>>> main
         "passed_by": "{}",
         "tzdata": "2026a",
     },
