@@ -131,6 +131,12 @@ class QueueStateUnchanged(SchedulerError):
     code = "queue_state_unchanged"
 
 
+class NodeStateUnchanged(SchedulerError):
+    """The node has ended, or is in that state already. It was not changed."""
+
+    code = "node_state_unchanged"
+
+
 class AlreadyEnqueued(SchedulerError):
     """A run with the same unique key is enqueued by a transaction that this one cannot see."""
 

@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field
 
 from scheduler import conf, outgoing
 from scheduler.context import running
+from scheduler.core import error_messages, request_messages
 from scheduler.core.tasks.registry import Secret, task
 from scheduler.errors import CommandFailed, CommandNotAllowed, InvalidArguments, UnexpectedStatus
 from scheduler.outgoing import Limits
@@ -97,22 +98,31 @@ def call_command(
     """
     allowed = conf.get().allowed_commands
     if name not in allowed:
-        known = f"Allowed are: {', '.join(allowed)}." if allowed else "None is allowed."
-        raise CommandNotAllowed(f"“{name}” may not be run as a task. {known} Add it to SCHEDULER['ALLOWED_COMMANDS'].")
+        raise CommandNotAllowed(
+            error_messages.COMMAND_NOT_ALLOWED(name=name, names=", ".join(allowed))
+            if allowed
+            else error_messages.NO_COMMAND_ALLOWED(name=name)
+        )
     given = dict(options or {})
     if _OWN_OPTIONS & given.keys():
-        raise InvalidArguments("options has stdout or stderr; what the command writes is kept as the run's result.")
+        raise InvalidArguments(error_messages.COMMAND_OWNS_NO_STREAMS())
     output = _Output(limit=_MOST_OUTPUT_CHARS)
     try:
         django_call_command(name, *(args or ()), stdout=output, stderr=output, **given)
     except SystemExit as exit:
         if exit.code not in (None, 0):
-            raise CommandFailed(f"“{name}” ended with exit code {exit.code}. {output.tail()}".rstrip()) from None
+            raise _failed(name, code=f"{exit.code}", wrote=output.tail()) from None
     except CommandError as error:
         if output.tail():
             error.add_note(f"“{name}” wrote: {output.tail()}")
         raise
     return output.getvalue()
+
+
+def _failed(name: str, *, code: str, wrote: str) -> CommandFailed:
+    if not wrote:
+        return CommandFailed(error_messages.COMMAND_FAILED_SILENTLY(name=name, code=code))
+    return CommandFailed(error_messages.COMMAND_FAILED(name=name, code=code, wrote=wrote))
 
 
 class _Output(io.TextIOBase):
@@ -234,9 +244,16 @@ def http_request(
     elapsed = time.monotonic() - started
     text = _text(answer)
     if not any(low <= answer.status_code <= high for low, high in expected):
-        begins = f" It begins: {text[:200]}" if text else " It is empty."
+        facts = {
+            "method": method,
+            "url": answer.url,
+            "status": f"{answer.status_code}",
+            "expected": _in_words(expected),
+        }
         raise UnexpectedStatus(
-            f"{method} {answer.url} answered {answer.status_code}; expected was {_in_words(expected)}.{begins}"
+            request_messages.ANOTHER_STATUS(**facts, begins=text[:200])
+            if text
+            else request_messages.ANOTHER_STATUS_EMPTY(**facts)
         )
     return HttpAnswer(
         status=answer.status_code,

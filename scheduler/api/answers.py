@@ -216,6 +216,9 @@ class ExecutorQueue(BaseModel):
     oldest_held_seconds: float | None = Field(description="Age of the oldest run that waits for another of its job.")
     rung: int = Field(description="Queued runs of which the broker of a remote executor was told.")
     oldest_rung_seconds: float | None = Field(description="Age of the oldest of these messages.")
+    paused: int = Field(description="The queued runs that wait in paused queues.")
+    oldest_paused_seconds: float | None = Field(description="Age of the oldest of them that may start.")
+    paused_queues: list[str] = Field(description="The names of these queues.")
 
 
 class LivingNode(BaseModel):
@@ -278,6 +281,8 @@ class Node(BaseModel):
     reason: str
     reason_code: str
     reason_params: dict[str, Any]
+    drained_at: Time | None = Field(description="Since when it takes no more runs.")
+    drained_by: str
     started_at: Time
     heartbeat_at: Time
     stopped_at: Time | None

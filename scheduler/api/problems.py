@@ -41,6 +41,7 @@ STATUS: dict[type[errors.SchedulerError], int] = {
     errors.JobExists: 409,
     errors.AlreadyPaused: 409,
     errors.QueueStateUnchanged: 409,
+    errors.NodeStateUnchanged: 409,
     errors.AlreadyEnqueued: 409,
     errors.NotPaused: 409,
     errors.JobIsBroken: 409,

@@ -146,6 +146,8 @@ _ROUTES: tuple[tuple[str, View, str], ...] = (
     ("templates/<word:slug>/sync", TemplateViews.as_view({"post": "sync"}), "template-sync"),
     ("templates/<word:slug>", TemplateViews.as_view({"get": "retrieve", "delete": "destroy"}), "template"),
     ("nodes", NodeViews.as_view({"get": "list"}), "nodes"),
+    ("nodes/<uuid:id>/drain", NodeViews.as_view({"post": "drain"}), "drain-node"),
+    ("nodes/<uuid:id>/undrain", NodeViews.as_view({"post": "undrain"}), "undrain-node"),
     ("nodes/<uuid:id>", NodeViews.as_view({"get": "retrieve"}), "node"),
     ("queues", QueueViews.as_view({"get": "list"}), "queues"),
     ("queues/<str:name>/pause", QueueViews.as_view({"post": "pause"}), "pause-queue"),

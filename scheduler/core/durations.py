@@ -91,7 +91,7 @@ def render(length: float) -> str:
 
 
 def _plain(number: float) -> str:
-    return str(int(number)) if number == int(number) else repr(number)
+    return str(int(number)) if number == int(number) else f"{number:.6f}".rstrip("0")
 
 
 def iso(length: float) -> str:

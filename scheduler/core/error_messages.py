@@ -118,6 +118,12 @@ UNUSABLE_QUEUE = declare(
 )
 QUEUE_IS_PAUSED = declare("queue_is_paused", "The queue “{name}” is paused already.", name=str)
 QUEUE_IS_NOT_PAUSED = declare("queue_is_not_paused", "The queue “{name}” is not paused.", name=str)
+NODE_HAS_ENDED = declare("node_has_ended", "The node “{name}” is not running any more.", name=str)
+WORKER_IS_NOT_DRAINED = declare(
+    "worker_is_not_drained", "“{name}” is a worker of a broker: let it stop consuming its queues there.", name=str
+)
+NODE_IS_DRAINED = declare("node_is_drained", "The node “{name}” is drained already.", name=str)
+NODE_IS_NOT_DRAINED = declare("node_is_not_drained", "The node “{name}” is not drained.", name=str)
 QUEUE_RETENTION = declare(
     "queue_retention", "Runs cannot be kept for {value} days: write 0 to {most} days.", value=str, most=int
 )
@@ -255,31 +261,25 @@ CALENDAR_CHANGED_MEANWHILE = declare(
 CALENDARS_ARE_OBJECTS = declare(
     "calendars_are_objects", "calendars is a list of objects with name, rules, title, timezone, tags and during."
 )
-SCHEME_REFUSED = declare("scheme_refused", "“{scheme}” cannot be requested: use http or https.", scheme=str)
-ADDRESS_HOLDS_CREDENTIALS = declare(
-    "address_holds_credentials", "The address of {host} holds a user name or password. Leave them out.", host=str
-)
-NOT_A_HOST = declare("not_a_host", "“{host}” is not the name of a host.", host=str)
-PORT_REFUSED = declare(
-    "port_refused",
-    "Port {port} of {host} is refused: only 80 and 443 are open. "
-    "If it is meant, add “{entry}” to SCHEDULER['ALLOWED_HOSTS'].",
-    port=str,
-    host=str,
-    entry=str,
-)
-HOST_IS_A_NUMBER = declare(
-    "host_is_a_number", "“{host}” is a number that stands for an address. Write the address as a.b.c.d.", host=str
-)
-ADDRESS_REFUSED = declare(
-    "address_refused",
-    "{place} is refused: it is {kind}. If it is meant, add “{entry}” to SCHEDULER['ALLOWED_HOSTS'].",
-    place=str,
-    kind=str,
-    entry=str,
-)
-NOT_AN_ADDRESS = declare(
-    "not_an_address", "“{url}” is not an address that can be requested: {problem}.", url=str, problem=str
-)
 EDIT_CHANGES_SOME_OF = declare("edit_changes_some_of", "Change some of: {names}.", names=str)
 EDIT_IS_SECONDS = declare("edit_is_seconds", "{name} must be more than 0 seconds, not “{value}”.", name=str, value=str)
+COMMAND_NOT_ALLOWED = declare(
+    "command_not_allowed",
+    "“{name}” may not be run as a task. Allowed are: {names}. Add it to SCHEDULER['ALLOWED_COMMANDS'].",
+    name=str,
+    names=str,
+)
+NO_COMMAND_ALLOWED = declare(
+    "no_command_allowed",
+    "“{name}” may not be run as a task. None is allowed. Add it to SCHEDULER['ALLOWED_COMMANDS'].",
+    name=str,
+)
+COMMAND_FAILED = declare(
+    "command_failed", "“{name}” ended with exit code {code}. {wrote}", name=str, code=str, wrote=str
+)
+COMMAND_FAILED_SILENTLY = declare(
+    "command_failed_silently", "“{name}” ended with exit code {code}.", name=str, code=str
+)
+COMMAND_OWNS_NO_STREAMS = declare(
+    "command_owns_no_streams", "options has stdout or stderr; what the command writes is kept as the run's result."
+)

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scheduler.core import error_messages
+from scheduler.core import request_messages
 from scheduler.errors import DestinationRefused
 from scheduler.messages import Message, message, phrase
 
@@ -96,18 +96,18 @@ def check_destination(
     :raises DestinationRefused: scheme, user name, port or the spelling of the host
     """
     if scheme not in SCHEMES:
-        raise DestinationRefused(error_messages.SCHEME_REFUSED(scheme=scheme or phrase("no scheme")))
+        raise DestinationRefused(request_messages.SCHEME_REFUSED(scheme=scheme or phrase("no scheme")))
     if has_credentials:
-        raise DestinationRefused(error_messages.ADDRESS_HOLDS_CREDENTIALS(host=host))
+        raise DestinationRefused(request_messages.ADDRESS_HOLDS_CREDENTIALS(host=host))
     if not host or _CONTROL.search(host) or "%" in host:
-        raise DestinationRefused(error_messages.NOT_A_HOST(host=host))
+        raise DestinationRefused(request_messages.NOT_A_HOST(host=host))
     number = SCHEMES[scheme] if port is None else port
     if is_allowed(host=host, port=number, allowed_hosts=allowed_hosts):
         return
     if number not in PUBLIC_PORTS:
-        raise DestinationRefused(error_messages.PORT_REFUSED(port=f"{number}", host=host, entry=_entry(host, number)))
+        raise DestinationRefused(request_messages.PORT_REFUSED(port=f"{number}", host=host, entry=_entry(host, number)))
     if not _is_plainly_written(host):
-        raise DestinationRefused(error_messages.HOST_IS_A_NUMBER(host=host))
+        raise DestinationRefused(request_messages.HOST_IS_A_NUMBER(host=host))
     if _as_address(host) is not None:
         check_address(address=_plain(host), host=host, port=number)
 
@@ -121,7 +121,7 @@ def check_address(*, address: str, host: str, port: int) -> None:
     what = why_refused(address)
     if what is not None:
         place = address if _plain(host) == address else phrase("{address} (for {host})", address=address, host=host)
-        raise DestinationRefused(error_messages.ADDRESS_REFUSED(place=place, kind=what, entry=_entry(host, port)))
+        raise DestinationRefused(request_messages.ADDRESS_REFUSED(place=place, kind=what, entry=_entry(host, port)))
 
 
 def why_refused(address: str) -> Message | None:

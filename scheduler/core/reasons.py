@@ -153,8 +153,12 @@ LEFT_OUT = "left_out"
 
 def of_error(error: SchedulerError) -> Message:
     """Return what an error says as a reason, also if it was made from plain text."""
-    said = error.message
-    return said if isinstance(said, Message) and said.code else DECLARED["text"](text=str(said))
+    return as_reason(error.message)
+
+
+def as_reason(said: str) -> Message:
+    """Return a text or a phrase as something that can be stored: with a code."""
+    return said if isinstance(said, Message) and said.code else DECLARED["text"](text=said)
 
 
 def code_of(reason: str | None) -> str:

@@ -67,6 +67,9 @@ class Duty(ABC):
     ends_sleep: ClassVar[bool] = True
     """Whether the loop wakes up for it. Otherwise it is called when the loop is awake anyway."""
 
+    takes_runs: ClassVar[bool] = False
+    """Whether it brings the node work. A drained node leaves such duties out."""
+
     wakes_on: ClassVar[Channel | None] = None
     """Hints from the database that ask for it."""
 

@@ -43,6 +43,8 @@ class Lease:
     def __init__(self, *, seconds: float) -> None:
         self._seconds = seconds
         self._until = 0.0
+        self.is_drained = False
+        """Whether somebody wants the node to take no more runs, as of the last heartbeat."""
 
     def renew(self, *, since: float) -> None:
         """Count anew from ``since``, the monotonic time at which the successful heartbeat *began*."""
@@ -119,8 +121,8 @@ class Heartbeat(Periodic):
         """Beat. Return true if the silence of other nodes can be judged by the database's clock."""
         failpoints.hit("beat.before")
         began = time.monotonic()
-        clock = nodes.beat(self.connection, node=self._identity.node, stuck=self._stuck())
-        if clock is None:
+        answer = nodes.beat(self.connection, node=self._identity.node, stuck=self._stuck())
+        if answer is None:
             self.lease.end()
             self._clocks = None
             self._lost()
@@ -128,8 +130,11 @@ class Heartbeat(Periodic):
             return False
         self.lease.renew(since=began)
         took = time.monotonic() - began
-        self._compare_clocks(clock, took=took)
-        return self._may_judge(clock, began, took)
+        if answer.is_drained != self.lease.is_drained:
+            self.lease.is_drained = answer.is_drained
+            self._wake()
+        self._compare_clocks(answer.clock, took=took)
+        return self._may_judge(answer.clock, began, took)
 
     def _compare_clocks(self, clock: datetime, *, took: float) -> None:
         """

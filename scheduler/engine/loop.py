@@ -75,7 +75,7 @@ class NodeLoop:
         try:
             for duty in self._duties:
                 now = time.monotonic()
-                if duty.is_due(now):
+                if duty.is_due(now) and not self._leaves_out(duty):
                     duty.call(now)
         except DatabaseUnavailable:
             self.duty(Reconcile).soon()
@@ -85,11 +85,16 @@ class NodeLoop:
         self.progressed_at = time.monotonic()
         return pause
 
+    def _leaves_out(self, duty: Duty) -> bool:
+        """A drained node takes no more runs, and does everything else."""
+        return duty.takes_runs and self._work.lease.is_drained
+
     def _pause(self) -> float:
         """Return how long until the earliest duty is due, at most as long as polling allows."""
         settings = self._work.settings
         longest = settings.poll_seconds if self._work.workload.is_idle else settings.busy_poll_seconds
-        earliest = min(duty.next_at() for duty in self._duties if duty.ends_sleep)
+        awaited = (duty for duty in self._duties if duty.ends_sleep and not self._leaves_out(duty))
+        earliest = min(duty.next_at() for duty in awaited)
         return max(0.0, min(longest, earliest - time.monotonic()))
 
 

@@ -219,7 +219,7 @@ class Node:
         sessions = (self._connection, self.heartbeat.connection, self._session, self.recorder.connection)
         open_all(sessions)
 
-    def _register(self, identity: Identity) -> None:
+    def _register(self, identity: Identity, *, former: str | None = None) -> None:
         nodes.register(
             self._connection,
             node=identity.node,
@@ -232,6 +232,7 @@ class Node:
             queues=self._settings.queues,
             tasks=registry.names(),
             tzdata=zone_rules.release(),
+            former=former,
         )
 
     def _become_another(self) -> None:
@@ -240,7 +241,7 @@ class Node:
         dropped = self.workload.take_back()
         self.workload.forget(run.id for run in dropped)
         self.workload.live_on()
-        self._register(successor := Identity())
+        self._register(successor := Identity(), former=former)
         self.identity.become(successor)
         self._lost.clear()
         self.heartbeat.beat_now()
@@ -284,8 +285,7 @@ class Node:
     def _mark_stopped(self, interrupted: int) -> None:
         early = reasons.STOPPED_EARLY(number=interrupted) if interrupted else None
         self._change_state(NodeState.STOPPED, reason=early)
-        # What is still active under this identity has been left behind: account for it now, as for a lost node.
-        # Who else is silent is judged by the heartbeat alone, which knows whether the clock can be trusted.
+        # What is still active here was left behind: account for it now. The heartbeat alone judges who else is silent.
         most = self._settings.max_recoveries
         reaped = nodes.reap(self._connection, reaper=self.identity.node, reap_after_seconds=None, max_recoveries=most)
         self._endings.add(reaped.ended if reaped is not None else ())

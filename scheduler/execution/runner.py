@@ -22,7 +22,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.errors import Retry, Skip, UnknownTask
 from scheduler.execution import body_connections
-from scheduler.execution.values import describe_error, describe_skip, progress_as_json, result_as_json
+from scheduler.execution.values import clean, describe_error, describe_skip, progress_as_json, result_as_json
 from scheduler.logbook import masked
 from scheduler.messages import Message
 from scheduler.store.recording.finishing import Note, Outcome
@@ -32,6 +32,7 @@ from scheduler.untouched import json, time
 
 logger = logging.getLogger(__name__)
 
+_LONGEST_REASON = 2000  # characters of an error that is stored as a message beside its text
 _STOPPED_STATES = {
     StopReason.CANCELLED: RunState.CANCELLED,
     StopReason.TIMED_OUT: RunState.TIMED_OUT,
@@ -162,7 +163,7 @@ def _ending_after(raised: BaseException, current: CurrentRun) -> _Ending:
         error, traceback = describe_error(raised, limit=conf.get().max_traceback_chars)
     return _Ending(
         state=state,
-        error=_masked(error, current.secrets) if reason is None else None,
+        error=None if state is RunState.CANCELLED else _masked(error, current.secrets),
         traceback=masked(traceback, current.secrets),
         reason=reason,
         retry_after_seconds=raised.after.total_seconds() if isinstance(raised, Retry) else None,
@@ -279,11 +280,19 @@ def _state_after(raised: BaseException, current: CurrentRun) -> RunState:
 
 
 def _reason_for(state: RunState, raised: BaseException, current: CurrentRun) -> Message | None:
-    """Return the reason of a state that is not a failure."""
+    """Return the reason as data: of a state that is not a failure, or of an error that is a message."""
     if state is RunState.CANCELLED:
         return reasons.CANCELLED_WHILE_IT_RAN()
     if state is RunState.SKIPPED:
         return reasons.LEFT_OUT_BY_TASK(text=masked(describe_skip(raised), current.secrets))
+    return _worded(raised, current.secrets) if state is RunState.FAILED else None
+
+
+def _worded(raised: BaseException, secrets: tuple[str, ...]) -> Message | None:
+    """Return what an error of this project says as a reason, so that people read it in their language."""
+    said = vars(raised).get("message")
+    if isinstance(said, Message) and len(said) <= _LONGEST_REASON and masked(clean(said), secrets) == said:
+        return reasons.as_reason(said)
     return None
 
 

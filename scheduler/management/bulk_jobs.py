@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser, OutputWrapper
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.core import durations
 from scheduler.management import many, printing
+from scheduler.management.terminal import SafeOutput
 from scheduler.services.bulk import Selection, edits
 from scheduler.services.queries import job_queries
 from scheduler.services.queries.job_queries import JobFilter
@@ -48,15 +49,13 @@ def is_filtered(options: dict[str, Any]) -> bool:
     return options["all"] or _filter(options) != JobFilter()
 
 
-def run(options: dict[str, Any], *, out: OutputWrapper, err: OutputWrapper) -> None:
+def run(options: dict[str, Any], *, out: SafeOutput, err: SafeOutput) -> None:
     """:raises CommandError: no filter was given, or jobs were refused"""
     parameters = {"reason": options["reason"], "until": None, "tags": options["tags"], "changes": _changes(options)}
     act(options["action"], options, parameters=parameters, out=out, err=err)
 
 
-def act(
-    action: str, options: dict[str, Any], *, parameters: dict[str, Any], out: OutputWrapper, err: OutputWrapper
-) -> None:
+def act(action: str, options: dict[str, Any], *, parameters: dict[str, Any], out: SafeOutput, err: SafeOutput) -> None:
     """:raises CommandError: no filter was given, or jobs were refused"""
     if not is_filtered(options):
         raise CommandError("Give a filter, such as --tag or --state, or --all.", returncode=printing.NOT_ASKED)
@@ -96,7 +95,7 @@ def _changes(options: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _print_preview(filter: JobFilter, changes: dict[str, Any], *, output: str, out: OutputWrapper) -> None:
+def _print_preview(filter: JobFilter, changes: dict[str, Any], *, output: str, out: SafeOutput) -> None:
     found = job_queries.jobs(filter=filter).order_by("pk")
     if changes:
         rows = [_previewed(each) for each in edits.preview(jobs=found, changes=changes)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -82,7 +82,8 @@ def apply_at_start(*, out: OutputWrapper, style: Style) -> None:
     done = declarations.apply(options=Options(), via=Via.COMMAND)
     report(done, as_json=False, out=out, err=out, style=style)
     if done.has_changes and not conf.get().release:
-        out.write(style.WARNING("SCHEDULER['RELEASE'] is not set: a node of an older release that starts undoes this."))
+        text = "SCHEDULER['RELEASE'] is not set: a node of an older release that starts undoes this."
+        out.write(text, style.WARNING)
 
 
 def refuse(found: Synchronisation) -> None:
@@ -93,24 +94,30 @@ def refuse(found: Synchronisation) -> None:
 def report(found: Synchronisation, *, as_json: bool, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
     """Print the steps of a plan, or of what was done."""
     for error in found.errors:
-        err.write(style.ERROR(f"! {error.origin}: {error.text}"))
+        err.write(f"! {error.origin}: {error.text}", style.ERROR)
     if found.errors:
-        err.write(style.WARNING("Jobs that are no longer declared are left alone until every source can be read."))
+        text = "Jobs that are no longer declared are left alone until every source can be read."
+        err.write(text, style.WARNING)
     if as_json:
         out.write(printing.as_json(representing.document(found)))
         return
     for step, coming in zip(found.steps, next_runs.of(found.steps), strict=True):
-        for line in _lines(step, coming, style):
-            out.write(line)
+        for line in _lines(step, coming):
+            out.write(line, _paint(step, style) if not line.startswith(" ") else None)
     out.write(_summary(found.steps))
 
 
-def _lines(step: Step, coming: NextRuns | None, style: Style) -> Iterable[str]:
+def _paint(step: Step, style: Style) -> Callable[[str], str]:
+    """Return the colour of the first line about a step."""
+    paints = {"+": style.SUCCESS, "~": style.WARNING, "-": style.WARNING, "!": style.ERROR}
+    return paints.get(_SIGNS[step.action], str)
+
+
+def _lines(step: Step, coming: NextRuns | None) -> Iterable[str]:
     if step.action is Action.UNCHANGED and not step.drift:
         return
-    paint = {"+": style.SUCCESS, "~": style.WARNING, "-": style.WARNING, "!": style.ERROR}.get(_SIGNS[step.action], str)
     origin = f"  ({step.origin})" if step.origin else ""
-    yield paint(f"{_SIGNS[step.action]} {step.key}: {step.action.value}{origin}")
+    yield f"{_SIGNS[step.action]} {step.key}: {step.action.value}{origin}"
     if step.text:
         yield f"    {step.text}"
     if step.renames:

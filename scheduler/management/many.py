@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import OutputWrapper
-
 from scheduler.core.states import Via
-from scheduler.logbook import visible
 from scheduler.management import printing
+from scheduler.management.terminal import SafeOutput
 from scheduler.models import BulkAction
 from scheduler.services import bulk
 from scheduler.services.bulk import Selection
@@ -21,7 +19,7 @@ def carry_out(
     subject: str,
     action: str,
     selection: Selection,
-    err: OutputWrapper,
+    err: SafeOutput,
     parameters: dict[str, Any] | None = None,
 ) -> BulkAction:
     """Act on all that is selected now. Ctrl-C stops after the rows at hand."""
@@ -37,14 +35,14 @@ def carry_out(
         while row.finished_at is None:
             row = bulk.step(id=row.pk, seconds=_STEP_SECONDS)
             if err.isatty():
-                printing.note(err, f"\r{row.done + row.refused:,} of {row.total:,}", ending="")
+                err.overwrite(f"{row.done + row.refused:,} of {row.total:,}")
     except KeyboardInterrupt:
         bulk.stop(id=row.pk)
         raise
     if err.isatty():
         printing.note(err, "")
     for each in row.refusals:
-        printing.note(err, visible(f"{each['id']}: {each['text']}"))
+        printing.note(err, f"{each['id']}: {each['text']}")
     return row
 
 

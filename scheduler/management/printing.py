@@ -46,6 +46,7 @@ MOST_ROWS = 100_000
 """Rows that one command prints at most: they are held in memory."""
 
 _WIDEST = 60
+_CONTROL = re.compile("[\x7f-\x9f\ud800-\udfff]")
 _WHOLE = ("detail", "text")
 """Columns of sentences: cut, they would not say what to do."""
 
@@ -91,7 +92,9 @@ def add_output(parser: CommandParser) -> None:
 
 
 def as_json(document: Any) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2)
+    """Write JSON that a terminal can show: control characters are escaped, those above ASCII as well."""
+    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def table(*, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:

@@ -55,6 +55,10 @@ class Node(models.Model):
     )
     reason_code = reason_code()
     reason_params = reason_params()
+    drained_at = models.DateTimeField(
+        _("drained at"), null=True, help_text=_("Since then it takes no more runs. Those that it has begun go on.")
+    )
+    drained_by = models.CharField(_("drained by"), max_length=150, blank=True, default="", db_default="")
     started_at = models.DateTimeField(_("started at"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
     stopped_at = models.DateTimeField(_("stopped at"), null=True)
@@ -65,6 +69,7 @@ class Node(models.Model):
         verbose_name = _("node")
         verbose_name_plural = _("nodes")
         ordering = ("-started_at", "id")
+        permissions = [("drain_node", "Can drain node")]
         indexes = [models.Index(fields=["state", "heartbeat_at"], name="scheduler_node_state_beat")]
 
     def __str__(self) -> str:

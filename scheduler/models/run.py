@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PARKED = -32_768
 """The priority in the queue of runs that wait for a limit: behind all others."""
 
+HELD = Q(held=True, finished_at__isnull=True)
 HAS_A_REASON = ~Q(reason_code="") | ~Q(reason_text="")
 """The condition of the index of such runs: a query has to ask for it in the same words."""
 
@@ -167,6 +168,7 @@ class Run(models.Model):
                 models.F("priority").desc(),
                 "due_at",
                 "id",
+                include=("created_at",),
                 condition=Q(node__isnull=True, finished_at__isnull=True, held=False),
                 name="scheduler_run_waiting",
             ),
@@ -203,16 +205,14 @@ class Run(models.Model):
                 condition=Q(cancel_requested_at__isnull=False, finished_at__isnull=True),
                 name="scheduler_run_to_cancel",
             ),
-            models.Index(
-                fields=["due_at"], condition=Q(held=True, finished_at__isnull=True), name="scheduler_run_held"
-            ),
+            models.Index("due_at", include=("executor", "created_at"), condition=HELD, name="scheduler_run_held"),
             # In the order in which they are released: as many are read as the job has room for.
             models.Index(
                 "job",
                 models.F("priority").desc(),
                 "due_at",
                 "id",
-                condition=Q(held=True, finished_at__isnull=True),
+                condition=HELD,
                 name="scheduler_run_held_of_job",
             ),
             models.Index(

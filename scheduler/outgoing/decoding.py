@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import httpx
 
+from scheduler.core import request_messages
 from scheduler.errors import AnswerTooLarge, AnswerUnreadable
 from scheduler.outgoing.limits import Limits
 
@@ -34,11 +35,13 @@ def read(response: httpx.Response, limits: Limits) -> bytes:
 
 def read_into(sink: Sink, response: httpx.Response, limits: Limits) -> None:
     """Decode the body into ``sink`` piece by piece: no more than a piece is held in memory."""
-    url = response.url
+    url = str(response.url)
     names = [part.strip().lower() for part in response.headers.get("content-encoding", "").split(",")]
     stages = [_Decoder(name, url) for name in reversed(names) if name in _PACKINGS | _OTHER_PACKINGS]
     if len(stages) > 2:
-        raise AnswerUnreadable(f"{url} is packed {len(stages)} times over ({', '.join(names)}); twice is the most.")
+        raise AnswerUnreadable(
+            request_messages.PACKED_TOO_OFTEN(url=url, times=len(stages), names=", ".join(names)[:200])
+        )
     received = produced = 0
     for chunk in response.iter_raw():
         received += len(chunk)
@@ -47,28 +50,20 @@ def read_into(sink: Sink, response: httpx.Response, limits: Limits) -> None:
             data = stage.decode(data, limits.body_bytes - produced)
         produced += len(data)
         if max(received, produced) > limits.body_bytes:
-            raise _too_large(url, limits)
+            raise AnswerTooLarge(request_messages.BODY_TOO_LARGE(url=url, most=limits.body_bytes))
         if produced > max(_FIRST_MEBIBYTE, received * limits.ratio):
-            raise AnswerTooLarge(
-                f"{url} unpacks to more than {limits.ratio} times its size, as archives made to exhaust memory do."
-            )
+            raise AnswerTooLarge(request_messages.UNPACKS_TOO_FAR(url=url, ratio=limits.ratio))
         sink.write(data)
     for stage in stages:
         stage.finish()
 
 
-def _too_large(url: object, limits: Limits) -> AnswerTooLarge:
-    return AnswerTooLarge(
-        f"{url} is larger than {limits.body_bytes:,} bytes, counted after decompression. Nothing of it was kept."
-    )
-
-
 class _Decoder:
     """Undo one content encoding, never producing more than it is asked for."""
 
-    def __init__(self, name: str, url: object) -> None:
+    def __init__(self, name: str, url: str) -> None:
         if name not in _PACKINGS:
-            raise AnswerUnreadable(f"{url} came encoded as “{name[:40]}”; only gzip and deflate were asked for.")
+            raise AnswerUnreadable(request_messages.ANOTHER_PACKING(url=url, name=name[:40]))
         self._name = name
         self._url = url
         self._start = b""
@@ -90,16 +85,18 @@ class _Decoder:
                     self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
                 produced += self._inflate.decompress(data, max(1, most - len(produced) + 1))
                 if len(produced) > most:
-                    raise AnswerTooLarge(f"{self._url} unpacks to more than may be read. Nothing of it was kept.")
+                    raise AnswerTooLarge(request_messages.UNPACKS_TO_TOO_MUCH(url=self._url))
                 data = self._inflate.unconsumed_tail or self._inflate.unused_data
         except zlib.error as error:
-            raise AnswerUnreadable(f"{self._url} says that it is {self._name}, and is not: {error}.") from error
+            raise AnswerUnreadable(
+                request_messages.WRONGLY_PACKED(url=self._url, name=self._name, problem=f"{error}")
+            ) from error
         return bytes(produced)
 
     def finish(self) -> None:
         """:raises AnswerUnreadable: the data ended too early"""
         if self._inflate is not None and not self._inflate.eof:
-            raise AnswerUnreadable(f"{self._url} ended in the middle of its {self._name} data.")
+            raise AnswerUnreadable(request_messages.PACKED_DATA_ENDED(url=self._url, name=self._name))
 
     def _begin(self) -> Any:
         if self._name != "deflate":

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import httpx
 
 from scheduler import conf
-from scheduler.core import error_messages, network
+from scheduler.core import network, request_messages
 from scheduler.errors import (
     AnswerTooLarge,
     AnswerTooSlow,
@@ -22,7 +22,7 @@ from scheduler.errors import (
 )
 from scheduler.outgoing import decoding
 from scheduler.outgoing.limits import Limits
-from scheduler.outgoing.transport import GuardedTransport, deadline_in
+from scheduler.outgoing.transport import GuardedTransport, deadline_in, problem_of
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _FOR_GOOD = frozenset({301, 308})
@@ -142,7 +142,7 @@ def _follow(
     # Only what can be unpacked under a bound is asked for.
     headers = {name.lower(): value for name, value in message.headers.items()} | {"accept-encoding": "gzip, deflate"}
     if "host" in headers:
-        raise DestinationRefused(f"{url}: a Host header cannot be given; write the host into the address.")
+        raise DestinationRefused(request_messages.HOST_HEADER_GIVEN(url=url))
     message = replace(message, headers=headers)
     time_left = limits.total_seconds
     while True:
@@ -159,9 +159,7 @@ def _follow(
         asked.append(str(place))
         if len(asked) > limits.redirects:
             raise TooManyRedirects(
-                f"{url} was redirected more than {limits.redirects} times, last to {target[:200]}. "
-                "Open it in a browser and use the address where it ends; if it ends at the same one, the site wants "
-                "cookies, which are not kept."
+                request_messages.REDIRECTED_TOO_OFTEN(url=url, most=limits.redirects, target=target[:200])
             )
         following = parse(target, base=place)
         message = message.for_redirect(answer.status_code, leaves_origin=_origin(following) != _origin(place))
@@ -179,7 +177,7 @@ def parse(url: str, *, base: httpx.URL | None = None) -> httpx.URL:
         _ = place.host  # read now: httpx would fail on a wrong name in the middle of the request
         return place
     except (httpx.InvalidURL, ValueError, TypeError) as error:
-        raise DestinationRefused(error_messages.NOT_AN_ADDRESS(url=url[:200], problem=f"{error}")) from None
+        raise DestinationRefused(request_messages.NOT_AN_ADDRESS(url=url[:200], problem=f"{error}")) from None
 
 
 def check(*, url: str) -> None:
@@ -225,9 +223,7 @@ def _send(
     ):
         size = sum(len(name) + len(value) + 4 for name, value in response.headers.raw)
         if size > limits.header_bytes:
-            raise AnswerTooLarge(
-                f"{url} answered with a header of {size} bytes; {limits.header_bytes} are read at most."
-            )
+            raise AnswerTooLarge(request_messages.HEADER_TOO_LARGE(url=str(url), size=size, most=limits.header_bytes))
         body = b""
         if into is not None and response.status_code == 200:
             decoding.read_into(into, response, limits)
@@ -245,26 +241,19 @@ def _send(
 @contextmanager
 def _explained(url: httpx.URL, limits: Limits) -> Iterator[None]:
     """Raise the errors of httpx as errors of this package."""
+    address = str(url)
     try:
         yield
     except httpx.TimeoutException as error:
         raise AnswerTooSlow(
-            f"{url} did not answer completely in time (at most {limits.read_seconds:g} s of silence, "
-            f"{limits.total_seconds:g} s for everything). It is tried again at the next fire time."
+            request_messages.NOT_IN_TIME(url=address, silence=limits.read_seconds, total=limits.total_seconds)
         ) from error
     except UnicodeError as error:
         # httpx reads the address of a redirect although it is not asked to follow it.
-        raise AnswerUnreadable(f"{url} redirects to an address that cannot be read: {error}.") from error
+        raise AnswerUnreadable(request_messages.REDIRECT_UNREADABLE(url=address, problem=f"{error}")) from error
     except (httpx.ProtocolError, httpx.UnsupportedProtocol) as error:
-        raise AnswerUnreadable(f"{url} did not answer as HTTP asks: {error}.") from error
+        raise AnswerUnreadable(request_messages.NOT_HTTP(url=address, problem=problem_of(error))) from error
     except httpx.TransportError as error:
-        raise Unreachable(f"{url} cannot be reached: {error}. {_cure(error)}") from error
-
-
-def _cure(error: httpx.TransportError) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return (
-            "Its certificate is not trusted. If an authority of your own signed it, name the file of that authority in "
-            "SCHEDULER['CA_FILE'] (SCHEDULER_CA_FILE)."
-        )
-    return "Check the address, or whether its server is up."
+        is_untrusted = "CERTIFICATE_VERIFY_FAILED" in str(error)
+        fact = request_messages.CERTIFICATE_NOT_TRUSTED if is_untrusted else request_messages.NOT_REACHED
+        raise Unreachable(fact(url=address, problem=problem_of(error))) from error

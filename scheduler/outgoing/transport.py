@@ -17,8 +17,9 @@ import httpcore
 import httpx
 
 from scheduler import conf
-from scheduler.core import network
+from scheduler.core import network, request_messages
 from scheduler.errors import DestinationRefused, Misconfigured
+from scheduler.messages import Message, phrase
 
 _deadline: ContextVar[float | None] = ContextVar("outgoing_deadline", default=None)
 
@@ -39,7 +40,7 @@ def _time_left(timeout: float | None) -> float | None:
         return timeout
     left = deadline - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout("the time for the whole request is over")
+        raise httpcore.ReadTimeout(phrase("the time for the whole request is over"))
     return left if timeout is None else min(timeout, left)
 
 
@@ -91,19 +92,20 @@ class _Backend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if number == len(addresses):
                     raise
-        raise httpcore.ConnectError(f"{host} has no address")
+        raise httpcore.ConnectError(phrase("{host} has no address", host=host))
 
     def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore.NetworkStream:
-        raise DestinationRefused(f"{path} is a socket of this machine; only http and https are requested.")
+        raise DestinationRefused(request_messages.SOCKET_REFUSED(path=path))
 
     def _checked_addresses(self, host: str, port: int) -> tuple[str, ...]:
         """Look the name up once. One refused address is enough to refuse the name."""
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} cannot be looked up ({error})") from error
+            problem = phrase("the name {host} cannot be looked up ({error})", host=host, error=str(error))
+            raise httpcore.ConnectError(problem) from error
         addresses = tuple(dict.fromkeys(str(item[4][0]) for item in found))
         if not network.is_allowed(host=host, port=port, allowed_hosts=self._allowed_hosts):
             for address in addresses:
@@ -179,7 +181,13 @@ def _httpx_errors() -> Iterator[None]:
         httpcore.ProxyError,
         httpcore.UnsupportedProtocol,
     ) as error:
-        raise getattr(httpx, type(error).__name__)(str(error)) from error
+        raise getattr(httpx, type(error).__name__)(problem_of(error)) from error
+
+
+def problem_of(error: Exception) -> str:
+    """Return what an error of a request says: ours as a message, that of a library or of the system as its text."""
+    said = error.args[0] if error.args else ""
+    return said if isinstance(said, Message) else str(error)
 
 
 @lru_cache(maxsize=4)

@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from scheduler import failpoints
 from scheduler.conf import SchedulerSettings
@@ -78,6 +79,15 @@ class Breaker:
         self._failures, self.since, self.error = 0, None, ""
 
 
+class _Bounds(TypedDict):
+    """What statements about a broker have in common."""
+
+    broker: str
+    most_inflight: int
+    again_seconds: float
+    longest_seconds: float
+
+
 class Ringer(Loop):
     """Rings one broker for runs that wait, as far as its queues have room."""
 
@@ -127,7 +137,7 @@ class Ringer(Loop):
             failpoints.hit("ring.after_send")
         return 0.0 if len(stamped) >= limit else self._pause(has_rung=bool(stamped))
 
-    def _bounds(self) -> dict[str, object]:
+    def _bounds(self) -> _Bounds:
         return {
             "broker": self._broker,
             "most_inflight": self._settings.max_inflight,

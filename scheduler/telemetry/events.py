@@ -180,7 +180,7 @@ ENDINGS_FAILED = _event(
     "scheduler.endings.failed",
     level="warning exception",
     fields="error pause",
-    meaning="What follows the end of an enqueued run, such as a signal, failed. The thread goes on.",
+    meaning="A reaction to the end of an enqueued run, such as a signal, failed. The thread goes on.",
 )
 EVENTS_DROPPED = _event(
     "scheduler.events.dropped",
@@ -264,6 +264,12 @@ METRICS_FAILED = _event("scheduler.metrics.failed", level="exception", meaning="
 METRICS_SERVED = _event(
     "scheduler.metrics.served", level="info", fields="host port", meaning="The metrics server listens here."
 )
+NODE_DRAINED = _event(
+    "scheduler.node.drained",
+    level="info",
+    fields="node given_back",
+    meaning="Somebody drained this node: it takes no more runs, and gave back those that had not begun.",
+)
 NODE_GIVEN_UP = _event(
     "scheduler.node.given_up",
     level="error",
@@ -321,6 +327,12 @@ NODE_STOPPED = _event(
     level="info",
     fields="node given_back interrupted unrecorded seconds",
     meaning="The node has stopped.",
+)
+NODE_UNDRAINED = _event(
+    "scheduler.node.undrained",
+    level="info",
+    fields="node",
+    meaning="This node takes runs again.",
 )
 OWED_CANNOT_BE_COMPUTED = _event(
     "scheduler.owed.cannot_be_computed",

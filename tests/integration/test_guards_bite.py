@@ -259,10 +259,10 @@ def a_definition_that_changed_meanwhile_is_not_vouched_for(session: Connection) 
 
 
 GUARDS: tuple[tuple[str, str, str, Check], ...] = (
-    ("succeed_runs", "AND run.node = %(node)s::uuid", "", an_outcome_of_another_node_changes_nothing),
-    ("finish_runs", "AND run.node = %(node)s::uuid", "", an_outcome_of_another_node_changes_nothing),
-    ("succeed_runs", "AND num_nulls(run.finished_at) = 1", "", an_outcome_that_comes_too_late_changes_nothing),
-    ("finish_runs", "AND num_nulls(run.finished_at) = 1", "", an_outcome_that_comes_too_late_changes_nothing),
+    ("succeed_runs", "THEN run.node = %(node)s::uuid", "THEN true", an_outcome_of_another_node_changes_nothing),
+    ("finish_runs", "THEN run.node = %(node)s::uuid", "THEN true", an_outcome_of_another_node_changes_nothing),
+    ("succeed_runs", "ELSE false END", "ELSE true END", an_outcome_that_comes_too_late_changes_nothing),
+    ("finish_runs", "ELSE false END", "ELSE true END", an_outcome_that_comes_too_late_changes_nothing),
     ("start_runs", "AND run.node = %(node)s::uuid", "", only_the_owner_passes_the_gate),
     ("start_runs", "AND run.state = 'queued'", "", a_run_passes_the_gate_once),
     ("take_runs", "AND waiting.node IS NULL", "", what_another_node_owns_is_not_taken),

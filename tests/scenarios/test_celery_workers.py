@@ -66,15 +66,6 @@ class TestAWorker:
         row.refresh_from_db()
         assert row.state == "stopped"
 
-    def test_runs_one_body_at_a_time_in_a_thread(self, site: Site, valkey: Broker) -> None:
-        worker = site.start_worker(valkey, pool="solo")
-        run = waiting_run("square", "sample.square", kwargs={"number": 7})
-
-        ring(run)
-
-        assert ended(run).result == {"square": 49, "pid": worker.pid}
-        worker.stop()
-
     def test_begins_a_run_once_however_often_it_is_rung(self, site: Site, valkey: Broker) -> None:
         workers = [site.start_worker(valkey, places=4) for _ in range(2)]
         waiting = [waiting_run(f"job-{number}") for number in range(20)]
@@ -89,7 +80,7 @@ class TestAWorker:
         assert sorted(execution.run_id for execution in site.executions()) == sorted(run.pk for run in waiting)
 
     def test_drops_rings_of_no_run_and_of_runs_that_wait_no_longer(self, site: Site, valkey: Broker) -> None:
-        worker = site.start_worker(valkey)
+        worker = site.start_worker(valkey, pool="solo")
         for arguments in ({"run": 2**70, "attempt": 1, "ring": 1}, {"run": "1; DROP", "attempt": 1, "ring": 1}, {}):
             bell.application().send_task("scheduler.run", kwargs=arguments, queue="scrape")
         early, late = waiting_run("early"), waiting_run("late")

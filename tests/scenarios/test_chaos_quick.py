@@ -31,7 +31,7 @@ QUICK = {
     "alerts": 8,
     "outage": 2000,
     "enqueue": 5,
-    "celery": 6,
+    "celery": 4,
     "odd": 9,
     "operate": 12,
     "masses": 10,

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connections
 from django.db.utils import Error
 from django.utils import timezone
@@ -22,6 +22,7 @@ from openlearn.quickstart import children as starting
 from openlearn.quickstart.progress import Progress
 from scheduler.errors import SchedulerError
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import installation
 
 INTERRUPTED = 130
@@ -32,7 +33,7 @@ BROKER_START_TIMEOUT_SECONDS = 20
 _INSTALL_CELERY = "Install what it needs with “pip install -r requirements-celery.txt”."
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Start everything here: PostgreSQL, the web, one node, and jobs that scrape a small sample site. Ctrl-C stops "
         "it all; starting it again finds the jobs where they were."

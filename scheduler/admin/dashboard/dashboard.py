@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.http import HttpRequest
@@ -37,7 +37,6 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
     now = now or timezone.now()
     found = dashboard.collect(now=now)
     see_runs = request.user.has_perm("scheduler.view_run")
-    minute = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
     title = _("Scheduler")
     if found.trouble:
         title = f"({found.trouble}) {title}"
@@ -51,7 +50,7 @@ def context(request: HttpRequest, *, now: datetime | None = None) -> dict[str, A
         "attention": [_attention_row(request, job, found, see_runs=see_runs) for job in found.attention],
         "hidden_trouble": found.trouble - len(found.attention),
         "running": [_running(request, run, found, now=now) for run in found.running] if see_runs else [],
-        "timeline": timeline.draw(found.lanes, now=minute) if see_runs else None,
+        "timeline": timeline.draw(found.lanes, now=found.drawn_at) if see_runs else None,
         "timeline_rows": timeline.table(found.lanes, now=now) if see_runs else [],
         "is_failing": any(found.counts[name] for name in _RED),
         "is_silent": not found.alive and bool(found.nodes),
@@ -187,10 +186,10 @@ def _of_so_many(condition: str, number: int) -> str:
 def _run_counts(found: Dashboard) -> list[dict[str, Any]]:
     running = sum(queue.running for queue in found.queues)
     queued = sum(queue.queued + queue.held for queue in found.queues)
-    ages = [age for queue in found.queues for age in (queue.oldest, queue.oldest_held) if age is not None]
+    oldest = max((queue.longest or 0.0 for queue in found.queues), default=0.0)
     waiting = str(display.RUN_MARKS["queued"].word)
-    if queued and ages and max(ages) >= 1:
-        waiting = _("queued, oldest %s") % display.span(max(ages))
+    if queued and oldest >= 1:
+        waiting = _("queued, oldest %s") % display.span(oldest)
     rows: list[dict[str, Any]] = [
         {
             "number": display.number(running),
@@ -220,7 +219,7 @@ def _attention_row(request: HttpRequest, job: Any, found: Dashboard, *, see_runs
             failures.append(run)
     problem = display.reason(failures[0].error) if failures else display.reason(job.state_reason)
     if not failures:
-        problem = _late(job, runs) or problem
+        problem = _late(job, runs, found) or problem
     return {
         "job": job,
         "condition": job.condition,
@@ -240,10 +239,12 @@ def _since(job: Any) -> datetime | None:
     return known or job.next_run_time
 
 
-def _late(job: Any, runs: list[Any]) -> str:
+def _late(job: Any, runs: list[Any], found: Dashboard) -> str:
     """Explain why a job is late, or return an empty text."""
     if job.condition == "overdue":
         waiting = any(run.state == RunState.QUEUED for run in runs)
+        if waiting and any(job.queue in queue.paused_queues for queue in found.queues):
+            return _("Its run is queued, and the queue “%s” is paused.") % display.first_line(job.queue)
         return _("Its run is queued.") if waiting else _("Not picked up yet. Is a scheduler running?")
     if job.condition == "stalled":
         return job_page.passed(runs)

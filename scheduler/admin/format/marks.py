@@ -61,6 +61,7 @@ NODE_MARKS = Marks(
     {
         "running": Mark(word=gettext_lazy("alive"), shape="●", tone="ok"),
         "silent": Mark(word=gettext_lazy("silent"), shape="!", tone="bad"),
+        "drained": Mark(word=gettext_lazy("drained"), shape="◌", tone="warn"),
         "stopping": Mark(word=gettext_lazy("stopping"), shape="◐", tone="warn"),
         "stopped": Mark(word=gettext_lazy("stopped"), shape="■", tone="mute"),
         "lost": Mark(word=gettext_lazy("lost"), shape="✕", tone="bad"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.contrib import admin
@@ -26,7 +27,8 @@ from scheduler.admin.runs import run_many
 from scheduler.core.health import Check, Status
 from scheduler.core.states import NodeState
 from scheduler.models import Node
-from scheduler.services.queries import dashboard, health
+from scheduler.services import nodes
+from scheduler.services.queries import health
 from scheduler.services.queries.health import Report
 from scheduler.services.sites import reverse
 
@@ -105,8 +107,21 @@ class NodeAdmin(ReadOnlyAdmin):
         css = {"all": ("scheduler/scheduler.css",)}
 
     def get_urls(self) -> list[Any]:
-        view = self.admin_site.admin_view(self.health_view)
-        return [path("health/", view, name="scheduler_health"), *super().get_urls()]
+        wrap = self.admin_site.admin_view
+        own = [
+            path("health/", wrap(self.health_view), name="scheduler_health"),
+            path("<uuid:id>/drain/", wrap(self.drain_view), {"drains": True}, name="scheduler_node_drain"),
+            path("<uuid:id>/undrain/", wrap(self.drain_view), {"drains": False}, name="scheduler_node_undrain"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def drain_view(self, request: HttpRequest, id: uuid.UUID, *, drains: bool) -> HttpResponse:
+        if not (self.has_view_permission(request) and request.user.has_perm("scheduler.drain_node")):
+            raise PermissionDenied
+        node = self.get_object(request, str(id))
+        if node is None:
+            raise Http404(_("This node was cleaned up."))
+        return node_page.ask(request, node, drains=drains)
 
     def health_view(self, request: HttpRequest) -> HttpResponse:
         if not self.has_view_permission(request):
@@ -139,7 +154,7 @@ class NodeAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("state"), ordering="state")
     def shown_state(self, node: Node) -> SafeString:
-        return display.badge(display.NODE_MARKS[dashboard.state_of(node, now=timezone.now())])
+        return display.badge(display.NODE_MARKS[nodes.state_of(node, now=timezone.now())])
 
     @admin.display(description=gettext_lazy("started at"), ordering="started_at")
     def began(self, node: Node) -> SafeString | str:
@@ -182,7 +197,7 @@ def _health(request: HttpRequest, report: Report) -> dict[str, Any]:
         "tone": _MARKS[report.status].tone,
         "rows": rows,
         "text": text,
-        "nodes": node_rows(dashboard.nodes(now=timezone.now())),
+        "nodes": node_rows(nodes.seen(now=timezone.now())),
         "queues": _queues(request, report) if request.user.has_perm("scheduler.view_run") else [],
     }
 
@@ -197,7 +212,7 @@ def _queues(request: HttpRequest, report: Report) -> list[dict[str, Any]]:
             "queued": display.number(queue.queued),
             "held": display.number(queue.held),
             "running": display.number(queue.running),
-            "oldest": display.span(queue.oldest) if queue.oldest is not None else "",
+            "oldest": display.span(queue.longest) if queue.longest is not None else "",
             "empty": run_many.address("cancel", tab="queued", executor=queue.executor)
             if may_empty and queue.queued + queue.held
             else "",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from scheduler import conf
-from scheduler.admin import addresses
+from scheduler.admin import addresses, pages
 from scheduler.admin.format import display
-from scheduler.core.states import NodeState
+from scheduler.admin.pages import Done, Question
+from scheduler.core.states import NodeKind, NodeState
 from scheduler.models import Node, Run
-from scheduler.services.queries import dashboard
+from scheduler.services import nodes
 from scheduler.services.sites import reverse
 
 _MOST_RUNS = 50
@@ -32,8 +33,9 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
         "title": display.first_line(node.name),
         "crumbs": [{"address": reverse("admin:scheduler_node_changelist"), "text": _("Nodes")}],
         "node": node,
-        "mark": display.NODE_MARKS[dashboard.state_of(node, now=now)],
+        "mark": display.NODE_MARKS[nodes.state_of(node, now=now)],
         "reason": display.reason(node.reason),
+        "drain": drain_buttons(request, node),
         "kind": display.NODE_KINDS.get(node.kind, node.kind),
         "queues": ", ".join(map(str, node.queues)) if isinstance(node.queues, list) else "",
         "refusals": _refusals(measure),
@@ -49,9 +51,45 @@ def context(request: HttpRequest, node: Node) -> dict[str, Any]:
         "all_runs": addresses.runs(node=str(node.pk)) if see_runs else "",
         "tasks": sorted(display.first_line(str(name)) for name in node.tasks or ()),
         "is_running": node.state == NodeState.RUNNING,
+        "is_empty": not Run.objects.active().filter(node=node.pk).exists(),
         "grace": display.exactly(conf.get().grace_seconds),
         "kill": f"kill -TERM {node.pid}",
     }
+
+
+def drain_buttons(request: HttpRequest, node: Node) -> dict[str, str]:
+    """Return where the questions are that this person may answer about this node now."""
+    is_node = node.state == NodeState.RUNNING and node.kind == NodeKind.NODE
+    if not is_node or not request.user.has_perm("scheduler.drain_node"):
+        return {}
+    name = "drain" if node.drained_at is None else "undrain"
+    return {name: reverse(f"admin:scheduler_node_{name}", args=[node.pk])}
+
+
+def ask(request: HttpRequest, node: Node, *, drains: bool) -> HttpResponse:
+    """Ask whether the node takes no more runs, or takes them again."""
+    name, location = display.first_line(node.name), reverse("admin:scheduler_node_change", args=[node.pk])
+
+    def act() -> Done:
+        if drains:
+            nodes.drain(node=node, actor=pages.actor(request))
+            return Done(sentence=_("“%s” takes no more runs.") % name, location=location)
+        nodes.undrain(node=node, actor=pages.actor(request))
+        return Done(sentence=_("“%s” takes runs again.") % name, location=location)
+
+    seconds = display.exactly(conf.get().heartbeat_seconds)
+    effects = [
+        _("Within %s it takes no more runs. What it has not begun goes to other nodes.") % seconds,
+        _("Runs that it has begun go on, however long they take. Then it can be ended without interrupting any."),
+        _("It stays alive, and drained, until its process ends or somebody lets it take runs again."),
+    ]
+    question = Question(
+        title=(_("Drain the node “%s”?") if drains else _("Let the node “%s” take runs again?")) % name,
+        effects=effects if drains else [_("Within %s it takes runs again.") % seconds],
+        button=_("Drain it") if drains else _("Let it take runs"),
+        back=location,
+    )
+    return pages.confirm(request, question=question, act=act)
 
 
 def _refusals(measure: Any) -> list[str]:

@@ -12,7 +12,7 @@ from scheduler.conf import get as settings
 from scheduler.core.queues import tracks
 from scheduler.core.states import NodeKind
 from scheduler.models import Node
-from scheduler.services.queries.dashboard import SeenNode
+from scheduler.services.nodes import SeenNode
 from scheduler.services.sites import reverse
 
 

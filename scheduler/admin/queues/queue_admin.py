@@ -17,6 +17,7 @@ from scheduler.admin.jobs import pausing
 from scheduler.admin.pages import Done, Question
 from scheduler.admin.queues import keeping, task_page
 from scheduler.admin.readonly import ReadOnlyAdmin
+from scheduler.admin.runs import run_many
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
 from scheduler.core.tasks.registry import registry
@@ -73,6 +74,7 @@ class QueueAdmin(ReadOnlyAdmin):
             "runs": [{"run": run, "address": addresses.run(run.pk)} for run in newest],
             "see_runs": see_runs,
             "may_pause": request.user.has_perm("scheduler.pause_queue"),
+            "empty": _emptying(request, state),
             "may_keep": request.user.has_perm("scheduler.change_queue"),
             "successes_days": settings().keep_enqueued_successes_days if kept[0] is None else kept[0],
             "failures_days": settings().keep_enqueued_failures_days if kept[1] is None else kept[1],
@@ -146,6 +148,13 @@ def _found(name: str) -> QueueState:
         return queues.state(name=name)
     except InvalidQueue:
         raise Http404(_("There is no queue “%s”.") % display.first_line(name)) from None
+
+
+def _emptying(request: HttpRequest, state: QueueState) -> str:
+    """Return where the question is whether all that waits in the queue is cancelled, if this person may."""
+    if not (state.queued and request.user.has_perms(("scheduler.view_run", "scheduler.cancel_run"))):
+        return ""
+    return run_many.address("cancel", tab=RunState.QUEUED.value, queue=state.name)
 
 
 def _address(name: str) -> str:

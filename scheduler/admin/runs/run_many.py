@@ -74,7 +74,7 @@ def ask(request: HttpRequest, wanted: RunFilter, *, back: str) -> HttpResponseBa
         return Done(sentence="", location=bulk_admin.address(row.pk))
 
     question = Question(
-        title=str(_QUESTIONS[action]),
+        title=_title(action, wanted, everything=everything),
         effects=[_counted(selection), *_searched(wanted, everything=everything), str(_EFFECTS[action])],
         button=str(ACTIONS[action][0]),
         back=back,
@@ -90,6 +90,16 @@ def ask(request: HttpRequest, wanted: RunFilter, *, back: str) -> HttpResponseBa
     except InvalidFilter as error:
         messages.error(request, told(error))
         return HttpResponseRedirect(back)
+
+
+def _title(action: str, wanted: RunFilter, *, everything: bool) -> str:
+    """Ask by name where a whole queue is emptied."""
+    is_queue = everything and action == "cancel" and wanted.states == (RunState.QUEUED,)
+    if is_queue and wanted == RunFilter(queue=wanted.queue, states=wanted.states):
+        return _("Empty the queue “%s”?") % display.first_line(wanted.queue)
+    if is_queue and wanted == RunFilter(executor=wanted.executor, states=wanted.states):
+        return _("Cancel all queued runs of the executor “%s”?") % display.first_line(wanted.executor)
+    return str(_QUESTIONS[action])
 
 
 def _possible(action: str, wanted: RunFilter) -> RunFilter:

@@ -18,7 +18,8 @@ from scheduler.admin.runs import run_around, run_log, run_notes, run_remote, run
 from scheduler.conf import get as settings
 from scheduler.core.states import RunState
 from scheduler.models import Job, Run
-from scheduler.services.queries import dashboard, run_queries
+from scheduler.services import nodes
+from scheduler.services.queries import run_queries
 from scheduler.services.queries.run_queries import NodeSeen
 from scheduler.services.sites import reverse
 
@@ -77,9 +78,9 @@ def _summary(run: Run, *, node: str, seen: NodeSeen | None, place: str, now: dat
     if is_queued and run.is_remote and not run.held and run.due_at <= now:
         reason = display.reason(run.reason, most=400)
         return " ".join(filter(None, (reason, run_remote.waiting(run, now=now))))
-    is_unserved = is_queued and not dashboard.is_served(executor=run.runs_on, queue=run.queue, now=now)
-    said = sentence(run, node=node, place=place, now=now, is_unserved=is_unserved)
-    if run.state == RunState.RUNNING and seen is not None and dashboard.state_of(seen, now=now) == "silent":
+    hold_up = nodes.hold_up(executor=run.runs_on, queue=run.queue, now=now) if is_queued else ""
+    said = sentence(run, node=node, place=place, now=now, hold_up=hold_up)
+    if run.state == RunState.RUNNING and seen is not None and nodes.state_of(seen, now=now) == "silent":
         said += " " + silence(node, seen, now=now)
     return said
 
@@ -115,7 +116,7 @@ def permissions(request: HttpRequest, run: Run, job: Job | None) -> dict[str, bo
     }
 
 
-def sentence(run: Run, *, node: str, place: str, now: datetime, is_unserved: bool = False) -> str:
+def sentence(run: Run, *, node: str, place: str, now: datetime, hold_up: str = "") -> str:
     """Say in one sentence what became of the run."""
     where = _(" on %s") % node if node else ""
     error = display.reason(run.failure, most=300)
@@ -129,11 +130,8 @@ def sentence(run: Run, *, node: str, place: str, now: datetime, is_unserved: boo
             return reason
         case RunState.QUEUED if run.due_at > now:
             return _("Waiting: it is due %s.") % display.distance(run.due_at, now=now)
-        case RunState.QUEUED if is_unserved:
-            facts = {"since": display.span(now - run.due_at), "executor": display.first_line(run.runs_on)}
-            return _("Waiting for %(since)s: no running node serves the executor “%(executor)s”.") % facts
         case RunState.QUEUED:
-            return _("Queued for %s, waiting for a free worker.") % display.span(now - run.due_at)
+            return _queued(run, hold_up=hold_up, since=display.span(now - run.due_at))
         case RunState.RUNNING:
             since = display.span(now - run.started_at) if run.started_at else "?"
             said = _("Running for %(since)s%(where)s.") % {"since": since, "where": where}
@@ -154,6 +152,17 @@ def sentence(run: Run, *, node: str, place: str, now: datetime, is_unserved: boo
         case RunState.SKIPPED:
             return _("Skipped") + (f": {reason}" if reason else ".")
     return run.state
+
+
+def _queued(run: Run, *, hold_up: str, since: str) -> str:
+    """Say what a run waits for that is due."""
+    if hold_up == nodes.PAUSED:
+        facts = {"since": since, "queue": display.first_line(run.queue)}
+        return _("Queued for %(since)s: the queue “%(queue)s” is paused.") % facts
+    if hold_up == nodes.UNSERVED:
+        facts = {"since": since, "executor": display.first_line(run.runs_on)}
+        return _("Waiting for %(since)s: no running node serves the executor “%(executor)s”.") % facts
+    return _("Queued for %s, waiting for a free worker.") % since
 
 
 def _cancelling(run: Run, *, node: str, now: datetime) -> str:

@@ -9,13 +9,13 @@ from django.utils.translation import ngettext
 
 from scheduler.admin.format import display
 from scheduler.models import Run
-from scheduler.services.queries import dashboard
-from scheduler.services.queries.dashboard import RemoteQueue
+from scheduler.services import nodes
+from scheduler.services.nodes import RemoteQueue
 
 
 def waiting(run: Run, *, now: datetime) -> str:
     """Say how long ago the broker was told of a queued run that may start, and how many workers serve its queue."""
-    found = dashboard.remote_queue(executor=run.runs_on, now=now)
+    found = nodes.remote_queue(executor=run.runs_on, now=now)
     return f"{_message(run, found, now=now)} {_workers(found)}"
 
 

@@ -25,6 +25,7 @@ from scheduler.core.tasks.limits import Limit
 from scheduler.core.tasks.registry import registry
 from scheduler.core.tasks.task import Task
 from scheduler.models import Node
+from scheduler.services import nodes
 from scheduler.services.queries import job_queries, metrics, paging, representations
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.paging import Order
@@ -114,7 +115,12 @@ def _metrics(query: shapes.MetricsQuery) -> dict[str, Any]:
 
 
 class NodeViews(Resource):
-    permissions: ClassVar = {"list": ("view_node",), "retrieve": ("view_node",)}
+    permissions: ClassVar = {
+        "list": ("view_node",),
+        "retrieve": ("view_node",),
+        "drain": ("view_node", "drain_node"),
+        "undrain": ("view_node", "drain_node"),
+    }
 
     @operation(answers.Nodes, query=shapes.NodesQuery)
     def list(self, request: Request) -> Response:
@@ -129,10 +135,27 @@ class NodeViews(Resource):
     def retrieve(self, request: Request, id: UUID) -> Response:
         """Read a node."""
         parsing.query(request, shapes.Nothing)
-        row = Node.objects.filter(pk=id).first()
-        if row is None:
-            raise NotFound("There is no node with this id.")
-        return Response(representations.node(row=row))
+        return Response(representations.node(row=_node(id)))
+
+    @operation(answers.Node, query=shapes.Nothing, problems=(404, 409))
+    def drain(self, request: Request, id: UUID) -> Response:
+        """Let a node take no more runs. Those that it has begun go on."""
+        parsing.query(request, shapes.Nothing)
+        return Response(representations.node(row=nodes.drain(node=_node(id), actor=self.actor(request))))
+
+    @operation(answers.Node, query=shapes.Nothing, problems=(404, 409))
+    def undrain(self, request: Request, id: UUID) -> Response:
+        """Let a drained node take runs again."""
+        parsing.query(request, shapes.Nothing)
+        return Response(representations.node(row=nodes.undrain(node=_node(id), actor=self.actor(request))))
+
+
+def _node(id: UUID) -> Node:
+    """:raises NotFound: there is no such node"""
+    row = Node.objects.filter(pk=id).first()
+    if row is None:
+        raise NotFound("There is no node with this id.")
+    return row
 
 
 class TaskViews(Resource):

@@ -10,10 +10,11 @@ from typing import Any
 from celery import Celery
 from django.utils.module_loading import import_string
 from kombu import Connection, Producer
+from kombu.common import maybe_declare
 
 from scheduler import conf
 from scheduler.contrib.celery import messages
-from scheduler.contrib.celery.confirms import Confirms
+from scheduler.contrib.celery.batches import Batch, batch_of
 from scheduler.core import error_messages
 from scheduler.core.queues import executor_messages
 from scheduler.errors import BrokerUnavailable, UnusableExecutor
@@ -57,8 +58,8 @@ class Line:
     def __init__(self, app: Celery) -> None:
         self._app = app
         self._connection: Connection | None = None
-        self._producer: Producer | None = None
-        self._confirms: Confirms | None = None
+        self._channel: Any = None
+        self._batch: Batch | None = None
         self._one_at_a_time = threading.Lock()
 
     def send(self, queue: str, rings: Sequence[Ring]) -> None:
@@ -69,7 +70,7 @@ class Line:
         """
         with self._one_at_a_time:
             deadline = time.monotonic() + LONGEST_SECONDS
-            was_open = self._producer is not None
+            was_open = self._channel is not None
             try:
                 try:
                     self._send(queue, rings, deadline)
@@ -88,40 +89,38 @@ class Line:
 
     def close(self) -> None:
         """Drop the connection without a word to a broker that may not listen."""
-        connection, self._connection, self._producer, self._confirms = self._connection, None, None, None
+        connection, self._connection, self._channel, self._batch = self._connection, None, None, None
         if connection is not None:
             connection.collect(socket_timeout=0.5)
 
     def _send(self, queue: str, rings: Sequence[Ring], deadline: float) -> None:
-        producer = self._producer or self._open()
-        address = self._app.amqp.queues[queue]
+        channel = self._channel or self._open()
+        assert self._batch is not None  # noqa: S101 - it is opened with the channel
+        maybe_declare(self._app.amqp.queues[queue], channel)
+        producer = Producer(channel, auto_declare=False)
         for ring in rings:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"It took more than {LONGEST_SECONDS:g} s.")
-            message = self._app.amqp.as_task_v2(
-                messages.message_id(ring), messages.TASK, kwargs=messages.arguments(ring), ignore_result=True
-            )
+            message = messages.message(ring)
             producer.publish(
                 message.body,
-                exchange=address.exchange,
-                routing_key=address.routing_key,
-                declare=[address],  # once for each connection
-                serializer="json",
+                routing_key=queue,  # of the nameless exchange, from which every queue gets what bears its name
+                content_type="application/json",
+                content_encoding="utf-8",
                 headers=message.headers,
-                **message.properties,
+                correlation_id=message.headers["id"],
             )
-        if self._confirms is not None:
-            self._confirms.wait(len(rings), deadline=deadline)
+        self._batch.finish(len(rings), deadline=deadline)
 
-    def _open(self) -> Producer:
+    def _open(self) -> Any:
         connection = self._connection = self._app.connection_for_write()
         connection.connect_timeout = _STEP_SECONDS
-        is_amqp = connection.transport.driver_type == "amqp"
-        connection.transport_options = {**_limits(is_amqp), **(connection.transport_options or {})}
+        driver = connection.transport.driver_type
+        connection.transport_options = {**_limits(driver == "amqp"), **(connection.transport_options or {})}
         channel = connection.channel()
-        self._confirms = Confirms(channel) if is_amqp else None
-        self._producer = Producer(channel, auto_declare=False)
-        return self._producer
+        self._batch = batch_of(channel, driver=driver)
+        self._channel = channel
+        return channel
 
 
 def _limits(is_amqp: bool) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from scheduler.remote.executors import Ring
+from scheduler.untouched import json
 
 TASK = "scheduler.run"
 
@@ -17,9 +18,36 @@ def arguments(ring: Ring) -> dict[str, int]:
     return ring._asdict()
 
 
-def message_id(ring: Ring) -> str:
-    """Return the id of the message, by which Celery's own tools name it."""
-    return f"scheduler-run-{ring.run}-{ring.attempt}-{ring.ring}"
+class Message(NamedTuple):
+    """A message of Celery's protocol 2."""
+
+    headers: dict[str, Any]
+    body: str
+
+
+def message(ring: Ring) -> Message:
+    """Return the message about a run. Its id is the one by which Celery's own tools name it."""
+    name = f"scheduler-run-{ring.run}-{ring.attempt}-{ring.ring}"
+    headers = {**_HEADERS, "id": name, "root_id": name, "kwargsrepr": f"{arguments(ring)}"}
+    return Message(headers=headers, body=json.dumps([[], arguments(ring), _EMBEDDED]))
+
+
+_HEADERS = {
+    "lang": "py",
+    "task": TASK,
+    "shadow": None,
+    "eta": None,
+    "expires": None,
+    "group": None,
+    "group_index": None,
+    "retries": 0,
+    "timelimit": [None, None],
+    "parent_id": None,
+    "argsrepr": "()",
+    "origin": "scheduler",
+    "ignore_result": True,
+}
+_EMBEDDED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 
 
 def ring_of(payload: Any) -> Ring:

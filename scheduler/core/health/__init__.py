@@ -17,7 +17,7 @@ __all__ = ["Check", "Limits", "Standing", "Status", "checks", "worst"]
 def checks(found: Standing, *, limits: Limits) -> tuple[Check, ...]:
     """Judge everything that was measured."""
     return (
-        nodes.nodes(found.scheduling, limits),
+        nodes.nodes(found.scheduling, limits, views=found.nodes),
         jobs.overdue(found, limits),
         queues.queue(found, limits),
         queues.brokers(found, limits),

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from scheduler.core.health.check import Check, Limits, Status, duration
-from scheduler.core.health.standing import OpenTransaction, Scheduling, Standing
+from scheduler.core.health.standing import NodeView, OpenTransaction, Scheduling, Standing
 from scheduler.messages import phrase, phrase_of, row
 
 LONG_TRANSACTION_SECONDS = 60.0
 """An open transaction delays the clean-up of rows that it could see: queues slow down after about a minute."""
 
 
-def nodes(found: Scheduling, limits: Limits) -> Check:
+def nodes(found: Scheduling, limits: Limits, *, views: Sequence[NodeView] = ()) -> Check:
+    drained = sum(node.is_drained and node.is_fresh for node in views)
+    if found.fresh_nodes and drained >= found.fresh_nodes:
+        text = phrase_of(
+            "The only node is drained: no runs start. Let it take runs again, or start another one.",
+            "All {number:,} nodes are drained: no runs start. Let one take runs again, or start another one.",
+            number=drained,
+        )
+        return Check(name="nodes", status=Status.FAIL, text=text, value=0, limit=1)
     if found.fresh_nodes:
         silent = found.nodes - found.fresh_nodes
         text = phrase_of("{number:,} node is alive.", "{number:,} nodes are alive.", number=found.fresh_nodes)

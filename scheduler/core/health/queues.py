@@ -18,11 +18,10 @@ warning.
 
 
 def queue(found: Standing, limits: Limits) -> Check:
-    """Runs that wait: for a place, for an executor that no node serves, for another run of their job."""
+    """Runs that wait: for a place, for an executor that no node serves, for another run of their job, for a resume."""
     limit = limits.overdue_seconds
     sizes = _sizes(found.nodes)
-    ages = [age for queue in found.queues for age in (queue.oldest, queue.oldest_held) if age is not None]
-    oldest = max(ages, default=0.0)
+    oldest = max((queue.longest or 0.0 for queue in found.queues), default=0.0)
     said: list[str] = []
     statuses = [Status.PASS]
     for queue in found.queues:
@@ -32,6 +31,9 @@ def queue(found: Standing, limits: Limits) -> Check:
             statuses.append(_severity(queue, size=size, limit=limit))
         if queue.oldest_held is not None and queue.oldest_held > limit:
             said.append(_held(queue))
+            statuses.append(Status.WARN)
+        if queue.oldest_paused is not None and queue.oldest_paused > limit:
+            said.append(_paused(queue))
             statuses.append(Status.WARN)
     for unserved in _unserved(found, limit=limit):
         said.append(_without_a_node(unserved))
@@ -112,7 +114,7 @@ def _waiting(queue: Waiting, size: int) -> Message:
     runs = phrase_of(
         "{number:,} run waits in the queue of the executor “{executor}”, the oldest for {age}",
         "{number:,} runs wait in the queue of the executor “{executor}”, the oldest for {age}",
-        number=queue.queued,
+        number=queue.queued - queue.paused,
         executor=queue.executor,
         age=duration(queue.oldest or 0.0),
     )
@@ -161,11 +163,22 @@ def _held(queue: Waiting) -> Message:
     )
 
 
+def _paused(queue: Waiting) -> Message:
+    """A pause is wanted, and a forgotten one looks the same: it is a warning while due runs wait for its end."""
+    return phrase_of(
+        "{number:,} run waits in a paused queue ({queues}), for {age}.",
+        "{number:,} runs wait in paused queues ({queues}), the oldest for {age}.",
+        number=queue.paused,
+        queues=", ".join(queue.paused_queues),
+        age=duration(queue.oldest_paused or 0.0),
+    )
+
+
 def _sizes(nodes: Sequence[NodeView]) -> dict[str, int]:
-    """The number of places of all living nodes, by executor."""
+    """The number of places of all nodes that take runs, by executor."""
     sizes: dict[str, int] = {}
     for node in nodes:
-        if node.is_fresh and node.state == "running":
+        if node.takes_runs:
             for name, size in node.places.items():
                 sizes[name] = sizes.get(name, 0) + size
     return sizes

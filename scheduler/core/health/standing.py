@@ -61,7 +61,7 @@ class Waiting:
     running: int
     held: int
     oldest: float | None
-    """For how long the oldest queued run has waited that may start."""
+    """For how long the oldest queued run has waited that may start. Those of paused queues are not counted."""
 
     oldest_held: float | None
     """For how long the oldest run has waited for another run of its job."""
@@ -77,6 +77,21 @@ class Waiting:
 
     oldest_rung: float | None = None
     """Seconds since the oldest of these messages."""
+
+    paused_queues: Sequence[str] = ()
+    """Names of its paused queues in which runs wait."""
+
+    paused: int = 0
+    """The runs among the queued ones that wait in paused queues."""
+
+    oldest_paused: float | None = None
+    """For how long the oldest of them has waited that may start."""
+
+    @property
+    def longest(self) -> float | None:
+        """The age of the run that has waited longest, for whatever reason."""
+        ages = [age for age in (self.oldest, self.oldest_held, self.oldest_paused) if age is not None]
+        return max(ages, default=None)
 
 
 class QueueView(NamedTuple):
@@ -144,6 +159,13 @@ class NodeView:
 
     queues: list[str] = field(default_factory=list)
     """Those that it serves. Empty: a node serves all."""
+
+    is_drained: bool = False
+    """Somebody wants it to take no more runs."""
+
+    @property
+    def takes_runs(self) -> bool:
+        return self.is_fresh and self.state == "running" and not self.is_drained
 
     @property
     def is_worker(self) -> bool:

@@ -22,11 +22,12 @@ from scheduler.engine.duties.ring import Ring
 from scheduler.engine.duties.rule_changes import Calendars, Zones
 from scheduler.engine.duties.start import MarkStarted, Start
 from scheduler.engine.duties.sweep import Sweep
-from scheduler.engine.duties.take import Expire, Take
+from scheduler.engine.duties.take import Drain, Expire, Take
 from scheduler.engine.duty import Agenda, Duty, Work
 
 DUTIES: tuple[type[Duty], ...] = (
     Reconcile,
+    Drain,
     Cancel,
     MarkStarted,
     Resume,

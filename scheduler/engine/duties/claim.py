@@ -26,6 +26,8 @@ _LOOK_AT_RECENT_SECONDS = 0.25
 class Claim(Duty):
     """Claim when the next job is due. When that is, the claim itself or the duty ``LookAhead`` finds out."""
 
+    takes_runs = True
+
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
         self.has_more = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from scheduler.core.queues import tracks
 from scheduler.core.tasks.registry import registry
@@ -63,11 +64,15 @@ class LookAhead(Duty):
         claim.due_again(seconds=seconds, knows_until=time.monotonic() + self._holds(due, seconds, others))
 
     def _next_due(self, executors: list[str]) -> NextDue:
-        given = {"tasks": registry.names(), "executors": executors, "since": self.work.positions.due_from}
-        if not self._held_share.is_due:
-            return runs.next_due(self.work.connection, held=False, **given)
-        with self._held_share.spent():
-            return runs.next_due(self.work.connection, **given)
+        looks_at_held = self._held_share.is_due
+        with self._held_share.spent() if looks_at_held else nullcontext():
+            return runs.next_due(
+                self.work.connection,
+                tasks=registry.names(),
+                executors=executors,
+                since=self.work.positions.due_from,
+                held=looks_at_held,
+            )
 
     def _look_at_queues(self, room: Mapping[str, int], paused: Mapping[str, float | None]) -> float:
         """Note which queues are paused and what waits on tracks with a queue. Return when to look again, in seconds."""

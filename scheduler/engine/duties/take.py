@@ -1,9 +1,10 @@
-"""Make waiting runs this node's own, as far as its executors have room. Those that expired meanwhile are missed."""
+"""Make waiting runs this node's own, as far as its executors have room and it is not drained. Miss expired ones."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import ClassVar
 
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duty import Agenda, Duty, Work
@@ -11,6 +12,7 @@ from scheduler.engine.tracks import Tracks
 from scheduler.loops import Share
 from scheduler.store.claiming.heads import Heads
 from scheduler.store.recording import enqueued, runs
+from scheduler.store.sessions import notifications
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 from scheduler.untouched import time
@@ -27,7 +29,8 @@ class Take(Duty):
     """
 
     every_pass = True
-    wakes_on = Channel.RUNS
+    takes_runs = True
+    wakes_on: ClassVar[Channel | None] = Channel.RUNS
 
     def __init__(self, work: Work, agenda: Agenda) -> None:
         super().__init__(work, agenda)
@@ -65,13 +68,15 @@ class Take(Duty):
     def wants_runs(self, executor: str) -> bool:
         """Whether a pass would give this executor more work. Safe in any thread."""
         workload = self.work.workload
+        if self.work.lease.is_drained:
+            return False
         return (workload.has_pending(executor) or self.tracks.may_have_more(executor)) and workload.runs_dry(executor)
 
     def asked_at(self, track: str) -> float | None:
         """Return when a track was last asked, on the monotonic clock."""
         return self._asked_at.get(track)
 
-    def run(self) -> None:
+    def run(self) -> float | None:
         self.look_at_pauses()
         self.complete_at = time.monotonic()
         for executor, room in self.work.workload.room().items():
@@ -85,6 +90,7 @@ class Take(Duty):
                 share = -(-left // (len(wanted) - place))
                 if share:
                     left -= self._take(track, limit=share)
+        return None
 
     def look_at_pauses(self) -> None:
         """Ask which queues are paused: before the first runs are taken, and after each hint."""
@@ -107,6 +113,33 @@ class Take(Duty):
         if len(taken) >= limit:
             self.tracks.raise_again(track)
         return len(taken)
+
+
+class Drain(Duty):
+    """Give back what has not begun once the node is drained. When that is over, ask for runs again."""
+
+    every_pass = True
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._is_drained = False
+
+    def run(self) -> None:
+        if self.work.lease.is_drained == self._is_drained:
+            return
+        node = {"node": self.work.identity.node}
+        if self._is_drained:
+            self._is_drained = False
+            self.agenda.duty(Take).soon()
+            logger.info(events.NODE_UNDRAINED, extra=node)
+            return
+        unbegun = [run.id for run in self.work.workload.take_back()]
+        if unbegun:
+            runs.give_back(self.work.connection, runs=unbegun, node=self.work.identity.node)
+            notifications.notify_from(self.work.connection, Channel.RUNS)
+        self.work.workload.forget(unbegun)
+        self._is_drained = True
+        logger.info(events.NODE_DRAINED, extra={**node, "given_back": len(unbegun)})
 
 
 class Expire(Duty):

@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 
 from scheduler.conf import SchedulerSettings
 from scheduler.core.states import NodeKind
-from scheduler.engine.duties import Announce, Cancel, Grant, Reconcile
+from scheduler.engine.duties import Grant, Reconcile
+from scheduler.engine.duties.announce import Announce
+from scheduler.engine.duties.cancel import Cancel
 from scheduler.engine.duty import Duty
 from scheduler.engine.loop import Passes
 from scheduler.engine.node import Node

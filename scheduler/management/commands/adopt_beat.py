@@ -2,14 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.compat import celery_beat
 from scheduler.compat.celery_beat import Taken
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Make a job of each periodic task in the tables of django-celery-beat, which are not changed. "
         "Stop Celery beat before, so that tasks are not sent twice. Exit code 1: some cannot become jobs."
@@ -32,4 +33,4 @@ class Command(BaseCommand):
     def _print_taken(self, taken: Taken) -> None:
         sign = "+" if taken.is_taken else "=" if taken.exists else "!"
         paint = {"+": self.style.SUCCESS, "!": self.style.WARNING}.get(sign, str)
-        self.stdout.write(paint(f"{sign} {taken.name}: {taken.text}"))
+        self.stdout.write(f"{sign} {taken.name}: {taken.text}", paint)

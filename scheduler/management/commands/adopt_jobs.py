@@ -2,15 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.compat import adoption
 from scheduler.compat.adoption import Outcome
 from scheduler.core.states import Via
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Turn jobs that stock django-apscheduler stored into jobs of the scheduler. "
         "Exit code 0: done; 1: some could not be taken, and were left as they are; 2: could not ask."

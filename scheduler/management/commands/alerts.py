@@ -4,12 +4,13 @@ import getpass
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import translation
 
 from scheduler.core.states import Via
 from scheduler.errors import ChannelNotFound
 from scheduler.management import imported, printing, reading
+from scheduler.management.terminal import SafeCommand
 from scheduler.models import Channel
 from scheduler.services.alerts import channels, incidents, messages, rules, switches, transfer
 from scheduler.services.alerts.incidents import IncidentFilter
@@ -21,7 +22,7 @@ _SWITCH_COLUMNS = ("id", "name", "job", "enabled", "every_seconds", "requested_a
 _ID = printing.whole(least=1, most=2**63 - 1)
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = "Show incidents and deal with them. Exit code 0: done; 1: refused; 2: could not be asked."
 
     def add_arguments(self, parser: CommandParser) -> None:

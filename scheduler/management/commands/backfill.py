@@ -3,14 +3,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import jobs, runs
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Queue the fire times of a past window that have no run, oldest first, at low priority. "
         "Exit code 0: done; 1: refused; 2: could not ask."
@@ -65,4 +66,4 @@ class Command(BaseCommand):
 
     def _progress(self, done: int) -> None:
         if self.stderr.isatty():
-            printing.note(self.stderr, f"\r{done:,} fire times looked at", ending="")
+            self.stderr.overwrite(f"{done:,} fire times looked at")

@@ -5,20 +5,21 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from scheduler.core.states import Via
 from scheduler.core.triggers.calendars.named import During
 from scheduler.errors import CalendarNotFound
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import calendars
 from scheduler.services.calendars import entries, transfer
 
 _COLUMNS = ("name", "title", "rules", "timezone", "tags", "during", "version")
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = "Show and change calendars. Exit code 0: done; 1: refused; 2: could not be asked."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -3,11 +3,13 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.core.management.base import CommandError, CommandParser
 from django.db.utils import Error
 
 from scheduler import conf
 from scheduler.errors import InvalidRetention
+from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand, SafeOutput
 from scheduler.services import installation, retention
 from scheduler.services.database_errors import explain
 from scheduler.services.retention import CleanUp
@@ -16,7 +18,7 @@ _TERMINAL_SECONDS = 0.2
 _LOG_SECONDS = 10.0
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Delete finished runs, ended jobs, changes of jobs and gone nodes that are older than a number of days, a "
         "little at a time. The newest runs and changes of each job stay. Exit code 0: done; 1: the database refused; "
@@ -84,7 +86,7 @@ class Command(BaseCommand):
 class Progress:
     """Tells how far it is: one updating line on a terminal, elsewhere a line now and then."""
 
-    def __init__(self, stream: OutputWrapper, *, dry_run: bool, is_silent: bool) -> None:
+    def __init__(self, stream: SafeOutput, *, dry_run: bool, is_silent: bool) -> None:
         self.last: CleanUp | None = None
         self._stream = stream
         self._dry_run = dry_run
@@ -103,19 +105,15 @@ class Progress:
         text = f"{done.runs_seen:,} runs looked at, {done.runs:,} {'to delete' if self._dry_run else 'deleted'}"
         if self._is_terminal:
             self._has_line = True
-            self._write(f"\r\x1b[K{text}", ending="")
+            self._stream.overwrite(text)
         else:
-            self._write(text, ending="\n")
+            printing.note(self._stream, text)
 
     def end(self) -> None:
         """Leave the line to whoever writes next."""
         if self._has_line:
             self._has_line = False
-            self._write("\r\x1b[K", ending="")
-
-    def _write(self, text: str, *, ending: str) -> None:
-        self._stream.write(text, style_func=str, ending=ending)
-        self._stream.flush()
+            self._stream.overwrite("")
 
 
 def sentence(done: CleanUp, *, dry_run: bool) -> str:

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import reason_conversion
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Give the reasons that earlier releases stored as English text their codes, so that they can be filtered and "
         "translated. Run it once all nodes and web processes are of this release; nodes go on meanwhile."

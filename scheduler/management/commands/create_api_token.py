@@ -4,13 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from knox.models import get_token_model
 
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Make an API token for a user and print it, once: only its hash is kept. "
         "Exit code 0: made; 2: no such user, or no database."

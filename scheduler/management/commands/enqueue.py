@@ -5,11 +5,12 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.models import Run
 from scheduler.services.queries import representations
 from scheduler.services.runs import enqueueing
@@ -17,7 +18,7 @@ from scheduler.services.runs import enqueueing
 _PAUSE_SECONDS = 0.1
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Enqueue a run of a task. Exit code 0: it is enqueued and, with --wait, was successful; 1: refused, or not "
         "successful; 2: could not ask."

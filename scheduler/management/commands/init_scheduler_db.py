@@ -3,13 +3,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import installation
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Prepare the database for the scheduler: check the connection, apply what is missing, and print the health. "
         "Exit code 0: ready; 1: not ready, with one sentence that says what to do."

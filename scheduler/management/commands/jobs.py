@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from scheduler.core import triggers
@@ -14,6 +14,7 @@ from scheduler.core.states import RunState, Via
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.management import bulk_jobs, declared, edited, imported, printing, reading
+from scheduler.management.terminal import SafeCommand
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -27,7 +28,7 @@ _CHANGE_COLUMNS = ("id", "changed_at", "version", "action", "actor", "via", "wha
 _COLUMNS = ("id", "name", "state", "task", "when", "next_run_time")
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "List, show, create, edit, clone, delete, run, pause, resume, export and import jobs, and show their history. "
         "Exit code 0: done; 1: refused; 2: could not ask."

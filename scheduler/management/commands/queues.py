@@ -3,17 +3,18 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from scheduler.errors import InvalidRetention
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import queues
 
 _COLUMNS = ("name", "queued", "deferred", "running", "oldest_seconds", "finished_last_hour", "is_paused")
 _BY_SETTING = "default"
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = "Show, pause and resume queues, and set how long their runs are kept. Exit code 0: done; 1: refused."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -2,14 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from scheduler.compat import release
 from scheduler.compat.release import Released
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Write the jobs so that stock django-apscheduler goes on with them: before the scheduler is taken out of a "
         "project. Stop all nodes first. Exit code 0: done; 1: a node runs; 2: could not ask."

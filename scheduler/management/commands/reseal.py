@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import resealing
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Seal stored secrets with the present SECRET_KEY, each bound to its job, task and argument. Afterwards "
         "SECRET_KEY_FALLBACKS may be emptied and SCHEDULER['UNBOUND_SECRETS'] set to False. Exit code 1: some secrets "

@@ -4,19 +4,21 @@ import threading
 from collections.abc import Collection
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
-from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState
+from scheduler.core.states import ACTIVE_STATES, FINISHED_STATES, RunKind, RunState, Via
 from scheduler.errors import RunNotFound
 from scheduler.logbook import visible
 from scheduler.management import many, printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.models import Run
 from scheduler.services import runs
 from scheduler.services.bulk import Selection
 from scheduler.services.queries import representations, run_queries, text_search
 from scheduler.services.queries.run_queries import RunFilter
+from scheduler.services.runs import notes
 
 _SEARCHED = (
     f"Arguments and logs were searched in the newest {text_search.MOST_SEARCHED:,} runs at most that match the other "
@@ -24,6 +26,7 @@ _SEARCHED = (
 )
 _LOOK_SECONDS = 0.5
 _COLUMNS = ("id", "job", "state", "kind", "attempt", "scheduled_at", "seconds", "error")
+_NOTE_COLUMNS = ("created_at", "author", "kind", "text")
 _TEXTS = ("job", "name", "task", "executor", "queue", "tag", "error", "argument", "log", "since", "until")
 _ACTIONS = {
     "cancel": "Cancel runs.",
@@ -32,8 +35,19 @@ _ACTIONS = {
 }
 
 
-class Command(BaseCommand):
-    help = "List, cancel, retry and delete runs, and show their logs. Exit code 0: done; 1: refused; 2: could not ask."
+_NOTES = {
+    "note": ("Write a note on a run.", notes.add, "The run {run} has a note more."),
+    "take": ("Say that you work on the failure of a run.", notes.take, "You are on the run {run}."),
+    "release": ("Say that you do not work on it any more.", notes.release, "The run {run} is released."),
+}
+"""The words that write a note: help, service, and the answer."""
+
+
+class Command(SafeCommand):
+    help = (
+        "List, cancel, retry and delete runs, show their logs, and write notes on them. Exit code 0: done; 1: refused; "
+        "2: could not ask."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = printing.words(parser)
@@ -43,7 +57,7 @@ class Command(BaseCommand):
         _add_filter(found)
         found.add_argument("--limit", type=printing.whole(least=1, most=printing.MOST_ROWS), default=50, metavar="N")
         log: CommandParser = words.add_parser("log", help="Show what a run has logged.")
-        log.add_argument("run", type=printing.whole(least=1, most=2**63 - 1), help="The id of the run.")
+        _add_run(log)
         log.add_argument("-f", "--follow", action="store_true", help="Go on until the run ends.")
 
         for word, help in _ACTIONS.items():
@@ -52,6 +66,7 @@ class Command(BaseCommand):
             _add_filter(part)
             part.add_argument("--dry-run", action="store_true", help="Count the runs and change none.")
             printing.add_output(part)
+        _add_notes(words)
 
     def handle(self, *, word: str, **options: Any) -> None:
         printing.guarded(lambda: getattr(self, f"_{word}")(**options))
@@ -107,7 +122,7 @@ class Command(BaseCommand):
                 # A long log loses its middle while it grows: what is at its end is still new.
                 shown = 0
                 printing.note(self.stderr, "The log was cut in the middle; it begins anew.")
-            self.stdout.write(visible(found.log[shown:]), ending="")
+            self.stdout.write(found.log[shown:], ending="")
             self.stdout.flush()
             shown = len(found.log)
             if found.finished_at is not None or not follow:
@@ -116,10 +131,41 @@ class Command(BaseCommand):
         if not shown and not found.traceback:
             printing.note(self.stderr, f"The run {run} has logged nothing.")
         if found.traceback:
-            self.stdout.write(visible(found.traceback))
+            self.stdout.write(found.traceback)
         if follow and found.state not in (RunState.SUCCEEDED, RunState.SKIPPED):
             text = found.error or found.reason or "no reason was given"
             raise CommandError(f"The run {run} {found.state}: {visible(text)}", returncode=printing.REFUSED)
+
+    def _notes(self, *, run: int, output: str, **_: Any) -> None:
+        rows = [representations.note(row=row) for row in notes.of(run=runs.get(id=run)).notes]
+        if output == "json":
+            self.stdout.write(printing.as_json(rows))
+        elif rows:
+            self.stdout.write(printing.table(rows=rows, columns=_NOTE_COLUMNS))
+        else:
+            printing.note(self.stderr, f"The run {run} has no notes.")
+
+    def _write_note(self, *, kind: str, run: int, text: str, **_: Any) -> None:
+        _help, write, answer = _NOTES[kind]
+        write(run=run, text=text, actor=printing.actor(), via=Via.COMMAND)
+        self.stdout.write(answer.format(run=run))
+
+    _note = _take = _release = _write_note
+
+
+def _add_notes(words: printing.Words) -> None:
+    shown: CommandParser = words.add_parser("notes", help="Show the newest notes on a run.")
+    printing.add_output(shown)
+    _add_run(shown)
+    for word, (help, _write, _answer) in _NOTES.items():
+        part: CommandParser = words.add_parser(word, help=help)
+        _add_run(part)
+        part.add_argument("text", nargs=None if word == "note" else "?", default="", help="The text of the note.")
+        part.set_defaults(kind=word)
+
+
+def _add_run(parser: CommandParser) -> None:
+    parser.add_argument("run", type=printing.whole(least=1, most=2**63 - 1), help="The id of the run.")
 
 
 def _add_filter(parser: CommandParser) -> None:

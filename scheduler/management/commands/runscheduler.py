@@ -8,7 +8,7 @@ import time
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.utils import Error
 
 from scheduler import __version__, conf
@@ -20,6 +20,7 @@ from scheduler.engine.scheduler import DurableScheduler
 from scheduler.errors import DatabaseUnavailable, InvalidQueue, Misconfigured, WrongEnvironment
 from scheduler.management import declared, log_output, printing, stopping
 from scheduler.management.stopping import StopSignals
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import installation
 from scheduler.services.alerts.sender import Sender
 from scheduler.services.database_errors import is_transient
@@ -37,7 +38,7 @@ _MOST_AT_ONCE = 10_000
 """Threads or processes: more are a slip of the finger, and would take the machine down."""
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = "Run jobs when they are due, as one node of possibly many. SIGTERM or Ctrl-C stops it; a second one at once."
     requires_system_checks = ()
 

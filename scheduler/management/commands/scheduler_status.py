@@ -2,14 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services.queries import health, representations
 from scheduler.services.queries.status import status
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = "Say whether the scheduling works. Exit code 0: it does; 1: it does not; 2: the database does not answer."
     requires_system_checks = ()
 

@@ -4,13 +4,14 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services.alerts.sender import Sender
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "Send alerts from a process of their own. Nodes do it by themselves, unless they run with --no-alerts; "
         "any number of senders may run at once. SIGTERM or Ctrl-C stops it."

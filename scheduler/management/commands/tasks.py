@@ -2,15 +2,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
 from scheduler.core.tasks.registry import registry
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 
 _COLUMNS = ("name", "arguments", "executor", "timeout_seconds", "idempotent", "description")
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = "List the tasks that jobs may run. Exit code 0: done."
 
     def add_arguments(self, parser: CommandParser) -> None:

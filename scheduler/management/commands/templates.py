@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from scheduler.core.states import Via
 from scheduler.management import declared, printing, reading
+from scheduler.management.terminal import SafeCommand
 from scheduler.models import Template, TemplateVersion
 from scheduler.services import jobs as all_jobs
 from scheduler.services import templates, transactions
@@ -20,7 +21,7 @@ from scheduler.services.templates import from_jobs, instances, predefined, provi
 _FIELDS = {"slug", "title", "description", "parameters", "body", "note"}
 
 
-class Command(BaseCommand):
+class Command(SafeCommand):
     help = (
         "List, show and load templates of jobs, create their instances, and upgrade them. "
         "Exit code 0: done; 1: refused; 2: wrong usage, or a dry run that has changes."
@@ -175,7 +176,7 @@ class Command(BaseCommand):
         total, done = upgrades.count_of(template=version.template), count(1)
 
         def show(_step: Step) -> None:
-            self.stderr.write(f"\r{next(done):,} of {total:,}", ending="")
+            self.stderr.overwrite(f"{next(done):,} of {total:,}")
 
         return show
 

@@ -5,28 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db.models import Case, F, Q, Sum, Value, When
 
 from scheduler.core import triggers
 from scheduler.core.health import Standing
 from scheduler.core.health.standing import QueueView, Waiting
-from scheduler.core.states import JobState, NodeState, RunKind, RunState
+from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidTrigger
-from scheduler.models import Change, Job, Node, Rollup, Run
-from scheduler.remote import executors
+from scheduler.models import Change, Job, Rollup, Run
+from scheduler.services import nodes
+from scheduler.services.nodes import SeenNode
 from scheduler.services.queries import health, job_history, overview
 from scheduler.services.queries.health import Report
 from scheduler.services.queries.job_history import ChangeFilter
 from scheduler.services.queries.overview import Recent
-from scheduler.services.queries.run_queries import NodeSeen
 from scheduler.services.runs import notes
 from scheduler.services.runs.notes import Taken
-from scheduler.store.measuring import measures
 
 PAST = timedelta(hours=12)
 PLANNED = timedelta(hours=3)
+STEP = timedelta(minutes=5)
+"""The drawing of past and planned runs moves on in such steps, so that it stays the same between them."""
+
 LANE_RUNS = 60
 """The maximum number of runs drawn one by one. More frequent jobs are drawn by hours."""
 
@@ -38,16 +39,6 @@ _LOOKED_AT = 200
 _CHANGES = 5
 _PAUSED = 5
 _MOST_PLANNED = 30
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SeenNode:
-    node: Node
-    state: str
-    """That of its row, or ``silent`` when it says that it runs and has not been heard for too long."""
-
-    skew_seconds: float | None
-    """Its clock ahead of the database's, or ``None`` if unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +83,9 @@ class Dashboard:
     """Those that are due later, and those that stand for fire times that passed: the first due first."""
 
     lanes: list[Lane]
+    drawn_at: datetime
+    """The present of the lanes: the end of the running step."""
+
     upcoming: list[Job]
     paused: list[Job]
     """Those that were paused last."""
@@ -130,14 +124,15 @@ class Dashboard:
 
 def collect(*, now: datetime) -> Dashboard:
     report = health.judged()
+    drawn_at = _next_step(now)
     not_started = () if report.standing is None else report.standing.not_started
     jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now, not_started=not_started)
     lanes = list(jobs.order_by("severity", "next_run_time", "pk")[:_LANES])
     running, waiting = _active(now)
     ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
     recent = overview.recent(jobs=ids, count=LANE_RUNS)
-    full = [job.pk for job in lanes if _is_full(recent.get(job.pk, []), now=now)]
-    hours, succeeded, ended = _outcomes(now, jobs=full)
+    full = [job.pk for job in lanes if _is_full(recent.get(job.pk, []), now=drawn_at)]
+    hours, succeeded, ended = _outcomes(now, jobs=full, drawn_at=drawn_at)
     upcoming, paused = _upcoming_and_paused(now)
     attention = [job for job in lanes if _condition(job) in overview.TROUBLES]
     return Dashboard(
@@ -148,65 +143,20 @@ def collect(*, now: datetime) -> Dashboard:
         recent=recent,
         running=running,
         waiting=waiting,
-        lanes=[_lane(job, recent.get(job.pk, []), hours.get(job.pk, []), now=now) for job in lanes],
+        lanes=[_lane(job, recent.get(job.pk, []), hours.get(job.pk, []), now=drawn_at) for job in lanes],
+        drawn_at=drawn_at,
         upcoming=upcoming,
         paused=paused,
-        nodes=nodes(now=now),
+        nodes=nodes.seen(now=now),
         changed=list(job_history.changes(filter=ChangeFilter())[:_CHANGES]),
         succeeded=succeeded,
         ended=ended,
     )
 
 
-def nodes(*, now: datetime) -> list[SeenNode]:
-    """Return the nodes that run, and those that ended within a day. At most 50."""
-    is_shown = Q(state__in=(NodeState.RUNNING, NodeState.STOPPING)) | Q(heartbeat_at__gte=now - timedelta(days=1))
-    found = Node.objects.select_related("measure").filter(is_shown).order_by("-heartbeat_at", "pk")[:50]
-    return [SeenNode(node=node, state=state_of(node, now=now), skew_seconds=_skew(node)) for node in found]
-
-
-def state_of(node: Node | NodeSeen, *, now: datetime) -> str:
-    """Return the state of the node's row, or ``silent`` when its heartbeat is too old for the health as well."""
-    silent = now - timedelta(seconds=measures.fresh_seconds())
-    return "silent" if node.state == NodeState.RUNNING and node.heartbeat_at < silent else node.state
-
-
-def is_served(*, executor: str, queue: str, now: datetime) -> bool:
-    """Whether a node that is alive has this executor and queue, or no node is alive at all, which is another matter."""
-    fresh = now - timedelta(seconds=measures.fresh_seconds())
-    alive = list(
-        Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh).values_list("executors", "queues")
-    )
-    return not alive or any(executor in executors and (not queues or queue in queues) for executors, queues in alive)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteQueue:
-    """The far end of a remote executor: who serves it, and whether its broker can be told."""
-
-    workers: int
-    """Those that are alive."""
-
-    refusal: str
-    """The error of a node whose messages the broker refused. Empty: it accepts them."""
-
-
-def remote_queue(*, executor: str, now: datetime) -> RemoteQueue:
-    """Look at the workers and the broker of a remote executor: one query."""
-    fresh = now - timedelta(seconds=measures.fresh_seconds())
-    alive = Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh)
-    remote = executors.parse(executor)
-    assert remote is not None  # noqa: S101 - the caller asks for no other
-    found = list(alive.order_by("pk").values_list("kind", "queues", "measure__brokers"))
-    broker = remote.broker
-    refusals = [brokers[broker].get("error", "?") for _, _, brokers in found if broker in (brokers or {})]
-    workers = sum(kind == remote.kind and remote.target in queues for kind, queues, _ in found)
-    return RemoteQueue(workers=workers, refusal=refusals[0] if refusals else "")
-
-
-def _skew(node: Node) -> float | None:
-    measure: Any = getattr(node, "measure", None)
-    return None if measure is None else (measure.clock_at - measure.reported_at).total_seconds()
+def _next_step(now: datetime) -> datetime:
+    passed = timedelta(minutes=now.minute, seconds=now.second, microseconds=now.microsecond) % STEP
+    return now - passed + STEP
 
 
 def _condition(job: Job) -> str:
@@ -256,7 +206,7 @@ def _is_full(runs: list[Recent], *, now: datetime) -> bool:
     return len(runs) >= LANE_RUNS and runs[-1].scheduled_at >= now - PAST
 
 
-def _outcomes(now: datetime, *, jobs: list[str]) -> tuple[dict[str, list[Hour]], int, int]:
+def _outcomes(now: datetime, *, jobs: list[str], drawn_at: datetime) -> tuple[dict[str, list[Hour]], int, int]:
     """Return the last hours of these jobs, and how many succeeded and ended in 24 hours: all from the roll-ups."""
     columns = ("succeeded", "failed", "timed_out", "interrupted", "missed", "skipped")
     rows = (
@@ -272,7 +222,7 @@ def _outcomes(now: datetime, *, jobs: list[str]) -> tuple[dict[str, list[Hour]],
         ended = succeeded + sum(others)
         all_succeeded += succeeded
         all_ended += ended
-        if job and begins_at > now - PAST - timedelta(hours=1):
+        if job and begins_at > drawn_at - PAST - timedelta(hours=1):
             hour = Hour(begins_at=begins_at, succeeded=succeeded, ended=ended)
             hours.setdefault(job, []).append(hour)
     return hours, all_succeeded, all_ended

@@ -210,6 +210,8 @@ def node(*, row: Node) -> dict[str, Any]:
         "reason": row.reason,
         "reason_code": row.reason_code,
         "reason_params": row.reason_params or {},
+        "drained_at": instant(row.drained_at),
+        "drained_by": row.drained_by,
         "started_at": instant(row.started_at),
         "heartbeat_at": instant(row.heartbeat_at),
         "stopped_at": instant(row.stopped_at),
@@ -272,6 +274,9 @@ def _queue(queue: Waiting) -> dict[str, Any]:
         "oldest_held_seconds": queue.oldest_held,
         "rung": queue.rung,
         "oldest_rung_seconds": queue.oldest_rung,
+        "paused": queue.paused,
+        "oldest_paused_seconds": queue.oldest_paused,
+        "paused_queues": list(queue.paused_queues),
     }
 
 

@@ -227,6 +227,7 @@ class NodeSeen:
     version: str
     state: str
     heartbeat_at: datetime
+    drained_at: datetime | None
 
 
 def nodes(*, runs: Iterable[Run]) -> dict[str, NodeSeen]:
@@ -234,9 +235,15 @@ def nodes(*, runs: Iterable[Run]) -> dict[str, NodeSeen]:
     ids = {run.node for run in runs if run.node is not None}
     if not ids:
         return {}
-    rows = Node.objects.filter(pk__in=ids).only("name", "version", "state", "heartbeat_at").order_by()
+    rows = Node.objects.filter(pk__in=ids).only("name", "version", "state", "heartbeat_at", "drained_at").order_by()
     return {
-        str(row.pk): NodeSeen(name=row.name, version=row.version, state=row.state, heartbeat_at=row.heartbeat_at)
+        str(row.pk): NodeSeen(
+            name=row.name,
+            version=row.version,
+            state=row.state,
+            heartbeat_at=row.heartbeat_at,
+            drained_at=row.drained_at,
+        )
         for row in rows
     }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from scheduler import failpoints
 from scheduler.core import reasons
@@ -23,6 +24,16 @@ _MOST_BATCHES = 10
 
 _REAPER_LOCK = 0x5C4ED01
 """Any number that other users of advisory locks in the database are unlikely to use."""
+
+
+class Beat(NamedTuple):
+    """The answer to a heartbeat."""
+
+    clock: datetime
+    """The database's."""
+
+    is_drained: bool
+    """Somebody wants the node to take no more runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +80,7 @@ def register(
     queues: Collection[str] = (),
     tzdata: str = "",
     kind: NodeKind = NodeKind.NODE,
+    former: str | None = None,
     now: datetime | None = None,
 ) -> None:
     """
@@ -76,6 +88,7 @@ def register(
 
     ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules. Workers
     plan no jobs: they have no release, so that nodes do not leave jobs to them.
+    ``former``: the id that it had until it was marked lost.
     """
     connection.execute(
         "register_node",
@@ -89,6 +102,7 @@ def register(
         tasks=json.dumps(sorted(tasks)),
         tzdata=tzdata if kind is NodeKind.NODE else "",
         kind=kind.value,
+        former=former,
         now=now,
     )
 
@@ -98,10 +112,10 @@ def note_tzdata(connection: Connection, *, node: str, tzdata: str) -> None:
     connection.execute("note_tzdata_of_node", node=node, tzdata=tzdata)
 
 
-def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | None = None) -> datetime | None:
-    """Record that the node is alive and return the database's clock, or ``None`` if the node was marked lost."""
+def beat(connection: Connection, *, node: str, stuck: int = 0, now: datetime | None = None) -> Beat | None:
+    """Record that the node is alive, or return ``None`` if the node was marked lost."""
     rows = connection.execute("beat", node=node, stuck=stuck, now=now)
-    return rows[0][0] if rows else None
+    return Beat._make(rows[0]) if rows else None
 
 
 def change_state(

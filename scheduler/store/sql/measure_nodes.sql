@@ -6,7 +6,7 @@
 --          NULL: backlog, tick seconds, busy (JSON), waiting (JSON), connections, clock skew; the release of its time
 --          zone rules; its memory in bytes and the processors that it keeps busy; the runs that keep its interpreter to
 --          themselves, empty: none; its kind; the brokers that refused its messages, and
---          the queues that it serves (both JSON)
+--          the queues that it serves (both JSON); somebody drained it
 -- Index:   scheduler_node_state_beat
 
 SELECT node.id::text, node.name, node.state,
@@ -18,7 +18,7 @@ SELECT node.id::text, node.name, node.state,
        extract(epoch FROM measure.clock_at - measure.reported_at)::float8,
        node.tzdata, measure.memory_bytes, measure.processors,
        CASE WHEN node.reason_code = 'interpreter_kept' THEN node.reason_params ->> 'runs' ELSE '' END,
-       node.kind, measure.brokers::text, node.queues::text
+       node.kind, measure.brokers::text, node.queues::text, node.drained_at IS NOT NULL
   FROM scheduler_node AS node
   LEFT JOIN scheduler_nodemeasure AS measure ON measure.node_id = node.id
  WHERE node.state IN ('running', 'stopping')

@@ -5,7 +5,8 @@
 --          a queue that are counted
 -- Rows:    executor, queued, running, held, age of the oldest queued run that may start, of the oldest held one, of the
 --          run that began last, all in seconds (NULL: none), runs that go on although they were asked to end; queued runs
---          of which the broker of a remote executor was told, and seconds since the oldest such message
+--          of which the broker of a remote executor was told, and seconds since the oldest such message; names of
+--          its paused queues in which runs wait, their runs, age of the oldest of these
 -- Index:   scheduler_run_waiting, from one executor and priority to the next; scheduler_run_owned_by_node;
 --          scheduler_run_held; scheduler_run_rung
 
@@ -73,27 +74,33 @@ WITH RECURSIVE clock AS MATERIALIZED (
       FROM scheduler_run AS run
      WHERE run.rung_at IS NOT NULL AND run.node IS NULL AND run.finished_at IS NULL
      GROUP BY split_part(run.executor, '@', 1)
-), every (executor, queued, running, held, since, held_since, began, unheeded) AS (
-    -- What waits in a paused queue waits because somebody wanted it.
+), paused AS MATERIALIZED (
+    SELECT queue.name
+      FROM scheduler_queue AS queue
+     CROSS JOIN clock
+     WHERE queue.paused_at IS NOT NULL
+       AND (queue.paused_until IS NULL OR queue.paused_until > clock.now)
+), every (executor, queued, running, held, since, held_since, began, unheeded, paused, paused_runs, paused_since) AS (
+    -- Runs in a paused queue wait because somebody wanted it, which is told apart from runs that find no room.
     SELECT waiting.executor, waiting.runs, 0, 0,
-           CASE WHEN EXISTS (SELECT 1
-                               FROM scheduler_queue AS queue
-                              WHERE queue.name = coalesce(nullif(split_part(waiting.executor, '@', 2), ''), 'default')
-                                AND queue.paused_at IS NOT NULL
-                                AND (queue.paused_until IS NULL OR queue.paused_until > clock_timestamp()))
-                THEN NULL ELSE waiting.since END,
-           NULL::timestamptz, NULL::timestamptz, 0
+           CASE WHEN paused.name IS NULL THEN waiting.since END, NULL::timestamptz, NULL::timestamptz, 0,
+           paused.name, CASE WHEN paused.name IS NULL THEN 0 ELSE waiting.runs END,
+           CASE WHEN paused.name IS NOT NULL THEN waiting.since END
       FROM waiting
+      LEFT JOIN paused ON paused.name = coalesce(nullif(split_part(waiting.executor, '@', 2), ''), 'default')
     UNION ALL
-    SELECT owned.executor, owned.queued, owned.running, 0, owned.since, NULL, owned.began, owned.unheeded FROM owned
+    SELECT owned.executor, owned.queued, owned.running, 0, owned.since, NULL, owned.began, owned.unheeded, NULL, 0, NULL
+      FROM owned
     UNION ALL
-    SELECT held.executor, 0, 0, held.runs, NULL, held.since, NULL, 0 FROM held
+    SELECT held.executor, 0, 0, held.runs, NULL, held.since, NULL, 0, NULL, 0, NULL FROM held
 )
 SELECT split_part(every.executor, '@', 1), sum(every.queued)::bigint, sum(every.running)::bigint, sum(every.held)::bigint,
        extract(epoch FROM clock.now - min(every.since))::float8,
        extract(epoch FROM clock.now - min(every.held_since))::float8,
        extract(epoch FROM clock.now - max(every.began))::float8,
-       sum(every.unheeded)::bigint, coalesce(rung.runs, 0), extract(epoch FROM clock.now - rung.since)::float8
+       sum(every.unheeded)::bigint, coalesce(rung.runs, 0), extract(epoch FROM clock.now - rung.since)::float8,
+       array_remove(array_agg(DISTINCT every.paused), NULL), sum(every.paused_runs)::bigint,
+       extract(epoch FROM clock.now - min(every.paused_since))::float8
   FROM every
  CROSS JOIN clock
   LEFT JOIN rung ON rung.executor = split_part(every.executor, '@', 1)

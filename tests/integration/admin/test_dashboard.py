@@ -18,6 +18,7 @@ from tests.integration.admin.test_jobs import make
 
 DASHBOARD = reverse("admin:scheduler_dashboard")
 HOUR = timedelta(hours=1)
+LATER = timezone.now().replace(minute=10, second=3, microsecond=0) + 2 * HOUR
 
 
 def sentence(client: Client) -> str:
@@ -220,6 +221,22 @@ class TestDashboard:
         again = client.get(f"{DASHBOARD}?part=live", headers={"if-none-match": first["ETag"]})
 
         assert (first.status_code, again.status_code) == (200, 304)
+
+    def test_answers_with_304_until_the_drawing_moves_on(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        node()
+        job = make()
+        for hours in range(1, 12):
+            run(job=job, at=LATER - hours * HOUR)
+        Job.objects.update(updated_at=LATER - timedelta(days=3), state_changed_at=None, next_run_time=LATER + 2 * HOUR)
+        times = [LATER, LATER + timedelta(seconds=5), LATER + timedelta(minutes=4, seconds=54)]
+
+        answers = []
+        for at in (*times, LATER + timedelta(minutes=5)):
+            monkeypatch.setattr(timezone, "now", lambda at=at: at)
+            tag = {"if-none-match": answers[0]["ETag"]} if answers else {}
+            answers.append(client.get(f"{DASHBOARD}?part=live", headers=tag))
+
+        assert [answer.status_code for answer in answers] == [200, 304, 304, 200]
 
     def test_offers_nothing_that_would_refuse(self, login: Callable[..., Client]) -> None:
         run(job=make(), state="failed", error="secret error")

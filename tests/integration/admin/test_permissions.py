@@ -11,7 +11,7 @@ from django.urls import resolve, reverse
 
 from scheduler.admin import addresses
 from scheduler.models import Change, Job, Node, Run
-from tests.integration.admin.runs import run
+from tests.integration.admin.runs import node, run
 from tests.integration.admin.test_jobs import ADD, LIST, make, page
 
 VIEWER = ("view_job", "view_run", "view_node")
@@ -19,6 +19,7 @@ OPERATOR = (
     *VIEWER,
     "view_queue",
     "pause_queue",
+    "drain_node",
     "change_queue",
     "pause_job",
     "run_job",
@@ -40,6 +41,10 @@ def run_action(name: str) -> str:
     return reverse(f"admin:scheduler_run_{name}", args=[Run.objects.get().pk])
 
 
+def node_action(name: str) -> str:
+    return reverse(f"admin:scheduler_node_{name}", args=[(Node.objects.first() or node()).pk])
+
+
 def restore() -> str:
     """Of a job that is not as it was: else there is nothing to ask."""
     Job.objects.update(priority=7)
@@ -51,6 +56,8 @@ MATRIX = [
     ("dashboard", "get", lambda: reverse("admin:scheduler_dashboard"), {"viewer", "operator", "editor"}),
     ("health", "get", lambda: reverse("admin:scheduler_health"), {"viewer", "operator", "editor"}),
     ("nodes", "get", lambda: reverse("admin:scheduler_node_changelist"), {"viewer", "operator", "editor"}),
+    ("drain a node", "post", lambda: node_action("drain"), {"operator"}),
+    ("fill a node", "post", lambda: node_action("undrain"), {"operator"}),
     ("queues", "get", lambda: reverse("admin:scheduler_queue_changelist"), {"operator"}),
     ("queue", "get", lambda: reverse("admin:scheduler_queue_page", args=["mail"]), {"operator"}),
     ("pause a queue", "post", lambda: reverse("admin:scheduler_queue_pause", args=["mail"]), {"operator"}),

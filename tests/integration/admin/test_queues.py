@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from scheduler.admin import addresses
-from scheduler.models import Queue, Run
-from scheduler.services import queues, runs
+from scheduler.models import BulkAction, Queue, Run
+from scheduler.services import bulk, queues, runs
 from scheduler.services.runs import enqueueing
 from tests.sample_app import django_tasks as sample
 
@@ -49,6 +51,30 @@ class TestAQueue:
     def test_shows_its_newest_runs(self, client: Client) -> None:
         sample.send_mail.enqueue()
         assert addresses.run(Run.objects.get().pk) in text(client, address("page"))
+
+    def test_is_emptied_by_name(self, client: Client) -> None:
+        for _ in range(3):
+            sample.send_mail.enqueue()
+        enqueueing.enqueue(task="sample.nothing")
+        empty = re.search(r'href="([^"]*many/[^"]*)"', text(client, address("page")))
+        assert empty is not None
+        path = unescape(empty[1])
+
+        asked = text(client, path)
+        assert "Empty the queue “mail”?" in asked
+        assert "3 runs are selected." in asked
+        client.post(path, {"confirmed": "1", "action": "cancel", "select_across": "1"})
+        bulk.step(id=BulkAction.objects.get().pk, seconds=5)
+
+        assert sorted(Run.objects.values_list("queue", "state")) == [
+            ("default", "queued"), ("mail", "cancelled"), ("mail", "cancelled"), ("mail", "cancelled")
+        ]  # fmt: skip
+        assert "many/" not in text(client, address("page"))
+
+    def test_is_emptied_by_those_alone_who_may_cancel(self, login: Callable[..., Client]) -> None:
+        sample.send_mail.enqueue()
+
+        assert "many/" not in text(login("view_queue", "view_run"), address("page"))
 
     def test_that_cannot_be_is_not_found(self, client: Client) -> None:
         assert client.get(address("page", "a@b")).status_code == 404
@@ -145,6 +171,12 @@ class TestAnEnqueuedRun:
 
 
 class TestPausing:
+    def test_is_told_on_the_page_of_a_run_that_waits(self, client: Client) -> None:
+        sample.send_mail.enqueue()
+        queues.pause(name="mail")
+
+        assert "the queue “mail” is paused." in text(client, addresses.run(Run.objects.get().pk))
+
     def test_says_what_waits(self, client: Client) -> None:
         sample.send_mail.enqueue()
         queues.pause(name="mail")

@@ -363,6 +363,18 @@ class TestTasksAndNodes:
         assert [item["name"] for item in api.get("nodes", {"state": "running"}).json()["results"]] == ["n1"]
         assert api.get(f"nodes/{made.pk}").json()["executors"] == {"default": 5}
 
+    def test_are_drained_and_take_runs_again(self, api: Caller) -> None:
+        made = node()
+
+        drained = api.send("post", f"nodes/{made.pk}/drain")
+        assert (drained.status_code, drained.json()["drained_by"]) == (200, "anna")
+        assert drained.json()["drained_at"]
+        again = api.send("post", f"nodes/{made.pk}/drain")
+        assert again.status_code == 409
+        assert "is drained already" in again.json()["detail"]
+        assert api.send("post", f"nodes/{made.pk}/undrain").json()["drained_at"] is None
+        assert api.send("post", f"nodes/{made.pk}/undrain").status_code == 409
+
 
 class TestCleaningUp:
     def test_forgets_a_node_with_its_measures_and_counts_nodes(self, db: None) -> None:

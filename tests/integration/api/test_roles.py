@@ -127,6 +127,8 @@ DOORS = (
     Door("post", "runs/{run}/release", ("view_run", "note_run"), 409, {}),
     Door("get", "nodes", ("view_node",)),
     Door("get", f"nodes/{NODE}", ("view_node",), 404),
+    Door("post", f"nodes/{NODE}/drain", ("view_node", "drain_node"), 404),
+    Door("post", f"nodes/{NODE}/undrain", ("view_node", "drain_node"), 404),
     Door("get", "tasks", ("view_job",)),
     Door("get", "tasks/sample.nothing", ("view_job",)),
     Door("post", "tasks/sample.nothing/enqueue", ("run_job", "add_job"), 202, {}),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -11,6 +11,7 @@ from scheduler.core.states import NodeState, RunState
 from scheduler.engine import heartbeat as module
 from scheduler.engine.heartbeat import Heartbeat, Identity, Lease
 from scheduler.models import Node, Run
+from scheduler.store.liveness.nodes import Beat
 from tests.ledger import NOON, add_job, add_node, add_run
 from tests.waiting import wait_until
 
@@ -97,6 +98,11 @@ class TestALease:
         assert not lease.is_valid
 
 
+def answer(seconds: float, ahead: timedelta = timedelta(0)) -> Beat:
+    """What the database says so many seconds after noon."""
+    return Beat(clock=NOON + timedelta(seconds=seconds) + ahead, is_drained=False)
+
+
 class TestTheHeartbeat:
     def test_gives_a_lease_at_once_and_goes_on(self, heart: Heart) -> None:
         heart.beat.start()
@@ -137,7 +143,7 @@ class TestTheHeartbeat:
         self, heart: Heart, clock: Clock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         ahead = timedelta(0)
-        monkeypatch.setattr(module.nodes, "beat", lambda *_, **__: NOON + timedelta(seconds=clock.now) + ahead)
+        monkeypatch.setattr(module.nodes, "beat", lambda *_, **__: answer(clock.now, ahead))
         heart.beat._beat()
         clock.now += 5
         assert heart.beat._beat()
@@ -157,9 +163,9 @@ class TestTheHeartbeat:
     ) -> None:
         waits = [0.0, 0.0, 18.0, 0.0]
 
-        def beat(*_: object, **__: object) -> datetime:
+        def beat(*_: object, **__: object) -> Beat:
             clock.now += waits.pop(0)
-            return NOON + timedelta(seconds=clock.now)
+            return answer(clock.now)
 
         monkeypatch.setattr(module.nodes, "beat", beat)
         judged = []

@@ -331,6 +331,34 @@ class TestRuns:
         assert run("runs", "log", str(silent.pk)) == (0, "", f"The run {silent.pk} has logged nothing.\n")
 
 
+class TestNotes:
+    def test_are_written_and_shown(self) -> None:
+        made = jobs.run_now(job=add())
+        end(made, "failed", error="ValueError: no")
+        id = str(made.pk)
+
+        assert run("runs", "notes", id)[2] == f"The run {id} has no notes.\n"
+        assert run("runs", "note", id, "The disk was full.")[:2] == (0, f"The run {id} has a note more.\n")
+        assert run("runs", "take", id)[:2] == (0, f"You are on the run {id}.\n")
+        assert run("runs", "take", id)[0] == printing.REFUSED
+        assert run("runs", "release", id, "It runs again.")[0] == 0
+
+        written = json.loads(run("runs", "notes", id, "-o", "json")[1])
+        assert [(note["kind"], note["text"], note["via"], note["author"]) for note in written] == [
+            ("released", "It runs again.", "command", printing.actor()),
+            ("taken", "", "command", printing.actor()),
+            ("note", "The disk was full.", "command", printing.actor()),
+        ]
+        assert "The disk was full." in run("runs", "notes", id)[1]
+
+    def test_are_refused_with_a_sentence(self) -> None:
+        made = jobs.run_now(job=add())
+
+        assert run("runs", "note", str(made.pk), " ")[::2] == (printing.REFUSED, "The note has no text.")
+        assert run("runs", "release", str(made.pk))[0] == printing.REFUSED
+        assert run("runs", "note", "7", "x")[0] == printing.NOT_ASKED
+
+
 class TestSchedulerStatus:
     def test_says_by_its_exit_code_that_nothing_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(health, "check", health.check_now)
@@ -351,32 +379,3 @@ class TestCreateApiToken:
         assert code == 0
         assert text.startswith("ols_")
         assert text.strip() not in str(AuthToken.objects.values())
-
-
-class TestTheTerminal:
-    """Errors quote pages that were scraped: a site must not write into an operator's terminal."""
-
-    def test_is_sent_no_escape_sequences(self, db: None) -> None:
-        from scheduler.models import Run
-
-        job = jobs.create(id="j", task="sample.nothing", trigger={"type": "interval", "hours": 1})
-        queued = jobs.run_now(job=job)
-        now = timezone.now()
-        Run.objects.update(
-            state="failed",
-            started_at=now,
-            finished_at=now,
-            error="E \u001b[31mred",
-            log="\u001b[2J",
-            traceback="\u001b]0;t\u0007",
-        )
-
-        printed = [
-            run("runs", "list")[1],
-            run("runs", "log", str(queued.pk))[1],
-            run("jobs", "show", "j")[1],
-            run("jobs", "list")[1],
-        ]
-
-        assert [text for text in printed if "\u001b" in text or "\u0007" in text] == []
-        assert "␛[31mred" in printed[0]

@@ -23,10 +23,11 @@ from django.utils import translation
 
 from scheduler import conf
 from scheduler.core import reasons, zone_rules
+from scheduler.core.queues import tracks
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
-from scheduler.models import Installation, Job, LimitedRun, Node, NodeMeasure, Rollup, Run
+from scheduler.models import Installation, Job, LimitedRun, Node, NodeMeasure, Queue, Rollup, Run
 from scheduler.models.run import PARKED
-from scheduler.services import retention
+from scheduler.services import queues, retention
 from scheduler.services.queries import health, overview
 from scheduler.services.queries.status import status
 from scheduler.store.clock import database_now
@@ -137,6 +138,9 @@ class World:
     is_late: bool = False
     stalled: set[str] = field(default_factory=set)
     queued: int = 0
+    paused: frozenset[str] = frozenset()
+    """Queues that somebody paused."""
+
     limited: int = 0
     """Runs that wait for a limit of their task, as somebody wants it."""
 
@@ -146,6 +150,11 @@ def random_world(seed: int) -> World:
     chance, now, world = random.Random(seed), database_now(), World()  # noqa: S311 - a test
     if chance.random() < 0.9:
         alive(executors={"default": chance.randint(1, 3)})
+    world.paused = frozenset(name for name in ("default", "mail") if chance.random() < 0.3)
+    for name in ("default", "mail"):
+        past = now - timedelta(minutes=5)
+        ended = {"paused_at": past, "paused_until": now - MINUTE} if chance.random() < 0.3 else {}
+        Queue.objects.create(name=name, **({"paused_at": past} if name in world.paused else ended))
     for number in range(chance.randint(0, 4)):
         _random_job(f"job-{number}", chance, now, world)
     return world
@@ -153,7 +162,9 @@ def random_world(seed: int) -> World:
 
 def _random_job(id: str, chance: random.Random, now: datetime, world: World) -> None:
     due = now + timedelta(seconds=chance.choice([3600, 3600, 3600, 1, -5, -300]))
-    made = job(id, due_at=due, executor=chance.choice(["default", "default", "default", "threads"]))
+    queue = chance.choice(["default", "default", "mail"])
+    executor = chance.choice(["default", "default", "default", "threads"])
+    made = job(id, due_at=due, executor=executor, queue=queue)
     world.is_late |= due < now - LATE
     newest_passed = 0
     is_streak = True
@@ -162,17 +173,21 @@ def _random_job(id: str, chance: random.Random, now: datetime, world: World) -> 
         state = chance.choice([*PASSED, RunState.QUEUED, RunState.RUNNING, RunState.SUCCEEDED, RunState.SKIPPED])
         waited = chance.choice([timedelta(seconds=1), 3 * MINUTE])
         coalesced = chance.choice([0, 0, 4])
+        is_held = state is RunState.QUEUED and chance.random() < 0.3
+        is_owned = state is RunState.RUNNING or (not is_held and chance.random() < 0.2)
         waits = add_run(
             made,
             scheduled_at=at,
             due_at=now - waited,
             created_at=now - waited,
             state=state,
-            held=state is RunState.QUEUED and chance.random() < 0.3,
+            held=is_held,
             coalesced=coalesced,
+            executor=tracks.of_job(executor=executor, queue=queue),
+            queue=queue,
             priority=chance.choice([-10, 0, 5]),
             kind=chance.choice([RunKind.SCHEDULED, RunKind.MANUAL]),
-            node="00000000-0000-0000-0000-000000000007" if state is RunState.RUNNING or chance.random() < 0.2 else None,
+            node="00000000-0000-0000-0000-000000000007" if is_owned else None,
         )
         world.queued += state is RunState.QUEUED
         if state is RunState.QUEUED and chance.random() < 0.2:
@@ -240,6 +255,46 @@ class TestTheSixViews:
             assert overview.condition_of(job=each, now=now) == conditions[each.pk]
         shown = look(client).tiles
         assert shown["ok"] == len(conditions) - len(bad)
+
+
+class TestAPausedQueue:
+    def test_is_a_warning_everywhere_while_due_runs_wait_in_it(self, client: Client) -> None:
+        alive()
+        now = database_now()
+        for number in range(3):
+            add_run(
+                job(f"mail-{number}", queue="mail"), scheduled_at=now - 12 * MINUTE, executor="default@mail",
+                queue="mail",
+            )  # fmt: skip
+        queues.pause(name="mail", actor="ada", reason="the server moves")
+
+        found = look(client)
+
+        assert found.agree
+        assert found.dashboard == {"queue"}
+        assert found.tiles["overdue"] == 3
+        (problem,) = health.check_now().problems
+        assert problem.text == "3 runs wait in paused queues (mail), the oldest for 12 min."
+        assert health.check_now().is_ready
+        page = client.get(reverse("admin:scheduler_dashboard")).context
+        assert page["attention"][0]["problem"] == "Its run is queued, and the queue “mail” is paused."
+        assert {"number": "3", "text": "queued, oldest 12 min"}.items() <= page["counts"][-1].items()
+        (row,) = client.get("/api/v1/scheduler/status").json()["queues"]
+        assert (row["paused"], row["paused_queues"], row["oldest_seconds"]) == (3, ["mail"], None)
+
+    def test_hides_no_run_of_another_queue_that_waits(self) -> None:
+        alive()
+        at = database_now() - 12 * MINUTE
+        add_run(job("a", queue="mail"), scheduled_at=at, executor="default@mail", queue="mail")
+        add_run(job("b"), scheduled_at=at)
+        queues.pause(name="mail")
+
+        (problem,) = health.check_now().problems
+
+        assert problem.text == (
+            "1 run waits in the queue of the executor “default”, the oldest for 12 min: 0 of 5 workers are busy. "
+            "1 run waits in a paused queue (mail), for 12 min."
+        )
 
 
 class TestAFullPool:

@@ -79,7 +79,7 @@ def indexes_of(plan: dict[str, Any]) -> set[str]:
 
 RINGING = {"broker": "celery", "most_inflight": 1000, "again_seconds": 30, "longest_seconds": 600, "now": NOON}
 
-ANYTHING = {"only": None, "passed_by": "{}", "tzdata": "2026a"}
+ANYTHING = {"only": None, "recent": None, "passed_by": "{}", "tzdata": "2026a"}
 
 STATEMENTS: dict[str, dict[str, Any]] = {
     "claim_due_jobs": {"tasks": [TASK], "limit": 500, "now": NOON, "since": NOON - HOUR, **ANYTHING},
@@ -103,6 +103,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "limit": 500,
         "now": NOON,
         "since": NOON - HOUR,
+        "recent": 2.0,
         "passed_by": "{}",
         "tzdata": "2026a",
     },
@@ -125,6 +126,7 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "executors": ["default"],
         "now": NOON,
         "since": NOON - HOUR,
+        "held": True,
         "tzdata": "2026a",
     },
     "held_jobs_of_runs": {"runs": array(range(1, 500)), "now": NOON},

@@ -20,6 +20,7 @@ ORDER = (
     "alerts",
     "outage",
     "enqueue",
+    "celery",
     "odd",
     "operate",
     "masses",

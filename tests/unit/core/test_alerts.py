@@ -18,7 +18,7 @@ from scheduler.core.alerts import (
 )
 from scheduler.core.alerts.checks import SENTENCES, failing_checks
 from scheduler.core.health import Limits, Standing
-from scheduler.core.health.standing import CleanUp, Scheduling, Waiting
+from scheduler.core.health.standing import CleanUp, NodeView, Scheduling, Waiting
 from scheduler.errors import InvalidRule
 from tests.ledger import NOON
 
@@ -161,9 +161,29 @@ class TestTheChecksOfASystemRule:
             youngest_running=None,
             unheeded=0,
         )
+        node = NodeView(
+            id="1",
+            name="web-1",
+            state="running",
+            heartbeat_age=1.0,
+            uptime=900.0,
+            stuck=0,
+            executors={},
+            is_fresh=True,
+            backlog=0,
+            tick_seconds=0.0,
+            busy={},
+            waiting={},
+            connections=None,
+            skew=None,
+            tzdata="2026a",
+            memory_bytes=None,
+            processors=None,
+            brokers={"celery": {"error": "Refused.", "since": (NOON - timedelta(hours=1)).isoformat()}},
+        )
         standing = Standing(
             scheduling=scheduling,
-            nodes=(),
+            nodes=(node,),
             queues=(queue,),
             not_started=(),
             transaction=None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scheduler.core import durations
@@ -36,6 +36,7 @@ class TestADuration:
         with pytest.raises(durations.NotADuration):
             durations.seconds(text)
 
+    @example(0.00001)
     @given(st.floats(0, 1e9) | st.integers(0, 10**9) | st.decimals(0, 10**6, places=3).map(float))
     def test_is_the_same_again_however_long_it_is(self, length: float) -> None:
         assert durations.seconds(durations.render(length)) == length
