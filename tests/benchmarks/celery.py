@@ -166,7 +166,7 @@ def _ringer() -> Callable[[], None]:
     from scheduler import conf
     from scheduler.remote.ringing import Ringer
 
-    _add_waiting(MESSAGES)
+    _add_waiting(MESSAGES, executor="celery:bench-ringer")
     ringer = Ringer(broker="celery", settings=dataclasses.replace(conf.get(), max_inflight=2 * MESSAGES))
 
     def send() -> None:
@@ -227,7 +227,7 @@ def memory(jobs: int) -> dict[str, Any]:
     _set_up()
     import psutil
 
-    _add_waiting(WAITING_RUNS)
+    _add_waiting(WAITING_RUNS, executor="celery:bench-nobody")
     with _node() as node:
         _wait_until(lambda: _count("WHERE rung_at IS NOT NULL") > 0)
         threading.Event().wait(10)
@@ -287,7 +287,7 @@ def _set_up() -> None:
     call_command("migrate", verbosity=0)
 
 
-def _add_waiting(count: int) -> None:
+def _add_waiting(count: int, *, executor: str) -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
@@ -297,7 +297,7 @@ def _add_waiting(count: int) -> None:
             " state, reason, executor, priority, held, coalesced, requested_by, created_at, log, traceback)"
             " SELECT 'bench', 'bench', 'benchmarks.nothing', '[]', '{}', now() + n * interval '1 microsecond', now(),"
             " 'manual', 1, 'queued', '', %s, 0, false, 0, '', now(), '', '' FROM generate_series(1, %s) AS n",
-            [EXECUTOR, count],
+            [executor, count],
         )
         cursor.execute("ANALYZE scheduler_run")
 

@@ -76,7 +76,7 @@ class Take(Duty):
         """Return when a track was last asked, on the monotonic clock."""
         return self._asked_at.get(track)
 
-    def run(self) -> None:
+    def run(self) -> float | None:
         self.look_at_pauses()
         self.complete_at = time.monotonic()
         for executor, room in self.work.workload.room().items():
@@ -90,6 +90,7 @@ class Take(Duty):
                 share = -(-left // (len(wanted) - place))
                 if share:
                     left -= self._take(track, limit=share)
+        return None
 
     def look_at_pauses(self) -> None:
         """Ask which queues are paused: before the first runs are taken, and after each hint."""

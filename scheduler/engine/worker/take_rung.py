@@ -32,19 +32,26 @@ class TakeRung(Take):
     def wants_runs(self, executor: str) -> bool:
         return self.expects_more and self.work.workload.runs_dry(executor)
 
-    def run(self) -> None:
-        """:raises DatabaseUnavailable: the ring whose answer is missing is the next one again"""
-        for executor in self.work.workload.pools:
+    def run(self) -> float | None:
+        """
+        Answer rings until no place is free. Those that are dropped take none, and the next pass follows at once.
+
+        :raises DatabaseUnavailable: the ring whose answer is missing is the next one again
+        """
+        workload, answered = self.work.workload, 0
+        for executor, pool in workload.pools.items():
             living: list[Received] = []
-            for _ in range(min(self.work.workload.wanted(executor), _MOST_AT_ONCE)):
-                received = self.rings.next()
+            for _ in range(_MOST_AT_ONCE):
+                received = self.rings.next() if workload.wanted(executor) > 0 else None
                 if received is None:
                     break
-                if self.work.workload.pools[executor].holds(received.ring.run):
+                if pool.holds(received.ring.run):
                     living.append(received)  # its body lives from when this worker was taken for dead: it ends first
                 else:
                     self._answer(received, executor)
+                    answered += 1
             self.rings.return_to_end(living)
+        return 0.0 if answered >= _MOST_AT_ONCE else None
 
     def give_back(self) -> None:
         """

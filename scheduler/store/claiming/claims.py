@@ -38,7 +38,7 @@ _QUICK_SECONDS = 0.2
 SLICE_SECONDS = 0.1
 """The longest time that one transaction plans. Edits of its jobs wait as long."""
 
-SLICE_ROWS = 1000
+SLICE_ROWS = 2000
 """Rows after which one transaction plans no further job: what jobs that were down for long catch up with."""
 
 

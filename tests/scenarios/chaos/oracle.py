@@ -167,6 +167,7 @@ def _judge_executions(
     verdict: Verdict, spec: Spec, rows: list[Row], begun: dict[int, list[Execution]], until: datetime
 ) -> None:
     attempts: dict[datetime, list[Row]] = defaultdict(list)
+    own_bodies = {start.pid for starts in begun.values() for start in starts}  # others run theirs in child processes
     for row in rows:
         attempts[row.scheduled_at].append(row)
         starts = begun[row.id]
@@ -176,7 +177,11 @@ def _judge_executions(
             verdict.note("double_starts", f"{spec.id} run {row.id}: {starts}")
         if row.state == "succeeded" and not any(start.ended for start in starts):
             verdict.note("unproven", row)
-        elif row.state == "succeeded" and not any(start.ended for start in starts if start.pid == row.owner):
+        elif (
+            row.state == "succeeded"
+            and row.owner in own_bodies
+            and not any(start.ended for start in starts if start.pid == row.owner)
+        ):
             verdict.note("stale_accepted", f"{row} was ended by another process: {starts}")
     for moment, tried in attempts.items():
         starts = [start for row in tried for start in begun[row.id]]
@@ -223,5 +228,7 @@ def _judge_logs(verdict: Verdict, world: World) -> None:
     for process in world.processes:
         lines = process.output.read_text(errors="replace").splitlines()
         for number, line in enumerate(lines):
-            if "Traceback" in line and not _is_of_celery(line):
+            # A child that was being started when its parent was killed.
+            begins_late = any("multiprocessing/spawn.py" in later for later in lines[number + 1 : number + 5])
+            if "Traceback" in line and not begins_late and not _is_of_celery(line):
                 verdict.note("errors", f"{process.output.name}: {' | '.join(lines[number : number + 25])[:3000]}")
