@@ -3,7 +3,7 @@
 -- Locks:   none.
 -- Params:  runs bigint[]; now timestamptz or NULL
 -- Rows:    job_id
--- Index:   the primary key; scheduler_run_held; scheduler_run_held_of_job, one entry for each job
+-- Index:   the primary key; scheduler_run_held_of_job, one entry for each job
 
 SELECT DISTINCT run.job_id
   FROM scheduler_run AS run
@@ -13,6 +13,6 @@ SELECT DISTINCT run.job_id
                         AND held.held
                         AND held.finished_at IS NULL
                         AND held.due_at <= coalesce(%(now)s::timestamptz, now())
+                      ORDER BY held.priority DESC, held.due_at, held.id
                       LIMIT 1) AS waiting
- WHERE (SELECT EXISTS (SELECT 1 FROM scheduler_run AS any_run WHERE any_run.held AND any_run.finished_at IS NULL))
-   AND run.id = ANY(%(runs)s::bigint[])
+ WHERE run.id = ANY(%(runs)s::bigint[])
