@@ -17,7 +17,7 @@ from django.utils import timezone
 from openlearn.scraping.models import Document, Source
 from openlearn.scraping.models import Page as ScrapedPage
 from scheduler.admin import addresses
-from scheduler.models import Change, Job, Node, Run
+from scheduler.models import Change, Job, Node, Node, Run
 from scheduler.services import bulk, calendars, jobs, templates
 from scheduler.services.bulk.selection import Selection
 from scheduler.services.templates import instances
@@ -125,11 +125,12 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
         "scheduler_incident_mute": job.pk,
         **{f"scheduler_queue_{name}": "default" for name in ("page", "pause", "resume", "keep")},
         "scheduler_queue_task": "sample.nothing",
+        **dict.fromkeys(("scheduler_node_drain", "scheduler_node_undrain"), Node.objects.earliest("pk").pk),
         "scheduler_incident_link": alerts["link"].rstrip("/").rsplit("/", 1)[-1],
     }
     plain = ("dashboard", "outlook", "zone", "health", "job_pause_all")
     asked = ("pause", "resume", "run", "clone", "take", "keep", "detach", "cancel", "retry", "again", "restore")
-    asked += ("note", "release", "pause_all", "acknowledge", "snooze", "close", "mute")
+    asked += ("note", "release", "pause_all", "acknowledge", "snooze", "close", "mute", "drain", "undrain")
     found = {**{f"scheduler_{name}": () for name in plain}, "scraping_source_health": (), "scraping_source_import": ()}
     found |= {name: (value,) for name, value in arguments.items()}
     many = [
@@ -143,7 +144,7 @@ def _own(job: Job, alerts: dict[str, str]) -> list[Shown]:
             name=name,
             address=reverse(f"admin:{name}", args=values),
             is_asked=name.startswith(
-                tuple(f"scheduler_{what}_" for what in ("job", "run", "change", "incident", "queue"))
+                tuple(f"scheduler_{what}_" for what in ("job", "run", "change", "incident", "queue", "node"))
             )
             and name.split("_", 2)[2] in asked,
         )

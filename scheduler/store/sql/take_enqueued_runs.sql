@@ -36,29 +36,31 @@ WITH RECURSIVE clock AS MATERIALIZED (
       FROM unnest(%(priorities)s::int[], %(since)s::timestamptz[], %(after)s::bigint[])
         AS place (priority, since, after)
      ORDER BY priority DESC
+), chosen AS MATERIALIZED (  -- a plan that read it twice would take twice as many
+    SELECT waiting.id
+      FROM line
+     CROSS JOIN clock
+     CROSS JOIN LATERAL (
+           SELECT candidate.id, candidate.priority, candidate.due_at
+             FROM scheduler_run AS candidate
+            WHERE candidate.executor = %(executor)s
+              AND candidate.priority = line.priority
+              AND candidate.node IS NULL
+              AND candidate.finished_at IS NULL
+              AND NOT candidate.held
+              AND (candidate.due_at, candidate.id) >= (line.since, line.after)
+              AND candidate.due_at <= clock.now
+              AND (candidate.expires_at IS NULL OR candidate.expires_at > clock.now)
+              AND candidate.task = ANY(%(tasks)s::text[])
+              AND (%(only)s::bigint[] IS NULL OR candidate.id = ANY(%(only)s::bigint[]))
+            ORDER BY candidate.due_at, candidate.id
+            LIMIT %(limit)s
+              FOR UPDATE SKIP LOCKED) AS waiting
+     LIMIT %(limit)s
 ), taken AS (
     UPDATE scheduler_run AS run
        SET node = %(node)s::uuid
-      FROM (SELECT waiting.id
-              FROM line
-             CROSS JOIN clock
-             CROSS JOIN LATERAL (
-                   SELECT candidate.id, candidate.priority, candidate.due_at
-                     FROM scheduler_run AS candidate
-                    WHERE candidate.executor = %(executor)s
-                      AND candidate.priority = line.priority
-                      AND candidate.node IS NULL
-                      AND candidate.finished_at IS NULL
-                      AND NOT candidate.held
-                      AND (candidate.due_at, candidate.id) >= (line.since, line.after)
-                      AND candidate.due_at <= clock.now
-                      AND (candidate.expires_at IS NULL OR candidate.expires_at > clock.now)
-                      AND candidate.task = ANY(%(tasks)s::text[])
-                      AND (%(only)s::bigint[] IS NULL OR candidate.id = ANY(%(only)s::bigint[]))
-                    ORDER BY candidate.due_at, candidate.id
-                    LIMIT %(limit)s
-                      FOR UPDATE SKIP LOCKED) AS waiting
-             LIMIT %(limit)s) AS chosen
+      FROM chosen
      WHERE run.id = chosen.id
     RETURNING run.*
 )

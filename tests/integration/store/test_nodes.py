@@ -11,7 +11,7 @@ from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunKind, RunState
 from scheduler.models import Node, Run
 from scheduler.store.liveness import nodes
-from scheduler.store.liveness.nodes import Reaped
+from scheduler.store.liveness.nodes import Beat, Reaped
 from scheduler.store.recording import finishing, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
@@ -69,10 +69,11 @@ class TestBeat:
     def test_stamps_the_node_with_the_clock_of_the_database(self, session: Connection) -> None:
         node = add_node()
 
-        clock = nodes.beat(session, node=node)
+        beat = nodes.beat(session, node=node)
 
-        assert clock == Node.objects.get().heartbeat_at
-        assert nodes.beat(session, node=node, now=LATER) == LATER
+        assert beat is not None
+        assert beat.clock == Node.objects.get().heartbeat_at
+        assert nodes.beat(session, node=node, now=LATER) == Beat(clock=LATER, is_drained=False)
 
     @pytest.mark.parametrize("state", [NodeState.LOST, NodeState.STOPPED])
     def test_tells_a_node_that_it_was_taken_for_dead(self, session: Connection, state: NodeState) -> None:

@@ -66,7 +66,7 @@ def loop_of(*duties: type[Duty], has_lease: bool = True, poll_seconds: float = 5
         "identity": SimpleNamespace(node="n"),
         "settings": settings,
         "workload": Workload(pools={"full": Idle(size=0)}, settings=settings),
-        "lease": SimpleNamespace(is_valid=has_lease),
+        "lease": SimpleNamespace(is_valid=has_lease, is_drained=False),
         "events": None,
         "connection": NothingOwned(),
         "positions": None,
