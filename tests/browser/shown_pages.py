@@ -17,7 +17,7 @@ from django.utils import timezone
 from openlearn.scraping.models import Document, Source
 from openlearn.scraping.models import Page as ScrapedPage
 from scheduler.admin import addresses
-from scheduler.models import Change, Job, Node, Node, Run
+from scheduler.models import Change, Job, Node, Run
 from scheduler.services import bulk, calendars, jobs, templates
 from scheduler.services.bulk.selection import Selection
 from scheduler.services.templates import instances
