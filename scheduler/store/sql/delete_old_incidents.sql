@@ -6,9 +6,9 @@
 -- Index:   none: there are few incidents
 
 DELETE FROM scheduler_incident AS incident
- WHERE incident.id IN (SELECT old.id
-                         FROM scheduler_incident AS old
-                        WHERE old.closed_at < %(cutoff)s::timestamptz
-                        LIMIT %(limit)s::int
-                          FOR UPDATE SKIP LOCKED)
+ WHERE incident.id = ANY (ARRAY(SELECT old.id
+                                  FROM scheduler_incident AS old
+                                 WHERE old.closed_at < %(cutoff)s::timestamptz
+                                 LIMIT %(limit)s::int
+                                   FOR UPDATE SKIP LOCKED))
 RETURNING incident.id

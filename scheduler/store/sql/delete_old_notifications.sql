@@ -6,13 +6,13 @@
 -- Index:   scheduler_notification_newest; scheduler_incident_opened_in
 
 DELETE FROM scheduler_notification AS notification
- WHERE notification.id IN (SELECT old.id
-                             FROM scheduler_notification AS old
-                            WHERE old.created_at < %(cutoff)s::timestamptz
-                              AND old.state <> 'pending'
-                              AND NOT EXISTS (SELECT 1
-                                                FROM scheduler_incident AS incident
-                                               WHERE incident.opened_in = old.thread)
-                            LIMIT %(limit)s::int
-                              FOR UPDATE SKIP LOCKED)
+ WHERE notification.id = ANY (ARRAY(SELECT old.id
+                                      FROM scheduler_notification AS old
+                                     WHERE old.created_at < %(cutoff)s::timestamptz
+                                       AND old.state <> 'pending'
+                                       AND NOT EXISTS (SELECT 1
+                                                         FROM scheduler_incident AS incident
+                                                        WHERE incident.opened_in = old.thread)
+                                     LIMIT %(limit)s::int
+                                       FOR UPDATE SKIP LOCKED))
 RETURNING notification.id

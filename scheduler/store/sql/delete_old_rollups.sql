@@ -5,12 +5,15 @@
 -- Rows:    one for each deleted
 -- Index:   scheduler_rollup_hour
 
+WITH old AS MATERIALIZED (
+    SELECT rollup.job_key, rollup.hour
+      FROM scheduler_rollup AS rollup
+     WHERE rollup.hour < %(cutoff)s::timestamptz
+     LIMIT %(limit)s
+       FOR UPDATE SKIP LOCKED
+)
 DELETE FROM scheduler_rollup AS rollup
- USING (SELECT old.job_key, old.hour
-          FROM scheduler_rollup AS old
-         WHERE old.hour < %(cutoff)s::timestamptz
-         LIMIT %(limit)s
-           FOR UPDATE SKIP LOCKED) AS old
+ USING old
  WHERE rollup.job_key = old.job_key
    AND rollup.hour = old.hour
 RETURNING 1

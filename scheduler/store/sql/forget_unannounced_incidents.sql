@@ -8,16 +8,16 @@
 
 UPDATE scheduler_incident AS incident
    SET opened_in = %(nobody)s::uuid, closed_in = %(nobody)s::uuid
- WHERE incident.id IN (SELECT candidate.id
-                         FROM scheduler_incident AS candidate
-                        WHERE candidate.opened_in IS NULL
-                          AND candidate.closed_at IS NOT NULL
-                          AND (EXISTS (SELECT 1
-                                         FROM scheduler_mute AS mute
-                                        WHERE mute.job_key = candidate.job_key
-                                          AND mute.until > now())
-                               OR NOT EXISTS (SELECT 1 FROM scheduler_rule AS rule WHERE rule.id = candidate.rule_id))
-                        ORDER BY candidate.id
-                        LIMIT %(limit)s::int
-                          FOR UPDATE SKIP LOCKED)
+ WHERE incident.id = ANY (ARRAY(SELECT candidate.id
+                                  FROM scheduler_incident AS candidate
+                                 WHERE candidate.opened_in IS NULL
+                                   AND candidate.closed_at IS NOT NULL
+                                   AND (EXISTS (SELECT 1
+                                                  FROM scheduler_mute AS mute
+                                                 WHERE mute.job_key = candidate.job_key
+                                                   AND mute.until > now())
+                                        OR NOT EXISTS (SELECT 1 FROM scheduler_rule AS rule WHERE rule.id = candidate.rule_id))
+                                 ORDER BY candidate.id
+                                 LIMIT %(limit)s::int
+                                   FOR UPDATE SKIP LOCKED))
 RETURNING incident.id
