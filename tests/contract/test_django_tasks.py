@@ -303,12 +303,12 @@ class TestRunning:
     def test_begins_with_the_highest_priority_then_the_oldest(self) -> None:
         wanted = [sample.noop.using(priority=priority).enqueue() for priority in (-2, 20, 0, 20, 2)]
         one_thread = make_node(threads=1)
-        try:
-            work(one_thread, until=lambda: not Run.objects.filter(finished_at=None).exists())
-        finally:
-            one_thread.stop(grace_seconds=0.1)
-        order = Run.objects.order_by("finished_at").values_list("public_id", flat=True)
-        assert [str(found) for found in order] == [wanted[place].id for place in (1, 3, 4, 2, 0)]
+        with received(task_started) as started:
+            try:
+                work(one_thread, until=lambda: not Run.objects.filter(finished_at=None).exists())
+            finally:
+                one_thread.stop(grace_seconds=0.1)
+        assert [found.id for _, found in started] == [wanted[place].id for place in (1, 3, 4, 2, 0)]
 
     def test_gives_the_context_to_tasks_that_take_it(self, finish: Finish) -> None:
         result = finish(sample.get_result_id.enqueue())
