@@ -121,6 +121,11 @@ INSERT INTO public.django_celery_beat_periodictask VALUES (15, 'microseconds', '
 INSERT INTO public.django_celery_beat_periodictask VALUES (16, 'bad arguments', 'sample.square', '[]', '{"colour": 1}', NULL, NULL, NULL, NULL, true, NULL, 0, '2026-11-26 15:22:48.437908+00', '', NULL, 4, NULL, false, NULL, NULL, '{}', NULL, NULL);
 INSERT INTO public.django_celery_beat_periodictasks VALUES (1, '2026-11-26 15:22:48.458244+00');
 INSERT INTO public.django_celery_beat_solarschedule VALUES (1, 'sunset', 52.500000, 13.400000);
+SELECT pg_catalog.setval('public.django_celery_beat_clockedschedule_id_seq', 1, true);
+SELECT pg_catalog.setval('public.django_celery_beat_crontabschedule_id_seq', 3, true);
+SELECT pg_catalog.setval('public.django_celery_beat_intervalschedule_id_seq', 5, true);
+SELECT pg_catalog.setval('public.django_celery_beat_periodictask_id_seq', 16, true);
+SELECT pg_catalog.setval('public.django_celery_beat_solarschedule_id_seq', 1, true);
 ALTER TABLE ONLY public.django_celery_beat_clockedschedule
     ADD CONSTRAINT django_celery_beat_clockedschedule_pkey PRIMARY KEY (id);
 ALTER TABLE ONLY public.django_celery_beat_crontabschedule
