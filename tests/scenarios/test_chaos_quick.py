@@ -32,6 +32,7 @@ QUICK = {
     "outage": 2000,
     "enqueue": 5,
     "celery": 4,
+    "celery-away": 8,
     "odd": 9,
     "operate": 12,
     "masses": 10,

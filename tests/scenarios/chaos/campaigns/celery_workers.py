@@ -116,7 +116,8 @@ class Crowd:
         if process.popen.returncode == -signal.SIGKILL and process.failpoints:
             self.at_failpoints[process.failpoints.partition("=")[0]] += 1
         else:
-            self.failures.append(f"{process.output.name} ended by itself with {process.popen.returncode}")
+            last = process.output.read_text(errors="replace").splitlines()[-3:]
+            self.failures.append(f"{process.output.name} ended with {process.popen.returncode}: {last}"[:3000])
 
     def _kill_child(self) -> None:
         """Kill a process of a worker: one that runs a body, one that waits, or the pacemaker."""
