@@ -26,7 +26,7 @@ _MOST_JOBS = 10_000
 """Jobs that are due while the broker is away, for each second of it."""
 
 _REFUSED = "scheduler.broker.refused"
-_PROBES_IN_DOUBT = 10
+_PROBES = 10
 _LONGEST_REST_SECONDS = 30.0
 """A node tries a broker that is away with ten runs, at last each half minute."""
 
@@ -131,7 +131,7 @@ def broker_away(world: World, cycles: int, tell: Progress) -> Report:
     failures = [f"{process.output.name} ended" for process in (*nodes, worker) if not process.is_alive]
     failures += [f"the memory grew from {quarter} to {most} MB"] if most > quarter * _MOST_GROWTH else []
     failures += [f"the broker was tried {tries} times"] if tries > most_tries else []
-    failures += [f"{most_stamped} runs were stamped in vain"] if most_stamped > _PROBES_IN_DOUBT else []
+    failures += [f"{most_stamped} runs were stamped in vain"] if most_stamped > len(nodes) * _PROBES else []
     late = back["first_body_after_seconds"]
     failures += [f"the first body began {late} s after the broker was back"] if late > _BACK_WITHIN_SECONDS else []
     return Report(
