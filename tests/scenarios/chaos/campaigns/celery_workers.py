@@ -156,7 +156,7 @@ def celery(world: World, cycles: int, tell: Progress, *, kind: str) -> Report:
     """Kill nodes, workers, children and the broker with -9 while every run is rung through this kind of broker."""
     with KINDS[kind]() as broker:
         os.environ["CELERY_BROKER_URL"] = broker.url  # the service checks that there is one
-        specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=max(20, min(cycles, 150)))
+        specs = load.standard(seed=world.seed, start_at=world.soon(20.0), intervals=max(20, min(cycles, 150)))
         load.create(specs, executor=f"celery:{QUEUE}")
         crowd = Crowd(world, broker)
         world.reach(specs)
