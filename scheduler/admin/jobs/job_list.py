@@ -249,6 +249,7 @@ def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
         "filters": filters,
         "condition": condition,
         "is_narrowed": is_narrowed,
+        "is_phone": pages.is_phone(request),
         "total": sum(found.counts.values()),
         "nobody": "" if is_narrowed else _NOBODY.get(condition, ""),
         "live_address": pages.live_address(request),

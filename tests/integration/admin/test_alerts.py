@@ -148,6 +148,14 @@ class TestRules:
         incident.refresh_from_db()
         assert (incident.closed_because, incident.closed_by, incident.rule_id) == ("rule_deleted", "anna", None)
 
+    def test_are_shown_to_those_who_may_only_look(self, login: Callable[..., Client], db: None) -> None:
+        rule = rules.create(name="Billing fails", kind="failing", scope="everything", threshold=3)
+
+        answer = login("view_rule").get(reverse("admin:scheduler_rule_change", args=[rule.pk]))
+
+        assert answer.status_code == 200
+        assert "Billing fails" in answer.text
+
     def test_are_listed(self, client: Client, incident: Incident) -> None:
         page = client.get(reverse("admin:scheduler_rule_changelist"))
 
