@@ -218,12 +218,12 @@ class TestAPhone:
         "user-agent": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36"
     }
 
-    @pytest.mark.parametrize(("address", "narrowed"), [(addresses.runs, "task=x"), (addresses.jobs, "q=x")])
+    @pytest.mark.parametrize(("address", "narrowed"), [(addresses.runs, {"task": "x"}), (addresses.jobs, {"q": "x"})])
     def test_has_rows_first_and_filters_where_they_are_in_use(
-        self, client: Client, address: Callable[[], str], narrowed: str
+        self, client: Client, address: Callable[..., str], narrowed: dict[str, str]
     ) -> None:
         folded = "<summary>Filters</summary>"
 
         assert folded in client.get(address(), headers=self.PHONE).text
-        assert folded not in client.get(f"{address()}?{narrowed}", headers=self.PHONE).text
+        assert folded not in client.get(address(**narrowed), headers=self.PHONE).text
         assert folded not in client.get(address()).text
