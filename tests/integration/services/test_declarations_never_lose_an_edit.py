@@ -5,7 +5,7 @@ Two jobs are declared, one of them with a calendar, and an instance of a templat
 template, take declared values and keep their own. Each sequence starts from the same first deployment, made once, and
 ends with one.
 
-The suite plays a few. ``DECLARED_SEQUENCES=500 python -m pytest -n 0 --hypothesis-seed=1`` with this file plays as many.
+The suite plays a few. ``DECLARED_SEQUENCES=500 python -m pytest -n 0 --hypothesis-seed=1`` with this file plays 500.
 """
 
 from __future__ import annotations
