@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -88,10 +90,41 @@ def site(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Iterator[S
 @pytest.fixture(params=interpreters())
 def project(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
     """A bare project with the app, and an empty database of its own, for each corner that is to be tried."""
+    with _own_database(cluster, template="template1") as url:
+        yield OwnProject(directory=tmp_path / "own", python=request.param, database=url)
+
+
+@pytest.fixture(params=interpreters())
+def installed_project(
+    request: pytest.FixtureRequest, cluster: Cluster, tables: Callable[[str], str], tmp_path: Path
+) -> Iterator[OwnProject]:
+    """The same with the tables of the app, as ``init_scheduler_db`` makes them in such a project."""
+    with _own_database(cluster, template=tables(request.param)) as url:
+        yield OwnProject(directory=tmp_path / "own", python=request.param, database=url)
+
+
+@pytest.fixture(scope="session")
+def tables(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return for an interpreter the name of a database with the tables of a bare project, to make others from."""
+
+    @cache
+    def made(python: str) -> str:
+        name = f"tables_{next(_numbers)}"
+        cluster.psql(f"CREATE DATABASE {name}")
+        folder = tmp_path_factory.mktemp("tables") / "own"
+        project = OwnProject(directory=folder, python=python, database=cluster.url(name))
+        project.make()
+        project.manage("init_scheduler_db")
+        return name
+
+    return made
+
+
+@contextmanager
+def _own_database(cluster: Cluster, *, template: str) -> Iterator[str]:
     if not cluster.is_running:
         cluster.start()
     name = f"own_{next(_numbers)}"
-    cluster.psql(f"CREATE DATABASE {name}")
-    project = OwnProject(directory=tmp_path / "own", python=request.param, database=cluster.url(name))
-    yield project
+    cluster.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield cluster.url(name)
     cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
