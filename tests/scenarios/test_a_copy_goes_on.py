@@ -24,7 +24,7 @@ from tests.scenarios.site import CHECKOUT, Site, connected_to, environment
 from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("copy")]
 
 OURS = ("-t", "scheduler_*", "-t", "django_apscheduler_*")
 MADE_BY_MIGRATIONS = ("-T", "scheduler_rule*")

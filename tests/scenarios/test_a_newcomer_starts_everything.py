@@ -27,6 +27,8 @@ from tests.waiting import wait_until
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 60
 
+pytestmark = pytest.mark.xdist_group("newcomer")
+
 
 class Quickstart:
     """The command as a newcomer starts it: in a terminal's process group, with nothing configured."""
