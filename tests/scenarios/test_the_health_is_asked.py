@@ -121,7 +121,7 @@ class TestFrozenNodes:
                     node.send(signal.SIGCONT)
 
             assert failed(found) == ["nodes"]
-            wait_until(lambda: web.health()[0] == 200, 10)
+            wait_until(lambda: web.health()[0] == 200, 30)
 
 
 class TestADatabaseThatIsAway:

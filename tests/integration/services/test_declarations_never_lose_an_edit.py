@@ -4,7 +4,8 @@ Random sequences of edits, pauses, deletions, deployments, rollbacks, renames an
 Two jobs are declared, one of them with a calendar, and an instance of a template; people also edit the calendar and the
 template, and take declared values.
 
-The suite plays a few. ``DECLARED_SEQUENCES=5000 python -m pytest -n 1`` with this file plays as many.
+The suite plays a few, ``make thorough`` hundreds, ``DECLARED_SEQUENCES=5000 python -m pytest -n 1`` with this file as
+many.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from scheduler.services.declarations.collecting import Collected, LoadError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(7200)]
 
-SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "50"))
+SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "20"))
 KEYS = ("one", "two")
 INSTANCE = "three"
 CALENDAR, TEMPLATE = "closed", "report"
