@@ -28,7 +28,7 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Let each worker begin with its share of the long tests: the last ones of a run are short and easily shared."""
+    """Let some workers begin with the long tests: the last ones of a run are short and easily shared."""
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     if workers > 1:
         items[:] = order.dealt(items, is_long=lambda item: item.nodeid.startswith(LONG), workers=workers)

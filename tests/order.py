@@ -10,14 +10,15 @@ import pytest
 
 def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool], workers: int) -> list[pytest.Item]:
     """
-    Return the tests so that the part of each worker begins with long ones.
+    Return the tests so that half of the workers begin with the long ones.
 
-    ``--dist worksteal`` cuts the list into a part for each worker, and an idle one steals from the end of a part.
-    Tests with the same mark ``xdist_group`` stay together, for the sake of a fixture of their module.
+    Long tests mostly wait, and the others keep processors busy meanwhile. ``--dist worksteal`` cuts the list into a
+    part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests with
+    the same mark ``xdist_group`` stay together, for the sake of a fixture of their module.
     """
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
     for _, group in groupby(filter(is_long, items), key=_group):
-        min(hands, key=len).extend(group)
+        min(hands[: (workers + 1) // 2], key=len).extend(group)
     others = (item for item in items if not is_long(item))
     found: list[pytest.Item] = []
     for number, hand in enumerate(hands):

@@ -43,11 +43,12 @@ LONG = [Item(f"long-{number}") for number in range(7)]
 
 
 class TestTheOrderOfTests:
-    def test_lets_each_worker_begin_with_its_share_of_the_long_ones(self) -> None:
-        run = Run([*SHORT, *LONG])
+    @pytest.mark.parametrize(("workers", "shares"), [(2, [7, 0]), (3, [4, 3, 0]), (4, [4, 3, 0, 0])])
+    def test_lets_half_of_the_workers_begin_with_the_long_ones(self, workers: int, shares: list[int]) -> None:
+        run = Run([*SHORT, *LONG], workers=workers)
 
         longs = [[_is_long(item) for item in part] for part in run.parts]
-        assert [sum(part) for part in longs] == [3, 2, 2]
+        assert [sum(part) for part in longs] == shares
         assert all(part == sorted(part, reverse=True) for part in longs)
 
     def test_has_every_test_once(self) -> None:
