@@ -180,13 +180,12 @@ def site(copying: Copying, tmp_path: Path, django_db_blocker: pytest.FixtureRequ
 
 
 def make_jobs() -> Job:
-    soon = timezone.now() + timedelta(seconds=1)
     # Programs that cut instants to milliseconds leave the ledger's rows so too: this job has none that they would cut.
     # It begins later than its creation ends, so that its first fire time is the one that it starts at.
     start = timezone.now().replace(microsecond=0) + timedelta(seconds=5)
     tick = every_second("tick", trigger={"type": "interval", "seconds": 1, "start_at": start.isoformat()})
     assert tick.next_run_time == start
-    jobs.create(id="once", task="sample.record", trigger={"type": "date", "run_at": soon.isoformat()})
+    jobs.create(id="once", task="sample.record", trigger={"type": "date", "run_at": start.isoformat()})
     jobs.create(id="later", task="sample.record", trigger={"type": "interval", "seconds": 30})
     jobs.create(id="edited", task="sample.record", trigger={"type": "interval", "hours": 5})
     jobs.update(job="edited", priority=3, actor="anna")
