@@ -1,5 +1,6 @@
 """Fixtures that every kind of test shares."""
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from tests.emptying import empty_databases
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+# Collecting makes a million objects that stay: they are not searched for garbage again and again.
+gc.disable()
+
 LONG = "tests/scenarios/"
 """Tests of this folder take seconds to minutes, and have databases of their own."""
 
@@ -32,6 +36,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     if workers > 1:
         items[:] = order.dealt(items, is_long=lambda item: item.nodeid.startswith(LONG), workers=workers)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
