@@ -98,7 +98,7 @@ def project(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) ->
 def installed_project(
     request: pytest.FixtureRequest, cluster: Cluster, tables: Callable[[str], str], tmp_path: Path
 ) -> Iterator[OwnProject]:
-    """The same with the tables of the app, as ``init_scheduler_db`` makes them in such a project."""
+    """The same with the tables of the app, as ``migrate`` makes them in such a project."""
     with _own_database(cluster, template=tables(request.param)) as url:
         yield OwnProject(directory=tmp_path / "own", python=request.param, database=url)
 
@@ -114,7 +114,7 @@ def tables(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Callab
         folder = tmp_path_factory.mktemp("tables") / "own"
         project = OwnProject(directory=folder, python=python, database=cluster.url(name))
         project.make()
-        project.manage("init_scheduler_db")
+        project.manage("migrate", "--verbosity", "0")
         return name
 
     return made

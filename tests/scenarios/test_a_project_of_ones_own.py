@@ -156,6 +156,7 @@ class TestLeavingForStock:
         project.make()
         project.append("catalog/plain.py", PLAIN_TASK)
         project.append("catalog/tasks.py", 'from catalog.plain import tidy\n\ntask(name="catalog.tidy")(tidy)\n')
+        project.manage("init_scheduler_db")
         project.shell(JOBS)
         before = json.loads(project.manage("jobs", "export").stdout)
 
