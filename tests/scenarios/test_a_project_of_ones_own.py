@@ -151,8 +151,7 @@ PLAIN_TASK = "def tidy():\n    pass\n"
 
 @pytest.mark.timeout(400)
 class TestLeavingForStock:
-    def test_and_coming_again_loses_no_job(self, installed_project: OwnProject) -> None:
-        project = installed_project
+    def test_and_coming_again_loses_no_job(self, project: OwnProject) -> None:
         project.make()
         project.append("catalog/plain.py", PLAIN_TASK)
         project.append("catalog/tasks.py", 'from catalog.plain import tidy\n\ntask(name="catalog.tidy")(tidy)\n')
@@ -204,24 +203,23 @@ scheduler.shutdown()
 
 @pytest.mark.timeout(400)
 class TestAScriptWithoutAGuard:
-    def test_is_one_node_and_runs_once(self, installed_project: OwnProject) -> None:
-        project = installed_project
+    def test_is_one_node_and_runs_once(self, project: OwnProject) -> None:
         project.make()
         project.append("catalog/tasks.py", TASK)
         project.append("script.py", SCRIPT)
+        project.manage("init_scheduler_db")
 
         done = project.call("script.py")
 
         assert done.stdout.splitlines() == ["the script runs", "1 node succeeded"]
         assert "Traceback" not in done.stderr
 
-    def test_is_told_to_have_one_where_it_has_tasks(self, installed_project: OwnProject) -> None:
-        project = installed_project
+    def test_is_told_to_have_one_where_it_has_tasks(self, project: OwnProject) -> None:
         project.make()
         project.append("catalog/tasks.py", TASK)
-        script = SCRIPT.replace("range(300)", "range(100)")  # its children end, and the run stays where it is
-        script = script.replace("print(", 'from scheduler import task\ntask(name="script.task")(lambda_)\nprint(', 1)
+        script = SCRIPT.replace("print(", 'from scheduler import task\ntask(name="script.task")(lambda_)\nprint(', 1)
         project.append("script.py", f"def lambda_():\n    pass\n{script}")
+        project.manage("init_scheduler_db")
 
         done = project.call("script.py", check=False)
 

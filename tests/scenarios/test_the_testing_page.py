@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 
 import pytest
 
@@ -15,10 +14,6 @@ ABOUT_JOBS, _, ABOUT_TASKS = PAGE.partition("## Was it enqueued?")
 
 TASKS = """
 TASKS = {"default": {"BACKEND": "scheduler.contrib.django_tasks.LedgerBackend", "QUEUES": []}}
-"""
-
-TEMPLATE = """
-DATABASES["default"]["TEST"] = {{"TEMPLATE": "{template}"}}  # the tables of the app are there already
 """
 
 MODEL = """
@@ -32,9 +27,9 @@ def blocks(text: str) -> list[str]:
 
 
 @pytest.fixture
-def with_examples(project: OwnProject, tables: Callable[[str], str]) -> OwnProject:
+def with_examples(project: OwnProject) -> OwnProject:
     tasks, *tests = blocks(ABOUT_JOBS)
-    project.settings = TASKS + TEMPLATE.format(template=tables(project.python))
+    project.settings = TASKS
     project.make()
     project.append("catalog/models.py", MODEL)
     project.directory.joinpath("catalog/tasks.py").write_text(tasks)
