@@ -38,7 +38,7 @@ _QUICK_SECONDS = 0.2
 SLICE_SECONDS = 0.1
 """The longest time that one transaction plans. Edits of its jobs wait as long."""
 
-SLICE_ROWS = 2000
+SLICE_ROWS = 500
 """Rows after which one transaction plans no further job: what jobs that were down for long catch up with."""
 
 
@@ -136,7 +136,8 @@ class _Claiming:
         rollups.roll_up(transaction, runs=born_finished, node=self.node)
         done = len(plans) + len(broken)
         claimed = _claim(
-            jobs=done if done == len(jobs) else self.due["limit"],
+            jobs=done,
+            left=len(jobs) - done,
             next_seconds=jobs[0].next_seconds,
             planned=planned,
             owned=owned,
@@ -256,6 +257,7 @@ def _move(
 def _claim(
     *,
     jobs: int,
+    left: int,
     next_seconds: float | None,
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
@@ -278,6 +280,7 @@ def _claim(
     mine.sort(key=lambda pair: -pair[0])
     return Claim(
         jobs=jobs,
+        left=left,
         owned=tuple(run for _, run in mine),
         waiting=waiting,
         remote=frozenset(remote),
