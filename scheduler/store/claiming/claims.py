@@ -38,7 +38,6 @@ from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
-
 _QUICK_SECONDS = 0.2
 """The longest wait of one job among many for rows that others have locked."""
 
@@ -148,11 +147,9 @@ class _Claiming:
             if row.state is not RunState.QUEUED and place in written
         ]
         rollups.roll_up(transaction, runs=born_finished, node=self.node)
-        done = len(plans) + len(broken)
         claimed = _claim(
-            jobs=done,
-            left=len(jobs) - done,
-            next_seconds=jobs[0].next_seconds,
+            jobs,
+            left=len(jobs) - len(plans) - len(broken),
             planned=planned,
             owned=owned,
             written=written,
@@ -269,10 +266,9 @@ def _move(
 
 
 def _claim(
+    jobs: Sequence[DueJob],
     *,
-    jobs: int,
     left: int,
-    next_seconds: float | None,
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
     written: dict[int, OwnedRun],
@@ -293,12 +289,12 @@ def _claim(
             waiting += 1
     mine.sort(key=lambda pair: -pair[0])
     return Claim(
-        jobs=jobs,
+        jobs=len(jobs) - left,
         left=left,
         owned=tuple(run for _, run in mine),
         waiting=waiting,
         remote=frozenset(remote),
         born_finished=tuple(born_finished),
-        next_seconds=next_seconds,
+        next_seconds=jobs[0].next_seconds,
         broken=tuple(broken),
     )
