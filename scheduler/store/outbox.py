@@ -98,7 +98,7 @@ def fill(
     """
     Put messages about incidents into the outbox, in short transactions.
 
-    Nothing is done while another sender does it.
+    It returns at once while another sender does it.
     """
     waiting = Waiting._make(connection.execute("find_waiting_alerts")[0])
     if not any(waiting):
