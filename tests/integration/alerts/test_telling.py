@@ -180,9 +180,8 @@ class TestAClosing:
         fail(session, node, nightly)
         tell(session)
         (opened,) = claim(session)
-        outbox.record_unsent(
-            session, id=opened.id, channel=opened.channel_id, answer="no", subject="s", delay_seconds=None
-        )
+        about = {"id": opened.id, "channel": opened.channel_id, "answer": "no", "subject": "s"}
+        outbox.record_unsent(session, **about, refusal=Refusal(delay_seconds=None))
 
         succeed(session, node, nightly)
         tell(session)
@@ -344,7 +343,8 @@ class TestAClaim:
         fail(session, node, job())
         tell(session)
         (first,) = claim(session)
-        outbox.record_unsent(session, id=first.id, channel=mail.pk, answer="down", subject="s", delay_seconds=3600.0)
+        about = {"id": first.id, "channel": mail.pk, "answer": "down", "subject": "s"}
+        outbox.record_unsent(session, **about, refusal=Refusal(delay_seconds=3600.0))
         mail.refresh_from_db()
         assert mail.failing_since is not None
 
