@@ -5,7 +5,8 @@ Two jobs are declared, one of them with a calendar, and an instance of a templat
 template, take declared values and keep their own. Each sequence starts from the same first deployment, made once, and
 ends with one.
 
-The suite plays a few. ``DECLARED_SEQUENCES=500 python -m pytest -n 0 --hypothesis-seed=1`` with this file plays 500.
+The suite plays a few. ``DECLARED_SEQUENCES=500 python -m pytest -n 0 --hypothesis-seed=1`` with this file plays 500,
+as ``make thorough`` does.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from scheduler.services.declarations.collecting import Collected, LoadError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(7200)]
 
-SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "50"))
+SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "20"))
 KEYS = ("one", "two")
 INSTANCE = "three"
 CALENDAR, TEMPLATE = "closed", "report"
