@@ -50,7 +50,7 @@ class StopSignals:
 
 def refuse_signals_from_inside() -> None:
     """
-    From now on, nothing in this process can tell it to stop: that is for those who started it.
+    From now on, this process refuses signals to stop that come from itself. It is stopped from outside.
 
     A body of a task, or a library on its behalf, gets an exception, and its run fails. The ways that Python audits are
     refused under any name. The other two are replaced, so that a module keeps those that it imported by name before.
