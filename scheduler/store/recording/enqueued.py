@@ -31,6 +31,8 @@ def enqueue(*, orders: Sequence[Order], now: datetime | None = None) -> Written:
 
     They are seen, and nodes are woken, when the caller's transaction commits.
     """
+    if len(orders) == 1 and orders[0].unique_key is None:
+        return _enqueue_one(orders[0], now=now)
     (row,) = database.Statements().execute(
         "enqueue_runs",
         now=now,
@@ -49,6 +51,26 @@ def enqueue(*, orders: Sequence[Order], now: datetime | None = None) -> Written:
         requested_by=texts([order.requested_by for order in orders]),
     )
     return Written._make(row)
+
+
+def _enqueue_one(order: Order, *, now: datetime | None) -> Written:
+    ((created_at,),) = database.Statements().execute(
+        "enqueue_run",
+        now=now,
+        public_id=str(order.public_id),
+        task=order.task,
+        args=order.args,
+        kwargs=order.kwargs,
+        queue=order.queue,
+        track=order.track,
+        priority=order.priority,
+        run_after=order.run_after,
+        timeout=order.timeout_seconds,
+        lifetime=order.lifetime_seconds,
+        policies=order.policies,
+        requested_by=order.requested_by,
+    )
+    return Written(created_at=created_at, refused=None)
 
 
 class WaitingTrack(NamedTuple):
