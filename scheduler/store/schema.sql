@@ -478,6 +478,17 @@ BEGIN
     VALUES (NULL, '/' || task, task, task, args::jsonb, kwargs::jsonb, track, queue, priority, timeout, policies::jsonb,
             public_id, unique_key, expires_at, coalesce(run_after, created_at), coalesce(run_after, created_at), NULL,
             0, 'enqueued', 1, NULL, requested_by, 'queued', '', '', NULL, false, NULL, created_at, NULL, '', '');
+END $$;
+
+-- Enqueue one run and commit. Its hint has a transaction of its own, which does not wait for the disk: while one with a hint
+-- commits, all others with hints wait.
+CREATE OR REPLACE PROCEDURE scheduler_enqueue_run_now(IN at timestamp with time zone, IN public_id uuid, IN task text, IN args text, IN kwargs text, IN queue text, IN track text, IN priority integer, IN run_after timestamp with time zone, IN timeout double precision, IN lifetime double precision, IN policies text, IN requested_by text, INOUT created_at timestamp with time zone) LANGUAGE plpgsql
+AS $$
+BEGIN
+    created_at := scheduler_enqueue_run(at, public_id, task, args, kwargs, queue, track, priority, run_after, timeout,
+                                        lifetime, policies, requested_by);
+    COMMIT;
+    PERFORM set_config('synchronous_commit', 'off', true);
     PERFORM pg_notify('scheduler_runs', CASE WHEN run_after > created_at THEN '' ELSE track END);
 END $$;
 

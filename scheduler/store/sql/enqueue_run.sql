@@ -1,4 +1,4 @@
--- Enqueue one run without a unique key, and wake the nodes when the caller's transaction commits.
+-- Enqueue one run without a unique key in the caller's transaction. It sends no hint.
 --
 -- Locks:   the row that it inserts
 -- Params:  now timestamptz or NULL; public_id uuid; task, args and kwargs (JSON), queue, track: text; priority int;
