@@ -1,7 +1,7 @@
 # The commands of this project. "make" alone lists them.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := words
-.PHONY: words install run check format lint types imports migrations texts openapi pictures tables deploy-check unit test matrix package ci bench clean
+.PHONY: words install run check format lint types imports migrations texts openapi pictures tables deploy-check unit test thorough matrix package ci bench clean
 
 words: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -57,6 +57,11 @@ unit: install ## run the tests that need no database
 
 test: install ## run all tests
 	$(PYTHON) -m pytest
+
+thorough: install ## run the generated tests with many more examples, which takes long
+	OPENAPI_EXAMPLES=50 DECLARED_SEQUENCES=500 ODD_ROWS=1 ZONES=all $(PYTHON) -m pytest tests/contract/test_openapi.py \
+		tests/integration/services/test_declarations_never_lose_an_edit.py tests/integration/test_odd_rows.py \
+		tests/unit/triggers/test_all_zones.py
 
 matrix: install ## run the tests and bare projects on each Python and Django that this machine has
 	.venv/bin/nox

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nox
@@ -67,19 +69,26 @@ def bare(session: nox.Session, django: str) -> None:
 def corners(session: nox.Session) -> None:
     """Follow the README in one new project for each corner of the matrix, all in one run of pytest."""
     wheel = build_wheel(session)
-    pythons = []
+    corners = []
     for number, (python, django, driver) in enumerate(CORNERS):
         interpreter = find(python, django)
         if interpreter is None:
             session.log(f"Left out: Django {django} wants Python 3.12, which is not on this machine.")
             continue
-        folder = Path(session.create_tmp()).resolve() / f"corner-{number}"
-        session.run(interpreter, "-m", "venv", "--clear", str(folder), external=True, silent=True)
-        installed = folder / "bin" / "python"
-        packages = [f"django~={django}.0", driver, f"{wheel}[testing]", "pytest-django"]
-        session.run(str(installed), "-m", "pip", "install", "-q", *packages, external=True)
-        pythons.append(installed)
+        packages = (f"django~={django}.0", driver, f"{wheel}[testing]", "pytest-django")
+        corners.append((interpreter, Path(session.create_tmp()).resolve() / f"corner-{number}", packages))
+    with ThreadPoolExecutor(os.cpu_count()) as several:
+        pythons = list(several.map(lambda corner: install(*corner), corners))
     follow_the_readme(session, pythons)
+
+
+def install(interpreter: str, folder: Path, packages: tuple[str, ...]) -> Path:
+    """Install packages into a virtual environment, and return its interpreter. What is not used is not compiled."""
+    subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)  # noqa: S603 - no input
+    installed = folder / "bin" / "python"
+    command = [str(installed), "-m", "pip", "install", "-q", "--no-compile", *packages]
+    subprocess.run(command, check=True)  # noqa: S603 - no input
+    return installed
 
 
 @nox.session

@@ -1,6 +1,8 @@
 """Fixtures that every kind of test shares."""
 
+import gc
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -9,12 +11,36 @@ from django.utils import translation
 
 from scheduler.contrib.pytest_plugin import _scheduler_reset as _scheduler_reset
 from scheduler.contrib.pytest_plugin import scheduler_eager as scheduler_eager
+from tests import order
 from tests.emptying import empty_databases
+
+# Tests start hundreds of processes. Without compiled files each compiles the whole project, for most of a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# Collecting makes a million objects that stay: they are not searched for garbage again and again.
+gc.disable()
+
+LONG = "tests/scenarios/"
+"""Tests of this folder take seconds to minutes, and have databases of their own."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
     """Start one worker more than there are processors: many tests wait for processes, leases and timeouts."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let some workers begin with the long tests: the last ones of a run are short and easily shared."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    if workers > 1:
+        items[:] = order.dealt(items, is_long=lambda item: item.nodeid.startswith(LONG), workers=workers)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scheduler.core.states import RunState
+from scheduler.core import reasons
+from scheduler.core.states import BORN_FINISHED_STATES, RunState
 from scheduler.models import Job, Node, Run
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
@@ -15,6 +16,9 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
 TASK = "tests.nothing"
+
+PASSED = reasons.STILL_ACTIVE(number=1, most=1)
+"""Why a fire time was missed or skipped, where a test names no other reason."""
 
 ANY_JOB: dict[str, Any] = {"since": None, "recent": None, "only": None, "passed_by": "{}", "tzdata": "9999z"}
 """What a claim asks for that has no restriction."""
@@ -37,7 +41,10 @@ def add_job(id: str = "job", *, due_at: datetime | None = NOON, **changes: Any) 
 
 
 def add_run(job: Job, *, scheduled_at: datetime = NOON, **changes: Any) -> Run:
-    """Write a run that waits without a node; a finished ``state`` gets its times."""
+    """
+    Write a run that waits without a node. A finished ``state`` gets its times, and one that passed without a run the
+    reason that every writer gives.
+    """
     values: dict[str, Any] = {
         "job": job,
         "job_key": job.pk,
@@ -54,6 +61,8 @@ def add_run(job: Job, *, scheduled_at: datetime = NOON, **changes: Any) -> Run:
         values["started_at"] = scheduled_at
     if state not in (RunState.QUEUED, RunState.RUNNING):
         values["finished_at"] = scheduled_at
+    if state in BORN_FINISHED_STATES:
+        values |= reasons.columns(PASSED)
     return Run.objects.create(**{**values, **changes})
 
 

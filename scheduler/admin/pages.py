@@ -47,6 +47,11 @@ def author(request: HttpRequest) -> dict[str, Any]:
     return {"actor": actor(request), "via": Via.ADMIN}
 
 
+def is_phone(request: HttpRequest) -> bool:
+    """Whether a phone asks, by the word that every browser of one sends: it has room for rows or for filters."""
+    return "Mobi" in request.headers.get("User-Agent", "")
+
+
 def reason(request: HttpRequest) -> str:
     """The reason in the form, or an empty text."""
     return display.plain(request.POST.get("reason", "")).strip()[:500]

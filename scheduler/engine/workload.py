@@ -76,11 +76,11 @@ class Workload:
         self.highest = max(self.highest, run.id)
         self.submit([run], marked=True)
 
-    def add(self, runs: Iterable[OwnedRun]) -> None:
+    def add(self, runs: Collection[OwnedRun]) -> None:
         for run in runs:
             self._owned[run.id] = run
-            self.highest = max(self.highest, run.id)
             self._pending[run.executor].append(run)
+        self.highest = max((self.highest, *(run.id for run in runs)))
 
     def wanted(self, executor: str) -> int:
         """Return how many more runs an executor can use now."""
@@ -97,11 +97,12 @@ class Workload:
         for name, pool in self.pools.items():
             pending = self._pending[name]
             wanted = min(self.wanted(name), len(pending)) if pending else 0
+            living = pool.living() if wanted else ()
             for _ in range(wanted):
                 run = pending.popleft()
                 if self._owned.get(run.id) is not run:
                     continue  # it is recorded, or was given back and taken once more: that taking is in line too
-                if pool.holds(run.id):
+                if run.id in living:
                     pending.append(run)  # its body lives from when this node was taken for dead: it ends first
                     continue
                 (free if _needs_no_gate(run) else gated).append(run)

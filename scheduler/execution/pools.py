@@ -179,9 +179,9 @@ class Pool(ABC):
     def begun(self) -> Collection[int]:
         """Return the ids of the runs whose bodies run."""
 
-    def holds(self, run_id: int) -> bool:
-        """Whether a body of this run still lives here, be it recorded already: it is not begun a second time."""
-        return run_id in self.begun()
+    def living(self) -> Collection[int]:
+        """Return the runs with a body that lives here, be it recorded already: they are not begun a second time."""
+        return self.begun()
 
     @property
     def stuck(self) -> int:

@@ -90,8 +90,8 @@ class ThreadPool(Pool):
     def begun(self) -> Collection[int]:
         return tuple(self._begun)
 
-    def holds(self, run_id: int) -> bool:
-        return run_id in self._begun or (bool(self._stuck) and run_id in tuple(self._stuck.values()))
+    def living(self) -> Collection[int]:
+        return {*tuple(self._begun), *tuple(self._stuck.values())}
 
     def cancel(self, run_id: int) -> None:
         begun = self._begun.get(run_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -54,7 +54,7 @@ def add_arguments(parser: CommandParser, *, applies: bool) -> None:
     parser.add_argument("--rollback", action="store_true", help="Let this release win over a newer one.")
     parser.add_argument("--json", action="store_true", dest="as_json", help="Print the steps as JSON.")
     if not applies:
-        parser.epilog = "Exit code 0: up to date; 1: something is refused or unreachable; 2: there are changes."
+        parser.epilog = "Exit code 0: up to date; 2: there are changes; 1: anything else."
 
 
 def options(given: dict[str, Any]) -> Options:
@@ -94,7 +94,8 @@ def refuse(found: Synchronisation) -> None:
 def report(found: Synchronisation, *, as_json: bool, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:
     """Print the steps of a plan, or of what was done."""
     for error in found.errors:
-        err.write(f"! {error.origin}: {error.text}", style.ERROR)
+        where = "" if error.text.startswith(error.origin) else f"{error.origin}: "
+        err.write(f"! {where}{error.text}", style.ERROR)
     if found.errors:
         text = "Jobs that are no longer declared are left alone until every source can be read."
         err.write(text, style.WARNING)
@@ -117,28 +118,62 @@ def _lines(step: Step, coming: NextRuns | None) -> Iterable[str]:
     if step.action is Action.UNCHANGED and not step.drift:
         return
     origin = f"  ({step.origin})" if step.origin else ""
-    yield f"{_SIGNS[step.action]} {step.key}: {step.action.value}{origin}"
+    kind = "" if step.kind == "job" else f"{step.kind.replace('_', ' ')} "
+    yield f"{_SIGNS[step.action]} {kind}{step.key}: {step.action.value}{origin}"
     if step.text:
         yield f"    {step.text}"
     if step.renames:
         yield f"    renamed from {step.renames}"
     if step.resumes:
         yield "    resumed: it is declared again"
+    yield from _new_lines(step, coming) if step.action is Action.CREATE else _changed_lines(step, coming)
+
+
+def _new_lines(step: Step, coming: NextRuns | None) -> Iterable[str]:
+    for name, value in step.written.items():
+        for part, _, new in _parts(step, name, REMOVED, value):
+            if new not in ("", None, [], {}):
+                yield f"    {part}: {_text(step, part, new)}"
+    if coming is not None:
+        yield f"    next runs: {_times(coming.after)}"
+
+
+def _changed_lines(step: Step, coming: NextRuns | None) -> Iterable[str]:
     for name, value in step.write.items():
-        yield f"    {name}: {_text(step, name, step.before.get(name, REMOVED))} → {_text(step, name, value)}"
-    if coming is not None and step.action is not Action.CREATE:
+        for part, before, after in _parts(step, name, step.before.get(name, REMOVED), value):
+            old, new = _texts(step, part, before, after)
+            yield f"    {part}: {old} → {new}"
+    if coming is not None:
         yield f"    next runs: {_times(coming.before)} → {_times(coming.after)}"
     for each in step.drift:
         conflict = ", and the declaration changed too" if each.field in step.conflicts else ""
-        yield (
-            f"    {each.field}: {_text(step, each.field, each.stored)} was set by a person and stays; "
-            f"declared is {_text(step, each.field, each.declared)}{conflict}"
-        )
+        for part, mine, theirs in _parts(step, each.field, each.stored, each.declared):
+            stored, declared = _texts(step, part, mine, theirs)
+            yield f"    {part}: {stored} was set by a person and stays; declared is {declared}{conflict}"
+
+
+def _parts(step: Step, name: str, old: Any, new: Any) -> Iterable[tuple[str, Any, Any]]:
+    """Yield name and values of what differs: the definition of a template member by member, all else as a whole."""
+    if step.kind == "job" or not isinstance(new, Mapping):
+        yield name, old, new
+        return
+    before = old if isinstance(old, Mapping) else {}
+    for key in {**before, **new}:
+        one, other = before.get(key, REMOVED), new.get(key, REMOVED)
+        if one != other:
+            yield from _parts(step, f"{name}.{key}", one, other)
 
 
 def _times(times: Sequence[datetime]) -> str:
     """Return fire times on the clock of the project."""
     return ", ".join(f"{timezone.localtime(at):%Y-%m-%d %H:%M:%S%z}" for at in times) or "–"
+
+
+def _texts(step: Step, name: str, old: Any, new: Any) -> tuple[str, str]:
+    """Return two values of a field that differ, each on one line."""
+    if name == "trigger" and REMOVED not in (old, new):
+        return differences.trigger_texts(old, new)
+    return _text(step, name, old), _text(step, name, new)
 
 
 def _text(step: Step, name: str, value: Any) -> str:
@@ -147,7 +182,7 @@ def _text(step: Step, name: str, value: Any) -> str:
         return "–"
     shown = representing.shown(step, name, value)
     if name == "trigger":
-        return differences.notation(shown)
+        return differences.in_words(shown)
     return shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, default=str)
 
 

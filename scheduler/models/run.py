@@ -232,6 +232,12 @@ class Run(models.Model):
                 condition=Q(finished_at__isnull=False) & HAS_A_REASON,
                 name="scheduler_run_reasoned",
             ),
+            # Whether a job has any: its newest runs are looked at for fire times that passed only then.
+            models.Index(
+                fields=["job"],
+                condition=Q(finished_at__isnull=False) & HAS_A_REASON,
+                name="scheduler_run_reasoned_of_job",
+            ),
             models.Index(
                 "reason_code", models.F("id").desc(), condition=~Q(reason_code=""), name="scheduler_run_of_reason"
             ),

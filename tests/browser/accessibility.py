@@ -39,7 +39,9 @@ _STILL = """() => {
     document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
 }"""
 
-_RUN = """([rules, ours, known]) => axe.run(ours || document, {runOnly: rules}).then(found => found.violations.flatMap(
+_RUN = """([rules, ours, known]) => axe.run(
+    ours || document, {runOnly: rules, resultTypes: ["violations"]},
+).then(found => found.violations.flatMap(
     rule => rule.nodes
         .filter(node => !known.some(([id, selector]) => {
             const element = document.querySelector(node.target[0]);

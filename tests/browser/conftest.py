@@ -97,7 +97,9 @@ def tolerant_page(open_tolerantly: Callable[..., Page]) -> Page:
 
 def _window(browser: Browser, live_server: Any, name: str, *permissions: str) -> Page:
     user = User.objects.create_user(name, is_staff=True, is_superuser=not permissions)
-    user.user_permissions.set(Permission.objects.filter(content_type__app_label="scheduler", codename__in=permissions))
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label__in=("scheduler", "scraping"), codename__in=permissions)
+    )
     client = Client()
     client.force_login(user)
     context = browser.new_context(base_url=live_server.url, viewport={"width": 1400, "height": 900})

@@ -14,6 +14,7 @@ import django
 import pytest
 from django.db import connection
 
+from tests.commands import help_of
 from tests.distributions import CHECKOUT, copy_source, install
 
 PAGE = (CHECKOUT / "docs/django-tasks.md").read_text(encoding="utf-8")
@@ -201,13 +202,7 @@ class TestThePage:
         for command in commands:
             words = [word for word in command.split()[2:4] if re.fullmatch("[a-z_]+", word)]
             options = re.findall("--[a-z]+", command)
-            shown = subprocess.run(
-                [sys.executable, "manage.py", *words, "--help"],
-                cwd=CHECKOUT,
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
+            shown = help_of(*words)
             assert all(option in shown for option in options)
 
     def test_has_no_example_that_is_not_tried_here(self) -> None:

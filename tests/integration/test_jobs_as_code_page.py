@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.models import Job, Rule
 from scheduler.services import declarations
 from scheduler.services.declarations import files
+from tests.commands import help_of
 
 pytestmark = pytest.mark.django_db
 
@@ -120,13 +119,7 @@ class TestTheSchema:
 class TestTheOptions:
     @pytest.mark.parametrize("word", ["plan", "apply"])
     def test_are_those_of_the_command(self, word: str) -> None:
-        shown = subprocess.run(
-            [sys.executable, "manage.py", "jobs", word, "--help"],
-            cwd=DOCS.parent,
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
+        shown = help_of("jobs", word)
 
         for option in set(re.findall(r"`(--[a-z]+)", PAGE)) - {"--apply", "--undeclared"}:
             assert option in shown

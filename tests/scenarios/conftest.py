@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,9 @@ from tests import brokers
 from tests.brokers import Broker, RabbitMQ, Valkey
 from tests.postgres import Cluster
 from tests.scenarios.own_project import OwnProject, interpreters
+from tests.scenarios.prepared import DATABASE, folder_for
 from tests.scenarios.ringing import connected_to_broker
-from tests.scenarios.site import Site, connected_to, migrate
+from tests.scenarios.site import Site, connected_to
 
 pytest.register_assert_rewrite("tests.scenarios.ticking")
 
@@ -21,11 +24,15 @@ _numbers = count(1)
 
 
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a stopped server with a migrated database, for ``Cluster(copy_of=…)``."""
+    return folder_for(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def cluster(prepared: Path) -> Iterator[Cluster]:
     """A server for all scenarios, with a migrated database to make others from."""
-    with Cluster(settings={"fsync": "off", "max_connections": 100}) as cluster:
-        cluster.psql("CREATE DATABASE migrated")
-        migrate(cluster.url("migrated"))
+    with Cluster(copy_of=prepared, settings={"fsync": "off", "max_connections": 100}) as cluster:
         yield cluster
 
 
@@ -72,7 +79,7 @@ def site(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Iterator[S
     if not cluster.is_running:
         cluster.start()  # a test that stops it has failed
     name = f"site_{next(_numbers)}"
-    cluster.psql(f"CREATE DATABASE {name} TEMPLATE migrated")
+    cluster.psql(f"CREATE DATABASE {name} TEMPLATE {DATABASE}")
     site = Site(url=cluster.url(name), directory=tmp_path)
     with django_db_blocker.unblock(), connected_to(site.url):
         yield site
@@ -83,10 +90,41 @@ def site(cluster: Cluster, tmp_path: Path, django_db_blocker: Any) -> Iterator[S
 @pytest.fixture(params=interpreters())
 def project(request: pytest.FixtureRequest, cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
     """A bare project with the app, and an empty database of its own, for each corner that is to be tried."""
+    with _own_database(cluster, template="template1") as url:
+        yield OwnProject(directory=tmp_path / "own", python=request.param, database=url)
+
+
+@pytest.fixture(params=interpreters())
+def installed_project(
+    request: pytest.FixtureRequest, cluster: Cluster, tables: Callable[[str], str], tmp_path: Path
+) -> Iterator[OwnProject]:
+    """The same with the tables of the app, as ``migrate`` makes them in such a project."""
+    with _own_database(cluster, template=tables(request.param)) as url:
+        yield OwnProject(directory=tmp_path / "own", python=request.param, database=url)
+
+
+@pytest.fixture(scope="session")
+def tables(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
+    """Return for an interpreter the name of a database with the tables of a bare project, to make others from."""
+
+    @cache
+    def made(python: str) -> str:
+        name = f"tables_{next(_numbers)}"
+        cluster.psql(f"CREATE DATABASE {name}")
+        folder = tmp_path_factory.mktemp("tables") / "own"
+        project = OwnProject(directory=folder, python=python, database=cluster.url(name))
+        project.make()
+        project.manage("migrate", "--verbosity", "0")
+        return name
+
+    return made
+
+
+@contextmanager
+def _own_database(cluster: Cluster, *, template: str) -> Iterator[str]:
     if not cluster.is_running:
         cluster.start()
     name = f"own_{next(_numbers)}"
-    cluster.psql(f"CREATE DATABASE {name}")
-    project = OwnProject(directory=tmp_path / "own", python=request.param, database=cluster.url(name))
-    yield project
+    cluster.psql(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield cluster.url(name)
     cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")

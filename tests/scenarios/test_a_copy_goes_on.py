@@ -19,11 +19,12 @@ from openlearn.db import programs
 from scheduler.models import Change, Job, Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import CHECKOUT, Site, connected_to, environment, migrate
+from tests.scenarios.prepared import DATABASE
+from tests.scenarios.site import CHECKOUT, Site, connected_to, environment
 from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("copy")]
 
 OURS = ("-t", "scheduler_*", "-t", "django_apscheduler_*")
 MADE_BY_MIGRATIONS = ("-T", "scheduler_rule*")
@@ -43,6 +44,10 @@ class Copying:
     @property
     def target(self) -> str:
         return self.cluster.url("copied")
+
+    def make_target(self, *, template: str) -> None:
+        """Create the second database: empty, or with the tables."""
+        self.cluster.psql(f"CREATE DATABASE copied TEMPLATE {template}")
 
     def dump(self, *options: str) -> None:
         file = self.cluster.directory / "dump"
@@ -81,26 +86,27 @@ class Copying:
 
 def whole(copying: Copying) -> None:
     """Tables, functions and rows, into an empty database."""
+    copying.make_target(template="template1")
     copying.dump()
     copying.restore()
 
 
 def rows_into_migrated_tables(copying: Copying) -> None:
-    migrate(copying.target)
+    copying.make_target(template=DATABASE)
     copying.dump("--data-only", *OURS, *MADE_BY_MIGRATIONS)
     copying.restore("--data-only")
 
 
 def rows_in_reverse(copying: Copying) -> None:
     """Runs and history before jobs, and children before their parents: with the triggers off."""
-    migrate(copying.target)
+    copying.make_target(template=DATABASE)
     copying.dump("--data-only", *OURS, *MADE_BY_MIGRATIONS)
     copying.restore("--data-only", "--disable-triggers", "-L", copying.order(copying.contents()[::-1]))
 
 
 def fixture(copying: Copying) -> None:
     """By ``dumpdata`` and ``loaddata``."""
-    migrate(copying.target)
+    copying.make_target(template=DATABASE)
     file = copying.cluster.directory / "fixture.json"
     copying.manage(copying.source, "dumpdata", "scheduler", "django_apscheduler", "-o", str(file))
     copying.manage(copying.target, "loaddata", str(file))
@@ -108,7 +114,7 @@ def fixture(copying: Copying) -> None:
 
 def subscription(copying: Copying) -> None:
     """By logical replication, which copies rows and no sequence, and which the triggers do not see."""
-    migrate(copying.target)
+    copying.make_target(template=DATABASE)
     cluster = copying.cluster
     cluster.psql("DELETE FROM scheduler_rule", database="copied")
     cluster.psql("CREATE PUBLICATION everything FOR ALL TABLES", database="original")
@@ -150,20 +156,19 @@ MEANS: tuple[Callable[[Copying], None], ...] = (
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Cluster]:
-    with Cluster(settings={"fsync": "off", "wal_level": "logical", "max_connections": 60}) as server:
+def server(prepared: Path) -> Iterator[Cluster]:
+    settings = {"fsync": "off", "wal_level": "logical", "max_connections": 60}
+    with Cluster(copy_of=prepared, settings=settings) as server:
         yield server
 
 
 @pytest.fixture
 def copying(server: Cluster, tmp_path: Path) -> Iterator[Copying]:
-    for name in ("original", "copied"):
-        server.psql(f"CREATE DATABASE {name}")
-    migrate(server.url("original"))
+    server.psql(f"CREATE DATABASE original TEMPLATE {DATABASE}")
     yield Copying(cluster=server, directory=tmp_path)
     server.psql("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
     for name in ("copied", "original"):
-        server.psql(f"DROP DATABASE {name} WITH (FORCE)")
+        server.psql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -175,13 +180,12 @@ def site(copying: Copying, tmp_path: Path, django_db_blocker: pytest.FixtureRequ
 
 
 def make_jobs() -> Job:
-    soon = timezone.now() + timedelta(seconds=1)
     # Programs that cut instants to milliseconds leave the ledger's rows so too: this job has none that they would cut.
     # It begins later than its creation ends, so that its first fire time is the one that it starts at.
     start = timezone.now().replace(microsecond=0) + timedelta(seconds=5)
     tick = every_second("tick", trigger={"type": "interval", "seconds": 1, "start_at": start.isoformat()})
     assert tick.next_run_time == start
-    jobs.create(id="once", task="sample.record", trigger={"type": "date", "run_at": soon.isoformat()})
+    jobs.create(id="once", task="sample.record", trigger={"type": "date", "run_at": start.isoformat()})
     jobs.create(id="later", task="sample.record", trigger={"type": "interval", "seconds": 30})
     jobs.create(id="edited", task="sample.record", trigger={"type": "interval", "hours": 5})
     jobs.update(job="edited", priority=3, actor="anna")

@@ -12,16 +12,14 @@ from django.db import connection
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import Site, connected_to, migrate
+from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
 
 
 @pytest.fixture
-def primary() -> Iterator[Cluster]:
-    with Cluster() as cluster:
-        cluster.psql("CREATE DATABASE learning")
-        migrate(cluster.url("learning"))
+def primary(prepared: Path) -> Iterator[Cluster]:
+    with Cluster(copy_of=prepared) as cluster:
         yield cluster
 
 

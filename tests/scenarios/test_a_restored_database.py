@@ -25,7 +25,7 @@ class TestDataThatIsRestoredIntoMigratedTables:
         # The rules of alerts are made by the migrations, and are there already.
         tables = ["-t", "scheduler_*", "-t", "django_apscheduler_*", "-T", "scheduler_rule*"]
         programs.run("pg_dump", "-Fc", "--data-only", *tables, "-f", str(file), site.url, account=cluster.account)
-        cluster.psql("CREATE DATABASE restored TEMPLATE migrated")
+        cluster.psql("CREATE DATABASE restored TEMPLATE learning")
         try:
             programs.run(
                 "pg_restore", "--data-only", "--exit-on-error", "-d", cluster.url("restored"), str(file),

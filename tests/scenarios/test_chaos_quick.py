@@ -6,7 +6,6 @@ The figures that are published come from the whole campaigns: see docs/evidence.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
@@ -15,45 +14,26 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import Cluster
 from tests.scenarios.chaos.world import PREPARED
-from tests.scenarios.site import CHECKOUT, migrate
+from tests.scenarios.site import CHECKOUT
 
 QUICK = {
-    "kill": 10,
-    "stop": 8,
-    "pause": 4,
-    "pg": 4,
-    "net": 10,
-    "edit": 200,
+    "kill": 6,
+    "stop": 5,
+    "pause": 2,
+    "pg": 3,
+    "net": 5,
+    "edit": 120,
     "poison": 40,
-    "flood": 3000,
-    "alerts": 8,
-    "outage": 2000,
-    "enqueue": 5,
-    "celery": 4,
+    "flood": 2000,
+    "alerts": 5,
+    "outage": 800,
+    "enqueue": 4,
+    "celery": 3,
     "odd": 9,
-    "operate": 12,
-    "masses": 10,
+    "operate": 6,
+    "masses": 2,
 }
-
-
-@pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the data folder of a cluster with a migrated database: one for all campaigns of all workers."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "prepared-for-chaos"
-    with folder.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not folder.exists():
-            with Cluster() as cluster:
-                cluster.psql("CREATE DATABASE chaos")
-                migrate(cluster.url("chaos"))
-                cluster.stop()
-                draft = folder.with_suffix(".new")
-                subprocess.run(["cp", "-a", str(cluster.data), str(draft)], check=True)
-                draft.rename(folder)
-    return folder
 
 
 class TestACampaign:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from scheduler.models import Node, Run
 from tests.postgres import Cluster
-from tests.scenarios.site import Site, connected_to, migrate
+from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
 
@@ -19,10 +19,8 @@ PATIENT = {"SCHEDULER_LEASE_SECONDS": "10", "SCHEDULER_REAP_AFTER_SECONDS": "15"
 
 
 @pytest.fixture
-def small_server() -> Iterator[Cluster]:
-    with Cluster(settings={"fsync": "off", "max_connections": 25}) as cluster:
-        cluster.psql("CREATE DATABASE learning")
-        migrate(cluster.url("learning"))
+def small_server(prepared: Path) -> Iterator[Cluster]:
+    with Cluster(copy_of=prepared, settings={"fsync": "off", "max_connections": 25}) as cluster:
         yield cluster
 
 

@@ -11,7 +11,7 @@ from django.db import connection
 from scheduler.models import Node, Run
 from scheduler.services import jobs
 from tests.postgres import NO_CLOCK, Cluster, clock_library
-from tests.scenarios.site import Site, connected_to, migrate
+from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 
 HOUR = 3600
@@ -23,11 +23,9 @@ if clock_library() is None and os.environ.get("CI") != "true":
 
 
 @pytest.fixture
-def cluster_with_a_clock() -> Iterator[Cluster]:
+def cluster_with_a_clock(prepared: Path) -> Iterator[Cluster]:
     assert clock_library() is not None, NO_CLOCK
-    with Cluster(settings={"fsync": "off"}, has_clock=True) as cluster:
-        cluster.psql("CREATE DATABASE learning")
-        migrate(cluster.url("learning"))
+    with Cluster(copy_of=prepared, settings={"fsync": "off"}, has_clock=True) as cluster:
         yield cluster
 
 

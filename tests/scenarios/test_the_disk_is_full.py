@@ -19,7 +19,6 @@ from tests.scenarios.site import (
     Site,
     connected_to,
     environment,
-    migrate,
 )
 from tests.scenarios.ticking import assert_covered_once, every_second
 from tests.waiting import wait_until
@@ -47,11 +46,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def cluster_on_it(small_disk: Path) -> Iterator[Cluster]:
+def cluster_on_it(small_disk: Path, prepared: Path) -> Iterator[Cluster]:
     settings = {"max_wal_size": "32MB", "min_wal_size": "32MB", "shared_buffers": "16MB"}
-    with Cluster(settings=settings, parent=small_disk) as cluster:
-        cluster.psql("CREATE DATABASE learning")
-        migrate(cluster.url("learning"))
+    with Cluster(copy_of=prepared, settings=settings, parent=small_disk) as cluster:
         yield cluster
 
 

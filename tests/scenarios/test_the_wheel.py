@@ -13,6 +13,8 @@ from trove_classifiers import classifiers
 
 from tests.distributions import CHECKOUT, call, copy_source
 
+pytestmark = pytest.mark.xdist_group("wheel")
+
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -185,7 +185,7 @@ class SwitchForm(forms.ModelForm):
 @register(Switch)
 class SwitchAdmin(InDisplayZone, ModelAdmin):
     form = SwitchForm
-    list_display = ("name", "job_key", "enabled", "shown_every", "shown_requested", "answer")
+    list_display = ("name", "job_key", "enabled", "shown_every", "shown_requested", "shown_answer")
 
     class Media:
         css = {"all": ("scheduler/scheduler.css",)}
@@ -210,3 +210,7 @@ class SwitchAdmin(InDisplayZone, ModelAdmin):
     @admin.display(description=gettext_lazy("requested at"), ordering="requested_at")
     def shown_requested(self, switch: Switch) -> SafeString | str:
         return display.moment(switch.requested_at)
+
+    @admin.display(description=gettext_lazy("answer"))
+    def shown_answer(self, switch: Switch) -> str:
+        return display.first_line(told(switches.answer_of(switch))) if switch.answer else "–"

@@ -85,6 +85,8 @@ class RuleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if "description" not in self.fields:  # somebody who may only look: Django shows the columns
+            return
         self.fields["description"].widget.attrs["rows"] = 2
         for name, label in _LABELS.items():
             self.fields[name].label = label

@@ -87,7 +87,7 @@ def _counted(job: Job, window: dict[str, Any]) -> str:
     now = timezone.now()
     count = runs.count_fire_times(job=job, **window, limit=on_backfills.MOST, now=now)
     if count > _MOST_COMPARED:
-        text = _("Of %(all)s fire times, those without a run would be queued.")
+        text = _("Of %(all)s scheduled times, those without a run would be queued.")
         return text % {"all": display.number(count)}
     found = runs.fire_times_of(job=job, **window, limit=_MOST_COMPARED, now=now)
     missing = runs.queue_missing(job=job, fire_times=found, now=now, dry_run=True) if found else []

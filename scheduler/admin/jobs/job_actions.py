@@ -268,7 +268,7 @@ class JobActions(_Admin):
 
 def _does_not_stop(job: Job) -> list[str]:
     active = Run.objects.active().filter(job_id=job.pk)[:1]
-    return [_("This does not stop the run that is queued or running.")] if active else []
+    return [_("Runs already queued or running are not stopped.")] if active else []
 
 
 def as_file(ids: Iterable[str]) -> HttpResponse:

@@ -102,6 +102,15 @@ class JobAdmin(InDisplayZone, JobActions, BulkActions, ListOfJobs, ModelAdmin):
 
     # The form
 
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        """Lead to where the job can be made again. The browser keeps what was typed into the form of its address."""
+        job = unquote(object_id)
+        said = _(
+            "The job “%s” was deleted. Restore it from its history: its form then offers the values that were typed."
+        )
+        messages.warning(request, said % display.first_line(job))
+        return redirect(addresses.changes(job=job))
+
     def preview_view(self, request: HttpRequest) -> HttpResponse:
         """The effect of the trigger in the form, without saving."""
         self._refuse_who_may_not_write(request)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -245,9 +245,11 @@ def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
     is_narrowed = bool(cl.query) or any(item["chosen"] for item in filters)
     return {
         "tabs": list(_tabs(request, found.counts)),
+        "is_counted": not is_narrowed,
         "filters": filters,
         "condition": condition,
         "is_narrowed": is_narrowed,
+        "is_phone": pages.is_phone(request),
         "total": sum(found.counts.values()),
         "nobody": "" if is_narrowed else _NOBODY.get(condition, ""),
         "live_address": pages.live_address(request),
@@ -262,15 +264,23 @@ def _missing_last(part: Any) -> Any:
 
 
 def _tabs(request: HttpRequest, counts: dict[str, int]) -> Iterator[dict[str, Any]]:
-    """All, then each state that has jobs or is chosen."""
+    """All, then each state that has jobs or is chosen. Search, filters and order stay when another one is chosen."""
     chosen = request.GET.get("condition", "")
-    address = request.path
-    yield {"text": _("All"), "count": sum(counts.values()), "address": address, "is_current": not chosen}
+    yield {"text": _("All"), "count": sum(counts.values()), "address": _tab(request, ""), "is_current": not chosen}
     for name, mark in display.JOB_MARKS.items():
         if counts[name] or chosen == name:
             yield {
                 "text": mark.word,
                 "count": counts[name],
-                "address": f"{address}?condition={name}",
+                "address": _tab(request, name),
                 "is_current": chosen == name,
             }
+
+
+def _tab(request: HttpRequest, condition: str) -> str:
+    query = request.GET.copy()
+    for name in ("condition", PAGE_VAR, pages.PART):
+        query.pop(name, None)
+    if condition:
+        query["condition"] = condition
+    return f"{request.path}?{query.urlencode()}" if query else request.path

@@ -155,9 +155,13 @@ def summary(shown: Shown) -> str:
             "query": shown.query,
         }
     numbers = [line.number for line in shown.lines if line.number]
-    if not numbers or len(numbers) == shown.total:
+    if not numbers or len(numbers) + shown.left_out == shown.total:
         return ""
-    return _("Lines %(first)s to %(last)s of %(total)s.") % {
+    text = _("Lines %(first)s to %(last)s of %(total)s.")
+    if len(numbers) <= numbers[-1] - numbers[0]:
+        text = _("%(count)s of the lines %(first)s to %(last)s, of %(total)s.")
+    return text % {
+        "count": display.number(len(numbers)),
         "first": display.number(numbers[0]),
         "last": display.number(numbers[-1]),
         "total": display.number(shown.total),

@@ -22,7 +22,7 @@ def write(
         "Job": f"{display.first_line(run.job_name)} ({display.first_line(run.job_key)})",
         "Task": display.plain(run.task),
         "State": run.state,
-        "Fire time": _instant(run.scheduled_at),
+        "Scheduled time": _instant(run.scheduled_at),
         "Started": _instant(run.started_at),
         "Finished": _instant(run.finished_at),
         "Node": f"{display.first_line(node)} (version {display.first_line(version)})"

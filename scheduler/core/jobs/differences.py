@@ -28,7 +28,7 @@ class Difference:
     def texts(self) -> tuple[str, str]:
         """Both values on one line each, so short as they still differ, if they can."""
         if self.name == "trigger":
-            return _trigger_texts(self.old, self.new)
+            return trigger_texts(self.old, self.new)
         return _text(self.old), _text(self.new)
 
 
@@ -72,17 +72,19 @@ def notation(trigger: Any) -> str:
     """The shortest form in which people write a trigger: ``cron 0 2 * * *``, else its words, or the JSON."""
     if isinstance(trigger, Mapping) and trigger.get("type") == "cron" and isinstance(trigger.get("expression"), str):
         return f"cron {trigger['expression']}"
-    return _words(trigger)
+    return in_words(trigger)
 
 
-def _trigger_texts(old: Any, new: Any) -> tuple[str, str]:
-    for form in (notation, _words):
+def trigger_texts(old: Any, new: Any) -> tuple[str, str]:
+    """Two triggers in the shortest form in which they differ: notation, words or JSON."""
+    for form in (notation, in_words):
         if form(old) != form(new):
             return form(old), form(new)
     return _json(old), _json(new)
 
 
-def _words(trigger: Any) -> str:
+def in_words(trigger: Any) -> str:
+    """A trigger as its description, or as JSON if it cannot be read."""
     try:
         return triggers.describe(trigger)
     except (InvalidTrigger, TypeError, AttributeError):

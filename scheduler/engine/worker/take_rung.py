@@ -45,7 +45,7 @@ class TakeRung(Take):
                 received = self.rings.next() if workload.wanted(executor) > 0 else None
                 if received is None:
                     break
-                if pool.holds(received.ring.run):
+                if received.ring.run in pool.living():
                     living.append(received)  # its body lives from when this worker was taken for dead: it ends first
                 else:
                     self._answer(received, executor)

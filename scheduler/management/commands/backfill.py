@@ -64,6 +64,6 @@ class Command(SafeCommand):
                 f"{verb} {found.queued:,} of {found.fire_times:,} fire times, from {found.first} to {found.last}."
             )
 
-    def _progress(self, done: int) -> None:
+    def _progress(self, done: int, total: int) -> None:
         if self.stderr.isatty():
-            self.stderr.overwrite(f"{done:,} fire times looked at")
+            self.stderr.overwrite(f"{done:,} of {total:,} fire times")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +34,7 @@ class Command(SafeCommand):
         "List, show, create, edit, clone, delete, run, pause, resume, export and import jobs, and show their history. "
         "Exit code 0: done; 1: refused; 2: could not ask."
     )
+    _is_understood = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = printing.words(parser)
@@ -47,8 +49,18 @@ class Command(SafeCommand):
         _add_changing_words(add)
         _add_file_words(add)
 
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as left:
+            # Exit code 2 of a plan means changes: a mistyped option must not look like them.
+            if argv[2:3] == ["plan"] and left.code == printing.NOT_ASKED and not self._is_understood:
+                sys.exit(printing.REFUSED)
+            raise
+
     def handle(self, *, word: str, **options: Any) -> None:
-        # Exit code 2 of a plan means changes: a database that is away must not look like them.
+        self._is_understood = True
+        # Neither must a database that is away.
         not_asked = printing.REFUSED if word == "plan" else printing.NOT_ASKED
         printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options), not_asked=not_asked)
 

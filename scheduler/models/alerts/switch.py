@@ -31,6 +31,11 @@ class Switch(models.Model):
     seen_start = models.BigIntegerField(_("start seen last"), null=True, editable=False)
     requested_at = models.DateTimeField(_("requested at"), null=True, editable=False)
     answer = models.TextField(_("answer"), blank=True, default="", db_default="", editable=False)
+    answer_message = models.JSONField(
+        null=True,
+        editable=False,
+        help_text=_("The answer as data, where the scheduler wrote it: shown in the language of the reader."),
+    )
 
     class Meta:
         verbose_name = _("dead-man's switch")

@@ -21,7 +21,7 @@ from scheduler.errors import (
     RequestFailed,
     SwitchNotFound,
 )
-from scheduler.messages import phrase
+from scheduler.messages import Message, decode, encode, phrase
 from scheduler.models import Job, Run, Switch
 from scheduler.services import transactions
 from scheduler.services.masking import MASK
@@ -33,6 +33,7 @@ _SHORTEST_SECONDS = 10.0
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_NAME = 100
 _LONGEST_URL = 1000
+_LONGEST_ANSWER = 500
 _FAILED = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
 
 
@@ -204,7 +205,7 @@ def _urls(switch: Switch) -> list[str]:
     try:
         url = sealing.unseal(switch.url).rstrip("/")
     except InvalidArguments as error:
-        Switch.objects.filter(pk=switch.pk).update(answer=str(error))
+        Switch.objects.filter(pk=switch.pk).update(**_answered(error.message))
         return []
     if not switch.job_key:
         # A warning is no reason to call somebody.
@@ -235,15 +236,28 @@ def send(ping: Ping) -> str:
     try:
         answer = outgoing.request(url=ping.url, limits=_LIMITS)
     except RequestFailed as error:
-        return str(error)[:500]
+        return error.message
     except httpx.HTTPError as error:
-        return str(error)[:500]
+        return str(error)
     return str(answer.status_code)
 
 
 def record(*, answers: Sequence[tuple[Ping, str]]) -> None:
     for ping, answer in answers:
-        Switch.objects.filter(pk=ping.switch).update(requested_at=database_now(), answer=answer)
+        Switch.objects.filter(pk=ping.switch).update(requested_at=database_now(), **_answered(answer))
+
+
+def _answered(answer: str) -> dict[str, Any]:
+    is_ours = isinstance(answer, Message)
+    return {"answer": str(answer)[:_LONGEST_ANSWER], "answer_message": encode(answer) if is_ours else None}
+
+
+def answer_of(switch: Switch) -> str:
+    """Return the last answer, as a message where the scheduler wrote it."""
+    stored = switch.answer_message or {}
+    said = decode(stored.get("code", ""), stored.get("params"))
+    # A node of an older release writes the text alone: the data beside it are of another answer.
+    return said if said is not None and str(said)[:_LONGEST_ANSWER] == switch.answer else switch.answer
 
 
 def represent(switch: Switch) -> dict[str, Any]:

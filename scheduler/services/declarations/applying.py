@@ -92,6 +92,8 @@ def _outcome(step: Step, *, job: str, error: SchedulerError | None) -> Step:
 
 def _change(steps: Sequence[Step], *, author: Author) -> dict[str, Step]:
     """Change the jobs of a batch in a few statements. A rejected change leaves the others alone."""
+    if not steps:
+        return {}
     found = {step.job: step.stored for step in steps if step.stored is not None}
     found |= batches.locked(ids=[step.job for step in steps if step.job not in found])
     now = database_now()  # until they are locked, nodes may account for fire times up to their own now

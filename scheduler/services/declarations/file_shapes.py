@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model, field_validator
 
 from scheduler.core.definition import POLICIES
 from scheduler.services.alerts import rules
@@ -102,6 +102,12 @@ class File(BaseModel):
     templates: dict[str, _Template] = {}
     instances: dict[str, InstanceEntry] = {}
     alert_rules: dict[str, _Rule] = {}  # type: ignore[valid-type]
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty(cls, section: Any) -> Any:
+        """Read a heading without entries, as it stays behind when the last one is deleted."""
+        return {} if section is None else section
 
 
 SECTIONS = {"calendar": "calendars", "template": "templates", "alert_rule": "alert_rules"}

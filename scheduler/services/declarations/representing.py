@@ -33,7 +33,7 @@ def _step(step: Step, coming: NextRuns | None) -> dict[str, Any]:
         "job": step.job or None,
         "changes": {
             name: {"old": shown(step, name, step.before.get(name, REMOVED)), "new": shown(step, name, value)}
-            for name, value in step.write.items()
+            for name, value in step.written.items()
         },
         "next_runs": coming and {side: [instant(at) for at in times] for side, times in coming._asdict().items()},
         "drift": [

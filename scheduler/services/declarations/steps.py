@@ -119,5 +119,10 @@ class Step:
     """``None`` if the declaration is gone."""
 
     @property
+    def written(self) -> Mapping[str, Any]:
+        """Every field that gets a value: those that change, or all of what is created."""
+        return self.flat if self.action is Action.CREATE else self.write
+
+    @property
     def has_changes(self) -> bool:
         return self.action in CHANGES

@@ -59,6 +59,8 @@ def create_many(
 
 def _insert(*, new: Sequence[Job], author: Author) -> dict[str, SchedulerError]:
     """Write the jobs. One by one if another process took an id meanwhile. Return the error of each that was not."""
+    if not new:
+        return {}
     try:
         with transactions.atomic():
             taken = batches.insert_many(jobs=new, author=author)

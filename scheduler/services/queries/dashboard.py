@@ -28,6 +28,9 @@ PLANNED = timedelta(hours=3)
 STEP = timedelta(minutes=5)
 """The drawing of past and planned runs moves on in such steps, so that it stays the same between them."""
 
+RECENT_RUNS = 20
+"""The newest runs of a job, by which it is judged: those of a strip, and what a run usually takes."""
+
 LANE_RUNS = 60
 """The maximum number of runs drawn one by one. More frequent jobs are drawn by hours."""
 
@@ -130,8 +133,9 @@ def collect(*, now: datetime) -> Dashboard:
     lanes = list(jobs.order_by("severity", "next_run_time", "pk")[:_LANES])
     running, waiting = _active(now)
     ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
-    recent = overview.recent(jobs=ids, count=LANE_RUNS)
-    full = [job.pk for job in lanes if _is_full(recent.get(job.pk, []), now=drawn_at)]
+    recent = overview.recent(jobs=ids, count=RECENT_RUNS)
+    drawn = overview.recent(jobs=[job.pk for job in lanes], count=LANE_RUNS, since=drawn_at - PAST)
+    full = [job.pk for job in lanes if len(drawn.get(job.pk, [])) >= LANE_RUNS]
     hours, succeeded, ended = _outcomes(now, jobs=full, drawn_at=drawn_at)
     upcoming, paused = _upcoming_and_paused(now)
     attention = [job for job in lanes if _condition(job) in overview.TROUBLES]
@@ -143,7 +147,7 @@ def collect(*, now: datetime) -> Dashboard:
         recent=recent,
         running=running,
         waiting=waiting,
-        lanes=[_lane(job, recent.get(job.pk, []), hours.get(job.pk, []), now=drawn_at) for job in lanes],
+        lanes=[_lane(job, drawn.get(job.pk, []), hours.get(job.pk, []), now=drawn_at) for job in lanes],
         drawn_at=drawn_at,
         upcoming=upcoming,
         paused=paused,
@@ -202,10 +206,6 @@ def _since(run: Run) -> tuple[datetime, int]:
     return run.started_at or run.due_at, run.pk
 
 
-def _is_full(runs: list[Recent], *, now: datetime) -> bool:
-    return len(runs) >= LANE_RUNS and runs[-1].scheduled_at >= now - PAST
-
-
 def _outcomes(now: datetime, *, jobs: list[str], drawn_at: datetime) -> tuple[dict[str, list[Hour]], int, int]:
     """Return the last hours of these jobs, and how many succeeded and ended in 24 hours: all from the roll-ups."""
     columns = ("succeeded", "failed", "timed_out", "interrupted", "missed", "skipped")
@@ -231,7 +231,7 @@ def _outcomes(now: datetime, *, jobs: list[str], drawn_at: datetime) -> tuple[di
 def _lane(job: Job, runs: list[Recent], hours: list[Hour], *, now: datetime) -> Lane:
     return Lane(
         job=job,
-        runs=[run for run in runs if run.scheduled_at >= now - PAST],
+        runs=runs,
         hours=hours,
         planned=_planned(job, until=now + PLANNED),
     )

@@ -190,13 +190,18 @@ def with_last_run(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
     return found
 
 
-def recent(*, jobs: Iterable[str], count: int) -> dict[str, list[Recent]]:
-    """Return the newest runs of each job, the newest first: one query, one look into the index for each job."""
+def recent(*, jobs: Iterable[str], count: int, since: datetime | None = None) -> dict[str, list[Recent]]:
+    """
+    Return the newest runs of each job, the newest first: one query, one look into the index for each job.
+
+    ``since``: those that were scheduled then or later.
+    """
     ids = list(jobs)
     if not ids:
         return {}
+    runs = Run.objects.filter(job=OuterRef("pk"))
     newest = (
-        Run.objects.filter(job=OuterRef("pk"))
+        (runs if since is None else runs.filter(scheduled_at__gte=since))
         .order_by("-scheduled_at", "-attempt")
         .values(
             row=JSONObject(

@@ -168,14 +168,15 @@ def backfill(
     dry_run: bool = False,
     limit: int = 10_000,
     actor: str = "",
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
     now: datetime | None = None,
 ) -> Backfill:
     """
     Queue the fire times of ``since <= t <= until`` that have no run of their own, oldest first, at low priority.
 
     They run one after the other as far as ``max_instances`` allows. A scheduled fire time that becomes due meanwhile is
-    held, not skipped. The operation is idempotent.
+    held, not skipped. The operation is idempotent. ``progress`` is called with the number of fire times that are done
+    and with their total.
 
     :raises InvalidWindow: it ends before it begins or in the future, or has more than ``limit`` fire times
     :raises JobNotFound, JobIsBroken, InvalidTrigger: no run was queued
@@ -187,7 +188,7 @@ def backfill(
         batch = fire_times[place : place + _BATCH]
         queued += _queue(job=job, fire_times=batch, dry_run=dry_run, actor=actor, now=now)
         if progress is not None:
-            progress(place + len(batch))
+            progress(place + len(batch), len(fire_times))
     return Backfill(
         fire_times=len(fire_times),
         queued=len(queued),

@@ -44,8 +44,16 @@ def all_templates() -> QuerySet[Template]:
 
 
 def get(*, slug: str) -> Template:
-    """:raises TemplateNotFound: a template with this slug does not exist"""
-    found = all_templates().filter(slug=slug).first()
+    """
+    Return one template. If it is a shipped one, the shipped templates are created first.
+
+    :raises TemplateNotFound: a template with this slug does not exist
+    """
+    from scheduler.services.templates import predefined
+
+    if predefined.is_shipped(slug):
+        predefined.ensure()
+    found = Template.objects.filter(slug=slug).first()
     if found is None:
         raise TemplateNotFound(phrase("There is no template “{slug}”.", slug=slug[:100]))
     return found

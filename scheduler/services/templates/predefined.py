@@ -119,6 +119,10 @@ def shipped() -> tuple[ShippedTemplate, ...]:
     return (*SHIPPED, *schedules.shipped_templates())
 
 
+def is_shipped(slug: str) -> bool:
+    return any(each.slug == slug for each in shipped())
+
+
 def ensure() -> None:
     """Create the shipped templates that are missing, and give those a version that a newer release changed."""
     known = {row.key: row for row in Row.objects.filter(kind=_KIND, owner=OWNER)}

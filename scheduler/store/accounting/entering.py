@@ -63,25 +63,25 @@ def reconcile(transaction: Statements, entries: Sequence[Entry]) -> list[Entry]:
 def write(
     transaction: Statements,
     *,
-    entries: Sequence[Entry],
+    jobs: Sequence[str],
+    rows: Sequence[PlannedRun],
     node: str | None = None,
     delays: Sequence[float] | None = None,
     owned: Sequence[bool] | None = None,
     now: datetime | None = None,
 ) -> dict[int, OwnedRun]:
     """
-    Insert the rows and return those that were written, by place from 0. Rows that the ledger had already are left out.
+    Insert rows of these jobs and return those that were written, by place from 0. What the ledger had is left out.
 
     ``delays``: seconds until each may start. ``owned``: which of them are the node's own.
     """
-    if not entries:
+    if not rows:
         return {}
-    rows = [entry.row for entry in entries]
     inserted = transaction.execute(
         "record_plans",
         node=node,
         now=now,
-        jobs=texts([entry.job for entry in entries]),
+        jobs=texts(jobs),
         scheduled_at=instants([row.scheduled_at for row in rows]),
         delays=array(delays) if delays and any(delays) else None,
         owned=array(owned) if owned else None,

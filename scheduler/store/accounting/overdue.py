@@ -87,4 +87,5 @@ def _enter(job: Job, rows: Sequence[PlannedRun], now: datetime) -> int:
     entries = entering.reconcile(transaction, [Entry(job.pk, row) for row in rows])
     if any(entry.row.state is RunState.QUEUED for entry in entries):
         notifications.notify(Channel.RUNS)
-    return len(entering.write(transaction, entries=entries, now=now))
+    jobs, left = [entry.job for entry in entries], [entry.row for entry in entries]
+    return len(entering.write(transaction, jobs=jobs, rows=left, now=now))

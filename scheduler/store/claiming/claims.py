@@ -24,7 +24,14 @@ from scheduler.store.claiming.positions import Positions, count_active
 from scheduler.store.jobs import definitions
 from scheduler.store.recording import rollups
 from scheduler.store.recording.runs import OwnedRun
-from scheduler.store.sessions.connections import Connection, Transaction, concerns_rows, instants, reason_columns, texts
+from scheduler.store.sessions.connections import (
+    Connection,
+    Transaction,
+    concerns_rows,
+    instants,
+    reason_columns,
+    texts,
+)
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
 from scheduler.untouched import time
@@ -100,7 +107,7 @@ class _Claiming:
             rows = transaction.execute("claim_due_jobs", **self.due, only=None if only is None else list(only))
             if not rows:
                 return NOTHING
-            claimed, first_active = self._write(transaction, [DueJob._make(row) for row in rows])
+            claimed, first_active = self._write(transaction, list(map(DueJob._make, rows)))
             failpoints.hit("claim.before_commit")
         failpoints.hit("claim.after_commit")
         self.positions.note_active(first_active)
@@ -125,8 +132,15 @@ class _Claiming:
         planned = _planned(transaction, plans)
         delays = [_jitter(job) for job, _ in planned]
         owned = _choose(planned, delays, self.room)
-        entries = [Entry(job.id, row) for job, row in planned]
-        written = entering.write(transaction, entries=entries, node=self.node, delays=delays, owned=owned, now=now)
+        written = entering.write(
+            transaction,
+            jobs=[job.id for job, _ in planned],
+            rows=[row for _, row in planned],
+            node=self.node,
+            delays=delays,
+            owned=owned,
+            now=now,
+        )
         _move(transaction, plans=plans, broken=broken, now=now)
         born_finished = [
             written[place].id

@@ -149,8 +149,10 @@ def _write(
 ) -> frozenset[int]:
     """Write the outcomes of runs that are still this node's, and return these runs."""
     rows: list[Row] = []
-    plain = [outcome for outcome in outcomes if outcome.is_plain]
-    detailed = [outcome for outcome in outcomes if not outcome.is_plain]
+    plain: list[Outcome] = []
+    detailed: list[Outcome] = []
+    for outcome in outcomes:
+        (plain if outcome.is_plain else detailed).append(outcome)
     if plain:
         rows += transaction.execute("succeed_runs", node=node, now=now, **_ages(plain, clock))
     if detailed:

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from scheduler import conf
@@ -260,12 +261,13 @@ def array(values: Sequence[object]) -> str:
     One string is parsed far faster than ``ARRAY[…]`` with a constant for each element. No value may hold a comma,
     a brace, a quote or a backslash.
     """
-    return "{" + ",".join("NULL" if value is None else str(value) for value in values) + "}"
+    written = ",".join(map(str, values))
+    return "{" + (written.replace("None", "NULL") if None in values else written) + "}"
 
 
 def instants(values: Sequence[Any]) -> str:
     """Write a ``timestamptz[]`` as one literal."""
-    return "{" + ",".join("NULL" if value is None else value.isoformat() for value in values) + "}"
+    return array(values if None in values else list(map(datetime.isoformat, values)))
 
 
 def texts(values: Sequence[str | None]) -> str:

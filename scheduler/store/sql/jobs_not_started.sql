@@ -6,7 +6,7 @@
 -- Rows:    job id; since when the oldest waits (NULL: nothing waits for too long); how many fire times in a row were
 --          missed or skipped, 0 if fewer than fire_times
 -- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_active_of_job, from one job to the next;
---          scheduler_run_once_per_fire_time
+--          scheduler_run_reasoned_of_job: a missed or skipped run says why; scheduler_run_once_per_fire_time
 
 WITH RECURSIVE clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now, clock_timestamp() - %(late)s * interval '1 second' AS late
@@ -48,13 +48,24 @@ WITH RECURSIVE clock AS MATERIALIZED (
      WHERE parent.next_run_time < clock.late
        AND job.state = 'active'
        AND (%(jobs)s::text[] IS NULL OR parent.id = ANY(%(jobs)s::text[]))
-), passed AS (
-    SELECT job.djangojob_ptr_id AS job_id, streak.fire_times
+), reasoned AS MATERIALIZED (
+    -- Of most jobs no run ever passed: the look at their newest runs is spared.
+    SELECT job.djangojob_ptr_id AS job_id
       FROM scheduler_job AS job
+     WHERE job.state = 'active'
+       AND (%(jobs)s::text[] IS NULL OR job.djangojob_ptr_id = ANY(%(jobs)s::text[]))
+       AND EXISTS (
+           SELECT 1
+             FROM scheduler_run AS run
+            WHERE run.job_id = job.djangojob_ptr_id
+              AND run.finished_at IS NOT NULL AND (NOT run.reason_code = '' OR NOT run.reason = ''))
+), passed AS (
+    SELECT reasoned.job_id, streak.fire_times
+      FROM reasoned
      CROSS JOIN LATERAL (
            SELECT newest.state, newest.reason_code
              FROM scheduler_run AS newest
-            WHERE newest.job_id = job.djangojob_ptr_id
+            WHERE newest.job_id = reasoned.job_id
             ORDER BY newest.scheduled_at DESC, newest.attempt DESC
             LIMIT 1) AS last
      CROSS JOIN LATERAL (
@@ -64,14 +75,12 @@ WITH RECURSIVE clock AS MATERIALIZED (
                                    AND NOT starts_with(newest.reason_code, 'left_out'))
                           OVER (ORDER BY newest.scheduled_at DESC, newest.attempt DESC) AS passed
                      FROM scheduler_run AS newest
-                    WHERE newest.job_id = job.djangojob_ptr_id
+                    WHERE newest.job_id = reasoned.job_id
                     ORDER BY newest.scheduled_at DESC, newest.attempt DESC
                     LIMIT %(fire_times)s) AS told) AS streak
-     WHERE job.state = 'active'
-       AND last.state IN ('missed', 'skipped')
+     WHERE last.state IN ('missed', 'skipped')
        AND NOT starts_with(last.reason_code, 'left_out')
        AND streak.fire_times >= %(fire_times)s
-       AND (%(jobs)s::text[] IS NULL OR job.djangojob_ptr_id = ANY(%(jobs)s::text[]))
 )
 SELECT found.job_id, min(found.since), max(found.fire_times)
   FROM (SELECT queued.job_id, queued.since, 0 AS fire_times FROM queued

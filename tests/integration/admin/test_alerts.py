@@ -9,8 +9,10 @@ import pytest
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from scheduler.core.request_messages import REDIRECTED_TOO_OFTEN
+from scheduler.messages import Message
 from scheduler.models import AlertChange, Channel, Incident, Mute, Notification, Rule, Switch
-from scheduler.services.alerts import channels, links, rules
+from scheduler.services.alerts import channels, links, rules, switches
 from tests.integration.alerts.happenings import EVERY_KIND
 from tests.integration.services.nightly import make
 from tests.receivers import WebhookReceiver, status
@@ -145,6 +147,14 @@ class TestRules:
 
         incident.refresh_from_db()
         assert (incident.closed_because, incident.closed_by, incident.rule_id) == ("rule_deleted", "anna", None)
+
+    def test_are_shown_to_those_who_may_only_look(self, login: Callable[..., Client], db: None) -> None:
+        rule = rules.create(name="Billing fails", kind="failing", scope="everything", threshold=3)
+
+        answer = login("view_rule").get(reverse("admin:scheduler_rule_change", args=[rule.pk]))
+
+        assert answer.status_code == 200
+        assert "Billing fails" in answer.text
 
     def test_are_listed(self, client: Client, incident: Incident) -> None:
         page = client.get(reverse("admin:scheduler_rule_changelist"))
@@ -323,6 +333,32 @@ class TestAMessage:
 
 
 class TestASwitch:
+    def test_shows_its_answer_in_the_language_of_the_reader(self, client: Client, db: None) -> None:
+        switch = Switch.objects.create(name="hc", url={})
+        ping = switches.Ping(switch=switch.pk, url="https://hc.example.org/abc")
+        refusal = REDIRECTED_TOO_OFTEN(url="https://hc.example.org", most=3, target="https://hc.example.org/b")
+        switches.record(answers=[(ping, refusal)])
+        address = reverse("admin:scheduler_switch_changelist")
+
+        assert "was redirected more than 3 times" in client.get(address).text
+        shown = client.get(address, headers={"accept-language": "es"}).text
+        assert "was redirected" not in shown
+        assert "se redirigió más de 3 veces" in shown
+
+        Switch.objects.update(answer="503")  # as a node of an older release does
+        assert "se redirigió" not in client.get(address, headers={"accept-language": "es"}).text
+
+    @override_settings(SCHEDULER={"ALLOWED_HOSTS": []})
+    def test_keeps_why_it_was_not_requested(self, db: None) -> None:
+        switch = Switch.objects.create(name="hc", url={})
+        ping = switches.Ping(switch=switch.pk, url="http://127.0.0.1:9/")
+
+        switches.record(answers=[(ping, switches.send(ping))])
+
+        switch.refresh_from_db()
+        assert isinstance(switches.answer_of(switch), Message)
+        assert switches.answer_of(switch) == switch.answer
+
     def test_keeps_its_address_to_itself(self, client: Client, db: None) -> None:
         given = {"name": "hc", "job_key": "", "address": "https://hc.example.org/abc", "every_seconds": "60"}
         with override_settings(SCHEDULER={"ALLOWED_HOSTS": ["hc.example.org"]}):

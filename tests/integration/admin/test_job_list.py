@@ -29,6 +29,26 @@ class TestJobList:
         assert "every hour" in text
         assert "Created paused" in text
 
+    def test_keeps_search_and_order_in_its_tabs_and_counts_in_them_only_what_they_show(self, client: Client) -> None:
+        make("shop", tags=["shop"])
+        make("other", paused=True)
+
+        everything = client.get(LIST).context
+        narrowed = client.get(f"{LIST}?tag=shop&o=2&p=1&condition=ok").context
+
+        assert [(str(tab["text"]), tab["count"]) for tab in everything["tabs"]] == [
+            ("All", 2),
+            ("OK", 1),
+            ("paused", 1),
+        ]
+        assert everything["is_counted"]
+        assert [tab["address"] for tab in narrowed["tabs"]] == [
+            f"{LIST}?tag=shop&o=2",
+            f"{LIST}?tag=shop&o=2&condition=ok",
+            f"{LIST}?tag=shop&o=2&condition=paused",
+        ]
+        assert not narrowed["is_counted"], "the numbers are those of all jobs"
+
     def test_does_as_many_queries_for_many_jobs_as_for_one(
         self, client: Client, django_assert_max_num_queries: Callable[..., Any]
     ) -> None:

@@ -189,7 +189,7 @@ class TestEditingAJob:
 
         response = client.post(page("nightly"), data)
 
-        assert response.status_code == 302
+        assert response.url == addresses.changes(job="nightly"), "from there it can be restored"
         assert "deleted" in said(response)[0]
 
 

@@ -12,6 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from scheduler.admin import addresses
 from scheduler.admin.runs import run_list
 from scheduler.core.states import RunState
 from scheduler.models import Run
@@ -210,3 +211,19 @@ class TestRunList:
 
         assert (first.status_code, again.status_code, changed.status_code) == (200, 304, 200)
         assert "csrfmiddlewaretoken" not in first.content.decode()
+
+
+class TestAPhone:
+    PHONE = {
+        "user-agent": "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 Chrome/140.0.0.0 Mobile Safari/537.36"
+    }
+
+    @pytest.mark.parametrize(("address", "narrowed"), [(addresses.runs, {"task": "x"}), (addresses.jobs, {"q": "x"})])
+    def test_has_rows_first_and_filters_where_they_are_in_use(
+        self, client: Client, address: Callable[..., str], narrowed: dict[str, str]
+    ) -> None:
+        folded = "<summary>Filters</summary>"
+
+        assert folded in client.get(address(), headers=self.PHONE).text
+        assert folded not in client.get(address(**narrowed), headers=self.PHONE).text
+        assert folded not in client.get(address()).text

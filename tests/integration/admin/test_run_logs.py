@@ -84,6 +84,18 @@ class TestTheLog:
 
         assert numbers(client, page(shown)) == [1, 0, 302]
         assert "The log was truncated to 64.0\xa0KB: 300 lines in the middle were dropped." in text
+        assert "Lines 1 to 302 of 302" not in text, "300 of them are not there"
+
+    def test_counts_the_lines_that_it_shows_on_both_sides_of_a_gap(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(run_log, "MOST_LINES", 20)
+        kept = "\n".join(f"line {number}" for number in range(18))
+        shown = run(log=f"one\ntwo\n… 300 lines left out here …\n{kept}\nlast")
+
+        text = client.get(f"{page(shown)}?before=321").content.decode()
+
+        assert "19 of the lines 2 to 320, of 321." in text
 
     @pytest.mark.parametrize("query", ["line=x", "line=-1", "before=9999999999", "line=99999", "q=%00", "line=٣"])
     def test_survives_addresses_that_somebody_made_up(self, client: Client, query: str) -> None:

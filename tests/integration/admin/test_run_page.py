@@ -93,6 +93,41 @@ class TestRunPage:
         said = re.sub(r"\d+ s ago", "12 s ago", shown.context["sentence"])
         assert sentence in said
 
+    def test_says_whether_a_node_could_take_a_run_that_waits(self, client: Client) -> None:
+        node(executors={"default": 5})
+        queued = {
+            "state": "queued",
+            "started_at": None,
+            "finished_at": None,
+            "at": timezone.now() - timedelta(minutes=9),
+        }
+
+        said = client.get(page(run(**queued))).context["sentence"]
+        unserved = client.get(page(run(**queued, executor="threads"))).context["sentence"]
+
+        assert said == "Queued for 9 min, waiting for a free worker."
+        assert unserved == "Waiting for 9 min: no running node serves the executor “threads”."
+
+    @pytest.mark.parametrize(
+        ("executor", "sentence"),
+        [
+            (
+                "default",
+                "Cancellation requested 9 min ago, and the code has not checked for it. Restart the node web-2.",
+            ),
+            ("processpool", "Cancellation requested."),
+        ],
+    )
+    def test_names_the_way_out_where_the_code_does_not_listen(
+        self, client: Client, executor: str, sentence: str
+    ) -> None:
+        asked = timezone.now() - timedelta(minutes=9)
+        deaf = run(
+            state="running", finished_at=None, cancel_requested_at=asked, at=asked, executor=executor, node=node().pk
+        )
+
+        assert client.get(page(deaf)).context["sentence"].endswith(sentence)
+
     def test_names_the_workers_and_the_refusal_of_the_broker(self, client: Client) -> None:
         queued = {"state": "queued", "started_at": None, "finished_at": None, "executor": "celery:scrape"}
         ringing = node()

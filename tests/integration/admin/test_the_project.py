@@ -48,6 +48,7 @@ class TestTokens:
         listed = client.get(TOKENS).content.decode()
 
         assert kept.token_key in listed
+        assert "Knox" not in listed
         assert "create_api_token" in listed
         assert client.get(f"{TOKENS}add/").status_code == 403
         client.post(f"{TOKENS}{kept.pk}/delete/", {"post": "yes"})

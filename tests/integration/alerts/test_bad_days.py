@@ -183,7 +183,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: receiver.delivered, 15)
+            wait_until(lambda: receiver.delivered, 40)
 
     def test_before_an_end_is_told(self, session: Connection, node: str, receiver: WebhookReceiver) -> None:
         rule("failing", channels=(webhook(receiver),))
@@ -194,7 +194,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: len(receiver.delivered) == 2, 15)
+            wait_until(lambda: len(receiver.delivered) == 2, 40)
 
     def test_before_a_message_is_tried_again(self, session: Connection, node: str, receiver: WebhookReceiver) -> None:
         rule("failing", channels=(webhook(receiver),))
@@ -204,7 +204,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: len(receiver.delivered) == 2, 15)
+            wait_until(lambda: len(receiver.delivered) == 2, 40)
             time.sleep(2.0)
 
         assert len(receiver.delivered) == 2, "from there on it is tried as rarely as ever"
@@ -218,7 +218,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: len(receiver.delivered) == 2, 15)
+            wait_until(lambda: len(receiver.delivered) == 2, 40)
 
     def test_does_not_use_up_what_a_channel_may_send(
         self, session: Connection, node: str, receiver: WebhookReceiver
@@ -303,7 +303,7 @@ class TestAWebhookReceiver:
         began = time.monotonic()
         send()
 
-        assert time.monotonic() - began < 8.0
+        assert time.monotonic() - began < 25.0
         (notification,) = notifications()
         assert (notification.state, notification.may_have_arrived) == ("pending", True)
         assert "did not answer within" in notification.answer

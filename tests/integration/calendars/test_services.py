@@ -122,13 +122,13 @@ class TestACalendar:
     def test_of_many_days_is_quick(self) -> None:
         made = calendars.create(name="xmas", rules=[CHRISTMAS])
         a_job(not_on="xmas")
-        began = time.monotonic()
+        began = time.process_time()
 
         with pytest.raises(InvalidCalendar, match="these jobs cannot run: job"):
             calendars.update(calendar=made, rules=["2026-01-01..2299-10-16 A hundred thousand days"])
         calendars.update(calendar=made, rules=["2028-01-01..2301-10-16 A hundred thousand days later"])
 
-        assert time.monotonic() - began < 2
+        assert time.process_time() - began < 2
 
 
 class TestATrigger:

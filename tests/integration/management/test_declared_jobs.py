@@ -17,6 +17,7 @@ from django.db.utils import OperationalError
 from scheduler import conf, schedules
 from scheduler.errors import DatabaseUnavailable
 from scheduler.management import declared
+from scheduler.management.commands.jobs import Command
 from scheduler.models import Declaration, Job
 from scheduler.services import declarations, jobs
 
@@ -46,7 +47,7 @@ def run(*arguments: str) -> tuple[str, int]:
 
 class TestPlan:
     def test_leaves_with_2_while_there_are_changes_and_with_0_afterwards(self) -> None:
-        assert run("plan") == ("+ one: create  (jobs.yaml:2)\n+ two: create  (jobs.yaml:3)\n2 create.\n", 2)
+        assert run("plan")[1] == 2
         assert not Job.objects.exists()
         run("apply")
         assert run("plan") == ("2 unchanged.\n", 0)
@@ -63,12 +64,71 @@ class TestPlan:
         assert "    trigger: cron 0 5 * * * → cron 30 5 * * *" in text
         assert "    priority: 7 was set by a person and stays; declared is 1" in text
 
+    def test_shows_all_of_what_is_new(self, file: Path) -> None:
+        file.write_text("calendars:\n  closed: {title: Closed, rules: [2035-01-01]}\n" + TWO)
+
+        lines = run("plan")[0].splitlines()
+
+        assert lines[:3] == [
+            "+ calendar closed: create  (jobs.yaml:2)",
+            "    title: Closed",
+            '    rules: ["2035-01-01"]',
+        ]
+        assert {"+ one: create  (jobs.yaml:4)", "    task: sample.nothing", "3 create."} <= set(lines)
+        assert "    trigger: at 05:00 every day" in "\n".join(lines)
+        assert len([line for line in lines if line.startswith("    next runs: 2")]) == 2
+
+    @pytest.mark.parametrize(
+        "part", ["not_on: [closed]", "jitter_seconds: 5", "end_at: 2099-01-01", "timezone: Asia/Tokyo"]
+    )
+    def test_names_the_part_of_a_trigger_that_differs(self, file: Path, part: str) -> None:
+        """The expression alone would read “cron 0 5 * * * → cron 0 5 * * *”."""
+        calendars = "calendars:\n  closed: {rules: [2035-01-01]}\n"
+        text = calendars + "jobs:\n  one:\n    task: sample.nothing\n    trigger: {TRIGGER}\n"
+        trigger = "type: cron, expression: 0 5 * * *"
+        file.write_text(text.replace("TRIGGER", trigger))
+        run("apply")
+        file.write_text(text.replace("TRIGGER", f"{trigger}, {part}"))
+
+        [line] = [line for line in run("plan")[0].splitlines() if "trigger" in line]
+
+        old, new = line.removeprefix("    trigger: ").split(" → ")
+        assert old != new
+
+    def test_shows_what_differs_inside_a_template(self, file: Path) -> None:
+        text = "templates:\n  t: {body: {task: sample.nothing, trigger: 0 5 * * *, priority: 1}}\n"
+        file.write_text(text)
+        new = run("plan")[0]
+        run("apply")
+        file.write_text(text.replace("priority: 1", "priority: 2"))
+
+        assert "    definition.body.priority: 1\n" in new
+        assert run("plan")[0].splitlines()[1:-1] == ["    definition.body.priority: 1 → 2"]
+
+    def test_names_a_file_once(self, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file.write_text("jobs: [\n")
+        err = io.StringIO()
+
+        with pytest.raises(CommandError):
+            call_command("jobs", "plan", stdout=io.StringIO(), stderr=err)
+
+        assert err.getvalue().startswith("! jobs.yaml, line 2 is not valid YAML")
+
+    @pytest.mark.parametrize(("word", "code"), [("plan", 1), ("apply", 2), ("list", 2)])
+    def test_leaves_with_1_for_a_wrong_option(self, word: str, code: int) -> None:
+        for wrong in (["--prune", "sometimes"], ["--pruned"]):
+            with pytest.raises(SystemExit) as left:
+                Command().run_from_argv(["manage.py", "jobs", word, *wrong])
+
+            assert left.value.code == code
+
     def test_prints_json(self) -> None:
         text, code = run("plan", "--json")
 
         document = json.loads(text)
         assert (code, document["has_changes"], document["errors"]) == (2, True, [])
         assert [(step["key"], step["action"]) for step in document["steps"]] == [("one", "create"), ("two", "create")]
+        assert document["steps"][0]["changes"]["task"] == {"old": None, "new": "sample.nothing"}
 
     def test_leaves_with_1_when_a_file_cannot_be_read(self, file: Path) -> None:
         file.write_text("jobs: [\n")

@@ -224,6 +224,22 @@ class TestASentence:
 
         assert stream.getvalue() == "Waiting.\n"
 
+    def test_of_a_progress_names_the_total_and_is_not_coloured_as_an_error(self) -> None:
+        every_hour = {"type": "cron", "expression": "0 * * * *", "timezone": "UTC"}
+        jobs.create(id="a", task="sample.square", kwargs={"number": 3}, trigger=every_hour)
+        errors = io.StringIO()
+        errors.isatty = lambda: True  # type: ignore[method-assign]
+
+        call_command(
+            *("backfill", "a", "--from", "2026-11-01T00:30Z", "--to", "2026-11-01T03:30Z"),
+            stdout=io.StringIO(),
+            stderr=errors,
+            force_color=True,
+        )
+
+        assert errors.getvalue().strip().endswith("3 of 3 fire times")
+        assert "\x1b[31" not in errors.getvalue()
+
     def test_ends_quietly_when_its_reader_is_gone_or_ctrl_c_is_pressed(self) -> None:
         def interrupted() -> None:
             raise KeyboardInterrupt

@@ -306,10 +306,10 @@ class TestANode:
 
         run = jobs.run_now(job=jobs.create(task=TASK, trigger=SOON))
         began = time.monotonic()
-        work(node, until=lambda: Run.objects.get(pk=run.pk).state == RunState.SUCCEEDED, timeout=5)
+        work(node, until=lambda: Run.objects.get(pk=run.pk).state == RunState.SUCCEEDED, timeout=30)
 
         assert broker.messages == []
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
 
 
 class TestABrokerThatIsAway:

@@ -259,7 +259,7 @@ class TestALimitedTask:
             asking.start()
             asking.join(0.3)
             assert not taken
-        asking.join(5)
+        asking.join(30)
         other.close()
 
         assert taken[0] is not None

@@ -40,6 +40,15 @@ class TestThoseOfTheScheduler:
         )
         assert Template.objects.filter(is_predefined=False).count() == 0
 
+    def test_are_there_when_one_of_them_is_asked_for(self) -> None:
+        assert templates.get(slug="clean-up").is_predefined
+
+    def test_are_left_alone_by_the_other_templates(self) -> None:
+        with pytest.raises(TemplateNotFound):
+            templates.get(slug="mine")
+
+        assert not Template.objects.exists()
+
     @pytest.mark.parametrize(
         ("slug", "values"),
         [

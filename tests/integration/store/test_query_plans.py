@@ -221,3 +221,21 @@ class TestTheStatementsOfTheTick:
 
     def test_read_no_more_due_jobs_than_they_claim(self, plans: dict[str, dict[str, Any]]) -> None:
         assert not {"Sort", "Incremental Sort"} & steps_of(plans["claim_due_jobs"])
+
+
+class TestTheMeasures:
+    def test_look_for_passed_fire_times_only_where_a_run_gave_a_reason(self, large: None) -> None:
+        session = Connection(purpose="test")
+        try:
+            with session.raw().cursor() as cursor:
+                cursor.execute(
+                    "EXPLAIN (FORMAT JSON) " + statements.load("jobs_not_started"),
+                    {"jobs": None, "late": 60.0, "fire_times": 3},
+                )
+                ((described,),) = cursor.fetchall()
+        finally:
+            session.close()
+
+        plan = described[0]["Plan"]
+        assert "scheduler_run" not in scanned_from_end_to_end(plan)
+        assert indexes_of(plan) & {"scheduler_run_reasoned_of_job", "scheduler_run_reasoned"}

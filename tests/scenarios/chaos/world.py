@@ -22,6 +22,7 @@ import psycopg2
 from tests.postgres import Cluster
 from tests.scenarios.chaos import effects, watch
 from tests.scenarios.chaos.load import Spec
+from tests.scenarios.prepared import DATABASE
 from tests.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -39,7 +40,7 @@ QUICK = {
 """Ten times quicker than the defaults, so that a campaign takes minutes."""
 
 PREPARED = "CHAOS_PREPARED"
-"""The data folder of a stopped cluster with a migrated database ``chaos``, to begin with. Without it one is made."""
+"""The data folder of a stopped cluster with a migrated database, to begin with. Without it one is made."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -101,6 +102,8 @@ class World:
         try:
             if self.cluster.copy_of is None:
                 self.cluster.psql("CREATE DATABASE chaos")
+            else:
+                self.cluster.psql(f"ALTER DATABASE {DATABASE} RENAME TO chaos")
             os.environ.update(self._environment(self.url))
             os.environ[effects.VARIABLE] = str(self.effects)
             import django

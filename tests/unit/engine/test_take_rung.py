@@ -17,7 +17,7 @@ from scheduler.remote.executors import Ring
 def duty(*, rings: int, free: int, holds: frozenset[int] = frozenset()) -> tuple[TakeRung, list[int]]:
     """Return a duty with so many rings and free places, and the list of runs that it has answered."""
     answered: list[int] = []
-    pool = SimpleNamespace(holds=holds.__contains__)
+    pool = SimpleNamespace(living=lambda: holds)
     workload = SimpleNamespace(pools={"celery": pool}, wanted=lambda _: free)
     work = SimpleNamespace(
         workload=workload, settings=SimpleNamespace(queues=()), connection=None, identity=SimpleNamespace(node="")

@@ -18,8 +18,8 @@ from tests.scenarios.chaos.world import Process, World
 from tests.waiting import wait_until
 
 NODES = 2
-JOBS = 60
-ALONE, ALONE_OF_A_FEW = 20, 5
+JOBS, JOBS_OF_A_FEW = 60, 20
+ALONE, ALONE_OF_A_FEW = 20, 3
 """Jobs that fail with nothing in the way: of a campaign, and of a few cycles of it."""
 
 _MOST_OF_A_FEW = 20
@@ -58,7 +58,8 @@ class Doomed:
 def alerts(world: World, cycles: int, tell: Progress) -> Report:
     """Kill nodes and senders while jobs fail in stretches, and receivers misbehave."""
     with WebhookReceiver() as receiver, MailServer() as mail:
-        _prepare(world, receiver, mail)
+        is_a_few = cycles <= _MOST_OF_A_FEW
+        _prepare(world, receiver, mail, count=JOBS_OF_A_FEW if is_a_few else JOBS)
         processes = [_launch_doomed(world, place) for place in range(NODES + 1)]
         deaths: Counter[str] = Counter()
         outages = 0
@@ -82,7 +83,7 @@ def alerts(world: World, cycles: int, tell: Progress) -> Report:
         node = world.launch()
         world.started(node)
         tell("a healthy node goes on")
-        _fail_one_by_one(world, count=ALONE if cycles > _MOST_OF_A_FEW else ALONE_OF_A_FEW)
+        _fail_one_by_one(world, count=ALONE_OF_A_FEW if is_a_few else ALONE)
         _settle(world, node)
         at_failpoints = deaths.total() - deaths.pop(_ANYWHERE, 0)
         done = {"kills": cycles, "at_failpoints": at_failpoints, "outages": outages, "between_steps": dict(deaths)}
@@ -109,7 +110,7 @@ def add_channels(world: World, receiver: WebhookReceiver, mail: MailServer) -> l
     ]
 
 
-def _prepare(world: World, receiver: WebhookReceiver, mail: MailServer) -> None:
+def _prepare(world: World, receiver: WebhookReceiver, mail: MailServer, *, count: int) -> None:
     from scheduler.models import Rule
     from scheduler.services import jobs
 
@@ -120,7 +121,7 @@ def _prepare(world: World, receiver: WebhookReceiver, mail: MailServer) -> None:
             name=f"{threshold} in a row", kind="failing", threshold=threshold, scope="tag", target="load"
         )
         rule.channels.set(channels)
-    for number in range(JOBS):
+    for number in range(count):
         jobs.create(
             id=f"job-{number:03}",
             task="chaos.fail_by_the_clock",

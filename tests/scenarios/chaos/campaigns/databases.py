@@ -16,7 +16,7 @@ NODES = 2
 
 def pg(world: World, cycles: int, tell: Progress) -> Report:
     """Restart the server, every second time as after a crash, and now and then leave it away for a while."""
-    specs = load.standard(seed=world.seed, start_at=world.soon())
+    specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=load.intervals_for(cycles))
     load.create(specs)
     nodes = [world.launch() for _ in range(NODES)]
     for node in nodes:
@@ -54,7 +54,7 @@ def _until_a_body_begins(world: World, *, since: float) -> float:
 
 def net(world: World, cycles: int, tell: Progress) -> Report:
     """Of 250 faults: 100 answers to COMMIT swallowed, 100 silences, 50 refusals; now and then a slow line."""
-    specs = load.standard(seed=world.seed, start_at=world.soon())
+    specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=load.intervals_for(cycles))
     load.create(specs)
     proxies = [Proxy(target_port=world.cluster.port) for _ in range(NODES + 1)]
     nodes = [world.launch(url=world.cluster.url("chaos", port=proxy.port)) for proxy in proxies]

@@ -103,7 +103,7 @@ class Lookout(threading.Thread):
 
 def pause(world: World, cycles: int, tell: Progress) -> Report:
     """Freeze nodes for half to three times the time after which they are given up, every other one inside a claim."""
-    specs = load.standard(seed=world.seed, start_at=world.soon())
+    specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=load.intervals_for(cycles))
     load.create(specs)
     nodes = [world.launch() for _ in range(NODES)]
     for node in nodes:

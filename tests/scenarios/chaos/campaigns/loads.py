@@ -179,7 +179,7 @@ def edit(world: World, cycles: int, tell: Progress) -> Report:
     for node in nodes:
         world.started(node)
     world.reach(specs)
-    effect = _edits_take_effect(world, 40)
+    effect = _edits_take_effect(world, 40 if cycles >= _MANY else 10)
     tell(f"edits take effect: {effect}")
     threads = [threading.Thread(target=editor.work) for editor in editors]
     for thread in threads:

@@ -29,7 +29,7 @@ def masses(world: World, cycles: int, tell: Progress) -> Report:
     """``cycles``: the fire times of the backfill, in thousands. A job with ten times as many runs is deleted."""
     fire_times = cycles * 1000
     sizes = {
-        "jobs_after_an_outage": min(2000, max(50, fire_times // 200)),
+        "jobs_after_an_outage": min(2000, max(20, fire_times // 200)),
         "fire_times": fire_times,
         "runs_deleted": fire_times * _RUNS_DELETED,
     }

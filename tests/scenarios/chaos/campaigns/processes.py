@@ -31,7 +31,7 @@ DEADLY = {
 
 def kill(world: World, cycles: int, tell: Progress) -> Report:
     """Kill nodes with -9: half at random moments, half in the millisecond that a failpoint names."""
-    specs = load.standard(seed=world.seed, start_at=world.soon())
+    specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=load.intervals_for(cycles))
     load.create(specs)
     nodes = [_launch_doomed(world, number) for number in range(NODES)]
     world.reach(specs)
@@ -120,7 +120,7 @@ def _overdue_beside_another(world: World) -> dict[str, float]:
 
 def stop(world: World, cycles: int, tell: Progress) -> Report:
     """Stop nodes with SIGTERM while the others go on, and now and then one that is still starting."""
-    specs = load.standard(seed=world.seed, start_at=world.soon())
+    specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=load.intervals_for(cycles))
     load.create(specs)
     nodes = [world.launch() for _ in range(NODES)]
     for node in nodes:

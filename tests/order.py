@@ -1,0 +1,32 @@
+"""The order in which the workers of pytest-xdist take tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import groupby, islice
+
+import pytest
+
+
+def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool], workers: int) -> list[pytest.Item]:
+    """
+    Return the tests so that half of the workers begin with the long ones.
+
+    Long tests mostly wait, and the others keep processors busy meanwhile. ``--dist worksteal`` cuts the list into a
+    part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests with
+    the same mark ``xdist_group`` stay together, for the sake of a fixture of their module.
+    """
+    hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for _, group in groupby(filter(is_long, items), key=_group):
+        min(hands[: (workers + 1) // 2], key=len).extend(group)
+    others = (item for item in items if not is_long(item))
+    found: list[pytest.Item] = []
+    for number, hand in enumerate(hands):
+        size = (len(items) - len(found)) // (workers - number)
+        found += [*hand, *islice(others, max(0, size - len(hand)))]
+    return [*found, *others]
+
+
+def _group(item: pytest.Item) -> str:
+    mark = item.get_closest_marker("xdist_group")
+    return str(mark.args[0]) if mark else item.nodeid
