@@ -47,6 +47,6 @@ DROP FUNCTION scheduler_enqueue_run(
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0052_measure_queues_by_their_indexes")]
+    dependencies = [("scheduler", "0054_keep_answers_to_switches_as_data")]
 
     operations = [migrations.RunSQL(FORWARD, BACKWARD)]
