@@ -24,6 +24,7 @@ NAMES = frozenset(
     {
         "claim.before_commit",
         "claim.after_commit",
+        "run.before_gate",
         "run.after_gate",
         "run.before_user_code",
         "ring.before_commit",

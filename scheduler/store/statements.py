@@ -1,7 +1,8 @@
-"""The SQL statements: one a file under ``sql/``, named like the call that runs it."""
+"""The SQL statements: one a file under ``sql/``, named like the call that runs it. Two may share a part: ``{name}``."""
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 
@@ -10,17 +11,17 @@ from scheduler.store.run_columns import RUN_COLUMNS, RunColumn
 _FOLDER = Path(__file__).parent / "sql"
 
 _LISTS = {
-    "{columns_of_a_run}": ", ".join(column.name for column in RUN_COLUMNS),
-    **{f"{{{way}}}": ", ".join(getattr(column, way) for column in RUN_COLUMNS) for way in RunColumn._fields[1:]},
+    "columns_of_a_run": ", ".join(column.name for column in RUN_COLUMNS),
+    **{way: ", ".join(getattr(column, way) for column in RUN_COLUMNS) for way in RunColumn._fields[1:]},
 }
 """The lists of ``run_columns``, which statements name instead of writing them out."""
+
+_PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
 @cache
 def load(name: str) -> str:
-    """Return a statement without its comments, and with the lists of columns that it names."""
+    """Return a statement without its comments, and with the lists of columns and the files that it names in braces."""
     text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
     statement = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
-    for place, columns in _LISTS.items():
-        statement = statement.replace(place, columns)
-    return statement
+    return _PLACE.sub(lambda place: _LISTS.get(place[1]) or load(place[1]), statement)

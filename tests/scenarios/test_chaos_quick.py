@@ -30,6 +30,7 @@ QUICK = {
     "outage": 800,
     "enqueue": 4,
     "celery": 3,
+    "celery-away": 5,
     "odd": 9,
     "operate": 6,
     "masses": 2,

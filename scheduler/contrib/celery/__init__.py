@@ -29,3 +29,8 @@ def setup(app: Any, *, queues: Collection[str] | None = None) -> None:
     app.register_task(RunTask())
     app.steps["worker"].add("scheduler.contrib.celery.steps:Bodies")  # imported when Django is set up
     app.conf.scheduler_queues = None if queues is None else sorted(queues)
+    app.add_defaults(_DEFAULTS)
+
+
+_DEFAULTS = {"broker_channel_error_retry": True}
+"""A RabbitMQ that starts again refuses its queues for a moment, which by Celery's own default ends a worker."""

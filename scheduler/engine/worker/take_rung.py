@@ -66,6 +66,7 @@ class TakeRung(Take):
     def _answer(self, received: Received, executor: str) -> None:
         workload = self.work.workload
         try:
+            failpoints.hit("run.before_gate")
             run = taking.take(
                 self.work.connection,
                 node=self.work.identity.node,

@@ -19,7 +19,7 @@ from scheduler.untouched import time
 
 QUICK_SECONDS = 0.01
 _QUICK_SECONDS_A_RUN = 0.0005
-"""What taking costs that finds only live entries."""
+"""The cost of a taking that finds only live entries."""
 
 SHARE = 20
 """Reading from the first entry takes no more than this part of the time."""

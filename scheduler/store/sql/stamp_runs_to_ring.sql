@@ -13,32 +13,7 @@
 WITH RECURSIVE clock AS MATERIALIZED (
     SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now
 ), level (track, priority) AS (
-    (SELECT run.executor, run.priority
-       FROM scheduler_run AS run
-      WHERE strpos(run.executor, ':') > 0
-        AND run.node IS NULL AND run.finished_at IS NULL AND NOT run.held AND run.rung_at IS NULL
-      ORDER BY run.executor, run.priority DESC
-      LIMIT 1)
-    UNION ALL
-    SELECT following.executor, following.priority
-      FROM level
-     CROSS JOIN LATERAL (
-           (SELECT run.executor, run.priority
-              FROM scheduler_run AS run
-             WHERE strpos(run.executor, ':') > 0
-               AND run.node IS NULL AND run.finished_at IS NULL AND NOT run.held AND run.rung_at IS NULL
-               AND run.executor = level.track AND run.priority < level.priority
-             ORDER BY run.priority DESC
-             LIMIT 1)
-           UNION ALL
-           (SELECT run.executor, run.priority
-              FROM scheduler_run AS run
-             WHERE strpos(run.executor, ':') > 0
-               AND run.node IS NULL AND run.finished_at IS NULL AND NOT run.held AND run.rung_at IS NULL
-               AND run.executor > level.track
-             ORDER BY run.executor, run.priority DESC
-             LIMIT 1)
-           LIMIT 1) AS following
+    {levels_to_ring}
 ), rung AS MATERIALIZED (
     SELECT run.id, run.rings, run.rung_at, split_part(run.executor, '@', 1) AS executor,
            coalesce(nullif(split_part(run.executor, '@', 2), ''), 'default') AS queue

@@ -69,7 +69,7 @@ def _packed_server() -> str | None:
 
 
 def _throughput(jobs: int, threads: int) -> dict[str, Any]:
-    _add(jobs, last_run_at=datetime(2020, 1, 1, tzinfo=UTC))
+    add(jobs, last_run_at=datetime(2020, 1, 1, tzinfo=UTC))
     worker = start("worker", "--pool", "threads", "--concurrency", str(threads))
     return measure(jobs=jobs, processes=[start(*BEAT), worker])
 
@@ -94,7 +94,7 @@ def _idle(jobs: int) -> dict[str, Any]:
     """Watch beat, which nobody can ask whether it has started: it gets ten seconds for that."""
     import psutil
 
-    _add(jobs, last_run_at=datetime.now(UTC))
+    add(jobs, last_run_at=datetime.now(UTC))
     beat = start(*BEAT)
     pause = threading.Event()
     pause.wait(_START_SECONDS)
@@ -108,7 +108,7 @@ def _idle(jobs: int) -> dict[str, Any]:
     return {"jobs": jobs, "idle_cpu_percent": round(100 * share, 2), "idle_rss_mb": round(resident / 1024 / 1024)}
 
 
-def _add(jobs: int, *, last_run_at: datetime) -> None:
+def add(jobs: int, *, last_run_at: datetime) -> None:
     from tests.benchmarks.contestants import celery_app
 
     assert celery_app.app

@@ -10,8 +10,11 @@ from django.urls import include, path
 
 from scheduler.models import Job
 
-SITE = AdminSite(name="ops")
-_BARE = AdminSite(name="admin")
+_Site: type[AdminSite] = admin.site.__class__
+"""That of the theme: its pages name addresses of its own."""
+
+SITE = _Site(name="ops")
+_BARE = _Site(name="admin")
 """Takes the name under which addresses are looked for by default."""
 
 admin.autodiscover()

@@ -90,6 +90,21 @@ class TestAWorker:
         assert steps.Bodies(controller("prefork", queues=["a", "b"]))._queues == ("a", "b")
 
 
+class TestTheApplication:
+    def test_lets_workers_outlive_a_broker_that_refuses_a_queue_for_a_moment(self) -> None:
+        assert controller("prefork").app.conf.broker_channel_error_retry is True
+
+    @pytest.mark.parametrize("is_early", [True, False])
+    def test_keeps_what_the_project_says(self, is_early: bool) -> None:
+        app = Celery("test", set_as_current=False)
+        if is_early:
+            app.conf.broker_channel_error_retry = False
+        scheduler_celery.setup(app)
+        app.conf.update({} if is_early else {"broker_channel_error_retry": False})
+
+        assert app.conf.broker_channel_error_retry is False
+
+
 class TestTheTask:
     def test_runs_nowhere_else(self) -> None:
         app = controller("prefork").app

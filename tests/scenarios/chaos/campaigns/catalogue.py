@@ -56,6 +56,7 @@ CAMPAIGNS = {
     "enqueue": Campaign(run=enqueueing.enqueue, cycles=200),
     "celery": Campaign(run=celery_workers.on_valkey, cycles=200, variables=celery_workers.VARIABLES),
     "celery-rabbitmq": Campaign(run=celery_workers.on_rabbitmq, cycles=200, variables=celery_workers.VARIABLES),
+    "celery-away": Campaign(run=outages.broker_away, cycles=600),
     "odd": Campaign(run=oddities.odd, cycles=90),
     "operate": Campaign(run=operations.operate, cycles=120),
     "masses": Campaign(run=masses.masses, cycles=100),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 
@@ -13,7 +14,6 @@ import psutil
 from tests.brokers import KINDS, Broker
 from tests.scenarios.chaos import load
 from tests.scenarios.chaos.campaigns import Progress, Report, lateness, percentiles
-from tests.scenarios.chaos.campaigns.processes import DEADLY
 from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.world import Process, World
 
@@ -30,10 +30,32 @@ VARIABLES = {"SCHEDULER_RING_AGAIN_SECONDS": "1"}
 _WHAT = ("node", "worker", "child", "worker", "broker")
 """One of these is killed in each cycle, at random."""
 
-_SETTLE_SECONDS = 120.0
+_PAUSE_SECONDS = (0.5, 4.5)
+"""Bounds of the time between two kills. A worker takes a core for seconds to start, and bodies have to run as well."""
 
-_SETTLING_SECONDS = "0.1"
-"""The same when all is over: a run that was rung nine times in vain waits for half a minute instead of four."""
+_EITHER = {"reap.before_commit": 0.3, "beat.before": 0.3, "listen.loop": 0.3}
+NODE_FAILPOINTS = {
+    "claim.before_commit": 0.05,
+    "claim.after_commit": 0.05,
+    "ring.before_commit": 0.05,
+    "ring.after_commit": 0.05,
+    "ring.after_send": 0.05,
+    **_EITHER,
+}
+WORKER_FAILPOINTS = {
+    "run.before_gate": 0.02,
+    "run.after_gate": 0.02,
+    "run.before_user_code": 0.02,
+    "finish.before_commit": 0.02,
+    "finish.after_commit": 0.02,
+    **_EITHER,
+}
+"""Steps at which half of the processes kill themselves, from the claim to the outcome, and how likely each time."""
+
+_SETTLE_SECONDS = 240.0
+
+_SETTLING_SECONDS = "0.03"
+"""The same when all is over: a run that was rung twelve times in vain waits for a minute instead of ten."""
 
 
 class Crowd:
@@ -43,6 +65,8 @@ class Crowd:
         self._world = world
         self._broker = broker
         self.killed: Counter[str] = Counter()
+        self.at_failpoints: Counter[str] = Counter()
+        self.failures: list[str] = []
         self.launched = 0
         self.nodes = [self._node() for _ in range(NODES)]
         self.workers = [self._worker() for _ in range(WORKERS)]
@@ -55,10 +79,10 @@ class Crowd:
             self._broker.start()
         elif what == "child":
             self._kill_child()
+        elif what == "node":
+            self._kill_one(self.nodes, self._node)
         else:
-            several = self.nodes if what == "node" else self.workers
-            victim = self._world.chance.choice(several)
-            self._world.kill(victim)
+            self._kill_one(self.workers, self._worker)
         self.killed[what] += 1
         self._replace_dead()
 
@@ -74,12 +98,26 @@ class Crowd:
     def _variables(self) -> dict[str, str]:
         return {"CELERY_BROKER_URL": self._broker.url, **VARIABLES}
 
+    def _kill_one(self, several: list[Process], start: Callable[[], Process]) -> None:
+        place = self._world.chance.randrange(len(several))
+        self._world.kill(several[place])
+        several[place] = start()
+
     def _replace_dead(self) -> None:
+        """Start others for those that a failpoint killed."""
         for several, start in ((self.nodes, self._node), (self.workers, self._worker)):
             for place, process in enumerate(several):
-                if not process.is_alive:  # killed here, or by a failpoint
+                if not process.is_alive:
                     self._world.bury(process)
+                    self._note_death(process)
                     several[place] = start()
+
+    def _note_death(self, process: Process) -> None:
+        if process.popen.returncode == -signal.SIGKILL and process.failpoints:
+            self.at_failpoints[process.failpoints.partition("=")[0]] += 1
+        else:
+            last = process.output.read_text(errors="replace").splitlines()[-3:]
+            self.failures.append(f"{process.output.name} ended with {process.popen.returncode}: {last}"[:3000])
 
     def _kill_child(self) -> None:
         """Kill a process of a worker: one that runs a body, one that waits, or the pacemaker."""
@@ -90,7 +128,7 @@ class Crowd:
                 os.kill(self._world.chance.choice(children).pid, signal.SIGKILL)
 
     def _node(self) -> Process:
-        return self._world.launch(variables=self._variables, failpoints=self._failpoints())
+        return self._world.launch(variables=self._variables, failpoints=self._failpoints(NODE_FAILPOINTS))
 
     def _worker(self, *, is_doomed: bool = True) -> Process:
         pool, places = POOLS[self.launched % len(POOLS)]
@@ -103,27 +141,27 @@ class Crowd:
             program=("-m", "celery"),
             command=("-A", "openlearn", "worker", "-Q", QUEUE),
             variables=self._variables,
-            failpoints=self._failpoints() if is_doomed else "",
+            failpoints=self._failpoints(WORKER_FAILPOINTS) if is_doomed else "",
         )
 
-    def _failpoints(self) -> str:
+    def _failpoints(self, deadly: Mapping[str, float]) -> str:
         """Return for every second process the moment at which it kills itself."""
         if self._world.chance.random() < 0.5:
             return ""
-        name = self._world.chance.choice(sorted(DEADLY))
-        return f"{name}=kill:{DEADLY[name]}"
+        name = self._world.chance.choice(sorted(deadly))
+        return f"{name}=kill:{deadly[name]}"
 
 
 def celery(world: World, cycles: int, tell: Progress, *, kind: str) -> Report:
     """Kill nodes, workers, children and the broker with -9 while every run is rung through this kind of broker."""
     with KINDS[kind]() as broker:
         os.environ["CELERY_BROKER_URL"] = broker.url  # the service checks that there is one
-        specs = load.standard(seed=world.seed, start_at=world.soon(), intervals=max(20, min(cycles, 150)))
+        specs = load.standard(seed=world.seed, start_at=world.soon(20.0), intervals=max(20, min(cycles, 150)))
         load.create(specs, executor=f"celery:{QUEUE}")
         crowd = Crowd(world, broker)
         world.reach(specs)
         for cycle in range(cycles):
-            world.wait(world.chance.uniform(0.3, 2.4))
+            world.wait(world.chance.uniform(*_PAUSE_SECONDS))
             crowd.kill(world.chance.choice(_WHAT))
             if cycle % 20 == 19:
                 tell(f"{cycle + 1} killed: {dict(crowd.killed)}")
@@ -138,10 +176,11 @@ def celery(world: World, cycles: int, tell: Progress, *, kind: str) -> Report:
             "rings": int(rings),
             "bodies": verdict.executions,
             "killed": dict(crowd.killed),
-            "kills": sum(process.died is not None for process in world.processes),
+            "at_failpoints": dict(crowd.at_failpoints),
         },
         figures={"late_seconds": lateness(world), "begins_late_seconds": _begins_late(world)},
         verdict=verdict,
+        failures=crowd.failures,
     )
 
 

@@ -1,21 +1,38 @@
-"""Something that all jobs need is gone: every job fails at once."""
+"""Something that all jobs need is gone: every job fails at once, or none can be sent to its worker."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 
 import psutil
 
+from tests.brokers import KINDS, Broker
 from tests.receivers import MailServer, WebhookReceiver
 from tests.scenarios.chaos.campaigns import Progress, Report
 from tests.scenarios.chaos.campaigns.alerting import add_channels
-from tests.scenarios.chaos.oracle import Verdict
+from tests.scenarios.chaos.load import Spec
+from tests.scenarios.chaos.oracle import Verdict, judge
 from tests.scenarios.chaos.world import Process, World
 
 _PATIENCE_SECONDS = 400.0
 _MOST_GROWTH = 1.25
 """Of the memory, from the first quarter of the time to its most."""
+
+_QUEUE = "chaos"
+_JOBS_A_SECOND = 20
+_MOST_JOBS = 10_000
+"""Jobs that are due while the broker is away, for each second of it."""
+
+_REFUSED = "scheduler.broker.refused"
+_PROBES = 10
+_LONGEST_REST_SECONDS = 30.0
+"""A node tries a broker that is away with ten runs, at last each half minute."""
+
+_MOST_TRIES_AT_FIRST = 8
+_BACK_WITHIN_SECONDS = 45.0
+"""Nodes and workers both try to connect each half minute."""
 
 
 def outage(world: World, cycles: int, tell: Progress) -> Report:
@@ -83,3 +100,89 @@ def _watch(
             told_after = passed
             tell(f"all is told; the node has {resident[-1]} MB")
     return resident, failed_after, told_after
+
+
+def broker_away(world: World, cycles: int, tell: Progress) -> Report:
+    """Take the broker away, and let very many runs of Celery workers be due. ``cycles``: for how many seconds."""
+    from tests.benchmarks import scratch
+
+    jobs = min(_MOST_JOBS, max(500, cycles * _JOBS_A_SECOND))
+    with KINDS["valkey"]() as broker:
+        os.environ["CELERY_BROKER_URL"] = broker.url
+        variables = {"CELERY_BROKER_URL": broker.url}
+        nodes = [world.launch(variables=variables) for _ in range(2)]
+        worker = _worker(world, variables)
+        for process in (*nodes, worker):
+            world.started(process)
+        broker.kill()
+        scratch.add_jobs(task="chaos.work", count=jobs, trigger=_RARELY, executor=f"celery:{_QUEUE}")
+        ((due,),) = world.query("SELECT min(next_run_time) FROM django_apscheduler_djangojob")
+        specs = [Spec(id=f"bench-{number}", start_at=due, every_seconds=9 * 3600) for number in range(1, jobs + 1)]
+        resident, most_stamped = _while_away(world, nodes, seconds=cycles)
+        tries = world.logged(_REFUSED)
+        tell(f"{jobs} runs waited for {cycles} s, {tries} tries, at most {most_stamped} stamped")
+        back = _when_back(world, broker, jobs)
+        tell(f"all have ended: {back}")
+        resident += [_megabytes(node) for node in nodes]
+        verdict = judge(world, specs, until=world.settle(specs))
+    ((rings,),) = world.query("SELECT sum(rings) FROM scheduler_run")
+    quarter, most = resident[len(resident) // 4], max(resident)
+    most_tries = len(nodes) * (_MOST_TRIES_AT_FIRST + cycles / _LONGEST_REST_SECONDS)
+    failures = [f"{process.output.name} ended" for process in (*nodes, worker) if not process.is_alive]
+    failures += [f"the memory grew from {quarter} to {most} MB"] if most > quarter * _MOST_GROWTH else []
+    failures += [f"the broker was tried {tries} times"] if tries > most_tries else []
+    failures += [f"{most_stamped} runs were stamped in vain"] if most_stamped > len(nodes) * _PROBES else []
+    late = back["first_body_after_seconds"]
+    failures += [f"the first body began {late} s after the broker was back"] if late > _BACK_WITHIN_SECONDS else []
+    return Report(
+        done={"jobs": jobs, "away_seconds": cycles},
+        figures={
+            "tries": tries,
+            "rings": int(rings),
+            **back,
+            "rss_mb": {"first": resident[0], "quarter": quarter, "max": most},
+        },
+        verdict=verdict,
+        failures=failures,
+    )
+
+
+_RARELY = '{"type": "interval", "hours": 9, "timezone": "UTC"}'
+
+
+def _worker(world: World, variables: dict[str, str]) -> Process:
+    options = ("--pool", "threads", "--concurrency", "6", "--without-mingle", "--without-gossip")
+    return world.launch(
+        *options, program=("-m", "celery"), command=("-A", "openlearn", "worker", "-Q", _QUEUE), variables=variables
+    )
+
+
+def _while_away(world: World, nodes: list[Process], *, seconds: int) -> tuple[list[int], int]:
+    """Return the larger memory of the nodes each second, in MB, and how many runs at most they stamped in vain."""
+    resident, most_stamped = [], 0
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        world.wait(1.0)
+        resident.append(max(map(_megabytes, nodes)))
+        if world.logged(_REFUSED) >= len(nodes):  # each has tried it with a whole batch, and knows
+            ((stamped,),) = world.query("SELECT count(*) FROM scheduler_run WHERE rung_at IS NOT NULL")
+            most_stamped = max(most_stamped, stamped)
+    return resident, most_stamped
+
+
+def _when_back(world: World, broker: Broker, jobs: int) -> dict[str, float]:
+    """Start the broker again, and return after how many seconds the first body had begun, and all had ended."""
+    broker.start()
+    began = time.monotonic()
+    first = last = _PATIENCE_SECONDS
+    while last == _PATIENCE_SECONDS and time.monotonic() - began < _PATIENCE_SECONDS:
+        world.wait(0.1)
+        ((begun, ended),) = world.query("SELECT count(started_at), count(finished_at) FROM scheduler_run")
+        passed = round(time.monotonic() - began, 1)
+        first = min(first, passed) if begun else first
+        last = passed if ended >= jobs else last
+    return {"first_body_after_seconds": first, "all_ended_after_seconds": last}
+
+
+def _megabytes(process: Process) -> int:
+    return round(psutil.Process(process.pid).memory_info().rss / 2**20)
