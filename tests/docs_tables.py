@@ -1,5 +1,5 @@
 """
-The tables in the docs that come from the code.
+The tables in the docs that come from the code, and the schema of files of declarations.
 
 ``python -m tests.docs_tables`` writes them anew (``make tables``).
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from scheduler.core.triggers import next_fire_times
 from scheduler.telemetry.events import EVENTS, Event
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
+FILES_SCHEMA = DOCS / "jobs-file.schema.json"
 _FROM = {Source.TASK: "the task's", Source.SETTINGS: "the setting's"}
 
 
@@ -152,5 +154,8 @@ if __name__ == "__main__":
     import django
 
     django.setup()
+    from scheduler.services.declarations import files
+
     for page in PAGES:
         page.write_text(written(page))
+    FILES_SCHEMA.write_text(json.dumps(files.schema(), indent=2) + "\n")

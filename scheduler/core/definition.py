@@ -1,8 +1,8 @@
 """
 The one table of what a job is made of.
 
-Validation, the model's columns, the API's schema, the form's groups, the table in ``docs/jobs.md`` and the column lists
-of the database's triggers come from it, or a test compares them with it. ``CONTRIBUTING.md`` says how to add a policy.
+Validation, the API's schema, the form's groups and the table in ``docs/jobs.md`` come from it. A test compares the
+model and the column lists of the database's triggers with it. ``CONTRIBUTING.md`` says how to add a policy.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 Every reason that the scheduler itself gives for the state of a run, a job or a node, or for a change of a job.
 
-A reason is stored as its code and its parameters, by Python and by SQL alike, and rendered when it is shown: in English
-by the API, the logs and the command line, in the reader's language by the admin. A text that a person typed is stored
+Python and SQL store a reason as its code and its parameters. It is rendered when it is shown: the API, the logs and the
+command line use English, the admin the reader's language. A text that a person typed is stored
 beside it as text. A code is never changed once it was released. A new one is an entry here and its translation.
 """
 

@@ -70,7 +70,7 @@ class Endings(Loop):
         return 0.0
 
     def _next(self) -> list[tuple[Adapter, EndedRun] | None]:
-        """Return what waits, some at a time. A connection that nothing needs for a while is given back."""
+        """Return what waits, some at a time. A connection that stays unused for a while is given back."""
         items: list[tuple[Adapter, EndedRun] | None] = []
         try:
             items.append(self._queue.get(timeout=_IDLE_SECONDS if body_connections.opened.any else None))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
@@ -30,6 +29,7 @@ from scheduler.remote.ringing import Ringers
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.jobs import definitions
 from scheduler.store.liveness import installation, nodes, sequences
+from scheduler.store.liveness.nodes import Announcement
 from scheduler.store.recording import runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
@@ -220,20 +220,17 @@ class Node:
         open_all(sessions)
 
     def _register(self, identity: Identity, *, former: str | None = None) -> None:
-        nodes.register(
-            self._connection,
+        announcement = Announcement(
             node=identity.node,
             name=self.name,
-            host=socket.gethostname(),
-            pid=os.getpid(),
             version=__version__,
             kind=self.kind,
             executors=self.executors,
             queues=self._settings.queues,
             tasks=registry.names(),
             tzdata=zone_rules.release(),
-            former=former,
         )
+        nodes.register(self._connection, announcement=announcement, former=former)
 
     def _become_another(self) -> None:
         """The others took this node for dead: drop what it owned and go on under a new identity."""

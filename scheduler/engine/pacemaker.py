@@ -153,7 +153,7 @@ def _settings_module() -> str:
 
 
 def _limit_seconds(settings: SchedulerSettings) -> float | None:
-    """Return how long a node may do nothing, which it rightly does while it sleeps or waits for the database."""
+    """Return how long a node may stand still, as it does while it sleeps or waits for the database."""
     if settings.stall_limit_seconds is None:
         return None
     return settings.stall_limit_seconds + settings.poll_seconds + settings.answer_timeout_seconds

@@ -13,6 +13,7 @@ from scheduler.engine.usage import Meter
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Periodic
 from scheduler.store.measuring import measures
+from scheduler.store.measuring.measures import OwnMeasures
 from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
@@ -38,9 +39,7 @@ class Reporter(Periodic):
         pools = node.workload.pools
         begun = {name: len(pool.begun()) for name, pool in pools.items()}
         usage = self._meter.measure(children=[pid for pool in pools.values() for pid in pool.process_ids()])
-        measures.report(
-            self._connection,
-            node=node.identity.node,
+        measured = OwnMeasures(
             clock=datetime.now(UTC),
             backlog=len(node.recorder.batcher),
             backlog_seconds=node.recorder.oldest_seconds,
@@ -52,6 +51,7 @@ class Reporter(Periodic):
             memory_bytes=usage.memory_bytes,
             processors=usage.processors,
         )
+        measures.report(self._connection, node=node.identity.node, measured=measured)
 
     def unavailable(self, error: DatabaseUnavailable, *, pause: float) -> None:
         logger.debug(events.MEASURES_NOT_REPORTED, extra={"error": str(error)})

@@ -26,7 +26,7 @@ from scheduler.execution.vital_signs import ELSEWHERE, Body, Reading, VitalSigns
 _LOOK_SECONDS = 0.2
 
 _FROZEN_SECONDS = 1.0
-"""A look that comes so much too late shows that this process stood still itself: nothing is known of the other."""
+"""A look that comes so much too late shows that this process stood still itself, and not that the other one did."""
 
 _DYING_SECONDS = 10.0
 """A process that was aborted and still lives after this is killed."""

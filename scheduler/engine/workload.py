@@ -203,7 +203,7 @@ class Workload:
                 self._owned.pop(outcome.run_id, None)
 
     def live_on(self) -> None:
-        """This node goes on under another id, and owns nothing yet: what has begun is of its former life."""
+        """Go on under another id, which does not own runs yet: those that have begun belong to the former id."""
         self._former.update(self._owned)
         self._owned.clear()
 

@@ -73,7 +73,7 @@ class Seat:
 
 
 class NoSeat(Seat):
-    """For threads that nobody watches."""
+    """For threads that are not watched."""
 
     def __init__(self) -> None:
         """Have no place."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -17,12 +18,10 @@ from scheduler.core.declarations import REMOVED
 from scheduler.core.jobs import differences
 from scheduler.core.states import Via
 from scheduler.management import printing
+from scheduler.management.terminal import SafeCommand
 from scheduler.services import declarations
 from scheduler.services.declarations import Action, Options, Step, Synchronisation, next_runs, representing
 from scheduler.services.declarations.next_runs import NextRuns
-
-CHANGES = 2
-"""Exit code of a plan that has changes, for pipelines."""
 
 _SIGNS = {
     Action.CREATE: "+",
@@ -35,6 +34,28 @@ _SIGNS = {
     Action.NEWER: "!",
     Action.UNCHANGED: " ",
 }
+
+
+class PlanningCommand(SafeCommand):
+    """A command with words that plan. Their exit code 2 means changes, so wrong usage of them exits with 1."""
+
+    _is_understood = False
+
+    def is_plan(self, argv: Sequence[str]) -> bool:
+        """Whether the arguments ask for a plan. They may be wrong otherwise."""
+        raise NotImplementedError
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as left:
+            if left.code == printing.NOT_ASKED and not self._is_understood and self.is_plan(argv):
+                sys.exit(printing.REFUSED)
+            raise
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        self._is_understood = True
+        return super().execute(*args, **options)
 
 
 def add_arguments(parser: CommandParser, *, applies: bool) -> None:
@@ -67,7 +88,7 @@ def plan(given: dict[str, Any], *, out: OutputWrapper, err: OutputWrapper, style
     report(found, as_json=given["as_json"], out=out, err=err, style=style)
     refuse(found)
     if found.has_changes:
-        raise CommandError("There are changes. “manage.py jobs apply” carries them out.", returncode=CHANGES)
+        raise printing.Changes("“manage.py jobs apply” carries them out.")
 
 
 def apply(given: dict[str, Any], *, actor: str, out: OutputWrapper, err: OutputWrapper, style: Style) -> None:

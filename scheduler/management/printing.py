@@ -113,14 +113,32 @@ def facts(document: dict[str, Any]) -> str:
     return "\n".join(f"{name.ljust(width)}  {_cell(value, widest=10_000)}" for name, value in document.items())
 
 
-def guarded(work: Callable[[], None], *, not_asked: int = NOT_ASKED) -> None:
+class Changes(CommandError):
+    """A plan has changes. Django prints the name of the class before the text, which goes on from there."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, returncode=2)
+
+
+def guarded(work: Callable[[], None], *, is_plan: bool = False) -> None:
     """
     Do it, and end with a sentence and an exit code instead of a traceback.
 
-    ``not_asked``: the exit code where there is no such row, or no database.
+    ``is_plan``: 2 means that there are changes, so 1 means everything else.
 
     :raises CommandError: with the exit code
     """
+    try:
+        _guarded(work)
+    except Changes:
+        raise
+    except CommandError as error:
+        if is_plan and error.returncode == NOT_ASKED:
+            error.returncode = REFUSED
+        raise
+
+
+def _guarded(work: Callable[[], None]) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that has no “–” shows a question mark instead of a traceback.
@@ -134,14 +152,14 @@ def guarded(work: Callable[[], None], *, not_asked: int = NOT_ASKED) -> None:
     except KeyboardInterrupt:
         raise CommandError("Interrupted.", returncode=INTERRUPTED) from None
     except _NOT_FOUND as error:
-        raise CommandError(str(error), returncode=not_asked) from None
+        raise CommandError(str(error), returncode=NOT_ASKED) from None
     except SchedulerError as error:
         raise CommandError(str(error), returncode=REFUSED) from None
     except Error as error:
         # What is wrong with the installation says more than the statement that found out.
         found = installation.check().error
         text = found or explain(error=error)
-        raise CommandError(text, returncode=not_asked) from None
+        raise CommandError(text, returncode=NOT_ASKED) from None
 
 
 def discard_output() -> None:

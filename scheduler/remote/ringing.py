@@ -80,7 +80,7 @@ class Breaker:
 
 
 class _Bounds(TypedDict):
-    """What statements about a broker have in common."""
+    """The parameters that statements about a broker share."""
 
     broker: str
     most_inflight: int

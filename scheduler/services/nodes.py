@@ -20,7 +20,7 @@ from scheduler.store.clock import database_now
 from scheduler.store.measuring import measures
 
 PAUSED, UNSERVED = "paused", "unserved"
-"""What may hold up a queue."""
+"""Reasons that may hold up a queue."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

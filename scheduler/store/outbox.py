@@ -98,7 +98,7 @@ def fill(
     """
     Put messages about incidents into the outbox, in short transactions.
 
-    Nothing is done while another sender does it.
+    It returns at once while another sender does it.
     """
     waiting = Waiting._make(connection.execute("find_waiting_alerts")[0])
     if not any(waiting):
@@ -181,31 +181,33 @@ def record_sent(connection: Connection, *, id: str, channel: int, answer: str, s
     failpoints.hit("alerts.sent.after_record")
 
 
-def record_unsent(
-    connection: Connection,
-    *,
-    id: str,
-    channel: int,
-    answer: str,
-    subject: str,
-    delay_seconds: float | None,
-    off: bool = False,
-    unsure: bool = False,
-) -> None:
-    """
-    Record that a channel did not accept a message.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The effects of a message that a channel did not accept."""
 
-    ``delay_seconds``: ``None`` gives it up. ``off`` switches the channel off. ``unsure``: it may have arrived.
-    """
+    delay_seconds: float | None
+    """Until the next try; ``None`` gives the message up."""
+
+    off: bool = False
+    """The channel is switched off."""
+
+    unsure: bool = False
+    """The message may have arrived."""
+
+
+def record_unsent(
+    connection: Connection, *, id: str, channel: int, answer: str, subject: str, refusal: Refusal
+) -> None:
+    """Record that a channel did not accept a message."""
     connection.execute(
         "record_unsent",
         id=id,
         channel=channel,
         answer=answer,
         subject=subject,
-        delay=delay_seconds,
-        off=off,
-        unsure=unsure,
+        delay=refusal.delay_seconds,
+        off=refusal.off,
+        unsure=refusal.unsure,
     )
 
 

@@ -1,8 +1,8 @@
 """
 The vocabulary of the pages for templates.
 
-``scheduler.admin`` is imported when a page is rendered, not before: a theme that renders a widget while its own admin
-base is still being imported loads every library of tags, and our admin classes could not stand on that base yet.
+``scheduler.admin`` is imported when a page is rendered. A theme may render a widget, which loads every library of tags,
+while its own admin base is still being imported. The scheduler's admin classes could not inherit from that base yet.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
-import socket
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -30,6 +28,7 @@ from scheduler.execution.runner import begin, execute
 from scheduler.models import Job, Run
 from scheduler.store.claiming.positions import Positions
 from scheduler.store.liveness import nodes
+from scheduler.store.liveness.nodes import Announcement
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions.django_session import DjangoSession
@@ -85,17 +84,15 @@ class InlineNode:
         """Number of bodies that ended."""
 
     def __enter__(self) -> InlineNode:
-        nodes.register(
-            self._session,
+        announcement = Announcement(
             node=self.identity.node,
             name=NAME,
-            host=socket.gethostname(),
-            pid=os.getpid(),
             version=__version__,
             executors={name: pool.size for name, pool in self._pools.items()},
             tasks=registry.names(),
             tzdata=zone_rules.release(),
         )
+        nodes.register(self._session, announcement=announcement)
         return self
 
     def __exit__(self, *_: object) -> None:

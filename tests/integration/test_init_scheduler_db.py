@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,20 @@ def cluster() -> Iterator[Cluster]:
     with Cluster(password="right") as cluster:
         cluster.psql("CREATE DATABASE learning")
         yield cluster
+
+
+@pytest.fixture(scope="module")
+def migrated(cluster: Cluster) -> Callable[[str], str]:
+    """Return what makes a database in which somebody has applied the migrations, and no more, and gives its address."""
+    cluster.psql("CREATE DATABASE migrated")
+    done = manage("migrate", "--verbosity", "0", url=cluster.url("migrated"))
+    assert done.returncode == 0, done.stderr
+
+    def make(name: str) -> str:
+        cluster.psql(f"CREATE DATABASE {name} TEMPLATE migrated")
+        return cluster.url(name)
+
+    return make
 
 
 def command(*arguments: str, url: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -107,36 +121,31 @@ class TestInitSchedulerDb:
         assert [(result.returncode, result.stderr) for result in results] == [(0, "")] * 4
         assert all("job_count: 1" in result.stdout for result in results)
 
-    def test_makes_the_job_that_cleans_up_whoever_applied_the_migrations(self, cluster: Cluster) -> None:
-        cluster.psql("CREATE DATABASE migrated_before")
-        url = cluster.url("migrated_before")
-        assert manage("migrate", "--verbosity", "0", url=url).returncode == 0
+    def test_makes_the_job_that_cleans_up_whoever_applied_the_migrations(self, migrated: Callable[[str], str]) -> None:
+        url = migrated("migrated_before")
 
         assert "job_count: 1" in command(url=url).stdout
         assert "job_count: 1" in command(url=url).stdout
 
-    def test_makes_no_job_again_that_somebody_deleted(self, cluster: Cluster) -> None:
-        cluster.psql("CREATE DATABASE tidy")
-        url = cluster.url("tidy")
-        command(url=url)
+    def test_makes_no_job_again_that_somebody_deleted(self, cluster: Cluster, migrated: Callable[[str], str]) -> None:
+        url = migrated("tidy")
+        assert "job_count: 1" in command(url=url).stdout
         cluster.psql("DELETE FROM scheduler_job", database="tidy")
 
         assert "job_count: 0" in command(url=url).stdout
 
-    def test_makes_the_job_where_an_earlier_installation_left_its_row(self, cluster: Cluster) -> None:
-        cluster.psql("CREATE DATABASE installed_again")
-        url = cluster.url("installed_again")
-        command(url=url)
+    def test_makes_the_job_where_an_earlier_installation_left_its_row(self, migrated: Callable[[str], str]) -> None:
+        url = migrated("installed_again")
+        assert "job_count: 1" in command(url=url).stdout
         assert manage("migrate", "scheduler", "zero", "--verbosity", "0", url=url).returncode == 0
 
         assert "job_count: 1" in command(url=url).stdout
 
-    def test_says_that_a_table_was_removed(self, cluster: Cluster) -> None:
-        cluster.psql("CREATE DATABASE damaged")
-        assert command(url=cluster.url("damaged")).returncode == 0
+    def test_says_that_a_table_was_removed(self, cluster: Cluster, migrated: Callable[[str], str]) -> None:
+        url = migrated("damaged")
         cluster.psql("DROP TABLE scheduler_node CASCADE", database="damaged")
 
-        result = command(url=cluster.url("damaged"))
+        result = command(url=url)
 
         assert "Tables of the scheduler are missing" in refusal(result)
 

@@ -25,6 +25,7 @@ from scheduler.models import Job, Run
 from scheduler.services import jobs
 from scheduler.store.claiming import claims
 from scheduler.store.liveness import nodes
+from scheduler.store.liveness.nodes import Announcement
 from scheduler.store.recording import finishing, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
@@ -60,9 +61,8 @@ class Node:
     def be_born(self, now: datetime) -> None:
         self.id = str(uuid4())
         self.queued, self.running = [], []
-        nodes.register(
-            self.session, node=self.id, name="n", host="h", pid=1, version="1", executors={}, tasks=[TASK], now=now
-        )
+        announcement = Announcement(node=self.id, name="n", version="1", executors={}, tasks=[TASK])
+        nodes.register(self.session, announcement=announcement, now=now)
         self.lease_until = now + LEASE
 
 

@@ -37,9 +37,6 @@ WIDE_FUNCTIONS = {
     "scheduler/outgoing/requests.py:request": "one argument for each part of a request",
     "scheduler/api/schema.py:operation": "one argument for each part of an operation in the API's document",
     "scheduler/store/claiming/claims.py:claim_due": "the bounds of a claim, and the clock",
-    "scheduler/store/liveness/nodes.py:register": "one argument for each column of a node",
-    "scheduler/store/measuring/measures.py:report": "one argument for each column of the measures",
-    "scheduler/store/outbox.py:record_unsent": "one argument for each column of a message that was not sent",
     "scheduler/execution/batching.py:Batcher.__init__": "the bounds of a batch and of the backlog",
 }
 

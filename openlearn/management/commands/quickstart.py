@@ -106,7 +106,7 @@ class Command(SafeCommand):
         self._conclude(progress, until_runs=until_runs, timeout=timeout)
 
     def _check_database(self, *, may_be_external: bool) -> None:
-        """Let nobody fill a database of production because its address is still set in the shell."""
+        """Refuse to fill a database of production whose address is still set in the shell."""
         if self._is_embedded or may_be_external:
             return
         database = settings.DATABASES["default"]

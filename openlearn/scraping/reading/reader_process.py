@@ -1,8 +1,8 @@
 """
 Read feeds and pages in processes of their own, with a limit of time and memory for each.
 
-Parsers meet some input that costs them hours, part of it in one regular expression, during which no other thread of
-Python runs: a node that read such a feed in a thread could not even report that it is alive.
+Some input costs parsers hours, part of it in one regular expression, during which other threads of Python do not run. A
+node that read such a feed in a thread could not even report that it is alive.
 
 A reader (``python -m openlearn.scraping.reading.reader_process``) reads one document after another and ends with its
 standard input. Django's settings are not loaded. Starting one takes as long as reading some dozens of feeds: up to two

@@ -16,7 +16,11 @@ _MOST = 10
 
 
 def rows(request: HttpRequest, queues: Sequence[QueueView]) -> list[dict[str, Any]]:
-    """Return the queues with the oldest waiting runs first. Empty: there is no queue to tell apart, or to see."""
+    """
+    Return the queues with the oldest waiting runs first.
+
+    Empty if the only queue is the default one, or if the user may not see queues.
+    """
     if not request.user.has_perm("scheduler.view_queue") or all(queue.name == DEFAULT_QUEUE for queue in queues):
         return []
     ordered = sorted(queues, key=lambda queue: (-(queue.oldest or 0.0), queue.name))

@@ -32,6 +32,7 @@ def context(request: HttpRequest, job: Job) -> dict[str, Any]:
         "version": version.number if version else None,
         "parameters": instances.stored_masked(row) if version else None,
         "drift": _shown(job, declarations.drift(job=job)),
+        "kept": _shown(job, declarations.kept(job=job)),
         "may_change": request.user.has_perm("scheduler.change_job"),
         "take": addresses.job_action("take", job.pk),
         "keep": addresses.job_action("keep", job.pk),
@@ -81,7 +82,7 @@ def detaching(request: HttpRequest, job: Job) -> tuple[Question, Any]:
 
 
 def _question(job: Job, *, title: str, button: str, act: Any) -> tuple[Question, Any]:
-    shown = _shown(job, declarations.drift(job=job))
+    shown = _shown(job, declarations.drift(job=job) or declarations.kept(job=job))
     effects = [_("%(label)s: declared as %(old)s, set to %(new)s") % each for each in shown]
     question = Question(title=title % job.name, effects=effects, button=button, back=addresses.job(job.pk))
     return question, act

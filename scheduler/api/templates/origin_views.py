@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from rest_framework.request import Request
@@ -16,7 +17,7 @@ from scheduler.api.view import Resource
 from scheduler.core.declarations import REMOVED
 from scheduler.core.states import Via
 from scheduler.core.tasks.registry import registry
-from scheduler.errors import JobNotFound
+from scheduler.errors import InvalidRequest, JobNotFound
 from scheduler.models import Declaration, Job
 from scheduler.services import declarations, jobs, masking
 from scheduler.services.queries import representations
@@ -46,7 +47,7 @@ class OriginViews(Resource):
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.DriftChoice)
         job = jobs.get(id=id)
-        _of(job)
+        _check_fields(_of(job), body.fields)
         taken = declarations.take(job=job, fields=body.fields, actor=self.actor(request), via=Via.API)
         return Response(representations.jobs(rows=[taken])[0])
 
@@ -56,7 +57,7 @@ class OriginViews(Resource):
         parsing.query(request, Nothing)
         body = parsing.body(request, shapes.DriftChoice)
         job = jobs.get(id=id)
-        _of(job)
+        _check_fields(_of(job), body.fields)
         declarations.keep(job=job, fields=body.fields)
         return Response(_declaration(job))
 
@@ -89,6 +90,14 @@ def _of(job: Job) -> Declaration:
     if row is None:
         raise JobNotFound(f"“{job.name}” is neither declared nor an instance of a template.")
     return row
+
+
+def _check_fields(row: Declaration, fields: Iterable[str]) -> None:
+    """:raises InvalidRequest: a field is not declared"""
+    unknown = [field for field in fields if field not in row.declared]
+    if unknown:
+        detail = f"“{unknown[0][:64]}” is not a declared field. There are: {', '.join(row.declared)}."
+        raise InvalidRequest(detail, problems=({"pointer": "/fields", "code": "unknown_field", "detail": detail},))
 
 
 def _declaration(job: Job) -> dict[str, Any]:

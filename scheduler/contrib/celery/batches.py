@@ -9,7 +9,7 @@ from scheduler.untouched import json, time
 
 
 class Batch(Protocol):
-    """What a channel does beside publishing."""
+    """The methods of a channel beside publishing."""
 
     def finish(self, sent: int, *, deadline: float) -> None:
         """Return when the broker has this many further messages."""

@@ -2,7 +2,7 @@
 Planning fire times of which calendars leave some out.
 
 Due fire times form stretches: of each, either all may run, or all are left out for one reason. A stretch that is left
-out is one skipped row. The others are planned as if there were no calendar, with two differences. With
+out is one skipped row. The others are planned as without a calendar, with two differences. With
 ``coalesce``, only the last of them runs: those before it are folded, and have rows that say so, because a row must not
 cover what another one covers. And a run that waits for its turn stands for fire times up to the next one left out.
 """

@@ -17,7 +17,7 @@ class EndedRun(NamedTuple):
 class Adapter(Protocol):
     """
     Calls a task as its framework does. Its functions get JSON values: annotations are the contract for people who fill
-    in a form, and convert nothing.
+    in a form, and do not convert values.
     """
 
     @property

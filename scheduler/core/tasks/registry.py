@@ -86,11 +86,13 @@ class Registry:
         if task is None:
             task = self._from_allowed_module(name)
         if task is None:
-            close = difflib.get_close_matches(name, self._tasks, n=1)
-            hint = [hints.DID_YOU_MEAN(name=close[0])] if close else []
             unknown = error_messages.UNREGISTERED_TASK(name=name)
-            raise UnknownTask(row(" ", [unknown, *hint, error_messages.IS_ITS_APP_INSTALLED()]))
+            raise UnknownTask(row(" ", [unknown, *self._hint(name), error_messages.IS_ITS_APP_INSTALLED()]))
         return task
+
+    def _hint(self, name: str) -> list[Any]:
+        close = difflib.get_close_matches(name, self._tasks, n=1)
+        return [hints.DID_YOU_MEAN(name=close[0])] if close else []
 
     def name_of(self, function: Callable[..., Any] | str | object) -> str:
         """
@@ -114,11 +116,7 @@ class Registry:
                 return task.name
         if self._from_allowed_module(reference) is not None:
             return reference
-        raise UnknownTask(
-            error_messages.NOT_A_TASK(
-                name=f"{reference}",
-            )
-        )
+        raise UnknownTask(row(" ", [error_messages.NOT_A_TASK(name=reference), *self._hint(reference)]))
 
     def all(self) -> tuple[Task, ...]:
         """Every registered task, by name."""

@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from scheduler.core.states import RunState, Via
 from scheduler.core.triggers.zones import zone_named
 from scheduler.logbook import visible
 from scheduler.management import bulk_jobs, declared, edited, imported, printing, reading
-from scheduler.management.terminal import SafeCommand
+from scheduler.management.declared import PlanningCommand
 from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.jobs import bulk, transfer
@@ -29,12 +28,11 @@ _CHANGE_COLUMNS = ("id", "changed_at", "version", "action", "actor", "via", "wha
 _COLUMNS = ("id", "name", "state", "task", "when", "next_run_time")
 
 
-class Command(SafeCommand):
+class Command(PlanningCommand):
     help = (
         "List, show, create, edit, clone, delete, run, pause, resume, export and import jobs, and show their history. "
         "Exit code 0: done; 1: refused; 2: could not ask."
     )
-    _is_understood = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         words = printing.words(parser)
@@ -49,20 +47,11 @@ class Command(SafeCommand):
         _add_changing_words(add)
         _add_file_words(add)
 
-    def run_from_argv(self, argv: list[str]) -> None:
-        try:
-            super().run_from_argv(argv)
-        except SystemExit as left:
-            # Exit code 2 of a plan means changes: a mistyped option must not look like them.
-            if argv[2:3] == ["plan"] and left.code == printing.NOT_ASKED and not self._is_understood:
-                sys.exit(printing.REFUSED)
-            raise
+    def is_plan(self, argv: Sequence[str]) -> bool:
+        return list(argv[2:3]) == ["plan"]
 
     def handle(self, *, word: str, **options: Any) -> None:
-        self._is_understood = True
-        # Neither must a database that is away.
-        not_asked = printing.REFUSED if word == "plan" else printing.NOT_ASKED
-        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options), not_asked=not_asked)
+        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options), is_plan=word == "plan")
 
     def _list(
         self,

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,21 @@ from django.core.management.base import CommandError, CommandParser
 
 from scheduler.core.states import Via
 from scheduler.management import declared, printing, reading
-from scheduler.management.terminal import SafeCommand
+from scheduler.management.declared import PlanningCommand
 from scheduler.models import Template, TemplateVersion
 from scheduler.services import jobs as all_jobs
 from scheduler.services import templates, transactions
 from scheduler.services.declarations import Step, Synchronisation
+from scheduler.services.declarations.file_lines import Loader
 from scheduler.services.templates import from_jobs, instances, predefined, providers, transfer, upgrades
 
 _FIELDS = {"slug", "title", "description", "parameters", "body", "note"}
 
 
-class Command(SafeCommand):
+class Command(PlanningCommand):
     help = (
         "List, show and load templates of jobs, create their instances, and upgrade them. "
-        "Exit code 0: done; 1: refused; 2: wrong usage, or a dry run that has changes."
+        "Exit code 0: done; 1: refused; 2: wrong usage. Of a dry run 0: up to date; 2: changes; 1: anything else."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -83,8 +84,12 @@ class Command(SafeCommand):
         detach = add("detach", "Let instances be ordinary jobs.")
         detach.add_argument("jobs", nargs="+", metavar="JOB")
 
+    def is_plan(self, argv: Sequence[str]) -> bool:
+        return "--dry-run" in argv
+
     def handle(self, *, word: str, **options: Any) -> None:
-        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options))
+        is_plan = options.get("dry_run", False)
+        printing.guarded(lambda: getattr(self, f"_{word.replace('-', '_')}")(**options), is_plan=is_plan)
 
     def _list(self, *, output: str, **_: Any) -> None:
         rows = [_shown(template) for template in templates.all_templates()]
@@ -127,13 +132,13 @@ class Command(SafeCommand):
     def _plan_version(self, template: Template | None, *, body: Any, parameters: Any, as_json: bool) -> None:
         if template is None:
             templates.check(parameters=list(parameters), body=body)
-            raise CommandError("The template would be created. It has no instances yet.", returncode=declared.CHANGES)
+            raise printing.Changes("the template would be created. It has no instances yet.")
         draft = upgrades.draft(template=template, body=body, parameters=parameters)
         found = upgrades.plan(version=draft)
         declared.report(found, as_json=as_json, out=self.stdout, err=self.stderr, style=self.style)
         declared.refuse(found)
         if found.has_changes:
-            raise CommandError("“load” adds the version, and “upgrade” then makes these changes.", returncode=2)
+            raise printing.Changes("“load” adds the version, and “upgrade” then makes these changes.")
 
     def _create(self, *, slug: str, job: str, set: list[str], output: str, **_: Any) -> None:
         version = templates.current(slug=slug)
@@ -221,7 +226,7 @@ class Command(SafeCommand):
         declared.report(found, as_json=as_json, out=self.stdout, err=self.stderr, style=self.style)
         declared.refuse(found)
         if dry_run and found.has_changes:
-            raise CommandError("There are changes. The same command without --dry-run carries them out.", returncode=2)
+            raise printing.Changes("the same command without --dry-run carries them out.")
 
     def _print(self, document: Any, output: str, *, columns: tuple[str, ...] = ()) -> None:
         if output == "json":
@@ -268,7 +273,7 @@ def _pair(text: str) -> tuple[str, Any]:
 
 def _parsed(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(reading.text(path))
+        found = yaml.load(reading.text(path), Loader=Loader)  # noqa: S506 - a SafeLoader
     except (yaml.YAMLError, RecursionError) as error:
         raise CommandError(f"{path} is not valid YAML: {error}.", returncode=printing.NOT_ASKED) from None
     return found if isinstance(found, dict) else {}

@@ -32,7 +32,7 @@ from scheduler.services.alerts.switches import Ping
 from scheduler.signals import incident_closed, incident_opened
 from scheduler.store import outbox
 from scheduler.store.clock import database_now
-from scheduler.store.outbox import Leased
+from scheduler.store.outbox import Leased, Refusal
 from scheduler.store.sessions.connections import Connection
 from scheduler.telemetry import events
 
@@ -244,13 +244,9 @@ class Sender(Loop):
         chance = random.random()  # noqa: S311 - it spreads load and keeps no secret
         is_last = leased.attempts >= GIVE_UP_AFTER or answer.gone
         delay = None if is_last else delay_before_next_try(attempts=leased.attempts, chance=chance)
-        outbox.record_unsent(
-            self._connection,
-            **about,  # type: ignore[arg-type]
-            delay_seconds=None if delay is None else delay.total_seconds(),
-            off=answer.gone,
-            unsure=answer.unsure,
-        )
+        seconds = None if delay is None else delay.total_seconds()
+        refusal = Refusal(delay_seconds=seconds, off=answer.gone, unsure=answer.unsure)
+        outbox.record_unsent(self._connection, **about, refusal=refusal)  # type: ignore[arg-type]
         logger.warning(events.ALERTS_NOT_SENT, extra={**facts, "error": answer.text, "given_up": is_last})
 
     def _follow_plans(self) -> None:

@@ -17,7 +17,7 @@ from scheduler.core import reasons, triggers
 from scheduler.core.states import Via
 from scheduler.services.declarations import applying, objects, planning
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
-from scheduler.services.declarations.drifting import drift, drifted_jobs, keep, of_job, take
+from scheduler.services.declarations.drifting import drift, drifted_jobs, keep, kept, of_job, take
 from scheduler.services.declarations.instancing import with_instances
 from scheduler.services.declarations.steps import Action, Options, Step
 from scheduler.store.jobs.authorship import Author
@@ -32,6 +32,7 @@ __all__ = [
     "drift",
     "drifted_jobs",
     "keep",
+    "kept",
     "of_job",
     "plan",
     "take",
@@ -64,6 +65,7 @@ def plan(*, options: Options = Options(), collected: Collected | None = None) ->
     keys = frozenset(declaration.key for declaration in collected.declarations)
     with triggers.parsing_once():
         steps += planning.decide(declarations=collected.declarations, keys=keys, options=options)
+    steps = list(planning.with_known_calendars(steps))
     if collected.is_complete and not collected.errors:
         steps += planning.dropped(declarations=collected.declarations, options=options, owner=collected.owner)
         steps += objects.dropped(declared=collected.objects, **about)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from scheduler import conf, schedules
 from scheduler.core.declarations import Declaration, DeclaredInstance, DeclaredObject, OnConflict, read_trigger
+from scheduler.core.jobs import ids
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import SchedulerError, UnusableDeclaration
 from scheduler.services.declarations import files
@@ -69,8 +70,8 @@ def collect() -> Collected:
         instances += contents.instances
     origins = _origins((*found, *instances))
     return Collected(
-        declarations=tuple(_once(found, origins, errors)),
-        instances=tuple(_once(instances, origins, errors)),
+        declarations=tuple(_once(_with_ids(found, errors), origins, errors)),
+        instances=tuple(_once(_with_ids(instances, errors), origins, errors)),
         objects=tuple(_once_of_kind(objects, errors)),
         errors=tuple(errors),
     )
@@ -123,6 +124,17 @@ def _origins(found: Iterable[_Declared]) -> dict[str, list[str]]:
     for each in found:
         origins.setdefault(each.key, []).append(each.origin)
     return origins
+
+
+def _with_ids(found: Iterable[Declared], errors: list[LoadError]) -> Iterator[Declared]:
+    """Leave out what has a key that cannot be the id of a job, with an error for each."""
+    for each in found:
+        try:
+            ids.checked(each.key)
+        except SchedulerError as error:
+            errors.append(LoadError(source=each.source, origin=each.origin, text=error.message))
+        else:
+            yield each
 
 
 def _once(found: Iterable[Declared], origins: Mapping[str, list[str]], errors: list[LoadError]) -> list[Declared]:

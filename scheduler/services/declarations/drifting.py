@@ -28,12 +28,24 @@ def drift(*, job: Job) -> tuple[Drift, ...]:
     return _drift(row=row, job=job)
 
 
+def kept(*, job: Job) -> tuple[Drift, ...]:
+    """Return the fields that a person changed and chose to keep."""
+    row = of_job(id=job.pk)
+    if row is None or not row.is_declared:
+        return ()
+    return tuple(each for each in _differing(row=row, job=job) if each.field in row.kept)
+
+
 def _drift(*, row: Row, job: Job) -> tuple[Drift, ...]:
+    return tuple(each for each in _differing(row=row, job=job) if each.field not in row.kept)
+
+
+def _differing(*, row: Row, job: Job) -> tuple[Drift, ...]:
     present = comparing.stored(job)
     return tuple(
         Drift(field=name, declared=value, stored=present.get(name, REMOVED))
         for name, value in row.declared.items()
-        if name not in row.kept and not comparing.is_same(name, value, present.get(name, REMOVED))
+        if not comparing.is_same(name, value, present.get(name, REMOVED))
     )
 
 
@@ -55,21 +67,31 @@ def keep(*, job: Job, fields: Iterable[str] = ()) -> tuple[str, ...]:
 
 def take(*, job: Job, fields: Iterable[str] = (), actor: str = "", via: Via | str = Via.CODE) -> Job:
     """
-    Bring fields of a job back to their values at the last synchronisation. Without ``fields``, all that drifted.
+    Bring fields of a job back to their values at the last synchronisation.
 
-    A secret is remembered as a digest, and comes back with the next synchronisation that asks for it.
+    Without ``fields`` all that drifted, or all that a person chose to keep if none did. A secret is remembered as a
+    digest, and comes back with the next synchronisation that asks for it.
     """
-    drifted = {each.field: each.declared for each in drift(job=job)}
+    drifted, chosen_to_keep = drift(job=job), kept(job=job)
+    wanted = set(fields) or {each.field for each in drifted or chosen_to_keep}
     chosen = {
-        name: value
-        for name, value in drifted.items()
-        if (not fields or name in set(fields)) and not comparing.is_digest(value)
+        each.field: each.declared
+        for each in (*drifted, *chosen_to_keep)
+        if each.field in wanted and not comparing.is_digest(each.declared)
     }
     if not chosen:
         return job
+    _forget_kept(id=job.pk, fields=chosen)
     plain = {name: comparing.opened(value) for name, value in job.kwargs.items()}
     changes = unflatten(chosen, kwargs=plain)
     return jobs.update(job=job, actor=actor, via=via, reason=reasons.DECLARED_VALUE_TAKEN(), **changes)
+
+
+def _forget_kept(*, id: str, fields: Iterable[str]) -> None:
+    row = of_job(id=id)
+    if row is not None and not set(row.kept).isdisjoint(fields):
+        row.kept = sorted(set(row.kept) - set(fields))
+        row.save(update_fields=["kept"])
 
 
 def drifted_jobs() -> tuple[str, ...]:

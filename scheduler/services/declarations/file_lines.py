@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import date, time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,16 @@ Lines = dict[Place, int]
 
 _ENDS = ("]", "}", '"""', "'''")
 """Marks of which one is in the last line of a TOML statement of several lines."""
+
+
+class Loader(yaml.SafeLoader):
+    """YAML whose dates, instants and times of day are texts, as in YAML 1.2: 12:30 is not the number 750."""
+
+    def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+        tag = super().resolve(kind, value, implicit)  # type: ignore[no-untyped-call]
+        is_number = tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+        is_text = tag == "tag:yaml.org,2002:timestamp" or (is_number and ":" in value)
+        return self.DEFAULT_SCALAR_TAG if is_text else tag
 
 
 def parsed(path: Path) -> tuple[Any, Lines]:
@@ -35,8 +46,8 @@ def parsed(path: Path) -> tuple[Any, Lines]:
     if path.suffix not in (".yaml", ".yml", ".json"):
         raise UnusableDeclaration(f"{path.name} ends in “{path.suffix}”. Allowed: .yaml, .yml, .json and .toml.")
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        document = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=Loader)
+        document = yaml.load(text, Loader=Loader)  # noqa: S506 - a SafeLoader
         lines = dict(_of_yaml(node, ()))
         _refuse_twice(path, node)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
@@ -80,7 +91,7 @@ def _of_yaml(node: yaml.Node | None, place: Place) -> Iterator[tuple[Place, int]
 
 def _toml(path: Path, text: str) -> tuple[Any, Lines]:
     try:
-        document = tomllib.loads(text)
+        document = _without_times(tomllib.loads(text))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UnusableDeclaration(f"{path.name} is not valid TOML: {error}.") from None
     lines: Lines = {}
@@ -88,6 +99,15 @@ def _toml(path: Path, text: str) -> tuple[Any, Lines]:
         for length in range(1, len(place) + 1):  # what a dotted key or a heading begins, too
             lines.setdefault(place[:length], line)
     return document, lines
+
+
+def _without_times(value: Any) -> Any:
+    """Return a value of TOML with its dates, instants and times of day as texts."""
+    if isinstance(value, Mapping):
+        return {name: _without_times(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_times(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date | time) else value
 
 
 def _of_toml(text: str) -> Iterator[tuple[Place, int]]:

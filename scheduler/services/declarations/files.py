@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -61,10 +62,29 @@ def _sentences(path: Path, error: ValidationError, lines: Lines) -> str:
         place = problem["loc"]
         known = next((place[:length] for length in range(len(place), -1, -1) if place[:length] in lines), None)
         line = f", line {lines[known]}" if known is not None else ""
-        told.append(f"{path.name}{line}: {'.'.join(str(part) for part in place) or 'the document'}: {problem['msg']}.")
+        where = ".".join(str(part) for part in place) or "the document"
+        told.append(f"{path.name}{line}: {where}: {_sentence(problem)}")
     if len(problems) > _MOST_ERRORS:
         told.append(f"{len(problems) - _MOST_ERRORS} more errors follow.")
     return "\n".join(told)
+
+
+def _sentence(problem: Any) -> str:
+    """Return what is wrong with a value. A key that is unknown is probably a known one, mistyped."""
+    place = problem["loc"]
+    if problem["type"] == "missing":
+        return "It is required."
+    if problem["type"] != "extra_forbidden":
+        return f"{problem['msg']}."
+    known = list(File.model_fields)
+    if len(place) > 1:
+        known = list(get_args(File.model_fields[place[0]].annotation)[1].model_fields)
+    close = difflib.get_close_matches(str(place[-1]), known, n=1)
+    return (
+        f"The key is unknown. Did you mean “{close[0]}”?"
+        if close
+        else f"The key is unknown. Allowed: {', '.join(known)}."
+    )
 
 
 def _declaration(path: Path, key: str, entry: Any, lines: Lines) -> Declaration:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,9 +10,11 @@ from scheduler import conf
 from scheduler.core import definition
 from scheduler.core.declarations import REMOVED, Declaration, Merge, OnConflict, is_older, merge
 from scheduler.core.states import JobState
+from scheduler.core.triggers.calendars import contents
 from scheduler.errors import SchedulerError, UnusableDeclaration
 from scheduler.models import Declaration as Row
 from scheduler.models import Job
+from scheduler.services.calendars.transfer import named_by
 from scheduler.services.declarations import comparing
 from scheduler.services.declarations.steps import Action, Options, Step
 from scheduler.store.jobs import rows
@@ -201,6 +203,24 @@ def _is_current(row: Row | None, declaration: Declaration, noted: Mapping[str, A
         and row.template_version_id == declaration.template_version
         and row.declared == noted
     )
+
+
+def with_known_calendars(steps: Sequence[Step]) -> Iterator[Step]:
+    """Refuse the steps of a plan whose triggers name a calendar that neither exists nor is created by the plan."""
+    created = {step.key for step in steps if step.kind == "calendar" and step.action is Action.CREATE}
+    named = [_calendars(step) for step in steps]
+    wanted = frozenset[str]().union(*named) - created
+    known = created | set(contents.present(wanted)) if wanted else created
+    for step, names in zip(steps, named, strict=True):
+        unknown = sorted(names - known)
+        text = contents.unknown(unknown[0], key="trigger").message if unknown else ""
+        yield replace(step, action=Action.REFUSED, text=text) if unknown else step
+
+
+def _calendars(step: Step) -> frozenset[str]:
+    """Return the calendars that the trigger will have which a step writes to a job."""
+    is_written = step.kind == "job" and step.has_changes and "trigger" in step.written
+    return frozenset(named_by(trigger=step.written["trigger"])) if is_written else frozenset()
 
 
 def dropped(*, declarations: Iterable[Declaration], options: Options, owner: str) -> Iterator[Step]:

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from scheduler.core import reasons
 from scheduler.core.declarations import Declaration, OnConflict
+from scheduler.core.jobs import ids
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import InvalidParameters, JobNotFound, SchedulerError, UnusableDeclaration
 from scheduler.messages import phrase
@@ -202,6 +203,7 @@ def _collected(version: TemplateVersion, rows: str, given: Iterable[tuple[str, M
         try:
             if key in found:
                 raise InvalidParameters(phrase("The key “{key}” is there twice.", key=key))
+            ids.checked(key)
             found[key] = replace(
                 declaration(version=version, key=key, values=values, owner=owner), source=rows, origin=origin
             )

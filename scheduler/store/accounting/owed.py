@@ -31,7 +31,7 @@ _MOST_ROWS = 500
 """Rows that one step reads or writes. The next step continues with the rest of the window."""
 
 _LOCK = 0x5C4ED0E
-"""One node at a time: two windows of a job that is gone may overlap, and there is no job to lock."""
+"""One node at a time: two windows of a deleted job may overlap, and its row cannot be locked any more."""
 
 _INSTANT = timedelta(microseconds=1)
 _MOST_COALESCED = 2**31 - 1

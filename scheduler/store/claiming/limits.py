@@ -1,8 +1,8 @@
 """
-Limits by key: which runs may start, which wait, and who goes on when there is room.
+Limits by key: the runs that may start, those that wait, and those that go on when there is room.
 
 One node decides at a time, for all keys, in a short transaction. The others pass by and ask again in a moment, so that
-a node that hangs keeps none of them. Statements that serve runs without limits know nothing of it.
+a node that hangs does not stop them. Statements that serve runs without limits do not depend on it.
 """
 
 from __future__ import annotations

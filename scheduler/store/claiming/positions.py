@@ -100,7 +100,7 @@ def count_active(
     """
     Return the active runs of each job that has any, and the least of their numbers.
 
-    ``since``: for each job a number that none of them is below.
+    ``since``: for each job a lower bound of their numbers.
     """
     active: dict[str, Active] = {}
     first: dict[str, int] = {}

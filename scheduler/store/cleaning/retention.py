@@ -70,7 +70,7 @@ def find_old_enqueued_runs(
     """
     Look at the next ``limit`` attempts of enqueued runs, and lock none.
 
-    The days are those of queues that say nothing else.
+    The days are those of queues without a retention of their own.
     """
     bound = orders.uuid7(milliseconds=int(now.timestamp() * 1000), random=0)
     ((last_id, seen, runs),) = database.Statements().execute(

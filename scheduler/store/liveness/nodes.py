@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -34,6 +36,32 @@ class Beat(NamedTuple):
 
     is_drained: bool
     """Somebody wants the node to take no more runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """The facts that a node or a worker states about itself when it starts."""
+
+    node: str
+    """Its id."""
+
+    name: str
+    version: str
+    """The release of the scheduler."""
+
+    executors: Mapping[str, int]
+    """The size of each by name."""
+
+    tasks: Collection[str]
+    queues: Collection[str] = ()
+    """Those that it serves, all of them without any."""
+
+    tzdata: str = ""
+    """The release of its time zone rules. Workers plan no jobs, and are registered without it."""
+
+    kind: NodeKind = NodeKind.NODE
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,38 +98,25 @@ class Reaped:
 def register(
     connection: Connection,
     *,
-    node: str,
-    name: str,
-    host: str,
-    pid: int,
-    version: str,
-    executors: Mapping[str, int],
-    tasks: Collection[str],
-    queues: Collection[str] = (),
-    tzdata: str = "",
-    kind: NodeKind = NodeKind.NODE,
+    announcement: Announcement,
     former: str | None = None,
     now: datetime | None = None,
 ) -> None:
     """
-    Announce a node or a worker that has just started.
-
-    ``queues``: those that it serves, all of them without any. ``tzdata``: the release of its time zone rules. Workers
-    plan no jobs: they have no release, so that nodes do not leave jobs to them.
-    ``former``: the id that it had until it was marked lost.
+    Announce a node or a worker that has just started. ``former``: the id that it had until it was marked lost.
     """
     connection.execute(
         "register_node",
-        node=node,
-        name=name,
-        host=host,
-        pid=pid,
-        version=version,
-        executors=json.dumps(dict(executors)),
-        queues=json.dumps(sorted(queues)),
-        tasks=json.dumps(sorted(tasks)),
-        tzdata=tzdata if kind is NodeKind.NODE else "",
-        kind=kind.value,
+        node=announcement.node,
+        name=announcement.name,
+        host=announcement.host,
+        pid=announcement.pid,
+        version=announcement.version,
+        executors=json.dumps(dict(announcement.executors)),
+        queues=json.dumps(sorted(announcement.queues)),
+        tasks=json.dumps(sorted(announcement.tasks)),
+        tzdata=announcement.tzdata if announcement.kind is NodeKind.NODE else "",
+        kind=announcement.kind.value,
         former=former,
         now=now,
     )

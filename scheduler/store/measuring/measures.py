@@ -56,6 +56,32 @@ class Total:
     lag_buckets: list[int]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnMeasures:
+    """The measures that a node takes of itself: the parameters of ``report_measures.sql``."""
+
+    clock: datetime
+    """The node's."""
+
+    backlog: int
+    """Outcomes that are not recorded yet."""
+
+    backlog_seconds: float
+    tick_seconds: float | None
+    busy: Mapping[str, int]
+    """Bodies that run, by executor."""
+
+    waiting: Mapping[str, int]
+    """Runs that wait for a thread or a process, by executor."""
+
+    connections: int
+    brokers: Mapping[str, Mapping[str, str]]
+    """Those that refuse its messages."""
+
+    memory_bytes: int | None
+    processors: float | None
+
+
 def execute(statement: str, **parameters: Any) -> list[Row]:
     """Run a statement on this thread's connection of the web, and return its rows."""
     with database.cursor() as cursor:
@@ -179,36 +205,11 @@ def totals(*, execute: Execute = execute) -> list[Total]:
     return [Total(**_named(names, row)) for row in execute("measure_counters")]
 
 
-def report(
-    connection: Connection,
-    *,
-    node: str,
-    clock: datetime,
-    backlog: int,
-    backlog_seconds: float,
-    tick_seconds: float | None,
-    busy: Mapping[str, int],
-    waiting: Mapping[str, int],
-    connections: int,
-    brokers: Mapping[str, Mapping[str, str]] | None = None,
-    memory_bytes: int | None = None,
-    processors: float | None = None,
-) -> None:
-    """Say what a node measures of itself. ``clock``: its own. ``brokers``: those that refuse its messages."""
-    connection.execute(
-        "report_measures",
-        node=node,
-        clock=clock,
-        backlog=backlog,
-        backlog_seconds=backlog_seconds,
-        tick_seconds=tick_seconds,
-        busy=json.dumps(dict(busy)),
-        waiting=json.dumps(dict(waiting)),
-        connections=connections,
-        brokers=json.dumps(dict(brokers or {})),
-        memory_bytes=memory_bytes,
-        processors=processors,
-    )
+def report(connection: Connection, *, node: str, measured: OwnMeasures) -> None:
+    """Store the measures that a node took of itself."""
+    facts = {name: getattr(measured, name) for name in OwnMeasures.__dataclass_fields__}
+    documents = {name: json.dumps(dict(facts[name])) for name in ("busy", "waiting", "brokers")}
+    connection.execute("report_measures", node=node, **{**facts, **documents})
 
 
 def jobs(*, execute: Execute = execute) -> tuple[dict[str, int], int]:

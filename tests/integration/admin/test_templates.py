@@ -305,8 +305,14 @@ class TestThePageOfAnInstance:
     def test_keeps_the_own_values_on_request(self, client: Client, job: Job) -> None:
         client.post("/admin/scheduler/job/three/keep/", {"confirmed": "1"})
 
-        assert "set is Mine" not in text(client.get(addresses.job("three")))
+        page = text(client.get(addresses.job("three")))
+        assert "who keeps these values until the source changes them" in page
+        assert "Keep these values" not in page
         assert Job.objects.get().name == "Mine"
+
+        assert "set to Mine" in text(client.post("/admin/scheduler/job/three/take/"))
+        client.post("/admin/scheduler/job/three/take/", {"confirmed": "1"})
+        assert Job.objects.get().name == "Square of 3"
 
     def test_takes_the_declared_values_on_request(self, client: Client, job: Job) -> None:
         asked = text(client.post("/admin/scheduler/job/three/take/"))

@@ -8,7 +8,7 @@ from scheduler.core.alerts import RuleKind
 from scheduler.models import Incident, Mute, Notification
 from scheduler.store import alerts, outbox
 from scheduler.store.clock import database_now
-from scheduler.store.outbox import Leased
+from scheduler.store.outbox import Leased, Refusal
 from scheduler.store.sessions.connections import Connection
 from tests.integration.alerts.happenings import (
     channel,
@@ -149,9 +149,8 @@ class TestAClosing:
         fail(session, node, nightly)
         tell(session)
         (opened,) = claim(session)
-        outbox.record_unsent(
-            session, id=opened.id, channel=opened.channel_id, answer="refused", subject="s", delay_seconds=0.0
-        )
+        about = {"id": opened.id, "channel": opened.channel_id, "answer": "refused", "subject": "s"}
+        outbox.record_unsent(session, **about, refusal=Refusal(delay_seconds=0.0))
         succeed(session, node, nightly)
         tell(session)
 
@@ -181,9 +180,8 @@ class TestAClosing:
         fail(session, node, nightly)
         tell(session)
         (opened,) = claim(session)
-        outbox.record_unsent(
-            session, id=opened.id, channel=opened.channel_id, answer="no", subject="s", delay_seconds=None
-        )
+        about = {"id": opened.id, "channel": opened.channel_id, "answer": "no", "subject": "s"}
+        outbox.record_unsent(session, **about, refusal=Refusal(delay_seconds=None))
 
         succeed(session, node, nightly)
         tell(session)
@@ -345,7 +343,8 @@ class TestAClaim:
         fail(session, node, job())
         tell(session)
         (first,) = claim(session)
-        outbox.record_unsent(session, id=first.id, channel=mail.pk, answer="down", subject="s", delay_seconds=3600.0)
+        about = {"id": first.id, "channel": mail.pk, "answer": "down", "subject": "s"}
+        outbox.record_unsent(session, **about, refusal=Refusal(delay_seconds=3600.0))
         mail.refresh_from_db()
         assert mail.failing_since is not None
 

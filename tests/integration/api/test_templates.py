@@ -142,6 +142,22 @@ class TestTheOriginOfAJob:
         assert (answer.json()["kept"], answer.json()["drift"]) == (["kwargs.number"], [])
         assert three.get("jobs/three").json()["kwargs"] == {"number": 5}
 
+    def test_takes_the_declared_value_of_what_was_kept(self, three: Caller) -> None:
+        three.send("post", "jobs/three/declaration/keep", {})
+
+        answer = three.send("post", "jobs/three/declaration/take", {"fields": ["kwargs.number"]})
+
+        assert answer.json()["kwargs"] == {"number": 3}
+        assert three.get("jobs/three/declaration").json()["kept"] == []
+
+    @pytest.mark.parametrize("way", ["take", "keep"])
+    def test_refuses_a_field_that_is_not_declared(self, three: Caller, way: str) -> None:
+        answer = three.send("post", f"jobs/three/declaration/{way}", {"fields": ["kwargs.number", "numbre"]})
+
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/fields")
+        assert "“numbre” is not a declared field. There are: " in answer.json()["detail"]
+        assert three.get("jobs/three").json()["kwargs"] == {"number": 5}
+
     def test_ends_when_it_is_detached(self, three: Caller) -> None:
         assert three.send("delete", "jobs/three/template").status_code == 204
 

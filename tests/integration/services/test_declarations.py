@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from scheduler import conf, schedules
-from scheduler.core.declarations import Declaration, OnConflict
+from scheduler.core.declarations import Declaration, DeclaredObject, OnConflict
 from scheduler.core.states import JobState
 from scheduler.models import Change, Job, Run
 from scheduler.models import Declaration as Row
-from scheduler.services import declarations, jobs
+from scheduler.services import calendars, declarations, jobs
 from scheduler.services.declarations import Action, Options, Synchronisation
 from scheduler.services.declarations.collecting import Collected, LoadError, collect
 from scheduler.services.queries import job_queries
@@ -30,6 +30,11 @@ from tests.sample_app import django_tasks as sample
 pytestmark = pytest.mark.django_db
 
 CRON = {"type": "cron", "expression": "0 5 * * *", "timezone": "Europe/Berlin"}
+
+
+CLOSED = DeclaredObject(
+    kind="calendar", key="closed", definition={"rules": ["2035-01-01"]}, source="file", origin="here"
+)
 
 
 def declared(key: str = "nightly", **stated: Any) -> Declaration:
@@ -147,6 +152,21 @@ class TestFurtherSynchronisations:
 
         assert (job.kwargs, job.priority) == ({"number": 3}, 5)
         assert declarations.drift(job=job) == ()
+
+    def test_goes_back_to_the_declared_value_of_what_was_kept_when_it_is_named_or_alone(self) -> None:
+        job = jobs.update(job=Job.objects.get(), actor="ada", kwargs={"number": 8})
+        declarations.keep(job=job)
+        job = jobs.update(job=job, actor="ada", name="Mine")
+        synchronise(declared(name="Theirs"))
+        assert [each.field for each in declarations.kept(job=job)] == ["kwargs.number"]
+
+        job = declarations.take(job=job, actor="ada")
+        assert (job.name, job.kwargs) == ("Theirs", {"number": 8})
+        job = declarations.take(job=job, actor="ada")
+        assert (job.kwargs, declarations.kept(job=job)) == ({"number": 3}, ())
+
+        job = jobs.update(job=job, actor="ada", kwargs={"number": 9})
+        assert [each.field for each in declarations.drift(job=job)] == ["kwargs.number"], "it counts again"
 
     def test_takes_the_declared_value_where_the_declaration_asks_for_it(self) -> None:
         jobs.update(job=Job.objects.get(), actor="ada", kwargs={"number": 8})
@@ -355,9 +375,56 @@ class TestSourcesOfDeclarations:
         assert [each.key for each in collect().declarations] == ["nightly"]
 
     @pytest.mark.parametrize(
+        ("name", "text"),
+        [
+            (
+                "jobs.yaml",
+                "jobs:\n"
+                "  noon: {task: sample.nothing, trigger: {type: calendar, days: 1, at: 12:30, start_at: 2035-01-05}}\n"
+                "  once: {task: sample.nothing, trigger: {type: date, run_at: 2035-03-01T09:00:00+01:00}}\n"
+                "calendars:\n"
+                "  closed: {rules: [2035-01-01]}\n",
+            ),
+            (
+                "jobs.toml",
+                '[jobs.noon]\ntask="sample.nothing"\n'
+                'trigger={type="calendar", days=1, at=12:30:00, start_at=2035-01-05}\n'
+                '[jobs.once]\ntask="sample.nothing"\ntrigger={type="date", run_at=2035-03-01T09:00:00+01:00}\n'
+                "[calendars.closed]\nrules = [2035-01-01]\n",
+            ),
+        ],
+    )
+    def test_dates_and_times_need_no_quotes(self, file: Any, name: str, text: str) -> None:
+        """YAML 1.1 would read 12:30 as the number 750."""
+        file(text, name=name)
+
+        done = declarations.apply()
+
+        assert done.errors == ()
+        assert set(actions(done).values()) == {Action.CREATE}
+        assert Job.objects.get(pk="noon").trigger["at"].startswith("12:30")
+        assert Job.objects.get(pk="once").next_run_time == datetime(2035, 3, 1, 8, tzinfo=UTC)
+        assert calendars.get(name="closed").rules == ["2035-01-01"]
+
+    def test_a_section_may_be_empty(self, file: Any) -> None:
+        file("jobs:\ncalendars:\n  closed: {rules: [2035-01-01]}\n")
+
+        assert collect().errors == ()
+
+    @pytest.mark.parametrize(
         ("text", "expected"),
         [
             ("jobs:\n  a:\n    task: sample.nothing\n    triger: '* * * * *'\n", "jobs.yaml, line 4: jobs.a.triger"),
+            ("jobs:\n  a: {taks: x, trigger: y}\n", "jobs.a.taks: The key is unknown. Did you mean “task”?"),
+            ("jobs:\n  a: {trigger: y}\n", "line 2: jobs.a.task: It is required."),
+            ("job: {}\n", "line 1: job: The key is unknown. Did you mean “jobs”?"),
+            ("jobs:\n  x/run: {task: sample.nothing, trigger: 0 5 * * *}\n", "x/run"),
+            ("instances:\n  a: {template: x, zzz: 1}\n", "zzz: The key is unknown. Allowed: on_conflict, template"),
+            (
+                "calendars:\n  a: {rules: [], during: {}, rulez: 1}\n",
+                "rulez: The key is unknown. Did you mean “rules”?",
+            ),
+            ("alert_rules:\n  a: {kind: failing, treshold: 1}\n", "Did you mean “threshold”?"),
             ("jobs:\n  a: [\n", "jobs.yaml, line 3 is not valid YAML"),
             ("jobs:\n  a:\n    task: sample.nothing\n    trigger: 7\n", "line 4"),
             ("jobs:\n  a:\n    task: x\n    trigger: {type: date}\n    timezone: UTC\n", "jobs.yaml:2"),
@@ -416,6 +483,40 @@ class TestATriggerThatCannotBeUsed:
         assert actions(planned(*wrong)) == expected
         assert actions(synchronise(*wrong)) == expected
         assert Job.objects.get().trigger["expression"] == "0 5 * * *"
+
+
+class TestATaskThatDoesNotExist:
+    def test_is_refused_with_the_one_that_was_meant(self) -> None:
+        [step] = planned(declared("one", task="sample.nothin")).steps
+
+        assert step.action is Action.REFUSED
+        assert "Did you mean “sample.nothing”?" in step.text
+
+
+class TestACalendarThatDoesNotExist:
+    def test_is_refused_by_the_plan_as_by_the_apply(self) -> None:
+        synchronise(declared("known"))
+        calendars.create(name="closed", rules=["2035-01-01"])
+        wrong = {"type": "cron", "expression": "0 5 * * *", "not_on": ["closd"]}
+        given = (declared("new", trigger=wrong), declared("known", trigger=wrong))
+
+        assert [step.action for step in planned(*given).steps] == [Action.REFUSED] * 2
+        assert "Did you mean “closed”?" in planned(*given).steps[0].text
+        assert [step.action for step in synchronise(*given).steps] == [Action.REFUSED] * 2
+
+    def test_is_not_missed_when_it_is_declared_beside_the_job(self) -> None:
+        trigger = {"type": "cron", "expression": "0 5 * * *", "not_on": ["closed"]}
+        given = Collected(declarations=(declared("one", trigger=trigger),), errors=(), objects=(CLOSED,))
+
+        assert [step.action for step in declarations.plan(collected=given).steps] == [Action.CREATE] * 2
+
+    def test_of_a_person_who_deleted_it_is_missed(self) -> None:
+        declarations.apply(collected=Collected(declarations=(), errors=(), objects=(CLOSED,)))
+        calendars.remove(calendar=calendars.get(name="closed"))
+        trigger = {"type": "cron", "expression": "0 5 * * *", "not_on": ["closed"]}
+        given = Collected(declarations=(declared("one", trigger=trigger),), errors=(), objects=(CLOSED,))
+
+        assert [step.action for step in declarations.plan(collected=given).steps] == [Action.DELETED, Action.REFUSED]
 
 
 class TestFormerKeys:

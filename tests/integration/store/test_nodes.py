@@ -11,7 +11,7 @@ from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunKind, RunState
 from scheduler.models import Node, Run
 from scheduler.store.liveness import nodes
-from scheduler.store.liveness.nodes import Beat, Reaped
+from scheduler.store.liveness.nodes import Announcement, Beat, Reaped
 from scheduler.store.recording import finishing, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
@@ -48,17 +48,10 @@ def end(session: Connection, run: Run, *, node: str) -> frozenset[int]:
 
 class TestRegister:
     def test_announces_the_node(self, session: Connection, node: str) -> None:
-        nodes.register(
-            session,
-            node=node,
-            name="night",
-            host="h",
-            pid=7,
-            version="1.0",
-            executors={"default": 5},
-            tasks={"b", "a"},
-            now=NOON,
+        announcement = Announcement(
+            node=node, name="night", host="h", pid=7, version="1.0", executors={"default": 5}, tasks={"b", "a"}
         )
+        nodes.register(session, announcement=announcement, now=NOON)
 
         found = Node.objects.get(pk=node)
         assert (found.state, found.started_at, found.heartbeat_at) == (NodeState.RUNNING, NOON, NOON)

@@ -90,6 +90,10 @@ class TestAFileIsRefused:
         with pytest.raises(InvalidCalendar, match=said):
             files.rules_of(content, today=TODAY)
 
+    def test_with_the_event_and_the_property(self) -> None:
+        with pytest.raises(InvalidCalendar, match=r"“1” cannot be used: DTSTART: .*nonsense"):
+            read(event("DTSTART:nonsense"))
+
     @pytest.mark.parametrize(
         ("rule", "said"),
         [

@@ -116,6 +116,11 @@ def current_digests(names: Collection[str], *, key: str) -> dict[str, str]:
     return dict(found)
 
 
+def present(names: Collection[str]) -> frozenset[str]:
+    """Return those of the names that calendars have."""
+    return frozenset(_known.source.digests(names))
+
+
 def unknown(name: str, *, key: str) -> InvalidTrigger:
     """The error for a calendar that does not exist, with the name that was probably meant."""
     close = difflib.get_close_matches(name, _known.source.names(), n=1)

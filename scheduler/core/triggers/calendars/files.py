@@ -94,8 +94,15 @@ def _rules(event: Any, first: date, until: date, steps: _Steps) -> Iterator[str]
     except recurrences.TooFrequent:
         raise InvalidCalendar(error_messages.EVENT_TOO_FREQUENT(title=title), field="file") from None
     except Exception as error:  # noqa: BLE001 - as above
-        problem = " ".join(f"{error or type(error).__name__}".split())[:200]
-        raise InvalidCalendar(error_messages.EVENT_UNUSABLE(title=title, problem=problem), field="file") from None
+        named = title or str(event.get("UID", ""))[:_LONGEST_TITLE] or "?"
+        problem = _problem(event, error)
+        raise InvalidCalendar(error_messages.EVENT_UNUSABLE(title=named, problem=problem), field="file") from None
+
+
+def _problem(event: Any, error: Exception) -> str:
+    """Return what is wrong with an event: what the library noted of its properties, else the error."""
+    noted = "; ".join(f"{name}: {text}" for name, text in event.errors)
+    return " ".join((noted or f"{error or type(error).__name__}").split())[:200]
 
 
 def _days(event: Any, start: date, recurs: Any, until: date, steps: _Steps) -> Iterator[date]:

@@ -36,7 +36,7 @@ def _remarks(trigger: Trigger) -> Iterator[Message]:
 
 
 def _steps(name: str, text: str) -> Iterator[Message]:
-    """Steps begin anew with each minute, hour or day: most of them are no distance."""
+    """Steps begin anew with each minute, hour or day: most of them are not a constant distance."""
     size = _SIZES.get(name)
     for item in text.split(","):
         match = _STEP.fullmatch(item)
