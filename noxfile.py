@@ -30,7 +30,7 @@ CORNERS = (
 )
 """What a change is checked with: each Django with each driver. Another Python steps in for one that is missing."""
 
-ONLY_WITH = {"django-celery-beat": ("5.2", "6.0")}
+ONLY_WITH = {"django-celery-beat": ("5.2", "6.0"), "django-tasks-monitor": ("6.0", "6.1")}
 """Tools of the tests that do not run with every Django. Without them their tests are skipped."""
 
 nox.options.sessions = ["suite", "bare"]
