@@ -37,7 +37,7 @@ class TestATimeoutInAProcess:
 
         assert slow.state == RunState.TIMED_OUT
         assert slow.error == "TimedOut: it took longer than its timeout of 0.5 s; its process was ended."
-        assert overshoot(slow, 0.5) < 5
+        assert overshoot(slow, 0.5) < 30
         assert after.result["square"] == 9
 
 
@@ -52,7 +52,7 @@ class TestATimeoutInAThread:
         other = finished(jobs.run_now(job=job_of("sample.nothing")))
 
         assert spinning.state == RunState.TIMED_OUT
-        assert overshoot(spinning, 0.5) < 5
+        assert overshoot(spinning, 0.5) < 30
         assert "in spin" in spinning.traceback
         assert other.state == RunState.SUCCEEDED
         assert scheduler.node is not None
