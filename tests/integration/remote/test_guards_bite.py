@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from scheduler.core.states import NodeState, RunState
 from scheduler.models import Queue, Run
-from scheduler.remote import taking
+from scheduler.remote.executors import Ring
 from scheduler.store import statements
 from scheduler.store.claiming import rings
 from scheduler.store.sessions.connections import Connection
-from tests.ledger import add_job, add_node, add_run
+from tests.ledger import add_job, add_node, add_run, take_rung
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,12 +37,11 @@ def begins(session: Connection, run: Run, *, node: str | None = None, attempt: i
     taken = rings.take(
         session,
         node=node or worker(),
-        run=run.pk,
-        attempt=attempt,
+        attempts=[Ring(run=run.pk, attempt=attempt, ring=1)],
         tasks=["sample.nothing"],
         limited=["sample.nothing"] if run.kwargs == {"limited": True} else [],
     )
-    return taken is not None
+    return bool(taken)
 
 
 def stamped(session: Connection, **changes: object) -> list[int]:
@@ -155,11 +154,11 @@ def a_locked_run_is_passed_by(session: Connection) -> None:
         other.close()
 
 
-GATE, STAMP, UNSTAMP = "take_rung_run", "stamp_runs_to_ring", "unstamp_runs"
+GATE, STAMP, UNSTAMP = "take_rung_runs", "stamp_runs_to_ring", "unstamp_runs"
 DUE = "AND run.due_at <= coalesce(%(now)s::timestamptz, clock_timestamp())"
 EXPIRES = "AND (run.expires_at IS NULL OR run.expires_at > coalesce(%(now)s::timestamptz, clock_timestamp()))"
 GUARDS: tuple[tuple[str, str, str, Check], ...] = (
-    (GATE, "AND run.attempt = %(attempt)s::int", "AND %(attempt)s IS NOT NULL", another_attempt_does_not_begin),
+    (GATE, "run.attempt = ring.attempt", "true", another_attempt_does_not_begin),
     (GATE, "AND run.state = 'queued'", "", what_was_cancelled_does_not_begin),
     (GATE, "AND run.node IS NULL", "", what_another_worker_has_does_not_begin),
     (GATE, "AND NOT run.held", "", what_is_held_does_not_begin),
@@ -220,4 +219,4 @@ def test_the_guard_is_missed(
 
 def test_a_ring_of_a_worker_is_answered_by_the_gate_alone(session: Connection) -> None:
     run = waiting(rings=1, rung_at=PAST)
-    assert taking.take(session, node=worker(), run=run.pk, attempt=1) is not None
+    assert take_rung(session, node=worker(), run=run.pk, attempt=1) is not None

@@ -19,7 +19,7 @@ from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.models import Node as NodeRow
 from scheduler.models import NodeMeasure, Queue, Run
-from scheduler.remote import executors, taking
+from scheduler.remote import executors
 from scheduler.remote.ringing import Ringers
 from scheduler.services import jobs, runs
 from scheduler.services.queries import health
@@ -32,7 +32,7 @@ from scheduler.store.recording.held_runs import HeldRuns
 from scheduler.store.sessions.connections import Connection
 from tests import bells
 from tests.bells import Broker
-from tests.ledger import add_job, add_node, add_run
+from tests.ledger import add_job, add_node, add_run, take_rung
 from tests.nodes import make_node
 from tests.waiting import wait_until
 
@@ -156,7 +156,7 @@ class TestStamping:
         (first,) = stamp(session, most_inflight=1)
         assert stamp(session, most_inflight=1) == []
 
-        taking.take(session, node=add_node(kind="celery", beat_at=NOW), run=first.id, attempt=1)
+        take_rung(session, node=add_node(kind="celery", beat_at=NOW), run=first.id, attempt=1)
 
         assert len(stamp(session, most_inflight=1)) == 1
 
@@ -242,7 +242,7 @@ class TestTakingStampsBack:
     def test_leaves_what_began_was_cancelled_or_rung_again_meanwhile(self, session: Connection) -> None:
         begun, cancelled, rung = waiting(3)
         found = stamp(session)
-        taking.take(session, node=add_node(kind="celery", beat_at=NOW), run=begun.pk, attempt=1)
+        take_rung(session, node=add_node(kind="celery", beat_at=NOW), run=begun.pk, attempt=1)
         runs.cancel(run=cancelled.pk)
         Run.objects.filter(pk=rung.pk).update(rings=F("rings") + 1)
 
@@ -401,7 +401,7 @@ class TestABrokerThatForgets:
 
         def all_begun() -> bool:
             for run_id in broker.runs():
-                taking.take(session, node=worker, run=run_id, attempt=1)
+                take_rung(session, node=worker, run=run_id, attempt=1)
             ringers.wake()
             return Run.objects.filter(state=RunState.RUNNING).count() == len(expected)
 
@@ -438,7 +438,7 @@ class TestCancelling:
 
         run.refresh_from_db()
         assert run.state == RunState.CANCELLED
-        assert taking.take(session, node=add_node(kind="celery", beat_at=NOW), run=found.id, attempt=1) is None
+        assert take_rung(session, node=add_node(kind="celery", beat_at=NOW), run=found.id, attempt=1) is None
         assert stamp(session, now=NOW + timedelta(hours=1)) == []
 
     def test_many_queued_runs_ends_them_all(self, session: Connection) -> None:
@@ -455,7 +455,7 @@ class TestAnAttemptAfterAnother:
         failed = jobs.run_now(job=job)
         (first,) = stamp(session, now=None)
         node = add_node(kind="celery", beat_at=timezone.now())
-        taking.take(session, node=node, run=failed.pk, attempt=1)
+        take_rung(session, node=node, run=failed.pk, attempt=1)
         ended = Outcome(run_id=failed.pk, state=RunState.FAILED, started=1, finished=2, error="ValueError: no")
         finishing.finish(session, outcomes=[ended], node=node, clock=3)
         HeldRuns().release(session)

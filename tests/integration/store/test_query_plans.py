@@ -152,17 +152,18 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "stamp_runs_to_ring": {"limit": 500, **RINGING},
     "next_ring": RINGING,
     "unstamp_runs": {"runs": array(range(1, 100)), "rings": array([1] * 99)},
-    "take_rung_run": {
-        "run": 1,
-        "attempt": 1,
+    "take_rung_runs": {
+        "runs": array(range(1, 100)),
+        "attempts": array([1] * 99),
         "node": str(NODE),
         "tasks": [TASK],
         "limited": [TASK],
         "now": NOON,
     },
-    "turn_down_run": {
-        "run": 1,
-        "attempt": 1,
+    "waiting_rung_runs": {"runs": array(range(1, 100)), "attempts": array([1] * 99)},
+    "turn_down_runs": {
+        "runs": array(range(1, 100)),
+        "attempts": array([1] * 99),
         "node": str(NODE),
         "tasks": [TASK],
         "reason_code": "worker_lacks_task",
@@ -177,8 +178,9 @@ STATEMENTS: dict[str, dict[str, Any]] = {
 EXPECTED_INDEXES = {
     "stamp_runs_to_ring": "scheduler_run_to_ring",
     "next_ring": "scheduler_run_to_ring",
-    "take_rung_run": "scheduler_run_pkey",
-    "turn_down_run": "scheduler_run_pkey",
+    "take_rung_runs": "scheduler_run_pkey",
+    "turn_down_runs": "scheduler_run_pkey",
+    "waiting_rung_runs": "scheduler_run_pkey",
     "unstamp_runs": "scheduler_run_pkey",
     "covered": "scheduler_run_of_removed_job",
     "find_covered": "scheduler_run_once_per_fire_time",
