@@ -45,7 +45,7 @@ class NextRing(NamedTuple):
     """Until a run may be rung that has room. Negative: it could be already. Thousands of years: no run waits."""
 
     is_full: bool
-    """Whether runs wait only because as many as allowed were rung and have not begun."""
+    """Whether runs wait only because as many as allowed were rung, or rung again, and have not begun."""
 
 
 def stamp(
@@ -63,7 +63,8 @@ def stamp(
 
     Of each remote executor at most ``most_inflight`` runs are rung and have not begun. A run that was rung
     ``again_seconds`` ago and still waits is rung again, after twice that for the third time, and so on up to
-    ``longest_seconds``. ``None``: another node is stamping runs of this broker.
+    ``longest_seconds``, but after ``again_seconds`` while workers have free places for it. ``None``: another node is
+    stamping runs of this broker.
 
     :raises DatabaseUnavailable: the transaction was rolled back or, if the answer to COMMIT was lost, committed: then
         the runs are rung again

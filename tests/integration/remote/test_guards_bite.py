@@ -154,6 +154,62 @@ def a_locked_run_is_passed_by(session: Connection) -> None:
         other.close()
 
 
+def lost(**changes: object) -> Run:
+    """Write a run whose message was sent for the fifth time half a minute ago."""
+    return waiting(rings=5, rung_at=NOW - timedelta(seconds=30), **changes)
+
+
+def a_worker_that_was_given_up_has_no_places(session: Connection) -> None:
+    lost()
+    worker(state=NodeState.LOST, executors={"celery": 2}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def a_drained_worker_has_no_places(session: Connection) -> None:
+    lost()
+    worker(drained_at=NOW, executors={"celery": 2}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def a_worker_of_another_queue_has_no_places(session: Connection) -> None:
+    lost()
+    worker(executors={"celery": 2}, queues=["other"])
+    assert stamped(session) == []
+
+
+def a_worker_of_another_kind_has_no_places(session: Connection) -> None:
+    lost()
+    worker(kind="tasks", executors={"tasks": 2}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def a_busy_worker_has_no_places(session: Connection) -> None:
+    lost()
+    node = worker(executors={"celery": 1}, queues=["scrape"])
+    waiting(state=RunState.RUNNING, node=node)
+    assert stamped(session) == []
+
+
+def no_more_are_rung_again_than_there_are_places(session: Connection) -> None:
+    lost()
+    lost()
+    worker(executors={"celery": 1}, queues=["scrape"])
+    assert len(stamped(session)) == 1
+
+
+def newer_messages_take_places(session: Connection) -> None:
+    lost()
+    waiting(rings=1, rung_at=NOW)
+    worker(executors={"celery": 1}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def what_was_rung_again_just_now_waits_for_its_answer(session: Connection) -> None:
+    waiting(rings=5, rung_at=NOW - timedelta(seconds=29))
+    worker(executors={"celery": 1}, queues=["scrape"])
+    assert stamped(session) == []
+
+
 GATE, STAMP, UNSTAMP = "take_rung_runs", "stamp_runs_to_ring", "unstamp_runs"
 DUE = "AND run.due_at <= coalesce(%(now)s::timestamptz, clock_timestamp())"
 EXPIRES = "AND (run.expires_at IS NULL OR run.expires_at > coalesce(%(now)s::timestamptz, clock_timestamp()))"
@@ -183,6 +239,19 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         a_broker_is_rung_for_its_own_runs,
     ),
     (STAMP, "* least(%(again_seconds)s", "* 0 * least(%(again_seconds)s", what_was_rung_just_now_is_not_rung_again),
+    (STAMP, "worker.state = 'running'", "true", a_worker_that_was_given_up_has_no_places),
+    (STAMP, "AND worker.drained_at IS NULL", "", a_drained_worker_has_no_places),
+    (
+        STAMP,
+        "AND worker.queues @> to_jsonb(split_part(repeated.executor, ':', 2))",
+        "",
+        a_worker_of_another_queue_has_no_places,
+    ),
+    (STAMP, "AND worker.kind = split_part(repeated.executor, ':', 1)", "", a_worker_of_another_kind_has_no_places),
+    (STAMP, "place.number - busy.number", "place.number", a_busy_worker_has_no_places),
+    (STAMP, "WHEN ranked.place <= ranked.free", "WHEN ranked.free > 0", no_more_are_rung_again_than_there_are_places),
+    (STAMP, "ranked.surplus::int", "0", newer_messages_take_places),
+    (STAMP, "+ interval '1 second' * %(again_seconds)s", "", what_was_rung_again_just_now_waits_for_its_answer),
     (STAMP, "coalesce(inflight.runs, 0)", "0", a_full_queue_is_not_rung),
     (STAMP, "WHERE unrung.place <= unrung.room", "", the_tracks_of_a_queue_share_its_room),
     (STAMP, "AND run.due_at <= clock.now", "", what_is_not_due_is_not_rung),
