@@ -128,6 +128,9 @@ class Run(models.Model):
     result = models.JSONField(_("result"), null=True)
     error = models.TextField(_("error"), null=True)  # noqa: DJ001 - the partial index below asks for NULL
     traceback = models.TextField(_("traceback"), blank=True, default="")
+    output_dropped_at = models.DateTimeField(
+        _("output dropped at"), null=True, help_text=_("When its result, log and traceback were dropped for their age.")
+    )
 
     objects = RunQuerySet.as_manager()
 
