@@ -112,7 +112,8 @@ NO_SUCH_EXECUTOR = declare(
 )
 UNUSABLE_QUEUE = declare(
     "unusable_queue",
-    "The queue “{name}” cannot be used: its name has 1 to {most} characters that can be printed, and no @.",
+    "The queue “{name}” cannot be used: its name has 1 to {most} characters that can be printed, no @, and neither “.” "
+    "nor “..” between slashes.",
     name=str,
     most=int,
 )

@@ -64,7 +64,7 @@ class Duty(ABC):
     every_pass: ClassVar[bool] = False
     """Called in every pass of the loop. Such a duty ends a sleep only by the seconds that it returns."""
 
-    ends_sleep: ClassVar[bool] = True
+    ends_sleep: bool = True
     """Whether the loop wakes up for it. Otherwise it is called when the loop is awake anyway."""
 
     takes_runs: ClassVar[bool] = False

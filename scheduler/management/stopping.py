@@ -9,7 +9,9 @@ import faulthandler
 import logging
 import os
 import signal
+import sys
 import threading
+from typing import Any
 
 from scheduler.loops import spawn
 from scheduler.telemetry import events
@@ -18,6 +20,11 @@ logger = logging.getLogger(__name__)
 
 _EXIT_SECONDS = 1.0
 """The time that a stopped process waits for threads that tasks left behind."""
+
+_STOPPING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
+
+_SENDING = frozenset({"os.kill", "os.killpg", "signal.pthread_kill"})
+"""What Python's audit calls the ways to send a signal."""
 
 
 class StopSignals:
@@ -29,9 +36,8 @@ class StopSignals:
 
     def catch(self) -> None:
         """First of all, so that a signal during start-up stops the node as well."""
-        # A signal that a task makes up is none: it concerns that task, not the node.
-        _thread.interrupt_main = _refuse_to_interrupt
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        refuse_signals_from_inside()
+        for number in sorted(_STOPPING):
             # Under nohup, the end of a terminal is not meant for this process.
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._notice)
@@ -40,6 +46,52 @@ class StopSignals:
         if self.stop.is_set():
             self.hurry.set()
         self.stop.set()
+
+
+def refuse_signals_from_inside() -> None:
+    """
+    From now on, this process refuses signals to stop that come from itself. It is stopped from outside.
+
+    A body of a task, or a library on its behalf, gets an exception, and its run fails. The ways that Python audits are
+    refused under any name. The other two are replaced, so that a module keeps those that it imported by name before.
+    """
+    _thread.interrupt_main = _interrupt_main
+    if signal.raise_signal is not _raise_signal:
+        signal.raise_signal = _raise_signal
+        sys.addaudithook(_audit)
+
+
+def _interrupt_main(signum: int = signal.SIGINT, /) -> None:
+    """Stand in for ``_thread.interrupt_main``."""
+    _refuse(signum)
+
+
+_raise = signal.raise_signal
+
+
+def _raise_signal(signum: int, /) -> None:
+    """Stand in for ``signal.raise_signal``."""
+    if signum in _STOPPING:
+        _refuse(signum)
+    _raise(signum)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if event in _SENDING and arguments[1] in _STOPPING and _is_meant(event, arguments[0]):
+        _refuse(arguments[1])
+
+
+def _is_meant(event: str, target: int) -> bool:
+    """Whether a signal would reach this process."""
+    if event == "signal.pthread_kill":
+        return True
+    if event == "os.killpg":
+        return target in (0, os.getpgrp())
+    return target in (os.getpid(), 0, -1, -os.getpgrp())
+
+
+def _refuse(signum: int) -> None:
+    raise RuntimeError(f"A task cannot stop its node: {signal.Signals(signum).name} was refused.")
 
 
 def end_process_soon() -> None:
@@ -61,11 +113,6 @@ def _leave(is_ending: threading.Event) -> None:
     logger.warning(events.NODE_LEFT_THREADS_BEHIND, extra={"threads": left})
     atexit._run_exitfuncs()
     os._exit(0)
-
-
-def _refuse_to_interrupt(signum: int = signal.SIGINT, /) -> None:
-    """Stand in for ``_thread.interrupt_main`` in a node."""
-    raise RuntimeError(f"A task cannot stop its node: interrupt_main({signum}) was refused.")
 
 
 def show_threads_when_aborted() -> None:

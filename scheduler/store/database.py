@@ -21,6 +21,9 @@ from scheduler.models import Job
 from scheduler.store import statements
 from scheduler.store.sessions.drivers import driver
 
+_IDLE = 0
+"""The transaction status of libpq: there is none."""
+
 
 def tables_alias() -> str:
     """Return the alias of the database that has the jobs and the ledger."""
@@ -46,6 +49,16 @@ def connection() -> Any:
 
 def cursor() -> Any:
     return connection().cursor()
+
+
+def has_transaction() -> bool:
+    """Whether a transaction of the caller's is open on this thread's connection, or the next statement begins one."""
+    opened = connection()
+    if opened.in_atomic_block or not opened.get_autocommit():
+        return True
+    session = opened.connection
+    status: int = getattr(session, "driver_connection", session).info.transaction_status
+    return status != _IDLE  # the caller may have begun one in SQL
 
 
 class Statements:

@@ -21,7 +21,7 @@ class RunColumn(NamedTuple):
     further_attempt: str
     """A retry or a recovery: of ``again`` and of the ``run`` before it."""
     enqueued_run: str
-    """A call of a task: of ``wanted`` and of the ``clock``. The function ``scheduler_enqueue`` repeats these."""
+    """A call of a task: of ``wanted`` and of the ``clock``. The functions that enqueue repeat these."""
 
 
 RUN_COLUMNS = tuple(

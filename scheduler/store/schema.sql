@@ -417,7 +417,7 @@ CREATE TRIGGER scheduler_judge_success
     AFTER DELETE ON scheduler_taskstreak
     FOR EACH ROW EXECUTE FUNCTION scheduler_judge_task();
 
--- Enqueue runs, one for each call of a task. A function, because a session plans it once: most calls enqueue one run.
+-- Enqueue runs, one for each call of a task. A function, because a session plans it once.
 CREATE OR REPLACE FUNCTION scheduler_enqueue(at timestamp with time zone, public_ids uuid[], tasks text[], args text[], kwargs text[], queues text[], tracks text[], priorities integer[], run_after timestamp with time zone[], timeouts double precision[], lifetimes double precision[], unique_keys text[], policies text[], requested_by text[], OUT created_at timestamp with time zone, OUT refused uuid[]) RETURNS record LANGUAGE plpgsql
 AS $$
 #variable_conflict use_column
@@ -459,6 +459,37 @@ BEGIN
     LOOP
         PERFORM pg_notify('scheduler_runs', hint);
     END LOOP;
+END $$;
+
+-- Enqueue one run without a unique key, as most calls do: without arrays and without a conflict to look for.
+CREATE OR REPLACE FUNCTION scheduler_enqueue_run(at timestamp with time zone, public_id uuid, task text, args text, kwargs text, queue text, track text, priority integer, run_after timestamp with time zone, timeout double precision, lifetime double precision, policies text, requested_by text, OUT created_at timestamp with time zone) RETURNS timestamp with time zone LANGUAGE plpgsql
+AS $$
+DECLARE
+    unique_key CONSTANT text := NULL;
+    expires_at timestamptz;
+BEGIN
+    created_at := coalesce(at, statement_timestamp());
+    expires_at := greatest(run_after, created_at) + lifetime * interval '1 second';
+    INSERT INTO scheduler_run (
+           job_id, job_key, job_name, task, args, kwargs, executor, queue, priority, timeout, policies, public_id,
+           unique_key, expires_at, scheduled_at, due_at, covers_from, coalesced, kind, attempt, previous_id,
+           requested_by, state, reason, reason_code, reason_params, held, node, created_at, finished_at, log,
+           traceback)
+    VALUES (NULL, '/' || task, task, task, args::jsonb, kwargs::jsonb, track, queue, priority, timeout, policies::jsonb,
+            public_id, unique_key, expires_at, coalesce(run_after, created_at), coalesce(run_after, created_at), NULL,
+            0, 'enqueued', 1, NULL, requested_by, 'queued', '', '', NULL, false, NULL, created_at, NULL, '', '');
+END $$;
+
+-- Enqueue one run and commit. Its hint has a transaction of its own, which does not wait for the disk: while one with a hint
+-- commits, all others with hints wait.
+CREATE OR REPLACE PROCEDURE scheduler_enqueue_run_now(IN at timestamp with time zone, IN public_id uuid, IN task text, IN args text, IN kwargs text, IN queue text, IN track text, IN priority integer, IN run_after timestamp with time zone, IN timeout double precision, IN lifetime double precision, IN policies text, IN requested_by text, INOUT created_at timestamp with time zone) LANGUAGE plpgsql
+AS $$
+BEGIN
+    created_at := scheduler_enqueue_run(at, public_id, task, args, kwargs, queue, track, priority, run_after, timeout,
+                                        lifetime, policies, requested_by);
+    COMMIT;
+    PERFORM set_config('synchronous_commit', 'off', true);
+    PERFORM pg_notify('scheduler_runs', CASE WHEN run_after > created_at THEN '' ELSE track END);
 END $$;
 
 -- Note a window of fire times that nothing accounts for.

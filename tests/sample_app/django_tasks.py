@@ -65,6 +65,21 @@ def get_result_id(context: Any) -> str:
 
 
 @task(takes_context=True)
+def describe_context(context: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    """Return what the context shows of the result that begins."""
+    result = context.task_result
+    return {
+        "status": str(result.status),
+        "attempt": context.attempt,
+        "args": result.args,
+        "kwargs": result.kwargs,
+        "task": result.task.module_path,
+        "is_started": result.started_at is not None,
+        "is_finished": result.is_finished,
+    }
+
+
+@task(takes_context=True)
 def get_attempt(context: Any, most: int = 3) -> int:
     if context.attempt < most:
         raise Retry("again", after=0)

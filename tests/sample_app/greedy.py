@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import json
 import os
 import resource
+import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -114,3 +117,21 @@ def fork(until: Path, seconds: float) -> None:
         time.sleep(seconds)
         os._exit(0)
     effects.note("end")
+
+
+@task(name="greedy.stop_node")
+def stop_node(way: str, signum: int) -> None:
+    """Tell the node of this run to stop, as if somebody outside had."""
+    ways: dict[str, Callable[[], object]] = {
+        "interrupt_main": lambda: _thread.interrupt_main(signum),
+        "raise_signal": lambda: signal.raise_signal(signum),
+        "kill": lambda: _kill(os.getpid(), signum),
+        "kill_all_beside": lambda: _kill(0, signum),
+        "killpg": lambda: os.killpg(os.getpgrp(), signum),
+        "pthread_kill": lambda: signal.pthread_kill(threading.main_thread().ident or 0, signum),
+    }
+    ways[way]()
+
+
+_kill = os.kill
+"""Under another name, which was bound before any node began."""

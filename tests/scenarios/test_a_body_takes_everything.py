@@ -251,3 +251,27 @@ class TestABodyThatTakes:
         assert node.ended() == 0
         assert not Run.objects.exclude(state="succeeded").exists()
         assert_covered_once(tick)
+
+
+class TestABodyThatTellsItsNodeToStop:
+    WAYS = ("interrupt_main", "raise_signal", "kill", "kill_all_beside", "killpg", "pthread_kill")
+
+    def test_fails_and_the_node_goes_on(self, site: Site) -> None:
+        node = site.start_node()
+        told = [(way, number) for way in self.WAYS for number in (signal.SIGTERM, signal.SIGINT)]
+
+        for way, number in told:
+            id = f"{way}-{number.name}"
+            jobs.run_now(
+                job=jobs.create(
+                    id=id, task="greedy.stop_node", trigger=NOT_SOON, kwargs={"way": way, "signum": int(number)}
+                )
+            )
+            run = site.run(id, state="failed")
+            assert f"A task cannot stop its node: {number.name} was refused." in str(run.error)
+
+        tick = every_second("tick")
+        site.began("tick", count=2)
+        assert site.node_of(node).state == "running"
+        node.stop()
+        assert_nothing_lost_or_doubled(site, tick)

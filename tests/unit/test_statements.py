@@ -93,13 +93,15 @@ class TestTheColumnsOfARun:
         assert len(found) >= 4
         assert {text.split("\n")[0] for lists in found.values() for text in lists} == {"({columns_of_a_run})"}
 
-    def test_are_those_of_the_function_that_enqueues(self) -> None:
+    def test_are_those_of_the_functions_that_enqueue(self) -> None:
         columns = ", ".join(column.name for column in RUN_COLUMNS)
         values = ", ".join(column.enqueued_run for column in RUN_COLUMNS)
+        of_one = values.replace("wanted.", "").replace("clock.now", "created_at")
         schema = " ".join((APP / "store/schema.sql").read_text(encoding="utf-8").split())
 
-        assert schema.count("INSERT INTO scheduler_run (") == 1
+        assert schema.count("INSERT INTO scheduler_run (") == 2
         assert f"INSERT INTO scheduler_run ( {columns}) SELECT {values} FROM" in schema
+        assert f"( {columns}) VALUES ({of_one});" in schema
 
     def test_have_one_constructor_in_python(self) -> None:
         made = re.compile(r"\b(?<!class )Run\(|\bRun\.objects\.(?:create|get_or_create|update_or_create)\(")

@@ -7,11 +7,16 @@ from typing import Any
 from scheduler.core import error_messages
 from scheduler.errors import InvalidName
 
-ACTIONS = ("pause", "resume", "run", "clone", "runs", "next", "changes", "restore")
-"""Words that follow the id of a job in an address."""
+ACTIONS = (
+    *("pause", "resume", "run", "clone", "runs", "next", "changes", "restore", "backfill", "mute"),
+    *("template", "declaration", "declaration/take", "declaration/keep"),
+)
+"""What follows the id of a job in an address."""
 
-RESERVED = ("preview", "bulk", "add")
-"""Words that take the place of an id in an address."""
+RESERVED = ("preview", "bulk", "bulk/background", "add")
+"""What takes the place of an id in an address."""
+
+_ENDS = tuple(f"/{action}" for action in ACTIONS)
 
 
 def checked(id: Any) -> str:
@@ -28,6 +33,6 @@ def checked(id: Any) -> str:
     segments = id.split("/")
     if any(segment in ("", ".", "..") for segment in segments):
         raise InvalidName(error_messages.ID_WITHOUT_A_WORD(id=id[:64]))
-    if id in RESERVED or (len(segments) > 1 and segments[-1] in ACTIONS):
+    if id in RESERVED or id.endswith(_ENDS):
         raise InvalidName(error_messages.ID_IS_TAKEN_BY_ADDRESSES(id=id[:64], word=segments[-1]))
     return id

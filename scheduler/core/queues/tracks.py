@@ -66,6 +66,6 @@ def checked_name(name: object) -> str:
     """
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable() or SEPARATOR in name:
         raise InvalidQueue(error_messages.UNUSABLE_QUEUE(name=str(name)[:LONGEST_NAME], most=LONGEST_NAME))
-    if name != name.strip():
+    if name != name.strip() or not {".", ".."}.isdisjoint(name.split("/")):
         raise InvalidQueue(error_messages.UNUSABLE_QUEUE(name=name, most=LONGEST_NAME))
     return name

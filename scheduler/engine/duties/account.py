@@ -8,12 +8,17 @@ from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.loops import Share
 from scheduler.store.accounting import owed
 from scheduler.store.cleaning import removals, restorations
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
 
 class Account(Duty):
-    """Enter owed fire times as skipped, detach the runs of deleted jobs, and attach those of restored ones."""
+    """
+    Enter owed fire times as skipped, detach the runs of deleted jobs, and attach those of restored ones.
+
+    As long as runs are to be detached, this goes on for half of the time: a job may have millions.
+    """
 
     ends_sleep = False
 
@@ -33,10 +38,12 @@ class Account(Duty):
         self._after = windows[-1] if len(windows) == owed.MOST_WINDOWS else 0
         if windows:
             owed.account(connection, windows=windows, node=node)
-        detached = removals.detach(connection)
-        if self._after or detached or self._attach():
+        began = time.monotonic()
+        self.ends_sleep = removals.detach(connection) > 0
+        took = time.monotonic() - began
+        if self._after or self._attach():
             return 0.0
-        return None
+        return took if self.ends_sleep else None
 
     def _attach(self) -> int:
         if not self._restoring_share.is_due:

@@ -32,7 +32,7 @@ class LookAhead(Duty):
         super().__init__(work, agenda)
         # While a transaction elsewhere is open, the indexes have what was taken or released since.
         self._queues_share = Share(quick_seconds=0.01, rest=20)
-        self._held_share = Share(quick_seconds=0.05, rest=20)
+        self._runs_share = Share(quick_seconds=0.05, rest=20)
         self.soon()
 
     def hear(self, subject: str) -> None:
@@ -59,19 +59,21 @@ class LookAhead(Duty):
         pause_seconds = longest if due.pause is None else self.agenda.duty(Resume).plan(seconds=due.pause)
         if due.run is not None and run_seconds <= job_seconds:
             take.look_again()
-        others = min(run_seconds, held_seconds, pause_seconds, queue_seconds)
+        others = min(run_seconds, held_seconds, pause_seconds, queue_seconds, self._runs_share.seconds or longest)
         seconds = min(job_seconds, others)
         claim.due_again(seconds=seconds, knows_until=time.monotonic() + self._holds(due, seconds, others))
 
     def _next_due(self, executors: list[str]) -> NextDue:
-        looks_at_held = self._held_share.is_due
-        with self._held_share.spent() if looks_at_held else nullcontext():
+        looks_at_runs = self._runs_share.is_due
+        if not looks_at_runs:
+            self.agenda.duty(Take).look_again(executors)  # from where it stopped
+        with self._runs_share.spent() if looks_at_runs else nullcontext():
             return runs.next_due(
                 self.work.connection,
                 tasks=registry.names(),
-                executors=executors,
+                executors=executors if looks_at_runs else (),
                 since=self.work.positions.due_from,
-                held=looks_at_held,
+                held=looks_at_runs,
             )
 
     def _look_at_queues(self, room: Mapping[str, int], paused: Mapping[str, float | None]) -> float:

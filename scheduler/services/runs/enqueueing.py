@@ -8,7 +8,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -32,8 +32,7 @@ _TRIES = 5
 """A run with the same key that has just ended is looked for again so often."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(NamedTuple):
     """One call of a task that is to be enqueued."""
 
     task: str
@@ -48,6 +47,18 @@ class Call:
     requested_by: str = ""
     is_checked: bool = True
     """Whether the arguments are checked against the annotations of the task, as those of a job are."""
+
+
+class Kind(NamedTuple):
+    """A task and policies: everything that all calls with both have in common."""
+
+    task: Task
+    policies: Policies
+    timeout_seconds: float | None
+    lifetime_seconds: float | None
+    stored_policies: str | None
+    most_bytes: int
+    """Of the arguments of one call."""
 
 
 class Enqueued(NamedTuple):
@@ -97,7 +108,7 @@ def enqueue_many(*, calls: Sequence[Call], now: datetime | None = None) -> list[
     """
     if not calls:
         return []
-    wanted = [_order(call) for call in calls]
+    wanted = _orders(calls)
     written = enqueued.enqueue(orders=wanted, now=now)
     refused = frozenset(written.refused or ())
     return [
@@ -135,33 +146,57 @@ def _present_or_new(order: Order, *, now: datetime | None) -> Enqueued:
     raise AlreadyEnqueued(error_messages.UNIQUE_KEY_BUSY(key=f"{order.unique_key}"))
 
 
-def _order(call: Call) -> Order:
+def _orders(calls: Sequence[Call]) -> list[Order]:
+    """Return the orders of calls. Everything that calls have in common is looked up once."""
+    kinds: dict[tuple[str, int], Kind] = {}
+    found = []
+    for call in calls:
+        key = (call.task, id(call.policies))
+        kind = kinds.get(key)
+        if kind is None:
+            kind = kinds[key] = _kind(call)
+        found.append(_order(call, kind))
+    return found
+
+
+def _kind(call: Call) -> Kind:
     task = registry.get(call.task)
     if len(task.name) > orders.LONGEST_TASK:
         raise InvalidName(error_messages.TASK_NAME_TOO_LONG(name=task.name[:64], most=orders.LONGEST_TASK))
     chosen = call.policies or policies_of(task)
     executors.check(chosen.executor)
-    args, kwargs = _stored_arguments(task, call)
+    return Kind(
+        task=task,
+        policies=chosen,
+        timeout_seconds=chosen.timeout_seconds,
+        lifetime_seconds=chosen.lifetime_seconds,
+        stored_policies=chosen.stored(),
+        most_bytes=conf.get().max_arguments_bytes,
+    )
+
+
+def _order(call: Call, kind: Kind) -> Order:
+    args, kwargs = _stored_arguments(kind, call)
     return Order(
         public_id=orders.uuid7(milliseconds=time.time_ns() // 1_000_000, random=secrets.randbits(74)),
-        task=task.name,
+        task=kind.task.name,
         args=args,
         kwargs=kwargs,
-        executor=chosen.executor,
+        executor=kind.policies.executor,
         queue=tracks.checked_name(call.queue),
         priority=_checked_priority(call.priority),
         run_after=None if call.run_after is None else aware(call.run_after),
-        timeout_seconds=chosen.timeout_seconds,
-        lifetime_seconds=chosen.lifetime_seconds,
-        unique_key=_unique_key(chosen, task, call) if chosen.unique else None,
-        policies=chosen.stored(),
+        timeout_seconds=kind.timeout_seconds,
+        lifetime_seconds=kind.lifetime_seconds,
+        unique_key=_unique_key(kind.policies, kind.task, call) if kind.policies.unique else None,
+        policies=kind.stored_policies,
         requested_by=call.requested_by[:150],
     )
 
 
-def _stored_arguments(task: Task, call: Call) -> tuple[str, str]:
+def _stored_arguments(kind: Kind, call: Call) -> tuple[str, str]:
     """Return the positional arguments and those by name as JSON, checked and sealed."""
-    most = conf.get().max_arguments_bytes
+    task, most = kind.task, kind.most_bytes
     args, kwargs = list(call.args), dict(call.kwargs or {})
     if not call.is_checked and not task.secrets:  # mostly: it takes as long as all the rest of an order
         return definitions.encoded_arguments(args=args, kwargs=kwargs, max_bytes=most)

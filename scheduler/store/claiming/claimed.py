@@ -35,7 +35,10 @@ class Claim:
     """The rows that one claim wrote, and the jobs that it found broken."""
 
     jobs: int
-    """Number of due jobs that were planned. If it equals the limit, more may be due, or planning took too long."""
+    """Number of due jobs that were planned."""
+
+    left: int
+    """Number of due jobs that were locked and left to the next claim: these took too long or had too many rows."""
 
     owned: tuple[OwnedRun, ...]
     """Queued runs of this node, to be started: highest priority first, then the oldest."""
@@ -59,6 +62,7 @@ class Claim:
         """Return both as one. When the next job is due is unknown then."""
         return Claim(
             jobs=self.jobs + other.jobs,
+            left=self.left + other.left,
             owned=self.owned + other.owned,
             waiting=self.waiting + other.waiting,
             remote=self.remote | other.remote,
@@ -68,4 +72,4 @@ class Claim:
         )
 
 
-NOTHING = Claim(jobs=0, owned=(), waiting=0, remote=frozenset(), born_finished=(), next_seconds=None, broken=())
+NOTHING = Claim(jobs=0, left=0, owned=(), waiting=0, remote=frozenset(), born_finished=(), next_seconds=None, broken=())

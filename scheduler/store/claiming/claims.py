@@ -31,14 +31,13 @@ from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
-
 _QUICK_SECONDS = 0.2
 """The longest wait of one job among many for rows that others have locked."""
 
 SLICE_SECONDS = 0.1
 """The longest time that one transaction plans. Edits of its jobs wait as long."""
 
-SLICE_ROWS = 2000
+SLICE_ROWS = 500
 """Rows after which one transaction plans no further job: what jobs that were down for long catch up with."""
 
 
@@ -141,10 +140,9 @@ class _Claiming:
             if row.state is not RunState.QUEUED and place in written
         ]
         rollups.roll_up(transaction, runs=born_finished, node=self.node)
-        done = len(plans) + len(broken)
         claimed = _claim(
-            jobs=done if done == len(jobs) else self.due["limit"],
-            next_seconds=jobs[0].next_seconds,
+            jobs,
+            left=len(jobs) - len(plans) - len(broken),
             planned=planned,
             owned=owned,
             written=written,
@@ -261,9 +259,9 @@ def _move(
 
 
 def _claim(
+    jobs: Sequence[DueJob],
     *,
-    jobs: int,
-    next_seconds: float | None,
+    left: int,
     planned: list[tuple[DueJob, PlannedRun]],
     owned: list[bool],
     written: dict[int, OwnedRun],
@@ -284,11 +282,12 @@ def _claim(
             waiting += 1
     mine.sort(key=lambda pair: -pair[0])
     return Claim(
-        jobs=jobs,
+        jobs=len(jobs) - left,
+        left=left,
         owned=tuple(run for _, run in mine),
         waiting=waiting,
         remote=frozenset(remote),
         born_finished=tuple(born_finished),
-        next_seconds=next_seconds,
+        next_seconds=jobs[0].next_seconds,
         broken=tuple(broken),
     )

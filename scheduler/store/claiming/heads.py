@@ -1,10 +1,11 @@
 """
-The heads of the lines in which enqueued runs wait: the place at which a node begins to read each of them.
+The heads of the lines in which runs wait: the place at which a node begins to read each of them.
 
 A run that was taken leaves an entry in the index of waiting runs, which the server keeps while any transaction is older
 than that. As long as it is quick to read a line from its first entry, a node does so. If it takes long, the node
 continues where it stopped, priority by priority, and reads from the first entry in a small share of its time. Only then
-it finds what came out of turn: a run that was given back, a priority that it has not seen, a commit that was late.
+it finds what came out of turn: a run that was given back, a priority that it has not seen, a commit that was late, a
+held run that has its turn. After it found any, that share is larger.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ _QUICK_SECONDS_A_RUN = 0.0005
 
 SHARE = 20
 """Reading from the first entry takes no more than this part of the time."""
+
+_SHARE_IF_FOUND = 2
+"""The same, after it found what came out of turn: more of it may follow, as in a backfill."""
 
 _LATE = timedelta(seconds=2)
 """Runs whose transaction commits later than this after they were written may be found out of turn."""
@@ -44,11 +48,26 @@ class _Line:
 
     whole_at: float = 0.0
     whole_took: float = 0.0
+    has_more_out_of_turn: bool = False
+    """Whether the latest look from the first entry found what one from the places would not have."""
+
     latest: datetime = datetime(1970, 1, 1, tzinfo=UTC)
     """The latest due time of a run that was taken."""
 
     ends_seen: bool = False
     """Whether the latest look from the first entry came to the end of the line, so that all priorities are known."""
+
+    @property
+    def whole_again_at(self) -> float:
+        """When it is read from the first entry again."""
+        return self.whole_at + (_SHARE_IF_FOUND if self.has_more_out_of_turn else SHARE) * self.whole_took
+
+    def is_out_of_turn(self, taken: Sequence[tuple[Place, int]]) -> bool:
+        """Whether a look from the places on would have found less."""
+        first = self.first
+        return bool(first) and any(
+            place.priority not in first or (place.due_at, run) < first[place.priority] for place, run in taken
+        )
 
     def went_on(self, taken: Sequence[tuple[Place, int]], *, is_over: bool) -> None:
         """Move the places behind what was taken, in the order of the line. ``is_over``: no more is due."""
@@ -70,7 +89,7 @@ class Heads:
     def position(self, track: str) -> dict[str, Any]:
         """Return the parameters of a statement that say where it begins to read."""
         line = self._lines.get(track)
-        if line is None or time.monotonic() >= line.whole_at + SHARE * line.whole_took:
+        if line is None or time.monotonic() >= line.whole_again_at:
             return {"priorities": None, "since": None, "after": None}
         return {
             "priorities": array(list(line.first)),
@@ -87,6 +106,7 @@ class Heads:
         if is_whole:
             is_quick = seconds <= QUICK_SECONDS + _QUICK_SECONDS_A_RUN * len(taken)
             line.whole_at, line.whole_took = time.monotonic(), 0.0 if is_quick else seconds
+            line.has_more_out_of_turn = line.is_out_of_turn(taken)
             line.ends_seen = is_over
         elif is_over and not line.ends_seen:
             line.whole_took = 0.0  # there may be runs of priorities that it has not come to

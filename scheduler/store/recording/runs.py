@@ -69,18 +69,13 @@ def take(
     """
     Make up to ``limit`` waiting runs of a track this node's own: highest priority first, then the oldest.
 
-    A run that cannot be read fails by itself. ``heads``: where to begin to read the line of a queue.
+    A run that cannot be read fails by itself. ``heads``: where to begin to read the line.
     """
     waiting = {"executor": executor, "tasks": list(tasks), "limit": limit, "now": now}
 
     def take_some(only: Sequence[int] | None) -> tuple[OwnedRun, ...]:
         given = {"node": node, "only": None if only is None else list(only), **waiting}
-        if tracks.SEPARATOR in executor:
-            return _take_enqueued(connection, Heads() if heads is None or only is not None else heads, given)
-        # What cannot be read is not taken. The start gate is what has to last, and its commit comes later: what a crash
-        # before it forgets are runs that have not begun, or those of idempotent tasks.
-        with connection.transaction(is_lasting=False) as transaction:
-            return tuple(map(OwnedRun._make, transaction.execute("take_runs", **given)))
+        return _take(connection, Heads() if heads is None or only is not None else heads, given)
 
     try:
         return take_some(None)
@@ -95,18 +90,24 @@ def take(
     return tuple(itertools.chain.from_iterable(taken))
 
 
-def _take_enqueued(connection: Connection, heads: Heads, given: dict[str, Any]) -> tuple[OwnedRun, ...]:
-    """Take runs from one of the lines of queues, and remember how far that came."""
+def _take(connection: Connection, heads: Heads, given: dict[str, Any]) -> tuple[OwnedRun, ...]:
+    """Take runs from a line, and remember how far that came."""
     position = heads.position(given["executor"])
+    is_whole = position["priorities"] is None
     began = time.monotonic()
     width = len(OwnedRun._fields)
-    with connection.transaction(is_lasting=False) as transaction:  # as above
-        found = transaction.execute("take_enqueued_runs", **given, **position)
+    # What cannot be read is not taken. The start gate is what has to last, and its commit comes later: what a crash
+    # before it forgets are runs that have not begun, or those of idempotent tasks.
+    with connection.transaction(is_lasting=False) as transaction:
+        if is_whole and tracks.SEPARATOR not in given["executor"]:
+            found = transaction.execute("take_runs", **given)
+        else:
+            found = transaction.execute("take_enqueued_runs", **given, **position)
         taken = tuple(OwnedRun._make(row[:width]) for row in found)
     heads.note(
         given["executor"],
         seconds=time.monotonic() - began,
-        is_whole=position["priorities"] is None,
+        is_whole=is_whole,
         taken=[(Place._make(row[width:]), row[0]) for row in found],
         limit=given["limit"],
     )

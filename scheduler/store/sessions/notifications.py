@@ -5,8 +5,12 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import threading
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
+
+from django.db import transaction
 
 from scheduler.errors import DatabaseUnavailable
 from scheduler.store import database, statements
@@ -46,6 +50,39 @@ def notify(channel: Channel, *, subject: str = "") -> None:
     """Wake the nodes when the caller's transaction commits."""
     with database.cursor() as cursor:
         cursor.execute(statements.load("notify"), {"channel": channel.value, "subject": subject})
+
+
+def notify_after_commit(channel: Channel, *, subject: str) -> None:
+    """
+    Wake the nodes after the caller's transaction has committed, once for each subject.
+
+    A transaction with a hint holds a lock of the whole server while it commits: those with hints wait for the disk one
+    after the other. A process that ends in between sends nothing, and nodes find the run when they poll.
+    """
+    if not database.connection().in_atomic_block:  # the caller commits by itself, and Django does not learn of it
+        notify(channel, subject=subject)
+        return
+    _unsent.hints.add(Hint(channel, subject))
+    transaction.on_commit(partial(_send, Hint(channel, subject)), using=database.tables_alias(), robust=True)
+
+
+class _Unsent(threading.local):
+    """The hints of this thread that wait for a commit. After a rollback they are left over, and do no harm."""
+
+    def __init__(self) -> None:
+        self.hints: set[Hint] = set()
+
+
+_unsent = _Unsent()
+
+
+def _send(hint: Hint) -> None:
+    if hint not in _unsent.hints:  # sent for an earlier run of the same transaction
+        return
+    _unsent.hints.discard(hint)
+    with database.cursor() as cursor:
+        parameters = {"channel": hint.channel.value, "subject": hint.subject}
+        cursor.execute(statements.load("notify_unlasting"), parameters)
 
 
 def notify_from(session: Connection, channel: Channel) -> None:

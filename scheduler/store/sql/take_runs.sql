@@ -1,9 +1,10 @@
--- Make waiting runs this node's own: highest priority first, then the oldest.
+-- Make waiting runs this node's own: highest priority first, then the oldest. A line that is read from a place in it is
+-- read by take_enqueued_runs.
 --
 -- Locks:   the rows that it takes; those that another node is taking are skipped.
 -- Params:  only bigint[] or NULL: take no others; node uuid, executor text, tasks text[], limit int, now timestamptz or NULL
 -- Rows:    id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key, public_id,
---          policies; in that order
+--          policies, priority, due_at; in that order
 -- Index:   scheduler_run_waiting
 
 -- Materialized: a plan that read it twice would take twice as many.
@@ -29,6 +30,6 @@ WITH chosen AS MATERIALIZED (
 )
 SELECT taken.id, taken.job_id, taken.job_name, taken.task, taken.args::text, taken.kwargs::text, taken.scheduled_at,
        taken.attempt, taken.executor, taken.timeout AS timeout_seconds, taken.job_key, taken.public_id::text,
-       taken.policies::text
+       taken.policies::text, taken.priority, taken.due_at
   FROM taken
  ORDER BY taken.priority DESC, taken.due_at, taken.id

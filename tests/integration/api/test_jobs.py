@@ -84,6 +84,13 @@ class TestCreating:
         assert api.get(problem["type"]).json()["title"] == problem["title"]
         assert not Job.objects.exists()
 
+    @pytest.mark.parametrize("id", ["a/../j", "../j", "a/./j", "a//j", "/j", "j/", ".", ".."])
+    def test_refuses_an_id_that_clients_take_for_another_one(self, api: Caller, id: str) -> None:
+        answer = api.send("post", "jobs", {**NEW, "id": id})
+
+        assert answer.status_code == 400
+        assert not Job.objects.exists()
+
     def test_refuses_an_id_that_is_taken(self, api: Caller) -> None:
         add()
 

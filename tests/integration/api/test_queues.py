@@ -33,6 +33,7 @@ class TestEnqueueing:
         [
             ({"kwargs": {"numbr": 3}}, "/kwargs/numbr"),
             ({"kwargs": {"number": 3}, "queue": "a@b"}, "/queue"),
+            ({"kwargs": {"number": 3}, "queue": "a/../b"}, "/queue"),
             ({"kwargs": {"number": 3}, "priority": 101}, "/priority"),
         ],
     )

@@ -12,6 +12,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
 from knox.models import AuthToken
 
+from scheduler import conf
 from scheduler.api import urls
 from scheduler.api.throttling import PerMinute, address_of
 from scheduler.models import BulkAction, Job, Run
@@ -381,8 +382,6 @@ class TestSessions:
 
 class TestThrottling:
     def test_says_when_to_come_back(self, api: Caller, settings: Any) -> None:
-        from scheduler import conf
-
         settings.SCHEDULER = {**settings.SCHEDULER, "API_READS_PER_MINUTE": 3}
         conf.get.cache_clear()
         try:
@@ -398,6 +397,24 @@ class TestThrottling:
         answers = [Caller().get("jobs", headers={"Authorization": "Bearer ols_guess"}).status_code for _ in range(61)]
 
         assert answers == [401] * 60 + [429]
+
+    @pytest.mark.parametrize(("path", "status", "most"), [("schema", 200, 3), ("jobs", 401, 60)])
+    def test_counts_strangers_who_invent_addresses_and_tokens(
+        self, db: None, settings: Any, path: str, status: int, most: int
+    ) -> None:
+        settings.SCHEDULER = {**settings.SCHEDULER, "API_READS_PER_MINUTE": 3}
+        conf.get.cache_clear()
+        try:
+            answers = [
+                Caller()
+                .get(path, headers={"X-Forwarded-For": f"192.0.2.{number}", "Authorization": f"Bearer ols_{number}"})
+                .status_code
+                for number in range(most + 2)
+            ]
+        finally:
+            conf.get.cache_clear()
+
+        assert answers == [status] * most + [429] * 2
 
     def test_lets_strangers_choose_no_address(self) -> None:
         answers = []

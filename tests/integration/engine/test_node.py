@@ -14,12 +14,14 @@ from django.utils import timezone
 from scheduler import conf
 from scheduler.core.states import NodeState, RunState
 from scheduler.engine.duties import Reconcile, claim, inspection
+from scheduler.engine.duties.account import Account
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
 from scheduler.models import Node as NodeRow
 from scheduler.models import Run
 from scheduler.store.claiming import claims
+from scheduler.store.cleaning import removals
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint
@@ -210,6 +212,51 @@ class TestABacklog:
 
         assert Run.objects.filter(job_key__startswith="late").count() < 10
         work(node, until=all_succeeded(31))
+
+    def test_locks_about_as_many_jobs_as_it_plans(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(claims, "SLICE_ROWS", 1)
+        monkeypatch.setattr(claim, "_LEAST_JOBS", 2)
+        monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 3600.0)
+        for number in range(20):
+            add_job(f"late-{number}", due_at=timezone.now() - 2 * HOUR, task="sample.nothing")
+        limits = []
+        original = claims.claim_due
+
+        def claim_due(*args: Any, limit: int, **kwargs: Any) -> Any:
+            limits.append(limit)
+            return original(*args, limit=limit, **kwargs)
+
+        monkeypatch.setattr(claims, "claim_due", claim_due)
+        node = start()
+
+        work(node, until=all_succeeded(20))
+
+        assert limits[:3] == [500, 2, 2]
+
+        def has_grown() -> bool:
+            node.loop.duty(claim.Claim).soon()
+            node.run_once()
+            return limits[-1] == 500
+
+        wait_until(has_grown)
+
+
+class TestALargeDeletion:
+    def test_goes_on_where_there_is_no_other_work(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        detached = [1000] * 5
+        monkeypatch.setattr(removals, "detach", lambda _: detached.pop() if detached else 0)
+        node = start()
+        account = node.loop.duty(Account)
+
+        passes = 0
+        while detached:
+            node.run_once()
+            passes += 1
+            assert account.ends_sleep
+            assert account.next_at() < time.monotonic() + 0.2
+            assert passes < 1000
+
+        wait_until(lambda: node.run_once() >= 0 and not account.ends_sleep)
 
 
 class TestAFloodOfHints:

@@ -9,7 +9,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from scheduler.core.states import RunState
@@ -94,6 +95,53 @@ class TestAHint:
             assert heard() == set()
             transaction.set_rollback(True)
         assert heard() == set()
+
+    @pytest.mark.parametrize("number", [1, 2])
+    def test_comes_at_once_without_a_transaction(self, number: int, heard: Callable[[], set[Hint]]) -> None:
+        enqueue(number)
+        assert heard() == {Hint(Channel.RUNS, "default@default")}
+
+    def test_comes_once_for_each_track_of_a_transaction(self, heard: Callable[[], set[Hint]]) -> None:
+        with CaptureQueriesContext(connection) as executed:
+            with transaction.atomic():
+                for queue in ("default", "mail", "default"):
+                    enqueue(1, queue=queue)
+                assert heard() == set()
+            assert heard() == {Hint(Channel.RUNS, "default@mail"), Hint(Channel.RUNS, "default@default")}
+        assert sum("pg_notify" in query["sql"] for query in executed.captured_queries) == 2
+
+    def test_is_not_sent_for_what_a_savepoint_took_back(self, heard: Callable[[], set[Hint]]) -> None:
+        with transaction.atomic():
+            with transaction.atomic():
+                enqueue(1, queue="mail")
+                transaction.set_rollback(True)
+            enqueue(1)
+        assert heard() == {Hint(Channel.RUNS, "default@default")}
+        with transaction.atomic():
+            enqueue(1, queue="mail")
+        assert heard() == {Hint(Channel.RUNS, "default@mail")}
+
+    def test_comes_with_the_commit_that_the_caller_writes_in_sql(self, heard: Callable[[], set[Hint]]) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            enqueue(1)
+            assert heard() == set()
+            cursor.execute("ROLLBACK")
+            assert not Run.objects.exists()
+            cursor.execute("BEGIN")
+            enqueue(1)
+            cursor.execute("COMMIT")
+        assert heard() == {Hint(Channel.RUNS, "default@default")}
+
+    def test_comes_with_the_commit_of_a_connection_without_autocommit(self, heard: Callable[[], set[Hint]]) -> None:
+        transaction.set_autocommit(False)
+        try:
+            enqueue(1)
+            assert heard() == set()
+            transaction.commit()
+            assert heard() == {Hint(Channel.RUNS, "default@default")}
+        finally:
+            transaction.set_autocommit(True)
 
     def test_leads_to_a_run_without_a_look_ahead(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def look(*_: object, **__: object) -> None:

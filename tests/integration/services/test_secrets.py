@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from pydantic import BaseModel, SecretStr
 
 from scheduler import conf, sealing
@@ -30,6 +31,10 @@ def send(*, url: str, token: Annotated[str, Secret], pages: int = 1, account: Ac
 
 
 def other(*, url: str, token: Annotated[str, Secret]) -> None:
+    pass
+
+
+def sign(*, token: Any) -> None:
     pass
 
 
@@ -88,6 +93,38 @@ class TestASealedValue:
         stored = json.dumps([*Job.objects.values_list("kwargs", flat=True), *Change.objects.values_list("changes")])
         assert "s3cr3t" not in stored
         assert "pa55word" not in stored
+
+    @pytest.mark.parametrize(
+        ("hint", "given", "words"),
+        [
+            (Annotated[str, Secret] | None, "hunter2", "hunter2"),
+            (Annotated[str | None, Secret], "hunter2", "hunter2"),
+            (Annotated[int, Secret], 815_4711_0815, "81547110815"),
+            (Annotated[list[str], Secret], ["hunter2"], "hunter2"),
+            (list[Annotated[str, Secret]], ["hunter2"], "hunter2"),
+            (dict[str, SecretStr] | None, {"key": "hunter2"}, "hunter2"),
+            (SecretStr, "hunter2", "hunter2"),
+            (SecretStr | None, "hunter2", "hunter2"),
+            (Account, {"user": "anna", "password": "hunter2"}, "hunter2"),
+            (list[Account], [{"user": "anna", "password": "hunter2"}], "hunter2"),
+        ],
+    )
+    def test_is_one_in_every_spelling(self, hint: Any, given: Any, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sign.__annotations__, "token", hint)
+        task(name="test.sign")(sign)
+        try:
+            job = jobs.create(id="sign", task="test.sign", kwargs={"token": given}, trigger=EVERY_HOUR)
+            jobs.run_now(job=job)
+        finally:
+            registry.remove("test.sign")
+
+        assert opened(job).kwargs["token"] == given
+        for table in ("scheduler_job", "scheduler_change", "scheduler_run", "django_apscheduler_djangojob"):
+            with connection.cursor() as cursor:
+                cursor.execute(f"SELECT {table}::text FROM {table}")  # noqa: S608 - the tables above
+                rows = cursor.fetchall()
+            assert rows
+            assert words not in str(rows)
 
     def test_may_be_an_object(self) -> None:
         job = make(account=Account(user="anna", password=SecretStr("pa55word")))

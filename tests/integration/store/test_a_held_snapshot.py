@@ -155,85 +155,106 @@ class TestWhatRecordingReads:
         assert {scan.get("Index Name", "scheduler_run_pkey") for scan in scans} == {"scheduler_run_pkey"}
 
 
-class TestWhatTakingFromAQueueReads:
-    TRACK = "default@default"
+class Line:
+    """A line in which runs wait, and one node that takes them."""
 
+    def __init__(self, session: Connection, track: str) -> None:
+        self._session = session
+        self._track = track
+        self._node = str(uuid4())
+        self.heads = Heads()
+
+    def add(self, count: int, **changes: Any) -> list[int]:
+        """Add runs that do nothing, and return their numbers."""
+        answers = enqueueing.enqueue_many(calls=[Call(task="sample.nothing", **changes)] * count)
+        added = Run.objects.filter(public_id__in=[answer.public_id for answer in answers])
+        added.update(executor=self._track)
+        return list(added.order_by("id").values_list("pk", flat=True))
+
+    def give_back(self, run: int) -> None:
+        Run.objects.filter(pk=run).update(node=None, due_at=timezone.now() - timedelta(hours=1))
+
+    def take(self, *, limit: int = 100) -> list[int]:
+        taken = runs.take(self._session, executor=self._track, limit=limit, heads=self.heads, **self._given)
+        return [run.id for run in taken]
+
+    def blocks(self, *, from_the_first: bool = False) -> int:
+        """Return how much is read to take one run."""
+        found = Heads() if from_the_first else self.heads
+        given = {"executor": self._track, "limit": 1, "only": None, "now": None, **self._given}
+        return blocks(self._session, "take_enqueued_runs", **given, **found.position(self._track))
+
+    @property
+    def is_read_whole(self) -> bool:
+        return self.heads.position(self._track)["priorities"] is None
+
+    @property
+    def _given(self) -> dict[str, Any]:
+        return {"node": self._node, "tasks": ["sample.nothing"]}
+
+
+@pytest.mark.parametrize("track", ["default@default", "default"], ids=("of_a_queue", "of_jobs"))
+class TestWhatTakingReads:
     @pytest.fixture
-    def line(self, held: None, session: Connection, monkeypatch: pytest.MonkeyPatch) -> Heads:
+    def line(self, held: None, session: Connection, track: str, monkeypatch: pytest.MonkeyPatch) -> Line:
         """A line of which much has been taken. To read it from its first entry counts as slow."""
         monkeypatch.setattr(heads, "QUICK_SECONDS", -1.0)
         monkeypatch.setattr(heads, "_QUICK_SECONDS_A_RUN", 0.0)
         monkeypatch.setattr(heads, "SHARE", 1e9)
         monkeypatch.setattr(heads, "_LATE", timedelta(0))
-        line = Heads()
+        line = Line(session, track)
         for _ in range(10):
-            enqueue(300)
-            while self.take(session, line):
+            line.add(300)
+            while line.take():
                 pass
-        self.take(session, line)  # from the first entry to the end of the line
+        line.take()  # from the first entry to the end of the line
         return line
 
-    def take(self, session: Connection, line: Heads, *, limit: int = 100) -> list[int]:
-        node = str(uuid4())
-        taken = runs.take(session, node=node, executor=self.TRACK, tasks=["sample.nothing"], limit=limit, heads=line)
-        return [run.id for run in taken]
+    def test_does_not_grow_with_what_was_taken(self, line: Line) -> None:
+        assert 5 * line.blocks() < line.blocks(from_the_first=True)
 
-    def blocks(self, session: Connection, line: Heads) -> int:
-        given = {"executor": self.TRACK, "tasks": ["sample.nothing"], "limit": 1, "only": None, "node": str(uuid4())}
-        return blocks(session, "take_enqueued_runs", **given, now=None, **line.position(self.TRACK))
-
-    def test_does_not_grow_with_what_was_taken(self, session: Connection, line: Heads) -> None:
-        from_the_first = self.blocks(session, Heads())
-
-        assert 5 * self.blocks(session, line) < from_the_first
-
-    def test_does_not_grow_within_a_flood_of_one_moment(self, session: Connection, line: Heads) -> None:
-        enqueue(1000)
+    def test_does_not_grow_within_a_flood_of_one_moment(self, line: Line) -> None:
+        line.add(1000)
         for _ in range(9):
-            assert len(self.take(session, line)) == 100
+            assert len(line.take()) == 100
 
-        assert 3 * self.blocks(session, line) < self.blocks(session, Heads())
+        assert 3 * line.blocks() < line.blocks(from_the_first=True)
 
-    def test_finds_what_is_enqueued_since_in_its_order(self, session: Connection, line: Heads) -> None:
-        first, second = enqueue(2)
+    def test_finds_what_is_added_since_in_its_order(self, line: Line) -> None:
+        first, second = line.add(2)
 
-        assert self.take(session, line, limit=1) == [first]
-        (third,) = enqueue(1)
-        assert self.take(session, line) == [second, third]
-        assert self.take(session, line) == []
+        assert line.take(limit=1) == [first]
+        (third,) = line.add(1)
+        assert line.take() == [second, third]
+        assert line.take() == []
 
     def test_finds_what_came_out_of_turn_when_it_reads_all_of_it(
-        self, session: Connection, line: Heads, monkeypatch: pytest.MonkeyPatch
+        self, line: Line, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        (urgent,) = enqueue(1, priority=50)
-        returned = Run.objects.earliest("id").pk
-        Run.objects.filter(pk=returned).update(node=None)
-        Run.objects.filter(pk=returned).update(due_at=timezone.now() - timedelta(hours=1))
-        assert self.take(session, line) == []
+        (urgent,) = line.add(1, priority=50)
+        returned, later = Run.objects.order_by("id").values_list("pk", flat=True)[:2]
+        line.give_back(returned)
+        assert line.take() == []
 
         monkeypatch.setattr(heads, "SHARE", 0)
+        assert line.take() == [urgent, returned]
 
-        assert self.take(session, line) == [urgent, returned]
+        monkeypatch.setattr(heads, "SHARE", 1e9)
+        monkeypatch.setattr(heads, "_SHARE_IF_FOUND", 0)
+        line.give_back(later)
+        assert line.take() == [later], "after it found some, it does not look again soon"
+        assert line.take() == []
+        line.give_back(later)
+        assert line.take() == [], "after it found none, it looks again soon"
 
-    def test_is_all_of_it_while_that_is_quick(
-        self, session: Connection, line: Heads, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_is_all_of_it_while_that_is_quick(self, line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(heads, "QUICK_SECONDS", 60.0)
+        line.heads = Heads()
         for priority in (10, 20, 30):
-            (run,) = enqueue(1, priority=priority)
+            (run,) = line.add(1, priority=priority)
 
-            assert self.take(session, quick := Heads()) == [run]
-            assert quick.position(self.TRACK)["priorities"] is None
-
-
-def enqueue(count: int, **changes: Any) -> list[int]:
-    """Enqueue calls that do nothing, and return the numbers of their runs."""
-    answers = enqueueing.enqueue_many(calls=[Call(task="sample.nothing", **changes)] * count)
-    return list(
-        Run.objects.filter(public_id__in=[answer.public_id for answer in answers])
-        .order_by("id")
-        .values_list("pk", flat=True)
-    )
+            assert line.take() == [run]
+            assert line.is_read_whole
 
 
 def _for_runs(statement: str, node: str) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Joined:
 
 ROWS: dict[str, Any] = {
     "claim_due_jobs": DueJob,
-    "take_runs": OwnedRun,
+    "take_runs": Joined(OwnedRun, Place),
     "take_enqueued_runs": Joined(OwnedRun, Place),
     "measure_queues": QueueView,
     "enqueue_runs": Written,

@@ -23,6 +23,9 @@ _EXPECTED_IN_SERVER_LOG = re.compile(
     r"lock timeout"
 )
 
+_STARTS_A_CHILD = re.compile(r"multiprocessing/spawn\.py|billiard/process\.py")
+"""Processes of a pool. Those of Celery's own pool (billiard) run no bodies."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Verdict:
@@ -229,6 +232,6 @@ def _judge_logs(verdict: Verdict, world: World) -> None:
         lines = process.output.read_text(errors="replace").splitlines()
         for number, line in enumerate(lines):
             # A child that was being started when its parent was killed.
-            begins_late = any("multiprocessing/spawn.py" in later for later in lines[number + 1 : number + 5])
+            begins_late = any(_STARTS_A_CHILD.search(later) for later in lines[number + 1 : number + 5])
             if "Traceback" in line and not begins_late and not _is_of_celery(line):
                 verdict.note("errors", f"{process.output.name}: {' | '.join(lines[number : number + 25])[:3000]}")

@@ -135,13 +135,13 @@ class World:
         """Let time pass: what happens meanwhile is what is examined."""
         self._pause.wait(seconds)
 
-    def query(self, sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    def query(self, sql: str, *parameters: Any, **named: Any) -> list[tuple[Any, ...]]:
         connection = psycopg2.connect(self.url, connect_timeout=5)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("SET timezone = 'UTC'")
-                cursor.execute(sql, parameters or None)
+                cursor.execute(sql, parameters or named or None)
                 return cursor.fetchall() if cursor.description else []
         finally:
             connection.close()
