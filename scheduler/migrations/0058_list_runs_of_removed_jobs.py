@@ -23,7 +23,7 @@ def replace(condition: str) -> list[str]:
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("scheduler", "0056_drop_outputs")]
+    dependencies = [("scheduler", "0057_drop_outputs")]
 
     operations = [
         migrations.SeparateDatabaseAndState(

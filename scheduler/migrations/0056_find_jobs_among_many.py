@@ -13,7 +13,7 @@ from django.db.models import Q
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("scheduler", "0054_keep_answers_to_switches_as_data")]
+    dependencies = [("scheduler", "0055_enqueue_one_run")]
 
     operations = [
         AddIndexConcurrently(

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0055_find_jobs_among_many")]
+    dependencies = [("scheduler", "0056_find_jobs_among_many")]
 
     operations = [
         migrations.AddField(
