@@ -30,8 +30,9 @@ FLAGS = (
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Chromium, while tests of this folder follow each other: others want a thread without an event loop."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     if chromium is None:
         sentence = "Chromium is not installed: apt-get install chromium"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scheduler.core.states import JobState
+from scheduler.core.states import JobState, RunState
 from scheduler.models import Job
 from tests.scenarios.site import CHECKOUT, Site, environment
 
@@ -117,7 +117,10 @@ def test_cronjobs_come_over_run_here_and_go_back(site: Site) -> None:
         assert shop.manage("jobs", "run", job, settings="over_settings").returncode == 0
     assert shop.manage("runscheduler", "--once", "--processes", "0", settings="over_settings").returncode == 0
     assert set(Job.objects.get(pk="clearsessions").runs.values_list("state", flat=True)) == {"succeeded"}
-    assert shop.notes.read_text() == "five\nfive\nmonthly\nfive\nfive\n"
+    # One run was asked for; a fire time that came meanwhile adds its own.
+    written = Job.objects.get(pk="shop_cron.note").runs.filter(state=RunState.SUCCEEDED).count()
+    assert written >= 1
+    assert shop.notes.read_text() == "five\nfive\nmonthly\n" + "five\nfive\n" * written
 
     shop.file.write_text("jobs: {}\n")
     assert shop.manage("jobs", "apply", settings="over_settings").returncode == 0

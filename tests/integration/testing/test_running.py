@@ -13,6 +13,7 @@ from django.db import connection
 from django.test import TestCase
 
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
+from scheduler.execution.logs import RunLogHandler
 from scheduler.models import Change, Job, Node, Rollup, Run
 from scheduler.services import jobs, runs
 from scheduler.testing import SchedulerTestMixin, advance_by, advance_to, drain, run_due, run_until
@@ -34,9 +35,16 @@ def quiet_logging() -> Iterator[logging.Logger]:
     """The root logger as Python has it, where the project's own passes on more."""
     root = logging.getLogger()
     before = root.level
+    of_nodes = [
+        handler for handler in root.handlers if isinstance(handler, RunLogHandler)
+    ]  # other tests had nodes here
+    for handler in of_nodes:
+        root.removeHandler(handler)
     root.setLevel(logging.WARNING)
     yield root
     root.setLevel(before)
+    for handler in of_nodes:
+        root.addHandler(handler)
 
 
 @pytest.mark.django_db
