@@ -1,6 +1,9 @@
 """
 List the runs of a deleted job by an index: it had the first attempts alone, and has all now.
 
+All attempts are 1 or more. The condition is for statements that look for other runs without a job: they do not state it,
+so that they never read this index instead of their own.
+
 The index is built beside the nodes that write to the ledger, and takes the place and the name of the one before.
 """
 
@@ -28,13 +31,15 @@ class Migration(migrations.Migration):
     operations = [
         migrations.SeparateDatabaseAndState(
             database_operations=[
-                migrations.RunSQL(replace("job_id IS NULL"), replace("attempt = 1 AND job_id IS NULL")),
+                migrations.RunSQL(replace("attempt >= 1 AND job_id IS NULL"), replace("attempt = 1 AND job_id IS NULL")),
             ],
             state_operations=[
                 migrations.RemoveIndex(model_name="run", name=_NAME),
                 migrations.AddIndex(
                     model_name="run",
-                    index=models.Index(fields=["job_key", "scheduled_at"], condition=Q(job__isnull=True), name=_NAME),
+                    index=models.Index(
+                        fields=["job_key", "scheduled_at"], condition=Q(job__isnull=True, attempt__gte=1), name=_NAME
+                    ),
                 ),
             ],
         )

@@ -226,7 +226,7 @@ class Run(models.Model):
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
             models.Index(
                 fields=["job_key", "scheduled_at"],
-                condition=Q(job__isnull=True),
+                condition=Q(job__isnull=True, attempt__gte=1),
                 name="scheduler_run_of_removed_job",
             ),
             # What is missed, skipped or cancelled says why; most other runs do not.

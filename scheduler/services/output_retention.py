@@ -28,10 +28,14 @@ def sweep(*, cutoff: datetime, batch: Batch, dry_run: bool) -> Iterator[dict[str
         if page.last_id is None:
             return
         yield {"outputs": len(page.runs) if dry_run else 0}
+        dropped = 0
         remaining = () if dry_run else page.runs
         while remaining:
             chunk, remaining = remaining[: batch.size], remaining[batch.size :]
-            yield {"outputs": batch.time(partial(outputs.drop, runs=chunk))}
+            dropped += (done := batch.time(partial(outputs.drop, runs=chunk)))
+            yield {"outputs": done}
+        # Runs that somebody had locked are looked at again by the next sweep.
+        is_gapless = is_gapless and dropped == len(page.runs)
         if is_gapless and not dry_run:
             is_gapless = page.first_kept is None
             reached = page.last_id if page.first_kept is None else page.first_kept - 1

@@ -241,6 +241,7 @@ def _sweep_alerts(*, cutoff: datetime) -> Iterator[dict[str, int]]:
 
 
 def _sweep_measures(*, now: datetime) -> Iterator[dict[str, int]]:
+    """Delete old measures. As the last sweep, it also notes that the clean-up is done."""
     retention.delete_idempotency_keys(cutoff=now - _REPEATS)
     retention.fold_counters()
     cutoff = now - timedelta(days=conf.get().rollup_days)

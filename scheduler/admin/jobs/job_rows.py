@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
@@ -39,7 +39,7 @@ class JobList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Job]) -> list[Any]:
         """Empty values come last in both directions. A column that is not sortable here is passed by."""
-        unsortable = {column for name, column in BY_NEWEST_RUN.items() if name not in self.sortable_by}
+        unsortable = {column for name, column in BY_NEWEST_RUN.items() if name not in self._sortable()}
         parts = super().get_ordering(request, queryset)
         return [_missing_last(part) for part in parts if str(part).removeprefix("-") not in unsortable]
 
@@ -56,12 +56,15 @@ class JobList(ChangeList):
         values = {
             f"{sign}{list(self.list_display).index(column)}" if column else "": text
             for column, sign, text in offered
-            if not column or column in self.sortable_by
+            if not column or column in self._sortable()
         }
         if chosen not in values:
             values[chosen] = _("as the columns say")
         for value, text in values.items():
             yield {"value": value, "text": text, "is_chosen": value == chosen}
+
+    def _sortable(self) -> Sequence[Any]:
+        return self.list_display if self.sortable_by is None else self.sortable_by
 
 
 def _missing_last(part: Any) -> Any:

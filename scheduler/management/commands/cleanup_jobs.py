@@ -57,7 +57,7 @@ class Command(SafeCommand):
 
     def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
         progress = Progress(self.stderr, dry_run=dry_run, is_silent=verbosity == 0)
-        limits = {
+        limits: dict[str, Any] = {
             "older_than_days": _number("days", options["days"]),
             "keep_per_job": _number("keep", options["keep"]),
             "batch_size": _number("batch-size", options["batch_size"]),
@@ -131,8 +131,10 @@ def sentence(done: CleanUp, *, dry_run: bool) -> str:
     said = f"{'Would delete' if dry_run else 'Deleted'} {what} from before {done.cutoff:%Y-%m-%d %H:%M} UTC."
     if not done.outputs:
         return said
-    verb = "Would drop" if dry_run else "Dropped"
-    return f"{said} {verb} the results, logs and tracebacks of {_count(done.outputs, 'run')} that stay."
+    runs = _count(done.outputs, "run")
+    if dry_run:
+        return f"{said} Would drop the results, logs and tracebacks of {runs}, those to delete included."
+    return f"{said} Dropped the results, logs and tracebacks of {runs} that stay."
 
 
 def _count(number: int, noun: str) -> str:

@@ -29,7 +29,7 @@ a newer release, so that nodes of this one leave it alone.
 TROUBLES = ("broken", "stopped", "failing", "overdue", "stalled")
 """The conditions that need a person."""
 
-_PLAIN = {JobState.ACTIVE: "ok", **{state: str(state) for state in JobState if state is not JobState.ACTIVE}}
+_PLAIN: dict[str, str] = {state: "ok" if state is JobState.ACTIVE else str(state) for state in JobState}
 """The condition of a job whose state says it all."""
 
 _FEW = 10_000
@@ -98,8 +98,11 @@ def only(*, jobs: QuerySet[Job], condition: str, by: Criteria) -> QuerySet[Job]:
     A query for a value of ``condition``, which is computed for each job, would read all jobs. Most jobs are in one of
     three conditions, for which the words say it all. For the others they say what all of these jobs meet.
     """
-    words = _words(by)[condition]
-    return jobs.filter(words) if condition in _FREQUENT else jobs.filter(words, condition=condition)
+    words = Q(pk__in=_late_or_waiting(by)) if condition == "overdue" else _words(by)[condition]
+    found: QuerySet[Job] = jobs.filter(words)
+    if condition not in _FREQUENT:
+        found = found.filter(condition=condition)
+    return found
 
 
 def _words(by: Criteria) -> dict[str, Q]:
@@ -111,7 +114,6 @@ def _words(by: Criteria) -> dict[str, Q]:
         "broken": Q(state=JobState.BROKEN),
         "stopped": Q(state=JobState.PAUSED, consecutive_failures__gt=0),
         "failing": Q(state=JobState.ACTIVE, consecutive_failures__gt=0),
-        "overdue": Q(pk__in=_late_or_waiting(by)),
         "stalled": Q(pk__in=by.passed),
         "unknown": OF_NEWER_WORDS,
         "ok": Q(state=JobState.ACTIVE, consecutive_failures=0, overlap__in=list(Overlap))
@@ -122,10 +124,10 @@ def _words(by: Criteria) -> dict[str, Q]:
     }
 
 
-def _late_or_waiting(by: Criteria) -> QuerySet[DjangoJob]:
-    """Select ids from one table, whose indexes serve it. A criterion over two tables would have to read both."""
-    found = DjangoJob.objects.order_by().filter(Q(next_run_time__lt=by.late) | Q(id__in=by.waiting))
-    return found.values("pk")
+def _late_or_waiting(by: Criteria) -> Any:
+    """Find ids in one table, whose indexes serve it. A criterion over two tables would have to read both."""
+    late = DjangoJob.objects.order_by().filter(Q(next_run_time__lt=by.late) | Q(id__in=by.waiting))
+    return _few_or_query(late.values("pk"))
 
 
 def condition_of(*, job: Job, now: datetime) -> str:
@@ -155,12 +157,18 @@ def counts(*, by: Criteria, by_state: Mapping[str, int] | None = None) -> dict[s
 
 def _others(by: Criteria) -> Iterable[tuple[str, str, int]]:
     """Return state, condition and number of the jobs whose condition may be another one than their state says."""
-    ids: Any = list(told_apart(by=by).values_list("pk", flat=True)[: _FEW + 1])
-    if not ids:
+    ids = _few_or_query(told_apart(by=by))
+    if isinstance(ids, list) and not ids:
         return ()
-    others = Job.objects.order_by().filter(pk__in=ids if len(ids) <= _FEW else told_apart(by=by))
+    others = Job.objects.order_by().filter(pk__in=ids)
     found = with_condition(jobs=others, by=by).values_list("state", "condition").annotate(number=Count("pk"))
     return ((state, condition, number) for state, condition, number in found)
+
+
+def _few_or_query(found: QuerySet[Any]) -> Any:
+    """Return the ids that a query for ids finds, if they are few, and otherwise the query itself."""
+    ids = list(found.values_list("pk", flat=True)[: _FEW + 1])
+    return ids if len(ids) <= _FEW else found
 
 
 def told_apart(*, by: Criteria) -> QuerySet[Any]:

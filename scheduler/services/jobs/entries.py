@@ -83,29 +83,30 @@ def _import_some(*, entries: Sequence[dict[str, Any]], author: dict[str, Any], u
     with database.atomic():
         new = _create_all(entries=entries, author=author)
     for entry in entries:
-        # An id that comes twice exists by the second time.
-        yield new.pop(entry["id"], None) or _change(entry=entry, author=author, update=update)
+        outcome = new.get(entry["id"])
+        if outcome is None:
+            outcome = _change(entry=entry, author=author, update=update)
+        elif outcome.what == "created":
+            del new[entry["id"]]  # an id that comes twice exists by the second time
+        yield outcome
 
 
 def _create_all(*, entries: Sequence[dict[str, Any]], author: dict[str, Any]) -> dict[str, Imported]:
     """Create the jobs that do not exist. Return the outcome of each of these, by its id."""
     planned: dict[str, Planned] = {}
     now = database_now()
-    there = set(
-        Job.objects.filter(pk__in=[entry["id"] for entry in entries if entry["id"].isprintable()]).values_list(
-            "pk", flat=True
-        )
-    )
+    ids = [entry["id"] for entry in entries if entry["id"].isprintable()]
+    there = set(Job.objects.filter(pk__in=ids).values_list("pk", flat=True))
     new: dict[str, Job] = {}
     refused: dict[str, SchedulerError] = {}
     for entry in entries:
         id = entry["id"]
-        if id in there or id in new or not id.isprintable():
+        if id in there or id in new or id in refused or not id.isprintable():
             continue
         try:
             new[id] = _new(entry=entry, author=author, now=now, planned=planned)
         except SchedulerError as error:
-            refused.setdefault(id, error)
+            refused[id] = error
     refused |= creation.insert(new=list(new.values()), author=Author(**author))
     made = {id: Imported(id=id, what="created") for id in new}
     return made | {id: Imported(id=id, what="refused", text=str(error)) for id, error in refused.items()}

@@ -174,7 +174,7 @@ def _of_job(found: QuerySet[Run], job: str, order: Order) -> tuple[QuerySet[Run]
         return found.filter(job_id=job), NEWEST_FIRST_OF_JOB
     if Run.objects.filter(job_id=job).exists():  # it was deleted, and some of its runs are not detached yet
         return found.filter(job_key=job), order
-    return found.filter(job_key=job, job__isnull=True), NEWEST_FIRST_OF_JOB
+    return found.filter(job_key=job, job__isnull=True, attempt__gte=1), NEWEST_FIRST_OF_JOB
 
 
 def _in_states(found: QuerySet[Run], states: set[str]) -> QuerySet[Run]:

@@ -134,6 +134,13 @@ class TestALongList:
         assert (many.count(), many.is_cut, Paginator(many, 5).num_pages) == (10, True, 2)
 
 
+@pytest.fixture(params=[10_000, 3], ids=["few", "many"])
+def number_of_exceptions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few jobs are looked up by their ids, and many by a subquery."""
+    monkeypatch.setattr(conditions, "_FEW", request.param)
+
+
+@pytest.mark.usefixtures("number_of_exceptions")
 class TestTheConditions:
     @pytest.mark.parametrize("seed", range(3))
     def test_are_counted_as_if_each_job_was_looked_at(self, seed: int) -> None:

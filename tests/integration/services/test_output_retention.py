@@ -128,7 +128,7 @@ class TestASweep:
         assert (clean().outputs, with_output()) == (1, set())
         assert after.pk > slow.pk
 
-    def test_works_in_batches_and_passes_by_locked_rows(self) -> None:
+    def test_works_in_batches(self) -> None:
         daily = job()
         for days in (40, 39, 38):
             run(daily, days_ago=days, **OUTPUT)
@@ -138,6 +138,17 @@ class TestASweep:
 
         grown = [step.outputs for step in steps if step.outputs]
         assert (grown[0], done.outputs) == (2, 3)
+
+    def test_comes_back_to_runs_that_were_locked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        daily = job()
+        locked, other = (run(daily, days_ago=days, **OUTPUT) for days in (40, 39))
+        drop = outputs.drop
+        monkeypatch.setattr(outputs, "drop", lambda *, runs: drop(runs=[pk for pk in runs if pk != locked.pk]))
+        assert (clean().outputs, with_output()) == (1, {locked.pk})
+        assert other.pk > locked.pk
+        monkeypatch.undo()
+
+        assert (clean().outputs, with_output()) == (1, set())
 
     def test_changes_no_column_that_an_index_reads(self) -> None:
         """Such an update would write an entry into each of twenty indexes."""
