@@ -195,10 +195,10 @@ class TestJobs:
         assert "No luck." in talk
 
     def test_exports_one_job_a_line(self) -> None:
-        add("a", name="A\u2028\x1b[1m name")
+        add("a", task="governed.have_nothing_to_do", kwargs={"text": "A\n\u2028\x9b1m text"})
         add("b")
 
-        lines = run("jobs", "export")[1].splitlines()
+        lines = run("jobs", "export")[1].split("\n")
 
         entries = [json.loads(line.strip().removesuffix(",")) for line in lines if line.startswith("    {")]
         assert [entry["id"] for entry in entries] == ["a", "b"]
