@@ -23,6 +23,7 @@ from tests.benchmarks import pages, scratch
 from tests.benchmarks.contestants.work import memory_mb
 
 JOBS = "/admin/scheduler/job/"
+API = "/api/v1/scheduler/"
 PAGES = {
     "jobs": JOBS,
     "jobs, live region": f"{JOBS}?part=live",
@@ -37,6 +38,12 @@ PAGES = {
     "dashboard": f"{JOBS}dashboard/",
     "a job": f"{JOBS}job-77/show/",
     "the form of a job": f"{JOBS}job-77/change/",
+    "health": "/admin/scheduler/node/health/",
+    "API: jobs": f"{API}jobs",
+    "API: jobs by next run": f"{API}jobs?order=next_run_time",
+    "API: search that finds one": f"{API}jobs?q=customer+{{one}}",
+    "API: status": f"{API}status",
+    "metrics": "/metrics",
 }
 GOAL_MS = 300
 _WATCHED_SECONDS = 10.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,12 +69,19 @@ def members(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> Iterator
 
 def _entries_of(found: QuerySet[Job], *, named: set[str], attached: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield the entries of jobs. Note the calendars that they name, and those that are instances of templates."""
-    rows = found.iterator(chunk_size=_TOGETHER)
-    while chunk := list(itertools.islice(rows, _TOGETHER)):
+    for chunk in _chunks(found):
         attached += templates.export_instances(jobs=[job.pk for job in chunk])
         for job in chunk:
             named |= calendars.named_by(trigger=job.trigger)
             yield exported(job)
+
+
+def _chunks(found: QuerySet[Job]) -> Iterator[list[Job]]:
+    """Yield jobs some hundred at a time, by id. A cursor would need a connection of its own behind a pooler."""
+    chunk = list(found[:_TOGETHER])
+    while chunk:
+        yield chunk
+        chunk = list(found.filter(pk__gt=chunk[-1].pk)[:_TOGETHER])
 
 
 def import_jobs(

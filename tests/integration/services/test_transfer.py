@@ -146,3 +146,15 @@ class TestAnIdThatComesTwice:
         assert "no.such_task" in refused
         assert again == refused
         assert [job.pk for job in Job.objects.all()] == ["good"]
+
+
+class TestAnExport:
+    def test_reads_some_hundred_jobs_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(transfer, "_TOGETHER", 2)
+        ids = ["A", "a", "b-1", "b_2", "É"]
+        for id in ids:
+            jobs.create(id=id, trigger=HOURLY, **CALL)
+
+        assert {entry["id"] for entry in transfer.export()["jobs"]} == {*ids}
+        assert len(transfer.export()["jobs"]) == len(ids)
+        assert {entry["id"] for entry in transfer.export(ids=("a", "b_2", "É"))["jobs"]} == {"a", "b_2", "É"}
