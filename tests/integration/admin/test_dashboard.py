@@ -208,7 +208,7 @@ class TestDashboard:
         Job.objects.update(consecutive_failures=1)
         client = login("view_job", "view_run", "run_job", "cancel_run", "add_job", "view_node")
 
-        with django_assert_max_num_queries(23) as queries:
+        with django_assert_max_num_queries(24) as queries:
             client.get(DASHBOARD)
 
         assert all(query["sql"].lstrip("(-").startswith(("SELECT", "WITH")) for query in queries)

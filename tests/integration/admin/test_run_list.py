@@ -109,7 +109,7 @@ class TestRunList:
         client = login("view_job", "view_run", "run_job", "view_run_output")
         with django_assert_max_num_queries(8) as queries:
             client.get(f"{RUNS}?since=2020-01-01T00:00&until=2099-01-01T00:00")
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(9):
             client.get(f"{RUNS}?job=nightly")
 
         assert not [

@@ -107,6 +107,8 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "passed_by": "{}",
         "tzdata": "2026a",
     },
+    "find_old_outputs": {"after": 0, "limit": 2000, "cutoff": NOON},
+    "drop_outputs": {"runs": array(range(1, 100))},
     "find_waiting_runs": {"executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
     "lock_runs": {"runs": array(range(1, 100))},
     "set_run_apart": {"run": 1, "node": None, "state": "failed", "error": ""},
@@ -176,6 +178,8 @@ STATEMENTS: dict[str, dict[str, Any]] = {
 
 
 EXPECTED_INDEXES = {
+    "find_old_outputs": "scheduler_run_pkey",
+    "drop_outputs": "scheduler_run_pkey",
     "stamp_runs_to_ring": "scheduler_run_to_ring",
     "next_ring": "scheduler_run_to_ring",
     "take_rung_runs": "scheduler_run_pkey",
