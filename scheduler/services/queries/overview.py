@@ -47,6 +47,8 @@ TROUBLES = ("broken", "stopped", "failing", "overdue", "stalled")
 """The conditions that need a person."""
 
 _ERROR_CHARS = 300
+_RESULT_BYTES = 2000
+"""As they are stored, maybe compressed: longer results are for the pages of their runs."""
 
 _BETWEEN_TAGS = "\x1f"
 """No tag holds it: it cannot be printed."""
@@ -218,6 +220,16 @@ def recent(*, jobs: Iterable[str], count: int, since: datetime | None = None) ->
     )
     found = Job.objects.filter(pk__in=ids).order_by().annotate(newest=ArraySubquery(newest[:count]))
     return {pk: [_recent(row) for row in rows] for pk, rows in found.values_list("pk", "newest")}
+
+
+def results(*, runs: Iterable[int]) -> dict[int, Any]:
+    """Return what these runs returned, by run, without results that are empty or long: one query."""
+    ids = list(runs)
+    if not ids:
+        return {}
+    size = Func("result", function="pg_column_size", output_field=IntegerField())
+    rows = Run.objects.filter(pk__in=ids, result__isnull=False).alias(size=size).filter(size__lte=_RESULT_BYTES)
+    return {pk: result for pk, result in rows.values_list("pk", "result") if result not in (None, "", [], {})}
 
 
 def p95(*, jobs: Iterable[str], count: int = 50) -> dict[str, float | None]:
