@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("scheduler", "0055_enqueue_one_run")]
+    dependencies = [("scheduler", "0058_list_runs_of_removed_jobs")]
 
     operations = [
         migrations.AddField(

@@ -63,12 +63,10 @@ class TestTheListOfJobs:
         expect(box).to_be_focused()
         expect(page.locator(".action-counter")).to_have_text("1 of 2 selected")
 
-    @pytest.mark.parametrize("width", [1400, 1024])
-    def test_draws_its_strips_in_full(self, page: Page, width: int) -> None:
+    def test_draws_its_strips_in_full(self, page: Page) -> None:
         job = make("a", name="A name of some length, with a schedule and with tags", tags=["accounting", "every-night"])
         for minutes in range(20):
             run(job=job, at=timezone.now() - timedelta(minutes=minutes), state="failed", error="E")
-        page.set_viewport_size({"width": width, "height": 900})
         page.goto(LIST)
 
         strip = page.locator("#result_list .ols-strip").bounding_box()

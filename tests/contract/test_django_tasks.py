@@ -301,8 +301,12 @@ class TestRunning:
 
     @pytest.mark.parametrize(
         ("task", "exception"),
-        [(sample.fail_with_value_error, ValueError), (sample.fail_with_system_exit, SystemExit)],
-        ids=["ValueError", "SystemExit"],
+        [
+            (sample.fail_with_value_error, ValueError),
+            (sample.fail_with_system_exit, SystemExit),
+            (sample.fail_with_keyboard_interrupt, KeyboardInterrupt),
+        ],
+        ids=["ValueError", "SystemExit", "KeyboardInterrupt"],
     )
     def test_keeps_the_exception(self, task: Any, exception: type[BaseException], finish: Finish) -> None:
         result = finish(task.enqueue())

@@ -27,6 +27,7 @@ from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
+from scheduler.services.jobs import conditions
 from scheduler.services.queries import error_groups, job_history, overview, run_queries
 from scheduler.services.queries.error_groups import ErrorGroup
 from scheduler.services.queries.job_history import ChangeFilter
@@ -70,7 +71,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "links": _links(job),
         **_schedule(job, now=now),
         **_active_runs(request, job),
-        **(_past(request, job, runs, now=now, is_troubled=condition in overview.TROUBLES) if see_runs else _NO_PAST),
+        **(_past(request, job, runs, now=now, is_troubled=condition in conditions.TROUBLES) if see_runs else _NO_PAST),
     }
 
 
@@ -170,7 +171,7 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
 def condition_of(job: Job, *, now: datetime) -> str:
     """Return the job's condition, from the row if it was read with it."""
     known: str | None = getattr(job, "condition", None)
-    return known or overview.condition_of(job=job, now=now)
+    return known or conditions.condition_of(job=job, now=now)
 
 
 def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> str:
