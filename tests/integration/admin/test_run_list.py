@@ -137,7 +137,7 @@ class TestRunList:
         client = login("view_job", "view_run", "run_job", "view_run_output")
         with django_assert_max_num_queries(9) as queries:
             client.get(f"{RUNS}?since=2020-01-01T00:00&until=2099-01-01T00:00")
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(10):
             client.get(f"{RUNS}?job=nightly")
 
         assert not [
