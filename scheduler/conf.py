@@ -89,7 +89,7 @@ class SchedulerSettings:
 
     ring_again_seconds: float = 30.0
     """A run of a remote executor that has not begun so long after its message gets another one, then after twice as
-    long, up to 10 minutes: brokers lose messages."""
+    long, up to 10 minutes: brokers lose messages. While workers have free places for it, this is its longest wait."""
 
     claim_batch: int = 500
     """Most jobs planned in one transaction: short locks, few round trips."""
@@ -123,6 +123,10 @@ class SchedulerSettings:
 
     retention_days: int = 30
     """Finished runs older than this are deleted by ``cleanup_jobs``."""
+
+    keep_output_days: int | None = None
+    """``cleanup_jobs`` drops the result, the log and the traceback of a run so long after its end. The row stays.
+    ``None``: all are kept as long as the row. Enqueued runs keep theirs."""
 
     keep_enqueued_successes_days: int = 1
     """Enqueued runs that succeeded are deleted by ``cleanup_jobs`` after so many days, unless their queue says more."""
@@ -294,6 +298,7 @@ _RANGES = {
     "max_recoveries": (0, 1_000),
     "retention_days": (1, 36_500),
     "rollup_days": (1, 36_500),
+    "keep_output_days": (1, 36_500),
     "keep_enqueued_successes_days": (0, 36_500),
     "keep_enqueued_failures_days": (0, 36_500),
     "keep_runs_per_job": (0, 100_000),

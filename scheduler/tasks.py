@@ -27,6 +27,10 @@ _MOST_BODY_CHARS = 2_000
 # The admin shows these beside the fields, in the reader's language.
 _DAYS = gettext_noop("Minimum age in days. By default SCHEDULER['RETENTION_DAYS'].")
 _KEEP = gettext_noop("The newest runs of each job that are kept. By default SCHEDULER['KEEP_RUNS_PER_JOB'].")
+_OUTPUT_DAYS = gettext_noop(
+    "Age in days at which results, logs and tracebacks are dropped, while the runs stay. By default "
+    "SCHEDULER['KEEP_OUTPUT_DAYS']."
+)
 _COMMAND = gettext_noop("One of the commands in SCHEDULER['ALLOWED_COMMANDS'].")
 _ARGS = gettext_noop("Arguments as on the command line, such as --days and 7.")
 _OPTIONS = gettext_noop("Options by name, such as {“days”: 7}.")
@@ -48,6 +52,7 @@ class CleanUpCounts(TypedDict):
     changes: int
     nodes: int
     stock_history: int
+    outputs: int
     cutoff: str
 
 
@@ -56,19 +61,23 @@ def cleanup_jobs(
     *,
     days: Annotated[int | None, Field(ge=1, le=36_500, description=_DAYS)] = None,
     keep: Annotated[int | None, Field(ge=0, le=100_000, description=_KEEP)] = None,
+    output_days: Annotated[int | None, Field(ge=1, le=36_500, description=_OUTPUT_DAYS)] = None,
 ) -> CleanUpCounts:
     """
     Delete finished runs, ended jobs, changes of jobs and gone nodes that are old.
 
     It takes as long as there is something to delete, and ends between two batches when it is asked to.
     """
-    done = retention.clean_up(older_than_days=days, keep_per_job=keep, progress=_report_clean_up)
+    done = retention.clean_up(
+        older_than_days=days, keep_per_job=keep, output_days=output_days, progress=_report_clean_up
+    )
     return CleanUpCounts(
         runs=done.runs,
         jobs=done.jobs,
         changes=done.changes,
         nodes=done.nodes,
         stock_history=done.stock_history,
+        outputs=done.outputs,
         cutoff=done.cutoff.isoformat(),
     )
 

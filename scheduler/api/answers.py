@@ -145,6 +145,7 @@ class Run(BaseModel):
     finished_at: Time | None
     seconds: float | None = Field(description="How long it ran.")
     cancel_requested_at: Time | None
+    output_dropped_at: Time | None
     taken_by: str | None = Field(description="The person who works on this failure.")
     notes: int = Field(description="The number of notes on it.")
 

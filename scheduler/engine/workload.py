@@ -80,7 +80,7 @@ class Workload:
         for run in runs:
             self._owned[run.id] = run
             self._pending[run.executor].append(run)
-        self.highest = max((self.highest, *(run.id for run in runs)))
+        self.highest = max(self.highest, max([run.id for run in runs], default=0))
 
     def wanted(self, executor: str) -> int:
         """Return how many more runs an executor can use now."""

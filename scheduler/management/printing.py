@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from argparse import SUPPRESS, ArgumentTypeError
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from io import TextIOWrapper
 from typing import Any
@@ -93,7 +93,28 @@ def add_output(parser: CommandParser) -> None:
 
 def as_json(document: Any) -> str:
     """Write JSON that a terminal can show: control characters are escaped, those above ASCII as well."""
-    text = json.dumps(document, ensure_ascii=False, indent=2)
+    return _escaped(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def json_pieces(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Write an object of these members piece by piece. The items of an iterator come one a line, and are not kept."""
+    before = "{\n"
+    for name, value in members:
+        yield f"{before}  {json.dumps(name)}: "
+        before = ",\n"
+        if not isinstance(value, Iterator):
+            yield as_json(value)
+            continue
+        yield "["
+        between = "\n    "
+        for item in value:
+            yield between + _escaped(json.dumps(item, ensure_ascii=False))
+            between = ",\n    "
+        yield "\n  ]"
+    yield "\n}\n"
+
+
+def _escaped(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 

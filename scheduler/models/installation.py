@@ -28,6 +28,9 @@ class Installation(models.Model):
     cleaned_up_at = models.DateTimeField(
         _("cleaned up at"), null=True, help_text=_("When old rows were deleted the last time.")
     )
+    outputs_dropped_to = models.BigIntegerField(
+        _("outputs dropped to"), null=True, help_text=_("The last run up to which the output of all was dropped.")
+    )
 
     class Meta:
         verbose_name = _("installation")

@@ -13,7 +13,7 @@ from django_apscheduler.models import DjangoJob
 
 from scheduler.core import error_messages
 from scheduler.core.definition import BY_NAME
-from scheduler.core.states import JobSource, JobState
+from scheduler.core.states import JobSource, JobState, Overlap
 from scheduler.errors import StaleVersion
 from scheduler.models.reason import get_reason, reason_code, reason_params, set_reason
 
@@ -37,6 +37,9 @@ def policy(name: str) -> dict[str, Any]:
     default = BY_NAME[name].default
     return column(name) | ({} if default is None else {"db_default": default})
 
+
+OF_NEWER_WORDS = ~Q(state__in=list(JobState)) | ~Q(overlap__in=list(Overlap))
+"""The condition of the index of jobs that a newer release has written: a query has to ask for it in the same words."""
 
 KEPT_BY_NODES = (
     "next_run_time",
@@ -240,6 +243,16 @@ class Job(OptimisticLock, DjangoJob):
                 name="scheduler_job_with_calendars",
             ),
             models.Index(fields=["task"], name="scheduler_job_task"),
+            models.Index(fields=["name", "djangojob_ptr"], name="scheduler_job_name"),
+            models.Index(fields=["state", "name", "djangojob_ptr"], name="scheduler_job_state_name"),
+            models.Index(
+                models.F("state_changed_at").desc(nulls_last=True),
+                "djangojob_ptr",
+                condition=Q(state=JobState.PAUSED),
+                name="scheduler_job_last_paused",
+            ),
+            models.Index(fields=["executor"], condition=~Q(executor="default"), name="scheduler_job_other_executor"),
+            models.Index(fields=["djangojob_ptr"], condition=OF_NEWER_WORDS, name="scheduler_job_of_newer_words"),
             GinIndex(fields=["tags"], name="scheduler_job_tags"),
             models.Index(fields=["needs_inspection"], condition=Q(needs_inspection=True), name="scheduler_job_inspect"),
             models.Index(

@@ -128,6 +128,9 @@ class Run(models.Model):
     result = models.JSONField(_("result"), null=True)
     error = models.TextField(_("error"), null=True)  # noqa: DJ001 - the partial index below asks for NULL
     traceback = models.TextField(_("traceback"), blank=True, default="")
+    output_dropped_at = models.DateTimeField(
+        _("output dropped at"), null=True, help_text=_("When its result, log and traceback were dropped for their age.")
+    )
 
     objects = RunQuerySet.as_manager()
 
@@ -223,7 +226,7 @@ class Run(models.Model):
             models.Index(fields=["finished_at"], condition=Q(error__isnull=False), name="scheduler_run_unsuccessful"),
             models.Index(
                 fields=["job_key", "scheduled_at"],
-                condition=Q(job__isnull=True, attempt=1),
+                condition=Q(job__isnull=True, attempt__gte=1),
                 name="scheduler_run_of_removed_job",
             ),
             # What is missed, skipped or cancelled says why; most other runs do not.

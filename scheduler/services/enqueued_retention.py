@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
-from typing import Protocol
 from uuid import UUID
 
 from scheduler import conf
@@ -15,12 +15,23 @@ _PAGE_ROWS = 2000
 """Rows that are looked at together, without a lock."""
 
 
-class Batch(Protocol):
+_SMALLEST_BATCH = 50
+_LONGEST_DELETE_SECONDS = 0.5
+"""A batch that took longer is followed by one of half its size, so that locks stay below a second."""
+
+
+class Batch:
     """The size of the next batch, smaller after a slow one."""
 
-    size: int
+    def __init__(self, size: int) -> None:
+        self.size = size
 
-    def time(self, delete: Callable[[], int]) -> int: ...
+    def time(self, delete: Callable[[], int]) -> int:
+        started = time.monotonic()
+        deleted = delete()
+        if time.monotonic() - started > _LONGEST_DELETE_SECONDS:
+            self.size = max(min(self.size, _SMALLEST_BATCH), self.size // 2)
+        return deleted
 
 
 def sweep(*, now: datetime, batch: Batch, dry_run: bool) -> Iterator[dict[str, int]]:

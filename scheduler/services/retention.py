@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +16,8 @@ from scheduler import conf
 from scheduler.core.states import ChangeAction, JobState
 from scheduler.errors import InvalidRetention, JobExists
 from scheduler.models import Change, Installation, Job, TaskStreak
-from scheduler.services import enqueued_retention, jobs
+from scheduler.services import enqueued_retention, jobs, output_retention
+from scheduler.services.enqueued_retention import Batch
 from scheduler.store.cleaning import retention
 from scheduler.store.clock import database_now
 
@@ -31,10 +31,6 @@ _REPEATS = timedelta(days=1)
 
 _PAGE_ROWS = 2000
 """Rows of the ledger looked at together, without a lock."""
-
-_SMALLEST_BATCH = 50
-_LONGEST_DELETE_SECONDS = 0.5
-"""A batch that took longer is followed by one of half its size, so that locks stay below a second."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +58,9 @@ class CleanUp:
     batches: int = 0
     """Steps that it took, each a transaction of its own."""
 
+    outputs: int = 0
+    """Runs whose result, log and traceback were dropped."""
+
     runs_seen: int = 0
     """Rows of the ledger that were looked at."""
 
@@ -78,6 +77,9 @@ class Policy:
     keep: int
     """So many of the newest runs of each job stay."""
 
+    output_days: int | None
+    """The age at which results, logs and tracebacks are dropped. ``None``: with their run."""
+
 
 def policy() -> Policy | None:
     """Return how long the clean-up job keeps runs, or ``None`` without an active one."""
@@ -87,10 +89,11 @@ def policy() -> Policy | None:
     given = kwargs.first()
     if not isinstance(given, dict):
         return None
-    days, keep = given.get("days"), given.get("keep")
+    days, keep, output_days = given.get("days"), given.get("keep"), given.get("output_days")
     return Policy(
         days=days if isinstance(days, int) else conf.get().retention_days,
         keep=keep if isinstance(keep, int) else conf.get().keep_runs_per_job,
+        output_days=output_days if isinstance(output_days, int) else conf.get().keep_output_days,
     )
 
 
@@ -98,6 +101,7 @@ def clean_up(
     *,
     older_than_days: int | None = None,
     keep_per_job: int | None = None,
+    output_days: int | None = None,
     batch_size: int = BATCH_SIZE,
     dry_run: bool = False,
     progress: Callable[[CleanUp], None] | None = None,
@@ -108,6 +112,7 @@ def clean_up(
 
     * Finished runs, but for the newest ``keep_per_job`` of each job. A job that was deleted, or ended that long ago,
       keeps none. Queued and running runs are never touched.
+    * Results, logs and tracebacks of runs that ended ``output_days`` ago. Without a number they stay with their run.
     * Enqueued runs after the days of their queue or the settings, by outcome.
     * Jobs that ended (their last fire time is over) and have no active run. Newer runs of theirs stay as history.
     * Changes of jobs, but for the newest of each job that exists (setting ``keep_changes_per_job``).
@@ -122,18 +127,31 @@ def clean_up(
 
     :raises InvalidRetention: a number is out of its range. No row was deleted
     """
+    limits = _limits(older_than_days, keep_per_job, output_days)
+    check(older_than_days=limits.days, keep_per_job=limits.keep, output_days=limits.output_days, batch_size=batch_size)
+    cutoff = (now := now or database_now()) - timedelta(days=limits.days)
+    sweeps = itertools.chain(
+        _sweeps(now=now, cutoff=cutoff, keep_per_job=limits.keep, batch_size=batch_size, dry_run=dry_run),
+        _sweep_outputs(limits.output_days, now=now, batch=Batch(batch_size), dry_run=dry_run),
+        () if dry_run else _sweep_alerts(cutoff=cutoff),
+        () if dry_run else _sweep_measures(now=now),
+    )
+    return _added_up(sweeps, cutoff=cutoff, progress=progress)
+
+
+def _limits(days: int | None, keep: int | None, output_days: int | None) -> Policy:
     settings = conf.get()
-    days = settings.retention_days if older_than_days is None else older_than_days
-    keep = settings.keep_runs_per_job if keep_per_job is None else keep_per_job
-    check(older_than_days=days, keep_per_job=keep, batch_size=batch_size)
-    cutoff = (now := now or database_now()) - timedelta(days=days)
-    sweeps = _sweeps(now=now, cutoff=cutoff, keep_per_job=keep, batch_size=batch_size, dry_run=dry_run)
-    if dry_run:
-        return _added_up(sweeps, cutoff=cutoff, progress=progress)
-    sweeps = itertools.chain(sweeps, _sweep_alerts(cutoff=cutoff), _sweep_measures(now=now))
-    done = _added_up(sweeps, cutoff=cutoff, progress=progress)
-    Installation.objects.update(cleaned_up_at=database_now())
-    return done
+    return Policy(
+        days=settings.retention_days if days is None else days,
+        keep=settings.keep_runs_per_job if keep is None else keep,
+        output_days=settings.keep_output_days if output_days is None else output_days,
+    )
+
+
+def _sweep_outputs(days: int | None, *, now: datetime, batch: Batch, dry_run: bool) -> Iterable[dict[str, int]]:
+    if days is None:
+        return ()
+    return output_retention.sweep(cutoff=now - timedelta(days=days), batch=batch, dry_run=dry_run)
 
 
 def _added_up(
@@ -157,17 +175,17 @@ def _sweeps(
             find=partial(retention.find_stock_history, cutoff=cutoff),
             delete=lambda page: retention.delete_stock_history(rows=page),
             after=0,
-            batch=_Batch(batch_size),
+            batch=Batch(batch_size),
             dry_run=dry_run,
         ),
-        enqueued_retention.sweep(now=now, batch=_Batch(batch_size), dry_run=dry_run),
-        _sweep_runs(cutoff=cutoff, keep_per_job=keep_per_job, batch=_Batch(batch_size), dry_run=dry_run),
+        enqueued_retention.sweep(now=now, batch=Batch(batch_size), dry_run=dry_run),
+        _sweep_runs(cutoff=cutoff, keep_per_job=keep_per_job, batch=Batch(batch_size), dry_run=dry_run),
         _sweep(
             what="jobs",
             find=partial(retention.find_ended_jobs, cutoff=cutoff),
             delete=lambda page: retention.delete_ended_jobs(jobs=page, cutoff=cutoff),
             after="",
-            batch=_Batch(batch_size),
+            batch=Batch(batch_size),
             dry_run=dry_run,
         ),
         _sweep(
@@ -175,7 +193,7 @@ def _sweeps(
             find=partial(retention.find_old_changes, cutoff=cutoff, keep_per_job=conf.get().keep_changes_per_job),
             delete=lambda page: retention.delete_changes(changes=page),
             after=0,
-            batch=_Batch(batch_size),
+            batch=Batch(batch_size),
             dry_run=dry_run,
         ),
         _sweep(
@@ -183,7 +201,7 @@ def _sweeps(
             find=partial(retention.find_gone_nodes, cutoff=cutoff),
             delete=lambda page: retention.delete_nodes(nodes=page),
             after=UUID(int=0),
-            batch=_Batch(batch_size),
+            batch=Batch(batch_size),
             dry_run=dry_run,
         ),
     )
@@ -223,36 +241,25 @@ def _sweep_alerts(*, cutoff: datetime) -> Iterator[dict[str, int]]:
 
 
 def _sweep_measures(*, now: datetime) -> Iterator[dict[str, int]]:
+    """Delete old measures. As the last sweep, it also notes that the clean-up is done."""
     retention.delete_idempotency_keys(cutoff=now - _REPEATS)
     retention.fold_counters()
     cutoff = now - timedelta(days=conf.get().rollup_days)
     while deleted := retention.delete_rollups(cutoff=cutoff, limit=BATCH_SIZE):
         yield {"rollups": deleted}
+    Installation.objects.update(cleaned_up_at=database_now())
 
 
-def check(*, older_than_days: int, keep_per_job: int, batch_size: int) -> None:
+def check(*, older_than_days: int, keep_per_job: int, output_days: int | None = None, batch_size: int) -> None:
     """:raises InvalidRetention: naming the number and what is allowed"""
     for name, value, low, high in (
         ("days", older_than_days, 1, 36_500),
         ("keep", keep_per_job, 0, 100_000),
+        ("output_days", 1 if output_days is None else output_days, 1, 36_500),
         ("batch_size", batch_size, 1, 10_000),
     ):
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise InvalidRetention(f"{name} is “{value}”. It must be a whole number from {low:,} to {high:,}.")
-
-
-class _Batch:
-    """The size of the next batch, smaller after a slow one."""
-
-    def __init__(self, size: int) -> None:
-        self.size = size
-
-    def time(self, delete: Callable[[], int]) -> int:
-        started = time.monotonic()
-        deleted = delete()
-        if time.monotonic() - started > _LONGEST_DELETE_SECONDS:
-            self.size = max(min(self.size, _SMALLEST_BATCH), self.size // 2)
-        return deleted
 
 
 def _sweep(
@@ -261,7 +268,7 @@ def _sweep(
     find: Callable[..., Sequence[Any]],
     delete: Callable[[Sequence[Any]], int],
     after: Any,
-    batch: _Batch,
+    batch: Batch,
     dry_run: bool,
 ) -> Iterator[dict[str, int]]:
     """Go through rows by id. Each page is read once, even if its rows could not be deleted."""
@@ -270,7 +277,7 @@ def _sweep(
         yield {what: len(page) if dry_run else batch.time(partial(delete, page))}
 
 
-def _sweep_runs(*, cutoff: datetime, keep_per_job: int, batch: _Batch, dry_run: bool) -> Iterator[dict[str, int]]:
+def _sweep_runs(*, cutoff: datetime, keep_per_job: int, batch: Batch, dry_run: bool) -> Iterator[dict[str, int]]:
     """Go through the ledger by id, from its beginning to the first page that is all new."""
     after = 0
     while True:

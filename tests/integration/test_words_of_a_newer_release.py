@@ -20,8 +20,7 @@ from django.utils import timezone, translation
 from scheduler.models import BulkAction, Change, Incident, Job, Run
 from scheduler.services import bulk, jobs
 from scheduler.services.bulk import Selection
-from scheduler.services.jobs import restoring
-from scheduler.services.queries import overview
+from scheduler.services.jobs import conditions, restoring
 from scheduler.store.claiming import claims, positions
 from scheduler.store.recording import runs as recorded
 from scheduler.store.sessions.connections import Connection
@@ -170,7 +169,7 @@ class TestAWordThatIsNotKnown:
         job = jobs.create(id="j", task="sample.nothing", trigger=EVERY_HOUR)
         Job.objects.update(**{column: WORD})
 
-        assert overview.condition_of(job=job, now=timezone.now()) == "unknown"
+        assert conditions.condition_of(job=job, now=timezone.now()) == "unknown"
 
     def test_begins_no_action_on_many(self) -> None:
         jobs.create(id="j", task="sample.nothing", trigger=EVERY_HOUR)

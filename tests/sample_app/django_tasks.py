@@ -50,6 +50,11 @@ def fail_with_system_exit() -> None:
 
 
 @task
+def fail_with_keyboard_interrupt() -> None:
+    raise KeyboardInterrupt("This Task failed due to KeyboardInterrupt")
+
+
+@task
 def complex_exception() -> None:
     raise ValueError(ValueError("This task failed"))
 

@@ -30,6 +30,7 @@ ERRORS_OF_MACHINES = {
 }
 MODULES_OF_MACHINES = {
     "core/triggers/apscheduler.py": "triggers of Python code",
+    "services/jobs/entries.py": "imports at a shell",
     "services/jobs/transfer.py": "imports at a shell",
     "services/queries/metrics.py": "the API",
     "services/retention.py": "settings and options of a command",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -16,8 +15,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin.format import display
-from scheduler.core.health.standing import NotStarted
 from scheduler.models import Job
+from scheduler.services.jobs import conditions
+from scheduler.services.jobs.conditions import Criteria
 from scheduler.services.queries import job_queries, overview
 from scheduler.services.queries.job_queries import JobFilter
 from scheduler.services.queries.overview import Survey
@@ -33,7 +33,10 @@ class ConditionFilter(admin.SimpleListFilter):
         return [(name, mark.word) for name, mark in display.JOB_MARKS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Job]) -> QuerySet[Job]:
-        return queryset.filter(condition=self.value()) if self.value() in display.JOB_MARKS else queryset
+        chosen = self.value() or ""
+        if chosen not in conditions.CONDITIONS:
+            return queryset
+        return conditions.only(jobs=queryset, condition=chosen, by=criteria(request))
 
 
 class ValueFilter(admin.SimpleListFilter):
@@ -100,13 +103,13 @@ def survey(request: Any) -> Survey:
     """The values that exist among the jobs, read once a request for the filters and the tabs."""
     known: Survey | None = getattr(request, "scheduler_survey", None)
     if known is None:
-        known = request.scheduler_survey = overview.survey(now=timezone.now(), not_started=not_started(request))
+        known = request.scheduler_survey = overview.survey(by=criteria(request))
     return known
 
 
-def not_started(request: Any) -> Sequence[NotStarted]:
-    """The jobs whose runs do not start, read once a request."""
-    known: Sequence[NotStarted] | None = getattr(request, "scheduler_not_started", None)
+def criteria(request: Any) -> Criteria:
+    """By what the conditions are told, read once a request."""
+    known: Criteria | None = getattr(request, "scheduler_criteria", None)
     if known is None:
-        known = request.scheduler_not_started = overview.not_started()
+        known = request.scheduler_criteria = conditions.criteria(now=timezone.now())
     return known

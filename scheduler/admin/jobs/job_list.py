@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR, ChangeList
-from django.db.models import F, QuerySet
+from django.contrib.admin.views.main import IGNORED_PARAMS, PAGE_VAR, SEARCH_VAR, ChangeList
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import smart_split, unescape_string_literal
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -28,23 +30,24 @@ from scheduler.admin.jobs.job_filters import (
     TagFilter,
     TaskFilter,
     ValueFilter,
+    criteria,
     labelled,
-    not_started,
     survey,
 )
+from scheduler.admin.jobs.job_rows import BY_NEWEST_RUN, STRIP, JobList
 from scheduler.core.states import RunState
 from scheduler.models import Job
-from scheduler.services.queries import overview
+from scheduler.services.jobs import conditions, long_lists
+from scheduler.services.jobs.long_lists import LongList
+from scheduler.services.queries import job_queries, overview
 from scheduler.services.queries.overview import Recent
-from scheduler.services.runs import notes
 
 if TYPE_CHECKING:
     _Admin = admin.ModelAdmin[Job]
 else:
     _Admin = object
 
-_STRIP = 20
-_MAY_BE_MISSING = ("next_run_time", "last_run_at", "last_seconds")
+_NOT_NARROWING = ("condition", pages.PART, *IGNORED_PARAMS, PAGE_VAR)
 _NOBODY = {
     "broken": gettext_lazy("Every job can run."),
     "stopped": gettext_lazy("No job was paused after failing."),
@@ -62,44 +65,6 @@ _NOTHING = mark_safe('<span class="ols-wide">–</span>')
 """A cell that narrow pages, which show rows as cards, leave out."""
 
 
-class JobList(ChangeList):
-    """Jobs of one page with their newest runs."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.result_list = list(self.result_list)
-        see_runs = request.user.has_perm("scheduler.view_run")
-        runs = overview.recent(jobs=[job.pk for job in self.result_list], count=_STRIP) if see_runs else {}
-        troubled = [job.pk for job in self.result_list if job.condition in overview.TROUBLES]
-        taken = notes.of_jobs(jobs=troubled) if see_runs else {}
-        for job in self.result_list:
-            job.recent, job.taken = runs.get(job.pk, []), taken.get(job.pk)
-
-    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Job]) -> list[Any]:
-        """Empty values come last in both directions."""
-        return [_missing_last(part) for part in super().get_ordering(request, queryset)]
-
-    def orders(self) -> Iterator[dict[str, Any]]:
-        """The orders in the menu above the list. The headers of the columns offer more."""
-        chosen = self.params.get(ORDER_VAR, "")
-        offered = [
-            ("", "", _("problems first")),
-            ("shown_name", "", _("name")),
-            ("next_run", "", _("next run")),
-            ("last_run", "-", _("last run, newest first")),
-            ("usual", "-", _("last run, longest first")),
-        ]
-        values = {
-            f"{sign}{list(self.list_display).index(column)}" if column else "": text
-            for column, sign, text in offered
-            if not column or column in self.list_display
-        }
-        if chosen not in values:
-            values[chosen] = _("as the columns say")
-        for value, text in values.items():
-            yield {"value": value, "text": text, "is_chosen": value == chosen}
-
-
 class ListOfJobs(_Admin):
     """The list part of the admin of jobs."""
 
@@ -114,12 +79,39 @@ class ListOfJobs(_Admin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         jobs = Job.objects.defer("job_state")
-        found = overview.with_condition(jobs=jobs, now=timezone.now(), not_started=not_started(request))
+        found = conditions.with_condition(jobs=jobs, by=criteria(request))
         return overview.with_last_run(jobs=found).order_by(*self.get_ordering(request))
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """The problems first."""
         return ("severity", "name", "pk")
+
+    def get_paginator(
+        self, request: HttpRequest, queryset: QuerySet[Job], per_page: int, *options: Any, **named: Any
+    ) -> Paginator[Job]:
+        """A long list is not counted and sorted anew for each of its pages."""
+        pages_of = LongList.of(
+            jobs=queryset,
+            by=criteria(request),
+            counts=survey(request).counts,
+            condition=request.GET.get("condition", ""),
+            is_narrowed=_is_narrowed(request),
+        )
+        return super().get_paginator(request, pages_of, per_page, *options, **named)  # type: ignore[arg-type]
+
+    def get_sortable_by(self, request: HttpRequest) -> list[Any]:
+        """The newest run of each job is read to sort by it, which takes too long for many jobs."""
+        is_long = sum(survey(request).counts.values()) > long_lists.MOST_COUNTED
+        return [name for name in self.get_list_display(request) if not (is_long and name in BY_NEWEST_RUN)]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Job], search_term: str
+    ) -> tuple[QuerySet[Job], bool]:
+        """Jobs that contain each of the words, or of the texts in quotes."""
+        for word in smart_split(search_term):
+            text = unescape_string_literal(word) if len(word) > 1 and word[0] in "'\"" and word[0] == word[-1] else word
+            queryset = queryset.filter(job_queries.containing(text=text, among=survey(request).tasks))
+        return queryset, False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return JobList
@@ -196,7 +188,7 @@ class ListOfJobs(_Admin):
 
     @admin.display(description=gettext_lazy("last 20"))
     def strip(self, job: Any) -> SafeString:
-        return charts.strip(job.recent, size=_STRIP)
+        return charts.strip(job.recent, size=STRIP)
 
     @admin.display(description=gettext_lazy("median / p95"), ordering="last_seconds")
     def usual(self, job: Any) -> SafeString | str:
@@ -256,11 +248,9 @@ def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
     }
 
 
-def _missing_last(part: Any) -> Any:
-    if isinstance(part, str) and part.removeprefix("-") in _MAY_BE_MISSING:
-        column = F(part.removeprefix("-"))
-        return column.desc(nulls_last=True) if part.startswith("-") else column.asc(nulls_last=True)
-    return part
+def _is_narrowed(request: HttpRequest) -> bool:
+    """Whether the list is that of a search or of a filter besides the tabs."""
+    return any(value for name, value in request.GET.items() if name == SEARCH_VAR or name not in _NOT_NARROWING)
 
 
 def _tabs(request: HttpRequest, counts: dict[str, int]) -> Iterator[dict[str, Any]]:

@@ -20,13 +20,14 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import declared, pausing
-from scheduler.admin.runs import run_notes
+from scheduler.admin.runs import run_notes, run_results
 from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
 from scheduler.core import error_messages, triggers
 from scheduler.core.states import JobSource, JobState, RunState
 from scheduler.core.tasks.registry import registry
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Job, Run
+from scheduler.services.jobs import conditions
 from scheduler.services.queries import error_groups, job_history, overview, run_queries
 from scheduler.services.queries.error_groups import ErrorGroup
 from scheduler.services.queries.job_history import ChangeFilter
@@ -70,7 +71,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "links": _links(job),
         **_schedule(job, now=now),
         **_active_runs(request, job),
-        **(_past(job, runs, now=now, is_troubled=condition in overview.TROUBLES) if see_runs else _NO_PAST),
+        **(_past(request, job, runs, now=now, is_troubled=condition in conditions.TROUBLES) if see_runs else _NO_PAST),
     }
 
 
@@ -100,16 +101,22 @@ _NO_PAST: dict[str, Any] = {"strip": None, "chart": None, "usual": "", "taken": 
 """For a person who may not see runs."""
 
 
-def _past(job: Job, runs: Sequence[Recent], *, now: datetime, is_troubled: bool) -> dict[str, Any]:
+def _past(
+    request: HttpRequest, job: Job, runs: Sequence[Recent], *, now: datetime, is_troubled: bool
+) -> dict[str, Any]:
     seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
     failures = RunFilter(states=run_queries.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED)
     groups = error_groups.grouped(filter=failures, now=now).groups
+    results = run_results.in_list(request, runs[:_SHOWN_RUNS])
     return {
         "strip": charts.strip(runs, size=STRIP),
         "chart": charts.durations(runs),
         "usual": _usual(seconds),
         "taken": run_notes.shown(notes.of_jobs(jobs=[job.pk]).get(job.pk)) if is_troubled else None,
-        "runs": [{"run": run, "address": addresses.run(run.id)} for run in runs[:_SHOWN_RUNS]],
+        "runs": [
+            {"run": run, "address": addresses.run(run.id), "result": results.get(run.id, "")}
+            for run in runs[:_SHOWN_RUNS]
+        ],
         "groups": _errors(job, groups[:10]),
     }
 
@@ -164,7 +171,7 @@ def permissions(request: HttpRequest, job: Job) -> dict[str, bool]:
 def condition_of(job: Job, *, now: datetime) -> str:
     """Return the job's condition, from the row if it was read with it."""
     known: str | None = getattr(job, "condition", None)
-    return known or overview.condition_of(job=job, now=now)
+    return known or conditions.condition_of(job=job, now=now)
 
 
 def sentence(job: Job, runs: list[Recent], *, condition: str, now: datetime) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from scheduler.admin import addresses
 from scheduler.admin.format import display
@@ -104,8 +104,12 @@ def _json(value: Any) -> str:
     return display.first_line(json.dumps(display.masked(value), ensure_ascii=False), most=_MOST_CHARS)
 
 
-def forgotten(run: Run, *, now: datetime) -> str:
-    """Say when the run will be deleted."""
+def kept(run: Run, *, now: datetime) -> dict[str, str]:
+    """Say when the run will be deleted, and at what age its output went."""
+    return {"forgotten": _forgotten(run, now=now), "dropped": _dropped(run)}
+
+
+def _forgotten(run: Run, *, now: datetime) -> str:
     if run.finished_at is None:
         return ""
     policy = retention.policy()
@@ -115,9 +119,30 @@ def forgotten(run: Run, *, now: datetime) -> str:
         "days": display.number(policy.days),
         "keep": display.number(policy.keep),
     }
+    if policy.output_days is not None and run.output_dropped_at is None and not run.is_enqueued:
+        said = " ".join((said, _output_goes(policy.output_days)))
     at = run.finished_at + timedelta(days=policy.days)
     if at <= now:
         return " ".join((said, _("This run can be deleted at any time.")))
     local = timezone.localtime(at)
     day = display.day(local, "j M" if local.year == timezone.localtime(now).year else "j M Y")
     return " ".join((said, _("This run will be deleted on %s or later.") % day))
+
+
+def _output_goes(days: int) -> str:
+    return ngettext(
+        "Results, logs and tracebacks are dropped after %s day.",
+        "Results, logs and tracebacks are dropped after %s days.",
+        days,
+    ) % display.number(days)
+
+
+def _dropped(run: Run) -> str:
+    if run.output_dropped_at is None or run.finished_at is None:
+        return ""
+    days = (run.output_dropped_at - run.finished_at).days
+    return ngettext(
+        "Output dropped after %s day: the result, the log and the traceback are no longer kept.",
+        "Output dropped after %s days: the result, the log and the traceback are no longer kept.",
+        days,
+    ) % display.number(days)

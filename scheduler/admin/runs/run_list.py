@@ -17,7 +17,7 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.runs import run_csv, run_many, run_notes
+from scheduler.admin.runs import run_csv, run_many, run_notes, run_results
 from scheduler.admin.runs.run_page import node_name
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
@@ -155,6 +155,7 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     names = run_queries.node_names(runs=found.rows, known=nodes)
     noted = notes.of_runs(runs=[run.pk for run in found.rows])
     usual = overview.p95(jobs={run.job_id for run in found.rows if run.job_id})
+    results = run_results.in_list(request, found.rows)
     links = {"everything": request.path}
     if "cursor" in request.GET:
         links["newest"] = _address(request)
@@ -163,7 +164,7 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     if found.next:
         links["older"] = _address(request, cursor=found.next)
     return {
-        "rows": [_row(run, names, usual) | run_notes.in_list(noted, run.pk) for run in found.rows],
+        "rows": [_row(run, names, usual, results) | run_notes.in_list(noted, run.pk) for run in found.rows],
         "links": links,
         "most_compared": display.number(run_queries.MOST_COMPARED) if _is_slowest_first(request) else "",
         "edge": found.edge,
@@ -171,7 +172,7 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     }
 
 
-def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dict[str, Any]:
+def _row(run: Run, names: dict[str, str], usual: dict[str, float | None], results: dict[int, str]) -> dict[str, Any]:
     late = run.started_at - run.due_at if run.started_at else timedelta()
     seconds = (run.finished_at - run.started_at).total_seconds() if run.started_at and run.finished_at else None
     return {
@@ -182,6 +183,7 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
         "late": display.took(late) if late > _NOTABLE_DELAY else "",
         "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),
         "node": node_name(run, names),
+        "result": results.get(run.pk, ""),
     }
 
 

@@ -67,7 +67,7 @@ def context(request: HttpRequest, run: Run) -> dict[str, Any]:
         "changes": run_around.changes(
             run, near.last_success, nodes=nodes, see_output=may["see_output"], see_job=see_job
         ),
-        "forgotten": run_around.forgotten(run, now=now),
+        **run_around.kept(run, now=now),
         **run_notes.context(request, run),
     }
 

@@ -41,6 +41,13 @@ class Command(SafeCommand):
             help=f"Newest finished runs of each job that stay (default: {settings.keep_runs_per_job}).",
         )
         parser.add_argument(
+            "--output-days",
+            metavar="N",
+            default=settings.keep_output_days,
+            help="Drop results, logs and tracebacks of runs that ended longer ago than this, and keep the runs "
+            f"(default: {settings.keep_output_days or 'they stay with their run'}).",
+        )
+        parser.add_argument(
             "--batch-size",
             metavar="N",
             default=retention.BATCH_SIZE,
@@ -48,13 +55,15 @@ class Command(SafeCommand):
         )
         parser.add_argument("--dry-run", action="store_true", help="Delete nothing, only count.")
 
-    def handle(self, *, days: Any, keep: Any, batch_size: Any, dry_run: bool, verbosity: int, **options: Any) -> None:
+    def handle(self, *, dry_run: bool, verbosity: int, **options: Any) -> None:
         progress = Progress(self.stderr, dry_run=dry_run, is_silent=verbosity == 0)
-        limits = {
-            "older_than_days": _number("days", days),
-            "keep_per_job": _number("keep", keep),
-            "batch_size": _number("batch-size", batch_size),
+        limits: dict[str, Any] = {
+            "older_than_days": _number("days", options["days"]),
+            "keep_per_job": _number("keep", options["keep"]),
+            "batch_size": _number("batch-size", options["batch_size"]),
         }
+        if options["output_days"] is not None:
+            limits["output_days"] = _number("output-days", options["output_days"])
         try:
             # Before the database is asked for anything: a wrong number needs none to be found out.
             retention.check(**limits)
@@ -65,13 +74,7 @@ class Command(SafeCommand):
         if health.error:
             raise CommandError(health.error, returncode=1)
         try:
-            done = retention.clean_up(
-                older_than_days=limits["older_than_days"],
-                keep_per_job=limits["keep_per_job"],
-                batch_size=limits["batch_size"],
-                dry_run=dry_run,
-                progress=progress,
-            )
+            done = retention.clean_up(**limits, dry_run=dry_run, progress=progress)
         except Error as error:
             progress.end()
             raise CommandError(explain(error=error), returncode=1) from None
@@ -125,7 +128,13 @@ def sentence(done: CleanUp, *, dry_run: bool) -> str:
     if done.stock_history:
         counts.append(f"{_count(done.stock_history, 'row')} of django_apscheduler's own history")
     what = f"{', '.join(counts[:-1])} and {counts[-1]}"
-    return f"{'Would delete' if dry_run else 'Deleted'} {what} from before {done.cutoff:%Y-%m-%d %H:%M} UTC."
+    said = f"{'Would delete' if dry_run else 'Deleted'} {what} from before {done.cutoff:%Y-%m-%d %H:%M} UTC."
+    if not done.outputs:
+        return said
+    runs = _count(done.outputs, "run")
+    if dry_run:
+        return f"{said} Would drop the results, logs and tracebacks of {runs}, those to delete included."
+    return f"{said} Dropped the results, logs and tracebacks of {runs} that stay."
 
 
 def _count(number: int, noun: str) -> str:

@@ -170,7 +170,8 @@ class Command(PlanningCommand):
             raise CommandError("Not every job could be changed.", returncode=printing.REFUSED)
 
     def _export(self, *, jobs: list[str], alerts: bool, **_: Any) -> None:
-        self.stdout.write(printing.as_json(transfer.export(ids=tuple(jobs), with_alerts=alerts)))
+        for piece in printing.json_pieces(transfer.members(ids=tuple(jobs), with_alerts=alerts)):
+            self.stdout.write(piece, ending="")
 
     def _import(self, *, file: str, update: bool, reason: str, dry_run: bool, output: str, **_: Any) -> None:
         document = reading.document(file)

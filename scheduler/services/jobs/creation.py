@@ -44,20 +44,21 @@ def create_many(
     A definition that cannot be used, or whose id is taken, is refused by itself. The nodes are woken once.
     """
     now = now or database_now()
-    source = JobSource(source)
+    facts: dict[str, Any] = {"source": JobSource(source), "paused": paused, "actor": actor, "now": now}
     new: list[Job] = []
+    planned: dict[str, building.Planned] = {}
     refused: dict[str, SchedulerError] = {}
     for id, definition in definitions.items():
         given = {"args": (), "kwargs": {}, **definition}
         try:
-            new.append(building.unsaved(id=id, given=given, source=source, paused=paused, actor=actor, now=now))
+            new.append(building.unsaved(id=id, given=given, planned=planned, **facts))
         except SchedulerError as error:
             refused[id] = error
-    refused |= _insert(new=new, author=Author(actor=actor, via=Via(via), reason=reason))
+    refused |= insert(new=new, author=Author(actor=actor, via=Via(via), reason=reason))
     return tuple(Created(id=id, error=refused.get(id)) for id in definitions)
 
 
-def _insert(*, new: Sequence[Job], author: Author) -> dict[str, SchedulerError]:
+def insert(*, new: Sequence[Job], author: Author) -> dict[str, SchedulerError]:
     """Write the jobs. One by one if another process took an id meanwhile. Return the error of each that was not."""
     if not new:
         return {}

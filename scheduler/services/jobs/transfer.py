@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
-from scheduler.core import error_messages, reasons, triggers
+from scheduler.core import error_messages, reasons
 from scheduler.core.definition import NAMES
-from scheduler.core.states import JobSource, JobState, Via
-from scheduler.errors import InvalidImport, InvalidPause, JobNotFound, SchedulerError
+from scheduler.core.states import Via
+from scheduler.errors import InvalidImport, JobNotFound
 from scheduler.models import Job
-from scheduler.services import jobs, masking
 from scheduler.services.alerts import transfer as alerts
 from scheduler.services.calendars import transfer as calendars
-from scheduler.services.jobs import building, bulk, validation
+from scheduler.services.jobs.entries import Imported, exported, import_all
 from scheduler.services.templates import transfer as templates
 from scheduler.store import database
-from scheduler.store.clock import aware, database_now
-from scheduler.store.jobs import rows
-from scheduler.store.jobs.authorship import Author
 
 FORMAT = "openlearn-scheduler-jobs"
 VERSION = 2
@@ -30,17 +25,8 @@ VERSION = 2
 
 READABLE = (1, 2)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """The outcome for one job of the document."""
-
-    id: str
-    what: str
-    """``created``, ``updated``, ``unchanged``, ``skipped`` or ``refused``."""
-
-    text: str = ""
-    """Why it was refused."""
+_TOGETHER = 500
+"""Jobs that are in memory together while they are exported."""
 
 
 def export(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> dict[str, Any]:
@@ -51,22 +37,51 @@ def export(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> dict[str,
 
     :raises JobNotFound: one of these is not there
     """
+    document = members(ids=ids, with_alerts=with_alerts)
+    return {name: list(value) if isinstance(value, Iterator) else value for name, value in document}
+
+
+def members(*, ids: tuple[str, ...] = (), with_alerts: bool = False) -> Iterator[tuple[str, Any]]:
+    """
+    Yield the members of an export by name. The jobs are an iterator, which is read before the next member is asked for.
+
+    :raises JobNotFound: one of these is not there
+    """
     found = Job.objects.defer("job_state").order_by("pk")
     if ids:
         found = found.filter(pk__in=ids)
         missing = sorted(set(ids) - set(found.values_list("pk", flat=True)))
         if missing:
             raise JobNotFound(error_messages.NO_SUCH_JOB(id=missing[0]))
-    exported = [_exported(job) for job in found.iterator(chunk_size=500)]
-    named = {name for job in exported for name in calendars.named_by(trigger=job["trigger"])}
-    document: dict[str, Any] = {"format": FORMAT, "version": VERSION}
+    named: set[str] = set()
+    attached: list[dict[str, Any]] = []
+    yield "format", FORMAT
+    yield "version", VERSION
+    yield "jobs", _entries_of(found, named=named, attached=attached)
     if named:
-        document["calendars"] = calendars.export(names=named)
-    document["jobs"] = exported
-    if attached := templates.export_instances(jobs=[job["id"] for job in exported]):
-        document["templates"] = templates.export(slugs={each["template"] for each in attached})
-        document["instances"] = attached
-    return {**document, "alerts": alerts.export()} if with_alerts else document
+        yield "calendars", calendars.export(names=named)
+    if attached:
+        yield "templates", templates.export(slugs={each["template"] for each in attached})
+        yield "instances", attached
+    if with_alerts:
+        yield "alerts", alerts.export()
+
+
+def _entries_of(found: QuerySet[Job], *, named: set[str], attached: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the entries of jobs. Note the calendars that they name, and those that are instances of templates."""
+    for chunk in _chunks(found):
+        attached += templates.export_instances(jobs=[job.pk for job in chunk])
+        for job in chunk:
+            named |= calendars.named_by(trigger=job.trigger)
+            yield exported(job)
+
+
+def _chunks(found: QuerySet[Job]) -> Iterator[list[Job]]:
+    """Yield jobs some hundred at a time, by id. A cursor would need a connection of its own behind a pooler."""
+    chunk = list(found[:_TOGETHER])
+    while chunk:
+        yield chunk
+        chunk = list(found.filter(pk__gt=chunk[-1].pk)[:_TOGETHER])
 
 
 def import_jobs(
@@ -79,7 +94,8 @@ def import_jobs(
     dry_run: bool = False,
 ) -> tuple[Imported, ...]:
     """
-    Create the jobs of a document, each in a transaction of its own. Rejected jobs do not stop the others.
+    Create the jobs of a document, some hundred in a transaction, and change each that exists in one of its own.
+    Rejected jobs do not stop the others.
 
     No import fires at once: a date that has passed comes in as finished. ``update``: existing jobs get the definition
     of the document, and are paused or resumed as it says. Otherwise they are skipped. ``dry_run``: all changes are
@@ -94,11 +110,11 @@ def import_jobs(
     if not dry_run or not needed:
         with database.atomic():
             versions = _load_needed(document, author=author, update=update)
-        done = [_import(entry=entry, author=author, update=update, dry_run=dry_run) for entry in entries]
+        done = import_all(entries=entries, author=author, update=update, dry_run=dry_run)
         return (*done, *_attach(document, versions, author=author))
     with database.atomic():  # the jobs are tried with the calendars and templates, and all is rolled back
         versions = _load_needed(document, author=author, update=update)
-        done = [_import(entry=entry, author=author, update=update, dry_run=False) for entry in entries]
+        done = import_all(entries=entries, author=author, update=update, dry_run=False)
         done += _attach(document, versions, author=author)
         transaction.set_rollback(True, using=database.tables_alias())
     return tuple(done)
@@ -134,33 +150,12 @@ def import_alerts(
     with database.atomic():
         if dry_run:
             calendars.load(document=document.get("calendars", []), actor=actor, via=via, update=update)
-        for entry in _entries(document) if dry_run else ():  # a switch may name a job that is not there yet
-            _import(entry=entry, author=author, update=update, dry_run=False)
+        if dry_run:  # a switch may name a job that is not there yet
+            import_all(entries=_entries(document), author=author, update=update, dry_run=False)
         done = alerts.load(document=document["alerts"], actor=actor, via=via, update=update)
         if dry_run:
             transaction.set_rollback(True, using=database.tables_alias())
     return done
-
-
-def _exported(job: Job) -> dict[str, Any]:
-    definition = {name: getattr(job, name) for name in NAMES}
-    masked = {name: masking.masked(definition[name]) for name in ("args", "kwargs")}
-    definition["trigger"] = triggers.current_form(job.trigger)
-    is_paused = job.state == JobState.PAUSED
-    until = job.paused_until if is_paused else None
-    return {
-        "id": job.pk,
-        **definition,
-        **masked,
-        "paused": is_paused,
-        "paused_until": None if until is None else until.isoformat(),
-        "paused_reason": job.reason_text if is_paused else "",
-        "finished": job.state == JobState.FINISHED,
-    }
-
-
-def _is_same(name: str, present: Any, given: Any) -> bool:
-    return triggers.is_same(present, given) if name == "trigger" else bool(present == given)
 
 
 def _entries(document: Any) -> list[dict[str, Any]]:
@@ -199,86 +194,3 @@ _KINDS: dict[str, type] = {
 }
 _NEEDED = ("task", "trigger")
 _IN_JSON = {str: "a text", dict: "an object", list: "a list", bool: "true or false"}
-
-
-def _import(*, entry: dict[str, Any], author: dict[str, Any], update: bool, dry_run: bool) -> Imported:
-    with database.atomic():
-        done = _imported(entry=entry, author=author, update=update)
-        if dry_run:
-            transaction.set_rollback(True, using=database.tables_alias())
-    return done
-
-
-def _imported(*, entry: dict[str, Any], author: dict[str, Any], update: bool) -> Imported:
-    id = entry["id"]
-    if not id.isprintable():
-        return Imported(id=id[:64], what="refused", text=f"The id “{id[:64]}” holds characters that cannot be printed.")
-    stored = Job.objects.defer("job_state").filter(pk=id).first()
-    definition = {name: entry[name] for name in NAMES if name in entry}
-    try:
-        if stored is None:
-            _create(entry=entry, definition=definition, author=author)
-            return Imported(id=id, what="created")
-        if not update:
-            return Imported(id=id, what="skipped")
-        present = _exported(stored)
-        changed = {name: value for name, value in definition.items() if not _is_same(name, present[name], value)}
-        if changed:
-            bulk.update(job=stored, **author, version=None, **changed)
-        is_moved = _pause_or_resume(entry=entry, present=present, author=author)
-        return Imported(id=id, what="updated" if changed or is_moved else "unchanged")
-    except SchedulerError as error:
-        return Imported(id=id, what="refused", text=str(error))
-
-
-def _create(*, entry: dict[str, Any], definition: dict[str, Any], author: dict[str, Any]) -> None:
-    """Create a job that is paused or finished as the document says, and finished if its only time has passed."""
-    validation.refuse_masks(task=definition["task"], changes=definition, stored=None)
-    given = {"args": (), "kwargs": {}, **definition}
-    is_paused, now = bool(entry.get("paused")), database_now()
-    job = building.unsaved(
-        id=entry["id"], given=given, source=JobSource.CODE, paused=is_paused, actor=author["actor"], now=now
-    )
-    changes: dict[str, Any] = {}
-    if is_paused:
-        changes = {"paused_until": _until(entry)}
-        if entry.get("paused_reason"):
-            changes |= reasons.columns(entry["paused_reason"])
-    elif entry.get("finished") or (job.next_run_time is not None and job.next_run_time <= now):
-        changes = rows.due(None)
-    for name, value in changes.items():
-        setattr(job, name, value)
-    with database.atomic():
-        rows.insert(job=job, author=Author(**author))
-
-
-def _pause_or_resume(*, entry: dict[str, Any], present: dict[str, Any], author: dict[str, Any]) -> bool:
-    """Bring an existing job into the state of the document, if that says one. Return whether it was in another."""
-    if "paused" not in entry or present["finished"]:
-        return False
-    wanted = _until(entry) if entry["paused"] else None
-    if entry["paused"]:
-        if present["paused"] and _instant(present["paused_until"]) == wanted:
-            return False
-        jobs.pause(job=entry["id"], **{**author, "reason": entry.get("paused_reason", "")}, until=wanted)
-        return True
-    if present["paused"]:
-        jobs.resume(job=entry["id"], **author)
-    return bool(present["paused"])
-
-
-def _until(entry: dict[str, Any]) -> datetime | None:
-    """Return when a pause ends. ``None``: when a person ends it, or it would have ended already."""
-    until = _instant(entry.get("paused_until"))
-    return until if until is not None and until > database_now() else None
-
-
-def _instant(text: object) -> datetime | None:
-    """:raises InvalidPause: it is not an instant"""
-    if text is None:
-        return None
-    try:
-        found = datetime.fromisoformat(str(text))
-    except ValueError:
-        raise InvalidPause(f"paused_until is “{str(text)[:64]}”; it must be an instant in ISO 8601.") from None
-    return aware(found)

@@ -15,6 +15,7 @@ from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.errors import InvalidTrigger
 from scheduler.models import Change, Job, Rollup, Run
 from scheduler.services import nodes
+from scheduler.services.jobs import conditions, long_lists
 from scheduler.services.nodes import SeenNode
 from scheduler.services.queries import health, job_history, overview
 from scheduler.services.queries.health import Report
@@ -35,6 +36,8 @@ LANE_RUNS = 60
 """The maximum number of runs drawn one by one. More frequent jobs are drawn by hours."""
 
 _LANES = 20
+_LANE_ORDER = ("next_run_time", "pk")
+_LAST_PAUSED = (F("state_changed_at").desc(nulls_last=True), "djangojob_ptr_id")
 _ROWS = 10
 _HIDDEN = ("args", "kwargs", "result", "log", "traceback", "job__job_state", "job__args", "job__kwargs")
 _LOOKED_AT = 200
@@ -122,15 +125,16 @@ class Dashboard:
     @property
     def trouble(self) -> int:
         """The number of jobs that need attention."""
-        return sum(self.counts[name] for name in overview.TROUBLES)
+        return sum(self.counts[name] for name in conditions.TROUBLES)
 
 
 def collect(*, now: datetime) -> Dashboard:
     report = health.judged()
     drawn_at = _next_step(now)
     not_started = () if report.standing is None else report.standing.not_started
-    jobs = overview.with_condition(jobs=Job.objects.defer("job_state"), now=now, not_started=not_started)
-    lanes = list(jobs.order_by("severity", "next_run_time", "pk")[:_LANES])
+    by = conditions.criteria(now=now, not_started=not_started)
+    counts = conditions.counts(by=by, by_state=None if report.standing is None else report.standing.jobs)
+    lanes = long_lists.first(jobs=Job.objects.defer("job_state"), by=by, counts=counts, order=_LANE_ORDER, count=_LANES)
     running, waiting = _active(now)
     ids = {job.pk for job in lanes} | {run.job_id for run in running if run.job_id}
     recent = overview.recent(jobs=ids, count=RECENT_RUNS)
@@ -138,10 +142,10 @@ def collect(*, now: datetime) -> Dashboard:
     full = [job.pk for job in lanes if len(drawn.get(job.pk, [])) >= LANE_RUNS]
     hours, succeeded, ended = _outcomes(now, jobs=full, drawn_at=drawn_at)
     upcoming, paused = _upcoming_and_paused(now)
-    attention = [job for job in lanes if _condition(job) in overview.TROUBLES]
+    attention = [job for job in lanes if _condition(job) in conditions.TROUBLES]
     return Dashboard(
         report=report,
-        counts=overview.counts(now=now, not_started=not_started),
+        counts=counts,
         attention=attention,
         taken=notes.of_jobs(jobs=[job.pk for job in attention]),
         recent=recent,
@@ -171,7 +175,7 @@ def _upcoming_and_paused(now: datetime) -> tuple[list[Job], list[Job]]:
     """Return the jobs that are due next, and those that were paused last: in one query."""
     jobs = Job.objects.defer("job_state")
     due = jobs.filter(state=JobState.ACTIVE, next_run_time__gt=now).order_by("next_run_time", "pk")[:_ROWS]
-    paused = jobs.filter(state=JobState.PAUSED).order_by(F("state_changed_at").desc(nulls_last=True), "pk")[:_PAUSED]
+    paused = jobs.filter(state=JobState.PAUSED).order_by(*_LAST_PAUSED)[:_PAUSED]
     found = list(due.union(paused, all=True))
     upcoming = [job for job in found if job.next_run_time is not None]
     return (

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import Exists, F, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Collate
 
 from scheduler.core import error_messages
 from scheduler.core.queues import tracks
@@ -14,6 +17,13 @@ from scheduler.core.tasks.registry import NODE_EXECUTORS, registry
 from scheduler.errors import UnknownExecutor
 from scheduler.models import Declaration, Job, Node, Run
 from scheduler.remote import executors as executors_elsewhere
+from scheduler.store import database
+
+_SPECIAL = re.compile(r"[\\%_]")
+_ESCAPED = r"\\\g<0>"
+"""Letters with a meaning in patterns stand for themselves behind a backslash."""
+
+_KINDS = ("task", "executor", "tag")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,18 +78,72 @@ def jobs(*, filter: JobFilter) -> QuerySet[Job]:
         dropped = Declaration.objects.filter(job_key=OuterRef("pk"), paused_at=OuterRef("state_changed_at"))
         found = found.filter(Exists(dropped.filter(is_declared=False)), state=JobState.PAUSED)
     if filter.text:
-        text = filter.text
-        found = found.filter(Q(name__icontains=text) | Q(id__icontains=text) | Q(task__icontains=text))
+        found = found.filter(containing(text=filter.text))
     if filter.last_outcomes:
         newest = Subquery(_newest_first().values("state")[:1])
         found = found.alias(last_outcome=newest).filter(last_outcome__in=filter.last_outcomes)
     return found
 
 
+def containing(*, text: str, among: Iterable[str] | None = None) -> Q:
+    """
+    Return the criterion that the name, the id or the task of a job contains this text, in any case.
+
+    ``among``: the tasks of all jobs, if they are known. The tasks that contain the text are few.
+    """
+    pattern = Value(f"%{_SPECIAL.sub(_ESCAPED, text)}%")
+    name, id, task = (_matches(column, pattern, text) for column in ("name", "djangojob_ptr", "task"))
+    if among is None:
+        return name | id | task
+    folded = text.casefold()
+    return name | id | Q(task__in=[known for known in among if folded in known.casefold()])
+
+
+def _matches(column: str, pattern: Value, text: str) -> Q:
+    # In PostgreSQL, folding the case of all letters of a language takes ten times as long as that of a to z.
+    return Q(_Matches(Collate(F(column), "C") if text.isascii() else F(column), pattern))
+
+
+class _Matches(Func):
+    """Whether a text is like a pattern, in any case."""
+
+    template = "%(expressions)s"
+    arg_joiner = " ILIKE "
+    output_field = BooleanField()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """What exists among the jobs, each once and in order."""
+
+    tasks: list[str]
+    executors: list[str]
+    tags: list[str]
+
+
+def values() -> Values:
+    """
+    Return the tasks, executors and tags of all jobs: of very many jobs, those that this process found a minute ago.
+
+    Tags are read from every job.
+    """
+    global _known
+    if _known is not None and time.monotonic() - _known[0] < _KEPT_SECONDS:
+        return _known[1]
+    rows = database.Statements().execute("values_of_jobs", many=_MANY)
+    found = Values(**{f"{kind}s": sorted(value for of, value in rows if of == kind) for kind in _KINDS})
+    _known = (time.monotonic(), found) if ("many", "yes") in rows else None
+    return found
+
+
+_MANY = 10_000
+_KEPT_SECONDS = 60.0
+_known: tuple[float, Values] | None = None
+
+
 def tags() -> list[str]:
     """Return the tags that jobs have, each once."""
-    found = Job.objects.order_by().annotate(tag=Func(F("tags"), function="unnest")).values_list("tag", flat=True)
-    return sorted(found.distinct())
+    return values().tags
 
 
 def with_last_run_at(*, jobs: QuerySet[Job]) -> QuerySet[Job]:

@@ -1,55 +1,30 @@
-"""The condition of each job as one word, and its newest runs, for lists, pages and the dashboard."""
+"""The values that jobs have, and their newest runs, for lists, pages and the dashboard."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.contrib.postgres.aggregates import ArrayAgg
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import (
-    Case,
-    CharField,
-    Count,
-    F,
-    Func,
-    IntegerField,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-    When,
-)
+from django.db.models import Case, Func, IntegerField, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import JSONObject, Left
 
-from scheduler import conf
 from scheduler.core import reasons
 from scheduler.core.health.standing import NotStarted
-from scheduler.core.states import JobSource, JobState, Overlap, RunState
+from scheduler.core.states import JobSource, RunState
 from scheduler.models import Job, Run
 from scheduler.models.run import SECONDS_TAKEN
+from scheduler.services.jobs import conditions
+from scheduler.services.jobs.conditions import Criteria
+from scheduler.services.queries import job_queries
 from scheduler.store.measuring import measures
 from scheduler.store.sessions.drivers import timestamps
 
-CONDITIONS = ("broken", "stopped", "failing", "overdue", "stalled", "unknown", "ok", "paused", "finished")
-"""
-From worst to best. A job has the first condition that applies.
-
-``stopped``: the scheduler paused it because it failed too often. ``overdue``: something is due and has not begun.
-``stalled``: its last fire times were all missed or skipped. ``unknown``: its state or its ``overlap`` is a word of
-a newer release, so that nodes of this one leave it alone.
-"""
-
-TROUBLES = ("broken", "stopped", "failing", "overdue", "stalled")
-"""The conditions that need a person."""
-
 _ERROR_CHARS = 300
-
-_BETWEEN_TAGS = "\x1f"
-"""No tag holds it: it cannot be printed."""
+_RESULT_BYTES = 2000
+"""As they are stored, maybe compressed: longer results are for the pages of their runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,83 +74,11 @@ def not_started() -> list[NotStarted]:
     return measures.not_started()
 
 
-def with_condition(
-    *, jobs: QuerySet[Job], now: datetime, not_started: Sequence[NotStarted] | None = None
-) -> QuerySet[Job]:
-    """
-    Add ``condition``, one of ``CONDITIONS``, and ``severity``, its place there.
-
-    ``not_started``: what ``measures.not_started`` found, if it was called already.
-    """
-    found_late = measures.not_started() if not_started is None else not_started
-    late = now - timedelta(seconds=conf.get().overdue_seconds)
-    waiting = [each.job for each in found_late if each.since is not None]
-    passed = [each.job for each in found_late if each.fire_times]
-    is_overdue = Q(state=JobState.ACTIVE, next_run_time__lt=late)
-    rules: tuple[tuple[str, Q], ...] = (
-        ("broken", Q(state=JobState.BROKEN)),
-        (
-            "stopped",
-            Q(
-                state=JobState.PAUSED,
-                consecutive_failures__gt=0,
-                consecutive_failures__gte=F("pause_after_failures"),
-            ),
-        ),
-        ("failing", Q(state=JobState.ACTIVE, consecutive_failures__gt=0)),
-        ("overdue", is_overdue | Q(pk__in=waiting) if waiting else is_overdue),
-        *((("stalled", Q(state=JobState.ACTIVE, pk__in=passed)),) if passed else ()),
-        ("unknown", ~Q(state__in=list(JobState)) | Q(state=JobState.ACTIVE) & ~Q(overlap__in=list(Overlap))),
-        ("paused", Q(state=JobState.PAUSED)),
-        ("finished", Q(state=JobState.FINISHED)),
-    )
-    words = [When(rule, then=Value(word)) for word, rule in rules]
-    places = [When(rule, then=Value(CONDITIONS.index(word))) for word, rule in rules]
-    found: QuerySet[Job] = jobs.annotate(
-        condition=Case(*words, default=Value("ok"), output_field=CharField()),
-        severity=Case(*places, default=Value(CONDITIONS.index("ok")), output_field=IntegerField()),
-    )
-    return found
-
-
-def condition_of(*, job: Job, now: datetime) -> str:
-    """Return the condition of one job. A deleted job has ended."""
-    row = with_condition(
-        jobs=Job.objects.filter(pk=job.pk), now=now, not_started=measures.not_started(jobs=[job.pk])
-    ).values_list("condition", flat=True)
-    return str(row.first() or "finished")
-
-
-def counts(*, now: datetime, not_started: Sequence[NotStarted] | None = None) -> dict[str, int]:
-    """Return how many jobs are in each condition, all of them named."""
-    rows = with_condition(jobs=Job.objects.order_by(), now=now, not_started=not_started)
-    found = rows.values("condition").annotate(number=Count("pk"))
-    return dict.fromkeys(CONDITIONS, 0) | {row["condition"]: row["number"] for row in found}
-
-
-def survey(*, now: datetime, not_started: Sequence[NotStarted] | None = None) -> Survey:
-    """Look over all jobs in one query."""
-    joined = Func(F("tags"), Value(_BETWEEN_TAGS), function="array_to_string", output_field=CharField())
-    found = list(
-        with_condition(jobs=Job.objects.order_by(), now=now, not_started=not_started)
-        .values("condition")
-        .annotate(
-            number=Count("pk"),
-            tasks=ArrayAgg("task", distinct=True),
-            executors=ArrayAgg("executor", distinct=True),
-            tags=ArrayAgg(joined, distinct=True),
-        )
-    )
-
-    def all_of(name: str) -> set[str]:
-        return {value for row in found for value in row[name]}
-
-    return Survey(
-        counts=dict.fromkeys(CONDITIONS, 0) | {row["condition"]: row["number"] for row in found},
-        tasks=sorted(all_of("tasks")),
-        executors=sorted(all_of("executors")),
-        tags=sorted({tag for joined in all_of("tags") for tag in joined.split(_BETWEEN_TAGS) if tag}),
-    )
+def survey(*, by: Criteria) -> Survey:
+    """Look over all jobs: their conditions, and the values that they have."""
+    counts = conditions.counts(by=by)
+    found = job_queries.values()
+    return Survey(counts=counts, tasks=found.tasks, executors=found.executors, tags=found.tags)
 
 
 def with_last_run(*, jobs: QuerySet[Job]) -> QuerySet[Job]:
@@ -218,6 +121,16 @@ def recent(*, jobs: Iterable[str], count: int, since: datetime | None = None) ->
     )
     found = Job.objects.filter(pk__in=ids).order_by().annotate(newest=ArraySubquery(newest[:count]))
     return {pk: [_recent(row) for row in rows] for pk, rows in found.values_list("pk", "newest")}
+
+
+def results(*, runs: Iterable[int]) -> dict[int, Any]:
+    """Return what these runs returned, by run, without results that are empty or long: one query."""
+    ids = list(runs)
+    if not ids:
+        return {}
+    size = Func("result", function="pg_column_size", output_field=IntegerField())
+    rows = Run.objects.filter(pk__in=ids, result__isnull=False).alias(size=size).filter(size__lte=_RESULT_BYTES)
+    return {pk: result for pk, result in rows.values_list("pk", "result") if result not in (None, "", [], {})}
 
 
 def p95(*, jobs: Iterable[str], count: int = 50) -> dict[str, float | None]:

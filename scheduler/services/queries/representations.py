@@ -160,6 +160,7 @@ def run(*, row: Run, nodes: Mapping[str, str], noted: Noted | None = None) -> di
         "finished_at": instant(row.finished_at),
         "seconds": _seconds(row),
         "cancel_requested_at": instant(row.cancel_requested_at),
+        "output_dropped_at": instant(row.output_dropped_at),
         "taken_by": noted.taken.by if noted is not None and noted.taken is not None else None,
         "notes": 0 if noted is None else noted.notes,
     }

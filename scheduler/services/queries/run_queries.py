@@ -142,12 +142,8 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
     if filter.like:
         found = found.filter(error__iregex=fingerprints.pattern(filter.like), error__isnull=False)
         order = LAST_FAILED_FIRST
-    if filter.job and Job.objects.filter(pk=filter.job).exists():
-        found = found.filter(job_id=filter.job)
-        order = NEWEST_FIRST_OF_JOB
-    elif filter.job:
-        # The index knows jobs that exist; the history of deleted ones has only their id.
-        found = found.filter(job_key=filter.job)
+    if filter.job:
+        found, order = _of_job(found, filter.job, order)
     if filter.kinds:
         found = found.filter(kind__in=filter.kinds)
         if RunKind.SCHEDULED not in filter.kinds:
@@ -170,6 +166,15 @@ def _find(filter: RunFilter) -> tuple[QuerySet[Run], Order]:
         found = found.filter(reason_code__in=filter.reasons).exclude(reason_code="")
     same = {name: value for name in ("task", "node") if (value := getattr(filter, name))}
     return _within(found.filter(**same), filter, by_id=order is NEWEST_FIRST), order
+
+
+def _of_job(found: QuerySet[Run], job: str, order: Order) -> tuple[QuerySet[Run], Order]:
+    """One index has the runs of jobs that exist, another one those that have only the id of a deleted job."""
+    if Job.objects.filter(pk=job).exists():
+        return found.filter(job_id=job), NEWEST_FIRST_OF_JOB
+    if Run.objects.filter(job_id=job).exists():  # it was deleted, and some of its runs are not detached yet
+        return found.filter(job_key=job), order
+    return found.filter(job_key=job, job__isnull=True, attempt__gte=1), NEWEST_FIRST_OF_JOB
 
 
 def _in_states(found: QuerySet[Run], states: set[str]) -> QuerySet[Run]:

@@ -87,7 +87,12 @@ def write(
         owned=array(owned) if owned else None,
         **(_PLAIN if all(map(_is_plain, rows)) else _details(rows)),
     )
-    return {place - 1: OwnedRun(*run) for place, *run in inserted}
+    return {
+        place - 1: OwnedRun(
+            id, jobs[place - 1], name, task, args, kwargs, rows[place - 1].scheduled_at, 1, executor, timeout
+        )
+        for place, id, name, task, args, kwargs, executor, timeout in inserted
+    }
 
 
 _PLAIN: dict[str, str | None] = dict.fromkeys(

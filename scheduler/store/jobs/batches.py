@@ -20,6 +20,9 @@ from scheduler.store.jobs.authorship import Author
 from scheduler.store.stock import legacy_state
 from scheduler.untouched import json
 
+_ROWS_AT_ONCE = 500
+"""New rows in one statement: half a megabyte of JSON."""
+
 
 class Edit(NamedTuple):
     """A job that the caller's transaction has locked, and its new columns."""
@@ -38,17 +41,17 @@ def insert_many(*, jobs: Sequence[Job], author: Author) -> frozenset[str]:
     for job in jobs:
         job.trigger = calendars.with_windows(job.trigger, tags=job.tags, among=maintenance)
     newer_rules.mark(jobs=jobs)
-    parents = [DjangoJob(id=job.id, next_run_time=job.next_run_time, job_state=legacy_state.dump(job)) for job in jobs]
     with authorship.of_many(author=author):
         before = set(DjangoJob.objects.filter(pk__in=[job.id for job in jobs]).values_list("pk", flat=True))
-        new = [parent for parent in parents if parent.id not in before]
-        DjangoJob.objects.bulk_create(new)
-        children = [job for job in jobs if job.id not in before]
-        for job in children:
+        new = [job for job in jobs if job.id not in before]
+        for job in new:
             job.djangojob_ptr_id = job.id
-        # ``bulk_create`` refuses models with a parent table, whose rows exist by now.
-        queryset = Job.objects.all()
-        queryset._batched_insert(children, Job._meta.local_concrete_fields, batch_size=500)  # type: ignore[attr-defined]
+            job.job_state = legacy_state.dump(job)
+        with database.cursor() as cursor:
+            for start in range(0, len(new), _ROWS_AT_ONCE):
+                chunk = new[start : start + _ROWS_AT_ONCE]
+                for model in (DjangoJob, Job):
+                    cursor.execute(_insert(model), [json.dumps([_document(model, job) for job in chunk])])
     return frozenset(before)
 
 
@@ -74,6 +77,18 @@ def save_many(*, edits: Sequence[Edit], author: Author, now: datetime) -> None:
     with authorship.of_many(author=author), database.cursor() as cursor:
         for model in (DjangoJob, Job):
             cursor.execute(_update(model), [json.dumps([_document(model, job) for job in jobs])])
+
+
+@cache
+def _insert(model: type[DjangoJob]) -> str:
+    """Return the statement that writes new rows given as JSON. The ORM takes ten times as long to render them."""
+    table = model._meta.db_table
+    columns = [f'"{field.column}"' for field in model._meta.local_concrete_fields]
+    values = ", ".join(f"given.{column}" for column in columns)
+    return (
+        f"INSERT INTO {table} ({', '.join(columns)}) SELECT {values} "  # noqa: S608 - names of our own tables and columns
+        f"FROM jsonb_populate_recordset(NULL::{table}, %s::jsonb) AS given"
+    )
 
 
 @cache

@@ -5,8 +5,8 @@
 --          jobs, scheduled_at: arrays of one length; delays (seconds), covers_from, coalesced, states, held, owned,
 --          reason_codes text[] and reason_params jsonb as text[]: of the same length, or NULL, as for most claims: no
 --          delay, no range, queued, not held, not owned, without a reason
--- Rows:    place (from 1); id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout,
---          job_key, as the job has them now that it is locked; a row that is missing conflicted with scheduler_run_once_per_fire_time
+-- Rows:    place (from 1); id; job_name, task, args, kwargs, executor, timeout, as the job has them now that it is
+--          locked; a row that is missing conflicted with scheduler_run_once_per_fire_time
 -- Index:   scheduler_run_once_per_fire_time
 
 WITH plan AS (
@@ -34,10 +34,9 @@ WITH plan AS (
                           LIMIT 1) AS job
      ORDER BY plan.place
         ON CONFLICT (job_id, scheduled_at, attempt) DO NOTHING
-    RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, attempt, executor, timeout, job_key
+    RETURNING id, job_id, job_name, task, args, kwargs, scheduled_at, executor, timeout
 )
-SELECT plan.place, inserted.id, inserted.job_id, inserted.job_name, inserted.task, inserted.args::text,
-       inserted.kwargs::text, inserted.scheduled_at, inserted.attempt, inserted.executor, inserted.timeout,
-       inserted.job_key
+SELECT plan.place, inserted.id, inserted.job_name, inserted.task, inserted.args::text, inserted.kwargs::text,
+       inserted.executor, inserted.timeout
   FROM inserted
   JOIN plan ON plan.job_id = inserted.job_id AND plan.scheduled_at = inserted.scheduled_at

@@ -71,6 +71,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     if options.history and contestant.add_history(options.history):
         if contestant.table:
             contestant.execute(f"VACUUM ANALYZE {contestant.table}")
+        body.forget()
         figures["history"] = {
             "rows": options.history,
             "single_per_second": per_second(options.count, lambda: one_by_one(contestant, options.count)),

@@ -12,8 +12,10 @@ from django.utils import timezone
 from django_apscheduler.models import DjangoJob
 
 from scheduler.admin import addresses
+from scheduler.admin.jobs.job_admin import JobAdmin
 from scheduler.core.states import JobState
 from scheduler.models import Job
+from scheduler.services.jobs import long_lists
 from tests.integration.admin.test_jobs import LIST, make, page
 from tests.ledger import add_run
 
@@ -55,7 +57,7 @@ class TestJobList:
         for number in range(30):
             make(f"job-{number}")
 
-        with django_assert_max_num_queries(8):
+        with django_assert_max_num_queries(10):
             assert client.get(LIST).status_code == 200
 
     @pytest.mark.parametrize(
@@ -153,6 +155,48 @@ class TestJobList:
         assert "".join(job.pk for job in shown.context["cl"].result_list) == ids
         assert [item["text"] for item in shown.context["cl"].orders() if item["is_chosen"]] == [order]
 
+    @pytest.mark.parametrize(
+        "query", ["", "o=1", "o=-2.1", "o=4", "q=job", "condition=ok", "tag=shop", "q=job&o=5", "p=2"]
+    )
+    def test_has_the_same_rows_when_it_is_long(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch, query: str
+    ) -> None:
+        monkeypatch.setattr(JobAdmin, "list_per_page", 3)
+        for number in range(7):
+            make(f"job-{number}", name=f"job {number % 3}", tags=["shop"] if number % 2 else [], paused=number == 4)
+
+        def rows() -> list[str]:
+            return [job.pk for job in client.get(f"{LIST}?{query}").context["cl"].result_list]
+
+        short = rows()
+        monkeypatch.setattr(long_lists, "LONG", 0)
+
+        assert short
+        assert rows() == short
+
+    def test_says_where_it_ends_if_more_match(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(long_lists, "LONG", 0)
+        monkeypatch.setattr(long_lists, "MOST_COUNTED", 2)
+        for number in range(3):
+            make(f"job-{number}")
+
+        assert "More than 2 jobs match. The first 2 are listed." in client.get(f"{LIST}?q=job").content.decode()
+        assert "jobs match" not in client.get(LIST).content.decode()
+
+    def test_is_not_sorted_by_the_newest_runs_when_it_is_long(
+        self, client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        make("a")
+        make("b")
+        short = client.get(LIST).context["cl"]
+        monkeypatch.setattr(long_lists, "MOST_COUNTED", 1)
+
+        long = client.get(LIST).context["cl"]
+
+        assert {"last_run", "usual"} <= set(short.sortable_by)
+        assert not {"last_run", "usual"} & set(long.sortable_by)
+        assert len(list(short.orders())) - len(list(long.orders())) == 2
+
     def test_has_a_live_part_that_is_sent_only_when_it_changed(
         self, login: Callable[..., Client], django_assert_max_num_queries: Callable[..., Any]
     ) -> None:
@@ -162,7 +206,7 @@ class TestJobList:
         client = login("view_job", "view_run", "pause_job", "run_job")
         address = client.get(f"{LIST}?tag=shop&o=1").context["live_address"]
 
-        with django_assert_max_num_queries(9) as queries:
+        with django_assert_max_num_queries(11) as queries:
             first = client.get(address)
         again = client.get(address, headers={"If-None-Match": first["ETag"]})
 

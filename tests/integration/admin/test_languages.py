@@ -33,7 +33,7 @@ NOT_OURS = re.compile(
     r"|scheduler\.[\w.]+|python manage\.py runscheduler|cleanup_jobs|default|processpool|web-2|anna|\d+"
     r"|Añadir|Modificar|Por|Seleccione|a modificar|para ver|Administración de|Modelos en la aplicación"  # Django's
     r"|Pagination|\bRun\b"  # of Django 6.1, which has no Spanish for them yet
-    r"|Auth tokens|Knox|Search|mon-fri|https://learn.example/feed|days|keep|shop.py"
+    r"|Auth tokens|Knox|Search|mon-fri|https://learn.example/feed|output_days|days|keep|shop.py"
     r"|Europe/Berlin|UTC|JSON|English|OpenLearn( Scheduler)?|ETag|Last-Modified|nightly|broken|paused|busy"
 )
 

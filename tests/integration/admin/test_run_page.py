@@ -45,6 +45,21 @@ class TestRunPage:
         for part in ("&quot;days&quot;: 7", "here: &lt;b&gt;</bdi>", "The whole traceback, 3 frames"):
             assert part in text
 
+    def test_says_at_what_age_its_output_was_dropped(self, client: Client) -> None:
+        ended = timezone.now() - timedelta(days=20)
+        kept = run(state=RunState.FAILED, error="ValueError: no", finished_at=ended)
+        went = run(
+            state=RunState.FAILED,
+            error="ValueError: no",
+            finished_at=ended,
+            output_dropped_at=ended + timedelta(days=7, hours=3),
+        )
+
+        assert 'id="dropped"' not in client.get(page(kept)).content.decode()
+        text = client.get(page(went)).content.decode()
+        assert "Output dropped after 7 days: the result, the log and the traceback are no longer kept." in text
+        assert "ValueError: no" in text
+
     @pytest.mark.parametrize(
         ("values", "sentence"),
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -28,6 +29,7 @@ from tests.hearing import hearing
 from tests.ledger import add_node
 from tests.nodes import make_node, work
 from tests.sample_app import django_tasks as sample
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -48,6 +50,12 @@ def enqueue(number: int, **changes: Any) -> list[str]:
     """Enqueue calls that do nothing, and return their result ids."""
     calls = [Call(**{"task": NOTHING, **changes}) for _ in range(number)]
     return [str(answer.public_id) for answer in enqueueing.enqueue_many(calls=calls)]
+
+
+def somebody_waits_for_a_transaction() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 def are_over(*ids: str) -> Callable[[], bool]:
@@ -284,6 +292,23 @@ class TestAUniqueKey:
         stored_runs.start(session, runs=[taken.id], node=node)
         assert sample.unique_by_key.enqueue(user=1).id != first.id
 
+    @pytest.mark.parametrize("commits", [True, False], ids=["commits", "rolls back"])
+    def test_that_an_open_transaction_has_is_decided_when_that(self, commits: bool) -> None:
+        def enqueue_too() -> str:
+            try:
+                return str(sample.unique_by_key.enqueue(user=1).id)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as other:
+            with transaction.atomic():
+                first = sample.unique_by_key.enqueue(user=1)
+                second = other.submit(enqueue_too)
+                wait_until(somebody_waits_for_a_transaction)
+                transaction.set_rollback(not commits)
+            assert (second.result(20) == first.id) == commits
+        assert Run.objects.count() == 1
+
 
 class TestAnEnqueuedRun:
     def test_can_be_tried_again_by_a_person(self) -> None:
@@ -298,7 +323,6 @@ class TestAnEnqueuedRun:
 
     def test_runs_in_the_process_pool(self) -> None:
         from scheduler.engine.scheduler import DurableScheduler
-        from tests.waiting import wait_until
 
         result = sample.process_id.enqueue()
         scheduler = DurableScheduler()

@@ -194,6 +194,16 @@ class TestJobs:
         assert (code, json.loads(out)["state"]) == (1, "failed")
         assert "No luck." in talk
 
+    def test_exports_one_job_a_line(self) -> None:
+        add("a", task="governed.have_nothing_to_do", kwargs={"text": "A\n\u2028\x9b1m text"})
+        add("b")
+
+        lines = run("jobs", "export")[1].split("\n")
+
+        entries = [json.loads(line.strip().removesuffix(",")) for line in lines if line.startswith("    {")]
+        assert [entry["id"] for entry in entries] == ["a", "b"]
+        assert json.loads("\n".join(lines))["jobs"] == entries
+
     def test_exports_what_it_imports_again(self, tmp_path: Path) -> None:
         add("a", name="Alpha", max_retries=3)
         add("b", task="governed.use_secret", kwargs={"token": "s3cr3t-value"}, paused=True)

@@ -19,7 +19,7 @@ from scheduler.core.states import JobSource, JobState
 from scheduler.models import Change, Job
 from scheduler.services import declarations, jobs, retention
 from scheduler.services.declarations.collecting import Collected
-from scheduler.services.jobs import bulk, creation, restoring, transfer
+from scheduler.services.jobs import bulk, creation, entries, restoring, transfer
 from scheduler.store.cleaning import retention as stored_retention
 from scheduler.store.jobs import batches, rows
 from scheduler.store.jobstore import PostgresJobStore
@@ -110,6 +110,10 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
         lambda _: transfer.import_jobs(document=document(), actor="", update=True),
         "edited",
     ),
+    (entries, "import_all"): (
+        lambda _: transfer.import_jobs(document=document(), actor="", update=True),
+        "edited",
+    ),
     (adoption, "adopt"): (lambda _: (store_row("stock"), adoption.adopt()), "adopted"),
     (restoring, "restore"): (
         lambda _: (
@@ -119,6 +123,10 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
         "restored",
     ),
     (creation, "create_many"): (
+        lambda _: creation.create_many(definitions={"many": {"task": "contract.first", "trigger": daily(2)}}),
+        "created",
+    ),
+    (creation, "insert"): (
         lambda _: creation.create_many(definitions={"many": {"task": "contract.first", "trigger": daily(2)}}),
         "created",
     ),
@@ -148,7 +156,8 @@ WRITERS: dict[tuple[ModuleType | type, str], tuple[Callable[..., Any], str]] = {
 READERS = {
     jobs: {"get", "run_now"},
     bulk: {"run_now"},
-    transfer: {"export", "import_alerts"},  # alerts have a history of their own
+    entries: {"exported"},
+    transfer: {"export", "members", "import_alerts"},  # alerts have a history of their own
     adoption: {"unadopted_count"},
     restoring: {"preview"},
     creation: set(),

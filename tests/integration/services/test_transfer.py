@@ -132,3 +132,29 @@ class TestTheVersion:
     def test_of_a_later_release_is_refused(self) -> None:
         with pytest.raises(InvalidImport, match="Its version is 3; this release reads 2 and before"):
             _import({"format": transfer.FORMAT, "version": 3, "jobs": []})
+
+
+class TestAnIdThatComesTwice:
+    def test_is_created_once_and_refused_as_often_as_it_comes(self) -> None:
+        good, bad = ({"id": id, "trigger": HOURLY, **CALL} for id in ("good", "bad"))
+        bad["task"] = "no.such_task"
+        document = {"format": transfer.FORMAT, "version": 2, "jobs": [bad, good, {**bad, **CALL}, good]}
+
+        refused, created, again, skipped = _import(document)
+
+        assert (created, skipped) == ("created", "skipped")
+        assert "no.such_task" in refused
+        assert again == refused
+        assert [job.pk for job in Job.objects.all()] == ["good"]
+
+
+class TestAnExport:
+    def test_reads_some_hundred_jobs_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(transfer, "_TOGETHER", 2)
+        ids = ["A", "a", "b-1", "b_2", "É"]
+        for id in ids:
+            jobs.create(id=id, trigger=HOURLY, **CALL)
+
+        assert {entry["id"] for entry in transfer.export()["jobs"]} == {*ids}
+        assert len(transfer.export()["jobs"]) == len(ids)
+        assert {entry["id"] for entry in transfer.export(ids=("a", "b_2", "É"))["jobs"]} == {"a", "b_2", "É"}

@@ -29,7 +29,8 @@ from scheduler.core.states import JobState, NodeState, RunKind, RunState
 from scheduler.models import Installation, Job, LimitedRun, Node, NodeMeasure, Queue, Rollup, Run
 from scheduler.models.run import PARKED
 from scheduler.services import queues, retention
-from scheduler.services.queries import health, overview
+from scheduler.services.jobs import conditions
+from scheduler.services.queries import health
 from scheduler.services.queries.status import status
 from scheduler.store.clock import database_now
 from scheduler.telemetry import metrics
@@ -249,13 +250,14 @@ class TestTheSixViews:
         bad = {run.job_id for run in late} | world.stalled
         bad |= set(Job.objects.filter(next_run_time__lt=now - LATE).values_list("pk", flat=True))
 
-        conditions = dict(overview.with_condition(jobs=Job.objects.all(), now=now).values_list("pk", "condition"))
+        by = conditions.criteria(now=now)
+        found = dict(conditions.with_condition(jobs=Job.objects.all(), by=by).values_list("pk", "condition"))
 
-        assert {id for id, condition in conditions.items() if condition != "ok"} == bad
+        assert {id for id, condition in found.items() if condition != "ok"} == bad
         for each in Job.objects.all():
-            assert overview.condition_of(job=each, now=now) == conditions[each.pk]
+            assert conditions.condition_of(job=each, now=now) == found[each.pk]
         shown = look(client).tiles
-        assert shown["ok"] == len(conditions) - len(bad)
+        assert shown["ok"] == len(found) - len(bad)
 
 
 class TestAPausedQueue:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Run
-from scheduler.store.claiming import claims
+from scheduler.store.claiming import claims, plans
 from scheduler.store.claiming.claimed import NOTHING, Claim
 from scheduler.store.sessions.connections import Connection, texts
 from tests.integration.store.conftest import Open
@@ -73,7 +73,7 @@ class TestClaimDue:
     def test_ends_its_transaction_when_planning_takes_long(
         self, session: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(claims, "SLICE_SECONDS", -1.0)
+        monkeypatch.setattr(plans, "SLICE_SECONDS", -1.0)
         for number in range(3):
             add_job(f"job-{number}")
 
@@ -86,7 +86,7 @@ class TestClaimDue:
     def test_ends_its_transaction_when_it_has_many_rows(
         self, session: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(claims, "SLICE_ROWS", 25)
+        monkeypatch.setattr(plans, "SLICE_ROWS", 25)
         for number in range(5):
             add_job(f"job-{number}", due_at=NOON - 9 * HOUR, coalesce=False, misfire_grace_time=None, max_instances=10)
 
@@ -96,6 +96,33 @@ class TestClaimDue:
             "the first one left some over, and says so"
         )
         assert Run.objects.count() == 5 * 10
+
+    def test_plans_jobs_that_are_alike_once_and_each_other_one_by_itself(
+        self, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        planned: list[datetime] = []
+        plan = plans.plan
+
+        def counted(*, due_at: datetime, **more: Any) -> Any:
+            planned.append(due_at)
+            return plan(due_at=due_at, **more)
+
+        monkeypatch.setattr(plans, "plan", counted)
+        alike = [add_job(f"alike-{number}") for number in range(3)]
+        add_job("patient", due_at=NOON - MINUTE)
+        add_job("strict", due_at=NOON - MINUTE, misfire_grace_time=1)
+        add_job("hourly", trigger={"type": "cron", "expression": "0 * * * *", "timezone": "UTC"})
+        add_run(add_job("busy"), scheduled_at=NOON - HOUR, state=RunState.RUNNING)
+
+        claim(session)
+
+        assert sorted(planned) == [NOON - MINUTE] * 2 + [NOON] * 3
+        assert [rows(job.pk) for job in alike] == [[(NOON, RunState.QUEUED)]] * 3
+        assert {job: rows(job)[-1][1] for job in ("patient", "strict", "busy")} == {
+            "patient": RunState.QUEUED,
+            "strict": RunState.MISSED,
+            "busy": RunState.SKIPPED,
+        }
 
     def test_takes_only_what_became_due_just_now_if_it_is_to(self, session: Connection) -> None:
         add_job("overdue", due_at=NOON - HOUR)
@@ -193,14 +220,14 @@ class TestClaimDue:
     ) -> None:
         add_job("odd", due_at=NOON - SECOND)
         add_job("sound")
-        plan = claims.plan
+        plan = plans.plan
 
         def stumble(*, due_at: datetime, **more: Any) -> Any:
             if due_at < NOON:
                 raise OverflowError("date value out of range")
             return plan(due_at=due_at, **more)
 
-        monkeypatch.setattr(claims, "plan", stumble)
+        monkeypatch.setattr(plans, "plan", stumble)
 
         found = claim(session)
 

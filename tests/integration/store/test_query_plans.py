@@ -107,6 +107,8 @@ STATEMENTS: dict[str, dict[str, Any]] = {
         "passed_by": "{}",
         "tzdata": "2026a",
     },
+    "find_old_outputs": {"after": 0, "limit": 2000, "cutoff": NOON},
+    "drop_outputs": {"runs": array(range(1, 100))},
     "find_waiting_runs": {"executor": "default", "tasks": [TASK], "limit": 50, "now": NOON},
     "lock_runs": {"runs": array(range(1, 100))},
     "set_run_apart": {"run": 1, "node": None, "state": "failed", "error": ""},
@@ -152,17 +154,18 @@ STATEMENTS: dict[str, dict[str, Any]] = {
     "stamp_runs_to_ring": {"limit": 500, **RINGING},
     "next_ring": RINGING,
     "unstamp_runs": {"runs": array(range(1, 100)), "rings": array([1] * 99)},
-    "take_rung_run": {
-        "run": 1,
-        "attempt": 1,
+    "take_rung_runs": {
+        "runs": array(range(1, 100)),
+        "attempts": array([1] * 99),
         "node": str(NODE),
         "tasks": [TASK],
         "limited": [TASK],
         "now": NOON,
     },
-    "turn_down_run": {
-        "run": 1,
-        "attempt": 1,
+    "waiting_rung_runs": {"runs": array(range(1, 100)), "attempts": array([1] * 99)},
+    "turn_down_runs": {
+        "runs": array(range(1, 100)),
+        "attempts": array([1] * 99),
         "node": str(NODE),
         "tasks": [TASK],
         "reason_code": "worker_lacks_task",
@@ -175,10 +178,13 @@ STATEMENTS: dict[str, dict[str, Any]] = {
 
 
 EXPECTED_INDEXES = {
+    "find_old_outputs": "scheduler_run_pkey",
+    "drop_outputs": "scheduler_run_pkey",
     "stamp_runs_to_ring": "scheduler_run_to_ring",
     "next_ring": "scheduler_run_to_ring",
-    "take_rung_run": "scheduler_run_pkey",
-    "turn_down_run": "scheduler_run_pkey",
+    "take_rung_runs": "scheduler_run_pkey",
+    "turn_down_runs": "scheduler_run_pkey",
+    "waiting_rung_runs": "scheduler_run_pkey",
     "unstamp_runs": "scheduler_run_pkey",
     "covered": "scheduler_run_of_removed_job",
     "find_covered": "scheduler_run_once_per_fire_time",

@@ -1,4 +1,4 @@
-"""Bad jobs among good ones, edits while jobs fire, far too much at once, and a long quiet time."""
+"""Bad jobs among good ones, and edits while jobs fire."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scheduler.errors import NeverFires
 from tests.scenarios.chaos import load
 from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
 from tests.scenarios.chaos.load import Spec
-from tests.scenarios.chaos.oracle import Verdict, judge
+from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.world import World
 from tests.waiting import wait_until
 
@@ -246,51 +246,3 @@ def _moved(world: World, job: Any) -> datetime:
             jobs.update(job=job, trigger={"type": "date", "run_at": at.isoformat()})
             return at
     raise TimeoutError("An edit takes longer than a second.")
-
-
-def flood(world: World, cycles: int, tell: Progress) -> Report:
-    """Let very many jobs be due at once on two nodes, and kill one of them half-way. ``cycles``: how many jobs."""
-    from tests.benchmarks import scratch
-
-    scratch.add_jobs(task="chaos.work", count=cycles, trigger='{"type": "interval", "hours": 1, "timezone": "UTC"}')
-    world.execute("UPDATE scheduler_job SET rerun_if_interrupted = true")
-    began = time.monotonic()
-    nodes = [world.launch() for _ in range(2)]
-    resident, gaps, killed_at = [], [], None
-    while True:
-        world.wait(0.5)
-        done, oldest = world.query(
-            "SELECT (SELECT count(*) FROM scheduler_run WHERE state = 'succeeded'),"
-            " (SELECT max(extract(epoch FROM clock_timestamp() - heartbeat_at))::float8 FROM scheduler_node"
-            "   WHERE pid = %s AND state = 'running')",
-            nodes[1].pid,
-        )[0]
-        gaps.append(oldest or 0.0)
-        resident.append(psutil.Process(nodes[1].pid).memory_info().rss)
-        if killed_at is None and done > cycles / 2:
-            world.kill(nodes[0])
-            killed_at = done
-            tell(f"{done} runs have succeeded; a node is killed")
-        if done >= cycles or time.monotonic() - began > 600:
-            break
-    took = time.monotonic() - began
-    tell(f"{done} runs have succeeded")
-    ((rows, jobs, active),) = world.query(
-        "SELECT count(*), count(DISTINCT job_key), count(*) FILTER (WHERE finished_at IS NULL) FROM scheduler_run"
-        " WHERE attempt = 1"
-    )
-    verdict = Verdict(fire_times=cycles, lost=cycles - jobs, doubled=rows - jobs, unaccounted=active)
-    settled = resident[len(resident) // 4 :]
-    failures = [] if done >= cycles else [f"only {done} of {cycles} had succeeded after 600 s"]
-    failures += ["a heartbeat was late"] if max(gaps) > 3 else []
-    return Report(
-        done={"jobs": cycles, "killed_after_runs": killed_at},
-        figures={
-            "drained_after_seconds": round(took, 1),
-            "runs_per_second": round(cycles / took),
-            "oldest_heartbeat_seconds": round(max(gaps), 2),
-            "rss_mb": {"quarter": round(settled[0] / 2**20), "max": round(max(resident) / 2**20)},
-        },
-        verdict=verdict,
-        failures=failures,
-    )
