@@ -416,7 +416,7 @@ class TestRunning:
         result = sample.meaning_of_life.enqueue()
         Run.objects.update(node=uuid.uuid4(), state="running", started_at=timezone.now())
         with received(task_finished) as finished:
-            reaper = make_node(heartbeat_seconds=0.1, lease_seconds=0.2, reap_after_seconds=0.3)
+            reaper = make_node(heartbeat_seconds=0.2, lease_seconds=0.8, reap_after_seconds=1.0)
             try:
                 work(reaper, until=lambda: bool(finished))
             finally:

@@ -24,7 +24,8 @@ from scheduler.services.runs.enqueueing import Call
 from scheduler.store.liveness import nodes
 from scheduler.store.recording import runs as stored_runs
 from scheduler.store.sessions.connections import Connection
-from scheduler.store.sessions.notifications import Channel, Hint, Listener
+from scheduler.store.sessions.notifications import Channel, Hint
+from tests.hearing import hearing
 from tests.ledger import add_node
 from tests.nodes import make_node, work
 from tests.sample_app import django_tasks as sample
@@ -82,10 +83,8 @@ class TestAFlood:
 @pytest.fixture
 def heard() -> Iterator[Callable[[], set[Hint]]]:
     """What nodes heard since it was asked last."""
-    listener = Listener()
-    listener.wait(timeout=0)
-    yield lambda: set(listener.wait(timeout=0.1))
-    listener.close()
+    with hearing() as heard:
+        yield heard
 
 
 class TestAHint:
@@ -224,7 +223,7 @@ class TestAPausedQueue:
         assert str(Run.objects.get(public_id=waiting).state) == RunState.SUCCEEDED
 
     def test_goes_on_when_its_pause_ends(self) -> None:
-        queues.pause(name="mail", until=timezone.now() + timedelta(seconds=0.5))
+        queues.pause(name="mail", until=timezone.now() + timedelta(seconds=1))
         (mail,) = enqueue(1, queue="mail")
         with working() as node:
             work(node, until=are_over(mail))
