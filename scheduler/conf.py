@@ -89,7 +89,7 @@ class SchedulerSettings:
 
     ring_again_seconds: float = 30.0
     """A run of a remote executor that has not begun so long after its message gets another one, then after twice as
-    long, up to 10 minutes: brokers lose messages."""
+    long, up to 10 minutes: brokers lose messages. While workers have free places for it, this is its longest wait."""
 
     claim_batch: int = 500
     """Most jobs planned in one transaction: short locks, few round trips."""

@@ -47,7 +47,7 @@ class Bell:
     def ring(self, rings: Sequence[Ring]) -> None:
         _broker.calls += 1
         _broker.before()
-        _broker.hangs.wait(60)
+        _broker.hangs.wait()
         if _broker.is_away:
             raise BrokerUnavailable("redis://user:geheim@broker:6379 does not answer.")
         if not _broker.forgets:

@@ -129,6 +129,10 @@ class Valkey(Broker):
     def waiting(self, queue: str) -> int:
         return int(self._ask(f"LLEN {queue}").removeprefix(":"))
 
+    def unacknowledged(self) -> int:
+        """Return how many messages are with workers."""
+        return int(self._ask("HLEN unacked").removeprefix(":"))
+
     def _answers(self) -> bool:
         try:
             return self._ask("PING") == "+PONG"

@@ -9,6 +9,10 @@ from typing import Any
 from scheduler.core import reasons
 from scheduler.core.states import BORN_FINISHED_STATES, RunState
 from scheduler.models import Job, Node, Run
+from scheduler.remote import taking
+from scheduler.remote.executors import Ring
+from scheduler.store.recording.runs import OwnedRun
+from scheduler.store.sessions.connections import Connection
 
 NOON = datetime(2027, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -77,3 +81,11 @@ def rows(job: Job | str) -> list[tuple[datetime, str]]:
     key = job if isinstance(job, str) else job.pk
     found = Run.objects.filter(job_key=key).order_by("scheduled_at", "attempt")
     return list(found.values_list("scheduled_at", "state"))
+
+
+def take_rung(
+    session: Connection, *, node: str, run: int, attempt: int = 1, now: datetime | None = None
+) -> OwnedRun | None:
+    """Let a worker ask the start gate for one attempt of a run, as its only message."""
+    taken = list(taking.take(session, node=node, rings=[Ring(run=run, attempt=attempt, ring=1)], now=now))
+    return taken[0] if taken else None

@@ -15,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self
 
+import django
 from aiosmtpd.controller import Controller
 
 from tests.postgres import free_port
@@ -113,6 +114,15 @@ class MailServer:
         assert isinstance(parsed, EmailMessage)
         self.mails.append(parsed)
         return "250 OK"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of Django that lead mails here."""
+        backend = "django.core.mail.backends.smtp.EmailBackend"
+        if django.VERSION >= (6, 1):
+            options = {"host": "127.0.0.1", "port": self.port}
+            return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
+        return {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": self.port}
 
     def start(self) -> None:
         """Start, or go on if it has started."""

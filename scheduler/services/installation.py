@@ -53,7 +53,7 @@ def check() -> Health:
         for alias in database.aliases():
             connect(alias=alias)
     except DatabaseUnavailable as error:
-        return Health(connection_valid=False, error=str(error), is_transient=is_transient(error.__cause__))
+        return Health(connection_valid=False, error=error.message, is_transient=is_transient(error.__cause__))
     alias = database.tables_alias()
     try:
         wrong = assumptions.of_server()

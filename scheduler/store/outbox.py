@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from scheduler import failpoints
-from scheduler.core.alerts import delay_before_reminder
+from scheduler.core.alerts import answers, delay_before_reminder
 from scheduler.store.sessions.connections import Connection, Row, array
 
 _FILL_LOCK = 0x5C4ED0A2
@@ -177,7 +177,7 @@ def claim(
 def record_sent(connection: Connection, *, id: str, channel: int, answer: str, subject: str) -> None:
     """Record that a channel accepted a message."""
     failpoints.hit("alerts.sent.before_record")
-    connection.execute("record_sent", id=id, channel=channel, answer=answer, subject=subject)
+    connection.execute("record_sent", id=id, channel=channel, subject=subject, **_answered(answer))
     failpoints.hit("alerts.sent.after_record")
 
 
@@ -203,12 +203,16 @@ def record_unsent(
         "record_unsent",
         id=id,
         channel=channel,
-        answer=answer,
         subject=subject,
+        **_answered(answer),
         delay=refusal.delay_seconds,
         off=refusal.off,
         unsure=refusal.unsure,
     )
+
+
+def _answered(answer: str) -> dict[str, str | None]:
+    return {"answer": str(answer)[: answers.LONGEST], "answer_message": answers.data_json(answer)}
 
 
 def release(connection: Connection, *, id: str) -> None:

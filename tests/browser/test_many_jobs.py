@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from scheduler.models import Job
 from scheduler.services import jobs
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.test_what_people_do import tell_live
+from tests.integration.admin.runs import run
 from tests.integration.admin.test_jobs import LIST, make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,6 +62,17 @@ class TestTheListOfJobs:
         expect(box).to_be_checked()
         expect(box).to_be_focused()
         expect(page.locator(".action-counter")).to_have_text("1 of 2 selected")
+
+    def test_draws_its_strips_in_full(self, page: Page) -> None:
+        job = make("a", name="A name of some length, with a schedule and with tags", tags=["accounting", "every-night"])
+        for minutes in range(20):
+            run(job=job, at=timezone.now() - timedelta(minutes=minutes), state="failed", error="E")
+        page.goto(LIST)
+
+        strip = page.locator("#result_list .ols-strip").bounding_box()
+
+        assert strip is not None
+        assert round(strip["width"]) == 160
 
     def test_is_narrowed_down_and_widened_again(self, page: Page) -> None:
         make("a", name="Shop", tags=["shop"])

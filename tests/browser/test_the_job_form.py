@@ -6,7 +6,7 @@ import re
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from scheduler.admin import addresses
 from scheduler.admin.format.display_zone import COOKIE
@@ -96,6 +96,23 @@ class TestThePreview:
         assert preview is not None
         assert (preview["x"] >= form["x"] + form["width"]) is is_beside
         assert (preview["y"] >= form["y"] + form["height"]) is not is_beside
+
+    def test_is_marked_as_busy_while_its_answer_is_out(self, page: Page) -> None:
+        held: list[Route] = []
+        page.goto(ADD)
+        preview = page.locator("[data-preview]")
+        expect(preview.locator("li")).to_have_count(8)
+        expect(preview).to_have_attribute("aria-busy", "false")
+        page.route("**/preview/", lambda route: held.append(route))
+
+        page.check("#id_trigger_kind_cron")
+        page.fill("#id_trigger_expression", "0 3 * * *")
+
+        expect(preview).to_have_attribute("aria-busy", "true")
+        expect(preview).to_have_css("opacity", "0.5")
+        held[-1].continue_()
+        expect(preview.locator(".ols-say")).to_have_text("At 03:00 every day, UTC")
+        expect(preview).to_have_attribute("aria-busy", "false")
 
     def test_makes_no_limit_of_the_phase_of_an_interval(self, page: Page) -> None:
         make()

@@ -37,7 +37,7 @@ def cluster(prepared: Path) -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def valkey_server() -> Iterator[Broker]:
+def valkey_server() -> Iterator[Valkey]:
     with Valkey() as broker:
         yield broker
 
@@ -52,7 +52,7 @@ def rabbitmq_server() -> Iterator[Broker]:
 
 
 @pytest.fixture
-def valkey(valkey_server: Broker) -> Iterator[Broker]:
+def valkey(valkey_server: Valkey) -> Iterator[Valkey]:
     """A Valkey without messages, which this process rings."""
     with connected_to_broker(valkey_server):
         valkey_server.forget()

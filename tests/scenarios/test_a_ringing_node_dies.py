@@ -10,9 +10,8 @@ from django.utils import timezone
 
 from scheduler.core.states import RunState
 from scheduler.models import Run
-from scheduler.remote import taking
 from scheduler.store.sessions.connections import Connection
-from tests.ledger import add_job, add_node, add_run
+from tests.ledger import add_job, add_node, add_run, take_rung
 from tests.sample_app import task_files
 from tests.scenarios.site import Site
 from tests.waiting import wait_until
@@ -64,6 +63,6 @@ class TestANodeThatDiesWhileItRings:
         worker = add_node(kind="tasks", beat_at=timezone.now())
         session = Connection(purpose="test")
         rings = task_files.read(messages)
-        taken = [taking.take(session, node=worker, run=ring["run"], attempt=ring["attempt"]) for ring in rings]
+        taken = [take_rung(session, node=worker, run=ring["run"], attempt=ring["attempt"]) for ring in rings]
         session.close()
         assert sorted(run.id for run in taken if run is not None) == sorted(runs)

@@ -8,9 +8,10 @@ from django.contrib.admin.utils import quote
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy
 
+from scheduler.admin.format import display
 from scheduler.admin.format.marks import Mark, Marks
-from scheduler.core.alerts import KINDS, RuleKind
-from scheduler.models import Incident, Job
+from scheduler.core.alerts import KINDS, RuleKind, answers
+from scheduler.models import Channel, Incident, Job, Notification, Switch
 from scheduler.services.alerts import channels, incidents, rules, sentences
 from scheduler.services.alerts.incidents import IncidentFilter
 from scheduler.services.sites import reverse
@@ -145,3 +146,17 @@ def job_part(request: HttpRequest, job: Job) -> dict[str, Any]:
         "may_mute": request.user.has_perm("scheduler.acknowledge_incident"),
         "mute_address": mute_address(job.pk),
     }
+
+
+def answer(about: Notification | Switch) -> str:
+    """Render the answer to a message or a request in one line, in the language of the reader."""
+    return _line(about.answer, about.answer_message)
+
+
+def last_error(channel: Channel) -> str:
+    """Render the last error of a channel in one line, in the language of the reader."""
+    return _line(channel.last_error, channel.last_error_message)
+
+
+def _line(text: str, data: Any) -> str:
+    return display.reason(answers.read(text=text, data=data))

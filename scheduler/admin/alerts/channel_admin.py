@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from scheduler.admin import pages
-from scheduler.admin.alerts import alert_history
+from scheduler.admin.alerts import alert_history, alert_text
 from scheduler.admin.format import display
 from scheduler.admin.format.display import Mark
 from scheduler.admin.format.display_zone import InDisplayZone
@@ -167,6 +167,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
                     if self.has_change_permission(request, channel)
                     else ""
                 )
+                extra["last_error"] = alert_text.last_error(channel)
                 extra["history"] = alert_history.rows(channel)
                 extra["deliveries"] = f"{reverse('admin:scheduler_notification_changelist')}?channel={channel.pk}"
         response: HttpResponse = super().changeform_view(request, object_id, form_url, extra)
@@ -187,7 +188,7 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
         except DeliveryFailed as error:
             messages.error(request, _("The test was not delivered: %s") % told(error))
         else:
-            messages.success(request, _("The test was accepted: %s") % display.first_line(answer))
+            messages.success(request, _("The test was accepted: %s") % display.first_line(told(answer)))
         return HttpResponseRedirect(reverse("admin:scheduler_channel_change", args=[channel.pk]))
 
     def save_model(self, request: HttpRequest, obj: Channel, form: Any, change: bool) -> None:
@@ -235,4 +236,4 @@ class ChannelAdmin(InDisplayZone, ModelAdmin):
 
     @admin.display(description=gettext_lazy("last error"))
     def shown_error(self, channel: Channel) -> str:
-        return display.first_line(channel.last_error) if channel.last_error else "–"
+        return alert_text.last_error(channel) or "–"

@@ -275,6 +275,7 @@ def _context(request: HttpRequest, incident: Incident) -> dict[str, Any]:
                 "message": message,
                 "word": MESSAGE_WORDS.get(message.kind, message.kind),
                 "mark": MESSAGE_MARKS[message.state],
+                "answer": alert_text.answer(message),
                 "address": reverse("admin:scheduler_notification_change", args=[message.pk]),
             }
             for message in told_of

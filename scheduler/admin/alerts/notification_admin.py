@@ -14,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from scheduler.admin.alerts import alert_text
 from scheduler.admin.alerts.alert_text import MESSAGE_MARKS, MESSAGE_WORDS
 from scheduler.admin.fields.duration_field import DurationField
 from scheduler.admin.format import display
@@ -135,7 +136,7 @@ class NotificationAdmin(ReadOnlyAdmin):
 
     @admin.display(description=gettext_lazy("answer"))
     def shown_answer(self, notification: Notification) -> str:
-        return display.first_line(notification.answer) if notification.answer else "–"
+        return alert_text.answer(notification) or "–"
 
 
 _CHANGE = "scheduler.change_channel"
@@ -213,4 +214,4 @@ class SwitchAdmin(InDisplayZone, ModelAdmin):
 
     @admin.display(description=gettext_lazy("answer"))
     def shown_answer(self, switch: Switch) -> str:
-        return display.first_line(told(switches.answer_of(switch))) if switch.answer else "–"
+        return alert_text.answer(switch) or "–"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import lru_cache
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -25,7 +26,7 @@ def strip(runs: Sequence[Recent], *, size: int) -> SafeString:
     bars = []
     for place, run in enumerate(shown):
         x = place * (_WIDTH + _GAP)
-        bars.append(_bar(run, x))
+        bars.append(_bar(run.state, x))
     label = _("Last %(count)d: %(states)s") % {"count": len(shown), "states": _tally(shown)}
     return format_html(
         '<svg class="ols-strip" role="img" aria-label="{}" width="{}" height="{}" viewBox="0 0 {} {}">{}</svg>',
@@ -38,13 +39,15 @@ def strip(runs: Sequence[Recent], *, size: int) -> SafeString:
     )
 
 
-def _bar(run: Recent, x: int) -> SafeString:
-    mark = RUN_MARKS.get(run.state)
+@lru_cache(maxsize=1024)
+def _bar(state: str, x: int) -> SafeString:
+    """Draw a bar. Those of a page are few different ones, and many."""
+    mark = RUN_MARKS.get(state)
     tone = mark.tone if mark else "mute"
-    if run.state in _BAD:
+    if state in _BAD:
         cross = format_html('<path d="M{} 1l{} 4m0 -4l-{} 4"/>', x, _WIDTH, _WIDTH)
         return format_html('<rect class="ols-{}" x="{}" y="7" width="{}" height="11"/>{}', tone, x, _WIDTH, cross)
-    height = {"succeeded": 11, "running": 8, "queued": 5}.get(run.state, 3)
+    height = {"succeeded": 11, "running": 8, "queued": 5}.get(state, 3)
     return format_html(
         '<rect class="ols-{}" x="{}" y="{}" width="{}" height="{}"/>', tone, x, _HEIGHT - height, _WIDTH, height
     )

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from scheduler.admin import addresses
 from scheduler.admin.format import display
@@ -25,9 +26,12 @@ def draw(lanes: Sequence[Lane], *, now: datetime) -> SafeString | None:
     if not lanes:
         return None
     height = _HEAD + _ROW * len(lanes) + 4
-    label = _(
+    label = ngettext(
+        "Runs of %(count)d job in the last 12 hours, and the plan for the next 3 hours. A table below has the "
+        "same data.",
         "Runs of %(count)d jobs in the last 12 hours, and the plan for the next 3 hours. A table below has the "
-        "same data."
+        "same data.",
+        len(lanes),
     )
     return format_html(
         '<svg class="ols-timeline" role="group" aria-label="{}" viewBox="0 0 {} {}">{}{}</svg>',

@@ -119,14 +119,17 @@ def run_time(run: Any) -> str:
     return took(run.finished_at - run.started_at)
 
 
+_NEAR = {0: gettext_lazy("today %s"), -1: gettext_lazy("yesterday %s"), 1: gettext_lazy("tomorrow %s")}
+"""The days that have words, by their distance from today."""
+
+
 def clock(at: datetime, *, now: datetime, to_the_second: bool = False) -> str:
     """``today 02:00``, ``yesterday 02:00``, ``Tue 24 Nov 02:00``, in the zone that the page names."""
     local, today = timezone.localtime(at), timezone.localtime(now).date()
     time = f"{local:%H:%M:%S}" if to_the_second else f"{local:%H:%M}"
     days = (local.date() - today).days
-    near = {0: _("today %s"), -1: _("yesterday %s"), 1: _("tomorrow %s")}
-    if days in near:
-        return near[days] % time
+    if days in _NEAR:
+        return str(_NEAR[days]) % time
     pattern = "D j M" if local.year == today.year else "j M Y"
     return f"{day(local, pattern)} {time}"
 

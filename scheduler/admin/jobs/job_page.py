@@ -20,7 +20,7 @@ from scheduler.admin.changes import change_text
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display, policy_text, trigger_text
 from scheduler.admin.jobs import declared, pausing
-from scheduler.admin.runs import run_notes
+from scheduler.admin.runs import run_notes, run_results
 from scheduler.admin.runs.run_page import RUN_WITH_OTHER_ARGUMENTS
 from scheduler.core import error_messages, triggers
 from scheduler.core.states import JobSource, JobState, RunState
@@ -71,7 +71,7 @@ def context(request: HttpRequest, job: Job, *, now: datetime | None = None) -> d
         "links": _links(job),
         **_schedule(job, now=now),
         **_active_runs(request, job),
-        **(_past(job, runs, now=now, is_troubled=condition in conditions.TROUBLES) if see_runs else _NO_PAST),
+        **(_past(request, job, runs, now=now, is_troubled=condition in conditions.TROUBLES) if see_runs else _NO_PAST),
     }
 
 
@@ -101,16 +101,22 @@ _NO_PAST: dict[str, Any] = {"strip": None, "chart": None, "usual": "", "taken": 
 """For a person who may not see runs."""
 
 
-def _past(job: Job, runs: Sequence[Recent], *, now: datetime, is_troubled: bool) -> dict[str, Any]:
+def _past(
+    request: HttpRequest, job: Job, runs: Sequence[Recent], *, now: datetime, is_troubled: bool
+) -> dict[str, Any]:
     seconds = [run.seconds for run in runs if run.seconds is not None and run.state == RunState.SUCCEEDED]
     failures = RunFilter(states=run_queries.UNSUCCESSFUL, job=job.pk, since=now - _GROUPED)
     groups = error_groups.grouped(filter=failures, now=now).groups
+    results = run_results.in_list(request, runs[:_SHOWN_RUNS])
     return {
         "strip": charts.strip(runs, size=STRIP),
         "chart": charts.durations(runs),
         "usual": _usual(seconds),
         "taken": run_notes.shown(notes.of_jobs(jobs=[job.pk]).get(job.pk)) if is_troubled else None,
-        "runs": [{"run": run, "address": addresses.run(run.id)} for run in runs[:_SHOWN_RUNS]],
+        "runs": [
+            {"run": run, "address": addresses.run(run.id), "result": results.get(run.id, "")}
+            for run in runs[:_SHOWN_RUNS]
+        ],
         "groups": _errors(job, groups[:10]),
     }
 

@@ -17,7 +17,7 @@ from scheduler.admin import addresses, pages
 from scheduler.admin.dashboard import charts
 from scheduler.admin.format import display
 from scheduler.admin.format.languages import told
-from scheduler.admin.runs import run_csv, run_many, run_notes
+from scheduler.admin.runs import run_csv, run_many, run_notes, run_results
 from scheduler.admin.runs.run_page import node_name
 from scheduler.core import error_messages
 from scheduler.core.reasons import RUN_REASONS
@@ -155,6 +155,7 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     names = run_queries.node_names(runs=found.rows, known=nodes)
     noted = notes.of_runs(runs=[run.pk for run in found.rows])
     usual = overview.p95(jobs={run.job_id for run in found.rows if run.job_id})
+    results = run_results.in_list(request, found.rows)
     links = {"everything": request.path}
     if "cursor" in request.GET:
         links["newest"] = _address(request)
@@ -163,7 +164,7 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     if found.next:
         links["older"] = _address(request, cursor=found.next)
     return {
-        "rows": [_row(run, names, usual) | run_notes.in_list(noted, run.pk) for run in found.rows],
+        "rows": [_row(run, names, usual, results) | run_notes.in_list(noted, run.pk) for run in found.rows],
         "links": links,
         "most_compared": display.number(run_queries.MOST_COMPARED) if _is_slowest_first(request) else "",
         "edge": found.edge,
@@ -171,7 +172,7 @@ def _rows(request: HttpRequest, found: Page[Run], nodes: dict[str, str]) -> dict
     }
 
 
-def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dict[str, Any]:
+def _row(run: Run, names: dict[str, str], usual: dict[str, float | None], results: dict[int, str]) -> dict[str, Any]:
     late = run.started_at - run.due_at if run.started_at else timedelta()
     seconds = (run.finished_at - run.started_at).total_seconds() if run.started_at and run.finished_at else None
     return {
@@ -182,6 +183,7 @@ def _row(run: Run, names: dict[str, str], usual: dict[str, float | None]) -> dic
         "late": display.took(late) if late > _NOTABLE_DELAY else "",
         "bar": charts.duration(seconds, p95=usual.get(run.job_id or "")),
         "node": node_name(run, names),
+        "result": results.get(run.pk, ""),
     }
 
 
@@ -208,9 +210,8 @@ def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
 def _ways(request: HttpRequest, group: ErrorGroup, *, now: datetime) -> dict[str, str]:
     """Where the runs of the group are: all of them, and those of the last hour and day."""
     own = {"group": "", "like": group.like}
-    local = timezone.localtime(now)
     return {"runs": _address(request, **own)} | {
-        name: _address(request, **own, tab="failed", until="", since=f"{local - age:%Y-%m-%dT%H:%M:%S}")
+        name: _address(request, **own, tab="failed", until="", since=_exactly(now - age, "seconds"))
         for name, age in (("hour", error_groups.HOUR), ("day", error_groups.DAY))
     }
 
@@ -264,21 +265,24 @@ def _kept(request: HttpRequest) -> dict[str, str]:
 
 def _windows(request: HttpRequest) -> list[dict[str, Any]]:
     """Windows of time that are asked for most, in the zone that the page names."""
-    now = timezone.localtime()
-    midnight = datetime.combine(now.date(), time())
-    minute = now.replace(tzinfo=None, second=0, microsecond=0)
+    now = timezone.now()
+    midnight = datetime.combine(timezone.localtime(now).date(), time())
+    night = [f"{midnight + timedelta(hours=hours):%Y-%m-%dT%H:%M}" for hours in (-6, 8)]
     found = (
-        (_("Last night, 18:00–08:00"), midnight - timedelta(hours=6), midnight + timedelta(hours=8)),
-        (_("Today"), midnight, None),
-        (_("Last hour"), minute - timedelta(hours=1), None),
+        (_("Last night, 18:00–08:00"), *night),
+        (_("Today"), f"{midnight:%Y-%m-%dT%H:%M}", ""),
+        (_("Last hour"), _exactly(now - timedelta(hours=1), "minutes"), ""),
     )
-    given = request.GET
     windows = []
     for text, since, until in found:
-        query = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}" if until else ""}
-        is_current = all(given.get(name, "") == value for name, value in query.items())
-        windows.append({"text": text, "is_current": is_current, "address": _address(request, **query)})
+        is_current = (request.GET.get("since", ""), request.GET.get("until", "")) == (since, until)
+        windows.append({"text": text, "is_current": is_current, "address": _address(request, since=since, until=until)})
     return windows
+
+
+def _exactly(at: datetime, unit: str) -> str:
+    """An instant on the clock of the page, with its offset: some times come twice when the clocks go back."""
+    return timezone.localtime(at).isoformat(timespec=unit)
 
 
 def _local(at: datetime | None) -> str:

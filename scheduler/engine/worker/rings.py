@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NamedTuple
 
 from scheduler.remote.executors import Ring
@@ -29,14 +30,17 @@ class Rings:
     def add(self, received: Received) -> None:
         self._waiting.append(received)
 
-    def next(self) -> Received | None:
-        try:
-            return self._waiting.popleft()
-        except IndexError:  # the reader has forgotten them meanwhile
-            return None
+    def next_ones(self, most: int) -> list[Received]:
+        """Take out the oldest, at most so many."""
+        found: list[Received] = []
+        with suppress(IndexError):  # there are no more, or the reader has forgotten them meanwhile
+            while len(found) < most:
+                found.append(self._waiting.popleft())
+        return found
 
-    def return_to_front(self, received: Received) -> None:
-        self._waiting.appendleft(received)
+    def return_to_front(self, several: Iterable[Received]) -> None:
+        """Undo ``next_ones``."""
+        self._waiting.extendleft(reversed(list(several)))
 
     def return_to_end(self, several: Iterable[Received]) -> None:
         self._waiting.extend(several)

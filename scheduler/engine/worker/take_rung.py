@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from scheduler import failpoints
 from scheduler.engine.duties import Agenda, Take, Work
 from scheduler.engine.worker.rings import Received, Rings
 from scheduler.remote import taking
+from scheduler.remote.executors import Ring
+from scheduler.store.recording.runs import OwnedRun
 
 _MOST_AT_ONCE = 100
 """Rings that one pass answers. The other duties have their turn between two passes."""
@@ -36,21 +38,21 @@ class TakeRung(Take):
         """
         Answer rings until no place is free. Those that are dropped take none, and the next pass follows at once.
 
-        :raises DatabaseUnavailable: the ring whose answer is missing is the next one again
+        :raises DatabaseUnavailable: the rings whose answers are missing are the next ones again
         """
-        workload, answered = self.work.workload, 0
-        for executor, pool in workload.pools.items():
+        answered = 0
+        for executor, pool in self.work.workload.pools.items():
             living: list[Received] = []
-            for _ in range(_MOST_AT_ONCE):
-                received = self.rings.next() if workload.wanted(executor) > 0 else None
-                if received is None:
-                    break
-                if received.ring.run in pool.living():
-                    living.append(received)  # its body lives from when this worker was taken for dead: it ends first
-                else:
-                    self._answer(received, executor)
-                    answered += 1
-            self.rings.return_to_end(living)
+            while batch := self._next(executor, most=_MOST_AT_ONCE - answered):
+                held = pool.living()
+                living += [received for received in batch if received.ring.run in held]
+                batch = [received for received in batch if received.ring.run not in held]
+                answered += len(batch)
+                if batch and self._answer(batch, executor) < len(batch):
+                    answered += self._drop_stale(most=_MOST_AT_ONCE - answered)
+            self.rings.return_to_end(
+                living
+            )  # their bodies live from when this worker was taken for dead: they end first
         return 0.0 if answered >= _MOST_AT_ONCE else None
 
     def give_back(self) -> None:
@@ -59,28 +61,51 @@ class TakeRung(Take):
 
         :raises DatabaseUnavailable: they are rung again later
         """
-        while (received := self.rings.next()) is not None:
-            run, attempt, _ = received.ring
-            taking.give_back(self.work.connection, node=self.work.identity.node, run=run, attempt=attempt)
+        left = [received.ring for received in self.rings.next_ones(len(self.rings))]
+        if left:
+            taking.give_back(self.work.connection, node=self.work.identity.node, rings=left)
 
-    def _answer(self, received: Received, executor: str) -> None:
-        workload = self.work.workload
+    def _next(self, executor: str, *, most: int) -> list[Received]:
+        """Take out as many rings as an executor has places for."""
+        return self.rings.next_ones(max(0, min(self.work.workload.wanted(executor), most)))
+
+    def _answer(self, batch: Sequence[Received], executor: str) -> int:
+        """Begin what may begin of these rings, drop the others, and return how many have begun."""
+        begun: set[int] = set()
         try:
             failpoints.hit("run.before_gate")
-            run = taking.take(
-                self.work.connection,
-                node=self.work.identity.node,
-                run=received.ring.run,
-                attempt=received.ring.attempt,
-            )
-            failpoints.hit("run.after_gate")
+            rings = [received.ring for received in batch]
+            for run in taking.take(self.work.connection, node=self.work.identity.node, rings=rings):
+                failpoints.hit("run.after_gate")
+                self._begin(run, executor)
+                begun.add(run.id)
         except BaseException:  # whatever it was: a ring that is lost here is rung again much later
-            self.rings.return_to_front(received)
+            self.rings.return_to_front(received for received in batch if received.ring.run not in begun)
+            _acknowledge(received for received in batch if received.ring.run in begun)
             raise
-        if run is not None:
-            run = run._replace(executor=executor)  # its body runs in a pool of this worker
-            workload.begin(run)
-            if workload.shares([run]):
-                workload.note_limited([run.id])
-            self.work.events.submitted(run)
+        _acknowledge(batch)
+        return len(begun)
+
+    def _begin(self, run: OwnedRun, executor: str) -> None:
+        workload, run = self.work.workload, run._replace(executor=executor)  # its body runs in a pool of this worker
+        workload.begin(run)
+        if workload.shares([run]):
+            workload.note_limited([run.id])
+        self.work.events.submitted(run)
+
+    def _drop_stale(self, *, most: int) -> int:
+        """Drop the next rings whose runs wait no longer: where one was doubled, others were."""
+        following = self.rings.next_ones(most)
+        stale: frozenset[Ring] = frozenset()
+        try:
+            if following:
+                stale = taking.stale(self.work.connection, rings=[received.ring for received in following])
+        finally:
+            self.rings.return_to_front(received for received in following if received.ring not in stale)
+        _acknowledge(dropped := [received for received in following if received.ring in stale])
+        return len(dropped)
+
+
+def _acknowledge(several: Iterable[Received]) -> None:
+    for received in several:
         received.answered()

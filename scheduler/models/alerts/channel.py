@@ -40,6 +40,11 @@ class Channel(models.Model):
         _("failing since"), null=True, blank=True, help_text=_("Time of the first consecutive failed attempt.")
     )
     last_error = models.TextField(_("last error"), blank=True, default="")
+    last_error_message = models.JSONField(
+        null=True,
+        editable=False,
+        help_text=_("The error as data, where the scheduler wrote it: shown in the language of the reader."),
+    )
     last_sent_at = models.DateTimeField(_("last sent at"), null=True, blank=True)
     sent = models.PositiveBigIntegerField(_("sent"), default=0, db_default=0, help_text=_("Total number of messages."))
     failed = models.PositiveBigIntegerField(

@@ -50,6 +50,11 @@ class Notification(models.Model):
     answer = models.TextField(
         _("answer"), blank=True, default="", db_default="", help_text=_("Answer to the last attempt.")
     )
+    answer_message = models.JSONField(
+        null=True,
+        editable=False,
+        help_text=_("The answer as data, where the scheduler wrote it: shown in the language of the reader."),
+    )
     subject = models.TextField(_("subject"), blank=True, default="", db_default="")
 
     class Meta:

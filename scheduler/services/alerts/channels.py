@@ -12,7 +12,7 @@ from django.db import IntegrityError
 from django.db.models import Count, Q, QuerySet
 
 from scheduler import sealing
-from scheduler.core.alerts import NotificationState
+from scheduler.core.alerts import NotificationState, answers
 from scheduler.core.states import Via
 from scheduler.core.triggers.zones import zone_named
 from scheduler.errors import ChannelNotFound, DeliveryFailed, InvalidChannel, NameTaken, SchedulerError
@@ -119,10 +119,10 @@ def test(*, channel: Channel) -> str:
         message = messages.render(notification=notification)
         answer = kinds.get(channel.kind).send(message=message, config=opened(channel.config))
     except DeliveryFailed as error:
-        _record_test(notification, answer=str(error), is_sent=False)
+        _record_test(notification, answer=error.message, is_sent=False)
         raise
     except SchedulerError as error:
-        _record_test(notification, answer=str(error), is_sent=False)
+        _record_test(notification, answer=error.message, is_sent=False)
         raise DeliveryFailed(error.message) from error
     _record_test(notification, answer=answer, is_sent=True)
     return answer
@@ -130,15 +130,17 @@ def test(*, channel: Channel) -> str:
 
 def _record_test(notification: Notification, *, answer: str, is_sent: bool) -> None:
     now = database_now()
-    notification.attempts, notification.tried_at, notification.answer = 1, now, answer[:2000]
+    text, data = str(answer)[: answers.LONGEST], answers.data_of(answer)
+    notification.attempts, notification.tried_at = 1, now
+    notification.answer, notification.answer_message = text, data
     notification.state = NotificationState.SENT if is_sent else NotificationState.FAILED
     notification.sent_at = now if is_sent else None
     notification.save()
     about = Channel.objects.filter(pk=notification.channel_id)
     if is_sent:
-        about.update(tested_at=now, failing_since=None, last_error="", last_sent_at=now)
+        about.update(tested_at=now, failing_since=None, last_error="", last_error_message=None, last_sent_at=now)
     else:
-        about.update(last_error=answer[:2000])
+        about.update(last_error=text, last_error_message=data)
 
 
 def send_again(*, notification: Notification) -> None:

@@ -201,7 +201,7 @@ class Sender(Loop):
         except (DatabaseUnavailable, DatabaseError):
             raise
         except SchedulerError as error:
-            self._record(_Answer(leased=leased, subject="", text=str(error), is_sent=False))
+            self._record(_Answer(leased=leased, subject="", text=error.message, is_sent=False))
             return
         except Notification.DoesNotExist:
             return  # its channel was deleted meanwhile
@@ -226,7 +226,7 @@ class Sender(Loop):
             else:
                 self._pinging -= 1
                 pings.append(answer)
-        switches.record(answers=pings)
+        switches.record(answered=pings)
 
     def _record(self, answer: _Answer) -> None:
         leased = answer.leased
@@ -272,7 +272,7 @@ def _send(
         answer = _Answer(
             leased=leased,
             subject=message.subject,
-            text=str(error),
+            text=error.message,
             is_sent=False,
             unsure=error.unsure,
             gone=error.gone,
@@ -280,9 +280,9 @@ def _send(
     except Exception as error:  # a kind of channel may be anybody's code
         logger.exception(events.ALERTS_CHANNEL_FAILED, extra={"channel": leased.channel_id})
         text = f"{type(error).__name__}: {error}"
-        answer = _Answer(leased=leased, subject=message.subject, text=text[:2000], is_sent=False, unsure=True)
+        answer = _Answer(leased=leased, subject=message.subject, text=text, is_sent=False, unsure=True)
     else:
-        answer = _Answer(leased=leased, subject=message.subject, text=str(text or "")[:2000], is_sent=True)
+        answer = _Answer(leased=leased, subject=message.subject, text=text or "", is_sent=True)
     answers.put(answer)
 
 

@@ -11,6 +11,7 @@ from django.db import IntegrityError
 from django.db.models import F, Q, QuerySet
 
 from scheduler import outgoing, sealing
+from scheduler.core.alerts import answers
 from scheduler.core.health import Status
 from scheduler.core.states import RunState
 from scheduler.errors import (
@@ -21,7 +22,7 @@ from scheduler.errors import (
     RequestFailed,
     SwitchNotFound,
 )
-from scheduler.messages import Message, decode, encode, phrase
+from scheduler.messages import phrase
 from scheduler.models import Job, Run, Switch
 from scheduler.services import transactions
 from scheduler.services.masking import MASK
@@ -33,7 +34,6 @@ _SHORTEST_SECONDS = 10.0
 _LONGEST_SECONDS = 86_400.0
 _LONGEST_NAME = 100
 _LONGEST_URL = 1000
-_LONGEST_ANSWER = 500
 _FAILED = (RunState.FAILED, RunState.TIMED_OUT, RunState.INTERRUPTED)
 
 
@@ -242,22 +242,13 @@ def send(ping: Ping) -> str:
     return str(answer.status_code)
 
 
-def record(*, answers: Sequence[tuple[Ping, str]]) -> None:
-    for ping, answer in answers:
+def record(*, answered: Sequence[tuple[Ping, str]]) -> None:
+    for ping, answer in answered:
         Switch.objects.filter(pk=ping.switch).update(requested_at=database_now(), **_answered(answer))
 
 
 def _answered(answer: str) -> dict[str, Any]:
-    is_ours = isinstance(answer, Message)
-    return {"answer": str(answer)[:_LONGEST_ANSWER], "answer_message": encode(answer) if is_ours else None}
-
-
-def answer_of(switch: Switch) -> str:
-    """Return the last answer, as a message where the scheduler wrote it."""
-    stored = switch.answer_message or {}
-    said = decode(stored.get("code", ""), stored.get("params"))
-    # A node of an older release writes the text alone: the data beside it are of another answer.
-    return said if said is not None and str(said)[:_LONGEST_ANSWER] == switch.answer else switch.answer
+    return {"answer": str(answer)[: answers.LONGEST], "answer_message": answers.data_of(answer)}
 
 
 def represent(switch: Switch) -> dict[str, Any]:

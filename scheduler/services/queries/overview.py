@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Case, OuterRef, QuerySet, Subquery, When
+from django.db.models import Case, Func, IntegerField, OuterRef, QuerySet, Subquery, When
 from django.db.models.functions import JSONObject, Left
 
 from scheduler.core import reasons
@@ -23,6 +23,8 @@ from scheduler.store.measuring import measures
 from scheduler.store.sessions.drivers import timestamps
 
 _ERROR_CHARS = 300
+_RESULT_BYTES = 2000
+"""As they are stored, maybe compressed: longer results are for the pages of their runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,16 @@ def recent(*, jobs: Iterable[str], count: int, since: datetime | None = None) ->
     )
     found = Job.objects.filter(pk__in=ids).order_by().annotate(newest=ArraySubquery(newest[:count]))
     return {pk: [_recent(row) for row in rows] for pk, rows in found.values_list("pk", "newest")}
+
+
+def results(*, runs: Iterable[int]) -> dict[int, Any]:
+    """Return what these runs returned, by run, without results that are empty or long: one query."""
+    ids = list(runs)
+    if not ids:
+        return {}
+    size = Func("result", function="pg_column_size", output_field=IntegerField())
+    rows = Run.objects.filter(pk__in=ids, result__isnull=False).alias(size=size).filter(size__lte=_RESULT_BYTES)
+    return {pk: result for pk, result in rows.values_list("pk", "result") if result not in (None, "", [], {})}
 
 
 def p95(*, jobs: Iterable[str], count: int = 50) -> dict[str, float | None]:

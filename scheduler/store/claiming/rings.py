@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from scheduler import failpoints
 from scheduler.core import reasons
@@ -28,6 +28,16 @@ class StampedRun(NamedTuple):
     rung_at: datetime
 
 
+class Attempt(Protocol):
+    """An attempt of a run, as a ring names it."""
+
+    @property
+    def run(self) -> int: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+
 class NextRing(NamedTuple):
     """When a broker is to be rung again. Its fields are the columns of ``next_ring``."""
 
@@ -35,7 +45,7 @@ class NextRing(NamedTuple):
     """Until a run may be rung that has room. Negative: it could be already. Thousands of years: no run waits."""
 
     is_full: bool
-    """Whether runs wait only because as many as allowed were rung and have not begun."""
+    """Whether runs wait only because as many as allowed were rung, or rung again, and have not begun."""
 
 
 def stamp(
@@ -53,7 +63,8 @@ def stamp(
 
     Of each remote executor at most ``most_inflight`` runs are rung and have not begun. A run that was rung
     ``again_seconds`` ago and still waits is rung again, after twice that for the third time, and so on up to
-    ``longest_seconds``. ``None``: another node is stamping runs of this broker.
+    ``longest_seconds``, but after ``again_seconds`` while workers have free places for it. ``None``: another node is
+    stamping runs of this broker.
 
     :raises DatabaseUnavailable: the transaction was rolled back or, if the answer to COMMIT was lost, committed: then
         the runs are rung again
@@ -111,46 +122,59 @@ def take(
     connection: Connection,
     *,
     node: str,
-    run: int,
-    attempt: int,
+    attempts: Sequence[Attempt],
     tasks: Iterable[str],
     limited: Iterable[str],
     now: datetime | None = None,
-) -> OwnedRun | None:
-    """Pass the start gate for one attempt of a run. Those of tasks with limits are owned then, and queued still."""
+) -> list[OwnedRun]:
+    """Pass the start gate for attempts of runs. Those of tasks with limits are owned then, and queued still."""
     with connection.transaction() as transaction:  # what cannot be read is not taken
         rows = transaction.execute(
-            "take_rung_run", node=node, run=run, attempt=attempt, tasks=list(tasks), limited=list(limited), now=now
+            "take_rung_runs", node=node, **_columns(attempts), tasks=list(tasks), limited=list(limited), now=now
         )
-        return OwnedRun._make(rows[0]) if rows else None
+        return [OwnedRun._make(row) for row in rows]
+
+
+def still_waiting(connection: Connection, *, attempts: Sequence[Attempt]) -> frozenset[int]:
+    """Return the runs among these whose attempt waits for a worker."""
+    return frozenset(run for (run,) in connection.execute("waiting_rung_runs", **_columns(attempts)))
+
+
+class LackedTask(NamedTuple):
+    """A run whose task a worker does not know. Its fields are the columns of ``turn_down_runs``."""
+
+    id: int
+    task: str
 
 
 def turn_down(
     connection: Connection,
     *,
     node: str,
-    run: int,
-    attempt: int,
+    attempts: Sequence[Attempt],
     tasks: Collection[str],
     at_once: bool = False,
     now: datetime | None = None,
-) -> str | None:
+) -> list[LackedTask]:
     """
-    Note that a worker does not take a waiting run. ``at_once``: another one may have it now.
+    Note that a worker does not take waiting runs. ``at_once``: another one may have them now.
 
-    Return the task if the worker does not know it.
+    Return those whose task the worker does not know.
     """
     rows = connection.execute(
-        "turn_down_run",
+        "turn_down_runs",
         node=node,
-        run=run,
-        attempt=attempt,
+        **_columns(attempts),
         tasks=list(tasks),
         reason_code=reasons.WORKER_LACKS_TASK.code,
         at_once=at_once,
         now=now,
     )
-    return rows[0][0] if rows else None
+    return [LackedTask._make(row) for row in rows]
+
+
+def _columns(attempts: Sequence[Attempt]) -> dict[str, str]:
+    return {"runs": array([each.run for each in attempts]), "attempts": array([each.attempt for each in attempts])}
 
 
 def _lock(broker: str) -> int:

@@ -1,5 +1,5 @@
 -- Stamp the runs of a broker that are to be rung now: those that never were, highest priority first, then the oldest, and
--- those that were, some time ago, and still wait. What waits in a paused queue is left alone.
+-- those that were, some time ago, and still wait (rung_runs). What waits in a paused queue is left alone.
 --
 -- Locks:   the rows that it stamps, until the caller's transaction ends; those that somebody else has locked are passed
 --          by. The caller holds the lock of this broker, so that no other node counts what is rung meanwhile.
@@ -15,11 +15,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
 ), level (track, priority) AS (
     {levels_to_ring}
 ), rung AS MATERIALIZED (
-    SELECT run.id, run.rings, run.rung_at, split_part(run.executor, '@', 1) AS executor,
-           coalesce(nullif(split_part(run.executor, '@', 2), ''), 'default') AS queue
-      FROM scheduler_run AS run
-     WHERE run.rung_at IS NOT NULL AND run.node IS NULL AND run.finished_at IS NULL
-       AND %(broker)s IN (split_part(run.executor, ':', 1), split_part(run.executor, '@', 1))
+    {rung_runs}
 ), paused AS MATERIALIZED (
     SELECT queue.name
       FROM scheduler_queue AS queue
@@ -53,9 +49,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
     (SELECT rung.id
        FROM rung
       CROSS JOIN clock
-      WHERE rung.rung_at <= clock.now - interval '1 second'
-                            * least(%(again_seconds)s * power(2, least(greatest(rung.rings, 1), 20) - 1), %(longest_seconds)s)
-        AND rung.queue NOT IN (SELECT paused.name FROM paused)
+      WHERE rung.again_at <= clock.now AND NOT rung.is_paused
       ORDER BY rung.rung_at
       LIMIT %(limit)s)
     UNION ALL

@@ -28,6 +28,7 @@ PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
     "plain-throughput": plain.throughput,
     "ours-lateness": ours.lateness,
     "plain-lateness": plain.lateness,
+    "cancelling": ours.cancelling,
     "million": ours.million,
 }
 USUAL = tuple(name for name in PARTS if name != "million")
@@ -137,6 +138,14 @@ def table(facts: dict[str, Any]) -> str:
                 f"{late_there[share]:,.0f}",
             )
             for share in ("p50", "p99", "max")
+        ),
+        *(
+            (
+                f"ms until a body that runs is cancelled, {pool}: p50, p99",
+                f"{facts['cancelling'][pool]['p50']:,.0f}, {facts['cancelling'][pool]['p99']:,.0f}",
+                "–",
+            )
+            for pool in ("threads", "prefork")
         ),
         (
             "recorded",

@@ -24,6 +24,11 @@ QUEUE = "bench"
 EXECUTOR = f"celery:{QUEUE}"
 MESSAGES = 5_000
 ROUNDS = 3
+CANCELS = 30
+_BODY_SECONDS = 0.5
+"""For so long a body has run when it is cancelled. A child process that was ended is replaced meanwhile."""
+
+NEVER = {"type": "date", "run_at": "2100-01-01T00:00:00Z"}
 MILLION = 1_000_000
 MILLION_SECONDS = 360.0
 """Longest time for them. ``rung`` says how many it sufficed for."""
@@ -141,6 +146,33 @@ def lateness(jobs: int) -> dict[str, Any]:
         service.create(id=f"punctual-{number}", task="benchmarks.note", trigger=trigger, executor=EXECUTOR)
     with worker(queue=QUEUE), node():
         return lateness_at_a_full_minute()
+
+
+def cancelling(jobs: int) -> dict[str, Any]:
+    """Cancel bodies that run, one after the other: milliseconds from the request to the end, by the ledger."""
+    _set_up()
+    return {pool: _cancelled(pool) for pool in ("threads", "prefork")}
+
+
+def _cancelled(pool: str) -> dict[str, Any]:
+    from scheduler.models import Run
+    from scheduler.services import jobs as service
+    from scheduler.services import runs
+
+    job = service.create(id=pool, task="benchmarks.listen", trigger=NEVER, executor=EXECUTOR)
+    milliseconds, pause = [], threading.Event()
+    with worker(queue=QUEUE, pool=pool), node():
+        for _ in range(CANCELS):
+            run = service.run_now(job=job)
+            wait_until(Run.objects.filter(pk=run.pk, state="running").exists)
+            pause.wait(_BODY_SECONDS)
+            runs.cancel(run=run)
+            wait_until(Run.objects.filter(pk=run.pk, state="cancelled").exists)
+            run.refresh_from_db()
+            assert run.finished_at is not None
+            assert run.cancel_requested_at is not None
+            milliseconds.append(1000 * (run.finished_at - run.cancel_requested_at).total_seconds())
+    return work.percentiles(milliseconds, expected=CANCELS)
 
 
 def million(jobs: int) -> dict[str, Any]:

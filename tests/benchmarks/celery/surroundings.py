@@ -66,13 +66,13 @@ def node(*, processes: int = 0) -> Iterator[subprocess.Popen[bytes]]:
 
 
 @contextmanager
-def worker(*, queue: str) -> Iterator[None]:
+def worker(*, queue: str, pool: str = "threads") -> Iterator[None]:
     """Start a worker of the scheduler and wait until its row is there, so that only runs are measured."""
     from scheduler.models import Node
 
-    options = ("--pool", "threads", "--concurrency", str(THREADS), "--prefetch-multiplier", "100")
+    options = ("--pool", pool, "--concurrency", str(THREADS), "--prefetch-multiplier", "100")
     with process("-m", "celery", "-A", "openlearn", "worker", "-Q", queue, *options):
-        wait_until(Node.objects.filter(kind="celery").exists)
+        wait_until(Node.objects.filter(kind="celery", state="running").exists)
         yield
 
 

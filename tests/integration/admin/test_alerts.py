@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from scheduler.core.alerts import answers
 from scheduler.core.request_messages import REDIRECTED_TOO_OFTEN
 from scheduler.messages import Message
 from scheduler.models import AlertChange, Channel, Incident, Mute, Notification, Rule, Switch
 from scheduler.services.alerts import channels, links, rules, switches
 from tests.integration.alerts.happenings import EVERY_KIND
 from tests.integration.services.nightly import make
-from tests.receivers import WebhookReceiver, status
+from tests.receivers import MailServer, WebhookReceiver, status
 
 RULE = {
     "name": "Billing fails",
@@ -35,6 +37,8 @@ MAIL = {
     "digest_at": "08:00",
     "mail.to": "ada@example.org, bob@example.org",
 }
+
+ADDRESSES = {"to": ["ada@example.org", "bob@example.org"]}
 
 
 @pytest.fixture
@@ -219,6 +223,58 @@ class TestChannels:
         assert "was not delivered" in page.text
         assert "<i>down</i>" not in page.text
 
+    def test_answer_in_the_language_of_the_reader(self, client: Client) -> None:
+        channel = channels.create(name="Team", kind="mail", config=ADDRESSES)
+        spanish = {"accept-language": "es"}
+        address = reverse("admin:scheduler_channel_test", args=[channel.pk])
+
+        with MailServer() as server, override_settings(**server.settings):
+            accepted = client.post(address, follow=True, headers=spanish)
+
+        words = "Destinatarios que aceptó el servidor de correo: 2."
+        assert words in accepted.text
+        pages = (
+            reverse("admin:scheduler_notification_changelist"),
+            reverse("admin:scheduler_notification_change", args=[Notification.objects.get().pk]),
+        )
+        assert all(words in client.get(page, headers=spanish).text for page in pages)
+        assert all("mail server accepted: 2." in client.get(page).text for page in pages)
+
+    def test_tell_their_last_error_in_the_language_of_the_reader(self, client: Client, incident: Incident) -> None:
+        with WebhookReceiver() as receiver, override_settings(SCHEDULER={"ALLOWED_HOSTS": [receiver.host]}):
+            channel = channels.create(name="hook", kind="webhook", config={"url": receiver.url})
+            receiver.answer = status(302, Location=receiver.url)
+            client.post(
+                reverse("admin:scheduler_channel_test", args=[channel.pk]),
+                headers={"accept-language": "es"},
+                follow=True,
+            )
+        batch = uuid4()
+        Notification.objects.update(kind="opened", batch=batch)
+        Incident.objects.update(opened_in=batch)
+        pages = (
+            reverse("admin:scheduler_channel_changelist"),
+            reverse("admin:scheduler_channel_change", args=[channel.pk]),
+            reverse("admin:scheduler_incident_change", args=[incident.pk]),
+            reverse("admin:scheduler_notification_changelist"),
+        )
+
+        spanish = [client.get(page, headers={"accept-language": "es"}).text for page in pages]
+        assert [text.count("no se siguen redirecciones") for text in spanish] == [1, 1, 1, 1]
+        assert "redirects are not followed" not in "".join(spanish)
+        assert all("redirects are not followed" in client.get(page).text for page in pages)
+
+    def test_show_the_text_that_an_older_release_recorded(self, client: Client) -> None:
+        channel = channels.create(name="Team", kind="mail", config=ADDRESSES)
+        with MailServer() as server, override_settings(**server.settings):
+            channels.test(channel=channel)
+        Notification.objects.update(answer="Refused by hand.")  # as a node of an older release does
+        Channel.objects.update(last_error="Refused by hand.", last_error_message={"code": "of_a_newer_release"})
+
+        for page in ("notification", "channel"):
+            text = client.get(reverse(f"admin:scheduler_{page}_changelist"), headers={"accept-language": "es"}).text
+            assert "Refused by hand." in text
+
 
 class TestAnIncident:
     def test_has_a_page_and_a_place_in_the_list(self, client: Client, incident: Incident) -> None:
@@ -337,7 +393,7 @@ class TestASwitch:
         switch = Switch.objects.create(name="hc", url={})
         ping = switches.Ping(switch=switch.pk, url="https://hc.example.org/abc")
         refusal = REDIRECTED_TOO_OFTEN(url="https://hc.example.org", most=3, target="https://hc.example.org/b")
-        switches.record(answers=[(ping, refusal)])
+        switches.record(answered=[(ping, refusal)])
         address = reverse("admin:scheduler_switch_changelist")
 
         assert "was redirected more than 3 times" in client.get(address).text
@@ -353,11 +409,12 @@ class TestASwitch:
         switch = Switch.objects.create(name="hc", url={})
         ping = switches.Ping(switch=switch.pk, url="http://127.0.0.1:9/")
 
-        switches.record(answers=[(ping, switches.send(ping))])
+        switches.record(answered=[(ping, switches.send(ping))])
 
         switch.refresh_from_db()
-        assert isinstance(switches.answer_of(switch), Message)
-        assert switches.answer_of(switch) == switch.answer
+        said = answers.read(text=switch.answer, data=switch.answer_message)
+        assert isinstance(said, Message)
+        assert said == switch.answer
 
     def test_keeps_its_address_to_itself(self, client: Client, db: None) -> None:
         given = {"name": "hc", "job_key": "", "address": "https://hc.example.org/abc", "every_seconds": "60"}

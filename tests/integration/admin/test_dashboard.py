@@ -136,8 +136,9 @@ class TestDashboard:
         job = make()
         now = timezone.now()
         for hours in range(1, 6):
-            run(job=job, at=now - hours * HOUR)
-        begun = now - timedelta(seconds=31)
+            at = now - hours * HOUR
+            run(job=job, at=at, finished_at=at + timedelta(seconds=30))
+        begun = now - timedelta(minutes=5, seconds=1)
         run(
             job=job,
             at=begun,
@@ -151,7 +152,7 @@ class TestDashboard:
         row = client.get(DASHBOARD).context["running"][0]
 
         assert (row["usual"], row["longer"], row["progress"]["text"]) == (
-            "3.0 s",
+            "30.0 s",
             "10× longer than usual",
             "4 of 10 pages",
         )
@@ -197,6 +198,31 @@ class TestDashboard:
         run(job=Job.objects.get(), state="running", finished_at=None, progress=["?"])
 
         assert client.get(DASHBOARD).status_code == 200
+
+    def test_writes_numbers_as_the_reader_does(self, client: Client) -> None:
+        make()
+        hour = timezone.now().replace(minute=0, second=0, microsecond=0)
+        Rollup.objects.create(job_key="nightly", hour=hour, succeeded=27_111, failed=4_935, last_finished_at=hour)
+
+        english, spanish = (
+            " ".join(client.get(DASHBOARD, headers={"accept-language": language}).text.split())
+            for language in ("en", "es")
+        )
+
+        assert "<strong>84.6 %</strong> of 32,046 scheduled times in 24 h succeeded" in english
+        assert "<strong>84,6 %</strong> de 32 046 horas programadas" in spanish
+        assert "<strong>0</strong> fallan" in spanish
+        assert "<strong>1</strong> bien" in spanish
+
+    def test_sends_its_live_region_compressed(self, client: Client) -> None:
+        for number in range(20):
+            run(job=make(f"job-{number}"), at=timezone.now() - HOUR)
+
+        plain = client.get(f"{DASHBOARD}?part=live")
+        packed = client.get(f"{DASHBOARD}?part=live", headers={"accept-encoding": "gzip"})
+
+        assert (plain.get("Content-Encoding"), packed.get("Content-Encoding")) == (None, "gzip")
+        assert len(packed.content) < len(plain.content) / 3
 
     def test_does_a_fixed_number_of_queries_and_counts_no_runs(
         self, login: Callable[..., Client], django_assert_max_num_queries: Callable[..., Any]

@@ -88,6 +88,27 @@ class TestJobPage:
         Job.objects.update(state="finished", reason_text="It has no further fire time.")
         assert sentence(client) == "Finished. It has no further fire time."
 
+    def test_says_that_its_first_run_is_running(self, client: Client) -> None:
+        job = make()
+        now = run(job=job, state="running", finished_at=None)
+
+        assert sentence(client).startswith("Its first run is running. Next run in 59 min")
+
+        run(job=job, at=now.scheduled_at - timedelta(hours=1))
+        assert sentence(client).startswith("Last run: succeeded, ")
+
+    def test_draws_durations_with_their_median_and_their_scale(self, client: Client) -> None:
+        job = make()
+        for hours, seconds in enumerate((60, 2, 2), start=1):
+            at = timezone.now() - timedelta(hours=hours)
+            run(job=job, at=at, finished_at=at + timedelta(seconds=seconds))
+
+        text = client.get(addresses.job("nightly")).text
+
+        assert 'aria-label="Durations of 3 runs: median 2.0 s, longest 1 min 0 s"' in text
+        assert "Oldest first. The highest bar is 1 min 0 s, the dashed line the median." in text
+        assert "median 2.0 s, p95 1 min 0 s" in text
+
     def test_masks_secrets(self, client: Client) -> None:
         make(task="governed.use_secret", kwargs={"token": "hush-hush"})
 

@@ -53,6 +53,13 @@ class TestPreview:
         assert {row["note"] for row in response.context["rows"]} == {note}
         assert response.content.decode().count("once saved") == 1
 
+    def test_explains_a_time_that_the_clock_change_skips(self, client: Client) -> None:
+        parts = {"trigger-kind": "once", "trigger-run_at": "2090-03-26T02:30", "trigger-timezone": "Europe/Berlin"}
+
+        (row,) = client.post(PREVIEW, parts).context["rows"]
+
+        assert row["note"] == "clocks go forward: 02:30 does not exist, runs at 03:00"
+
     def test_tells_the_times_on_the_pages_clock_as_well(self, client: Client) -> None:
         parts = {"trigger-kind": "cron", "trigger-expression": "0 2 10 1 *", "trigger-timezone": "Europe/Berlin"}
 

@@ -8,17 +8,20 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from scheduler.admin import addresses
+from scheduler.admin.format.display_zone import COOKIE
 from scheduler.admin.runs import run_list
 from scheduler.core.states import RunState
 from scheduler.models import Run
 from scheduler.services import jobs
 from scheduler.services.queries import error_groups
 from tests.integration.admin.runs import node, page, run
+from tests.integration.admin.test_jobs import make
 
 RUNS = reverse("admin:scheduler_run_changelist")
 
@@ -52,6 +55,33 @@ class TestRunList:
 
         assert "&lt;script&gt;" in text
         assert not [part for part in ("<script>\x1b", "<b>\u202e", "\x1b", "\u202e") if part in text]
+
+    def test_shows_in_one_line_what_succeeded_runs_returned(self, client: Client) -> None:
+        job = make()
+        shown: dict[str, Any] = {
+            "new: 1, unchanged: 1,200": {"new": 1, "unchanged": 1200, "failed": 0},
+            "new: 0": {"new": 0},
+            "<b>sent to 3": "<b>sent\nto 3",
+            "[1, 2]": [1, 2],
+            "•••": {"$sealed": "x"},
+        }
+        results = [*shown.values(), {}, None, " ".join(map(str, range(5000)))]
+        for minutes, result in enumerate(results):
+            run(job=job, at=timezone.now() - timedelta(minutes=minutes), result=result)
+        run(job=job, at=timezone.now() - timedelta(hours=1), state=RunState.FAILED, error="E", result={"new": 5})
+
+        rows = client.get(RUNS).context["rows"]
+        text, page = (client.get(address).text for address in (RUNS, addresses.job("nightly")))
+
+        assert [row["result"] for row in reversed(rows)] == [*shown, "", "", "", ""]
+        assert "<bdi>&lt;b&gt;sent to 3</bdi>" in text
+        assert "new: 1, unchanged: 1,200" in page
+
+    def test_keeps_results_from_readers_who_may_not_see_output(self, login: Callable[..., Client]) -> None:
+        run(job=make(), result={"new": 1})
+        reader = login("view_job", "view_run")
+
+        assert "new: 1" not in "".join(reader.get(each).text for each in (RUNS, addresses.job("nightly")))
 
     def test_filters_by_tab_job_task_node_error_and_time(self, client: Client) -> None:
         job = jobs.create(id="a b&c", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})
@@ -107,9 +137,9 @@ class TestRunList:
             run(node=node().pk, traceback="x")
 
         client = login("view_job", "view_run", "run_job", "view_run_output")
-        with django_assert_max_num_queries(8) as queries:
+        with django_assert_max_num_queries(9) as queries:
             client.get(f"{RUNS}?since=2020-01-01T00:00&until=2099-01-01T00:00")
-        with django_assert_max_num_queries(9):
+        with django_assert_max_num_queries(10):
             client.get(f"{RUNS}?job=nightly")
 
         assert not [
@@ -181,6 +211,26 @@ class TestRunList:
         assert (group.count, group.last_hour, group.last_day) == (3, 1, 2)
         for name, number in (("runs", 3), ("hour", 1), ("day", 2)):
             assert set(listed(client, row[name].partition("?")[2])) == set(found[:number]), name
+
+    @pytest.mark.parametrize(
+        "now",
+        ["2026-10-25T00:20Z", "2026-10-25T01:20Z", "2026-10-25T02:20Z", "2027-03-28T01:20Z"],
+        ids=["before 02:00 comes again", "after it", "an hour later", "after 02:00 was left out"],
+    )
+    def test_means_an_hour_by_an_hour_when_the_clocks_change(self, login: Callable[..., Client], now: str) -> None:
+        with time_machine.travel(now, tick=False):
+            client = login()
+            client.cookies[COOKIE] = "Europe/Berlin"
+            ages = [timedelta(minutes=55), timedelta(minutes=65), timedelta(hours=23), timedelta(hours=25)]
+            found = [run(at=timezone.now() - age, state=RunState.FAILED, error="Timeout").pk for age in ages]
+
+            last_hour = client.get(RUNS).context["windows"][2]
+            [row] = client.get(f"{RUNS}?group=error").context["groups"]
+
+            assert set(listed(client, last_hour["address"].partition("?")[2])) == set(found[:1])
+            assert (row["group"].last_hour, row["group"].last_day) == (1, 3)
+            for name, number in (("hour", 1), ("day", 3)):
+                assert set(listed(client, row[name].partition("?")[2])) == set(found[:number]), name
 
     def test_says_when_older_failures_are_not_counted(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(error_groups, "MOST_GROUPED", 2)

@@ -1,10 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import uuid4
 
-import django
 import pytest
 from django.test import override_settings
 
@@ -39,18 +37,7 @@ def receiver() -> Iterator[WebhookReceiver]:
         yield receiver
 
 
-def _sent_to(server: MailServer) -> dict[str, Any]:
-    backend = "django.core.mail.backends.smtp.EmailBackend"
-    if django.VERSION >= (6, 1):
-        options = {"host": "127.0.0.1", "port": server.port}
-        return {"MAILERS": {"default": {"BACKEND": backend, "OPTIONS": options}}}
-    return {"EMAIL_BACKEND": backend, "EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": server.port}
-
-
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
-    with (
-        MailServer() as server,
-        override_settings(**_sent_to(server), DEFAULT_FROM_EMAIL="scheduler@example.org"),
-    ):
+    with MailServer() as server, override_settings(**server.settings, DEFAULT_FROM_EMAIL="scheduler@example.org"):
         yield server

@@ -297,13 +297,11 @@ class TestAWebhookReceiver:
                 handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
             while is_dripping and not receiver.stopping.wait(0.1):
                 handler.wfile.write(b"X-More: more\r\n")
-            receiver.stopping.wait(30)
+            receiver.stopping.wait()
 
         receiver.answer = hang
-        began = time.monotonic()
-        send()
+        send()  # ends, while the receiver would hang for ever
 
-        assert time.monotonic() - began < 25.0
         (notification,) = notifications()
         assert (notification.state, notification.may_have_arrived) == ("pending", True)
         assert "did not answer within" in notification.answer

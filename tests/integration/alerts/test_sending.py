@@ -18,6 +18,8 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.test import override_settings
 from django.utils import translation
 
+from scheduler import messages
+from scheduler.core.alerts import answers
 from scheduler.errors import DeliveryFailed, InvalidChannel
 from scheduler.models import Channel, Incident, Job, Notification
 from scheduler.services.alerts import channels, sentences
@@ -106,7 +108,13 @@ class TestAWebhook:
         (notification,) = notifications()
         assert (notification.state, notification.attempts) == ("pending", 1)
         assert text in notification.answer
-        assert (Channel.objects.get().last_error, Channel.objects.get().failed) == (notification.answer, 1)
+        channel = Channel.objects.get()
+        assert (channel.last_error, channel.failed) == (notification.answer, 1)
+        for said, data in (
+            (notification.answer, notification.answer_message),
+            (channel.last_error, channel.last_error_message),
+        ):
+            assert isinstance(answers.read(text=said, data=data), messages.Message)
 
         receiver.answer = status(200)
         pass_time(seconds=30)
@@ -114,7 +122,9 @@ class TestAWebhook:
 
         assert len({delivered.id for delivered in receiver.delivered}) == 1
         assert len(receiver.delivered) == 2
-        assert notifications()[0].state == "sent"
+        (notification,) = notifications()
+        assert (notification.state, notification.answer, notification.answer_message) == ("sent", "200", None)
+        assert Channel.objects.get().last_error_message is None
 
     def test_that_is_gone_is_switched_off(self, session: Connection, node: str, receiver: WebhookReceiver) -> None:
         rule("failing", channels=(webhook(receiver),))

@@ -10,11 +10,11 @@ from django.utils import timezone
 
 from scheduler.core.states import NodeState, RunState
 from scheduler.models import Queue, Run
-from scheduler.remote import taking
+from scheduler.remote.executors import Ring
 from scheduler.store import statements
 from scheduler.store.claiming import rings
 from scheduler.store.sessions.connections import Connection
-from tests.ledger import add_job, add_node, add_run
+from tests.ledger import add_job, add_node, add_run, take_rung
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,12 +37,11 @@ def begins(session: Connection, run: Run, *, node: str | None = None, attempt: i
     taken = rings.take(
         session,
         node=node or worker(),
-        run=run.pk,
-        attempt=attempt,
+        attempts=[Ring(run=run.pk, attempt=attempt, ring=1)],
         tasks=["sample.nothing"],
         limited=["sample.nothing"] if run.kwargs == {"limited": True} else [],
     )
-    return taken is not None
+    return bool(taken)
 
 
 def stamped(session: Connection, **changes: object) -> list[int]:
@@ -69,7 +68,7 @@ def what_is_held_does_not_begin(session: Connection) -> None:
 
 
 def what_is_not_due_does_not_begin(session: Connection) -> None:
-    assert not begins(session, waiting(due_at=NOW + timedelta(hours=1)))
+    assert not begins(session, waiting(due_at=NOW + timedelta(days=1)))
 
 
 def what_has_expired_does_not_begin(session: Connection) -> None:
@@ -155,11 +154,67 @@ def a_locked_run_is_passed_by(session: Connection) -> None:
         other.close()
 
 
-GATE, STAMP, UNSTAMP = "take_rung_run", "stamp_runs_to_ring", "unstamp_runs"
+def lost(**changes: object) -> Run:
+    """Write a run whose message was sent for the fifth time half a minute ago."""
+    return waiting(rings=5, rung_at=NOW - timedelta(seconds=30), **changes)
+
+
+def a_worker_that_was_given_up_has_no_places(session: Connection) -> None:
+    lost()
+    worker(state=NodeState.LOST, executors={"celery": 2}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def a_drained_worker_has_no_places(session: Connection) -> None:
+    lost()
+    worker(drained_at=NOW, executors={"celery": 2}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def a_worker_of_another_queue_has_no_places(session: Connection) -> None:
+    lost()
+    worker(executors={"celery": 2}, queues=["other"])
+    assert stamped(session) == []
+
+
+def a_worker_of_another_kind_has_no_places(session: Connection) -> None:
+    lost()
+    worker(kind="tasks", executors={"tasks": 2}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def a_busy_worker_has_no_places(session: Connection) -> None:
+    lost()
+    node = worker(executors={"celery": 1}, queues=["scrape"])
+    waiting(state=RunState.RUNNING, node=node)
+    assert stamped(session) == []
+
+
+def no_more_are_rung_again_than_there_are_places(session: Connection) -> None:
+    lost()
+    lost()
+    worker(executors={"celery": 1}, queues=["scrape"])
+    assert len(stamped(session)) == 1
+
+
+def newer_messages_take_places(session: Connection) -> None:
+    lost()
+    waiting(rings=1, rung_at=NOW)
+    worker(executors={"celery": 1}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+def what_was_rung_again_just_now_waits_for_its_answer(session: Connection) -> None:
+    waiting(rings=5, rung_at=NOW - timedelta(seconds=29))
+    worker(executors={"celery": 1}, queues=["scrape"])
+    assert stamped(session) == []
+
+
+GATE, STAMP, UNSTAMP = "take_rung_runs", "stamp_runs_to_ring", "unstamp_runs"
 DUE = "AND run.due_at <= coalesce(%(now)s::timestamptz, clock_timestamp())"
 EXPIRES = "AND (run.expires_at IS NULL OR run.expires_at > coalesce(%(now)s::timestamptz, clock_timestamp()))"
 GUARDS: tuple[tuple[str, str, str, Check], ...] = (
-    (GATE, "AND run.attempt = %(attempt)s::int", "AND %(attempt)s IS NOT NULL", another_attempt_does_not_begin),
+    (GATE, "run.attempt = ring.attempt", "true", another_attempt_does_not_begin),
     (GATE, "AND run.state = 'queued'", "", what_was_cancelled_does_not_begin),
     (GATE, "AND run.node IS NULL", "", what_another_worker_has_does_not_begin),
     (GATE, "AND NOT run.held", "", what_is_held_does_not_begin),
@@ -184,6 +239,19 @@ GUARDS: tuple[tuple[str, str, str, Check], ...] = (
         a_broker_is_rung_for_its_own_runs,
     ),
     (STAMP, "* least(%(again_seconds)s", "* 0 * least(%(again_seconds)s", what_was_rung_just_now_is_not_rung_again),
+    (STAMP, "worker.state = 'running'", "true", a_worker_that_was_given_up_has_no_places),
+    (STAMP, "AND worker.drained_at IS NULL", "", a_drained_worker_has_no_places),
+    (
+        STAMP,
+        "AND worker.queues @> to_jsonb(split_part(repeated.executor, ':', 2))",
+        "",
+        a_worker_of_another_queue_has_no_places,
+    ),
+    (STAMP, "AND worker.kind = split_part(repeated.executor, ':', 1)", "", a_worker_of_another_kind_has_no_places),
+    (STAMP, "place.number - busy.number", "place.number", a_busy_worker_has_no_places),
+    (STAMP, "WHEN ranked.place <= ranked.free", "WHEN ranked.free > 0", no_more_are_rung_again_than_there_are_places),
+    (STAMP, "ranked.surplus::int", "0", newer_messages_take_places),
+    (STAMP, "+ interval '1 second' * %(again_seconds)s", "", what_was_rung_again_just_now_waits_for_its_answer),
     (STAMP, "coalesce(inflight.runs, 0)", "0", a_full_queue_is_not_rung),
     (STAMP, "WHERE unrung.place <= unrung.room", "", the_tracks_of_a_queue_share_its_room),
     (STAMP, "AND run.due_at <= clock.now", "", what_is_not_due_is_not_rung),
@@ -220,4 +288,4 @@ def test_the_guard_is_missed(
 
 def test_a_ring_of_a_worker_is_answered_by_the_gate_alone(session: Connection) -> None:
     run = waiting(rings=1, rung_at=PAST)
-    assert taking.take(session, node=worker(), run=run.pk, attempt=1) is not None
+    assert take_rung(session, node=worker(), run=run.pk, attempt=1) is not None

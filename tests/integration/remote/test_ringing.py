@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -14,12 +15,12 @@ from django.db.models import F
 from django.utils import timezone
 
 from scheduler import conf
-from scheduler.core.states import RunState
+from scheduler.core.states import NodeState, RunState
 from scheduler.engine.node import Node
 from scheduler.engine.reporter import Reporter
 from scheduler.models import Node as NodeRow
 from scheduler.models import NodeMeasure, Queue, Run
-from scheduler.remote import executors, taking
+from scheduler.remote import executors
 from scheduler.remote.ringing import Ringers
 from scheduler.services import jobs, runs
 from scheduler.services.queries import health
@@ -32,7 +33,7 @@ from scheduler.store.recording.held_runs import HeldRuns
 from scheduler.store.sessions.connections import Connection
 from tests import bells
 from tests.bells import Broker
-from tests.ledger import add_job, add_node, add_run
+from tests.ledger import add_job, add_node, add_run, take_rung
 from tests.nodes import make_node
 from tests.waiting import wait_until
 
@@ -156,7 +157,7 @@ class TestStamping:
         (first,) = stamp(session, most_inflight=1)
         assert stamp(session, most_inflight=1) == []
 
-        taking.take(session, node=add_node(kind="celery", beat_at=NOW), run=first.id, attempt=1)
+        take_rung(session, node=add_node(kind="celery", beat_at=NOW), run=first.id, attempt=1)
 
         assert len(stamp(session, most_inflight=1)) == 1
 
@@ -231,6 +232,100 @@ class TestARunThatStillWaits:
         assert stamped(run) == (32_767, True)
 
 
+def lost(number: int, *, seconds: float = AGAIN, **changes: Any) -> list[Run]:
+    """Write runs whose messages were sent for the fifth time so long ago, a tenth of a second apart."""
+    sent = NOW - timedelta(seconds=seconds)
+    return [
+        waiting(rings=5, rung_at=sent - timedelta(milliseconds=100 * place), **changes)[0]
+        for place in reversed(range(number))
+    ]
+
+
+def serving(**changes: Any) -> str:
+    """Write a worker with four places for the queue."""
+    return add_node(**{"beat_at": NOW, "kind": "celery", "executors": {"celery": 4}, "queues": ["scrape"], **changes})
+
+
+class TestARunWhoseMessageIsLost:
+    def test_is_rung_again_soon_while_a_worker_has_a_place_for_it(self, session: Connection) -> None:
+        (run,) = lost(1, seconds=AGAIN - 1)
+        serving()
+
+        assert stamp(session) == []
+        assert next_ring(session).seconds == pytest.approx(1)
+        assert [found.id for found in stamp(session, now=NOW + timedelta(seconds=1))] == [run.pk]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"state": NodeState.LOST},
+            {"state": NodeState.STOPPING},
+            {"drained_at": NOW},
+            {"queues": ["another"]},
+            {"kind": "tasks"},
+        ],
+        ids=["lost", "stopping", "drained", "of another queue", "of another kind"],
+    )
+    def test_waits_longer_without_a_worker_that_could_take_it(
+        self, session: Connection, changes: dict[str, Any]
+    ) -> None:
+        lost(1)
+        serving(**changes)
+
+        assert stamp(session) == []
+        found = next_ring(session)
+        assert (found.seconds, found.is_full) == (pytest.approx(15 * AGAIN), False)
+
+    def test_waits_longer_while_all_places_are_taken(self, session: Connection) -> None:
+        lost(1)
+        waiting(4, node=serving(), state=RunState.RUNNING)
+
+        assert stamp(session) == []
+
+    def test_is_rung_with_as_many_others_as_there_are_places(self, session: Connection) -> None:
+        runs = lost(10)
+        node = serving()
+
+        assert {run.id for run in stamp(session)} == {run.pk for run in runs[:4]}
+        assert stamp(session) == []  # the worker has not answered these
+        assert next_ring(session).is_full
+        for run in runs[:2]:
+            take_rung(session, node=node, run=run.pk)
+        Run.objects.filter(node=node).update(state=RunState.SUCCEEDED, finished_at=NOW)
+
+        assert [run.id for run in stamp(session)] == [run.pk for run in runs[4:6]]
+
+    def test_lets_newer_messages_be_answered_first(self, session: Connection) -> None:
+        runs = lost(5)
+        waiting(3, rings=1, rung_at=NOW - timedelta(seconds=1))
+        serving()
+
+        assert [run.id for run in stamp(session)] == [runs[0].pk]
+
+    def test_takes_no_turn_while_its_queue_is_paused(self, session: Connection) -> None:
+        lost(5, seconds=AGAIN + 10, executor="celery:scrape@bulk", queue="bulk")
+        Queue.objects.create(name="bulk", paused_at=NOW)
+        (run,) = lost(1)
+        serving()
+
+        assert [found.id for found in stamp(session)] == [run.pk]
+        assert not next_ring(session).is_full
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_is_rung_exactly_when_the_ringer_expects_it(self, session: Connection, seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311 - the same messages for the same seed
+        for _ in range(12):
+            waiting(rings=chance.randint(1, 6), rung_at=NOW - timedelta(seconds=chance.uniform(0, 60)))
+        serving(executors={"celery": chance.randint(1, 14)})
+        at = NOW
+        stamp(session, now=at)
+        for _ in range(15):
+            following = at + timedelta(seconds=next_ring(session, now=at).seconds)
+            assert stamp(session, now=following - timedelta(milliseconds=1)) == []
+            assert stamp(session, now=following + timedelta(milliseconds=1)) != []
+            at = following + timedelta(milliseconds=1)
+
+
 class TestTakingStampsBack:
     def test_makes_the_runs_wait_as_before(self, session: Connection) -> None:
         (run,) = waiting()
@@ -242,7 +337,7 @@ class TestTakingStampsBack:
     def test_leaves_what_began_was_cancelled_or_rung_again_meanwhile(self, session: Connection) -> None:
         begun, cancelled, rung = waiting(3)
         found = stamp(session)
-        taking.take(session, node=add_node(kind="celery", beat_at=NOW), run=begun.pk, attempt=1)
+        take_rung(session, node=add_node(kind="celery", beat_at=NOW), run=begun.pk, attempt=1)
         runs.cancel(run=cancelled.pk)
         Run.objects.filter(pk=rung.pk).update(rings=F("rings") + 1)
 
@@ -305,11 +400,9 @@ class TestANode:
         work(node, until=lambda: broker.calls)
 
         run = jobs.run_now(job=jobs.create(task=TASK, trigger=SOON))
-        began = time.monotonic()
         work(node, until=lambda: Run.objects.get(pk=run.pk).state == RunState.SUCCEEDED, timeout=30)
 
-        assert broker.messages == []
-        assert time.monotonic() - began < 30
+        assert (broker.calls, broker.messages) == (1, [])  # it hangs still
 
 
 class TestABrokerThatIsAway:
@@ -336,13 +429,14 @@ class TestABrokerThatIsAway:
     def test_is_tried_rarely_and_with_few_messages(self, ringers: Ringers, broker: Broker) -> None:
         waiting(100)
         broker.is_away = True
+        began = time.monotonic()
         ringers.wake(["celery"])
         wait_until(lambda: broker.calls >= 1)
         for _ in range(50):
             ringers.wake(["celery"])
             time.sleep(0.01)
 
-        assert broker.calls <= 2
+        assert broker.calls <= 1 + (time.monotonic() - began)  # it rests for a second, then for two
 
     def test_is_named_with_its_error_and_without_its_password(self, ringers: Ringers, broker: Broker) -> None:
         waiting()
@@ -401,7 +495,7 @@ class TestABrokerThatForgets:
 
         def all_begun() -> bool:
             for run_id in broker.runs():
-                taking.take(session, node=worker, run=run_id, attempt=1)
+                take_rung(session, node=worker, run=run_id, attempt=1)
             ringers.wake()
             return Run.objects.filter(state=RunState.RUNNING).count() == len(expected)
 
@@ -438,7 +532,7 @@ class TestCancelling:
 
         run.refresh_from_db()
         assert run.state == RunState.CANCELLED
-        assert taking.take(session, node=add_node(kind="celery", beat_at=NOW), run=found.id, attempt=1) is None
+        assert take_rung(session, node=add_node(kind="celery", beat_at=NOW), run=found.id, attempt=1) is None
         assert stamp(session, now=NOW + timedelta(hours=1)) == []
 
     def test_many_queued_runs_ends_them_all(self, session: Connection) -> None:
@@ -455,7 +549,7 @@ class TestAnAttemptAfterAnother:
         failed = jobs.run_now(job=job)
         (first,) = stamp(session, now=None)
         node = add_node(kind="celery", beat_at=timezone.now())
-        taking.take(session, node=node, run=failed.pk, attempt=1)
+        take_rung(session, node=node, run=failed.pk, attempt=1)
         ended = Outcome(run_id=failed.pk, state=RunState.FAILED, started=1, finished=2, error="ValueError: no")
         finishing.finish(session, outcomes=[ended], node=node, clock=3)
         HeldRuns().release(session)

@@ -14,11 +14,12 @@ from scheduler.core import reasons
 from scheduler.core.states import NodeState, RunState
 from scheduler.models import Node, Queue, Run
 from scheduler.remote import taking
+from scheduler.remote.executors import Ring
 from scheduler.store.claiming import limits
 from scheduler.store.liveness import nodes
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions.connections import Connection
-from tests.ledger import add_job, add_node, add_run
+from tests.ledger import add_job, add_node, add_run, take_rung
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +38,7 @@ def worker(**changes: Any) -> str:
 
 
 def take(session: Connection, run: Run, *, node: str, **changes: Any) -> OwnedRun | None:
-    return taking.take(session, **{"node": node, "run": run.pk, "attempt": run.attempt, **changes})
+    return take_rung(session, **{"node": node, "run": run.pk, "attempt": run.attempt, **changes})
 
 
 class TestARing:
@@ -101,11 +102,11 @@ class TestARing:
         assert run.state == RunState.QUEUED
 
     def test_is_dropped_when_the_run_does_not_exist(self, session: Connection) -> None:
-        assert taking.take(session, node=worker(), run=2**40, attempt=1) is None
+        assert take_rung(session, node=worker(), run=2**40, attempt=1) is None
 
     @pytest.mark.parametrize(
         "changes",
-        [{"held": True}, {"due_at": timezone.now() + timedelta(hours=1)}, {"expires_at": PAST}],
+        [{"held": True}, {"due_at": timezone.now() + timedelta(days=1)}, {"expires_at": PAST}],
         ids=["held", "not due", "expired"],
     )
     def test_is_dropped_when_the_run_may_not_begin(self, session: Connection, changes: dict[str, Any]) -> None:
@@ -126,6 +127,70 @@ class TestARing:
 
         run.refresh_from_db()
         assert run.unique_key is None
+
+
+def ring_of(run: Run) -> Ring:
+    return Ring(run=run.pk, attempt=run.attempt, ring=1)
+
+
+class TestSeveralRings:
+    def test_are_answered_together_each_by_itself(self, session: Connection) -> None:
+        begun = [waiting(id=f"job{number}") for number in range(3)]
+        ended = waiting(id="ended", state=RunState.SUCCEEDED)
+        strange = waiting(id="strange", task="tests.of_another_release")
+        rings = list(map(ring_of, (begun[2], ended, begun[0], strange, begun[1])))
+
+        taken = list(taking.take(session, node=worker(name="old"), rings=[*rings, rings[0]]))
+
+        assert sorted(run.id for run in taken) == [run.pk for run in begun]
+        strange.refresh_from_db()
+        assert strange.reason == reasons.WORKER_LACKS_TASK(worker="old", task="tests.of_another_release")
+
+    def test_begin_once_when_workers_ask_in_any_order(self) -> None:
+        runs = [waiting(id=f"job{number}") for number in range(30)]
+        rings, taken, together = list(map(ring_of, runs)), [], threading.Barrier(4)
+        orders = [(worker(), rings[place * 7 :] + rings[: place * 7]) for place in range(4)]
+
+        def ask(node: str, several: list[Ring]) -> None:
+            session = Connection(purpose="test")
+            together.wait()
+            taken.extend((run.id, node) for run in taking.take(session, node=node, rings=several))
+            session.close()
+
+        threads = [threading.Thread(target=ask, args=each) for each in orders]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(run for run, _ in taken) == [run.pk for run in runs]
+        assert set(taken) == {(run.pk, str(run.node)) for run in Run.objects.all()}
+
+    def test_do_not_wait_for_one_whose_row_is_locked_for_long(self, session: Connection, settings: Any) -> None:
+        settings.SCHEDULER = {**settings.SCHEDULER, "LOCK_TIMEOUT_SECONDS": 0.1}
+        runs, node = [waiting(id=f"job{number}") for number in range(3)], worker()
+        with transaction.atomic():
+            Run.objects.select_for_update().get(pk=runs[1].pk)
+
+            taken = list(taking.take(session, node=node, rings=list(map(ring_of, runs))))
+
+        assert [run.id for run in taken] == [runs[0].pk, runs[2].pk]
+
+    def test_are_stale_when_their_attempts_wait_no_longer(self, session: Connection) -> None:
+        runs = [waiting(id=f"job{number}") for number in range(3)]
+        take(session, runs[0], node=worker())
+        earlier = ring_of(runs[1])._replace(attempt=2)
+
+        found = taking.stale(session, rings=[ring_of(runs[0]), earlier, ring_of(runs[2])])
+
+        assert found == {ring_of(runs[0]), earlier}
+
+    def test_are_given_back_together(self, session: Connection) -> None:
+        runs = [waiting(id=f"job{number}") for number in range(3)]
+
+        taking.give_back(session, node=worker(), rings=list(map(ring_of, runs)))
+
+        assert not Run.objects.filter(rung_at__isnull=False).exists()
 
 
 class TestAWorker:
@@ -172,7 +237,7 @@ class TestAWorker:
     def test_that_stops_lets_another_one_have_it_at_once(self, session: Connection) -> None:
         run = waiting()
 
-        taking.give_back(session, node=worker(), run=run.pk, attempt=1)
+        taking.give_back(session, node=worker(), rings=[Ring(run=run.pk, attempt=1, ring=1)])
 
         run.refresh_from_db()
         assert run.rung_at is None
@@ -181,7 +246,7 @@ class TestAWorker:
         run, node = waiting(), worker()
         take(session, run, node=node)
 
-        taking.give_back(session, node=node, run=run.pk, attempt=1)
+        taking.give_back(session, node=node, rings=[Ring(run=run.pk, attempt=1, ring=1)])
 
         run.refresh_from_db()
         assert (run.state, str(run.node), run.rung_at) == (RunState.RUNNING, node, PAST)
@@ -218,6 +283,23 @@ class TestARowThatMakesTheStatementFail:
         run.refresh_from_db()
         assert run.state == RunState.FAILED
         assert "odd" in str(run.error)
+
+    def test_leaves_the_others_of_its_batch_alone(self, session: Connection) -> None:
+        odd, sound = waiting(id="odd", priority=7), waiting(id="sound")
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN IF NEW.state = 'running' AND NEW.priority = 7 THEN RAISE 'odd'; END IF; RETURN NEW; END $$;"
+                "CREATE TRIGGER refuse BEFORE UPDATE ON scheduler_run FOR EACH ROW EXECUTE FUNCTION refuse()"
+            )
+        try:
+            taken = list(taking.take(session, node=worker(), rings=[ring_of(odd), ring_of(sound)]))
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("DROP TRIGGER refuse ON scheduler_run; DROP FUNCTION refuse()")
+
+        assert [run.id for run in taken] == [sound.pk]
+        assert Run.objects.get(pk=odd.pk).state == RunState.FAILED
 
     def test_that_is_locked_for_long_is_left_alone(self, session: Connection, settings: Any) -> None:
         settings.SCHEDULER = {**settings.SCHEDULER, "LOCK_TIMEOUT_SECONDS": 0.1}

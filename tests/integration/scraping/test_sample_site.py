@@ -83,6 +83,12 @@ class TestRobotsTxt:
         assert client.post("/robots.txt").status_code == 405
 
 
+class TestPages:
+    def test_name_an_icon_so_that_browsers_ask_for_none(self, client):
+        for page in ("/sample/", "/sample/lessons/reading-a-crontab/"):
+            assert b'<link rel="icon" href="data:,">' in client.get(page).content, page
+
+
 class TestPieces:
     def test_that_do_not_exist_are_not_found(self, client):
         assert client.get("/sample/lessons/glossary/").status_code == 404

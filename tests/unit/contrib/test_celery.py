@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -103,6 +104,71 @@ class TestTheApplication:
         app.conf.update({} if is_early else {"broker_channel_error_retry": False})
 
         assert app.conf.broker_channel_error_retry is False
+
+
+class Consumer:
+    """Keeps what is to be done in its thread until ``turn``."""
+
+    def __init__(self) -> None:
+        self.soon: list[Callable[[], None]] = []
+
+    def call_soon(self, do: Callable[[], None]) -> None:
+        self.soon.append(do)
+
+    def turn(self) -> None:
+        doing, self.soon = self.soon, []
+        for do in doing:
+            do()
+
+
+def message_of(channel: Any) -> SimpleNamespace:
+    message = SimpleNamespace(channel=channel, is_acknowledged=False)
+    message.ack = lambda: setattr(message, "is_acknowledged", True)
+    return message
+
+
+class TestMessagesThatAreAnswered:
+    def test_are_acknowledged_together_in_the_consumers_thread(self) -> None:
+        consumer, channel = Consumer(), object()
+        answered = receiving.Answered(consumer)
+        several = [message_of(channel) for _ in range(3)]
+        for message in several:
+            answered.add(message)
+
+        assert [message.is_acknowledged for message in several] == [False] * 3
+        assert len(consumer.soon) == 1
+        consumer.turn()
+        assert [message.is_acknowledged for message in several] == [True] * 3
+
+        answered.add(later := message_of(channel))
+        consumer.turn()
+        assert later.is_acknowledged
+
+    def test_of_several_channels_are_acknowledged_each_on_its_own(self) -> None:
+        consumer = Consumer()
+        answered = receiving.Answered(consumer)
+        several = [message_of(object()), message_of(object())]
+        for message in several:
+            answered.add(message)
+
+        consumer.turn()
+
+        assert all(message.is_acknowledged for message in several)
+
+    def test_do_not_stop_the_consumer_when_the_broker_is_gone(self) -> None:
+        def fail() -> None:
+            raise OSError("Broken pipe")
+
+        consumer = Consumer()
+        answered = receiving.Answered(consumer)
+        message, other = message_of(channel := object()), message_of(channel)
+        message.ack = fail
+        answered.add(message)
+        answered.add(other)
+
+        consumer.turn()
+
+        assert other.is_acknowledged
 
 
 class TestTheTask:

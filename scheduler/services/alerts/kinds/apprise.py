@@ -68,7 +68,7 @@ class AppriseKind(ChannelKind):
             raise DeliveryFailed(
                 phrase("The service did not accept it. The log of Apprise has the reason."), unsure=True
             )
-        return str(phrase("The service accepted it."))
+        return phrase("The service accepted it.")
 
 
 def _refuse_scheme(url: str) -> None:

@@ -77,7 +77,7 @@ class MailKind(ChannelKind):
             raise DeliveryFailed(_short(str(error)), unsure=True) from error
         except Exception as error:  # any backend may be installed, each with errors of its own
             raise DeliveryFailed(_short(f"{type(error).__name__}: {error}")) from error
-        return str(phrase("Recipients that the mail server accepted: {count}.", count=f"{len(to)}"))
+        return phrase("Recipients that the mail server accepted: {count}.", count=f"{len(to)}")
 
 
 def _admins() -> list[str]:

@@ -52,6 +52,9 @@ WORKER_FAILPOINTS = {
 }
 """Steps at which half of the processes kill themselves, from the claim to the outcome, and how likely each time."""
 
+_ENDED_BY_CELERY = "Could not start worker processes"
+"""Celery's reason to end a worker that has just started, because a process of its own pool was killed meanwhile."""
+
 _SETTLE_SECONDS = 240.0
 
 _SETTLING_SECONDS = "0.03"
@@ -66,8 +69,14 @@ class Crowd:
         self._broker = broker
         self.killed: Counter[str] = Counter()
         self.at_failpoints: Counter[str] = Counter()
+        self.ended_by_celery = 0
+        """Workers that Celery ended because this killed a process of its own pool while they started."""
+
         self.failures: list[str] = []
         self.launched = 0
+        self._bereaved: set[int] = set()
+        """Process ids of the workers of which a child was killed."""
+
         self.nodes = [self._node() for _ in range(NODES)]
         self.workers = [self._worker() for _ in range(WORKERS)]
 
@@ -115,6 +124,8 @@ class Crowd:
     def _note_death(self, process: Process) -> None:
         if process.popen.returncode == -signal.SIGKILL and process.failpoints:
             self.at_failpoints[process.failpoints.partition("=")[0]] += 1
+        elif process.pid in self._bereaved and _ENDED_BY_CELERY in process.output.read_text(errors="replace"):
+            self.ended_by_celery += 1
         else:
             last = process.output.read_text(errors="replace").splitlines()[-3:]
             self.failures.append(f"{process.output.name} ended with {process.popen.returncode}: {last}"[:3000])
@@ -125,6 +136,7 @@ class Crowd:
         with suppress(psutil.NoSuchProcess):
             children = psutil.Process(worker.pid).children()
             if children:
+                self._bereaved.add(worker.pid)
                 os.kill(self._world.chance.choice(children).pid, signal.SIGKILL)
 
     def _node(self) -> Process:
@@ -177,6 +189,7 @@ def celery(world: World, cycles: int, tell: Progress, *, kind: str) -> Report:
             "bodies": verdict.executions,
             "killed": dict(crowd.killed),
             "at_failpoints": dict(crowd.at_failpoints),
+            "ended_by_celery": crowd.ended_by_celery,
         },
         figures={"late_seconds": lateness(world), "begins_late_seconds": _begins_late(world)},
         verdict=verdict,
