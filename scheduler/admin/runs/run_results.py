@@ -14,6 +14,9 @@ from scheduler.models import Run
 from scheduler.services.queries import overview
 from scheduler.services.queries.overview import Recent
 
+_MOST = 100
+"""Characters of a line."""
+
 
 def in_list(request: HttpRequest, runs: Iterable[Run | Recent]) -> dict[int, str]:
     """Return the results of those that succeeded, by run, for readers who may see output."""
@@ -28,8 +31,8 @@ def line(result: Any) -> str:
     result = display.masked(result)
     if isinstance(result, Mapping):
         told = {name: value for name, value in result.items() if value} or result
-        return display.first_line(", ".join(f"{name}: {_value(value)}" for name, value in told.items()))
-    return display.first_line(_value(result))
+        return display.first_line(", ".join(f"{name}: {_value(value)}" for name, value in told.items()), most=_MOST)
+    return display.first_line(_value(result), most=_MOST)
 
 
 def _value(value: Any) -> str:
