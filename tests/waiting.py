@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 Value = TypeVar("Value")
@@ -23,3 +24,10 @@ def wait_until(condition: Callable[[], Value], timeout: float = 20.0, *, every: 
             raise AssertionError(f"Not within {timeout:g} s; the last answer was {answer!r}.")
         pause.wait(every)
     return answer
+
+
+def keep_to_one(period: timedelta, *, margin: float = 10.0) -> None:
+    """Let no full hour, or other round period, begin within the next seconds: wait until it has begun."""
+    left = period.total_seconds() - time.time() % period.total_seconds()
+    if left < margin:
+        threading.Event().wait(left)

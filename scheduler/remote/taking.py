@@ -73,7 +73,7 @@ def _through_the_gate(
     *,
     node: str,
     rings: Sequence[Ring],
-    tasks: Sequence[str],
+    tasks: Collection[str],
     limited: Collection[str],
     now: datetime | None,
 ) -> list[OwnedRun]:

@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from scheduler.contrib.django_tasks import LedgerBackend, outcomes
 from scheduler.contrib.django_tasks.compat import (
+    BaseTaskBackend,
     InvalidTask,
     Task,
     TaskResultDoesNotExist,
@@ -40,6 +41,9 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Finish = Callable[[Any], Any]
+
+PASSES_POLICIES_ON = hasattr(BaseTaskBackend, "task_class")
+"""As of Django 6.1, and the backport."""
 
 
 @pytest.fixture
@@ -412,7 +416,7 @@ class TestRunning:
         result = sample.meaning_of_life.enqueue()
         Run.objects.update(node=uuid.uuid4(), state="running", started_at=timezone.now())
         with received(task_finished) as finished:
-            reaper = make_node(heartbeat_seconds=0.1, lease_seconds=0.2, reap_after_seconds=0.3)
+            reaper = make_node(heartbeat_seconds=0.2, lease_seconds=0.8, reap_after_seconds=1.0)
             try:
                 work(reaper, until=lambda: bool(finished))
             finally:
@@ -486,6 +490,37 @@ class TestAttempts:
         result = finish(sample.skip.enqueue())
         assert result.status == TaskResultStatus.SUCCESSFUL
         assert result.return_value is None
+
+
+class TestPolicies:
+    @pytest.mark.skipif(not PASSES_POLICIES_ON, reason="The decorator of this Django takes no policies.")
+    def test_are_arguments_of_the_decorator(self) -> None:
+        task = sample.task(
+            timeout=60,
+            max_retries=5,
+            retry_delay=timedelta(seconds=10),
+            executor="processpool",
+            idempotent=True,
+            unique="sum:{first}",
+            expires=timedelta(hours=1),
+        )(sample.add.func)
+        first = task.enqueue(1)
+        assert task.enqueue(1, second=2).id == first.id
+        stored = Run.objects.get()
+        assert (stored.timeout, stored.executor) == (60, "processpool@default")
+        assert stored.expires_at == stored.created_at + timedelta(hours=1)
+        assert stored.policies is not None
+        kept = {name: stored.policies[name] for name in ("max_retries", "retry_delay", "rerun_if_interrupted")}
+        assert kept == {"max_retries": 5, "retry_delay": 10, "rerun_if_interrupted": True}
+
+    def test_of_the_settings_overrule_those_of_the_code(self, settings: Any, finish: Finish) -> None:
+        path = sample.fail_twice.module_path
+        settings.TASKS = {
+            "default": {**settings.TASKS["default"], "OPTIONS": {"TASKS": {path: {"max_retries": 0, "timeout": 5}}}}
+        }
+        result = finish(sample.fail_twice.enqueue())
+        assert (result.status, result.attempts) == (TaskResultStatus.FAILED, 1)
+        assert Run.objects.get().timeout == 5
 
 
 class TestAUniqueTask:

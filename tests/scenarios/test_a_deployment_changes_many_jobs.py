@@ -19,7 +19,7 @@ RELEASES = 4
 def release(number: int) -> Collected:
     """Every job changes in each release; the trigger of those that tick stays."""
     ticking = {"task": "sample.nothing", "trigger": EVERY_SECOND, "misfire_grace_time": None, "priority": number}
-    daily = {"task": "sample.nothing", "trigger": {"type": "cron", "expression": f"{number} 5 * * *"}}
+    daily = {"task": "sample.nothing", "trigger": {"type": "interval", "minutes": 1440 + number}}
     found = [
         Declaration(key=f"{kind}-{each}", definition=definition, source="code", origin="here")
         for kind, definition, count in (("tick", ticking, TICKING), ("daily", daily, DAILY))

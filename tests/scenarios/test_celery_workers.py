@@ -48,7 +48,7 @@ class TestAWorker:
         squared = waiting_run("square", "sample.square", kwargs={"number": 7})
         printed = waiting_run("print", "sample.print", kwargs={"text": "hello"})
         crashing = waiting_run("crash", "sample.crash", kwargs={"number": int(signal.SIGKILL)})
-        slow = waiting_run("slow", "sample.hold", kwargs={"until": str(tmp_path / "never")}, timeout=1.0)
+        slow = waiting_run("slow", "sample.hold", kwargs={"until": str(tmp_path / "never")}, timeout=4.0)
         ring(squared, printed, crashing, slow)
 
         result = ended(squared).result

@@ -22,7 +22,7 @@ class TestRinging:
 
         assert broker.waiting("bell") == 510
         with bell.application().connection_for_read() as connection:
-            message = connection.SimpleQueue("bell").get(timeout=5)
+            message = connection.SimpleQueue("bell").get(timeout=20)
             assert message.payload[:2] == [[], {"run": 1, "attempt": 1, "ring": 1}]
             assert message.headers["task"] == "scheduler.run"
             message.ack()

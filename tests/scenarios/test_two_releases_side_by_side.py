@@ -16,7 +16,7 @@ from tests.scenarios.site import CHECKOUT, NodeProcess, Site, environment
 from tests.scenarios.ticking import EVERY_SECOND, assert_covered_once
 from tests.waiting import wait_until
 
-DAILY = {"task": "sample.nothing", "trigger": {"type": "cron", "expression": "0 5 * * *", "timezone": "UTC"}}
+DAILY = {"task": "sample.nothing", "trigger": {"type": "interval", "days": 1}}
 TICKING = {"task": "sample.nothing", "trigger": EVERY_SECOND, "misfire_grace_time": None}
 
 OLDER = {"ticking": {**TICKING, "priority": 1}, "report": {**DAILY, "tags": ["old"]}, "dropped": DAILY}

@@ -26,7 +26,7 @@ class TestThePackage:
 
         assert data == packed
 
-    def test_names_the_pythons_that_are_tried(self) -> None:
+    def test_names_the_pythons_and_djangos_that_are_tried(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
         noxfile = ast.parse((ROOT / "noxfile.py").read_text())
         tried = {
@@ -36,9 +36,12 @@ class TestThePackage:
             if target.id in ("PYTHONS", "DJANGOS")
         }
 
-        prefix = "Programming Language :: Python :: 3."
-        named = [name.rpartition(" ")[2] for name in project["classifiers"] if name.startswith(prefix)]
+        named, djangos = (
+            [name.removeprefix(prefix) for name in project["classifiers"] if name.startswith(prefix) and "." in name]
+            for prefix in ("Programming Language :: Python :: ", "Framework :: Django :: ")
+        )
         assert list(tried["PYTHONS"]) == named
+        assert list(tried["DJANGOS"]) == djangos
         assert project["requires-python"] == f">={named[0]}"
         assert f"django>={tried['DJANGOS'][0]},<7" in project["dependencies"]
 

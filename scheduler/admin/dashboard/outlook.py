@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -63,31 +64,34 @@ def _days(coming: Sequence[Coming]) -> list[dict[str, Any]]:
 
 
 def _heat(hours: Sequence[PastHour], *, now: datetime) -> list[dict[str, Any]]:
-    """Seven rows of 24 cells, today at the top."""
-    found = {timezone.localtime(hour.begins_at).replace(minute=0): hour for hour in hours}
-    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = []
-    for ago in range(7):
-        day = (today - timedelta(days=ago)).date()
-        at_hour = {moment.hour: hour for moment, hour in found.items() if moment.date() == day}
-        rows.append({"day": display.day(day, "D j M"), "cells": [_cell(at_hour.get(hour)) for hour in range(24)]})
-    return rows
+    """Seven rows of 24 cells, today at the top. The hour that the clocks repeat in autumn is one cell."""
+    found: dict[tuple[date, int], list[PastHour]] = defaultdict(list)
+    for hour in hours:
+        local = timezone.localtime(hour.begins_at)
+        found[local.date(), local.hour].append(hour)
+    today = timezone.localtime(now).date()
+    days = [today - timedelta(days=ago) for ago in range(7)]
+    return [
+        {"day": display.day(day, "D j M"), "cells": [_cell(found.get((day, hour), ())) for hour in range(24)]}
+        for day in days
+    ]
 
 
-def _cell(hour: PastHour | None) -> dict[str, str]:
-    if hour is None:
+def _cell(hours: Sequence[PastHour]) -> dict[str, str]:
+    if not hours:
         return {"tone": "", "text": "", "mark": "", "address": ""}
-    total = hour.succeeded + hour.failed + hour.passed
-    tone = "bad" if hour.failed else "warn" if hour.passed else "ok"
+    failed, passed = sum(hour.failed for hour in hours), sum(hour.passed for hour in hours)
+    total = sum(hour.succeeded for hour in hours) + failed + passed
+    tone = "bad" if failed else "warn" if passed else "ok"
     text = _("%(total)s ended, %(failed)s failed, %(passed)s missed or skipped") % {
         "total": display.number(total),
-        "failed": display.number(hour.failed),
-        "passed": display.number(hour.passed),
+        "failed": display.number(failed),
+        "passed": display.number(passed),
     }
     window = {
-        "since": hour.begins_at.isoformat(),
-        "until": (hour.begins_at + timedelta(hours=1)).isoformat(),
+        "since": hours[0].begins_at.isoformat(),
+        "until": (hours[-1].begins_at + timedelta(hours=1)).isoformat(),
     }
-    wanted = {"tab": "failed", **window} if hour.failed else window
-    mark = f"✕{hour.failed}" if hour.failed else f"»{hour.passed}" if hour.passed else str(total)
+    wanted = {"tab": "failed", **window} if failed else window
+    mark = f"✕{failed}" if failed else f"»{passed}" if passed else str(total)
     return {"tone": tone, "text": text, "mark": mark, "address": addresses.runs(**wanted)}

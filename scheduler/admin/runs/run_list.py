@@ -210,9 +210,8 @@ def _groups(request: HttpRequest, wanted: RunFilter) -> dict[str, Any]:
 def _ways(request: HttpRequest, group: ErrorGroup, *, now: datetime) -> dict[str, str]:
     """Where the runs of the group are: all of them, and those of the last hour and day."""
     own = {"group": "", "like": group.like}
-    local = timezone.localtime(now)
     return {"runs": _address(request, **own)} | {
-        name: _address(request, **own, tab="failed", until="", since=f"{local - age:%Y-%m-%dT%H:%M:%S}")
+        name: _address(request, **own, tab="failed", until="", since=_exactly(now - age, "seconds"))
         for name, age in (("hour", error_groups.HOUR), ("day", error_groups.DAY))
     }
 
@@ -266,21 +265,24 @@ def _kept(request: HttpRequest) -> dict[str, str]:
 
 def _windows(request: HttpRequest) -> list[dict[str, Any]]:
     """Windows of time that are asked for most, in the zone that the page names."""
-    now = timezone.localtime()
-    midnight = datetime.combine(now.date(), time())
-    minute = now.replace(tzinfo=None, second=0, microsecond=0)
+    now = timezone.now()
+    midnight = datetime.combine(timezone.localtime(now).date(), time())
+    night = [f"{midnight + timedelta(hours=hours):%Y-%m-%dT%H:%M}" for hours in (-6, 8)]
     found = (
-        (_("Last night, 18:00–08:00"), midnight - timedelta(hours=6), midnight + timedelta(hours=8)),
-        (_("Today"), midnight, None),
-        (_("Last hour"), minute - timedelta(hours=1), None),
+        (_("Last night, 18:00–08:00"), *night),
+        (_("Today"), f"{midnight:%Y-%m-%dT%H:%M}", ""),
+        (_("Last hour"), _exactly(now - timedelta(hours=1), "minutes"), ""),
     )
-    given = request.GET
     windows = []
     for text, since, until in found:
-        query = {"since": f"{since:%Y-%m-%dT%H:%M}", "until": f"{until:%Y-%m-%dT%H:%M}" if until else ""}
-        is_current = all(given.get(name, "") == value for name, value in query.items())
-        windows.append({"text": text, "is_current": is_current, "address": _address(request, **query)})
+        is_current = (request.GET.get("since", ""), request.GET.get("until", "")) == (since, until)
+        windows.append({"text": text, "is_current": is_current, "address": _address(request, since=since, until=until)})
     return windows
+
+
+def _exactly(at: datetime, unit: str) -> str:
+    """An instant on the clock of the page, with its offset: some times come twice when the clocks go back."""
+    return timezone.localtime(at).isoformat(timespec=unit)
 
 
 def _local(at: datetime | None) -> str:

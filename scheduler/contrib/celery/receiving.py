@@ -75,7 +75,7 @@ class Answered:
 def _acknowledge_together(several: Sequence[Any]) -> None:
     """Tell Valkey or Redis in one round trip, where kombu has one, and a new client, for each message."""
     channels = {message.channel for message in several}
-    quality = getattr(several[0].channel, "qos", None)
+    quality: Any = getattr(several[0].channel, "qos", None)
     if len(channels) > 1 or not hasattr(quality, "_remove_from_indices"):
         for message in several:
             _acknowledge(message)

@@ -25,6 +25,9 @@ EXECUTOR = f"celery:{QUEUE}"
 MESSAGES = 5_000
 ROUNDS = 3
 CANCELS = 30
+_BODY_SECONDS = 0.5
+"""For so long a body has run when it is cancelled. A child process that was ended is replaced meanwhile."""
+
 NEVER = {"type": "date", "run_at": "2100-01-01T00:00:00Z"}
 MILLION = 1_000_000
 MILLION_SECONDS = 360.0
@@ -157,11 +160,12 @@ def _cancelled(pool: str) -> dict[str, Any]:
     from scheduler.services import runs
 
     job = service.create(id=pool, task="benchmarks.listen", trigger=NEVER, executor=EXECUTOR)
-    milliseconds = []
+    milliseconds, pause = [], threading.Event()
     with worker(queue=QUEUE, pool=pool), node():
         for _ in range(CANCELS):
             run = service.run_now(job=job)
             wait_until(Run.objects.filter(pk=run.pk, state="running").exists)
+            pause.wait(_BODY_SECONDS)
             runs.cancel(run=run)
             wait_until(Run.objects.filter(pk=run.pk, state="cancelled").exists)
             run.refresh_from_db()

@@ -136,8 +136,9 @@ class TestDashboard:
         job = make()
         now = timezone.now()
         for hours in range(1, 6):
-            run(job=job, at=now - hours * HOUR)
-        begun = now - timedelta(seconds=31)
+            at = now - hours * HOUR
+            run(job=job, at=at, finished_at=at + timedelta(seconds=30))
+        begun = now - timedelta(minutes=5, seconds=1)
         run(
             job=job,
             at=begun,
@@ -151,7 +152,7 @@ class TestDashboard:
         row = client.get(DASHBOARD).context["running"][0]
 
         assert (row["usual"], row["longer"], row["progress"]["text"]) == (
-            "3.0 s",
+            "30.0 s",
             "10× longer than usual",
             "4 of 10 pages",
         )

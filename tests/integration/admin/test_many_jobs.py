@@ -13,7 +13,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from scheduler import sealing
 from scheduler.admin import addresses
@@ -116,19 +115,18 @@ class TestABackfill:
     def old(self) -> Job:
         return make("old", trigger={"type": "interval", "hours": 1, "start_at": "2026-01-01T00:00:00Z"})
 
-    def window(self, hours: int) -> dict[str, str]:
-        now = timezone.localtime()
-        return {"since": f"{now - timedelta(hours=hours):%Y-%m-%dT%H:%M}", "until": f"{now:%Y-%m-%dT%H:%M}"}
+    window = {"since": "2026-02-01T00:30", "until": "2026-02-01T05:30"}
+    """Five fire times of that job are within it."""
 
     def test_says_what_it_would_queue_first(self, client: Client, old: Job) -> None:
-        response = client.post(addresses.job_action("backfill", old.pk), {**self.window(5), "preview": "1"})
+        response = client.post(addresses.job_action("backfill", old.pk), {**self.window, "preview": "1"})
 
         assert "5 of 5 scheduled times have no run" in response.context["question"].preview[0]["text"]
         assert Run.objects.count() == 0
 
     def test_goes_on_in_the_background_and_can_be_undone(self, client: Client, old: Job) -> None:
         key = uuid4().hex
-        response = client.post(addresses.job_action("backfill", old.pk), {**self.window(5), "confirmed": key})
+        response = client.post(addresses.job_action("backfill", old.pk), {**self.window, "confirmed": key})
         row = BulkAction.objects.get()
         bulk.step(id=row.pk)
 
@@ -173,8 +171,7 @@ class TestABackfill:
         assert max(asked) <= 200
 
     def test_leaves_fire_times_alone_that_have_a_run(self, old: Job) -> None:
-        now = timezone.now()
-        parameters = {"since": (now - timedelta(hours=5)).isoformat(), "until": now.isoformat()}
+        parameters = {name: f"{at}:00+00:00" for name, at in self.window.items()}
         for _ in range(2):
             row = bulk.begin(
                 subject="backfill", action="queue", selection=Selection(ids=(old.pk,)), parameters=parameters, actor="x"
@@ -184,8 +181,7 @@ class TestABackfill:
         assert Run.objects.count() == 5
 
     def test_ends_when_its_job_is_deleted_meanwhile(self, old: Job) -> None:
-        now = timezone.now()
-        parameters = {"since": (now - timedelta(hours=5)).isoformat(), "until": now.isoformat()}
+        parameters = {name: f"{at}:00+00:00" for name, at in self.window.items()}
         row = bulk.begin(
             subject="backfill", action="queue", selection=Selection(ids=(old.pk,)), parameters=parameters, actor="x"
         )

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from scheduler.admin import addresses
+from scheduler.admin.format.display_zone import COOKIE
 from scheduler.models import Rollup
 from scheduler.services.queries import job_statistics
 from tests.integration.admin.runs import node, run
@@ -57,6 +60,20 @@ class TestTheOutlook:
         assert [(cell["tone"], cell["mark"]) for cell in cells] == [("bad", "✕2")]
         assert "tab=failed" in cells[0]["address"]
         assert client.get(cells[0]["address"]).context["problem"] == ""
+
+    def test_has_one_cell_for_the_hour_that_comes_twice(self, login: Callable[..., Client]) -> None:
+        with time_machine.travel("2026-10-26T12:00Z", tick=False):
+            client = login()
+            client.cookies[COOKIE] = "Europe/Berlin"
+            for hours_ago in (35, 36):  # 02:00 with and without daylight saving time
+                rolled_up("a", hours_ago=hours_ago, succeeded=1, failed=2)
+
+            days = client.get(OUTLOOK).context["heat"]
+
+        cells = {(day["day"], hour): cell for day in days for hour, cell in enumerate(day["cells"]) if cell["mark"]}
+        assert {place: cell["mark"] for place, cell in cells.items()} == {("Sun 25 Oct", 2): "✕4"}
+        assert "since=2026-10-25T00" in cells["Sun 25 Oct", 2]["address"]
+        assert "until=2026-10-25T02" in cells["Sun 25 Oct", 2]["address"]
 
     def test_costs_the_same_for_any_number_of_jobs(self, client: Client, django_assert_max_num_queries: object) -> None:
         for number in range(30):

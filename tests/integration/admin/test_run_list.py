@@ -8,11 +8,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from scheduler.admin import addresses
+from scheduler.admin.format.display_zone import COOKIE
 from scheduler.admin.runs import run_list
 from scheduler.core.states import RunState
 from scheduler.models import Run
@@ -209,6 +211,26 @@ class TestRunList:
         assert (group.count, group.last_hour, group.last_day) == (3, 1, 2)
         for name, number in (("runs", 3), ("hour", 1), ("day", 2)):
             assert set(listed(client, row[name].partition("?")[2])) == set(found[:number]), name
+
+    @pytest.mark.parametrize(
+        "now",
+        ["2026-10-25T00:20Z", "2026-10-25T01:20Z", "2026-10-25T02:20Z", "2027-03-28T01:20Z"],
+        ids=["before 02:00 comes again", "after it", "an hour later", "after 02:00 was left out"],
+    )
+    def test_means_an_hour_by_an_hour_when_the_clocks_change(self, login: Callable[..., Client], now: str) -> None:
+        with time_machine.travel(now, tick=False):
+            client = login()
+            client.cookies[COOKIE] = "Europe/Berlin"
+            ages = [timedelta(minutes=55), timedelta(minutes=65), timedelta(hours=23), timedelta(hours=25)]
+            found = [run(at=timezone.now() - age, state=RunState.FAILED, error="Timeout").pk for age in ages]
+
+            last_hour = client.get(RUNS).context["windows"][2]
+            [row] = client.get(f"{RUNS}?group=error").context["groups"]
+
+            assert set(listed(client, last_hour["address"].partition("?")[2])) == set(found[:1])
+            assert (row["group"].last_hour, row["group"].last_day) == (1, 3)
+            for name, number in (("hour", 1), ("day", 3)):
+                assert set(listed(client, row[name].partition("?")[2])) == set(found[:number]), name
 
     def test_says_when_older_failures_are_not_counted(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(error_groups, "MOST_GROUPED", 2)

@@ -141,7 +141,7 @@ class TestARate:
         for number in range(10):
             due(f"job-{number}", task="sample.paced", kwargs={"host": f"{number}.example"})
 
-        work(*two, until=ended(10), timeout=5)
+        work(*two, until=ended(10))
 
         assert RateLimit.objects.count() == 10
 

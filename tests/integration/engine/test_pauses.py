@@ -130,7 +130,7 @@ class TestANode:
     def test_ends_a_pause_by_itself(self, start: Callable) -> None:
         node = start()
         job = add_job(task="sample.nothing", due_at=timezone.now() + HOUR)
-        jobs.pause(job=job, until=timezone.now() + timedelta(milliseconds=300))
+        jobs.pause(job=job, until=timezone.now() + timedelta(seconds=1))
 
         work(node, until=lambda: Job.objects.get().state == JobState.ACTIVE, timeout=30)
 

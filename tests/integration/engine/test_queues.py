@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -23,10 +24,12 @@ from scheduler.services.runs.enqueueing import Call
 from scheduler.store.liveness import nodes
 from scheduler.store.recording import runs as stored_runs
 from scheduler.store.sessions.connections import Connection
-from scheduler.store.sessions.notifications import Channel, Hint, Listener
+from scheduler.store.sessions.notifications import Channel, Hint
+from tests.hearing import hearing
 from tests.ledger import add_node
 from tests.nodes import make_node, work
 from tests.sample_app import django_tasks as sample
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,6 +50,12 @@ def enqueue(number: int, **changes: Any) -> list[str]:
     """Enqueue calls that do nothing, and return their result ids."""
     calls = [Call(**{"task": NOTHING, **changes}) for _ in range(number)]
     return [str(answer.public_id) for answer in enqueueing.enqueue_many(calls=calls)]
+
+
+def somebody_waits_for_a_transaction() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)")
+        return bool(cursor.fetchone()[0])
 
 
 def are_over(*ids: str) -> Callable[[], bool]:
@@ -74,10 +83,8 @@ class TestAFlood:
 @pytest.fixture
 def heard() -> Iterator[Callable[[], set[Hint]]]:
     """What nodes heard since it was asked last."""
-    listener = Listener()
-    listener.wait(timeout=0)
-    yield lambda: set(listener.wait(timeout=0.1))
-    listener.close()
+    with hearing() as heard:
+        yield heard
 
 
 class TestAHint:
@@ -216,7 +223,7 @@ class TestAPausedQueue:
         assert str(Run.objects.get(public_id=waiting).state) == RunState.SUCCEEDED
 
     def test_goes_on_when_its_pause_ends(self) -> None:
-        queues.pause(name="mail", until=timezone.now() + timedelta(seconds=0.5))
+        queues.pause(name="mail", until=timezone.now() + timedelta(seconds=1))
         (mail,) = enqueue(1, queue="mail")
         with working() as node:
             work(node, until=are_over(mail))
@@ -285,6 +292,23 @@ class TestAUniqueKey:
         stored_runs.start(session, runs=[taken.id], node=node)
         assert sample.unique_by_key.enqueue(user=1).id != first.id
 
+    @pytest.mark.parametrize("commits", [True, False], ids=["commits", "rolls back"])
+    def test_that_an_open_transaction_has_is_decided_when_that(self, commits: bool) -> None:
+        def enqueue_too() -> str:
+            try:
+                return str(sample.unique_by_key.enqueue(user=1).id)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as other:
+            with transaction.atomic():
+                first = sample.unique_by_key.enqueue(user=1)
+                second = other.submit(enqueue_too)
+                wait_until(somebody_waits_for_a_transaction)
+                transaction.set_rollback(not commits)
+            assert (second.result(20) == first.id) == commits
+        assert Run.objects.count() == 1
+
 
 class TestAnEnqueuedRun:
     def test_can_be_tried_again_by_a_person(self) -> None:
@@ -299,7 +323,6 @@ class TestAnEnqueuedRun:
 
     def test_runs_in_the_process_pool(self) -> None:
         from scheduler.engine.scheduler import DurableScheduler
-        from tests.waiting import wait_until
 
         result = sample.process_id.enqueue()
         scheduler = DurableScheduler()

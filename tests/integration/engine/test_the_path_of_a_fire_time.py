@@ -12,7 +12,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from scheduler import conf
 from scheduler.core.states import RunState
 from scheduler.engine.node import Node
 from scheduler.execution.threads import ThreadPool
-from scheduler.models import Run
+from scheduler.models import Job, Run
 from tests.ledger import add_job
 from tests.tracing import Trail, following
 
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 MOST_MODULES = 40
 MOST_STATEMENTS = 14
+A_MOMENT = timedelta(seconds=0.1)
 
 
 @pytest.fixture
@@ -48,21 +49,25 @@ def trail(transactional_db: None) -> Iterator[Trail]:
         node = Node(settings=dataclasses.replace(conf.get()), executors={"default": pool})
         node.start()
         try:
-            second_at = timezone.now() + timedelta(seconds=2)
-            trigger = {"type": "interval", "seconds": 2, "start_at": (second_at - timedelta(seconds=2)).isoformat()}
-            add_job("job", due_at=second_at - timedelta(seconds=2), trigger=trigger, task="sample.nothing")
-            work(until=lambda: timezone.now() >= second_at)
-            assert _succeeded() == 1
+            first_at = timezone.now()
+            trigger = {"type": "interval", "seconds": 2, "start_at": first_at.isoformat()}
+            add_job("job", due_at=first_at, trigger=trigger, task="sample.nothing")
+            work(until=lambda: _has_succeeded(since=first_at) and _fires_within(A_MOMENT))
+            next_at = Job.objects.get().next_run_time
             path.is_followed = True
-            work(until=lambda: _succeeded() == 2)
+            work(until=lambda: _has_succeeded(since=next_at))
             path.is_followed = False
             yield path
         finally:
             node.stop(grace_seconds=0)
 
 
-def _succeeded() -> int:
-    return Run.objects.filter(state=RunState.SUCCEEDED).count()
+def _has_succeeded(*, since: datetime) -> bool:
+    return Run.objects.filter(scheduled_at__gte=since, state=RunState.SUCCEEDED).exists()
+
+
+def _fires_within(moment: timedelta) -> bool:
+    return timedelta() < Job.objects.get().next_run_time - timezone.now() < moment
 
 
 class TestTheFireTime:

@@ -166,7 +166,7 @@ class TestBackfill:
         runs.backfill(job=job, since=until - 6 * HOUR, until=until)
         start_node()
 
-        succeeded = Run.objects.filter(job=job, state=RunState.SUCCEEDED)
+        succeeded = Run.objects.filter(job=job, state=RunState.SUCCEEDED, scheduled_at__lte=until)
         wait_until(lambda: succeeded.count() == 6)
 
         starts = list(succeeded.order_by("scheduled_at").values_list("started_at", "finished_at"))

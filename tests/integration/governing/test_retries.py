@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from django.utils import timezone
 
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Run
@@ -58,19 +59,22 @@ class TestARetry:
         assert retry.state == RunState.QUEUED
         assert retry.node is None
         assert finished_first.finished_at is not None
-        assert 595 <= (retry.due_at - finished_first.finished_at).total_seconds() <= 605
+        assert 540 <= (retry.due_at - finished_first.finished_at).total_seconds() <= 660
 
     def test_does_not_swallow_the_next_fire_time(self, start_node: StartNode) -> None:
         job = jobs.create(
             task="governed.fail_until",
             kwargs={"attempt": 9},
-            trigger={"type": "interval", "seconds": 1},
+            trigger={"type": "interval", "hours": 1},
             max_retries=5,
             retry_delay=300,
         )
         start_node()
+        failed = Run.objects.filter(job=job, kind=RunKind.SCHEDULED, state=RunState.FAILED)
 
-        wait_until(lambda: Run.objects.filter(job=job, kind=RunKind.SCHEDULED, state=RunState.FAILED).count() >= 2)
+        for count in (1, 2):
+            Job.objects.filter(pk=job.pk).update(next_run_time=timezone.now())
+            wait_until(lambda count=count: failed.count() == count)
 
         assert not Run.objects.filter(job=job, state=RunState.SKIPPED).exists()
 

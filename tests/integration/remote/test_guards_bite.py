@@ -68,7 +68,7 @@ def what_is_held_does_not_begin(session: Connection) -> None:
 
 
 def what_is_not_due_does_not_begin(session: Connection) -> None:
-    assert not begins(session, waiting(due_at=NOW + timedelta(hours=1)))
+    assert not begins(session, waiting(due_at=NOW + timedelta(days=1)))
 
 
 def what_has_expired_does_not_begin(session: Connection) -> None:

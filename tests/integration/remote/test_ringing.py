@@ -429,13 +429,14 @@ class TestABrokerThatIsAway:
     def test_is_tried_rarely_and_with_few_messages(self, ringers: Ringers, broker: Broker) -> None:
         waiting(100)
         broker.is_away = True
+        began = time.monotonic()
         ringers.wake(["celery"])
         wait_until(lambda: broker.calls >= 1)
         for _ in range(50):
             ringers.wake(["celery"])
             time.sleep(0.01)
 
-        assert broker.calls <= 2
+        assert broker.calls <= 1 + (time.monotonic() - began)  # it rests for a second, then for two
 
     def test_is_named_with_its_error_and_without_its_password(self, ringers: Ringers, broker: Broker) -> None:
         waiting()

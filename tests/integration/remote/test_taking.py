@@ -106,7 +106,7 @@ class TestARing:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"held": True}, {"due_at": timezone.now() + timedelta(hours=1)}, {"expires_at": PAST}],
+        [{"held": True}, {"due_at": timezone.now() + timedelta(days=1)}, {"expires_at": PAST}],
         ids=["held", "not due", "expired"],
     )
     def test_is_dropped_when_the_run_may_not_begin(self, session: Connection, changes: dict[str, Any]) -> None:

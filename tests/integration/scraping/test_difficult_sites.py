@@ -133,7 +133,7 @@ class TestASourceThatAsksToWait:
         summary = scrape(feed)
 
         feed.refresh_from_db()
-        assert timedelta(seconds=119) < feed.retry_not_before - before < timedelta(seconds=130)
+        assert timedelta(seconds=119) < feed.retry_not_before - before < timedelta(seconds=180)
         assert summary.retry_not_before == feed.retry_not_before
         assert "asks for no requests" in summary.problems[0]
         assert len(allowed.requests) == asked
@@ -144,7 +144,7 @@ class TestASourceThatAsksToWait:
         with pytest.raises(Retry, match="asks for no requests until") as caught:
             tasks.scrape_source(source_id=feed.pk)
 
-        assert timedelta(seconds=110) < caught.value.after < timedelta(seconds=130)
+        assert timedelta(seconds=60) < caught.value.after < timedelta(seconds=180)
 
     def test_is_asked_again_afterwards(self, feed, allowed):
         Source.objects.update(retry_not_before=timezone.now() - timedelta(seconds=1))
@@ -172,7 +172,7 @@ class TestASourceThatAsksToWait:
             scrape(feed)
 
         feed.refresh_from_db()
-        assert abs((feed.retry_not_before - before).total_seconds() - seconds) < 10
+        assert abs((feed.retry_not_before - before).total_seconds() - seconds) < 30
 
     def test_may_say_so_for_one_of_its_pages(self, feed, allowed):
         allowed.routes["/one"] = reply(status=429, Retry_After="60")

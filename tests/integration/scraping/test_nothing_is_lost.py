@@ -414,19 +414,24 @@ class TestARepository:
         header = f"<header{status}><identifier>oai:r:{number}</identifier><datestamp>2025-01-01</datestamp></header>"
         return f"<record>{header}{'' if deleted else metadata}</record>"
 
+    def since(self, allowed, begun, answer):
+        """Answer like this from the day of a harvest that began then; midnight may have come meanwhile."""
+        for day in {begun.date(), timezone.now().date()}:
+            allowed.routes[f"/oai?verb=ListRecords&metadataPrefix=oai_dc&from={day}"] = answer
+
     def test_is_harvested_page_by_page_and_then_from_the_day_of_the_last_harvest(self, allowed, save):
         start = "/oai?verb=ListRecords&metadataPrefix=oai_dc"
         allowed.routes[start] = self.answer(self.record(1), token="a/b")
         allowed.routes["/oai?verb=ListRecords&resumptionToken=a%2Fb"] = self.answer(self.record(2), self.record(3))
         source = save("oai", "/oai", page_limit=0)
 
+        begun = timezone.now()
         assert counts(scrape(source)) == (3, 0, 0, 0, 0)
         document = Document.objects.get(url="http://books.test/1")
         assert (document.title, document.authors, document.language) == ("Book 1", ["Ada"], "en")
         assert document.published_at == datetime(2024, 5, 1, tzinfo=UTC)
 
-        today = timezone.now().date().isoformat()
-        allowed.routes[f"{start}&from={today}"] = self.answer(self.record(1), self.record(2, deleted=True))
+        self.since(allowed, begun, self.answer(self.record(1), self.record(2, deleted=True)))
         summary = scrape(source)
         assert (summary.unchanged, summary.deleted) == (1, 1)
         assert Document.objects.exclude(withdrawn_at=None).get().url == "http://books.test/2"
@@ -437,9 +442,9 @@ class TestARepository:
         allowed.routes["/book"] = reply(article("Book"))
         allowed.routes[start] = self.answer(record)
         source = save("oai", "/oai")
+        begun = timezone.now()
         scrape(source)
-        today = timezone.now().date().isoformat()
-        allowed.routes[f"{start}&from={today}"] = self.answer(self.record(1, deleted=True))
+        self.since(allowed, begun, self.answer(self.record(1, deleted=True)))
         scrape(source)
 
         services.extract_documents()
@@ -447,7 +452,7 @@ class TestARepository:
         document = Document.objects.get()
         assert document.withdrawn_at is not None
         assert "explained here" in document.text
-        allowed.routes[f"{start}&from={today}"] = self.answer(record)
+        self.since(allowed, begun, self.answer(record))
         scrape(source)
         document.refresh_from_db()
         assert document.withdrawn_at is None

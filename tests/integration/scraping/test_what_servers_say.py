@@ -139,7 +139,9 @@ class TestHoursAndDays:
 
     def test_are_read_from_the_feed(self, allowed, save):
         days = "".join(f"<day>{day}</day>" for day in ("Monday", "Sunday"))
-        channel = f"<skipHours><hour>{(timezone.now().hour + 1) % 24}</hour></skipHours><skipDays>{days}</skipDays>"
+        # Two hours: the first of them may begin meanwhile.
+        hours = "".join(f"<hour>{(timezone.now().hour + later) % 24}</hour>" for later in (1, 2))
+        channel = f"<skipHours>{hours}</skipHours><skipDays>{days}</skipDays>"
         allowed.routes["/feed"] = reply(rss(channel, item("One", "/one")))
         source = save("feed", "/feed", tier="medium", page_limit=0)
 

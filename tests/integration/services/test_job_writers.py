@@ -15,7 +15,8 @@ from scheduler.errors import (
 )
 from scheduler.models import Job
 from scheduler.services import jobs
-from scheduler.store.sessions.notifications import Channel, Hint, Listener
+from scheduler.store.sessions.notifications import Channel, Hint
+from tests.hearing import hearing
 from tests.integration.services.nightly import NOW, again, daily, make
 
 pytestmark = pytest.mark.django_db
@@ -68,20 +69,13 @@ class TestWritingPastTheServices:
 @pytest.mark.django_db(transaction=True)
 class TestWakeUps:
     @pytest.fixture
-    def heard(self) -> Iterator[Callable[[], frozenset[Hint]]]:
+    def heard(self) -> Iterator[Callable[[], set[Hint]]]:
         """Whether something was heard since it was asked last."""
-        listener = Listener()
-        listener.wait(timeout=0)
+        with hearing() as heard:
+            yield heard
 
-        def heard() -> frozenset[Hint]:
-            # A notification is there when the commit has been answered: no need to wait for it.
-            return listener.wait(timeout=0.05)
-
-        yield heard
-        listener.close()
-
-    def test_every_change_of_a_definition_wakes_the_nodes(self, heard: Callable[[], frozenset[Hint]]) -> None:
-        only_jobs = frozenset({Hint(Channel.JOBS)})
+    def test_every_change_of_a_definition_wakes_the_nodes(self, heard: Callable[[], set[Hint]]) -> None:
+        only_jobs = {Hint(Channel.JOBS)}
         job = make()
         assert heard() == only_jobs
         jobs.update(job=job, trigger=daily(2))
@@ -98,7 +92,7 @@ class TestWakeUps:
         jobs.remove(job=job)
         assert Hint(Channel.JOBS) in heard()
 
-    def test_a_manual_run_wakes_them_for_the_run(self, heard: Callable[[], frozenset[Hint]]) -> None:
+    def test_a_manual_run_wakes_them_for_the_run(self, heard: Callable[[], set[Hint]]) -> None:
         job = make()
         heard()
 
@@ -106,13 +100,13 @@ class TestWakeUps:
 
         assert heard() == {Hint(Channel.RUNS, "default")}
 
-    def test_what_a_claim_writes_wakes_nobody(self, heard: Callable[[], frozenset[Hint]]) -> None:
+    def test_what_a_claim_writes_wakes_nobody(self, heard: Callable[[], set[Hint]]) -> None:
         make()
         heard()
 
         DjangoJob.objects.update(next_run_time=NOW)
 
-        assert heard() == frozenset()
+        assert heard() == set()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 NOW = datetime(2026, 12, 1, 10, 7, tzinfo=UTC)
 
 SAID_BY_STOCK: list[dict[str, Any]] = [
-    {"type": "date", "run_at": "2027-01-01T10:00:00"},
+    {"type": "date", "run_at": "2091-01-01T10:00:00"},
     {"type": "interval", "minutes": 90, "start_at": "2026-01-01T00:10:00"},
     {"type": "cron", "fields": {"day": "2nd sun", "hour": "3", "minute": "*/20"}},
     *(
@@ -54,14 +54,14 @@ SAID_BY_STOCK: list[dict[str, Any]] = [
             "0 6 29 2 *",
         )
     ),
-    {"type": "cron", "expression": "0 9 * * *", "start_at": "2026-12-24T00:00:00", "end_at": "2026-12-26T09:00:00"},
+    {"type": "cron", "expression": "0 9 * * *", "start_at": "2090-12-24T00:00:00", "end_at": "2090-12-26T09:00:00"},
     {"type": "calendar", "weeks": 2, "at": "09:30", "start_at": "2026-11-30T00:00:00"},
     {
         "type": "calendar",
         "months": 1,
         "at": "23:59:30",
         "start_at": "2026-10-31T00:00:00",
-        "end_at": "2027-05-31T12:00",
+        "end_at": "2091-05-31T12:00",
     },
     {
         "type": "or",

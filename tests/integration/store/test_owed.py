@@ -34,9 +34,15 @@ from scheduler.store.recording.finishing import Outcome
 from scheduler.store.sessions.connections import Connection
 from tests.integration.store.conftest import Open
 from tests.ledger import HOUR, NOON, TASK, add_job, add_node, add_run
-from tests.waiting import wait_until
+from tests.waiting import keep_to_one, wait_until
 
 MINUTES = timedelta(minutes=1)
+
+
+@pytest.fixture(autouse=True)
+def one_hour() -> None:
+    """Fire times are counted up to now: the next one is not to come meanwhile."""
+    keep_to_one(HOUR)
 
 
 def hours_ago(count: float) -> datetime:

@@ -13,9 +13,12 @@ from django.db import connection
 from django.test import TestCase
 
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
+from scheduler.engine.duties import look_ahead, release
 from scheduler.execution.logs import RunLogHandler
+from scheduler.loops import Share
 from scheduler.models import Change, Job, Node, Rollup, Run
 from scheduler.services import jobs, runs
+from scheduler.store.claiming import heads
 from scheduler.testing import SchedulerTestMixin, advance_by, advance_to, drain, run_due, run_until
 from tests import bells
 from tests.integration.testing import rows
@@ -209,6 +212,36 @@ class TestDrain:
         queued = runs.backfill(job=job, since=NOON, until=NOON + 5 * HOUR)
 
         assert len(drain()) == queued.queued == 4
+
+
+@pytest.mark.django_db
+class TestABusyMachine:
+    """A node does rarely what has taken long."""
+
+    @pytest.fixture(autouse=True)
+    def _everything_takes_long(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(heads, "QUICK_SECONDS", -1.0)
+        for name in ("SHARE", "_SHARE_IF_FOUND"):
+            monkeypatch.setattr(heads, name, 10**9)
+        for module in (look_ahead, release):
+            monkeypatch.setattr(module, "Share", lambda **_: Share(quick_seconds=-1.0, rest=10**9))
+
+    def test_leaves_no_held_run_out(self) -> None:
+        advance_to(NOON)
+        job = hourly(coalesce=True, misfire_grace_time=None)
+        advance_to(NOON + 5 * HOUR)
+        assert len(drain()) == 1
+
+        queued = runs.backfill(job=job, since=NOON, until=NOON + 5 * HOUR)
+
+        assert len(drain()) == queued.queued == 4
+
+    def test_leaves_no_run_out_that_another_one_enqueues(self) -> None:
+        advance_to(NOON)
+        hourly(id="other")
+        jobs.run_now(job=hourly("database.run_another", id="first", kwargs={"job": "other"}))
+
+        assert [run.job_id for run in drain()] == ["first", "other"]
 
 
 @pytest.mark.django_db
