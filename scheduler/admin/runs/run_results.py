@@ -18,9 +18,14 @@ _MOST = 100
 """Characters of a line."""
 
 
+def sees_output(request: HttpRequest) -> bool:
+    """Whether the reader may see results, and search arguments and logs: a search tells what they hold."""
+    return bool(request.user.has_perm("scheduler.view_run_output"))
+
+
 def in_list(request: HttpRequest, runs: Iterable[Run | Recent]) -> dict[int, str]:
     """Return the results of those that succeeded, by run, for readers who may see output."""
-    if not request.user.has_perm("scheduler.view_run_output"):
+    if not sees_output(request):
         return {}
     found = overview.results(runs=[run.id for run in runs if run.state == RunState.SUCCEEDED])
     return {run: line(result) for run, result in found.items()}
