@@ -69,20 +69,21 @@ def add_jobs(
     count: int,
     trigger: str = '{"type": "interval", "hours": 1}',
     spread: float = 0.0,
+    ahead: float = 0.0,
     kwargs: dict[str, Any] | None = None,
     executor: str = "default",
 ) -> None:
-    """Add jobs that are due now, or one after the other over ``spread`` seconds."""
+    """Add jobs that are due ``ahead`` seconds from now, or one after the other over ``spread`` seconds after that."""
     from django.db import connection
 
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO django_apscheduler_djangojob (id, next_run_time, job_state)
-            SELECT 'bench-' || n, date_trunc('second', now()) + n * %s::float8 / %s * interval '1 second', ''
+            SELECT 'bench-' || n, date_trunc('second', now()) + (%s + n * %s::float8 / %s) * interval '1 second', ''
               FROM generate_series(1, %s) AS n
             """,
-            [spread, count, count],
+            [ahead, spread, count, count],
         )
         cursor.execute(
             """

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import IntegrityError, OperationalError
 
-from scheduler.core import error_messages
+from scheduler.core import error_messages, triggers
 from scheduler.core.states import JobSource, Via
 from scheduler.errors import JobExists, SchedulerError
 from scheduler.models import Job
@@ -63,7 +63,7 @@ def insert(*, new: Sequence[Job], author: Author) -> dict[str, SchedulerError]:
     if not new:
         return {}
     try:
-        with transactions.atomic():
+        with transactions.atomic(), triggers.parsing_once():
             taken = batches.insert_many(jobs=new, author=author)
     except (IntegrityError, OperationalError):
         found = {job.id: _inserted(job, author) for job in new}

@@ -80,7 +80,7 @@ def import_all(
 
 
 def _import_some(*, entries: Sequence[dict[str, Any]], author: dict[str, Any], update: bool) -> Iterator[Imported]:
-    with database.atomic():
+    with database.atomic(), triggers.parsing_once():
         new = _create_all(entries=entries, author=author)
     for entry in entries:
         outcome = new.get(entry["id"])

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import QuerySet
 
-from scheduler.core import error_messages, reasons
+from scheduler.core import error_messages, reasons, triggers
 from scheduler.core.definition import NAMES
 from scheduler.core.states import Via
 from scheduler.errors import InvalidImport, JobNotFound
@@ -73,7 +73,9 @@ def _entries_of(found: QuerySet[Job], *, named: set[str], attached: list[dict[st
         attached += templates.export_instances(jobs=[job.pk for job in chunk])
         for job in chunk:
             named |= calendars.named_by(trigger=job.trigger)
-            yield exported(job)
+        with triggers.parsing_once():
+            entries = list(map(exported, chunk))
+        yield from entries
 
 
 def _chunks(found: QuerySet[Job]) -> Iterator[list[Job]]:

@@ -59,9 +59,9 @@ def _flooded(world: World, count: int) -> tuple[list[Process], datetime]:
     """Start two nodes, and then let jobs be due at one instant some seconds ahead. Return the nodes and the instant."""
     from tests.benchmarks import scratch
 
-    scratch.add_jobs(task="chaos.work", count=count, trigger='{"type": "interval", "hours": 1, "timezone": "UTC"}')
+    hourly = '{"type": "interval", "hours": 1, "timezone": "UTC"}'
+    scratch.add_jobs(task="chaos.work", count=count, trigger=hourly, ahead=86_400)
     world.execute("UPDATE scheduler_job SET rerun_if_interrupted = true")
-    world.execute("UPDATE django_apscheduler_djangojob SET next_run_time = now() + interval '1 day'")
     nodes = [world.launch() for _ in range(2)]
     for node in nodes:
         world.started(node)
