@@ -23,6 +23,7 @@ def hearing() -> Iterator[Callable[[], set[Hint]]]:
     """
     listener, speaker = Listener(), Connection(purpose="test")
     listener.wait(timeout=0)
+    speaker.execute("probe")  # both keep to the address of this moment
 
     def heard() -> set[Hint]:
         mark = Hint(Channel.CANCEL, f"mark {next(_numbers)}")

@@ -12,8 +12,9 @@ from scheduler.models import Run
 from scheduler.services import jobs, runs
 from scheduler.services.runs import enqueueing
 from scheduler.services.runs.enqueueing import Call
-from scheduler.store.sessions.notifications import Channel, Hint, Listener
+from scheduler.store.sessions.notifications import Channel, Hint
 from tests import pgbouncer
+from tests.hearing import hearing
 from tests.pgbouncer import Pooler
 from tests.postgres import Cluster
 from tests.sample_app import django_tasks as sample
@@ -70,10 +71,8 @@ class TestNodesBehindAPoolerInTransactionMode:
 @pytest.fixture
 def heard(site: Site) -> Iterator[Callable[[], set[Hint]]]:
     """What nodes with a direct way heard since it was asked last."""
-    listener = Listener()
-    listener.wait(timeout=0)
-    yield lambda: set(listener.wait(timeout=0.3))
-    listener.close()
+    with hearing() as heard:
+        yield heard
 
 
 @pytest.fixture
