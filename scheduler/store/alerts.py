@@ -137,7 +137,7 @@ def _find(execute: Execute, *, kind: RuleKind, rule: int | None, now: datetime |
 def _find_unwell(execute: Execute, *, rule: int | None) -> list[Found]:
     rules = [rule_id for (rule_id,) in execute("rules_of_kind", kind=RuleKind.SYSTEM.value)]
     unwell = failing_checks(
-        standing=measures.standing(execute=execute),
+        standing=measures.standing(stalled_only=True, execute=execute),
         sending=dict(execute("find_failing_channels", failing=CHANNEL_FAILS_SECONDS)),
         limits=measures.limits(),
     )

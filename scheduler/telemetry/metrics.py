@@ -46,7 +46,7 @@ class Sources:
 
 def read(*, execute: Execute = measures.execute) -> Sources:
     """Ask the database: eleven queries."""
-    standing = measures.standing(execute=execute)
+    standing = measures.standing(stalled_only=True, execute=execute)
     return Sources(
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),

@@ -256,7 +256,8 @@ class Command(SafeCommand):
         if until_runs is None:
             return
         if progress.succeeded >= until_runs:
-            self._print(f"{progress.succeeded} scheduled runs succeeded.")
+            runs = "runs" if progress.succeeded != 1 else "run"
+            self._print(f"{progress.succeeded} scheduled {runs} succeeded.")
             return
         count = f"{progress.succeeded} of {until_runs} scheduled runs succeeded"
         if self.signals.received:

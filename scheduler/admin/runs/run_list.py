@@ -116,15 +116,10 @@ def _texts(request: HttpRequest) -> dict[str, str]:
     for name, text in texts.items():
         if "\x00" in text:
             raise InvalidFilter(error_messages.FILTER_HOLDS_NUL(), parameter=name)
-    if (texts["argument"] or texts["log"]) and not sees_output(request):
+    if (texts["argument"] or texts["log"]) and not run_results.sees_output(request):
         searched = "argument" if texts["argument"] else "log"
         raise InvalidFilter(error_messages.MAY_NOT_SEARCH_OUTPUT(), parameter=searched)
     return texts
-
-
-def sees_output(request: HttpRequest) -> bool:
-    """Whether the reader may search arguments and logs: a search tells what they hold."""
-    return bool(request.user.has_perm("scheduler.view_run_output"))
 
 
 def _instant(given: Any, name: str) -> datetime | None:
@@ -242,7 +237,7 @@ def _choices(request: HttpRequest, tab: str, wanted: RunFilter, nodes: dict[str,
         "until": _local(wanted.until),
         "is_filtered": replace(wanted, states=()) != RunFilter(),
         "is_phone": pages.is_phone(request),
-        "sees_output": sees_output(request),
+        "sees_output": run_results.sees_output(request),
         "most_exported": display.number(run_queries.MOST_EXPORTED),
         "windows": _windows(request),
         "is_slowest_first": _is_slowest_first(request),

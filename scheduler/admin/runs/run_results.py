@@ -14,10 +14,18 @@ from scheduler.models import Run
 from scheduler.services.queries import overview
 from scheduler.services.queries.overview import Recent
 
+_MOST = 100
+"""Characters of a line."""
+
+
+def sees_output(request: HttpRequest) -> bool:
+    """Whether the reader may see results, and search arguments and logs: a search tells what they hold."""
+    return bool(request.user.has_perm("scheduler.view_run_output"))
+
 
 def in_list(request: HttpRequest, runs: Iterable[Run | Recent]) -> dict[int, str]:
     """Return the results of those that succeeded, by run, for readers who may see output."""
-    if not request.user.has_perm("scheduler.view_run_output"):
+    if not sees_output(request):
         return {}
     found = overview.results(runs=[run.id for run in runs if run.state == RunState.SUCCEEDED])
     return {run: line(result) for run, result in found.items()}
@@ -28,8 +36,8 @@ def line(result: Any) -> str:
     result = display.masked(result)
     if isinstance(result, Mapping):
         told = {name: value for name, value in result.items() if value} or result
-        return display.first_line(", ".join(f"{name}: {_value(value)}" for name, value in told.items()))
-    return display.first_line(_value(result))
+        return display.first_line(", ".join(f"{name}: {_value(value)}" for name, value in told.items()), most=_MOST)
+    return display.first_line(_value(result), most=_MOST)
 
 
 def _value(value: Any) -> str:

@@ -73,7 +73,8 @@ class Command(PlanningCommand):
         shown = representations.jobs(rows=rows[:limit])
         self._print(shown, output, columns=_COLUMNS)
         if len(rows) > limit:
-            printing.note(self.stderr, f"More than {limit:,} jobs; narrow the filter or raise --limit.")
+            more = f"{limit:,} jobs" if limit > 1 else "1 job"
+            printing.note(self.stderr, f"More than {more}; narrow the filter or raise --limit.")
 
     def _show(self, *, job: str, output: str, **_: Any) -> None:
         self._print(representations.jobs(rows=[jobs.get(id=job)])[0], output)

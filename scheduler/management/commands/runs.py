@@ -81,7 +81,8 @@ class Command(SafeCommand):
         else:
             self.stdout.write(printing.table(rows=shown, columns=_COLUMNS))
         if len(rows) > limit:
-            printing.note(self.stderr, f"More than {limit:,} runs; narrow the filter or raise --limit.")
+            more = f"{limit:,} runs" if limit > 1 else "1 run"
+            printing.note(self.stderr, f"More than {more}; narrow the filter or raise --limit.")
         if filter.texts:
             printing.note(self.stderr, _SEARCHED)
 

@@ -119,8 +119,14 @@ def waiting(*, execute: Execute = execute) -> list[Waiting]:
     return [Waiting(**_named(names, row)) for row in rows]
 
 
-def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute) -> list[NotStarted]:
-    """Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass, in any order."""
+def not_started(
+    *, jobs: Iterable[str] | None = None, stalled_only: bool = False, execute: Execute = execute
+) -> list[NotStarted]:
+    """
+    Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass, in any order.
+
+    ``stalled_only``: those whose fire times all pass. After an outage all jobs wait, and there may be millions of them.
+    """
     settings = conf.get()
     names = NotStarted.__dataclass_fields__
     rows = execute(
@@ -128,6 +134,7 @@ def not_started(*, jobs: Iterable[str] | None = None, execute: Execute = execute
         jobs=None if jobs is None else list(jobs),
         late=settings.overdue_seconds,
         fire_times=settings.stalled_fire_times,
+        stalled_only=stalled_only,
     )
     return [NotStarted(**_named(names, row)) for row in rows]
 
@@ -157,14 +164,14 @@ def clean_up(*, execute: Execute = execute) -> CleanUp:
     return CleanUp(**_named(CleanUp.__dataclass_fields__, row))
 
 
-def standing(*, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: nine statements."""
+def standing(*, stalled_only: bool = False, execute: Execute = execute) -> Standing:
+    """Measure everything that health is judged by: nine statements. ``stalled_only``: as for ``not_started``."""
     by_state, unadopted = jobs(execute=execute)
     return Standing(
         scheduling=scheduling(execute=execute),
         nodes=nodes(execute=execute),
         queues=waiting(execute=execute),
-        not_started=not_started(execute=execute),
+        not_started=not_started(stalled_only=stalled_only, execute=execute),
         transaction=oldest_transaction(execute=execute),
         jobs=by_state,
         unadopted=unadopted,

@@ -2,7 +2,8 @@
 --
 -- Locks:   none.
 -- Params:  jobs text[] or NULL, of all jobs; late float8, seconds after which what is due should have begun;
---          fire_times int, how many in a row may pass without a run
+--          fire_times int, how many in a row may pass without a run; stalled_only boolean, leaves out the jobs that only
+--          wait, which may be all of them
 -- Rows:    job id; since when the oldest waits (NULL: nothing waits for too long); how many fire times in a row were
 --          missed or skipped, 0 if fewer than fire_times
 -- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_active_of_job, from one job to the next;
@@ -14,6 +15,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
     (SELECT run.job_id
        FROM scheduler_run AS run
       WHERE run.finished_at IS NULL AND run.job_id IS NOT NULL AND %(jobs)s::text[] IS NULL
+        AND NOT %(stalled_only)s
       ORDER BY run.job_id
       LIMIT 1)
     UNION ALL
@@ -28,7 +30,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
 ), looked_at AS (
     SELECT busy.job_id FROM busy
     UNION ALL
-    SELECT asked.id FROM unnest(%(jobs)s::text[]) AS asked (id)
+    SELECT asked.id FROM unnest(%(jobs)s::text[]) AS asked (id) WHERE NOT %(stalled_only)s
 ), queued AS (
     SELECT looked_at.job_id, late.since
       FROM looked_at
@@ -45,7 +47,8 @@ WITH RECURSIVE clock AS MATERIALIZED (
       FROM django_apscheduler_djangojob AS parent
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
      CROSS JOIN clock
-     WHERE parent.next_run_time < clock.late
+     WHERE NOT %(stalled_only)s
+       AND parent.next_run_time < clock.late
        AND job.state = 'active'
        AND (%(jobs)s::text[] IS NULL OR parent.id = ANY(%(jobs)s::text[]))
 ), reasoned AS MATERIALIZED (

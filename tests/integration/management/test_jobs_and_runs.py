@@ -286,6 +286,24 @@ class TestJobs:
         assert (code, "created" in table, Job.objects.exists(), Change.objects.exists()) == (0, True, False, False)
 
 
+class TestALongList:
+    @pytest.mark.parametrize(
+        ("words", "note"),
+        [
+            (("jobs", "list", "--limit", "1"), "More than 1 job; narrow the filter or raise --limit."),
+            (("jobs", "list", "--limit", "2"), "More than 2 jobs; narrow the filter or raise --limit."),
+            (("jobs", "list", "--limit", "3"), ""),
+            (("runs", "list", "--limit", "1"), "More than 1 run; narrow the filter or raise --limit."),
+            (("runs", "list", "--limit", "2"), "More than 2 runs; narrow the filter or raise --limit."),
+        ],
+    )
+    def test_says_that_there_is_more(self, words: tuple[str, ...], note: str) -> None:
+        for id in "abc":
+            jobs.run_now(job=add(id))
+
+        assert run(*words)[2].strip() == note
+
+
 class TestADatabaseThatCannotBeAsked:
     @pytest.mark.parametrize(
         "words",

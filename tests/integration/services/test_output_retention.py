@@ -31,7 +31,7 @@ def clean(**arguments: Any) -> retention.CleanUp:
 
 
 def with_output() -> set[int]:
-    return set(Run.objects.exclude(result=None, log="", traceback="").values_list("pk", flat=True))
+    return set(Run.objects.exclude(result__isnull=True, log="", traceback="").values_list("pk", flat=True))
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,7 @@ from scheduler.services.jobs import conditions
 from scheduler.services.queries import health
 from scheduler.services.queries.status import status
 from scheduler.store.clock import database_now
+from scheduler.store.measuring import measures
 from scheduler.telemetry import metrics
 from tests.ledger import add_job, add_node, add_run
 
@@ -241,6 +242,13 @@ class TestTheSixViews:
         assert checks["limits"].value == world.limited
         assert ("host:example.org 1/s" in rows["limits"]["text"]) is bool(world.limited)
         assert sum(queue["queued"] + queue["held"] for queue in answer["queues"]) == world.queued
+
+    @pytest.mark.parametrize("seed", range(80, 90))
+    def test_of_alerts_and_metrics_read_no_jobs_that_only_wait(self, seed: int) -> None:
+        """After an outage all jobs wait, and a node must not hold a million of them."""
+        world = random_world(seed)
+
+        assert {job.job for job in measures.standing(stalled_only=True).not_started} == world.stalled
 
     @pytest.mark.parametrize("seed", range(40, 60))
     def test_call_no_job_fine_that_is_late_or_does_not_run(self, client: Client, seed: int) -> None:

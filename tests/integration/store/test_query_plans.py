@@ -236,7 +236,7 @@ class TestTheMeasures:
             with session.raw().cursor() as cursor:
                 cursor.execute(
                     "EXPLAIN (FORMAT JSON) " + statements.load("jobs_not_started"),
-                    {"jobs": None, "late": 60.0, "fire_times": 3},
+                    {"jobs": None, "late": 60.0, "fire_times": 3, "stalled_only": False},
                 )
                 ((described,),) = cursor.fetchall()
         finally:
