@@ -14,7 +14,7 @@ from scheduler.models.job import Job
 from scheduler.models.limit import LimitedRun, Queue, RateLimit
 from scheduler.models.node import Node, NodeMeasure
 from scheduler.models.note import RunNote
-from scheduler.models.rollup import Counter, Rollup, TaskStreak
+from scheduler.models.rollup import Counter, QueueCounter, Rollup, TaskStreak
 from scheduler.models.run import Run
 from scheduler.models.template import Template, TemplateVersion
 
@@ -39,6 +39,7 @@ __all__ = [
     "Notification",
     "OwedWindow",
     "Queue",
+    "QueueCounter",
     "RateLimit",
     "RemovedJob",
     "RestoredJob",

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
 
 
@@ -68,6 +69,29 @@ class Counter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.task} {self.state}: {self.runs}"
+
+
+class QueueCounter(models.Model):
+    """
+    The number of runs of a queue that ran and ended, by node and five minutes. The clean-up adds old rows up.
+
+    A row for each node, so that nodes never wait for each other. Readers add them up.
+    """
+
+    node = models.UUIDField(_("node"))
+    queue = models.CharField(_("queue"), max_length=tracks.LONGEST_NAME)
+    since = models.DateTimeField(_("since"))
+    runs = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("counter of a queue")
+        verbose_name_plural = _("counters of queues")
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["node", "queue", "since"], name="scheduler_queuecounter_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.queue} {self.since:%Y-%m-%d %H:%M}: {self.runs}"
 
 
 class TaskStreak(models.Model):

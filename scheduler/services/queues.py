@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
-
-from django.db.models import Q
 
 from scheduler.core import error_messages
 from scheduler.core.health.standing import QueueView
 from scheduler.core.queues import tracks
 from scheduler.errors import InvalidPause, InvalidRetention, QueueStateUnchanged
 from scheduler.messages import Message
-from scheduler.models import Job, Queue, Run
+from scheduler.models import Job, Queue
 from scheduler.services.jobs.calling import asynchronous
 from scheduler.services.queries.representations import instant
 from scheduler.store import database
@@ -42,6 +40,8 @@ class QueueState:
     """For how long the oldest run has waited that may start. ``None``: none waits."""
 
     finished_last_hour: int
+    """Those that ran, counted by five minutes."""
+
     paused_at: datetime | None = None
     paused_until: datetime | None = None
     paused_by: str = ""
@@ -154,7 +154,7 @@ def states(*, now: datetime | None = None) -> list[QueueState]:
         *measured,
         *Job.objects.order_by().values_list("queue", flat=True).distinct(),
     }
-    recent = _finished_since(now - timedelta(hours=1), names)
+    recent = ended_last_hour(now=now)
     return [_state(name, stored.get(name), measured.get(name), recent.get(name, 0), now) for name in sorted(names)]
 
 
@@ -165,20 +165,9 @@ def state(*, name: str, now: datetime | None = None) -> QueueState:
     return known.get(name) or _state(name, None, None, 0, now or database_now())
 
 
-def _finished_since(since: datetime, names: set[str]) -> Mapping[str, int]:
-    """Count enqueued runs that ended since then, by queue: those of the newest rows of the ledger."""
-    counts: dict[str, int] = {}
-    newest = (
-        Run.objects.filter(~Q(kind="scheduled")).order_by("-id").values_list("queue", "finished_at")[:_MOST_COUNTED]
-    )
-    for queue, finished_at in newest:
-        if finished_at is not None and finished_at >= since:
-            counts[queue] = counts.get(queue, 0) + 1
-    return counts
-
-
-_MOST_COUNTED = 20_000
-"""Rows that are counted for the throughput of the last hour: more are shown as so many."""
+def ended_last_hour(*, now: datetime | None = None) -> Mapping[str, int]:
+    """Return how many runs of each queue ran and ended within the last hour. Queues without any are left out."""
+    return {total.name: total.ended_last_hour for total in measures.queue_totals(now=now) if total.ended_last_hour}
 
 
 def _state(name: str, stored: Queue | None, measured: QueueView | None, finished: int, now: datetime) -> QueueState:

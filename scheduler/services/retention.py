@@ -244,6 +244,7 @@ def _sweep_measures(*, now: datetime) -> Iterator[dict[str, int]]:
     """Delete old measures. As the last sweep, it also notes that the clean-up is done."""
     retention.delete_idempotency_keys(cutoff=now - _REPEATS)
     retention.fold_counters()
+    retention.fold_queue_counters(now=now)
     cutoff = now - timedelta(days=conf.get().rollup_days)
     while deleted := retention.delete_rollups(cutoff=cutoff, limit=BATCH_SIZE):
         yield {"rollups": deleted}

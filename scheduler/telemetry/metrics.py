@@ -23,7 +23,7 @@ from prometheus_client.exposition import choose_encoder
 from scheduler.core import health
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
 from scheduler.core.health import Check, Standing, Status
-from scheduler.core.health.standing import NodeView
+from scheduler.core.health.standing import NodeView, QueueTotal
 from scheduler.core.queues import tracks
 from scheduler.core.states import JobState, RunState
 from scheduler.store import alerts
@@ -41,16 +41,18 @@ class Sources:
     """The judgement of the standing: the same as that of the health page."""
 
     totals: Sequence[Total]
+    queue_totals: Sequence[QueueTotal] = ()
     alerts: AlertMeasures = field(default_factory=AlertMeasures)
 
 
 def read(*, execute: Execute = measures.execute) -> Sources:
-    """Ask the database: eleven queries."""
+    """Ask the database: twelve queries."""
     standing = measures.standing(stalled_only=True, execute=execute)
     return Sources(
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),
         totals=measures.totals(execute=execute),
+        queue_totals=measures.queue_totals(execute=execute),
         alerts=alerts.measure(execute=execute),
     )
 
@@ -143,7 +145,10 @@ class Collector:
             runs.add_metric([queue.name, "deferred"], queue.deferred)
             runs.add_metric([queue.name, "running"], queue.running)
             oldest.add_metric([queue.name], max(queue.oldest or 0.0, 0.0))
-        yield from (runs, oldest)
+        ended = CounterMetricFamily("scheduler_queue_ended", "Runs that ran and ended, by queue.", labels=["queue"])
+        for total in self._sources.queue_totals:
+            ended.add_metric([total.name], total.ended)
+        yield from (runs, oldest, ended)
 
     def _executors(self) -> Iterable[Metric]:
         active = GaugeMetricFamily(

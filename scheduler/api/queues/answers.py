@@ -15,7 +15,9 @@ class Queue(BaseModel):
     deferred: int = Field(description="Those of them that are to begin later.")
     running: int
     oldest_seconds: float | None = Field(description="How long the oldest run has waited that may start.")
-    finished_last_hour: int = Field(description="Runs that ended within the last hour, scheduled ones not counted.")
+    finished_last_hour: int = Field(
+        description="Runs of the queue that ran and ended within the last hour, counted by five minutes."
+    )
     is_paused: bool
     paused_at: Time | None
     paused_until: Time | None

@@ -109,6 +109,17 @@ class QueueView(NamedTuple):
     is_paused: bool
 
 
+class QueueTotal(NamedTuple):
+    """How many runs of a queue have run and ended. Its fields are the columns of ``measure_queue_counters``."""
+
+    name: str
+    ended: int
+    """Ever: it never shrinks."""
+
+    ended_last_hour: int
+    """Counted by five minutes."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
     """The runs that wait for one limit."""

@@ -203,6 +203,13 @@ def fold_counters() -> int:
         return len(cursor.fetchall())
 
 
+def fold_queue_counters(*, now: datetime | None = None) -> int:
+    """Add the five minutes of hours ago to one counter for each queue, and return how many of these grew."""
+    with database.atomic(), database.cursor() as cursor:
+        cursor.execute(statements.load("fold_queue_counters"), {"now": now})
+        return len(cursor.fetchall())
+
+
 def delete_idempotency_keys(*, cutoff: datetime) -> int:
     """Delete the responses that were kept for repeated requests before the cutoff, and return their number."""
     return IdempotencyKey.objects.filter(created_at__lt=cutoff).delete()[0]

@@ -17,6 +17,7 @@ from scheduler.core.health.standing import (
     NodeView,
     NotStarted,
     OpenTransaction,
+    QueueTotal,
     QueueView,
     Scheduling,
     Standing,
@@ -149,6 +150,11 @@ def oldest_transaction(*, execute: Execute = execute) -> OpenTransaction | None:
 def named_queues(*, execute: Execute = execute) -> list[QueueView]:
     """Return the queues that have active runs, by name."""
     return [QueueView._make(map(_shown, row)) for row in execute("measure_queues", most=_MOST_COUNTED)]
+
+
+def queue_totals(*, now: datetime | None = None, execute: Execute = execute) -> list[QueueTotal]:
+    """Add up the counters of all nodes, by queue."""
+    return [QueueTotal._make(map(_shown, row)) for row in execute("measure_queue_counters", now=now)]
 
 
 def limited(*, execute: Execute = execute) -> list[Limited]:

@@ -3,13 +3,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
+from uuid import uuid4
 
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from scheduler.admin import addresses
-from scheduler.models import BulkAction, Queue, Run
+from scheduler.models import BulkAction, Queue, QueueCounter, Run
 from scheduler.services import bulk, queues, runs
 from scheduler.services.runs import enqueueing
 from tests.sample_app import django_tasks as sample
@@ -116,6 +118,11 @@ class TestTheDashboard:
         shown = text(client, self.ADDRESS)
         assert address("page") in shown
         assert address("page", "default") in shown
+
+    def test_shows_how_many_runs_of_a_queue_ended(self, client: Client) -> None:
+        sample.send_mail.enqueue()
+        QueueCounter.objects.create(node=uuid4(), queue="mail", since=timezone.now(), runs=4711)
+        assert "<td>4,711</td>" in text(client, self.ADDRESS)
 
 
 class TestATask:

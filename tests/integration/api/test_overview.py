@@ -320,8 +320,8 @@ class TestPrometheus:
 
         assert "the-job" not in api.get("/metrics").content.decode()
 
-    def test_asks_eleven_things_and_keeps_the_answer(self, api: Caller, django_assert_num_queries: Any) -> None:
-        with django_assert_num_queries(2 + 11):  # session and user
+    def test_asks_twelve_things_and_keeps_the_answer(self, api: Caller, django_assert_num_queries: Any) -> None:
+        with django_assert_num_queries(2 + 12):  # session and user
             api.get("/metrics")
         with django_assert_num_queries(2):
             api.get("/metrics")

@@ -25,6 +25,7 @@ from scheduler.store.liveness import nodes
 from scheduler.store.recording import runs as stored_runs
 from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.notifications import Channel, Hint
+from scheduler.telemetry import metrics
 from tests.hearing import hearing
 from tests.ledger import add_node
 from tests.nodes import make_node, work
@@ -60,6 +61,29 @@ def somebody_waits_for_a_transaction() -> bool:
 
 def are_over(*ids: str) -> Callable[[], bool]:
     return lambda: not Run.objects.filter(public_id__in=ids, finished_at=None).exists()
+
+
+class TestTheThroughput:
+    def test_counts_what_ran_in_each_queue_beside_whatever_waits(self) -> None:
+        mail = [*enqueue(3, queue="mail"), *enqueue(1, queue="mail", task="sample.fail", kwargs={"message": "odd"})]
+        runs.cancel(run=Run.objects.get(public_id=enqueue(1, queue="mail")[0]))
+        others = enqueue(2)
+        with working() as node:
+            work(node, until=are_over(*mail, *others))
+        later = timezone.now() + timedelta(days=1)
+        enqueueing.enqueue_many(calls=[Call(task=NOTHING, queue="mail", run_after=later) for _ in range(50)])
+
+        ended = {
+            each.labels["queue"]: each.value
+            for family in metrics.Collector(metrics.read()).collect()
+            for each in family.samples
+            if each.name == "scheduler_queue_ended_total"
+        }
+
+        assert ended == {"default": 2, "mail": 4}
+        assert queues.ended_last_hour() == {"default": 2, "mail": 4}
+        assert {state.name: state.finished_last_hour for state in queues.states()} == {"default": 2, "mail": 4}
+        assert queues.ended_last_hour(now=later) == {}
 
 
 class TestAFlood:

@@ -169,7 +169,8 @@ READERS = {
     batches: {"locked"},
     stored_retention: {
         *("find_old_runs", "delete_runs", "find_ended_jobs", "find_old_changes", "delete_changes", "find_gone_nodes"),
-        *("delete_nodes", "find_stock_history", "delete_stock_history", "delete_rollups", "fold_counters"),
+        *("delete_nodes", "find_stock_history", "delete_stock_history", "delete_rollups"),
+        *("fold_counters", "fold_queue_counters"),
         *("delete_idempotency_keys", "delete_incidents", "delete_notifications", "find_old_enqueued_runs"),
     },
     PostgresJobStore: {

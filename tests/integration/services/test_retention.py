@@ -13,7 +13,7 @@ from django_apscheduler.models import DjangoJob, DjangoJobExecution
 
 from scheduler.core.states import JobState, NodeState, RunKind, RunState
 from scheduler.errors import InvalidRetention
-from scheduler.models import Counter, Job, Node, Rollup, Run
+from scheduler.models import Counter, Job, Node, QueueCounter, Rollup, Run
 from scheduler.services import retention
 from scheduler.store import statements
 from scheduler.store.clock import database_now
@@ -381,6 +381,22 @@ class TestMeasures:
         assert total.node == UUID(int=0)
         assert (total.runs, total.run_seconds, total.lag_seconds) == (6, 3.0, 1.0)
         assert (total.run_buckets, total.lag_buckets) == ([2, 4], [6, 0])
+
+    def test_what_was_counted_hours_ago_is_kept_in_one_row_for_each_queue(self) -> None:
+        now = datetime(2027, 3, 1, tzinfo=UTC)
+        for hours, queue in ((9, "mail"), (3, "mail"), (3, "bulk"), (1, "mail")):
+            since = now - timedelta(hours=hours)
+            QueueCounter.objects.create(node=uuid4(), queue=queue, since=since, runs=hours)
+
+        for _ in range(2):
+            retention.clean_up(older_than_days=30, now=now)
+
+            kept = QueueCounter.objects.order_by("queue", "since").values_list("queue", "since", "runs")
+            assert list(kept) == [
+                ("bulk", datetime(1970, 1, 1, tzinfo=UTC), 3),
+                ("mail", datetime(1970, 1, 1, tzinfo=UTC), 12),
+                ("mail", now - timedelta(hours=1), 1),
+            ]
 
 
 class TestScheduleCleanUp:

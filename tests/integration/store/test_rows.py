@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from scheduler.core.health.standing import QueueView
+from scheduler.core.health.standing import QueueTotal, QueueView
 from scheduler.store import outbox, statements
 from scheduler.store.accounting.owed import Window
 from scheduler.store.claiming.claimed import DueJob
@@ -31,6 +31,7 @@ ROWS: dict[str, Any] = {
     "take_runs": Joined(OwnedRun, Place),
     "take_enqueued_runs": Joined(OwnedRun, Place),
     "measure_queues": QueueView,
+    "measure_queue_counters": QueueTotal,
     "enqueue_runs": Written,
     "lock_owed": Window,
     "find_waiting_alerts": outbox.Waiting,
