@@ -46,4 +46,4 @@ class TestEnqueueing:
         assert done.returncode == 0, done.stdout + done.stderr
         found = json.loads(figures.read_text())["contestants"]["ours"]
         assert (found["bodies"], found["latency_ms"]["bodies"]) == (100, found["latency_ms"]["enqueued"])
-        assert found["history"]["bodies"] == 250
+        assert found["history"]["bodies"] == 100

@@ -11,15 +11,15 @@ from functools import reduce
 from typing import Any
 
 from scheduler import failpoints
-from scheduler.core import triggers, zone_rules
-from scheduler.core.planning import FirePlan, PlannedRun
+from scheduler.core import reasons, triggers, zone_rules
+from scheduler.core.planning import Active, FirePlan, PlannedRun, Planner
 from scheduler.core.queues import tracks
 from scheduler.core.states import RunState
+from scheduler.errors import DatabaseUnavailable, InvalidTrigger
 from scheduler.messages import Message
 from scheduler.store.accounting import entering
 from scheduler.store.accounting.entering import Entry
 from scheduler.store.claiming.claimed import NOTHING, Claim, DueJob
-from scheduler.store.claiming.plans import plan_all
 from scheduler.store.claiming.positions import Positions, count_active
 from scheduler.store.jobs import definitions
 from scheduler.store.recording import rollups
@@ -27,11 +27,18 @@ from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions.connections import Connection, Transaction, concerns_rows, instants, reason_columns, texts
 from scheduler.store.sessions.halving import in_halves
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
 _QUICK_SECONDS = 0.2
 """The longest wait of one job among many for rows that others have locked."""
+
+SLICE_SECONDS = 0.1
+"""The longest time that one transaction plans. Edits of its jobs wait as long."""
+
+SLICE_ROWS = 500
+"""Rows after which one transaction plans no further job: what jobs that were down for long catch up with."""
 
 
 def claim_due(
@@ -113,7 +120,7 @@ class _Claiming:
         now: datetime | None = self.due["now"]
         ids = [job.id for job in jobs]
         active, counted = count_active(transaction, jobs=ids, since=self.positions.first_active(ids))
-        plans, broken = plan_all(jobs, active, self.catch_up_limit)
+        plans, broken = _plan_all(jobs, active, self.catch_up_limit)
         planned = _planned(transaction, plans)
         delays = _delays(planned)
         owned = _choose(planned, delays, self.room)
@@ -154,6 +161,33 @@ def _first_active(
         if row.state is RunState.QUEUED and (job.id not in first or run.id < first[job.id]):
             first[job.id] = run.id
     return {**first, **counted}
+
+
+def _plan_all(
+    jobs: list[DueJob], active: Mapping[str, Active], catch_up_limit: int
+) -> tuple[list[tuple[DueJob, FirePlan]], list[tuple[str, Message]]]:
+    """Plan as many of the jobs as a slice of time and of rows allows, in their order, and at least one."""
+    plans: list[tuple[DueJob, FirePlan]] = []
+    broken: list[tuple[str, Message]] = []
+    planner = Planner(active, catch_up_limit)
+    until = time.monotonic() + SLICE_SECONDS
+    rows = 0
+    for job in jobs:
+        if (plans or broken) and (rows >= SLICE_ROWS or time.monotonic() > until):
+            break  # the others are still due: the next claim takes them
+        try:
+            fire_plan = planner.plan(job)
+        except InvalidTrigger as error:
+            broken.append((job.id, reasons.TRIGGER_UNUSABLE(problem=reasons.of_error(error))))
+        except DatabaseUnavailable:  # a calendar could not be read: that is no fault of the job
+            raise
+        except Exception as error:
+            logger.exception(events.JOB_CANNOT_BE_PLANNED, extra={"job": job.id})
+            broken.append((job.id, reasons.TRIGGER_UNCOMPUTABLE(type=type(error).__name__, error=f"{error}")))
+        else:
+            plans.append((job, fire_plan))
+            rows += len(fire_plan.rows)
+    return plans, broken
 
 
 def _planned(transaction: Transaction, plans: list[tuple[DueJob, FirePlan]]) -> list[tuple[DueJob, PlannedRun]]:

@@ -20,7 +20,7 @@ from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
 from scheduler.models import Node as NodeRow
 from scheduler.models import Run
-from scheduler.store.claiming import claims, plans
+from scheduler.store.claiming import claims
 from scheduler.store.cleaning import removals
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
@@ -199,7 +199,7 @@ class TestANode:
 class TestABacklog:
     def test_lets_a_job_come_first_that_is_due_just_now(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         """Each claim plans one job of many that are overdue, as if each had much to catch up with."""
-        monkeypatch.setattr(plans, "SLICE_ROWS", 1)
+        monkeypatch.setattr(claims, "SLICE_ROWS", 1)
         monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 0.0)
         monkeypatch.setattr(claim, "_RECENT_SECONDS", 60.0)
         for number in range(30):
@@ -214,7 +214,7 @@ class TestABacklog:
         work(node, until=all_succeeded(31))
 
     def test_locks_about_as_many_jobs_as_it_plans(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(plans, "SLICE_ROWS", 1)
+        monkeypatch.setattr(claims, "SLICE_ROWS", 1)
         monkeypatch.setattr(claim, "_LEAST_JOBS", 2)
         monkeypatch.setattr(claim, "_LOOK_AT_RECENT_SECONDS", 3600.0)
         for number in range(20):

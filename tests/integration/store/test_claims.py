@@ -8,9 +8,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from scheduler.core import planning
 from scheduler.core.states import JobState, RunKind, RunState
 from scheduler.models import Job, Run
-from scheduler.store.claiming import claims, plans
+from scheduler.store.claiming import claims
 from scheduler.store.claiming.claimed import NOTHING, Claim
 from scheduler.store.sessions.connections import Connection, texts
 from tests.integration.store.conftest import Open
@@ -73,7 +74,7 @@ class TestClaimDue:
     def test_ends_its_transaction_when_planning_takes_long(
         self, session: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(plans, "SLICE_SECONDS", -1.0)
+        monkeypatch.setattr(claims, "SLICE_SECONDS", -1.0)
         for number in range(3):
             add_job(f"job-{number}")
 
@@ -86,7 +87,7 @@ class TestClaimDue:
     def test_ends_its_transaction_when_it_has_many_rows(
         self, session: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(plans, "SLICE_ROWS", 25)
+        monkeypatch.setattr(claims, "SLICE_ROWS", 25)
         for number in range(5):
             add_job(f"job-{number}", due_at=NOON - 9 * HOUR, coalesce=False, misfire_grace_time=None, max_instances=10)
 
@@ -101,13 +102,13 @@ class TestClaimDue:
         self, session: Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         planned: list[datetime] = []
-        plan = plans.plan
+        plan = planning.plan
 
         def counted(*, due_at: datetime, **more: Any) -> Any:
             planned.append(due_at)
             return plan(due_at=due_at, **more)
 
-        monkeypatch.setattr(plans, "plan", counted)
+        monkeypatch.setattr(planning, "plan", counted)
         alike = [add_job(f"alike-{number}") for number in range(3)]
         add_job("patient", due_at=NOON - MINUTE)
         add_job("strict", due_at=NOON - MINUTE, misfire_grace_time=1)
@@ -220,14 +221,14 @@ class TestClaimDue:
     ) -> None:
         add_job("odd", due_at=NOON - SECOND)
         add_job("sound")
-        plan = plans.plan
+        plan = planning.plan
 
         def stumble(*, due_at: datetime, **more: Any) -> Any:
             if due_at < NOON:
                 raise OverflowError("date value out of range")
             return plan(due_at=due_at, **more)
 
-        monkeypatch.setattr(plans, "plan", stumble)
+        monkeypatch.setattr(planning, "plan", stumble)
 
         found = claim(session)
 
