@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
+from scheduler.core import triggers
 from scheduler.core.planning import fire_plans, left_out
 from scheduler.core.planning.fire_plans import NONE_ACTIVE, Active, FirePlan, PlannedRun, Policies, policies_of
-from scheduler.core.triggers import CalendaredTrigger, Trigger, parse_cached
+from scheduler.core.triggers import CalendaredTrigger, Trigger
 
 __all__ = ["NONE_ACTIVE", "Active", "FirePlan", "PlannedRun", "Planner", "Policies", "plan", "policies_of"]
 
@@ -83,7 +84,7 @@ class Planner:
 
     def _plan(self, job: Due, active: Active) -> FirePlan:
         return plan(
-            trigger=parse_cached(job.trigger),
+            trigger=triggers.parse_cached(job.trigger),
             due_at=job.due_at,
             now=job.now,
             policies=policies_of(job.coalesce, job.max_instances, job.misfire_grace_time, job.overlap),
