@@ -26,6 +26,15 @@ def wait_until(condition: Callable[[], Value], timeout: float = 20.0, *, every: 
     return answer
 
 
+def whole_lines(text: str) -> list[str]:
+    """
+    Return the lines of a file that somebody else appends to, without one that is still being written.
+
+    One ``write`` that crosses a page of the file is seen in two parts.
+    """
+    return text.split("\n")[:-1]
+
+
 def keep_to_one(period: timedelta, *, margin: float = 10.0) -> None:
     """Let no full hour, or other round period, begin within the next seconds: wait until it has begun."""
     left = period.total_seconds() - time.time() % period.total_seconds()

@@ -1,7 +1,8 @@
 """
 What bodies really did, apart from all ledgers: a file to which each execution appends when it begins and when it ends.
 
-One ``write`` with ``O_APPEND`` for a short line is whole or not there, also when the process is killed.
+One ``write`` with ``O_APPEND`` for a short line is whole or not there in the end, also when the process is killed.
+Who reads meanwhile may see its beginning alone, when it crosses a page of the file.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from scheduler import current_run
+from tests.waiting import whole_lines
 
 VARIABLE = "SAMPLE_EFFECTS"
 """Environment variable with the path of the file."""
@@ -46,7 +48,7 @@ def note(event: str) -> None:
 
 def read(path: Path) -> list[Execution]:
     """Return every execution in the order in which they began."""
-    lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = [json.loads(line) for line in whole_lines(path.read_text())] if path.exists() else []
     ended = {(run_id, attempt, pid) for event, run_id, _, attempt, _, pid, _ in lines if event == "end"}
     return [
         Execution(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scheduler.contrib.django_tasks.compat import BaseTaskBackend, TaskResult, TaskResultStatus
+from tests.waiting import whole_lines
 
 
 class FileBackend(BaseTaskBackend):
@@ -36,4 +37,4 @@ def read(path: Path) -> list[dict[str, Any]]:
     """Return the arguments of the tasks in a file."""
     if not path.exists():
         return []
-    return [json.loads(line)["kwargs"] for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line)["kwargs"] for line in whole_lines(path.read_text(encoding="utf-8"))]

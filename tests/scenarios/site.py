@@ -114,8 +114,10 @@ class NodeProcess:
         """Wait until it has printed the text."""
 
         def has_printed() -> bool:
-            assert text in self.output or self._popen.poll() is None, f"It ended: {self.output}"
-            return text in self.output
+            has_ended = self._popen.poll() is not None
+            output = self.output
+            assert text in output or not has_ended, f"It ended: {output}"
+            return text in output
 
         wait_until(has_printed, timeout)
 

@@ -66,7 +66,7 @@ class Beat:
     def sent(self) -> set[str]:
         """Return the tasks that messages were sent for."""
         texts = [file.read_text() for file in self._queue.iterdir()]
-        found = [json.loads(text) for text in texts if text]  # one that is being written is empty
+        found = [json.loads(text) for text in texts if text.endswith("}")]  # one that is being written has no end yet
         return {each["headers"]["task"] for each in found if base64.b64decode(each["body"])}
 
     def send(self, *arguments: str, until: Callable[[], bool], **variables: str) -> None:

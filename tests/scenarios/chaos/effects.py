@@ -1,8 +1,8 @@
 """
 What bodies really did: a file that every execution appends to, when it begins and when it ends.
 
-One ``write`` with ``O_APPEND`` for a short line is whole or not there, also when the process is killed. Times are of
-the monotonic clock, which all processes of a machine share and nobody sets.
+One ``write`` with ``O_APPEND`` for a short line is whole or not there in the end, also when the process is killed.
+Times are of the monotonic clock, which all processes of a machine share and nobody sets.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scheduler import current_run
+from tests.waiting import whole_lines
 
 VARIABLE = "CHAOS_EFFECTS"
 
@@ -58,7 +59,7 @@ def _parse(text: str) -> list[Execution]:
     found: list[Execution] = []
     ends: dict[tuple[str, ...], list[float]] = {}
     begins = []
-    for line in text.splitlines():
+    for line in whole_lines(text):
         event, run_id, job, attempt, scheduled_at, pid, at = line.split(" ")
         if event == "begin":
             begins.append((run_id, job, attempt, scheduled_at, pid, int(at) / 1e9))

@@ -23,7 +23,7 @@ from tests.postgres import Cluster
 from tests.scenarios.chaos import effects, watch
 from tests.scenarios.chaos.load import Spec
 from tests.scenarios.prepared import DATABASE
-from tests.waiting import wait_until
+from tests.waiting import wait_until, whole_lines
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -276,7 +276,7 @@ class World:
         """Count the lines with an event in the logs of all nodes; of those that carry a count, add it up."""
         total = 0
         for process in self.processes:
-            for line in process.output.read_text(errors="replace").splitlines():
+            for line in whole_lines(process.output.read_text(errors="replace")):
                 if event in line and line.startswith("{"):
                     total += int(json.loads(line).get("count", 1))
         return total
