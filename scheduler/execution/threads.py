@@ -151,7 +151,7 @@ class ThreadPool(Pool):
         thread = threading.get_ident()
         current = begin(run, node=self._identity.node, publish=self._publish_note)
         timeout = timeout_of(run)
-        begun = self._begun[run.id] = _Begun(
+        self._begun[run.id] = _Begun(
             run=run,
             current=current,
             thread=thread,
