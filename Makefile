@@ -62,7 +62,8 @@ campaigns: install ## run a piece of each campaign, in which processes are kille
 	$(PYTHON) -m pytest -m campaign tests/scenarios
 
 thorough: install ## run the generated tests with many more examples, which takes long
-	OPENAPI_EXAMPLES=50 DECLARED_SEQUENCES=500 ODD_ROWS=1 ZONES=all $(PYTHON) -m pytest tests/contract/test_openapi.py \
+	OPENAPI_EXAMPLES=50 DECLARED_SEQUENCES=500 EVERY_LOOK=1 ODD_ROWS=1 ZONES=all $(PYTHON) -m pytest \
+		tests/browser/test_every_page.py tests/contract/test_openapi.py \
 		tests/integration/services/test_declarations_never_lose_an_edit.py tests/integration/test_odd_rows.py \
 		tests/unit/triggers/test_all_zones.py
 
