@@ -10,7 +10,7 @@ SELECT rule.id, job.djangojob_ptr_id, sum(rollup.missed + rollup.skipped - rollu
   FROM scheduler_rule AS rule
   JOIN scheduler_rollup AS rollup
     ON rollup.hour >= date_bin('1 hour', coalesce(%(now)s::timestamptz, clock_timestamp())
-                                         - rule.seconds * interval '1 second', 'epoch')
+                                         - greatest(0, least(rule.seconds, 1e9)) * interval '1 second', 'epoch')
    AND rollup.missed + rollup.skipped - rollup.left_out > 0
   JOIN scheduler_job AS job ON job.djangojob_ptr_id = rollup.job_key
  WHERE rule.enabled
