@@ -164,7 +164,6 @@ class TestTheTab:
 
 
 class TestMuch:
-    @pytest.mark.timeout(500)  # as every page: axe goes through the largest ones
     def test_fits_and_can_be_used_by_everybody(self, page: Page) -> None:
         now = timezone.now()
         job = make(name="Scrape every minute", trigger={"type": "interval", "minutes": 1})

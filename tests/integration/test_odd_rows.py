@@ -35,7 +35,7 @@ from scheduler.store.recording.held_runs import HeldRuns
 from scheduler.store.sessions.connections import Connection
 from tests.ledger import add_job, add_node, add_run
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 TASK = "sample.nothing"
 

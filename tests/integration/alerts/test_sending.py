@@ -158,7 +158,7 @@ class TestAWebhook:
         receiver.answer = lambda _handler: receiver.stopping.wait(30) and None
         sender = Sender()
 
-        assert not sender.run_until_empty(timeout=4)
+        assert not sender.run_until_empty()
 
         assert len(mail_server.mails) == 1
         assert notifications(channel=working)[0].state == "sent"

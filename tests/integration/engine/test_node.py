@@ -27,6 +27,7 @@ from scheduler.store.sessions.connections import Connection
 from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint
 from scheduler.telemetry import events
 from tests.ledger import HOUR, SECOND, add_job, add_run
+from tests.nodes import work
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,14 +52,6 @@ def start(transactional_db: None) -> Iterator[Start]:
     yield start_node
     for node in started:
         node.stop(grace_seconds=0)
-
-
-def work(node: Node, *, until: Callable[[], bool], timeout: float = 20.0) -> None:
-    """Do pass after pass until the condition holds."""
-    deadline = time.monotonic() + timeout
-    while not until():
-        assert time.monotonic() < deadline, list(Run.objects.values())
-        node.wakeups.sleep(timeout=min(node.run_once(), 0.02))
 
 
 def due(id: str = "job", **changes: Any) -> datetime:
@@ -99,11 +92,7 @@ class TestANode:
             due(f"job-{number}")
         one, other = start(), start()
 
-        deadline = time.monotonic() + 20
-        while not all_succeeded(40)():
-            assert time.monotonic() < deadline
-            one.run_once()
-            other.run_once()
+        work(one, other, until=all_succeeded(40))
 
         assert Run.objects.count() == 40
         assert set(Run.objects.values_list("node", flat=True)) <= {NodeRow.objects.all()[n].pk for n in (0, 1)}

@@ -15,8 +15,8 @@ from scheduler.services import jobs
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
 from tests.integration.engine.test_node import start as start
-from tests.integration.engine.test_node import work
 from tests.ledger import HOUR, MINUTE, NOON, add_job
+from tests.nodes import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,7 +132,7 @@ class TestANode:
         job = add_job(task="sample.nothing", due_at=timezone.now() + HOUR)
         jobs.pause(job=job, until=timezone.now() + timedelta(seconds=1))
 
-        work(node, until=lambda: Job.objects.get().state == JobState.ACTIVE, timeout=30)
+        work(node, until=lambda: Job.objects.get().state == JobState.ACTIVE)
 
         assert Job.objects.get().next_run_time is not None
 

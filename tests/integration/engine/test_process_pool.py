@@ -25,7 +25,7 @@ from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from tests.waiting import wait_until
 
-LONG = 60.0
+LONG = 120.0
 
 _ids = count(1)
 

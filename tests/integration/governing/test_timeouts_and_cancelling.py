@@ -220,7 +220,7 @@ class TestARunThatDies:
     def test_has_a_memory_limit(self, start_node: StartNode, job_of: Callable[..., Job]) -> None:
         start_node(processes=1, child_memory_mb=1024)
 
-        run = finished(jobs.run_now(job=job_of("governed.grow", executor="processpool")), timeout=60)
+        run = finished(jobs.run_now(job=job_of("governed.grow", executor="processpool")))
 
         assert run.state == RunState.FAILED
         assert "MemoryError" in (run.error or "")
