@@ -44,8 +44,8 @@ class TestALogThatGrows:
         log = page.locator("#log")
         expect(page.locator("#log-100")).to_be_in_viewport()
 
-        Run.objects.update(log=entries(1, 150))
         with page.expect_response(lambda answer: answer.url.endswith("after=100")):
+            Run.objects.update(log=entries(1, 150))
             page.clock.run_for(2100)
         expect(page.locator("#log-150")).to_be_in_viewport()
         expect(page.locator("#log > span")).to_have_count(150)

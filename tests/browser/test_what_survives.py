@@ -124,5 +124,5 @@ class TestGoingBack:
 def log_in(page: Page) -> None:
     page.locator("#id_username").fill("anna")
     page.locator("#id_password").fill("let me in")
-    page.locator("[type=submit]").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.locator("[type=submit]").click()

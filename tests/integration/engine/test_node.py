@@ -255,7 +255,7 @@ class TestAFloodOfHints:
         looks: list[float] = []
 
         def look(*_: object, **__: object) -> inspection.Inspected:
-            looks.append(time.monotonic())
+            looks.append(node.loop.duty(inspection.Inspect).called_at)
             return inspection.Inspected(healed=0, after="")
 
         monkeypatch.setattr(inspection, "inspect_jobs", look)
@@ -364,7 +364,7 @@ class TestTheSessionOfTheTick:
         node = start()
         node.run_once()
         due()
-        assert cut("tick") == 1
+        assert cut("tick") >= 1
 
         node.loop.hear(ANYTHING)
         with pytest.raises(DatabaseUnavailable):

@@ -247,7 +247,8 @@ class TestAPausedQueue:
         assert str(Run.objects.get(public_id=waiting).state) == RunState.SUCCEEDED
 
     def test_goes_on_when_its_pause_ends(self) -> None:
-        queues.pause(name="mail", until=timezone.now() + timedelta(seconds=1))
+        queues.pause(name="mail", until=timezone.now() + timedelta(hours=1))
+        Queue.objects.update(paused_until=timezone.now() + timedelta(seconds=1))
         (mail,) = enqueue(1, queue="mail")
         with working() as node:
             work(node, until=are_over(mail))

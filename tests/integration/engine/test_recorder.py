@@ -134,7 +134,7 @@ class TestTheRecorder:
         first, second = desk.running(2)
         desk.add(first)
         desk.await_settled(1)
-        assert cut("recorder") == 1
+        assert cut("recorder") >= 1
 
         desk.add(second)
         desk.await_settled(2)
