@@ -68,7 +68,7 @@ class OwnProject:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=500,
             check=False,
         )
         assert not check or done.returncode == 0, done.stdout + done.stderr

@@ -15,12 +15,11 @@ pytestmark = pytest.mark.campaign
 
 
 class TestTheComparison:
-    @pytest.mark.timeout(300)
     def test_prints_how_many_times_quicker_than_stock_this_is(self, tmp_path: Path, capsys) -> None:
         figures = tmp_path / "figures.json"
         command = [sys.executable, "-m", "tests.benchmarks.compare", "--quick", "--json", str(figures)]
 
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=280)
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=500)
 
         assert done.returncode == 0, done.stdout + done.stderr
         found = json.loads(figures.read_text())["runs_per_second"]
@@ -31,7 +30,6 @@ class TestTheComparison:
 
 
 class TestEnqueueing:
-    @pytest.mark.timeout(200)
     def test_is_measured(self, tmp_path: Path) -> None:
         figures = tmp_path / "figures.json"
         command = [
@@ -45,7 +43,7 @@ class TestEnqueueing:
             str(figures),
         ]
 
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=180)
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=500)
 
         assert done.returncode == 0, done.stdout + done.stderr
         found = json.loads(figures.read_text())["contestants"]["ours"]

@@ -15,7 +15,7 @@ from tests.scenarios.site import NodeProcess, Site
 
 def refusal(node: NodeProcess, *, code: int = 1) -> str:
     """Wait until it has ended with this code, and return what it said: one sentence or two, and no traceback."""
-    assert node.ended(timeout=30) == code, node.output
+    assert node.ended() == code, node.output
     assert "Traceback" not in node.output
     assert "scheduler.node.started" not in node.output
     assert 0 < len(node.output.strip()) < 1500
