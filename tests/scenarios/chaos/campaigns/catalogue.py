@@ -36,7 +36,7 @@ class Campaign:
     server: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     loses_no_node: bool = False
-    """It judges that none is given up. In the test suite, which runs on any machine, that takes longer than elsewhere."""
+    """It judges that none is given up: in the test suite, which runs on any machine, that takes minutes."""
 
 
 CAMPAIGNS = {
