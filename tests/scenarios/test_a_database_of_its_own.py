@@ -120,7 +120,8 @@ def project(cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
 
 
 class TestTablesThatARouterSendsElsewhere:
-    def test_work_as_those_of_the_default_database(self, project: OwnProject) -> None:
+    def test_work_as_those_of_the_default_database(self, project: OwnProject, cluster: Cluster) -> None:
+        tables = cluster.url("their_jobs")
         project.make()
         project.append("catalog/routing.py", ROUTER)
 
@@ -129,7 +130,8 @@ class TestTablesThatARouterSendsElsewhere:
         project.shell(WORK)
         node = project.start_node("--processes", "0")
         try:
-            wait_until(lambda: json.loads(project.shell(RUNS)) == ["succeeded"])
+            wait_until(lambda: ("tick", "reports.send_report") in project.succeeded(database=tables))
+            assert json.loads(project.shell(RUNS)) == ["succeeded"]
             answers = project.shell(PAGES).splitlines()
             status = project.manage("scheduler_status")
         finally:

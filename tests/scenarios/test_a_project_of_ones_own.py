@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import signal
 
+import pytest
+
 from tests.scenarios.own_project import CHECKOUT, OwnProject, block
 from tests.waiting import wait_until
 
@@ -82,7 +84,7 @@ class TestTheReadme:
         )
         node = project.start_node()
         try:
-            wait_until(lambda: len(json.loads(project.shell(RUNS))) == 2)
+            wait_until(lambda: {"catalog.talk", "catalog.whisper"} <= {task for _, task in project.succeeded()})
             facts = json.loads(project.shell(FACTS))
         finally:
             node.send_signal(signal.SIGTERM)
@@ -146,6 +148,7 @@ jobs.create(id="nearest", task="catalog.tidy", trigger={"type": "cron", "express
 PLAIN_TASK = "def tidy():\n    pass\n"
 
 
+@pytest.mark.campaign
 class TestLeavingForStock:
     def test_and_coming_again_loses_no_job(self, project: OwnProject) -> None:
         project.make()

@@ -68,7 +68,7 @@ print(json.dumps({
 """
 
 
-@pytest.fixture(params=RELEASES)
+@pytest.fixture(params=[pytest.param("2026-11-23", marks=pytest.mark.campaign), "two days before"])
 def earlier(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """Return a folder with the files of a release."""
     commit = RELEASES[request.param]

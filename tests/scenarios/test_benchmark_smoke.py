@@ -1,3 +1,5 @@
+"""The benchmarks run to their end. ``make campaigns`` and CI run these tests."""
+
 from __future__ import annotations
 
 import json
@@ -5,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.scenarios.site import CHECKOUT
+
+pytestmark = pytest.mark.campaign
 
 
 class TestTheComparison:
