@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from scheduler.core import zone_rules
@@ -20,7 +21,7 @@ from scheduler.store.sessions.connections import (
     array,
     concerns_rows,
 )
-from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
 from scheduler.telemetry import events
 from scheduler.untouched import json, time
 
@@ -98,10 +99,11 @@ def _take(connection: Connection, heads: Heads, given: dict[str, Any]) -> tuple[
     width = len(OwnedRun._fields)
     # The start gate is what has to last, and its commit comes later: what a crash before it forgets are runs that have
     # not begun, or those of idempotent tasks.
+    take_whole = partial(connection.execute_whole, lock_seconds=QUICK_SECONDS)
     if is_whole and tracks.SEPARATOR not in given["executor"]:
-        found = connection.execute_whole("take_runs", is_lasting=False, **given)
+        found = take_whole("take_runs", **given)
     else:
-        found = connection.execute_whole("take_enqueued_runs", is_lasting=False, is_planned=True, **given, **position)
+        found = take_whole("take_enqueued_runs", is_planned=True, **given, **position)
     taken = tuple(OwnedRun._make(row[:width]) for row in found)
     heads.note(
         given["executor"],
@@ -153,7 +155,7 @@ def start(
 
 
 def _start_unlocked(connection: Connection, runs: Sequence[int], *, node: str, now: datetime | None) -> Started:
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
         free = [run_id for (run_id,) in transaction.execute("lock_runs", runs=array(runs))]
         started = _started(transaction.execute("start_runs", runs=array(free), node=node, now=now))
     return Started(runs=started.runs, locked=frozenset(runs) - frozenset(free))

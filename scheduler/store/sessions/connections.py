@@ -71,20 +71,18 @@ class Connection:
         return self._run(statements.load(statement), parameters)
 
     def execute_whole(
-        self, statement: str, *, is_lasting: bool = True, is_planned: bool = False, **parameters: Any
+        self, statement: str, *, lock_seconds: float, is_planned: bool = False, **parameters: Any
     ) -> list[Row]:
         """
-        Run a statement as a transaction of its own, bounded like one of ``transaction``, in one round trip.
+        Run a statement in one round trip, as a transaction that need not last: ``is_lasting=False`` of ``transaction``.
 
-        ``is_planned``: the session plans it once, on its indexes, for a statement that is planned longer than it runs.
-        An error ends the session: what was committed before its answer was lost or could not be read is compared then.
-
-        :raises DatabaseUnavailable, StatementCancelled, ValueRefused: as ``execute``
+        ``is_planned``: the session plans it once, on indexes, as it is planned longer than it runs. An error ends the
+        session, so that the node compares what was committed before its answer was lost or could not be read.
         """
         self.raw()
         sql = self._planned_sql(statement) if is_planned else statements.load(statement)
         try:
-            return self._run(self._limits(lock_seconds=None, is_lasting=is_lasting) + sql, parameters)
+            return self._run(self._limits(lock_seconds=lock_seconds, is_lasting=False) + sql, parameters)
         except BaseException:
             self.close()
             raise

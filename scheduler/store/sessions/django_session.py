@@ -24,7 +24,7 @@ class DjangoSession(Connection):
         super().__init__(purpose="django")
 
     def execute_whole(
-        self, statement: str, *, is_lasting: bool = True, is_planned: bool = False, **parameters: Any
+        self, statement: str, *, lock_seconds: float, is_planned: bool = False, **parameters: Any
     ) -> list[Row]:
         return self.execute(statement, **parameters)
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -15,18 +16,22 @@ from scheduler import conf
 from scheduler.core.states import NodeState, RunState
 from scheduler.engine.duties import Reconcile, claim, inspection
 from scheduler.engine.duties.account import Account
+from scheduler.engine.duties.release import Release
+from scheduler.engine.duties.resume import Resume
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
+from scheduler.models import Job, Run
 from scheduler.models import Node as NodeRow
-from scheduler.models import Run
 from scheduler.store.claiming import claims
 from scheduler.store.cleaning import removals
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.halving import QUICK_SECONDS
 from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint
 from scheduler.telemetry import events
 from tests.ledger import HOUR, SECOND, add_job, add_run
+from tests.nodes import work
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,14 +56,6 @@ def start(transactional_db: None) -> Iterator[Start]:
     yield start_node
     for node in started:
         node.stop(grace_seconds=0)
-
-
-def work(node: Node, *, until: Callable[[], bool], timeout: float = 20.0) -> None:
-    """Do pass after pass until the condition holds."""
-    deadline = time.monotonic() + timeout
-    while not until():
-        assert time.monotonic() < deadline, list(Run.objects.values())
-        node.wakeups.sleep(timeout=min(node.run_once(), 0.02))
 
 
 def due(id: str = "job", **changes: Any) -> datetime:
@@ -99,11 +96,7 @@ class TestANode:
             due(f"job-{number}")
         one, other = start(), start()
 
-        deadline = time.monotonic() + 20
-        while not all_succeeded(40)():
-            assert time.monotonic() < deadline
-            one.run_once()
-            other.run_once()
+        work(one, other, until=all_succeeded(40))
 
         assert Run.objects.count() == 40
         assert set(Run.objects.values_list("node", flat=True)) <= {NodeRow.objects.all()[n].pk for n in (0, 1)}
@@ -244,7 +237,7 @@ class TestABacklog:
 class TestALargeDeletion:
     def test_goes_on_where_there_is_no_other_work(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         detached = [1000] * 5
-        monkeypatch.setattr(removals, "detach", lambda _: detached.pop() if detached else 0)
+        monkeypatch.setattr(removals, "detach", lambda _, **__: detached.pop() if detached else 0)
         node = start()
         account = node.loop.duty(Account)
 
@@ -266,7 +259,7 @@ class TestAFloodOfHints:
         looks: list[float] = []
 
         def look(*_: object, **__: object) -> inspection.Inspected:
-            looks.append(time.monotonic())
+            looks.append(node.loop.duty(inspection.Inspect).called_at)
             return inspection.Inspected(healed=0, after="")
 
         monkeypatch.setattr(inspection, "inspect_jobs", look)
@@ -375,7 +368,7 @@ class TestTheSessionOfTheTick:
         node = start()
         node.run_once()
         due()
-        assert cut("tick") == 1
+        assert cut("tick") >= 1
 
         node.loop.hear(ANYTHING)
         with pytest.raises(DatabaseUnavailable):
@@ -383,3 +376,33 @@ class TestTheSessionOfTheTick:
         work(node, until=all_succeeded(1))
 
         assert Run.objects.count() == 1
+
+
+class TestThePasses:
+    def test_wait_briefly_for_rows_that_others_have_locked(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All that is due on this node waits as long. Other threads may wait longer."""
+        waits: list[float | None] = []
+        original = Connection.transaction
+
+        def transaction(connection: Connection, *, lock_seconds: float | None = None, is_lasting: bool = True) -> Any:
+            if threading.current_thread() is threading.main_thread():
+                waits.append(lock_seconds)
+            return original(connection, lock_seconds=lock_seconds, is_lasting=is_lasting)
+
+        node = start()
+        monkeypatch.setattr(Connection, "transaction", transaction)
+        due("plain")
+        due("limited", task="sample.crowded", kwargs={"host": "example.org"})
+        due("to-inspect", needs_inspection=True)
+        due("skips", max_instances=1)
+        add_run(Job.objects.defer("job_state").get(pk="skips"), state=RunState.RUNNING)
+        add_job("paused", due_at=None, task="sample.nothing", state="paused", paused_until=timezone.now() - SECOND)
+        add_run(add_job("holds", due_at=None, task="sample.nothing"), held=True)
+
+        work(node, until=all_succeeded(3))
+        for duty in (Account, inspection.Inspect, Release, Resume):
+            node.loop.ask(duty)
+            node.run_once()
+
+        assert waits
+        assert all(seconds is not None and seconds <= QUICK_SECONDS for seconds in waits), waits

@@ -23,7 +23,7 @@ from tests.postgres import Cluster
 from tests.scenarios.chaos import effects, watch
 from tests.scenarios.chaos.load import Spec
 from tests.scenarios.prepared import DATABASE
-from tests.waiting import wait_until, whole_lines
+from tests.waiting import PATIENCE_SECONDS, wait_until, whole_lines
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -38,6 +38,9 @@ QUICK = {
     "SCHEDULER_PACEMAKER": "1",
 }
 """Ten times quicker than the defaults, so that a campaign takes minutes."""
+
+CALM = {"SCHEDULER_LEASE_SECONDS": "100", "SCHEDULER_REAP_AFTER_SECONDS": "150"}
+"""No node is given up, however long it has to wait for a processor."""
 
 PREPARED = "CHAOS_PREPARED"
 """The data folder of a stopped cluster with a migrated database, to begin with. Without it one is made."""
@@ -136,7 +139,7 @@ class World:
         self._pause.wait(seconds)
 
     def query(self, sql: str, *parameters: Any, **named: Any) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self.url, connect_timeout=5)
+        connection = psycopg2.connect(self.url, connect_timeout=60)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -152,14 +155,14 @@ class World:
     def now(self) -> datetime:
         return self.query("SELECT clock_timestamp()")[0][0]
 
-    def soon(self, seconds: float = 10.0) -> datetime:
+    def soon(self, seconds: float = 15.0) -> datetime:
         """Return a whole second that has not come when some hundred jobs have been created."""
         return self.now().replace(microsecond=0) + timedelta(seconds=seconds)
 
     def reach(self, specs: list[Spec]) -> None:
         """Wait until the first fire time: what is broken before it shows nothing."""
         first = min(spec.start_at for spec in specs)
-        wait_until(lambda: self.now() >= first, 60, every=0.1)
+        wait_until(lambda: self.now() >= first, every=0.1)
 
     def launch(
         self,
@@ -192,7 +195,7 @@ class World:
         self.processes.append(process)
         return process
 
-    def started(self, process: Process, *, timeout: float = 30.0) -> None:
+    def started(self, process: Process, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until the node has announced itself."""
 
         def is_there() -> bool:
@@ -201,7 +204,7 @@ class World:
 
         wait_until(is_there, timeout, every=0.1)
 
-    def started_somehow(self, process: Process, *, count: int, timeout: float = 30.0) -> None:
+    def started_somehow(self, process: Process, *, count: int, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until so many nodes have announced themselves, when the pid is that of a wrapper."""
 
         def are_there() -> bool:
@@ -228,7 +231,7 @@ class World:
         process.popen.send_signal(signal.SIGCONT)
         process.pauses.append((since, time.monotonic()))
 
-    def terminate(self, process: Process, *, timeout: float = 40.0) -> tuple[int, float]:
+    def terminate(self, process: Process, *, timeout: float = PATIENCE_SECONDS) -> tuple[int, float]:
         """Ask it to stop; return its exit code and how long it took."""
         began = time.monotonic()
         process.popen.send_signal(signal.SIGTERM)
@@ -241,7 +244,7 @@ class World:
         self.bury(process)
         return code, time.monotonic() - began
 
-    def settle(self, specs: list[Spec], *, timeout: float = 60.0) -> datetime:
+    def settle(self, specs: list[Spec], *, timeout: float = 2 * PATIENCE_SECONDS) -> datetime:
         """
         Let healthy nodes deal with everything; return the instant up to which it can be judged.
 
