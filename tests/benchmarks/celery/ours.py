@@ -33,7 +33,7 @@ NEVER = {"type": "date", "run_at": "2100-01-01T00:00:00Z"}
 MILLION_INFLIGHT = 10_000
 """So many messages may wait: what stands in for the workers answers all of them from time to time."""
 
-MILLION_SECONDS = 420.0
+MILLION_SECONDS = 300.0
 """Longest time for them. ``rung`` says how many it sufficed for."""
 
 
