@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import queue
@@ -11,6 +12,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from scheduler.core import reasons
+from scheduler.core.states import RunState
+from scheduler.execution.runner import now_microseconds
 from scheduler.execution.vital_signs import NoSeat, Seat, VitalSigns
 from scheduler.loops import Periodic, spawn
 from scheduler.store.recording.finishing import Note, Outcome
@@ -87,14 +91,20 @@ class Flow:
 class Pool(ABC):
     """An executor of this node: runs bodies, a bounded number at once."""
 
-    def __init__(self, *, name: str, size: int, report: Report) -> None:
+    def __init__(self, *, name: str, size: int, report: Report, identity: Identity) -> None:
         self.name = name
         self.size = size
         self._report = report
+        self._identity = identity
         self._flow = Flow()
-        self._queue: queue.SimpleQueue[OwnedRun | None] = queue.SimpleQueue()
-        """``None`` ends a worker."""
+        self._queue: queue.SimpleQueue[int | None] = queue.SimpleQueue()
+        """The tickets of submitted runs. ``None`` ends a worker."""
 
+        self._tickets = itertools.count()
+        self._waiting: dict[int, OwnedRun] = {}
+        """Runs that wait for a place, by ticket. Whoever takes one out accounts for it, and no other does."""
+
+        self._to_cancel: set[int] = set()
         self._submitted = 0
         self._ended = 0
         self._count = threading.Lock()
@@ -132,20 +142,37 @@ class Pool(ABC):
     def submit(self, run: OwnedRun) -> None:
         """Queue a run whose body may begin now."""
         self._submitted += 1
-        self._queue.put(run)
+        self._queue.put(self._wait(run))
 
     def take_back(self) -> list[OwnedRun]:
         """Remove and return the submitted runs whose bodies have not begun."""
-        runs = []
-        while True:
-            try:
-                run = self._queue.get_nowait()
-            except queue.Empty:
-                break
-            if run is not None:
-                runs.append(run)
+        found = (self._waiting.pop(ticket, None) for ticket in tuple(self._waiting))
+        runs = [run for run in found if run is not None]
         self._submitted -= len(runs)
         return runs
+
+    def end_cancelled(self) -> None:
+        """Report runs that were cancelled while they waited for a place. Called several times a second."""
+        if not self._to_cancel:
+            return
+        for ticket, run in tuple(self._waiting.items()):
+            if run.id in self._to_cancel and self._waiting.pop(ticket, None) is not None:
+                self._to_cancel.discard(run.id)
+                self._ended_run(run, cancelled_before_it_began(run, node=self._identity.node))
+
+    def _wait(self, run: OwnedRun) -> int:
+        """Let a run wait for a place, and return its ticket."""
+        ticket = next(self._tickets)
+        self._waiting[ticket] = run
+        return ticket
+
+    def _next(self) -> OwnedRun | None:
+        """Wait for a run and take it up. ``None``: the worker ends."""
+        while (ticket := self._queue.get()) is not None:
+            run = self._waiting.pop(ticket, None)
+            if run is not None:  # else it was cancelled or taken back meanwhile
+                return run
+        return None
 
     def _ended_run(self, run: OwnedRun, outcome: Outcome) -> None:
         with self._count:
@@ -190,7 +217,11 @@ class Pool(ABC):
 
     @abstractmethod
     def cancel(self, run_id: int) -> None:
-        """Tell a submitted run to end: at once where its executor can, else as soon as its code looks."""
+        """
+        Tell a submitted run to end: at once where its executor can, else as soon as its code looks.
+
+        One that waits for a place ends with ``end_cancelled``.
+        """
 
     @abstractmethod
     def end_overdue(self) -> None:
@@ -205,7 +236,7 @@ class Pool(ABC):
 
 
 class Timekeeper(Periodic):
-    """Compares runs with their timeouts."""
+    """Compares runs with their timeouts, and ends those that were cancelled while they waited for a place."""
 
     def __init__(self, *, pools: Iterable[Pool]) -> None:
         super().__init__(name="scheduler-timekeeper", fault=events.TIMEKEEPER_FAILED, seconds=_LOOK_SECONDS)
@@ -214,9 +245,22 @@ class Timekeeper(Periodic):
     def do(self) -> None:
         for pool in self._pools:
             try:
+                pool.end_cancelled()
                 pool.end_overdue()
             except Exception:  # one executor must not keep the others from their timeouts
                 logger.exception(events.TIMEKEEPER_FAILED, extra={"executor": pool.name})
+
+
+def cancelled_before_it_began(run: OwnedRun, *, node: str) -> Outcome:
+    now = now_microseconds()
+    return Outcome(
+        run_id=run.id,
+        state=RunState.CANCELLED,
+        started=now,
+        finished=now,
+        reason=reasons.CANCELLED_BEFORE_IT_BEGAN(),
+        node=node,
+    )
 
 
 def stop_all(pools: Iterable[Pool], *, deadline: Deadline) -> list[OwnedRun]:

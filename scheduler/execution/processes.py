@@ -39,8 +39,7 @@ class ProcessPool(Pool):
         identity: Identity,
         settings: SchedulerSettings,
     ) -> None:
-        super().__init__(name=name, size=size, report=report)
-        self._identity = identity
+        super().__init__(name=name, size=size, report=report, identity=identity)
         self._publish = publish
         self._runs_per_child = settings.runs_per_child
         self._memory_mb = settings.child_memory_mb
@@ -48,7 +47,6 @@ class ProcessPool(Pool):
         self._begun: dict[int, tuple[OwnedRun, Child]] = {}
         self._children: dict[int, Child] = {}
         self._threads: list[threading.Thread] = []
-        self._to_cancel: set[int] = set()
         self._stopping = threading.Event()
         self._killing = threading.Event()
 
@@ -98,34 +96,38 @@ class ProcessPool(Pool):
             child.kill()
         for thread in self._threads:
             thread.join(1)
-        return [run for run, _ in self._begun.values()]
+        unbegun = self.take_back()  # first: a run that waits for its child is in both tables for a moment
+        left = {run.id: run for run in (*unbegun, *(run for run, _ in tuple(self._begun.values())))}
+        return list(left.values())
 
     def _work(self, place: int) -> None:
         with self._seated() as seat:
-            while True:
-                child = self._ready_child(place)
-                run = self._queue.get() if child is not None else None
-                if child is None or run is None:
-                    break
+            while self._ready_child(place) is not None and (run := self._next()) is not None:
                 seat.enter(run.id)
-                self._begun[run.id] = (run, child)
-                outcome = self._outcome(place, run)
-                if outcome is None or self._killing.is_set():
+                if not self._run_to_its_end(place, run):
                     return  # the node accounts for this run
-                self._begun.pop(run.id)[1].belongs_to(None)
-                self._to_cancel.discard(run.id)
-                self._ended_run(run, outcome)
                 seat.leave()
         child = self._children.pop(place, None)
         if child is not None:
             child.close()
 
+    def _run_to_its_end(self, place: int, run: OwnedRun) -> bool:
+        """Run a body and report it, unless somebody else accounts for its run. Return false if the pool stops."""
+        outcome = self._outcome(place, run)
+        if self._killing.is_set():
+            return False
+        if outcome is None:
+            return run.id not in self._begun
+        self._begun.pop(run.id, None)
+        self._children[place].belongs_to(None)
+        self._to_cancel.discard(run.id)
+        self._ended_run(run, outcome)
+        return True
+
     def _outcome(self, place: int, run: OwnedRun) -> Outcome | None:
-        """Run a body in the child of this place. Return ``None`` if the pool stops."""
+        """Run a body in the child of this place. ``None``: another one accounts for its run, or the pool stops."""
         tries, node = _TRIES, self._identity.node
-        while (child := self._ready_child(place)) is not None:  # it may have died while it was idle
-            child.belongs_to(run.id)
-            self._begun[run.id] = (run, child)
+        while (child := self._child_for(place, run)) is not None:
             tries -= 1
             try:
                 return self._run(child, run, node=node, may_try_again=tries > 0)
@@ -136,6 +138,32 @@ class ProcessPool(Pool):
                 child.kill()
                 return _unusable(run, fault, node=node)
         return None
+
+    def _child_for(self, place: int, run: OwnedRun) -> Child | None:
+        """
+        Return the child of this place, which belongs to the run from now on. It may have died while it was idle.
+
+        While another one starts, the run waits as it did before, so that it can be cancelled or taken back. ``None``:
+        it was, or the pool stops.
+        """
+        former = self._children[place]
+        if self._is_fit(former):
+            former.belongs_to(run.id)
+            self._begun[run.id] = (run, former)
+            return former
+        ticket = self._wait(run)
+        self._begun.pop(run.id, None)
+        child = self._ready_child(place)
+        if child is not None:
+            child.belongs_to(run.id)
+        self._begun[run.id] = (run, child or former)
+        if self._waiting.pop(ticket, None) is None:
+            self._begun.pop(run.id, None)
+            return None
+        return child
+
+    def _is_fit(self, child: Child | None) -> bool:
+        return child is not None and child.is_alive and child.runs < self._runs_per_child
 
     def _run(self, child: Child, run: OwnedRun, *, node: str, may_try_again: bool) -> Outcome:
         """:raises ChildNeverBegan: only if it may be tried again"""
@@ -181,7 +209,7 @@ class ProcessPool(Pool):
     def _ready_child(self, place: int) -> Child | None:
         """Return the child of this place, a new one if it is worn out or dead, or ``None`` if the pool stops."""
         child = self._children.get(place)
-        if child is not None and child.is_alive and child.runs < self._runs_per_child:
+        if self._is_fit(child):
             return child
         if child is not None:
             child.close()

@@ -14,7 +14,16 @@ from scheduler.conf import SchedulerSettings
 from scheduler.context import CurrentRun, StopReason
 from scheduler.core import reasons
 from scheduler.core.states import RunState
-from scheduler.execution.pools import NO_MEMORY_SECONDS, Deadline, Identity, Pool, PoolFactory, Publish, Report
+from scheduler.execution.pools import (
+    NO_MEMORY_SECONDS,
+    Deadline,
+    Identity,
+    Pool,
+    PoolFactory,
+    Publish,
+    Report,
+    cancelled_before_it_began,
+)
 from scheduler.execution.runner import begin, execute, note_of, now_microseconds, progress_of, timeout_of
 from scheduler.execution.values import clean, cut_middle
 from scheduler.loops import spawn
@@ -48,8 +57,7 @@ class ThreadPool(Pool):
     def __init__(
         self, *, name: str, size: int, report: Report, publish: Publish, identity: Identity, max_stuck: int
     ) -> None:
-        super().__init__(name=name, size=size, report=report)
-        self._identity = identity
+        super().__init__(name=name, size=size, report=report, identity=identity)
         self._publish = publish
         self._max_stuck = max_stuck
         self._threads: list[threading.Thread] = []
@@ -57,7 +65,6 @@ class ThreadPool(Pool):
         self._stuck: dict[int, int] = {}
         """The run that keeps each thread that is stuck."""
 
-        self._to_cancel: set[int] = set()
         self._numbers = 0
         self._vacant = 0
         """Places of stuck threads that got no successor: the first thread that comes back takes one."""
@@ -94,11 +101,10 @@ class ThreadPool(Pool):
         return {*tuple(self._begun), *tuple(self._stuck.values())}
 
     def cancel(self, run_id: int) -> None:
+        self._to_cancel.add(run_id)  # first: a thread that takes it up in this moment looks there
         begun = self._begun.get(run_id)
         if begun is not None:
             begun.current.stop(StopReason.CANCELLED)
-        else:
-            self._to_cancel.add(run_id)
 
     def end_overdue(self) -> None:
         now = time.monotonic()
@@ -130,7 +136,7 @@ class ThreadPool(Pool):
     def _work(self) -> None:
         thread = threading.get_native_id()
         with self._seated() as seat:
-            while (run := self._queue.get()) is not None:
+            while (run := self._next()) is not None:
                 seat.enter(run.id, thread=thread)
                 try:
                     goes_on = self._run(run)
@@ -145,7 +151,7 @@ class ThreadPool(Pool):
         thread = threading.get_ident()
         current = begin(run, node=self._identity.node, publish=self._publish_note)
         timeout = timeout_of(run)
-        begun = self._begun[run.id] = _Begun(
+        self._begun[run.id] = _Begun(
             run=run,
             current=current,
             thread=thread,
@@ -154,7 +160,7 @@ class ThreadPool(Pool):
         )
         if run.id in self._to_cancel:
             current.stop(StopReason.CANCELLED)
-            outcome = _never_begun(begun)
+            outcome = cancelled_before_it_began(run, node=current.node)
         else:
             outcome = execute(run, current)
         if self._to_cancel:
@@ -238,17 +244,6 @@ def _abandoned(run: OwnedRun, fault: BaseException, *, node: str) -> Outcome:
     now = now_microseconds()
     error = f"{type(fault).__name__}: its thread could not go on."
     return Outcome(run_id=run.id, state=RunState.FAILED, started=now, finished=now, error=error, node=node)
-
-
-def _never_begun(begun: _Begun) -> Outcome:
-    return Outcome(
-        run_id=begun.run.id,
-        state=RunState.CANCELLED,
-        started=begun.started,
-        finished=begun.started,
-        reason=reasons.CANCELLED_BEFORE_IT_BEGAN(),
-        node=begun.current.node,
-    )
 
 
 def _stack_of(thread: int) -> str:

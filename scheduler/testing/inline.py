@@ -191,8 +191,7 @@ class _InlinePool(Pool):
     """Collects runs and executes them when it is told to."""
 
     def __init__(self, *, name: str, report: Report, identity: Identity) -> None:
-        super().__init__(name=name, size=_PLACES, report=report)
-        self._identity = identity
+        super().__init__(name=name, size=_PLACES, report=report, identity=identity)
 
     def run_all(self) -> None:
         """Run the bodies of what was submitted. Runs that these enqueue are left for the next pass."""

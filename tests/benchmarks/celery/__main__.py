@@ -33,12 +33,14 @@ PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 USUAL = tuple(name for name in PARTS if name != "million")
 MIGRATED = "migrated"
+_JOBS = {"million": 1_000_000}
+"""Jobs of a part that has not 5,000, unless they are given."""
 
 
 def main() -> None:
     options = _options()
     if options.inside:
-        print(json.dumps(PARTS[options.inside](options.jobs)))
+        print(json.dumps(PARTS[options.inside](options.jobs or _JOBS.get(options.inside, 5_000))))
         return
     for module in ("celery", "django_celery_beat", "django_celery_results"):
         if find_spec(module) is None:
@@ -65,7 +67,7 @@ def main() -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=celery.__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--broker", choices=sorted(KINDS), default="valkey")
-    parser.add_argument("--jobs", type=int, default=5000)
+    parser.add_argument("--jobs", type=int, help="default: 5,000, and 1,000,000 for million")
     parser.add_argument(
         "--part", choices=sorted(PARTS), action="append", help="may be repeated; default: all but million"
     )
@@ -76,10 +78,11 @@ def _options() -> argparse.Namespace:
 
 def _command(options: argparse.Namespace) -> str:
     parts = "".join(f" --part {name}" for name in options.part or ())
-    return f"python -m tests.benchmarks.celery --broker {options.broker} --jobs {options.jobs}{parts}"
+    jobs = f" --jobs {options.jobs}" if options.jobs else ""
+    return f"python -m tests.benchmarks.celery --broker {options.broker}{jobs}{parts}"
 
 
-def _part(cluster: Cluster, broker_url: str, name: str, *, jobs: int) -> dict[str, Any]:
+def _part(cluster: Cluster, broker_url: str, name: str, *, jobs: int | None) -> dict[str, Any]:
     """Measure one part in a process and a database of its own."""
     print(f"{name} …", file=sys.stderr, flush=True)
     database = name.replace("-", "_")
@@ -93,7 +96,8 @@ def _part(cluster: Cluster, broker_url: str, name: str, *, jobs: int) -> dict[st
         }
         if name.startswith("plain"):
             del variables["DJANGO_SETTINGS_MODULE"]
-        command = [sys.executable, "-m", "tests.benchmarks.celery", "--inside", name, "--jobs", str(jobs)]
+        command = [sys.executable, "-m", "tests.benchmarks.celery", "--inside", name]
+        command += ["--jobs", str(jobs)] if jobs else []
         answer = _run(command, variables)
     cluster.psql(f"DROP DATABASE {database} WITH (FORCE)")
     figures: dict[str, Any] = json.loads(answer.splitlines()[-1])

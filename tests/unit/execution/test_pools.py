@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scheduler.core.states import RunState
+from scheduler.engine.heartbeat import Identity
 from scheduler.execution import pools
 from scheduler.execution.pools import Deadline, Flow, Pool
 from scheduler.store.recording.finishing import Outcome
@@ -76,13 +77,25 @@ class Idle(Pool):
 
     def __init__(self, *, size: int) -> None:
         self.reported: list[int] = []
-        super().__init__(name="idle", size=size, report=lambda run, _: self.reported.append(run.id))
+        self.ended_as: list[RunState] = []
+        super().__init__(name="idle", size=size, report=self._note, identity=Identity())
 
     def begun(self) -> Collection[int]:
         return ()
 
+    def _note(self, run: OwnedRun, outcome: Outcome) -> None:
+        self.reported.append(run.id)
+        self.ended_as.append(outcome.state)
+
     def cancel(self, run_id: int) -> None:
-        pass
+        self._to_cancel.add(run_id)
+
+    def take_up(self) -> OwnedRun | None:
+        """What a place does when it is free."""
+        return self._next()
+
+    def close(self) -> None:
+        self._queue.put(None)
 
     def end_overdue(self) -> None:
         pass
@@ -146,6 +159,53 @@ class TestPool:
         assert [run.id for run in pool.take_back()] == [1, 2]
         assert pool.busy == 0
         assert pool.take_back() == []
+
+    def test_gives_no_place_what_was_taken_back(self) -> None:
+        pool = Idle(size=1)
+        pool.submit(run_of(1))
+        pool.take_back()
+        pool.submit(run_of(2))
+
+        assert pool.take_up() == run_of(2)
+
+    def test_ends_a_cancelled_run_for_which_no_place_is_free(self) -> None:
+        pool = Idle(size=1)
+        pool.submit(run_of(1))
+        pool.submit(run_of(2))
+        pool.cancel(1)
+
+        pool.end_cancelled()
+
+        assert (pool.reported, pool.ended_as) == ([1], [RunState.CANCELLED])
+        assert pool.busy == 1
+        assert pool.take_up() == run_of(2)
+
+    def test_gives_a_place_to_no_run_that_was_cancelled(self) -> None:
+        pool = Idle(size=1)
+        pool.submit(run_of(1))
+        pool.cancel(1)
+        pool.end_cancelled()
+        pool.close()
+
+        assert pool.take_up() is None
+
+    def test_leaves_a_cancelled_run_to_the_place_that_took_it_up(self) -> None:
+        pool = Idle(size=1)
+        pool.submit(run_of(1))
+        pool.take_up()
+        pool.cancel(1)
+
+        pool.end_cancelled()
+
+        assert pool.reported == []
+
+    def test_counts_a_run_that_was_submitted_twice_as_two(self) -> None:
+        """One that was given back may be taken again while its earlier taking waits here."""
+        pool = Idle(size=2)
+        pool.submit(run_of(1))
+        pool.submit(run_of(1))
+
+        assert [pool.take_up(), pool.take_up()] == [run_of(1), run_of(1)]
 
     def test_reports_each_run_that_ended(self) -> None:
         pool = Idle(size=1)
