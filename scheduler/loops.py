@@ -197,3 +197,30 @@ class Share:
             took = time.monotonic() - began
             if took > self._quick_seconds:
                 self._due_at = time.monotonic() + self._rest * took
+
+
+class Slice:
+    """
+    How much to do in one step of something large, so that a step takes about so long, however busy the machine is.
+
+    Half as much after a step that took more than twice as long, twice as much after one that took less than half.
+    """
+
+    def __init__(self, *, seconds: float, least: int, most: int) -> None:
+        self._seconds = seconds
+        self._least = least
+        self._most = most
+        self.size = most
+
+    @contextlib.contextmanager
+    def spent(self) -> Iterator[int]:
+        """Measure one step, also when it fails. It gets the size."""
+        began = time.monotonic()
+        try:
+            yield self.size
+        finally:
+            took = time.monotonic() - began
+            if took > 2 * self._seconds:
+                self.size = max(self._least, self.size // 2)
+            elif took < self._seconds / 2:
+                self.size = min(self._most, self.size * 2)

@@ -68,18 +68,25 @@ class NodeLoop:
         """
         Do one pass and return how many seconds to sleep.
 
+        A duty that fails does not keep the others from being done: its error is raised when they are.
+
         :raises DatabaseUnavailable: what this node owns is compared with the database in the next pass
         """
         if not self._work.lease.is_valid:
             return self._work.settings.busy_poll_seconds
-        try:
-            for duty in self._duties:
-                now = time.monotonic()
-                if duty.is_due(now) and not self._leaves_out(duty):
+        failures: list[Exception] = []
+        for duty in self._duties:
+            now = time.monotonic()
+            if duty.is_due(now) and not self._leaves_out(duty):
+                try:
                     duty.call(now)
-        except DatabaseUnavailable:
-            self.duty(Reconcile).soon()
-            raise
+                except DatabaseUnavailable:
+                    self.duty(Reconcile).soon()
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever it was, the other duties serve other jobs
+                    failures.append(error)
+        if failures:
+            raise failures[0]
         pause = self._pause()
         self.found_nothing = pause > 0 and not self.duty(Take).expects_more and self._work.workload.is_idle
         self.progressed_at = time.monotonic()

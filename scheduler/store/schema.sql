@@ -227,7 +227,7 @@ AS $$
        AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
      ORDER BY rule.id
         ON CONFLICT (rule_id, subject) WHERE closed_at IS NULL DO UPDATE
-       SET count = incident.count + grown,
+       SET count = least(incident.count::bigint + grown, 2147483647),
            last_at = greatest(incident.last_at, now()),
            measured = excluded.measured,
            text = excluded.text,

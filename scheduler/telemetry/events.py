@@ -236,6 +236,12 @@ JOBS_UNADOPTED = _event(
     fields="count mend",
     meaning="Jobs of stock django-apscheduler are not adopted. They do not run.",
 )
+LIMITS_UNDECIDED = _event(
+    "scheduler.limits.undecided",
+    level="warning",
+    fields="count error",
+    meaning="It could not be decided whether limits have room for some runs. Others start, and these are tried again.",
+)
 LISTENER_FAILED = _event(
     "scheduler.listener.failed",
     level="warning exception",

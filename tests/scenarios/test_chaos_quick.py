@@ -31,7 +31,7 @@ QUICK = {
     "enqueue": 4,
     "celery": 3,
     "celery-away": 5,
-    "odd": 9,
+    "odd": 12,
     "operate": 6,
     "masses": 2,
 }

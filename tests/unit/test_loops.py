@@ -10,7 +10,7 @@ import pytest
 
 from scheduler import loops
 from scheduler.errors import DatabaseUnavailable
-from scheduler.loops import Loop, Periodic, Server, Share, spawn
+from scheduler.loops import Loop, Periodic, Server, Share, Slice, spawn
 
 SOON = 10.0
 ROOT = Path(loops.__file__).parent.parent
@@ -194,13 +194,50 @@ class TestEveryThread:
         assert (thread.daemon, thread.name) == (True, "brief")
 
 
-class TestAShare:
-    @pytest.fixture
-    def now(self, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-        now = [1000.0]
-        monkeypatch.setattr(loops, "time", SimpleNamespace(monotonic=lambda: now[0]))
-        return now
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    now = [1000.0]
+    monkeypatch.setattr(loops, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
 
+
+class TestASlice:
+    def test_is_halved_while_steps_take_long_and_doubled_while_they_are_quick(self, now: list[float]) -> None:
+        part = Slice(seconds=0.1, least=50, most=1000)
+        seconds_each = 0.001
+
+        sizes = []
+        for _ in range(6):
+            with part.spent() as size:
+                sizes.append(size)
+                now[0] += size * seconds_each
+        assert sizes == [1000, 500, 250, 125, 125, 125]
+
+        seconds_each = 0.00012
+        for _ in range(5):
+            with part.spent() as size:
+                sizes.append(size)
+                now[0] += size * seconds_each
+        assert sizes[6:] == [125, 250, 500, 500, 500]
+
+    def test_stays_within_its_bounds_whatever_fails(self, now: list[float]) -> None:
+        part = Slice(seconds=0.1, least=50, most=1000)
+
+        def be_slow() -> None:
+            now[0] += 10
+            raise ValueError("too slow")
+
+        for _ in range(20):
+            with pytest.raises(ValueError, match="too slow"), part.spent():
+                be_slow()
+        assert part.size == 50
+        for _ in range(20):
+            with part.spent():
+                pass
+        assert part.size == 1000
+
+
+class TestAShare:
     def test_is_all_of_the_time_while_it_is_quick(self, now: list[float]) -> None:
         share = Share(quick_seconds=0.1, rest=20)
 

@@ -20,7 +20,7 @@ from scheduler.messages import Message
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob, StoredDefinition
 from scheduler.store.sessions.connections import Connection
-from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
 from scheduler.store.sessions.notifications import Channel
 from scheduler.telemetry import events
 from scheduler.untouched import json
@@ -87,7 +87,7 @@ def inspect_jobs(
 
 
 def _inspect(connection: Connection, jobs: Sequence[str], *, settings: SchedulerSettings, broken: bool) -> int:
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
         found = definitions.to_inspect(transaction, jobs=jobs, broken=broken)
         fit: list[ApprovedJob] = []
         problems: list[tuple[str, Message]] = []

@@ -20,7 +20,7 @@ from scheduler.messages import Message
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob, EndedPause
 from scheduler.store.sessions.connections import Connection
-from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
 from scheduler.telemetry import events
 from scheduler.untouched import json, time
 
@@ -73,7 +73,7 @@ def end_pauses(
 def _end_pauses(
     connection: Connection, jobs: Sequence[str], *, settings: SchedulerSettings, now: datetime | None
 ) -> int:
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
         fit: list[ApprovedJob] = []
         problems: list[tuple[str, Message]] = []
         for job in definitions.ended_pauses(transaction, jobs=jobs, now=now):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Mapping
 
 from scheduler import failpoints
+from scheduler.core.tasks.limits import Share
 from scheduler.engine.duties.limits import Grant
 from scheduler.engine.duties.take import Take
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.engine.workload import MARK_SECONDS
 from scheduler.store.claiming import limits
+from scheduler.store.claiming.limits import Permits
 from scheduler.store.recording import runs
 from scheduler.store.recording.runs import OwnedRun
+from scheduler.store.sessions.connections import concerns_rows
 from scheduler.telemetry import events
 from scheduler.untouched import time
 
@@ -82,18 +86,29 @@ class Start(Duty):
         shares = self.work.workload.shares((*free, *gated))
         if not shares:  # as for nearly all runs: it costs them nothing more
             return frozenset()
-        permits = limits.request_start(self.work.connection, node=self.work.identity.node, shares=shares)
+        permits = self._request(shares)
         granted = permits.granted if permits else frozenset()
         parked = permits.parked if permits else frozenset()
         undecided = [run for run in (*free, *gated) if run.id in shares and run.id not in granted | parked]
         if undecided:
             self._locked += undecided
-            self._locked_until = time.monotonic() + _UNDECIDED_SECONDS
+            self._locked_until = max(self._locked_until, time.monotonic() + _UNDECIDED_SECONDS)
         self.work.workload.note_limited(granted)
         self.work.workload.forget(parked)
         if parked:
             self.agenda.duty(Grant).within(_GRANT_SECONDS)
         return frozenset(shares) - granted
+
+    def _request(self, shares: Mapping[int, Share]) -> Permits | None:
+        """Ask for the runs of limited tasks. Whatever one of their rows makes it raise, the others start."""
+        try:
+            return limits.request_start(self.work.connection, node=self.work.identity.node, shares=shares)
+        except Exception as error:
+            if not concerns_rows(error):
+                raise
+            logger.warning(events.LIMITS_UNDECIDED, extra={"count": len(shares), "error": str(error)[:500]})
+            self._locked_until = time.monotonic() + _LOCKED_SECONDS
+            return None
 
     def _pass_the_gate(self, gated: list[OwnedRun]) -> list[OwnedRun]:
         """Return the runs that may begin. The others belong to another node by now, or are locked and tried again."""

@@ -19,7 +19,7 @@ from scheduler.core.triggers.budget import PLAN_STEPS, Budget
 from scheduler.errors import InvalidTrigger
 from scheduler.store.recording import rollups
 from scheduler.store.sessions.connections import Connection, Transaction, array, instants, texts
-from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def account(connection: Connection, *, windows: Sequence[int], node: str, now: d
 def _account(connection: Connection, windows: Sequence[int], *, node: str, now: datetime | None) -> int:
     entered: list[int] = []
     done: list[int] = []
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
         if not transaction.execute("try_lock", lock=_LOCK)[0][0]:
             return 0
         for window in _locked(transaction, windows, now=now):

@@ -25,14 +25,11 @@ from scheduler.store.jobs import definitions
 from scheduler.store.recording import rollups
 from scheduler.store.recording.runs import OwnedRun
 from scheduler.store.sessions.connections import Connection, Transaction, concerns_rows, instants, reason_columns, texts
-from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
 from scheduler.telemetry import events
 from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
-
-_QUICK_SECONDS = 0.2
-"""The longest wait of one job among many for rows that others have locked."""
 
 SLICE_SECONDS = 0.1
 """The longest time that one transaction plans. Edits of its jobs wait as long."""
@@ -94,8 +91,7 @@ class _Claiming:
     positions: Positions
 
     def claim(self, only: Sequence[str] | None) -> Claim:
-        lock_seconds = None if only is None else _QUICK_SECONDS
-        with self.connection.transaction(lock_seconds=lock_seconds) as transaction:
+        with self.connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
             rows = transaction.execute("claim_due_jobs", **self.due, only=None if only is None else list(only))
             if not rows:
                 return NOTHING

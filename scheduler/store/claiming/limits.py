@@ -13,6 +13,7 @@ from datetime import datetime
 
 from scheduler.core.tasks.limits import Grants, Head, Share, grant
 from scheduler.store.sessions.connections import Connection, Row, Transaction, array, texts
+from scheduler.store.sessions.halving import QUICK_SECONDS
 
 LOCK = 0x6F6C_735F_6C69
 """Deciding about limits."""
@@ -64,7 +65,7 @@ def request_start(
 
     Runs that somebody has locked are in neither set: ask again. ``None``: another node is deciding, ask again as well.
     """
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
         if not _is_alone(transaction):
             return None
         free = [run for (run,) in transaction.execute("lock_runs", runs=array(sorted(shares)))]
@@ -85,7 +86,7 @@ def request_start(
 
 def grant_waiting(connection: Connection, *, after: str = "", now: datetime | None = None) -> Granted | None:
     """Grant what waits and has room, lane by lane; ``None``: another node is deciding."""
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
         if not _is_alone(transaction):
             return None
         transaction.execute("forget_limited_runs", waiting=False)

@@ -7,7 +7,7 @@ from scheduler.store import database
 from scheduler.store.sessions.connections import Connection
 
 MOST_RUNS = 1000
-"""Runs that are attached together: some ten milliseconds."""
+"""Runs that are attached together at most: some ten milliseconds on an idle machine."""
 
 
 def begin(*, job: str) -> None:
@@ -16,11 +16,11 @@ def begin(*, job: str) -> None:
     RestoredJob.objects.get_or_create(job_key=job)
 
 
-def attach(connection: Connection) -> int:
+def attach(connection: Connection, *, limit: int = MOST_RUNS) -> int:
     """Attach some of the past runs of restored jobs and return their number."""
     attached = 0
     for (job,) in connection.execute("find_restored"):
-        found = len(connection.execute("attach_runs", job=job, limit=MOST_RUNS))
+        found = len(connection.execute("attach_runs", job=job, limit=limit))
         attached += found
         if not found:
             connection.execute("forget_restored", job=job)

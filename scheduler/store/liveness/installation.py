@@ -12,6 +12,7 @@ from scheduler.models import Installation
 from scheduler.store import database
 from scheduler.store.clock import database_now
 from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.halving import QUICK_SECONDS
 from scheduler.untouched import time
 
 _BATCH = 500
@@ -85,7 +86,7 @@ def compute_by(connection: Connection, *, tzdata: str, after: str = "") -> Resch
             return None
     jobs, ends_at = 0, time.monotonic() + _PASS_SECONDS
     while former and time.monotonic() < ends_at:
-        with connection.transaction() as transaction:
+        with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
             ((last, flagged),) = transaction.execute("reschedule_by_zone", after=after, limit=_BATCH)
         jobs += flagged
         if last is None:

@@ -49,6 +49,10 @@ class Outcome(NamedTuple):
     node: str = ""
     """The id under which the node began it. Empty: its present one."""
 
+    def __str__(self) -> str:
+        """Return the number of the run, for logs: what the run said may be long, and is not theirs."""
+        return str(self.run_id)
+
     @property
     def is_plain(self) -> bool:
         """Return whether it is a success without a result, a log or other details."""

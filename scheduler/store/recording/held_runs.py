@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from scheduler.store.sessions.connections import Connection, array, texts
+from scheduler.store.sessions.halving import QUICK_SECONDS
 from scheduler.untouched import time
 
 _MOST_JOBS = 200
@@ -62,7 +63,7 @@ class HeldRuns:
 def _release(connection: Connection, jobs: Sequence[str], now: datetime | None) -> int:
     released = 0
     for place in range(0, len(jobs), _MOST_JOBS):
-        with connection.transaction() as transaction:
+        with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
             wanted = texts(jobs[place : place + _MOST_JOBS])
             locked = [job_id for (job_id,) in transaction.execute("lock_jobs", jobs=wanted)]
             if locked:

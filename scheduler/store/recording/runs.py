@@ -20,7 +20,7 @@ from scheduler.store.sessions.connections import (
     array,
     concerns_rows,
 )
-from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
 from scheduler.telemetry import events
 from scheduler.untouched import json, time
 
@@ -98,7 +98,7 @@ def _take(connection: Connection, heads: Heads, given: dict[str, Any]) -> tuple[
     width = len(OwnedRun._fields)
     # What cannot be read is not taken. The start gate is what has to last, and its commit comes later: what a crash
     # before it forgets are runs that have not begun, or those of idempotent tasks.
-    with connection.transaction(is_lasting=False) as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS, is_lasting=False) as transaction:
         if is_whole and tracks.SEPARATOR not in given["executor"]:
             found = transaction.execute("take_runs", **given)
         else:
@@ -154,7 +154,7 @@ def start(
 
 
 def _start_unlocked(connection: Connection, runs: Sequence[int], *, node: str, now: datetime | None) -> Started:
-    with connection.transaction() as transaction:
+    with connection.transaction(lock_seconds=QUICK_SECONDS) as transaction:
         free = [run_id for (run_id,) in transaction.execute("lock_runs", runs=array(runs))]
         started = _started(transaction.execute("start_runs", runs=array(free), node=node, now=now))
     return Started(runs=started.runs, locked=frozenset(runs) - frozenset(free))

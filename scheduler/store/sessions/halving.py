@@ -20,6 +20,9 @@ from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
+QUICK_SECONDS = 0.2
+"""The longest wait of a node's loop for rows that others have locked: all due jobs of the node wait as long."""
+
 _MOST_SECONDS = 10.0
 """Limit of one pass: a server that is too slow for every row is not a fault of the rows."""
 

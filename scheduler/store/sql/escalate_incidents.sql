@@ -17,7 +17,7 @@ WITH chosen AS MATERIALIZED (
        AND incident.acknowledged_at IS NULL
        AND incident.escalated_at IS NULL
        AND coalesce(incident.snoozed_until, '-infinity') < now()
-       AND incident.opened_at <= now() - rule.escalate_after * interval '1 second'
+       AND incident.opened_at <= now() - greatest(0, least(rule.escalate_after, 1e9)) * interval '1 second'
        AND NOT EXISTS (SELECT 1
                          FROM scheduler_mute AS mute
                         WHERE mute.job_key = incident.job_key

@@ -12,7 +12,7 @@ WITH clock AS MATERIALIZED (
       FROM scheduler_rule AS rule
      CROSS JOIN clock
       JOIN django_apscheduler_djangojob AS parent
-        ON parent.next_run_time <= clock.now - rule.seconds * interval '1 second'
+        ON parent.next_run_time <= clock.now - greatest(0, least(rule.seconds, 1e9)) * interval '1 second'
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
      WHERE rule.enabled
        AND rule.kind = 'late'
@@ -23,7 +23,7 @@ WITH clock AS MATERIALIZED (
     SELECT rule.id, run.job_id, run.due_at, run.id
       FROM scheduler_rule AS rule
      CROSS JOIN clock
-      JOIN scheduler_run AS run ON run.due_at <= clock.now - rule.seconds * interval '1 second'
+      JOIN scheduler_run AS run ON run.due_at <= clock.now - greatest(0, least(rule.seconds, 1e9)) * interval '1 second'
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = run.job_id
      WHERE rule.enabled
        AND rule.kind = 'late'

@@ -41,7 +41,8 @@ SELECT chosen.name, head.run, head.priority, head.rate_key, head.rate_seconds, h
                 WHERE any_one.lane = chosen.name AND any_one.granted_at IS NULL
                 LIMIT 1) AS share
         CROSS JOIN LATERAL (
-              SELECT (SELECT extract(epoch FROM pace.next_at - clock.now)::float8
+              SELECT (SELECT extract(epoch FROM least(greatest(pace.next_at, clock.now), clock.now + interval '10 years')
+                                                - clock.now)::float8
                         FROM scheduler_rate_limit AS pace
                        WHERE pace.key = share.rate_key) AS wait_seconds,
                      (SELECT count(*)
@@ -58,7 +59,9 @@ SELECT chosen.name, head.run, head.priority, head.rate_key, head.rate_seconds, h
                  AND coalesce(room.wait_seconds, 0) <= %(horizon)s
                  AND (share.concurrency_key = '' OR room.active < share.concurrency_most)
                ORDER BY limited.priority DESC, limited.run
-               LIMIT least(%(most)s,
+               -- More may be active than a limit allows that was lowered, and any number may stand in a row.
+               LIMIT greatest(0, least(%(most)s,
                            CASE WHEN share.concurrency_key <> '' THEN share.concurrency_most - room.active END,
-                           CASE WHEN share.rate_key <> '' THEN ceil(%(horizon)s / share.rate_seconds)::bigint + 1 END)
+                           CASE WHEN share.rate_key <> ''
+                                THEN least(ceil(%(horizon)s / greatest(share.rate_seconds, 1e-6)), 1e9)::bigint + 1 END))
               ) AS waiting) AS head ON true

@@ -16,11 +16,11 @@ SELECT rule.id, job.djangojob_ptr_id, rule.seconds, NULL::bigint, '{}'
    AND rule.kind = 'silent'
    AND rule.id = coalesce(%(rule)s::bigint, rule.id)
    AND greatest(job.created_at, CASE WHEN job.state = 'active' THEN job.state_changed_at END)
-       <= clock.now - rule.seconds * interval '1 second'
+       <= clock.now - greatest(0, least(rule.seconds, 1e9)) * interval '1 second'
    AND scheduler_rule_watches(rule, job.djangojob_ptr_id, job.task, job.tags::text[], job.queue)
    AND NOT EXISTS (SELECT 1
                      FROM scheduler_run AS run
                     WHERE run.job_id = job.djangojob_ptr_id
-                      AND run.scheduled_at > clock.now - rule.seconds * interval '1 second' - interval '1 day'
-                      AND run.finished_at > clock.now - rule.seconds * interval '1 second'
+                      AND run.scheduled_at > clock.now - greatest(0, least(rule.seconds, 1e9)) * interval '1 second' - interval '1 day'
+                      AND run.finished_at > clock.now - greatest(0, least(rule.seconds, 1e9)) * interval '1 second'
                       AND run.state = 'succeeded')

@@ -11,34 +11,34 @@ WITH gone AS (
        AND NOT EXISTS (SELECT 1 FROM scheduler_node AS node WHERE node.id = counter.node)
     RETURNING counter.*
 ), slots AS (
-    SELECT gone.task, gone.state, 'run' AS kind, bucket.place, sum(bucket.runs)::bigint AS runs
+    SELECT gone.task, gone.state, 'run' AS kind, bucket.place, least(sum(greatest(bucket.runs, 0)), 9223372036854775807)::bigint AS runs
       FROM gone
      CROSS JOIN LATERAL unnest(gone.run_buckets) WITH ORDINALITY AS bucket (runs, place)
      GROUP BY gone.task, gone.state, bucket.place
      UNION ALL
-    SELECT gone.task, gone.state, 'lag', bucket.place, sum(bucket.runs)::bigint
+    SELECT gone.task, gone.state, 'lag', bucket.place, least(sum(greatest(bucket.runs, 0)), 9223372036854775807)::bigint
       FROM gone
      CROSS JOIN LATERAL unnest(gone.lag_buckets) WITH ORDINALITY AS bucket (runs, place)
      GROUP BY gone.task, gone.state, bucket.place
 )
 INSERT INTO scheduler_counter AS counter (
        node, task, state, runs, run_seconds, run_buckets, lag_seconds, lag_buckets)
-SELECT '00000000-0000-0000-0000-000000000000', gone.task, gone.state, sum(gone.runs), sum(gone.run_seconds),
+SELECT '00000000-0000-0000-0000-000000000000', gone.task, gone.state, least(sum(gone.runs), 9223372036854775807), sum(least(gone.run_seconds, 1e300)),
        (SELECT array_agg(slots.runs ORDER BY slots.place)
           FROM slots WHERE slots.task = gone.task AND slots.state = gone.state AND slots.kind = 'run'),
-       sum(gone.lag_seconds),
+       sum(least(gone.lag_seconds, 1e300)),
        (SELECT array_agg(slots.runs ORDER BY slots.place)
           FROM slots WHERE slots.task = gone.task AND slots.state = gone.state AND slots.kind = 'lag')
   FROM gone
  GROUP BY gone.task, gone.state
     ON CONFLICT (node, task, state) DO UPDATE
-   SET runs = counter.runs + excluded.runs,
-       run_seconds = counter.run_seconds + excluded.run_seconds,
-       lag_seconds = counter.lag_seconds + excluded.lag_seconds,
-       run_buckets = ARRAY(SELECT one + other
+   SET runs = least(counter.runs, 9223372036854775807 - excluded.runs) + excluded.runs,
+       run_seconds = least(counter.run_seconds, 1e300) + least(excluded.run_seconds, 1e300),
+       lag_seconds = least(counter.lag_seconds, 1e300) + least(excluded.lag_seconds, 1e300),
+       run_buckets = ARRAY(SELECT least(coalesce(one, 0), 9223372036854775807 - coalesce(other, 0)) + coalesce(other, 0)
                              FROM unnest(counter.run_buckets, excluded.run_buckets)
                                   WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place),
-       lag_buckets = ARRAY(SELECT one + other
+       lag_buckets = ARRAY(SELECT least(coalesce(one, 0), 9223372036854775807 - coalesce(other, 0)) + coalesce(other, 0)
                              FROM unnest(counter.lag_buckets, excluded.lag_buckets)
                                   WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place)
 RETURNING 1

@@ -12,10 +12,10 @@ WITH old AS (
     RETURNING counter.queue, counter.runs
 )
 INSERT INTO scheduler_queuecounter AS counter (node, queue, since, runs)
-SELECT '00000000-0000-0000-0000-000000000000', old.queue, 'epoch', sum(old.runs)
+SELECT '00000000-0000-0000-0000-000000000000', old.queue, 'epoch', least(sum(old.runs), 9223372036854775807)
   FROM old
  GROUP BY old.queue
  ORDER BY old.queue
     ON CONFLICT (node, queue, since) DO UPDATE
-   SET runs = counter.runs + excluded.runs
+   SET runs = least(counter.runs, 9223372036854775807 - excluded.runs) + excluded.runs
 RETURNING 1

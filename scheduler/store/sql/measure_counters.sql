@@ -7,20 +7,20 @@
 
 SELECT sums.task, sums.state, sums.runs, sums.run_seconds,
        (SELECT array_agg(bucket.runs ORDER BY bucket.place)
-          FROM (SELECT part.place, sum(part.runs)::bigint AS runs
+          FROM (SELECT part.place, least(sum(part.runs), 9223372036854775807)::bigint AS runs
                   FROM scheduler_counter AS counter
                  CROSS JOIN unnest(counter.run_buckets) WITH ORDINALITY AS part (runs, place)
                  WHERE counter.task = sums.task AND counter.state = sums.state
                  GROUP BY part.place) AS bucket),
        sums.lag_seconds,
        (SELECT array_agg(bucket.runs ORDER BY bucket.place)
-          FROM (SELECT part.place, sum(part.runs)::bigint AS runs
+          FROM (SELECT part.place, least(sum(part.runs), 9223372036854775807)::bigint AS runs
                   FROM scheduler_counter AS counter
                  CROSS JOIN unnest(counter.lag_buckets) WITH ORDINALITY AS part (runs, place)
                  WHERE counter.task = sums.task AND counter.state = sums.state
                  GROUP BY part.place) AS bucket)
-  FROM (SELECT counter.task, counter.state, sum(counter.runs)::bigint AS runs,
-               sum(counter.run_seconds)::float8 AS run_seconds, sum(counter.lag_seconds)::float8 AS lag_seconds
+  FROM (SELECT counter.task, counter.state, least(sum(counter.runs), 9223372036854775807)::bigint AS runs,
+               sum(least(counter.run_seconds, 1e300)) AS run_seconds, sum(least(counter.lag_seconds, 1e300)) AS lag_seconds
           FROM scheduler_counter AS counter
          GROUP BY counter.task, counter.state) AS sums
  ORDER BY sums.task, sums.state

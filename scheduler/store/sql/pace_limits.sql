@@ -6,6 +6,6 @@
 -- Index:   the primary key
 
 INSERT INTO scheduler_rate_limit (key, next_at)
-SELECT pace.key, coalesce(%(now)s::timestamptz, now()) + pace.seconds * interval '1 second'
+SELECT pace.key, coalesce(%(now)s::timestamptz, now()) + least(pace.seconds, 1e8) * interval '1 second'
   FROM unnest(%(keys)s::text[], %(seconds)s::float8[]) AS pace (key, seconds)
     ON CONFLICT (key) DO UPDATE SET next_at = excluded.next_at

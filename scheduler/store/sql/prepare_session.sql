@@ -14,6 +14,10 @@ SELECT set_config('timezone', 'UTC', false),
        set_config('default_transaction_deferrable', 'off', false),
        -- What somebody else has locked for longer is passed by. Transactions set limits of their own.
        set_config('lock_timeout', '200ms', false),
+       -- A session that waits for hints says nothing. PostgreSQL 13 knows no such limit.
+       CASE WHEN current_setting('idle_session_timeout', true) <> '0'
+       THEN set_config('idle_session_timeout', '0', false)
+       END,
        -- Without the triggers no edit would wake a node, and no history would be kept.
        CASE WHEN current_setting('session_replication_role') <> 'origin'
        THEN set_config('session_replication_role', 'origin', false)

@@ -10,10 +10,10 @@ SELECT count(*)
           FROM scheduler_rollup AS rollup
           JOIN scheduler_job AS job ON job.djangojob_ptr_id = rollup.job_key
          WHERE rollup.hour >= now() - %(days)s * interval '1 day'
-           AND rollup.missed + rollup.skipped - rollup.left_out > 0
+           AND rollup.missed::bigint + rollup.skipped - rollup.left_out > 0
            AND (%(scope)s = 'everything' OR %(scope)s = 'job' AND job.djangojob_ptr_id = %(target)s
         OR %(scope)s = 'task' AND job.task = %(target)s OR %(scope)s = 'queue' AND job.queue = %(target)s
         OR %(scope)s = 'tag' AND %(target)s = ANY(job.tags))
          GROUP BY rollup.job_key,
                   floor(date_part('epoch', rollup.hour) / greatest(%(seconds)s::float8, 3600))
-        HAVING sum(rollup.missed + rollup.skipped - rollup.left_out) > %(threshold)s) AS windows
+        HAVING sum(rollup.missed::bigint + rollup.skipped - rollup.left_out) > %(threshold)s) AS windows

@@ -28,8 +28,8 @@ WITH due AS MATERIALIZED (
        FOR UPDATE OF incident SKIP LOCKED
 ), announced AS (
     UPDATE scheduler_incident AS incident
-       SET reminders = incident.reminders + 1,
-           remind_at = now() + (%(delays)s::float8[])[least(incident.reminders + 2, cardinality(%(delays)s::float8[]))]
+       SET reminders = least(incident.reminders, 2147483646) + 1,
+           remind_at = now() + (%(delays)s::float8[])[least(least(incident.reminders, 1000) + 2, cardinality(%(delays)s::float8[]))]
                                * interval '1 second'
       FROM chosen
      WHERE incident.id = chosen.id

@@ -5,8 +5,8 @@
 --          last statement of that transaction, so that nodes wait for each other briefly and never in a circle.
 -- Params:  runs bigint[]; node uuid; run_bounds and lag_bounds float8[], ascending
 -- Rows:    none
--- Bounds:  sums stay at what their column holds; times that are odd (before all dates, infinite) make the statement fail:
---          then they are left out by the caller
+-- Bounds:  sums stay at what their column holds, whatever the row has already. Times of a run that are odd (before all
+--          dates, infinite) make the statement fail: then they are left out by the caller
 -- Speed:   date_part and date_bin cost half and a quarter of extract, which is numeric, and of date_trunc in a zone
 -- Index:   the primary keys; scheduler_counter_once_per_node_task_state, scheduler_queuecounter_once
 
@@ -46,13 +46,13 @@ WITH ended AS MATERIALIZED (
              GROUP BY placed.task, placed.state) AS tally
      ORDER BY tally.task, tally.state
         ON CONFLICT (node, task, state) DO UPDATE
-       SET runs = counter.runs + excluded.runs,
-           run_seconds = counter.run_seconds + excluded.run_seconds,
-           lag_seconds = counter.lag_seconds + excluded.lag_seconds,
-           run_buckets = ARRAY(SELECT one + other
+       SET runs = least(counter.runs, 9223372036854775807 - excluded.runs) + excluded.runs,
+           run_seconds = least(counter.run_seconds, 1e300) + least(excluded.run_seconds, 1e300),
+           lag_seconds = least(counter.lag_seconds, 1e300) + least(excluded.lag_seconds, 1e300),
+           run_buckets = ARRAY(SELECT least(coalesce(one, 0), 9223372036854775807 - coalesce(other, 0)) + coalesce(other, 0)
                                  FROM unnest(counter.run_buckets, excluded.run_buckets)
                                       WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place),
-           lag_buckets = ARRAY(SELECT one + other
+           lag_buckets = ARRAY(SELECT least(coalesce(one, 0), 9223372036854775807 - coalesce(other, 0)) + coalesce(other, 0)
                                  FROM unnest(counter.lag_buckets, excluded.lag_buckets)
                                       WITH ORDINALITY AS pair (one, other, place) ORDER BY pair.place)
 ), counted_by_queue AS (
@@ -63,7 +63,7 @@ WITH ended AS MATERIALIZED (
      GROUP BY 2, 3
      ORDER BY 2, 3
         ON CONFLICT (node, queue, since) DO UPDATE
-       SET runs = counter.runs + excluded.runs
+       SET runs = least(counter.runs, 9223372036854775807 - excluded.runs) + excluded.runs
 )
 INSERT INTO scheduler_rollup AS rollup (
        job_key, hour, succeeded, failed, timed_out, cancelled, interrupted, missed, skipped, left_out,
@@ -91,5 +91,5 @@ SELECT ended.job_key, date_bin('1 hour', ended.finished_at, 'epoch'),
        missed = least(rollup.missed::bigint + excluded.missed, 2147483647),
        skipped = least(rollup.skipped::bigint + excluded.skipped, 2147483647),
        left_out = least(rollup.left_out::bigint + excluded.left_out, 2147483647),
-       run_seconds = rollup.run_seconds + excluded.run_seconds,
+       run_seconds = least(rollup.run_seconds, 1e300) + least(excluded.run_seconds, 1e300),
        last_finished_at = greatest(rollup.last_finished_at, excluded.last_finished_at)

@@ -34,8 +34,10 @@ WITH told AS MATERIALIZED (
        AND worker.drained_at IS NULL
        AND worker.kind = split_part(repeated.executor, ':', 1)
        AND worker.queues @> to_jsonb(split_part(repeated.executor, ':', 2))
-     CROSS JOIN LATERAL (SELECT sum(pool.places::int) AS number
-                           FROM jsonb_each_text(worker.executors) AS pool (name, places)) AS place
+     CROSS JOIN LATERAL (SELECT sum(CASE WHEN pool.places ~ '^[0-9]{1,6}$' THEN pool.places::int END) AS number
+                           FROM jsonb_each_text(CASE jsonb_typeof(worker.executors)
+                                                WHEN 'object' THEN worker.executors ELSE '{}' END)
+                             AS pool (name, places)) AS place
      CROSS JOIN LATERAL (SELECT count(*) AS number
                            FROM scheduler_run AS active
                           WHERE active.node = worker.id AND active.finished_at IS NULL) AS busy

@@ -34,6 +34,20 @@ def two(transactional_db: None) -> Iterator[tuple[Node, Node]]:
         node.stop(grace_seconds=0)
 
 
+@pytest.fixture
+def refused(transactional_db: None) -> Iterator[None]:
+    """The database refuses every decision about limits."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION tests_refuse() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE data_exception USING MESSAGE = 'not this one'; END $$;"
+            " CREATE TRIGGER tests_refuse BEFORE INSERT ON scheduler_limited_run"
+            " FOR EACH ROW EXECUTE FUNCTION tests_refuse()"
+        )
+        yield
+        cursor.execute("DROP FUNCTION tests_refuse CASCADE")
+
+
 def due(id: str, *, task: str, **changes: Any) -> None:
     add_job(id, due_at=timezone.now() - timedelta(seconds=1), task=task, **changes)
 
@@ -86,6 +100,28 @@ class TestAConcurrency:
         work(*two, until=Run.objects.filter(job_id="free", state=RunState.SUCCEEDED).exists)
 
         assert Run.objects.filter(reason_code="waits_for_limit").count() == 4
+
+    def test_that_was_lowered_waits_until_enough_have_ended(self, two: tuple[Node, Node]) -> None:
+        runs = occupy(5)  # by the release before, which allowed more than two
+        due("job", task="sample.crowded", kwargs={"host": "a.example"})
+        due("free", task="sample.nothing")
+
+        work(*two, until=Run.objects.filter(job_id="free", state=RunState.SUCCEEDED).exists)
+        assert Run.objects.get(job_id="job").reason_code == "waits_for_limit"
+        ended_runs = Run.objects.filter(pk__in=[run.pk for run in runs[:4]])
+        ended_runs.update(state=RunState.INTERRUPTED, finished_at=timezone.now())
+
+        work(*two, until=Run.objects.filter(job_id="job", state=RunState.SUCCEEDED).exists)
+
+    def test_that_cannot_be_decided_about_stops_no_run_without_a_limit(
+        self, two: tuple[Node, Node], refused: None
+    ) -> None:
+        due("job", task="sample.crowded", kwargs={"host": "a.example"}, priority=10)
+        due("free", task="sample.nothing")
+
+        work(*two, until=Run.objects.filter(job_id="free", state=RunState.SUCCEEDED).exists)
+
+        assert Run.objects.get(job_id="job").state == RunState.QUEUED
 
     def test_goes_by_priority(self, two: tuple[Node, Node]) -> None:
         first, _second = occupy(2)

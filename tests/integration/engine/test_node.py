@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -15,15 +16,18 @@ from scheduler import conf
 from scheduler.core.states import NodeState, RunState
 from scheduler.engine.duties import Reconcile, claim, inspection
 from scheduler.engine.duties.account import Account
+from scheduler.engine.duties.release import Release
+from scheduler.engine.duties.resume import Resume
 from scheduler.engine.node import Node
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.threads import ThreadPool
+from scheduler.models import Job, Run
 from scheduler.models import Node as NodeRow
-from scheduler.models import Run
 from scheduler.store.claiming import claims
 from scheduler.store.cleaning import removals
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.halving import QUICK_SECONDS
 from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint
 from scheduler.telemetry import events
 from tests.ledger import HOUR, SECOND, add_job, add_run
@@ -244,7 +248,7 @@ class TestABacklog:
 class TestALargeDeletion:
     def test_goes_on_where_there_is_no_other_work(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         detached = [1000] * 5
-        monkeypatch.setattr(removals, "detach", lambda _: detached.pop() if detached else 0)
+        monkeypatch.setattr(removals, "detach", lambda _, **__: detached.pop() if detached else 0)
         node = start()
         account = node.loop.duty(Account)
 
@@ -383,3 +387,33 @@ class TestTheSessionOfTheTick:
         work(node, until=all_succeeded(1))
 
         assert Run.objects.count() == 1
+
+
+class TestThePasses:
+    def test_wait_briefly_for_rows_that_others_have_locked(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        """All that is due on this node waits as long. Other threads may wait longer."""
+        waits: list[float | None] = []
+        original = Connection.transaction
+
+        def transaction(connection: Connection, *, lock_seconds: float | None = None, is_lasting: bool = True) -> Any:
+            if threading.current_thread() is threading.main_thread():
+                waits.append(lock_seconds)
+            return original(connection, lock_seconds=lock_seconds, is_lasting=is_lasting)
+
+        node = start()
+        monkeypatch.setattr(Connection, "transaction", transaction)
+        due("plain")
+        due("limited", task="sample.crowded", kwargs={"host": "example.org"})
+        due("to-inspect", needs_inspection=True)
+        due("skips", max_instances=1)
+        add_run(Job.objects.defer("job_state").get(pk="skips"), state=RunState.RUNNING)
+        add_job("paused", due_at=None, task="sample.nothing", state="paused", paused_until=timezone.now() - SECOND)
+        add_run(add_job("holds", due_at=None, task="sample.nothing"), held=True)
+
+        work(node, until=all_succeeded(3))
+        for duty in (Account, inspection.Inspect, Release, Resume):
+            node.loop.ask(duty)
+            node.run_once()
+
+        assert waits
+        assert all(seconds is not None and seconds <= QUICK_SECONDS for seconds in waits), waits

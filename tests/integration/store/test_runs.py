@@ -5,10 +5,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import transaction
 
 from scheduler.core.states import RunState
-from scheduler.models import Run
-from scheduler.store.recording import finishing, runs
+from scheduler.models import Rollup, Run
+from scheduler.store.recording import enqueued, finishing, runs
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.held_runs import HeldRuns
 from scheduler.store.sessions.connections import Connection
@@ -258,6 +259,20 @@ class TestReleaseHeld:
 
             assert release(other) == 0
         assert release(other) == 1
+
+
+class TestExpire:
+    def test_does_not_wait_for_a_roll_up_that_somebody_has_locked(self, session: Connection, node: str) -> None:
+        run = add_run(add_job(), expires_at=NOON)
+        Rollup.objects.create(job_key="job", hour=NOON, last_finished_at=NOON)
+
+        with transaction.atomic():
+            assert list(Rollup.objects.select_for_update())
+            missed = enqueued.expire(session, node=node, now=NOON + SECOND)
+
+        assert [ended.id for ended in missed] == [run.pk]
+        run.refresh_from_db()
+        assert run.state == RunState.MISSED
 
 
 class TestNextDue:

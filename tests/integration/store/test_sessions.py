@@ -26,6 +26,7 @@ ODD_DEFAULTS = {
     "synchronous_commit": "off",
     "intervalstyle": "sql_standard",
     "bytea_output": "escape",
+    "idle_session_timeout": "1h",
 }
 """What a server, a database or a role may have set, and the statements do not work with."""
 
@@ -39,6 +40,7 @@ EXPECTED = {
     "extra_float_digits": "1",
     "standard_conforming_strings": "on",
     "synchronous_commit": "on",
+    "idle_session_timeout": "0",
 }
 
 

@@ -20,7 +20,7 @@ _MAX_RECOVERIES = 3
 _EXPECTED_IN_SERVER_LOG = re.compile(
     r"terminating connection|the database system is|canceling statement due to|could not receive data|"
     r"unexpected EOF|connection to client lost|could not send data|idle-in-transaction timeout|broken pipe|"
-    r"lock timeout"
+    r"lock timeout|\bchaos: "
 )
 
 _STARTS_A_CHILD = re.compile(r"multiprocessing/spawn\.py|billiard/process\.py")

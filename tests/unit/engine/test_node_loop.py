@@ -137,6 +137,17 @@ class TestADutyThatFails:
 
         assert loop.duty(Failing).calls == 1
 
+    def test_does_not_keep_the_others_from_being_done(self) -> None:
+        class Broken(Failing):
+            fault = ValueError("a row that nobody expected")
+
+        loop = loop_of(Broken, Hourly)
+
+        with pytest.raises(ValueError, match="a row that nobody expected"):
+            loop.run()
+
+        assert loop.duty(Hourly).calls == 1
+
     def test_has_memory_compared_with_the_database_in_the_next_pass(self) -> None:
         loop = loop_of(Failing)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.scenarios.chaos.oracle import Verdict
-from tests.scenarios.chaos.world import World
+from tests.scenarios.chaos.world import PREPARED, World
 
 Progress = Callable[[str], None]
 
@@ -37,6 +38,15 @@ def percentiles(values: Sequence[float], *, digits: int = 3) -> dict[str, float]
         return round(ordered[min(len(ordered) - 1, int(share * len(ordered)))], digits)
 
     return {"count": len(ordered), "p50": at(0.5), "p99": at(0.99), "max": round(ordered[-1], digits)}
+
+
+def too_late(what: str, *, seconds: float, most: float) -> list[str]:
+    """
+    Return the failure that something was later than it may be, if it was.
+
+    Not in the test suite: it runs on machines of any speed, beside anything.
+    """
+    return [f"{what}: {seconds} s, at most {most} s"] if seconds > most and PREPARED not in os.environ else []
 
 
 def lateness(world: World) -> dict[str, float]:

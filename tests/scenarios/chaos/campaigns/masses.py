@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.scenarios.chaos import load
-from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos.campaigns import Progress, Report, percentiles, too_late
 from tests.scenarios.chaos.load import Spec
 from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.world import World
@@ -68,7 +68,7 @@ def _beside_healthy_jobs(world: World, sizes: dict[str, int], tell: Progress) ->
     for name, size in sizes.items():
         found = figures[name] = ways[name](world, size)
         tell(f"{name.replace('_', ' ')}: {size:,}, after {found['done_after_seconds']:,} s")
-        failures += [f"healthy jobs were late beside {name}"] if found["p99"] > _LATE_SECONDS else []
+        failures += too_late(f"healthy jobs were late beside {name}", seconds=found["p99"], most=_LATE_SECONDS)
         failures += [f"not done in time: {name}"] if found["left"] else []
     verdict = judge(world, specs, until=world.settle(specs))
     failures += [f"{node.output.name} ended" for node in nodes if not node.is_alive]

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 import psycopg2
 
 from tests.scenarios.chaos import load
-from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos.campaigns import Progress, Report, percentiles, too_late
 from tests.scenarios.chaos.load import Spec
 from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.world import World
+from tests.waiting import wait_until
 
 _LATE_SECONDS = 1.0
 """What any of this may cost a healthy job of one second, at the 99th percentile."""
@@ -40,6 +40,18 @@ _ODD_RUNS = (
 )
 
 
+_REFUSE_RUNS = """
+CREATE FUNCTION chaos_refuse() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE check_violation USING MESSAGE = 'chaos: no runs of ' || NEW.job_key; END $$;
+CREATE TRIGGER chaos_refuse BEFORE INSERT ON scheduler_run
+    FOR EACH ROW WHEN (NEW.job_key LIKE 'refused-%') EXECUTE FUNCTION chaos_refuse()
+"""
+"""A trigger of somebody else, which makes each claim fail that has one of these jobs."""
+
+_LOCKED_SECONDS = 4.0
+_LONGEST_SECONDS = 60.0
+
+
 def odd(world: World, cycles: int, tell: Progress) -> Report:
     """Do one odd thing after the other beside healthy jobs on two nodes. ``cycles``: how many."""
     from scheduler.services import jobs
@@ -49,6 +61,7 @@ def odd(world: World, cycles: int, tell: Progress) -> Report:
     jobs.create(id="odd", task="chaos.work", trigger={"type": "interval", "seconds": 1}, misfire_grace_time=None)
     every = {"type": "interval", "seconds": 1}
     jobs.create(id="locked", task="chaos.work", trigger=every, kwargs={"seconds": 0.7})
+    world.query(_REFUSE_RUNS)
     nodes = [world.launch() for _ in range(2)]
     for node in nodes:
         world.started(node)
@@ -63,6 +76,9 @@ def odd(world: World, cycles: int, tell: Progress) -> Report:
         _odd_job,
         _odd_run,
         _odd_run_of_a_lost_node,
+        _refused_job,
+        _odd_enqueued_run,
+        _locked_rollup,
     )
     done: dict[str, int] = {}
     for cycle in range(cycles):
@@ -90,14 +106,15 @@ def odd(world: World, cycles: int, tell: Progress) -> Report:
         until,
     )[0][0]
     failures = [f"{node.output.name} ended" for node in nodes if not node.is_alive]
-    failures += ["a healthy job was late"] if late["p99"] > _LATE_SECONDS else []
+    failures += too_late("a healthy job was late", seconds=late["p99"], most=_LATE_SECONDS)
+    halved = {name: world.logged(f"scheduler.row.{name}") for name in ("set_apart", "passed_by")}
+    failures += [f"no row was {name}" for name, count in halved.items() if cycles >= len(things) and not count]
     return Report(
         done=done,
         figures={
             "healthy_fire_times_not_run": skipped,
             "healthy_late_seconds": late,
-            "rows_set_apart": world.logged("scheduler.row.set_apart"),
-            "rows_passed_by": world.logged("scheduler.row.passed_by"),
+            **{f"rows_{name}": count for name, count in halved.items()},
         },
         verdict=verdict,
         failures=failures,
@@ -150,6 +167,42 @@ def _odd_run_of_a_lost_node(world: World) -> str:
         " WHERE id = (SELECT max(id) FROM scheduler_run WHERE job_key = 'odd') AND state = 'queued'",
     )
     return "odd runs of lost nodes"
+
+
+def _refused_job(world: World) -> str:
+    """Write a job whose runs a trigger refuses."""
+    from scheduler.services import jobs
+
+    name = f"refused-{world.chance.randrange(10**9)}"
+    jobs.create(id=name, task="chaos.work", trigger={"type": "interval", "seconds": 1})
+    broken = "SELECT 1 FROM scheduler_job WHERE name = %s AND state = 'broken'"
+    wait_until(lambda: world.query(broken, name), _LONGEST_SECONDS, every=0.2)
+    return "refused jobs"
+
+
+def _odd_enqueued_run(world: World) -> str:
+    """Enqueue a run that fails and whose policy for that cannot be read."""
+    world.query(
+        "INSERT INTO scheduler_run (public_id, job_key, job_name, task, args, kwargs, policies, scheduled_at, due_at,"
+        " kind, attempt, state, reason, executor, priority, held, coalesced, requested_by, created_at, traceback, log)"
+        " VALUES (gen_random_uuid(), '/chaos.fail', 'chaos.fail', 'chaos.fail', '[]', '{}',"
+        """ '{"max_retries": "chaos: many"}', now(), now(), 'enqueued', 1, 'queued', '', 'default@default', 0, false,"""
+        " 0, '', now(), '', '')"
+    )
+    waiting = "SELECT 1 FROM scheduler_run WHERE task = 'chaos.fail' AND finished_at IS NULL"
+    wait_until(lambda: not world.query(waiting), _LONGEST_SECONDS, every=0.2)
+    return "odd enqueued runs"
+
+
+def _locked_rollup(world: World) -> str:
+    """Keep the roll-up locked in which the runs of one job are counted."""
+    before = world.logged("scheduler.row.passed_by")
+    _hold(
+        world,
+        "SELECT 1 FROM scheduler_rollup WHERE job_key = 'locked' FOR UPDATE",
+        until=lambda: world.logged("scheduler.row.passed_by") > before,
+    )
+    return "locked roll-ups"
 
 
 def _flood(world: World) -> str:
@@ -212,13 +265,14 @@ def _try(world: World, sql: str, *parameters: str) -> None:
         print(f"refused: {str(error).splitlines()[0]}", flush=True)
 
 
-def _hold(world: World, sql: str) -> None:
+def _hold(world: World, sql: str, *, until: Callable[[], bool] = lambda: True) -> None:
+    """Keep rows locked for some seconds, and on until the condition holds."""
     connection = psycopg2.connect(world.url)
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql)
-            ends_at = time.monotonic() + timedelta(seconds=4).total_seconds()
-            while time.monotonic() < ends_at:
+            began = time.monotonic()
+            while (held := time.monotonic() - began) < _LOCKED_SECONDS or (held < _LONGEST_SECONDS and not until()):
                 world.wait(0.5)
     finally:
         connection.rollback()
