@@ -71,7 +71,7 @@ def write(
     now: datetime | None = None,
 ) -> dict[int, OwnedRun]:
     """
-    Insert rows of these jobs and return those that were written, by place from 0. Those that the ledger had are left out.
+    Insert rows of these jobs and return those that were written, by place from 0. It leaves out what the ledger had.
 
     ``delays``: seconds until each may start. ``owned``: which of them are the node's own.
     """
