@@ -1,7 +1,7 @@
 # The commands of this project. "make" alone lists them.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := words
-.PHONY: words install run check format lint types imports migrations texts openapi pictures tables deploy-check unit test thorough matrix package ci bench clean
+.PHONY: words install run check format lint types imports migrations texts openapi pictures tables deploy-check unit test campaigns thorough matrix package ci bench clean
 
 words: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -55,11 +55,15 @@ deploy-check: install ## check the settings as in production
 unit: install ## run the tests that need no database
 	$(PYTHON) -m pytest tests/unit
 
-test: install ## run all tests
+test: install ## run all tests but the campaigns
 	$(PYTHON) -m pytest
 
+campaigns: install ## run a piece of each campaign, in which processes are killed, and the quick benchmarks
+	$(PYTHON) -m pytest -m campaign tests/scenarios
+
 thorough: install ## run the generated tests with many more examples, which takes long
-	OPENAPI_EXAMPLES=50 DECLARED_SEQUENCES=500 ODD_ROWS=1 ZONES=all $(PYTHON) -m pytest tests/contract/test_openapi.py \
+	OPENAPI_EXAMPLES=50 DECLARED_SEQUENCES=500 EVERY_LOOK=1 ODD_ROWS=1 ZONES=all $(PYTHON) -m pytest \
+		tests/browser/test_every_page.py tests/contract/test_openapi.py \
 		tests/integration/services/test_declarations_never_lose_an_edit.py tests/integration/test_odd_rows.py \
 		tests/unit/triggers/test_all_zones.py
 

@@ -140,4 +140,4 @@ def follow_the_readme(session: nox.Session, pythons: list[Path]) -> None:
     """Run the tests of bare projects with the development tools that run nox."""
     environment = {"OWN_PROJECT_PYTHONS": os.pathsep.join(map(str, pythons))}
     tests = ("tests/scenarios/test_a_project_of_ones_own.py", "tests/scenarios/test_the_testing_page.py")
-    session.run(sys.executable, "-m", "pytest", *tests, *session.posargs, env=environment, external=True)
+    session.run(sys.executable, "-m", "pytest", "-m", "", *tests, *session.posargs, env=environment, external=True)

@@ -65,7 +65,7 @@ class Broker(ABC):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        wait_until(self._answers, 60, every=0.1)
+        wait_until(self._answers, every=0.1)
 
     def stop(self) -> None:
         """In order."""
@@ -107,7 +107,7 @@ class Broker(ABC):
         process, self._process = self._process, None
         assert process is not None
         os.killpg(process.pid, number)
-        process.wait(30)
+        process.wait(120)
 
     @abstractmethod
     def _answers(self) -> bool: ...
@@ -140,7 +140,7 @@ class Valkey(Broker):
             return False
 
     def _ask(self, command: str) -> str:
-        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(f"{command}\r\n".encode())
             return connection.makefile().readline().strip()
 
@@ -197,16 +197,18 @@ class RabbitMQ(Broker):
     def _channel(self) -> Iterator[Any]:
         import amqp
 
-        with amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=2) as connection:
+        with amqp.Connection(f"127.0.0.1:{self.port}", connect_timeout=60) as connection:
             yield connection.channel()
 
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self.directory / "log").read_text(errors="replace")
+        import amqp
+
         try:
             with self._channel():
                 return True
-        except OSError:
+        except (OSError, amqp.AMQPError):  # it listens before it answers
             return False
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.test import TransactionTestCase
 from django.utils import translation
+from hypothesis import HealthCheck, settings
 
 from scheduler.contrib.pytest_plugin import _scheduler_reset as _scheduler_reset
 from scheduler.contrib.pytest_plugin import scheduler_eager as scheduler_eager
@@ -20,6 +21,10 @@ sys.dont_write_bytecode = False
 
 # Collecting makes a million objects that stay: they are not searched for garbage again and again.
 gc.disable()
+
+# How long an example takes to be made says something about the machine. Elsewhere than in CI that would be a failure.
+settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 LONG = "tests/scenarios/"
 """Tests of this folder take seconds to minutes, and have databases of their own."""

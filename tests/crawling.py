@@ -14,6 +14,9 @@ from django.test import Client
 WORDS = frozenset({"aria-label", "title", "placeholder", "alt", "lang", "dir", "content", "data-label"})
 """Attributes that a person reads, or hears."""
 
+_OF_ONE = re.compile(r"(?<=/queue/task/)[^/]+|\d+|[0-9a-f-]{36}")
+"""The parts of a path that name one row, or one task."""
+
 
 @dataclass(kw_only=True)
 class Page(HTMLParser):
@@ -54,8 +57,8 @@ def crawl(client: Client, *, start: str, most: int = 400) -> dict[str, Any]:
             if path is None or parts.netloc or "logout" in path or not path.startswith((start, "/admin/")):
                 continue
             target = f"{path or urlsplit(address).path}{'?' + parts.query if parts.query else ''}"
-            # One page of each kind: lists have endless combinations of filters.
-            kind = re.sub(r"\d+|[0-9a-f-]{36}", "#", path) + ",".join(sorted(re.findall(r"(?:^|&)(\w+)=", parts.query)))
+            # One page of each kind: lists have endless combinations of filters, and there is a page for each task.
+            kind = _OF_ONE.sub("#", path) + ",".join(sorted(re.findall(r"(?:^|&)(\w+)=", parts.query)))
             if target not in seen and kind not in kinds:
                 seen.add(target)
                 kinds.add(kind)

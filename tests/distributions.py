@@ -14,7 +14,7 @@ PACKED = ("scheduler", "README.md", "LICENSE", "pyproject.toml")
 def call(*arguments: object) -> str:
     """Run a module of this Python and return what it printed."""
     done = subprocess.run(
-        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, timeout=200, check=False
+        [sys.executable, "-m", *map(str, arguments)], capture_output=True, text=True, timeout=500, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -11,6 +11,7 @@ from scheduler import conf
 from scheduler.engine.node import Node
 from scheduler.execution.threads import ThreadPool
 from scheduler.models import Run
+from tests.waiting import PATIENCE_SECONDS
 
 
 def make_node(*, threads: int = 2, **changes: Any) -> Node:
@@ -24,7 +25,7 @@ def make_node(*, threads: int = 2, **changes: Any) -> Node:
     return node
 
 
-def work(*nodes: Node, until: Callable[[], bool], timeout: float = 20.0) -> None:
+def work(*nodes: Node, until: Callable[[], bool], timeout: float = PATIENCE_SECONDS) -> None:
     """Do pass after pass of each node in turn until the condition holds."""
     deadline = time.monotonic() + timeout
     while not until():

@@ -37,16 +37,17 @@ class Pooler:
             # It refuses to run as root.
             os.chmod(self._configuration.parent, 0o755)  # noqa: S103 - a folder of this test
             command = [PROGRAM, "-u", "nobody", str(self._configuration)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        assert self._process.stdout is not None
-        lines: list[str] = []
+        # A pipe that nobody reads would be full some time, and the pooler would wait.
+        log = self._configuration.with_suffix(".log")
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
 
         def is_up() -> bool:
-            assert self._process.poll() is None, "".join(lines)
-            lines.append(self._process.stdout.readline())  # type: ignore[union-attr]
-            return "process up" in lines[-1]
+            has_ended = self._process.poll() is not None
+            assert not has_ended, log.read_text()
+            return "process up" in log.read_text()
 
-        wait_until(is_up, 30)
+        wait_until(is_up)
         return self
 
     def __exit__(
@@ -54,8 +55,6 @@ class Pooler:
     ) -> None:
         self._process.kill()
         self._process.wait()
-        assert self._process.stdout is not None
-        self._process.stdout.close()
 
     def url(self, direct: str) -> str:
         """Return the address that leads through the pooler to where ``direct`` leads."""

@@ -124,7 +124,7 @@ class Cluster:
 
     def psql(self, sql: str, *, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Execute one statement as superuser, outside of a transaction, and return its rows."""
-        connection = psycopg2.connect(self.url(database), connect_timeout=5)
+        connection = psycopg2.connect(self.url(database), connect_timeout=60)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -190,7 +190,7 @@ class Cluster:
     def _pg_ctl(self, *arguments: str, variables: Mapping[str, str] | None = None) -> None:
         try:
             programs.run(
-                "pg_ctl", "-D", str(self.data), "-t", "60", *arguments, account=self.account, variables=variables
+                "pg_ctl", "-D", str(self.data), "-t", "300", *arguments, account=self.account, variables=variables
             )
         except programs.ProgramFailed as error:
             log = self.log.read_text()[-2000:] if self.log.exists() else ""
@@ -206,7 +206,17 @@ def clock_library() -> Path | None:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on at this moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a TCP port of 127.0.0.1 that nothing listens on, and that no other caller or worker of the tests gets."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    while True:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            port = int(listener.getsockname()[1])
+        # The system prefers odd numbers for servers and even ones for clients.
+        if port // 2 % workers == worker % workers and port not in _given:
+            _given.add(port)
+            return port
+
+
+_given: set[int] = set()

@@ -19,6 +19,7 @@ import django
 from aiosmtpd.controller import Controller
 
 from tests.postgres import free_port
+from tests.waiting import PATIENCE_SECONDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +129,7 @@ class MailServer:
         """Start, or go on if it has started."""
         if self._controller is not None:
             return
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, ready_timeout=PATIENCE_SECONDS)
         self._controller.start()
 
     def stop(self) -> None:

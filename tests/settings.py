@@ -16,6 +16,9 @@ SCHEDULER = {"PACEMAKER": "SCHEDULER_PACEMAKER" in os.environ, **_SCHEDULER}
 
 SILENCED_SYSTEM_CHECKS = [*_SILENCED, "scheduler.W011"]  # tasks of the sample app lie apart, as tests want them
 
+# The default one takes a quarter of a second for each password.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 TASKS = {
     "default": {
         "BACKEND": "scheduler.contrib.django_tasks.LedgerBackend",

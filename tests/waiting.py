@@ -10,8 +10,11 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
+PATIENCE_SECONDS = 120.0
+"""The longest wait for what comes within a moment on a machine that is not busy. It costs nothing where it comes."""
 
-def wait_until(condition: Callable[[], Value], timeout: float = 20.0, *, every: float = 0.02) -> Value:
+
+def wait_until(condition: Callable[[], Value], timeout: float = PATIENCE_SECONDS, *, every: float = 0.02) -> Value:
     """
     Ask again and again until the answer is true, and return it.
 

@@ -186,8 +186,8 @@ class Node:
         deadline = Deadline(seconds=grace_seconds, hurry=self.hurry)
         self.wakeups.stop()
         self.ringers.stop()
+        unbegun = self.workload.take_back()  # whoever sees that it stops sees it begin no other run
         self._try("stopping", lambda: self._change_state(NodeState.STOPPING))
-        unbegun = self.workload.take_back()
         self._try("give_back", lambda: self._give_back(unbegun))
         left = stop_all(self.workload.pools.values(), deadline=deadline)
         self._timekeeper.stop()

@@ -13,7 +13,9 @@ from django.conf import settings
 from django.contrib.auth.models import Permission, User
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.waiting import PATIENCE_SECONDS
 
 # Playwright keeps an event loop in this thread; the tests' own queries beside it are meant.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -27,6 +29,9 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
 )
+PATIENCE_MILLISECONDS = PATIENCE_SECONDS * 1000
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
+
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "screenshots"
 
 
@@ -42,7 +47,7 @@ def browser() -> Iterator[Browser]:
     # Beside a running event loop Django keeps this thread's connections elsewhere: none may be left on the other side.
     connections.close_all()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS), timeout=PATIENCE_MILLISECONDS)
         yield browser
         browser.close()
         connections.close_all()
@@ -107,7 +112,7 @@ def _window(browser: Browser, live_server: Any, name: str, *permissions: str) ->
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(PATIENCE_MILLISECONDS)
     return page
 
 

@@ -86,9 +86,9 @@ def a_bad_night() -> Iterator[dict[str, str]]:
         for _ in range(3):
             fail(session, node, nightly, error="HTTPStatusError: 403 Forbidden for https://feeds.example.org/khan.xml")
             fail(session, node, reports, error="SMTPServerDisconnected: Connection unexpectedly closed")
-        Sender().run_until_empty(timeout=20)
+        Sender().run_until_empty(timeout=120)
         succeed(session, node, reports)
-        Sender().run_until_empty(timeout=20)
+        Sender().run_until_empty(timeout=120)
         session.close()
         incident = Incident.objects.get(job_key=nightly.pk)
         message = Notification.objects.filter(kind="opened", channel=hook).latest("created_at")

@@ -13,7 +13,7 @@ from tests.browser.accessibility import problems
 from tests.browser.conftest import SCREENSHOTS
 from tests.browser.shown_pages import NOT_PAGES, OF_MODELS, Shown
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(500)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(1500)]
 
 PARTS = 6
 """Every page four times takes minutes: each part is a test of its own."""

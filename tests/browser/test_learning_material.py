@@ -49,7 +49,8 @@ class TestASource:
         page.goto(reverse("admin:scraping_source_add"))
         page.get_by_role("textbox", name="Name:", exact=True).fill("Planet")
         page.get_by_label("Address").fill("https://learn.example/feed")
-        page.get_by_role("button", name="Save", exact=True).click()
+        with page.expect_navigation():
+            page.get_by_role("button", name="Save", exact=True).click()
         page.goto(SOURCES)
         page.locator("input.action-select").check()
         page.select_option("select[name=action]", "scrape_now")

@@ -35,7 +35,7 @@ class TestPausingAllThatMatch:
         page.screenshot(path=SCREENSHOTS / "confirm-pause.png")
         page.click("button:text-is('Pause')")
 
-        expect(page.get_by_text("Finished: 60 of 60 done.")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("Finished: 60 of 60 done.")).to_be_visible()
         paused = Job.objects.paused().filter(reason_text="proxy banned", paused_until__isnull=False)
         assert (paused.count(), Job.objects.get(pk="other").state) == (60, "active")
 

@@ -14,7 +14,7 @@ from tests.own_markup import IS_UNFOLD
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(500),
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(IS_UNFOLD, reason="the offers are those of the stock admin"),
 ]
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import Page, Route, expect
+from django.utils import timezone
+from playwright.sync_api import Error, Page, Route, expect
 
 from scheduler.admin import addresses
 from scheduler.admin.format.display_zone import COOKIE
@@ -110,7 +112,10 @@ class TestThePreview:
 
         expect(preview).to_have_attribute("aria-busy", "true")
         expect(preview).to_have_css("opacity", "0.5")
-        held[-1].continue_()
+        page.unroute("**/preview/")  # what was asked for before the last letter may be among them
+        for route in held:
+            with suppress(Error):
+                route.continue_()
         expect(preview.locator(".ols-say")).to_have_text("At 03:00 every day, UTC")
         expect(preview).to_have_attribute("aria-busy", "false")
 
@@ -168,7 +173,8 @@ class TestTheZone:
         zone = page.evaluate("Intl.DateTimeFormat().resolvedOptions().timeZone")
 
         page.check("[data-browser-zone] input")
-        page.click("text=Show times in this zone")
+        with page.expect_navigation():
+            page.click("text=Show times in this zone")
 
         assert [cookie["value"].strip('"') for cookie in page.context.cookies() if cookie["name"] == COOKIE] == [zone]
 
@@ -177,6 +183,7 @@ class TestShortcuts:
     def test_lead_to_pages_and_move_between_rows(self, page: Page) -> None:
         make("one", name="One")
         make("two", name="Two")
+        page.clock.set_fixed_time(timezone.now())  # the second key of two counts for a moment only
         page.goto(reverse("admin:scheduler_health"))
 
         page.keyboard.type("gj")

@@ -39,11 +39,11 @@ def refreshed(page: Page, change: Any) -> None:
         # Rows that can be ticked stay, and others join them.
         before = rows.count()
         change()
-        expect(rows).to_have_count(before + 1, timeout=15_000)
+        expect(rows).to_have_count(before + 1)
         return
     page.evaluate("document.querySelector('[data-live]').firstElementChild.dataset.seen = '1'")
     change()
-    page.locator("[data-seen]").wait_for(state="detached", timeout=15_000)
+    page.locator("[data-seen]").wait_for(state="detached")
 
 
 class TestTheFocus:
@@ -124,5 +124,5 @@ class TestGoingBack:
 def log_in(page: Page) -> None:
     page.locator("#id_username").fill("anna")
     page.locator("#id_password").fill("let me in")
-    page.locator("[type=submit]").click()
-    page.wait_for_load_state()
+    with page.expect_navigation():
+        page.locator("[type=submit]").click()

@@ -28,7 +28,7 @@ GENERATOR = "openapi-python-client>=0.29,<0.30"
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(1500),
     pytest.mark.skipif(not os.environ.get("GENERATED_CLIENTS"), reason="installs generators: set GENERATED_CLIENTS=1"),
 ]
 

@@ -31,7 +31,7 @@ from scheduler.core.triggers.reading.forms import BOUNDS, CALENDAR_KEYS, KEYS
 from scheduler.services import jobs
 
 FILE = Path(__file__).resolve().parents[2] / "docs/openapi.json"
-EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "6"))
+EXAMPLES = int(os.environ.get("OPENAPI_EXAMPLES", "4"))
 """Generated requests for each operation that fit the schema, and as many that do not. ``make thorough`` makes more."""
 
 CONFIG = SchemathesisConfig.from_dict(

@@ -54,7 +54,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self) -> None:
         asked = self.rfile.read(int(self.headers.get("content-length", 0)))
         if self.path == "/silent":
-            self.silence.wait(30)
+            self.silence.wait(120)
         status = int(self.path.strip("/") or 200) if self.path.strip("/").isdigit() else 200
         body = {
             "/latin1": "Übung".encode("latin-1"),

@@ -20,7 +20,7 @@ class TestThePool:
         done = threading.Event()
 
         def work(number: int) -> int:
-            everyone_is_here.wait(30)
+            everyone_is_here.wait(120)
             try:
                 for _ in range(3):
                     with connection.cursor() as cursor:

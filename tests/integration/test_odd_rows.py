@@ -42,7 +42,7 @@ from tests.ledger import add_job, add_run
 from tests.odd_rows import HEALTHY, PLACES, RATE, TASK, VALUES, Place
 from tests.odd_rows import nodes as add_nodes
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 KEYS = {"id", "djangojob_ptr_id"}
 

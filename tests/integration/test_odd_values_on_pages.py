@@ -79,7 +79,6 @@ class TestOddValues:
         with translation.override("en"):
             yield admin_client
 
-    @pytest.mark.timeout(300)
     def test_are_on_every_page(self, browser: Client) -> None:
         pages = crawl(browser, start="/admin/scheduler/")
 

@@ -30,9 +30,9 @@ class TestAChild:
     def test_ends_with_its_parent_however_that_ends(self, tmp_path: Path) -> None:
         parent = subprocess.Popen([sys.executable, "-c", PARENT, str(tmp_path)], cwd=ROOT)
         written = tmp_path / "pid"
-        pid = wait_until(lambda: int(written.read_text() or 0) if written.exists() else None, 30)
+        pid = wait_until(lambda: int(written.read_text() or 0) if written.exists() else None)
 
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
 
-        wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE, 20)
+        wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)

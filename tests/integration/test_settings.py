@@ -29,7 +29,7 @@ def manage(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str
         env={**kept, **variables},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=500,
         check=False,
     )
 

@@ -128,7 +128,6 @@ class TestARowOfANewerRelease:
         every_kind.fill()
         write(but=request.param)
 
-    @pytest.mark.timeout(300)
     def test_is_on_every_page(self, browser: Client) -> None:
         pages = crawl(browser, start="/admin/scheduler/")
 

@@ -27,10 +27,10 @@ def _wait(until: Path) -> None:
 
 
 @task(name="greedy.interpreter")
-def interpreter(until: Path, seconds: int) -> None:
-    """Let no other thread run for so long, and use no processor."""
+def interpreter(until: Path, gate: Path) -> None:
+    """Let no other thread run until somebody opens the other end of a FIFO, and use no processor."""
     _wait(until)
-    ctypes.PyDLL(None).sleep(seconds)
+    ctypes.PyDLL(None).open(os.fsencode(gate), os.O_RDONLY)
     effects.note("end")
 
 

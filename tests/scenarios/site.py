@@ -21,7 +21,7 @@ from scheduler.models import Node, Run
 from tests.brokers import Broker
 from tests.sample_app import effects
 from tests.sample_app.effects import Execution
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -29,10 +29,13 @@ RUNSCHEDULER = (sys.executable, "manage.py", "runscheduler")
 
 QUICK = {
     "SCHEDULER_HEARTBEAT_SECONDS": "0.5",
-    "SCHEDULER_LEASE_SECONDS": "1",
-    "SCHEDULER_REAP_AFTER_SECONDS": "1.5",
+    "SCHEDULER_LEASE_SECONDS": "4",
+    "SCHEDULER_REAP_AFTER_SECONDS": "5",
 }
-"""A node that is gone is noticed within two seconds instead of half a minute."""
+"""A node that is gone is noticed within some seconds instead of half a minute."""
+
+CALM = {"SCHEDULER_LEASE_SECONDS": "100", "SCHEDULER_REAP_AFTER_SECONDS": "150"}
+"""No node is taken for dead, however long it has to wait for a processor."""
 
 
 @contextmanager
@@ -110,7 +113,7 @@ class NodeProcess:
     def output(self) -> str:
         return self._file.read_text()
 
-    def printed(self, text: str, *, timeout: float = 30.0) -> None:
+    def printed(self, text: str, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until it has printed the text."""
 
         def has_printed() -> bool:
@@ -121,14 +124,14 @@ class NodeProcess:
 
         wait_until(has_printed, timeout)
 
-    def printed_more_than(self, text: str, *, count: int, timeout: float = 30.0) -> None:
+    def printed_more_than(self, text: str, *, count: int, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until it has printed the text more often than that."""
         wait_until(lambda: self.output.count(text) > count, timeout)
 
     def send(self, number: int) -> None:
         self._popen.send_signal(number)
 
-    def ended(self, *, timeout: float = 20.0) -> int:
+    def ended(self, *, timeout: float = PATIENCE_SECONDS) -> int:
         """Wait until it has ended and return its exit code."""
         try:
             return self._popen.wait(timeout)
@@ -139,7 +142,7 @@ class NodeProcess:
         self._popen.kill()
         self._popen.wait()
 
-    def stop(self, *, number: int = signal.SIGTERM, timeout: float = 20.0) -> None:
+    def stop(self, *, number: int = signal.SIGTERM, timeout: float = PATIENCE_SECONDS) -> None:
         """Ask it to stop, and expect that it does so without complaint."""
         self.send(number)
         assert self.ended(timeout=timeout) == 0, self.output
@@ -199,14 +202,14 @@ class Site:
         found = effects.read(self._effects)
         return [execution for execution in found if job in (None, execution.job)]
 
-    def began(self, job: str, *, count: int = 1, timeout: float = 20.0) -> list[Execution]:
+    def began(self, job: str, *, count: int = 1, timeout: float = PATIENCE_SECONDS) -> list[Execution]:
         """Wait until so many executions of a job have begun, and return them."""
         return wait_until(
             lambda: found if len(found := self.executions(job)) >= count else None,
             timeout,
         )
 
-    def run(self, job: str, *, state: str, timeout: float = 20.0, **filters: Any) -> Run:
+    def run(self, job: str, *, state: str, timeout: float = PATIENCE_SECONDS, **filters: Any) -> Run:
         """Wait until the job has a run in this state, and return it."""
         return wait_until(
             lambda: Run.objects.filter(job_key=job, state=state, **filters).order_by("id").first(), timeout

@@ -6,6 +6,7 @@ The pacemaker is a process beside each node, as in production.
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,16 @@ import psutil
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.scenarios.holding import NOT_SOON, hold
-from tests.scenarios.site import NodeProcess, Site, is_alive
+from tests.scenarios.site import CALM, NodeProcess, Site, is_alive
 from tests.scenarios.ticking import assert_covered_once, assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
 
-UNHURRIED = {
-    "SCHEDULER_HEARTBEAT_SECONDS": "1",
-    "SCHEDULER_LEASE_SECONDS": "4",
-    "SCHEDULER_REAP_AFTER_SECONDS": "10",
+LIMITS = {
+    "SCHEDULER_STALL_LIMIT_SECONDS": "4",
+    "SCHEDULER_POLL_SECONDS": "1",
+    "SCHEDULER_ANSWER_TIMEOUT_SECONDS": "5",
 }
-"""The pacemaker needs some seconds from the stall to its first heartbeat, of the thirty that there are by default."""
+"""A node that does no work is given up after some seconds instead of minutes."""
 
 
 class Greedy:
@@ -41,8 +42,8 @@ class Greedy:
     def begins(self) -> None:
         self._sign.touch()
 
-    def ended(self, *, state: str = "succeeded", timeout: float = 30.0) -> None:
-        assert self._site.run(self.run.job_key, state=state, timeout=timeout).pk == self.run.pk
+    def ended(self, *, state: str = "succeeded") -> None:
+        assert self._site.run(self.run.job_key, state=state).pk == self.run.pk
 
 
 def pacemaker_of(node: NodeProcess, *, beside: psutil.Process | None = None) -> psutil.Process | None:
@@ -58,18 +59,19 @@ def has_pacemaker(node: NodeProcess) -> psutil.Process:
         maps = found.memory_maps() if found is not None else []
         return found if any("vital-signs" in each.path for each in maps) else None
 
-    return wait_until(watches, 30)
+    return wait_until(watches)
 
 
 class TestABodyThatKeepsTheInterpreter:
     def test_costs_the_others_of_its_node_nothing_but_time(self, site: Site, tmp_path: Path) -> None:
-        release = tmp_path / "release"
-        kept = site.start_node(**UNHURRIED)
+        release, gate = tmp_path / "release", tmp_path / "gate"
+        os.mkfifo(gate)
+        kept = site.start_node(**CALM)
         has_pacemaker(kept)
         hold("beside", release, rerun_if_interrupted=True)
         site.began("beside")
-        greedy = Greedy(site, "interpreter", seconds=16)
-        other = site.start_node(**UNHURRIED)
+        greedy = Greedy(site, "interpreter", gate=str(gate))
+        other = site.start_node(**CALM)
         has_pacemaker(other)
         # A run of it may be on the node that stands still, and takes as long.
         tick = every_second("tick", max_instances=10)
@@ -79,15 +81,14 @@ class TestABodyThatKeepsTheInterpreter:
         kept.printed("scheduler.node.interpreter_kept")
         seen = len(site.executions("tick"))
         site.began("tick", count=seen + 4)
-        stood_still = Run.objects.filter(pk=greedy.run.pk, state="running").exists()
-        greedy.ended(timeout=60)
+        os.close(os.open(gate, os.O_WRONLY))
+        greedy.ended()
         release.touch()
         site.run("beside", state="succeeded", attempt=1)
         kept.printed("scheduler.node.interpreter_free")
         kept.stop()
         other.stop()
 
-        assert stood_still, "the other node did not go on meanwhile"
         assert {execution.pid for execution in site.executions("tick")[seen : seen + 3]} == {other.pid}
         assert Run.objects.filter(state="interrupted").count() == 0
         assert site.node_of(kept).state == "stopped"
@@ -96,35 +97,32 @@ class TestABodyThatKeepsTheInterpreter:
 
     def test_is_named_by_the_processor_that_it_uses(self, site: Site, tmp_path: Path) -> None:
         release = tmp_path / "release"
-        node = site.start_node(**UNHURRIED)
+        node = site.start_node(**CALM)
         has_pacemaker(node)
         hold("innocent", release)
         site.began("innocent")
-        greedy = Greedy(site, "compute", seconds=9)
+        greedy = Greedy(site, "compute", seconds=20)
 
         greedy.begins()
         node.printed("scheduler.node.interpreter_kept")
-        reason = wait_until(lambda: site.node_of(node).reason, 20)
-        greedy.ended(timeout=60)
+        reason = wait_until(lambda: site.node_of(node).reason)
+        greedy.ended()
         release.touch()
         node.printed("scheduler.node.interpreter_free")
-        wait_until(lambda: not site.node_of(node).reason, 20)
+        wait_until(lambda: not site.node_of(node).reason)
         node.stop()
 
         assert f"Run {greedy.run.pk} keeps the interpreter" in str(reason)
 
-    def test_ends_its_node_after_the_limit_and_shows_where_it_was(self, site: Site) -> None:
-        limits = {
-            "SCHEDULER_STALL_LIMIT_SECONDS": "1",
-            "SCHEDULER_POLL_SECONDS": "1",
-            "SCHEDULER_ANSWER_TIMEOUT_SECONDS": "1",
-        }
-        node = site.start_node(**limits)
+    def test_ends_its_node_after_the_limit_and_shows_where_it_was(self, site: Site, tmp_path: Path) -> None:
+        gate = tmp_path / "gate"
+        os.mkfifo(gate)
+        node = site.start_node(**LIMITS)
         has_pacemaker(node)
-        greedy = Greedy(site, "interpreter", seconds=600)
+        greedy = Greedy(site, "interpreter", gate=str(gate))
 
         greedy.begins()
-        code = node.ended(timeout=30)
+        code = node.ended()
 
         assert code == -signal.SIGABRT
         assert "scheduler.node.given_up" in node.output
@@ -150,7 +148,7 @@ class TestThePacemaker:
 
         first.kill()
         wait_until(lambda: not is_alive(first))
-        second = wait_until(lambda: pacemaker_of(node, beside=first), 30)
+        second = wait_until(lambda: pacemaker_of(node, beside=first))
         node.kill()
 
         wait_until(lambda: not is_alive(second))
@@ -208,20 +206,15 @@ class TestABodyThatTakes:
         greedy = Greedy(site, "memory", seconds=4)
 
         greedy.begins()
-        wait_until(lambda: Run.objects.filter(pk=greedy.run.pk, finished_at__isnull=False).exists(), 40)
-        site.began("tick", count=len(site.executions("tick")) + 3, timeout=40)
+        wait_until(lambda: Run.objects.filter(pk=greedy.run.pk, finished_at__isnull=False).exists())
+        site.began("tick", count=len(site.executions("tick")) + 3)
         node.send(signal.SIGTERM)
-        code = node.ended(timeout=40)
+        code = node.ended()
 
         assert code == 0, node.output[-3000:]
 
     def test_away_what_its_node_works_with_ends_it(self, site: Site) -> None:
-        limits = {
-            "SCHEDULER_STALL_LIMIT_SECONDS": "2",
-            "SCHEDULER_POLL_SECONDS": "1",
-            "SCHEDULER_ANSWER_TIMEOUT_SECONDS": "2",
-        }
-        node = site.start_node(**limits)
+        node = site.start_node(**LIMITS)
         has_pacemaker(node)
         tick = every_second("tick")
         site.began("tick", count=2)
@@ -229,7 +222,7 @@ class TestABodyThatTakes:
 
         greedy.begins()
 
-        assert node.ended(timeout=60) == -signal.SIGABRT
+        assert node.ended() == -signal.SIGABRT
         heir = site.start_node()
         site.began("tick", count=len(site.executions("tick")) + 2)
         heir.stop()

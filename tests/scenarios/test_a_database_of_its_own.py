@@ -119,9 +119,9 @@ def project(cluster: Cluster, tmp_path: Path) -> Iterator[OwnProject]:
         cluster.psql(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@pytest.mark.timeout(400)
 class TestTablesThatARouterSendsElsewhere:
-    def test_work_as_those_of_the_default_database(self, project: OwnProject) -> None:
+    def test_work_as_those_of_the_default_database(self, project: OwnProject, cluster: Cluster) -> None:
+        tables = cluster.url("their_jobs")
         project.make()
         project.append("catalog/routing.py", ROUTER)
 
@@ -130,12 +130,13 @@ class TestTablesThatARouterSendsElsewhere:
         project.shell(WORK)
         node = project.start_node("--processes", "0")
         try:
-            wait_until(lambda: json.loads(project.shell(RUNS)) == ["succeeded"], 60)
+            wait_until(lambda: ("tick", "reports.send_report") in project.succeeded(database=tables))
+            assert json.loads(project.shell(RUNS)) == ["succeeded"]
             answers = project.shell(PAGES).splitlines()
             status = project.manage("scheduler_status")
         finally:
             node.send_signal(signal.SIGTERM)
-            assert node.wait(40) == 0
+            assert node.wait(120) == 0
 
         assert [line for line in answers if line.split()[-1] not in ("200", "202")] == []
         assert status.returncode == 0

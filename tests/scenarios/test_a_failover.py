@@ -12,7 +12,7 @@ from django.db import connection
 from scheduler.models import Run
 from scheduler.services import jobs
 from tests.postgres import Cluster
-from tests.scenarios.site import Site, connected_to
+from tests.scenarios.site import CALM, Site, connected_to
 from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
 
@@ -29,7 +29,7 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
     copy = primary.standby()
     primary.psql("ALTER SYSTEM SET synchronous_standby_names = '*'")
     primary.psql("SELECT pg_reload_conf()")
-    wait_until(lambda: primary.psql("SELECT sync_state FROM pg_stat_replication") == [("sync",)], 30)
+    wait_until(lambda: primary.psql("SELECT sync_state FROM pg_stat_replication") == [("sync",)])
     yield copy
     copy.remove()
 
@@ -46,7 +46,7 @@ def catch_up(primary: Cluster) -> None:
     """Wait until the standby has all that was committed until now."""
     ((written,),) = primary.psql("SELECT pg_current_wal_lsn() - '0/0'")
     reached = "SELECT max(flush_lsn) - '0/0' FROM pg_stat_replication"
-    wait_until(lambda: primary.psql(reached)[0][0] >= written, 30)
+    wait_until(lambda: primary.psql(reached)[0][0] >= written)
 
 
 class TestAFailoverToASynchronousStandby:
@@ -56,15 +56,15 @@ class TestAFailoverToASynchronousStandby:
         site = Site(url=both(primary, standby), directory=tmp_path)
         with django_db_blocker.unblock(), connected_to(site.url):
             created = [every_second(f"job-{number}") for number in range(5)]
-            nodes = [site.start_node() for _ in range(2)]
-            site.began("job-4", count=3, timeout=40)
+            nodes = [site.start_node(**CALM) for _ in range(2)]
+            site.began("job-4", count=3)
 
             connection.close()
             primary.kill()
             standby.promote()
 
             before = len(site.executions("job-4"))
-            site.began("job-4", count=before + 3, timeout=60)
+            site.began("job-4", count=before + 3)
             for node in nodes:
                 node.stop()
             for job in created:
@@ -79,7 +79,7 @@ class TestAFailoverToASynchronousStandby:
 def late_standby(primary: Cluster) -> Iterator[Cluster]:
     """A standby that no commit waits for, and that does not follow any more once it was stopped."""
     copy = primary.standby()
-    wait_until(lambda: primary.psql("SELECT sync_state FROM pg_stat_replication") == [("async",)], 30)
+    wait_until(lambda: primary.psql("SELECT sync_state FROM pg_stat_replication") == [("async",)])
     yield copy
     copy.remove()
 
@@ -91,13 +91,13 @@ class TestAFailoverToAnAsynchronousStandby:
         site = Site(url=both(primary, late_standby), directory=tmp_path)
         with django_db_blocker.unblock(), connected_to(site.url):
             created = [every_second(f"job-{number}") for number in range(20)]
-            nodes = [site.start_node() for _ in range(2)]
-            site.began("job-19", count=3, timeout=40)
+            nodes = [site.start_node(**CALM) for _ in range(2)]
+            site.began("job-19", count=3)
 
             heard = set(Run.objects.filter(state="succeeded").values_list("job_key", "scheduled_at"))
             catch_up(primary)
             late_standby.stop()
-            nodes.append(site.start_node())  # the standby never hears of this node either
+            nodes.append(site.start_node(**CALM))  # the standby never hears of this node either
             site.began("job-19", count=len(site.executions("job-19")) + 3)
             connection.close()
             primary.kill()
@@ -105,8 +105,8 @@ class TestAFailoverToAnAsynchronousStandby:
             late_standby.start()
             late_standby.promote()
 
-            nodes[2].printed("scheduler.node.returned", timeout=60)
-            site.began("job-19", count=len(site.executions("job-19")) + 3, timeout=60)
+            nodes[2].printed("scheduler.node.returned")
+            site.began("job-19", count=len(site.executions("job-19")) + 3)
             for node in nodes:
                 node.stop()
             for job in created:
@@ -135,7 +135,7 @@ class TestAFailoverToAnAsynchronousStandby:
                 trigger={"type": "interval", "days": 9},
                 kwargs={"until": f"{tmp_path}/1"},
             )
-            node = site.start_node()
+            node = site.start_node(**CALM)
 
             late_standby.stop()
             numbers = "SELECT nextval(pg_get_serial_sequence('scheduler_run', 'id')) FROM generate_series(1, 99)"
@@ -147,7 +147,7 @@ class TestAFailoverToAnAsynchronousStandby:
             late_standby.start()
             late_standby.promote()
 
-            node.printed("scheduler.database.forgot", timeout=60)
+            node.printed("scheduler.database.forgot")
             other = jobs.run_now(job=job)
             (tmp_path / "1").touch()
             node.printed("scheduler.runs.outcome_too_late")

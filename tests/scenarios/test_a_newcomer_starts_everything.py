@@ -21,10 +21,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.scenarios.site import is_alive
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture
@@ -81,8 +82,7 @@ class Quickstart:
         assert self.popen.stdout
         rest, _ = self.popen.communicate(timeout=PATIENCE_SECONDS)
         self.output += rest.decode()
-        left = [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
-        assert left == []
+        wait_until(lambda: not any(is_alive(process) for process in family))
         return self.popen.returncode
 
 
@@ -90,11 +90,11 @@ def _logged_in(address: str, *, password: str) -> Callable[[], str]:
     """Log in as the newcomer does, and return what reads the page."""
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     login = f"{address.partition('/admin/')[0]}/admin/login/"
-    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', browser.open(login, timeout=30).read().decode())
+    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', browser.open(login, timeout=60).read().decode())
     assert token
     given = {"username": "admin", "password": password, "csrfmiddlewaretoken": token.group(1), "next": "/admin/"}
-    browser.open(login, urllib.parse.urlencode(given).encode(), timeout=30)
-    return lambda: str(browser.open(address, timeout=30).read().decode())
+    browser.open(login, urllib.parse.urlencode(given).encode(), timeout=60)
+    return lambda: str(browser.open(address, timeout=60).read().decode())
 
 
 def _with(text: str, part: str) -> str:
@@ -120,9 +120,9 @@ class TestQuickstart:
     def test_serves_the_admin_until_ctrl_c_stops_everything(self, data: Path) -> None:
         started = Quickstart(data)
         address = started.read_until(r"Admin +(http://\S+/admin/)").group(1)
-        with urllib.request.urlopen(address, timeout=10) as page:
+        with urllib.request.urlopen(address, timeout=60) as page:
             assert b"OpenLearn Scheduler" in page.read()
-        with urllib.request.urlopen(address.replace("/admin/", "/static/admin/css/base.css"), timeout=10) as style:
+        with urllib.request.urlopen(address.replace("/admin/", "/static/admin/css/base.css"), timeout=60) as style:
             assert style.status == 200
         started.read_until(r"^\d\d:\d\d:\d\d  ")
 
@@ -141,7 +141,7 @@ class TestQuickstart:
 
         page = _logged_in(dashboard, password=password)
 
-        assert "failed 3 times in a row" in wait_until(lambda: _with(page(), "Open incidents"), 30)
+        assert re.search(r"failed \d times in a row", wait_until(lambda: _with(page(), "Open incidents")))
         started.ctrl_c()
         assert started.end() == 0, started.output
 
@@ -149,7 +149,7 @@ class TestQuickstart:
         started = Quickstart(data, "--no-web")
         address = started.read_until(r"Sample site +(http://\S+?)/sample/").group(1)
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{address}/admin/", timeout=10)
+            urllib.request.urlopen(f"{address}/admin/", timeout=60)
         started.read_until(r"^\d\d:\d\d:\d\d  .* succeeded ")
 
         second = Quickstart(data, "--no-web")
@@ -161,16 +161,19 @@ class TestQuickstart:
 
     @pytest.mark.parametrize("moment", ["Starting PostgreSQL", "Preparing sources", "Starting the web"])
     def test_can_be_interrupted_while_it_starts(self, data: Path, moment: str) -> None:
-        started = Quickstart(data)
-        started.read_until(moment)
+        for _ in range(9):
+            started = Quickstart(data)
+            started.read_until(moment)
 
-        started.ctrl_c()
-        started.ctrl_c()
+            started.ctrl_c()
+            started.ctrl_c()
 
-        assert started.end() == 0, started.output
-        assert "Traceback" not in started.output
-        assert "Runs as they finish" not in started.output
-        assert not (data / "postgres" / "postmaster.pid").exists()
+            assert started.end() == 0, started.output
+            assert "Traceback" not in started.output
+            assert not (data / "postgres" / "postmaster.pid").exists()
+            if "Runs as they finish" not in started.output:
+                return
+        pytest.fail("It had started each time before it was interrupted.")
 
     def test_ends_when_its_reader_has_seen_enough(self, data: Path) -> None:
         started = Quickstart(data)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from openlearn.db import programs
 from scheduler.models import Change, Job, Run
 from scheduler.services import jobs
@@ -14,7 +12,6 @@ EVERY_HOUR = {"type": "interval", "hours": 1}
 
 
 class TestDataThatIsRestoredIntoMigratedTables:
-    @pytest.mark.timeout(200)
     def test_brings_back_jobs_runs_and_history_as_they_were(self, cluster: Cluster, site: Site, tmp_path: Path) -> None:
         for number in range(3):
             job = jobs.create(id=f"job-{number}", task="sample.nothing", trigger=EVERY_HOUR)

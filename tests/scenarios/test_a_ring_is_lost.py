@@ -25,7 +25,7 @@ class TestAQueueThatIsEmptied:
 
         worker = site.start_worker(broker)
 
-        wait_until(lambda: Run.objects.filter(state="succeeded").count() == len(runs), timeout=30)
+        wait_until(lambda: Run.objects.filter(state="succeeded").count() == len(runs))
         worker.stop()
         node.stop()
         assert sorted(execution.run_id for execution in site.executions()) == sorted(run.pk for run in runs)
@@ -48,11 +48,11 @@ class TestAWorkerThatDiesInTheMiddle:
         killed = site.start_worker(valkey, SCHEDULER_FAILPOINTS=f"{place}=kill")
         waiting_run("again", rerun_if_interrupted=True)
         node = ringing_node(site, valkey)
-        assert killed.ended(timeout=30) == -9
+        assert killed.ended() == -9
 
         heir = site.start_worker(valkey)
 
-        wait_until(lambda: Run.objects.filter(state="succeeded").exists(), timeout=30)
+        wait_until(lambda: Run.objects.filter(state="succeeded").exists())
         heir.stop()
         node.stop()
         assert list(Run.objects.order_by("attempt").values_list("state", flat=True)) == attempts

@@ -51,13 +51,13 @@ class TestANodeThatDiesWhileItRings:
             add_run(job, scheduled_at=past + timedelta(seconds=place), executor="tasks:other").pk for place in range(3)
         }
         killed = site.launch("--processes", "0", **variables(site, SCHEDULER_FAILPOINTS=f"{place}=kill"))
-        assert killed.ended(timeout=40) == -9
+        assert killed.ended() == -9
         assert Run.objects.filter(rings=1, state=RunState.QUEUED, node=None).count() == stamped
         assert len(task_files.read(messages)) == sent
 
         heir = site.start_node(**variables(site))
-        wait_until(lambda: {ring["run"] for ring in task_files.read(messages)} == runs, timeout=30)
-        wait_until(lambda: Run.objects.filter(rings__gte=1 + bool(stamped)).count() == 3, timeout=30)
+        wait_until(lambda: {ring["run"] for ring in task_files.read(messages)} == runs)
+        wait_until(lambda: Run.objects.filter(rings__gte=1 + bool(stamped)).count() == 3)
         heir.stop()
 
         worker = add_node(kind="tasks", beat_at=timezone.now())

@@ -80,14 +80,13 @@ class Beat:
                 stderr=subprocess.STDOUT,
             )
             try:
-                wait_until(lambda: beat.poll() is not None or until(), 40)
+                wait_until(lambda: beat.poll() is not None or until())
                 assert beat.poll() is None, (self._folder / "beat.log").read_text()
             finally:
                 beat.terminate()
-                beat.wait(20)
+                beat.wait(120)
 
 
-@pytest.mark.timeout(180)
 def test_a_beat_schedule_comes_over_and_beat_goes_on_with_it(
     site: Site, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,7 +113,6 @@ def _declaring(site: Site, file: Path) -> dict[str, str]:
     return {"DJANGO_SETTINGS_MODULE": "declaring", "PYTHONPATH": str(site.directory)}
 
 
-@pytest.mark.timeout(180)
 def test_the_tables_of_django_celery_beat_come_over_and_it_goes_on_with_them(site: Site) -> None:
     pytest.importorskip("django_celery_beat")
     beat = Beat(site)
@@ -126,7 +124,7 @@ def test_the_tables_of_django_celery_beat_come_over_and_it_goes_on_with_them(sit
     assert "! sunset: " in told.getvalue()
     node = site.start_node()
     assert Job.objects.get(pk="every ten seconds").state == JobState.ACTIVE
-    site.run("every ten seconds", state="succeeded", timeout=30)
+    site.run("every ten seconds", state="succeeded")
     node.stop()
     ended = time.time()
     with connection.cursor() as cursor:

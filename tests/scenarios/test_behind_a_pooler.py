@@ -43,11 +43,11 @@ class TestNodesBehindAPoolerInTransactionMode:
         if has_direct_way:
             variables["DATABASE_URL_SYNC"] = site.url
         nodes = [site.start_node("--threads", "3", **variables) for _ in range(2)]
-        site.began("job-9", count=4, timeout=40)
+        site.began("job-9", count=4)
 
         nodes[0].kill()
         before = len(site.executions("job-9"))
-        site.began("job-9", count=before + 3, timeout=40)
+        site.began("job-9", count=before + 3)
         nodes[1].stop()
 
         for job in created:
@@ -64,7 +64,7 @@ class TestNodesBehindAPoolerInTransactionMode:
         wait_until(lambda: Run.objects.filter(pk=run.pk, state="running").exists())
         runs.cancel(run=run)
 
-        wait_until(lambda: Run.objects.filter(pk=run.pk, state="cancelled").exists(), 30)
+        wait_until(lambda: Run.objects.filter(pk=run.pk, state="cancelled").exists())
         node.stop()
 
 
@@ -141,6 +141,6 @@ class TestANodeWithADirectWay:
             for number in range(5):
                 with transaction.atomic():
                     result = sample.add.enqueue(number, 1)
-                wait_until(lambda: sample.add.get_result(result.id).is_finished, 20)  # noqa: B023 - called here
+                wait_until(lambda: sample.add.get_result(result.id).is_finished)  # noqa: B023 - called here
                 assert sample.add.get_result(result.id).return_value == number + 1
         node.stop()

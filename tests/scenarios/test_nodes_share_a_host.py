@@ -54,7 +54,7 @@ def test_no_host_is_asked_faster_by_more_nodes(site: Site, website: Website) -> 
         services.save_source(source=source, scrape=True)
         if number == 0:  # the others find the rules of the host
             wait_until(lambda: runs.filter(state="succeeded").exists())
-    wait_until(lambda: runs.filter(state="succeeded").count() >= SOURCES, 60)
+    wait_until(lambda: runs.filter(state="succeeded").count() >= SOURCES)
 
     assert len(arrivals) == SOURCES
     assert website.asked("/robots.txt") == 1

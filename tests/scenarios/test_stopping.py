@@ -70,7 +70,7 @@ class TestATerminatedNode:
         site.began("again")
         site.began("once")
 
-        node.stop(timeout=10)
+        node.stop()
 
         found = set(Run.objects.values_list("job_key", "attempt", "kind", "state", "node"))
         assert ("again", 2, "recovery", "queued", None) in found
@@ -87,7 +87,7 @@ class TestATerminatedNode:
         node.send(signal.SIGTERM)
         wait_until(lambda: site.node_of(node).state == "stopping")
 
-        node.stop(timeout=10)
+        node.stop()
 
         assert Run.objects.get().state == "interrupted"
         assert site.node_of(node).state == "stopped"
@@ -97,7 +97,7 @@ class TestATerminatedNode:
         request("leaves", "sample.leave_a_thread", kwargs={"until": str(tmp_path / "never")})
         site.run("leaves", state="succeeded")
 
-        node.stop(timeout=10)
+        node.stop()
 
         assert site.node_of(node).state == "stopped"
 
@@ -107,7 +107,7 @@ class TestATerminatedNode:
             request(f"chatters-{number}", "sample.chatter")
             site.began(f"chatters-{number}")
 
-        node.stop(timeout=10)
+        node.stop()
 
         assert set(Run.objects.values_list("state", flat=True)) == {"interrupted"}
 
@@ -131,7 +131,7 @@ class TestANodeThatIsStillStarting:
         node = site.launch("--wait", "600", DATABASE_URL=f"postgresql://postgres@127.0.0.1:{free_port()}/postgres")
         node.printed("Waiting up to 600 s for the database")
 
-        node.stop(timeout=60)  # long before it would give up
+        node.stop()  # long before it would give up
 
         assert "scheduler.node.started" not in node.output
 
@@ -139,6 +139,6 @@ class TestANodeThatIsStillStarting:
         node = site.launch("--processes", "2")
         node.printed("scheduler.node.started")
 
-        node.stop(timeout=15)
+        node.stop()
 
         assert site.node_of(node).state == "stopped"

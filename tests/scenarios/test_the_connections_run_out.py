@@ -10,12 +10,9 @@ from django.db import connection
 
 from scheduler.models import Node, Run
 from tests.postgres import Cluster
-from tests.scenarios.site import Site, connected_to
+from tests.scenarios.site import CALM, Site, connected_to
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 from tests.waiting import wait_until
-
-PATIENT = {"SCHEDULER_LEASE_SECONDS": "10", "SCHEDULER_REAP_AFTER_SECONDS": "15"}
-"""What is late because the machine is busy is not to look like what this is about."""
 
 
 @pytest.fixture
@@ -46,7 +43,7 @@ class Hog:
         """End what nodes use for this, and take the places."""
         with self._taken[0].cursor() as cursor:
             cursor.execute(
-                "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE application_name = %s",
+                "SELECT count(pg_terminate_backend(pid, 60000)) FROM pg_stat_activity WHERE application_name = %s",
                 [f"scheduler {purpose}"],
             )
             ((ended,),) = cursor.fetchall()
@@ -73,24 +70,24 @@ class TestAServerWithoutAFreeConnection:
     def test_stops_no_node_and_loses_nothing(self, site: Site) -> None:
         created = [every_second(f"job-{number}") for number in range(5)]
         connection.close()
-        nodes = [site.start_node(**PATIENT) for _ in range(2)]
-        site.began("job-4", count=2, timeout=40)
+        nodes = [site.start_node(**CALM) for _ in range(2)]
+        site.began("job-4", count=2)
         hog = Hog(site.url)
 
         hog.take_all()
         site.began("job-4", count=len(site.executions("job-4")) + 3)  # by the sessions that nodes have
-        nodes.append(site.launch("--processes", "0", "--wait", "300", **PATIENT))  # longer than all that follows
+        nodes.append(site.launch("--processes", "0", "--wait", "300", **CALM))  # longer than all that follows
         nodes[2].printed("has no connection left")
 
         def all_say_so() -> bool:
             hog.end_sessions("tick")  # whoever was quick enough to get a place loses it again
             return all("too many clients" in node.output for node in nodes[:2])
 
-        wait_until(all_say_so, 60, every=0.5)
+        wait_until(all_say_so, every=0.5)
         hog.let_go()
 
         nodes[2].printed("scheduler.node.started")
-        site.began("job-4", count=len(site.executions("job-4")) + 3, timeout=30)
+        site.began("job-4", count=len(site.executions("job-4")) + 3)
         wait_until(lambda: Node.objects.filter(state="running").count() == 3)
         assert not Node.objects.exclude(state="running").exists()
         for node in nodes:

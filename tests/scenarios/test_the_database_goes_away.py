@@ -37,7 +37,7 @@ class TestARestartOfTheServer:
         cluster.start()
 
         before = len(site.executions("three"))
-        site.began("three", count=before + 3, timeout=30)
+        site.began("three", count=before + 3)
         wait_until(lambda: Run.objects.filter(job_key="long").exclude(state="running").exists())
         node.stop()
 

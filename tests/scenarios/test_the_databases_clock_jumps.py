@@ -15,7 +15,7 @@ from tests.scenarios.site import Site, connected_to
 from tests.scenarios.ticking import assert_nothing_lost_or_doubled, every_second
 
 HOUR = 3600
-PATIENT = {"SCHEDULER_LEASE_SECONDS": "3", "SCHEDULER_REAP_AFTER_SECONDS": "4"}
+PATIENT = {"SCHEDULER_LEASE_SECONDS": "8", "SCHEDULER_REAP_AFTER_SECONDS": "10"}
 """On a busy machine a heartbeat may be late by more than the quickest settings forgive."""
 
 if clock_library() is None and os.environ.get("CI") != "true":
@@ -38,7 +38,7 @@ class TestAnHourForthAndBack:
         with django_db_blocker.unblock(), connected_to(site.url):
             created = [every_second(f"job-{number}") for number in range(5)]
             nodes = [site.start_node(**PATIENT) for _ in range(3)]
-            site.began("job-4", count=3, timeout=40)
+            site.began("job-4", count=3)
             before = Run.objects.count()
 
             cluster.set_clock(ahead_seconds=HOUR)
@@ -66,7 +66,7 @@ class TestAnHourForthAndBack:
             for node in nodes:
                 node.printed_more_than("scheduler.clock.jumped", count=2)
             # By now everybody judges everybody again.
-            site.began("job-4", count=len(site.executions("job-4")) + 6)
+            site.began("job-4", count=len(site.executions("job-4")) + 12)
             assert not Node.objects.exclude(state="running").exists()
             for node in nodes:
                 node.stop()

@@ -73,13 +73,13 @@ class TestAFullDiskOfTheServer:
             with pytest.raises(OSError, match="No space left"):
                 fill(filler)
 
-            node.printed("scheduler.tick.waits_for_the_database", timeout=90)
+            node.printed("scheduler.tick.waits_for_the_database")
             filler.unlink()
             if not cluster_on_it.is_running:
                 cluster_on_it.start()  # a server that cannot write its log ends itself
 
             done = node.output.count("scheduler.run.finished")
-            node.printed_more_than("scheduler.run.finished", count=done + 3, timeout=60)
+            node.printed_more_than("scheduler.run.finished", count=done + 3)
             node.stop()
             assert_covered_once(job)
             assert not Run.objects.active().filter(node__isnull=False).exists()
@@ -94,7 +94,7 @@ class TestAFullDiskOfTheNode:
         jobs.run_now(job=jobs.create(id="job", task="sample.give", trigger=NOT_SOON, kwargs={"value": 1}))
 
         try:
-            site.run("job", state="succeeded", timeout=60)
+            site.run("job", state="succeeded")
             node.send(signal.SIGTERM)
             wait_until(lambda: site.node_of(node).state == "stopped")
         finally:

@@ -22,7 +22,7 @@ class TestRinging:
 
         assert broker.waiting("bell") == 510
         with bell.application().connection_for_read() as connection:
-            message = connection.SimpleQueue("bell").get(timeout=20)
+            message = connection.SimpleQueue("bell").get(timeout=120)
             assert message.payload[:2] == [[], {"run": 1, "attempt": 1, "ring": 1}]
             assert message.headers["task"] == "scheduler.run"
             message.ack()
@@ -48,7 +48,7 @@ class TestRinging:
             with pytest.raises(BrokerUnavailable):
                 CeleryBell("frozen").ring(RINGS)
             took = time.monotonic() - began
-            assert took < 2 * bell.LONGEST_SECONDS
+            assert took < 10 * bell.LONGEST_SECONDS
         finally:
             broker.thaw()
         broker.forget("frozen")

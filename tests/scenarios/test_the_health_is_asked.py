@@ -61,7 +61,7 @@ class Web:
         began = time.monotonic()
         address = f"http://127.0.0.1:{self.port}/{path}"
         try:
-            with urllib.request.urlopen(address, timeout=10) as answer:
+            with urllib.request.urlopen(address, timeout=60) as answer:
                 status, body = answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             status, body = error.code, error.read().decode()
@@ -80,14 +80,14 @@ class Web:
 
     def stop(self) -> None:
         self._popen.terminate()
-        self._popen.wait(20)
+        self._popen.wait(120)
 
 
 @contextmanager
 def web_on(url: str, directory: Path) -> Iterator[Web]:
     web = Web(url=url, output=directory / "web.log")
     try:
-        wait_until(web.answers, 30)
+        wait_until(web.answers)
         yield web
     finally:
         web.stop()
@@ -109,19 +109,19 @@ class TestFrozenNodes:
     def test_turn_the_health_within_two_heartbeats_and_back(self, site: Site, tmp_path: Path) -> None:
         nodes = [site.start_node(), site.start_node()]
         with web_on(site.url, tmp_path) as web:
-            assert web.health()[0] == 200
+            wait_until(lambda: web.health()[0] == 200)
 
             for node in nodes:
                 node.send(signal.SIGSTOP)
             try:
-                wait_until(lambda: turned(web), 30)
+                wait_until(lambda: turned(web))
                 found = web.health()[1]
             finally:
                 for node in nodes:
                     node.send(signal.SIGCONT)
 
             assert failed(found) == ["nodes"]
-            wait_until(lambda: web.health()[0] == 200, 30)
+            wait_until(lambda: web.health()[0] == 200)
 
 
 class TestADatabaseThatIsAway:
@@ -135,20 +135,21 @@ class TestADatabaseThatIsAway:
             try:
                 site.start_node()
                 with web_on(url, tmp_path) as web:
-                    assert web.health()[0] == 200
+                    wait_until(lambda: web.health()[0] == 200)
 
                     self._take_away(cluster, how)
-                    status, found, took = web.health()
-                    live = web.health("live")
+                    ready = [web.health() for _ in range(3)]
+                    live = [web.health("live") for _ in range(3)]
                     others = [web.get(path)[0] for path in ("api/v1/scheduler/jobs",)]
                     self._bring_back(cluster, how)
 
-                    assert (status, failed(found)) == (503, ["database"])
-                    # Two seconds, and what a busy machine has no time for. Whoever waits for the database waits longer.
-                    assert took < 8
-                    assert (live[0], live[2] < 8) == (200, True)
+                    assert {(status, *failed(found)) for status, found, _ in ready} == {(503, "database")}
+                    assert {status for status, _, _ in live} == {200}
+                    # Two seconds, unless the machine is busy all the time. Whoever waits for the database waits longer.
+                    for answers in (ready, live):
+                        assert min(took for _, _, took in answers) < 8
                     assert others == [401]
-                    wait_until(lambda: web.health()[0] == 200, 30)
+                    wait_until(lambda: web.health()[0] == 200)
                 assert "Traceback" not in web.output.read_text()
             finally:
                 site.close()
@@ -180,9 +181,9 @@ class TestMetrics:
         node = site.start_node("--metrics-port", str(port), "--name", "alpha")
         with web_on(site.url, tmp_path) as web:
             node.printed("scheduler.metrics.served")
-            wait_until(lambda: NodeMeasure.objects.filter(tick_seconds__isnull=False).exists(), 20)
+            wait_until(lambda: NodeMeasure.objects.filter(tick_seconds__isnull=False).exists())
             texts = [web.get("metrics")[1] for _ in range(6)]
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
                 texts.append(answer.read().decode())
 
         for text in texts:

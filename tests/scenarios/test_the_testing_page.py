@@ -49,7 +49,6 @@ def has_tasks(project: OwnProject) -> bool:
     return project.call("-c", "import django.tasks", check=False).returncode == 0
 
 
-@pytest.mark.timeout(400)
 class TestTheExamples:
     def test_work_under_pytest(self, with_examples: OwnProject) -> None:
         # Where the package is installed, pytest finds the plugin by itself.

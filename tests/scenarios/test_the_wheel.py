@@ -36,7 +36,6 @@ def metadata(wheel: zipfile.ZipFile) -> Message:
     return BytesParser().parsebytes(wheel.read(name))
 
 
-@pytest.mark.timeout(300)
 class TestTheWheel:
     def test_holds_every_file_of_the_app_and_no_other(self, wheel: zipfile.ZipFile) -> None:
         app = {

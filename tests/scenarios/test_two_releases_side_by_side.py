@@ -7,8 +7,6 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
-
 from scheduler.core.states import JobState
 from scheduler.models import Change, Job, Run
 from scheduler.services import declarations, jobs
@@ -51,7 +49,7 @@ class Releases:
             env=environment(self._site.url, **self.variables(release)),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=500,
             check=False,
         )
 
@@ -69,7 +67,6 @@ AS_THE_NEWER_SAYS = {
 }
 
 
-@pytest.mark.timeout(240)
 def test_the_newer_one_stays_however_often_the_older_one_starts(site: Site) -> None:
     releases = Releases(site)
     older = releases.start("1.9")
@@ -83,7 +80,7 @@ def test_the_newer_one_stays_however_often_the_older_one_starts(site: Site) -> N
     older.kill()
     at_once = [releases.start(release) for release in ("1.9", "1.10", "1.9", "1.10")]
     for node in at_once:
-        node.printed("scheduler.node.started", timeout=60)
+        node.printed("scheduler.node.started")
 
     assert stored() == AS_THE_NEWER_SAYS
     assert Job.objects.get(pk="report").description == "Mine."
@@ -91,13 +88,12 @@ def test_the_newer_one_stays_however_often_the_older_one_starts(site: Site) -> N
     written = Change.objects.filter(job_key="report", via="command").exclude(action="created")
     assert written.count() == 1, "each start of a node wrote the job again"
     ticked = Run.objects.filter(job_key="ticking").count()
-    wait_until(lambda: Run.objects.filter(job_key="ticking").count() > ticked + 1, 30)
+    wait_until(lambda: Run.objects.filter(job_key="ticking").count() > ticked + 1)
     for node in (newer, *at_once):
         node.stop()
     assert_covered_once(Job.objects.get(pk="ticking"))
 
 
-@pytest.mark.timeout(240)
 def test_the_older_one_comes_back_on_request_only(site: Site) -> None:
     releases = Releases(site)
     for release in ("1.9", "1.10"):

@@ -53,7 +53,6 @@ def queued(id: str, *, task: str = "sample.record", **changes: object) -> Run:
     return add_run(job, scheduled_at=timezone.now() - timedelta(seconds=1), executor="tasks:other", **changes)
 
 
-@pytest.mark.timeout(180)
 class TestAWorkerOfDjangoTasksDb:
     def test_runs_bodies_and_appears_among_the_nodes(self, site: Site, start_worker: StartWorker) -> None:
         runs = [queued(f"job-{number}") for number in range(5)]
@@ -61,7 +60,7 @@ class TestAWorkerOfDjangoTasksDb:
         node = site.start_node(**variables(site))
 
         for run in runs:
-            done = site.run(run.job_key, state="succeeded", timeout=60)
+            done = site.run(run.job_key, state="succeeded")
             assert done.rings == 1
         row = Node.objects.get(pk=done.node)
 
@@ -73,11 +72,11 @@ class TestAWorkerOfDjangoTasksDb:
         run = queued("long", task="governed.listen")
         worker = start_worker()
         site.start_node(**variables(site))
-        site.run("long", state="running", timeout=60)
+        site.run("long", state="running")
 
         worker.kill()
 
-        ended = site.run("long", state="interrupted", timeout=60)
+        ended = site.run("long", state="interrupted")
         assert ended.reason_code == "node_lost"
         wait_until(lambda: Node.objects.get(pk=ended.node).state == "lost")
         assert Run.objects.filter(job_key=run.job_key).count() == 1

@@ -12,7 +12,7 @@ from scheduler import loops
 from scheduler.errors import DatabaseUnavailable
 from scheduler.loops import Loop, Periodic, Server, Share, Slice, spawn
 
-SOON = 10.0
+SOON = 120.0
 ROOT = Path(loops.__file__).parent.parent
 
 

@@ -45,7 +45,7 @@ class TestANode:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=500,
         )
 
         assert done.returncode == 0, done.stderr

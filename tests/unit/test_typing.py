@@ -67,7 +67,6 @@ def call(program: str, *arguments: object) -> str:
     return done.stdout
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("check", [rejected_by_mypy, rejected_by_pyright])
 def test_right_code_is_accepted_and_wrong_code_rejected(
     check: Callable[[list[Path], Path], dict[Path, set[int]]], tmp_path: Path

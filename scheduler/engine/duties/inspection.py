@@ -16,6 +16,7 @@ from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.loops import Slice
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob, StoredDefinition
@@ -28,10 +29,15 @@ from scheduler.untouched import json
 logger = logging.getLogger(__name__)
 
 _BATCH = 100
-"""Jobs that one pass inspects: about a tenth of a second, in which no job is claimed."""
+"""Jobs that one pass inspects at most."""
 
 MOST_JOBS = 200
-"""Jobs without a task that one pass takes out of the schedule."""
+"""Jobs without a task that one pass takes out of the schedule at most."""
+
+STEP_SECONDS = 0.05
+"""One pass takes about as long for the jobs that it looks after: no job is claimed meanwhile."""
+
+LEAST_JOBS = 5
 
 
 class Inspect(Duty):
@@ -45,12 +51,18 @@ class Inspect(Duty):
         super().__init__(work, agenda)
         self._with_broken = True
         self._after = ""
+        self._step = Slice(seconds=STEP_SECONDS, least=LEAST_JOBS, most=_BATCH)
 
     def run(self) -> float | None:
         self.agenda.duty(Claim).soon()
-        done = inspect_jobs(
-            self.work.connection, settings=self.work.settings, broken=self._with_broken, after=self._after
-        )
+        with self._step.spent() as most:
+            done = inspect_jobs(
+                self.work.connection,
+                settings=self.work.settings,
+                broken=self._with_broken,
+                after=self._after,
+                limit=most,
+            )
         self.work.positions.forget_due()  # a job that has healed goes on from where it broke
         self._after = done.after
         if done.after:
@@ -112,9 +124,9 @@ def _inspect(connection: Connection, jobs: Sequence[str], *, settings: Scheduler
     return healed
 
 
-def break_jobs_without_a_task(connection: Connection) -> int:
+def break_jobs_without_a_task(connection: Connection, *, limit: int = MOST_JOBS) -> int:
     """Remove jobs whose task no live node knows from the schedule, some at a time, and return their number."""
-    missing = definitions.without_a_task(connection, tasks=registry.names(), limit=MOST_JOBS)
+    missing = definitions.without_a_task(connection, tasks=registry.names(), limit=limit)
     problems = []
     for job_id, task in missing:
         try:

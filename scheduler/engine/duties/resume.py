@@ -14,8 +14,10 @@ from scheduler.core.jobs import definitions as rules
 from scheduler.core.states import JobState
 from scheduler.core.tasks.registry import registry
 from scheduler.engine.duties.claim import Claim
-from scheduler.engine.duty import Duty
+from scheduler.engine.duties.inspection import LEAST_JOBS, STEP_SECONDS
+from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.errors import DatabaseUnavailable, InvalidArguments, InvalidTrigger, UnknownTask
+from scheduler.loops import Slice
 from scheduler.messages import Message
 from scheduler.store.jobs import definitions
 from scheduler.store.jobs.definitions import ApprovedJob, EndedPause
@@ -27,13 +29,17 @@ from scheduler.untouched import json, time
 logger = logging.getLogger(__name__)
 
 MOST_JOBS = 100
-"""Jobs that one pass resumes."""
+"""Jobs that one pass resumes at most."""
 
 
 class Resume(Duty):
     """End pauses when their time is over. ``LookAhead`` wakes the node for it."""
 
     ends_sleep = False
+
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._step = Slice(seconds=STEP_SECONDS, least=LEAST_JOBS, most=MOST_JOBS)
 
     @property
     def every_seconds(self) -> float:
@@ -51,10 +57,11 @@ class Resume(Duty):
         return max(0.0, self.due_at - now)
 
     def run(self) -> float | None:
-        resumed = end_pauses(self.work.connection, settings=self.work.settings)
+        with self._step.spent() as most:
+            resumed = end_pauses(self.work.connection, settings=self.work.settings, limit=most)
         if resumed:
             self.agenda.duty(Claim).soon()
-        return 0.0 if resumed >= MOST_JOBS else None
+        return 0.0 if resumed >= most else None
 
 
 def end_pauses(

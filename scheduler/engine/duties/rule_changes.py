@@ -8,18 +8,22 @@ jobs that they left over, or that SQL wrote meanwhile.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from scheduler.core import triggers, zone_rules
 from scheduler.core.triggers import zones
 from scheduler.core.triggers.calendars import contents
 from scheduler.engine.duties.claim import Claim
+from scheduler.engine.duties.inspection import STEP_SECONDS
 from scheduler.engine.duty import Agenda, Duty, Work
 from scheduler.errors import StatementCancelled
 from scheduler.store import database
 from scheduler.store.jobs import replanning
 from scheduler.store.liveness import installation, nodes
 from scheduler.store.sessions.connections import Connection
+from scheduler.store.sessions.halving import QUICK_SECONDS
 from scheduler.telemetry import events
+from scheduler.untouched import time
 
 logger = logging.getLogger(__name__)
 
@@ -80,9 +84,18 @@ class Calendars(Duty):
 
     def run(self) -> float | None:
         found = replanning.find(after=self._after, limit=_BATCH, execute=self.work.connection.execute)
+        done = self._replan(found) if found else 0
         if found:
-            with database.borrowed():
-                replanning.replan_many(jobs=found, lock_seconds=1)
             self.agenda.duty(Claim).soon()
-        self._after = found[-1] if len(found) == _BATCH else ""
+        self._after = found[done - 1] if done < len(found) or done == _BATCH else ""
         return 0.0 if self._after else None
+
+    def _replan(self, jobs: Sequence[str]) -> int:
+        """Go through as many jobs as the time of one pass allows, and return their number."""
+        ends_at = time.monotonic() + STEP_SECONDS
+        with database.borrowed():
+            for done, job in enumerate(jobs, start=1):
+                replanning.replan_many(jobs=[job], lock_seconds=QUICK_SECONDS)
+                if time.monotonic() >= ends_at:
+                    return done
+        return len(jobs)

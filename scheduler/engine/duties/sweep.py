@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from scheduler.engine.duties.inspection import MOST_JOBS, break_jobs_without_a_task
-from scheduler.engine.duty import Duty
+from scheduler.engine.duties.inspection import LEAST_JOBS, MOST_JOBS, STEP_SECONDS, break_jobs_without_a_task
+from scheduler.engine.duty import Agenda, Duty, Work
+from scheduler.loops import Slice
 from scheduler.store.recording import runs
 
 _MOST_RUNS = 500
-"""Runs that one pass cancels. The next one continues, after the claim."""
+"""Runs that one pass cancels at most. The next one continues, after the claim."""
+
+_LEAST_RUNS = 50
 
 
 class Sweep(Duty):
@@ -15,7 +18,14 @@ class Sweep(Duty):
 
     every_seconds = 60.0
 
+    def __init__(self, work: Work, agenda: Agenda) -> None:
+        super().__init__(work, agenda)
+        self._breaking = Slice(seconds=STEP_SECONDS, least=LEAST_JOBS, most=MOST_JOBS)
+        self._cancelling = Slice(seconds=STEP_SECONDS, least=_LEAST_RUNS, most=_MOST_RUNS)
+
     def run(self) -> float | None:
-        broken = break_jobs_without_a_task(self.work.connection)
-        cancelled = runs.cancel_orphans(self.work.connection, limit=_MOST_RUNS)
-        return 0.0 if broken >= MOST_JOBS or cancelled >= _MOST_RUNS else None
+        with self._breaking.spent() as most_jobs:
+            broken = break_jobs_without_a_task(self.work.connection, limit=most_jobs)
+        with self._cancelling.spent() as most_runs:
+            cancelled = runs.cancel_orphans(self.work.connection, limit=most_runs)
+        return 0.0 if broken >= most_jobs or cancelled >= most_runs else None

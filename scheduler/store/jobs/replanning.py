@@ -42,7 +42,7 @@ def find(*, after: str = "", limit: int, execute: Execute = measures.execute) ->
 
 
 def replan_many(
-    *, jobs: Sequence[str], actor: str = "", via: Via | str = Via.SCHEDULER, lock_seconds: int | None = None
+    *, jobs: Sequence[str], actor: str = "", via: Via | str = Via.SCHEDULER, lock_seconds: float | None = None
 ) -> int:
     """
     Bring jobs to their calendars as they are now, each in a transaction of its own; return how many that changed.
@@ -68,7 +68,7 @@ def replan(
     job: str,
     actor: str = "",
     via: Via | str = Via.SCHEDULER,
-    lock_seconds: int | None = None,
+    lock_seconds: float | None = None,
     now: datetime | None = None,
 ) -> bool:
     """
@@ -79,7 +79,7 @@ def replan(
     """
     with database.atomic():
         if lock_seconds is not None:
-            _set("lock_timeout", f"{lock_seconds}s")
+            _set("lock_timeout", f"{int(1000 * lock_seconds)}ms")
         try:
             stored = rows.lock(id=job)
         except JobNotFound:

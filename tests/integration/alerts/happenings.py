@@ -119,4 +119,4 @@ def mail() -> Channel:
 
 
 def send() -> None:
-    assert Sender().run_until_empty(timeout=30)
+    assert Sender().run_until_empty(timeout=120)

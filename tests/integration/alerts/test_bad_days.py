@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from scheduler.services.alerts import judge, rules
 from scheduler.services.alerts.judge import Judge
 from scheduler.services.alerts.kinds import webhook as webhook_kind
 from scheduler.services.alerts.sender import Sender
+from scheduler.store import outbox
 from scheduler.store.clock import database_now
 from scheduler.store.recording import finishing
 from scheduler.store.recording.finishing import Outcome
@@ -48,7 +48,7 @@ def a_sender() -> Iterator[None]:
     try:
         yield
     finally:
-        sender.stop(timeout=10.0)
+        sender.stop(timeout=60.0)
 
 
 def plain(arrived: EmailMessage) -> str:
@@ -60,19 +60,29 @@ def plain(arrived: EmailMessage) -> str:
 def end_together(session: Connection, node: str, jobs: list[Job], state: RunState) -> None:
     """Record one run of each job, as many in one transaction as a node does."""
     at = database_now()
-    for begin in range(0, len(jobs), 250):
-        outcomes = [
-            Outcome(
-                run_id=add_run(each, scheduled_at=at, state=RunState.RUNNING, node=node).pk,
-                state=state,
-                started=0,
-                finished=1,
-                error="ConnectionError: db-7 does not answer" if state is RunState.FAILED else None,
-            )
-            for each in jobs[begin : begin + 250]
-        ]
-        recorded = finishing.finish(session, outcomes=outcomes, node=node, clock=2)
-        finishing.reset_failures(session, runs=recorded.runs)
+    outcomes = [
+        Outcome(
+            run_id=add_run(each, scheduled_at=at, state=RunState.RUNNING, node=node).pk,
+            state=state,
+            started=0,
+            finished=1,
+            error="ConnectionError: db-7 does not answer" if state is RunState.FAILED else None,
+        )
+        for each in jobs
+    ]
+    with a_long_burst():
+        for begin in range(0, len(jobs), 250):
+            recorded = finishing.finish(session, outcomes=outcomes[begin : begin + 250], node=node, clock=2)
+            finishing.reset_failures(session, runs=recorded.runs)
+
+
+@contextmanager
+def a_long_burst() -> Iterator[None]:
+    """Let senders expect more to come, however long a busy machine takes for what happens within seconds elsewhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(outbox, "GATHER_SECONDS", 3600.0)
+        patch.setattr(outbox.fill, "__kwdefaults__", {**outbox.fill.__kwdefaults__, "quiet": 3600.0, "burst": 3600.0})
+        yield
 
 
 class TestOneHostOfAThousandJobs:
@@ -83,9 +93,9 @@ class TestOneHostOfAThousandJobs:
         jobs = [job(f"job-{number:04}") for number in range(1000)]
         with a_sender():
             end_together(session, node, jobs, RunState.FAILED)
-            wait_until(lambda: receiver.delivered and mail_server.mails, 40)
+            wait_until(lambda: receiver.delivered and mail_server.mails)
             end_together(session, node, jobs, RunState.SUCCEEDED)
-            wait_until(lambda: len(receiver.delivered) > 1 and len(mail_server.mails) > 1, 40)
+            wait_until(lambda: len(receiver.delivered) > 1 and len(mail_server.mails) > 1)
 
         assert [each.data["type"] for each in receiver.delivered] == ["incident.opened", "incident.recovered"]
         assert {each.data["data"]["count"] for each in receiver.delivered} == {1000}
@@ -183,7 +193,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: receiver.delivered, 40)
+            wait_until(lambda: receiver.delivered)
 
     def test_before_an_end_is_told(self, session: Connection, node: str, receiver: WebhookReceiver) -> None:
         rule("failing", channels=(webhook(receiver),))
@@ -194,7 +204,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: len(receiver.delivered) == 2, 40)
+            wait_until(lambda: len(receiver.delivered) == 2)
 
     def test_before_a_message_is_tried_again(self, session: Connection, node: str, receiver: WebhookReceiver) -> None:
         rule("failing", channels=(webhook(receiver),))
@@ -204,10 +214,10 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: len(receiver.delivered) == 2, 40)
-            time.sleep(2.0)
+            wait_until(lambda: notifications()[0].attempts == 2)
 
-        assert len(receiver.delivered) == 2, "from there on it is tried as rarely as ever"
+        (tried,) = notifications()
+        assert (tried.due_at - tried.tried_at).total_seconds() > 10, "from there on it is tried as rarely as ever"
 
     def test_while_a_dead_sender_has_a_message(self, session: Connection, node: str, receiver: WebhookReceiver) -> None:
         rule("failing", channels=(webhook(receiver),))
@@ -218,7 +228,7 @@ class TestTheDatabasesClockIsSetBack:
         pass_time(hours=-1)
 
         with a_sender():
-            wait_until(lambda: len(receiver.delivered) == 2, 40)
+            wait_until(lambda: len(receiver.delivered) == 2)
 
     def test_does_not_use_up_what_a_channel_may_send(
         self, session: Connection, node: str, receiver: WebhookReceiver
@@ -288,7 +298,7 @@ class TestAWebhookReceiver:
         monkeypatch: pytest.MonkeyPatch,
         is_dripping: bool,
     ) -> None:
-        monkeypatch.setattr(webhook_kind, "_TOTAL_SECONDS", 1.0)
+        monkeypatch.setattr(webhook_kind, "_TOTAL_SECONDS", 3.0)
         rule("failing", channels=(webhook(receiver),))
         fail(session, node, job())
 

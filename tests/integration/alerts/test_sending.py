@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -23,6 +24,7 @@ from scheduler.core.alerts import answers
 from scheduler.errors import DeliveryFailed, InvalidChannel
 from scheduler.models import Channel, Incident, Job, Notification
 from scheduler.services.alerts import channels, sentences
+from scheduler.services.alerts.kinds import webhook as webhook_kind
 from scheduler.services.alerts.kinds.kind import ChannelKind, Field
 from scheduler.services.alerts.messages import Message
 from scheduler.services.alerts.sender import Sender
@@ -42,6 +44,7 @@ from tests.integration.alerts.happenings import (
 )
 from tests.ledger import add_node
 from tests.receivers import MailServer, WebhookReceiver, status
+from tests.waiting import wait_until
 
 NASTY = "Nächtlich <script>alert(1)</script> 🦉\r\nBcc: evil@example.org"
 
@@ -150,19 +153,31 @@ class TestAWebhook:
         assert len(notification.answer) < 300
 
     def test_that_hangs_holds_up_no_other(
-        self, session: Connection, node: str, receiver: WebhookReceiver, mail_server: MailServer
+        self,
+        session: Connection,
+        node: str,
+        receiver: WebhookReceiver,
+        mail_server: MailServer,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
+        monkeypatch.setattr(webhook_kind, "_TOTAL_SECONDS", 3600.0)
+        limits = dataclasses.replace(webhook_kind._LIMITS, read_seconds=3600.0, total_seconds=3600.0)
+        monkeypatch.setattr(webhook_kind, "_LIMITS", limits)
         hanging, working = webhook(receiver), mail()
         rule("failing", channels=(hanging, working))
         fail(session, node, job())
-        receiver.answer = lambda _handler: receiver.stopping.wait(30) and None
+        receiver.answer = lambda _handler: receiver.stopping.wait() and None
         sender = Sender()
+        sender.start()
 
-        assert not sender.run_until_empty(timeout=4)
+        wait_until(lambda: any(each.state == "sent" for each in notifications(channel=working)))
+        wait_until(lambda: receiver.delivered)
+        unsent = notifications(channel=hanging)
+        receiver.stopping.set()
+        sender.stop(timeout=60.0)
 
         assert len(mail_server.mails) == 1
-        assert notifications(channel=working)[0].state == "sent"
-        assert notifications(channel=hanging)[0].state == "pending"
+        assert [each.state for each in unsent] == ["pending"]
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:8000/hook", "http://169.254.169.254/", "file:///etc/passwd"])
     def test_may_not_be_in_a_private_network(self, db: None, url: str) -> None:

@@ -289,12 +289,12 @@ class TestQuietHours:
             hook.save()
             rule("failing", channels=(hook,))
             fail(session, node, job())
-            assert Sender().run_until_empty(timeout=20)
+            assert Sender().run_until_empty(timeout=120)
             assert receiver.delivered == []
 
             hook.quiet_until = (now - timedelta(minutes=1)).time()
             hook.save()
-            assert Sender().run_until_empty(timeout=20)
+            assert Sender().run_until_empty(timeout=120)
 
         assert len(receiver.delivered) == 1
 

@@ -286,7 +286,7 @@ class TestTwoRequestsAtOnce:
         def ask() -> None:
             caller = Caller()
             caller.force_authenticate(user)
-            start.wait(10)
+            start.wait(120)
             answers.append(caller.send("post", "jobs", body, **{"Idempotency-Key": "k"}))
             connection.close()
 
@@ -294,7 +294,7 @@ class TestTwoRequestsAtOnce:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(120)
 
         assert [answer.status_code for answer in answers] == [201] * 4
         assert len({answer.json()["id"] for answer in answers}) == 1
@@ -308,7 +308,7 @@ class TestTwoRequestsAtOnce:
         def ask(priority: int) -> None:
             caller = Caller()
             caller.force_authenticate(user)
-            start.wait(10)
+            start.wait(120)
             answers.append(caller.send("patch", "jobs/hourly", {"priority": priority}, **{"If-Match": '"1"'}))
             connection.close()
 
@@ -316,7 +316,7 @@ class TestTwoRequestsAtOnce:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(120)
 
         assert sorted(answer.status_code for answer in answers) == [200, 412, 412]
         kept = next(answer.json()["priority"] for answer in answers if answer.status_code == 200)

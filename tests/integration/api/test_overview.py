@@ -21,6 +21,7 @@ from scheduler.store.cleaning import retention
 from scheduler.telemetry import metrics
 from scheduler.telemetry.exporter import Exporter
 from tests.integration.api.conftest import EVERY_HOUR, Caller
+from tests.waiting import keep_to_one, wait_until
 
 
 def node(*, age: float = 0.0, ahead: float = 0.0, name: str = "n1", state: str = "running", **measures: Any) -> Node:
@@ -146,6 +147,7 @@ class TestStatus:
 
 class TestMetrics:
     def test_adds_up_a_window_by_job_and_by_hour(self, api: Caller) -> None:
+        keep_to_one(timedelta(hours=1))
         jobs.create(id="j", name="Jay", task="sample.nothing", trigger=EVERY_HOUR)
         hour(1, succeeded=3, failed=1, run_seconds=2.0)
         hour(2, succeeded=1, missed=4)
@@ -186,7 +188,7 @@ class TestMetrics:
 @pytest.mark.usefixtures("looked")
 class TestHealth:
     def test_is_ready_while_a_node_is_alive(self, api: Caller) -> None:
-        node(age=4, clock_at=timezone.now())
+        node(age=1, clock_at=timezone.now())
 
         answer = api.get("health")
 
@@ -248,7 +250,7 @@ class TestTheProbe:
 
         def ask() -> Report:
             asked.append(1)
-            free.wait(30)
+            free.wait(120)
             return Report(checks=(), connection_valid=True)
 
         probe = Probe(ask, patience_seconds=0.05)
@@ -256,10 +258,11 @@ class TestTheProbe:
             for _ in range(3):
                 found = probe.report()
                 assert (found.connection_valid, found.status) == (False, Status.FAIL)
+            wait_until(lambda: asked)
             assert len(asked) == 1
         finally:
             free.set()
-        patient = Probe(ask, patience_seconds=30)
+        patient = Probe(ask, patience_seconds=120)
         assert patient.report().connection_valid
 
 
@@ -281,7 +284,7 @@ class TestTablesOfAnotherRelease:
 class TestPrometheus:
     @pytest.fixture(autouse=True)
     def _fresh(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(health_views, "exporter", Exporter(metrics.read))
+        monkeypatch.setattr(health_views, "exporter", Exporter(metrics.read, clock=lambda: 1000.0))
 
     def test_reads_it_with_its_own_parser(self, api: Caller) -> None:
         node(backlog=3, ahead=1)

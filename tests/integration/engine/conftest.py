@@ -18,12 +18,16 @@ def session(transactional_db: None) -> Iterator[Connection]:
 
 @pytest.fixture
 def cut(transactional_db: None) -> Callable[[str], int]:
-    """Ends the sessions of a purpose as a crash of the server would, and returns how many there were."""
+    """
+    Ends the sessions of a purpose as a crash of the server would, and returns how many there were.
+
+    The server may not have noticed yet that the session of a former test was closed, and counts it too.
+    """
 
     def end_sessions(purpose: str) -> int:
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND application_name = %s",
                 [f"scheduler {purpose}"],
             )

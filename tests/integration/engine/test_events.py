@@ -30,7 +30,7 @@ class TestAListener:
         release, heard = threading.Event(), []
 
         def block(event: JobExecutionEvent) -> None:
-            release.wait(30)
+            release.wait(120)
             heard.append(event.job_id)
             raise ValueError("a listener of the project fails")
 

@@ -123,7 +123,7 @@ class TestTheHeartbeat:
 
     def test_survives_the_loss_of_its_session(self, heart: Heart, cut: Callable[[str], int]) -> None:
         heart.beat.start()
-        assert cut("heartbeat") == 1
+        assert cut("heartbeat") >= 1
         after = heart.row().heartbeat_at
 
         wait_until(lambda: heart.row().heartbeat_at > after)
@@ -176,7 +176,10 @@ class TestTheHeartbeat:
         assert judged == [False, True, True, True]
         assert "scheduler.clock.jumped" not in caplog.text
 
-    def test_lets_the_others_beat_before_its_first_judgement(self, heart: Heart, clock: Clock) -> None:
+    def test_lets_the_others_beat_before_its_first_judgement(
+        self, heart: Heart, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module.nodes, "beat", lambda *_, **__: answer(clock.now))
         assert not heart.beat._beat()
         clock.now += 0.06
         assert not heart.beat._beat()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from scheduler.engine.duties import inspection
 from scheduler.engine.duties.inspection import break_jobs_without_a_task, inspect_jobs
 from scheduler.models import Job
 from scheduler.store.sessions.connections import Connection
-from tests.ledger import HOUR, NOON, add_job, add_node
+from tests.ledger import HOUR, MINUTE, NOON, add_job, add_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -100,7 +100,7 @@ class TestInspection:
         assert inspect(session) == 1
         job = Job.objects.get()
         assert job.next_run_time is not None
-        assert timedelta(minutes=5) <= job.next_run_time - before < timedelta(minutes=6)
+        assert before + 5 * MINUTE <= job.next_run_time <= timezone.now() + 5 * MINUTE
 
     def test_leaves_when_a_job_is_due_alone_if_only_its_arguments_changed(self, session: Connection) -> None:
         add_raw(task="sample.give", kwargs={"value": 1})

@@ -26,6 +26,15 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
+def narrow(transactional_db: None) -> Iterator[tuple[Node, Node]]:
+    """The same with few threads: one of them has no room for all runs of a test."""
+    nodes = (make_node(threads=2), make_node(threads=2))
+    yield nodes
+    for node in nodes:
+        node.stop(grace_seconds=0)
+
+
+@pytest.fixture
 def two(transactional_db: None) -> Iterator[tuple[Node, Node]]:
     """Two nodes in this process; the test does their passes."""
     nodes = (make_node(threads=8), make_node(threads=8))
@@ -56,13 +65,13 @@ def ended(count: int) -> Any:
     return lambda: Run.objects.filter(state=RunState.SUCCEEDED).count() >= count
 
 
-def occupy(places: int) -> list[Run]:
-    """Let runs of a node that is gone hold places of the key host:a.example."""
+def occupy(places: int, *, host: str = "a.example") -> list[Run]:
+    """Let runs of a node that is gone hold places of the key of a host."""
     job = add_job("lost", task="sample.crowded", due_at=None)
     runs = [add_run(job, attempt=number + 1, state=RunState.RUNNING) for number in range(places)]
     for run in runs:
         LimitedRun.objects.create(
-            run=run.pk, lane="x", label="x", rate_key="", rate_seconds=0, concurrency_key="host:a.example",
+            run=run.pk, lane="x", label="x", rate_key="", rate_seconds=0, concurrency_key=f"host:{host}",
             concurrency_most=2, priority=0, granted_at=timezone.now(),
         )  # fmt: skip
     return runs
@@ -82,8 +91,8 @@ class TestAConcurrency:
     def test_holds_for_all_jobs_tasks_and_nodes_with_the_key(self, two: tuple[Node, Node]) -> None:
         for number in range(8):
             task = "sample.crowded" if number % 2 else "sample.crowded_too"
-            due(f"job-{number}", task=task, kwargs={"host": "a.example"})
-            due(f"other-{number}", task=task, kwargs={"host": "b.example"})
+            due(f"job-{number}", task=task, kwargs={"host": "a.example", "seconds": 0.3})
+            due(f"other-{number}", task=task, kwargs={"host": "b.example", "seconds": 0.3})
 
         work(*two, until=ended(16))
 
@@ -92,8 +101,9 @@ class TestAConcurrency:
         assert set(Run.objects.values_list("attempt", "priority", "reason_code")) == {(1, 0, "")}
 
     def test_lets_runs_without_a_limit_pass(self, two: tuple[Node, Node]) -> None:
-        for number in range(6):
-            due(f"job-{number}", task="sample.crowded", kwargs={"host": "a.example", "seconds": 2}, priority=10)
+        occupy(2)
+        for number in range(4):
+            due(f"job-{number}", task="sample.crowded", kwargs={"host": "a.example"}, priority=10)
         work(*two, until=lambda: LimitedRun.objects.filter(granted_at=None).count() == 4)
         due("free", task="sample.nothing")
 
@@ -159,13 +169,14 @@ class TestAConcurrency:
 
 
 class TestARate:
-    def test_spaces_the_starts_of_all_nodes_evenly(self, two: tuple[Node, Node]) -> None:
+    def test_spaces_the_starts_of_all_nodes_evenly(self, narrow: tuple[Node, Node]) -> None:
         for number in range(12):
             due(f"job-{number}", task="sample.paced", kwargs={"host": "a.example"})
         began = time.monotonic()
 
-        work(two[0], until=ended(6))
-        work(two[1], until=ended(12))
+        work(narrow[0], until=Run.objects.filter(node=narrow[0].identity.node).exists)
+        work(narrow[1], until=Run.objects.filter(node=narrow[1].identity.node).exists)
+        work(*narrow, until=ended(12))
 
         assert time.monotonic() - began >= 2.0  # eleven pauses of 0.2 s
         waited = Run.objects.order_by("due_at")[1:]  # the first one started at its fire time
@@ -185,10 +196,14 @@ class TestARate:
 class TestAWaitingRun:
     @pytest.fixture
     def waiting(self, two: tuple[Node, Node]) -> Run:
-        for number in range(3):
-            due(f"job-{number}", task="sample.crowded", kwargs={"host": "example.org", "seconds": 1.5}, priority=4)
+        self.others = occupy(2, host="example.org")
+        due("job", task="sample.crowded", kwargs={"host": "example.org"}, priority=4)
         work(*two, until=Run.objects.filter(reason_code="waits_for_limit").exists)
         return Run.objects.get(reason_code="waits_for_limit")
+
+    def end_others(self) -> None:
+        ids = [run.pk for run in self.others]
+        Run.objects.filter(pk__in=ids).update(state=RunState.INTERRUPTED, finished_at=timezone.now())
 
     def test_says_what_it_waits_for(self, waiting: Run) -> None:
         assert waiting.reason == "Waits for its turn under the limit “host:example.org 2”, with priority 4."
@@ -205,7 +220,7 @@ class TestAWaitingRun:
 
         waiting.refresh_from_db()
         assert waiting.state == RunState.CANCELLED
-        work(*two, until=ended(2))
+        self.end_others()
         session = Connection(purpose="test")
         limits.forget(session)
         session.close()
@@ -214,5 +229,6 @@ class TestAWaitingRun:
     def test_asks_again_by_itself(self, waiting: Run, two: tuple[Node, Node]) -> None:
         LimitedRun.objects.filter(run=waiting.pk).delete()  # as after a restore of the ledger alone
         Run.objects.filter(pk=waiting.pk).update(due_at=timezone.now())
+        self.end_others()
 
-        work(*two, until=ended(3))
+        work(*two, until=ended(1))

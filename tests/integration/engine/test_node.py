@@ -31,6 +31,7 @@ from scheduler.store.sessions.halving import QUICK_SECONDS
 from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint
 from scheduler.telemetry import events
 from tests.ledger import HOUR, SECOND, add_job, add_run
+from tests.nodes import work
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -55,14 +56,6 @@ def start(transactional_db: None) -> Iterator[Start]:
     yield start_node
     for node in started:
         node.stop(grace_seconds=0)
-
-
-def work(node: Node, *, until: Callable[[], bool], timeout: float = 20.0) -> None:
-    """Do pass after pass until the condition holds."""
-    deadline = time.monotonic() + timeout
-    while not until():
-        assert time.monotonic() < deadline, list(Run.objects.values())
-        node.wakeups.sleep(timeout=min(node.run_once(), 0.02))
 
 
 def due(id: str = "job", **changes: Any) -> datetime:
@@ -103,11 +96,7 @@ class TestANode:
             due(f"job-{number}")
         one, other = start(), start()
 
-        deadline = time.monotonic() + 20
-        while not all_succeeded(40)():
-            assert time.monotonic() < deadline
-            one.run_once()
-            other.run_once()
+        work(one, other, until=all_succeeded(40))
 
         assert Run.objects.count() == 40
         assert set(Run.objects.values_list("node", flat=True)) <= {NodeRow.objects.all()[n].pk for n in (0, 1)}
@@ -270,7 +259,7 @@ class TestAFloodOfHints:
         looks: list[float] = []
 
         def look(*_: object, **__: object) -> inspection.Inspected:
-            looks.append(time.monotonic())
+            looks.append(node.loop.duty(inspection.Inspect).called_at)
             return inspection.Inspected(healed=0, after="")
 
         monkeypatch.setattr(inspection, "inspect_jobs", look)
@@ -379,7 +368,7 @@ class TestTheSessionOfTheTick:
         node = start()
         node.run_once()
         due()
-        assert cut("tick") == 1
+        assert cut("tick") >= 1
 
         node.loop.hear(ANYTHING)
         with pytest.raises(DatabaseUnavailable):

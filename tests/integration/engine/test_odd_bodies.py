@@ -26,6 +26,7 @@ from scheduler.execution.threads import ThreadPool
 from scheduler.store.recording.finishing import Outcome
 from scheduler.store.recording.runs import OwnedRun
 from tests.integration.engine.test_process_pool import run_of
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +61,7 @@ def run() -> Iterator[Run]:
 
         thread = threading.Thread(target=work)
         thread.start()
-        thread.join(20)
+        thread.join(120)
         assert len(outcomes) == len(bodies), "the thread ended early"
         return outcomes
 
@@ -156,8 +157,8 @@ class TestAThreadThatCannotGoOn:
         for _ in range(2):
             pool.submit(run_of("sample.nothing"))
 
-        assert [outcomes.get(timeout=10).state for _ in range(2)] == [RunState.FAILED, RunState.SUCCEEDED]
-        assert pool.busy == 0
+        assert [outcomes.get(timeout=60).state for _ in range(2)] == [RunState.FAILED, RunState.SUCCEEDED]
+        wait_until(lambda: pool.busy == 0)
         pool.stop(deadline=Deadline(seconds=5, hurry=threading.Event()))
 
 

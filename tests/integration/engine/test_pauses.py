@@ -15,8 +15,8 @@ from scheduler.services import jobs
 from scheduler.store.recording import runs
 from scheduler.store.sessions.connections import Connection
 from tests.integration.engine.test_node import start as start
-from tests.integration.engine.test_node import work
 from tests.ledger import HOUR, MINUTE, NOON, add_job
+from tests.nodes import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -130,17 +130,18 @@ class TestANode:
     def test_ends_a_pause_by_itself(self, start: Callable) -> None:
         node = start()
         job = add_job(task="sample.nothing", due_at=timezone.now() + HOUR)
-        jobs.pause(job=job, until=timezone.now() + timedelta(seconds=1))
+        jobs.pause(job=job, until=timezone.now() + HOUR)
+        Job.objects.filter(pk=job.pk).update(paused_until=timezone.now() + timedelta(seconds=1))
 
-        work(node, until=lambda: Job.objects.get().state == JobState.ACTIVE, timeout=30)
+        work(node, until=lambda: Job.objects.get().state == JobState.ACTIVE)
 
         assert Job.objects.get().next_run_time is not None
 
     def test_does_not_sleep_over_the_end_of_a_pause(self, start: Callable) -> None:
-        node = start(poll_seconds=60.0)
+        node = start(poll_seconds=9000.0)
         job = add_job(task="sample.nothing", due_at=timezone.now() + HOUR)
-        jobs.pause(job=job, until=timezone.now() + timedelta(seconds=30))
+        jobs.pause(job=job, until=timezone.now() + HOUR)
         node.run_once()
         node.run_once()
 
-        assert 0 < node.run_once() <= 30
+        assert 0 < node.run_once() <= HOUR.total_seconds()

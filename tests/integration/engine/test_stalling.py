@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 class TestALoopThatMakesNoProgress:
     def test_is_noticed_although_its_thread_exists_and_is_over_when_it_goes_on(self) -> None:
-        settings = dataclasses.replace(conf.get(), processes=0, answer_timeout_seconds=0.1, poll_seconds=0.1)
+        settings = dataclasses.replace(conf.get(), processes=0, answer_timeout_seconds=2.0, poll_seconds=0.1)
         scheduler = DurableScheduler(settings=settings)
         with mock.patch("scheduler.engine.scheduler.LONGEST_PAUSE_SECONDS", 0.2):
             scheduler.start()

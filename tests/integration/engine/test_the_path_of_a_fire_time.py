@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -24,6 +23,7 @@ from scheduler.core.states import RunState
 from scheduler.engine.node import Node
 from scheduler.execution.threads import ThreadPool
 from scheduler.models import Job, Run
+from tests import nodes as passes
 from tests.ledger import add_job
 from tests.tracing import Trail, following
 
@@ -32,6 +32,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 MOST_MODULES = 40
 MOST_STATEMENTS = 14
 A_MOMENT = timedelta(seconds=0.1)
+RARE = {"reconcile_seconds": 3600.0, "poll_seconds": 3600.0, "busy_poll_seconds": 3600.0}
+"""What a node does by itself from time to time is not on the path."""
 
 
 @pytest.fixture
@@ -40,13 +42,10 @@ def trail(transactional_db: None) -> Iterator[Trail]:
         return ThreadPool(name=name, size=2, report=report, publish=publish, identity=identity, max_stuck=2)
 
     def work(*, until: Any) -> None:
-        deadline = time.monotonic() + 20
-        while not until():
-            assert time.monotonic() < deadline
-            node.wakeups.sleep(timeout=min(node.run_once(), 0.02))
+        passes.work(node, until=until)
 
     with following() as path:
-        node = Node(settings=dataclasses.replace(conf.get()), executors={"default": pool})
+        node = Node(settings=dataclasses.replace(conf.get(), **RARE), executors={"default": pool})
         node.start()
         try:
             first_at = timezone.now()

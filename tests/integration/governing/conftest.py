@@ -12,7 +12,7 @@ from scheduler.core.definition import POLICIES
 from scheduler.engine.scheduler import DurableScheduler
 from scheduler.models import Job, Run
 from scheduler.services import jobs
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 StartNode = Callable[..., DurableScheduler]
 Start = Callable[..., Run]
@@ -51,7 +51,7 @@ def job_of(transactional_db: None) -> Callable[..., Job]:
     return make
 
 
-def finished(run: Run, timeout: float = 20.0) -> Run:
+def finished(run: Run, timeout: float = PATIENCE_SECONDS) -> Run:
     """Wait until a run has finished, and return it."""
 
     def look() -> Run | None:
@@ -63,7 +63,7 @@ def finished(run: Run, timeout: float = 20.0) -> Run:
     return found
 
 
-def in_state(run: Run, state: str, timeout: float = 20.0) -> Run:
+def in_state(run: Run, state: str, timeout: float = PATIENCE_SECONDS) -> Run:
     def look() -> Run | None:
         run.refresh_from_db()
         return run if run.state == state else None

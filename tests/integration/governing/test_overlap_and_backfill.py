@@ -58,10 +58,11 @@ class TestOverlap:
 
     def test_a_fire_time_waits_for_a_manual_run(self, start_node: StartNode, tmp_path: Path) -> None:
         until = tmp_path / "until"
-        job = jobs.create(task="sample.wait", kwargs={"until": str(until)}, trigger={"type": "interval", "seconds": 2})
+        job = jobs.create(task="sample.wait", kwargs={"until": str(until)}, trigger={"type": "interval", "hours": 1})
         start_node()
         manual = jobs.run_now(job=job)
         wait_until(lambda: Run.objects.filter(pk=manual.pk, state=RunState.RUNNING).exists())
+        Job.objects.filter(pk=job.pk).update(next_run_time=datetime.now(UTC))
 
         held = wait_until(lambda: Run.objects.filter(job=job, kind=RunKind.SCHEDULED).first())
 

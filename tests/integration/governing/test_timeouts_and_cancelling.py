@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,7 +63,7 @@ class TestATimeoutInAThread:
     ) -> None:
         scheduler = start_node(threads=1, heartbeat_seconds=0.2)
         until = tmp_path / "until"
-        spinning = finished(jobs.run_now(job=job_of("governed.spin", until=str(until), timeout=0.5)))
+        spinning = finished(jobs.run_now(job=job_of("governed.spin", until=str(until), timeout=2.0)))
 
         other = finished(jobs.run_now(job=job_of("sample.nothing")))
 
@@ -166,19 +165,17 @@ class TestCancel:
     def test_reaches_code_in_a_thread_within_a_moment(
         self, start_node: StartNode, job_of: Callable[..., Job], tmp_path: Path
     ) -> None:
-        start_node(poll_seconds=60.0, busy_poll_seconds=60.0)
+        start_node(**RARE)
         begun = tmp_path / "begun"
         run = jobs.run_now(job=job_of("governed.listen", begun=str(begun)))
         wait_until(begun.exists)
 
-        asked = time.monotonic()
         runs.cancel(run=run)
-        ended = finished(run)
+        ended = finished(run, timeout=90)  # by the wake-up: whatever the node does by itself comes later
 
         assert ended.state == RunState.CANCELLED
         assert ended.reason == "Cancelled while it ran."
         assert ended.error is None
-        assert time.monotonic() - asked < 30  # by the wake-up: a poll would have taken a minute
 
     def test_cancels_a_coroutine(self, start_node: StartNode, job_of: Callable[..., Job]) -> None:
         start_node()
@@ -220,7 +217,7 @@ class TestARunThatDies:
     def test_has_a_memory_limit(self, start_node: StartNode, job_of: Callable[..., Job]) -> None:
         start_node(processes=1, child_memory_mb=1024)
 
-        run = finished(jobs.run_now(job=job_of("governed.grow", executor="processpool")), timeout=60)
+        run = finished(jobs.run_now(job=job_of("governed.grow", executor="processpool")))
 
         assert run.state == RunState.FAILED
         assert "MemoryError" in (run.error or "")

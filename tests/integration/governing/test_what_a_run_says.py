@@ -125,7 +125,7 @@ class TestTheResult:
     def test_is_cut_when_it_is_huge(self, start_node: StartNode, job_of: Callable[..., Job], executor: str) -> None:
         start_node(processes=1)
 
-        run = finished(jobs.run_now(job=job_of("governed.huge", executor=executor, megabytes=200)), timeout=60)
+        run = finished(jobs.run_now(job=job_of("governed.huge", executor=executor, megabytes=200)))
 
         assert run.state == RunState.SUCCEEDED
         assert run.result["cut"] is True

@@ -53,7 +53,7 @@ class TestEnqueue:
     ) -> None:
         others = SimpleNamespace(monotonic=time.monotonic, sleep=lambda _: run_due())
         monkeypatch.setattr(enqueue, "time", others)  # a node works while it waits
-        ended, out, told = run(task.module_path, "--wait", "30", "--json")
+        ended, out, told = run(task.module_path, "--wait", "120", "--json")
         assert ended == code, told
         assert (json.loads(out)["state"], json.loads(out)["attempt"]) == (state, attempt)
 

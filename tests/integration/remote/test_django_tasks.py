@@ -196,7 +196,7 @@ class TestARing:
         answering.start()
         wait_until(lambda: Run.objects.get(pk=run.pk).state == RunState.RUNNING)
         runs.cancel(run=run.pk)
-        answering.join(30)
+        answering.join(120)
 
         assert Run.objects.get(pk=run.pk).state == RunState.CANCELLED
 

@@ -341,7 +341,7 @@ class TestALimitedTask:
             asking.start()
             asking.join(0.3)
             assert not taken
-        asking.join(30)
+        asking.join(120)
         other.close()
 
         assert taken[0] is not None

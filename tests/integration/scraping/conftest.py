@@ -30,7 +30,7 @@ def allowed(website, settings) -> Iterator[Website]:
 @pytest.fixture
 def save(db, allowed, settings):
     """Save a source of the website, by kind and path. Robots are asked anew for each scrape."""
-    settings.SCRAPING = {"ROBOTS_SECONDS": 0.0, "REQUEST_SECONDS": 5.0}
+    settings.SCRAPING = {"ROBOTS_SECONDS": 0.0, "REQUEST_SECONDS": 60.0}
 
     def save_source(kind: str, path: str, **fields: object) -> Source:
         source = Source(name=f"{kind} {path}", kind=kind, url=allowed.url(path), **fields)

@@ -64,7 +64,7 @@ class TestBadAnswers:
             scrape(feed)
 
     def test_that_drip_are_cut_off(self, feed, allowed, settings):
-        settings.SCRAPING = {**settings.SCRAPING, "REQUEST_SECONDS": 0.4}
+        settings.SCRAPING = {**settings.SCRAPING, "REQUEST_SECONDS": 3.0}
 
         def drip(handler):
             handler.send_response(200)
@@ -74,7 +74,7 @@ class TestBadAnswers:
 
         allowed.routes["/feed"] = drip
 
-        with pytest.raises(AnswerTooSlow, match=r"0\.4 s for everything"):
+        with pytest.raises(AnswerTooSlow, match="3 s for everything"):
             scrape(feed)
 
     def test_are_forgotten_with_the_next_success(self, feed, allowed):
@@ -133,7 +133,7 @@ class TestASourceThatAsksToWait:
         summary = scrape(feed)
 
         feed.refresh_from_db()
-        assert timedelta(seconds=119) < feed.retry_not_before - before < timedelta(seconds=180)
+        assert before + timedelta(seconds=119) < feed.retry_not_before < timezone.now() + timedelta(seconds=121)
         assert summary.retry_not_before == feed.retry_not_before
         assert "asks for no requests" in summary.problems[0]
         assert len(allowed.requests) == asked
@@ -172,7 +172,8 @@ class TestASourceThatAsksToWait:
             scrape(feed)
 
         feed.refresh_from_db()
-        assert abs((feed.retry_not_before - before).total_seconds() - seconds) < 30
+        a_second, wait = timedelta(seconds=1), timedelta(seconds=seconds)
+        assert before + wait - a_second < feed.retry_not_before < timezone.now() + wait + a_second
 
     def test_may_say_so_for_one_of_its_pages(self, feed, allowed):
         allowed.routes["/one"] = reply(status=429, Retry_After="60")
@@ -219,13 +220,13 @@ class TestRobots:
             scrape(feed)
 
     def test_space_requests(self, feed, allowed, settings):
-        settings.SCRAPING = {**settings.SCRAPING, "RUN_SECONDS": 5.0}
+        settings.SCRAPING = {**settings.SCRAPING, "RUN_SECONDS": 15.0}
         allowed.routes["/robots.txt"] = reply("User-agent: *\nCrawl-delay: 20\n")
 
         summary = scrape(feed)
 
         assert (summary.new, summary.pages, summary.pages_left) == (2, 0, 2)
-        assert "was not requested: the 5 s for one scrape are over" in summary.problems[0]
+        assert "was not requested: the 15 s for one scrape are over" in summary.problems[0]
 
     def test_hear_who_we_are(self, feed, allowed):
         scrape(feed)

@@ -64,7 +64,7 @@ class TestFourProcesses:
             process.stdin.write("go\n")
             process.stdin.flush()
 
-        sent = sorted(float(line) for process in processes for line in process.communicate(timeout=60)[0].split())
+        sent = sorted(float(line) for process in processes for line in process.communicate(timeout=120)[0].split())
 
         assert len(sent) == 32
         # A pause lies before each but the first, whoever sends it.

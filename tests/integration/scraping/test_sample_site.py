@@ -36,7 +36,7 @@ def root(settings) -> Iterator[str]:
     conf.get.cache_clear()
     server.shutdown()
     server.server_close()
-    thread.join(5)
+    thread.join(120)
 
 
 @pytest.mark.django_db

@@ -255,7 +255,8 @@ class TestConnections:
 
         allowed.routes["/one"] = look
         connection.close()
+        before = pool_container.get("default").checkedout()
 
         scrape(feed)
 
-        assert held == [0]
+        assert held == [before]

@@ -234,7 +234,7 @@ class TestAPrivateAuthority:
         site = Website(certificate=files.server)
         site.routes["/page"] = reply(article("Inside"))
         site.start()
-        settings.SCRAPING = {"ROBOTS_SECONDS": 0.0, "REQUEST_SECONDS": 5.0}
+        settings.SCRAPING = {"ROBOTS_SECONDS": 0.0, "REQUEST_SECONDS": 60.0}
         settings.SCHEDULER = {**settings.SCHEDULER, "ALLOWED_HOSTS": (site.host,)}
         conf.get.cache_clear()
         yield site

@@ -108,7 +108,6 @@ class TestAHostileKey:
             b"\x80\x02}N" + b"q\x01h\x01\x86" * 60 + b"Ns.",
         ],
     )
-    @pytest.mark.timeout(20)
     def test_is_refused_before_it_is_hashed(self, program: bytes) -> None:
         """A tuple of shared tuples is small, and its hash takes longer than the world will last."""
         with pytest.raises(UnreadableState, match="a key or a member of a set that no job needs"):

@@ -33,7 +33,7 @@ from scheduler.services.declarations.collecting import Collected, LoadError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.timeout(7200)]
 
-SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "20"))
+SEQUENCES = int(os.environ.get("DECLARED_SEQUENCES", "12"))
 KEYS = ("one", "two")
 INSTANCE = "three"
 CALENDAR, TEMPLATE = "closed", "report"

@@ -184,13 +184,13 @@ class TestCleanUpBesideOthers:
             with connection.cursor() as cursor:
                 cursor.execute("BEGIN; SELECT 1 FROM scheduler_run WHERE id = %s FOR UPDATE", [locked.pk])
                 ready.set()
-                release.wait(30)
+                release.wait(120)
                 cursor.execute("COMMIT")
             connections.close_all()
 
         holder = threading.Thread(target=hold)
         holder.start()
-        assert ready.wait(30)
+        assert ready.wait(120)
         try:
             first = clean()
         finally:
@@ -209,13 +209,13 @@ class TestCleanUpBesideOthers:
             with connection.cursor() as cursor:
                 cursor.execute("BEGIN; SELECT 1 FROM django_apscheduler_djangojob WHERE id = 'one-shot' FOR UPDATE")
                 ready.set()
-                release.wait(30)
+                release.wait(120)
                 cursor.execute("COMMIT")
             connections.close_all()
 
         holder = threading.Thread(target=hold)
         holder.start()
-        assert ready.wait(30)
+        assert ready.wait(120)
         try:
             first = clean()
         finally:

@@ -31,8 +31,6 @@ from tests.ledger import ANY_JOB, TASK, add_node
 JOBS = 50
 ROUNDS = 20
 
-pytestmark = pytest.mark.timeout(300)
-
 
 @pytest.fixture
 def held(open_session: Open) -> Iterator[None]:

@@ -172,12 +172,12 @@ class TestANodeWithOlderRules:
         inspect_jobs(session, settings=conf.get(), broken=False)
         assert Job.objects.get(pk="cron").needs_inspection is True
 
-        jobs.pause(job="cron", until=timezone.now() + timedelta(seconds=1))
-        end_pauses(session, settings=conf.get(), now=timezone.now() + timedelta(seconds=2))
+        jobs.pause(job="cron", until=timezone.now() + timedelta(hours=1))
+        end_pauses(session, settings=conf.get(), now=timezone.now() + timedelta(hours=2))
         assert Job.objects.get(pk="cron").state == "paused"
 
         Node.objects.filter(pk=newer).update(state=NodeState.STOPPED)
-        end_pauses(session, settings=conf.get(), now=timezone.now() + timedelta(seconds=2))
+        end_pauses(session, settings=conf.get(), now=timezone.now() + timedelta(hours=2))
         assert Job.objects.get(pk="cron").state == "active"
 
     def test_does_not_have_the_last_word_on_an_edit(self) -> None:

@@ -45,7 +45,7 @@ def beside(other: Connection, *, first: str, then: str, parameters: tuple[Any, .
         wait_until(is_waiting)
         cursor.execute(then, parameters)
     held.commit()
-    thread.join(20)
+    thread.join(120)
     assert raised == []
 
 

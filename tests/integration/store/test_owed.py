@@ -332,7 +332,7 @@ class TestADeletionBesideAClaim:
             room={"default": 10},
             catch_up_limit=100,
         )
-        thread.join(20)
+        thread.join(120)
         settle(session)
 
         assert raised == []

@@ -23,7 +23,7 @@ from tests.postgres import Cluster
 from tests.scenarios.chaos import effects, watch
 from tests.scenarios.chaos.load import Spec
 from tests.scenarios.prepared import DATABASE
-from tests.waiting import wait_until, whole_lines
+from tests.waiting import PATIENCE_SECONDS, wait_until, whole_lines
 
 CHECKOUT = Path(__file__).resolve().parents[3]
 
@@ -159,7 +159,7 @@ class World:
     def reach(self, specs: list[Spec]) -> None:
         """Wait until the first fire time: what is broken before it shows nothing."""
         first = min(spec.start_at for spec in specs)
-        wait_until(lambda: self.now() >= first, 60, every=0.1)
+        wait_until(lambda: self.now() >= first, every=0.1)
 
     def launch(
         self,
@@ -192,7 +192,7 @@ class World:
         self.processes.append(process)
         return process
 
-    def started(self, process: Process, *, timeout: float = 30.0) -> None:
+    def started(self, process: Process, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until the node has announced itself."""
 
         def is_there() -> bool:
@@ -201,7 +201,7 @@ class World:
 
         wait_until(is_there, timeout, every=0.1)
 
-    def started_somehow(self, process: Process, *, count: int, timeout: float = 30.0) -> None:
+    def started_somehow(self, process: Process, *, count: int, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until so many nodes have announced themselves, when the pid is that of a wrapper."""
 
         def are_there() -> bool:
@@ -228,7 +228,7 @@ class World:
         process.popen.send_signal(signal.SIGCONT)
         process.pauses.append((since, time.monotonic()))
 
-    def terminate(self, process: Process, *, timeout: float = 40.0) -> tuple[int, float]:
+    def terminate(self, process: Process, *, timeout: float = PATIENCE_SECONDS) -> tuple[int, float]:
         """Ask it to stop; return its exit code and how long it took."""
         began = time.monotonic()
         process.popen.send_signal(signal.SIGTERM)
@@ -241,7 +241,7 @@ class World:
         self.bury(process)
         return code, time.monotonic() - began
 
-    def settle(self, specs: list[Spec], *, timeout: float = 60.0) -> datetime:
+    def settle(self, specs: list[Spec], *, timeout: float = 2 * PATIENCE_SECONDS) -> datetime:
         """
         Let healthy nodes deal with everything; return the instant up to which it can be judged.
 

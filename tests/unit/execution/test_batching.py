@@ -9,7 +9,7 @@ import pytest
 from scheduler.errors import DatabaseUnavailable
 from scheduler.execution.batching import Batcher
 
-SOON = 10.0
+SOON = 120.0
 
 
 class Sink:
@@ -108,7 +108,7 @@ class TestBatcher:
         assert (len(batcher), batcher._weight) == (0, 0)
 
     def test_gathers_what_comes_shortly_after(self, sink: Sink, batchers: list[Batcher[int]]) -> None:
-        batcher = batcher_of(sink, batchers, rows=3, gather_seconds=0.2)
+        batcher = batcher_of(sink, batchers, rows=3, gather_seconds=SOON)
         batcher.start()
 
         for item in range(3):

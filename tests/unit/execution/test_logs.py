@@ -77,7 +77,7 @@ class TestRunLogHandler:
 
         def wait(_: CurrentRun) -> None:
             is_waiting.set()
-            may_go_on.wait(10)
+            may_go_on.wait(120)
 
         def log_in_a_run() -> None:
             context.enter(run_of(publish=wait))
@@ -85,15 +85,15 @@ class TestRunLogHandler:
 
         waiting = threading.Thread(target=log_in_a_run)
         waiting.start()
-        assert is_waiting.wait(10)
+        assert is_waiting.wait(120)
         other = threading.Thread(target=lambda: handler.handle(record("of nobody")))
         other.start()
-        other.join(10)
+        other.join(120)
 
         assert not other.is_alive()
         assert waiting.is_alive()
         may_go_on.set()
-        waiting.join(10)
+        waiting.join(120)
 
 
 class TestPrintedLines:
