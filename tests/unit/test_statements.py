@@ -71,6 +71,26 @@ class TestTheHeader:
         assert stale == set()
 
 
+class TestAStatementThatIsPlannedOnce:
+    def test_numbers_its_parameters(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        texts = {"look": "SELECT %(second)s::int, %(first)s::text[], %(second)s::int"}
+        monkeypatch.setattr(statements, "load", texts.__getitem__)
+
+        planned = statements.planned.__wrapped__("look")
+
+        plan, text = planned.prepare.removeprefix("PREPARE ").split(" AS ")
+        assert text == "SELECT $1::int, $2::text[], $1::int;"
+        assert planned.execute.endswith(f";EXECUTE {plan} (%(second)s, %(first)s)")
+
+    def test_has_another_name_in_a_release_with_another_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        plans = set()
+        for text in ("SELECT 1", "SELECT 2"):
+            monkeypatch.setattr(statements, "load", {"look": text}.__getitem__)
+            plans.add(statements.planned.__wrapped__("look").execute)
+
+        assert len(plans) == 2
+
+
 class TestTheColumnsOfARun:
     WRITTEN_LATER = {
         *("id", "started_at", "cancel_requested_at", "progress", "result", "error", "rings", "rung_at"),

@@ -26,6 +26,7 @@ def sentence(client: Client) -> str:
     return found
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestDashboard:
     def test_says_in_one_sentence_whether_it_is_all_right(self, client: Client) -> None:
         assert sentence(client).startswith("No scheduler is running. Start one with")
@@ -97,7 +98,7 @@ class TestDashboard:
     def test_says_why_something_comes(self, client: Client) -> None:
         job = make("plain")
         tried = make("tried", max_retries=3)
-        soon = timezone.now() + timedelta(seconds=30)
+        soon = timezone.now() + timedelta(minutes=20)
         waits = {"state": RunState.QUEUED, "started_at": None, "finished_at": None}
         run(job=tried, at=soon, kind="retry", attempt=3, **waits)
         run(job=job, at=timezone.now() - HOUR, coalesced=4, **waits)
