@@ -26,8 +26,8 @@ gc.disable()
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-LONG = "tests/scenarios/"
-"""Tests of this folder take seconds to minutes, and have databases of their own."""
+LONG = ("tests/scenarios/", "tests/browser/test_every_page.py")
+"""Tests that take seconds to minutes."""
 
 
 def pytest_xdist_auto_num_workers() -> int:

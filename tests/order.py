@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby, islice
+from itertools import islice
 
 import pytest
 
@@ -14,10 +14,13 @@ def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool
 
     Long tests mostly wait, and the others keep processors busy meanwhile. ``--dist worksteal`` cuts the list into a
     part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests with
-    the same mark ``xdist_group`` stay together, for the sake of a fixture of their module.
+    the same mark ``xdist_group`` stay together, for the sake of a fixture that is costly to make.
     """
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for _, group in groupby(filter(is_long, items), key=_group):
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in filter(is_long, items):
+        groups.setdefault(_group(item), []).append(item)
+    for group in groups.values():
         min(hands[: (workers + 1) // 2], key=len).extend(group)
     others = (item for item in items if not is_long(item))
     found: list[pytest.Item] = []
