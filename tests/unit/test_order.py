@@ -58,6 +58,7 @@ class TestTheOrderOfTests:
     def test_keeps_those_of_a_group_together(self) -> None:
         group = [Item(f"long-of-a-group-{number}", group="one") for number in range(4)]
 
-        run = Run([*LONG[:3], *group, *LONG[3:], *SHORT])
+        for items in ([*LONG[:3], *group, *LONG[3:], *SHORT], [*group[:2], *LONG, *SHORT, *group[2:]]):
+            run = Run(items)
 
-        assert sum(bool(set(part) & set(group)) for part in run.parts) == 1
+            assert sum(bool(set(part) & set(group)) for part in run.parts) == 1
