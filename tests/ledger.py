@@ -6,6 +6,8 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connection
+
 from scheduler.core import reasons
 from scheduler.core.states import BORN_FINISHED_STATES, RunState
 from scheduler.models import Job, Node, Run
@@ -74,6 +76,20 @@ def add_node(*, beat_at: datetime = NOON, **changes: Any) -> str:
     """Write a running node and return its id."""
     values: dict[str, Any] = {"name": "node", "host": "host", "pid": 1, "version": "1", "started_at": NOON}
     return str(Node.objects.create(pk=uuid.uuid4(), heartbeat_at=beat_at, **{**values, **changes}).pk)
+
+
+def multiply(table: str, key: str, *, count: int, changes: str) -> None:
+    """
+    Write so many copies of the row with the least key, each different as ``changes`` says.
+
+    ``changes``: SQL of a JSON object, with ``original`` for the row and ``n``, from 1 on.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} SELECT copy.*"  # noqa: S608 - the names and changes are those of tests
+            f"  FROM (SELECT * FROM {table} ORDER BY {key} LIMIT 1) AS original, generate_series(1, {count}) AS n,"
+            f"       jsonb_populate_record(NULL::{table}, to_jsonb(original) || {changes}) AS copy"
+        )
 
 
 def rows(job: Job | str) -> list[tuple[datetime, str]]:

@@ -15,7 +15,7 @@ Alerts: the database opens, counts and closes incidents, and messages about them
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -28,23 +28,23 @@ from scheduler.core.alerts.checks import CHANNEL_FAILS_SECONDS, FailingCheck, fa
 from scheduler.store.database import atomic
 from scheduler.store.measuring import measures
 from scheduler.store.measuring.measures import Execute
-from scheduler.store.sessions.connections import Connection, Row, array, texts
+from scheduler.store.sessions.connections import Connection, array, texts
 from scheduler.untouched import json
 
 _JUDGE_LOCK = 0x5C4ED0A1
 """Any number that other users of advisory locks in the database are unlikely to use."""
 
-_FINDERS: dict[RuleKind, str] = {
-    RuleKind.LATE: "find_late_jobs",
-    RuleKind.DEADLINE: "find_jobs_past_deadline",
-    RuleKind.SILENT: "find_silent_jobs",
-    RuleKind.SLOW: "find_slow_jobs",
-    RuleKind.DROPPED: "find_jobs_with_dropped_times",
-    RuleKind.RESULT: "find_jobs_with_a_result",
-    RuleKind.FAILING: "find_failing_jobs",
-    RuleKind.BROKEN: "find_broken_jobs",
+_STATEMENTS: dict[RuleKind, str] = {
+    RuleKind.LATE: "settle_late_jobs",
+    RuleKind.DEADLINE: "settle_jobs_past_deadline",
+    RuleKind.SILENT: "settle_silent_jobs",
+    RuleKind.SLOW: "settle_slow_jobs",
+    RuleKind.DROPPED: "settle_jobs_with_dropped_times",
+    RuleKind.RESULT: "settle_jobs_with_a_result",
+    RuleKind.FAILING: "settle_failing_jobs",
+    RuleKind.BROKEN: "settle_broken_jobs",
 }
-_WITHOUT_A_CLOCK = frozenset({RuleKind.RESULT, RuleKind.FAILING, RuleKind.BROKEN})
+"""What holds for jobs stays in the database: after an outage it may hold for a million of them."""
 
 _WITHOUT_A_PREVIEW = frozenset({RuleKind.RESULT, RuleKind.SYSTEM})
 
@@ -59,25 +59,11 @@ JUDGED_BY_TIME = (
 )
 
 
-class Found(NamedTuple):
-    """A subject that the condition of a rule holds for."""
-
-    rule_id: int
-    subject: str
-    job_id: str | None
-    """With a slash before it, an enqueued task."""
-
-    measured: float
-    run: int | None
-    facts: str
-    """JSON."""
-
-
 class Settled(NamedTuple):
-    """Ids of incidents."""
+    """Numbers of incidents. Its fields are the columns of the statements that settle."""
 
-    opened: tuple[int, ...]
-    closed: tuple[int, ...]
+    opened: int
+    closed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,48 +98,38 @@ def judge(
         if not transaction.execute("try_lock", lock=_JUDGE_LOCK)[0][0]:
             return None
         transaction.execute("allow_long_statements")
-        found = _find(transaction.execute, kind=kind, rule=rule, now=now)
-        settled = _settle(transaction.execute, kind=kind, rule=rule, found=found, because=because, by=by, now=now)
+        settled = _settle(transaction.execute, kind=kind, rule=rule, because=because, by=by, now=now)
         failpoints.hit("alerts.judge.before_commit")
     return settled
 
 
-def _find(execute: Execute, *, kind: RuleKind, rule: int | None, now: datetime | None) -> list[Found]:
-    if not execute("rules_of_kind", kind=kind.value):
-        return []
-    if kind is RuleKind.SYSTEM:
-        return _find_unwell(execute, rule=rule)
-    parameters = {"rule": rule} if kind in _WITHOUT_A_CLOCK else {"rule": rule, "now": now}
-    rows = execute(_FINDERS[kind], **parameters)
-    found = [
-        Found(rule_id=rule_id, subject=f"job:{job_id}", job_id=job_id, measured=measured, run=run, facts=facts)
-        for rule_id, job_id, measured, run, facts in rows
-    ]
-    if kind is RuleKind.FAILING:
-        found += map(Found._make, execute("find_failing_tasks", rule=rule))
-    return found
+def _settle(
+    execute: Execute, *, kind: RuleKind, rule: int | None, because: ClosedBecause, by: str, now: datetime | None
+) -> Settled:
+    how = {"kind": kind.value, "rule": rule, "because": because.value, "by": by, "now": now}
+    rules = [rule_id for (rule_id,) in execute("rules_of_kind", kind=kind.value)]
+    if rules and kind is not RuleKind.SYSTEM:
+        (row,) = execute(_STATEMENTS[kind], **how)
+    else:
+        unwell = _unwell(execute) if rules else []
+        found = [(rule_id, check) for rule_id in rules if rule in (None, rule_id) for check in unwell]
+        (row,) = execute(
+            "settle_incidents",
+            **how,
+            rules=array([rule_id for rule_id, _ in found]),
+            subjects=texts([f"system:{check.name}" for _, check in found]),
+            measures=array([check.measured for _, check in found]),
+            facts=texts([_unwell_facts(check) for _, check in found]),
+        )
+    return Settled._make(row)
 
 
-def _find_unwell(execute: Execute, *, rule: int | None) -> list[Found]:
-    rules = [rule_id for (rule_id,) in execute("rules_of_kind", kind=RuleKind.SYSTEM.value)]
-    unwell = failing_checks(
-        standing=measures.standing(stalled_only=True, execute=execute),
+def _unwell(execute: Execute) -> list[FailingCheck]:
+    return failing_checks(
+        standing=measures.standing(execute=execute),
         sending=dict(execute("find_failing_channels", failing=CHANNEL_FAILS_SECONDS)),
         limits=measures.limits(),
     )
-    return [
-        Found(
-            rule_id=rule_id,
-            subject=f"system:{check.name}",
-            job_id=None,
-            measured=check.measured,
-            run=None,
-            facts=_unwell_facts(check),
-        )
-        for rule_id in rules
-        if rule in (None, rule_id)
-        for check in unwell
-    ]
 
 
 def _unwell_facts(check: FailingCheck) -> str:
@@ -163,51 +139,9 @@ def _unwell_facts(check: FailingCheck) -> str:
     return json.dumps({"check": check.name, "text": check.text, **reason})
 
 
-def _settle(
-    execute: Execute,
-    *,
-    kind: RuleKind,
-    rule: int | None,
-    found: Sequence[Found],
-    because: ClosedBecause,
-    by: str,
-    now: datetime | None,
-) -> Settled:
-    rows = execute(
-        "settle_incidents",
-        kind=kind.value,
-        rule=rule,
-        because=because.value,
-        by=by,
-        now=now,
-        rules=array([each.rule_id for each in found]),
-        subjects=texts([each.subject for each in found]),
-        jobs=texts([each.job_id for each in found]),
-        measures=array([each.measured for each in found]),
-        runs=array([each.run for each in found]),
-        facts=texts([each.facts for each in found]),
-    )
-    return _sorted(rows)
-
-
-def _sorted(rows: Sequence[Row]) -> Settled:
-    return Settled(
-        opened=tuple(incident for incident, is_opened in rows if is_opened),
-        closed=tuple(incident for incident, is_opened in rows if not is_opened),
-    )
-
-
 def judge_here(*, kind: RuleKind, rule: int, because: ClosedBecause, by: str) -> Settled:
     """As ``judge``, for one rule, in the transaction of this thread's connection: an edit shows its effect at once."""
-    return _settle(
-        measures.execute,
-        kind=kind,
-        rule=rule,
-        found=_find(measures.execute, kind=kind, rule=rule, now=None),
-        because=because,
-        by=by,
-        now=None,
-    )
+    return _settle(measures.execute, kind=kind, rule=rule, because=because, by=by, now=None)
 
 
 def preview(*, columns: Mapping[str, Any], days: int) -> int | None:
@@ -239,13 +173,14 @@ def settle_interrupted(connection: Connection, *, now: datetime | None = None) -
         if not transaction.execute("try_lock", lock=_JUDGE_LOCK)[0][0]:
             return None
         transaction.execute("allow_long_statements")
-        rows = transaction.execute("settle_interrupted", now=now)
-    return _sorted(rows)
+        (row,) = transaction.execute("settle_interrupted", now=now)
+    return Settled._make(row)
 
 
 def close_orphans(connection: Connection, *, now: datetime | None = None) -> int:
     """Close incidents whose rule was deleted or disabled, and return their number."""
-    return len(connection.execute("close_orphaned_incidents", now=now))
+    ((closed,),) = connection.execute("close_orphaned_incidents", now=now)
+    return int(closed)
 
 
 def measure(*, execute: Execute = measures.execute) -> AlertMeasures:

@@ -47,7 +47,7 @@ class Sources:
 
 def read(*, execute: Execute = measures.execute) -> Sources:
     """Ask the database: twelve queries."""
-    standing = measures.standing(stalled_only=True, execute=execute)
+    standing = measures.standing(execute=execute)
     return Sources(
         standing=standing,
         checks=health.checks(standing, limits=measures.limits()),
@@ -92,7 +92,11 @@ class Collector:
             ("scheduler_jobs_overdue", "Jobs that are due for longer than SCHEDULER_OVERDUE_SECONDS.", now.overdue),
             ("scheduler_jobs_failing", "Active jobs whose last run failed.", now.failing),
             ("scheduler_jobs_stopped", "Jobs that were paused because they failed.", now.stopped),
-            ("scheduler_jobs_stalled", "Jobs whose last fire times were all missed or skipped.", self._stalled),
+            (
+                "scheduler_jobs_stalled",
+                "Jobs whose last fire times were all missed or skipped.",
+                self._standing.stalled,
+            ),
             ("scheduler_max_overdue_seconds", "How long the oldest job is due.", now.max_overdue or 0.0),
         ):
             yield GaugeMetricFamily(name, text, value=value)
@@ -102,10 +106,6 @@ class Collector:
                 "When the next job is due, in Unix time.",
                 value=now.next_run_time.timestamp(),
             )
-
-    @property
-    def _stalled(self) -> int:
-        return sum(1 for job in self._standing.not_started if job.fire_times)
 
     def _jobs(self) -> Iterable[Metric]:
         family = GaugeMetricFamily("scheduler_jobs", "Jobs by state.", labels=["state"])

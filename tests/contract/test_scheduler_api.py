@@ -354,7 +354,7 @@ store.shutdown()
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=500,
             cwd=Path(__file__).parents[2],
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "openlearn.settings"},
         )

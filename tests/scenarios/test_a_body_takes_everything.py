@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +56,11 @@ def has_pacemaker(node: NodeProcess) -> psutil.Process:
     """Wait until the pacemaker of a node watches it, and return it."""
 
     def watches() -> psutil.Process | None:
-        found = pacemaker_of(node)
-        maps = found.memory_maps() if found is not None else []
-        return found if any("vital-signs" in each.path for each in maps) else None
+        with suppress(psutil.Error):  # it begins just now
+            found = pacemaker_of(node)
+            maps = found.memory_maps() if found is not None else []
+            return found if any("vital-signs" in each.path for each in maps) else None
+        return None
 
     return wait_until(watches)
 

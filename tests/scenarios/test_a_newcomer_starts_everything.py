@@ -25,7 +25,7 @@ from tests.scenarios.site import is_alive
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 500
 
 
 @pytest.fixture
@@ -103,9 +103,9 @@ def _with(text: str, part: str) -> str:
 
 class TestQuickstart:
     def test_shows_runs_of_the_sample_site_and_finds_its_jobs_again(self, fresh: Path) -> None:
-        first = Quickstart(fresh, "--until-runs", "5")
+        first = Quickstart(fresh, "--until-runs", "5", "--timeout", "480")
         assert first.end() == 0, first.output
-        second = Quickstart(fresh, "--until-runs", "1")
+        second = Quickstart(fresh, "--until-runs", "1", "--timeout", "480")
         assert second.end() == 0, second.output
 
         assert len(re.findall(r"password \S+ \(shown only this once\)", first.output)) == 1

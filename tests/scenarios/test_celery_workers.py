@@ -41,7 +41,10 @@ def ended(run: Run) -> Run:
 
 
 def is_gone(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or not is_alive(psutil.Process(pid))
+    try:
+        return not is_alive(psutil.Process(pid))
+    except psutil.NoSuchProcess:
+        return True
 
 
 class TestAWorker:

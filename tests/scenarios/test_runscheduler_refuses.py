@@ -73,8 +73,8 @@ class TestANodeWhoseDatabaseIsStarting:
     def test_waits_for_it(self, site: Site, cluster: Cluster) -> None:
         cluster.stop()
         try:
-            node = site.launch("--wait", "60", "--processes", "0")
-            node.printed("Waiting up to 60 s for the database")
+            node = site.launch("--wait", "600", "--processes", "0")
+            node.printed("Waiting up to 600 s for the database")
         finally:
             cluster.start()
 

@@ -76,7 +76,7 @@ class TestAServerWithoutAFreeConnection:
 
         hog.take_all()
         site.began("job-4", count=len(site.executions("job-4")) + 3)  # by the sessions that nodes have
-        nodes.append(site.launch("--processes", "0", "--wait", "300", **CALM))  # longer than all that follows
+        nodes.append(site.launch("--processes", "0", "--wait", "3000", **CALM))  # longer than all that follows
         nodes[2].printed("has no connection left")
 
         def all_say_so() -> bool:
@@ -101,7 +101,7 @@ class TestAServerWithoutAFreeConnection:
         hog.take_all()
         hog.let_go(3)
 
-        node = site.launch("--processes", "0", "--wait", "60")
+        node = site.launch("--processes", "0", "--wait", "600")
         node.printed("Waiting up to")
         assert "too many clients" in node.output
         hog.let_go()

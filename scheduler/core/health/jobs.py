@@ -40,17 +40,16 @@ def overdue(found: Standing, limits: Limits) -> Check:
 
 
 def stalled(found: Standing, limits: Limits) -> Check:
-    stalled = [job for job in found.not_started if job.fire_times]
-    if not stalled:
+    if not found.stalled:
         text = phrase("No job has missed or skipped its last {number} scheduled times.", number=limits.fire_times)
         return Check(name="stalled_jobs", status=Status.PASS, text=text, value=0, limit=0)
     text = phrase_of(
         "{number:,} job has not run for {most} scheduled times or more: they were skipped or missed.",
         "{number:,} jobs have not run for {most} scheduled times or more: they were skipped or missed.",
-        number=len(stalled),
+        number=found.stalled,
         most=limits.fire_times,
     )
-    return Check(name="stalled_jobs", status=Status.WARN, text=text, value=len(stalled), limit=0)
+    return Check(name="stalled_jobs", status=Status.WARN, text=text, value=found.stalled, limit=0)
 
 
 def broken(found: Standing) -> Check:

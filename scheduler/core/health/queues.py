@@ -51,18 +51,18 @@ def queue(found: Standing, limits: Limits) -> Check:
 
 def limits(found: Standing) -> Check:
     """Runs that wait for a limit of their task. They wait because somebody wanted it, so it is never a failure."""
-    number = sum(limit.runs for limit in found.limits)
-    if not number:
+    waiting = found.limited
+    if waiting is None:
         return Check(name="limits", status=Status.PASS, text=phrase("No run waits for a limit."), value=0)
     text = phrase_of(
         "{number:,} run waits for a limit: “{limit}”, for {age}.",
         "{number:,} runs wait for limits, {most:,} of them for “{limit}”, the oldest of these for {age}.",
-        number=number,
-        most=found.limits[0].runs,
-        limit=found.limits[0].label,
-        age=duration(found.limits[0].oldest),
+        number=waiting.all_runs,
+        most=waiting.runs,
+        limit=waiting.label,
+        age=duration(waiting.oldest),
     )
-    return Check(name="limits", status=Status.PASS, text=text, value=number)
+    return Check(name="limits", status=Status.PASS, text=text, value=waiting.all_runs)
 
 
 def brokers(found: Standing, limits: Limits) -> Check:

@@ -122,14 +122,17 @@ class QueueTotal(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limited:
-    """The runs that wait for one limit."""
+    """The runs that wait for limits, and the limit that most of them wait for."""
 
     label: str
     """As people read it: ``host:example.org 1/s``."""
 
     runs: int
     oldest: float
-    """For how many seconds the oldest has waited."""
+    """For how many seconds the oldest of these runs has waited."""
+
+    all_runs: int
+    """Those that wait for any limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +237,9 @@ class Standing:
     scheduling: Scheduling
     nodes: Sequence[NodeView]
     queues: Sequence[Waiting]
-    not_started: Sequence[NotStarted]
+    stalled: int
+    """Jobs whose last fire times all passed without a run."""
+
     transaction: OpenTransaction | None
     jobs: dict[str, int]
     """Numbers by state."""
@@ -243,8 +248,8 @@ class Standing:
     clean_up: CleanUp
     tzdata: str
     """The release of the time zone rules of the process that measured."""
-    limits: Sequence[Limited] = ()
-    """Those that runs wait for, the most first."""
+    limited: Limited | None = None
+    """``None``: no run waits for a limit."""
 
     named_queues: Sequence[QueueView] = ()
     """Queues as nodes serve them, by name."""

@@ -73,7 +73,7 @@ class Sender(Loop):
 
     def __init__(self) -> None:
         super().__init__(name="scheduler-alerts", fault=events.ALERTS_FAILED)
-        self._connection = Connection(purpose="alerts", answer_seconds=90.0)
+        self._connection = Connection(purpose="alerts", answer_seconds=130.0)
         self._answers: SimpleQueue[_Answer | tuple[Ping, str]] = SimpleQueue()
         self._busy: set[int] = set()
         self._pinging = 0

@@ -129,9 +129,9 @@ class Dashboard:
 
 
 def collect(*, now: datetime) -> Dashboard:
-    report = health.judged()
+    not_started = overview.not_started()
+    report = health.judged(not_started=not_started)
     drawn_at = _next_step(now)
-    not_started = () if report.standing is None else report.standing.not_started
     by = conditions.criteria(now=now, not_started=not_started)
     counts = conditions.counts(by=by, by_state=None if report.standing is None else report.standing.jobs)
     lanes = long_lists.first(jobs=Job.objects.defer("job_state"), by=by, counts=counts, order=_LANE_ORDER, count=_LANES)

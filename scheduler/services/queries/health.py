@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from django.db import connections
 from django.db.utils import Error
 
 from scheduler.core.health import Check, Standing, Status, checks, worst
+from scheduler.core.health.standing import NotStarted
 from scheduler.errors import SchedulerError
 from scheduler.loops import spawn
 from scheduler.messages import phrase
@@ -182,9 +183,13 @@ def _not_installed(found: installation.Health) -> Report:
     )
 
 
-def judged() -> Report:
-    """Measure and judge in this thread, where the tables are known to be there."""
-    standing = measures.standing()
+def judged(*, not_started: Sequence[NotStarted] | None = None) -> Report:
+    """
+    Measure and judge in this thread, where the tables are known to be there.
+
+    ``not_started``: what ``measures.not_started`` found, if it was called already.
+    """
+    standing = measures.standing(found=not_started)
     return Report(
         checks=(_ANSWERS, _TABLES, *checks(standing, limits=measures.limits())),
         connection_valid=True,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,9 @@ FRESH_BEATS = 2
 """A node is alive while its heartbeat is younger than this many of its periods."""
 
 _MOST_COUNTED = 100_000
-"""Runs of a queue, and held runs, that are counted: a longer queue is reported as this long."""
+"""
+Runs of a queue, held runs, and jobs that do not start, that are read or counted: more of them are reported as so many.
+"""
 
 _LONGEST_SECONDS = 10_000 * 366 * 86_400.0
 """More than the distance between any two dates that Python has."""
@@ -120,13 +122,12 @@ def waiting(*, execute: Execute = execute) -> list[Waiting]:
     return [Waiting(**_named(names, row)) for row in rows]
 
 
-def not_started(
-    *, jobs: Iterable[str] | None = None, stalled_only: bool = False, execute: Execute = execute
-) -> list[NotStarted]:
+def not_started(*, jobs: Iterable[str] | None = None) -> list[NotStarted]:
     """
-    Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass, in any order.
+    Find the jobs, of all or of these, whose runs do not begin or whose fire times all pass, the latter first.
 
-    ``stalled_only``: those whose fire times all pass. After an outage all jobs wait, and there may be millions of them.
+    After an outage all jobs wait, and there may be millions of them: so many are found at most. Nodes, health and
+    metrics only count (``stalled``).
     """
     settings = conf.get()
     names = NotStarted.__dataclass_fields__
@@ -135,9 +136,15 @@ def not_started(
         jobs=None if jobs is None else list(jobs),
         late=settings.overdue_seconds,
         fire_times=settings.stalled_fire_times,
-        stalled_only=stalled_only,
+        most=_MOST_COUNTED,
     )
     return [NotStarted(**_named(names, row)) for row in rows]
+
+
+def stalled(*, execute: Execute = execute) -> int:
+    """Count the jobs whose fire times all pass."""
+    ((number,),) = execute("count_stalled_jobs", jobs=None, fire_times=conf.get().stalled_fire_times)
+    return int(number)
 
 
 def oldest_transaction(*, execute: Execute = execute) -> OpenTransaction | None:
@@ -157,11 +164,10 @@ def queue_totals(*, now: datetime | None = None, execute: Execute = execute) -> 
     return [QueueTotal._make(map(_shown, row)) for row in execute("measure_queue_counters", now=now)]
 
 
-def limited(*, execute: Execute = execute) -> list[Limited]:
-    """Count the runs that wait for limits; those of the limit with the most come first."""
-    names = Limited.__dataclass_fields__
+def limited(*, execute: Execute = execute) -> Limited | None:
+    """Count the runs that wait for limits. ``None``: no run does."""
     rows = execute("measure_limits", most=_MOST_COUNTED)
-    return [Limited(**_named(names, row)) for row in rows]
+    return Limited(**_named(Limited.__dataclass_fields__, rows[0])) if rows else None
 
 
 def clean_up(*, execute: Execute = execute) -> CleanUp:
@@ -170,18 +176,22 @@ def clean_up(*, execute: Execute = execute) -> CleanUp:
     return CleanUp(**_named(CleanUp.__dataclass_fields__, row))
 
 
-def standing(*, stalled_only: bool = False, execute: Execute = execute) -> Standing:
-    """Measure everything that health is judged by: nine statements. ``stalled_only``: as for ``not_started``."""
+def standing(*, found: Sequence[NotStarted] | None = None, execute: Execute = execute) -> Standing:
+    """
+    Measure everything that health is judged by: nine statements, whose rows do not grow with the jobs and their runs.
+
+    ``found``: what ``not_started`` found of all jobs, if it was called already.
+    """
     by_state, unadopted = jobs(execute=execute)
     return Standing(
         scheduling=scheduling(execute=execute),
         nodes=nodes(execute=execute),
         queues=waiting(execute=execute),
-        not_started=not_started(stalled_only=stalled_only, execute=execute),
+        stalled=stalled(execute=execute) if found is None else sum(1 for job in found if job.fire_times),
         transaction=oldest_transaction(execute=execute),
         jobs=by_state,
         unadopted=unadopted,
-        limits=limited(execute=execute),
+        limited=limited(execute=execute),
         named_queues=named_queues(execute=execute),
         clean_up=clean_up(execute=execute),
         tzdata=zone_rules.release(),

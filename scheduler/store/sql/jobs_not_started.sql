@@ -2,12 +2,11 @@
 --
 -- Locks:   none.
 -- Params:  jobs text[] or NULL, of all jobs; late float8, seconds after which what is due should have begun;
---          fire_times int, how many in a row may pass without a run; stalled_only boolean, leaves out the jobs that only
---          wait, which may be all of them
+--          fire_times int, how many in a row may pass without a run; most int, the most rows
 -- Rows:    job id; since when the oldest waits (NULL: nothing waits for too long); how many fire times in a row were
---          missed or skipped, 0 if fewer than fire_times
+--          missed or skipped, 0 if fewer than fire_times. Those of most fire times come first
 -- Index:   django_apscheduler_djangojob (next_run_time); scheduler_run_active_of_job, from one job to the next;
---          scheduler_run_reasoned_of_job: a missed or skipped run says why; scheduler_run_once_per_fire_time
+--          those of stalled_jobs
 
 WITH RECURSIVE clock AS MATERIALIZED (
     SELECT clock_timestamp() AS now, clock_timestamp() - %(late)s * interval '1 second' AS late
@@ -15,7 +14,6 @@ WITH RECURSIVE clock AS MATERIALIZED (
     (SELECT run.job_id
        FROM scheduler_run AS run
       WHERE run.finished_at IS NULL AND run.job_id IS NOT NULL AND %(jobs)s::text[] IS NULL
-        AND NOT %(stalled_only)s
       ORDER BY run.job_id
       LIMIT 1)
     UNION ALL
@@ -30,7 +28,7 @@ WITH RECURSIVE clock AS MATERIALIZED (
 ), looked_at AS (
     SELECT busy.job_id FROM busy
     UNION ALL
-    SELECT asked.id FROM unnest(%(jobs)s::text[]) AS asked (id) WHERE NOT %(stalled_only)s
+    SELECT asked.id FROM unnest(%(jobs)s::text[]) AS asked (id)
 ), queued AS (
     SELECT looked_at.job_id, late.since
       FROM looked_at
@@ -47,44 +45,10 @@ WITH RECURSIVE clock AS MATERIALIZED (
       FROM django_apscheduler_djangojob AS parent
       JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
      CROSS JOIN clock
-     WHERE NOT %(stalled_only)s
-       AND parent.next_run_time < clock.late
+     WHERE parent.next_run_time < clock.late
        AND job.state = 'active'
        AND (%(jobs)s::text[] IS NULL OR parent.id = ANY(%(jobs)s::text[]))
-), reasoned AS MATERIALIZED (
-    -- Of most jobs no run ever passed: the look at their newest runs is spared.
-    SELECT job.djangojob_ptr_id AS job_id
-      FROM scheduler_job AS job
-     WHERE job.state = 'active'
-       AND (%(jobs)s::text[] IS NULL OR job.djangojob_ptr_id = ANY(%(jobs)s::text[]))
-       AND EXISTS (
-           SELECT 1
-             FROM scheduler_run AS run
-            WHERE run.job_id = job.djangojob_ptr_id
-              AND run.finished_at IS NOT NULL AND (NOT run.reason_code = '' OR NOT run.reason = ''))
-), passed AS (
-    SELECT reasoned.job_id, streak.fire_times
-      FROM reasoned
-     CROSS JOIN LATERAL (
-           SELECT newest.state, newest.reason_code
-             FROM scheduler_run AS newest
-            WHERE newest.job_id = reasoned.job_id
-            ORDER BY newest.scheduled_at DESC, newest.attempt DESC
-            LIMIT 1) AS last
-     CROSS JOIN LATERAL (
-           SELECT sum(told.fire_times) FILTER (WHERE told.passed) AS fire_times
-             FROM (SELECT newest.coalesced::bigint + 1 AS fire_times,
-                          bool_and(newest.state IN ('missed', 'skipped')
-                                   AND NOT starts_with(newest.reason_code, 'left_out'))
-                          OVER (ORDER BY newest.scheduled_at DESC, newest.attempt DESC) AS passed
-                     FROM scheduler_run AS newest
-                    WHERE newest.job_id = reasoned.job_id
-                    ORDER BY newest.scheduled_at DESC, newest.attempt DESC
-                    LIMIT %(fire_times)s) AS told) AS streak
-     WHERE last.state IN ('missed', 'skipped')
-       AND NOT starts_with(last.reason_code, 'left_out')
-       AND streak.fire_times >= %(fire_times)s
-)
+), {stalled_jobs}
 SELECT found.job_id, min(found.since), max(found.fire_times)
   FROM (SELECT queued.job_id, queued.since, 0 AS fire_times FROM queued
         UNION ALL
@@ -92,3 +56,5 @@ SELECT found.job_id, min(found.since), max(found.fire_times)
         UNION ALL
         SELECT passed.job_id, NULL, passed.fire_times FROM passed) AS found
  GROUP BY found.job_id
+ ORDER BY max(found.fire_times) DESC
+ LIMIT %(most)s

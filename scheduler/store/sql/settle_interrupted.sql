@@ -4,7 +4,7 @@
 --
 -- Locks:   the incidents, until the caller's transaction ends; what somebody else has locked is left for the next time.
 -- Params:  now timestamptz or NULL
--- Rows:    id; whether it was opened (or closed)
+-- Rows:    one: how many were opened, and how many closed
 -- Index:   scheduler_run_unsuccessful; scheduler_run_once_per_fire_time; scheduler_incident_open_job
 
 WITH clock AS MATERIALIZED (
@@ -74,6 +74,4 @@ WITH clock AS MATERIALIZED (
      WHERE incident.id = over.id
     RETURNING incident.id
 )
-SELECT opened.id, true FROM opened
- UNION ALL
-SELECT closed.id, false FROM closed
+SELECT (SELECT count(*) FROM opened), (SELECT count(*) FROM closed)

@@ -97,7 +97,7 @@ class TestDashboard:
     def test_says_why_something_comes(self, client: Client) -> None:
         job = make("plain")
         tried = make("tried", max_retries=3)
-        soon = timezone.now() + timedelta(seconds=30)
+        soon = timezone.now() + timedelta(minutes=20)
         waits = {"state": RunState.QUEUED, "started_at": None, "finished_at": None}
         run(job=tried, at=soon, kind="retry", attempt=3, **waits)
         run(job=job, at=timezone.now() - HOUR, coalesced=4, **waits)

@@ -81,7 +81,9 @@ def a_long_burst() -> Iterator[None]:
     """Let senders expect more to come, however long a busy machine takes for what happens within seconds elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(outbox, "GATHER_SECONDS", 3600.0)
-        patch.setattr(outbox.fill, "__kwdefaults__", {**outbox.fill.__kwdefaults__, "quiet": 3600.0, "burst": 3600.0})
+        patch.setattr(
+            outbox.fill, "__kwdefaults__", {**(outbox.fill.__kwdefaults__ or {}), "quiet": 3600.0, "burst": 3600.0}
+        )
         yield
 
 

@@ -128,7 +128,7 @@ class TestACalendar:
             calendars.update(calendar=made, rules=["2026-01-01..2299-10-16 A hundred thousand days"])
         calendars.update(calendar=made, rules=["2028-01-01..2301-10-16 A hundred thousand days later"])
 
-        assert time.process_time() - began < 2
+        assert time.process_time() - began < 20
 
 
 class TestATrigger:

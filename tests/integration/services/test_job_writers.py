@@ -118,7 +118,7 @@ class TestTwoPeopleAtOnce:
 
         def run(place: int, call: Callable[[], Any]) -> None:
             try:
-                line.wait(timeout=10)
+                line.wait(timeout=120)
                 results[place] = call()
             except (SchedulerError, psycopg2.Error) as error:
                 results[place] = error
@@ -129,7 +129,7 @@ class TestTwoPeopleAtOnce:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=20)
+            thread.join(timeout=120)
         return results
 
     def test_one_edit_of_a_version_wins(self) -> None:

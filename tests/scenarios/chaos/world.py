@@ -39,6 +39,9 @@ QUICK = {
 }
 """Ten times quicker than the defaults, so that a campaign takes minutes."""
 
+CALM = {"SCHEDULER_LEASE_SECONDS": "100", "SCHEDULER_REAP_AFTER_SECONDS": "150"}
+"""No node is given up, however long it has to wait for a processor."""
+
 PREPARED = "CHAOS_PREPARED"
 """The data folder of a stopped cluster with a migrated database, to begin with. Without it one is made."""
 
@@ -136,7 +139,7 @@ class World:
         self._pause.wait(seconds)
 
     def query(self, sql: str, *parameters: Any, **named: Any) -> list[tuple[Any, ...]]:
-        connection = psycopg2.connect(self.url, connect_timeout=5)
+        connection = psycopg2.connect(self.url, connect_timeout=60)
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
@@ -152,7 +155,7 @@ class World:
     def now(self) -> datetime:
         return self.query("SELECT clock_timestamp()")[0][0]
 
-    def soon(self, seconds: float = 10.0) -> datetime:
+    def soon(self, seconds: float = 15.0) -> datetime:
         """Return a whole second that has not come when some hundred jobs have been created."""
         return self.now().replace(microsecond=0) + timedelta(seconds=seconds)
 

@@ -131,4 +131,4 @@ class TestAHostileFile:
         else:
             assert len(rules) <= 20_000
 
-        assert time.process_time() - began < 10
+        assert time.process_time() - began < 100

@@ -185,7 +185,7 @@ class TestTheChecksOfASystemRule:
             scheduling=scheduling,
             nodes=(node,),
             queues=(queue,),
-            not_started=(),
+            stalled=0,
             transaction=None,
             jobs={},
             unadopted=0,

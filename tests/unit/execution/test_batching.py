@@ -252,5 +252,5 @@ class TestStop:
     def test_may_be_called_first_and_twice(self, sink: Sink, batchers: list[Batcher[int]]) -> None:
         batcher = batcher_of(sink, batchers)
 
-        assert batcher.stop(timeout=30)
-        assert batcher.stop(timeout=30)
+        assert batcher.stop(timeout=SOON)
+        assert batcher.stop(timeout=SOON)

@@ -87,7 +87,7 @@ class TestAProcessOfItsOwn:
     def test_may_have_used_up_what_one_feed_is_allowed(self, readers: Readers) -> None:
         """The limit is that of a feed, and not of all that one process ever reads."""
         many = b'<rss version="2.0"><channel>' + b"".join(
-            b"<item><link>/%d</link><title>%d</title></item>" % (number, number) for number in range(500)
+            b"<item><link>/%d</link><title>%d</title></item>" % (number, number) for number in range(100)
         )
         reader_process.parse_feed(content=FEED.encode(), url=URL, seconds=1)
         (reader,) = readers._idle

@@ -102,7 +102,7 @@ class TestTheExampleOfTwoMinutes:
             normalize(ENDLESS, now=NOW)
 
         assert (caught.value.code, caught.value.pointer) == ("too_costly", "/triggers")
-        assert time.process_time() - began < 5
+        assert time.process_time() - began < 50
 
     def test_has_no_preview(self):
         with pytest.raises(TooCostly):

@@ -173,28 +173,28 @@ def _fail_one_by_one(world: World, *, count: int) -> None:
     from scheduler.models import Channel, Rule
     from scheduler.services import jobs
 
-    begins = world.soon(5.0)
+    begins = world.soon()
     for number in range(count):
         key = f"alone-{number:02}"
         rule = Rule.objects.create(name=key, kind="failing", threshold=1, scope="job", target=key)
         rule.channels.set(Channel.objects.filter(name="hook"))
         at = begins + timedelta(seconds=1.5 * number)
         jobs.create(id=key, task="chaos.nonsense", trigger={"type": "date", "run_at": at.isoformat()})
-    world.wait(1.5 * count + 5.0)
+    world.wait(1.5 * count + 10.0)
     sent = "SELECT count(*) >= %s FROM scheduler_notification WHERE rule_name LIKE 'alone-%%' AND state = 'sent'"
     with contextlib.suppress(AssertionError):  # the judge counts what did not come
-        wait_until(lambda: world.query(sent, count)[0][0], 15, every=0.5)
+        wait_until(lambda: world.query(sent, count)[0][0], every=0.5)
 
 
 def _settle(world: World, node: Process) -> None:
     """Let a healthy node record what runs, stop it, and send what is left."""
     world.execute("UPDATE django_apscheduler_djangojob SET next_run_time = NULL")
-    wait_until(lambda: not world.query("SELECT 1 FROM scheduler_run WHERE finished_at IS NULL LIMIT 1"), 60, every=0.5)
+    wait_until(lambda: not world.query("SELECT 1 FROM scheduler_run WHERE finished_at IS NULL LIMIT 1"), every=0.5)
     unannounced = (
         "SELECT 1 FROM scheduler_incident WHERE opened_in IS NULL OR closed_at IS NOT NULL AND closed_in IS NULL"
     )
     with contextlib.suppress(AssertionError):  # as above
-        wait_until(lambda: not world.query(unannounced), 12, every=0.5)
+        wait_until(lambda: not world.query(unannounced), every=0.5)
     world.terminate(node)
     from scheduler import conf
     from scheduler.services.alerts.sender import LEASE_SECONDS, Sender
@@ -213,4 +213,4 @@ def _settle(world: World, node: Process) -> None:
     )
     world.execute("UPDATE scheduler_notification SET due_at = now() WHERE state = 'pending'")
     for _ in range(3):
-        Sender().run_until_empty(timeout=60)
+        Sender().run_until_empty(timeout=120)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from tests.scenarios.chaos import effects, load
-from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos.campaigns import Progress, Report, percentiles, too_late
 from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.proxy import Mode, Proxy, await_mode
 from tests.scenarios.chaos.world import World
@@ -35,8 +36,7 @@ def pg(world: World, cycles: int, tell: Progress) -> Report:
     verdict = judge(world, specs, until=until)
     failures = [f"{node.output.name} ended" for node in nodes if not node.is_alive]
     figures = {"back_after_seconds": percentiles(recovered, digits=2)}
-    if figures["back_after_seconds"].get("p99", 0) > 10:
-        failures.append("recovery took more than 10 s")
+    failures += too_late("recovery took long", seconds=figures["back_after_seconds"].get("p99", 0), most=10)
     return Report(done={"restarts": cycles}, figures=figures, verdict=verdict, failures=failures)
 
 
@@ -48,7 +48,7 @@ def _until_a_body_begins(world: World, *, since: float) -> float:
             return False
         return any(execution.began > since for execution in effects.read_tail(world.effects, size))
 
-    wait_until(has_begun, 60, every=0.02)
+    wait_until(has_begun)
     return time.monotonic() - since
 
 
@@ -114,9 +114,11 @@ def net(world: World, cycles: int, tell: Progress) -> Report:
 
 
 def _stuck(world: World) -> int:
-    """Runs that have been with a node, unfinished, for longer than any body takes."""
-    ((count,),) = world.query(
-        "SELECT count(*) FROM scheduler_run WHERE finished_at IS NULL AND NOT held"
+    """Runs that stay unfinished with a node for longer than any body takes, on a busy machine too."""
+    late = (
+        "SELECT id FROM scheduler_run WHERE finished_at IS NULL AND NOT held"
         " AND due_at < clock_timestamp() - interval '15 seconds'"
     )
-    return int(count)
+    with contextlib.suppress(AssertionError):  # what is still there then is counted
+        wait_until(lambda: not world.query(late), every=0.5)
+    return len(world.query(late))

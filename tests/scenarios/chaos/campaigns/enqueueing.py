@@ -15,7 +15,7 @@ from tests.scenarios.chaos.campaigns.processes import DEADLY
 from tests.scenarios.chaos.effects import Execution
 from tests.scenarios.chaos.oracle import Verdict, judge
 from tests.scenarios.chaos.world import CHECKOUT, Process, World
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 NODES = 3
 ENQUEUERS = 4
@@ -38,7 +38,7 @@ def enqueue(world: World, cycles: int, tell: Progress) -> Report:
     """Kill nodes with -9 at random moments and at failpoints, while four processes enqueue."""
     nodes = [_launch(world, number) for number in range(NODES)]
     enqueuers = [_start_enqueuer(world, number) for number in range(ENQUEUERS)]
-    wait_until(lambda: all(_has_begun(world, number) for number in range(ENQUEUERS)), 60, every=0.1)
+    wait_until(lambda: all(_has_begun(world, number) for number in range(ENQUEUERS)), every=0.1)
     for cycle in range(cycles):
         victim = world.chance.choice(nodes)
         world.wait(world.chance.uniform(0.3, 2.0))
@@ -51,7 +51,7 @@ def enqueue(world: World, cycles: int, tell: Progress) -> Report:
             tell(f"{cycle + 1} nodes killed")
     for process in enqueuers:
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0, [file.read_text() for file in world.directory.glob("enqueuer-*.log")]
+        assert process.wait(120) == 0, [file.read_text() for file in world.directory.glob("enqueuer-*.log")]
     for node in nodes:
         world.kill(node)
     for _ in range(2):
@@ -99,7 +99,7 @@ def _settle(world: World) -> None:
     """Let healthy nodes deal with everything."""
     left = "SELECT count(*) FROM scheduler_run WHERE finished_at IS NULL AND kwargs ? 'token'"
     try:
-        wait_until(lambda: not world.query(left)[0][0], 90, every=0.25)
+        wait_until(lambda: not world.query(left)[0][0], 2 * PATIENCE_SECONDS, every=0.25)
     except AssertionError:
         print("It does not settle; what is left is counted as unaccounted.", flush=True)
 

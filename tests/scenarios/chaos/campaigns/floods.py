@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import psutil
 
-from tests.scenarios.chaos.campaigns import Progress, Report
+from tests.scenarios.chaos.campaigns import Progress, Report, too_late
 from tests.scenarios.chaos.oracle import Verdict
 from tests.scenarios.chaos.world import Process, World
 
@@ -42,7 +42,7 @@ def flood(world: World, cycles: int, tell: Progress) -> Report:
     verdict = Verdict(fire_times=cycles, lost=cycles - jobs, doubled=rows - jobs, unaccounted=active)
     settled = resident[len(resident) // 4 :]
     failures = [] if done >= cycles else [f"only {done} of {cycles} had succeeded after 600 s"]
-    failures += ["a heartbeat was late"] if max(gaps) > 3 else []
+    failures += too_late("a heartbeat was late", seconds=max(gaps), most=3)
     return Report(
         done={"jobs": cycles, "killed_after_runs": killed_at},
         figures={

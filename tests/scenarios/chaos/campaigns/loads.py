@@ -13,7 +13,7 @@ import psutil
 
 from scheduler.errors import NeverFires
 from tests.scenarios.chaos import load
-from tests.scenarios.chaos.campaigns import Progress, Report, percentiles
+from tests.scenarios.chaos.campaigns import Progress, Report, is_judged_by_time, percentiles
 from tests.scenarios.chaos.load import Spec
 from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.world import World
@@ -63,14 +63,16 @@ def poison(world: World, cycles: int, tell: Progress) -> Report:
     tell(f"{cycles} jobs, {bad} of them bad")
     resident = []
     watched = timedelta(seconds=62 if cycles >= _MANY else 15)
-    while world.now() < start_at + watched:
+    while not resident or world.now() < start_at + watched:
         world.wait(2)
         resident.append(max(psutil.Process(node.pid).memory_info().rss for node in nodes if node.is_alive))
     until = world.settle(specs)
     verdict = judge(world, specs, until=until)
+    # On a machine that stands still, the run before may be active when the next one is due.
+    fine = ["succeeded"] if is_judged_by_time() else ["succeeded", "skipped"]
     affected = world.query(
-        "SELECT count(*) FROM scheduler_run WHERE job_key LIKE 'good-%%' AND state <> 'succeeded'"
-        " AND scheduled_at <= %s",
+        "SELECT count(*) FROM scheduler_run WHERE job_key LIKE 'good-%%' AND state <> ALL(%s) AND scheduled_at <= %s",
+        fine,
         until,
     )[0][0]
     failures = [f"{node.output.name} ended" for node in nodes if not node.is_alive]
@@ -232,7 +234,7 @@ def _edits_take_effect(world: World, count: int) -> dict[str, float]:
         def row(job_id: str = job.pk) -> list[tuple[Any, ...]]:
             return world.query("SELECT created_at FROM scheduler_run WHERE job_key = %s", job_id)
 
-        seconds.append(max(0.0, (wait_until(row, 10)[0][0] - committed).total_seconds()))
+        seconds.append(max(0.0, (wait_until(row)[0][0] - committed).total_seconds()))
     return percentiles(seconds)
 
 
@@ -240,9 +242,9 @@ def _moved(world: World, job: Any) -> datetime:
     """Let the job fire as soon as an edit can say so: on a busy machine an instant may be over before it is stored."""
     from scheduler.services import jobs
 
-    for milliseconds in (30, 100, 300, 1000):
+    for milliseconds in (30, 100, 300, 1000, 3000, 10_000, 30_000):
         at = world.now() + timedelta(milliseconds=milliseconds)
         with contextlib.suppress(NeverFires):
             jobs.update(job=job, trigger={"type": "date", "run_at": at.isoformat()})
             return at
-    raise TimeoutError("An edit takes longer than a second.")
+    raise TimeoutError("An edit takes longer than half a minute.")

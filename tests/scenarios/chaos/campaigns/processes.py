@@ -10,7 +10,7 @@ import time
 import psutil
 
 from tests.scenarios.chaos import load
-from tests.scenarios.chaos.campaigns import Progress, Report, lateness, percentiles
+from tests.scenarios.chaos.campaigns import Progress, Report, lateness, percentiles, too_late
 from tests.scenarios.chaos.oracle import judge
 from tests.scenarios.chaos.world import QUICK, Process, World
 
@@ -139,8 +139,7 @@ def stop(world: World, cycles: int, tell: Progress) -> Report:
         children_left += sum(child.is_running() for child in children)
         if code != 0:
             failures.append(f"exit code {code}: {nodes[place].output.read_text()[-500:]}")
-        if seconds > 27:
-            failures.append(f"stopping took {seconds:.1f} s")
+        failures += too_late("stopping took long", seconds=seconds, most=27)
         nodes[place] = world.launch()
         if cycle % 20 == 19:
             tell(f"{cycle + 1} nodes stopped")
