@@ -31,8 +31,8 @@ LONG = ("tests/scenarios/", "tests/browser/test_every_page.py")
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Start one worker more than there are processors: many tests wait for processes, leases and timeouts."""
-    return (os.cpu_count() or 1) + 1
+    """Start two workers for each processor: many tests wait for processes, leases and timeouts."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(trylast=True)
