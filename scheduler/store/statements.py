@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from scheduler.store.run_columns import RUN_COLUMNS, RunColumn
 
@@ -16,6 +17,8 @@ _LISTS = {
 }
 """The lists of ``run_columns``, which statements name instead of writing them out."""
 
+_PARAMETER = re.compile(r"%\((\w+)\)s")
+
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -25,3 +28,23 @@ def load(name: str) -> str:
     text = (_FOLDER / f"{name}.sql").read_text(encoding="utf-8")
     statement = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("--")).strip()
     return _PLACE.sub(lambda place: _LISTS.get(place[1]) or load(place[1]), statement)
+
+
+class Planned(NamedTuple):
+    """A statement that a session plans once: on indexes, as the plan is kept while the table grows."""
+
+    prepare: str
+    execute: str
+    """Has the parameters of the statement, and is only for an open transaction."""
+
+
+@cache
+def planned(name: str) -> Planned:
+    """Return a statement in two parts. Each of its parameters needs a cast where the server cannot infer its type."""
+    statement = load(name)
+    places = {parameter: f"${place}" for place, parameter in enumerate(dict.fromkeys(_PARAMETER.findall(statement)), 1)}
+    return Planned(
+        prepare=f"PREPARE {name} AS {_PARAMETER.sub(lambda found: places[found[1]], statement)};",
+        execute="SET LOCAL enable_seqscan = off;SET LOCAL enable_bitmapscan = off;"
+        f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in places)})",
+    )

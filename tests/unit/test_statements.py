@@ -71,6 +71,17 @@ class TestTheHeader:
         assert stale == set()
 
 
+class TestAStatementThatIsPlannedOnce:
+    def test_numbers_its_parameters(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        texts = {"look": "SELECT %(second)s::int, %(first)s::text[], %(second)s::int"}
+        monkeypatch.setattr(statements, "load", texts.__getitem__)
+
+        planned = statements.planned.__wrapped__("look")
+
+        assert planned.prepare == "PREPARE look AS SELECT $1::int, $2::text[], $1::int;"
+        assert planned.execute.endswith(";EXECUTE look (%(second)s, %(first)s)")
+
+
 class TestTheColumnsOfARun:
     WRITTEN_LATER = {
         *("id", "started_at", "cancel_requested_at", "progress", "result", "error", "rings", "rung_at"),

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 from scheduler.core import zone_rules
@@ -96,14 +97,14 @@ def _take(connection: Connection, heads: Heads, given: dict[str, Any]) -> tuple[
     is_whole = position["priorities"] is None
     began = time.monotonic()
     width = len(OwnedRun._fields)
-    # What cannot be read is not taken. The start gate is what has to last, and its commit comes later: what a crash
-    # before it forgets are runs that have not begun, or those of idempotent tasks.
-    with connection.transaction(lock_seconds=QUICK_SECONDS, is_lasting=False) as transaction:
-        if is_whole and tracks.SEPARATOR not in given["executor"]:
-            found = transaction.execute("take_runs", **given)
-        else:
-            found = transaction.execute("take_enqueued_runs", **given, **position)
-        taken = tuple(OwnedRun._make(row[:width]) for row in found)
+    # The start gate is what has to last, and its commit comes later: what a crash before it forgets are runs that have
+    # not begun, or those of idempotent tasks.
+    take_whole = partial(connection.execute_whole, lock_seconds=QUICK_SECONDS)
+    if is_whole and tracks.SEPARATOR not in given["executor"]:
+        found = take_whole("take_runs", **given)
+    else:
+        found = take_whole("take_enqueued_runs", is_planned=True, **given, **position)
+    taken = tuple(OwnedRun._make(row[:width]) for row in found)
     heads.note(
         given["executor"],
         seconds=time.monotonic() - began,

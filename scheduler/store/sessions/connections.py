@@ -19,6 +19,7 @@ from scheduler.loops import Periodic
 from scheduler.store import database, statements
 from scheduler.store.sessions import opening
 from scheduler.store.sessions.drivers import driver, errors, sqlstate
+from scheduler.store.sessions.transaction import Transaction
 from scheduler.telemetry import events
 from scheduler.untouched import time
 
@@ -48,7 +49,10 @@ class Connection:
         self.opened = 0
         """Number of times that it connected."""
 
-        self._begin: dict[tuple[float | None, bool], str] = {}
+        self._set_limits: dict[tuple[float | None, bool], str] = {}
+        self._planned: set[str] = set()
+        """By the present session."""
+
         with _changing_known:
             _known.add(self)
 
@@ -65,6 +69,23 @@ class Connection:
         :raises ValueRefused: PostgreSQL cannot store one of the parameters
         """
         return self._run(statements.load(statement), parameters)
+
+    def execute_whole(
+        self, statement: str, *, lock_seconds: float, is_planned: bool = False, **parameters: Any
+    ) -> list[Row]:
+        """
+        Run a statement in one round trip, as a transaction that need not last: ``is_lasting=False`` of ``transaction``.
+
+        ``is_planned``: the session plans it once, on indexes, as it is planned longer than it runs. An error ends the
+        session, so that the node compares what was committed before its answer was lost or could not be read.
+        """
+        self.raw()
+        sql = self._planned_sql(statement) if is_planned else statements.load(statement)
+        try:
+            return self._run(self._limits(lock_seconds=lock_seconds, is_lasting=False) + sql, parameters)
+        except BaseException:
+            self.close()
+            raise
 
     @contextmanager
     def transaction(self, *, lock_seconds: float | None = None, is_lasting: bool = True) -> Iterator[Transaction]:
@@ -96,19 +117,28 @@ class Connection:
             self._connection = None
 
     def limits(self, *, lock_seconds: float | None = None, is_lasting: bool = True) -> str:
-        """Open a transaction that a frozen node cannot keep open: with ``SET LOCAL``, as poolers need it."""
-        if (lock_seconds, is_lasting) not in self._begin:
+        """Open a transaction that a frozen node cannot keep open."""
+        idle_ms = int(conf.get().statement_timeout_seconds * 1000)
+        return f"BEGIN;SET LOCAL idle_in_transaction_session_timeout = {idle_ms};" + self._limits(
+            lock_seconds=lock_seconds, is_lasting=is_lasting
+        )
+
+    def _limits(self, *, lock_seconds: float | None, is_lasting: bool) -> str:
+        """Limit the statements of the present transaction: with ``SET LOCAL``, as poolers need it."""
+        if (lock_seconds, is_lasting) not in self._set_limits:
             settings = conf.get()
-            statement_ms = int(settings.statement_timeout_seconds * 1000)
             longest = settings.lock_timeout_seconds
             lock_ms = int(1000 * (longest if lock_seconds is None else min(lock_seconds, longest)))
-            self._begin[lock_seconds, is_lasting] = (
-                "BEGIN;"
-                f"SET LOCAL idle_in_transaction_session_timeout = {statement_ms};"
-                f"SET LOCAL statement_timeout = {statement_ms};"
+            self._set_limits[lock_seconds, is_lasting] = (
+                f"SET LOCAL statement_timeout = {int(settings.statement_timeout_seconds * 1000)};"
                 f"SET LOCAL lock_timeout = {lock_ms};" + ("" if is_lasting else "SET LOCAL synchronous_commit = off;")
             )
-        return self._begin[lock_seconds, is_lasting]
+        return self._set_limits[lock_seconds, is_lasting]
+
+    def _planned_sql(self, statement: str) -> str:
+        planned, is_new = statements.planned(statement), statement not in self._planned
+        self._planned.add(statement)
+        return planned.prepare + planned.execute if is_new else planned.execute
 
     def end_silent_session(self) -> bool:
         """
@@ -171,6 +201,7 @@ class Connection:
     def _hold(self, session: Any) -> None:
         """From here on the watchdog sees a server that does not answer."""
         self._connection = session
+        self._planned.clear()
         self.opened += 1
 
 
@@ -213,38 +244,6 @@ class Watchdog(Periodic):
                 logger.debug(events.DATABASE_SESSION_ENDED_BY_ITSELF, exc_info=True)
             except Exception:  # the other sessions must be watched too
                 logger.exception(events.WATCHDOG_FAILED, extra={"session": connection.purpose})
-
-
-class Transaction:
-    """Statements that are committed together."""
-
-    def __init__(self, connection: Connection, *, lock_seconds: float | None = None, is_lasting: bool = True) -> None:
-        self._connection = connection
-        self._lock_seconds = lock_seconds
-        self._is_lasting = is_lasting
-        self._is_open = False
-
-    def execute(self, statement: str, **parameters: Any) -> list[Row]:
-        """Run ``sql/<statement>.sql``. The first statement opens the transaction in the same round trip."""
-        sql = statements.load(statement)
-        if not self._is_open:
-            sql = self._connection.limits(lock_seconds=self._lock_seconds, is_lasting=self._is_lasting) + sql
-            self._is_open = True
-        return self._connection._run(sql, parameters)
-
-    def commit(self) -> None:
-        if self._is_open:
-            self._connection._run("COMMIT", {})
-            self._is_open = False
-
-    def roll_back(self) -> None:
-        if self._is_open:
-            self._is_open = False
-            if self._connection.is_open:
-                try:
-                    self._connection._run("ROLLBACK", {})
-                except DatabaseUnavailable:
-                    logger.debug(events.DATABASE_ROLLBACK_FAILED, exc_info=True)
 
 
 def concerns_rows(error: Exception) -> bool:

@@ -23,6 +23,11 @@ class DjangoSession(Connection):
     def __init__(self) -> None:
         super().__init__(purpose="django")
 
+    def execute_whole(
+        self, statement: str, *, lock_seconds: float, is_planned: bool = False, **parameters: Any
+    ) -> list[Row]:
+        return self.execute(statement, **parameters)
+
     @contextmanager
     def transaction(self, *, lock_seconds: float | None = None, is_lasting: bool = True) -> Iterator[Transaction]:
         with database.atomic():

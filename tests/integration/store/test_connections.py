@@ -8,19 +8,26 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 
+from scheduler import conf
 from scheduler.core.states import NodeState
-from scheduler.errors import DatabaseUnavailable
+from scheduler.errors import DatabaseUnavailable, ValueRefused
 from scheduler.models import Node
+from scheduler.services.runs import enqueueing
+from scheduler.services.runs.enqueueing import Call
+from scheduler.store import statements
 from scheduler.store.liveness import nodes
 from scheduler.store.sessions.connections import Connection, Watchdog, texts
 from scheduler.store.sessions.drivers import errors
 from scheduler.store.sessions.notifications import ANYTHING, Channel, Hint, Listener, notify
 from tests.ledger import NOON, SECOND, add_node
 from tests.waiting import wait_until
+
+TASK, TRACK = "sample.nothing", "default@default"
 
 
 @contextmanager
@@ -140,6 +147,73 @@ class TestATransaction:
             cursor.execute("SHOW synchronous_commit")
             assert cursor.fetchone() == ("on",)
         session.close()
+
+
+@pytest.mark.django_db(transaction=True)
+class TestAStatementThatIsATransaction:
+    """``take_enqueued_runs`` in place of any."""
+
+    @pytest.fixture
+    def session(self) -> Iterator[Connection]:
+        session = Connection(purpose="test")
+        yield session
+        session.close()
+
+    @staticmethod
+    def take(session: Connection, **given: Any) -> list[Any]:
+        parameters = {"node": add_node(), "executor": TRACK, "tasks": [TASK], "limit": 5}
+        parameters |= dict.fromkeys(("only", "now", "priorities", "since", "after")) | given
+        return session.execute_whole("take_enqueued_runs", lock_seconds=1, is_planned=True, **parameters)
+
+    @staticmethod
+    def shown(session: Connection, name: str) -> Any:
+        with session.raw().cursor() as cursor:
+            cursor.execute(f"SHOW {name}")
+            return cursor.fetchone()[0]
+
+    def test_is_committed_within_its_limits(self, session: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+        limits = ("statement_timeout", "lock_timeout", "synchronous_commit", "enable_seqscan")
+        before = {name: self.shown(session, name) for name in limits}
+        asked = ", ".join(f"current_setting('{name}')" for name in limits)
+        monkeypatch.setattr(statements, "load", {"look": f"SELECT {asked}, txid_current_if_assigned()"}.__getitem__)
+
+        (row,) = session.execute_whole("look", lock_seconds=0.25)
+
+        assert row[:4] == (f"{conf.get().statement_timeout_seconds:g}s", "250ms", "off", before["enable_seqscan"])
+        assert session.raw().info.transaction_status == 0
+        assert {name: self.shown(session, name) for name in limits} == before
+
+    def test_is_planned_once_a_session(self, session: Connection) -> None:
+        for _ in range(3):
+            enqueue()
+            assert len(self.take(session)) == 1
+        assert prepared(session) == [("take_enqueued_runs", 3)]
+
+        session.close()
+
+        enqueue()
+        assert len(self.take(session)) == 1
+        assert prepared(session) == [("take_enqueued_runs", 1)]
+
+    def test_ends_the_session_with_an_error(self, session: Connection) -> None:
+        self.take(session)
+
+        with pytest.raises(ValueRefused):
+            self.take(session, limit=-1)
+
+        assert not session.is_open
+        enqueue()
+        assert len(self.take(session)) == 1
+
+
+def enqueue() -> None:
+    enqueueing.enqueue_many(calls=[Call(task=TASK, is_checked=False)])
+
+
+def prepared(session: Connection) -> list[tuple[str, int]]:
+    with session.raw().cursor() as cursor:
+        cursor.execute("SELECT name, generic_plans + custom_plans FROM pg_prepared_statements ORDER BY name")
+        return [(name, times) for name, times in cursor.fetchall()]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -227,6 +227,29 @@ class TestTheStatementsOfTheTick:
         assert not {"Sort", "Incremental Sort"} & steps_of(plans["claim_due_jobs"])
 
 
+class TestAPlanThatIsKept:
+    """A session plans ``take_enqueued_runs`` once, be the table as it may."""
+
+    def test_is_on_indexes_although_it_is_made_for_an_empty_table(self) -> None:
+        planned = statements.planned("take_enqueued_runs")
+        asked = {"node": str(uuid4()), "executor": "default@default", "tasks": [TASK], "limit": 50}
+        session = Connection(purpose="test")
+        try:
+            with session.raw().cursor() as cursor:
+                cursor.execute("SET plan_cache_mode = force_generic_plan")
+                cursor.execute("BEGIN;" + planned.prepare)
+                execute = planned.execute.replace("EXECUTE", "EXPLAIN (FORMAT JSON) EXECUTE")
+                for statement in execute.split(";"):
+                    cursor.execute(statement, asked | dict.fromkeys(("only", "now", "priorities", "since", "after")))
+                ((described,),) = cursor.fetchall()
+        finally:
+            session.close()
+
+        plan = described[0]["Plan"]
+        assert scanned_from_end_to_end(plan) == set()
+        assert indexes_of(plan) >= {"scheduler_run_waiting", "scheduler_run_pkey"}
+
+
 class TestTheMeasures:
     def test_look_for_passed_fire_times_only_where_a_run_gave_a_reason(self, large: None) -> None:
         session = Connection(purpose="test")
