@@ -26,7 +26,7 @@ gc.disable()
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-LONG = ("tests/scenarios/", "tests/browser/test_every_page.py")
+LONG = ("tests/scenarios/", "tests/browser/")
 """Tests that take seconds to minutes."""
 
 

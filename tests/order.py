@@ -13,12 +13,13 @@ def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool
     Return the tests so that half of the workers begin with the long ones.
 
     Long tests mostly wait, and the others keep processors busy meanwhile. ``--dist worksteal`` cuts the list into a
-    part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests with
+    part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests of a
+    folder stay together, for the sake of a browser that starts once, those of the last folder first. So do tests with
     the same mark ``xdist_group`` stay together, for the sake of a fixture that is costly to make.
     """
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
     groups: dict[str, list[pytest.Item]] = {}
-    for item in filter(is_long, items):
+    for item in sorted(filter(is_long, items), key=_folder, reverse=True):
         groups.setdefault(_group(item), []).append(item)
     for group in groups.values():
         min(hands[: (workers + 1) // 2], key=len).extend(group)
@@ -28,6 +29,10 @@ def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool
         size = (len(items) - len(found)) // (workers - number)
         found += [*hand, *islice(others, max(0, size - len(hand)))]
     return [*found, *others]
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0].rpartition("/")[0]
 
 
 def _group(item: pytest.Item) -> str:
