@@ -226,7 +226,12 @@ class TestAScriptWithoutAGuard:
         script = SCRIPT.replace("print(", 'from scheduler import task\ntask(name="script.task")(lambda_)\nprint(', 1)
         project.append("script.py", f"def lambda_():\n    pass\n{script}")
 
-        done = project.call("script.py", check=False)
+        told = project.start("script.py", output="script.log")
+        try:
+            log = project.directory / "script.log"
+            wait_until(lambda: 'Start its scheduler under “if __name__ == "__main__":”.' in log.read_text())
+        finally:
+            told.kill()
+            told.wait()
 
-        assert 'Start its scheduler under “if __name__ == "__main__":”.' in done.stderr
-        assert "3 node" not in done.stdout
+        assert project.rows("SELECT count(*) FROM scheduler_node") == [(1,)]
