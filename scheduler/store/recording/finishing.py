@@ -14,7 +14,8 @@ from scheduler.core.states import RunState
 from scheduler.messages import Message
 from scheduler.store.recording import rollups
 from scheduler.store.recording.consequences import Consequences, follow_up
-from scheduler.store.sessions.connections import Connection, Row, Transaction, array, reason_columns, texts
+from scheduler.store.sessions.connections import Connection, Row, array, reason_columns, texts
+from scheduler.store.sessions.transaction import Transaction
 
 _QUICK_SECONDS = 0.2
 """The longest wait of recording for rows, after which it passes locked rows by."""
