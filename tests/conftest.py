@@ -56,6 +56,12 @@ def quick_emptying() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def patient_with_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A heartbeat of this moment is fresh for a minute: also while the machine has no processor for the test."""
+    monkeypatch.setattr("scheduler.store.measuring.measures.FRESH_BEATS", 12)
+
+
 @pytest.fixture(autouse=True)
 def the_language_of_the_project() -> Iterator[None]:
     """A request in another language leaves its thread in it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -40,11 +41,37 @@ class Planned(NamedTuple):
 
 @cache
 def planned(name: str) -> Planned:
-    """Return a statement in two parts. Each of its parameters needs a cast where the server cannot infer its type."""
+    """
+    Return a statement in two parts. Each of its parameters needs a cast where the server cannot infer its type.
+
+    The name of the plan tells one text from another: nodes of two releases may share sessions of a pooler.
+    """
     statement = load(name)
+    plan = f"{name}_{zlib.crc32(statement.encode()):08x}"
     places = {parameter: f"${place}" for place, parameter in enumerate(dict.fromkeys(_PARAMETER.findall(statement)), 1)}
     return Planned(
-        prepare=f"PREPARE {name} AS {_PARAMETER.sub(lambda found: places[found[1]], statement)};",
+        prepare=f"PREPARE {plan} AS {_PARAMETER.sub(lambda found: places[found[1]], statement)};",
         execute="SET LOCAL enable_seqscan = off;SET LOCAL enable_bitmapscan = off;"
-        f"EXECUTE {name} ({', '.join(f'%({parameter})s' for parameter in places)})",
+        f"EXECUTE {plan} ({', '.join(f'%({parameter})s' for parameter in places)})",
     )
+
+
+class Plans:
+    """The statements that a session has planned."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+        self.are_kept = True
+        """Not where a pooler in transaction mode leads to another session each time."""
+
+    def sql(self, name: str) -> str:
+        """Return a statement for execution: by the plan of the session, which is made first where it is missing."""
+        if not self.are_kept:
+            return load(name)
+        parts, is_new = planned(name), name not in self._known
+        self._known.add(name)
+        return parts.prepare + parts.execute if is_new else parts.execute
+
+    def forget(self) -> None:
+        """Begin another session."""
+        self._known.clear()

@@ -83,7 +83,7 @@ class OwnProject:
 
     def succeeded(self, *, database: str = "") -> list[tuple[str, str]]:
         """Return job and task of the runs that have succeeded. To start a process that asks would cost a second."""
-        connection = psycopg2.connect(database or self.database, connect_timeout=5)
+        connection = psycopg2.connect(database or self.database, connect_timeout=60)
         try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT job_key, task FROM scheduler_run WHERE state = 'succeeded' ORDER BY id")

@@ -111,7 +111,7 @@ class NodeProcess:
 
     @property
     def output(self) -> str:
-        return self._file.read_text()
+        return self._file.read_text(errors="replace")  # a letter may be half written
 
     def printed(self, text: str, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Wait until it has printed the text."""

@@ -90,11 +90,11 @@ def _logged_in(address: str, *, password: str) -> Callable[[], str]:
     """Log in as the newcomer does, and return what reads the page."""
     browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     login = f"{address.partition('/admin/')[0]}/admin/login/"
-    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', browser.open(login, timeout=60).read().decode())
+    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', browser.open(login, timeout=300).read().decode())
     assert token
     given = {"username": "admin", "password": password, "csrfmiddlewaretoken": token.group(1), "next": "/admin/"}
-    browser.open(login, urllib.parse.urlencode(given).encode(), timeout=60)
-    return lambda: str(browser.open(address, timeout=60).read().decode())
+    browser.open(login, urllib.parse.urlencode(given).encode(), timeout=300)
+    return lambda: str(browser.open(address, timeout=300).read().decode())
 
 
 def _with(text: str, part: str) -> str:
@@ -120,9 +120,9 @@ class TestQuickstart:
     def test_serves_the_admin_until_ctrl_c_stops_everything(self, data: Path) -> None:
         started = Quickstart(data)
         address = started.read_until(r"Admin +(http://\S+/admin/)").group(1)
-        with urllib.request.urlopen(address, timeout=60) as page:
+        with urllib.request.urlopen(address, timeout=300) as page:
             assert b"OpenLearn Scheduler" in page.read()
-        with urllib.request.urlopen(address.replace("/admin/", "/static/admin/css/base.css"), timeout=60) as style:
+        with urllib.request.urlopen(address.replace("/admin/", "/static/admin/css/base.css"), timeout=300) as style:
             assert style.status == 200
         started.read_until(r"^\d\d:\d\d:\d\d  ")
 
@@ -149,7 +149,7 @@ class TestQuickstart:
         started = Quickstart(data, "--no-web")
         address = started.read_until(r"Sample site +(http://\S+?)/sample/").group(1)
         with pytest.raises(urllib.error.HTTPError, match="404"):
-            urllib.request.urlopen(f"{address}/admin/", timeout=60)
+            urllib.request.urlopen(f"{address}/admin/", timeout=300)
         started.read_until(r"^\d\d:\d\d:\d\d  .* succeeded ")
 
         second = Quickstart(data, "--no-web")

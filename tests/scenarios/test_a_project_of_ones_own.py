@@ -191,7 +191,7 @@ print("the script runs")
 scheduler = DurableScheduler()
 scheduler.start()
 jobs.run_now(job=jobs.create(task="catalog.talk", kwargs={"words": "hi"}, trigger={"type": "interval", "hours": 1}))
-for _ in range(300):
+for _ in range(3000):
     if Run.objects.filter(state="succeeded").exists():
         break
     time.sleep(0.1)

@@ -18,7 +18,7 @@ from tests.hearing import hearing
 from tests.pgbouncer import Pooler
 from tests.postgres import Cluster
 from tests.sample_app import django_tasks as sample
-from tests.scenarios.site import Site, connected_to
+from tests.scenarios.site import CALM, Site, connected_to
 from tests.scenarios.ticking import assert_begun_once, assert_covered_once, every_second
 from tests.waiting import wait_until
 
@@ -55,6 +55,19 @@ class TestNodesBehindAPoolerInTransactionMode:
             assert_begun_once(site, job)
             # What the killed node had begun.
             assert Run.objects.filter(job_key=job.pk, state="interrupted").count() <= 1
+
+    def test_take_what_is_enqueued(self, site: Site, pooler: Pooler) -> None:
+        url = pooler.url(site.url)
+        nodes = [site.start_node(DATABASE_URL=url, SCHEDULER_POLL_SECONDS="1", **CALM) for _ in range(2)]
+
+        for count in range(20, 140, 20):
+            enqueueing.enqueue_many(calls=[Call(task="sample.nothing")] * 20)
+            wait_until(lambda: Run.objects.filter(state="succeeded").count() == count)  # noqa: B023 - called here
+
+        for node in nodes:
+            node.stop()
+            assert "Traceback" not in node.output
+        assert Run.objects.count() == 120
 
     def test_hear_of_changes_by_polling_alone(self, site: Site, pooler: Pooler) -> None:
         node = site.start_node(DATABASE_URL=pooler.url(site.url), SCHEDULER_POLL_SECONDS="1")

@@ -78,8 +78,17 @@ class TestAStatementThatIsPlannedOnce:
 
         planned = statements.planned.__wrapped__("look")
 
-        assert planned.prepare == "PREPARE look AS SELECT $1::int, $2::text[], $1::int;"
-        assert planned.execute.endswith(";EXECUTE look (%(second)s, %(first)s)")
+        plan, text = planned.prepare.removeprefix("PREPARE ").split(" AS ")
+        assert text == "SELECT $1::int, $2::text[], $1::int;"
+        assert planned.execute.endswith(f";EXECUTE {plan} (%(second)s, %(first)s)")
+
+    def test_has_another_name_in_a_release_with_another_text(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        plans = set()
+        for text in ("SELECT 1", "SELECT 2"):
+            monkeypatch.setattr(statements, "load", {"look": text}.__getitem__)
+            plans.add(statements.planned.__wrapped__("look").execute)
+
+        assert len(plans) == 2
 
 
 class TestTheColumnsOfARun:

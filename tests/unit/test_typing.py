@@ -60,7 +60,7 @@ def call(program: str, *arguments: object) -> str:
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         check=False,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr

@@ -36,6 +36,10 @@ _CANCELLED = ("57014", "55P03", "40P01")
 """A statement that took too long, waited too long for a lock, or would have waited for ever."""
 
 
+_PLANNED_ELSEWHERE = {"26000", "42P05"}
+"""A planned statement is missing in the session, or is there before it was planned: a pooler leads to several."""
+
+
 class Connection:
     """One session in autocommit mode, for one thread. It connects again by itself at the next use."""
 
@@ -50,9 +54,7 @@ class Connection:
         """Number of times that it connected."""
 
         self._set_limits: dict[tuple[float | None, bool], str] = {}
-        self._planned: set[str] = set()
-        """By the present session."""
-
+        self._plans = statements.Plans()
         with _changing_known:
             _known.add(self)
 
@@ -76,16 +78,20 @@ class Connection:
         """
         Run a statement in one round trip, as a transaction that need not last: ``is_lasting=False`` of ``transaction``.
 
-        ``is_planned``: the session plans it once, on indexes, as it is planned longer than it runs. An error ends the
-        session, so that the node compares what was committed before its answer was lost or could not be read.
+        ``is_planned``: the session plans it once, on indexes, as it is planned longer than it runs, unless a pooler in
+        transaction mode stands between. An error ends the session, so that the node compares what was committed before
+        its answer was lost or could not be read.
         """
         self.raw()
-        sql = self._planned_sql(statement) if is_planned else statements.load(statement)
+        sql = self._plans.sql(statement) if is_planned else statements.load(statement)
         try:
             return self._run(self._limits(lock_seconds=lock_seconds, is_lasting=False) + sql, parameters)
-        except BaseException:
+        except BaseException as error:
             self.close()
-            raise
+            if not is_planned or _PLANNED_ELSEWHERE.isdisjoint((sqlstate(error), sqlstate(error.__cause__))):
+                raise
+        self._plans.are_kept = False
+        return self.execute_whole(statement, lock_seconds=lock_seconds, **parameters)
 
     @contextmanager
     def transaction(self, *, lock_seconds: float | None = None, is_lasting: bool = True) -> Iterator[Transaction]:
@@ -134,11 +140,6 @@ class Connection:
                 f"SET LOCAL lock_timeout = {lock_ms};" + ("" if is_lasting else "SET LOCAL synchronous_commit = off;")
             )
         return self._set_limits[lock_seconds, is_lasting]
-
-    def _planned_sql(self, statement: str) -> str:
-        planned, is_new = statements.planned(statement), statement not in self._planned
-        self._planned.add(statement)
-        return planned.prepare + planned.execute if is_new else planned.execute
 
     def end_silent_session(self) -> bool:
         """
@@ -201,7 +202,7 @@ class Connection:
     def _hold(self, session: Any) -> None:
         """From here on the watchdog sees a server that does not answer."""
         self._connection = session
-        self._planned.clear()
+        self._plans.forget()
         self.opened += 1
 
 

@@ -26,6 +26,7 @@ def sentence(client: Client) -> str:
     return found
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestDashboard:
     def test_says_in_one_sentence_whether_it_is_all_right(self, client: Client) -> None:
         assert sentence(client).startswith("No scheduler is running. Start one with")

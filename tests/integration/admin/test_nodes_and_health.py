@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +20,7 @@ NODES = reverse("admin:scheduler_node_changelist")
 HEALTH = reverse("admin:scheduler_health")
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestNodes:
     def test_are_shown_and_cannot_be_changed(self, client: Client) -> None:
         seen = node(state=NodeState.LOST, reason="No heartbeat since noon.")
@@ -45,6 +47,7 @@ class TestNodes:
         assert "silent" in client.get(NODES).content.decode()
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestHealth:
     def test_says_what_is_wrong_and_what_to_do(self, login: Callable[..., Client]) -> None:
         job = jobs.create(id="nightly", task="scheduler.cleanup_jobs", trigger={"type": "interval", "hours": 1})

@@ -22,6 +22,7 @@ from tests.integration.admin.runs import TRACEBACK, action, node, page, run
 RUNS = reverse("admin:scheduler_run_changelist")
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestRunPage:
     def test_begins_with_a_sentence_and_shows_own_frames_first(
         self, client: Client, django_assert_max_num_queries: Callable[..., Any]

@@ -197,6 +197,7 @@ class TestAResultRule:
         assert judge(session, "result").closed == 1
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestASystemRule:
     def test_finds_nothing_wrong_where_no_node_ever_ran(self, session: Connection) -> None:
         rule("system")

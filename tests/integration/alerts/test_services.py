@@ -182,6 +182,7 @@ class TestADigest:
         assert len(told) > 1
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestASwitch:
     def test_is_requested_while_the_health_passes(self, session: Connection) -> None:
         add_node(beat_at=database_now())

@@ -84,6 +84,7 @@ def overdue(id: str, seconds: float) -> None:
     Job.objects.filter(pk=id).update(next_run_time=timezone.now() - timedelta(seconds=seconds))
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestStatus:
     def test_has_the_promised_names(self, api: Caller) -> None:
         node()
@@ -126,7 +127,7 @@ class TestStatus:
         late = api.get("status").json()
         assert (late["status"], late["overdue_jobs"]) == ("degraded", 1)
         assert late["max_overdue_seconds"] == pytest.approx(1000, abs=60)
-        Node.objects.filter(pk=alive.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=11))
+        Node.objects.filter(pk=alive.pk).update(heartbeat_at=timezone.now() - timedelta(seconds=75))
         assert api.get("status").json()["status"] == "stopped"
         settings.SCHEDULER = {**settings.SCHEDULER, "ENABLED": False}
         conf.get.cache_clear()
@@ -185,7 +186,7 @@ class TestMetrics:
         assert api.get("metrics", query).status_code == 400
 
 
-@pytest.mark.usefixtures("looked")
+@pytest.mark.usefixtures("looked", "patient_with_heartbeats")
 class TestHealth:
     def test_is_ready_while_a_node_is_alive(self, api: Caller) -> None:
         node(age=1, clock_at=timezone.now())
@@ -207,7 +208,7 @@ class TestHealth:
             (lambda: (node(), overdue("late", 75)), "overdue", "fail", "1 job is overdue by up to 1 min"),
             (lambda: node(backlog=6000), "recorder", "fail", "6,000 results"),
             (lambda: node(ahead=9), "clocks", "warn", "9.0 s away"),
-            (lambda: (node(), node(age=12, name="n2")), "nodes", "warn", "1 node is silent"),
+            (lambda: (node(), node(age=75, name="n2")), "nodes", "warn", "1 node is silent"),
         ],
         ids=["frozen", "never", "overdue", "backlog", "skew", "one of two"],
     )
@@ -224,7 +225,7 @@ class TestHealth:
         assert words in found[check]["text"]
 
     def test_gives_strangers_words_only(self, db: None, login: Callable[..., Caller]) -> None:
-        node(age=60)
+        node(age=75)
         for caller in (Caller(), login("view_run"), Caller(headers={"Authorization": "Bearer nonsense"})):
             answer = caller.get("health")
 
@@ -281,6 +282,7 @@ class TestTablesOfAnotherRelease:
         assert answer.json()["type"].endswith("/other-tables")
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestPrometheus:
     @pytest.fixture(autouse=True)
     def _fresh(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +290,7 @@ class TestPrometheus:
 
     def test_reads_it_with_its_own_parser(self, api: Caller) -> None:
         node(backlog=3, ahead=1)
-        node(name="n1", age=20)
+        node(name="n1", age=75)
         jobs.run_now(job=jobs.create(id="j", task="sample.nothing", trigger=EVERY_HOUR))
         ended(runs=4)
         ended(runs=2)

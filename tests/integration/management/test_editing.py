@@ -260,6 +260,6 @@ class TestAPipe:
                 capture_output=True,
                 text=True,
                 env=environment,
-                timeout=120,
+                timeout=500,
             )
             assert (done.returncode, done.stderr) == (0, "")

@@ -573,6 +573,7 @@ class TestAnExecutorThatIsMissingHere:
         assert stamped(run) == (0, False)
 
 
+@pytest.mark.usefixtures("patient_with_heartbeats")
 class TestAQueueThatNobodyServes:
     def test_is_a_failure_of_the_health(self) -> None:
         add_node(beat_at=timezone.now(), executors={"default": 5})

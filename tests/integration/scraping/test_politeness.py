@@ -32,7 +32,7 @@ print("ready", flush=True)
 sys.stdin.readline()
 for _ in range(8):
     with connection.cursor() as cursor:
-        cursor.execute(statement, {"host": "lessons.test", "delay": 0.2, "patience": 60.0})
+        cursor.execute(statement, {"host": "lessons.test", "delay": 0.2, "patience": 600.0})
         time.sleep(cursor.fetchone()[0])
     print(time.time(), flush=True)
 """

@@ -155,7 +155,7 @@ def in_a_shell(*arguments: str, url: str) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "DATABASE_URL": url, "SECRET_KEY": "only-for-this-test"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=500,
         check=False,
     )
 

@@ -28,7 +28,7 @@ from scheduler.store.stock.written_triggers import as_stock
 from tests.contract import tasks  # noqa: F401 - registers the tasks
 from tests.ledger import add_node
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("patient_with_heartbeats")]
 
 NOW = datetime(2026, 12, 1, 10, 7, tzinfo=UTC)
 

@@ -195,6 +195,20 @@ class TestAStatementThatIsATransaction:
         assert len(self.take(session)) == 1
         assert prepared(session) == [("take_enqueued_runs", 1)]
 
+    @pytest.mark.parametrize("is_there", [True, False], ids=["has planned it", "has not planned it"])
+    def test_is_planned_each_time_after_a_pooler_led_to_a_session_that(
+        self, session: Connection, is_there: bool
+    ) -> None:
+        if not is_there:
+            self.take(session)
+        with session.raw().cursor() as cursor:
+            cursor.execute(statements.planned("take_enqueued_runs").prepare if is_there else "DEALLOCATE ALL")
+
+        for _ in range(2):
+            enqueue()
+            assert len(self.take(session)) == 1
+            assert prepared(session) == []
+
     def test_ends_the_session_with_an_error(self, session: Connection) -> None:
         self.take(session)
 
@@ -212,7 +226,7 @@ def enqueue() -> None:
 
 def prepared(session: Connection) -> list[tuple[str, int]]:
     with session.raw().cursor() as cursor:
-        cursor.execute("SELECT name, generic_plans + custom_plans FROM pg_prepared_statements ORDER BY name")
+        cursor.execute("SELECT left(name, -9), generic_plans + custom_plans FROM pg_prepared_statements ORDER BY 1")
         return [(name, times) for name, times in cursor.fetchall()]
 
 

@@ -26,7 +26,7 @@ class TestTheCommand:
             env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=500,
         )
 
         reports = [json.loads(line) for line in done.stdout.splitlines()]
