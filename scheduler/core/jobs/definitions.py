@@ -1,4 +1,4 @@
-"""Whether a job's definition can run: the same rule when a person saves it and when a node finds it in the table."""
+"""The rules of a job's definition: the same when a person saves it and when a node finds it in the table."""
 
 from __future__ import annotations
 

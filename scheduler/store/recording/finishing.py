@@ -55,12 +55,12 @@ class Outcome(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a success without a result, a log or other details."""
+        """Return whether it is a success without a result, a log or other details."""
         return self.state is RunState.SUCCEEDED and self.result is None and not self.log and self.progress is None
 
     @property
     def is_failure(self) -> bool:
-        """Whether it may be tried again."""
+        """Return whether it may be tried again."""
         return self.state in (RunState.FAILED, RunState.TIMED_OUT)
 
 
