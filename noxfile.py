@@ -41,7 +41,7 @@ os.environ["PATH"] = os.pathsep.join(
 
 
 def fits(python: str, django: str) -> bool:
-    """Whether this Django runs on this Python: since 6.0 it wants 3.12."""
+    """Return whether this Django runs on this Python: since 6.0 it wants 3.12."""
     return django == "5.2" or python != "3.11"
 
 
@@ -83,7 +83,7 @@ def corners(session: nox.Session) -> None:
 
 
 def install(interpreter: str, folder: Path, packages: tuple[str, ...]) -> Path:
-    """Install packages into a virtual environment, and return its interpreter. What is not used is not compiled."""
+    """Install packages into a virtual environment, and return its interpreter. Unused modules stay uncompiled."""
     subprocess.run([interpreter, "-m", "venv", "--clear", str(folder)], check=True)  # noqa: S603 - no input
     installed = folder / "bin" / "python"
     command = [str(installed), "-m", "pip", "install", "-q", "--no-compile", *packages]

@@ -80,7 +80,7 @@ def _rendering(form: str) -> list[Processor]:
 
 
 def _may_color() -> bool:
-    """Whether a person looks at a terminal that shows colour without NO_COLOR (https://no-color.org)."""
+    """Return whether a person looks at a terminal that shows colour without NO_COLOR (https://no-color.org)."""
     is_terminal = sys.stderr is not None and sys.stderr.isatty()
     return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 

@@ -39,7 +39,7 @@ class Address:
 
     @property
     def is_tcp(self) -> bool:
-        """Whether any of the hosts is reached by TCP. An empty host or a path is a Unix socket."""
+        """Return whether any of the hosts is reached by TCP. An empty host or a path is a Unix socket."""
         return any(host and not host.startswith(("/", "@")) for host in self.host.split(","))
 
 

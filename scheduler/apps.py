@@ -68,7 +68,7 @@ def _prepare_connections() -> None:
 
 
 def _is_there(module: str) -> bool:
-    """Whether it can be found. Errors inside of it appear at its import."""
+    """Return whether it can be found. Errors inside of it appear at its import."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ModuleNotFoundError, ValueError):

@@ -90,7 +90,7 @@ class CurrentRun:
 
     @property
     def stopping(self) -> bool:
-        """Whether the run was cancelled, has passed its timeout, or its node stops: end soon."""
+        """Return whether the run was cancelled, has passed its timeout, or its node stops: end soon."""
         return self._stop_reason is not None
 
     @property

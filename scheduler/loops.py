@@ -70,7 +70,7 @@ class Loop(ABC):
         """End a wait inside the present turn. Called by ``stop``, in the caller's thread."""
 
     def is_over(self) -> bool:
-        """Whether the thread ends now. A loop that finishes its work first overrides this."""
+        """Return whether the thread ends now. A loop that finishes its work first overrides this."""
         return self._stopping.is_set()
 
     def wait(self, seconds: float) -> None:

@@ -87,7 +87,7 @@ def unseal(value: Mapping[str, str], *, place: Place | None = None) -> Any:
 
 
 def is_present(value: Mapping[str, str]) -> bool:
-    """Whether a value was sealed with the project's present key."""
+    """Return whether a value was sealed with the project's present key."""
     from cryptography.fernet import InvalidToken
 
     try:
@@ -98,7 +98,7 @@ def is_present(value: Mapping[str, str]) -> bool:
 
 
 def is_at_home(value: Mapping[str, str], *, place: Place) -> bool:
-    """Whether a sealed value is bound to this place, with the project's present key."""
+    """Return whether a sealed value is bound to this place, with the project's present key."""
     return is_present(value) and _opened(value)[0] == place
 
 

@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 
 PATTERNS = {
     "negation": re.compile(r"\b(?:is|are|was|were|be) no (?!longer\b|more\b)|\b(?:nobody|nothing|none of)\b", re.I),
-    "question word": re.compile(r"^(?:What|Who|Whoever|Whatever|Whose|Whom|How)\b(?!.*\?$)"),
+    "question word": re.compile(r"^(?:What|Who|Whoever|Whatever|Whose|Whom|How|Whether)\b(?!.*\?$)"),
     "semicolon": re.compile(r";"),
 }
 """What a sentence should rarely be: one without a positive statement, without a subject, or two in one."""

@@ -38,7 +38,7 @@ def url(*, port: int) -> str:
 
 
 def answers(*, port: int) -> bool:
-    """Whether a server is there."""
+    """Return whether a server is there."""
     try:
         with socket.create_connection((HOST, port), timeout=1) as connection:
             connection.sendall(b"PING\r\n")

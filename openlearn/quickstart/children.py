@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -23,12 +24,14 @@ def log_of(name: str) -> Path:
     return Path(settings.DATA_DIR / f"{name}.log")
 
 
-def web(*, port: int, site_url: str) -> Child:
+def web(*, listener: socket.socket, site_url: str) -> Child:
+    """Serve what comes in on a port that is taken already."""
     command = [sys.executable, "-m", "gunicorn", "--config", "python:openlearn.gunicorn"]
     return Child(
         name="web",
-        command=[*command, "--bind", f"{site.HOST}:{port}", "--workers", "1", "openlearn.wsgi"],
+        command=[*command, "--bind", f"fd://{listener.fileno()}", "--workers", "1", "openlearn.wsgi"],
         log=log_of("web"),
+        inherited=(listener.fileno(),),
         environment={
             "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
             "SCHEDULER_SITE_URL": site_url,

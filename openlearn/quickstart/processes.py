@@ -23,7 +23,16 @@ STOP_TIMEOUT_SECONDS = 40.0
 class Child:
     """A process of ours with its output in a file. A Ctrl-C in the terminal reaches only its parent."""
 
-    def __init__(self, *, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        command: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        inherited: Sequence[int] = (),
+    ) -> None:
+        """``inherited``: descriptors of ours that it gets as well."""
         self.name = name
         self.log = log
         with log.open("ab") as output:
@@ -35,6 +44,7 @@ class Child:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **environment},
                 start_new_session=True,
+                pass_fds=inherited,
                 preexec_fn=_ending_with(os.getpid()),
             )
 

@@ -37,31 +37,36 @@ class SampleSite(Server):
         return [b"Only /sample/ is served here: the web was switched off with --no-web.\n"]
 
 
-def is_free(port: int) -> bool:
+def listen(port: int) -> socket.socket:
     """
-    Say whether the port can be listened on at this moment.
+    Take the port, so that no other program gets it before the web serves there.
 
     :raises PermissionError: not by this user
+    :raises OSError: another program has it
     """
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def listen_nearby() -> socket.socket:
+    """Take the usual port, or one of those after it, so that addresses stay as they were, or any that is free."""
+    for port in range(DEFAULT_PORT, DEFAULT_PORT + 20):
         try:
-            listener.bind((HOST, port))
-        except PermissionError:
-            raise
+            return listen(port)
         except OSError:
-            return False
-    return True
+            continue
+    return listen(0)
 
 
-def free_port() -> int:
-    """Return one of the ports after the usual one, so that addresses stay as they were, or any that is free."""
-    for port in range(DEFAULT_PORT + 1, DEFAULT_PORT + 20):
-        if is_free(port):
-            return port
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        return int(listener.getsockname()[1])
+def port_of(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
 
 
 class _Server(ThreadingMixIn, WSGIServer):

@@ -97,7 +97,7 @@ def variants(address: str) -> list[str]:
 
 
 def is_short_enough(address: str) -> bool:
-    """Whether the index can hold it, also where its letters take several bytes each."""
+    """Return whether the index can hold it, also where its letters take several bytes each."""
     return len(address.encode(errors="replace")) <= LONGEST
 
 
@@ -109,7 +109,7 @@ def host_of(url: str) -> str:
 
 
 def same_site(one: str, other: str) -> bool:
-    """Whether two addresses are on one host, ``www.`` or not."""
+    """Return whether two addresses are on one host, ``www.`` or not."""
     return host_of(one).removeprefix("www.") == host_of(other).removeprefix("www.")
 
 
@@ -136,7 +136,7 @@ _NOT_CONTENT = re.compile(
 
 def is_plausible(claim: Claim) -> bool:
     """
-    Whether the claimed address may be the page's own.
+    Return whether the claimed address may be the page's own.
 
     A deep page is neither the front page of its site nor a place to sign in: sites that say so redirect what they do
     not have, or have one canonical link in a template for all pages.

@@ -74,7 +74,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def _is_admin(request: HttpRequest) -> bool:
-    """Whether the page is on a site of the admin, be it at an address that leads nowhere."""
+    """Return whether the page is on a site of the admin, be it at an address that leads nowhere."""
     return any(request.path.startswith(index) for index in sites.indexes())
 
 

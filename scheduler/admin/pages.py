@@ -48,7 +48,7 @@ def author(request: HttpRequest) -> dict[str, Any]:
 
 
 def is_phone(request: HttpRequest) -> bool:
-    """Whether a phone asks, by the word that every browser of one sends: it has room for rows or for filters."""
+    """Return whether a phone asks, by the word that every browser of one sends: it has room for rows or for filters."""
     return "Mobi" in request.headers.get("User-Agent", "")
 
 

@@ -38,5 +38,5 @@ def lacking(request: Request, *codenames: str) -> str:
 
 
 def may(request: Request, *codenames: str) -> bool:
-    """Whether the user has all of these permissions of the scheduler."""
+    """Return whether the user has all of these permissions of the scheduler."""
     return bool(request.user.has_perms([f"{APP}.{codename}" for codename in codenames]))

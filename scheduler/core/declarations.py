@@ -231,7 +231,7 @@ def _in_order(names: Mapping[str, Any]) -> Iterator[str]:
 
 def is_older(release: str, than: str) -> bool:
     """
-    Whether a release comes before another one: digits count as numbers, so ``1.10`` comes after ``1.9``.
+    Return whether a release comes before another one: digits count as numbers, so ``1.10`` comes after ``1.9``.
 
     An empty name is unknown, and is never older.
     """

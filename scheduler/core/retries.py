@@ -1,4 +1,4 @@
-"""Whether and when a run that failed is tried again."""
+"""Retries: if and when a run that failed is tried again."""
 
 from __future__ import annotations
 

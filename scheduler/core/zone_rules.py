@@ -49,7 +49,7 @@ def rank() -> str:
 
 
 def is_older(release: str, *, than: str) -> bool:
-    """Whether one release came before another. An unnamed release came first."""
+    """Return whether one release came before another. An unnamed release came first."""
     if not _RELEASE.fullmatch(than):
         return False
     return not _RELEASE.fullmatch(release) or release < than

@@ -150,7 +150,7 @@ class Heartbeat(Periodic):
 
     def _may_judge(self, clock: datetime, began: float, took: float) -> bool:
         """
-        Whether the heartbeats of all live nodes are from after the last jump of the database's clock.
+        Return whether the heartbeats of all live nodes are from after the last jump of the database's clock.
 
         After a jump the others get as long as silence is forgiven to beat by the new time. A node cannot know whether
         the clock jumped just before its own first heartbeat, and lets the others beat first. An answer that took long

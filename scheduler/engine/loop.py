@@ -61,7 +61,7 @@ class NodeLoop:
         self.ask(LookAhead)
 
     def wants_runs(self, executor: str) -> bool:
-        """Whether a pass would give this executor more work. Safe in any thread."""
+        """Return whether a pass would give this executor more work. Safe in any thread."""
         return self.duty(Take).wants_runs(executor)
 
     def run(self) -> float:

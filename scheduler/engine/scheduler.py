@@ -85,7 +85,7 @@ class DurableScheduler(BackgroundScheduler):
 
     @property
     def is_done(self) -> bool:
-        """Whether the last pass found no due work and this node owns no runs."""
+        """Return whether the last pass found no due work and this node owns no runs."""
         return self._node is not None and self._node.loop.found_nothing and self._node.workload.is_idle
 
     @property

@@ -58,7 +58,7 @@ class Watched:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether somebody has stopped it. Where the system does not tell, it is taken to be running."""
+        """Return whether somebody has stopped it. Where the system does not tell, it is taken to be running."""
         return self._fields("stat")[:1] in (["T"], ["t"])
 
     def processor_seconds(self, thread: int) -> float:

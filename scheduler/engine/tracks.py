@@ -30,15 +30,15 @@ class Tracks:
 
     @property
     def expects_more(self) -> bool:
-        """Whether runs may wait for some executor."""
+        """Return whether runs may wait for some executor."""
         return any(self.may_have_more(executor) for executor in self._more)
 
     def may_have_more(self, executor: str) -> bool:
-        """Whether runs may wait for this executor on a track that is served. Safe in any thread."""
+        """Return whether runs may wait for this executor on a track that is served. Safe in any thread."""
         return any(has_more and self.is_served(track) for track, has_more in tuple(self._more[executor].items()))
 
     def is_served(self, track: str) -> bool:
-        """Whether this node takes runs of the track now: its queue is served here, and is not paused."""
+        """Return whether this node takes runs of the track now: its queue is served here, and is not paused."""
         answers = self._served
         served = answers.get(track)
         if served is None:

@@ -119,7 +119,7 @@ class Workload:
         self._limited.update(run_ids)
 
     def end_limited(self, run_ids: Iterable[int]) -> bool:
-        """Whether any of these held such a place. Safe in any thread."""
+        """Return whether any of these held such a place. Safe in any thread."""
         ended = self._limited.intersection(run_ids) if self._limited else set()
         self._limited.difference_update(ended)
         return bool(ended)
@@ -208,7 +208,7 @@ class Workload:
         self._owned.clear()
 
     def runs_dry(self, executor: str) -> bool:
-        """Whether the executor has a free place, or soon has one."""
+        """Return whether the executor has a free place, or soon has one."""
         return self.pools[executor].runs_dry(ahead_seconds=_AHEAD_SECONDS)
 
     def has_pending(self, executor: str) -> bool:
@@ -261,7 +261,7 @@ class Workload:
 
 
 def _needs_no_gate(run: OwnedRun) -> bool:
-    """Whether its task may run twice. At the gate, a unique key becomes free."""
+    """Return whether its task may run twice. At the gate, a unique key becomes free."""
     task = _task(run.task)
     return task is not None and task.idempotent and (run.policies is None or "unique_while" not in run.policies)
 

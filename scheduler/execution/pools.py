@@ -130,7 +130,7 @@ class Pool(ABC):
         return max(0, self.capacity(prefetch_seconds=ahead_seconds) - self.busy)
 
     def runs_dry(self, *, ahead_seconds: float) -> bool:
-        """Whether a place is free, or less than half is left of what the pool drains within ``ahead_seconds``."""
+        """Return whether a place is free, or less than half is left of what it drains within ``ahead_seconds``."""
         busy, places = self.busy, self.places
         return busy < places or (places > 0 and busy <= self.capacity(prefetch_seconds=ahead_seconds) // 2)
 

@@ -89,7 +89,7 @@ def _bytes(text: str) -> int:
 
 def is_larger(value: Any, *, than: int) -> bool:
     """
-    Whether a value surely takes more bytes as JSON, found out in as many steps at most.
+    Return whether a value surely takes more bytes as JSON, found out in as many steps at most.
 
     A value of a gigabyte would be copied several times before its size were known.
     """

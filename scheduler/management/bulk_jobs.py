@@ -45,7 +45,7 @@ def add_arguments(parser: CommandParser) -> None:
 
 
 def is_filtered(options: dict[str, Any]) -> bool:
-    """Whether an option selects jobs."""
+    """Return whether an option selects jobs."""
     return options["all"] or _filter(options) != JobFilter()
 
 

@@ -42,7 +42,7 @@ class PlanningCommand(SafeCommand):
     _is_understood = False
 
     def is_plan(self, argv: Sequence[str]) -> bool:
-        """Whether the arguments ask for a plan. They may be wrong otherwise."""
+        """Return whether the arguments ask for a plan. They may be wrong otherwise."""
         raise NotImplementedError
 
     def run_from_argv(self, argv: list[str]) -> None:

@@ -82,7 +82,7 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 def _is_meant(event: str, target: int) -> bool:
-    """Whether a signal would reach this process."""
+    """Return whether a signal would reach this process."""
     if event == "signal.pthread_kill":
         return True
     if event == "os.killpg":

@@ -279,7 +279,7 @@ class Run(models.Model):
 
     @property
     def is_enqueued(self) -> bool:
-        """Whether somebody enqueued its task: it has no job, and its attempts share a result id."""
+        """Return whether somebody enqueued its task: it has no job, and its attempts share a result id."""
         return self.public_id is not None
 
     @property
@@ -289,7 +289,7 @@ class Run(models.Model):
 
     @property
     def is_remote(self) -> bool:
-        """Whether its body runs outside of nodes, on a worker that a broker wakes."""
+        """Return whether its body runs outside of nodes, on a worker that a broker wakes."""
         return tracks.is_remote(self.executor)
 
     @property

@@ -108,5 +108,5 @@ def explain(*, error: Exception, alias: str | None = None) -> str:
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Whether the same attempt may succeed in a moment: the server is starting, stopping, full or not there yet."""
+    """Return whether the same attempt may soon succeed: the server is starting, stopping, full or not there yet."""
     return error is not None and re.search(_TRANSIENT, " ".join(str(error).split())) is not None

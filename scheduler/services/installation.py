@@ -1,4 +1,4 @@
-"""Whether this installation can work: does the database answer, are its tables there, how many jobs has it."""
+"""The state of this installation: does the database answer, are its tables there, how many jobs has it."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def hold_up(*, executor: str, queue: str, now: datetime) -> str:
 
 
 def _is_served(executor: str, queue: str, now: datetime) -> bool:
-    """Whether a node that takes runs has this executor and queue, or no node does at all, which is another matter."""
+    """Return whether a node that takes runs has this executor and queue, or no node does at all, which is different."""
     fresh = now - timedelta(seconds=measures.fresh_seconds())
     alive = list(
         Node.objects.filter(state=NodeState.RUNNING, heartbeat_at__gte=fresh, drained_at=None).values_list(

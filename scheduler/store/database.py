@@ -52,7 +52,7 @@ def cursor() -> Any:
 
 
 def has_transaction() -> bool:
-    """Whether a transaction of the caller's is open on this thread's connection, or the next statement begins one."""
+    """Return whether the caller's transaction is open on this thread's connection, or the next statement begins one."""
     opened = connection()
     if opened.in_atomic_block or not opened.get_autocommit():
         return True

@@ -77,7 +77,7 @@ def reset() -> None:
 
 
 def stands() -> bool:
-    """Whether both clocks stand at an instant."""
+    """Return whether both clocks stand at an instant."""
     return _clock.instant is not None
 
 

@@ -1,4 +1,4 @@
-"""The port on which quickstart serves where the usual one is taken."""
+"""The port on which quickstart serves: it is taken at once, and is another one where the usual one is taken."""
 
 from __future__ import annotations
 
@@ -10,25 +10,34 @@ import pytest
 from openlearn.quickstart import site
 
 
-class TestAFreePort:
-    def test_is_the_first_one_after_the_usual_one_that_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestListenNearby:
+    def test_takes_the_first_port_from_the_usual_one_on_that_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with ExitStack() as taken:
             usual = _two_in_a_row(taken)
             monkeypatch.setattr(site, "DEFAULT_PORT", usual)
 
-            found = site.free_port()
+            listener = taken.enter_context(site.listen_nearby())
 
-            assert usual + 1 < found < usual + 20
-            assert site.free_port() == found, "it stays the same at the next start"
+            assert usual + 1 < site.port_of(listener) < usual + 20
 
-    def test_is_any_other_one_when_its_neighbours_are_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(site, "is_free", lambda _port: False)
+    def test_takes_any_other_one_when_its_neighbours_are_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        listen = site.listen
 
-        found = site.free_port()
+        def listen_anywhere(port: int) -> socket.socket:
+            if port:
+                raise OSError("taken")
+            return listen(port)
 
-        assert found not in range(site.DEFAULT_PORT, site.DEFAULT_PORT + 20)
-        with socket.create_server((site.HOST, found)):
-            pass
+        monkeypatch.setattr(site, "listen", listen_anywhere)
+
+        with site.listen_nearby() as listener:
+            assert site.port_of(listener) not in range(site.DEFAULT_PORT, site.DEFAULT_PORT + 20)
+
+
+class TestListen:
+    def test_takes_the_port_for_itself(self) -> None:
+        with site.listen(0) as listener, pytest.raises(OSError, match="in use"):
+            site.listen(site.port_of(listener))
 
 
 def _two_in_a_row(taken: ExitStack) -> int:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import os
+import socket
 import threading
 import time
 import urllib.error
@@ -89,15 +90,16 @@ class Command(SafeCommand):
         # What it tells is told here in other words.
         logging.getLogger("openlearn.database").setLevel(logging.WARNING)
         self._take_folder()
-        port = self._choose_port(port)
-        processes.note_address(settings.DATA_DIR, _address(port))
+        listener = self._listen(port)
+        processes.note_address(settings.DATA_DIR, _address(site.port_of(listener)))
         self._prepare_database()
         progress = Progress(since=timezone.now(), only_remote=celery)
         try:
             # Left in reverse: the children end, then the sample site, then the database.
             with ExitStack() as stack:
+                stack.enter_context(listener)
                 stack.callback(self._stop_database)
-                children = self._start(stack, port=port, with_web=not no_web, with_celery=celery)
+                children = self._start(stack, listener, with_web=not no_web, with_celery=celery)
                 self._watch(children, progress, until_runs=until_runs, deadline=time.monotonic() + timeout)
         except Error as error:
             raise CommandError(f"The database went away: {' '.join(str(error).split())}") from None
@@ -131,19 +133,21 @@ class Command(SafeCommand):
                 "Stop it, or set OPENLEARN_DATA_DIR to another folder."
             )
 
-    def _choose_port(self, port: int | None) -> int:
+    def _listen(self, port: int | None) -> socket.socket:
+        """Take the port before anything that lasts, so that no other program takes it meanwhile."""
+        if port is None:
+            listener = site.listen_nearby()
+            if (found := site.port_of(listener)) != site.DEFAULT_PORT:
+                self._print(f"Port {site.DEFAULT_PORT} is taken by another program: using {found}.")
+            return listener
         try:
-            is_free = port is None or site.is_free(port)
+            return site.listen(port)
         except PermissionError:
             raise CommandError(
                 f"This user may not listen on port {port}. Choose one from 1024 on with --port."
             ) from None
-        if not is_free:
-            raise CommandError(f"Port {port} is taken by another program. Choose another one with --port.")
-        if port is None and not site.is_free(site.DEFAULT_PORT):
-            port = site.free_port()
-            self._print(f"Port {site.DEFAULT_PORT} is taken by another program: using {port}.")
-        return port or site.DEFAULT_PORT
+        except OSError:
+            raise CommandError(f"Port {port} is taken by another program. Choose another one with --port.") from None
 
     def _prepare_database(self) -> None:
         self._print("Starting PostgreSQL …" if self._is_embedded else "Connecting to PostgreSQL …")
@@ -155,7 +159,10 @@ class Command(SafeCommand):
         if health.error:
             raise CommandError(health.error)
 
-    def _start(self, stack: ExitStack, *, port: int, with_web: bool, with_celery: bool) -> list[processes.Child]:
+    def _start(
+        self, stack: ExitStack, listener: socket.socket, *, with_web: bool, with_celery: bool
+    ) -> list[processes.Child]:
+        port = site.port_of(listener)
         address = _address(port)
         password = stage.create_admin()
         if password:
@@ -172,8 +179,10 @@ class Command(SafeCommand):
         site_url = self._site_url(address)
         if with_web:
             self._print("Starting the web …")
-            children.append(starting.web(port=port, site_url=site_url))
+            children.append(starting.web(listener=listener, site_url=site_url))
+            listener.close()
         else:
+            listener.close()
             sample = site.SampleSite(port=port)
             stack.callback(sample.stop)
             sample.start()

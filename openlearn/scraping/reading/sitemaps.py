@@ -56,7 +56,7 @@ class Sitemap:
 
     @property
     def is_feed(self) -> bool:
-        """Whether it is RSS, Atom or JSON Feed, which the standard allows as well. Iterating then yields no entries."""
+        """Return whether it is RSS, Atom or JSON Feed, as the standard allows. Iterating then yields no entries."""
         return self._found in {Found.FEED, Found.JSON_FEED}
 
     @property

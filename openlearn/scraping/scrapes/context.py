@@ -86,7 +86,7 @@ class Context:
 
     def accepts(self, url: str, *, listed_by: str) -> bool:
         """
-        Whether a sitemap may name this page: one on its own host, ``www.`` or not, or of a host that names the sitemap.
+        Return whether a sitemap may name this page: one on its own host, ``www.`` or not, or of one naming the sitemap.
 
         The standard lets a host name a sitemap elsewhere in its robots.txt. Other hosts may not speak for it.
         """

@@ -119,7 +119,7 @@ def _update(source: Source, item: KnownItem, entry: Entry, values: dict[str, obj
 
 
 def _is_same_page(stored: str, named: str) -> bool:
-    """Whether two addresses are of one page: an entry may share it with others at one time, and not at another."""
+    """Return whether two addresses are of one page: an entry may share it with others now, and not later."""
     return addresses.without_fragment(stored) == addresses.without_fragment(named)
 
 

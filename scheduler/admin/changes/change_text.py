@@ -122,7 +122,7 @@ def _is_restorable(change: Change, differences: tuple[Difference, ...], version:
 
 
 def _is_definition(differences: tuple[Difference, ...]) -> bool:
-    """Whether more than a state changed. Changes without old values are creations and deletions."""
+    """Return whether more than a state changed. Changes without old values are creations and deletions."""
     return not differences or any(each.name not in _STATE for each in differences)
 
 

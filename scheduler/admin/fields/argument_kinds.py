@@ -168,7 +168,7 @@ _WRITERS = {
 
 
 def _fits(argument: Argument, value: Any) -> bool:
-    """Whether the field of an argument gives this value back as it is."""
+    """Return whether the field of an argument gives this value back as it is."""
     if argument.kind == "secret":
         return isinstance(value, str)
     text = _text(argument, value)

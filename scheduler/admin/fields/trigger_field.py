@@ -166,7 +166,7 @@ class TriggerField(forms.Field):
             return True
 
     def clean(self, value: Any) -> Any:
-        """Return the trigger as JSON. Whether it can be used is for the rules of triggers to say."""
+        """Return the trigger as JSON. The rules of triggers say whether it can be used."""
         typed = value if isinstance(value, Typed) else Typed(kind="json", json=value or "")
         kind = typed.said("kind")
         if kind == "json" or kind not in KINDS:

@@ -65,7 +65,7 @@ class Typed(dict[str, Any]):
 
 def put_together(typed: Typed) -> dict[str, Any]:
     """
-    Return the trigger that the parts make. Whether it can be used is for the rules of triggers to say.
+    Return the trigger that the parts make. The rules of triggers say whether it can be used.
 
     :raises ValidationError: a part is not what it should be; its ``part`` names it
     """

@@ -249,7 +249,7 @@ def _context(request: HttpRequest, cl: JobList) -> dict[str, Any]:
 
 
 def _is_narrowed(request: HttpRequest) -> bool:
-    """Whether the list is that of a search or of a filter besides the tabs."""
+    """Return whether the list is that of a search or of a filter besides the tabs."""
     return any(value for name, value in request.GET.items() if name == SEARCH_VAR or name not in _NOT_NARROWING)
 
 

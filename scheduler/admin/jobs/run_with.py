@@ -38,7 +38,7 @@ class Asked:
 
 
 def can_be_given(run: Run) -> bool:
-    """Whether an enqueued run can be enqueued again with other arguments: none of them is a secret."""
+    """Return whether an enqueued run can be enqueued again with other arguments: none of them is a secret."""
     try:
         return run.is_enqueued and not registry.get(run.task).secrets
     except UnknownTask:
@@ -46,7 +46,7 @@ def can_be_given(run: Run) -> bool:
 
 
 def has_secrets(run: Run) -> bool:
-    """Whether the task of an enqueued run takes secrets, which are sealed for that run."""
+    """Return whether the task of an enqueued run takes secrets, which are sealed for that run."""
     try:
         return run.is_enqueued and bool(registry.get(run.task).secrets)
     except UnknownTask:

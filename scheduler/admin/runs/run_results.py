@@ -19,7 +19,7 @@ _MOST = 100
 
 
 def sees_output(request: HttpRequest) -> bool:
-    """Whether the reader may see results, and search arguments and logs: a search tells what they hold."""
+    """Return whether the reader may see results, and search arguments and logs: a search tells what they hold."""
     return bool(request.user.has_perm("scheduler.view_run_output"))
 
 

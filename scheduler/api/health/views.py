@@ -66,7 +66,7 @@ class HealthViews(Resource):
 
 
 def _may_see_details(request: Request, found: Report) -> bool:
-    """Whether the user may view jobs. An invalid token or session counts as anonymous."""
+    """Return whether the user may view jobs. An invalid token or session counts as anonymous."""
     try:
         return bool(request.user.is_authenticated) and may(request, "view_job")
     except (APIException, Error):

@@ -132,7 +132,7 @@ def _places(parent: Any) -> int:
 
 
 def has_other_tasks(app: Any) -> bool:
-    """Whether a Celery application has tasks beside the one of the scheduler."""
+    """Return whether a Celery application has tasks beside the one of the scheduler."""
     return any(name != messages.TASK and not name.startswith("celery.") for name in app.tasks)
 
 

@@ -110,7 +110,7 @@ class QueueView(NamedTuple):
 
 
 class QueueTotal(NamedTuple):
-    """How many runs of a queue have run and ended. Its fields are the columns of ``measure_queue_counters``."""
+    """Counts of the runs of a queue that have ended. Its fields are the columns of ``measure_queue_counters``."""
 
     name: str
     ended: int

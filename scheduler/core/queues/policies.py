@@ -120,7 +120,7 @@ def seconds_of(duration: object) -> float | None:
 
 
 def _is_template(text: object) -> bool:
-    """Whether it is a text whose fields are plain names."""
+    """Return whether it is a text whose fields are plain names."""
     if not isinstance(text, str) or not text:
         return False
     try:

@@ -45,7 +45,7 @@ def remote(kind: str, target: str) -> str:
 
 
 def is_remote(track: str) -> bool:
-    """Whether its runs wait for a worker outside of nodes."""
+    """Return whether its runs wait for a worker outside of nodes."""
     return REMOTE in executor_of(track)
 
 
@@ -54,7 +54,7 @@ def queue_of(track: str) -> str:
 
 
 def serves(queues: Collection[str], track: str) -> bool:
-    """Whether a node with these queues serves a track. Without any it serves all."""
+    """Return whether a node with these queues serves a track. Without any it serves all."""
     return not queues or queue_of(track) in queues
 
 

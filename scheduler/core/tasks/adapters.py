@@ -22,7 +22,7 @@ class Adapter(Protocol):
 
     @property
     def takes_context(self) -> bool:
-        """Whether the function gets an argument before all others that no job gives."""
+        """Return whether the function gets an argument before all others that no job gives."""
 
     @property
     def source(self) -> object:

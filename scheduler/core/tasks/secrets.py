@@ -25,7 +25,7 @@ class Secret:
 
 
 def is_secret(hint: Any) -> bool:
-    """Whether a value of this type is secret, or holds something that is."""
+    """Return whether a value of this type is secret, or holds something that is."""
     return any(_is_mark(part) for part in _parts(hint, seen=set()))
 
 

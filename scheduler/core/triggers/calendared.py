@@ -162,7 +162,7 @@ class CalendaredTrigger(Trigger):
 
     @property
     def _moves(self) -> bool:
-        """Whether there are fire times besides those of the rule."""
+        """Return whether there are fire times besides those of the rule."""
         return self.otherwise is not Otherwise.SKIP or any(
             window.during is During.ONCE_AFTERWARDS for window in self.windows
         )

@@ -198,6 +198,6 @@ class AndTrigger(Combination):
         return {"type": "and", "triggers": [trigger.as_json() for trigger in self.triggers], **self._bounds_as_json()}
 
     def disagrees(self, *, now: datetime) -> bool:
-        """Whether the triggers go on, but never together."""
+        """Return whether the triggers go on, but never together."""
         settled = self.settled(now=now)
         return settled.next_after(now) is None and all(trigger.next_after(now) for trigger in settled.triggers)

@@ -11,7 +11,7 @@ from scheduler.errors import InvalidTrigger
 
 
 def has_calendars(trigger: Any) -> bool:
-    """Whether a stored trigger has calendars or maintenance windows."""
+    """Return whether a stored trigger has calendars or maintenance windows."""
     return isinstance(trigger, Mapping) and not trigger.keys().isdisjoint(("only_on", "not_on", *PINS))
 
 
@@ -38,7 +38,7 @@ def current_form(trigger: Any) -> Any:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two stored triggers mean the same, however they are written."""
+    """Return whether two stored triggers mean the same, however they are written."""
     if one == other:
         return True
     try:

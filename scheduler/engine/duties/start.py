@@ -132,7 +132,7 @@ class Start(Duty):
         return [run for run in gated if run.id in started.runs]
 
     def _is_short_of_work(self) -> bool:
-        """Whether the next pass can give an executor more, so that it follows at once."""
+        """Return whether the next pass can give an executor more, so that it follows at once."""
         take, workload = self.agenda.duty(Take), self.work.workload
         return any(
             take.wants_runs(executor) and (workload.has_pending(executor) or workload.room()[executor] > 0)

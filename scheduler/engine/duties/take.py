@@ -48,7 +48,7 @@ class Take(Duty):
 
     @property
     def expects_more(self) -> bool:
-        """Whether runs may wait for some executor."""
+        """Return whether runs may wait for some executor."""
         return self.tracks.expects_more
 
     def hear(self, subject: str) -> None:
@@ -66,7 +66,7 @@ class Take(Duty):
         self.tracks.look_again(executors)
 
     def wants_runs(self, executor: str) -> bool:
-        """Whether a pass would give this executor more work. Safe in any thread."""
+        """Return whether a pass would give this executor more work. Safe in any thread."""
         workload = self.work.workload
         if self.work.lease.is_drained:
             return False

@@ -79,7 +79,7 @@ class Worker:
         self.node.wakeups.wake()
 
     def works_on(self, run_id: int) -> bool:
-        """Whether this run has begun here and its outcome is not recorded yet."""
+        """Return whether this run has begun here and its outcome is not recorded yet."""
         return self.node.workload.get(run_id) is not None
 
     def forget_rings(self) -> None:

@@ -44,7 +44,7 @@ def get(*, id: int) -> Channel:
 
 
 def is_any_tested() -> bool:
-    """Whether messages are known to reach somebody."""
+    """Return whether messages are known to reach somebody."""
     return Channel.objects.filter(enabled=True, tested_at__isnull=False).exists()
 
 

@@ -172,7 +172,7 @@ def _chunk(id: int) -> bool:
 
 
 def _is_known(row: BulkAction) -> bool:
-    """Whether this release has the action. Another one is left to processes of the release that began it."""
+    """Return whether this release has the action. Another one is left to processes of the release that began it."""
     return row.subject in _SUBJECTS and row.action in _SUBJECTS[row.subject].ACTIONS
 
 

@@ -117,12 +117,12 @@ def default(*, declaration: Declaration, task: str) -> dict[str, Any]:
 
 
 def is_digest(value: Any) -> bool:
-    """Whether a remembered value stands for a secret."""
+    """Return whether a remembered value stands for a secret."""
     return isinstance(value, Mapping) and set(value) == {_DIGEST}
 
 
 def is_same(field: str, declared: Any, present: Any) -> bool:
-    """Whether a stored value is the declared one, digests of secrets and anchors of triggers considered."""
+    """Return whether a stored value is the declared one, digests of secrets and anchors of triggers considered."""
     if is_digest(declared):
         return present is not REMOVED and _digest(present) == declared
     if field != "trigger" or not isinstance(present, Mapping):

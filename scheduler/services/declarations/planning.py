@@ -66,7 +66,7 @@ def _jobs(ids: Iterable[str], *, lock: bool) -> dict[str, Job]:
 
 
 def _may_own(declaration: Declaration, row: Row) -> bool:
-    """Whether a declaration may go on with what is remembered. Rows take over single instances of their template."""
+    """Return whether a declaration may go on with what is remembered. Rows take over instances of their template."""
     return row.owner == declaration.owner or bool(row.owner and declaration.owner.startswith(f"{row.owner}:"))
 
 
@@ -190,12 +190,12 @@ def _written(merged: Merge, flat: Mapping[str, Any], *, overwrite: bool) -> dict
 
 
 def _is_our_pause(row: Row, job: Job) -> bool:
-    """Whether the job is paused because its source had dropped it, and was not touched since."""
+    """Return whether the job is paused because its source had dropped it, and was not touched since."""
     return row.paused_at is not None and job.state == JobState.PAUSED and job.state_changed_at == row.paused_at
 
 
 def _is_current(row: Row | None, declaration: Declaration, noted: Mapping[str, Any]) -> bool:
-    """Whether what is remembered of a declaration is what it says now."""
+    """Return whether what is remembered of a declaration is what it says now."""
     return (
         row is not None
         and row.is_declared

@@ -69,7 +69,7 @@ class LongList:
 
     @property
     def is_cut(self) -> bool:
-        """Whether more jobs match than are counted."""
+        """Return whether more jobs match than are counted."""
         return self.total is None and self._found > MOST_COUNTED
 
     def __len__(self) -> int:

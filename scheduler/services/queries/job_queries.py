@@ -114,7 +114,7 @@ class _Matches(Func):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Values:
-    """What exists among the jobs, each once and in order."""
+    """The distinct values that jobs have, in order."""
 
     tasks: list[str]
     executors: list[str]

@@ -91,7 +91,7 @@ def paginate(
 
 
 def _suits(rows: QuerySet[Row], column: str, value: Any) -> bool:
-    """Whether a value of a cursor is of the type of its column, and within what the database can compare."""
+    """Return whether a value of a cursor is of the type of its column, and within what the database can compare."""
     kind = rows.query.resolve_ref(column).output_field
     if isinstance(kind, DateTimeField):
         return value is None or isinstance(value, datetime)

@@ -71,7 +71,7 @@ def write(
     now: datetime | None = None,
 ) -> dict[int, OwnedRun]:
     """
-    Insert rows of these jobs and return those that were written, by place from 0. What the ledger had is left out.
+    Insert rows of these jobs and return those that were written, by place from 0. It leaves out what the ledger had.
 
     ``delays``: seconds until each may start. ``owned``: which of them are the node's own.
     """
@@ -101,7 +101,7 @@ _PLAIN: dict[str, str | None] = dict.fromkeys(
 
 
 def _is_plain(row: PlannedRun) -> bool:
-    """Whether it is a queued run for one fire time, as most are: then no array says so for each."""
+    """Return whether it is a queued run for one fire time, as most are: then no array says so for each."""
     return row.state is RunState.QUEUED and row.covers_from is None and not row.coalesced and not row.held
 
 

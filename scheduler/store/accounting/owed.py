@@ -18,8 +18,9 @@ from scheduler.core.triggers import Trigger
 from scheduler.core.triggers.budget import PLAN_STEPS, Budget
 from scheduler.errors import InvalidTrigger
 from scheduler.store.recording import rollups
-from scheduler.store.sessions.connections import Connection, Transaction, array, instants, texts
+from scheduler.store.sessions.connections import Connection, array, instants, texts
 from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
+from scheduler.store.sessions.transaction import Transaction
 from scheduler.telemetry import events
 
 logger = logging.getLogger(__name__)

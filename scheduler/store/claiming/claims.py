@@ -24,8 +24,9 @@ from scheduler.store.claiming.positions import Positions, count_active
 from scheduler.store.jobs import definitions
 from scheduler.store.recording import rollups
 from scheduler.store.recording.runs import OwnedRun
-from scheduler.store.sessions.connections import Connection, Transaction, concerns_rows, instants, reason_columns, texts
+from scheduler.store.sessions.connections import Connection, concerns_rows, instants, reason_columns, texts
 from scheduler.store.sessions.halving import QUICK_SECONDS, in_halves
+from scheduler.store.sessions.transaction import Transaction
 from scheduler.telemetry import events
 from scheduler.untouched import time
 

@@ -63,7 +63,7 @@ class _Line:
         return self.whole_at + (_SHARE_IF_FOUND if self.has_more_out_of_turn else SHARE) * self.whole_took
 
     def is_out_of_turn(self, taken: Sequence[tuple[Place, int]]) -> bool:
-        """Whether a look from the places on would have found less."""
+        """Return whether a look from the places on would have found less."""
         first = self.first
         return bool(first) and any(
             place.priority not in first or (place.due_at, run) < first[place.priority] for place, run in taken

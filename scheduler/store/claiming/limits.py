@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduler.core.tasks.limits import Grants, Head, Share, grant
-from scheduler.store.sessions.connections import Connection, Row, Transaction, array, texts
+from scheduler.store.sessions.connections import Connection, Row, array, texts
 from scheduler.store.sessions.halving import QUICK_SECONDS
+from scheduler.store.sessions.transaction import Transaction
 
 LOCK = 0x6F6C_735F_6C69
 """Deciding about limits."""

@@ -1,4 +1,4 @@
-"""What runs returned and wrote: dropped a page at a time, while the rows of the runs stay."""
+"""Results and logs of runs: dropped a page at a time, while the rows of the runs stay."""
 
 from __future__ import annotations
 

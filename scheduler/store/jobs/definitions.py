@@ -9,7 +9,8 @@ from datetime import datetime
 from scheduler.core import reasons, text, zone_rules
 from scheduler.core.states import JobState
 from scheduler.messages import Message
-from scheduler.store.sessions.connections import Connection, Transaction, array, instants, reason_columns, texts
+from scheduler.store.sessions.connections import Connection, array, instants, reason_columns, texts
+from scheduler.store.sessions.transaction import Transaction
 
 _LONGEST_REASON = 2000
 

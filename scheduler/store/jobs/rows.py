@@ -81,7 +81,7 @@ def insert(*, job: Job, author: Author) -> None:
 
 
 def is_unadopted(*, id: str) -> bool:
-    """Whether stock django-apscheduler wrote a row with this id that is not adopted yet. Locks that row."""
+    """Return whether stock django-apscheduler wrote a row with this id that is not adopted yet. Locks that row."""
     found = list(DjangoJob.objects.select_for_update().filter(pk=id).values_list("pk"))
     return bool(found) and not Job.objects.filter(pk=id).exists()
 
@@ -248,7 +248,7 @@ def heal(*, job: Job, changes: Mapping[str, Any], now: datetime) -> dict[str, An
 
 
 def is_same_trigger(*, trigger: Mapping[str, Any], stored: Any) -> bool:
-    """Whether a trigger is the stored one, seen without the anchor that normalizing fills in."""
+    """Return whether a trigger is the stored one, seen without the anchor that normalizing fills in."""
     if trigger == stored:
         return True
     if not isinstance(stored, Mapping):

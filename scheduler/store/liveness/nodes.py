@@ -16,8 +16,9 @@ from scheduler.core.states import NodeKind, NodeState, RunState
 from scheduler.core.tasks.adapters import EndedRun
 from scheduler.messages import Message
 from scheduler.store.recording import finishing, rollups
-from scheduler.store.sessions.connections import Connection, Row, Transaction, array, concerns_rows
+from scheduler.store.sessions.connections import Connection, Row, array, concerns_rows
 from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.transaction import Transaction
 from scheduler.untouched import json
 
 _BATCH = 200

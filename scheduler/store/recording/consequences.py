@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from scheduler.core import reasons
 from scheduler.core.retries import RetryPolicy, delay_before_retry
 from scheduler.core.states import RunState
-from scheduler.store.sessions.connections import Transaction, array, reason_columns, texts
+from scheduler.store.sessions.connections import array, reason_columns, texts
+from scheduler.store.sessions.transaction import Transaction
 
 if TYPE_CHECKING:
     from scheduler.store.recording.finishing import Outcome

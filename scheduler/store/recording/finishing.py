@@ -14,7 +14,8 @@ from scheduler.core.states import RunState
 from scheduler.messages import Message
 from scheduler.store.recording import rollups
 from scheduler.store.recording.consequences import Consequences, follow_up
-from scheduler.store.sessions.connections import Connection, Row, Transaction, array, reason_columns, texts
+from scheduler.store.sessions.connections import Connection, Row, array, reason_columns, texts
+from scheduler.store.sessions.transaction import Transaction
 
 _QUICK_SECONDS = 0.2
 """The longest wait of recording for rows, after which it passes locked rows by."""
@@ -55,12 +56,12 @@ class Outcome(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is a success without a result, a log or other details."""
+        """Return whether it is a success without a result, a log or other details."""
         return self.state is RunState.SUCCEEDED and self.result is None and not self.log and self.progress is None
 
     @property
     def is_failure(self) -> bool:
-        """Whether it may be tried again."""
+        """Return whether it may be tried again."""
         return self.state in (RunState.FAILED, RunState.TIMED_OUT)
 
 

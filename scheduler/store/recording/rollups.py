@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from scheduler.core.buckets import LAG_SECONDS, RUN_SECONDS
-from scheduler.store.sessions.connections import Connection, Transaction, array
+from scheduler.store.sessions.connections import Connection, array
 from scheduler.store.sessions.halving import in_halves
+from scheduler.store.sessions.transaction import Transaction
 
 _QUICK_SECONDS = 0.05
 

@@ -248,7 +248,7 @@ class Watchdog(Periodic):
 
 
 def concerns_rows(error: Exception) -> bool:
-    """Whether an error may come from single rows, so that others succeed, and not from the session or the program."""
+    """Return whether an error may come from single rows, so that others succeed, not from the session or program."""
     if sqlstate(error).startswith("42"):  # the statement does not fit the tables
         return False
     return isinstance(error, StatementCancelled | ValueRefused | errors.Error | ArithmeticError | ValueError)

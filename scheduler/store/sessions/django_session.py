@@ -8,8 +8,9 @@ from typing import Any
 
 from scheduler.errors import ValueRefused
 from scheduler.store import database
-from scheduler.store.sessions.connections import Connection, Row, Transaction
+from scheduler.store.sessions.connections import Connection, Row
 from scheduler.store.sessions.drivers import driver, errors
+from scheduler.store.sessions.transaction import Transaction
 
 
 class DjangoSession(Connection):

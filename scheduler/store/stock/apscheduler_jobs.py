@@ -80,7 +80,7 @@ class Declaration:
         return policies.check({name: getattr(self.job, name) for name in _POLICIES if name in names})
 
     def is_computed(self, *, now: datetime) -> bool:
-        """Whether its ``next_run_time`` is what its own trigger says, give or take jitter."""
+        """Return whether its ``next_run_time`` is what its own trigger says, give or take jitter."""
         if self.next_run_time is None:
             return False
         computed = self.job.trigger.get_next_fire_time(None, now)
@@ -231,7 +231,7 @@ def _is_task_of(row: Job, function: object) -> bool:
 
 
 def _keeps_name(row: Job, job: ApschedulerJob) -> bool:
-    """Whether the job was given a name by hand and the new declaration has only APScheduler's default."""
+    """Return whether the job was given a name by hand and the new declaration has only APScheduler's default."""
     try:
         former = registry.get(row.task).function.__qualname__
     except UnknownTask:

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*", re.ASCII)
 
 
 def is_name(text: object) -> bool:
-    """Whether a text can be the name of a calendar: lower case letters, digits, hyphens and underscores."""
+    """Return whether a text can be the name of a calendar: lower case letters, digits, hyphens and underscores."""
     return isinstance(text, str) and len(text) <= LONGEST_NAME and bool(_NAME.fullmatch(text))
 
 

@@ -147,7 +147,7 @@ def _listed(event: Any, name: str) -> Iterator[date]:
 
 
 def _is_each_year(recurs: Any, start: date, end: date) -> bool:
-    """Whether it is one whole day that comes every year, without an end."""
+    """Return whether it is one whole day that comes every year, without an end."""
     if isinstance(recurs, list) or isinstance(start, datetime) or end - start != _DAY:
         return False
     parts = {str(name).upper(): value for name, value in recurs.items()}
