@@ -155,10 +155,10 @@ class Collector:
             "scheduler_runs_active", "Runs that have not ended, by state.", labels=["executor", "state"]
         )
         depth = GaugeMetricFamily(
-            "scheduler_queue_depth", "Queued runs that may start, by executor.", labels=["executor"]
+            "scheduler_queue_depth", "Queued runs, also those for later, by executor.", labels=["executor"]
         )
         oldest = GaugeMetricFamily(
-            "scheduler_queue_oldest_seconds", "How long the oldest of them is due.", labels=["executor"]
+            "scheduler_queue_oldest_seconds", "How long the oldest of them is due that may start.", labels=["executor"]
         )
         held = GaugeMetricFamily(
             "scheduler_held_oldest_seconds",

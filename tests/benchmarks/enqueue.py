@@ -47,14 +47,15 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(CONTESTANTS))
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--bulk", type=int, default=20_000)
+    parser.add_argument("--bodies", type=int, default=5000)
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--history", type=int, default=1_000_000)
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="few of each: whether it works, not how fast")
     options = parser.parse_args()
-    sizes = {"count": options.count, "bulk": options.bulk, "history": options.history}
+    sizes = {name: getattr(options, name) for name in ("count", "bulk", "bodies", "history")}
     if options.quick:
-        sizes = {"count": 100, "bulk": 200, "history": 1000}
+        sizes = {"count": 100, "bulk": 200, "bodies": 100, "history": 1000}
     with Cluster(settings={"max_connections": 100}) as cluster:
         found = {name: contest(cluster, name, workers=options.workers, **sizes) for name in options.only.split(",")}
     facts = {
@@ -74,25 +75,17 @@ def versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in names if find_spec(name.replace("-", "_")) is not None}
 
 
-def contest(cluster: Cluster, name: str, *, workers: int, count: int, bulk: int, history: int) -> dict[str, Any]:
+def contest(cluster: Cluster, name: str, *, workers: int, **sizes: int) -> dict[str, Any]:
     """Measure one contestant in a database of its own; return its figures, or why it was left out."""
     print(f"{name} …", file=sys.stderr, flush=True)
     database = f"enqueue_{name}"
     cluster.psql(f"CREATE DATABASE {database}")
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "DJANGO_"))}
-    words = [
-        "--count",
-        count,
-        "--bulk",
-        bulk,
-        "--workers",
-        workers,
-        "--history",
-        history if name in WITH_HISTORY else 0,
-    ]
+    sizes["history"] *= name in WITH_HISTORY
+    words = [f"--{option}={value}" for option, value in {"workers": workers, **sizes}.items()]
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.enqueueing", name, *map(str, words)],
+            [sys.executable, "-m", "tests.benchmarks.enqueueing", name, *words],
             cwd=CHECKOUT,
             env={**kept, "DATABASE_URL": cluster.url(database), "BENCHMARK_WORKERS": str(workers)},
             capture_output=True,

@@ -328,6 +328,15 @@ class TestRunning:
         assert result.errors[0].exception_class is ValueError
         assert 'ValueError(ValueError("This task failed"))' in result.errors[0].traceback
 
+    @pytest.mark.parametrize(("path", "refusal"), [("subprocess.run", ValueError), ("does.not.exist", ImportError)])
+    def test_names_an_exception_that_is_none_here(self, path: str, refusal: type[Exception], finish: Finish) -> None:
+        result = finish(sample.fail_with_value_error.enqueue())
+        Run.objects.update(error=f"{path.rpartition('.')[2]}: odd", traceback=f"{path}: odd\n")
+        result.refresh()
+        assert result.errors[0].exception_class_path == path
+        with pytest.raises(refusal):
+            _ = result.errors[0].exception_class
+
     def test_fails_if_the_result_is_not_json(self, finish: Finish) -> None:
         result = finish(sample.complex_return_value.enqueue())
         assert result.status == TaskResultStatus.FAILED
@@ -438,6 +447,8 @@ class TestRunning:
         # The backport passes its lines on, so that they are caught twice.
         assert list(dict.fromkeys(line.rpartition("state=")[2] for line in told)) == ["RUNNING", end]
         assert "NoneType: None" not in caplog.text or end == "FAILED"
+        ends = [record for record in caplog.records if record.getMessage().endswith(f"state={end}")]
+        assert {record.levelname for record in ends} == {"ERROR" if end == "FAILED" else "INFO"}
 
     def test_survives_a_receiver_that_fails(self, finish: Finish) -> None:
         def fail(**_: Any) -> None:

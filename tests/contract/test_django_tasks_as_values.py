@@ -75,6 +75,11 @@ class TestUsing:
         with pytest.raises(ImproperlyConfigured, match="unknown"):
             sample.noop.using(backend="unknown")
 
+    def test_refuses_a_backend_that_cannot_be_imported(self, settings: Any) -> None:
+        settings.TASKS = {**settings.TASKS, "missing": {"BACKEND": "does.not.exist"}}
+        with pytest.raises(ImproperlyConfigured, match=r"does\.not\.exist"):
+            sample.noop.using(backend="missing")
+
     def test_refuses_a_time_without_a_zone(self) -> None:
         with pytest.raises(InvalidTask, match="run_after must be an aware datetime"):
             sample.noop.using(run_after=datetime.now() + timedelta(hours=1))  # noqa: DTZ005 - that is the mistake

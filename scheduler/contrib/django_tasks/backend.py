@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.core.checks import CheckMessage
@@ -24,10 +24,19 @@ from scheduler.errors import InvalidPolicy
 
 if TYPE_CHECKING:
     from scheduler.core.queues.policies import Policies
+    from scheduler.core.tasks.task import Task
     from scheduler.services.runs.enqueueing import Call, Enqueued
 
 TaskCall = tuple[Any, Sequence[Any], Mapping[str, Any]]
 """A task, its positional arguments, and those by name."""
+
+
+class _Known(NamedTuple):
+    """A task of Django's as the scheduler has it."""
+
+    task: Task
+    policies: Policies
+    priority: int
 
 
 class LedgerBackend(BaseTaskBackend):
@@ -98,10 +107,10 @@ class LedgerBackend(BaseTaskBackend):
         plain: list[tuple[Any, Any, Any]] = [(task, as_json(args), as_json(kwargs)) for task, args, kwargs in calls]
         known = {id(task): self._known(task) for task in {id(task): task for task, _, _ in calls}.values()}
         answers = enqueueing.enqueue_many(
-            calls=[self._call(task, args, kwargs, *known[id(task)]) for task, args, kwargs in plain]
+            calls=[self._call(task, args, kwargs, known[id(task)]) for task, args, kwargs in plain]
         )
         return [
-            (self._result(task, *without_secrets(task, args, kwargs), answer), answer.is_new)
+            (self._result(task, *without_secrets(known[id(task)].task, args, kwargs), answer), answer.is_new)
             for (task, args, kwargs), answer in zip(plain, answers, strict=True)
         ]
 
@@ -111,24 +120,24 @@ class LedgerBackend(BaseTaskBackend):
         except (InvalidPolicy, TypeError) as error:
             raise InvalidTask(str(error)) from error
 
-    def _known(self, task: Any) -> tuple[str, Policies]:
-        """Return the registered name of a task and its policies, once for all of its calls."""
+    def _known(self, task: Any) -> _Known:
+        """Return what all calls of a task have in common."""
         from scheduler.contrib.django_tasks.registration import register
 
         super().validate_task(task)
-        return register(task).name, self._policies(task)
+        return _Known(register(task), self._policies(task), int(task.priority))
 
-    def _call(self, task: Any, args: list[Any], kwargs: dict[str, Any], name: str, policies: Policies) -> Call:
+    def _call(self, task: Any, args: list[Any], kwargs: dict[str, Any], known: _Known) -> Call:
         from scheduler.services.runs.enqueueing import Call
 
         return Call(
-            task=name,
+            task=known.task.name,
             args=args,
             kwargs=kwargs,
             queue=task.queue_name,
-            priority=int(task.priority),
+            priority=known.priority,
             run_after=task.run_after,
-            policies=policies,
+            policies=known.policies,
             is_checked=False,
         )
 

@@ -43,14 +43,14 @@ def register(task: Any) -> OurTask:
     )
 
 
-def without_secrets(task: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
-    """Return the arguments of a registered task as its results show them."""
-    known = registry.get(task.module_path)
-    if not known.secrets:
+def without_secrets(task: OurTask, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Return the arguments of a task as its results show them."""
+    secrets = task.secrets
+    if not secrets:
         return args, kwargs
     return (
-        [MASK if name in known.secrets else value for name, value in zip(known.names_of(args), args, strict=True)],
-        {name: MASK if name in known.secrets else value for name, value in kwargs.items()},
+        [MASK if name in secrets else value for name, value in zip(task.names_of(args), args, strict=True)],
+        {name: MASK if name in secrets else value for name, value in kwargs.items()},
     )
 
 

@@ -74,13 +74,14 @@ def encoded_arguments(*, args: list[Any], kwargs: dict[str, Any], max_bytes: int
 
     :raises InvalidArguments: they are larger than ``max_bytes``, or hold what PostgreSQL cannot store
     """
-    encoded = _encode(args), _encode(kwargs)
+    encoded = _encode(args) if args else "[]", _encode(kwargs) if kwargs else "{}"
     size = sum(map(len, encoded))
     if size > max_bytes // 6:  # a character is written as six at most
         size = len(json.dumps([args, kwargs]))
     if size > max_bytes:
         raise InvalidArguments(error_messages.ARGUMENTS_TOO_LARGE(size=size, most=max_bytes))
-    if any("\\u0000" in each or not text.is_storable(each) for each in encoded):
+    whole = "".join(encoded)
+    if "\\u0000" in whole or not text.is_storable(whole):
         raise InvalidArguments(error_messages.ARGUMENTS_HOLD_NUL())
     return encoded
 

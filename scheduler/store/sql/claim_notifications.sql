@@ -46,7 +46,7 @@ WITH claimed AS MATERIALIZED (
 ), leased AS (
     UPDATE scheduler_notification AS notification
        SET leased_until = clock_timestamp() + %(lease)s * interval '1 second',
-           attempts = notification.attempts + 1, tried_at = clock_timestamp(),
+           attempts = least(notification.attempts, 32766) + 1, tried_at = clock_timestamp(),
            -- The sender before died with it.
            may_have_arrived = notification.may_have_arrived OR notification.leased_until IS NOT NULL
       FROM claimed

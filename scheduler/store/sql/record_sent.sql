@@ -13,7 +13,7 @@ WITH sent AS (
 ), works AS (
     UPDATE scheduler_channel AS channel
        SET failing_since = NULL, last_error = '', last_error_message = NULL, last_sent_at = clock_timestamp(),
-           sent = channel.sent + 1
+           sent = least(channel.sent, 9223372036854775806) + 1
      WHERE channel.id = %(channel)s::bigint
 )
 UPDATE scheduler_notification AS notification

@@ -20,7 +20,7 @@ WITH unsent AS (
     UPDATE scheduler_channel AS channel
        SET failing_since = coalesce(channel.failing_since, clock_timestamp()), last_error = %(answer)s,
            last_error_message = %(answer_message)s::jsonb,
-           failed = channel.failed + 1, enabled = channel.enabled AND NOT %(off)s::boolean
+           failed = least(channel.failed, 9223372036854775806) + 1, enabled = channel.enabled AND NOT %(off)s::boolean
      WHERE channel.id = %(channel)s::bigint
 )
 UPDATE scheduler_notification AS notification

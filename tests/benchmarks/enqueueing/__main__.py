@@ -36,8 +36,9 @@ _TOGETHER = 20
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("name", choices=CONTESTANTS)
-    parser.add_argument("--count", type=int, default=2000, help="enqueued one by one, from threads, and run")
+    parser.add_argument("--count", type=int, default=2000, help="enqueued one by one, and from threads")
     parser.add_argument("--bulk", type=int, default=20_000)
+    parser.add_argument("--bodies", type=int, default=5000, help="run from an idle start")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--latency-seconds", type=float, default=5.0)
     parser.add_argument("--history", type=int, default=0, help="finished rows beside which it is measured again")
@@ -67,7 +68,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     empty(contestant)
     if not contestant.commands():
         return figures
-    figures |= run(contestant, options.count, latency_seconds=options.latency_seconds)
+    figures |= run(contestant, options.bodies, latency_seconds=options.latency_seconds)
     if options.history and contestant.add_history(options.history):
         if contestant.table:
             contestant.execute(f"VACUUM ANALYZE {contestant.table}")
@@ -75,7 +76,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         figures["history"] = {
             "rows": options.history,
             "single_per_second": per_second(options.count, lambda: one_by_one(contestant, options.count)),
-            **run(contestant, 0, expected=options.count),
+            **run(contestant, max(0, options.bodies - options.count), expected=max(options.bodies, options.count)),
         }
     return figures
 

@@ -372,3 +372,22 @@ class TestARuleThatIsGone:
 
 def test_the_kinds_that_are_judged_by_time_are_those_that_no_change_of_a_job_shows() -> None:
     assert set(RuleKind) - set(alerts.JUDGED_BY_TIME) == {RuleKind.FAILING, RuleKind.BROKEN}
+
+
+class TestNumbersAtTheirLimit:
+    def test_stop_neither_outcomes_nor_messages(self, session: Connection, node: str) -> None:
+        most = 2**63 - 1
+        rule("failing", channels=(channel(sent=most, failed=most),))
+        failing = job()
+        fail(session, node, failing)
+        Incident.objects.update(count=2**31 - 1)
+
+        fail(session, node, failing)
+        tell(session)
+        Notification.objects.update(attempts=2**15 - 1)
+
+        assert send_all(session) == ["opened"]
+        assert Incident.objects.get().count == 2**31 - 1
+        Incident.objects.update(reminders=2**31 - 1, remind_at=database_now())
+        tell(session)
+        assert send_all(session) == ["reminder"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -63,6 +63,71 @@ def are_over(*ids: str) -> Callable[[], bool]:
     return lambda: not Run.objects.filter(public_id__in=ids, finished_at=None).exists()
 
 
+def shown(metric: str) -> dict[tuple[str, ...], float]:
+    """Return the values of a metric by those of its labels."""
+    families = metrics.Collector(metrics.read()).collect()
+    samples = [each for family in families for each in family.samples if each.name == metric]
+    return {tuple(each.labels.values()): each.value for each in samples}
+
+
+class TestTheDepth:
+    @pytest.fixture
+    def since(self) -> datetime:
+        """In the queue mail 2 runs wait, 3 wait for later, and 1 runs; in the queue default 1 waits."""
+        now = timezone.now()
+        for queue, minutes, priority in (("mail", 30, 50), ("mail", 90, -50), ("default", 10, 0)):
+            call = Call(task=NOTHING, queue=queue, priority=priority)
+            enqueueing.enqueue_many(calls=[call], now=now - timedelta(minutes=minutes))
+        later = now + timedelta(days=1)
+        for queue, number in (("mail", 3), ("night", 1)):
+            enqueueing.enqueue_many(calls=[Call(task=NOTHING, queue=queue, run_after=later)] * number, now=now)
+        begun = Run.objects.filter(public_id__in=enqueue(1, queue="mail"))
+        begun.update(node=add_node(), state=RunState.RUNNING, started_at=now)
+        return now
+
+    @staticmethod
+    def is_so_long(found: float | None, *, minutes: int, since: datetime) -> bool:
+        """Whether an age is one that was right between then and now."""
+        passed = (timezone.now() - since).total_seconds()
+        return found is not None and minutes * 60 - 0.001 <= found <= minutes * 60 + passed + 0.001
+
+    def test_is_a_metric_of_each_queue(self, since: datetime) -> None:
+        numbers = shown("scheduler_queue_runs")
+        ages = shown("scheduler_queue_waiting_seconds")
+
+        assert numbers == {
+            **{("default", state): number for state, number in (("queued", 1), ("deferred", 0), ("running", 0))},
+            **{("mail", state): number for state, number in (("queued", 2), ("deferred", 3), ("running", 1))},
+            **{("night", state): number for state, number in (("queued", 0), ("deferred", 1), ("running", 0))},
+        }
+        assert set(ages) == {("default",), ("mail",), ("night",)}
+        assert self.is_so_long(ages["mail",], minutes=90, since=since)
+        assert self.is_so_long(ages["default",], minutes=10, since=since)
+        assert ages["night",] == 0
+
+    def test_is_a_metric_of_each_executor(self, since: datetime) -> None:
+        assert shown("scheduler_queue_depth")["default",] == 7
+        assert self.is_so_long(shown("scheduler_queue_oldest_seconds")["default",], minutes=90, since=since)
+
+    def test_shrinks_with_what_ends_and_grows_with_what_is_given_back(self, since: datetime) -> None:
+        runs.cancel(run=Run.objects.get(queue="mail", priority=-50))
+        assert self.is_so_long(shown("scheduler_queue_waiting_seconds")["mail",], minutes=30, since=since)
+
+        Run.objects.filter(state=RunState.RUNNING).update(node=None, state=RunState.QUEUED, started_at=None)
+
+        assert shown("scheduler_queue_runs")["mail", "running"] == 0
+        assert shown("scheduler_queue_runs")["mail", "queued"] == 2
+
+    def test_is_in_the_state_of_each_queue(self, since: datetime) -> None:
+        states = {state.name: state for state in queues.states()}
+
+        numbers = {name: (state.queued, state.deferred, state.running) for name, state in states.items()}
+        assert numbers == {"default": (1, 0, 0), "mail": (5, 3, 1), "night": (1, 1, 0)}
+        assert self.is_so_long(states["mail"].oldest_seconds, minutes=90, since=since)
+        assert self.is_so_long(states["default"].oldest_seconds, minutes=10, since=since)
+        assert states["night"].oldest_seconds is None
+
+
 class TestTheThroughput:
     def test_counts_what_ran_in_each_queue_beside_whatever_waits(self) -> None:
         mail = [*enqueue(3, queue="mail"), *enqueue(1, queue="mail", task="sample.fail", kwargs={"message": "odd"})]
@@ -73,14 +138,7 @@ class TestTheThroughput:
         later = timezone.now() + timedelta(days=1)
         enqueueing.enqueue_many(calls=[Call(task=NOTHING, queue="mail", run_after=later) for _ in range(50)])
 
-        ended = {
-            each.labels["queue"]: each.value
-            for family in metrics.Collector(metrics.read()).collect()
-            for each in family.samples
-            if each.name == "scheduler_queue_ended_total"
-        }
-
-        assert ended == {"default": 2, "mail": 4}
+        assert shown("scheduler_queue_ended_total") == {("default",): 2, ("mail",): 4}
         assert queues.ended_last_hour() == {"default": 2, "mail": 4}
         assert {state.name: state.finished_last_hour for state in queues.states()} == {"default": 2, "mail": 4}
         assert queues.ended_last_hour(now=later) == {}
