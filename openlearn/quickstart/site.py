@@ -37,36 +37,43 @@ class SampleSite(Server):
         return [b"Only /sample/ is served here: the web was switched off with --no-web.\n"]
 
 
-def listen(port: int) -> socket.socket:
-    """
-    Take the port, so that no other program gets it before the web serves there.
+class PortRefused(Exception):
+    """The port cannot be had. The text says why, and what to do."""
 
-    :raises PermissionError: not by this user
-    :raises OSError: another program has it
+
+def take(port: int | None) -> socket.socket:
     """
+    Listen on the port before the web is there, so that no other program takes it meanwhile.
+
+    Without one it is the usual port, or one of those after it, so that addresses stay as they were, or any.
+    """
+    if port is not None:
+        return _listen(port)
+    for near in range(DEFAULT_PORT, DEFAULT_PORT + 20):
+        try:
+            return _listen(near)
+        except PortRefused:
+            continue
+    return _listen(0)
+
+
+def port_of(listener: socket.socket) -> int:
+    return int(listener.getsockname()[1])
+
+
+def _listen(port: int) -> socket.socket:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
         listener.listen()
+    except PermissionError:
+        listener.close()
+        raise PortRefused(f"This user may not listen on port {port}. Choose one from 1024 on with --port.") from None
     except OSError:
         listener.close()
-        raise
+        raise PortRefused(f"Port {port} is taken by another program. Choose another one with --port.") from None
     return listener
-
-
-def listen_nearby() -> socket.socket:
-    """Take the usual port, or one of those after it, so that addresses stay as they were, or any that is free."""
-    for port in range(DEFAULT_PORT, DEFAULT_PORT + 20):
-        try:
-            return listen(port)
-        except OSError:
-            continue
-    return listen(0)
-
-
-def port_of(listener: socket.socket) -> int:
-    return int(listener.getsockname()[1])
 
 
 class _Server(ThreadingMixIn, WSGIServer):

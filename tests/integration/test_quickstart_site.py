@@ -10,34 +10,32 @@ import pytest
 from openlearn.quickstart import site
 
 
-class TestListenNearby:
-    def test_takes_the_first_port_from_the_usual_one_on_that_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
+class TestAPort:
+    def test_is_the_first_one_from_the_usual_one_on_that_is_free(self, monkeypatch: pytest.MonkeyPatch) -> None:
         with ExitStack() as taken:
             usual = _two_in_a_row(taken)
             monkeypatch.setattr(site, "DEFAULT_PORT", usual)
 
-            listener = taken.enter_context(site.listen_nearby())
+            listener = taken.enter_context(site.take(None))
 
             assert usual + 1 < site.port_of(listener) < usual + 20
 
-    def test_takes_any_other_one_when_its_neighbours_are_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        listen = site.listen
+    def test_is_any_other_one_when_its_neighbours_are_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        listen = site._listen
 
         def listen_anywhere(port: int) -> socket.socket:
             if port:
-                raise OSError("taken")
+                raise site.PortRefused("It is taken.")
             return listen(port)
 
-        monkeypatch.setattr(site, "listen", listen_anywhere)
+        monkeypatch.setattr(site, "_listen", listen_anywhere)
 
-        with site.listen_nearby() as listener:
+        with site.take(None) as listener:
             assert site.port_of(listener) not in range(site.DEFAULT_PORT, site.DEFAULT_PORT + 20)
 
-
-class TestListen:
-    def test_takes_the_port_for_itself(self) -> None:
-        with site.listen(0) as listener, pytest.raises(OSError, match="in use"):
-            site.listen(site.port_of(listener))
+    def test_that_is_taken_is_refused_to_others(self) -> None:
+        with site.take(0) as listener, pytest.raises(site.PortRefused, match="is taken by another program"):
+            site.take(site.port_of(listener))
 
 
 def _two_in_a_row(taken: ExitStack) -> int:

@@ -90,7 +90,12 @@ class Command(SafeCommand):
         # What it tells is told here in other words.
         logging.getLogger("openlearn.database").setLevel(logging.WARNING)
         self._take_folder()
-        listener = self._listen(port)
+        try:
+            listener = site.take(port)
+        except site.PortRefused as error:
+            raise CommandError(str(error)) from None
+        if port is None and site.port_of(listener) != site.DEFAULT_PORT:
+            self._print(f"Port {site.DEFAULT_PORT} is taken by another program: using {site.port_of(listener)}.")
         processes.note_address(settings.DATA_DIR, _address(site.port_of(listener)))
         self._prepare_database()
         progress = Progress(since=timezone.now(), only_remote=celery)
@@ -132,22 +137,6 @@ class Command(SafeCommand):
                 f"Another quickstart runs with {settings.DATA_DIR}{f', at {address}' if address else ''}. "
                 "Stop it, or set OPENLEARN_DATA_DIR to another folder."
             )
-
-    def _listen(self, port: int | None) -> socket.socket:
-        """Take the port before anything that lasts, so that no other program takes it meanwhile."""
-        if port is None:
-            listener = site.listen_nearby()
-            if (found := site.port_of(listener)) != site.DEFAULT_PORT:
-                self._print(f"Port {site.DEFAULT_PORT} is taken by another program: using {found}.")
-            return listener
-        try:
-            return site.listen(port)
-        except PermissionError:
-            raise CommandError(
-                f"This user may not listen on port {port}. Choose one from 1024 on with --port."
-            ) from None
-        except OSError:
-            raise CommandError(f"Port {port} is taken by another program. Choose another one with --port.") from None
 
     def _prepare_database(self) -> None:
         self._print("Starting PostgreSQL …" if self._is_embedded else "Connecting to PostgreSQL …")
