@@ -26,13 +26,13 @@ gc.disable()
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-LONG = "tests/scenarios/"
-"""Tests of this folder take seconds to minutes, and have databases of their own."""
+LONG = ("tests/scenarios/", "tests/browser/")
+"""Tests that take seconds to minutes."""
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Start one worker more than there are processors: many tests wait for processes, leases and timeouts."""
-    return (os.cpu_count() or 1) + 1
+    """Start two workers for each processor: many tests wait for processes, leases and timeouts."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import groupby, islice
+from itertools import islice
 
 import pytest
 
@@ -13,11 +13,15 @@ def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool
     Return the tests so that half of the workers begin with the long ones.
 
     Long tests mostly wait, and the others keep processors busy meanwhile. ``--dist worksteal`` cuts the list into a
-    part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests with
-    the same mark ``xdist_group`` stay together, for the sake of a fixture of their module.
+    part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests of a
+    folder stay together, for the sake of a browser that starts once, those of the last folder first. So do tests with
+    the same mark ``xdist_group`` stay together, for the sake of a fixture that is costly to make.
     """
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
-    for _, group in groupby(filter(is_long, items), key=_group):
+    groups: dict[str, list[pytest.Item]] = {}
+    for item in sorted(filter(is_long, items), key=_folder, reverse=True):
+        groups.setdefault(_group(item), []).append(item)
+    for group in groups.values():
         min(hands[: (workers + 1) // 2], key=len).extend(group)
     others = (item for item in items if not is_long(item))
     found: list[pytest.Item] = []
@@ -25,6 +29,10 @@ def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool
         size = (len(items) - len(found)) // (workers - number)
         found += [*hand, *islice(others, max(0, size - len(hand)))]
     return [*found, *others]
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.nodeid.partition("::")[0].rpartition("/")[0]
 
 
 def _group(item: pytest.Item) -> str:

@@ -66,7 +66,8 @@ def rabbitmq(rabbitmq_server: Broker) -> Iterator[Broker]:
         yield rabbitmq_server
 
 
-@pytest.fixture(params=["valkey", "rabbitmq"])
+# RabbitMQ takes ten seconds to start: one worker takes its tests.
+@pytest.fixture(params=["valkey", pytest.param("rabbitmq", marks=pytest.mark.xdist_group("rabbitmq"))])
 def broker(request: pytest.FixtureRequest) -> Broker:
     """Each kind of broker."""
     found: Broker = request.getfixturevalue(request.param)

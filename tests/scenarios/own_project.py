@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
@@ -81,15 +82,19 @@ class OwnProject:
         """Run code in the project and return what it prints."""
         return self.call("-c", f"import django\ndjango.setup()\n{code}").stdout
 
-    def succeeded(self, *, database: str = "") -> list[tuple[str, str]]:
-        """Return job and task of the runs that have succeeded. To start a process that asks would cost a second."""
+    def rows(self, sql: str, *, database: str = "") -> list[tuple[Any, ...]]:
+        """Return the rows of a query. To start a process that asks would cost a second."""
         connection = psycopg2.connect(database or self.database, connect_timeout=60)
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT job_key, task FROM scheduler_run WHERE state = 'succeeded' ORDER BY id")
+                cursor.execute(sql)
                 return cursor.fetchall()
         finally:
             connection.close()
+
+    def succeeded(self, *, database: str = "") -> list[tuple[str, str]]:
+        """Return job and task of the runs that have succeeded."""
+        return self.rows("SELECT job_key, task FROM scheduler_run WHERE state = 'succeeded'", database=database)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -105,13 +110,17 @@ class OwnProject:
 
     def start_node(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a node, whose output goes to ``node.log``."""
-        with (self.directory / "node.log").open("w") as output:
+        return self.start("manage.py", "runscheduler", *arguments, output="node.log")
+
+    def start(self, *arguments: str, output: str) -> subprocess.Popen[str]:
+        """Start a program of the project, whose output goes to a file."""
+        with (self.directory / output).open("w") as file:
             return subprocess.Popen(
-                [self.python, "manage.py", "runscheduler", *arguments],
+                [self.python, *arguments],
                 cwd=self.directory,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
+                stdout=file,
                 stderr=subprocess.STDOUT,
                 text=True,
             )

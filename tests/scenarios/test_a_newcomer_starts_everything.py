@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.postgres import free_port
 from tests.scenarios.site import is_alive
 from tests.waiting import wait_until
 
@@ -45,13 +46,17 @@ def data() -> Iterator[Path]:
 
 
 class Quickstart:
-    """The command as a newcomer starts it: in a terminal's process group, with nothing configured."""
+    """
+    The command as a newcomer starts it: in a terminal's process group, with nothing configured.
 
-    def __init__(self, data: Path, *arguments: str) -> None:
+    It has a port of its own. Two that start at once may both find the usual one free.
+    """
+
+    def __init__(self, data: Path, *arguments: str, port: int | None = None) -> None:
         unset = ("DATABASE_URL", "POSTGRES_", "SECRET_KEY", "SCHEDULER_", "DJANGO_")
         environment = {name: value for name, value in os.environ.items() if not name.startswith(unset)}
         self.popen = subprocess.Popen(
-            [sys.executable, "manage.py", "quickstart", *arguments],
+            [sys.executable, "manage.py", "quickstart", "--port", str(port or free_port()), *arguments],
             cwd=ROOT,
             env={**environment, "OPENLEARN_DATA_DIR": str(data), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
@@ -195,7 +200,7 @@ class TestQuickstart:
     def test_refuses_a_port_that_is_taken(self, data: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            started = Quickstart(data, "--port", str(port))
+            started = Quickstart(data, port=port)
 
             assert started.end() == 1
 

@@ -1,4 +1,8 @@
-"""The examples of docs/testing.md, as they stand there, in a bare project, under both runners of tests."""
+"""
+The examples of docs/testing.md, as they stand there, in a bare project, under both runners of tests.
+
+CI runs these tests with each Django (``nox --session corners``).
+"""
 
 from __future__ import annotations
 
@@ -49,6 +53,7 @@ def has_tasks(project: OwnProject) -> bool:
     return project.call("-c", "import django.tasks", check=False).returncode == 0
 
 
+@pytest.mark.campaign
 class TestTheExamples:
     def test_work_under_pytest(self, with_examples: OwnProject) -> None:
         # Where the package is installed, pytest finds the plugin by itself.

@@ -55,9 +55,19 @@ class TestTheOrderOfTests:
         for items in ([*SHORT, *LONG], LONG, SHORT, LONG[:1], []):
             assert sorted(item.nodeid for item in Run(list(items)).order) == sorted(item.nodeid for item in items)
 
+    def test_keeps_those_of_a_folder_together(self) -> None:
+        folders = [Item(f"long/{folder}/{number}") for number in range(6) for folder in ("browser", "scenarios")]
+
+        run = Run([*folders, *SHORT])
+
+        for part in run.parts:
+            names = [item.nodeid.split("/")[1] for item in part if _is_long(item)]
+            assert names == sorted(names, reverse=True)
+
     def test_keeps_those_of_a_group_together(self) -> None:
         group = [Item(f"long-of-a-group-{number}", group="one") for number in range(4)]
 
-        run = Run([*LONG[:3], *group, *LONG[3:], *SHORT])
+        for items in ([*LONG[:3], *group, *LONG[3:], *SHORT], [*group[:2], *LONG, *SHORT, *group[2:]]):
+            run = Run(items)
 
-        assert sum(bool(set(part) & set(group)) for part in run.parts) == 1
+            assert sum(bool(set(part) & set(group)) for part in run.parts) == 1

@@ -95,12 +95,15 @@ ARGUMENT_VALUES = st.fixed_dictionaries(
 )
 
 
+WAYS = [(), ("json",), ("fields",), ("json", "fields"), ("json", "fields", "json")]
+"""How the arguments are shown, one after the other."""
+
+
 @pytest.mark.django_db
 class TestTheArgumentsOfAJob:
-    @pytest.mark.parametrize("way", [(), ("json",), ("fields",), ("json", "fields"), ("json", "fields", "json")])
-    @given(values=ARGUMENT_VALUES)
+    @given(way=st.sampled_from(WAYS), values=ARGUMENT_VALUES)
     @settings(
-        max_examples=12,
+        max_examples=30,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )
