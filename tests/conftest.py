@@ -26,8 +26,8 @@ gc.disable()
 settings.register_profile("patient", parent=settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-LONG = ("tests/scenarios/", "tests/browser/")
-"""Tests that take seconds to minutes."""
+LONG = ("tests/browser/", "tests/scenarios/")
+"""Tests that take seconds to minutes, the longest ones first."""
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -14,12 +14,12 @@ def dealt(items: Sequence[pytest.Item], *, is_long: Callable[[pytest.Item], bool
 
     Long tests mostly wait, and the others keep processors busy meanwhile. ``--dist worksteal`` cuts the list into a
     part for each worker, and an idle one steals from the end of a part: the last tests of a run are short. Tests of a
-    folder stay together, for the sake of a browser that starts once, those of the last folder first. So do tests with
+    folder stay together, for the sake of a browser that starts once, those of the first folder first. So do tests with
     the same mark ``xdist_group`` stay together, for the sake of a fixture that is costly to make.
     """
     hands: list[list[pytest.Item]] = [[] for _ in range(workers)]
     groups: dict[str, list[pytest.Item]] = {}
-    for item in sorted(filter(is_long, items), key=_folder, reverse=True):
+    for item in sorted(filter(is_long, items), key=_folder):
         groups.setdefault(_group(item), []).append(item)
     for group in groups.values():
         min(hands[: (workers + 1) // 2], key=len).extend(group)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 import psutil
@@ -69,13 +70,16 @@ class TestKilledAgainAndAgain:
     def test_loses_and_doubles_no_fire_time(self, site: Site) -> None:
         created = [every_second(f"tick-{n}") for n in range(10)]
         nodes = [site.start_node(), site.start_node()]
+        killed: list[uuid.UUID] = []
 
         for round_number in range(4):
             # At another moment of the second each time: about to claim, with runs at hand, about to record.
             seen = len(site.executions())
             wait_until(lambda: len(site.executions()) > seen + 3 * round_number)  # noqa: B023 - called at once
+            killed.append(site.node_of(nodes[0]).pk)
             nodes.pop(0).kill()
             nodes.append(site.start_node())
+        wait_until(lambda: not Run.objects.active().filter(node__in=killed).exists())
         site.began("tick-0", count=len(site.executions("tick-0")) + 3)
         for node in nodes:
             node.stop()

@@ -62,7 +62,7 @@ class TestTheOrderOfTests:
 
         for part in run.parts:
             names = [item.nodeid.split("/")[1] for item in part if _is_long(item)]
-            assert names == sorted(names, reverse=True)
+            assert names == sorted(names)
 
     def test_keeps_those_of_a_group_together(self) -> None:
         group = [Item(f"long-of-a-group-{number}", group="one") for number in range(4)]
