@@ -71,10 +71,14 @@ def _learned(source: Source, scraped: Scraped) -> int | None:
 
 def _wished_until(wishes: Wishes, source: Source, now: datetime) -> datetime | None:
     fresh = min(timedelta(seconds=wishes.fresh_seconds), _LONGEST_WISH)
-    until = now + fresh * _SLACK if fresh > source.interval else None
-    start = until or now + source.interval * _SLACK
-    allowed = _first_allowed(wishes, start)
-    return allowed if allowed > start else until
+    pause = max(fresh, source.interval)
+    found = [now + pause * _SLACK] if fresh > source.interval else []
+    # An hour that is to be skipped may begin or end while the next scrape is due.
+    for start in (now + pause * _SLACK, now + pause):
+        allowed = _first_allowed(wishes, start)
+        if allowed > start:
+            found.append(allowed)
+    return max(found, default=None)
 
 
 def _first_allowed(wishes: Wishes, start: datetime) -> datetime:

@@ -137,6 +137,26 @@ class TestHoursAndDays:
 
         assert pace.rest(source=source, scraped=scraped, now=MONDAY).until == until
 
+    @pytest.mark.parametrize("minute", [0, 3, 6, 30, 59])
+    def test_are_skipped_from_their_first_minute_to_their_last(self, minute):
+        now = MONDAY.replace(hour=10, minute=minute)
+        for hours, until in (((11,), 12), ((10,), 11), ((10, 11), 12)):
+            scraped = Scraped(
+                summary=ScrapeSummary(),
+                etag="",
+                last_modified="",
+                cursor={},
+                moved_to="",
+                pages_known=0,
+                wishes=Wishes(skipped_hours=hours),
+            )
+
+            found = pace.rest(source=Source(tier="medium"), scraped=scraped, now=now).until
+
+            # The next one is due from 54 minutes on, and after an hour at the latest.
+            is_concerned = any((now + timedelta(minutes=after)).hour in hours for after in (54, 60))
+            assert found == (now.replace(hour=until, minute=0) if is_concerned else None)
+
     def test_are_read_from_the_feed(self, allowed, save):
         days = "".join(f"<day>{day}</day>" for day in ("Monday", "Sunday"))
         # Two hours: the first of them may begin meanwhile.
