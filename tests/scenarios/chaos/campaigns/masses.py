@@ -62,6 +62,7 @@ def _beside_healthy_jobs(world: World, sizes: dict[str, int], tell: Progress) ->
     nodes = [world.launch() for _ in range(2)]
     for node in nodes:
         world.started(node)
+    world.reach(specs)
     ways = {"jobs_after_an_outage": _catch_up, "fire_times": _backfill, "runs_deleted": _delete}
     figures: dict[str, dict[str, Any]] = {}
     failures = []
