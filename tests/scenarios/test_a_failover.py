@@ -90,7 +90,8 @@ class TestAFailoverToAnAsynchronousStandby:
     ) -> None:
         site = Site(url=both(primary, late_standby), directory=tmp_path)
         with django_db_blocker.unblock(), connected_to(site.url):
-            created = [every_second(f"job-{number}") for number in range(20)]
+            each_time = {"coalesce": False, "max_instances": 1000}  # a run for the last of them would be a new time
+            created = [every_second(f"job-{number}", **each_time) for number in range(20)]
             nodes = [site.start_node(**CALM) for _ in range(2)]
             site.began("job-19", count=3)
 
