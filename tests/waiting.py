@@ -38,8 +38,8 @@ def whole_lines(text: str) -> list[str]:
     return text.split("\n")[:-1]
 
 
-def keep_to_one(period: timedelta, *, margin: float = 10.0) -> None:
-    """Let no full hour, or other round period, begin within the next seconds: wait until it has begun."""
+def keep_to_one(period: timedelta, *, margin: float = 60.0) -> None:
+    """Let no full hour, or other round period, begin within the next minute: wait until it has begun."""
     left = period.total_seconds() - time.time() % period.total_seconds()
     if left < margin:
         threading.Event().wait(left)

@@ -176,7 +176,7 @@ class TestASourceThatAsksToWait:
         assert before + wait - a_second < feed.retry_not_before < timezone.now() + wait + a_second
 
     def test_may_say_so_for_one_of_its_pages(self, feed, allowed):
-        allowed.routes["/one"] = reply(status=429, Retry_After="60")
+        allowed.routes["/one"] = reply(status=429, Retry_After="3600")
 
         summary = scrape(feed)
 
