@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
+from django.db import connection
+
 Value = TypeVar("Value")
 
 PATIENCE_SECONDS = 120.0
@@ -27,6 +29,16 @@ def wait_until(condition: Callable[[], Value], timeout: float = PATIENCE_SECONDS
             raise AssertionError(f"Not within {timeout:g} s; the last answer was {answer!r}.")
         pause.wait(every)
     return answer
+
+
+def is_a_lock_awaited() -> bool:
+    """Return whether somebody waits for a lock in the database of this test. Others have theirs in the same server."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def whole_lines(text: str) -> list[str]:

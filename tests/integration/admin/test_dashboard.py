@@ -153,7 +153,7 @@ class TestDashboard:
         row = client.get(DASHBOARD).context["running"][0]
 
         assert (row["usual"], row["longer"], row["progress"]["text"]) == (
-            "15 min",
+            "15 min 0 s",
             "10× longer than usual",
             "4 of 10 pages",
         )
