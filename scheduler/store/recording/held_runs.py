@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from scheduler.loops import Slice
 from scheduler.store.sessions.connections import Connection, array, texts
 from scheduler.store.sessions.halving import QUICK_SECONDS
 from scheduler.untouched import time
@@ -21,8 +22,11 @@ _MOST_JOBS = 200
 _MOST_RUNS = 1000
 """Runs that are released together, or one for each job."""
 
+_LEAST_JOBS = 10
+"""Jobs that are visited together at least, however long their held runs take to find."""
+
 _ROUND_SECONDS = 0.05
-"""Share of a pass for visiting jobs with held runs."""
+"""Share of a pass for visiting jobs with held runs: due jobs of this node wait for it."""
 
 
 def release_behind(connection: Connection, *, runs: Iterable[int], now: datetime | None = None) -> int:
@@ -37,6 +41,8 @@ class HeldRuns:
     def __init__(self) -> None:
         self._due_until: datetime | None = None
         self._after = ""
+        # A run that was released leaves entries in the indexes until they are cleaned up: a visit passes over them.
+        self._visiting = Slice(seconds=_ROUND_SECONDS, least=_LEAST_JOBS, most=_MOST_JOBS)
 
     def release(self, connection: Connection, *, now: datetime | None = None) -> int:
         """Queue held runs whose job has room, a bounded number, and return their number."""
@@ -53,9 +59,10 @@ class HeldRuns:
         released = 0
         ends_at = time.monotonic() + _ROUND_SECONDS
         while True:
-            found = connection.execute("held_jobs_after", after=self._after, limit=_MOST_JOBS, now=now)
-            released += _release(connection, [job_id for job_id, has_room in found if has_room], now)
-            self._after = found[-1][0] if len(found) == _MOST_JOBS else ""
+            with self._visiting.spent() as most:
+                found = connection.execute("held_jobs_after", after=self._after, limit=most, now=now)
+                released += _release(connection, [job_id for job_id, has_room in found if has_room], now)
+            self._after = found[-1][0] if len(found) == most else ""
             if not self._after or time.monotonic() >= ends_at:
                 return released
 

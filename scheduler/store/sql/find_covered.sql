@@ -15,10 +15,14 @@ SELECT planned.place,
                   AND run.attempt = 1)
   FROM unnest(%(jobs)s::text[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[]) WITH ORDINALITY
          AS planned (job_id, first, last, place)
- WHERE EXISTS (SELECT 1
-                 FROM scheduler_run AS run
-                WHERE run.job_id = planned.job_id
-                  AND run.scheduled_at >= planned.first
-                  AND coalesce(run.covers_from, run.scheduled_at) <= planned.last
-                  AND run.attempt = 1
-                  AND (run.kind <> 'manual' OR run.scheduled_at <> run.created_at OR run.scheduled_at = planned.last))
+ -- One by one and in the order of the index: a join may read all first attempts, as long as the server has no statistics.
+ CROSS JOIN LATERAL (SELECT 1
+                       FROM scheduler_run AS run
+                      WHERE run.job_id = planned.job_id
+                        AND run.scheduled_at >= planned.first
+                        AND coalesce(run.covers_from, run.scheduled_at) <= planned.last
+                        AND run.attempt = 1
+                        AND (run.kind <> 'manual' OR run.scheduled_at <> run.created_at
+                             OR run.scheduled_at = planned.last)
+                      ORDER BY run.scheduled_at
+                      LIMIT 1) AS known

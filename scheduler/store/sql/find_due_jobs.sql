@@ -11,7 +11,11 @@
 
 SELECT parent.id
   FROM django_apscheduler_djangojob AS parent
-  JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
+  -- One by one: a join may read all active jobs for each that is due, as long as the server has no statistics of them.
+ CROSS JOIN LATERAL (SELECT own.trigger, own.overlap, own.state, own.needs_inspection, own.task
+                       FROM scheduler_job AS own
+                      WHERE own.djangojob_ptr_id = parent.id
+                      LIMIT 1) AS job
  WHERE parent.next_run_time <= coalesce(%(now)s::timestamptz, now())
    AND parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
    AND parent.next_run_time >= coalesce(coalesce(%(now)s::timestamptz, now()) - %(recent)s::float8 * interval '1 second',

@@ -12,7 +12,10 @@
 
 SELECT (SELECT extract(epoch FROM parent.next_run_time - coalesce(%(now)s::timestamptz, clock_timestamp()))::float8
           FROM django_apscheduler_djangojob AS parent
-          JOIN scheduler_job AS job ON job.djangojob_ptr_id = parent.id
+         CROSS JOIN LATERAL (SELECT own.trigger, own.overlap, own.state, own.needs_inspection, own.task
+                               FROM scheduler_job AS own
+                              WHERE own.djangojob_ptr_id = parent.id
+                              LIMIT 1) AS job
          WHERE parent.next_run_time >= coalesce(%(since)s::timestamptz, '-infinity')
            AND job.state = 'active'
            AND job.overlap IN ('skip', 'queue')

@@ -88,6 +88,7 @@ class TestARunThatEnded:
 class TestGoingRound:
     def test_reaches_every_job_in_turn(self, session: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(held_runs, "_MOST_JOBS", 2)
+        monkeypatch.setattr(held_runs, "_LEAST_JOBS", 2)
         monkeypatch.setattr(held_runs, "_ROUND_SECONDS", 0.0)
         for number in range(5):
             add_run(add_job(f"job-{number}"), held=True)
@@ -97,6 +98,25 @@ class TestGoingRound:
 
         assert sum(released) == 5
         assert max(released) <= 4
+
+    def test_visits_fewer_jobs_at_once_after_a_visit_that_took_long(
+        self, session: Connection, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(held_runs, "_ROUND_SECONDS", 0.0)
+        execute, visited = session.execute, []
+
+        def noted(statement: str, **parameters: Any) -> Any:
+            if statement == "held_jobs_after":
+                visited.append(parameters["limit"])
+            return execute(statement, **parameters)
+
+        monkeypatch.setattr(session, "execute", noted)
+        held = HeldRuns()
+
+        for _ in range(7):
+            held.release(session, now=NOON)
+
+        assert visited == [200, 100, 50, 25, 12, 10, 10]
 
     def test_passes_by_a_run_that_somebody_has_locked(self, open_session: Any) -> None:
         job = add_job()
